@@ -1,0 +1,277 @@
+//! The daemon: build it from a configuration, run it, drain it.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
+
+use crate::backoff::Backoff;
+use crate::capture::supervisor::{self, Supervisor};
+use crate::capture::{self, Opener};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::decide::Decider;
+use crate::error::{Error, Result};
+use crate::infer::Model;
+use crate::infer::worker::{self, Labeller, Worker};
+use crate::shutdown::Shutdown;
+use crate::sinks::stdout::Stdout;
+use crate::sinks::{Sink, mqtt};
+use crate::slot::Slot;
+
+/// From the first signal to the end of the process; a service manager's patience is longer, a person's is not.
+const STOP_WITHIN: Duration = Duration::from_millis(1900);
+
+/// Of that, for capture and inference to finish the frame they are at; the rest is for the broker.
+const THREADS_WITHIN: Duration = Duration::from_millis(800);
+
+/// Between two states when there is no broker that would say otherwise.
+const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(60);
+
+/// A daemon that is ready to run.
+pub struct App {
+    config: Config,
+    clock: Arc<dyn Clock>,
+    opener: Box<dyn Opener>,
+    labeller: Labeller,
+    sinks: Vec<Box<dyn Sink>>,
+    connection: Option<mqtt::Connection>,
+}
+
+/// What a run did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Summary {
+    pub captured: u64,
+    pub labelled: u64,
+    pub failed: u64,
+    pub overwritten: u64,
+}
+
+impl App {
+    /// Loads the model and prepares everything; nothing is started yet.
+    ///
+    /// `effective` is the configuration as it is shown to the world, `out` where labels are printed.
+    ///
+    /// # Errors
+    /// When the model cannot be loaded.
+    pub fn build(config: Config, effective: &Value, out: Box<dyn Write + Send>) -> Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let model =
+            Model::load(&config.model).map_err(|cause| Error::Model { name: config.model.name.clone(), cause })?;
+        tracing::info!(
+            model = %model.id.name, precision = %model.id.precision, load_ms = clock.now().as_millis() as u64, "model loaded"
+        );
+        let info = device_info(&config, &model, effective);
+        let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
+        if let Some(stdout) = Stdout::new(out, config.stdout) {
+            sinks.push(Box::new(stdout));
+        }
+        let mut connection = None;
+        if let Some(settings) = &config.mqtt {
+            let (sink, side) = mqtt::new(settings, &config.device.id, info.to_string(), clock.clone());
+            sinks.push(Box::new(sink));
+            connection = Some(side);
+        }
+        let opener = capture::opener(&config.camera);
+        let labeller = Labeller::new(model, config.camera.rotation, config.labels);
+        Ok(Self { config, clock, opener, labeller, sinks, connection })
+    }
+
+    /// Runs until a signal comes or the source has ended, then drains.
+    ///
+    /// # Errors
+    /// When a thread cannot be started, or died.
+    pub fn run(self) -> Result<Summary> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(Error::io("cannot start the asynchronous runtime"))?;
+        let result = runtime.block_on(self.supervise());
+        // A name look-up may still block one of the runtime's threads.
+        runtime.shutdown_background();
+        result
+    }
+
+    async fn supervise(self) -> Result<Summary> {
+        let mut signals = Signals::new()?;
+        let running = self.spawn()?;
+        let Running { mut capture, mut inference, connection, shutdown, broker_shutdown, slot, captured, labelled } =
+            running;
+        tokio::select! {
+            name = signals.next() => tracing::info!(signal = name, "stopping"),
+            () = inference.ended() => tracing::info!("the source has ended"),
+        }
+        shutdown.trigger();
+        let start = Instant::now();
+        let drain = async {
+            let threads_until = start + THREADS_WITHIN;
+            let capture = capture.join(threads_until).await;
+            let inference = inference.join(threads_until).await;
+            broker_shutdown.trigger();
+            if let Some(connection) = connection
+                && timeout_at(start + STOP_WITHIN, connection).await.is_err()
+            {
+                tracing::warn!("the broker's connection did not end in time");
+            }
+            capture.and(inference)
+        };
+        tokio::select! {
+            result = drain => result?,
+            name = signals.next() => return Err(Error::Failed(format!("{name} again: ended at once"))),
+        }
+        let summary = Summary {
+            captured: captured.frames.load(Ordering::Relaxed),
+            labelled: labelled.labelled.load(Ordering::Relaxed),
+            failed: labelled.failed.load(Ordering::Relaxed),
+            overwritten: slot.overwritten(),
+        };
+        let Summary { captured, labelled, failed, overwritten } = summary;
+        tracing::info!(captured, labelled, failed, overwritten, "stopped");
+        Ok(summary)
+    }
+
+    fn spawn(self) -> Result<Running> {
+        let slot = Arc::new(Slot::new(self.opener.when_full()));
+        let (shutdown, broker_shutdown) = (Shutdown::new(), Shutdown::new());
+        let (captured, labelled) = (Arc::<supervisor::Counters>::default(), Arc::<worker::Counters>::default());
+        let camera = &self.config.camera;
+        let supervisor = Supervisor {
+            slot: slot.clone(),
+            clock: self.clock.clone(),
+            shutdown: shutdown.clone(),
+            frame_timeout: camera.frame_timeout,
+            backoff: Backoff::new(camera.reconnect_min, camera.reconnect_max),
+            counters: captured.clone(),
+        };
+        let heartbeat = self.config.mqtt.as_ref().map_or(DEFAULT_HEARTBEAT, |mqtt| mqtt.heartbeat);
+        let worker = Worker {
+            slot: slot.clone(),
+            clock: self.clock,
+            shutdown: shutdown.clone(),
+            labeller: self.labeller,
+            decider: Decider::new(&self.config.labels, heartbeat),
+            sinks: self.sinks,
+            counters: labelled.clone(),
+        };
+        let opener = self.opener;
+        let connection = self.connection.map(|connection| tokio::spawn(connection.run(broker_shutdown.clone())));
+        Ok(Running {
+            capture: Thread::spawn("capture", move || supervisor.run(opener))?,
+            inference: Thread::spawn("inference", move || worker.run())?,
+            connection,
+            shutdown,
+            broker_shutdown,
+            slot,
+            captured,
+            labelled,
+        })
+    }
+}
+
+struct Running {
+    capture: Thread,
+    inference: Thread,
+    connection: Option<tokio::task::JoinHandle<()>>,
+    shutdown: Shutdown,
+    broker_shutdown: Shutdown,
+    slot: Arc<Slot<crate::frame::Frame>>,
+    captured: Arc<supervisor::Counters>,
+    labelled: Arc<worker::Counters>,
+}
+
+/// A thread whose end can be awaited.
+struct Thread {
+    name: &'static str,
+    handle: Option<JoinHandle<()>>,
+    /// Its sender is dropped when the thread ends, however it ends.
+    ended: oneshot::Receiver<()>,
+    has_ended: bool,
+}
+
+impl Thread {
+    fn spawn(name: &'static str, work: impl FnOnce() + Send + 'static) -> Result<Self> {
+        let (sender, ended) = oneshot::channel::<()>();
+        let run = move || {
+            let _alive = sender;
+            work();
+        };
+        let handle = std::thread::Builder::new()
+            .name(name.into())
+            .spawn(run)
+            .map_err(Error::io(format!("cannot start the {name} thread")))?;
+        Ok(Self { name, handle: Some(handle), ended, has_ended: false })
+    }
+
+    async fn ended(&mut self) {
+        if !self.has_ended {
+            let _ = (&mut self.ended).await;
+            self.has_ended = true;
+        }
+    }
+
+    /// Waits until the deadline; a thread that is stuck by then (a driver that never returns) ends with the process.
+    async fn join(&mut self, deadline: Instant) -> Result<()> {
+        if timeout_at(deadline, self.ended()).await.is_err() {
+            tracing::warn!(thread = self.name, "did not stop in time");
+            return Ok(());
+        }
+        match self.handle.take().map(JoinHandle::join) {
+            Some(Err(_)) => Err(Error::Failed(format!("the {} thread panicked", self.name))),
+            Some(Ok(())) | None => Ok(()),
+        }
+    }
+}
+
+/// What asks a daemon to stop.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self> {
+        let listen = |kind| signal(kind).map_err(Error::io("cannot listen for signals"));
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => "SIGTERM",
+        }
+    }
+}
+
+/// The retained description of the device.
+fn device_info(config: &Config, model: &Model, effective: &Value) -> Value {
+    json!({
+        "v": 1,
+        "name": config.device.name,
+        "version": env!("CARGO_PKG_VERSION"),
+        "board": board(),
+        "models": [{
+            "name": model.id.name,
+            "precision": model.id.precision,
+            "sha256": model.id.sha256,
+            "parameters": model.inspection.parameters,
+            "macs": model.inspection.macs,
+        }],
+        "config": effective,
+        "restart_required": [],
+    })
+}
+
+/// `Raspberry Pi 4 Model B Rev 1.4` from the device tree, else the processor architecture.
+fn board() -> String {
+    let model = std::fs::read_to_string("/proc/device-tree/model").unwrap_or_default();
+    match model.trim_end_matches('\0').trim() {
+        "" => std::env::consts::ARCH.to_owned(),
+        model => model.to_owned(),
+    }
+}

@@ -1,0 +1,161 @@
+//! A program that writes MJPEG to its standard output: `rpicam-vid`, `gst-launch-1.0`, `ffmpeg`.
+
+use std::io::{BufRead, BufReader, Read};
+use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use super::mjpeg::Splitter;
+use super::{CaptureError, Captured, Opener, Source};
+use crate::frame::Encoding;
+
+/// How long a program may take to end after it was asked to.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// Lines of the program's standard error that are logged a minute; a chatty program must not fill the journal.
+const STDERR_LINES_A_MINUTE: u32 = 20;
+
+pub struct CommandOpener {
+    argv: Vec<String>,
+}
+
+impl CommandOpener {
+    pub fn new(argv: Vec<String>) -> Self {
+        Self { argv }
+    }
+}
+
+impl Opener for CommandOpener {
+    fn open(&mut self) -> Result<Box<dyn Source>, CaptureError> {
+        let fail = |cause: String| CaptureError::Open { source_name: self.describe(), cause };
+        let (program, arguments) = self.argv.split_first().ok_or_else(|| fail("no program is named".into()))?;
+        // A process group of its own, so that what the program starts can be ended with it.
+        let mut child = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .map_err(|error| fail(error.to_string()))?;
+        let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+            return Err(fail("its output cannot be read".into()));
+        };
+        let name = self.describe();
+        let logged = name.clone();
+        std::thread::Builder::new()
+            .name("stderr".into())
+            .spawn(move || log_stderr(stderr, &logged))
+            .map_err(|error| fail(error.to_string()))?;
+        Ok(Box::new(Running { child, stdout, name, splitter: Splitter::new(), portion: vec![0; 64 << 10] }))
+    }
+
+    fn describe(&self) -> String {
+        format!("command `{}`", self.argv.first().map_or("", String::as_str))
+    }
+}
+
+struct Running {
+    child: Child,
+    stdout: ChildStdout,
+    name: String,
+    splitter: Splitter,
+    portion: Vec<u8>,
+}
+
+impl Source for Running {
+    fn read(&mut self, bytes: &mut Vec<u8>, patience: Duration) -> Result<Option<Captured>, CaptureError> {
+        let lost = |cause: String| CaptureError::Lost { source_name: self.name.clone(), cause };
+        let deadline = Instant::now() + patience;
+        while !self.splitter.next_into(bytes) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || !readable(&self.stdout, left).map_err(|error| lost(error.to_string()))? {
+                return Ok(None);
+            }
+            let read = self.stdout.read(&mut self.portion).map_err(|error| lost(error.to_string()))?;
+            if read == 0 {
+                return Err(lost(how_it_ended(&mut self.child)));
+            }
+            self.splitter.push(&self.portion[..read]);
+        }
+        Ok(Some(Captured { encoding: Encoding::Jpeg, origin: None }))
+    }
+}
+
+impl Drop for Running {
+    /// Asks the whole process group to end, and makes it.
+    fn drop(&mut self) {
+        let group = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        let signal = |signal| group.map(|group| kill_process_group(group, signal));
+        signal(Signal::TERM);
+        if !ended_within(&mut self.child, GRACE) {
+            tracing::warn!(source = %self.name, "does not end by itself; killed");
+        }
+        // Also for what the program started and left behind.
+        signal(Signal::KILL);
+        if let Err(error) = self.child.wait() {
+            tracing::warn!(source = %self.name, %error, "cannot be waited for");
+        }
+    }
+}
+
+fn readable(stdout: &ChildStdout, patience: Duration) -> rustix::io::Result<bool> {
+    let timeout = Timespec::try_from(patience).map_err(|_| rustix::io::Errno::INVAL)?;
+    match poll(&mut [PollFd::from_borrowed_fd(stdout.as_fd(), PollFlags::IN)], Some(&timeout)) {
+        Ok(ready) => Ok(ready > 0),
+        Err(rustix::io::Errno::INTR) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn ended_within(child: &mut Child, grace: Duration) -> bool {
+    let deadline = Instant::now() + grace;
+    loop {
+        match child.try_wait() {
+            Ok(Some(_)) | Err(_) => return true,
+            Ok(None) if Instant::now() >= deadline => return false,
+            Ok(None) => std::thread::sleep(Duration::from_millis(10)),
+        }
+    }
+}
+
+fn how_it_ended(child: &mut Child) -> String {
+    if !ended_within(child, GRACE) {
+        return "it closed its output".into();
+    }
+    match child.try_wait() {
+        Ok(Some(status)) => format!("it ended ({status})"),
+        _ => "it ended".into(),
+    }
+}
+
+/// Ends when the program and all it started have closed their standard error.
+fn log_stderr(stderr: ChildStderr, name: &str) {
+    let (mut lines, mut suppressed, mut minute) = (0, 0u64, Instant::now());
+    let mut reader = BufReader::new(stderr);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        // A bounded line, so that a program without line breaks cannot fill the memory.
+        match reader.by_ref().take(1024).read_until(b'\n', &mut line) {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+        if minute.elapsed() >= Duration::from_secs(60) {
+            if suppressed > 0 {
+                tracing::info!(source = %name, lines = suppressed, "more on standard error, not logged");
+            }
+            (lines, suppressed, minute) = (0, 0, Instant::now());
+        }
+        if lines < STDERR_LINES_A_MINUTE {
+            lines += 1;
+            tracing::info!(source = %name, line = %String::from_utf8_lossy(&line).trim_end(), "standard error");
+        } else {
+            suppressed += 1;
+        }
+    }
+}

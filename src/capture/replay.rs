@@ -1,0 +1,218 @@
+//! Files as a camera: a directory of photographs, one photograph, or an MJPEG stream in a file.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::mjpeg::{MAX_PICTURE_BYTES, Splitter};
+use super::{CaptureError, Captured, Opener, Source};
+use crate::frame::Encoding;
+use crate::jpeg::{START, Scan, Scanner};
+use crate::slot::WhenFull;
+
+/// A photograph larger than this is skipped.
+const MAX_FILE_BYTES: u64 = 64 << 20;
+
+pub struct ReplayOpener {
+    path: PathBuf,
+    interval: Duration,
+    repeat: bool,
+}
+
+impl ReplayOpener {
+    pub fn new(path: PathBuf, fps: f64, repeat: bool) -> Self {
+        Self { path, interval: Duration::from_secs_f64(1.0 / fps), repeat }
+    }
+
+    fn fail(&self, cause: impl Into<String>) -> CaptureError {
+        CaptureError::Open { source_name: self.describe(), cause: cause.into() }
+    }
+}
+
+impl Opener for ReplayOpener {
+    fn open(&mut self) -> Result<Box<dyn Source>, CaptureError> {
+        let content = if self.path.is_dir() {
+            let files = pictures_in(&self.path).map_err(|error| self.fail(error.to_string()))?;
+            if files.is_empty() {
+                return Err(self.fail("the directory holds no .jpg, .jpeg or .png file"));
+            }
+            Content::Photographs { files, next: 0 }
+        } else if is_stream(&self.path).map_err(|error| self.fail(error.to_string()))? {
+            Content::Stream(Stream::open(&self.path).map_err(|error| self.fail(error.to_string()))?)
+        } else {
+            Content::Photographs { files: vec![self.path.clone()], next: 0 }
+        };
+        let pace = Pace { interval: self.interval, due: Instant::now() };
+        Ok(Box::new(Replay { content, pace, repeat: self.repeat, name: self.describe() }))
+    }
+
+    fn describe(&self) -> String {
+        format!("replay of {}", self.path.display())
+    }
+
+    fn when_full(&self) -> WhenFull {
+        WhenFull::Wait
+    }
+}
+
+struct Replay {
+    content: Content,
+    pace: Pace,
+    repeat: bool,
+    name: String,
+}
+
+enum Content {
+    Photographs { files: Vec<PathBuf>, next: usize },
+    Stream(Stream),
+}
+
+impl Source for Replay {
+    fn read(&mut self, bytes: &mut Vec<u8>, patience: Duration) -> Result<Option<Captured>, CaptureError> {
+        if !self.pace.wait(patience) {
+            return Ok(None);
+        }
+        let lost =
+            |error: std::io::Error| CaptureError::Lost { source_name: self.name.clone(), cause: error.to_string() };
+        let captured = match &mut self.content {
+            Content::Photographs { files, next } => {
+                if *next == files.len() && self.repeat {
+                    *next = 0;
+                }
+                let file = files.get(*next).ok_or(CaptureError::Ended)?;
+                *next += 1;
+                if let Err(error) = read_bounded(file, bytes) {
+                    tracing::warn!(file = %file.display(), %error, "skipped");
+                    self.pace.advance();
+                    return Ok(None);
+                }
+                Captured { encoding: Encoding::File, origin: Some(file_name(file)) }
+            }
+            Content::Stream(stream) => {
+                if !stream.next_into(bytes).map_err(lost)? {
+                    if !self.repeat {
+                        return Err(CaptureError::Ended);
+                    }
+                    stream.rewind().map_err(lost)?;
+                    if !stream.next_into(bytes).map_err(lost)? {
+                        return Err(CaptureError::Lost {
+                            source_name: self.name.clone(),
+                            cause: "it holds no whole picture".into(),
+                        });
+                    }
+                }
+                Captured { encoding: Encoding::Jpeg, origin: Some(stream.name.clone()) }
+            }
+        };
+        self.pace.advance();
+        Ok(Some(captured))
+    }
+}
+
+/// One frame each interval, by the machine's clock; a consumer that is slower sets the pace instead.
+struct Pace {
+    interval: Duration,
+    due: Instant,
+}
+
+impl Pace {
+    /// Sleeps until a frame is due, at most for `patience`; true if one is.
+    fn wait(&self, patience: Duration) -> bool {
+        let left = self.due.saturating_duration_since(Instant::now());
+        std::thread::sleep(left.min(patience));
+        left <= patience
+    }
+
+    fn advance(&mut self) {
+        self.due = (self.due + self.interval).max(Instant::now());
+    }
+}
+
+/// An MJPEG file, read in portions.
+struct Stream {
+    path: PathBuf,
+    name: Arc<str>,
+    file: File,
+    splitter: Splitter,
+    portion: Vec<u8>,
+}
+
+impl Stream {
+    fn open(path: &Path) -> std::io::Result<Self> {
+        let file = File::open(path)?;
+        Ok(Self {
+            path: path.to_owned(),
+            name: file_name(path),
+            file,
+            splitter: Splitter::new(),
+            portion: vec![0; 64 << 10],
+        })
+    }
+
+    fn rewind(&mut self) -> std::io::Result<()> {
+        *self = Self::open(&self.path)?;
+        Ok(())
+    }
+
+    /// False at the end of the file.
+    fn next_into(&mut self, picture: &mut Vec<u8>) -> std::io::Result<bool> {
+        while !self.splitter.next_into(picture) {
+            match self.file.read(&mut self.portion)? {
+                0 => return Ok(false),
+                read => self.splitter.push(&self.portion[..read]),
+            }
+        }
+        Ok(true)
+    }
+}
+
+fn file_name(path: &Path) -> Arc<str> {
+    path.file_name().unwrap_or_default().to_string_lossy().into()
+}
+
+/// Photographs in the order of their names.
+fn pictures_in(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(directory)? {
+        let path = entry?.path();
+        let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
+        if path.is_file() && ["jpg", "jpeg", "png"].iter().any(|known| extension == *known) {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Whether a file holds JPEG pictures one after another. A photograph may have something behind its end (phones put
+/// videos there), so only another picture counts.
+fn is_stream(path: &Path) -> std::io::Result<bool> {
+    if path
+        .extension()
+        .is_some_and(|extension| ["mjpeg", "mjpg"].iter().any(|known| extension.eq_ignore_ascii_case(known)))
+    {
+        return Ok(true);
+    }
+    let mut head = Vec::new();
+    File::open(path)?.take(MAX_PICTURE_BYTES as u64).read_to_end(&mut head)?;
+    Ok(match Scanner::default().scan(&head) {
+        Scan::Complete(end) => {
+            head[end..].starts_with(&START) && path.extension().is_none_or(|extension| extension.is_empty())
+        }
+        Scan::Incomplete | Scan::Broken(_) => false,
+    })
+}
+
+fn read_bounded(path: &Path, bytes: &mut Vec<u8>) -> std::io::Result<()> {
+    let file = File::open(path)?;
+    let length = file.metadata()?.len();
+    if length > MAX_FILE_BYTES {
+        let text = format!("{} has {length} bytes; at most {MAX_FILE_BYTES} are read", path.display());
+        return Err(std::io::Error::other(text));
+    }
+    bytes.clear();
+    file.take(MAX_FILE_BYTES).read_to_end(bytes)?;
+    Ok(())
+}

@@ -1,0 +1,46 @@
+//! `glimpsed check`
+
+use clap::Args;
+use serde_json::json;
+
+use super::{ConfigFile, Streams};
+use crate::config::Sources;
+use crate::error::{Error, Result};
+use crate::infer::Model;
+
+#[derive(Debug, Args)]
+pub struct Options {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// For scripts
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(options: &Options, streams: &mut Streams) -> Result<()> {
+    let result = verify(options);
+    if options.json {
+        let report = match &result {
+            Ok(_) => json!({ "ok": true, "problems": [] }),
+            Err(Error::Config(problems)) => json!({ "ok": false, "problems": problems.to_json() }),
+            Err(error) => json!({ "ok": false, "problems": [{ "title": error.to_string() }] }),
+        };
+        streams.print_json(&report)?;
+    }
+    let summary = result?;
+    if options.json { Ok(()) } else { streams.print(&summary) }
+}
+
+fn verify(options: &Options) -> Result<String> {
+    let config = Sources::read(&options.file.path)?.load()?;
+    let model = Model::load(&config.model).map_err(|cause| Error::Model { name: config.model.name.clone(), cause })?;
+    let broker = config.mqtt.as_ref().map_or("no broker".to_owned(), |mqtt| mqtt.broker.to_string());
+    Ok(
+        format!(
+            "{} is fine: model {} ({}), {broker}\n",
+            options.file.path.display(),
+            model.id.name,
+            model.id.precision,
+        ),
+    )
+}

@@ -1,0 +1,136 @@
+//! `glimpsed classify`
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+
+use super::{OptionalConfigFile, Streams, models, table};
+use crate::config::typed::Rotation;
+use crate::error::{Error, Result};
+use crate::frame::{Encoding, Frame};
+use crate::infer::Model;
+use crate::infer::worker::{LabelError, Labeller};
+use crate::label::Classification;
+
+/// A photograph larger than this is refused.
+const MAX_FILE_BYTES: u64 = 64 << 20;
+
+#[derive(Debug, Args)]
+pub struct Options {
+    /// JPEG or PNG files
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The model [default: the configuration's active one]
+    #[arg(short, long, value_name = "NAME")]
+    model: Option<String>,
+    /// How many labels to show [default: the configuration's `labels.top_k`]
+    #[arg(short = 'k', long, value_name = "K", value_parser = clap::value_parser!(u16).range(1..=100))]
+    top: Option<u16>,
+    #[command(flatten)]
+    config: OptionalConfigFile,
+    /// For scripts
+    #[arg(long)]
+    json: bool,
+}
+
+type Answer = std::result::Result<Classification, Error>;
+
+pub fn run(options: &Options, streams: &mut Streams) -> Result<()> {
+    let config = options.config.sources()?.load()?;
+    let spec = match &options.model {
+        Some(name) => models::find(&config, name)?,
+        None => config.model.clone(),
+    };
+    let model = Model::load(&spec).map_err(|cause| Error::Model { name: spec.name.clone(), cause })?;
+    let mut rules = config.labels;
+    rules.top_k = options.top.map_or(rules.top_k, usize::from);
+    // A photograph says itself how it was held; the camera's rotation is not for it.
+    let mut labeller = Labeller::new(model, Rotation::None, rules);
+
+    let progress = progress_bar(options, streams);
+    let mut answers: Vec<(&Path, Answer)> = Vec::with_capacity(options.files.len());
+    for file in &options.files {
+        progress.set_message(file.display().to_string());
+        answers.push((file, classify(&mut labeller, file)));
+        progress.inc(1);
+    }
+    progress.finish_and_clear();
+
+    if options.json {
+        let list: Vec<Value> = answers.iter().map(|(file, answer)| to_json(file, answer)).collect();
+        streams.print_json(&list)?;
+    } else {
+        streams.print(&to_table(&answers))?;
+    }
+    let failures: Vec<String> =
+        answers.iter().filter_map(|(_, answer)| answer.as_ref().err()).map(Error::to_string).collect();
+    match failures.as_slice() {
+        [] => Ok(()),
+        [only] => Err(Error::Failed(only.clone())),
+        several => Err(Error::Failed(format!(
+            "{} of {} files failed:\n  {}",
+            several.len(),
+            answers.len(),
+            several.join("\n  ")
+        ))),
+    }
+}
+
+fn progress_bar(options: &Options, streams: &Streams) -> ProgressBar {
+    if !streams.terminal || options.files.len() < 2 {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {eta} left  {wide_msg}");
+    ProgressBar::new(options.files.len() as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+fn classify(labeller: &mut Labeller, file: &Path) -> Answer {
+    let frame = Frame::from_bytes(Encoding::File, read(file)?);
+    labeller.label(&frame).map_err(|error| match error {
+        LabelError::Decode(cause) => Error::Image { path: file.to_owned(), cause },
+        LabelError::Model(cause) => Error::Model { name: labeller.model().id.name.clone(), cause },
+    })
+}
+
+fn read(file: &Path) -> Result<Vec<u8>> {
+    let fail = || Error::io(file.display().to_string());
+    let handle = std::fs::File::open(file).map_err(fail())?;
+    let metadata = handle.metadata().map_err(fail())?;
+    if metadata.is_dir() {
+        return Err(Error::Failed(format!("{} is a directory; name the files in it", file.display())));
+    }
+    let mut bytes = Vec::new();
+    // One byte more than allowed, so that a pipe or a growing file is noticed too.
+    handle.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(fail())?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(Error::Failed(format!("{} has more than {} MiB", file.display(), MAX_FILE_BYTES >> 20)));
+    }
+    Ok(bytes)
+}
+
+fn to_json(file: &Path, answer: &Answer) -> Value {
+    match answer {
+        Ok(frame) => {
+            let top: Vec<Value> = (frame.top.iter())
+                .map(|ranked| json!({ "label": &*ranked.label, "class_id": ranked.class_id, "confidence": ranked.confidence }))
+                .collect();
+            json!({ "file": file, "model": frame.model.name, "top": top, "total_ms": frame.timing.total_ms })
+        }
+        Err(error) => json!({ "file": file, "error": error.to_string() }),
+    }
+}
+
+fn to_table(answers: &[(&Path, Answer)]) -> String {
+    let mut rows = Vec::new();
+    for (file, answer) in answers {
+        let Ok(frame) = answer else { continue };
+        for (rank, ranked) in frame.top.iter().enumerate() {
+            let name = if rank == 0 { file.display().to_string() } else { String::new() };
+            rows.push(vec![name, format!("{:5.1} %", 100.0 * ranked.confidence), ranked.label.to_string()]);
+        }
+    }
+    table::render(&rows)
+}

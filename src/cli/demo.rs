@@ -1,0 +1,247 @@
+//! `glimpsed demo`: the daemon, a private broker, and an independent subscriber that shows what arrives.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use serde_json::Value;
+
+use super::Streams;
+use crate::app::App;
+use crate::config::Sources;
+use crate::error::{Error, Result};
+use crate::models::catalog;
+use crate::telemetry::logging;
+
+/// For the broker to listen, for the subscriber to be subscribed, and for its last line to be shown.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Label each photograph once, then end
+    #[arg(long)]
+    once: bool,
+    /// Photographs a second
+    #[arg(long, default_value_t = 1.0, value_name = "N")]
+    fps: f64,
+    /// The model
+    #[arg(short, long, value_name = "NAME", default_value = "efficientnet-lite0")]
+    model: String,
+    /// A directory of photographs [default: the bundled ones]
+    #[arg(long, value_name = "DIR")]
+    images: Option<PathBuf>,
+    /// Show the messages as they are
+    #[arg(long)]
+    raw: bool,
+}
+
+pub fn run(options: &Options, streams: &mut Streams) -> Result<()> {
+    let images = match &options.images {
+        Some(images) => images.canonicalize().map_err(Error::io(images.display().to_string()))?,
+        None => catalog::default_directory().join("photos"),
+    };
+    let broker = Broker::start()?;
+    let sources =
+        Sources { path: "(demo)".into(), text: configuration(options, &images, broker.port), environment: Vec::new() };
+    let config = sources.load()?;
+    logging::init(config.log);
+    let app = App::build(config, &sources.show_json()?, Box::new(std::io::sink()))?;
+    streams.print(&format!(
+        "Labelling the photographs in {} with {}.\nBelow is what mosquitto_sub receives from a broker on port {}; Ctrl-C ends it.\n\n",
+        images.display(),
+        options.model,
+        broker.port,
+    ))?;
+    let out = std::mem::replace(&mut streams.out, Box::new(std::io::sink()));
+    let subscriber = Subscriber::start(broker.port, options.raw, out)?;
+    let summary = app.run()?;
+    subscriber.finish();
+    if summary.labelled == 0 {
+        return Err(Error::Failed("no photograph was labelled; the log above says why".into()));
+    }
+    Ok(())
+}
+
+/// TOML strings hold what JSON strings hold, so JSON's quoting serves.
+fn configuration(options: &Options, images: &Path, port: u16) -> String {
+    let quote = |text: &str| Value::from(text).to_string();
+    format!(
+        "[device]\nid = \"demo\"\n\
+         [camera]\nsource = \"replay\"\npath = {}\nfps = {:?}\nloop = {}\n\
+         [model]\nactive = {}\n\
+         [labels]\nconsecutive = 1\n\
+         [mqtt]\nurl = \"mqtt://127.0.0.1:{port}\"\nclassification_interval = \"0s\"\n\
+         [log]\nlevel = \"warn\"\n",
+        quote(&images.to_string_lossy()),
+        options.fps,
+        !options.once,
+        quote(&options.model),
+    )
+}
+
+/// A mosquitto of our own on a free port of the loopback interface.
+struct Broker {
+    child: Child,
+    port: u16,
+    _directory: tempfile::TempDir,
+}
+
+impl Broker {
+    fn start() -> Result<Self> {
+        let program = find_program("mosquitto")?;
+        let directory = tempfile::tempdir().map_err(Error::io("cannot make a temporary directory"))?;
+        let port = free_port()?;
+        let file = directory.path().join("mosquitto.conf");
+        let text = format!("listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nlog_type error\n");
+        std::fs::write(&file, text).map_err(Error::io(file.display().to_string()))?;
+        let child = quiet(&program)
+            .arg("-c")
+            .arg(&file)
+            .stdout(Stdio::null())
+            .spawn()
+            .map_err(Error::io(program.display().to_string()))?;
+        let mut broker = Self { child, port, _directory: directory };
+        broker.wait_until_it_listens()?;
+        Ok(broker)
+    }
+
+    fn wait_until_it_listens(&mut self) -> Result<()> {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
+        let deadline = Instant::now() + PATIENCE;
+        while TcpStream::connect_timeout(&address, PATIENCE).is_err() {
+            let ended = self.child.try_wait().map_err(Error::io("mosquitto"))?;
+            if let Some(status) = ended {
+                return Err(Error::Broker(format!("mosquitto ended at once ({status})")));
+            }
+            if Instant::now() > deadline {
+                return Err(Error::Broker(format!("mosquitto does not listen on port {}", self.port)));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        end(&mut self.child);
+    }
+}
+
+/// `mosquitto_sub`, which knows nothing of us, and a thread that shows its lines.
+struct Subscriber {
+    child: Child,
+    saw_offline: mpsc::Receiver<()>,
+}
+
+impl Subscriber {
+    fn start(port: u16, raw: bool, mut out: Box<dyn Write + Send>) -> Result<Self> {
+        let (subscribe, publish) = (find_program("mosquitto_sub")?, find_program("mosquitto_pub")?);
+        let port = port.to_string();
+        let broker = ["-h", "127.0.0.1", "-p", &port];
+        // A retained message that comes back proves that the subscription stands, so that no label is missed.
+        let ready = "glimpsed/demo/ready";
+        let sent = quiet(&publish).args(broker).args(["-r", "-t", ready, "-m", "yes"]).status();
+        let sent = sent.map_err(Error::io(publish.display().to_string()))?;
+        if !sent.success() {
+            return Err(Error::Broker(format!("mosquitto_pub failed ({sent})")));
+        }
+        let mut child = quiet(&subscribe)
+            .args(broker)
+            .args(["-q", "1", "-t", "glimpsed/#", "-F", "%t\t%p"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(Error::io(subscribe.display().to_string()))?;
+        let stdout = child.stdout.take().ok_or_else(|| Error::Failed("mosquitto_sub has no output".into()))?;
+        let (tell_subscribed, subscribed) = mpsc::channel();
+        let (tell_offline, saw_offline) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(std::result::Result::ok) {
+                let (topic, payload) = line.split_once('\t').unwrap_or((&line, ""));
+                if topic == ready {
+                    let _ = tell_subscribed.send(());
+                    continue;
+                }
+                let shown = if raw { payload.to_owned() } else { summarise(payload) };
+                let _ = writeln!(out, "{topic:<30} {shown}").and_then(|()| out.flush());
+                if topic.ends_with("/status") && payload == "offline" {
+                    let _ = tell_offline.send(());
+                }
+            }
+        });
+        let subscriber = Self { child, saw_offline };
+        subscribed.recv_timeout(PATIENCE).map_err(|_| Error::Broker("mosquitto_sub did not subscribe".into()))?;
+        Ok(subscriber)
+    }
+
+    /// Lets the last message be shown.
+    fn finish(self) {
+        let _ = self.saw_offline.recv_timeout(PATIENCE);
+    }
+}
+
+impl Drop for Subscriber {
+    fn drop(&mut self) {
+        end(&mut self.child);
+    }
+}
+
+/// What matters of a payload, on one line.
+fn summarise(payload: &str) -> String {
+    let Ok(Value::Object(object)) = serde_json::from_str(payload) else { return payload.to_owned() };
+    if let Some(since) = object.get("since").and_then(Value::as_str) {
+        let label = object["label"].as_str().unwrap_or("unknown");
+        return format!("{label}, since {since}");
+    }
+    let Some(top) = object.get("top").and_then(Value::as_array) else {
+        let version = object.get("version").and_then(Value::as_str).unwrap_or_default();
+        let board = object.get("board").and_then(Value::as_str).unwrap_or_default();
+        return format!("glimpsed {version} on {board}, {} bytes of JSON", payload.len());
+    };
+    let labels: Vec<String> = top
+        .iter()
+        .map(|one| {
+            format!(
+                "{} {:.1} %",
+                one["label"].as_str().unwrap_or("?"),
+                100.0 * one["confidence"].as_f64().unwrap_or(0.0)
+            )
+        })
+        .collect();
+    let source = object.get("source").and_then(Value::as_str).unwrap_or_default();
+    format!("{source}: {}", labels.join(", "))
+}
+
+/// A child in a process group of its own: Ctrl-C is for us, and we end it when we are done with it.
+fn quiet(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.stdin(Stdio::null()).process_group(0);
+    command
+}
+
+fn end(child: &mut Child) {
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+/// Debian keeps servers in /usr/sbin, which is not on everyone's PATH.
+fn find_program(name: &str) -> Result<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let directories = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
+    let found = directories.map(|directory| directory.join(name)).find(|candidate| candidate.is_file());
+    found.ok_or_else(|| {
+        Error::Broker(format!(
+            "the demo needs `{name}`, which is not installed; on Debian: apt install mosquitto mosquitto-clients"
+        ))
+    })
+}
+
+fn free_port() -> Result<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(Error::io("no free port"))?;
+    Ok(listener.local_addr().map_err(Error::io("no free port"))?.port())
+}

@@ -1,0 +1,119 @@
+//! The subcommands.
+
+mod check;
+mod classify;
+mod config;
+mod demo;
+mod models;
+mod table;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::app::App;
+use crate::config::{DEFAULT_PATH, Sources};
+use crate::error::{Error, Result};
+use crate::telemetry::logging;
+
+/// Labels what a camera sees and says so over MQTT.
+#[derive(Debug, Parser)]
+#[command(name = "glimpsed", version, arg_required_else_help = true, max_term_width = 100)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon until it is told to stop
+    Run(ConfigFile),
+    /// Label the bundled photographs and show what arrives over a private broker
+    Demo(demo::Options),
+    /// Verify everything that start-up would, without starting
+    Check(check::Options),
+    /// Show the effective configuration, or its JSON Schema
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Label photographs
+    Classify(classify::Options),
+    /// List the known models, or look into one
+    #[command(subcommand)]
+    Models(models::Command),
+}
+
+/// Where the configuration is.
+#[derive(Debug, Args)]
+struct ConfigFile {
+    /// The configuration file
+    #[arg(short = 'c', long = "config", value_name = "FILE", env = "GLIMPSED_CONFIG", default_value = DEFAULT_PATH)]
+    path: PathBuf,
+}
+
+/// Where the configuration is, for commands that also work without one.
+#[derive(Debug, Args)]
+struct OptionalConfigFile {
+    /// The configuration file [default: /etc/glimpsed/glimpsed.toml if there is one]
+    #[arg(short = 'c', long = "config", value_name = "FILE", env = "GLIMPSED_CONFIG")]
+    path: Option<PathBuf>,
+}
+
+impl OptionalConfigFile {
+    fn sources(&self) -> Result<Sources> {
+        match &self.path {
+            Some(path) => Ok(Sources::read(path)?),
+            None if Path::new(DEFAULT_PATH).is_file() => Ok(Sources::read(Path::new(DEFAULT_PATH))?),
+            None => Ok(Sources::defaults()),
+        }
+    }
+}
+
+/// What a command may write to.
+pub struct Streams {
+    pub out: Box<dyn Write + Send>,
+    /// Whether a person watches standard error.
+    pub terminal: bool,
+}
+
+impl Streams {
+    /// Prints, quietly ending where nobody reads any more (`glimpsed ... | head`).
+    fn print(&mut self, text: &str) -> Result<()> {
+        match self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()) {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                Err(Error::Io { what: "cannot write to standard output".into(), cause: error })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn print_json(&mut self, value: &impl serde::Serialize) -> Result<()> {
+        let text = serde_json::to_string_pretty(value).map_err(|error| Error::Failed(error.to_string()))?;
+        self.print(&format!("{text}\n"))
+    }
+}
+
+impl Arguments {
+    /// Does what was asked for.
+    ///
+    /// # Errors
+    /// Whatever ended the command; [`Error::exit_code`] says which exit code that is.
+    pub fn run(self, streams: &mut Streams) -> Result<()> {
+        match self.command {
+            Command::Run(file) => run(&file, streams),
+            Command::Demo(options) => demo::run(&options, streams),
+            Command::Check(options) => check::run(&options, streams),
+            Command::Config(command) => config::run(&command, streams),
+            Command::Classify(options) => classify::run(&options, streams),
+            Command::Models(command) => models::run(&command, streams),
+        }
+    }
+}
+
+fn run(file: &ConfigFile, streams: &mut Streams) -> Result<()> {
+    let sources = Sources::read(&file.path)?;
+    let config = sources.load()?;
+    logging::init(config.log);
+    let out = std::mem::replace(&mut streams.out, Box::new(std::io::sink()));
+    App::build(config, &sources.show_json()?, out)?.run().map(drop)
+}

@@ -1,0 +1,141 @@
+//! `glimpsed models`
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::table::{grouped, render};
+use super::{OptionalConfigFile, Streams};
+use crate::config::Config;
+use crate::config::diagnostics::suggestion;
+use crate::error::{Error, Result};
+use crate::infer;
+use crate::models::catalog;
+use crate::models::inspect::Inspection;
+use crate::models::spec::ModelSpec;
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Every model that has a name
+    List(List),
+    /// Parameters, multiply-accumulates, size, input and output, read from the file
+    Inspect(Inspect),
+}
+
+#[derive(Debug, Args)]
+pub struct List {
+    #[command(flatten)]
+    file: OptionalConfigFile,
+    /// For scripts
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Inspect {
+    /// Names as `glimpsed models list` gives them
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<String>,
+    #[command(flatten)]
+    file: OptionalConfigFile,
+    /// For scripts
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(command: &Command, streams: &mut Streams) -> Result<()> {
+    match command {
+        Command::List(list) => run_list(list, streams),
+        Command::Inspect(inspect) => run_inspect(inspect, streams),
+    }
+}
+
+/// The model of that name.
+pub fn find(config: &Config, name: &str) -> Result<ModelSpec> {
+    let names = || config.models.iter().map(|model| model.name.as_str());
+    let found = config.models.iter().find(|model| model.name == name).cloned();
+    found.ok_or_else(|| {
+        Error::Failed(format!("no model named `{name}`; {}", suggestion(name, names().collect::<Vec<_>>())))
+    })
+}
+
+fn run_list(list: &List, streams: &mut Streams) -> Result<()> {
+    let config = list.file.sources()?.load()?;
+    if list.json {
+        let models = config.models.iter().map(|model| {
+            json!({
+                "name": model.name,
+                "path": model.path,
+                "present": model.path.is_file(),
+                "active": model.name == config.model.name,
+                "catalogue": catalog::find(&model.name),
+            })
+        });
+        return streams.print_json(&models.collect::<Vec<_>>());
+    }
+    let heading = ["", "NAME", "MB", "TOP-1 *", "FILE", "DESCRIPTION"].map(str::to_owned).to_vec();
+    let rows = config.models.iter().map(|model| {
+        let entry = catalog::find(&model.name);
+        let present = std::fs::metadata(&model.path).ok();
+        let bytes = present.as_ref().map(std::fs::Metadata::len).or(entry.map(|entry| entry.bytes));
+        vec![
+            if model.name == config.model.name { "*" } else { "" }.to_owned(),
+            model.name.clone(),
+            bytes.map_or("?".into(), |bytes| format!("{:.1}", bytes as f64 / 1e6)),
+            entry.and_then(|entry| entry.published_top1).map_or("?".into(), |top1| format!("{top1:.1} %")),
+            if present.is_some() { "present" } else { "not here" }.to_owned(),
+            entry.map_or("from the configuration", |entry| &entry.description).to_owned(),
+        ]
+    });
+    let table = render(&std::iter::once(heading).chain(rows).collect::<Vec<_>>());
+    streams.print(&format!(
+        "{table}\n* published for ImageNet; what a model reaches on your pictures only measuring tells\n"
+    ))
+}
+
+fn run_inspect(inspect: &Inspect, streams: &mut Streams) -> Result<()> {
+    let config = inspect.file.sources()?.load()?;
+    let mut inspections = Vec::new();
+    for name in &inspect.names {
+        let spec = find(&config, name)?;
+        inspections.push(infer::inspect(&spec).map_err(|cause| Error::Model { name: name.clone(), cause })?);
+    }
+    if inspect.json {
+        return streams.print_json(&inspections);
+    }
+    let texts: Vec<String> = inspections.iter().map(describe).collect();
+    streams.print(&texts.join("\n"))
+}
+
+fn describe(model: &Inspection) -> String {
+    let input = &model.input;
+    let operators: Vec<String> = model.operators.iter().map(|(name, count)| format!("{count} {name}")).collect();
+    let rows = [
+        ("model", model.name.clone()),
+        ("file", format!("{} ({} bytes)", model.path, grouped(model.file_bytes))),
+        ("sha256", model.sha256.clone()),
+        (
+            "made by",
+            format!("{}, opset {}", if model.producer.is_empty() { "unknown" } else { &model.producer }, model.opset),
+        ),
+        ("precision", model.precision.to_string()),
+        ("parameters", grouped(model.parameters)),
+        ("MACs", format!("{} (one picture; FLOPs are twice that)", grouped(model.macs))),
+        (
+            "input",
+            format!("{:?} {:?} {:?}, {:?}", input.shape(), input.element, input.layout, input.channels).to_lowercase(),
+        ),
+        ("scaling", format!("(x / 255 - {:?}) / {:?}", input.mean, input.std)),
+        ("fit", format!("{:?}", input.fit).to_lowercase()),
+        (
+            "output",
+            format!(
+                "{:?} {}{}",
+                model.output,
+                format!("{:?}", model.scores).to_lowercase(),
+                if model.background_class { ", the first class is the background" } else { "" }
+            ),
+        ),
+        ("operators", operators.join(", ")),
+    ];
+    render(&rows.map(|(name, value)| vec![name.to_owned(), value]))
+}

@@ -1,0 +1,134 @@
+//! `mqtt://host:port`.
+
+use std::net::Ipv6Addr;
+
+/// Where the broker listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokerUrl {
+    /// A name or an address; IPv6 without its brackets.
+    pub host: String,
+    pub port: u16,
+}
+
+/// IANA's port for MQTT without TLS.
+const DEFAULT_PORT: u16 = 1883;
+
+impl std::str::FromStr for BrokerUrl {
+    /// What is wrong, and a hint.
+    type Err = (String, String);
+
+    fn from_str(url: &str) -> Result<Self, Self::Err> {
+        let example = || "write it as mqtt://host or mqtt://host:1883".to_owned();
+        let Some((scheme, rest)) = url.split_once("://") else {
+            return Err(("it has no scheme".into(), example()));
+        };
+        match scheme {
+            "mqtt" | "tcp" => {}
+            "mqtts" | "ssl" => {
+                return Err((
+                    "this version does not speak TLS".into(),
+                    "use mqtt:// to a broker on a network you trust".into(),
+                ));
+            }
+            other => return Err((format!("`{other}` is not a scheme of a broker"), example())),
+        }
+        let authority = rest.strip_suffix('/').unwrap_or(rest);
+        if authority.contains('@') {
+            return Err((
+                "a password does not belong in the address".into(),
+                "set `username` and `password_file` instead".into(),
+            ));
+        }
+        if authority.contains(['/', '?', '#', ' ']) {
+            return Err(("it has more than a host and a port".into(), example()));
+        }
+        let (host, port) = match authority.strip_prefix('[') {
+            Some(bracketed) => {
+                let Some((address, after)) = bracketed.split_once(']') else {
+                    return Err((
+                        "the bracket is not closed".into(),
+                        "write an IPv6 address as mqtt://[::1]:1883".into(),
+                    ));
+                };
+                if address.parse::<Ipv6Addr>().is_err() {
+                    return Err((format!("`{address}` is not an IPv6 address"), example()));
+                }
+                match after {
+                    "" => (address, None),
+                    _ => match after.strip_prefix(':') {
+                        Some(port) => (address, Some(port)),
+                        None => return Err((format!("`{after}` after the address"), example())),
+                    },
+                }
+            }
+            None => match authority.split_once(':') {
+                Some((host, port)) => (host, Some(port)),
+                None => (authority, None),
+            },
+        };
+        if host.is_empty() {
+            return Err(("it names no host".into(), example()));
+        }
+        let port = match port {
+            None => DEFAULT_PORT,
+            Some(text) => match text.parse() {
+                Ok(port) if port > 0 => port,
+                _ => return Err((format!("`{text}` is not a port from 1 to 65535"), example())),
+            },
+        };
+        Ok(Self { host: host.to_owned(), port })
+    }
+}
+
+impl std::fmt::Display for BrokerUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.host.contains(':') {
+            true => write!(f, "mqtt://[{}]:{}", self.host, self.port),
+            false => write!(f, "mqtt://{}:{}", self.host, self.port),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn hosts_and_ports_are_taken_apart() {
+        let parse = |url: &str| url.parse::<BrokerUrl>().map(|url| (url.host, url.port)).map_err(|error| error.0);
+        assert_eq!(parse("mqtt://broker.local"), Ok(("broker.local".into(), 1883)));
+        assert_eq!(parse("mqtt://10.0.0.2:1884/"), Ok(("10.0.0.2".into(), 1884)));
+        assert_eq!(parse("mqtt://[::1]:99"), Ok(("::1".into(), 99)));
+        assert_eq!(parse("mqtt://[::1]"), Ok(("::1".into(), 1883)));
+        for (wrong, cause) in [
+            ("broker", "no scheme"),
+            ("http://broker", "`http`"),
+            ("mqtts://broker", "TLS"),
+            ("mqtt://me:secret@broker", "password"),
+            ("mqtt://broker:0", "`0`"),
+            ("mqtt://broker:70000", "`70000`"),
+            ("mqtt://:1883", "no host"),
+            ("mqtt://[::1", "bracket"),
+            ("mqtt://[fe80:zz]", "not an IPv6"),
+            ("mqtt://broker/topic", "more than"),
+        ] {
+            let error = parse(wrong).expect_err(wrong);
+            assert!(error.contains(cause), "{wrong}: {error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_parsed_or_refused_without_a_panic(text in "\\PC{0,40}") {
+            let _ = format!("mqtt://{text}").parse::<BrokerUrl>();
+            let _ = text.parse::<BrokerUrl>();
+        }
+
+        #[test]
+        fn what_is_shown_parses_to_the_same(host in "[a-z]{1,10}(\\.[a-z]{1,5})?", port in 1u16..) {
+            let url = BrokerUrl { host, port };
+            prop_assert_eq!(url.to_string().parse(), Ok(url));
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! A configuration file with its places: what stands at which byte, and which environment variable overrides what.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::diagnostics::{Place, Problem, Problems, nearest, suggestion};
+use super::keys::{self, Kind};
+use super::raw::Raw;
+
+/// Environment variables with this prefix override keys: `GLIMPSED_MQTT_URL` stands for `mqtt.url`.
+pub const PREFIX: &str = "GLIMPSED_";
+
+/// Variables with the prefix that are not keys.
+pub const RESERVED: [&str; 1] = ["GLIMPSED_CONFIG"];
+
+/// The parsed file with the overrides written into it.
+pub struct Document<'a> {
+    text: &'a str,
+    root: Spanned<DeTable<'a>>,
+    variables: BTreeMap<Vec<String>, String>,
+}
+
+/// Where a value comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    Default,
+    /// 1-based line.
+    File(usize),
+    Variable(String),
+}
+
+impl<'a> Document<'a> {
+    /// Parses as much as can be parsed; every mistake of syntax becomes a problem.
+    pub fn parse(text: &'a str, problems: &mut Problems) -> Self {
+        let (root, errors) = DeTable::parse_recoverable(text);
+        for error in errors {
+            problems.push(Problem {
+                place: error.span().map_or(Place::Nowhere, Place::File),
+                title: "not valid TOML".into(),
+                label: error.message().replace('\n', ", "),
+                hint: None,
+            });
+        }
+        Self { text, root, variables: BTreeMap::new() }
+    }
+
+    /// Writes the overrides into the document. A variable that names no key, or whose value cannot be that key's, becomes
+    /// a problem.
+    pub fn override_from(&mut self, environment: &'a [(String, String)], problems: &mut Problems) {
+        for (name, value) in environment {
+            if !name.starts_with(PREFIX) || RESERVED.contains(&name.as_str()) {
+                continue;
+            }
+            let Some(key) = keys::all().iter().find(|key| variable_name(&key.path) == *name) else {
+                problems.push(unknown_variable(name));
+                continue;
+            };
+            let path = &key.path;
+            let Some(value) = parse_override(value, &key.kind) else {
+                problems.push(Problem {
+                    place: Place::Variable(name.clone()),
+                    title: format!("`{}` must be {}", path.join("."), key.kind.describe()),
+                    label: format!("found `{value}`"),
+                    hint: None,
+                });
+                continue;
+            };
+            // A span of its own outside the file, so that a later error can be traced back to this variable.
+            let start = NOT_IN_FILE + 4 * self.variables.len();
+            insert(self.root.get_mut(), path, value, start..start + 2);
+            self.variables.insert(path.clone(), name.clone());
+        }
+    }
+
+    /// Reads the whole document. Each value that does not fit becomes a problem and is left out (so its default stands
+    /// in), which lets one run report all of them.
+    pub fn read(&mut self, problems: &mut Problems) -> Raw {
+        let mut remaining = self.root.clone();
+        loop {
+            match Raw::deserialize(toml::Deserializer::from(remaining.clone())) {
+                Ok(raw) => return raw,
+                Err(error) => {
+                    let offender = error.span().and_then(|span| take_at(remaining.get_mut(), &span, &mut Vec::new()));
+                    let Some(offender) = offender else {
+                        // Nothing to leave out: without a place the rest cannot be read either.
+                        problems.push(Problem {
+                            place: Place::Nowhere,
+                            title: "the configuration cannot be read".into(),
+                            label: error.message().into(),
+                            hint: None,
+                        });
+                        return Raw::default();
+                    };
+                    problems.push(self.explain(&offender));
+                }
+            }
+        }
+    }
+
+    /// The place of a value, for a problem found later; of a value that is not there, the head of its table.
+    pub fn place(&self, path: &[&str]) -> Place {
+        let path: Vec<String> = path.iter().map(|&part| part.to_owned()).collect();
+        if let Some(name) = self.variables.get(&path) {
+            return Place::Variable(name.clone());
+        }
+        if let Some((_, value)) = find(self.root.get_ref(), &path) {
+            return Place::File(value);
+        }
+        let table = path.split_last().and_then(|(_, table)| find(self.root.get_ref(), table));
+        // A table that an override made stands nowhere in the file.
+        table.filter(|(key, _)| key.start < NOT_IN_FILE).map_or(Place::Nowhere, |(key, _)| Place::File(key))
+    }
+
+    /// Where the value at `path` comes from.
+    pub fn origin(&self, path: &[String]) -> Origin {
+        if let Some(name) = self.variables.get(path) {
+            return Origin::Variable(name.clone());
+        }
+        match find(self.root.get_ref(), path) {
+            Some((key, _)) => Origin::File(self.text[..key.start].matches('\n').count() + 1),
+            None => Origin::Default,
+        }
+    }
+
+    fn explain(&self, offender: &Offender) -> Problem {
+        let dotted = offender.path.join(".");
+        let place = match self.variables.get(&offender.path) {
+            Some(name) => Place::Variable(name.clone()),
+            None => Place::File(offender.span.clone()),
+        };
+        let Some(key) = keys::find(&offender.path) else {
+            let (name, table) =
+                offender.path.split_last().map_or(("", &[][..]), |(name, table)| (name.as_str(), table));
+            let known = keys::children(table);
+            let (what, within) = match table {
+                [] => ("table", "at the top level".to_owned()),
+                _ => ("key", format!("in [{}]", table.join("."))),
+            };
+            return Problem {
+                place: match &place {
+                    Place::File(_) => Place::File(offender.key.clone()),
+                    other => other.clone(),
+                },
+                title: format!("unknown {what} `{name}` {within}"),
+                label: "not known".into(),
+                hint: Some(elsewhere(name, table).unwrap_or_else(|| suggestion(name, known.iter().copied()))),
+            };
+        };
+        let hint = match (&key.kind, &offender.text) {
+            (Kind::Choice(choices), Some(text)) => {
+                nearest(text, choices.iter().map(String::as_str)).map(|choice| format!("did you mean \"{choice}\"?"))
+            }
+            _ => None,
+        };
+        let found = match &offender.text {
+            Some(text) => format!("found \"{text}\""),
+            None => format!("found {}", offender.found),
+        };
+        Problem { place, title: format!("`{dotted}` must be {}", key.kind.describe()), label: found, hint }
+    }
+}
+
+/// `mqtt.base_topic` -> `GLIMPSED_MQTT_BASE_TOPIC`. Paths with a wildcard get a name that no variable can have.
+pub fn variable_name(path: &[String]) -> String {
+    format!("{PREFIX}{}", path.join("_").to_uppercase())
+}
+
+struct Offender {
+    path: Vec<String>,
+    key: Range<usize>,
+    span: Range<usize>,
+    /// The value, where it is a string.
+    text: Option<String>,
+    found: &'static str,
+}
+
+fn unknown_variable(name: &str) -> Problem {
+    let known: Vec<String> =
+        keys::all().iter().filter(|key| key.kind != Kind::Table).map(|key| variable_name(&key.path)).collect();
+    let hint = match nearest(name, known.iter().map(String::as_str)) {
+        Some(candidate) => format!("did you mean {candidate}?"),
+        None => format!(
+            "{PREFIX}<TABLE>_<KEY> overrides a key, for example {PREFIX}MQTT_URL; unset what is not meant for glimpsed"
+        ),
+    };
+    Problem {
+        place: Place::Variable(name.to_owned()),
+        title: format!("{name} stands for no key"),
+        label: "not known".into(),
+        hint: Some(hint),
+    }
+}
+
+/// A key that exists, only in another table: the commonest slip of a text editor's user.
+fn elsewhere(name: &str, table: &[String]) -> Option<String> {
+    let known = keys::children(table);
+    if nearest(name, known.iter().copied()).is_some() {
+        return None;
+    }
+    let key = keys::all().iter().find(|key| key.path.len() == 2 && key.path[1] == name)?;
+    Some(format!("`{name}` belongs in [{}]", key.path[0]))
+}
+
+/// Text needs no quotes in the environment; everything else is written as in the file.
+fn parse_override<'a>(value: &'a str, kind: &Kind) -> Option<DeValue<'a>> {
+    if matches!(kind, Kind::Text | Kind::Interval | Kind::Choice(_)) {
+        return Some(DeValue::String(value.into()));
+    }
+    let parsed = DeValue::parse(value).ok()?.into_inner();
+    let fits = match kind {
+        Kind::Integer => parsed.is_integer(),
+        Kind::Number => parsed.is_integer() || parsed.is_float(),
+        Kind::Switch => parsed.is_bool(),
+        Kind::List => parsed.is_array(),
+        Kind::Table | Kind::Text | Kind::Interval | Kind::Choice(_) => false,
+    };
+    fits.then_some(parsed)
+}
+
+/// No byte of any file: the span of a value that came from the environment.
+const NOT_IN_FILE: usize = usize::MAX / 2;
+
+fn insert<'a>(table: &mut DeTable<'a>, path: &'a [String], value: DeValue<'a>, span: Range<usize>) {
+    let [first, rest @ ..] = path else { return };
+    if rest.is_empty() {
+        table.remove(first.as_str());
+        table.insert(Spanned::new(span.clone(), first.as_str().into()), Spanned::new(span, value));
+        return;
+    }
+    let exists = table.iter().any(|(key, member)| key.get_ref() == first && member.get_ref().is_table());
+    if !exists {
+        table.remove(first.as_str());
+        let empty = DeValue::Table(DeTable::new());
+        table.insert(Spanned::new(span.clone(), first.as_str().into()), Spanned::new(span.clone(), empty));
+    }
+    for (key, member) in table.iter_mut() {
+        if key.get_ref() == first
+            && let DeValue::Table(inner) = member.get_mut()
+        {
+            insert(inner, rest, value, span);
+            return;
+        }
+    }
+}
+
+/// Key and value spans of what stands at `path`.
+fn find(table: &DeTable<'_>, path: &[String]) -> Option<(Range<usize>, Range<usize>)> {
+    let (first, rest) = path.split_first()?;
+    let (key, value) = table.iter().find(|(key, _)| key.get_ref() == first)?;
+    match (rest.is_empty(), value.get_ref()) {
+        (true, _) => Some((key.span(), value.span())),
+        (false, DeValue::Table(inner)) => find(inner, rest),
+        (false, _) => None,
+    }
+}
+
+/// Takes the smallest entry out whose key or value holds `span`.
+fn take_at(table: &mut DeTable<'_>, span: &Range<usize>, path: &mut Vec<String>) -> Option<Offender> {
+    let holds = |outer: &Range<usize>| outer.start <= span.start && span.end <= outer.end;
+    let mut hit = None;
+    for (key, value) in table.iter_mut() {
+        let name = key.get_ref().to_string();
+        // The span of `[table]` is its header; what is inside has to be asked first.
+        if let DeValue::Table(inner) = value.get_mut() {
+            path.push(name.clone());
+            if let Some(offender) = take_at(inner, span, path) {
+                return Some(offender);
+            }
+            path.pop();
+        }
+        if holds(&key.span()) || holds(&value.span()) {
+            hit = Some((
+                name,
+                key.span(),
+                value.span(),
+                value.get_ref().as_str().map(str::to_owned),
+                value.get_ref().type_str(),
+            ));
+            break;
+        }
+    }
+    let (name, key, value, text, found) = hit?;
+    table.remove(name.as_str());
+    path.push(name);
+    Some(Offender { path: std::mem::take(path), key, span: value, text, found })
+}

@@ -1,0 +1,118 @@
+//! Which keys there are and what each may hold, read from the JSON Schema of [`Raw`].
+
+use std::sync::LazyLock;
+
+use schemars::generate::SchemaSettings;
+use serde_json::Value;
+
+use super::raw::Raw;
+
+/// One key, by its dotted path; `models.*.path` stands for `path` in every `[models.NAME]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    pub path: Vec<String>,
+    pub kind: Kind,
+    pub help: String,
+}
+
+/// What a value may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    Table,
+    Text,
+    Interval,
+    Choice(Vec<String>),
+    Integer,
+    Number,
+    Switch,
+    List,
+}
+
+impl Kind {
+    /// For the sentence "`key` must be ...".
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Table => "a table".into(),
+            Self::Text => "a string in quotes".into(),
+            Self::Interval => "a length of time in quotes, such as \"500ms\", \"5s\" or \"1m 30s\"".into(),
+            Self::Choice(choices) => {
+                let quoted: Vec<String> = choices.iter().map(|choice| format!("\"{choice}\"")).collect();
+                format!("one of {}", quoted.join(", "))
+            }
+            Self::Integer => "a whole number, zero or more".into(),
+            Self::Number => "a number".into(),
+            Self::Switch => "true or false".into(),
+            Self::List => "a list in brackets".into(),
+        }
+    }
+}
+
+/// The JSON Schema of the configuration file (draft 2020-12).
+pub fn schema() -> Value {
+    SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Raw>().into()
+}
+
+/// Every table and key there is.
+pub fn all() -> &'static [Key] {
+    static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
+        let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+        let schema: Value = settings.into_generator().into_root_schema_for::<Raw>().into();
+        let mut keys = Vec::new();
+        collect(&schema, &mut Vec::new(), &mut keys);
+        keys
+    });
+    &KEYS
+}
+
+/// The key at `path`, if there is one.
+pub fn find(path: &[String]) -> Option<&'static Key> {
+    all().iter().find(|key| {
+        key.path.len() == path.len() && key.path.iter().zip(path).all(|(known, given)| known == "*" || known == given)
+    })
+}
+
+/// Names of what may stand in the table at `path`.
+pub fn children(path: &[String]) -> Vec<&'static str> {
+    let inside = |key: &&Key| {
+        key.path.len() == path.len() + 1
+            && key.path.iter().zip(path).all(|(known, given)| known == "*" || known == given)
+    };
+    all().iter().filter(inside).filter_map(|key| key.path.last().map(String::as_str)).collect()
+}
+
+fn collect(schema: &Value, path: &mut Vec<String>, keys: &mut Vec<Key>) {
+    let members = schema["properties"].as_object().into_iter().flatten().map(|(name, member)| (name.as_str(), member));
+    let any = schema.get("additionalProperties").filter(|any| any.is_object()).map(|any| ("*", any));
+    for (name, member) in members.chain(any) {
+        path.push(name.to_owned());
+        let help = member["description"].as_str().unwrap_or_default().replace('\n', " ");
+        keys.push(Key { path: path.clone(), kind: kind(member), help });
+        collect(member, path, keys);
+        path.pop();
+    }
+}
+
+fn kind(schema: &Value) -> Kind {
+    // An optional key is `anyOf: [T, null]` for an enumeration and `type: [T, null]` for the rest.
+    if let Some(present) = schema["anyOf"].as_array().and_then(|list| list.iter().find(|one| one["type"] != "null")) {
+        return kind(present);
+    }
+    if let Some(choices) = schema["enum"].as_array() {
+        return Kind::Choice(choices.iter().filter_map(Value::as_str).map(str::to_owned).collect());
+    }
+    let types = &schema["type"];
+    let is = |name: &str| types == name || types.as_array().is_some_and(|list| list.iter().any(|one| one == name));
+    if is("object") {
+        Kind::Table
+    } else if is("string") {
+        if schema["format"] == "duration" { Kind::Interval } else { Kind::Text }
+    } else if is("integer") {
+        Kind::Integer
+    } else if is("number") {
+        Kind::Number
+    } else if is("boolean") {
+        Kind::Switch
+    } else {
+        Kind::List
+    }
+}

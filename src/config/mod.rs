@@ -1,0 +1,117 @@
+//! From a TOML file to a configuration that cannot be invalid.
+//!
+//! [`document`] parses and keeps places, [`raw`] mirrors the file, [`typed`] checks and converts; every mistake is
+//! collected in [`diagnostics`] and reported at once.
+
+pub mod broker_url;
+pub mod diagnostics;
+pub mod document;
+pub mod interval;
+pub mod keys;
+pub mod raw;
+pub mod secrets;
+mod show;
+pub mod typed;
+
+use std::path::{Path, PathBuf};
+
+use diagnostics::{Place, Problem, Problems};
+use document::Document;
+pub use typed::Config;
+
+/// Where the .deb puts the configuration.
+pub const DEFAULT_PATH: &str = "/etc/glimpsed/glimpsed.toml";
+
+/// A configuration file is a page or two; more is a mistake in the path.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// A configuration's text with everything that can override it.
+#[derive(Debug, Clone)]
+pub struct Sources {
+    /// The file's name for messages, and the directory that its relative paths start from.
+    pub path: PathBuf,
+    pub text: String,
+    /// `GLIMPSED_*` variables; others are ignored.
+    pub environment: Vec<(String, String)>,
+}
+
+impl Sources {
+    /// Reads the file, and takes the process's environment.
+    ///
+    /// # Errors
+    /// A problem that says why the file cannot be read.
+    pub fn read(path: &Path) -> Result<Self, Problems> {
+        let fail = |label: String, hint: &str| {
+            let mut problems = Problems::new(path.display().to_string(), "");
+            problems.push(Problem {
+                place: Place::Nowhere,
+                title: format!("cannot read the configuration `{}`", path.display()),
+                label,
+                hint: Some(hint.to_owned()),
+            });
+            problems
+        };
+        let metadata = std::fs::metadata(path).map_err(|error| {
+            fail(error.to_string(), "name a file with `-c FILE`; `config/glimpsed.toml` explains every key")
+        })?;
+        if !metadata.is_file() || metadata.len() > MAX_BYTES {
+            return Err(fail("not a file of at most 1 MiB".into(), "a configuration is a TOML text file"));
+        }
+        let bytes =
+            std::fs::read(path).map_err(|error| fail(error.to_string(), "is the file readable for this user?"))?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            fail(format!("not UTF-8 after {} bytes", error.utf8_error().valid_up_to()), "save it as UTF-8 text")
+        })?;
+        Ok(Self { path: path.to_owned(), text, environment: process_environment() })
+    }
+
+    /// Nothing but defaults and the process's environment.
+    pub fn defaults() -> Self {
+        Self { path: PathBuf::from("(defaults)"), text: String::new(), environment: process_environment() }
+    }
+
+    /// The checked configuration.
+    ///
+    /// # Errors
+    /// Every problem of the file and the overrides.
+    pub fn load(&self) -> Result<Config, Problems> {
+        self.evaluate().0
+    }
+
+    /// The effective configuration as TOML, each line with where its value comes from.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn show(&self) -> Result<String, Problems> {
+        let (config, raw, document) = self.evaluate();
+        config.map(|config| show::effective(&config, &raw, &document))
+    }
+
+    /// As [`Self::show`], for scripts: `{"key": {"value", "origin"}}`.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn show_json(&self) -> Result<serde_json::Value, Problems> {
+        let (config, raw, document) = self.evaluate();
+        config.map(|config| show::effective_json(&config, &raw, &document))
+    }
+
+    fn evaluate(&self) -> (Result<Config, Problems>, raw::Raw, Document<'_>) {
+        let mut problems = Problems::new(self.path.display().to_string(), self.text.clone());
+        let mut document = Document::parse(&self.text, &mut problems);
+        document.override_from(&self.environment, &mut problems);
+        let raw = document.read(&mut problems);
+        let base = self.path.parent().unwrap_or(Path::new("."));
+        let config = typed::check(&raw, &document, base, &mut problems);
+        problems.sort();
+        let result = if problems.is_empty() { Ok(config) } else { Err(problems) };
+        (result, raw, document)
+    }
+}
+
+fn process_environment() -> Vec<(String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| name.starts_with(document::PREFIX))
+        .collect()
+}

@@ -1,0 +1,71 @@
+//! The effective configuration, each value with where it comes from.
+
+use serde_json::{Value, json};
+
+use super::document::{Document, Origin};
+use super::raw::Raw;
+use super::typed::Config;
+
+/// As TOML; each line ends in a comment that names the origin.
+pub fn effective(config: &Config, raw: &Raw, document: &Document<'_>) -> String {
+    let mut out = String::new();
+    let mut table = Vec::new();
+    for (path, value, origin) in entries(config, raw, document) {
+        let (name, parents) = path.split_last().map_or(("", &[][..]), |(name, parents)| (name.as_str(), parents));
+        if parents != table.as_slice() {
+            if !out.is_empty() {
+                out.push('\n');
+            }
+            out.push_str(&format!("[{}]\n", parents.join(".")));
+            table = parents.to_vec();
+        }
+        out.push_str(&format!("{:<44} # {}\n", format!("{name} = {value}"), describe(&origin)));
+    }
+    out
+}
+
+/// As JSON: `{"mqtt.url": {"value": ..., "origin": "line 12"}}`.
+pub fn effective_json(config: &Config, raw: &Raw, document: &Document<'_>) -> Value {
+    entries(config, raw, document)
+        .into_iter()
+        .map(|(path, value, origin)| (path.join("."), json!({ "value": value, "origin": describe(&origin) })))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}
+
+fn describe(origin: &Origin) -> String {
+    match origin {
+        Origin::Default => "default".into(),
+        Origin::File(line) => format!("line {line}"),
+        Origin::Variable(name) => name.clone(),
+    }
+}
+
+/// Every key with its value; what is left out of the file and has a derived default shows what was derived.
+fn entries(config: &Config, raw: &Raw, document: &Document<'_>) -> Vec<(Vec<String>, Value, Origin)> {
+    let mut filled = raw.clone();
+    filled.device.id = Some(config.device.id.clone());
+    filled.device.name = Some(config.device.name.clone());
+    filled.model.directory = Some(config.model_directory.clone());
+    if let Some(mqtt) = &config.mqtt {
+        filled.mqtt.client_id = Some(mqtt.client_id.clone());
+    }
+    let mut entries = Vec::new();
+    let tree = serde_json::to_value(&filled).unwrap_or_default();
+    flatten(&tree, &mut Vec::new(), &mut |path, value| {
+        entries.push((path.to_vec(), value.clone(), document.origin(path)));
+    });
+    entries
+}
+
+fn flatten(value: &Value, path: &mut Vec<String>, visit: &mut impl FnMut(&[String], &Value)) {
+    let Value::Object(members) = value else {
+        visit(path, value);
+        return;
+    };
+    for (name, member) in members {
+        path.push(name.clone());
+        flatten(member, path, visit);
+        path.pop();
+    }
+}

@@ -1,0 +1,515 @@
+//! A configuration that cannot be invalid, and the checks that lead to it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::broker_url::BrokerUrl;
+use super::diagnostics::{Problem, Problems, list, suggestion};
+use super::document::Document;
+use super::interval::Interval;
+use super::raw::{self, LevelChoice, LogFormat, Raw, SourceKind, StdoutChoice};
+use super::secrets::Secret;
+use crate::models::catalog;
+use crate::models::spec::{ChannelOrder, FitChoice, InputHints, LabelSource, Layout, ModelSpec, Scores, resolve};
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    pub device: Device,
+    pub camera: Camera,
+    /// The model that labels the video.
+    pub model: ModelSpec,
+    /// Every model with a name: the catalogue's and the file's own.
+    pub models: Vec<ModelSpec>,
+    pub model_directory: PathBuf,
+    pub labels: LabelRules,
+    pub mqtt: Option<Mqtt>,
+    pub stdout: StdoutChoice,
+    pub log: Log,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    pub id: String,
+    pub name: String,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Camera {
+    pub source: CameraSource,
+    pub frame_timeout: Duration,
+    pub reconnect_min: Duration,
+    pub reconnect_max: Duration,
+    pub rotation: Rotation,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum CameraSource {
+    V4l2 {
+        device: PathBuf,
+        width: u32,
+        height: u32,
+        fps: f64,
+        format: raw::FormatChoice,
+    },
+    /// Program and arguments; never empty.
+    Command {
+        argv: Vec<String>,
+    },
+    Replay {
+        path: PathBuf,
+        fps: f64,
+        repeat: bool,
+    },
+}
+
+/// Clockwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rotation {
+    None,
+    Quarter,
+    Half,
+    ThreeQuarters,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LabelRules {
+    pub top_k: usize,
+    pub unknown_below: f32,
+    pub consecutive: u32,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mqtt {
+    pub broker: BrokerUrl,
+    pub client_id: String,
+    pub base_topic: String,
+    pub username: Option<String>,
+    pub password: Option<Secret>,
+    pub keepalive: Duration,
+    pub buffer: usize,
+    pub classification_interval: Duration,
+    pub heartbeat: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Log {
+    pub level: LevelChoice,
+    pub format: LogFormat,
+}
+
+/// Checks everything and reports everything; what is wrong is replaced by something harmless so that the rest can still
+/// be checked. The result is only for use when no problem was added.
+pub fn check(raw: &Raw, document: &Document<'_>, base: &Path, problems: &mut Problems) -> Config {
+    let mut checker = Checker { raw, document, base, problems };
+    let device = checker.device();
+    let model_directory = match &raw.model.directory {
+        Some(directory) => resolve(base, directory),
+        None => catalog::default_directory(),
+    };
+    let models = checker.models(&model_directory);
+    Config {
+        camera: checker.camera(),
+        model: checker.active_model(&models),
+        labels: checker.labels(),
+        mqtt: checker.mqtt(&device.id),
+        stdout: raw.stdout.format,
+        log: Log { level: raw.log.level, format: raw.log.format },
+        device,
+        models,
+        model_directory,
+    }
+}
+
+struct Checker<'a, 'd> {
+    raw: &'a Raw,
+    document: &'a Document<'d>,
+    base: &'a Path,
+    problems: &'a mut Problems,
+}
+
+impl Checker<'_, '_> {
+    fn complain(&mut self, path: &[&str], wrong: &str, found: impl Into<String>, hint: Option<String>) {
+        self.problems.push(Problem {
+            place: self.document.place(path),
+            title: format!("`{}` {wrong}", path.join(".")),
+            label: found.into(),
+            hint,
+        });
+    }
+
+    /// Complains unless `low <= value <= high`; anything that is not a number is outside.
+    fn within<T: PartialOrd + std::fmt::Display>(&mut self, path: &[&str], value: T, low: T, high: T) {
+        if !(value >= low && value <= high) {
+            self.complain(path, &format!("must be from {low} to {high}"), format!("found {value}"), None);
+        }
+    }
+
+    fn interval_within(&mut self, path: &[&str], value: Interval, low: Interval, high: Interval) {
+        self.within(path, value, low, high);
+    }
+
+    fn device(&mut self) -> Device {
+        let id = self.raw.device.id.clone().unwrap_or_else(default_id);
+        if !is_id(&id) {
+            let hint = format!("for example `{}`", clean_id(&id));
+            self.complain(
+                &["device", "id"],
+                "may hold only letters, digits, `_` and `-`, at most 64",
+                format!("found `{id}`"),
+                Some(hint),
+            );
+        }
+        let name = self.raw.device.name.clone().unwrap_or_else(|| id.clone());
+        Device { id, name }
+    }
+
+    fn camera(&mut self) -> Camera {
+        let camera = &self.raw.camera;
+        self.within(&["camera", "width"], camera.width, 16, 8192);
+        self.within(&["camera", "height"], camera.height, 16, 8192);
+        self.within(&["camera", "fps"], camera.fps, 0.1, 1000.0);
+        self.interval_within(
+            &["camera", "frame_timeout"],
+            camera.frame_timeout,
+            Interval::from_millis(100),
+            Interval::from_secs(600),
+        );
+        self.interval_within(
+            &["camera", "reconnect_min"],
+            camera.reconnect_min,
+            Interval::from_millis(50),
+            Interval::from_secs(600),
+        );
+        if camera.reconnect_max < camera.reconnect_min {
+            let found = format!("found {}, less than `reconnect_min` ({})", camera.reconnect_max, camera.reconnect_min);
+            self.complain(&["camera", "reconnect_max"], "must not be shorter than `camera.reconnect_min`", found, None);
+        }
+        let rotation = match camera.rotate {
+            90 => Rotation::Quarter,
+            180 => Rotation::Half,
+            270 => Rotation::ThreeQuarters,
+            other => {
+                if other != 0 {
+                    self.complain(&["camera", "rotate"], "must be 0, 90, 180 or 270", format!("found {other}"), None);
+                }
+                Rotation::None
+            }
+        };
+        Camera {
+            source: self.camera_source(),
+            frame_timeout: camera.frame_timeout.0,
+            reconnect_min: camera.reconnect_min.0,
+            reconnect_max: camera.reconnect_max.0,
+            rotation,
+        }
+    }
+
+    fn camera_source(&mut self) -> CameraSource {
+        let camera = &self.raw.camera;
+        match camera.source {
+            SourceKind::V4l2 => {
+                if camera.device.as_os_str().is_empty() {
+                    self.complain(
+                        &["camera", "device"],
+                        "names no device",
+                        "found nothing",
+                        Some("for example /dev/video0".into()),
+                    );
+                }
+                CameraSource::V4l2 {
+                    device: camera.device.clone(),
+                    width: camera.width,
+                    height: camera.height,
+                    fps: camera.fps,
+                    format: camera.format,
+                }
+            }
+            SourceKind::Command => {
+                match camera.command.first() {
+                    None => {
+                        let hint = r#"for example command = ["rpicam-vid", "--codec", "mjpeg", "-t", "0", "-o", "-"]"#;
+                        self.complain(
+                            &["camera", "command"],
+                            "is needed for source = \"command\"",
+                            "found nothing to start",
+                            Some(hint.into()),
+                        );
+                    }
+                    Some(program) if find_program(program, self.base).is_none() => {
+                        let found = format!("found no program `{program}`");
+                        self.complain(
+                            &["camera", "command"],
+                            "cannot be started",
+                            found,
+                            Some("is it installed, and on the PATH?".into()),
+                        );
+                    }
+                    Some(_) => {}
+                }
+                let mut argv = camera.command.clone();
+                if let Some(program) = argv.first_mut()
+                    && let Some(found) = find_program(program, self.base)
+                {
+                    *program = found.to_string_lossy().into_owned();
+                }
+                CameraSource::Command { argv }
+            }
+            SourceKind::Replay => {
+                let path = resolve(self.base, camera.path.as_deref().unwrap_or(Path::new("")));
+                if camera.path.is_none() {
+                    let hint = "a directory of photographs, one photograph, or an MJPEG file".to_owned();
+                    self.complain(
+                        &["camera", "path"],
+                        "is needed for source = \"replay\"",
+                        "found nothing to play",
+                        Some(hint),
+                    );
+                } else if !path.exists() {
+                    self.complain(
+                        &["camera", "path"],
+                        "does not exist",
+                        format!("found no `{}`", path.display()),
+                        None,
+                    );
+                }
+                CameraSource::Replay { path, fps: camera.fps, repeat: camera.repeat }
+            }
+        }
+    }
+
+    fn models(&mut self, directory: &Path) -> Vec<ModelSpec> {
+        let mut models: Vec<ModelSpec> = catalog::all().iter().map(|entry| entry.spec(directory)).collect();
+        for (name, file) in &self.raw.models {
+            let spec = self.model_file(name, file, directory);
+            match models.iter_mut().find(|model| model.name == *name) {
+                Some(known) => *known = spec,
+                None => models.push(spec),
+            }
+        }
+        models
+    }
+
+    fn model_file(&mut self, name: &str, file: &raw::RawModelFile, directory: &Path) -> ModelSpec {
+        let place = |key| ["models", name, key];
+        if !is_id(name) && !name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) {
+            self.complain(
+                &["models", name],
+                "may hold only letters, digits, `.`, `_` and `-`",
+                format!("found `{name}`"),
+                None,
+            );
+        }
+        let known = catalog::find(name);
+        let path = match (&file.path, known) {
+            (Some(path), _) => resolve(self.base, path),
+            (None, Some(entry)) => directory.join(&entry.file),
+            (None, None) => {
+                let hint = format!(
+                    "`path = \"...\"` names its ONNX file; without it only {} can stand here",
+                    list(catalog::all().iter().map(|entry| entry.name.as_str()))
+                );
+                self.complain(&["models", name], "has no `path`", "this model is not in the catalogue", Some(hint));
+                PathBuf::new()
+            }
+        };
+        if let Some(sha256) = &file.sha256
+            && (sha256.len() != 64 || !sha256.chars().all(|c| c.is_ascii_hexdigit()))
+        {
+            self.complain(
+                &place("sha256"),
+                "must be 64 hexadecimal digits",
+                format!("found {} characters", sha256.chars().count()),
+                None,
+            );
+        }
+        for (key, value) in [("mean", file.mean), ("std", file.std)] {
+            for number in value.into_iter().flatten() {
+                if !number.is_finite() || (key == "std" && number <= 0.0) {
+                    let wrong = if key == "std" { "must be three numbers above zero" } else { "must be three numbers" };
+                    self.complain(&place(key), wrong, format!("found {number}"), None);
+                }
+            }
+        }
+        for size in file.input.into_iter().flatten() {
+            self.within(&place("input"), size, 8, 4096);
+        }
+        if let Some(resize) = file.resize {
+            self.within(&place("resize"), resize, 8, 8192);
+        }
+        let own = InputHints {
+            size: file.input.map(|[height, width]| [height as usize, width as usize]),
+            mean: file.mean,
+            std: file.std,
+            layout: file.layout.map(|layout| match layout {
+                raw::LayoutChoice::Nchw => Layout::Nchw,
+                raw::LayoutChoice::Nhwc => Layout::Nhwc,
+            }),
+            channels: file.channels.map(|channels| match channels {
+                raw::ChannelChoice::Rgb => ChannelOrder::Rgb,
+                raw::ChannelChoice::Bgr => ChannelOrder::Bgr,
+            }),
+            fit: file.fit.map(|fit| match fit {
+                raw::FitChoice::Crop => FitChoice::Crop,
+                raw::FitChoice::Stretch => FitChoice::Stretch,
+            }),
+            resize: file.resize.map(|resize| resize as usize),
+            scores: file.scores.and_then(|scores| match scores {
+                raw::ScoreChoice::Auto => None,
+                raw::ScoreChoice::Logits => Some(Scores::Logits),
+                raw::ScoreChoice::Softmax => Some(Scores::Softmax),
+            }),
+        };
+        // A file of one's own under a catalogue name keeps the catalogue's conventions, but not its hash.
+        let catalogued = known.filter(|_| file.path.is_none()).map(|entry| entry.sha256.clone());
+        ModelSpec {
+            name: name.to_owned(),
+            path,
+            labels: match &file.labels {
+                None => LabelSource::ImageNet,
+                Some(name) if name == Path::new("imagenet") => LabelSource::ImageNet,
+                Some(path) => LabelSource::File(resolve(self.base, path)),
+            },
+            sha256: file.sha256.as_ref().map(|sha256| sha256.to_lowercase()).or(catalogued),
+            input: own.or(known.map(catalog::Entry::hints).unwrap_or_default()),
+        }
+    }
+
+    fn active_model(&mut self, models: &[ModelSpec]) -> ModelSpec {
+        let name = &self.raw.model.active;
+        let Some(model) = models.iter().find(|model| model.name == *name) else {
+            let hint = suggestion(name, models.iter().map(|model| model.name.as_str()));
+            self.complain(&["model", "active"], "names no model", format!("found `{name}`"), Some(hint));
+            return models.first().cloned().unwrap_or_else(|| catalog::all()[0].spec(Path::new("")));
+        };
+        if !model.path.as_os_str().is_empty() && !model.path.is_file() {
+            let hint = match catalog::find(name).and_then(|entry| entry.url.as_ref()) {
+                Some(url) => format!("download {url} and set `path` in [models.{name}]"),
+                None => format!("set `path` in [models.{name}] to its ONNX file, or `directory` in [model]"),
+            };
+            let place: Vec<&str> = match self.raw.models.get(name).and_then(|file| file.path.as_ref()) {
+                Some(_) => vec!["models", name, "path"],
+                None => vec!["model", "active"],
+            };
+            self.complain(&place, "has no file", format!("found no `{}`", model.path.display()), Some(hint));
+        }
+        model.clone()
+    }
+
+    fn labels(&mut self) -> LabelRules {
+        let labels = &self.raw.labels;
+        self.within(&["labels", "top_k"], labels.top_k, 1, 100);
+        self.within(&["labels", "unknown_below"], labels.unknown_below, 0.0, 1.0);
+        self.within(&["labels", "consecutive"], labels.consecutive, 1, 1000);
+        LabelRules {
+            top_k: labels.top_k as usize,
+            unknown_below: labels.unknown_below,
+            consecutive: labels.consecutive,
+        }
+    }
+
+    fn mqtt(&mut self, device_id: &str) -> Option<Mqtt> {
+        let mqtt = &self.raw.mqtt;
+        if let Some(problem) = topic_problem(&mqtt.base_topic) {
+            self.complain(
+                &["mqtt", "base_topic"],
+                problem,
+                format!("found `{}`", mqtt.base_topic),
+                Some("for example glimpsed or home/glimpsed".into()),
+            );
+        }
+        self.interval_within(&["mqtt", "keepalive"], mqtt.keepalive, Interval::from_secs(5), Interval::from_secs(3600));
+        self.interval_within(
+            &["mqtt", "heartbeat"],
+            mqtt.heartbeat,
+            Interval::from_secs(1),
+            Interval::from_secs(86_400),
+        );
+        self.within(&["mqtt", "buffer"], mqtt.buffer, 1, 100_000);
+        let client_id = mqtt.client_id.clone().unwrap_or_else(|| default_client_id(device_id));
+        if client_id.is_empty() || client_id.len() > 128 || client_id.contains(char::is_control) {
+            self.complain(&["mqtt", "client_id"], "must have 1 to 128 bytes", format!("found `{client_id}`"), None);
+        }
+        let password = mqtt.password_file.as_ref().and_then(|file| {
+            let path = resolve(self.base, file);
+            Secret::from_file(&path)
+                .map_err(|cause| {
+                    self.complain(
+                        &["mqtt", "password_file"],
+                        "cannot be used",
+                        format!("`{}`: {cause}", path.display()),
+                        None,
+                    );
+                })
+                .ok()
+        });
+        if mqtt.password_file.is_some() && mqtt.username.is_none() {
+            let hint = "MQTT sends no password without a user name: set `username` too";
+            self.complain(&["mqtt", "password_file"], "stands alone", "found no `username`", Some(hint.into()));
+        }
+        let url = mqtt.url.as_ref()?;
+        match url.parse() {
+            Ok(broker) => Some(Mqtt {
+                broker,
+                client_id,
+                base_topic: mqtt.base_topic.clone(),
+                username: mqtt.username.clone(),
+                password,
+                keepalive: mqtt.keepalive.0,
+                buffer: mqtt.buffer as usize,
+                classification_interval: mqtt.classification_interval.0,
+                heartbeat: mqtt.heartbeat.0,
+            }),
+            Err((cause, hint)) => {
+                self.complain(&["mqtt", "url"], "is not the address of a broker", cause, Some(hint));
+                None
+            }
+        }
+    }
+}
+
+fn is_id(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 64 && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+}
+
+fn clean_id(text: &str) -> String {
+    let cleaned: String =
+        text.chars().take(64).map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect();
+    if cleaned.is_empty() { "glimpsed".into() } else { cleaned }
+}
+
+fn default_id() -> String {
+    clean_id(&rustix::system::uname().nodename().to_string_lossy())
+}
+
+/// The same after every start and unlike other machines': the machine's id, hashed because it must not be shown
+/// (machine-id(5)), or the device's id where there is none.
+fn default_client_id(device_id: &str) -> String {
+    let machine = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
+    let digest = Sha256::digest(format!("glimpsed {} {device_id}", machine.trim()));
+    let suffix: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    format!("glimpsed-{device_id}-{suffix}")
+}
+
+fn topic_problem(topic: &str) -> Option<&'static str> {
+    if topic.is_empty() || topic.len() > 256 {
+        Some("must have 1 to 256 bytes")
+    } else if topic.contains(['+', '#', '\0']) {
+        Some("must not hold the wildcards `+` and `#`")
+    } else if topic.starts_with(['/', '$']) || topic.ends_with('/') {
+        Some("must not start with `/` or `$`, nor end with `/`")
+    } else {
+        None
+    }
+}
+
+/// A program named by a path (relative to the configuration's directory) or found on the PATH.
+fn find_program(name: &str, base: &Path) -> Option<PathBuf> {
+    let candidates: Vec<PathBuf> = if name.contains('/') {
+        vec![resolve(base, Path::new(name))]
+    } else {
+        std::env::split_paths(&std::env::var_os("PATH")?).map(|directory| directory.join(name)).collect()
+    };
+    candidates.into_iter().find(|path| rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok() && path.is_file())
+}

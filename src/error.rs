@@ -1,0 +1,52 @@
+//! What can end a command, and with which exit code.
+
+use std::path::PathBuf;
+
+use crate::capture::CaptureError;
+use crate::config::diagnostics::Problems;
+use crate::infer::ModelError;
+use crate::preprocess::decode::DecodeError;
+
+/// The last error of a command. Each variant names the object; the cause follows.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{0}")]
+    Config(Problems),
+    #[error("model `{name}`: {cause}")]
+    Model { name: String, cause: ModelError },
+    #[error("camera: {0}")]
+    Camera(#[from] CaptureError),
+    #[error("{}: {cause}", path.display())]
+    Image { path: PathBuf, cause: DecodeError },
+    #[error("{0}")]
+    Broker(String),
+    #[error("{what}: {cause}")]
+    Io { what: String, cause: std::io::Error },
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl Error {
+    /// 1 failed, 69 camera or broker unreachable, 78 configuration; the rest of the contract (64, usage) is clap's.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config(_) | Self::Model { .. } => 78,
+            Self::Camera(_) | Self::Broker(_) => 69,
+            Self::Image { .. } | Self::Io { .. } | Self::Failed(_) => 1,
+        }
+    }
+
+    /// Wraps an I/O error with what was being done.
+    pub fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+        let what = what.into();
+        move |cause| Self::Io { what, cause }
+    }
+}
+
+impl From<Problems> for Error {
+    fn from(problems: Problems) -> Self {
+        Self::Config(problems)
+    }
+}
+
+pub type Result<T> = std::result::Result<T, Error>;

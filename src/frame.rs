@@ -1,0 +1,73 @@
+//! One picture on its way from a source to the model.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+/// A picture as its source delivered it.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// Counts from 1 over the life of the process, lost frames included.
+    pub seq: u64,
+    /// Monotonic time ([`crate::clock::Clock::now`]) at which the last byte had arrived.
+    pub captured_at: Duration,
+    /// The same moment by the time of day.
+    pub wall: Timestamp,
+    /// How long the source took to deliver it, waiting included.
+    pub capture_time: Duration,
+    pub encoding: Encoding,
+    pub bytes: Vec<u8>,
+    /// The file a replayed frame comes from.
+    pub origin: Option<Arc<str>>,
+}
+
+impl Frame {
+    /// A frame for tests and tools that have no source.
+    pub fn from_bytes(encoding: Encoding, bytes: Vec<u8>) -> Self {
+        Self {
+            seq: 1,
+            captured_at: Duration::ZERO,
+            wall: Timestamp::UNIX_EPOCH,
+            capture_time: Duration::ZERO,
+            encoding,
+            bytes,
+            origin: None,
+        }
+    }
+}
+
+/// What the bytes are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// One JPEG picture of a stream.
+    Jpeg,
+    /// A whole JPEG or PNG file, whose orientation tag counts.
+    File,
+    /// Packed rows without padding.
+    Raw { format: RawFormat, width: u32, height: u32 },
+}
+
+/// Pixel formats without compression; YCbCr is BT.601, limited range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RawFormat {
+    /// Y0 Cb Y1 Cr, two bytes a pixel.
+    Yuyv,
+    /// A plane of Y, then a half-size plane of Cb Cr pairs.
+    Nv12,
+    Grey,
+    Rgb,
+}
+
+impl RawFormat {
+    /// Number of bytes of a picture; width is even for Yuyv, both are for Nv12.
+    pub fn bytes(self, width: u32, height: u32) -> usize {
+        let pixels = width as usize * height as usize;
+        match self {
+            Self::Yuyv => pixels * 2,
+            Self::Nv12 => pixels + pixels / 2,
+            Self::Grey => pixels,
+            Self::Rgb => pixels * 3,
+        }
+    }
+}

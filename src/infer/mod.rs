@@ -1,0 +1,158 @@
+//! From a tensor to class probabilities.
+
+mod tract;
+pub mod worker;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::label::{Labels, ModelId, Ranked, softmax, top_k};
+use crate::models::catalog;
+use crate::models::inspect::Inspection;
+use crate::models::spec::{InputSpec, LabelSource, ModelSpec, Scores};
+use crate::preprocess::Tensor;
+
+/// Runs a network. One value belongs to one thread.
+pub trait Classifier: Send {
+    /// Fills `scores` with the network's output, one number per class, background class included.
+    ///
+    /// # Errors
+    /// When the network cannot be evaluated on this tensor.
+    fn run(&mut self, input: &Tensor, scores: &mut Vec<f32>) -> Result<(), ModelError>;
+}
+
+/// Why a model cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ModelError {
+    #[error("cannot read `{path}`: {cause}")]
+    Unreadable { path: String, cause: String },
+    #[error("`{path}` is not the file that was meant: its sha256 is {found}, not {expected}; fetch it again")]
+    WrongHash { path: String, expected: String, found: String },
+    #[error("`{path}` is not an ONNX model: {cause}")]
+    NotOnnx { path: String, cause: String },
+    #[error("keeps weights in another file (`{location}`), which glimpsed refuses to open; save it as one file")]
+    ExternalData { location: String },
+    #[error("uses operators that are not supported: {operators}")]
+    UnsupportedOperators { operators: String },
+    #[error("is not a picture classifier: {cause}")]
+    NotAClassifier { cause: String },
+    #[error(
+        "has {classes} classes, but `{labels}` has {found} labels; they must match (or the model have one more, a background class)"
+    )]
+    LabelCount { classes: usize, labels: String, found: usize },
+    #[error("does not say how its input is scaled; set `mean` and `std` in [models.{name}]")]
+    UnknownScaling { name: String },
+    #[error("cannot be evaluated: {cause}")]
+    Evaluation { cause: String },
+}
+
+/// A loaded, warmed-up model.
+pub struct Model {
+    pub id: Arc<ModelId>,
+    pub input: InputSpec,
+    pub inspection: Inspection,
+    labels: Labels,
+    classifier: Box<dyn Classifier>,
+    scores: Vec<f32>,
+}
+
+impl Model {
+    /// Reads, checks and warms up the model.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the file, its labels or what was declared of it.
+    pub fn load(spec: &ModelSpec) -> Result<Self, ModelError> {
+        let (classifier, mut inspection) = tract::load(spec)?;
+        let (labels, labels_name) = read_labels(&spec.labels)?;
+        inspection.background_class = match inspection.classes.checked_sub(labels.len()) {
+            Some(0) => false,
+            Some(1) => true,
+            _ => {
+                let (classes, found) = (inspection.classes, labels.len());
+                return Err(ModelError::LabelCount { classes, labels: labels_name, found });
+            }
+        };
+        let id =
+            ModelId { name: spec.name.clone(), precision: inspection.precision, sha256: inspection.sha256.clone() };
+        let input = inspection.input.clone();
+        let scores = Vec::with_capacity(inspection.classes);
+        let mut model = Self { id: Arc::new(id), input, inspection, labels, classifier, scores };
+        // The first run allocates and touches every weight; it also proves that the network gives numbers.
+        let probabilities = model.probabilities(&Tensor::for_input(&model.input))?;
+        if probabilities.iter().any(|probability| !probability.is_finite()) {
+            return Err(ModelError::Evaluation {
+                cause: "it answers a black picture with something that is no number".into(),
+            });
+        }
+        Ok(model)
+    }
+
+    /// One probability per label.
+    ///
+    /// # Errors
+    /// When the network cannot be evaluated.
+    pub fn probabilities(&mut self, input: &Tensor) -> Result<&[f32], ModelError> {
+        self.classifier.run(input, &mut self.scores)?;
+        let expected = self.inspection.classes;
+        if self.scores.len() != expected {
+            let cause = format!("it answered with {} numbers instead of {expected}", self.scores.len());
+            return Err(ModelError::Evaluation { cause });
+        }
+        let skipped = usize::from(self.inspection.background_class);
+        let classes = self.scores.get_mut(skipped..).unwrap_or_default();
+        if self.inspection.scores == Scores::Logits {
+            softmax(classes);
+        }
+        Ok(classes)
+    }
+
+    /// The network's own numbers for all classes, as they come out of it.
+    ///
+    /// # Errors
+    /// When the network cannot be evaluated.
+    pub fn raw_scores(&mut self, input: &Tensor) -> Result<&[f32], ModelError> {
+        self.classifier.run(input, &mut self.scores)?;
+        Ok(&self.scores)
+    }
+
+    /// The `k` most likely labels.
+    ///
+    /// # Errors
+    /// When the network cannot be evaluated.
+    pub fn classify(&mut self, input: &Tensor, k: usize) -> Result<Vec<Ranked>, ModelError> {
+        let best = top_k(self.probabilities(input)?, k);
+        let ranked = best.into_iter().filter_map(|(class_id, confidence)| {
+            self.labels.get(class_id).map(|label| Ranked { label: label.clone(), class_id, confidence })
+        });
+        Ok(ranked.collect())
+    }
+}
+
+/// What the file contains, without loading its labels.
+///
+/// # Errors
+/// Whatever is wrong with the file.
+pub fn inspect(spec: &ModelSpec) -> Result<Inspection, ModelError> {
+    let (_, mut inspection) = tract::load(spec)?;
+    inspection.background_class = inspection.classes == 1001 && spec.labels == LabelSource::ImageNet;
+    Ok(inspection)
+}
+
+fn read_labels(source: &LabelSource) -> Result<(Labels, String), ModelError> {
+    match source {
+        LabelSource::ImageNet => Ok((Labels::parse(catalog::IMAGENET_LABELS), "imagenet".into())),
+        LabelSource::File(path) => Ok((Labels::parse(&read_label_file(path)?), path.display().to_string())),
+    }
+}
+
+/// A label file of a megabyte has some 50 000 classes.
+const MAX_LABEL_BYTES: u64 = 1 << 20;
+
+fn read_label_file(path: &Path) -> Result<String, ModelError> {
+    let unreadable = |cause: String| ModelError::Unreadable { path: path.display().to_string(), cause };
+    let length = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
+    if length > MAX_LABEL_BYTES {
+        return Err(unreadable(format!("it has {length} bytes, too many for a list of labels")));
+    }
+    std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))
+}

@@ -1,0 +1,299 @@
+//! What an ONNX graph says of itself, read from the protobuf that tract parsed.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use tract_onnx::pb::{
+    AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, tensor_proto, tensor_shape_proto, type_proto,
+};
+
+use crate::infer::ModelError;
+use crate::models::inspect::Precision;
+use crate::models::spec::{ChannelOrder, Element, Fit, FitChoice, InputSpec, Layout, ModelSpec, Scores};
+
+/// The ratio of torchvision's and most others' reference preprocessing: 256 pixels for an input of 224.
+const USUAL_RESIZE: (usize, usize) = (256, 224);
+
+/// Side lengths beyond these are a mistake, not a classifier.
+const SIDE_PX: std::ops::RangeInclusive<usize> = 8..=4096;
+
+pub struct Graph<'a> {
+    proto: &'a ModelProto,
+    graph: &'a GraphProto,
+}
+
+impl<'a> Graph<'a> {
+    pub fn new(proto: &'a ModelProto, path: &str) -> Result<Self, ModelError> {
+        let not_onnx = |cause: String| ModelError::NotOnnx { path: path.to_owned(), cause };
+        let graph = proto.graph.as_ref().filter(|graph| !graph.node.is_empty());
+        let graph = graph.ok_or_else(|| not_onnx("it holds no graph".into()))?;
+        let this = Self { proto, graph };
+        this.check_names().map_err(not_onnx)?;
+        Ok(this)
+    }
+
+    /// Every name that is used must be produced; tract takes this for granted.
+    fn check_names(&self) -> Result<(), String> {
+        let inputs = self.graph.input.iter().map(|input| input.name.as_str());
+        let weights = self.graph.initializer.iter().map(|tensor| tensor.name.as_str());
+        let results = self.graph.node.iter().flat_map(|node| node.output.iter().map(String::as_str));
+        let known: HashSet<&str> = inputs.chain(weights).chain(results).collect();
+        let used = self.graph.node.iter().flat_map(|node| node.input.iter().filter(|name| !name.is_empty()));
+        let wanted = self.graph.output.iter().map(|output| &output.name);
+        match used.chain(wanted).find(|name| !known.contains(name.as_str())) {
+            Some(name) => Err(format!("`{name}` is used but nothing produces it")),
+            None if self.graph.output.is_empty() => Err("it has no output".into()),
+            None => Ok(()),
+        }
+    }
+
+    pub fn opset(&self) -> i64 {
+        let default =
+            self.proto.opset_import.iter().find(|import| import.domain.is_empty() || import.domain == "ai.onnx");
+        default.map_or(0, |import| import.version)
+    }
+
+    /// Weights in other files are refused outright: their paths come from the file, and tract before 0.23.2 followed them
+    /// anywhere (CVE-2026-55832).
+    pub fn refuse_external_data(&self) -> Result<(), ModelError> {
+        let external = |tensor: &&TensorProto| {
+            tensor.data_location == Some(tensor_proto::DataLocation::External as i32)
+                || !tensor.external_data.is_empty()
+        };
+        match tensors(self.graph).iter().find(|tensor| external(tensor)) {
+            None => Ok(()),
+            Some(tensor) => {
+                let location = tensor.external_data.iter().find(|entry| entry.key == "location");
+                Err(ModelError::ExternalData { location: location.map_or(String::new(), |entry| entry.value.clone()) })
+            }
+        }
+    }
+
+    pub fn refuse_unknown_operators(&self) -> Result<(), ModelError> {
+        let known = tract_onnx::onnx().op_register;
+        let unknown: BTreeMap<&str, &str> = (self.graph.node.iter())
+            .filter(|node| !known.0.contains_key(&node.op_type))
+            .map(|node| (node.op_type.as_str(), node.name.as_str()))
+            .collect();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let named: Vec<String> =
+            unknown.iter().map(|(operator, node)| format!("`{operator}` (at node `{node}`)")).collect();
+        Err(ModelError::UnsupportedOperators { operators: named.join(", ") })
+    }
+
+    /// The input as the file declares it, completed by what the configuration or the catalogue says.
+    pub fn input(&self, spec: &ModelSpec) -> Result<InputSpec, ModelError> {
+        let refuse = |cause: String| ModelError::NotAClassifier { cause };
+        let weights: HashSet<&str> = self.graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
+        // Older exporters list the weights among the inputs.
+        let inputs: Vec<_> = self.graph.input.iter().filter(|input| !weights.contains(input.name.as_str())).collect();
+        let [input] = inputs.as_slice() else {
+            return Err(refuse(format!("it has {} inputs, not one", inputs.len())));
+        };
+        let Some(type_proto::Value::TensorType(tensor)) = input.r#type.as_ref().and_then(|kind| kind.value.as_ref())
+        else {
+            return Err(refuse(format!("its input `{}` is not a tensor", input.name)));
+        };
+        let element = match tensor_proto::DataType::try_from(tensor.elem_type) {
+            Ok(tensor_proto::DataType::Float) => Element::F32,
+            Ok(tensor_proto::DataType::Uint8) => Element::U8,
+            Ok(other) => {
+                return Err(refuse(format!(
+                    "its input is of type {}; float32 and uint8 are supported",
+                    other.as_str_name()
+                )));
+            }
+            Err(_) => return Err(refuse("its input has no element type".into())),
+        };
+        let shape: Vec<Option<usize>> = (tensor.shape.iter().flat_map(|shape| &shape.dim))
+            .map(|dim| match &dim.value {
+                Some(tensor_shape_proto::dimension::Value::DimValue(length)) => {
+                    usize::try_from(*length).ok().filter(|length| *length > 0)
+                }
+                _ => None,
+            })
+            .collect();
+        let &[batch, a, b, c] = shape.as_slice() else {
+            return Err(refuse(format!("its input has {} dimensions; a picture classifier's has 4", shape.len())));
+        };
+        if batch.is_some_and(|batch| batch != 1) {
+            return Err(refuse(format!("its batch size is fixed to {}; export it with 1", batch.unwrap_or_default())));
+        }
+        let layout = spec.input.layout.or(match (a, c) {
+            (Some(3), _) => Some(Layout::Nchw),
+            (_, Some(3)) => Some(Layout::Nhwc),
+            _ => None,
+        });
+        let (channels, height, width) = match layout {
+            Some(Layout::Nchw) => (a, b, c),
+            Some(Layout::Nhwc) => (c, a, b),
+            None => {
+                return Err(refuse(format!(
+                    "no dimension of its input {} has the length 3 of a colour picture",
+                    Shape(&shape)
+                )));
+            }
+        };
+        if channels.is_some_and(|channels| channels != 3) {
+            return Err(refuse(format!(
+                "its input {} has {} channels where {layout:?} has 3",
+                Shape(&shape),
+                channels.unwrap_or_default()
+            )));
+        }
+        let [height, width] = self.size(spec, [height, width])?;
+        let (mean, std) = match (element, spec.input.mean, spec.input.std) {
+            (Element::U8, mean, std) => (mean.unwrap_or([0.0; 3]), std.unwrap_or([1.0; 3])),
+            (Element::F32, Some(mean), Some(std)) => (mean, std),
+            (Element::F32, ..) => return Err(ModelError::UnknownScaling { name: spec.name.clone() }),
+        };
+        let longer = height.max(width);
+        let shorter_px = spec.input.resize.unwrap_or_else(|| (longer * USUAL_RESIZE.0).div_ceil(USUAL_RESIZE.1));
+        if shorter_px < longer {
+            return Err(refuse(format!("`resize` ({shorter_px}) is smaller than its input of {height}x{width}")));
+        }
+        Ok(InputSpec {
+            height,
+            width,
+            layout: layout.unwrap_or(Layout::Nchw),
+            element,
+            channels: spec.input.channels.unwrap_or(ChannelOrder::Rgb),
+            mean,
+            std,
+            fit: match spec.input.fit.unwrap_or(FitChoice::Crop) {
+                FitChoice::Crop => Fit::Crop { shorter_px },
+                FitChoice::Stretch => Fit::Stretch,
+            },
+        })
+    }
+
+    fn size(&self, spec: &ModelSpec, declared: [Option<usize>; 2]) -> Result<[usize; 2], ModelError> {
+        let refuse = |cause: String| Err(ModelError::NotAClassifier { cause });
+        let size = match (declared, spec.input.size) {
+            ([Some(height), Some(width)], Some(asked)) if asked != [height, width] => {
+                return refuse(format!("its input is {height}x{width}; `input = {asked:?}` contradicts it"));
+            }
+            ([Some(height), Some(width)], _) => [height, width],
+            (_, Some(asked)) => asked,
+            _ => {
+                return refuse(format!(
+                    "it leaves its input size open; set `input = [height, width]` in [models.{}]",
+                    spec.name
+                ));
+            }
+        };
+        match size.iter().all(|side| SIDE_PX.contains(side)) {
+            true => Ok(size),
+            false => refuse(format!(
+                "its input of {}x{} pixels is beyond the sides of {} to {}",
+                size[0],
+                size[1],
+                SIDE_PX.start(),
+                SIDE_PX.end()
+            )),
+        }
+    }
+
+    pub fn precision(&self) -> Precision {
+        let quantised = |node: &NodeProto| node.op_type.contains("Linear") || node.op_type.ends_with("Integer");
+        if self.graph.node.iter().any(quantised) { Precision::Int8 } else { Precision::Fp32 }
+    }
+
+    /// Whether the graph ends in a softmax; what only rearranges or quantises numbers is looked through.
+    pub fn scores(&self) -> Scores {
+        let producers: HashMap<&str, &NodeProto> =
+            self.graph.node.iter().flat_map(|node| node.output.iter().map(move |name| (name.as_str(), node))).collect();
+        let mut name = self.graph.output.first().map_or("", |output| output.name.as_str());
+        // Bounded by the number of nodes, so that a cycle ends too.
+        for _ in 0..self.graph.node.len() {
+            let Some(node) = producers.get(name) else { break };
+            match node.op_type.as_str() {
+                "Softmax" => return Scores::Softmax,
+                "QuantizeLinear" | "DequantizeLinear" | "Reshape" | "Flatten" | "Squeeze" | "Identity" | "Cast" => {
+                    name = node.input.first().map_or("", String::as_str);
+                }
+                _ => break,
+            }
+        }
+        Scores::Logits
+    }
+
+    /// Numbers that were trained: inputs of the layers, looked through their dequantisation. Scales, zero points, shapes
+    /// and thresholds do not count.
+    pub fn parameters(&self) -> u64 {
+        let weights: HashMap<&str, u64> =
+            (self.graph.initializer.iter()).map(|tensor| (tensor.name.as_str(), elements(tensor))).collect();
+        let constants = self.graph.node.iter().filter(|node| node.op_type == "Constant").filter_map(|node| {
+            let value = node.attribute.iter().find_map(|attribute| attribute.t.as_ref())?;
+            Some((node.output.first()?.as_str(), elements(value)))
+        });
+        let weights: HashMap<&str, u64> = weights.into_iter().chain(constants).collect();
+        let passes: HashMap<&str, &str> = (self.graph.node.iter())
+            .filter(|node| {
+                ["DequantizeLinear", "Identity", "Reshape", "Transpose", "QuantizeLinear"]
+                    .contains(&node.op_type.as_str())
+            })
+            .filter_map(|node| Some((node.output.first()?.as_str(), node.input.first()?.as_str())))
+            .collect();
+        let resolve = |mut name: &'a str| {
+            for _ in 0..4 {
+                match passes.get(name) {
+                    Some(source) => name = source,
+                    None => break,
+                }
+            }
+            name
+        };
+        let mut counted = HashSet::new();
+        for node in &self.graph.node {
+            let trained: &[usize] = match node.op_type.as_str() {
+                "Conv" | "ConvTranspose" | "Gemm" | "MatMul" | "ConvInteger" | "MatMulInteger" => &[0, 1, 2],
+                "QLinearConv" => &[3, 8],
+                "QLinearMatMul" => &[3],
+                "Add" => &[0, 1],
+                "BatchNormalization" => &[1, 2, 3, 4],
+                _ => &[],
+            };
+            counted.extend(trained.iter().filter_map(|&index| node.input.get(index)).map(|name| resolve(name)));
+        }
+        counted.iter().filter_map(|name| weights.get(name)).sum()
+    }
+
+    /// How often each operator occurs, most frequent first.
+    pub fn operators(&self) -> Vec<(String, usize)> {
+        let mut counts = BTreeMap::<&str, usize>::new();
+        for node in &self.graph.node {
+            *counts.entry(&node.op_type).or_default() += 1;
+        }
+        let mut sorted: Vec<(String, usize)> =
+            counts.into_iter().map(|(name, count)| (name.to_owned(), count)).collect();
+        sorted.sort_by_key(|entry| std::cmp::Reverse(entry.1));
+        sorted
+    }
+}
+
+/// `[?, 3, 224, 224]`
+struct Shape<'a>(&'a [Option<usize>]);
+
+impl std::fmt::Display for Shape<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let sides: Vec<String> = self.0.iter().map(|side| side.map_or("?".into(), |side| side.to_string())).collect();
+        write!(f, "[{}]", sides.join(", "))
+    }
+}
+
+fn elements(tensor: &TensorProto) -> u64 {
+    tensor.dims.iter().map(|&length| length.unsigned_abs()).fold(1, u64::saturating_mul)
+}
+
+/// Every tensor of the graph, those in attributes and in the graphs of `If` and `Loop` included.
+fn tensors(graph: &GraphProto) -> Vec<&TensorProto> {
+    let mut found: Vec<&TensorProto> = graph.initializer.iter().collect();
+    let attributes = graph.node.iter().flat_map(|node| &node.attribute);
+    for AttributeProto { t, tensors: list, g, graphs, .. } in attributes {
+        found.extend(t.iter().chain(list));
+        found.extend(g.iter().chain(graphs).flat_map(tensors));
+    }
+    found
+}

@@ -1,0 +1,153 @@
+//! Where a JPEG picture ends.
+//!
+//! Cameras and programs put pictures one after another, cut them short, and leave old bytes behind them. The markers
+//! (ITU-T T.81, annex B) say where a picture ends without decoding it.
+
+/// First bytes of every JPEG.
+pub const START: [u8; 2] = [0xFF, 0xD8];
+
+/// What the bytes so far are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scan {
+    /// A whole picture of this many bytes.
+    Complete(usize),
+    /// A picture that goes on; more bytes are needed.
+    Incomplete,
+    /// Not a picture, or one that breaks off at this offset.
+    Broken(usize),
+}
+
+/// Reads markers, and goes on where it stopped when it is shown the same bytes with more behind them.
+#[derive(Debug, Clone, Default)]
+pub struct Scanner {
+    at: usize,
+    in_scan: bool,
+}
+
+impl Scanner {
+    /// `bytes` starts with the picture; each call must repeat what earlier calls were given.
+    pub fn scan(&mut self, bytes: &[u8]) -> Scan {
+        if self.at == 0 {
+            match bytes {
+                [0xFF, 0xD8, ..] => self.at = 2,
+                [] | [0xFF] => return Scan::Incomplete,
+                _ => return Scan::Broken(0),
+            }
+        }
+        loop {
+            let step = if self.in_scan { self.skip_entropy_coded(bytes) } else { self.read_segment(bytes) };
+            match step {
+                Step::On => {}
+                Step::Stop(result) => return result,
+            }
+        }
+    }
+
+    /// Entropy-coded bytes hold 0xFF only before a stuffed zero or a restart marker.
+    fn skip_entropy_coded(&mut self, bytes: &[u8]) -> Step {
+        while let Some(offset) = bytes.get(self.at..).and_then(|rest| rest.iter().position(|&byte| byte == 0xFF)) {
+            self.at += offset;
+            match bytes.get(self.at + 1) {
+                None => return Step::Stop(Scan::Incomplete),
+                Some(0x00 | 0xD0..=0xD7) => self.at += 2,
+                Some(0xFF) => self.at += 1,
+                Some(_) => {
+                    self.in_scan = false;
+                    return Step::On;
+                }
+            }
+        }
+        self.at = bytes.len().max(self.at);
+        Step::Stop(Scan::Incomplete)
+    }
+
+    fn read_segment(&mut self, bytes: &[u8]) -> Step {
+        let Some(rest) = bytes.get(self.at..) else { return Step::Stop(Scan::Incomplete) };
+        match rest {
+            [] | [0xFF] => Step::Stop(Scan::Incomplete),
+            // Fill bytes may stand before any marker.
+            [0xFF, 0xFF, ..] => {
+                self.at += 1;
+                Step::On
+            }
+            [0xFF, 0xD9, ..] => Step::Stop(Scan::Complete(self.at + 2)),
+            // A picture starts inside this one: the first was cut short.
+            [0xFF, 0x00 | 0xD8, ..] => Step::Stop(Scan::Broken(self.at)),
+            [0xFF, 0x01 | 0xD0..=0xD7, ..] => {
+                self.at += 2;
+                Step::On
+            }
+            [0xFF, marker, high, low, ..] => {
+                let length = usize::from(u16::from_be_bytes([*high, *low]));
+                if length < 2 {
+                    return Step::Stop(Scan::Broken(self.at));
+                }
+                self.in_scan = *marker == 0xDA;
+                self.at += 2 + length;
+                Step::On
+            }
+            [0xFF, ..] => Step::Stop(Scan::Incomplete),
+            _ => Step::Stop(Scan::Broken(self.at)),
+        }
+    }
+}
+
+enum Step {
+    On,
+    Stop(Scan),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Start, an APP1 segment whose content looks like an end, a scan with a stuffed byte and a restart marker, the end.
+    const PICTURE: &[u8] = &[
+        0xFF, 0xD8, 0xFF, 0xE1, 0x00, 0x04, 0xFF, 0xD9, 0xFF, 0xFF, 0xDA, 0x00, 0x03, 0x01, 0x12, 0xFF, 0x00, 0x34,
+        0xFF, 0xD3, 0x56, 0xFF, 0xD9,
+    ];
+
+    #[test]
+    fn an_end_marker_inside_a_segment_is_not_the_end() {
+        assert_eq!(Scanner::default().scan(PICTURE), Scan::Complete(PICTURE.len()));
+    }
+
+    #[test]
+    fn bytes_behind_the_end_do_not_count() {
+        let mut bytes = PICTURE.to_vec();
+        bytes.extend([0, 1, 2, 0xFF, 0xD9]);
+        assert_eq!(Scanner::default().scan(&bytes), Scan::Complete(PICTURE.len()));
+    }
+
+    #[test]
+    fn every_prefix_is_incomplete_whatever_the_portions() {
+        for portion in 1..PICTURE.len() {
+            let mut scanner = Scanner::default();
+            for end in (0..PICTURE.len()).step_by(portion) {
+                assert_eq!(scanner.scan(&PICTURE[..end]), Scan::Incomplete, "{end} bytes in portions of {portion}");
+            }
+            assert_eq!(scanner.scan(PICTURE), Scan::Complete(PICTURE.len()));
+        }
+    }
+
+    #[test]
+    fn a_picture_that_starts_inside_another_breaks_it() {
+        let cut = [&PICTURE[..16], PICTURE].concat();
+        assert_eq!(Scanner::default().scan(&cut), Scan::Broken(16));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_scanned_without_a_panic_and_within_bounds(mut bytes in proptest::collection::vec(any::<u8>(), 0..200), start in any::<bool>()) {
+            if start {
+                bytes.splice(0..0, START);
+            }
+            match Scanner::default().scan(&bytes) {
+                Scan::Complete(end) => prop_assert!(end <= bytes.len()),
+                Scan::Broken(at) => prop_assert!(at <= bytes.len()),
+                Scan::Incomplete => {}
+            }
+        }
+    }
+}

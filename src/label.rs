@@ -1,0 +1,212 @@
+//! What the model says of a frame, and what is told to the world.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::models::inspect::Precision;
+
+/// The names of a model's classes, in class order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Labels(Arc<[Arc<str>]>);
+
+impl Labels {
+    /// One label a line; empty lines at the end do not count.
+    pub fn parse(text: &str) -> Self {
+        Self(text.trim_end().lines().map(|line| Arc::from(line.trim())).collect())
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn get(&self, class: usize) -> Option<&Arc<str>> {
+        self.0.get(class)
+    }
+}
+
+/// One class with its probability.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ranked {
+    pub label: Arc<str>,
+    pub class_id: usize,
+    /// From 0 to 1.
+    pub confidence: f32,
+}
+
+/// Which model gave an answer.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ModelId {
+    pub name: String,
+    pub precision: Precision,
+    pub sha256: String,
+}
+
+/// How the answer is to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    Known,
+    /// No class is likely enough.
+    Unknown,
+}
+
+/// Milliseconds that each stage took.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Timing {
+    pub capture_ms: f64,
+    pub decode_ms: f64,
+    pub preprocess_ms: f64,
+    pub infer_ms: f64,
+    /// From the frame's arrival to its label.
+    pub total_ms: f64,
+}
+
+/// The raw answer for one frame.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Classification {
+    pub seq: u64,
+    /// When the frame was captured.
+    pub ts: Timestamp,
+    pub model: Arc<ModelId>,
+    pub status: Status,
+    /// Most likely first.
+    pub top: Vec<Ranked>,
+    pub timing: Timing,
+    /// The file a replayed frame comes from.
+    pub origin: Option<Arc<str>>,
+}
+
+impl Classification {
+    /// The most likely class, unless nothing is likely enough.
+    pub fn label(&self) -> Option<&Ranked> {
+        match self.status {
+            Status::Known => self.top.first(),
+            Status::Unknown => None,
+        }
+    }
+}
+
+/// The label that holds, as opposed to the one of a single frame.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stable {
+    /// The frame that was looked at last.
+    pub frame: Classification,
+    pub status: Status,
+    /// `None` while nothing is known.
+    pub label: Option<Arc<str>>,
+    /// The label's probability in the frame that was looked at last; 0 when it is not among its top.
+    pub confidence: f32,
+    /// When this label began to hold.
+    pub since: Timestamp,
+}
+
+/// What is published.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// A frame was labelled.
+    Classified(Classification),
+    /// Another label holds now.
+    Changed(Stable),
+    /// The same label still holds.
+    Heartbeat(Stable),
+}
+
+/// The `k` largest of `probabilities` as `(class, probability)`, largest first, equal ones in class order. What is not a
+/// number is never among them.
+pub fn top_k(probabilities: &[f32], k: usize) -> Vec<(usize, f32)> {
+    let mut best: Vec<(usize, f32)> = Vec::with_capacity(k + 1);
+    for (class, &probability) in probabilities.iter().enumerate() {
+        let worse_than_all = best.len() == k && best.last().is_none_or(|last| probability <= last.1);
+        if probability.is_nan() || worse_than_all {
+            continue;
+        }
+        let at = best.partition_point(|entry| entry.1 >= probability);
+        best.insert(at, (class, probability));
+        best.truncate(k);
+    }
+    best
+}
+
+/// Turns logits into probabilities in place. Shifted by the largest, so that no exponential overflows (Goodfellow et al.,
+/// "Deep Learning", section 4.1).
+pub fn softmax(values: &mut [f32]) {
+    let largest = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let mut sum = 0.0;
+    for value in values.iter_mut() {
+        *value = (*value - largest).exp();
+        sum += *value;
+    }
+    for value in values.iter_mut() {
+        *value /= sum;
+    }
+}
+
+#[cfg(test)]
+pub mod tests_support {
+    use super::*;
+
+    /// A frame with one label, or with none likely enough.
+    pub fn frame(seq: u64, label: Option<&str>) -> Classification {
+        let model = ModelId { name: "test".into(), precision: Precision::Fp32, sha256: "00".into() };
+        let top = vec![Ranked {
+            label: label.unwrap_or("noise").into(),
+            class_id: 7,
+            confidence: label.map_or(0.1, |_| 0.9),
+        }];
+        Classification {
+            seq,
+            ts: Timestamp::UNIX_EPOCH,
+            model: Arc::new(model),
+            status: if label.is_some() { Status::Known } else { Status::Unknown },
+            top,
+            timing: Timing::default(),
+            origin: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn equal_probabilities_come_in_class_order() {
+        assert_eq!(top_k(&[0.1, 0.4, 0.4, 0.1], 3), [(1, 0.4), (2, 0.4), (0, 0.1)]);
+    }
+
+    #[test]
+    fn a_nan_is_never_a_label() {
+        assert_eq!(top_k(&[f32::NAN, 0.2, f32::NAN], 3), [(1, 0.2)]);
+    }
+
+    #[test]
+    fn softmax_of_huge_logits_stays_finite() {
+        let mut values = [1000.0, 999.0, -1000.0];
+        softmax(&mut values);
+        assert!((values[0] - 0.731_058_6).abs() < 1e-5, "{values:?}");
+        assert!(values[2] == 0.0);
+    }
+
+    proptest! {
+        #[test]
+        fn top_k_is_what_sorting_everything_gives(values in proptest::collection::vec(0.0f32..1.0, 0..60), k in 0usize..8) {
+            let mut sorted: Vec<(usize, f32)> = values.iter().copied().enumerate().collect();
+            sorted.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+            sorted.truncate(k);
+            prop_assert_eq!(top_k(&values, k), sorted);
+        }
+
+        #[test]
+        fn softmax_adds_up_to_one_and_keeps_the_order(mut values in proptest::collection::vec(-50.0f32..50.0, 1..60)) {
+            let before = top_k(&values, 1)[0].0;
+            softmax(&mut values);
+            prop_assert!((values.iter().sum::<f32>() - 1.0).abs() < 1e-4);
+            prop_assert!(values[before] >= values.iter().copied().fold(0.0, f32::max) - 1e-6);
+        }
+    }
+}

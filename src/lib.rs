@@ -1,0 +1,35 @@
+//! glimpsed labels what a camera sees and says so over MQTT.
+//!
+//! | module | is for |
+//! |---|---|
+//! | [`cli`] | the subcommands |
+//! | [`app`] | the daemon: build, run, drain |
+//! | [`config`] | from a TOML file to a configuration that cannot be invalid |
+//! | [`capture`] | where frames come from |
+//! | [`preprocess`] | from bytes to the model's tensor |
+//! | [`models`] | models as files: which there are, what they contain |
+//! | [`infer`] | from the tensor to class probabilities |
+//! | [`decide`] | from a frame's answer to what is told |
+//! | [`sinks`] | where events go: MQTT, standard output |
+//! | [`telemetry`] | what the program says of itself |
+//!
+//! Data flows one way, in this order; `ARCHITECTURE.md` has the picture and the invariants.
+
+pub mod app;
+pub mod backoff;
+pub mod capture;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod decide;
+pub mod error;
+pub mod frame;
+pub mod infer;
+pub mod jpeg;
+pub mod label;
+pub mod models;
+pub mod preprocess;
+pub mod shutdown;
+pub mod sinks;
+pub mod slot;
+pub mod telemetry;

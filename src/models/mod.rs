@@ -1,0 +1,5 @@
+//! Models as files: which there are, where they lie, what they contain.
+
+pub mod catalog;
+pub mod inspect;
+pub mod spec;

@@ -1,0 +1,205 @@
+//! From the bytes of a frame to red, green and blue.
+
+use std::io::Cursor;
+
+use image::codecs::jpeg::JpegDecoder;
+use image::codecs::png::PngDecoder;
+use image::{DynamicImage, ImageDecoder, ImageError, Limits};
+use zune_jpeg::zune_core::bytestream::ZCursor;
+use zune_jpeg::zune_core::colorspace::ColorSpace;
+use zune_jpeg::zune_core::options::DecoderOptions;
+
+use crate::frame::{Encoding, RawFormat};
+use crate::jpeg::{START, Scan, Scanner};
+
+/// Pictures with more pixels are refused before decoding; 64 megapixels take 192 MB, which a Raspberry Pi 3 still has.
+pub const MAX_PIXELS: u64 = 64_000_000;
+
+/// Rows of red, green and blue bytes without padding. One value is used again for every frame.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RgbImage {
+    pub width: usize,
+    pub height: usize,
+    pub pixels: Vec<u8>,
+}
+
+/// Why there is no picture.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    #[error("is empty (0 bytes)")]
+    Empty,
+    #[error("is {found}, not a picture that glimpsed reads; it reads JPEG and PNG")]
+    NotAPicture { found: &'static str },
+    #[error("is cut short: the {kind} picture has no end")]
+    Truncated { kind: &'static str },
+    #[error("has {width}x{height} pixels; at most {} megapixels are decoded", MAX_PIXELS / 1_000_000)]
+    TooLarge { width: u64, height: u64 },
+    #[error("is a damaged {kind} picture: {cause}")]
+    Corrupt { kind: &'static str, cause: String },
+    #[error("has {found} bytes; a {format:?} frame of {width}x{height} has {expected}")]
+    WrongLength { format: RawFormat, width: u32, height: u32, expected: usize, found: usize },
+}
+
+/// Decodes `bytes` into `out`, whose buffer is used again.
+///
+/// # Errors
+/// See [`DecodeError`]; `out` is then in no particular state.
+pub fn decode(encoding: Encoding, bytes: &[u8], out: &mut RgbImage) -> Result<(), DecodeError> {
+    match encoding {
+        Encoding::Jpeg => decode_stream_jpeg(bytes, out),
+        Encoding::File => decode_file(bytes, out),
+        Encoding::Raw { format, width, height } => decode_raw(format, width, height, bytes, out),
+    }
+}
+
+/// A JPEG or PNG file, turned the way its orientation tag says. Grey, 16-bit, CMYK and palette pictures become RGB;
+/// transparency is dropped; of an animated PNG the first picture is taken.
+fn decode_file(bytes: &[u8], out: &mut RgbImage) -> Result<(), DecodeError> {
+    let kind = sniff(bytes)?;
+    if kind == "JPEG" && !is_whole_jpeg(bytes) {
+        return Err(DecodeError::Truncated { kind });
+    }
+    let explain = |error: ImageError| match error {
+        ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            DecodeError::Truncated { kind }
+        }
+        other => DecodeError::Corrupt { kind, cause: other.to_string() },
+    };
+    let picture = if kind == "JPEG" {
+        upright(JpegDecoder::new(Cursor::new(bytes)).map_err(explain)?, explain)?
+    } else {
+        // The PNG decoder's own limit counts bytes; at most 8 are needed for a pixel.
+        let mut limits = Limits::default();
+        limits.max_alloc = Some(8 * MAX_PIXELS + (64 << 20));
+        upright(PngDecoder::with_limits(Cursor::new(bytes), limits).map_err(explain)?, explain)?
+    };
+    let picture = picture.into_rgb8();
+    out.width = picture.width() as usize;
+    out.height = picture.height() as usize;
+    out.pixels = picture.into_raw();
+    Ok(())
+}
+
+fn upright(
+    mut decoder: impl ImageDecoder,
+    explain: impl Fn(ImageError) -> DecodeError,
+) -> Result<DynamicImage, DecodeError> {
+    let (width, height) = decoder.dimensions();
+    check_size(width.into(), height.into())?;
+    let orientation = decoder.orientation().map_err(&explain)?;
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(&explain)?;
+    picture.apply_orientation(orientation);
+    Ok(picture)
+}
+
+fn check_size(width: u64, height: u64) -> Result<(), DecodeError> {
+    if width * height > MAX_PIXELS { Err(DecodeError::TooLarge { width, height }) } else { Ok(()) }
+}
+
+/// One picture of a stream: `zune-jpeg` directly, because `image` would copy the bytes and read the headers thrice.
+fn decode_stream_jpeg(bytes: &[u8], out: &mut RgbImage) -> Result<(), DecodeError> {
+    let corrupt = |cause: String| DecodeError::Corrupt { kind: "JPEG", cause };
+    let options = DecoderOptions::default()
+        .set_strict_mode(false)
+        .set_max_width(u16::MAX.into())
+        .set_max_height(u16::MAX.into())
+        .jpeg_set_out_colorspace(ColorSpace::RGB);
+    let mut decoder = zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(bytes), options);
+    decoder.decode_headers().map_err(|error| corrupt(error.to_string()))?;
+    let (width, height) = decoder.dimensions().ok_or_else(|| corrupt("it has no size".into()))?;
+    check_size(width as u64, height as u64)?;
+    out.width = width;
+    out.height = height;
+    out.pixels.resize(3 * width * height, 0);
+    decoder.decode_into(&mut out.pixels).map_err(|error| corrupt(error.to_string()))
+}
+
+fn decode_raw(format: RawFormat, width: u32, height: u32, bytes: &[u8], out: &mut RgbImage) -> Result<(), DecodeError> {
+    check_size(width.into(), height.into())?;
+    let expected = format.bytes(width, height);
+    let Some(bytes) = bytes.get(..expected) else {
+        return Err(DecodeError::WrongLength { format, width, height, expected, found: bytes.len() });
+    };
+    out.width = width as usize;
+    out.height = height as usize;
+    out.pixels.clear();
+    match format {
+        RawFormat::Rgb => out.pixels.extend_from_slice(bytes),
+        RawFormat::Grey => out.pixels.extend(bytes.iter().flat_map(|&luma| [luma; 3])),
+        RawFormat::Yuyv => out.pixels.extend(bytes.chunks_exact(4).flat_map(|pair| {
+            let [y0, cb, y1, cr] = [pair[0], pair[1], pair[2], pair[3]];
+            let (a, b) = (ycbcr_to_rgb(y0, cb, cr), ycbcr_to_rgb(y1, cb, cr));
+            [a[0], a[1], a[2], b[0], b[1], b[2]]
+        })),
+        RawFormat::Nv12 => {
+            let (luma, chroma) = bytes.split_at(out.width * out.height);
+            for (row, line) in luma.chunks_exact(out.width).enumerate() {
+                let colours = &chroma[row / 2 * out.width..][..out.width];
+                out.pixels.extend(line.iter().enumerate().flat_map(|(column, &y)| {
+                    let pair = column & !1;
+                    ycbcr_to_rgb(y, colours[pair], colours[pair + 1])
+                }));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// ITU-R BT.601 with limited range, in 8-bit fixed point.
+fn ycbcr_to_rgb(y: u8, cb: u8, cr: u8) -> [u8; 3] {
+    let luma = 298 * (i32::from(y) - 16) + 128;
+    let (cb, cr) = (i32::from(cb) - 128, i32::from(cr) - 128);
+    let clamp = |value: i32| (value >> 8).clamp(0, 255) as u8;
+    [clamp(luma + 409 * cr), clamp(luma - 100 * cb - 208 * cr), clamp(luma + 516 * cb)]
+}
+
+fn is_whole_jpeg(bytes: &[u8]) -> bool {
+    matches!(Scanner::default().scan(bytes), Scan::Complete(_))
+}
+
+/// "JPEG" or "PNG", or a name for what it is instead.
+fn sniff(bytes: &[u8]) -> Result<&'static str, DecodeError> {
+    let found = match bytes {
+        [] => return Err(DecodeError::Empty),
+        _ if bytes.starts_with(&START) => return Ok("JPEG"),
+        _ if bytes.starts_with(b"\x89PNG\r\n\x1a\n") => return Ok("PNG"),
+        _ if bytes.starts_with(b"GIF8") => "a GIF",
+        _ if bytes.starts_with(b"BM") => "a BMP",
+        _ if bytes.starts_with(b"II*\0") || bytes.starts_with(b"MM\0*") => "a TIFF",
+        _ if bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") => "a WebP",
+        _ if bytes.get(4..8) == Some(b"ftyp") => "a HEIC, AVIF or MP4 file",
+        _ if bytes.starts_with(b"%PDF") => "a PDF",
+        _ if std::str::from_utf8(&bytes[..bytes.len().min(512)]).is_ok() => "text",
+        _ => "of an unknown format",
+    };
+    Err(DecodeError::NotAPicture { found })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(format: RawFormat, width: u32, height: u32, bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
+        let mut out = RgbImage::default();
+        decode(Encoding::Raw { format, width, height }, bytes, &mut out).map(|()| out.pixels)
+    }
+
+    #[test]
+    fn yuyv_black_white_and_red_become_rgb() {
+        let pixels = raw(RawFormat::Yuyv, 4, 1, &[16, 128, 235, 128, 81, 90, 81, 240]).expect("two pairs");
+        assert_eq!(pixels[..6], [0, 0, 0, 255, 255, 255]);
+        assert!(pixels[6] > 250 && pixels[7] < 5 && pixels[8] < 5, "{pixels:?}");
+    }
+
+    #[test]
+    fn nv12_shares_a_colour_among_four_pixels() {
+        let pixels = raw(RawFormat::Nv12, 2, 2, &[81, 81, 81, 81, 90, 240]).expect("one block");
+        assert!(pixels.chunks(3).all(|pixel| pixel[0] > 250 && pixel[1] < 5), "{pixels:?}");
+    }
+
+    #[test]
+    fn a_raw_frame_with_too_few_bytes_is_refused_with_both_lengths() {
+        let error = raw(RawFormat::Grey, 4, 4, &[0; 15]).expect_err("one byte short");
+        assert_eq!(error.to_string(), "has 15 bytes; a Grey frame of 4x4 has 16");
+    }
+}

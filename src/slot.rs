@@ -1,0 +1,174 @@
+//! The hand-over from capture to inference: room for one, the newest wins.
+
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+/// What to do with a value while the slot is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenFull {
+    /// Replace what is there: right for a live camera, where late is worthless.
+    Overwrite,
+    /// Wait until it was taken: right for files, each of which is to be labelled.
+    Wait,
+}
+
+/// Room for one value between two threads.
+#[derive(Debug)]
+pub struct Slot<T> {
+    state: Mutex<State<T>>,
+    changed: Condvar,
+    when_full: WhenFull,
+}
+
+#[derive(Debug)]
+struct State<T> {
+    value: Option<T>,
+    /// Values that were used up; their buffers serve again, so that a warm pipeline allocates nothing.
+    spent: Vec<T>,
+    overwritten: u64,
+    closed: bool,
+}
+
+/// One being filled, one waiting, one being labelled: more buffers are never in use at once.
+const MAX_SPENT: usize = 2;
+
+/// What a wait ended with.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Taken<T> {
+    Value(T),
+    /// Nothing came in time.
+    Nothing,
+    /// Nothing will come any more.
+    Closed,
+}
+
+impl<T> Slot<T> {
+    pub fn new(when_full: WhenFull) -> Self {
+        let state = State { value: None, spent: Vec::with_capacity(MAX_SPENT), overwritten: 0, closed: false };
+        Self { state: Mutex::new(state), changed: Condvar::new(), when_full }
+    }
+
+    /// Hands a value over. While the slot is full this replaces what is there, or waits at most `patience`; the value
+    /// comes back if that was not enough, or if the slot is closed.
+    pub fn put(&self, value: T, patience: Duration) -> Result<(), T> {
+        let mut state = self.lock();
+        if self.when_full == WhenFull::Wait {
+            let waited =
+                self.changed.wait_timeout_while(state, patience, |state| state.value.is_some() && !state.closed);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            if state.value.is_some() {
+                return Err(value);
+            }
+        }
+        if state.closed {
+            return Err(value);
+        }
+        if let Some(late) = state.value.replace(value) {
+            state.overwritten += 1;
+            keep_spent(&mut state.spent, late);
+        }
+        self.changed.notify_all();
+        Ok(())
+    }
+
+    /// Waits for a value. What is in a closed slot can still be taken.
+    pub fn take(&self, patience: Duration) -> Taken<T> {
+        let state = self.lock();
+        let waited = self.changed.wait_timeout_while(state, patience, |state| state.value.is_none() && !state.closed);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        match state.value.take() {
+            Some(value) => {
+                self.changed.notify_all();
+                Taken::Value(value)
+            }
+            None if state.closed => Taken::Closed,
+            None => Taken::Nothing,
+        }
+    }
+
+    /// Gives a used value back for its buffer.
+    pub fn give_back(&self, value: T) {
+        keep_spent(&mut self.lock().spent, value);
+    }
+
+    /// A used value, if there is one.
+    pub fn reuse(&self) -> Option<T> {
+        self.lock().spent.pop()
+    }
+
+    /// No value will be put any more; wakes whoever waits.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// How many values were replaced before anyone took them.
+    pub fn overwritten(&self) -> u64 {
+        self.lock().overwritten
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State<T>> {
+        // Nothing in here panics half-way, so the state is whole even if a holder's thread died.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn keep_spent<T>(spent: &mut Vec<T>, value: T) {
+    if spent.len() < MAX_SPENT {
+        spent.push(value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Duration = Duration::ZERO;
+    const LONG: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn a_newer_frame_overwrites_the_waiting_one_and_is_counted() {
+        let slot = Slot::new(WhenFull::Overwrite);
+        for value in 1..=3 {
+            slot.put(value, NOW).expect("an overwriting slot takes everything");
+        }
+        assert_eq!(slot.take(NOW), Taken::Value(3));
+        assert_eq!(slot.overwritten(), 2);
+        assert_eq!(slot.take(NOW), Taken::Nothing);
+    }
+
+    #[test]
+    fn a_waiting_slot_refuses_a_second_value_after_its_patience() {
+        let slot = Slot::new(WhenFull::Wait);
+        slot.put(1, NOW).expect("empty");
+        assert_eq!(slot.put(2, Duration::from_millis(1)), Err(2));
+        assert_eq!(slot.take(NOW), Taken::Value(1));
+        slot.put(2, NOW).expect("empty again");
+        assert_eq!(slot.overwritten(), 0);
+    }
+
+    #[test]
+    fn closing_wakes_a_waiting_taker_and_keeps_the_last_value() {
+        let slot = Slot::new(WhenFull::Overwrite);
+        slot.put(7, NOW).expect("open");
+        slot.close();
+        assert_eq!(slot.take(LONG), Taken::Value(7));
+        assert_eq!(slot.put(8, NOW), Err(8));
+
+        let slot = Slot::<u32>::new(WhenFull::Wait);
+        std::thread::scope(|scope| {
+            let taker = scope.spawn(|| slot.take(LONG));
+            slot.close();
+            assert_eq!(taker.join().expect("taker"), Taken::Closed);
+        });
+    }
+
+    #[test]
+    fn used_buffers_come_back_but_are_never_hoarded() {
+        let slot = Slot::new(WhenFull::Overwrite);
+        for value in 0..10 {
+            slot.give_back(value);
+        }
+        assert_eq!(std::iter::from_fn(|| slot.reuse()).count(), MAX_SPENT);
+    }
+}

@@ -1,0 +1,28 @@
+//! Log lines on standard error.
+
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
+
+use crate::config::raw::{LevelChoice, LogFormat};
+use crate::config::typed::Log;
+
+/// Sets the process's log up; calls after the first change nothing.
+pub fn init(log: Log) {
+    let level = match log.level {
+        LevelChoice::Error => Level::ERROR,
+        LevelChoice::Warn => Level::WARN,
+        LevelChoice::Info => Level::INFO,
+        LevelChoice::Debug => Level::DEBUG,
+        LevelChoice::Trace => Level::TRACE,
+    };
+    // Libraries speak of their own matters; what concerns the user is said here in the user's words.
+    let filter = Targets::new().with_target("glimpsed", level).with_default(Level::ERROR);
+    let registry = tracing_subscriber::registry().with(filter);
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+    // The only error is that a subscriber is already set, as in tests that run several commands.
+    let _ = match log.format {
+        LogFormat::Text => registry.with(layer.compact()).try_init(),
+        LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init(),
+    };
+}

@@ -16,7 +16,7 @@ pub enum Error {
     Model { name: String, cause: ModelError },
     #[error("camera: {0}")]
     Camera(#[from] CaptureError),
-    #[error("{}: {cause}", path.display())]
+    #[error("{} {cause}", path.display())]
     Image { path: PathBuf, cause: DecodeError },
     #[error("{0}")]
     Broker(String),

@@ -6,6 +6,8 @@ mod replay;
 pub mod supervisor;
 mod v4l2;
 
+pub use replay::pictures_in;
+
 use std::sync::Arc;
 use std::time::Duration;
 

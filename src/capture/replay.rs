@@ -172,8 +172,11 @@ fn file_name(path: &Path) -> Arc<str> {
     path.file_name().unwrap_or_default().to_string_lossy().into()
 }
 
-/// Photographs in the order of their names.
-fn pictures_in(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
+/// The photographs of a directory in the order of their names.
+///
+/// # Errors
+/// When the directory cannot be listed.
+pub fn pictures_in(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(directory)? {
         let path = entry?.path();

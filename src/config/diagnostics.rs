@@ -33,15 +33,34 @@ pub struct Problems {
     origin: String,
     text: String,
     list: Vec<Problem>,
+    /// Lines that are no TOML.
+    broken_lines: Vec<usize>,
 }
 
 impl Problems {
     /// `origin` is the file's name as the user gave it, `text` its content.
     pub fn new(origin: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { origin: origin.into(), text: text.into(), list: Vec::new() }
+        Self { origin: origin.into(), text: text.into(), list: Vec::new(), broken_lines: Vec::new() }
     }
 
+    /// Adds a mistake, unless it stands on the line of an earlier one and only follows from it: what was read from a line
+    /// that is no TOML means nothing.
     pub fn push(&mut self, problem: Problem) {
+        if let Place::File(range) = &problem.place {
+            let (line, _) = self.line_and_column(range.start);
+            if self.broken_lines.contains(&line) {
+                return;
+            }
+        }
+        self.list.push(problem);
+    }
+
+    /// Adds a mistake of syntax.
+    pub fn push_syntax(&mut self, place: Place, message: &str) {
+        let problem = Problem { place, title: "not valid TOML".into(), label: message.replace('\n', ", "), hint: None };
+        if let Place::File(range) = &problem.place {
+            self.broken_lines.push(self.line_and_column(range.start).0);
+        }
         self.list.push(problem);
     }
 
@@ -125,12 +144,13 @@ impl std::fmt::Display for Problems {
     }
 }
 
-/// The known name nearest to `name`, if one is near enough to be what was meant.
+/// The known name nearest to `name`, if one is near enough to be what was meant: at most two letters in five differ, and
+/// two letters that changed places count as one.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
-        .filter(|(likeness, _)| *likeness > 0.8)
+        .map(|candidate| (strsim::normalized_damerau_levenshtein(name, candidate), candidate))
+        .filter(|(likeness, _)| *likeness >= 0.6)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate)
 }

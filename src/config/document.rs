@@ -38,12 +38,7 @@ impl<'a> Document<'a> {
     pub fn parse(text: &'a str, problems: &mut Problems) -> Self {
         let (root, errors) = DeTable::parse_recoverable(text);
         for error in errors {
-            problems.push(Problem {
-                place: error.span().map_or(Place::Nowhere, Place::File),
-                title: "not valid TOML".into(),
-                label: error.message().replace('\n', ", "),
-                hint: None,
-            });
+            problems.push_syntax(error.span().map_or(Place::Nowhere, Place::File), error.message());
         }
         Self { text, root, variables: BTreeMap::new() }
     }
@@ -55,7 +50,7 @@ impl<'a> Document<'a> {
             if !name.starts_with(PREFIX) || RESERVED.contains(&name.as_str()) {
                 continue;
             }
-            let Some(key) = keys::all().iter().find(|key| variable_name(&key.path) == *name) else {
+            let Some(key) = keys::fixed().find(|key| variable_name(&key.path) == *name) else {
                 problems.push(unknown_variable(name));
                 continue;
             };
@@ -164,7 +159,7 @@ impl<'a> Document<'a> {
     }
 }
 
-/// `mqtt.base_topic` -> `GLIMPSED_MQTT_BASE_TOPIC`. Paths with a wildcard get a name that no variable can have.
+/// `mqtt.base_topic` -> `GLIMPSED_MQTT_BASE_TOPIC`.
 pub fn variable_name(path: &[String]) -> String {
     format!("{PREFIX}{}", path.join("_").to_uppercase())
 }
@@ -179,8 +174,7 @@ struct Offender {
 }
 
 fn unknown_variable(name: &str) -> Problem {
-    let known: Vec<String> =
-        keys::all().iter().filter(|key| key.kind != Kind::Table).map(|key| variable_name(&key.path)).collect();
+    let known: Vec<String> = keys::fixed().map(|key| variable_name(&key.path)).collect();
     let hint = match nearest(name, known.iter().map(String::as_str)) {
         Some(candidate) => format!("did you mean {candidate}?"),
         None => format!(

@@ -64,6 +64,11 @@ pub fn all() -> &'static [Key] {
     &KEYS
 }
 
+/// The keys with a name of their own: neither tables nor those in a table that the user names.
+pub fn fixed() -> impl Iterator<Item = &'static Key> {
+    all().iter().filter(|key| key.kind != Kind::Table && !key.path.iter().any(|part| part == "*"))
+}
+
 /// The key at `path`, if there is one.
 pub fn find(path: &[String]) -> Option<&'static Key> {
     all().iter().find(|key| {

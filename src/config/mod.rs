@@ -6,6 +6,7 @@
 pub mod broker_url;
 pub mod diagnostics;
 pub mod document;
+mod identity;
 pub mod interval;
 pub mod keys;
 pub mod raw;

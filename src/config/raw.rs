@@ -147,10 +147,10 @@ pub struct RawModelFile {
     pub input: Option<[u32; 2]>,
     /// Subtracted from each channel (red, green, blue) of a pixel scaled to 0..1.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub mean: Option<[f32; 3]>,
+    pub mean: Option<[f64; 3]>,
     /// Divides each channel after the subtraction.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub std: Option<[f32; 3]>,
+    pub std: Option<[f64; 3]>,
     /// Order of the input's dimensions; read from the file unless it is ambiguous.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layout: Option<LayoutChoice>,
@@ -204,7 +204,7 @@ pub struct RawLabels {
     /// How many labels to publish with each answer.
     pub top_k: u32,
     /// Below this confidence (0..1) the answer is `unknown`.
-    pub unknown_below: f32,
+    pub unknown_below: f64,
     /// How many frames in a row must agree before the stable label changes.
     pub consecutive: u32,
 }

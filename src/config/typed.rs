@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
-
 use super::broker_url::BrokerUrl;
 use super::diagnostics::{Problem, Problems, list, suggestion};
 use super::document::Document;
+use super::identity::{clean_id, default_client_id, default_id, is_id};
 use super::interval::Interval;
 use super::raw::{self, LevelChoice, LogFormat, Raw, SourceKind, StdoutChoice};
 use super::secrets::Secret;
+use crate::capture::pictures_in;
 use crate::models::catalog;
 use crate::models::spec::{ChannelOrder, FitChoice, InputHints, LabelSource, Layout, ModelSpec, Scores, resolve};
 
@@ -266,6 +266,9 @@ impl Checker<'_, '_> {
                         "found nothing to play",
                         Some(hint),
                     );
+                } else if path.is_dir() && pictures_in(&path).is_ok_and(|files| files.is_empty()) {
+                    let found = format!("`{}` holds no .jpg, .jpeg or .png file", path.display());
+                    self.complain(&["camera", "path"], "has nothing to play", found, None);
                 } else if !path.exists() {
                     self.complain(
                         &["camera", "path"],
@@ -340,8 +343,8 @@ impl Checker<'_, '_> {
         }
         let own = InputHints {
             size: file.input.map(|[height, width]| [height as usize, width as usize]),
-            mean: file.mean,
-            std: file.std,
+            mean: file.mean.map(|mean| mean.map(|value| value as f32)),
+            std: file.std.map(|std| std.map(|value| value as f32)),
             layout: file.layout.map(|layout| match layout {
                 raw::LayoutChoice::Nchw => Layout::Nchw,
                 raw::LayoutChoice::Nhwc => Layout::Nhwc,
@@ -404,7 +407,7 @@ impl Checker<'_, '_> {
         self.within(&["labels", "consecutive"], labels.consecutive, 1, 1000);
         LabelRules {
             top_k: labels.top_k as usize,
-            unknown_below: labels.unknown_below,
+            unknown_below: labels.unknown_below as f32,
             consecutive: labels.consecutive,
         }
     }
@@ -467,29 +470,6 @@ impl Checker<'_, '_> {
             }
         }
     }
-}
-
-fn is_id(text: &str) -> bool {
-    !text.is_empty() && text.len() <= 64 && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
-}
-
-fn clean_id(text: &str) -> String {
-    let cleaned: String =
-        text.chars().take(64).map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect();
-    if cleaned.is_empty() { "glimpsed".into() } else { cleaned }
-}
-
-fn default_id() -> String {
-    clean_id(&rustix::system::uname().nodename().to_string_lossy())
-}
-
-/// The same after every start and unlike other machines': the machine's id, hashed because it must not be shown
-/// (machine-id(5)), or the device's id where there is none.
-fn default_client_id(device_id: &str) -> String {
-    let machine = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
-    let digest = Sha256::digest(format!("glimpsed {} {device_id}", machine.trim()));
-    let suffix: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    format!("glimpsed-{device_id}-{suffix}")
 }
 
 fn topic_problem(topic: &str) -> Option<&'static str> {

@@ -82,8 +82,8 @@ impl<'a> Graph<'a> {
         Err(ModelError::UnsupportedOperators { operators: named.join(", ") })
     }
 
-    /// The input as the file declares it, completed by what the configuration or the catalogue says.
-    pub fn input(&self, spec: &ModelSpec) -> Result<InputSpec, ModelError> {
+    /// The input as the file declares it, completed by what the configuration or the catalogue says; and its name.
+    pub fn input(&self, spec: &ModelSpec) -> Result<(InputSpec, String), ModelError> {
         let refuse = |cause: String| ModelError::NotAClassifier { cause };
         let weights: HashSet<&str> = self.graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
         // Older exporters list the weights among the inputs.
@@ -153,7 +153,7 @@ impl<'a> Graph<'a> {
         if shorter_px < longer {
             return Err(refuse(format!("`resize` ({shorter_px}) is smaller than its input of {height}x{width}")));
         }
-        Ok(InputSpec {
+        let input_spec = InputSpec {
             height,
             width,
             layout: layout.unwrap_or(Layout::Nchw),
@@ -165,7 +165,8 @@ impl<'a> Graph<'a> {
                 FitChoice::Crop => Fit::Crop { shorter_px },
                 FitChoice::Stretch => Fit::Stretch,
             },
-        })
+        };
+        Ok((input_spec, input.name.clone()))
     }
 
     fn size(&self, spec: &ModelSpec, declared: [Option<usize>; 2]) -> Result<[usize; 2], ModelError> {

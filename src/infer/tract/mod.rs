@@ -1,6 +1,7 @@
 //! The general backend: whatever tract can run. Only this folder names tract.
 
 mod graph;
+mod quantised_ends;
 
 use std::fs::File;
 use std::io::Read;
@@ -22,17 +23,23 @@ const MAX_FILE_BYTES: u64 = 1 << 30;
 /// Reads and optimises the model.
 pub fn load(spec: &ModelSpec) -> Result<(Box<dyn Classifier>, Inspection), ModelError> {
     let path = spec.path.display().to_string();
-    let (proto, sha256, file_bytes) = read(spec, &path)?;
+    let (mut proto, sha256, file_bytes) = read(spec, &path)?;
     let graph = Graph::new(&proto, &path)?;
     graph.refuse_external_data()?;
     graph.refuse_unknown_operators()?;
-    let input = graph.input(spec)?;
+    let (input, input_name) = graph.input(spec)?;
     let (parameters, operators) = (graph.parameters(), graph.operators());
     let (precision, scores) = (graph.precision(), spec.input.scores.unwrap_or_else(|| graph.scores()));
     let opset = graph.opset();
     let producer = proto.producer_name.clone();
 
-    let typed = guarded(|| typed_model(&proto, &input))?;
+    quantised_ends::lift_output(&mut proto);
+    let dequantise = match input.element {
+        Element::U8 => quantised_ends::lift_input(&mut proto, &input_name),
+        Element::F32 => None,
+    };
+    let element = if dequantise.is_some() { Element::F32 } else { input.element };
+    let typed = guarded(|| typed_model(&proto, &input, element))?;
     // The protobuf holds a second copy of every weight.
     drop(proto);
     let output = output_shape(&typed)?;
@@ -56,7 +63,7 @@ pub fn load(spec: &ModelSpec) -> Result<(Box<dyn Classifier>, Inspection), Model
         scores,
         operators,
     };
-    Ok((Box::new(TractClassifier { state, input }), inspection))
+    Ok((Box::new(TractClassifier { state, input, dequantise }), inspection))
 }
 
 /// Reads the file once: hashed while it is parsed.
@@ -100,8 +107,8 @@ impl<R: Read> Read for Hashing<R> {
     }
 }
 
-fn typed_model(proto: &tract_onnx::pb::ModelProto, input: &InputSpec) -> TractResult<TypedModel> {
-    let fact = match input.element {
+fn typed_model(proto: &tract_onnx::pb::ModelProto, input: &InputSpec, element: Element) -> TractResult<TypedModel> {
+    let fact = match element {
         Element::F32 => f32::fact(input.shape()),
         Element::U8 => u8::fact(input.shape()),
     };
@@ -139,14 +146,19 @@ fn multiply_accumulates(model: &TypedModel) -> u64 {
 struct TractClassifier {
     state: TypedSimpleState,
     input: InputSpec,
+    dequantise: Option<Box<quantised_ends::Table>>,
 }
 
 impl Classifier for TractClassifier {
     fn run(&mut self, input: &preprocess::Tensor, scores: &mut Vec<f32>) -> Result<(), ModelError> {
         let shape = self.input.shape();
-        let tensor = match input {
-            preprocess::Tensor::F32(values) => Tensor::from_shape(&shape, values),
-            preprocess::Tensor::U8(values) => Tensor::from_shape(&shape, values),
+        let tensor = match (input, &self.dequantise) {
+            (preprocess::Tensor::F32(values), _) => Tensor::from_shape(&shape, values),
+            (preprocess::Tensor::U8(bytes), None) => Tensor::from_shape(&shape, bytes),
+            (preprocess::Tensor::U8(bytes), Some(table)) => {
+                let values: Vec<f32> = bytes.iter().map(|&byte| table[usize::from(byte)]).collect();
+                Tensor::from_shape(&shape, &values)
+            }
         };
         let tensor = tensor.map_err(|error| evaluation(&error))?;
         let state = &mut self.state;

@@ -1,0 +1,33 @@
+# Two commands for a fresh machine: `make demo` and `make test`. Both install what is missing first.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint deny release clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## Label the bundled photographs and show what arrives over a private broker
+	@.ci/setup demo
+	cargo build --quiet --locked
+	@target/debug/glimpsed demo $(ARGS)
+
+test: ## Run the whole test suite
+	@.ci/setup test
+	cargo nextest run --locked $(ARGS)
+
+lint: ## Check the format, run clippy, build the documentation; warnings are errors
+	@.ci/setup test
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
+
+deny: ## Check licences and sources of the dependencies (the vulnerabilities need the network: cargo deny check)
+	@.ci/setup ci
+	cargo deny --log-level error check bans licenses sources
+
+release: ## Build the optimised program
+	@.ci/setup demo
+	cargo build --release --locked
+
+clean: ## Remove what was built
+	cargo clean

@@ -1,0 +1,29 @@
+//! Who this device is when nobody has said so.
+
+use sha2::{Digest, Sha256};
+
+/// What may stand in a topic without being taken apart: letters, digits, `_` and `-`, at most 64.
+pub fn is_id(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 64 && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+}
+
+/// `text` with everything replaced that may not stand in an id.
+pub fn clean_id(text: &str) -> String {
+    let cleaned: String =
+        text.chars().take(64).map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect();
+    if cleaned.is_empty() { "glimpsed".into() } else { cleaned }
+}
+
+/// The host name, as an id.
+pub fn default_id() -> String {
+    clean_id(&rustix::system::uname().nodename().to_string_lossy())
+}
+
+/// The same after every start and unlike other machines': the machine's id, hashed because it must not be shown
+/// (machine-id(5)), or the device's id where there is none.
+pub fn default_client_id(device_id: &str) -> String {
+    let machine = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
+    let digest = Sha256::digest(format!("glimpsed {} {device_id}", machine.trim()));
+    let suffix: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    format!("glimpsed-{device_id}-{suffix}")
+}

@@ -1,0 +1,101 @@
+//! What comes with glimpsed is whole, is what the catalogue says, and does what onnxruntime does.
+
+use std::path::Path;
+
+use glimpsed::infer::Model;
+use glimpsed::label::Labels;
+use glimpsed::models::catalog;
+use glimpsed::models::spec::ModelSpec;
+use glimpsed::preprocess::Tensor;
+use sha2::{Digest, Sha256};
+
+use crate::support::{bundled, fixture, root};
+
+const PHOTOS: [&str; 3] = ["chelsea", "coffee", "rocket"];
+
+#[test]
+fn the_catalogue_describes_the_bundled_files() {
+    assert_eq!(catalog::all().len(), 5);
+    for entry in catalog::all().iter().filter(|entry| entry.bundled()) {
+        let bytes = std::fs::read(root().join("models").join(&entry.file)).expect(&entry.file);
+        assert_eq!(bytes.len() as u64, entry.bytes, "{}", entry.name);
+        assert_eq!(hex(&Sha256::digest(&bytes)), entry.sha256, "{}", entry.name);
+    }
+    for entry in catalog::all() {
+        assert_eq!(entry.sha256.len(), 64, "{}", entry.name);
+        assert!(entry.url.as_ref().is_none_or(|url| url.starts_with("https://")), "{}", entry.name);
+    }
+}
+
+#[test]
+fn there_is_a_label_for_each_imagenet_class() {
+    let labels = Labels::parse(catalog::IMAGENET_LABELS);
+    assert_eq!(labels.len(), 1000);
+    for (class, label) in [(0, "tench"), (285, "Egyptian cat"), (967, "espresso"), (999, "toilet tissue")] {
+        assert_eq!(labels.get(class).map(|label| &**label), Some(label));
+    }
+}
+
+#[test]
+fn bundled_models_answer_as_onnxruntime_does() {
+    assert!(compare_with_reference(&bundled("efficientnet-lite0")) < 1e-3);
+    // onnxruntime multiplies in 8-bit integers where tract multiplies the same numbers as floats, so a sum that falls
+    // between two integers rounds differently; models/README.md has how far onnxruntime differs from itself.
+    assert!(compare_with_reference(&bundled("efficientnet-lite0-int8")) < 0.3);
+}
+
+/// The largest difference of any output on the reference pictures; asserts the same best class.
+pub fn compare_with_reference(spec: &ModelSpec) -> f32 {
+    let mut model = Model::load(spec).expect("loads");
+    let mut largest = 0.0f32;
+    for photo in PHOTOS {
+        let tensor = reference_tensor(&model, &fixture(&format!("preprocess/{photo}-224.png")));
+        let ours = model.raw_scores(&tensor).expect("runs").to_vec();
+        let theirs = floats(&fixture(&format!("logits/{}/{photo}.f32", spec.name)));
+        assert_eq!(ours.len(), theirs.len());
+        let difference = ours.iter().zip(&theirs).map(|(ours, theirs)| (ours - theirs).abs()).fold(0.0, f32::max);
+        eprintln!("{} on {photo}: largest difference {difference:.2e}", spec.name);
+        // Two best classes nearer to each other than the allowed difference may change places.
+        let (best, reference) = (argmax(&ours), argmax(&theirs));
+        assert!(
+            best == reference || theirs[reference] - theirs[best] < 2.0 * difference.min(0.05),
+            "{} on {photo}: class {best}, onnxruntime says {reference}",
+            spec.name
+        );
+        largest = largest.max(difference);
+    }
+    largest
+}
+
+/// The reference picture as the model takes it, made without the product's own preprocessing.
+fn reference_tensor(model: &Model, picture: &Path) -> Tensor {
+    let picture = image::open(picture).expect("a fixture").into_rgb8();
+    let mut tensor = Tensor::for_input(&model.input);
+    let plane = model.input.height * model.input.width;
+    match &mut tensor {
+        Tensor::U8(values) => values.copy_from_slice(picture.as_raw()),
+        Tensor::F32(values) => {
+            for (index, pixel) in picture.pixels().enumerate() {
+                for colour in 0..3 {
+                    let scaled = f32::from(pixel.0[colour]) / 255.0;
+                    values[colour * plane + index] = (scaled - model.input.mean[colour]) / model.input.std[colour];
+                }
+            }
+        }
+    }
+    tensor
+}
+
+fn floats(path: &Path) -> Vec<f32> {
+    let bytes = std::fs::read(path).expect("a fixture");
+    bytes.chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]])).collect()
+}
+
+fn argmax(values: &[f32]) -> usize {
+    let best = values.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+    best.expect("values").0
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

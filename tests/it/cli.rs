@@ -1,0 +1,88 @@
+//! The commands, their help and their exit codes.
+
+use crate::support::{ConfigFile, photos, run};
+
+#[test]
+fn usage_mistakes_have_exit_code_64_and_a_hint() {
+    let ran = run(&["rnu"]);
+    assert_eq!(ran.code, 64);
+    assert!(ran.stderr.contains("unrecognized subcommand 'rnu'"), "{ran:?}");
+    assert_eq!(run(&["classify"]).code, 64);
+    assert_eq!(run(&["classify", "--top", "0", "x.jpg"]).code, 64);
+    assert_eq!(run(&[]).code, 64);
+}
+
+#[test]
+fn every_level_has_help() {
+    for level in [
+        &["--help"][..],
+        &["run", "--help"],
+        &["classify", "--help"],
+        &["models", "--help"],
+        &["models", "inspect", "--help"],
+        &["config", "show", "--help"],
+        &["demo", "--help"],
+        &["check", "--help"],
+    ] {
+        let ran = run(level);
+        assert_eq!(ran.code, 0, "{level:?}");
+        assert!(ran.stdout.contains("Usage: glimpsed"), "{level:?}: {ran:?}");
+    }
+    assert_eq!(run(&["--version"]).stdout, format!("glimpsed {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn classify_prints_a_table_for_people_and_json_for_scripts() {
+    let coffee = photos().join("coffee.png");
+    let coffee = coffee.to_str().expect("UTF-8");
+    let ran = run(&["classify", "--top", "2", coffee]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let lines: Vec<&str> = ran.stdout.lines().collect();
+    assert_eq!(lines.len(), 2, "{ran:?}");
+    assert!(lines[0].starts_with(coffee) && lines[0].ends_with(" %  espresso"), "{ran:?}");
+    assert_eq!(ran.stderr, "", "no progress bar where nobody watches");
+
+    let answers = run(&["classify", "--json", "--model", "efficientnet-lite0-int8", coffee]).json();
+    assert_eq!(answers[0]["model"], "efficientnet-lite0-int8");
+    assert_eq!(answers[0]["top"].as_array().map(Vec::len), Some(3));
+    assert_eq!(answers[0]["top"][0]["class_id"], 967);
+}
+
+#[test]
+fn an_unknown_model_is_refused_with_the_nearest_name() {
+    let ran = run(&["classify", "--model", "mobilnet-v2", "x.jpg"]);
+    assert_eq!(ran.code, 1);
+    assert_eq!(ran.stderr, "error: no model named `mobilnet-v2`; did you mean `mobilenet-v2`?\n");
+}
+
+#[test]
+fn a_model_that_is_not_there_names_the_file() {
+    let ran = run(&["classify", "--model", "resnet-18", "x.jpg"]);
+    assert_eq!(ran.code, 78);
+    assert!(ran.stderr.contains("cannot read `") && ran.stderr.contains("resnet18-v1-7.onnx"), "{ran:?}");
+    let config = ConfigFile::new("[model]\nactive = \"resnet-18\"\n");
+    let ran = run(&["check", "-c", &config.path()]);
+    assert_eq!(ran.code, 78);
+    assert!(ran.stderr.contains("hint: download https://"), "{ran:?}");
+}
+
+#[test]
+fn models_are_listed_for_people_and_for_scripts() {
+    let ran = run(&["models", "list"]);
+    assert!(ran.stdout.contains("*  efficientnet-lite0 "), "{ran:?}");
+    let list = run(&["models", "list", "--json"]).json();
+    let names: Vec<&str> = list.as_array().expect("a list").iter().filter_map(|model| model["name"].as_str()).collect();
+    assert_eq!(
+        names,
+        ["efficientnet-lite0", "efficientnet-lite0-int8", "mobilenet-v2", "mobilenet-v2-int8", "resnet-18"]
+    );
+    assert_eq!(list[0]["present"], true);
+    assert_eq!(list[4]["present"], false);
+}
+
+#[test]
+fn a_missing_configuration_says_how_to_name_one() {
+    let ran = run(&["run", "-c", "/nonexistent/glimpsed.toml"]);
+    assert_eq!(ran.code, 78);
+    assert!(ran.stderr.contains("hint: name a file with `-c FILE`"), "{ran:?}");
+}

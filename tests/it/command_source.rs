@@ -1,0 +1,73 @@
+//! The `command` source: programs that write MJPEG, well and badly.
+
+use rustix::process::Signal;
+
+use crate::support::{ConfigFile, Running, photos};
+
+fn daemon(script: &str) -> Running {
+    let rocket = photos().join("rocket.jpg");
+    let script = script.replace("ROCKET", rocket.to_str().expect("UTF-8"));
+    ConfigFile::new(&format!(
+        "[camera]\nsource = \"command\"\ncommand = [\"sh\", \"-c\", {script:?}]\nframe_timeout = \"1s\"\nreconnect_min = \"50ms\"\n\
+         [stdout]\nformat = \"text\"\n"
+    ))
+    .daemon()
+}
+
+#[test]
+fn pictures_from_a_program_are_labelled() {
+    let mut daemon = daemon("while cat ROCKET; do sleep 0.05; done");
+    for _ in 0..5 {
+        daemon.line_with("missile");
+    }
+    daemon.signal(Signal::TERM);
+    assert!(daemon.wait().success());
+}
+
+#[test]
+fn garbage_and_half_pictures_are_skipped() {
+    let mut daemon =
+        daemon("while true; do head -c 9000 /dev/urandom; head -c 5000 ROCKET; cat ROCKET; sleep 0.1; done");
+    for _ in 0..5 {
+        daemon.line_with("missile");
+    }
+}
+
+#[test]
+fn a_program_that_ends_is_started_again_and_its_last_words_are_logged() {
+    let mut daemon = daemon("cat ROCKET; echo out of film >&2; exit 3");
+    daemon.line_with("out of film");
+    let line = daemon.line_with("no frames");
+    assert!(line.contains("it ended (exit status: 3)"), "{line}");
+    daemon.line_with("missile");
+}
+
+#[test]
+fn a_program_that_falls_silent_is_replaced() {
+    let mut daemon = daemon("cat ROCKET; exec sleep 1000");
+    daemon.line_with("missile");
+    let line = daemon.line_with("no frames");
+    assert!(line.contains("no frame for 1"), "{line}");
+    daemon.line_with("missile");
+}
+
+#[test]
+fn what_the_program_started_ends_with_the_daemon() {
+    let mut daemon = daemon("sleep 1234 & echo child $! >&2; while cat ROCKET; do sleep 0.05; done");
+    let child = daemon.find("child", |line| line.split_once("child ").map(|(_, pid)| pid.trim_matches('"').to_owned()));
+    daemon.line_with("missile");
+    daemon.signal(Signal::TERM);
+    assert!(daemon.wait().success());
+    let state = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+    // Gone, or waiting for a parent that does not fetch it.
+    assert!(state.is_empty() || state.contains(" Z "), "{state}");
+}
+
+#[test]
+fn a_program_that_ignores_sigterm_is_killed() {
+    let mut daemon = daemon("trap '' TERM; while true; do cat ROCKET; sleep 0.05; done");
+    daemon.line_with("missile");
+    daemon.signal(Signal::TERM);
+    assert!(daemon.wait().success());
+    assert!(daemon.rest().iter().any(|line| line.contains("does not end by itself; killed")));
+}

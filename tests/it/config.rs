@@ -1,0 +1,223 @@
+//! The configuration file: what is accepted, what is refused, and how the user is told.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use glimpsed::config::raw::Raw;
+use glimpsed::config::{Sources, keys};
+use proptest::prelude::*;
+
+use crate::support::{ConfigFile, glimpsed, root, run};
+
+fn sources(text: &str, environment: &[(&str, &str)]) -> Sources {
+    Sources {
+        path: "glimpsed.toml".into(),
+        text: text.into(),
+        environment: environment.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect(),
+    }
+}
+
+fn report(text: &str) -> String {
+    sources(text, &[]).load().expect_err("refused").to_string()
+}
+
+#[test]
+fn ten_mistakes_are_ten_problems_each_with_its_place() {
+    let text = r#"[device]
+id = "living room"
+
+[camera]
+fsp = 10
+width = "640"
+source = "v4l"
+frame_timeout = "5"
+rotate = 45
+
+[model]
+active = "mobilnet-v2"
+
+[labels]
+top_k = 0
+unknown_below = 1.5
+
+[mqtt]
+url = "http://broker"
+"#;
+    let problems = sources(text, &[]).load().expect_err("ten mistakes");
+    insta::assert_snapshot!(problems.to_string());
+    assert_eq!(problems.len(), 10);
+}
+
+#[test]
+fn mistakes_of_syntax_do_not_hide_the_others() {
+    let text = "[camera]\nfps = \nwidth = 5\n[labels\ntop_k = 3\n";
+    insta::assert_snapshot!(report(text));
+}
+
+#[test]
+fn a_key_in_the_wrong_table_is_sent_to_the_right_one() {
+    assert!(report("[mqtt]\ntop_k = 3\n").contains("hint: `top_k` belongs in [labels]"));
+    assert!(report("[labels]\nurl = \"x\"\n").contains("hint: `url` belongs in [mqtt]"));
+    assert!(report("[cammera]\nfps = 1\n").contains("did you mean `camera`?"));
+}
+
+#[test]
+fn sources_that_lack_what_they_need_say_so() {
+    let text = "[camera]\nsource = \"replay\"\n";
+    assert!(report(text).contains("`camera.path` is needed for source = \"replay\""));
+    let text = "[camera]\nsource = \"command\"\ncommand = [\"no-such-program\"]\n";
+    assert!(report(text).contains("found no program `no-such-program`"));
+    assert!(report("[models.mine]\nlabels = \"x\"\n").contains("`models.mine` has no `path`"));
+    assert!(report("[mqtt]\npassword_file = \"/nonexistent\"\n").contains("`mqtt.password_file` cannot be used"));
+}
+
+#[test]
+fn the_environment_overrides_the_file_and_its_mistakes_name_the_variable() {
+    let text = "[camera]\nfps = 5.0\n";
+    let environment =
+        [("GLIMPSED_CAMERA_WIDTH", "1280"), ("GLIMPSED_MQTT_URL", "mqtt://10.0.0.1"), ("GLIMPSED_LABELS_TOP_K", "5")];
+    let config = sources(text, &environment).load().expect("fine");
+    assert_eq!(config.labels.top_k, 5);
+    assert_eq!(config.mqtt.expect("a broker").broker.host, "10.0.0.1");
+
+    let environment = [
+        ("GLIMPSED_CAMERA_WIDHT", "1280"),
+        ("GLIMPSED_CAMERA_FPS", "quick"),
+        ("GLIMPSED_LABELS_TOP_K", "0"),
+        ("GLIMPSED_CAMERA_SOURCE", "replays"),
+    ];
+    let problems = sources(text, &environment).load().expect_err("four mistakes");
+    insta::assert_snapshot!(problems.to_string());
+}
+
+#[test]
+fn show_says_where_each_value_comes_from_and_never_a_secret() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    std::fs::write(directory.path().join("password"), "hunter2\n").expect("writable");
+    let file = ConfigFile::new(&format!(
+        "[device]\nid = \"shelf\"\n[mqtt]\nurl = \"mqtt://broker\"\nusername = \"me\"\npassword_file = {:?}\n",
+        directory.path().join("password")
+    ));
+    let output =
+        glimpsed(&["config", "show", "-c", &file.path()]).env("GLIMPSED_LABELS_TOP_K", "7").output().expect("runs");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let line = |start: &str| {
+        text.lines().find(|line| line.starts_with(start)).unwrap_or_else(|| panic!("no {start} in {text}"))
+    };
+    assert!(line("id = \"shelf\"").ends_with("# line 2"));
+    assert!(line("top_k = 7").ends_with("# GLIMPSED_LABELS_TOP_K"));
+    assert!(line("keepalive = \"30s\"").ends_with("# default"));
+    assert!(!text.contains("hunter2"));
+    assert!(text.parse::<toml::Table>().is_ok(), "what is shown can be used as a file");
+}
+
+#[test]
+fn a_secret_cannot_be_printed() {
+    let secret = glimpsed::config::secrets::Secret::new("hunter2");
+    assert_eq!(format!("{secret:?}"), "********");
+    assert_eq!(secret.reveal(), "hunter2");
+}
+
+#[test]
+fn check_says_fine_or_lists_every_problem_with_exit_code_78() {
+    let good = ConfigFile::replay(5, "");
+    let ran = run(&["check", "-c", &good.path()]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.stdout.contains("is fine: model efficientnet-lite0 (fp32), no broker"), "{ran:?}");
+
+    let bad = ConfigFile::new("[labels]\ntop_k = 0\nconsecutive = 0\n");
+    let ran = run(&["check", "-c", &bad.path()]);
+    assert_eq!(ran.code, 78);
+    assert!(ran.stderr.ends_with("2 problems in the configuration\n"), "{ran:?}");
+    let ran = run(&["check", "--json", "-c", &bad.path()]);
+    assert_eq!(ran.code, 78);
+    let report = ran.json();
+    assert_eq!(report["ok"], false);
+    assert_eq!(report["problems"][1]["line"], 3);
+}
+
+#[test]
+fn check_loads_the_model_as_start_up_would() {
+    let file = ConfigFile::new("[model]\nactive = \"mine\"\n[models.mine]\npath = \"glimpsed.toml\"\n");
+    let ran = run(&["check", "-c", &file.path()]);
+    assert_eq!(ran.code, 78);
+    assert!(ran.stderr.contains("model `mine`") && ran.stderr.contains("is not an ONNX model"), "{ran:?}");
+}
+
+#[test]
+fn the_shipped_file_explains_every_key_with_its_true_default() {
+    let text = std::fs::read_to_string(root().join("config/glimpsed.toml")).expect("the shipped file");
+    let named: BTreeSet<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix('#').unwrap_or(line).split_once(" = "))
+        .map(|(name, _)| name)
+        .filter(|name| !name.starts_with(' '))
+        .collect();
+    for key in keys::all().iter().filter(|key| key.kind != keys::Kind::Table) {
+        let name = key.path.last().expect("a name").as_str();
+        assert!(named.contains(name), "{} is not explained", key.path.join("."));
+        assert!(!key.help.is_empty(), "{} has no description", key.path.join("."));
+    }
+
+    sources(&text, &[]).load().expect("valid as shipped");
+    // Keys without a default of their own show an example; the others must show what they are without being set.
+    let examples = ["id", "name", "path", "directory", "url", "client_id", "username", "password_file"];
+    let uncommented: Vec<&str> = text
+        .split("#[models.")
+        .enumerate()
+        .flat_map(|(part, text)| {
+            if part == 0 { text } else { text.split_once("\n[").map_or("", |(_, rest)| rest) }.lines()
+        })
+        .map(|line| if line.starts_with("# ") { "" } else { line.strip_prefix('#').unwrap_or(line) })
+        .map(|line| if line.starts_with("labels]") { "[labels]" } else { line })
+        .filter(|line| line.split_once(" = ").is_none_or(|(name, _)| !examples.contains(&name)))
+        .collect();
+    let written: Raw = toml::from_str(&uncommented.join("\n")).expect("every default parses");
+    assert_eq!(written, Raw::default());
+}
+
+#[test]
+fn every_example_is_valid_on_a_machine_that_has_its_program() {
+    for entry in std::fs::read_dir(root().join("config/examples")).expect("examples") {
+        let path = entry.expect("an entry").path();
+        let mut sources = Sources::read(&path).expect("readable");
+        sources.environment.clear();
+        if let Err(problems) = sources.load() {
+            for problem in problems.iter() {
+                assert!(problem.label.starts_with("found no program"), "{}: {problems}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_schema_describes_every_table() {
+    let schema = run(&["config", "schema"]).json();
+    for table in ["device", "camera", "model", "models", "labels", "mqtt", "stdout", "log"] {
+        assert!(schema["properties"].get(table).is_some(), "{table}");
+    }
+}
+
+#[test]
+fn a_configuration_that_is_no_text_is_refused() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("glimpsed.toml");
+    std::fs::write(&path, [0x66, 0x70, 0xFF, 0xFE]).expect("writable");
+    let problems = Sources::read(&path).expect_err("not UTF-8").to_string();
+    assert!(problems.contains("not UTF-8 after 2 bytes"), "{problems}");
+    assert!(Sources::read(Path::new("/")).is_err());
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_or_refused_without_a_panic(text in "(\\[(camera|mqtt|labels|models\\.x|[a-z]{1,4})\\]|[a-z_]{1,10} ?= ?(\"[a-z0-9]{0,5}\"|-?[0-9.e]{1,8}|true|\\[.{0,5}\\]|.{0,6})|.{0,8}|\n){0,30}") {
+        let _ = sources(&text, &[]).load().map_err(|problems| problems.to_string());
+    }
+
+    #[test]
+    fn any_environment_is_read_or_refused_without_a_panic(key in 0usize..60, value in "\\PC{0,12}") {
+        let names: Vec<String> = keys::all().iter().map(|key| format!("GLIMPSED_{}", key.path.join("_").to_uppercase())).collect();
+        let name = &names[key % names.len()];
+        let _ = sources("[camera]\nfps = 1\n", &[(name, &value)]).load().map_err(|problems| problems.to_string());
+    }
+}

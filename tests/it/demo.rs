@@ -1,0 +1,40 @@
+//! `glimpsed demo`, the first thing that anybody runs.
+
+use rustix::process::Signal;
+
+use crate::support::{Running, fixture, glimpsed, run};
+
+#[test]
+fn the_cat_is_a_cat_and_the_coffee_is_espresso() {
+    let ran = run(&["demo", "--once", "--fps", "20"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let line = |file: &str| {
+        let line = ran.stdout.lines().find(|line| line.contains(file) && line.contains("/classification"));
+        line.unwrap_or_else(|| panic!("no {file} in {ran:?}")).to_owned()
+    };
+    let cat = line("chelsea.png");
+    assert!(cat.contains("cat") && cat.matches(" %").count() == 3, "{cat}");
+    assert!(line("coffee.png").contains("coffee.png: espresso 9"));
+    assert!(ran.stdout.contains("glimpsed/demo/status           online"));
+    assert!(ran.stdout.trim_end().ends_with("glimpsed/demo/status           offline"), "{ran:?}");
+}
+
+#[test]
+fn ctrl_c_ends_the_demo_and_its_broker() {
+    let mut demo = Running::start(&mut glimpsed(&["demo", "--fps", "20"]));
+    let port = demo.find("port", |line| {
+        line.split_once("on port ").and_then(|(_, rest)| rest.split(';').next()?.parse::<u16>().ok())
+    });
+    demo.line_with("/classification");
+    demo.signal(Signal::INT);
+    assert!(demo.wait().success());
+    let listens = std::net::TcpStream::connect(("127.0.0.1", port)).is_ok();
+    assert!(!listens, "the private broker is still there");
+}
+
+#[test]
+fn a_directory_without_photographs_fails_with_the_reason() {
+    let ran = run(&["demo", "--once", "--images", fixture("logits").to_str().expect("UTF-8")]);
+    assert_eq!(ran.code, 78);
+    assert!(ran.stderr.contains("holds no .jpg, .jpeg or .png file"), "{ran:?}");
+}

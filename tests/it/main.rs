@@ -1,0 +1,21 @@
+//! The built binary as a user runs it, against real brokers, models and photographs.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test says what is wrong by panicking"
+)]
+
+mod bundle;
+mod cli;
+mod command_source;
+mod config;
+mod daemon;
+mod demo;
+mod images;
+mod onnx;
+mod preprocess;
+mod shared;
+mod support;

@@ -1,0 +1,303 @@
+//! Model files that cannot be used, and unusual ones that can.
+
+use std::path::PathBuf;
+
+use glimpsed::config::typed::Rotation;
+use glimpsed::infer::Model;
+use glimpsed::models::spec::{InputHints, LabelSource, Layout, ModelSpec, Scores};
+use glimpsed::preprocess::decode::RgbImage;
+use glimpsed::preprocess::{Preprocessor, Tensor};
+use prost::Message;
+use tract_onnx::pb::{
+    GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto, TensorShapeProto,
+    TypeProto, ValueInfoProto, tensor_proto::DataType, tensor_shape_proto, type_proto,
+};
+
+use crate::support::{bundled, root, run};
+
+/// Three classes: the means of red, green and blue.
+fn mean_colour(channels_at: usize, element: DataType) -> ModelProto {
+    let mut dims = [Some(8); 4];
+    dims[0] = None;
+    dims[channels_at] = Some(3);
+    let nodes = if channels_at == 1 {
+        vec![node("GlobalAveragePool", &["x"], "pooled"), node("Flatten", &["pooled"], "y")]
+    } else {
+        vec![
+            node("Transpose", &["x"], "planes"),
+            node("GlobalAveragePool", &["planes"], "pooled"),
+            node("Flatten", &["pooled"], "y"),
+        ]
+    };
+    model(nodes, vec![input("x", element, &dims)], vec![])
+}
+
+fn model(nodes: Vec<NodeProto>, inputs: Vec<ValueInfoProto>, initializer: Vec<TensorProto>) -> ModelProto {
+    ModelProto {
+        ir_version: 8,
+        opset_import: vec![OperatorSetIdProto { domain: String::new(), version: 13 }],
+        graph: Some(GraphProto {
+            name: "test".into(),
+            node: nodes,
+            input: inputs,
+            output: vec![input("y", DataType::Float, &[None, Some(3)])],
+            initializer,
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+fn node(operator: &str, inputs: &[&str], output: &str) -> NodeProto {
+    let attribute = (operator == "Transpose").then(|| tract_onnx::pb::AttributeProto {
+        name: "perm".into(),
+        r#type: tract_onnx::pb::attribute_proto::AttributeType::Ints as i32,
+        ints: vec![0, 3, 1, 2],
+        ..Default::default()
+    });
+    NodeProto {
+        op_type: operator.into(),
+        name: format!("{operator}_1"),
+        input: inputs.iter().map(|&name| name.to_owned()).collect(),
+        output: vec![output.to_owned()],
+        attribute: attribute.into_iter().collect(),
+        ..Default::default()
+    }
+}
+
+fn input(name: &str, element: DataType, dims: &[Option<i64>]) -> ValueInfoProto {
+    let dim = dims
+        .iter()
+        .map(|dim| tensor_shape_proto::Dimension {
+            value: dim.map(tensor_shape_proto::dimension::Value::DimValue),
+            ..Default::default()
+        })
+        .collect();
+    let tensor = type_proto::Tensor { elem_type: element as i32, shape: Some(TensorShapeProto { dim }) };
+    let kind = TypeProto { value: Some(type_proto::Value::TensorType(tensor)), ..Default::default() };
+    ValueInfoProto { name: name.to_owned(), r#type: Some(kind), ..Default::default() }
+}
+
+/// Loads a file with these bytes and labels.
+struct Fixture {
+    directory: tempfile::TempDir,
+}
+
+impl Fixture {
+    fn new(bytes: &[u8]) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        std::fs::write(directory.path().join("m.onnx"), bytes).expect("writable");
+        Self { directory }
+    }
+
+    fn of(model: &ModelProto) -> Self {
+        Self::new(&model.encode_to_vec())
+    }
+
+    fn spec(&self, labels: &str) -> ModelSpec {
+        let file = self.directory.path().join("labels.txt");
+        std::fs::write(&file, labels).expect("writable");
+        ModelSpec {
+            name: "m".into(),
+            path: self.directory.path().join("m.onnx"),
+            labels: LabelSource::File(file),
+            sha256: None,
+            input: InputHints { mean: Some([0.0; 3]), std: Some([1.0; 3]), ..InputHints::default() },
+        }
+    }
+
+    fn load(&self, labels: &str) -> Result<Model, String> {
+        self.load_spec(&self.spec(labels))
+    }
+
+    fn load_spec(&self, spec: &ModelSpec) -> Result<Model, String> {
+        Model::load(spec)
+            .map_err(|error| error.to_string().replace(self.directory.path().to_str().expect("UTF-8"), "DIR"))
+    }
+}
+
+fn error(bytes: &[u8]) -> String {
+    Fixture::new(bytes).load("r\ng\nb").err().expect("refused")
+}
+
+fn error_of(model: &ModelProto) -> String {
+    error(&model.encode_to_vec())
+}
+
+/// What the model says of a picture of one colour.
+fn label_of(model: &mut Model, colour: [u8; 3]) -> Vec<(String, f32)> {
+    let picture = RgbImage { width: 16, height: 16, pixels: colour.repeat(256) };
+    let mut tensor = Tensor::for_input(&model.input);
+    Preprocessor::new(model.input.clone(), Rotation::None).prepare(&picture, &mut tensor);
+    let top = model.classify(&tensor, 2).expect("runs");
+    top.into_iter().map(|ranked| (ranked.label.to_string(), ranked.confidence)).collect()
+}
+
+#[test]
+fn layouts_are_read_from_the_shape() {
+    for (channels_at, layout) in [(1, Layout::Nchw), (3, Layout::Nhwc)] {
+        let mut model = Fixture::of(&mean_colour(channels_at, DataType::Float)).load("r\ng\nb\n").expect("loads");
+        assert_eq!(model.input.layout, layout);
+        assert_eq!(label_of(&mut model, [0, 255, 0])[0].0, "g");
+        assert_eq!(label_of(&mut model, [0, 0, 255])[0].0, "b");
+    }
+}
+
+#[test]
+fn a_background_class_is_recognised_and_never_reported() {
+    let fixture = Fixture::of(&mean_colour(1, DataType::Float));
+    let mut model = fixture.load("g\nb").expect("loads");
+    assert!(model.inspection.background_class);
+    // Red is the background here; what is left of the probability is shared by the other two.
+    let top = label_of(&mut model, [255, 0, 0]);
+    assert_eq!(top.iter().map(|(label, _)| label.as_str()).collect::<Vec<_>>(), ["g", "b"]);
+    assert!((top[0].1 - 0.5).abs() < 1e-6);
+}
+
+#[test]
+fn a_softmax_in_the_graph_is_not_applied_twice() {
+    let mut proto = mean_colour(1, DataType::Float);
+    let graph = proto.graph.as_mut().expect("a graph");
+    graph.node[1].output[0] = "logits".into();
+    graph.node.push(node("Softmax", &["logits"], "probabilities"));
+    graph.node.push(node("Identity", &["probabilities"], "y"));
+    let mut model = Fixture::of(&proto).load("r\ng\nb").expect("loads");
+    assert_eq!(model.inspection.scores, Scores::Softmax);
+    let confidence = label_of(&mut model, [255, 0, 0])[0].1;
+    let expected = 1f32.exp() / (1f32.exp() + 2.0);
+    assert!((confidence - expected).abs() < 1e-5, "{confidence}");
+}
+
+#[test]
+fn an_open_size_is_asked_for_and_taken_from_the_configuration() {
+    let mut proto = mean_colour(1, DataType::Float);
+    proto.graph.as_mut().expect("a graph").input[0] = input("x", DataType::Float, &[None, Some(3), None, None]);
+    let fixture = Fixture::of(&proto);
+    assert!(fixture.load("r\ng\nb").err().expect("open").contains("set `input = [height, width]` in [models.m]"));
+    let mut spec = fixture.spec("r\ng\nb");
+    spec.input.size = Some([32, 24]);
+    let model = fixture.load_spec(&spec).expect("loads");
+    assert_eq!(model.input.shape(), [1, 3, 32, 24]);
+}
+
+#[test]
+fn a_float_model_of_unknown_scaling_asks_for_it() {
+    let fixture = Fixture::of(&mean_colour(1, DataType::Float));
+    let mut spec = fixture.spec("r\ng\nb");
+    spec.input = InputHints::default();
+    let error = fixture.load_spec(&spec).err().expect("refused");
+    assert_eq!(error, "does not say how its input is scaled; set `mean` and `std` in [models.m]");
+}
+
+#[test]
+fn labels_that_do_not_match_are_refused_with_both_counts() {
+    let error =
+        Fixture::of(&mean_colour(1, DataType::Float)).load("one\ntwo\nthree\nfour\nfive").err().expect("refused");
+    insta::assert_snapshot!(error);
+}
+
+#[test]
+fn files_that_are_no_model_are_refused() {
+    let whole = std::fs::read(bundled("efficientnet-lite0-int8").path).expect("the bundled model");
+    let picture = std::fs::read(root().join("models/photos/rocket.jpg")).expect("a bundled photograph");
+    let errors =
+        [error(b""), error(b"hello, this is text"), error(&picture), error(&whole[..whole.len() / 2]), error(&[0; 64])];
+    insta::assert_snapshot!(errors.join("\n"));
+}
+
+#[test]
+fn weights_in_other_files_are_refused_before_they_are_opened() {
+    let mut proto = mean_colour(1, DataType::Float);
+    let graph = proto.graph.as_mut().expect("a graph");
+    graph.initializer.push(TensorProto {
+        name: "w".into(),
+        data_type: DataType::Float as i32,
+        dims: vec![1],
+        data_location: Some(1),
+        external_data: vec![StringStringEntryProto { key: "location".into(), value: "../../etc/passwd".into() }],
+        ..Default::default()
+    });
+    insta::assert_snapshot!(error_of(&proto));
+}
+
+#[test]
+fn graphs_that_are_no_classifier_are_refused_with_the_reason() {
+    let with = |change: &dyn Fn(&mut GraphProto)| {
+        let mut proto = mean_colour(1, DataType::Float);
+        change(proto.graph.as_mut().expect("a graph"));
+        error_of(&proto)
+    };
+    let errors = [
+        with(&|graph| graph.node.insert(0, node("FancyNewOperator", &["x"], "z"))),
+        with(&|graph| graph.input[0] = input("x", DataType::Float, &[None, Some(3)])),
+        with(&|graph| graph.input[0] = input("x", DataType::Int64, &[None, Some(3), Some(8), Some(8)])),
+        with(&|graph| graph.input[0] = input("x", DataType::Float, &[Some(4), Some(3), Some(8), Some(8)])),
+        with(&|graph| graph.input[0] = input("x", DataType::Float, &[None, Some(1), Some(8), Some(8)])),
+        with(&|graph| graph.input[0] = input("x", DataType::Float, &[None, Some(3), Some(100_000), Some(100_000)])),
+        with(&|graph| graph.input.push(input("second", DataType::Float, &[Some(1)]))),
+        with(&|graph| graph.node[0].input[0] = "nowhere".into()),
+        with(&|graph| graph.output[0].name = "nowhere".into()),
+        with(&|graph| graph.output.clear()),
+        with(&|graph| graph.node.clear()),
+        with(&|graph| {
+            graph.node.truncate(1);
+            graph.node[0] = node("Relu", &["x"], "y");
+        }),
+    ];
+    insta::assert_snapshot!(errors.join("\n"));
+}
+
+#[test]
+fn a_damaged_weight_is_an_error_and_not_a_panic() {
+    let mut proto = mean_colour(1, DataType::Float);
+    let graph = proto.graph.as_mut().expect("a graph");
+    // 1000 numbers are promised and one is there.
+    graph.initializer.push(TensorProto {
+        name: "w".into(),
+        data_type: DataType::Float as i32,
+        dims: vec![10, 100],
+        raw_data: vec![0; 4],
+        ..Default::default()
+    });
+    graph.node[1].output[0] = "flat".into();
+    graph.node.push(node("Add", &["flat", "w"], "y"));
+    let error = error_of(&proto);
+    assert!(error.starts_with("cannot be evaluated: "), "{error}");
+}
+
+#[test]
+fn any_flipped_byte_of_a_real_model_loads_or_is_refused() {
+    let whole = std::fs::read(bundled("efficientnet-lite0-int8").path).expect("the bundled model");
+    // The graph's structure stands before and behind the weights; a few places of each, always the same.
+    let places = (0..12).map(|index| index * 37).chain((1..12).map(|index| whole.len() - index * 211));
+    for place in places {
+        let mut damaged = whole.clone();
+        damaged[place] ^= 0x55;
+        let fixture = Fixture::new(&damaged);
+        let mut spec = fixture.spec("");
+        spec.labels = LabelSource::ImageNet;
+        // Either is right; what must not happen is a panic.
+        let _ = fixture.load_spec(&spec);
+    }
+}
+
+#[test]
+fn another_file_under_a_catalogue_name_is_refused_by_its_hash() {
+    let mut spec = bundled("efficientnet-lite0");
+    spec.path = PathBuf::from(root()).join("models/efficientnet-lite0-int8.onnx");
+    let error = Model::load(&spec).err().expect("refused").to_string();
+    assert!(error.contains("its sha256 is e7a57e36"), "{error}");
+    assert!(error.contains("not 2cb0d83d"), "{error}");
+}
+
+#[test]
+fn inspect_prints_what_the_file_holds() {
+    let ran = run(&["models", "inspect", "--json", "efficientnet-lite0"]);
+    let model = &ran.json()[0];
+    assert_eq!(model["parameters"], 4_631_000);
+    assert_eq!(model["macs"], 385_187_552);
+    assert_eq!(model["file_bytes"], 18_543_741);
+    assert_eq!(model["output"], serde_json::json!([1, 1000]));
+    assert_eq!(model["input"]["layout"], "NCHW");
+    assert_eq!(model["precision"], "fp32");
+}

@@ -1,0 +1,313 @@
+//! Programs started for a test and ended with it.
+
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use glimpsed::models::spec::{InputHints, LabelSource, ModelSpec};
+use serde_json::Value;
+
+/// Far longer than anything takes on a busy machine; only a failure waits for it.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+pub fn fixture(name: &str) -> PathBuf {
+    root().join("tests/fixtures").join(name)
+}
+
+pub fn photos() -> PathBuf {
+    root().join("models/photos")
+}
+
+/// Where the models and photographs lie that are not part of the project; says so when they do not.
+pub fn shared(name: &str) -> Option<PathBuf> {
+    let path = root().parent()?.join("shared").join(name);
+    if !path.exists() {
+        eprintln!("SKIPPED: {} is not here, so this test proved nothing", path.display());
+        return None;
+    }
+    Some(path)
+}
+
+/// A model in a file, with one mean and one standard deviation for all colours.
+pub fn model(name: &str, path: PathBuf, scaling: Option<(f32, f32)>) -> ModelSpec {
+    let input = InputHints {
+        mean: scaling.map(|(mean, _)| [mean; 3]),
+        std: scaling.map(|(_, std)| [std; 3]),
+        ..InputHints::default()
+    };
+    ModelSpec { name: name.into(), path, labels: LabelSource::ImageNet, sha256: None, input }
+}
+
+pub fn bundled(name: &str) -> ModelSpec {
+    glimpsed::models::catalog::find(name).expect("in the catalogue").spec(&root().join("models"))
+}
+
+/// The built program, without what the surroundings may have set.
+pub fn glimpsed(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_glimpsed"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("GLIMPSED_")) {
+        command.env_remove(name);
+    }
+    command.args(arguments).current_dir(root()).env("NO_COLOR", "1").stdin(Stdio::null());
+    command
+}
+
+/// Runs it to the end.
+pub fn run(arguments: &[&str]) -> Ran {
+    let Output { status, stdout, stderr } = glimpsed(arguments).output().expect("the program starts");
+    Ran {
+        code: status.code().unwrap_or(-status.signal().unwrap_or(0)),
+        stdout: String::from_utf8(stdout).expect("UTF-8"),
+        stderr: String::from_utf8(stderr).expect("UTF-8"),
+    }
+}
+
+#[derive(Debug)]
+pub struct Ran {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ran {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+/// A running program whose lines can be waited for.
+pub struct Running {
+    pub child: Child,
+    lines: Receiver<String>,
+    seen: Vec<String>,
+    config: Option<ConfigFile>,
+}
+
+impl Running {
+    /// `command`'s standard output and standard error become one stream of lines.
+    pub fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        let (sender, lines) = mpsc::channel();
+        let outputs: [Box<dyn std::io::Read + Send>; 2] =
+            [Box::new(child.stdout.take().expect("piped")), Box::new(child.stderr.take().expect("piped"))];
+        for output in outputs {
+            let sender = sender.clone();
+            std::thread::spawn(move || {
+                for line in BufReader::new(output).lines().map_while(Result::ok) {
+                    if sender.send(line).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        Self { child, lines, seen: Vec::new(), config: None }
+    }
+
+    /// The next line that holds `text`.
+    pub fn line_with(&mut self, text: &str) -> String {
+        self.find(text, |line| line.contains(text).then(|| line.to_owned()))
+    }
+
+    /// The first value that `pick` makes of a line from here on; `what` names it in a failure.
+    pub fn find<T>(&mut self, what: &str, mut pick: impl FnMut(&str) -> Option<T>) -> T {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) => {
+                    let picked = pick(&line);
+                    self.seen.push(line);
+                    if let Some(picked) = picked {
+                        return picked;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    panic!("no {what} within {PATIENCE:?}; there was:\n{}", self.seen.join("\n"))
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    panic!("no {what} before the end; there was:\n{}", self.seen.join("\n"))
+                }
+            }
+        }
+    }
+
+    /// Everything that was printed until the end.
+    pub fn rest(&mut self) -> Vec<String> {
+        let deadline = Instant::now() + PATIENCE;
+        while let Ok(line) = self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            self.seen.push(line);
+        }
+        self.seen.clone()
+    }
+
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, signal).expect("the process is there");
+    }
+
+    /// Waits for the end.
+    pub fn wait(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "does not end; there was:\n{}", self.seen.join("\n"));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A real mosquitto on the loopback interface.
+pub struct Broker {
+    running: Running,
+    pub port: u16,
+    directory: tempfile::TempDir,
+    extra: String,
+}
+
+impl Broker {
+    pub fn start() -> Self {
+        Self::with("allow_anonymous true")
+    }
+
+    /// With further lines of mosquitto's configuration.
+    pub fn with(extra: &str) -> Self {
+        let port = free_port();
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let running = Self::spawn(port, directory.path(), extra);
+        Self { running, port, directory, extra: extra.to_owned() }
+    }
+
+    fn spawn(port: u16, directory: &Path, extra: &str) -> Running {
+        let file = directory.join("mosquitto.conf");
+        std::fs::write(&file, format!("listener {port} 127.0.0.1\npersistence false\n{extra}\n")).expect("writable");
+        let program =
+            ["/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto"].into_iter().find(|path| Path::new(path).exists());
+        let running = Running::start(Command::new(program.unwrap_or("mosquitto")).arg("-c").arg(&file));
+        let deadline = Instant::now() + PATIENCE;
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+            assert!(Instant::now() < deadline, "mosquitto does not listen");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        running
+    }
+
+    /// Ends it the hard way; what it retained is forgotten.
+    pub fn kill(&mut self) {
+        self.running.child.kill().expect("running");
+        self.running.child.wait().expect("ended");
+    }
+
+    /// Stops it from doing anything, as a machine out of memory would.
+    pub fn freeze(&mut self) {
+        self.running.signal(rustix::process::Signal::STOP);
+    }
+
+    pub fn restart(&mut self) {
+        self.running = Self::spawn(self.port, self.directory.path(), &self.extra);
+    }
+
+    pub fn url(&self) -> String {
+        format!("mqtt://127.0.0.1:{}", self.port)
+    }
+
+    /// `mosquitto_sub`, subscribed to everything below `topic` when this returns.
+    pub fn subscribe(&self, topic: &str, login: &[&str]) -> Subscriber {
+        let port = self.port.to_string();
+        let broker = [&["-h", "127.0.0.1", "-p", &port], login].concat();
+        let sent = Command::new("mosquitto_pub").args(&broker).args(["-r", "-t", "ready", "-m", "yes"]).status();
+        assert!(sent.expect("mosquitto_pub is installed").success());
+        let mut command = Command::new("mosquitto_sub");
+        command.args(&broker).args(["-q", "1", "-F", "%r\t%q\t%t\t%p", "-t", "ready", "-t", topic]);
+        let mut running = Running::start(&mut command);
+        // The retained message comes back when the subscription stands.
+        running.line_with("\tready\t");
+        Subscriber { running }
+    }
+}
+
+pub struct Subscriber {
+    running: Running,
+}
+
+/// One message as the subscriber printed it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Received {
+    pub retained: bool,
+    pub qos: u8,
+    pub topic: String,
+    pub payload: String,
+}
+
+impl Received {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.payload).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+impl Subscriber {
+    /// The next message on a topic that ends so.
+    pub fn next(&mut self, topic_end: &str) -> Received {
+        self.find(topic_end, |message| message.topic.ends_with(topic_end).then_some(message))
+    }
+
+    /// The first value that `pick` makes of a message from here on.
+    pub fn find<T>(&mut self, what: &str, mut pick: impl FnMut(Received) -> Option<T>) -> T {
+        self.running.find(what, |line| {
+            let mut parts = line.splitn(4, '\t');
+            let (retained, qos) = (parts.next()? == "1", parts.next()?.parse().ok()?);
+            pick(Received { retained, qos, topic: parts.next()?.to_owned(), payload: parts.next()?.to_owned() })
+        })
+    }
+}
+
+pub fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr()).expect("a free port").port()
+}
+
+/// A configuration in a directory of its own.
+pub struct ConfigFile {
+    directory: tempfile::TempDir,
+}
+
+impl ConfigFile {
+    pub fn new(text: &str) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        std::fs::write(directory.path().join("glimpsed.toml"), text).expect("writable");
+        Self { directory }
+    }
+
+    /// The bundled photographs at `fps`, with `rest` behind.
+    pub fn replay(fps: u32, rest: &str) -> Self {
+        let photos = photos();
+        Self::new(&format!(
+            "[device]\nid = \"test\"\n[camera]\nsource = \"replay\"\npath = {photos:?}\nfps = {fps}\n{rest}"
+        ))
+    }
+
+    pub fn path(&self) -> String {
+        self.directory.path().join("glimpsed.toml").to_str().expect("UTF-8").to_owned()
+    }
+
+    /// The daemon with this configuration, which stays as long as the daemon.
+    pub fn daemon(self) -> Running {
+        let mut running = Running::start(&mut glimpsed(&["run", "-c", &self.path()]));
+        running.config = Some(self);
+        running
+    }
+}

@@ -1,7 +1,7 @@
 # Two commands for a fresh machine: `make demo` and `make test`. Both install what is missing first.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint deny release clean
+.PHONY: help demo test lint bench deny release clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ lint: ## Check the format, run clippy, build the documentation; warnings are err
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
+
+bench: release ## Measure the whole daemon: first label, frames a second, CPU a frame, memory
+	benches/daemon.py $(ARGS)
 
 deny: ## Check licences and sources of the dependencies (the vulnerabilities need the network: cargo deny check)
 	@.ci/setup ci

@@ -41,6 +41,8 @@ pub struct App {
     opener: Box<dyn Opener>,
     labeller: Labeller,
     sinks: Vec<Box<dyn Sink>>,
+    /// Those that are told of the camera.
+    camera_sinks: Vec<Box<dyn Sink>>,
     connection: Option<mqtt::Connection>,
 }
 
@@ -72,15 +74,17 @@ impl App {
         if let Some(stdout) = Stdout::new(out, config.stdout) {
             sinks.push(Box::new(stdout));
         }
+        let mut camera_sinks: Vec<Box<dyn Sink>> = Vec::new();
         let mut connection = None;
         if let Some(settings) = &config.mqtt {
             let (sink, side) = mqtt::new(settings, &config.device.id, info.to_string(), clock.clone());
+            camera_sinks.push(Box::new(sink.clone()));
             sinks.push(Box::new(sink));
             connection = Some(side);
         }
         let opener = capture::opener(&config.camera);
         let labeller = Labeller::new(model, config.camera.rotation, config.labels);
-        Ok(Self { config, clock, opener, labeller, sinks, connection })
+        Ok(Self { config, clock, opener, labeller, sinks, camera_sinks, connection })
     }
 
     /// Runs until a signal comes or the source has ended, then drains.
@@ -148,6 +152,7 @@ impl App {
             frame_timeout: camera.frame_timeout,
             backoff: Backoff::new(camera.reconnect_min, camera.reconnect_max),
             counters: captured.clone(),
+            sinks: self.camera_sinks,
         };
         let heartbeat = self.config.mqtt.as_ref().map_or(DEFAULT_HEARTBEAT, |mqtt| mqtt.heartbeat);
         let worker = Worker {

@@ -14,7 +14,7 @@ pub enum Error {
     Config(Problems),
     #[error("model `{name}`: {cause}")]
     Model { name: String, cause: ModelError },
-    #[error("camera: {0}")]
+    #[error("{0}")]
     Camera(#[from] CaptureError),
     #[error("{} {cause}", path.display())]
     Image { path: PathBuf, cause: DecodeError },

@@ -104,9 +104,18 @@ pub struct Stable {
     pub since: Timestamp,
 }
 
+/// Whether frames arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CameraState {
+    Online,
+    Offline,
+}
+
 /// What is published.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
+    /// The camera came or went.
+    Camera(CameraState),
     /// A frame was labelled.
     Classified(Classification),
     /// Another label holds now.

@@ -1,6 +1,6 @@
 //! A program that writes MJPEG to its standard output: `rpicam-vid`, `gst-launch-1.0`, `ffmpeg`.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read as _};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
@@ -10,7 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::mjpeg::Splitter;
-use super::{CaptureError, Captured, Opener, Source};
+use super::{CaptureError, Captured, Opener, Read, Source};
 use crate::frame::Encoding;
 
 /// How long a program may take to end after it was asked to.
@@ -68,13 +68,13 @@ struct Running {
 }
 
 impl Source for Running {
-    fn read(&mut self, bytes: &mut Vec<u8>, patience: Duration) -> Result<Option<Captured>, CaptureError> {
+    fn read(&mut self, bytes: &mut Vec<u8>, patience: Duration) -> Result<Read, CaptureError> {
         let lost = |cause: String| CaptureError::Lost { source_name: self.name.clone(), cause };
         let deadline = Instant::now() + patience;
         while !self.splitter.next_into(bytes) {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() || !readable(&self.stdout, left).map_err(|error| lost(error.to_string()))? {
-                return Ok(None);
+                return Ok(Read::Nothing);
             }
             let read = self.stdout.read(&mut self.portion).map_err(|error| lost(error.to_string()))?;
             if read == 0 {
@@ -82,7 +82,7 @@ impl Source for Running {
             }
             self.splitter.push(&self.portion[..read]);
         }
-        Ok(Some(Captured { encoding: Encoding::Jpeg, origin: None }))
+        Ok(Read::Frame(Captured { encoding: Encoding::Jpeg, origin: None }))
     }
 }
 

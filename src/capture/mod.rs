@@ -1,6 +1,7 @@
 //! Where frames come from: a camera, a program, or files.
 
 mod command;
+pub mod discover;
 pub mod mjpeg;
 mod replay;
 pub mod supervisor;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use crate::config::typed::{Camera, CameraSource};
 use crate::frame::Encoding;
+use crate::shutdown::Shutdown;
 use crate::slot::WhenFull;
 
 /// Opens a source; asked again after each loss.
@@ -24,6 +26,12 @@ pub trait Opener: Send {
     /// For log lines: which source this is.
     fn describe(&self) -> String;
 
+    /// Waits before the next try, at most for `time`; true if something has changed that makes a try worth while.
+    fn wait(&mut self, time: Duration, shutdown: &Shutdown) -> bool {
+        shutdown.sleep(time);
+        false
+    }
+
     /// What becomes of a frame while an earlier one is still being labelled.
     fn when_full(&self) -> WhenFull {
         WhenFull::Overwrite
@@ -32,11 +40,21 @@ pub trait Opener: Send {
 
 /// An open source. It belongs to the thread that opened it.
 pub trait Source {
-    /// Fills `bytes` with the next frame, or returns `None` when none came within `patience`.
+    /// Fills `bytes` with the next frame if one comes within `patience`.
     ///
     /// # Errors
     /// [`CaptureError::Ended`] after the last frame; anything else means that the source has to be opened again.
-    fn read(&mut self, bytes: &mut Vec<u8>, patience: Duration) -> Result<Option<Captured>, CaptureError>;
+    fn read(&mut self, bytes: &mut Vec<u8>, patience: Duration) -> Result<Read, CaptureError>;
+}
+
+/// What became of a read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Read {
+    Frame(Captured),
+    /// Nothing came in time.
+    Nothing,
+    /// Something came that is no picture; why.
+    Corrupt(&'static str),
 }
 
 /// What the bytes of a frame are.
@@ -58,6 +76,8 @@ pub enum CaptureError {
     Lost { source_name: String, cause: String },
     #[error("no frame for {} ms", after.as_millis())]
     Stalled { after: Duration },
+    #[error("{run} damaged frames in a row; the last: {cause}")]
+    Corrupt { run: u32, cause: &'static str },
 }
 
 /// The opener that the configuration asks for.

@@ -1,13 +1,13 @@
 //! Files as a camera: a directory of photographs, one photograph, or an MJPEG stream in a file.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::mjpeg::{MAX_PICTURE_BYTES, Splitter};
-use super::{CaptureError, Captured, Opener, Source};
+use super::{CaptureError, Captured, Opener, Read, Source};
 use crate::frame::Encoding;
 use crate::jpeg::{START, Scan, Scanner};
 use crate::slot::WhenFull;
@@ -70,9 +70,9 @@ enum Content {
 }
 
 impl Source for Replay {
-    fn read(&mut self, bytes: &mut Vec<u8>, patience: Duration) -> Result<Option<Captured>, CaptureError> {
+    fn read(&mut self, bytes: &mut Vec<u8>, patience: Duration) -> Result<Read, CaptureError> {
         if !self.pace.wait(patience) {
-            return Ok(None);
+            return Ok(Read::Nothing);
         }
         let lost =
             |error: std::io::Error| CaptureError::Lost { source_name: self.name.clone(), cause: error.to_string() };
@@ -86,7 +86,7 @@ impl Source for Replay {
                 if let Err(error) = read_bounded(file, bytes) {
                     tracing::warn!(file = %file.display(), %error, "skipped");
                     self.pace.advance();
-                    return Ok(None);
+                    return Ok(Read::Nothing);
                 }
                 Captured { encoding: Encoding::File, origin: Some(file_name(file)) }
             }
@@ -107,7 +107,7 @@ impl Source for Replay {
             }
         };
         self.pace.advance();
-        Ok(Some(captured))
+        Ok(Read::Frame(captured))
     }
 }
 

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::{CaptureError, Opener};
+use super::{CaptureError, Captured, Opener, Read};
 use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::frame::Frame;
+use crate::label::{CameraState, Event};
 use crate::shutdown::Shutdown;
+use crate::sinks::Sink;
 use crate::slot::Slot;
 
 /// How long a single read may block before shutdown is looked at again.
@@ -22,6 +24,8 @@ pub struct Supervisor {
     pub frame_timeout: Duration,
     pub backoff: Backoff,
     pub counters: Arc<Counters>,
+    /// Told when the camera comes and goes.
+    pub sinks: Vec<Box<dyn Sink>>,
 }
 
 /// What happened so far.
@@ -29,15 +33,24 @@ pub struct Supervisor {
 pub struct Counters {
     pub frames: AtomicU64,
     pub reconnects: AtomicU64,
+    pub corrupt: AtomicU64,
 }
+
+/// A camera may send a damaged frame now and then; this many in a row and it is opened again.
+const MAX_CORRUPT_RUN: u32 = 30;
 
 impl Supervisor {
     /// Captures until the source has ended or shutdown is asked for, then closes the slot.
     pub fn run(mut self, mut opener: Box<dyn Opener>) {
         let name = opener.describe();
+        self.tell(CameraState::Offline);
         while !self.shutdown.is_set() {
             let before = self.counters.frames.load(Ordering::Relaxed);
-            match self.run_once(opener.as_mut()) {
+            let result = self.run_once(opener.as_mut());
+            if self.counters.frames.load(Ordering::Relaxed) > before {
+                self.tell(CameraState::Offline);
+            }
+            match result {
                 Ok(()) | Err(CaptureError::Ended) => break,
                 Err(error) => {
                     if self.counters.frames.load(Ordering::Relaxed) > before {
@@ -46,7 +59,9 @@ impl Supervisor {
                     let wait = self.backoff.next_wait(fastrand::f64());
                     self.counters.reconnects.fetch_add(1, Ordering::Relaxed);
                     tracing::warn!(source = %name, %error, retry_in_ms = wait.as_millis() as u64, "no frames");
-                    self.shutdown.sleep(wait);
+                    if opener.wait(wait, &self.shutdown) {
+                        self.backoff.reset();
+                    }
                 }
             }
         }
@@ -59,33 +74,55 @@ impl Supervisor {
         tracing::info!(source = %opener.describe(), "capturing");
         let mut bytes = Vec::new();
         let mut last = self.clock.now();
+        let (mut online, mut corrupt) = (false, 0);
         while !self.shutdown.is_set() {
-            let Some(captured) = source.read(&mut bytes, LOOK_UP.min(self.frame_timeout))? else {
-                let silent = self.clock.now().saturating_sub(last);
-                if silent >= self.frame_timeout {
-                    return Err(CaptureError::Stalled { after: silent });
+            match source.read(&mut bytes, LOOK_UP.min(self.frame_timeout))? {
+                Read::Frame(captured) => {
+                    corrupt = 0;
+                    self.hand_over(captured, std::mem::take(&mut bytes), last);
+                    bytes = self.slot.reuse().map(|spent| spent.bytes).unwrap_or_default();
+                    last = self.clock.now();
+                    if !online {
+                        online = true;
+                        self.tell(CameraState::Online);
+                    }
                 }
-                continue;
-            };
-            let now = self.clock.now();
-            let frame = Frame {
-                seq: self.counters.frames.fetch_add(1, Ordering::Relaxed) + 1,
-                captured_at: now,
-                wall: self.clock.wall(),
-                capture_time: now.saturating_sub(last),
-                encoding: captured.encoding,
-                bytes: std::mem::take(&mut bytes),
-                origin: captured.origin,
-            };
-            self.hand_over(frame);
-            bytes = self.slot.reuse().map(|spent| spent.bytes).unwrap_or_default();
-            last = self.clock.now();
+                Read::Nothing => {}
+                Read::Corrupt(cause) => {
+                    corrupt += 1;
+                    self.counters.corrupt.fetch_add(1, Ordering::Relaxed);
+                    tracing::debug!(cause, run = corrupt, "damaged frame");
+                    if corrupt >= MAX_CORRUPT_RUN {
+                        return Err(CaptureError::Corrupt { run: corrupt, cause });
+                    }
+                }
+            }
+            let silent = self.clock.now().saturating_sub(last);
+            if silent >= self.frame_timeout {
+                return Err(CaptureError::Stalled { after: silent });
+            }
         }
         Ok(())
     }
 
+    fn tell(&mut self, state: CameraState) {
+        for sink in &mut self.sinks {
+            sink.publish(&Event::Camera(state));
+        }
+    }
+
     /// A waiting slot makes the source wait too, but never beyond shutdown.
-    fn hand_over(&self, mut frame: Frame) {
+    fn hand_over(&self, captured: Captured, bytes: Vec<u8>, last: Duration) {
+        let now = self.clock.now();
+        let mut frame = Frame {
+            seq: self.counters.frames.fetch_add(1, Ordering::Relaxed) + 1,
+            captured_at: now,
+            wall: self.clock.wall(),
+            capture_time: now.saturating_sub(last),
+            encoding: captured.encoding,
+            bytes,
+            origin: captured.origin,
+        };
         while let Err(refused) = self.slot.put(frame, LOOK_UP) {
             if self.shutdown.is_set() {
                 return;
@@ -98,7 +135,7 @@ impl Supervisor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::capture::{Captured, Source};
+    use crate::capture::Source;
     use crate::clock::ManualClock;
     use crate::frame::Encoding;
     use crate::slot::{Taken, WhenFull};
@@ -109,6 +146,7 @@ mod tests {
     enum Step {
         Frame,
         Silence(Duration),
+        Corrupt,
         Fail(CaptureError),
     }
 
@@ -130,26 +168,45 @@ mod tests {
     }
 
     impl Source for Played {
-        fn read(&mut self, bytes: &mut Vec<u8>, _: Duration) -> Result<Option<Captured>, CaptureError> {
+        fn read(&mut self, bytes: &mut Vec<u8>, _: Duration) -> Result<Read, CaptureError> {
             match self.0.next() {
                 Some(Step::Frame) => {
                     bytes.push(1);
-                    Ok(Some(Captured { encoding: Encoding::Jpeg, origin: None }))
+                    Ok(Read::Frame(Captured { encoding: Encoding::Jpeg, origin: None }))
                 }
                 Some(Step::Silence(time)) => {
                     self.1.advance(time);
-                    Ok(None)
+                    Ok(Read::Nothing)
                 }
+                Some(Step::Corrupt) => Ok(Read::Corrupt("half a frame")),
                 Some(Step::Fail(error)) => Err(error),
                 None => Err(CaptureError::Ended),
             }
         }
     }
 
+    /// Keeps what it was told.
+    #[derive(Clone, Default)]
+    struct Told(Arc<std::sync::Mutex<Vec<CameraState>>>);
+
+    impl Sink for Told {
+        fn publish(&mut self, event: &Event) {
+            if let Event::Camera(state) = event {
+                self.0.lock().expect("alive").push(*state);
+            }
+        }
+    }
+
     fn play(script: Script) -> (Arc<Slot<Frame>>, Arc<Counters>) {
+        let (slot, counters, _) = play_and_listen(script);
+        (slot, counters)
+    }
+
+    fn play_and_listen(script: Script) -> (Arc<Slot<Frame>>, Arc<Counters>, Vec<CameraState>) {
         let clock = ManualClock::default();
         let slot = Arc::new(Slot::new(WhenFull::Overwrite));
         let counters = Arc::new(Counters::default());
+        let told = Told::default();
         let supervisor = Supervisor {
             slot: slot.clone(),
             clock: Arc::new(clock.clone()),
@@ -157,9 +214,11 @@ mod tests {
             frame_timeout: Duration::from_secs(5),
             backoff: Backoff::new(Duration::from_millis(1), Duration::from_millis(2)),
             counters: counters.clone(),
+            sinks: vec![Box::new(told.clone())],
         };
         supervisor.run(Box::new(ScriptOpener(script.0.into_iter(), clock)));
-        (slot, counters)
+        let states = told.0.lock().expect("alive").clone();
+        (slot, counters, states)
     }
 
     #[test]
@@ -188,5 +247,39 @@ mod tests {
         let (slot, _) = play(Script(vec![Ok(vec![Step::Frame, Step::Fail(lost)]), Ok(vec![Step::Frame])]));
         assert!(matches!(slot.take(Duration::ZERO), Taken::Value(frame) if frame.seq == 2));
         assert_eq!(slot.overwritten(), 1);
+    }
+
+    #[test]
+    fn the_camera_is_online_from_its_first_frame_to_its_loss() {
+        use CameraState::{Offline, Online};
+        let lost = || CaptureError::Lost { source_name: "x".into(), cause: "unplugged".into() };
+        let (_, _, states) = play_and_listen(Script(vec![
+            Err(lost()),
+            Ok(vec![Step::Frame, Step::Frame, Step::Fail(lost())]),
+            Ok(vec![Step::Fail(lost())]),
+            Ok(vec![Step::Frame]),
+        ]));
+        assert_eq!(states, [Offline, Online, Offline, Online, Offline], "an open device without frames is not online");
+    }
+
+    #[test]
+    fn damaged_frames_are_skipped_and_a_run_of_them_opens_the_source_again() {
+        let some = |count| std::iter::repeat_with(|| Step::Corrupt).take(count);
+        let short: Vec<Step> = some(29).chain([Step::Frame]).chain(some(29)).chain([Step::Frame]).collect();
+        let (_, counters) = play(Script(vec![Ok(short)]));
+        assert_eq!(counters.reconnects.load(Ordering::Relaxed), 0);
+        assert_eq!(counters.corrupt.load(Ordering::Relaxed), 58);
+        let long: Vec<Step> = some(30).chain([Step::Frame]).collect();
+        let (_, counters) = play(Script(vec![Ok(long), Ok(vec![Step::Frame])]));
+        assert_eq!(counters.reconnects.load(Ordering::Relaxed), 1);
+        assert_eq!(counters.frames.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn a_source_that_sends_only_damaged_frames_is_silent_too() {
+        let steps = (0..20).flat_map(|_| [Step::Corrupt, Step::Silence(Duration::from_secs(1))]).collect();
+        let (_, counters) = play(Script(vec![Ok(steps), Ok(vec![Step::Frame])]));
+        assert_eq!(counters.reconnects.load(Ordering::Relaxed), 1);
+        assert!(counters.corrupt.load(Ordering::Relaxed) <= 6);
     }
 }

@@ -1,153 +1,366 @@
-//! USB cameras through V4L2. Only this file names nokhwa.
+//! USB cameras through V4L2, streamed with the `v4l` crate.
+//!
+//! nokhwa, which brings this crate, lists the cameras ([`super::discover`]). Its own streaming waits without a timeout, ignores how many bytes
+//! the driver wrote, refuses cameras whose frame rate is not a whole number, asks for grey as "GRAY" where V4L2 says
+//! "GREY", and takes sizes that a driver gives as a range for a diagonal.
 
+use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use nokhwa::Camera;
-use nokhwa::utils::{ApiBackend, CameraFormat, CameraIndex, FrameFormat, RequestedFormat, RequestedFormatType};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::inotify;
+use v4l::buffer::{Flags, Type};
+use v4l::format::FourCC;
+use v4l::fraction::Fraction;
+use v4l::io::traits::{CaptureStream, Stream};
+use v4l::prelude::MmapStream;
+use v4l::video::Capture;
+use v4l::video::capture::Parameters;
+use v4l::{Device, Format};
 
-use super::{CaptureError, Captured, Opener, Source};
+use super::{CaptureError, Captured, Opener, Read, Source};
 use crate::config::raw::FormatChoice;
 use crate::frame::{Encoding, RawFormat};
 use crate::jpeg::{Scan, Scanner};
+use crate::shutdown::Shutdown;
+
+/// One buffer with us and the others with the driver; more would only make frames older.
+const BUFFERS: u32 = 4;
+
+/// How long a wait may block before shutdown is looked at again.
+const LOOK_UP: Duration = Duration::from_millis(500);
+
+/// A device that comes and goes in quick succession is not tried more often than this.
+const SHORTEST_WAIT: Duration = Duration::from_millis(100);
+
+/// A frame is there when this is waited for: the poll before has said so.
+const DEQUEUE: Duration = Duration::from_millis(100);
 
 pub struct V4l2Opener {
     device: PathBuf,
     size: (u32, u32),
     fps: f64,
     format: FormatChoice,
+    /// Whether there was no such device at the last try.
+    missing: bool,
 }
 
 impl V4l2Opener {
     pub fn new(device: PathBuf, size: (u32, u32), fps: f64, format: FormatChoice) -> Self {
-        Self { device, size, fps, format }
+        Self { device, size, fps, format, missing: false }
     }
 
-    fn fail(&self, cause: impl Into<String>) -> CaptureError {
-        CaptureError::Open { source_name: self.describe(), cause: cause.into() }
+    fn try_open(&self) -> Result<V4l2Source, String> {
+        let device = Device::with_path(&self.device).map_err(|error| explain(&error, &self.device))?;
+        let format = self.negotiate(&device)?;
+        let interval = Fraction::new(1000, (1000.0 * self.fps).round() as u32);
+        // Not every driver lets the rate be chosen; the frames then come as they come.
+        let fps = device.set_params(&Parameters::new(interval)).ok().map(|params| rate(params.interval));
+        let mut stream = MmapStream::with_buffers(&device, Type::VideoCapture, BUFFERS)
+            .map_err(|error| explain(&error, &self.device))?;
+        stream.set_timeout(DEQUEUE);
+        start(&mut stream).map_err(|error| explain(&error, &self.device))?;
+        tracing::info!(
+            device = %self.device.display(), format = %format.fourcc, width = format.width, height = format.height, fps,
+            "camera opened"
+        );
+        Ok(V4l2Source { stream: Some(stream), device, format, name: self.describe() })
+    }
+
+    /// The most preferred pixel format that the camera has. The driver picks the nearest size by itself.
+    fn negotiate(&self, device: &Device) -> Result<Format, String> {
+        let offered = device.enum_formats().map_err(|error| match error.raw_os_error() {
+            Some(EINVAL) => "it is no camera (it gives no pictures)".to_owned(),
+            _ => explain(&error, &self.device),
+        })?;
+        let wanted = acceptable(self.format);
+        let Some(fourcc) = wanted.iter().find(|wanted| offered.iter().any(|offered| offered.fourcc.repr == ***wanted))
+        else {
+            let names: Vec<String> = offered.iter().map(|offered| offered.fourcc.to_string()).collect();
+            return Err(format!("it offers {}, and none of what was asked for", names.join(", ")));
+        };
+        let asked = Format::new(self.size.0, self.size.1, FourCC::new(fourcc));
+        let format = device.set_format(&asked).map_err(|error| explain(&error, &self.device))?;
+        match format.fourcc.repr == **fourcc && format.width > 0 && format.height > 0 {
+            true => Ok(format),
+            false => Err(format!(
+                "it answered {} {}x{} instead of {}",
+                format.fourcc, format.width, format.height, asked.fourcc
+            )),
+        }
     }
 }
 
 impl Opener for V4l2Opener {
     fn open(&mut self) -> Result<Box<dyn Source>, CaptureError> {
-        let index = device_index(&self.device).map_err(|cause| self.fail(cause))?;
-        let wanted = acceptable(self.format);
-        let any = RequestedFormat::with_formats(RequestedFormatType::None, wanted);
-        let mut camera = Camera::with_backend(CameraIndex::Index(index), any, ApiBackend::Video4Linux)
-            .map_err(|error| self.fail(error.to_string()))?;
-        let offered = camera.compatible_camera_formats().map_err(|error| self.fail(error.to_string()))?;
-        let best = nearest(&offered, wanted, self.size, self.fps)
-            .ok_or_else(|| self.fail(format!("it offers none of {wanted:?}")))?;
-        camera
-            .set_camera_requset(RequestedFormat::with_formats(RequestedFormatType::Exact(best), wanted))
-            .map_err(|error| self.fail(error.to_string()))?;
-        camera.open_stream().map_err(|error| self.fail(error.to_string()))?;
-        // The driver may have settled for another size than the one it was asked for.
-        let chosen = camera.camera_format();
-        tracing::info!(
-            device = %self.device.display(), width = chosen.width(), height = chosen.height(), fps = chosen.frame_rate(),
-            format = %chosen.format(), "camera opened"
-        );
-        Ok(Box::new(V4l2Source { camera, name: self.describe() }))
+        self.missing = !self.device.exists();
+        match self.try_open() {
+            Ok(source) => Ok(Box::new(source)),
+            Err(cause) => Err(CaptureError::Open { source_name: self.describe(), cause }),
+        }
     }
 
     fn describe(&self) -> String {
         format!("camera {}", self.device.display())
     }
+
+    /// Also ends when a video device appears or changes its rights.
+    fn wait(&mut self, time: Duration, shutdown: &Shutdown) -> bool {
+        let shortest = time.min(SHORTEST_WAIT);
+        if shutdown.sleep(shortest) {
+            return false;
+        }
+        match self.wait_for_device(time - shortest, shutdown) {
+            Ok(appeared) => appeared,
+            // Without inotify (no such file system, no watch left) there is still the clock.
+            Err(_) => {
+                shutdown.sleep(time - shortest);
+                false
+            }
+        }
+    }
+}
+
+impl V4l2Opener {
+    fn wait_for_device(&self, time: Duration, shutdown: &Shutdown) -> rustix::io::Result<bool> {
+        let watcher = inotify::init(inotify::CreateFlags::NONBLOCK | inotify::CreateFlags::CLOEXEC)?;
+        let flags = inotify::WatchFlags::CREATE | inotify::WatchFlags::MOVED_TO | inotify::WatchFlags::ATTRIB;
+        inotify::add_watch(&watcher, "/dev", flags)?;
+        // Stable names are links in directories that exist only while there is a camera.
+        let parent = self.device.parent().filter(|parent| *parent != Path::new("/dev"));
+        let _ = parent.map(|parent| inotify::add_watch(&watcher, parent, flags));
+        // It may have come between the failed try and the watch.
+        if self.missing && self.device.exists() {
+            return Ok(true);
+        }
+        let deadline = Instant::now() + time;
+        let mut buffer = [std::mem::MaybeUninit::uninit(); 1024];
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || shutdown.is_set() {
+                return Ok(false);
+            }
+            let timeout = Timespec::try_from(left.min(LOOK_UP)).map_err(|_| rustix::io::Errno::INVAL)?;
+            match poll(&mut [PollFd::new(&watcher, PollFlags::IN)], Some(&timeout)) {
+                Ok(0) | Err(rustix::io::Errno::INTR) => continue,
+                Ok(_) => {}
+                Err(error) => return Err(error),
+            }
+            let mut reader = inotify::Reader::new(&watcher, &mut buffer);
+            while let Ok(event) = reader.next() {
+                let name = event.file_name().map(|name| name.to_string_lossy());
+                let ours = self.device.file_name().unwrap_or_default().to_string_lossy();
+                if name.is_some_and(|name| name.starts_with("video") || name == ours) {
+                    return Ok(true);
+                }
+            }
+        }
+    }
 }
 
 struct V4l2Source {
-    camera: Camera,
+    /// `None` only while it is dropped.
+    stream: Option<MmapStream<'static>>,
+    device: Device,
+    format: Format,
     name: String,
 }
 
 impl Source for V4l2Source {
-    /// nokhwa's `frame` has no timeout: this blocks until the driver delivers or fails, whatever the patience.
-    fn read(&mut self, bytes: &mut Vec<u8>, _patience: Duration) -> Result<Option<Captured>, CaptureError> {
-        let lost = |cause: String| CaptureError::Lost { source_name: self.name.clone(), cause };
-        let format = self.camera.camera_format();
-        let raw = |format_| Encoding::Raw { format: format_, width: format.width(), height: format.height() };
-        let encoding = match format.format() {
-            FrameFormat::MJPEG => Encoding::Jpeg,
-            FrameFormat::YUYV => raw(RawFormat::Yuyv),
-            FrameFormat::NV12 => raw(RawFormat::Nv12),
-            FrameFormat::GRAY => raw(RawFormat::Grey),
-            FrameFormat::RAWRGB => raw(RawFormat::Rgb),
-            FrameFormat::RAWBGR => return Err(lost("it switched to BGR, which is not supported".into())),
-        };
-        let buffer = self.camera.frame_raw().map_err(|error| lost(error.to_string()))?;
+    fn read(&mut self, bytes: &mut Vec<u8>, patience: Duration) -> Result<Read, CaptureError> {
+        let name = &self.name;
+        let lost =
+            |error: io::Error| CaptureError::Lost { source_name: name.clone(), cause: explain(&error, Path::new("")) };
+        let milliseconds = i32::try_from(patience.as_millis()).unwrap_or(i32::MAX);
+        match self.device.handle().poll(PollFlags::IN.bits() as i16, milliseconds) {
+            Ok(0) => return Ok(Read::Nothing),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Read::Nothing),
+            Ok(_) => {}
+            Err(error) => return Err(lost(error)),
+        }
+        let Some(stream) = &mut self.stream else { return Err(lost(io::ErrorKind::NotConnected.into())) };
+        let (buffer, metadata) = stream.next().map_err(lost)?;
+        if metadata.flags.contains(Flags::ERROR) {
+            return Ok(Read::Corrupt("the driver marked it as damaged"));
+        }
         // The buffer is as long as the driver's, with bytes of older frames behind the picture.
-        let end = match encoding {
-            Encoding::Jpeg => match Scanner::default().scan(&buffer) {
-                Scan::Complete(end) => end,
-                Scan::Incomplete | Scan::Broken(_) => buffer.len(),
-            },
-            Encoding::File | Encoding::Raw { .. } => buffer.len(),
-        };
+        let frame = &buffer[..buffer.len().min(metadata.bytesused as usize)];
         bytes.clear();
-        bytes.extend_from_slice(&buffer[..end]);
-        Ok(Some(Captured { encoding, origin: None }))
+        match unpack(&self.format, frame, bytes) {
+            Some(encoding) => Ok(Read::Frame(Captured { encoding, origin: None })),
+            None => Ok(Read::Corrupt("it is cut short")),
+        }
     }
 }
 
-/// The number of `/dev/videoN`, through whatever links lead there.
-fn device_index(device: &Path) -> Result<u32, String> {
-    let real = device.canonicalize().map_err(|error| format!("{error}; is the camera plugged in?"))?;
-    let name = real.file_name().unwrap_or_default().to_string_lossy();
-    let number = name.strip_prefix("video").and_then(|number| number.parse().ok());
-    number.ok_or_else(|| format!("`{}` is not a /dev/videoN device", real.display()))
+impl Drop for V4l2Source {
+    /// The stream's own drop panics on any error but ENODEV; so it is stopped here first, and one that cannot be stopped
+    /// is abandoned with its four buffers rather than taking the daemon with it.
+    fn drop(&mut self) {
+        let Some(mut stream) = self.stream.take() else { return };
+        match stream.stop() {
+            Ok(()) => drop(stream),
+            Err(error) if error.raw_os_error() == Some(ENODEV) => drop(stream),
+            Err(error) => {
+                tracing::warn!(source = %self.name, %error, "its stream cannot be stopped");
+                std::mem::forget(stream);
+            }
+        }
+    }
+}
+
+/// Starts without waiting for the first frame. The stream queues buffer 0 itself at its first `next`.
+fn start(stream: &mut MmapStream<'_>) -> io::Result<()> {
+    for index in 1..BUFFERS as usize {
+        // The driver may have given fewer.
+        if CaptureStream::queue(stream, index).is_err() {
+            break;
+        }
+    }
+    Stream::start(stream)
+}
+
+/// Copies a frame out of the driver's buffer, without what lies behind a JPEG and without the padding of rows; the only
+/// copy between the driver and the decoder. `None` if it is not whole.
+fn unpack(format: &Format, frame: &[u8], out: &mut Vec<u8>) -> Option<Encoding> {
+    let (width, height) = (format.width as usize, format.height as usize);
+    let raw = |raw| Encoding::Raw { format: raw, width: format.width, height: format.height };
+    let (encoding, row_bytes, rows) = match &format.fourcc.repr {
+        b"MJPG" | b"JPEG" => match Scanner::default().scan(frame) {
+            Scan::Complete(end) => {
+                out.extend_from_slice(&frame[..end]);
+                return Some(Encoding::Jpeg);
+            }
+            Scan::Incomplete | Scan::Broken(_) => return None,
+        },
+        b"YUYV" => (raw(RawFormat::Yuyv), 2 * width, height),
+        b"NV12" => (raw(RawFormat::Nv12), width, height + height / 2),
+        b"GREY" => (raw(RawFormat::Grey), width, height),
+        b"RGB3" => (raw(RawFormat::Rgb), 3 * width, height),
+        _ => return None,
+    };
+    let stride = (format.stride as usize).max(row_bytes);
+    // The last row need not be padded.
+    if frame.len() < stride * (rows - 1) + row_bytes {
+        return None;
+    }
+    if stride == row_bytes {
+        out.extend_from_slice(&frame[..rows * row_bytes]);
+    } else {
+        for row in frame.chunks(stride).take(rows) {
+            out.extend_from_slice(&row[..row_bytes]);
+        }
+    }
+    Some(encoding)
 }
 
 /// In order of preference: MJPEG needs the least bandwidth on the bus.
-fn acceptable(format: FormatChoice) -> &'static [FrameFormat] {
+fn acceptable(format: FormatChoice) -> &'static [&'static [u8; 4]] {
     match format {
-        FormatChoice::Auto => {
-            &[FrameFormat::MJPEG, FrameFormat::YUYV, FrameFormat::NV12, FrameFormat::GRAY, FrameFormat::RAWRGB]
-        }
-        FormatChoice::Mjpeg => &[FrameFormat::MJPEG],
-        FormatChoice::Yuyv => &[FrameFormat::YUYV],
-        FormatChoice::Nv12 => &[FrameFormat::NV12],
-        FormatChoice::Grey => &[FrameFormat::GRAY],
+        FormatChoice::Auto => &[b"MJPG", b"YUYV", b"NV12", b"GREY", b"RGB3"],
+        FormatChoice::Mjpeg => &[b"MJPG"],
+        FormatChoice::Yuyv => &[b"YUYV"],
+        FormatChoice::Nv12 => &[b"NV12"],
+        FormatChoice::Grey => &[b"GREY"],
     }
 }
 
-/// The most preferred format, then the nearest size, then the nearest rate.
-fn nearest(
-    offered: &[CameraFormat],
-    wanted: &[FrameFormat],
-    (width, height): (u32, u32),
-    fps: f64,
-) -> Option<CameraFormat> {
-    let distance = |format: &CameraFormat| {
-        let preference = wanted.iter().position(|candidate| *candidate == format.format());
-        let size = u64::from(format.width().abs_diff(width)) + u64::from(format.height().abs_diff(height));
-        let rate = (f64::from(format.frame_rate()) - fps).abs();
-        (preference, size, (rate * 1000.0) as u64)
-    };
-    offered.iter().filter(|format| wanted.contains(&format.format())).min_by_key(|format| distance(format)).copied()
+fn rate(interval: Fraction) -> f64 {
+    f64::from(interval.denominator) / f64::from(interval.numerator.max(1))
+}
+
+/// errno values, the same on all of Linux's architectures that this runs on.
+const EINVAL: i32 = 22;
+const ENODEV: i32 = 19;
+const EBUSY: i32 = 16;
+
+/// In the user's words, with what to do.
+pub(super) fn explain(error: &io::Error, device: &Path) -> String {
+    match (error.kind(), error.raw_os_error()) {
+        (io::ErrorKind::NotFound, _) => "there is no such device; is the camera plugged in?".into(),
+        (io::ErrorKind::PermissionDenied, _) => {
+            "permission denied; the user must be in the group `video` (usermod -aG video USER)".into()
+        }
+        (_, Some(EBUSY)) => match holder(device) {
+            Some(holder) => format!("it is in use by {holder}"),
+            None => "it is in use by another program".into(),
+        },
+        (_, Some(ENODEV)) => "the device is gone".into(),
+        _ => error.to_string(),
+    }
+}
+
+/// The process that has the device open, as far as /proc lets it be seen: `v4l2-ctl (PID 1234)`.
+fn holder(device: &Path) -> Option<String> {
+    let device = device.canonicalize().ok()?;
+    let own = std::process::id().to_string();
+    for process in std::fs::read_dir("/proc").ok()?.flatten() {
+        let pid = process.file_name().to_string_lossy().into_owned();
+        if pid == own || !pid.bytes().all(|byte| byte.is_ascii_digit()) {
+            continue;
+        }
+        let Ok(descriptors) = std::fs::read_dir(process.path().join("fd")) else { continue };
+        let holds =
+            descriptors.flatten().any(|entry| std::fs::read_link(entry.path()).is_ok_and(|link| link == device));
+        if holds {
+            let name = std::fs::read_to_string(process.path().join("comm")).unwrap_or_default();
+            return Some(format!("{} (PID {pid})", name.trim()));
+        }
+    }
+    None
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn format(width: u32, height: u32, format: FrameFormat, fps: u32) -> CameraFormat {
-        CameraFormat::new_from(width, height, format, fps)
+    fn format(fourcc: &[u8; 4], width: u32, height: u32, stride: u32) -> Format {
+        let mut format = Format::new(width, height, FourCC::new(fourcc));
+        format.stride = stride;
+        format
+    }
+
+    fn unpacked(format: &Format, frame: &[u8]) -> Option<Vec<u8>> {
+        let mut out = Vec::new();
+        unpack(format, frame, &mut out).map(|_| out)
     }
 
     #[test]
-    fn mjpeg_of_the_nearest_size_and_rate_is_chosen() {
-        let offered = [
-            format(640, 480, FrameFormat::YUYV, 30),
-            format(1280, 720, FrameFormat::MJPEG, 30),
-            format(640, 360, FrameFormat::MJPEG, 15),
-            format(640, 360, FrameFormat::MJPEG, 5),
-        ];
-        let choose = |choice, size, fps| nearest(&offered, acceptable(choice), size, fps);
-        assert_eq!(choose(FormatChoice::Auto, (640, 480), 10.0), Some(offered[2]));
-        assert_eq!(choose(FormatChoice::Auto, (640, 480), 6.0), Some(offered[3]));
-        assert_eq!(choose(FormatChoice::Auto, (1920, 1080), 60.0), Some(offered[1]));
-        assert_eq!(choose(FormatChoice::Yuyv, (100, 100), 1.0), Some(offered[0]));
-        assert_eq!(choose(FormatChoice::Nv12, (640, 480), 10.0), None);
+    fn padding_behind_each_row_is_left_out() {
+        let padded = format(b"GREY", 2, 3, 4);
+        assert_eq!(unpacked(&padded, &[1, 2, 0, 0, 3, 4, 0, 0, 5, 6, 0, 0]), Some(vec![1, 2, 3, 4, 5, 6]));
+        assert_eq!(unpacked(&padded, &[1, 2, 0, 0, 3, 4, 0, 0, 5, 6]), Some(vec![1, 2, 3, 4, 5, 6]));
+        let yuyv = format(b"YUYV", 2, 1, 0);
+        assert_eq!(unpacked(&yuyv, &[1, 2, 3, 4, 9, 9]), Some(vec![1, 2, 3, 4]));
+    }
+
+    #[test]
+    fn frames_with_too_few_bytes_are_corrupt() {
+        assert_eq!(unpacked(&format(b"GREY", 2, 3, 2), &[1; 5]), None);
+        assert_eq!(unpacked(&format(b"NV12", 2, 2, 2), &[1; 5]), None);
+        assert_eq!(unpacked(&format(b"YUYV", 2, 2, 4), &[]), None);
+        assert_eq!(unpacked(&format(b"MJPG", 2, 2, 0), &[0xFF, 0xD8, 0xFF]), None);
+    }
+
+    #[test]
+    fn old_bytes_behind_a_jpeg_are_left_out() {
+        let picture = [0xFF, 0xD8, 0xFF, 0xDA, 0x00, 0x02, 7, 0xFF, 0xD9];
+        let buffer = [&picture[..], &[1, 2, 3, 0xFF, 0xD9]].concat();
+        assert_eq!(unpacked(&format(b"MJPG", 2, 2, 0), &buffer), Some(picture.to_vec()));
+    }
+
+    #[test]
+    fn a_missing_device_is_named_with_what_to_do() {
+        let mut opener = V4l2Opener::new("/dev/video-none".into(), (640, 480), 10.0, FormatChoice::Auto);
+        let error = opener.open().err().map(|error| error.to_string());
+        let expected = "cannot open camera /dev/video-none: there is no such device; is the camera plugged in?";
+        assert_eq!(error.as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn what_is_no_camera_is_refused() {
+        let mut opener = V4l2Opener::new("/dev/null".into(), (640, 480), 10.0, FormatChoice::Auto);
+        assert!(opener.open().is_err());
     }
 }

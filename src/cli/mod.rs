@@ -1,5 +1,6 @@
 //! The subcommands.
 
+mod cameras;
 mod check;
 mod classify;
 mod config;
@@ -38,6 +39,9 @@ enum Command {
     Config(config::Command),
     /// Label photographs
     Classify(classify::Options),
+    /// List the cameras, or try one
+    #[command(subcommand)]
+    Cameras(cameras::Command),
     /// List the known models, or look into one
     #[command(subcommand)]
     Models(models::Command),
@@ -105,6 +109,7 @@ impl Arguments {
             Command::Check(options) => check::run(&options, streams),
             Command::Config(command) => config::run(&command, streams),
             Command::Classify(options) => classify::run(&options, streams),
+            Command::Cameras(command) => cameras::run(&command, streams),
             Command::Models(command) => models::run(&command, streams),
         }
     }

@@ -10,7 +10,7 @@ use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
 use crate::frame::{Encoding, RawFormat};
-use crate::jpeg::{START, Scan, Scanner};
+use crate::jpeg::{START, Scan, Scanner, huffman};
 
 /// Pictures with more pixels are refused before decoding; 64 megapixels take 192 MB, which a Raspberry Pi 3 still has.
 pub const MAX_PIXELS: u64 = 64_000_000;
@@ -104,6 +104,8 @@ fn decode_stream_jpeg(bytes: &[u8], out: &mut RgbImage) -> Result<(), DecodeErro
         .set_max_width(u16::MAX.into())
         .set_max_height(u16::MAX.into())
         .jpeg_set_out_colorspace(ColorSpace::RGB);
+    let mut with_tables = Vec::new();
+    let bytes = huffman::complete(bytes, &mut with_tables);
     let mut decoder = zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(bytes), options);
     decoder.decode_headers().map_err(|error| corrupt(error.to_string()))?;
     let (width, height) = decoder.dimensions().ok_or_else(|| corrupt("it has no size".into()))?;

@@ -86,3 +86,24 @@ fn a_missing_configuration_says_how_to_name_one() {
     assert_eq!(ran.code, 78);
     assert!(ran.stderr.contains("hint: name a file with `-c FILE`"), "{ran:?}");
 }
+
+#[test]
+fn a_camera_that_is_not_there_is_unreachable() {
+    let ran = run(&["cameras", "probe", "/dev/video-none"]);
+    assert_eq!(ran.code, 69);
+    assert_eq!(
+        ran.stderr,
+        "error: cannot open camera /dev/video-none: there is no such device; is the camera plugged in?\n"
+    );
+    assert_eq!(run(&["cameras", "list"]).code, 0);
+    assert!(run(&["cameras", "list", "--json"]).json().is_array());
+}
+
+#[test]
+fn probe_times_whatever_the_configuration_names() {
+    let config = ConfigFile::replay(100, "");
+    let report = run(&["cameras", "probe", "--json", "-c", &config.path()]).json();
+    assert_eq!(report["frames"], 10);
+    assert_eq!((report["width"].as_u64(), report["height"].as_u64()), (Some(451), Some(300)));
+    assert!(report["fps"].as_f64().is_some_and(|fps| (20.0..200.0).contains(&fps)), "{report}");
+}

@@ -12,10 +12,12 @@ pub use topics::Topics;
 
 use super::{Sink, classification_json, state_json};
 use crate::clock::Clock;
-use crate::label::Event;
+use crate::label::{CameraState, Event};
 use outbox::{Delivery, Message, Outbox};
 
-/// Puts events into the outbox; the connection empties it on its own thread's time.
+/// Puts events into the outbox; the connection empties it on its own thread's time. Each thread that has something to
+/// say has a clone.
+#[derive(Clone)]
 pub struct MqttSink {
     outbox: Arc<Outbox>,
     topics: Topics,
@@ -27,6 +29,15 @@ pub struct MqttSink {
 impl Sink for MqttSink {
     fn publish(&mut self, event: &Event) {
         let message = match event {
+            Event::Camera(state) => Message {
+                topic: self.topics.camera_status.clone(),
+                payload: match state {
+                    CameraState::Online => "online".into(),
+                    CameraState::Offline => "offline".into(),
+                },
+                delivery: Delivery::Latest,
+                retain: true,
+            },
             Event::Classified(frame) => {
                 let now = self.clock.now();
                 let due = self

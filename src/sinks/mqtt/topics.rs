@@ -7,6 +7,7 @@ pub struct Topics {
     pub info: String,
     pub state: String,
     pub classification: String,
+    pub camera_status: String,
 }
 
 impl Topics {
@@ -17,6 +18,7 @@ impl Topics {
             info: topic("info"),
             state: topic("state"),
             classification: topic("classification"),
+            camera_status: topic("camera/status"),
         }
     }
 }

@@ -3,6 +3,8 @@
 //! Cameras and programs put pictures one after another, cut them short, and leave old bytes behind them. The markers
 //! (ITU-T T.81, annex B) say where a picture ends without decoding it.
 
+pub mod huffman;
+
 /// First bytes of every JPEG.
 pub const START: [u8; 2] = [0xFF, 0xD8];
 

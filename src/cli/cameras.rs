@@ -1,0 +1,167 @@
+//! `glimpsed cameras`
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::{OptionalConfigFile, Streams};
+use crate::capture::discover::{CameraInfo, cameras};
+use crate::capture::{self, CaptureError, Read};
+use crate::config::typed::CameraSource;
+use crate::error::{Error, Result};
+use crate::preprocess::decode::{RgbImage, decode};
+
+/// A camera that gives nothing for this long is taken for dead.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Frames that the rate is measured over.
+const FRAMES: u32 = 10;
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Cameras with their stable names, formats, sizes and frame rates
+    List(List),
+    /// Grab some frames as the daemon would, and time them
+    Probe(Probe),
+}
+
+#[derive(Debug, Args)]
+pub struct List {
+    /// For scripts
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Probe {
+    /// A V4L2 device [default: the configuration's camera, whatever its source]
+    #[arg(value_name = "DEVICE")]
+    device: Option<PathBuf>,
+    #[command(flatten)]
+    file: OptionalConfigFile,
+    /// For scripts
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(command: &Command, streams: &mut Streams) -> Result<()> {
+    match command {
+        Command::List(list) => run_list(list, streams),
+        Command::Probe(probe) => run_probe(probe, streams),
+    }
+}
+
+fn run_list(list: &List, streams: &mut Streams) -> Result<()> {
+    let cameras = cameras();
+    if list.json {
+        return streams.print_json(&cameras);
+    }
+    if cameras.is_empty() {
+        return streams.print(
+            "no V4L2 camera found\n\
+             A USB camera should be here; a camera on the ribbon cable is read through a command (`source = \"command\"`).\n",
+        );
+    }
+    let texts: Vec<String> = cameras.iter().map(describe).collect();
+    streams.print(&texts.join("\n"))
+}
+
+fn describe(camera: &CameraInfo) -> String {
+    let mut text = format!("{}  {}\n", camera.device.display(), camera.name);
+    for name in &camera.stable_names {
+        text.push_str(&format!("  {}\n", name.display()));
+    }
+    for format in &camera.formats {
+        text.push_str(&format!("  {} ({})\n", format.fourcc, format.description));
+        for size in &format.sizes {
+            text.push_str(&format!("    {size}\n"));
+        }
+    }
+    if let Some(problem) = &camera.problem {
+        text.push_str(&format!("  {problem}\n"));
+    }
+    text
+}
+
+fn run_probe(probe: &Probe, streams: &mut Streams) -> Result<()> {
+    let mut camera = probe.file.sources()?.load()?.camera;
+    if let Some(asked) = &probe.device {
+        match &mut camera.source {
+            CameraSource::V4l2 { device, .. } => device.clone_from(asked),
+            other => {
+                *other = CameraSource::V4l2 {
+                    device: asked.clone(),
+                    width: 640,
+                    height: 480,
+                    fps: 10.0,
+                    format: crate::config::raw::FormatChoice::Auto,
+                }
+            }
+        }
+    }
+    let mut opener = capture::opener(&camera);
+    let name = opener.describe();
+    let start = Instant::now();
+    let mut source = opener.open()?;
+    let opened = start.elapsed();
+
+    let mut bytes = Vec::new();
+    let (mut picture, mut first, mut corrupt) = (RgbImage::default(), None, 0);
+    let mut frames = 0;
+    let deadline = start + PATIENCE;
+    while frames < FRAMES {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() && frames == 0 {
+            return Err(CaptureError::Stalled { after: PATIENCE }.into());
+        }
+        match source.read(&mut bytes, left) {
+            Ok(Read::Frame(captured)) => {
+                frames += 1;
+                if first.is_none() {
+                    first = Some(start.elapsed());
+                    decode(captured.encoding, &bytes, &mut picture)
+                        .map_err(|error| Error::Failed(format!("{name}: its frame {error}")))?;
+                }
+            }
+            Ok(Read::Corrupt(_)) => corrupt += 1,
+            Ok(Read::Nothing) if left.is_zero() => break,
+            Ok(Read::Nothing) => {}
+            Err(CaptureError::Ended) if frames > 0 => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let first = first.unwrap_or_default();
+    let seconds = (start.elapsed() - first).as_secs_f64();
+    let rate = (frames > 1).then(|| f64::from(frames - 1) / seconds);
+    let report = json!({
+        "source": name,
+        "width": picture.width,
+        "height": picture.height,
+        "opened_ms": milliseconds(opened),
+        "first_frame_ms": milliseconds(first),
+        "frames": frames,
+        "corrupt": corrupt,
+        "fps": rate,
+    });
+    if probe.json { streams.print_json(&report) } else { streams.print(&report_text(&report)) }
+}
+
+fn report_text(report: &Value) -> String {
+    let rate = report["fps"].as_f64().map_or(String::new(), |fps| format!(", then {fps:.1} a second"));
+    let corrupt = report["corrupt"].as_u64().filter(|&count| count > 0);
+    format!(
+        "{}: {}x{}, open after {:.0} ms, first frame after {:.0} ms{rate}{}\n",
+        report["source"].as_str().unwrap_or_default(),
+        report["width"],
+        report["height"],
+        report["opened_ms"].as_f64().unwrap_or_default(),
+        report["first_frame_ms"].as_f64().unwrap_or_default(),
+        corrupt.map_or(String::new(), |count| format!("; {count} damaged frames")),
+    )
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 10_000.0).round() / 10.0
+}

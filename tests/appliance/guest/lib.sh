@@ -1,0 +1,181 @@
+# shellcheck shell=bash
+# What scenarios are written with. `work` is the scenario's own directory; everything in it is shown if it fails.
+
+readonly share=/share
+readonly topic=glimpsed/guest
+readonly driver=/sys/bus/platform/drivers/vivid
+mark=0 # Lines of `messages` that a wait does not look at.
+
+fail() {
+    printf 'FAIL: %s\n' "$*"
+    exit 1
+}
+
+skip() {
+    printf 'SKIP: %s\n' "$*"
+    exit 77
+}
+
+note() {
+    printf '[%s] %s\n' "$(uptime_ms)" "$*"
+}
+
+# Milliseconds since boot: no step of the clock changes it.
+uptime_ms() {
+    local up
+    read -r up _ </proc/uptime
+    echo "$((10#${up/./} * 10))"
+}
+
+# wait_until SECONDS WHAT COMMAND...: fails with WHAT unless the command succeeds in time.
+wait_until() {
+    local deadline=$(($(uptime_ms) + $1 * 1000)) what=$2
+    shift 2
+    until "$@" >/dev/null 2>&1; do
+        (($(uptime_ms) < deadline)) || fail "$what"
+        sleep 0.1
+    done
+}
+
+# --- the daemon
+
+# write_config [KEY=VALUE...]: the camera's keys, over the ones that every scenario has.
+write_config() {
+    local pair
+    declare -A camera=(
+        [source]='"v4l2"' [device]='"/dev/video0"' [width]=640 [height]=360 [fps]=10.0 [frame_timeout]='"2s"'
+        [reconnect_max]='"1s"'
+    )
+    for pair in "$@"; do camera[${pair%%=*}]=${pair#*=}; done
+    {
+        printf '[device]\nid = "guest"\n[camera]\n'
+        for pair in "${!camera[@]}"; do printf '%s = %s\n' "$pair" "${camera[$pair]}"; done
+        printf '[model]\ndirectory = "%s/models"\n' "$share"
+        printf '[labels]\nconsecutive = 1\n[mqtt]\nurl = "mqtt://127.0.0.1"\nclassification_interval = "0s"\n'
+    } >"$work/glimpsed.toml"
+}
+
+start_daemon() {
+    [[ -x /run/glimpsed ]] || install "$share/glimpsed" /run/glimpsed
+    /run/glimpsed run -c "$work/glimpsed.toml" >>"$work/daemon.log" 2>&1 &
+    daemon=$!
+    sleep 0.5
+    daemon_runs
+}
+
+daemon_runs() {
+    kill -0 "$daemon" 2>/dev/null || fail "the daemon has ended: $(tail --lines=1 "$work/daemon.log")"
+}
+
+stop_daemon() {
+    kill -TERM "$daemon"
+    wait_until 5 "the daemon does not stop within 5 s of SIGTERM" gone "$daemon"
+}
+
+gone() {
+    [[ ! -e /proc/$1 || $(process_state "$1") == Z ]]
+}
+
+process_state() {
+    sed 's/.*) //' "/proc/$1/stat" | cut -d' ' -f1
+}
+
+threads() { awk '/^Threads:/ { print $2 }' "/proc/$1/status"; }
+descriptors() { find "/proc/$1/fd" -mindepth 1 | wc -l; }
+rss_kib() { awk '/^VmRSS:/ { print $2 }' "/proc/$1/status"; }
+# Ticks of CPU, a hundred to the second.
+cpu_ticks() { sed 's/.*) //' "/proc/$1/stat" | awk '{ print $12 + $13 }'; }
+
+# --- the broker
+
+subscribe() {
+    systemctl start mosquitto
+    wait_until 20 "the broker does not answer" mosquitto_pub -h 127.0.0.1 -t probe -n
+    mosquitto_sub -h 127.0.0.1 -t "$topic/#" -F '%r %t %p' >>"$work/messages" 2>/dev/null &
+    sleep 0.3
+}
+
+# From here on, waits look at newer messages only.
+mark_here() {
+    mark=$(wc -l <"$work/messages")
+}
+
+# wait_for SECONDS REGEX [WHAT]: a message since the mark, as `RETAINED TOPIC PAYLOAD`; prints how long it took.
+wait_for() {
+    local began
+    began=$(uptime_ms)
+    wait_until "$1" "${3:-no message like $2} within $1 s" arrived "$2"
+    waited_ms=$(($(uptime_ms) - began))
+    note "after $waited_ms ms: ${3:-$2}"
+}
+
+arrived() {
+    tail --lines=+$((mark + 1)) "$work/messages" | grep --quiet --extended-regexp "$1"
+}
+
+# A raw answer about one frame, and a regular expression for one with the given label.
+any_label="$topic/classification .*\"label\":"
+labelled() {
+    printf '%s/classification .*"top":\\[\\{"label":"(%s)"' "$topic" "$1"
+}
+
+# --- the camera
+
+# plug_in [PARAMETER...]: loads vivid, by default with one HDMI input and one HDMI output, which can be looped.
+plug_in() {
+    (($#)) || set -- num_inputs=1 input_types=3 num_outputs=1 output_types=1
+    modprobe vivid n_devs=1 node_types=0x101 "$@"
+    wait_until 10 "vivid made no devices" find_nodes
+}
+
+bind() {
+    echo vivid.0 >"$driver/bind"
+    wait_until 10 "vivid made no devices" find_nodes
+}
+
+unbind() {
+    echo vivid.0 >"$driver/unbind"
+}
+
+find_nodes() {
+    local entry
+    capture='' output=''
+    for entry in /sys/class/video4linux/video*; do
+        case $(<"$entry/name") in
+            *-vid-cap) capture=/dev/${entry##*/} ;;
+            *-vid-out) output=/dev/${entry##*/} ;;
+        esac
+    done
+    [[ -c $capture && -c $output ]]
+}
+
+# show PHOTO [yuyv|nv12]: writes a photograph to the output again and again, and loops it to the capture side.
+show() {
+    local format=${2:-yuyv} frame=/run/appliance/$1.${2:-yuyv}
+    declare -A fourcc=([yuyv]=YUYV [nv12]=NV12)
+    stop_showing
+    [[ -e $frame ]] || python3 "$share/appliance/guest/frames.py" "$share/models/photos/$1" "$format" 640 360 "$frame"
+    v4l2-ctl --device "$output" --set-fmt-video-out "width=640,height=360,pixelformat=${fourcc[$format]}" \
+        --stream-from "$frame" --stream-loop --stream-out-mmap >>"$work/output.log" 2>&1 &
+    showing=$!
+    control loop_video=1
+}
+
+stop_showing() {
+    [[ -z ${showing:-} ]] || { kill "$showing" 2>/dev/null && wait "$showing" 2>/dev/null; } || true
+    showing=
+}
+
+# control NAME=VALUE...: sets controls of the capture side.
+control() {
+    local pair
+    for pair in "$@"; do v4l2-ctl --device "$capture" --set-ctrl "$pair" || fail "vivid refuses $pair"; done
+}
+
+stop_all() {
+    local pid
+    for pid in $(pgrep --parent $$) $(pgrep '^(glimpsed|v4l2-ctl|mosquitto_sub)$'); do
+        kill -CONT "$pid" 2>/dev/null && kill -KILL "$pid" 2>/dev/null
+    done
+    systemctl restart mosquitto
+}

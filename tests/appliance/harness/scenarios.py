@@ -1,0 +1,81 @@
+"""Scenarios: what there is, and running one of them in the guest to a verdict."""
+
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.channel import TIMED_OUT
+from harness.machine import Machine
+
+FAILED, SKIPPED = 1, 77  # Exit statuses; lib.sh has the same.
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A script that runs in the guest and has so long for it."""
+
+    name: str
+    script: Path
+    deadline_seconds: int
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a scenario ended: "PASS", "FAIL" or "SKIP", and why."""
+
+    outcome: str
+    reason: str
+    seconds: float
+
+
+def find(directory: Path) -> list[Scenario]:
+    """All scenarios in the order in which they run."""
+    return [Scenario(path.stem, path, _deadline(path)) for path in sorted(directory.glob("[0-9]*.sh"))]
+
+
+def select(scenarios: list[Scenario], names: list[str]) -> list[Scenario]:
+    """Those of the given names, with or without their number; an unknown name is an error."""
+    if not names:
+        return scenarios
+    chosen = [scenario for scenario in scenarios if {scenario.name, bare(scenario.name)} & set(names)]
+    known = {name for scenario in chosen for name in (scenario.name, bare(scenario.name))}
+    if unknown := [name for name in names if name not in known]:
+        available = ", ".join(bare(scenario.name) for scenario in scenarios)
+        raise ValueError(f"no scenario named {', '.join(unknown)}; there are {available}")
+    return chosen
+
+
+def bare(name: str) -> str:
+    return name.partition("-")[2]
+
+
+def play(machine: Machine, scenario: Scenario, log: Path) -> Verdict:
+    """Runs one scenario; everything it prints goes to the log as it comes."""
+    reason = ""
+    began = time.monotonic()
+    with log.open("w") as file:
+
+        def take(line: str) -> None:
+            nonlocal reason
+            print(line, file=file, flush=True)
+            if found := re.match(r"(?:FAIL|SKIP): (.*)", line):
+                reason = reason or found[1]
+
+        command = f"bash /share/appliance/guest/play {scenario.script.name}"
+        status = machine.run(command, scenario.deadline_seconds, take)
+    seconds = time.monotonic() - began
+    if status == 0:
+        return Verdict("PASS", "", seconds)
+    if status == SKIPPED:
+        return Verdict("SKIP", reason, seconds)
+    if status == TIMED_OUT:
+        return Verdict("FAIL", reason or f"not done after {scenario.deadline_seconds} s", seconds)
+    return Verdict("FAIL", reason or f"exit status {status}", seconds)
+
+
+def _deadline(script: Path) -> int:
+    found = re.search(r"^# deadline: (\d+)$", script.read_text(), re.MULTILINE)
+    if not found:
+        raise ValueError(f"{script} has no line `# deadline: SECONDS`")
+    return int(found[1])

@@ -36,8 +36,11 @@ const ACK_TIMEOUT: Duration = Duration::from_secs(20);
 /// What the library accepts and sends; its own default of 10 KiB would cut a connection over a long payload.
 const MAX_PACKET_BYTES: usize = 1 << 20;
 
+/// On shutdown: for the acknowledgement of the message that is on its way.
+const LAST_ACK: Duration = Duration::from_millis(250);
+
 /// On shutdown: for what is queued and the `offline` behind it. The whole stop has two seconds.
-const FAREWELL: Duration = Duration::from_millis(1000);
+const FAREWELL: Duration = Duration::from_millis(750);
 
 /// What happened so far.
 #[derive(Debug, Default)]
@@ -103,8 +106,9 @@ impl Connection {
         let (client, eventloop) = AsyncClient::new(self.options(), 16);
         let mut wire = Wire::start(client, eventloop);
         let end = tokio::select! {
-            end = self.serve(&mut wire) => end,
-            () = shutdown.wait() => End::Shutdown,
+            end = self.serve(&mut wire, shutdown) => end,
+            // A message on its way may still be acknowledged, so that it is not sent twice.
+            () = async { shutdown.wait().await; tokio::time::sleep(LAST_ACK).await } => End::Shutdown,
         };
         if matches!(end, End::Shutdown) && self.counters.connected.load(Ordering::Relaxed) {
             let farewell = timeout(FAREWELL, self.say_farewell(&mut wire)).await;
@@ -117,7 +121,7 @@ impl Connection {
     }
 
     /// Waits for the session, then sends what is in the outbox, one acknowledged message after another.
-    async fn serve(&self, wire: &mut Wire) -> End {
+    async fn serve(&self, wire: &mut Wire, shutdown: &Shutdown) -> End {
         if let Err(cause) = wire.wait_for(Wanted::Session).await {
             return End::Lost(self.explain(&cause));
         }
@@ -137,6 +141,7 @@ impl Connection {
             }
             tokio::select! {
                 () = self.outbox.wait() => {}
+                () = shutdown.wait() => return End::Shutdown,
                 lost = wire.wait_for(Wanted::Nothing) => match lost {
                     Ok(()) => {}
                     Err(cause) => return End::Lost(self.explain(&cause)),

@@ -56,8 +56,8 @@ write_config() {
 }
 
 start_daemon() {
-    [[ -x /run/glimpsed ]] || install "$share/glimpsed" /run/glimpsed
-    /run/glimpsed run -c "$work/glimpsed.toml" >>"$work/daemon.log" 2>&1 &
+    [[ -x /opt/glimpsed ]] || install "$share/glimpsed" /opt/glimpsed
+    /opt/glimpsed run -c "$work/glimpsed.toml" >>"$work/daemon.log" 2>&1 &
     daemon=$!
     sleep 0.5
     daemon_runs

@@ -79,7 +79,7 @@ class Machine:
             "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", str(min(os.cpu_count() or 1, 4)),
             "-m", str(MEMORY_MIB), "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-nic", "none",
             "-kernel", str(self._guest.kernel), "-initrd", str(self._guest.initrd),
-            "-append", "root=/dev/vda rw console=ttyS0 quiet systemd.show_status=no mitigations=off panic=5",
+            "-append", "root=/dev/vda rw console=ttyS0 quiet mitigations=off panic=5 systemd.journald.forward_to_console=1",
             "-serial", f"file:{self._console}",
             "-drive", f"if=virtio,format=raw,snapshot=on,cache=unsafe,file={self._guest.disk}",
             "-virtfs", f"local,path={self._share},mount_tag=share,security_model=none,readonly=on",

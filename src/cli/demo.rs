@@ -169,7 +169,7 @@ impl Subscriber {
                 }
                 let shown = if raw { payload.to_owned() } else { summarise(payload) };
                 let _ = writeln!(out, "{topic:<30} {shown}").and_then(|()| out.flush());
-                if topic.ends_with("/status") && payload == "offline" {
+                if topic == "glimpsed/demo/status" && payload == "offline" {
                     let _ = tell_offline.send(());
                 }
             }

@@ -39,7 +39,8 @@ wait_until() {
 
 # --- the daemon
 
-# write_config [KEY=VALUE...]: the camera's keys, over the ones that every scenario has.
+# write_config [KEY=VALUE...]: the camera's keys, over the ones that every scenario has. The model is the quick one that
+# knows coffee, chelsea, rocket, bars and black; with real_model=1 it is the bundled one.
 write_config() {
     local pair
     declare -A camera=(
@@ -50,7 +51,13 @@ write_config() {
     {
         printf '[device]\nid = "guest"\n[camera]\n'
         for pair in "${!camera[@]}"; do printf '%s = %s\n' "$pair" "${camera[$pair]}"; done
-        printf '[model]\ndirectory = "%s/models"\n' "$share"
+        if [[ -n ${real_model:-} ]]; then
+            printf '[model]\ndirectory = "%s/models"\n' "$share"
+        else
+            printf '[model]\nactive = "colour"\n[models.colour]\npath = "%s/colour.onnx"\n' "$share"
+            printf 'labels = "%s/colour.txt"\nfit = "stretch"\nscores = "logits"\n' "$share"
+            printf 'mean = [0.0, 0.0, 0.0]\nstd = [1.0, 1.0, 1.0]\n'
+        fi
         printf '[labels]\nconsecutive = 1\n[mqtt]\nurl = "mqtt://127.0.0.1"\nclassification_interval = "0s"\n'
     } >"$work/glimpsed.toml"
 }
@@ -102,11 +109,26 @@ mark_here() {
 
 # wait_for SECONDS REGEX [WHAT]: a message since the mark, as `RETAINED TOPIC PAYLOAD`; prints how long it took.
 wait_for() {
-    local began
+    local began what=${3:-a message like $2}
     began=$(uptime_ms)
-    wait_until "$1" "${3:-no message like $2} within $1 s" arrived "$2"
-    waited_ms=$(($(uptime_ms) - began))
-    note "after $waited_ms ms: ${3:-$2}"
+    wait_until "$1" "$what did not come within $1 s" arrived "$2"
+    note "$what came after $(($(uptime_ms) - began)) ms"
+}
+
+# wait_for_label SECONDS LABEL: of a single frame; several labels are separated by `|`.
+wait_for_label() {
+    wait_for "$1" "$(labelled "$2")" "the label $2"
+}
+
+# wait_for_camera SECONDS online|offline
+wait_for_camera() {
+    wait_for "$1" " $topic/camera/status $2\$" "camera/status $2"
+}
+
+# Labels go on coming: a fresh one within so many seconds from now.
+wait_for_fresh_label() {
+    mark_here
+    wait_for "$1" "$any_label" "a fresh label"
 }
 
 arrived() {
@@ -114,7 +136,7 @@ arrived() {
 }
 
 # A raw answer about one frame, and a regular expression for one with the given label.
-any_label="$topic/classification .*\"label\":"
+readonly any_label="$topic/classification .*\"label\":"
 labelled() {
     printf '%s/classification .*"top":\\[\\{"label":"(%s)"' "$topic" "$1"
 }
@@ -123,18 +145,20 @@ labelled() {
 
 # plug_in [PARAMETER...]: loads vivid, by default with one HDMI input and one HDMI output, which can be looped.
 plug_in() {
+    # On HDMI it has any size from 16x16 in steps of 2, and 60 frames a second.
     (($#)) || set -- num_inputs=1 input_types=3 num_outputs=1 output_types=1
-    modprobe vivid n_devs=1 node_types=0x101 "$@"
+    [[ $* == *n_devs=* ]] || set -- n_devs=1 node_types=0x101 "$@"
+    modprobe vivid "$@"
     wait_until 10 "vivid made no devices" find_nodes
 }
 
 bind() {
-    echo vivid.0 >"$driver/bind"
-    wait_until 10 "vivid made no devices" find_nodes
+    echo "${1:-vivid.0}" >"$driver/bind"
+    [[ -n ${1:-} && $1 != vivid.0 ]] || wait_until 10 "vivid made no devices" find_nodes
 }
 
 unbind() {
-    echo vivid.0 >"$driver/unbind"
+    echo "${1:-vivid.0}" >"$driver/unbind"
 }
 
 find_nodes() {
@@ -142,8 +166,8 @@ find_nodes() {
     capture='' output=''
     for entry in /sys/class/video4linux/video*; do
         case $(<"$entry/name") in
-            *-vid-cap) capture=/dev/${entry##*/} ;;
-            *-vid-out) output=/dev/${entry##*/} ;;
+            vivid-000-vid-cap) capture=/dev/${entry##*/} ;;
+            vivid-000-vid-out) output=/dev/${entry##*/} ;;
         esac
     done
     [[ -c $capture && -c $output ]]
@@ -154,9 +178,9 @@ show() {
     local format=${2:-yuyv} frame=/run/appliance/$1.${2:-yuyv}
     declare -A fourcc=([yuyv]=YUYV [nv12]=NV12)
     stop_showing
-    [[ -e $frame ]] || python3 "$share/appliance/guest/frames.py" "$share/models/photos/$1" "$format" 640 360 "$frame"
+    [[ -e $frame ]] || PYTHONDONTWRITEBYTECODE=1 python3 "$share/appliance/guest/frames.py" "$share/models/photos/$1" "$format" 640 360 "$frame"
     v4l2-ctl --device "$output" --set-fmt-video-out "width=640,height=360,pixelformat=${fourcc[$format]}" \
-        --stream-from "$frame" --stream-loop --stream-out-mmap >>"$work/output.log" 2>&1 &
+        --stream-from "$frame" --stream-loop --stream-out-mmap >/dev/null 2>>"$work/output.log" &
     showing=$!
     control loop_video=1
 }

@@ -1,11 +1,12 @@
-# The daemon runs on photographs, publishes what they show, and stops when asked.
-# deadline: 90
+# The daemon runs on photographs, publishes what they show, and stops when asked. With the bundled model, which loads in
+# most of a minute under emulation.
+# deadline: 240
 
 subscribe
-write_config source='"replay"' path="\"$share/models/photos\"" fps=1.0
+real_model=1 write_config source='"replay"' path="\"$share/models/photos\"" fps=1.0
 start_daemon
-wait_for 30 "$topic/status online"
-wait_for 30 "$(labelled espresso)"
-wait_for 30 "$(labelled 'Egyptian cat|tiger cat|tabby')"
+wait_for 120 "$topic/status online"
+wait_for_label 60 'Egyptian cat|tiger cat|tabby'
+wait_for_label 60 espresso
 stop_daemon
 wait_for 5 "$topic/status offline"

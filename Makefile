@@ -1,7 +1,7 @@
 # Two commands for a fresh machine: `make demo` and `make test`. Both install what is missing first.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench deny release clean
+.PHONY: help demo test lint bench appliance deny release clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,12 @@ lint: ## Check the format, run clippy, build the documentation; warnings are err
 
 bench: release ## Measure the whole daemon: first label, frames a second, CPU a frame, memory
 	benches/daemon.py $(ARGS)
+
+appliance: ## Run the program in a Debian guest with a V4L2 driver, and put it through its scenarios
+	@.ci/setup demo
+	@tests/appliance/setup
+	cargo build --quiet --locked
+	tests/appliance/run --binary target/debug/glimpsed $(ARGS)
 
 deny: ## Check licences and sources of the dependencies (the vulnerabilities need the network: cargo deny check)
 	@.ci/setup ci

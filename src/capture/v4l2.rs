@@ -13,6 +13,7 @@ use rustix::fs::inotify;
 use v4l::buffer::{Flags, Type};
 use v4l::format::FourCC;
 use v4l::fraction::Fraction;
+use v4l::frameinterval::FrameIntervalEnum;
 use v4l::io::traits::{CaptureStream, Stream};
 use v4l::prelude::MmapStream;
 use v4l::video::Capture;
@@ -54,7 +55,7 @@ impl V4l2Opener {
     fn try_open(&self) -> Result<V4l2Source, String> {
         let device = Device::with_path(&self.device).map_err(|error| explain(&error, &self.device))?;
         let format = self.negotiate(&device)?;
-        let interval = Fraction::new(1000, (1000.0 * self.fps).round() as u32);
+        let interval = nearest_interval(&device, &format, self.fps);
         // Not every driver lets the rate be chosen; the frames then come as they come.
         let fps = device.set_params(&Parameters::new(interval)).ok().map(|params| rate(params.interval));
         let mut stream = MmapStream::with_buffers(&device, Type::VideoCapture, BUFFERS)
@@ -264,6 +265,19 @@ fn acceptable(format: FormatChoice) -> &'static [&'static [u8; 4]] {
         FormatChoice::Nv12 => &[b"NV12"],
         FormatChoice::Grey => &[b"GREY"],
     }
+}
+
+/// The interval that the camera has nearest to the wanted rate. (Asked for one that it does not have, a driver takes the
+/// next shorter one.)
+fn nearest_interval(device: &Device, format: &Format, fps: f64) -> Fraction {
+    let offered = device.enum_frameintervals(format.fourcc, format.width, format.height).unwrap_or_default();
+    let discrete = offered.into_iter().filter_map(|offered| match offered.interval {
+        FrameIntervalEnum::Discrete(interval) => Some(interval),
+        FrameIntervalEnum::Stepwise(_) => None,
+    });
+    let distance = |interval: &Fraction| (rate(*interval) - fps).abs();
+    let nearest = discrete.min_by(|a, b| distance(a).total_cmp(&distance(b)));
+    nearest.unwrap_or_else(|| Fraction::new(1000, (1000.0 * fps).round() as u32))
 }
 
 fn rate(interval: Fraction) -> f64 {

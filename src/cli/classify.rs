@@ -97,13 +97,17 @@ fn classify(labeller: &mut Labeller, file: &Path) -> Answer {
 
 fn read(file: &Path) -> Result<Vec<u8>> {
     let fail = || Error::io(file.display().to_string());
-    let handle = std::fs::File::open(file).map_err(fail())?;
-    let metadata = handle.metadata().map_err(fail())?;
+    let metadata = std::fs::metadata(file).map_err(fail())?;
     if metadata.is_dir() {
         return Err(Error::Failed(format!("{} is a directory; name the files in it", file.display())));
     }
+    // A pipe or a device could keep us waiting for ever.
+    if !metadata.is_file() {
+        return Err(Error::Failed(format!("{} is not a file", file.display())));
+    }
+    let handle = std::fs::File::open(file).map_err(fail())?;
     let mut bytes = Vec::new();
-    // One byte more than allowed, so that a pipe or a growing file is noticed too.
+    // One byte more than allowed, so that a growing file is noticed too.
     handle.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(fail())?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err(Error::Failed(format!("{} has more than {} MiB", file.display(), MAX_FILE_BYTES >> 20)));

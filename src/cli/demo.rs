@@ -99,25 +99,19 @@ impl Broker {
         let file = directory.path().join("mosquitto.conf");
         let text = format!("listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nlog_type error\n");
         std::fs::write(&file, text).map_err(Error::io(file.display().to_string()))?;
-        let child = quiet(&program)
-            .arg("-c")
-            .arg(&file)
+        let child = attended(&program, &["-c", &file.to_string_lossy()])
             .stdout(Stdio::null())
             .spawn()
             .map_err(Error::io(program.display().to_string()))?;
-        let mut broker = Self { child, port, _directory: directory };
+        let broker = Self { child, port, _directory: directory };
         broker.wait_until_it_listens()?;
         Ok(broker)
     }
 
-    fn wait_until_it_listens(&mut self) -> Result<()> {
+    fn wait_until_it_listens(&self) -> Result<()> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
         let deadline = Instant::now() + PATIENCE;
         while TcpStream::connect_timeout(&address, PATIENCE).is_err() {
-            let ended = self.child.try_wait().map_err(Error::io("mosquitto"))?;
-            if let Some(status) = ended {
-                return Err(Error::Broker(format!("mosquitto ended at once ({status})")));
-            }
             if Instant::now() > deadline {
                 return Err(Error::Broker(format!("mosquitto does not listen on port {}", self.port)));
             }
@@ -146,14 +140,13 @@ impl Subscriber {
         let broker = ["-h", "127.0.0.1", "-p", &port];
         // A retained message that comes back proves that the subscription stands, so that no label is missed.
         let ready = "glimpsed/demo/ready";
-        let sent = quiet(&publish).args(broker).args(["-r", "-t", ready, "-m", "yes"]).status();
+        let sent = Command::new(&publish).args(broker).args(["-r", "-t", ready, "-m", "yes"]).status();
         let sent = sent.map_err(Error::io(publish.display().to_string()))?;
         if !sent.success() {
             return Err(Error::Broker(format!("mosquitto_pub failed ({sent})")));
         }
-        let mut child = quiet(&subscribe)
-            .args(broker)
-            .args(["-q", "1", "-t", "glimpsed/#", "-F", "%t\t%p"])
+        let arguments = [&broker[..], &["-q", "1", "-t", "glimpsed/#", "-F", "%t\t%p"]].concat();
+        let mut child = attended(&subscribe, &arguments)
             .stdout(Stdio::piped())
             .spawn()
             .map_err(Error::io(subscribe.display().to_string()))?;
@@ -217,15 +210,17 @@ fn summarise(payload: &str) -> String {
     format!("{source}: {}", labels.join(", "))
 }
 
-/// A child in a process group of its own: Ctrl-C is for us, and we end it when we are done with it.
-fn quiet(program: &Path) -> Command {
-    let mut command = Command::new(program);
-    command.stdin(Stdio::null()).process_group(0);
+/// A program that Ctrl-C does not reach (it is for us), and that ends when we do, however we end: the shell in between kills
+/// it when its standard input, which we hold, is closed.
+fn attended(program: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", "\"$@\" & read -r _; kill $! && wait", "demo"]).arg(program).args(arguments);
+    command.stdin(Stdio::piped()).process_group(0);
     command
 }
 
 fn end(child: &mut Child) {
-    let _ = child.kill();
+    drop(child.stdin.take());
     let _ = child.wait();
 }
 

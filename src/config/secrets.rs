@@ -22,7 +22,11 @@ impl Secret {
     /// # Errors
     /// A sentence that names the cause: unreadable, too long, empty, or not text.
     pub fn from_file(path: &Path) -> Result<Self, String> {
-        let length = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
+        let metadata = std::fs::metadata(path).map_err(|error| error.to_string())?;
+        if !metadata.is_file() {
+            return Err("it is not a file".into());
+        }
+        let length = metadata.len();
         if length > MAX_BYTES {
             return Err(format!("it has {length} bytes; a password file has at most {MAX_BYTES}"));
         }

@@ -269,6 +269,9 @@ impl Checker<'_, '_> {
                 } else if path.is_dir() && pictures_in(&path).is_ok_and(|files| files.is_empty()) {
                     let found = format!("`{}` holds no .jpg, .jpeg or .png file", path.display());
                     self.complain(&["camera", "path"], "has nothing to play", found, None);
+                } else if path.exists() && !path.is_dir() && !path.is_file() {
+                    let found = format!("`{}` is neither a file nor a directory", path.display());
+                    self.complain(&["camera", "path"], "cannot be played", found, None);
                 } else if !path.exists() {
                     self.complain(
                         &["camera", "path"],

@@ -150,7 +150,11 @@ const MAX_LABEL_BYTES: u64 = 1 << 20;
 
 fn read_label_file(path: &Path) -> Result<String, ModelError> {
     let unreadable = |cause: String| ModelError::Unreadable { path: path.display().to_string(), cause };
-    let length = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
+    let metadata = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?;
+    if !metadata.is_file() {
+        return Err(unreadable("it is not a file".into()));
+    }
+    let length = metadata.len();
     if length > MAX_LABEL_BYTES {
         return Err(unreadable(format!("it has {length} bytes, too many for a list of labels")));
     }

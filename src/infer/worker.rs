@@ -60,7 +60,7 @@ impl Labeller {
         let start = Instant::now();
         decode(frame.encoding, &frame.bytes, &mut self.picture)?;
         let decoded = Instant::now();
-        self.preprocessor.prepare(&self.picture, &mut self.tensor);
+        self.preprocessor.prepare(&self.picture, &mut self.tensor)?;
         let prepared = Instant::now();
         let top = self.model.classify(&self.tensor, self.rules.top_k)?;
         let inferred = Instant::now();

@@ -1,6 +1,7 @@
 //! From the bytes of a frame to red, green and blue.
 
 use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use image::codecs::jpeg::JpegDecoder;
 use image::codecs::png::PngDecoder;
@@ -36,6 +37,10 @@ pub enum DecodeError {
     TooLarge { width: u64, height: u64 },
     #[error("is a damaged {kind} picture: {cause}")]
     Corrupt { kind: &'static str, cause: String },
+    #[error("has an odd size of {width}x{height}, which {format:?} cannot have")]
+    OddSize { format: RawFormat, width: u32, height: u32 },
+    #[error("cannot be resized from {width}x{height}: {cause}")]
+    Resize { width: usize, height: usize, cause: String },
     #[error("has {found} bytes; a {format:?} frame of {width}x{height} has {expected}")]
     WrongLength { format: RawFormat, width: u32, height: u32, expected: usize, found: usize },
 }
@@ -45,11 +50,13 @@ pub enum DecodeError {
 /// # Errors
 /// See [`DecodeError`]; `out` is then in no particular state.
 pub fn decode(encoding: Encoding, bytes: &[u8], out: &mut RgbImage) -> Result<(), DecodeError> {
-    match encoding {
+    let decoded = catch_unwind(AssertUnwindSafe(|| match encoding {
         Encoding::Jpeg => decode_stream_jpeg(bytes, out),
         Encoding::File => decode_file(bytes, out),
         Encoding::Raw { format, width, height } => decode_raw(format, width, height, bytes, out),
-    }
+    }));
+    // The decoders are fuzzed by their makers; should one still give up, it costs a frame and not the daemon.
+    decoded.unwrap_or_else(|_| Err(DecodeError::Corrupt { kind: "encoded", cause: "the decoder gave up".into() }))
 }
 
 /// A JPEG or PNG file, turned the way its orientation tag says. Grey, 16-bit, CMYK and palette pictures become RGB;
@@ -118,6 +125,14 @@ fn decode_stream_jpeg(bytes: &[u8], out: &mut RgbImage) -> Result<(), DecodeErro
 
 fn decode_raw(format: RawFormat, width: u32, height: u32, bytes: &[u8], out: &mut RgbImage) -> Result<(), DecodeError> {
     check_size(width.into(), height.into())?;
+    let odd = match format {
+        RawFormat::Yuyv => width % 2 == 1,
+        RawFormat::Nv12 => width % 2 == 1 || height % 2 == 1,
+        RawFormat::Grey | RawFormat::Rgb => false,
+    };
+    if odd {
+        return Err(DecodeError::OddSize { format, width, height });
+    }
     let expected = format.bytes(width, height);
     let Some(bytes) = bytes.get(..expected) else {
         return Err(DecodeError::WrongLength { format, width, height, expected, found: bytes.len() });
@@ -197,6 +212,14 @@ mod tests {
     fn nv12_shares_a_colour_among_four_pixels() {
         let pixels = raw(RawFormat::Nv12, 2, 2, &[81, 81, 81, 81, 90, 240]).expect("one block");
         assert!(pixels.chunks(3).all(|pixel| pixel[0] > 250 && pixel[1] < 5), "{pixels:?}");
+    }
+
+    #[test]
+    fn formats_that_share_colours_refuse_odd_sizes() {
+        let error = raw(RawFormat::Yuyv, 3, 1, &[0; 6]).expect_err("odd width");
+        assert_eq!(error.to_string(), "has an odd size of 3x1, which Yuyv cannot have");
+        assert!(raw(RawFormat::Nv12, 2, 3, &[0; 9]).is_err());
+        assert!(raw(RawFormat::Grey, 3, 1, &[0; 3]).is_ok());
     }
 
     #[test]

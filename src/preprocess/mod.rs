@@ -7,7 +7,7 @@ use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer
 
 use crate::config::typed::Rotation;
 use crate::models::spec::{ChannelOrder, Element, Fit, InputSpec, Layout};
-use decode::RgbImage;
+use decode::{DecodeError, RgbImage};
 
 /// Input of a model, in the order and element type that its [`InputSpec`] says.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,8 +54,11 @@ impl Preprocessor {
     ///
     /// The resampling is Pillow's bilinear filter with antialiasing, from the very part of the picture that torchvision's
     /// `Resize` and `CenterCrop` would keep, in one step and without the rows and columns that would be thrown away.
-    pub fn prepare(&mut self, picture: &RgbImage, tensor: &mut Tensor) {
-        self.resample(picture);
+    ///
+    /// # Errors
+    /// When the picture's pixels are not what its size says.
+    pub fn prepare(&mut self, picture: &RgbImage, tensor: &mut Tensor) -> Result<(), DecodeError> {
+        self.resample(picture)?;
         let pixels = match self.rotation {
             Rotation::None => &self.small,
             rotation => {
@@ -64,9 +67,10 @@ impl Preprocessor {
             }
         };
         pack(&self.spec, &self.normalised, pixels, tensor);
+        Ok(())
     }
 
-    fn resample(&mut self, picture: &RgbImage) {
+    fn resample(&mut self, picture: &RgbImage) -> Result<(), DecodeError> {
         let (width, height) = match self.rotation {
             Rotation::None | Rotation::Half => (self.spec.width, self.spec.height),
             Rotation::Quarter | Rotation::ThreeQuarters => (self.spec.height, self.spec.width),
@@ -77,14 +81,12 @@ impl Preprocessor {
             let (top, down) = centre_crop(picture.height, picture.width, shorter_px, height);
             options = options.crop(left, top, across, down);
         }
-        // The sizes agree by construction: decoding fills width x height pixels, and `small` has the target's.
-        let source = ImageRef::new(picture.width as u32, picture.height as u32, &picture.pixels, PixelType::U8x3);
-        let target = Image::from_slice_u8(width as u32, height as u32, &mut self.small, PixelType::U8x3);
-        if let (Ok(source), Ok(mut target)) = (source, target)
-            && let Err(error) = self.resizer.resize(&source, &mut target, &options)
-        {
-            tracing::error!(%error, width = picture.width, height = picture.height, "cannot resample the picture");
-        }
+        let fail = |cause: String| DecodeError::Resize { width: picture.width, height: picture.height, cause };
+        let source = ImageRef::new(picture.width as u32, picture.height as u32, &picture.pixels, PixelType::U8x3)
+            .map_err(|error| fail(error.to_string()))?;
+        let mut target = Image::from_slice_u8(width as u32, height as u32, &mut self.small, PixelType::U8x3)
+            .map_err(|error| fail(error.to_string()))?;
+        self.resizer.resize(&source, &mut target, &options).map_err(|error| fail(error.to_string()))
     }
 }
 
@@ -159,7 +161,7 @@ mod tests {
     fn tensor(spec: InputSpec, rotation: Rotation) -> Tensor {
         let picture = RgbImage { width: 2, height: 1, pixels: vec![0, 51, 102, 153, 204, 255] };
         let mut tensor = Tensor::for_input(&spec);
-        Preprocessor::new(spec, rotation).prepare(&picture, &mut tensor);
+        Preprocessor::new(spec, rotation).prepare(&picture, &mut tensor).expect("a whole picture");
         tensor
     }
 
@@ -203,7 +205,7 @@ mod tests {
         };
         let picture = RgbImage { width: 1, height: 5000, pixels: vec![77; 15_000] };
         let mut tensor = Tensor::for_input(&spec);
-        Preprocessor::new(spec, Rotation::None).prepare(&picture, &mut tensor);
+        Preprocessor::new(spec, Rotation::None).prepare(&picture, &mut tensor).expect("a whole picture");
         assert_eq!(tensor, Tensor::U8(vec![77; 192]));
     }
 }

@@ -107,3 +107,20 @@ fn probe_times_whatever_the_configuration_names() {
     assert_eq!((report["width"].as_u64(), report["height"].as_u64()), (Some(451), Some(300)));
     assert!(report["fps"].as_f64().is_some_and(|fps| (20.0..200.0).contains(&fps)), "{report}");
 }
+
+#[test]
+fn what_could_be_waited_for_for_ever_is_refused() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let fifo = directory.path().join("pipe.jpg");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::RWXU).expect("a fifo");
+    let path = fifo.to_str().expect("UTF-8");
+    assert!(run(&["classify", path]).stderr.contains("pipe.jpg is not a file"));
+    assert!(run(&["classify", "/dev/zero"]).stderr.contains("/dev/zero is not a file"));
+    let config = ConfigFile::new(&format!(
+        "[camera]\nsource = \"replay\"\npath = {path:?}\n[model]\nactive = \"m\"\n[models.m]\npath = {path:?}\n\
+         [mqtt]\nusername = \"me\"\npassword_file = {path:?}\n"
+    ));
+    let ran = run(&["check", "-c", &config.path()]);
+    assert_eq!(ran.code, 78);
+    assert!(ran.stderr.ends_with("3 problems in the configuration\n"), "{ran:?}");
+}

@@ -128,7 +128,7 @@ fn error_of(model: &ModelProto) -> String {
 fn label_of(model: &mut Model, colour: [u8; 3]) -> Vec<(String, f32)> {
     let picture = RgbImage { width: 16, height: 16, pixels: colour.repeat(256) };
     let mut tensor = Tensor::for_input(&model.input);
-    Preprocessor::new(model.input.clone(), Rotation::None).prepare(&picture, &mut tensor);
+    Preprocessor::new(model.input.clone(), Rotation::None).prepare(&picture, &mut tensor).expect("a whole picture");
     let top = model.classify(&tensor, 2).expect("runs");
     top.into_iter().map(|ranked| (ranked.label.to_string(), ranked.confidence)).collect()
 }

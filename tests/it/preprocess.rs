@@ -24,7 +24,7 @@ fn difference(photo: &str, fit: Fit, reference: &str) -> (f64, u8) {
     let bytes = std::fs::read(photos().join(photo)).expect("a bundled photograph");
     decode(Encoding::File, &bytes, &mut picture).expect("decodes");
     let mut tensor = Tensor::for_input(&spec);
-    Preprocessor::new(spec, Rotation::None).prepare(&picture, &mut tensor);
+    Preprocessor::new(spec, Rotation::None).prepare(&picture, &mut tensor).expect("a whole picture");
     let Tensor::U8(ours) = tensor else { panic!("u8 was asked for") };
     let theirs =
         image::open(fixture(&format!("preprocess/{reference}.png"))).expect("a fixture").into_rgb8().into_raw();

@@ -69,11 +69,11 @@ pub fn load(spec: &ModelSpec) -> Result<(Box<dyn Classifier>, Inspection), Model
 /// Reads the file once: hashed while it is parsed.
 fn read(spec: &ModelSpec, path: &str) -> Result<(tract_onnx::pb::ModelProto, String, u64), ModelError> {
     let unreadable = |cause: String| ModelError::Unreadable { path: path.to_owned(), cause };
-    let file = File::open(&spec.path).map_err(|error| unreadable(error.to_string()))?;
-    let metadata = file.metadata().map_err(|error| unreadable(error.to_string()))?;
+    let metadata = std::fs::metadata(&spec.path).map_err(|error| unreadable(error.to_string()))?;
     if !metadata.is_file() {
         return Err(unreadable("it is not a file".into()));
     }
+    let file = File::open(&spec.path).map_err(|error| unreadable(error.to_string()))?;
     let not_onnx = |cause: &str| ModelError::NotOnnx { path: path.to_owned(), cause: cause.to_owned() };
     match metadata.len() {
         0 => return Err(not_onnx("it is empty (0 bytes)")),

@@ -28,8 +28,10 @@ def nv12(picture: Image.Image) -> bytes:
 
 def planes(picture: Image.Image) -> tuple[bytes, bytes, bytes]:
     """Luma and the colour differences in BT.601's limited range; Pillow's are JPEG's full range."""
-    limits = [16 + value * 219 / 255 for value in range(256)] + 2 * [128 + (value - 128) * 224 / 255 for value in range(256)]
-    limited = picture.convert("YCbCr").point([round(value) for value in limits])
+    luma_limits = [16 + value * 219 / 255 for value in range(256)]
+    colour_limits = [128 + (value - 128) * 224 / 255 for value in range(256)]
+    limits = [round(value) for value in luma_limits + 2 * colour_limits]
+    limited = picture.convert("YCbCr").point(limits)
     luma, blue, red = (plane.tobytes() for plane in limited.split())
     return luma, blue, red
 

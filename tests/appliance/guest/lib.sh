@@ -16,8 +16,9 @@ skip() {
     exit 77
 }
 
+# With `quiet` set, nothing is noted.
 note() {
-    printf '[%s] %s\n' "$(uptime_ms)" "$*"
+    [[ -n ${quiet:-} ]] || printf '[%s] %s\n' "$(uptime_ms)" "$*"
 }
 
 # Milliseconds since boot: no step of the clock changes it.
@@ -77,6 +78,11 @@ daemon_runs() {
 stop_daemon() {
     kill -TERM "$daemon"
     wait_until 5 "the daemon does not stop within 5 s of SIGTERM" gone "$daemon"
+}
+
+# A scenario about a fault proves nothing if the fault never reached the daemon.
+fault_was_felt() {
+    grep --quiet retry_in_ms "$work/daemon.log" || fail "vivid's fault did not reach the daemon"
 }
 
 gone() {
@@ -178,7 +184,8 @@ show() {
     local format=${2:-yuyv} frame=/run/appliance/$1.${2:-yuyv}
     declare -A fourcc=([yuyv]=YUYV [nv12]=NV12)
     stop_showing
-    [[ -e $frame ]] || PYTHONDONTWRITEBYTECODE=1 python3 "$share/appliance/guest/frames.py" "$share/models/photos/$1" "$format" 640 360 "$frame"
+    [[ -e $frame ]] ||
+        python3 "$share/appliance/guest/frames.py" "$share/models/photos/$1" "$format" 640 360 "$frame"
     v4l2-ctl --device "$output" --set-fmt-video-out "width=640,height=360,pixelformat=${fourcc[$format]}" \
         --stream-from "$frame" --stream-loop --stream-out-mmap >/dev/null 2>>"$work/output.log" &
     showing=$!
@@ -196,10 +203,9 @@ control() {
     for pair in "$@"; do v4l2-ctl --device "$capture" --set-ctrl "$pair" || fail "vivid refuses $pair"; done
 }
 
-stop_all() {
-    local pid
-    for pid in $(pgrep --parent $$) $(pgrep '^(glimpsed|v4l2-ctl|mosquitto_sub)$'); do
-        kill -CONT "$pid" 2>/dev/null && kill -KILL "$pid" 2>/dev/null
-    done
-    systemctl restart mosquitto
+# What the capture side is set to: `640/360 YUYV 10.000`.
+set_to() {
+    v4l2-ctl --device "$capture" --get-fmt-video --get-parm |
+        awk -F ' *: *' '/Width/ { size = $2 } /Pixel Format/ { format = substr($2, 2, 4) } /per second/ { rate = $2 }
+            END { sub(" .*", "", rate); print size, format, rate }'
 }

@@ -17,6 +17,14 @@ MEMORY_MIB = 2048
 # The bundled model loads in 5 s and takes 3.3 s a picture on a CPU without AVX, 45 s and more than 5 s on `max`: the
 # emulator is slow at wide vectors.
 CPU = "Nehalem"
+# What the journal says goes to the console's log, which tells why a boot failed.
+KERNEL_ARGUMENTS = (
+    "root=/dev/vda rw console=ttyS0 quiet mitigations=off panic=5 systemd.journald.forward_to_console=1"
+)
+
+
+class BootFailed(Exception):
+    """The guest did not come up, so that no scenario can be run."""
 
 
 class Machine:
@@ -34,6 +42,9 @@ class Machine:
     def __enter__(self) -> "Machine":
         try:
             self._boot()
+        except GuestLost as error:
+            self._end()
+            raise BootFailed(str(error)) from error
         except BaseException:
             self._end()
             raise
@@ -56,6 +67,10 @@ class Machine:
         if not self._channel:
             raise GuestLost("the guest has not been booted")
         return self._channel.run(command, seconds, on_line)
+
+    def abandon(self) -> None:
+        """Ends the machine at once; it has stopped answering."""
+        self._end()
 
     def _boot(self) -> None:
         port = Path(self._scratch.name) / "port"
@@ -82,7 +97,7 @@ class Machine:
             "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", CPU, "-smp", str(min(os.cpu_count() or 1, 4)),
             "-m", str(MEMORY_MIB), "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-nic", "none",
             "-kernel", str(self._guest.kernel), "-initrd", str(self._guest.initrd),
-            "-append", "root=/dev/vda rw console=ttyS0 quiet mitigations=off panic=5 systemd.journald.forward_to_console=1",
+            "-append", KERNEL_ARGUMENTS,
             "-serial", f"file:{self._console}",
             "-drive", f"if=virtio,format=raw,snapshot=on,cache=unsafe,file={self._guest.disk}",
             "-virtfs", f"local,path={self._share},mount_tag=share,security_model=none,readonly=on",

@@ -1,0 +1,10 @@
+# A camera that offers any size in steps (an HDMI grabber) gives the one that is asked for; the format is chosen.
+# deadline: 60
+
+plug_in
+show coffee.png
+subscribe
+write_config
+start_daemon
+wait_for_label 15 coffee
+[[ $(set_to) == '640/360 YUYV '* ]] || fail "asked for 640x360, set to $(set_to)"

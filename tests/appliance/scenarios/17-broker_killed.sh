@@ -1,0 +1,19 @@
+# A broker that dies and forgets everything gets what is retained again, and what changed meanwhile.
+# deadline: 90
+
+plug_in
+show coffee.png
+subscribe
+write_config
+start_daemon
+wait_for_label 15 coffee
+systemctl kill --signal=KILL mosquitto
+show rocket.jpg
+sleep 5
+daemon_runs
+mark_here
+subscribe
+wait_for 15 "$topic/status online"
+wait_for 5 "$topic/state .*\"label\":\"rocket\""
+wait_for_camera 5 online
+wait_for_label 5 rocket

@@ -1,0 +1,22 @@
+# A camera program that hangs is ended and started again.
+# deadline: 60
+
+cat >"$work/camera" <<END
+#!/bin/bash
+while :; do
+    cat $share/models/photos/rocket.jpg
+    sleep 0.2
+done
+END
+subscribe
+write_config source='"command"' command="[\"bash\", \"$work/camera\"]"
+start_daemon
+wait_for_label 15 rocket
+child=$(pgrep --parent "$daemon")
+mark_here
+kill -STOP "$child"
+wait_until 5 "the hanging program was not ended" gone "$child"
+wait_for_fresh_label 5
+mark=0
+wait_for_camera 1 offline
+daemon_runs

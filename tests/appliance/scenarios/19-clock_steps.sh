@@ -1,0 +1,14 @@
+# The clock of a board without a battery jumps: labels go on.
+# deadline: 60
+
+plug_in
+subscribe
+write_config
+start_daemon
+wait_for_label 15 bars
+for step in '+1 hour' '-2 hours' '+1 hour'; do
+    date --set "$(date --date "$step" '+%F %T')" >/dev/null
+    sleep 2.5
+    wait_for_fresh_label 2
+done
+! grep -q 'camera/status offline' "$work/messages" || fail "the camera was given up because the clock jumped"

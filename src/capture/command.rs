@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read as _};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -18,6 +19,17 @@ const GRACE: Duration = Duration::from_millis(500);
 
 /// Lines of the program's standard error that are logged a minute; a chatty program must not fill the journal.
 const STDERR_LINES_A_MINUTE: u32 = 20;
+
+/// Process groups that run. What ends the daemon without dropping its source (a second signal, a thread that is stuck)
+/// must not leave them behind.
+static GROUPS: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
+
+/// Kills every program that is still there; for the end of the process.
+pub fn kill_stragglers() {
+    for group in GROUPS.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+}
 
 pub struct CommandOpener {
     argv: Vec<String>,
@@ -42,6 +54,8 @@ impl Opener for CommandOpener {
             .process_group(0)
             .spawn()
             .map_err(|error| fail(error.to_string()))?;
+        let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        GROUPS.lock().unwrap_or_else(PoisonError::into_inner).extend(group);
         let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
             return Err(fail("its output cannot be read".into()));
         };
@@ -51,16 +65,18 @@ impl Opener for CommandOpener {
             .name("stderr".into())
             .spawn(move || log_stderr(stderr, &logged))
             .map_err(|error| fail(error.to_string()))?;
-        Ok(Box::new(Running { child, stdout, name, splitter: Splitter::new(), portion: vec![0; 64 << 10] }))
+        Ok(Box::new(Running { child, group, stdout, name, splitter: Splitter::new(), portion: vec![0; 64 << 10] }))
     }
 
     fn describe(&self) -> String {
-        format!("command `{}`", self.argv.first().map_or("", String::as_str))
+        let line: String = self.argv.join(" ").chars().take(80).collect();
+        format!("command `{line}`")
     }
 }
 
 struct Running {
     child: Child,
+    group: Option<Pid>,
     stdout: ChildStdout,
     name: String,
     splitter: Splitter,
@@ -89,7 +105,7 @@ impl Source for Running {
 impl Drop for Running {
     /// Asks the whole process group to end, and makes it.
     fn drop(&mut self) {
-        let group = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        let group = self.group;
         let signal = |signal| group.map(|group| kill_process_group(group, signal));
         signal(Signal::TERM);
         if !ended_within(&mut self.child, GRACE) {
@@ -97,6 +113,7 @@ impl Drop for Running {
         }
         // Also for what the program started and left behind.
         signal(Signal::KILL);
+        GROUPS.lock().unwrap_or_else(PoisonError::into_inner).retain(|running| Some(*running) != group);
         if let Err(error) = self.child.wait() {
             tracing::warn!(source = %self.name, %error, "cannot be waited for");
         }

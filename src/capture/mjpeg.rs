@@ -42,7 +42,11 @@ impl Splitter {
                     return true;
                 }
                 Scan::Incomplete if rest.len() <= MAX_PICTURE_BYTES => return false,
-                Scan::Incomplete => self.resume(1),
+                // The whole of it: looking for another start inside would read the same bytes again and again.
+                Scan::Incomplete => {
+                    let length = rest.len();
+                    self.discard(length);
+                }
                 Scan::Broken(at) => self.resume(at),
             }
         }
@@ -70,8 +74,12 @@ impl Splitter {
             None => rest.len(),
         };
         let skip = skip.max(1).min(rest.len());
-        self.skipped_bytes += skip as u64;
-        self.start += skip;
+        self.discard(skip);
+    }
+
+    fn discard(&mut self, bytes: usize) {
+        self.skipped_bytes += bytes as u64;
+        self.start += bytes;
         self.scanner = Scanner::default();
     }
 }
@@ -130,6 +138,23 @@ mod tests {
         splitter.push(&picture(5));
         assert!(splitter.next_into(&mut next), "the next picture is found");
         assert_eq!(next, picture(5));
+    }
+
+    #[test]
+    fn garbage_full_of_starts_takes_time_in_proportion_to_its_length() {
+        // Each start begins a picture of endless segments; reading on from each of them would take hours.
+        let garbage: Vec<u8> = START.into_iter().chain([0xFF, 0xE1, 0x00, 0x04, 0xFF, 0xD8].repeat(1 << 17)).collect();
+        let mut splitter = Splitter::new();
+        let mut next = Vec::new();
+        for _ in 0..64 {
+            splitter.push(&garbage);
+            assert!(!splitter.next_into(&mut next));
+        }
+        assert!(splitter.skipped_bytes() > 32 << 20);
+        splitter.push(&[0x00]);
+        splitter.push(&picture(5));
+        splitter.push(&picture(6));
+        assert!(splitter.next_into(&mut next), "pictures are found again");
     }
 
     proptest! {

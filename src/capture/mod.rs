@@ -7,6 +7,7 @@ mod replay;
 pub mod supervisor;
 mod v4l2;
 
+pub use command::kill_stragglers;
 pub use replay::pictures_in;
 
 use std::sync::Arc;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::mjpeg::{MAX_PICTURE_BYTES, Splitter};
 use super::{CaptureError, Captured, Opener, Read, Source};
+use crate::bounded;
 use crate::frame::Encoding;
 use crate::jpeg::{START, Scan, Scanner};
 use crate::slot::WhenFull;
@@ -83,24 +84,25 @@ impl Source for Replay {
                 }
                 let file = files.get(*next).ok_or(CaptureError::Ended)?;
                 *next += 1;
-                if let Err(error) = read_bounded(file, bytes) {
-                    tracing::warn!(file = %file.display(), %error, "skipped");
+                if let Err(cause) = bounded::read_into(file, MAX_FILE_BYTES, bytes) {
+                    tracing::warn!(file = %file.display(), cause, "skipped");
                     self.pace.advance();
                     return Ok(Read::Nothing);
                 }
                 Captured { encoding: Encoding::File, origin: Some(file_name(file)) }
             }
             Content::Stream(stream) => {
-                if !stream.next_into(bytes).map_err(lost)? {
-                    if !self.repeat {
-                        return Err(CaptureError::Ended);
+                match stream.next_into(bytes).map_err(lost)? {
+                    Progress::Picture => {}
+                    Progress::More => return Ok(Read::Nothing),
+                    Progress::End if !self.repeat => return Err(CaptureError::Ended),
+                    Progress::End if !stream.had_pictures => {
+                        let cause = "it holds no whole picture".into();
+                        return Err(CaptureError::Lost { source_name: self.name.clone(), cause });
                     }
-                    stream.rewind().map_err(lost)?;
-                    if !stream.next_into(bytes).map_err(lost)? {
-                        return Err(CaptureError::Lost {
-                            source_name: self.name.clone(),
-                            cause: "it holds no whole picture".into(),
-                        });
+                    Progress::End => {
+                        stream.rewind().map_err(lost)?;
+                        return Ok(Read::Nothing);
                     }
                 }
                 Captured { encoding: Encoding::Jpeg, origin: Some(stream.name.clone()) }
@@ -137,6 +139,8 @@ struct Stream {
     file: File,
     splitter: Splitter,
     portion: Vec<u8>,
+    /// Since it was last rewound.
+    had_pictures: bool,
 }
 
 impl Stream {
@@ -148,6 +152,7 @@ impl Stream {
             file,
             splitter: Splitter::new(),
             portion: vec![0; 64 << 10],
+            had_pictures: false,
         })
     }
 
@@ -156,17 +161,32 @@ impl Stream {
         Ok(())
     }
 
-    /// False at the end of the file.
-    fn next_into(&mut self, picture: &mut Vec<u8>) -> std::io::Result<bool> {
-        while !self.splitter.next_into(picture) {
+    /// Reads a bounded part of the file, so that a long one without pictures does not keep the caller.
+    fn next_into(&mut self, picture: &mut Vec<u8>) -> std::io::Result<Progress> {
+        for _ in 0..PORTIONS {
+            if self.splitter.next_into(picture) {
+                self.had_pictures = true;
+                return Ok(Progress::Picture);
+            }
             match self.file.read(&mut self.portion)? {
-                0 => return Ok(false),
+                0 => return Ok(Progress::End),
                 read => self.splitter.push(&self.portion[..read]),
             }
         }
-        Ok(true)
+        Ok(Progress::More)
     }
 }
+
+/// What became of a look into the stream.
+enum Progress {
+    Picture,
+    /// No picture yet, and the file goes on.
+    More,
+    End,
+}
+
+/// Portions of 64 KiB that are read at a time.
+const PORTIONS: usize = 64;
 
 fn file_name(path: &Path) -> Arc<str> {
     path.file_name().unwrap_or_default().to_string_lossy().into()
@@ -206,16 +226,4 @@ fn is_stream(path: &Path) -> std::io::Result<bool> {
         }
         Scan::Incomplete | Scan::Broken(_) => false,
     })
-}
-
-fn read_bounded(path: &Path, bytes: &mut Vec<u8>) -> std::io::Result<()> {
-    let file = File::open(path)?;
-    let length = file.metadata()?.len();
-    if length > MAX_FILE_BYTES {
-        let text = format!("{} has {length} bytes; at most {MAX_FILE_BYTES} are read", path.display());
-        return Err(std::io::Error::other(text));
-    }
-    bytes.clear();
-    file.take(MAX_FILE_BYTES).read_to_end(bytes)?;
-    Ok(())
 }

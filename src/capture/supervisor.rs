@@ -36,6 +36,17 @@ pub struct Counters {
     pub corrupt: AtomicU64,
 }
 
+/// Frames for this long, and the next loss starts with a short wait again.
+const GOOD_SESSION: Duration = Duration::from_secs(10);
+
+struct CloseOnDrop(Arc<Slot<Frame>>);
+
+impl Drop for CloseOnDrop {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
 /// A camera may send a damaged frame now and then; this many in a row and it is opened again.
 const MAX_CORRUPT_RUN: u32 = 30;
 
@@ -43,9 +54,13 @@ impl Supervisor {
     /// Captures until the source has ended or shutdown is asked for, then closes the slot.
     pub fn run(mut self, mut opener: Box<dyn Opener>) {
         let name = opener.describe();
+        // Also when this thread panics: a closed slot ends the inference, and with it the daemon.
+        let _closes = CloseOnDrop(self.slot.clone());
+        let (mut last_cause, mut repeated) = (String::new(), 0u32);
         self.tell(CameraState::Offline);
         while !self.shutdown.is_set() {
             let before = self.counters.frames.load(Ordering::Relaxed);
+            let started = self.clock.now();
             let result = self.run_once(opener.as_mut());
             if self.counters.frames.load(Ordering::Relaxed) > before {
                 self.tell(CameraState::Offline);
@@ -53,19 +68,24 @@ impl Supervisor {
             match result {
                 Ok(()) | Err(CaptureError::Ended) => break,
                 Err(error) => {
-                    if self.counters.frames.load(Ordering::Relaxed) > before {
+                    if self.clock.now().saturating_sub(started) >= GOOD_SESSION {
                         self.backoff.reset();
                     }
                     let wait = self.backoff.next_wait(fastrand::f64());
                     self.counters.reconnects.fetch_add(1, Ordering::Relaxed);
-                    tracing::warn!(source = %name, %error, retry_in_ms = wait.as_millis() as u64, "no frames");
+                    let cause = error.to_string();
+                    repeated = if cause == last_cause { repeated + 1 } else { 1 };
+                    last_cause = cause;
+                    // A camera that is away for a night is a dozen lines in the log, not thousands.
+                    if repeated.is_power_of_two() {
+                        tracing::warn!(source = %name, %error, retry_in_ms = wait.as_millis() as u64, repeated, "no frames");
+                    }
                     if opener.wait(wait, &self.shutdown) {
                         self.backoff.reset();
                     }
                 }
             }
         }
-        self.slot.close();
     }
 
     /// Opens the source and hands its frames over until something goes wrong; `Ok` means shutdown.

@@ -1,6 +1,5 @@
 //! `glimpsed classify`
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -8,6 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::{OptionalConfigFile, Streams, models, table};
+use crate::bounded;
 use crate::config::typed::Rotation;
 use crate::error::{Error, Result};
 use crate::frame::{Encoding, Frame};
@@ -96,23 +96,7 @@ fn classify(labeller: &mut Labeller, file: &Path) -> Answer {
 }
 
 fn read(file: &Path) -> Result<Vec<u8>> {
-    let fail = || Error::io(file.display().to_string());
-    let metadata = std::fs::metadata(file).map_err(fail())?;
-    if metadata.is_dir() {
-        return Err(Error::Failed(format!("{} is a directory; name the files in it", file.display())));
-    }
-    // A pipe or a device could keep us waiting for ever.
-    if !metadata.is_file() {
-        return Err(Error::Failed(format!("{} is not a file", file.display())));
-    }
-    let handle = std::fs::File::open(file).map_err(fail())?;
-    let mut bytes = Vec::new();
-    // One byte more than allowed, so that a growing file is noticed too.
-    handle.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(fail())?;
-    if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(Error::Failed(format!("{} has more than {} MiB", file.display(), MAX_FILE_BYTES >> 20)));
-    }
-    Ok(bytes)
+    bounded::read(file, MAX_FILE_BYTES).map_err(|cause| Error::Failed(format!("{} {cause}", file.display())))
 }
 
 fn to_json(file: &Path, answer: &Answer) -> Value {

@@ -12,7 +12,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::Streams;
-use crate::app::App;
+use crate::app::{App, Lifetime};
 use crate::config::Sources;
 use crate::error::{Error, Result};
 use crate::models::catalog;
@@ -27,7 +27,7 @@ pub struct Options {
     #[arg(long)]
     once: bool,
     /// Photographs a second
-    #[arg(long, default_value_t = 1.0, value_name = "N")]
+    #[arg(long, default_value_t = 1.0, value_name = "N", value_parser = parse_fps)]
     fps: f64,
     /// The model
     #[arg(short, long, value_name = "NAME", default_value = "efficientnet-lite0")]
@@ -45,6 +45,8 @@ pub fn run(options: &Options, streams: &mut Streams) -> Result<()> {
         Some(images) => images.canonicalize().map_err(Error::io(images.display().to_string()))?,
         None => catalog::default_directory().join("photos"),
     };
+    // From here on Ctrl-C is attended to, so that it leaves no broker behind.
+    let lifetime = Lifetime::begin()?;
     let broker = Broker::start()?;
     let sources =
         Sources { path: "(demo)".into(), text: configuration(options, &images, broker.port), environment: Vec::new() };
@@ -59,12 +61,16 @@ pub fn run(options: &Options, streams: &mut Streams) -> Result<()> {
     ))?;
     let out = std::mem::replace(&mut streams.out, Box::new(std::io::sink()));
     let subscriber = Subscriber::start(broker.port, options.raw, out)?;
-    let summary = app.run()?;
+    app.run(lifetime)?;
     subscriber.finish();
-    if summary.labelled == 0 {
-        return Err(Error::Failed("no photograph was labelled; the log above says why".into()));
-    }
     Ok(())
+}
+
+fn parse_fps(text: &str) -> std::result::Result<f64, String> {
+    match text.parse() {
+        Ok(fps) if (0.1..=1000.0).contains(&fps) => Ok(fps),
+        _ => Err("must be a number from 0.1 to 1000".into()),
+    }
 }
 
 /// TOML strings hold what JSON strings hold, so JSON's quoting serves.
@@ -103,15 +109,18 @@ impl Broker {
             .stdout(Stdio::null())
             .spawn()
             .map_err(Error::io(program.display().to_string()))?;
-        let broker = Self { child, port, _directory: directory };
+        let mut broker = Self { child, port, _directory: directory };
         broker.wait_until_it_listens()?;
         Ok(broker)
     }
 
-    fn wait_until_it_listens(&self) -> Result<()> {
+    fn wait_until_it_listens(&mut self) -> Result<()> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
         let deadline = Instant::now() + PATIENCE;
         while TcpStream::connect_timeout(&address, PATIENCE).is_err() {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Err(Error::Broker(format!("mosquitto ended at once ({status})")));
+            }
             if Instant::now() > deadline {
                 return Err(Error::Broker(format!("mosquitto does not listen on port {}", self.port)));
             }
@@ -214,7 +223,8 @@ fn summarise(payload: &str) -> String {
 /// it when its standard input, which we hold, is closed.
 fn attended(program: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new("sh");
-    command.args(["-c", "\"$@\" & read -r _; kill $! && wait", "demo"]).arg(program).args(arguments);
+    let script = "exec 3<&0; \"$@\" </dev/null & child=$!; { read -r _ <&3; kill $child; } & wait $child";
+    command.args(["-c", script, "demo"]).arg(program).args(arguments);
     command.stdin(Stdio::piped()).process_group(0);
     command
 }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::app::App;
+use crate::app::{App, Lifetime};
 use crate::config::{DEFAULT_PATH, Sources};
 use crate::error::{Error, Result};
 use crate::telemetry::logging;
@@ -116,9 +116,10 @@ impl Arguments {
 }
 
 fn run(file: &ConfigFile, streams: &mut Streams) -> Result<()> {
+    let lifetime = Lifetime::begin()?;
     let sources = Sources::read(&file.path)?;
     let config = sources.load()?;
     logging::init(config.log);
     let out = std::mem::replace(&mut streams.out, Box::new(std::io::sink()));
-    App::build(config, &sources.show_json()?, out)?.run().map(drop)
+    App::build(config, &sources.show_json()?, out)?.run(lifetime).map(drop)
 }

@@ -91,6 +91,10 @@ impl<'a> Document<'a> {
                         return Raw::default();
                     };
                     problems.push(self.explain(&offender));
+                    if problems.len() >= MOST_PROBLEMS {
+                        problems.push(too_many());
+                        return Raw::default();
+                    }
                 }
             }
         }
@@ -119,6 +123,11 @@ impl<'a> Document<'a> {
             Some((key, _)) => Origin::File(self.text[..key.start].matches('\n').count() + 1),
             None => Origin::Default,
         }
+    }
+
+    /// A short value as it stands in the file.
+    fn snippet(&self, span: &Range<usize>) -> Option<&str> {
+        self.text.get(span.clone()).filter(|text| text.len() <= 40 && !text.contains('\n'))
     }
 
     fn explain(&self, offender: &Offender) -> Problem {
@@ -153,7 +162,7 @@ impl<'a> Document<'a> {
         };
         let found = match &offender.text {
             Some(text) => format!("found \"{text}\""),
-            None => format!("found {}", offender.found),
+            None => format!("found {}", self.snippet(&offender.span).unwrap_or(offender.found)),
         };
         Problem { place, title: format!("`{dotted}` must be {}", key.kind.describe()), label: found, hint }
     }
@@ -162,6 +171,18 @@ impl<'a> Document<'a> {
 /// `mqtt.base_topic` -> `GLIMPSED_MQTT_BASE_TOPIC`.
 pub fn variable_name(path: &[String]) -> String {
     format!("{PREFIX}{}", path.join("_").to_uppercase())
+}
+
+/// A file with more mistakes is another kind of file; each costs a reading of the whole.
+const MOST_PROBLEMS: usize = 50;
+
+fn too_many() -> Problem {
+    Problem {
+        place: Place::Nowhere,
+        title: format!("there may be more than these {MOST_PROBLEMS} problems"),
+        label: "the rest was not looked at".into(),
+        hint: None,
+    }
 }
 
 struct Offender {
@@ -209,7 +230,7 @@ fn parse_override<'a>(value: &'a str, kind: &Kind) -> Option<DeValue<'a>> {
         Kind::Integer => parsed.is_integer(),
         Kind::Number => parsed.is_integer() || parsed.is_float(),
         Kind::Switch => parsed.is_bool(),
-        Kind::List => parsed.is_array(),
+        Kind::List(_) => parsed.is_array(),
         Kind::Table | Kind::Text | Kind::Interval | Kind::Choice(_) => false,
     };
     fits.then_some(parsed)

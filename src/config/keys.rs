@@ -25,7 +25,8 @@ pub enum Kind {
     Integer,
     Number,
     Switch,
-    List,
+    /// Of so many, where the number is fixed.
+    List(Option<u64>),
 }
 
 impl Kind {
@@ -42,7 +43,8 @@ impl Kind {
             Self::Integer => "a whole number, zero or more".into(),
             Self::Number => "a number".into(),
             Self::Switch => "true or false".into(),
-            Self::List => "a list in brackets".into(),
+            Self::List(None) => "a list in brackets".into(),
+            Self::List(Some(length)) => format!("a list of {length} numbers in brackets"),
         }
     }
 }
@@ -118,6 +120,6 @@ fn kind(schema: &Value) -> Kind {
     } else if is("boolean") {
         Kind::Switch
     } else {
-        Kind::List
+        Kind::List(schema["minItems"].as_u64())
     }
 }

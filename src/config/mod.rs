@@ -16,6 +16,7 @@ pub mod typed;
 
 use std::path::{Path, PathBuf};
 
+use crate::bounded;
 use diagnostics::{Place, Problem, Problems};
 use document::Document;
 pub use typed::Config;
@@ -52,16 +53,13 @@ impl Sources {
             });
             problems
         };
-        let metadata = std::fs::metadata(path).map_err(|error| {
-            fail(error.to_string(), "name a file with `-c FILE`; `config/glimpsed.toml` explains every key")
-        })?;
-        if !metadata.is_file() || metadata.len() > MAX_BYTES {
-            return Err(fail("not a file of at most 1 MiB".into(), "a configuration is a TOML text file"));
-        }
-        let bytes =
-            std::fs::read(path).map_err(|error| fail(error.to_string(), "is the file readable for this user?"))?;
-        let text = String::from_utf8(bytes).map_err(|error| {
-            fail(format!("not UTF-8 after {} bytes", error.utf8_error().valid_up_to()), "save it as UTF-8 text")
+        let text = bounded::read_text(path, MAX_BYTES).map_err(|cause| {
+            let hint = if path.exists() {
+                "a configuration is a TOML text file of at most 1 MiB"
+            } else {
+                "name a file with `-c FILE`; `config/glimpsed.toml` explains every key"
+            };
+            fail(cause, hint)
         })?;
         Ok(Self { path: path.to_owned(), text, environment: process_environment() })
     }
@@ -112,7 +110,8 @@ impl Sources {
 
 fn process_environment() -> Vec<(String, String)> {
     std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        // What is not UTF-8 is kept with replacement characters, so that it is refused and not overlooked.
+        .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
         .filter(|(name, _)| name.starts_with(document::PREFIX))
         .collect()
 }

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use crate::bounded;
+
 /// A password or token. It can be compared and handed to the protocol that needs it, never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -22,18 +24,10 @@ impl Secret {
     /// # Errors
     /// A sentence that names the cause: unreadable, too long, empty, or not text.
     pub fn from_file(path: &Path) -> Result<Self, String> {
-        let metadata = std::fs::metadata(path).map_err(|error| error.to_string())?;
-        if !metadata.is_file() {
-            return Err("it is not a file".into());
-        }
-        let length = metadata.len();
-        if length > MAX_BYTES {
-            return Err(format!("it has {length} bytes; a password file has at most {MAX_BYTES}"));
-        }
-        let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+        let text = bounded::read_text(path, MAX_BYTES)?;
         match text.lines().next() {
             Some(line) if !line.is_empty() => Ok(Self(line.to_owned())),
-            _ => Err("its first line is empty".into()),
+            _ => Err("has an empty first line".into()),
         }
     }
 

@@ -16,7 +16,8 @@ pub fn effective(config: &Config, raw: &Raw, document: &Document<'_>) -> String 
             if !out.is_empty() {
                 out.push('\n');
             }
-            out.push_str(&format!("[{}]\n", parents.join(".")));
+            let quoted: Vec<String> = parents.iter().map(|part| quoted(part)).collect();
+            out.push_str(&format!("[{}]\n", quoted.join(".")));
             table = parents.to_vec();
         }
         out.push_str(&format!("{:<44} # {}\n", format!("{name} = {value}"), describe(&origin)));
@@ -31,6 +32,12 @@ pub fn effective_json(config: &Config, raw: &Raw, document: &Document<'_>) -> Va
         .map(|(path, value, origin)| (path.join("."), json!({ "value": value, "origin": describe(&origin) })))
         .collect::<serde_json::Map<_, _>>()
         .into()
+}
+
+/// A name as it may stand in a table's head.
+fn quoted(part: &str) -> String {
+    let bare = part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    if bare { part.to_owned() } else { Value::from(part).to_string() }
 }
 
 fn describe(origin: &Origin) -> String {

@@ -150,6 +150,12 @@ impl Checker<'_, '_> {
         self.within(path, value, low, high);
     }
 
+    fn not_longer(&mut self, path: &[&str], text: &str, max_bytes: usize) {
+        if text.len() > max_bytes {
+            self.complain(path, &format!("must have at most {max_bytes} bytes"), format!("found {}", text.len()), None);
+        }
+    }
+
     fn device(&mut self) -> Device {
         let id = self.raw.device.id.clone().unwrap_or_else(default_id);
         if !is_id(&id) {
@@ -162,6 +168,7 @@ impl Checker<'_, '_> {
             );
         }
         let name = self.raw.device.name.clone().unwrap_or_else(|| id.clone());
+        self.not_longer(&["device", "name"], &name, 128);
         Device { id, name }
     }
 
@@ -331,11 +338,9 @@ impl Checker<'_, '_> {
             );
         }
         for (key, value) in [("mean", file.mean), ("std", file.std)] {
+            let (low, high) = if key == "std" { (1e-6, 1e6) } else { (-1e6, 1e6) };
             for number in value.into_iter().flatten() {
-                if !number.is_finite() || (key == "std" && number <= 0.0) {
-                    let wrong = if key == "std" { "must be three numbers above zero" } else { "must be three numbers" };
-                    self.complain(&place(key), wrong, format!("found {number}"), None);
-                }
+                self.within(&place(key), number, low, high);
             }
         }
         for size in file.input.into_iter().flatten() {
@@ -437,6 +442,7 @@ impl Checker<'_, '_> {
         if client_id.is_empty() || client_id.len() > 128 || client_id.contains(char::is_control) {
             self.complain(&["mqtt", "client_id"], "must have 1 to 128 bytes", format!("found `{client_id}`"), None);
         }
+        self.not_longer(&["mqtt", "username"], mqtt.username.as_deref().unwrap_or_default(), 256);
         let password = mqtt.password_file.as_ref().and_then(|file| {
             let path = resolve(self.base, file);
             Secret::from_file(&path)
@@ -444,7 +450,7 @@ impl Checker<'_, '_> {
                     self.complain(
                         &["mqtt", "password_file"],
                         "cannot be used",
-                        format!("`{}`: {cause}", path.display()),
+                        format!("`{}` {cause}", path.display()),
                         None,
                     );
                 })

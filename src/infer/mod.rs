@@ -6,6 +6,7 @@ pub mod worker;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::bounded;
 use crate::label::{Labels, ModelId, Ranked, softmax, top_k};
 use crate::models::catalog;
 use crate::models::inspect::Inspection;
@@ -22,7 +23,7 @@ pub trait Classifier: Send {
 }
 
 /// Why a model cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ModelError {
     #[error("cannot read `{path}`: {cause}")]
     Unreadable { path: String, cause: String },
@@ -42,6 +43,10 @@ pub enum ModelError {
     LabelCount { classes: usize, labels: String, found: usize },
     #[error("does not say how its input is scaled; set `mean` and `std` in [models.{name}]")]
     UnknownScaling { name: String },
+    #[error(
+        "gives numbers that add up to {sum}, which are no probabilities; leave `scores` out or set it to \"logits\""
+    )]
+    NotProbabilities { sum: f32 },
     #[error("cannot be evaluated: {cause}")]
     Evaluation { cause: String },
 }
@@ -84,7 +89,18 @@ impl Model {
                 cause: "it answers a black picture with something that is no number".into(),
             });
         }
+        model.check_scores()?;
         Ok(model)
+    }
+
+    /// Numbers that were declared to be probabilities must be some; those of the warm-up are at hand.
+    fn check_scores(&self) -> Result<(), ModelError> {
+        let sum: f32 = self.scores.iter().sum();
+        let probabilities = self.scores.iter().all(|score| (-0.01..=1.01).contains(score)) && (sum - 1.0).abs() < 0.1;
+        if self.inspection.scores == Scores::Softmax && !probabilities {
+            return Err(ModelError::NotProbabilities { sum });
+        }
+        Ok(())
     }
 
     /// One probability per label.
@@ -148,15 +164,14 @@ fn read_labels(source: &LabelSource) -> Result<(Labels, String), ModelError> {
 /// A label file of a megabyte has some 50 000 classes.
 const MAX_LABEL_BYTES: u64 = 1 << 20;
 
+/// Home Assistant shows at most 255 characters of a state.
+const MAX_LABEL_LENGTH: usize = 255;
+
 fn read_label_file(path: &Path) -> Result<String, ModelError> {
     let unreadable = |cause: String| ModelError::Unreadable { path: path.display().to_string(), cause };
-    let metadata = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?;
-    if !metadata.is_file() {
-        return Err(unreadable("it is not a file".into()));
+    let text = bounded::read_text(path, MAX_LABEL_BYTES).map_err(|cause| unreadable(format!("it {cause}")))?;
+    match text.lines().position(|line| line.len() > MAX_LABEL_LENGTH) {
+        Some(line) => Err(unreadable(format!("line {} has more than {MAX_LABEL_LENGTH} bytes", line + 1))),
+        None => Ok(text),
     }
-    let length = metadata.len();
-    if length > MAX_LABEL_BYTES {
-        return Err(unreadable(format!("it has {length} bytes, too many for a list of labels")));
-    }
-    std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))
 }

@@ -13,8 +13,12 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 use crate::frame::{Encoding, RawFormat};
 use crate::jpeg::{START, Scan, Scanner, huffman};
 
-/// Pictures with more pixels are refused before decoding; 64 megapixels take 192 MB, which a Raspberry Pi 3 still has.
+/// Pictures with more pixels are refused before decoding.
 pub const MAX_PIXELS: u64 = 64_000_000;
+
+/// Pictures that take more memory in their own format are refused too: 64 megapixels of 8-bit RGB take 192 MB, of 16-bit
+/// RGBA 512 MB. To turn or convert a picture takes as much again.
+const MAX_DECODED_BYTES: u64 = 200_000_000;
 
 /// Rows of red, green and blue bytes without padding. One value is used again for every frame.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,6 +39,8 @@ pub enum DecodeError {
     Truncated { kind: &'static str },
     #[error("has {width}x{height} pixels; at most {} megapixels are decoded", MAX_PIXELS / 1_000_000)]
     TooLarge { width: u64, height: u64 },
+    #[error("takes {} MB when decoded; at most {} are allowed", bytes / 1_000_000, MAX_DECODED_BYTES / 1_000_000)]
+    TooManyBytes { bytes: u64 },
     #[error("is a damaged {kind} picture: {cause}")]
     Corrupt { kind: &'static str, cause: String },
     #[error("has an odd size of {width}x{height}, which {format:?} cannot have")]
@@ -93,6 +99,9 @@ fn upright(
 ) -> Result<DynamicImage, DecodeError> {
     let (width, height) = decoder.dimensions();
     check_size(width.into(), height.into())?;
+    if decoder.total_bytes() > MAX_DECODED_BYTES {
+        return Err(DecodeError::TooManyBytes { bytes: decoder.total_bytes() });
+    }
     let orientation = decoder.orientation().map_err(&explain)?;
     let mut picture = DynamicImage::from_decoder(decoder).map_err(&explain)?;
     picture.apply_orientation(orientation);

@@ -1,5 +1,7 @@
 //! Log lines on standard error.
 
+use std::io::IsTerminal;
+
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
@@ -19,7 +21,9 @@ pub fn init(log: Log) {
     // Libraries speak of their own matters; what concerns the user is said here in the user's words.
     let filter = Targets::new().with_target("glimpsed", level).with_default(Level::ERROR);
     let registry = tracing_subscriber::registry().with(filter);
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+    // Colours are for a person, not for the journal.
+    let coloured = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false).with_ansi(coloured);
     // The only error is that a subscriber is already set, as in tests that run several commands.
     let _ = match log.format {
         LogFormat::Text => registry.with(layer.compact()).try_init(),

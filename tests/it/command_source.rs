@@ -64,6 +64,33 @@ fn what_the_program_started_ends_with_the_daemon() {
 }
 
 #[test]
+fn a_program_that_ignores_sigterm_does_not_outlive_a_second_signal() {
+    let mut daemon = daemon("trap '' TERM; echo child $$ >&2; while true; do cat ROCKET; sleep 0.05; done");
+    let child = daemon.find("child", |line| line.split_once("child ").map(|(_, pid)| pid.trim_matches('"').to_owned()));
+    daemon.line_with("missile");
+    daemon.signal(Signal::INT);
+    daemon.line_with("stopping");
+    daemon.signal(Signal::INT);
+    daemon.wait();
+    let state = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+    assert!(state.is_empty() || state.contains(" Z "), "{state}");
+}
+
+#[test]
+fn a_program_that_ends_again_and_again_is_started_less_and_less_often() {
+    let mut daemon = daemon("cat ROCKET");
+    let waits: Vec<u64> = (0..4)
+        .map(|_| {
+            daemon.find("wait", |line| {
+                let (_, rest) = line.split_once("retry_in_ms=")?;
+                rest.split(' ').next()?.parse().ok()
+            })
+        })
+        .collect();
+    assert!(waits[3] > 2 * waits[0], "{waits:?}");
+}
+
+#[test]
 fn a_program_that_ignores_sigterm_is_killed() {
     let mut daemon = daemon("trap '' TERM; while true; do cat ROCKET; sleep 0.05; done");
     daemon.line_with("missile");

@@ -277,6 +277,34 @@ fn a_reader_that_goes_away_does_not_stop_the_daemon() {
 }
 
 #[test]
+fn a_reader_that_stalls_does_not_stop_the_daemon() {
+    let broker = Broker::start();
+    let mut subscriber = broker.subscribe("glimpsed/#", &[]);
+    let config = ConfigFile::replay(50, &with_broker(&broker.url(), "[stdout]\nformat = \"json\"\n"));
+    let mut child =
+        glimpsed(&["run", "-c", &config.path()]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("starts");
+    // A pipe holds 64 KiB, and the queue behind it 256 lines of some 500 bytes: 400 labels overflow both.
+    subscriber.find("400 labels", |message| {
+        (message.topic.ends_with("/classification") && message.json()["seq"].as_u64() >= Some(400)).then_some(())
+    });
+    let asked = Instant::now();
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::TERM).expect("running");
+    assert!(child.wait().expect("ends").success());
+    assert!(asked.elapsed() < STOP, "took {:?}", asked.elapsed());
+}
+
+#[test]
+fn a_source_without_a_picture_ends_with_an_error() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("empty.mjpeg");
+    std::fs::write(&path, "").expect("writable");
+    let config = ConfigFile::new(&format!("[camera]\nsource = \"replay\"\npath = {path:?}\nloop = false\n"));
+    let mut daemon = config.daemon();
+    assert_eq!(daemon.wait().code(), Some(1));
+    assert!(daemon.rest().iter().any(|line| line.contains("the source has ended and nothing was labelled")));
+}
+
+#[test]
 fn a_missing_camera_is_retried_and_never_ends_the_daemon() {
     let config = ConfigFile::new("[camera]\ndevice = \"/dev/video-none\"\nreconnect_min = \"50ms\"\n");
     let mut daemon = config.daemon();

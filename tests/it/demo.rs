@@ -33,6 +33,24 @@ fn ctrl_c_ends_the_demo_and_its_broker() {
 }
 
 #[test]
+fn ctrl_c_during_the_start_leaves_no_broker_behind() {
+    for milliseconds in [20, 80, 150, 300] {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let mut command = glimpsed(&["demo", "--fps", "20"]);
+        let mut demo = Running::start(command.env("TMPDIR", directory.path()));
+        std::thread::sleep(std::time::Duration::from_millis(milliseconds));
+        demo.signal(Signal::INT);
+        demo.wait();
+        drop(demo);
+        let left = std::fs::read_dir(directory.path()).expect("readable").count();
+        assert_eq!(left, 0, "after {milliseconds} ms");
+        let broker = format!("{}", directory.path().display());
+        let found = std::process::Command::new("pgrep").args(["-f", &broker]).output().expect("pgrep");
+        assert!(found.stdout.is_empty(), "after {milliseconds} ms: {}", String::from_utf8_lossy(&found.stdout));
+    }
+}
+
+#[test]
 fn a_directory_without_photographs_fails_with_the_reason() {
     let ran = run(&["demo", "--once", "--images", fixture("logits").to_str().expect("UTF-8")]);
     assert_eq!(ran.code, 78);

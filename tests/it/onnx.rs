@@ -190,6 +190,14 @@ fn a_float_model_of_unknown_scaling_asks_for_it() {
 }
 
 #[test]
+fn numbers_that_are_no_probabilities_are_refused_where_probabilities_were_declared() {
+    let mut spec = bundled("efficientnet-lite0");
+    spec.input.scores = Some(Scores::Softmax);
+    let error = Model::load(&spec).err().expect("refused").to_string();
+    assert!(error.contains("are no probabilities; leave `scores` out"), "{error}");
+}
+
+#[test]
 fn labels_that_do_not_match_are_refused_with_both_counts() {
     let error =
         Fixture::of(&mean_colour(1, DataType::Float)).load("one\ntwo\nthree\nfour\nfive").err().expect("refused");

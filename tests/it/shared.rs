@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use glimpsed::models::inspect::Precision;
 use glimpsed::models::spec::{ModelSpec, Scores};
 
-use crate::bundle::compare_with_reference;
+use crate::bundle::{compare_with_reference, compare_with_reference_but_for};
 use crate::support::{ConfigFile, bundled, model, run, shared};
 
 fn mobilenet(directory: &Path, name: &str) -> ModelSpec {
@@ -26,8 +26,10 @@ fn int8_models_name_the_same_class_as_onnxruntime() {
     let Some(directory) = shared("models") else { return };
     // Logits here: 0.29 was measured, and onnxruntime differs from itself without its optimisations by up to 0.36.
     assert!(compare_with_reference(&mobilenet(&directory, "mobilenet-v2-int8")) < 0.5);
-    // Probabilities here: 0.02 was measured.
-    assert!(compare_with_reference(&mobilenet(&directory, "mobilenet-v2-int8-nhwc-u8")) < 0.05);
+    // Probabilities here: 0.02 was measured. On the cat the two best classes, both cats, are one step of the quantised
+    // logits apart (0.3125 and 0.28125), and rounding decides.
+    let other = mobilenet(&directory, "mobilenet-v2-int8-nhwc-u8");
+    assert!(compare_with_reference_but_for(&other, Some("chelsea")) < 0.05);
 }
 
 #[test]

@@ -137,7 +137,7 @@ impl<'a> Graph<'a> {
         };
         if channels.is_some_and(|channels| channels != 3) {
             return Err(refuse(format!(
-                "its input {} has {} channels where {layout:?} has 3",
+                "its input {} has {} channels, not 3",
                 Shape(&shape),
                 channels.unwrap_or_default()
             )));

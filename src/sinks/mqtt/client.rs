@@ -207,7 +207,13 @@ impl Connection {
                 ConnectionError::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
                     "connection refused; is the broker running, and is this its port?".into()
                 }
+                ConnectionError::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                    "the answer was not MQTT; is this port a broker's?".into()
+                }
                 ConnectionError::Io(error) => error.to_string(),
+                ConnectionError::MqttState(_) if !self.counters.connected.load(Ordering::Relaxed) => {
+                    "the answer was not MQTT; is this port a broker's?".into()
+                }
                 ConnectionError::MqttState(error) => format!("the connection broke: {error}"),
                 other => other.to_string(),
             },

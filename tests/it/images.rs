@@ -24,6 +24,12 @@ fn classify(name: &str) -> Result<String, String> {
     }
 }
 
+fn load(name: &str) -> RgbImage {
+    let mut picture = RgbImage::default();
+    decode(Encoding::File, &std::fs::read(fixture("images").join(name)).expect(name), &mut picture).expect(name);
+    picture
+}
+
 fn cats(name: &str) {
     let label = classify(name).expect(name);
     assert!(label.contains("cat") || label == "tabby", "{name}: {label}");
@@ -45,11 +51,6 @@ fn grey_and_palette_pictures_are_labelled() {
 
 #[test]
 fn a_photograph_is_turned_the_way_its_orientation_tag_says() {
-    let load = |name: &str| {
-        let mut picture = RgbImage::default();
-        decode(Encoding::File, &std::fs::read(fixture("images").join(name)).expect(name), &mut picture).expect(name);
-        picture
-    };
     let (turned, upright) = (load("exif-rotated-6.jpg"), load("upright.jpg"));
     assert_eq!((turned.width, turned.height), (upright.width, upright.height));
     let sum: u64 = turned.pixels.iter().zip(&upright.pixels).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
@@ -60,11 +61,6 @@ fn a_photograph_is_turned_the_way_its_orientation_tag_says() {
 
 #[test]
 fn sixteen_bits_are_scaled_not_cut() {
-    let load = |name: &str| {
-        let mut picture = RgbImage::default();
-        decode(Encoding::File, &std::fs::read(fixture("images").join(name)).expect(name), &mut picture).expect(name);
-        picture
-    };
     let picture = load("grey-16bit.png");
     assert!(picture.pixels.chunks(3).all(|pixel| pixel[0] == pixel[1] && pixel[1] == pixel[2]));
     let brightest = picture.pixels.iter().max().expect("pixels");

@@ -92,10 +92,7 @@ fn sizes(device: &Device, fourcc: v4l::FourCC) -> Vec<String> {
 }
 
 fn fps(interval: &FrameIntervalEnum) -> String {
-    let rate = |interval: &v4l::Fraction| {
-        let rate = f64::from(interval.denominator) / f64::from(interval.numerator.max(1));
-        format!("{}", (rate * 100.0).round() / 100.0)
-    };
+    let rate = |interval: &v4l::Fraction| format!("{}", (super::v4l2::rate(*interval) * 100.0).round() / 100.0);
     match interval {
         FrameIntervalEnum::Discrete(interval) => rate(interval),
         // The longest interval is the lowest rate.

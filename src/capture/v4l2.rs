@@ -1,8 +1,8 @@
 //! USB cameras through V4L2, streamed with the `v4l` crate.
 //!
-//! nokhwa, which brings this crate, lists the cameras ([`super::discover`]). Its own streaming waits without a timeout, ignores how many bytes
-//! the driver wrote, refuses cameras whose frame rate is not a whole number, asks for grey as "GRAY" where V4L2 says
-//! "GREY", and takes sizes that a driver gives as a range for a diagonal.
+//! nokhwa, which brings this crate, lists the cameras ([`super::discover`]). Its own streaming waits without a timeout,
+//! ignores how many bytes the driver wrote, refuses cameras whose frame rate is not a whole number, asks for grey as
+//! "GRAY" where V4L2 says "GREY", and takes sizes that a driver gives as a range for a diagonal.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -280,7 +280,8 @@ fn nearest_interval(device: &Device, format: &Format, fps: f64) -> Fraction {
     nearest.unwrap_or_else(|| Fraction::new(1000, (1000.0 * fps).round() as u32))
 }
 
-fn rate(interval: Fraction) -> f64 {
+/// Frames a second.
+pub(super) fn rate(interval: Fraction) -> f64 {
     f64::from(interval.denominator) / f64::from(interval.numerator.max(1))
 }
 

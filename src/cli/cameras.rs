@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::{OptionalConfigFile, Streams};
 use crate::capture::discover::{CameraInfo, cameras};
 use crate::capture::{self, CaptureError, Read};
+use crate::config::raw::RawCamera;
 use crate::config::typed::CameraSource;
 use crate::error::{Error, Result};
 use crate::preprocess::decode::{RgbImage, decode};
@@ -91,13 +92,8 @@ fn run_probe(probe: &Probe, streams: &mut Streams) -> Result<()> {
         match &mut camera.source {
             CameraSource::V4l2 { device, .. } => device.clone_from(asked),
             other => {
-                *other = CameraSource::V4l2 {
-                    device: asked.clone(),
-                    width: 640,
-                    height: 480,
-                    fps: 10.0,
-                    format: crate::config::raw::FormatChoice::Auto,
-                }
+                let RawCamera { width, height, fps, format, .. } = RawCamera::default();
+                *other = CameraSource::V4l2 { device: asked.clone(), width, height, fps, format };
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Who this device is when nobody has said so.
+//! Who this device is on the broker when nobody has said so, and which names can be said.
 
 use sha2::{Digest, Sha256};
 
@@ -26,4 +26,17 @@ pub fn default_client_id(device_id: &str) -> String {
     let digest = Sha256::digest(format!("glimpsed {} {device_id}", machine.trim()));
     let suffix: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
     format!("glimpsed-{device_id}-{suffix}")
+}
+
+/// What keeps `topic` from being the first part of every topic.
+pub fn topic_problem(topic: &str) -> Option<&'static str> {
+    if topic.is_empty() || topic.len() > 256 {
+        Some("must have 1 to 256 bytes")
+    } else if topic.contains(['+', '#', '\0']) {
+        Some("must not hold the wildcards `+` and `#`")
+    } else if topic.starts_with(['/', '$']) || topic.ends_with('/') {
+        Some("must not start with `/` or `$`, nor end with `/`")
+    } else {
+        None
+    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::broker_url::BrokerUrl;
 use super::diagnostics::{Problem, Problems, list, suggestion};
 use super::document::Document;
-use super::identity::{clean_id, default_client_id, default_id, is_id};
+use super::identity::{clean_id, default_client_id, default_id, is_id, topic_problem};
 use super::interval::Interval;
 use super::raw::{self, LevelChoice, LogFormat, Raw, SourceKind, StdoutChoice};
 use super::secrets::Secret;
@@ -478,18 +478,6 @@ impl Checker<'_, '_> {
                 None
             }
         }
-    }
-}
-
-fn topic_problem(topic: &str) -> Option<&'static str> {
-    if topic.is_empty() || topic.len() > 256 {
-        Some("must have 1 to 256 bytes")
-    } else if topic.contains(['+', '#', '\0']) {
-        Some("must not hold the wildcards `+` and `#`")
-    } else if topic.starts_with(['/', '$']) || topic.ends_with('/') {
-        Some("must not start with `/` or `$`, nor end with `/`")
-    } else {
-        None
     }
 }
 

@@ -136,6 +136,7 @@ fn describe(model: &Inspection) -> String {
             ),
         ),
         ("operators", operators.join(", ")),
+        ("runs on", model.not_native.as_ref().map_or(model.backend.clone(), |why| format!("{}: {why}", model.backend))),
     ];
     render(&rows.map(|(name, value)| vec![name.to_owned(), value]))
 }

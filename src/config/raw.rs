@@ -120,11 +120,12 @@ pub struct RawModel {
     /// Where catalogue models are kept. Default: `share/glimpsed/models` beside the program, or `models` in a checkout.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub directory: Option<PathBuf>,
+    pub backend: BackendChoice,
 }
 
 impl Default for RawModel {
     fn default() -> Self {
-        Self { active: "efficientnet-lite0".into(), directory: None }
+        Self { active: "efficientnet-lite0".into(), directory: None, backend: BackendChoice::Auto }
     }
 }
 
@@ -166,6 +167,16 @@ pub struct RawModelFile {
     /// What the model's numbers are; found out from the graph when `auto`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scores: Option<ScoreChoice>,
+}
+
+/// What runs the network: `auto` (the native kernels where they can run all of it, else tract), `native` or `tract`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum BackendChoice {
+    #[default]
+    Auto,
+    Native,
+    Tract,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]

@@ -12,7 +12,9 @@ use super::raw::{self, LevelChoice, LogFormat, Raw, SourceKind, StdoutChoice};
 use super::secrets::Secret;
 use crate::capture::pictures_in;
 use crate::models::catalog;
-use crate::models::spec::{ChannelOrder, FitChoice, InputHints, LabelSource, Layout, ModelSpec, Scores, resolve};
+use crate::models::spec::{
+    Backend, ChannelOrder, FitChoice, InputHints, LabelSource, Layout, ModelSpec, Scores, resolve,
+};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
@@ -301,6 +303,13 @@ impl Checker<'_, '_> {
                 None => models.push(spec),
             }
         }
+        for model in &mut models {
+            model.backend = match self.raw.model.backend {
+                raw::BackendChoice::Auto => Backend::Auto,
+                raw::BackendChoice::Native => Backend::Native,
+                raw::BackendChoice::Tract => Backend::Tract,
+            };
+        }
         models
     }
 
@@ -384,6 +393,7 @@ impl Checker<'_, '_> {
             },
             sha256: file.sha256.as_ref().map(|sha256| sha256.to_lowercase()).or(catalogued),
             input: own.or(known.map(catalog::Entry::hints).unwrap_or_default()),
+            backend: Backend::Auto,
         }
     }
 

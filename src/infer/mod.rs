@@ -1,5 +1,8 @@
 //! From a tensor to class probabilities.
 
+mod load;
+pub mod native;
+pub mod onnx;
 mod tract;
 pub mod worker;
 
@@ -35,6 +38,8 @@ pub enum ModelError {
     ExternalData { location: String },
     #[error("uses operators that are not supported: {operators}")]
     UnsupportedOperators { operators: String },
+    #[error("cannot run on the native kernels: {reason}; leave `backend` out, and tract runs it")]
+    NotNative { reason: String },
     #[error("is not a picture classifier: {cause}")]
     NotAClassifier { cause: String },
     #[error(
@@ -67,7 +72,7 @@ impl Model {
     /// # Errors
     /// Whatever is wrong with the file, its labels or what was declared of it.
     pub fn load(spec: &ModelSpec) -> Result<Self, ModelError> {
-        let (classifier, mut inspection) = tract::load(spec)?;
+        let (classifier, mut inspection) = load::load(spec)?;
         let (labels, labels_name) = read_labels(&spec.labels)?;
         inspection.background_class = match inspection.classes.checked_sub(labels.len()) {
             Some(0) => false,
@@ -149,7 +154,7 @@ impl Model {
 /// # Errors
 /// Whatever is wrong with the file.
 pub fn inspect(spec: &ModelSpec) -> Result<Inspection, ModelError> {
-    let (_, mut inspection) = tract::load(spec)?;
+    let (_, mut inspection) = load::load(spec)?;
     inspection.background_class = inspection.classes == 1001 && spec.labels == LabelSource::ImageNet;
     Ok(inspection)
 }

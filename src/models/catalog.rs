@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-use super::spec::{InputHints, LabelSource, ModelSpec};
+use super::spec::{Backend, InputHints, LabelSource, ModelSpec};
 
 /// One entry of `models/catalog.toml`.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -41,6 +41,7 @@ impl Entry {
             labels: LabelSource::ImageNet,
             sha256: Some(self.sha256.clone()),
             input: self.hints(),
+            backend: Backend::Auto,
         }
     }
 

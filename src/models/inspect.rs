@@ -28,6 +28,10 @@ pub struct Inspection {
     pub scores: Scores,
     /// Operators and how often each occurs, most frequent first.
     pub operators: Vec<(String, usize)>,
+    /// What runs it on this machine.
+    pub backend: String,
+    /// Why it is not the native kernels, where it is not.
+    pub not_native: Option<String>,
 }
 
 /// In what arithmetic the file's weights are stored.

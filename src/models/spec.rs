@@ -13,6 +13,18 @@ pub struct ModelSpec {
     /// Lower-case hexadecimal; the file must hash to it.
     pub sha256: Option<String>,
     pub input: InputHints,
+    pub backend: Backend,
+}
+
+/// What runs a network.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Backend {
+    /// Our own kernels where they can run the whole network on this processor, else tract.
+    #[default]
+    Auto,
+    Native,
+    Tract,
 }
 
 /// Where the names of the classes come from.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use glimpsed::config::typed::Rotation;
 use glimpsed::infer::Model;
-use glimpsed::models::spec::{InputHints, LabelSource, Layout, ModelSpec, Scores};
+use glimpsed::models::spec::{Backend, InputHints, LabelSource, Layout, ModelSpec, Scores};
 use glimpsed::preprocess::decode::RgbImage;
 use glimpsed::preprocess::{Preprocessor, Tensor};
 use prost::Message;
@@ -103,6 +103,7 @@ impl Fixture {
             labels: LabelSource::File(file),
             sha256: None,
             input: InputHints { mean: Some([0.0; 3]), std: Some([1.0; 3]), ..InputHints::default() },
+            backend: Backend::Auto,
         }
     }
 

@@ -8,7 +8,7 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use glimpsed::models::spec::{InputHints, LabelSource, ModelSpec};
+use glimpsed::models::spec::{Backend, InputHints, LabelSource, ModelSpec};
 use serde_json::Value;
 
 /// Far longer than anything takes on a busy machine; only a failure waits for it.
@@ -43,7 +43,7 @@ pub fn model(name: &str, path: PathBuf, scaling: Option<(f32, f32)>) -> ModelSpe
         std: scaling.map(|(_, std)| [std; 3]),
         ..InputHints::default()
     };
-    ModelSpec { name: name.into(), path, labels: LabelSource::ImageNet, sha256: None, input }
+    ModelSpec { name: name.into(), path, labels: LabelSource::ImageNet, sha256: None, input, backend: Backend::Auto }
 }
 
 pub fn bundled(name: &str) -> ModelSpec {

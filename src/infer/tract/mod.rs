@@ -1,113 +1,66 @@
-//! The general backend: whatever tract can run. Only this folder names tract.
+//! The general backend: whatever tract can run.
 
-mod graph;
 mod quantised_ends;
 
-use std::fs::File;
-use std::io::Read;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use sha2::{Digest, Sha256};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::ops::Cost;
 
+use super::onnx::pb::ModelProto;
 use super::{Classifier, ModelError};
-use crate::models::inspect::Inspection;
-use crate::models::spec::{Element, InputSpec, ModelSpec};
+use crate::models::spec::{Element, InputSpec};
 use crate::preprocess;
-use graph::Graph;
 
-/// The largest classifiers in use have some 600 MB; more would not run on the boards this is for.
-const MAX_FILE_BYTES: u64 = 1 << 30;
+/// A network that is ready to run, and what became known of it on the way.
+pub struct Loaded {
+    pub classifier: Box<dyn Classifier>,
+    /// Multiply-accumulate operations for one picture.
+    pub macs: u64,
+    /// Of the output.
+    pub shape: Vec<usize>,
+}
 
-/// Reads and optimises the model.
-pub fn load(spec: &ModelSpec) -> Result<(Box<dyn Classifier>, Inspection), ModelError> {
-    let path = spec.path.display().to_string();
-    let (mut proto, sha256, file_bytes) = read(spec, &path)?;
-    let graph = Graph::new(&proto, &path)?;
-    graph.refuse_external_data()?;
-    graph.refuse_unknown_operators()?;
-    let (input, input_name) = graph.input(spec)?;
-    let (parameters, operators) = (graph.parameters(), graph.operators());
-    let (precision, scores) = (graph.precision(), spec.input.scores.unwrap_or_else(|| graph.scores()));
-    let opset = graph.opset();
-    let producer = proto.producer_name.clone();
-
+/// Optimises the model. `input_name` is the graph's name for `input`.
+///
+/// # Errors
+/// When an operator is unknown to tract, or the graph contradicts itself.
+pub fn load(mut proto: ModelProto, input: &InputSpec, input_name: &str) -> Result<Loaded, ModelError> {
+    refuse_unknown_operators(&proto)?;
     quantised_ends::lift_output(&mut proto);
     let dequantise = match input.element {
-        Element::U8 => quantised_ends::lift_input(&mut proto, &input_name),
+        Element::U8 => quantised_ends::lift_input(&mut proto, input_name),
         Element::F32 => None,
     };
     let element = if dequantise.is_some() { Element::F32 } else { input.element };
-    let typed = guarded(|| typed_model(&proto, &input, element))?;
+    let typed = guarded(|| typed_model(&proto, input, element))?;
     // The protobuf holds a second copy of every weight.
     drop(proto);
-    let output = output_shape(&typed)?;
+    let shape = output_shape(&typed)?;
     let macs = multiply_accumulates(&typed);
     let plan = guarded(|| typed.into_optimized()?.into_runnable())?;
     let state = plan.spawn().map_err(|error| evaluation(&error))?;
-    let inspection = Inspection {
-        name: spec.name.clone(),
-        path,
-        sha256,
-        file_bytes,
-        opset,
-        producer,
-        precision,
-        parameters,
-        macs,
-        classes: output.iter().product(),
-        output,
-        input: input.clone(),
-        background_class: false,
-        scores,
-        operators,
-    };
-    Ok((Box::new(TractClassifier { state, input, dequantise }), inspection))
+    let classifier = Box::new(TractClassifier { state, input: input.clone(), dequantise });
+    Ok(Loaded { classifier, macs, shape })
 }
 
-/// Reads the file once: hashed while it is parsed.
-fn read(spec: &ModelSpec, path: &str) -> Result<(tract_onnx::pb::ModelProto, String, u64), ModelError> {
-    let unreadable = |cause: String| ModelError::Unreadable { path: path.to_owned(), cause };
-    let metadata = std::fs::metadata(&spec.path).map_err(|error| unreadable(error.to_string()))?;
-    if !metadata.is_file() {
-        return Err(unreadable("it is not a file".into()));
+fn refuse_unknown_operators(proto: &ModelProto) -> Result<(), ModelError> {
+    let known = tract_onnx::onnx().op_register;
+    let nodes = proto.graph.iter().flat_map(|graph| &graph.node);
+    let unknown: BTreeMap<&str, &str> = nodes
+        .filter(|node| !known.0.contains_key(&node.op_type))
+        .map(|node| (node.op_type.as_str(), node.name.as_str()))
+        .collect();
+    if unknown.is_empty() {
+        return Ok(());
     }
-    let file = File::open(&spec.path).map_err(|error| unreadable(error.to_string()))?;
-    let not_onnx = |cause: &str| ModelError::NotOnnx { path: path.to_owned(), cause: cause.to_owned() };
-    match metadata.len() {
-        0 => return Err(not_onnx("it is empty (0 bytes)")),
-        length if length > MAX_FILE_BYTES => {
-            return Err(unreadable(format!("it has {length} bytes; at most 1 GiB is read")));
-        }
-        _ => {}
-    }
-    let mut hashing = Hashing { inner: file.take(MAX_FILE_BYTES), hasher: Sha256::new() };
-    let parsed = tract_onnx::onnx().proto_model_for_read(&mut hashing);
-    let found: String = hashing.hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    if let Some(expected) = &spec.sha256
-        && *expected != found
-    {
-        return Err(ModelError::WrongHash { path: path.to_owned(), expected: expected.clone(), found });
-    }
-    let proto = parsed.map_err(|_| not_onnx("its protobuf is cut short or damaged"))?;
-    Ok((proto, found, metadata.len()))
+    let named: Vec<String> =
+        unknown.iter().map(|(operator, node)| format!("`{operator}` (at node `{node}`)")).collect();
+    Err(ModelError::UnsupportedOperators { operators: named.join(", ") })
 }
 
-struct Hashing<R> {
-    inner: R,
-    hasher: Sha256,
-}
-
-impl<R: Read> Read for Hashing<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        self.hasher.update(&buffer[..read]);
-        Ok(read)
-    }
-}
-
-fn typed_model(proto: &tract_onnx::pb::ModelProto, input: &InputSpec, element: Element) -> TractResult<TypedModel> {
+fn typed_model(proto: &ModelProto, input: &InputSpec, element: Element) -> TractResult<TypedModel> {
     let fact = match element {
         Element::F32 => f32::fact(input.shape()),
         Element::U8 => u8::fact(input.shape()),

@@ -1,8 +1,8 @@
-//! What an ONNX graph says of itself, read from the protobuf that tract parsed.
+//! What an ONNX graph says of itself, read from its protobuf.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use tract_onnx::pb::{
+use super::pb::{
     AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, tensor_proto, tensor_shape_proto, type_proto,
 };
 
@@ -66,20 +66,6 @@ impl<'a> Graph<'a> {
                 Err(ModelError::ExternalData { location: location.map_or(String::new(), |entry| entry.value.clone()) })
             }
         }
-    }
-
-    pub fn refuse_unknown_operators(&self) -> Result<(), ModelError> {
-        let known = tract_onnx::onnx().op_register;
-        let unknown: BTreeMap<&str, &str> = (self.graph.node.iter())
-            .filter(|node| !known.0.contains_key(&node.op_type))
-            .map(|node| (node.op_type.as_str(), node.name.as_str()))
-            .collect();
-        if unknown.is_empty() {
-            return Ok(());
-        }
-        let named: Vec<String> =
-            unknown.iter().map(|(operator, node)| format!("`{operator}` (at node `{node}`)")).collect();
-        Err(ModelError::UnsupportedOperators { operators: named.join(", ") })
     }
 
     /// The input as the file declares it, completed by what the configuration or the catalogue says; and its name.

@@ -1,0 +1,357 @@
+//! AVX-512 with VNNI: Ice Lake, Zen 4 and their successors.
+//!
+//! A tile is rows x panels accumulators of one register each; for every input channel a panel's weights are loaded once
+//! and multiplied with that channel of every row. Eight rows by three panels fill 24 of the 32 registers.
+
+#![allow(unsafe_code, reason = "intrinsics; every pointer is inside of what `check` has seen")]
+
+use std::arch::x86_64::*;
+
+use super::{Bounds, GROUP, Kernels, LANES, MAX_PANELS, Quant, Requantise, SpanF32, SpanU8, TileF32, TileU8, scalar};
+
+/// These kernels, where the processor has what they need.
+pub fn kernels() -> Option<Kernels> {
+    let has = is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512vl")
+        && is_x86_feature_detected!("avx512vnni");
+    has.then_some(Kernels { name: "avx512-vnni", tile_f32, tile_u8, span_f32, span_u8, quantise, add_u8 })
+}
+
+/// Calls `$inner::<rows, panels>` with both as constants, so that the accumulators are registers.
+macro_rules! with_size {
+    ($rows:expr, $panels:expr, $inner:ident, $arguments:tt) => {
+        match $panels {
+            3 => with_size!(@rows $rows, 3, $inner, $arguments),
+            2 => with_size!(@rows $rows, 2, $inner, $arguments),
+            _ => with_size!(@rows $rows, 1, $inner, $arguments),
+        }
+    };
+    (@rows $rows:expr, $panels:literal, $inner:ident, $arguments:tt) => {
+        match $rows {
+            8 => with_size!(@call 8, $panels, $inner, $arguments),
+            7 => with_size!(@call 7, $panels, $inner, $arguments),
+            6 => with_size!(@call 6, $panels, $inner, $arguments),
+            5 => with_size!(@call 5, $panels, $inner, $arguments),
+            4 => with_size!(@call 4, $panels, $inner, $arguments),
+            3 => with_size!(@call 3, $panels, $inner, $arguments),
+            2 => with_size!(@call 2, $panels, $inner, $arguments),
+            _ => with_size!(@call 1, $panels, $inner, $arguments),
+        }
+    };
+    (@call $rows:literal, $panels:literal, $inner:ident, ($($argument:expr),*)) => {
+        $inner::<$rows, $panels>($($argument),*)
+    };
+}
+
+/// How many panels to work on next, so that none is left to work on alone: four are two and two.
+fn panels_at_once(left: usize) -> usize {
+    if left == MAX_PANELS + 1 { 2 } else { left.min(MAX_PANELS) }
+}
+
+/// # Safety
+/// The processor has the features; `tile.check` has seen the arguments.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+unsafe fn tile_f32(tile: &TileF32, bounds: Bounds, residual: Option<&[f32]>, out: &mut [f32], row_stride: usize) {
+    let mut panel = 0;
+    while panel < tile.panels() {
+        let panels = panels_at_once(tile.panels() - panel);
+        let residual = residual.map_or(std::ptr::null(), <[f32]>::as_ptr);
+        unsafe {
+            with_size!(tile.rows, panels, rows_f32, (tile, panel, bounds, residual, out.as_mut_ptr(), row_stride))
+        };
+        panel += panels;
+    }
+}
+
+/// # Safety
+/// As [`tile_f32`]; `first + PANELS` panels and `ROWS` rows are in the tile, `residual` is null or as long as `out`.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+unsafe fn rows_f32<const ROWS: usize, const PANELS: usize>(
+    tile: &TileF32,
+    first: usize,
+    bounds: Bounds,
+    residual: *const f32,
+    out: *mut f32,
+    row_stride: usize,
+) {
+    unsafe {
+        let bias = tile.bias.as_ptr().add(first * LANES);
+        let mut sums = [[_mm512_setzero_ps(); PANELS]; ROWS];
+        for row in &mut sums {
+            for (panel, sum) in row.iter_mut().enumerate() {
+                *sum = _mm512_loadu_ps(bias.add(panel * LANES));
+            }
+        }
+        let panel_length = tile.taps * tile.depth * LANES;
+        let mut weights = tile.weights.as_ptr().add(first * panel_length);
+        for tap in 0..tile.taps {
+            let mut rows = [tile.source.as_ptr(); ROWS];
+            for (row, &offset) in rows.iter_mut().zip(&tile.offsets[tap * ROWS..]) {
+                *row = row.add(offset as usize);
+            }
+            for channel in 0..tile.depth {
+                let mut column = [_mm512_setzero_ps(); PANELS];
+                for (panel, column) in column.iter_mut().enumerate() {
+                    *column = _mm512_loadu_ps(weights.add(panel * panel_length));
+                }
+                for row in 0..ROWS {
+                    let input = _mm512_set1_ps(*rows[row].add(channel));
+                    for panel in 0..PANELS {
+                        sums[row][panel] = _mm512_fmadd_ps(input, column[panel], sums[row][panel]);
+                    }
+                }
+                weights = weights.add(LANES);
+            }
+        }
+        let (low, high) = (_mm512_set1_ps(bounds.low), _mm512_set1_ps(bounds.high));
+        for (row, sums) in sums.iter().enumerate() {
+            for (panel, &sum) in sums.iter().enumerate() {
+                let at = row * row_stride + (first + panel) * LANES;
+                let sum = if residual.is_null() { sum } else { _mm512_add_ps(sum, _mm512_loadu_ps(residual.add(at))) };
+                _mm512_storeu_ps(out.add(at), _mm512_min_ps(_mm512_max_ps(sum, low), high));
+            }
+        }
+    }
+}
+
+/// # Safety
+/// The processor has the features; `tile.check` has seen the arguments.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+unsafe fn tile_u8(tile: &TileU8, requantise: Requantise, out: &mut [u8], row_stride: usize) {
+    let mut panel = 0;
+    while panel < tile.panels() {
+        let panels = panels_at_once(tile.panels() - panel);
+        unsafe { with_size!(tile.rows, panels, rows_u8, (tile, panel, requantise, out.as_mut_ptr(), row_stride)) };
+        panel += panels;
+    }
+}
+
+/// # Safety
+/// As [`tile_u8`]; `first + PANELS` panels and `ROWS` rows are in the tile.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+unsafe fn rows_u8<const ROWS: usize, const PANELS: usize>(
+    tile: &TileU8,
+    first: usize,
+    requantise: Requantise,
+    out: *mut u8,
+    row_stride: usize,
+) {
+    unsafe {
+        let bias = tile.bias.as_ptr().add(first * LANES);
+        let mut sums = [[_mm512_setzero_si512(); PANELS]; ROWS];
+        for row in &mut sums {
+            for (panel, sum) in row.iter_mut().enumerate() {
+                *sum = _mm512_loadu_si512(bias.add(panel * LANES).cast());
+            }
+        }
+        let panel_length = tile.taps * tile.depth * LANES;
+        let mut weights = tile.weights.as_ptr().add(first * panel_length);
+        for tap in 0..tile.taps {
+            let mut rows = [tile.source.as_ptr(); ROWS];
+            for (row, &offset) in rows.iter_mut().zip(&tile.offsets[tap * ROWS..]) {
+                *row = row.add(offset as usize);
+            }
+            for channel in (0..tile.depth).step_by(GROUP) {
+                let mut column = [_mm512_setzero_si512(); PANELS];
+                for (panel, column) in column.iter_mut().enumerate() {
+                    *column = _mm512_loadu_si512(weights.add(panel * panel_length).cast());
+                }
+                for row in 0..ROWS {
+                    let input = _mm512_set1_epi32(rows[row].add(channel).cast::<i32>().read_unaligned());
+                    for panel in 0..PANELS {
+                        sums[row][panel] = _mm512_dpbusd_epi32(sums[row][panel], input, column[panel]);
+                    }
+                }
+                weights = weights.add(LANES * GROUP);
+            }
+        }
+        let finish = Finish::new(requantise);
+        for panel in 0..PANELS {
+            let scale = _mm512_loadu_ps(requantise.scale.as_ptr().add((first + panel) * LANES));
+            for (row, sums) in sums.iter().enumerate() {
+                let bytes = _mm512_cvtepi32_epi8(finish.requantised(sums[panel], scale));
+                _mm_storeu_si128(out.add(row * row_stride + (first + panel) * LANES).cast(), bytes);
+            }
+        }
+    }
+}
+
+/// The constants of a requantisation.
+struct Finish {
+    low: __m512,
+    high: __m512,
+    zero_point: __m512i,
+}
+
+impl Finish {
+    #[target_feature(enable = "avx512f")]
+    fn new(requantise: Requantise) -> Self {
+        let zero_point = f32::from(requantise.zero_point);
+        Self {
+            low: _mm512_set1_ps(f32::from(requantise.low) - zero_point),
+            high: _mm512_set1_ps(f32::from(requantise.high) - zero_point),
+            zero_point: _mm512_set1_epi32(i32::from(requantise.zero_point)),
+        }
+    }
+
+    /// Bytes in the low ends of the lanes.
+    #[target_feature(enable = "avx512f")]
+    fn requantised(&self, sums: __m512i, scale: __m512) -> __m512i {
+        let scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(sums), scale);
+        let bounded = _mm512_min_ps(_mm512_max_ps(scaled, self.low), self.high);
+        _mm512_add_epi32(_mm512_cvtps_epi32(bounded), self.zero_point)
+    }
+}
+
+/// # Safety
+/// The processor has the features; `span.check` has seen the arguments.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+unsafe fn span_f32(span: &SpanF32, bounds: Bounds, out: &mut [f32]) {
+    unsafe {
+        match span.offsets.len() {
+            9 => taps_f32::<9>(span, bounds, out.as_mut_ptr()),
+            25 => taps_f32::<25>(span, bounds, out.as_mut_ptr()),
+            _ => scalar::KERNELS.span_f32(span, bounds, out),
+        }
+    }
+}
+
+/// # Safety
+/// As [`span_f32`]; the span has `TAPS` taps.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+unsafe fn taps_f32<const TAPS: usize>(span: &SpanF32, bounds: Bounds, out: *mut f32) {
+    unsafe {
+        let (low, high) = (_mm512_set1_ps(bounds.low), _mm512_set1_ps(bounds.high));
+        for channel in (0..span.channels).step_by(LANES) {
+            let mut weights = [_mm512_setzero_ps(); TAPS];
+            let mut inputs = [span.source.as_ptr(); TAPS];
+            for tap in 0..TAPS {
+                weights[tap] = _mm512_loadu_ps(span.weights.as_ptr().add(tap * span.channels + channel));
+                inputs[tap] = inputs[tap].add(span.offsets[tap] as usize + channel);
+            }
+            let bias = _mm512_loadu_ps(span.bias.as_ptr().add(channel));
+            for pixel in 0..span.pixels {
+                let mut sum = bias;
+                for tap in 0..TAPS {
+                    sum = _mm512_fmadd_ps(_mm512_loadu_ps(inputs[tap].add(pixel * span.step)), weights[tap], sum);
+                }
+                let bounded = _mm512_min_ps(_mm512_max_ps(sum, low), high);
+                _mm512_storeu_ps(out.add(pixel * span.channels + channel), bounded);
+            }
+        }
+    }
+}
+
+/// # Safety
+/// The processor has the features; `span.check` has seen the arguments.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+unsafe fn span_u8(span: &SpanU8, requantise: Requantise, out: &mut [u8]) {
+    unsafe {
+        match span.offsets.len() {
+            9 => taps_u8::<9, 3>(span, requantise, out.as_mut_ptr()),
+            25 => taps_u8::<25, 7>(span, requantise, out.as_mut_ptr()),
+            _ => scalar::KERNELS.span_u8(span, requantise, out),
+        }
+    }
+}
+
+/// Four taps at once: their bytes are interleaved, so that a dot product of four multiplies the taps of one channel.
+///
+/// The interleaving works within each quarter of a register, and packing the sums undoes just that: the quarters of sums
+/// hold channels 0-3, 16-19, .. of 64, and the pack of 32 to 16 to 8 bits puts them back in order.
+///
+/// # Safety
+/// As [`span_u8`]; the span has `TAPS` taps in `GROUPS` groups.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+unsafe fn taps_u8<const TAPS: usize, const GROUPS: usize>(span: &SpanU8, requantise: Requantise, out: *mut u8) {
+    const BLOCK: usize = 4 * LANES;
+    unsafe {
+        let finish = Finish::new(requantise);
+        for channel in (0..span.channels).step_by(BLOCK) {
+            let width = BLOCK.min(span.channels - channel);
+            let mask = u64::MAX >> (BLOCK - width);
+            let mut weights = [[_mm512_setzero_si512(); 4]; GROUPS];
+            for (group, weights) in weights.iter_mut().enumerate() {
+                let at = span.weights.as_ptr().add((group * span.channels + channel) * GROUP);
+                *weights = in_quarters(at.cast(), width / LANES);
+            }
+            let scale = in_quarters(requantise.scale.as_ptr().add(channel).cast(), width / LANES);
+            let bias = in_quarters(span.bias.as_ptr().add(channel).cast(), width / LANES);
+            // The last group's missing taps have weights of zero, so it does not matter what they look at.
+            let mut inputs = [[span.source.as_ptr().add(span.offsets[0] as usize + channel); GROUP]; GROUPS];
+            for (tap, &offset) in span.offsets.iter().enumerate().take(TAPS) {
+                inputs[tap / GROUP][tap % GROUP] = span.source.as_ptr().add(offset as usize + channel);
+            }
+            for pixel in 0..span.pixels {
+                let mut sums = bias;
+                for group in 0..GROUPS {
+                    let mut taps = [_mm512_setzero_si512(); GROUP];
+                    for tap in 0..GROUP {
+                        taps[tap] = _mm512_maskz_loadu_epi8(mask, inputs[group][tap].add(pixel * span.step).cast());
+                    }
+                    let (low01, high01) =
+                        (_mm512_unpacklo_epi8(taps[0], taps[1]), _mm512_unpackhi_epi8(taps[0], taps[1]));
+                    let (low23, high23) =
+                        (_mm512_unpacklo_epi8(taps[2], taps[3]), _mm512_unpackhi_epi8(taps[2], taps[3]));
+                    let quarters = [
+                        _mm512_unpacklo_epi16(low01, low23),
+                        _mm512_unpackhi_epi16(low01, low23),
+                        _mm512_unpacklo_epi16(high01, high23),
+                        _mm512_unpackhi_epi16(high01, high23),
+                    ];
+                    for quarter in 0..4 {
+                        sums[quarter] = _mm512_dpbusd_epi32(sums[quarter], quarters[quarter], weights[group][quarter]);
+                    }
+                }
+                for quarter in 0..4 {
+                    sums[quarter] = finish.requantised(sums[quarter], _mm512_castsi512_ps(scale[quarter]));
+                }
+                let words = [_mm512_packs_epi32(sums[0], sums[1]), _mm512_packs_epi32(sums[2], sums[3])];
+                let bytes = _mm512_packus_epi16(words[0], words[1]);
+                _mm512_mask_storeu_epi8(out.add(pixel * span.channels + channel).cast(), mask, bytes);
+            }
+        }
+    }
+}
+
+/// Four registers of 32-bit lanes, of which `from` has `blocks` times 16 in channel order, in the order that interleaving
+/// gives: register `q` holds channels `16 * block + 4 * q ..` in its quarter `block`.
+///
+/// # Safety
+/// `from` can be read for `blocks` registers, 1 to 4.
+#[target_feature(enable = "avx512f")]
+unsafe fn in_quarters(from: *const i32, blocks: usize) -> [__m512i; 4] {
+    unsafe {
+        let mut loaded = [_mm512_setzero_si512(); 4];
+        for (block, register) in loaded.iter_mut().enumerate().take(blocks) {
+            *register = _mm512_loadu_si512(from.add(block * LANES).cast());
+        }
+        let [a, b, c, d] = loaded;
+        // A transposition of four by four quarters, in two steps of picking quarters from two registers.
+        let (ab_even, ab_odd) =
+            (_mm512_shuffle_i32x4::<0b10_00_10_00>(a, b), _mm512_shuffle_i32x4::<0b11_01_11_01>(a, b));
+        let (cd_even, cd_odd) =
+            (_mm512_shuffle_i32x4::<0b10_00_10_00>(c, d), _mm512_shuffle_i32x4::<0b11_01_11_01>(c, d));
+        [
+            _mm512_shuffle_i32x4::<0b10_00_10_00>(ab_even, cd_even),
+            _mm512_shuffle_i32x4::<0b10_00_10_00>(ab_odd, cd_odd),
+            _mm512_shuffle_i32x4::<0b11_01_11_01>(ab_even, cd_even),
+            _mm512_shuffle_i32x4::<0b11_01_11_01>(ab_odd, cd_odd),
+        ]
+    }
+}
+
+/// # Safety
+/// The processor has the features.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+unsafe fn quantise(input: &[f32], to: Quant, range: (u8, u8), out: &mut [u8]) {
+    scalar::quantise(input, to, range, out);
+}
+
+/// # Safety
+/// The processor has the features.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+unsafe fn add_u8(inputs: [(&[u8], Quant); 2], to: Quant, range: (u8, u8), out: &mut [u8]) {
+    scalar::add_u8(inputs, to, range, out);
+}

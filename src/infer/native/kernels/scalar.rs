@@ -1,0 +1,104 @@
+//! The specification of every kernel, in plain Rust.
+
+use super::{Bounds, GROUP, Kernels, LANES, Quant, Requantise, SpanF32, SpanU8, TileF32, TileU8};
+
+pub const KERNELS: Kernels = Kernels { name: "portable", tile_f32, tile_u8, span_f32, span_u8, quantise, add_u8 };
+
+fn tile_f32(tile: &TileF32, bounds: Bounds, residual: Option<&[f32]>, out: &mut [f32], row_stride: usize) {
+    for row in 0..tile.rows {
+        for (channel, &bias) in tile.bias.iter().enumerate() {
+            let (panel, lane) = (channel / LANES, channel % LANES);
+            let mut sum = bias;
+            for tap in 0..tile.taps {
+                let pixel = &tile.source[tile.offsets[tap * tile.rows + row] as usize..][..tile.depth];
+                let weights = &tile.weights[(panel * tile.taps + tap) * tile.depth * LANES..];
+                for (input, weights) in pixel.iter().zip(weights.chunks_exact(LANES)) {
+                    sum = input.mul_add(weights[lane], sum);
+                }
+            }
+            let at = row * row_stride + channel;
+            sum += residual.map_or(0.0, |residual| residual[at]);
+            out[at] = sum.max(bounds.low).min(bounds.high);
+        }
+    }
+}
+
+fn tile_u8(tile: &TileU8, requantise: Requantise, out: &mut [u8], row_stride: usize) {
+    for row in 0..tile.rows {
+        for (channel, &bias) in tile.bias.iter().enumerate() {
+            let (panel, lane) = (channel / LANES, channel % LANES);
+            let mut sum = bias;
+            for tap in 0..tile.taps {
+                let pixel = &tile.source[tile.offsets[tap * tile.rows + row] as usize..][..tile.depth];
+                let weights = &tile.weights[(panel * tile.taps + tap) * tile.depth * LANES..];
+                for (inputs, weights) in pixel.chunks_exact(GROUP).zip(weights.chunks_exact(GROUP * LANES)) {
+                    sum = sum.wrapping_add(dot(inputs, &weights[lane * GROUP..][..GROUP]));
+                }
+            }
+            out[row * row_stride + channel] = requantised(sum, channel, requantise);
+        }
+    }
+}
+
+fn span_f32(span: &SpanF32, bounds: Bounds, out: &mut [f32]) {
+    for (pixel, out) in out.chunks_exact_mut(span.channels).take(span.pixels).enumerate() {
+        for (channel, out) in out.iter_mut().enumerate() {
+            let mut sum = span.bias[channel];
+            for (tap, &offset) in span.offsets.iter().enumerate() {
+                let input = span.source[offset as usize + pixel * span.step + channel];
+                sum = input.mul_add(span.weights[tap * span.channels + channel], sum);
+            }
+            *out = sum.max(bounds.low).min(bounds.high);
+        }
+    }
+}
+
+fn span_u8(span: &SpanU8, requantise: Requantise, out: &mut [u8]) {
+    for (pixel, out) in out.chunks_exact_mut(span.channels).take(span.pixels).enumerate() {
+        for (channel, out) in out.iter_mut().enumerate() {
+            let mut sum = span.bias[channel];
+            for (tap, &offset) in span.offsets.iter().enumerate() {
+                let input = span.source[offset as usize + pixel * span.step + channel];
+                let weight = span.weights[(tap / GROUP * span.channels + channel) * GROUP + tap % GROUP];
+                sum = sum.wrapping_add(i32::from(input) * i32::from(weight));
+            }
+            *out = requantised(sum, channel, requantise);
+        }
+    }
+}
+
+fn dot(inputs: &[u8], weights: &[i8]) -> i32 {
+    inputs.iter().zip(weights).map(|(&input, &weight)| i32::from(input) * i32::from(weight)).sum()
+}
+
+fn requantised(sum: i32, channel: usize, requantise: Requantise) -> u8 {
+    let zero_point = f32::from(requantise.zero_point);
+    let (low, high) = (f32::from(requantise.low) - zero_point, f32::from(requantise.high) - zero_point);
+    let scaled = (sum as f32 * requantise.scale[channel]).max(low).min(high);
+    (scaled.round_ties_even() + zero_point) as u8
+}
+
+/// The instruction sets compile this loop for themselves; so no fused multiply-add, which would round otherwise there.
+#[inline(always)]
+pub fn quantise(input: &[f32], to: Quant, range: (u8, u8), out: &mut [u8]) {
+    for (out, value) in out.iter_mut().zip(input) {
+        *out = to_byte(value / to.scale, to.zero_point, range);
+    }
+}
+
+/// `round((a + b) / scale) + zero point`, computed as a sum of products; compiled as [`quantise`] is.
+#[inline(always)]
+pub fn add_u8([a, b]: [(&[u8], Quant); 2], to: Quant, range: (u8, u8), out: &mut [u8]) {
+    let (factor_a, factor_b) = (a.1.scale / to.scale, b.1.scale / to.scale);
+    let shift = f32::from(a.1.zero_point) * factor_a + f32::from(b.1.zero_point) * factor_b;
+    for ((out, &a), &b) in out.iter_mut().zip(a.0).zip(b.0) {
+        *out = to_byte(f32::from(a) * factor_a + f32::from(b) * factor_b - shift, to.zero_point, range);
+    }
+}
+
+#[inline(always)]
+pub fn to_byte(steps: f32, zero_point: u8, (low, high): (u8, u8)) -> u8 {
+    let byte = (steps + f32::from(zero_point)).max(f32::from(low)).min(f32::from(high));
+    // Within a byte by now, so that the conversion through i32 is exact; it is one instruction, the one to u8 is not.
+    byte.round_ties_even() as i32 as u8
+}

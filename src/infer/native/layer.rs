@@ -1,0 +1,153 @@
+//! What a network is made of once it is read: layers with known shapes, not yet laid out in memory.
+
+use super::constant::Constant;
+
+/// Height, width, channels; a vector is one pixel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    pub height: usize,
+    pub width: usize,
+    pub channels: usize,
+}
+
+impl Shape {
+    pub fn pixels(&self) -> usize {
+        self.height * self.width
+    }
+}
+
+/// `real = (byte - zero_point) * scale`. Signed bytes are kept with 128 added, to byte and zero point alike.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Quant {
+    pub scale: f32,
+    pub zero_point: u8,
+}
+
+impl Quant {
+    /// The byte that is nearest to `value`, halves to even, as ONNX's QuantizeLinear has it.
+    pub fn quantise(&self, value: f32) -> u8 {
+        // `as` saturates, and makes a NaN 0.
+        ((value / self.scale).round_ties_even() + f32::from(self.zero_point)) as u8
+    }
+
+    pub fn dequantise(&self, byte: u8) -> f32 {
+        (f32::from(byte) - f32::from(self.zero_point)) * self.scale
+    }
+}
+
+/// What a layer's output consists of.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Element {
+    F32,
+    U8(Quant),
+}
+
+/// Where a window of a convolution or a pooling stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    pub size: [usize; 2],
+    pub stride: [usize; 2],
+    pub dilation: [usize; 2],
+    /// Top, left, bottom, right.
+    pub pads: [usize; 4],
+}
+
+impl Window {
+    /// One pixel.
+    pub const POINT: Self = Self { size: [1, 1], stride: [1, 1], dilation: [1, 1], pads: [0; 4] };
+
+    pub fn taps(&self) -> usize {
+        self.size[0] * self.size[1]
+    }
+
+    /// Height and width of the output; `None` where the window does not fit in.
+    pub fn output(&self, input: Shape) -> Option<[usize; 2]> {
+        let side = |axis: usize, length: usize| {
+            let extent = self.dilation[axis].checked_mul(self.size[axis].checked_sub(1)?)?.checked_add(1)?;
+            let padded = length.checked_add(self.pads[axis])?.checked_add(self.pads[axis + 2])?;
+            Some(padded.checked_sub(extent)? / self.stride[axis] + 1)
+        };
+        Some([side(0, input.height)?, side(1, input.width)?])
+    }
+}
+
+/// The weights of a convolution, in ONNX's order (output channel, input channel, row, column) or, for a matrix that is
+/// multiplied from the right, (input, output).
+#[derive(Debug, Clone)]
+pub struct Weights<'a> {
+    pub constant: Constant<'a>,
+    /// One scale, or one for each output channel, where the constant is quantised.
+    pub scales: Option<Vec<f32>>,
+    pub input_major: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct Conv<'a> {
+    pub window: Window,
+    pub weights: Weights<'a>,
+    pub outputs: usize,
+    /// Input channels of one group.
+    pub inputs: usize,
+    pub groups: usize,
+    pub bias: Vec<f32>,
+    /// A factor for each output channel, from batch normalisation.
+    pub gain: Option<Vec<f32>>,
+}
+
+impl Conv<'_> {
+    pub fn is_depthwise(&self) -> bool {
+        self.groups > 1 && self.groups == self.outputs && self.inputs == 1
+    }
+
+    /// The weight of an output and an input channel at a tap, before its scale.
+    pub fn index(&self, output: usize, input: usize, tap: usize) -> usize {
+        match self.weights.input_major {
+            true => input * self.outputs + output,
+            false => (output * self.inputs + input) * self.window.taps() + tap,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PoolKind {
+    Max,
+    /// Whether padding counts as zeros.
+    Average {
+        with_padding: bool,
+    },
+}
+
+#[derive(Debug, Clone)]
+pub enum Op<'a> {
+    Input,
+    Conv(Box<Conv<'a>>),
+    /// To be folded into the convolution before it.
+    Affine {
+        gain: Vec<f32>,
+        shift: Vec<f32>,
+    },
+    /// Zeros around the picture, to be folded into the window after it: top, left, bottom, right.
+    Pad([usize; 4]),
+    Clip,
+    Add,
+    Concat,
+    Pool(PoolKind, Window),
+    Softmax,
+    Quantise,
+    Dequantise,
+    /// A byte for every byte.
+    Table(Box<[u8; 256]>),
+}
+
+/// One operation. Its inputs are layers before it.
+#[derive(Debug, Clone)]
+pub struct Layer<'a> {
+    pub name: String,
+    pub op: Op<'a>,
+    pub inputs: Vec<usize>,
+    pub shape: Shape,
+    pub element: Element,
+    /// What the result is bounded by, of whatever kind the operation is.
+    pub low: f32,
+    pub high: f32,
+}

@@ -1,0 +1,63 @@
+//! Our own inference for convolutional classifiers: read, fuse, lay out, then run a flat list of kernel calls.
+//!
+//! `read` turns the ONNX graph into layers or says what it cannot run; `fuse` folds normalisation, activations,
+//! additions and the quantisation around a layer into it; `plan` packs the weights and gives every result a buffer;
+//! `run` executes. The loops are in `kernels`. `docs/kernels.md` explains the design.
+
+mod constant;
+mod fuse;
+pub mod kernels;
+mod layer;
+mod plan;
+mod pointwise;
+mod quantised;
+mod read;
+mod run;
+
+use super::onnx::pb::ModelProto;
+use super::{Classifier, ModelError};
+use crate::models::spec::InputSpec;
+use crate::preprocess::Tensor;
+use kernels::Kernels;
+use run::Network;
+
+/// Why a graph is left to the general backend.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Unsupported {
+    reason: String,
+}
+
+impl Unsupported {
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into() }
+    }
+}
+
+/// A network that is ready to run, and what became known of it on the way.
+pub struct Compiled {
+    pub classifier: Box<dyn Classifier>,
+    /// Multiply-accumulate operations for one picture.
+    pub macs: u64,
+    pub classes: usize,
+    /// The instruction set that it runs on.
+    pub kernels: &'static str,
+}
+
+/// # Errors
+/// When anything in the graph is beyond these kernels; the reason names it.
+pub fn compile(model: &ModelProto, input: &InputSpec, kernels: Kernels) -> Result<Compiled, Unsupported> {
+    let mut layers = read::layers(model, input)?;
+    fuse::fold(&mut layers)?;
+    quantised::recognise(&mut layers);
+    fuse::merge(&mut layers);
+    let network = plan::plan(&layers, input, kernels)?;
+    let (macs, classes) = (network.macs(), network.classes());
+    Ok(Compiled { macs, classes, kernels: kernels.name, classifier: Box::new(network) })
+}
+
+impl Classifier for Network {
+    fn run(&mut self, input: &Tensor, scores: &mut Vec<f32>) -> Result<(), ModelError> {
+        self.evaluate(input, scores).map_err(|cause| ModelError::Evaluation { cause })
+    }
+}

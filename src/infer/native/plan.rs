@@ -1,0 +1,345 @@
+//! Lays a network out: which results share a buffer, and the weights in the order that the kernels read them in.
+
+use super::Unsupported;
+use super::kernels::{Bounds, GROUP, Kernels, LANES, MAX_TAPS};
+use super::layer::{Conv, Element, Layer, Op, Quant};
+use super::run::{Dense, Depthwise, Finish, Job, Network, Place, Source, Step};
+use crate::models::spec::InputSpec;
+
+/// # Errors
+/// When a layer has no kernel after all.
+pub fn plan(layers: &[Layer], spec: &InputSpec, kernels: Kernels) -> Result<Network, Unsupported> {
+    let output = layers.len() - 1;
+    let needed = last_uses(layers);
+    if layers[output].element != Element::F32 || layers[output].shape.pixels() != 1 {
+        return Err(Unsupported::new("its output is not one float for each class"));
+    }
+    let mut planner = Planner { places: vec![None; layers.len()], floats: Pool::default(), bytes: Pool::default() };
+    let mut steps = Vec::new();
+    let mut macs = 0_u64;
+    for index in 0..layers.len() {
+        if needed[index].is_none() {
+            continue;
+        }
+        let layer = &layers[index];
+        let inputs: Vec<(Place, Element)> = (layer.inputs.iter())
+            .map(|&input| planner.places[input].map(|place| (place, layers[input].element)))
+            .collect::<Option<_>>()
+            .ok_or_else(|| Unsupported::new(format!("`{}` uses what was never computed", layer.name)))?;
+        let place = planner.place(layer, &inputs);
+        planner.places[index] = Some(place);
+        let job = job(layer, spec, &inputs, place)?;
+        if let Op::Conv(conv) = &layer.op {
+            macs += layer.shape.pixels() as u64 * (conv.outputs * conv.inputs * conv.window.taps()) as u64;
+        }
+        planner.widen(&job, &inputs);
+        steps.push(Step { job, inputs: inputs.into_iter().map(|(place, _)| place).collect(), output: place });
+        planner.free_until(layers, &needed, index);
+    }
+    let classes = layers[output].shape.channels;
+    Ok(Network::new(kernels, steps, planner.floats.lengths, planner.bytes.lengths, classes, macs))
+}
+
+/// For every layer that the output needs, the last one that uses it; the output's own is beyond the end.
+fn last_uses(layers: &[Layer]) -> Vec<Option<usize>> {
+    let mut last = vec![None; layers.len()];
+    if let Some(output) = last.last_mut() {
+        *output = Some(usize::MAX);
+    }
+    for index in (0..layers.len()).rev() {
+        if last[index].is_some() {
+            for &input in &layers[index].inputs {
+                last[input] = last[input].max(Some(index));
+            }
+        }
+    }
+    last
+}
+
+/// Buffers of one element type, shared by results that are never needed at the same time.
+#[derive(Default)]
+struct Pool {
+    lengths: Vec<usize>,
+    free: Vec<usize>,
+}
+
+impl Pool {
+    /// The free buffer that fits best; a smaller one grows.
+    fn take(&mut self, length: usize) -> usize {
+        let best = (0..self.free.len()).min_by_key(|&at| {
+            let has = self.lengths[self.free[at]];
+            (has < length, has.abs_diff(length))
+        });
+        let buffer = match best {
+            Some(at) => self.free.swap_remove(at),
+            None => {
+                self.lengths.push(0);
+                self.lengths.len() - 1
+            }
+        };
+        self.lengths[buffer] = self.lengths[buffer].max(length);
+        buffer
+    }
+}
+
+struct Planner {
+    places: Vec<Option<Place>>,
+    floats: Pool,
+    bytes: Pool,
+}
+
+impl Planner {
+    fn place(&mut self, layer: &Layer, inputs: &[(Place, Element)]) -> Place {
+        let stride = match (&layer.op, inputs) {
+            (Op::Input, _) => layer.shape.channels.next_multiple_of(GROUP),
+            // These work on numbers one by one, wherever they lie.
+            (Op::Quantise | Op::Dequantise | Op::Table(_) | Op::Clip, [(input, _), ..]) => input.stride,
+            _ => layer.shape.channels.next_multiple_of(LANES),
+        };
+        let length = layer.shape.pixels() * stride;
+        let buffer = match layer.element {
+            Element::F32 => self.floats.take(length),
+            Element::U8(_) => self.bytes.take(length),
+        };
+        Place { buffer, shape: layer.shape, stride }
+    }
+
+    /// Behind the picture that a window looks at there is room for what lies outside of it.
+    fn widen(&mut self, job: &Job, inputs: &[(Place, Element)]) {
+        let Some((place, element)) = inputs.first() else { return };
+        let tail = match job {
+            Job::Dense(dense) => dense.tail(),
+            Job::Depthwise(depthwise) => depthwise.tail(),
+            _ => return,
+        };
+        let lengths = if *element == Element::F32 { &mut self.floats.lengths } else { &mut self.bytes.lengths };
+        lengths[place.buffer] = lengths[place.buffer].max(place.length() + tail);
+    }
+
+    /// Gives back what no layer after `index` uses.
+    fn free_until(&mut self, layers: &[Layer], needed: &[Option<usize>], index: usize) {
+        let mut done: Vec<usize> =
+            layers[index].inputs.iter().copied().filter(|&input| needed[input] == Some(index)).collect();
+        done.sort_unstable();
+        done.dedup();
+        for input in done {
+            let Some(place) = self.places[input] else { continue };
+            match layers[input].element {
+                Element::F32 => self.floats.free.push(place.buffer),
+                Element::U8(_) => self.bytes.free.push(place.buffer),
+            }
+        }
+    }
+}
+
+fn job(layer: &Layer, spec: &InputSpec, inputs: &[(Place, Element)], output: Place) -> Result<Job, Unsupported> {
+    let bounds = Bounds { low: layer.low, high: layer.high };
+    let quants: Option<Vec<Quant>> = inputs
+        .iter()
+        .map(|(_, element)| match element {
+            Element::U8(quant) => Some(*quant),
+            Element::F32 => None,
+        })
+        .collect();
+    let quants = quants.filter(|quants| !quants.is_empty());
+    Ok(match (&layer.op, layer.element) {
+        (Op::Input, _) => Job::Input(spec.layout),
+        (Op::Conv(conv), Element::F32) if conv.is_depthwise() => {
+            Job::Depthwise(depthwise_f32(conv, bounds, inputs, layer)?)
+        }
+        (Op::Conv(conv), Element::F32) => Job::Dense(dense_f32(conv, bounds, inputs)),
+        (Op::Conv(conv), Element::U8(to)) => {
+            let from = quants.and_then(|quants| quants.first().copied());
+            let from = from.ok_or_else(|| Unsupported::new(format!("`{}` mixes floats and bytes", layer.name)))?;
+            let finish = requantised(conv, from, to, layer)?;
+            match conv.is_depthwise() {
+                true => Job::Depthwise(depthwise_u8(conv, finish, from, inputs, layer)?),
+                false => Job::Dense(dense_u8(conv, finish, from, inputs)),
+            }
+        }
+        (Op::Clip, Element::F32) => Job::Clip(bounds),
+        (Op::Add, Element::F32) => Job::AddF32(bounds),
+        (Op::Add, Element::U8(to)) => match quants.as_deref() {
+            Some(&[a, b]) => Job::AddU8 { a, b, to, range: byte_range(to, layer) },
+            _ => return Err(Unsupported::new(format!("`{}` mixes floats and bytes", layer.name))),
+        },
+        (Op::Pool(kind, window), Element::F32) => Job::PoolF32(*kind, *window, bounds),
+        (Op::Pool(kind, window), Element::U8(to)) => match quants.as_deref() {
+            Some(&[from]) => Job::PoolU8 { kind: *kind, window: *window, from, to, range: byte_range(to, layer) },
+            _ => return Err(Unsupported::new(format!("`{}` mixes floats and bytes", layer.name))),
+        },
+        (Op::Concat, Element::F32) => Job::ConcatF32,
+        (Op::Concat, Element::U8(to)) if layer.low <= to.dequantise(0) && layer.high >= to.dequantise(u8::MAX) => {
+            Job::ConcatU8
+        }
+        (Op::Softmax, _) => Job::Softmax,
+        (Op::Quantise, Element::U8(to)) => Job::Quantise { to, range: byte_range(to, layer) },
+        (Op::Dequantise, _) => match quants.as_deref() {
+            Some(&[from]) => Job::Dequantise(from),
+            _ => return Err(Unsupported::new(format!("`{}` dequantises floats", layer.name))),
+        },
+        (Op::Table(table), _) => Job::Table(table.clone()),
+        _ => {
+            return Err(Unsupported::new(format!(
+                "`{}` has no kernel at {}x{}",
+                layer.name, output.shape.height, output.shape.width
+            )));
+        }
+    })
+}
+
+/// The bytes that the layer's bounds are.
+fn byte_range(to: Quant, layer: &Layer) -> (u8, u8) {
+    (to.quantise(layer.low), to.quantise(layer.high))
+}
+
+fn source(conv: &Conv, inputs: &[(Place, Element)], outside: u8) -> Source {
+    Source { window: conv.window, input: inputs[0].0, outside }
+}
+
+/// A vector's worth of numbers for every 16 channels, the rest zero.
+fn padded<T: Copy + Default>(values: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut padded: Vec<T> = values.into_iter().collect();
+    padded.resize(padded.len().next_multiple_of(LANES), T::default());
+    padded
+}
+
+/// What an output channel's weights are multiplied with: its scale and its gain.
+fn factors(conv: &Conv) -> Vec<f32> {
+    let scale = |channel: usize| match conv.weights.scales.as_deref() {
+        None => 1.0,
+        Some(&[scale]) => scale,
+        Some(scales) => scales[channel],
+    };
+    (0..conv.outputs).map(|channel| scale(channel) * conv.gain.as_ref().map_or(1.0, |gain| gain[channel])).collect()
+}
+
+/// Visits `(index in the packed weights, output, input, tap)` of a dense convolution; `depth` input channels are stored
+/// for each tap in groups of `group`.
+fn for_each_packed(conv: &Conv, depth: usize, group: usize, mut visit: impl FnMut(usize, usize, usize, usize)) {
+    let taps = conv.window.taps();
+    for output in 0..conv.outputs {
+        let (panel, lane) = (output / LANES, output % LANES);
+        for tap in 0..taps {
+            let start = (panel * taps + tap) * depth * LANES;
+            for input in 0..conv.inputs {
+                visit(start + (input / group * LANES + lane) * group + input % group, output, input, tap);
+            }
+        }
+    }
+}
+
+fn dense_f32(conv: &Conv, bounds: Bounds, inputs: &[(Place, Element)]) -> Dense {
+    let factors = factors(conv);
+    let values = conv.weights.constant.floats();
+    let mut weights = vec![0.0; conv.outputs.next_multiple_of(LANES) * conv.window.taps() * conv.inputs];
+    for_each_packed(conv, conv.inputs, 1, |at, output, input, tap| {
+        weights[at] = values[conv.index(output, input, tap)] * factors[output];
+    });
+    let finish = Finish::F32 { weights, bias: padded(conv.bias.iter().copied()), bounds };
+    Dense { source: source(conv, inputs, 0), depth: conv.inputs, finish }
+}
+
+fn depthwise_f32(
+    conv: &Conv,
+    bounds: Bounds,
+    inputs: &[(Place, Element)],
+    layer: &Layer,
+) -> Result<Depthwise, Unsupported> {
+    check_depthwise(conv, inputs, layer)?;
+    let (factors, stored) = (factors(conv), conv.outputs.next_multiple_of(LANES));
+    let values = conv.weights.constant.floats();
+    let mut weights = vec![0.0; conv.window.taps() * stored];
+    for channel in 0..conv.outputs {
+        for tap in 0..conv.window.taps() {
+            weights[tap * stored + channel] = values[conv.index(channel, 0, tap)] * factors[channel];
+        }
+    }
+    let finish = Finish::F32 { weights, bias: padded(conv.bias.iter().copied()), bounds };
+    Ok(Depthwise { source: source(conv, inputs, 0), finish })
+}
+
+fn check_depthwise(conv: &Conv, inputs: &[(Place, Element)], layer: &Layer) -> Result<(), Unsupported> {
+    match conv.window.taps() <= MAX_TAPS && inputs[0].0.stride.is_multiple_of(LANES) {
+        true => Ok(()),
+        false => {
+            Err(Unsupported::new(format!("`{}` is a depthwise convolution of a size that has no kernel", layer.name)))
+        }
+    }
+}
+
+/// Scales and biases of an integer convolution; the weights are still missing.
+struct Requantised {
+    scale: Vec<f32>,
+    bias: Vec<i32>,
+    zero_point: u8,
+    range: (u8, u8),
+}
+
+/// `(sum of x * w) * (from * weight scale / to)` is the result in steps of `to`; the bias joins the sum as an integer, and
+/// so does what the zero point of the input adds to every sum.
+fn requantised(conv: &Conv, from: Quant, to: Quant, layer: &Layer) -> Result<Requantised, Unsupported> {
+    let factors = factors(conv);
+    let weights = conv.weights.constant.bytes();
+    let weights = weights.ok_or_else(|| Unsupported::new(format!("`{}` has weights that are no bytes", layer.name)))?;
+    let mut bias = Vec::with_capacity(conv.outputs);
+    for output in 0..conv.outputs {
+        let all = (0..conv.inputs).flat_map(|input| (0..conv.window.taps()).map(move |tap| (input, tap)));
+        let sum: i64 = all.map(|(input, tap)| i64::from(weights[conv.index(output, input, tap)] as i8)).sum();
+        let offset = (f64::from(conv.bias[output]) / f64::from(from.scale * factors[output])).round_ties_even();
+        let total = offset - (sum * i64::from(from.zero_point)) as f64;
+        // Products are at most 255 * 128 each. A channel whose weights are all but nothing may have a bias as large as fits,
+        // to which they add nothing either; it must not overflow.
+        let most = (conv.inputs * conv.window.taps()) as f64 * 255.0 * 128.0;
+        let room = f64::from(i32::MAX) - most;
+        if room < 0.0 || total.is_nan() {
+            return Err(Unsupported::new(format!("`{}` has sums beyond 32 bits", layer.name)));
+        }
+        bias.push(total.clamp(-room, room) as i32);
+    }
+    let scale = padded(factors.iter().map(|factor| from.scale * factor / to.scale));
+    Ok(Requantised { scale, bias: padded(bias), zero_point: to.zero_point, range: byte_range(to, layer) })
+}
+
+fn dense_u8(conv: &Conv, finish: Requantised, from: Quant, inputs: &[(Place, Element)]) -> Dense {
+    let depth = conv.inputs.next_multiple_of(GROUP);
+    let values = conv.weights.constant.bytes().unwrap_or_default();
+    let mut weights = vec![0_i8; conv.outputs.next_multiple_of(LANES) * conv.window.taps() * depth];
+    for_each_packed(conv, depth, GROUP, |at, output, input, tap| {
+        weights[at] = values[conv.index(output, input, tap)] as i8;
+    });
+    Dense { source: source(conv, inputs, from.zero_point), depth, finish: finish.with(weights) }
+}
+
+fn depthwise_u8(
+    conv: &Conv,
+    finish: Requantised,
+    from: Quant,
+    inputs: &[(Place, Element)],
+    layer: &Layer,
+) -> Result<Depthwise, Unsupported> {
+    check_depthwise(conv, inputs, layer)?;
+    let (taps, stored) = (conv.window.taps(), conv.outputs.next_multiple_of(LANES));
+    let values = conv.weights.constant.bytes().unwrap_or_default();
+    let mut weights = vec![0_i8; taps.next_multiple_of(GROUP) * stored];
+    for channel in 0..conv.outputs {
+        for tap in 0..taps {
+            weights[(tap / GROUP * stored + channel) * GROUP + tap % GROUP] = values[conv.index(channel, 0, tap)] as i8;
+        }
+    }
+    Ok(Depthwise { source: source(conv, inputs, from.zero_point), finish: finish.with(weights) })
+}
+
+impl Requantised {
+    fn with(self, weights: Vec<i8>) -> Finish {
+        let Self { scale, bias, zero_point, range: (low, high) } = self;
+        Finish::U8 { weights, bias, scale, zero_point, low, high }
+    }
+}
+
+impl Place {
+    /// Elements of the picture.
+    pub fn length(&self) -> usize {
+        self.shape.pixels() * self.stride
+    }
+}

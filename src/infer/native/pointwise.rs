@@ -1,0 +1,130 @@
+//! The small operations: number by number, or a mean of pixels. Plain loops, a few per cent of the time together.
+
+use super::kernels::Bounds;
+use super::kernels::scalar::to_byte;
+use super::layer::{PoolKind, Quant, Window};
+use super::run::Place;
+use crate::models::spec::Layout;
+
+/// From the order of the model's input to channels last.
+pub fn interleave<T: Copy>(values: &[T], layout: Layout, place: Place, out: &mut [T]) {
+    let (channels, pixels) = (place.shape.channels, place.shape.pixels());
+    for (pixel, out) in out.chunks_exact_mut(place.stride).enumerate() {
+        for (channel, out) in out[..channels].iter_mut().enumerate() {
+            *out = match layout {
+                Layout::Nchw => values[channel * pixels + pixel],
+                Layout::Nhwc => values[pixel * channels + channel],
+            };
+        }
+    }
+}
+
+pub fn clip(input: &[f32], bounds: Bounds, out: &mut [f32]) {
+    for (out, &value) in out.iter_mut().zip(input) {
+        *out = value.max(bounds.low).min(bounds.high);
+    }
+}
+
+pub fn add_f32(a: &[f32], b: &[f32], bounds: Bounds, out: &mut [f32]) {
+    for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
+        *out = (a + b).max(bounds.low).min(bounds.high);
+    }
+}
+
+pub fn dequantise(input: &[u8], from: Quant, out: &mut [f32]) {
+    for (out, &byte) in out.iter_mut().zip(input) {
+        *out = from.dequantise(byte);
+    }
+}
+
+/// Parts of each pixel's channels, one after the other.
+pub fn concat<'a, T: Copy + 'a>(inputs: impl Iterator<Item = (&'a [T], Place)>, place: Place, out: &mut [T]) {
+    let mut first = 0;
+    for (input, from) in inputs {
+        let channels = from.shape.channels;
+        for (out, input) in out.chunks_exact_mut(place.stride).zip(input.chunks_exact(from.stride)) {
+            out[first..first + channels].copy_from_slice(&input[..channels]);
+        }
+        first += channels;
+    }
+}
+
+pub fn pool_f32(
+    input: &[f32],
+    place: Place,
+    kind: PoolKind,
+    window: &Window,
+    bounds: Bounds,
+    output: Place,
+    out: &mut [f32],
+) {
+    let start = if kind == PoolKind::Max { f32::NEG_INFINITY } else { 0.0 };
+    for (pixel, out) in out.chunks_exact_mut(output.stride).enumerate() {
+        let out = &mut out[..place.shape.channels];
+        out.fill(start);
+        let mut seen = 0;
+        for at in pixels_in(window, place, [pixel / output.shape.width, pixel % output.shape.width]) {
+            seen += 1;
+            for (out, &value) in out.iter_mut().zip(&input[at..]) {
+                *out = if kind == PoolKind::Max { out.max(value) } else { *out + value };
+            }
+        }
+        let divisor = divisor(kind, window, seen) as f32;
+        for out in out {
+            *out = (*out / divisor).max(bounds.low).min(bounds.high);
+        }
+    }
+}
+
+/// The largest byte, or the mean in integers until the last step.
+pub fn pool_u8(
+    (input, place, from): (&[u8], Place, Quant),
+    kind: PoolKind,
+    window: &Window,
+    to: Quant,
+    range: (u8, u8),
+    output: Place,
+    out: &mut [u8],
+) {
+    /// Sums of so many channels at once fit into registers.
+    const BLOCK: usize = 16;
+    for (pixel, out) in out.chunks_exact_mut(output.stride).enumerate() {
+        for (block, out) in out.chunks_mut(BLOCK).enumerate() {
+            let mut sums = [0_i32; BLOCK];
+            let mut seen = 0;
+            for at in pixels_in(window, place, [pixel / output.shape.width, pixel % output.shape.width]) {
+                seen += 1;
+                for (sum, &byte) in sums.iter_mut().zip(&input[at + block * BLOCK..]) {
+                    *sum = if kind == PoolKind::Max { i32::from(byte).max(*sum) } else { *sum + i32::from(byte) };
+                }
+            }
+            let divisor = divisor(kind, window, seen);
+            let factor = from.scale / (to.scale * divisor as f32);
+            let zero = divisor as i32 * i32::from(from.zero_point);
+            for (out, &sum) in out.iter_mut().zip(&sums) {
+                *out = to_byte((sum - zero) as f32 * factor, to.zero_point, range);
+            }
+        }
+    }
+}
+
+/// Where the pixels of a window begin that lie in the picture.
+fn pixels_in(window: &Window, place: Place, pixel: [usize; 2]) -> impl Iterator<Item = usize> {
+    let Window { size, stride, dilation, pads } = *window;
+    let inside = move |axis: usize, tap: usize, length: usize| {
+        (pixel[axis] * stride[axis] + tap * dilation[axis]).checked_sub(pads[axis]).filter(|&at| at < length)
+    };
+    let rows = (0..size[0]).filter_map(move |tap| inside(0, tap, place.shape.height));
+    rows.flat_map(move |row| {
+        let columns = (0..size[1]).filter_map(move |tap| inside(1, tap, place.shape.width));
+        columns.map(move |column| (row * place.shape.width + column) * place.stride)
+    })
+}
+
+fn divisor(kind: PoolKind, window: &Window, seen: usize) -> usize {
+    match kind {
+        PoolKind::Max => 1,
+        PoolKind::Average { with_padding: true } => window.taps(),
+        PoolKind::Average { with_padding: false } => seen.max(1),
+    }
+}

@@ -1,0 +1,71 @@
+//! ONNX files: read once, hashed on the way, and what their graph says of itself.
+
+pub mod graph;
+
+use std::fs::File;
+use std::io::Read;
+
+use sha2::{Digest, Sha256};
+/// The protobuf's types, as tract generates them; the backends share one parsed file.
+pub use tract_onnx::pb;
+use tract_onnx::prelude::Framework;
+
+use super::ModelError;
+use crate::models::spec::ModelSpec;
+
+/// The largest classifiers in use have some 600 MB; more would not run on the boards this is for.
+const MAX_FILE_BYTES: u64 = 1 << 30;
+
+/// A parsed model and what is known of the file it was in.
+pub struct OnnxFile {
+    pub proto: pb::ModelProto,
+    pub path: String,
+    /// Of the whole file, lower-case hexadecimal.
+    pub sha256: String,
+    pub bytes: u64,
+}
+
+/// Reads the file once: hashed while it is parsed.
+///
+/// # Errors
+/// When it cannot be read, is too large, is not the one that was meant, or is no ONNX file.
+pub fn read(spec: &ModelSpec) -> Result<OnnxFile, ModelError> {
+    let path = spec.path.display().to_string();
+    let unreadable = |cause: String| ModelError::Unreadable { path: path.clone(), cause };
+    let metadata = std::fs::metadata(&spec.path).map_err(|error| unreadable(error.to_string()))?;
+    if !metadata.is_file() {
+        return Err(unreadable("it is not a file".into()));
+    }
+    let file = File::open(&spec.path).map_err(|error| unreadable(error.to_string()))?;
+    let not_onnx = |cause: &str| ModelError::NotOnnx { path: path.clone(), cause: cause.to_owned() };
+    match metadata.len() {
+        0 => return Err(not_onnx("it is empty (0 bytes)")),
+        length if length > MAX_FILE_BYTES => {
+            return Err(unreadable(format!("it has {length} bytes; at most 1 GiB is read")));
+        }
+        _ => {}
+    }
+    let mut hashing = Hashing { inner: file.take(MAX_FILE_BYTES), hasher: Sha256::new() };
+    let parsed = tract_onnx::onnx().proto_model_for_read(&mut hashing);
+    let found: String = hashing.hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    if let Some(expected) = &spec.sha256
+        && *expected != found
+    {
+        return Err(ModelError::WrongHash { path, expected: expected.clone(), found });
+    }
+    let proto = parsed.map_err(|_| not_onnx("its protobuf is cut short or damaged"))?;
+    Ok(OnnxFile { proto, path, sha256: found, bytes: metadata.len() })
+}
+
+struct Hashing<R> {
+    inner: R,
+    hasher: Sha256,
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.hasher.update(&buffer[..read]);
+        Ok(read)
+    }
+}

@@ -1,10 +1,10 @@
 # Two commands for a fresh machine: `make demo` and `make test`. Both install what is missing first.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench appliance deny release clean
+.PHONY: help demo test lint bench bench-inference appliance deny release clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Label the bundled photographs and show what arrives over a private broker
 	@.ci/setup demo
@@ -23,6 +23,10 @@ lint: ## Check the format, run clippy, build the documentation; warnings are err
 
 bench: release ## Measure the whole daemon: first label, frames a second, CPU a frame, memory
 	benches/daemon.py $(ARGS)
+
+bench-inference: ## Time inference beside onnxruntime and tract (ARGS: ONNX files)
+	@.ci/setup demo
+	benches/inference.py $(ARGS)
 
 appliance: ## Run the program in a Debian guest with a V4L2 driver, and put it through its scenarios
 	@.ci/setup demo

@@ -33,7 +33,7 @@ fn main() {
     let mut tensor = Tensor::for_input(&model.input);
     match &mut tensor {
         Tensor::F32(values) => {
-            values.iter_mut().enumerate().for_each(|(at, value)| *value = (at % 511) as f32 / 255.5 - 1.0)
+            values.iter_mut().enumerate().for_each(|(at, value)| *value = (at % 511) as f32 / 255.5 - 1.0);
         }
         Tensor::U8(values) => values.iter_mut().enumerate().for_each(|(at, value)| *value = (at % 251) as u8),
     }

@@ -1,8 +1,8 @@
 //! From a tensor to class probabilities.
 
 mod load;
-pub mod native;
-pub mod onnx;
+mod native;
+mod onnx;
 mod tract;
 pub mod worker;
 

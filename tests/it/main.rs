@@ -15,6 +15,7 @@ mod config;
 mod daemon;
 mod demo;
 mod images;
+mod native;
 mod onnx;
 mod preprocess;
 mod shared;

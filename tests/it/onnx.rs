@@ -32,7 +32,7 @@ fn mean_colour(channels_at: usize, element: DataType) -> ModelProto {
     model(nodes, vec![input("x", element, &dims)], vec![])
 }
 
-fn model(nodes: Vec<NodeProto>, inputs: Vec<ValueInfoProto>, initializer: Vec<TensorProto>) -> ModelProto {
+pub fn model(nodes: Vec<NodeProto>, inputs: Vec<ValueInfoProto>, initializer: Vec<TensorProto>) -> ModelProto {
     ModelProto {
         ir_version: 8,
         opset_import: vec![OperatorSetIdProto { domain: String::new(), version: 13 }],
@@ -48,7 +48,7 @@ fn model(nodes: Vec<NodeProto>, inputs: Vec<ValueInfoProto>, initializer: Vec<Te
     }
 }
 
-fn node(operator: &str, inputs: &[&str], output: &str) -> NodeProto {
+pub fn node(operator: &str, inputs: &[&str], output: &str) -> NodeProto {
     let attribute = (operator == "Transpose").then(|| tract_onnx::pb::AttributeProto {
         name: "perm".into(),
         r#type: tract_onnx::pb::attribute_proto::AttributeType::Ints as i32,
@@ -65,7 +65,7 @@ fn node(operator: &str, inputs: &[&str], output: &str) -> NodeProto {
     }
 }
 
-fn input(name: &str, element: DataType, dims: &[Option<i64>]) -> ValueInfoProto {
+pub fn input(name: &str, element: DataType, dims: &[Option<i64>]) -> ValueInfoProto {
     let dim = dims
         .iter()
         .map(|dim| tensor_shape_proto::Dimension {
@@ -79,7 +79,7 @@ fn input(name: &str, element: DataType, dims: &[Option<i64>]) -> ValueInfoProto 
 }
 
 /// Loads a file with these bytes and labels.
-struct Fixture {
+pub struct Fixture {
     directory: tempfile::TempDir,
 }
 
@@ -90,11 +90,11 @@ impl Fixture {
         Self { directory }
     }
 
-    fn of(model: &ModelProto) -> Self {
+    pub fn of(model: &ModelProto) -> Self {
         Self::new(&model.encode_to_vec())
     }
 
-    fn spec(&self, labels: &str) -> ModelSpec {
+    pub fn spec(&self, labels: &str) -> ModelSpec {
         let file = self.directory.path().join("labels.txt");
         std::fs::write(&file, labels).expect("writable");
         ModelSpec {

@@ -51,10 +51,6 @@ impl<'a> Constant<'a> {
         self.elements
     }
 
-    pub fn name(&self) -> &'a str {
-        &self.tensor.name
-    }
-
     pub fn is_i8(&self) -> bool {
         self.kind == DataType::Int8
     }
@@ -102,13 +98,6 @@ impl<'a> Constant<'a> {
             (DataType::Float, _) => Vec::new(),
             _ => self.floats().into_iter().map(|value| value as i64).collect(),
         }
-    }
-
-    /// The number that all elements are, if they are.
-    pub fn uniform(&self) -> Option<f32> {
-        let floats = self.floats();
-        let first = *floats.first()?;
-        floats.iter().all(|&value| value == first).then_some(first)
     }
 }
 

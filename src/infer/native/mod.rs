@@ -13,6 +13,7 @@ mod pointwise;
 mod quantised;
 mod read;
 mod run;
+mod windows;
 
 use super::onnx::pb::ModelProto;
 use super::{Classifier, ModelError};

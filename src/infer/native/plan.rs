@@ -1,10 +1,17 @@
 //! Lays a network out: which results share a buffer, and the weights in the order that the kernels read them in.
 
 use super::Unsupported;
-use super::kernels::{Bounds, GROUP, Kernels, LANES, MAX_TAPS};
+use super::kernels::{Bounds, GROUP, Kernels, LANES, MAX_TAPS, ToByte};
 use super::layer::{Conv, Element, Layer, Op, Quant};
-use super::run::{Dense, Depthwise, Finish, Job, Network, Place, Source, Step};
+use super::run::{Job, Network, Step};
+use super::windows::{Dense, Depthwise, Finish, Place, Source};
 use crate::models::spec::InputSpec;
+
+/// Numbers in all results that are needed at the same time; more do not fit on the boards this is for.
+const MAX_RESULTS: usize = 1 << 27;
+
+/// Packed weights of one layer: a gigabyte of floats.
+const MAX_WEIGHTS: usize = 1 << 28;
 
 /// # Errors
 /// When a layer has no kernel after all.
@@ -30,14 +37,19 @@ pub fn plan(layers: &[Layer], spec: &InputSpec, kernels: Kernels) -> Result<Netw
         planner.places[index] = Some(place);
         let job = job(layer, spec, &inputs, place)?;
         if let Op::Conv(conv) = &layer.op {
-            macs += layer.shape.pixels() as u64 * (conv.outputs * conv.inputs * conv.window.taps()) as u64;
+            let each = conv.outputs * conv.inputs * conv.window.taps();
+            macs = macs.saturating_add(layer.shape.pixels() as u64 * each as u64);
         }
         planner.widen(&job, &inputs);
         steps.push(Step { job, inputs: inputs.into_iter().map(|(place, _)| place).collect(), output: place });
         planner.free_until(layers, &needed, index);
     }
+    let results: usize = planner.floats.lengths.iter().chain(&planner.bytes.lengths).sum();
+    if results > MAX_RESULTS {
+        return Err(Unsupported::new(format!("its results need {results} numbers at once")));
+    }
     let classes = layers[output].shape.channels;
-    Ok(Network::new(kernels, steps, planner.floats.lengths, planner.bytes.lengths, classes, macs))
+    Ok(Network::new(kernels, steps, [planner.floats.lengths, planner.bytes.lengths], classes, macs))
 }
 
 /// For every layer that the output needs, the last one that uses it; the output's own is beyond the end.
@@ -142,6 +154,22 @@ fn job(layer: &Layer, spec: &InputSpec, inputs: &[(Place, Element)], output: Pla
         })
         .collect();
     let quants = quants.filter(|quants| !quants.is_empty());
+    let refuse = |cause: &str| Err(Unsupported::new(format!("`{}` {cause}", layer.name)));
+    // Additions go through memory from end to end; only the picture itself has pixels of another length.
+    let added = match &layer.op {
+        Op::Add => inputs,
+        _ => inputs.get(1..).unwrap_or_default(),
+    };
+    if !matches!(layer.op, Op::Concat) && added.iter().any(|(place, _)| place.stride != output.stride) {
+        return refuse("adds the input itself");
+    }
+    if let Op::Conv(conv) = &layer.op {
+        let sides = [conv.outputs.next_multiple_of(LANES), conv.inputs.next_multiple_of(GROUP), conv.window.taps()];
+        let packed = sides.iter().try_fold(1_usize, |product, &side| product.checked_mul(side));
+        if packed.is_none_or(|packed| packed > MAX_WEIGHTS) {
+            return refuse("has enormous weights");
+        }
+    }
     Ok(match (&layer.op, layer.element) {
         (Op::Input, _) => Job::Input(spec.layout),
         (Op::Conv(conv), Element::F32) if conv.is_depthwise() => {
@@ -160,23 +188,25 @@ fn job(layer: &Layer, spec: &InputSpec, inputs: &[(Place, Element)], output: Pla
         (Op::Clip, Element::F32) => Job::Clip(bounds),
         (Op::Add, Element::F32) => Job::AddF32(bounds),
         (Op::Add, Element::U8(to)) => match quants.as_deref() {
-            Some(&[a, b]) => Job::AddU8 { a, b, to, range: byte_range(to, layer) },
-            _ => return Err(Unsupported::new(format!("`{}` mixes floats and bytes", layer.name))),
+            Some(&[a, b]) => Job::AddU8 { inputs: [a, b], scale: to.scale, to: to_byte(to, layer) },
+            _ => return refuse("mixes floats and bytes"),
         },
         (Op::Pool(kind, window), Element::F32) => Job::PoolF32(*kind, *window, bounds),
         (Op::Pool(kind, window), Element::U8(to)) => match quants.as_deref() {
-            Some(&[from]) => Job::PoolU8 { kind: *kind, window: *window, from, to, range: byte_range(to, layer) },
-            _ => return Err(Unsupported::new(format!("`{}` mixes floats and bytes", layer.name))),
+            Some(&[from]) => {
+                Job::PoolU8 { kind: *kind, window: *window, from, scale: to.scale, to: to_byte(to, layer) }
+            }
+            _ => return refuse("mixes floats and bytes"),
         },
         (Op::Concat, Element::F32) => Job::ConcatF32,
         (Op::Concat, Element::U8(to)) if layer.low <= to.dequantise(0) && layer.high >= to.dequantise(u8::MAX) => {
             Job::ConcatU8
         }
         (Op::Softmax, _) => Job::Softmax,
-        (Op::Quantise, Element::U8(to)) => Job::Quantise { to, range: byte_range(to, layer) },
+        (Op::Quantise, Element::U8(to)) => Job::Quantise { scale: to.scale, to: to_byte(to, layer) },
         (Op::Dequantise, _) => match quants.as_deref() {
             Some(&[from]) => Job::Dequantise(from),
-            _ => return Err(Unsupported::new(format!("`{}` dequantises floats", layer.name))),
+            _ => return refuse("dequantises floats"),
         },
         (Op::Table(table), _) => Job::Table(table.clone()),
         _ => {
@@ -188,9 +218,9 @@ fn job(layer: &Layer, spec: &InputSpec, inputs: &[(Place, Element)], output: Pla
     })
 }
 
-/// The bytes that the layer's bounds are.
-fn byte_range(to: Quant, layer: &Layer) -> (u8, u8) {
-    (to.quantise(layer.low), to.quantise(layer.high))
+/// The layer's bounds as bytes.
+fn to_byte(to: Quant, layer: &Layer) -> ToByte {
+    ToByte { zero_point: to.zero_point, low: to.quantise(layer.low), high: to.quantise(layer.high) }
 }
 
 fn source(conv: &Conv, inputs: &[(Place, Element)], outside: u8) -> Source {
@@ -272,8 +302,7 @@ fn check_depthwise(conv: &Conv, inputs: &[(Place, Element)], layer: &Layer) -> R
 struct Requantised {
     scale: Vec<f32>,
     bias: Vec<i32>,
-    zero_point: u8,
-    range: (u8, u8),
+    to: ToByte,
 }
 
 /// `(sum of x * w) * (from * weight scale / to)` is the result in steps of `to`; the bias joins the sum as an integer, and
@@ -298,7 +327,7 @@ fn requantised(conv: &Conv, from: Quant, to: Quant, layer: &Layer) -> Result<Req
         bias.push(total.clamp(-room, room) as i32);
     }
     let scale = padded(factors.iter().map(|factor| from.scale * factor / to.scale));
-    Ok(Requantised { scale, bias: padded(bias), zero_point: to.zero_point, range: byte_range(to, layer) })
+    Ok(Requantised { scale, bias: padded(bias), to: to_byte(to, layer) })
 }
 
 fn dense_u8(conv: &Conv, finish: Requantised, from: Quant, inputs: &[(Place, Element)]) -> Dense {
@@ -332,14 +361,7 @@ fn depthwise_u8(
 
 impl Requantised {
     fn with(self, weights: Vec<i8>) -> Finish {
-        let Self { scale, bias, zero_point, range: (low, high) } = self;
-        Finish::U8 { weights, bias, scale, zero_point, low, high }
-    }
-}
-
-impl Place {
-    /// Elements of the picture.
-    pub fn length(&self) -> usize {
-        self.shape.pixels() * self.stride
+        let Self { scale, bias, to } = self;
+        Finish::U8 { weights, bias, scale, to }
     }
 }

@@ -1,9 +1,9 @@
 //! The small operations: number by number, or a mean of pixels. Plain loops, a few per cent of the time together.
 
-use super::kernels::Bounds;
 use super::kernels::scalar::to_byte;
+use super::kernels::{Bounds, ToByte};
 use super::layer::{PoolKind, Quant, Window};
-use super::run::Place;
+use super::windows::Place;
 use crate::models::spec::Layout;
 
 /// From the order of the model's input to channels last.
@@ -34,6 +34,12 @@ pub fn add_f32(a: &[f32], b: &[f32], bounds: Bounds, out: &mut [f32]) {
 pub fn dequantise(input: &[u8], from: Quant, out: &mut [f32]) {
     for (out, &byte) in out.iter_mut().zip(input) {
         *out = from.dequantise(byte);
+    }
+}
+
+pub fn look_up(input: &[u8], table: &[u8; 256], out: &mut [u8]) {
+    for (out, &byte) in out.iter_mut().zip(input) {
+        *out = table[usize::from(byte)];
     }
 }
 
@@ -81,8 +87,7 @@ pub fn pool_u8(
     (input, place, from): (&[u8], Place, Quant),
     kind: PoolKind,
     window: &Window,
-    to: Quant,
-    range: (u8, u8),
+    (scale, to): (f32, ToByte),
     output: Place,
     out: &mut [u8],
 ) {
@@ -99,10 +104,10 @@ pub fn pool_u8(
                 }
             }
             let divisor = divisor(kind, window, seen);
-            let factor = from.scale / (to.scale * divisor as f32);
+            let factor = from.scale / (scale * divisor as f32);
             let zero = divisor as i32 * i32::from(from.zero_point);
             for (out, &sum) in out.iter_mut().zip(&sums) {
-                *out = to_byte((sum - zero) as f32 * factor, to.zero_point, range);
+                *out = to_byte((sum - zero) as f32 * factor, to);
             }
         }
     }

@@ -244,7 +244,7 @@ impl<'a> Graph<'a> {
             };
             counted.extend(trained.iter().filter_map(|&index| node.input.get(index)).map(|name| resolve(name)));
         }
-        counted.iter().filter_map(|name| weights.get(name)).sum()
+        counted.iter().filter_map(|name| weights.get(name)).fold(0, |sum, count| sum.saturating_add(*count))
     }
 
     /// How often each operator occurs, most frequent first.

@@ -7,7 +7,9 @@
 
 use std::arch::x86_64::*;
 
-use super::{Bounds, GROUP, Kernels, LANES, MAX_PANELS, Quant, Requantise, SpanF32, SpanU8, TileF32, TileU8, scalar};
+use super::{
+    Bounds, GROUP, Kernels, LANES, MAX_PANELS, Requantise, SpanF32, SpanU8, Sum, TileF32, TileU8, ToByte, scalar,
+};
 
 /// These kernels, where the processor has what they need.
 pub fn kernels() -> Option<Kernels> {
@@ -58,8 +60,8 @@ unsafe fn tile_f32(tile: &TileF32, bounds: Bounds, residual: Option<&[f32]>, out
         let panels = panels_at_once(tile.panels() - panel);
         let residual = residual.map_or(std::ptr::null(), <[f32]>::as_ptr);
         unsafe {
-            with_size!(tile.rows, panels, rows_f32, (tile, panel, bounds, residual, out.as_mut_ptr(), row_stride))
-        };
+            with_size!(tile.rows, panels, rows_f32, (tile, panel, bounds, residual, out.as_mut_ptr(), row_stride));
+        }
         panel += panels;
     }
 }
@@ -122,7 +124,9 @@ unsafe fn tile_u8(tile: &TileU8, requantise: Requantise, out: &mut [u8], row_str
     let mut panel = 0;
     while panel < tile.panels() {
         let panels = panels_at_once(tile.panels() - panel);
-        unsafe { with_size!(tile.rows, panels, rows_u8, (tile, panel, requantise, out.as_mut_ptr(), row_stride)) };
+        unsafe {
+            with_size!(tile.rows, panels, rows_u8, (tile, panel, requantise, out.as_mut_ptr(), row_stride));
+        }
         panel += panels;
     }
 }
@@ -166,41 +170,45 @@ unsafe fn rows_u8<const ROWS: usize, const PANELS: usize>(
                 weights = weights.add(LANES * GROUP);
             }
         }
-        let finish = Finish::new(requantise);
+        let narrow = Narrow::new(requantise.to);
         for panel in 0..PANELS {
             let scale = _mm512_loadu_ps(requantise.scale.as_ptr().add((first + panel) * LANES));
             for (row, sums) in sums.iter().enumerate() {
-                let bytes = _mm512_cvtepi32_epi8(finish.requantised(sums[panel], scale));
+                let bytes = _mm512_cvtepi32_epi8(narrow.scaled(sums[panel], scale));
                 _mm_storeu_si128(out.add(row * row_stride + (first + panel) * LANES).cast(), bytes);
             }
         }
     }
 }
 
-/// The constants of a requantisation.
-struct Finish {
+/// What [`scalar::to_byte`] does, sixteen at a time.
+struct Narrow {
     low: __m512,
     high: __m512,
     zero_point: __m512i,
 }
 
-impl Finish {
+impl Narrow {
     #[target_feature(enable = "avx512f")]
-    fn new(requantise: Requantise) -> Self {
-        let zero_point = f32::from(requantise.zero_point);
+    fn new(ToByte { zero_point, low, high }: ToByte) -> Self {
+        let zero = f32::from(zero_point);
         Self {
-            low: _mm512_set1_ps(f32::from(requantise.low) - zero_point),
-            high: _mm512_set1_ps(f32::from(requantise.high) - zero_point),
-            zero_point: _mm512_set1_epi32(i32::from(requantise.zero_point)),
+            low: _mm512_set1_ps(f32::from(low) - zero),
+            high: _mm512_set1_ps(f32::from(high) - zero),
+            zero_point: _mm512_set1_epi32(i32::from(zero_point)),
         }
     }
 
     /// Bytes in the low ends of the lanes.
     #[target_feature(enable = "avx512f")]
-    fn requantised(&self, sums: __m512i, scale: __m512) -> __m512i {
-        let scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(sums), scale);
-        let bounded = _mm512_min_ps(_mm512_max_ps(scaled, self.low), self.high);
+    fn narrow(&self, steps: __m512) -> __m512i {
+        let bounded = _mm512_min_ps(_mm512_max_ps(steps, self.low), self.high);
         _mm512_add_epi32(_mm512_cvtps_epi32(bounded), self.zero_point)
+    }
+
+    #[target_feature(enable = "avx512f")]
+    fn scaled(&self, sums: __m512i, scale: __m512) -> __m512i {
+        self.narrow(_mm512_mul_ps(_mm512_cvtepi32_ps(sums), scale))
     }
 }
 
@@ -267,7 +275,7 @@ unsafe fn span_u8(span: &SpanU8, requantise: Requantise, out: &mut [u8]) {
 unsafe fn taps_u8<const TAPS: usize, const GROUPS: usize>(span: &SpanU8, requantise: Requantise, out: *mut u8) {
     const BLOCK: usize = 4 * LANES;
     unsafe {
-        let finish = Finish::new(requantise);
+        let narrow = Narrow::new(requantise.to);
         for channel in (0..span.channels).step_by(BLOCK) {
             let width = BLOCK.min(span.channels - channel);
             let mask = u64::MAX >> (BLOCK - width);
@@ -305,7 +313,7 @@ unsafe fn taps_u8<const TAPS: usize, const GROUPS: usize>(span: &SpanU8, requant
                     }
                 }
                 for quarter in 0..4 {
-                    sums[quarter] = finish.requantised(sums[quarter], _mm512_castsi512_ps(scale[quarter]));
+                    sums[quarter] = narrow.scaled(sums[quarter], _mm512_castsi512_ps(scale[quarter]));
                 }
                 let words = [_mm512_packs_epi32(sums[0], sums[1]), _mm512_packs_epi32(sums[2], sums[3])];
                 let bytes = _mm512_packus_epi16(words[0], words[1]);
@@ -345,13 +353,35 @@ unsafe fn in_quarters(from: *const i32, blocks: usize) -> [__m512i; 4] {
 /// # Safety
 /// The processor has the features.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-unsafe fn quantise(input: &[f32], to: Quant, range: (u8, u8), out: &mut [u8]) {
-    scalar::quantise(input, to, range, out);
+unsafe fn quantise(input: &[f32], scale: f32, to: ToByte, out: &mut [u8]) {
+    let length = out.len().min(input.len()) / LANES * LANES;
+    let (divisor, narrow) = (_mm512_set1_ps(scale), Narrow::new(to));
+    for at in (0..length).step_by(LANES) {
+        unsafe {
+            let steps = _mm512_div_ps(_mm512_loadu_ps(input.as_ptr().add(at)), divisor);
+            _mm_storeu_si128(out.as_mut_ptr().add(at).cast(), _mm512_cvtepi32_epi8(narrow.narrow(steps)));
+        }
+    }
+    scalar::quantise(&input[length..], scale, to, &mut out[length..]);
 }
 
 /// # Safety
 /// The processor has the features.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-unsafe fn add_u8(inputs: [(&[u8], Quant); 2], to: Quant, range: (u8, u8), out: &mut [u8]) {
-    scalar::add_u8(inputs, to, range, out);
+unsafe fn add_u8(sum: &Sum, to: ToByte, out: &mut [u8]) {
+    let length = out.len().min(sum.a.len()).min(sum.b.len()) / LANES * LANES;
+    let (shift, narrow) = (_mm512_set1_ps(sum.shift), Narrow::new(to));
+    let (factor_a, factor_b) = (_mm512_set1_ps(sum.factors[0]), _mm512_set1_ps(sum.factors[1]));
+    for at in (0..length).step_by(LANES) {
+        unsafe {
+            let (a, b) = (sum.a.as_ptr().add(at), sum.b.as_ptr().add(at));
+            let a = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(a.cast())));
+            let b = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(b.cast())));
+            let added = _mm512_add_ps(_mm512_mul_ps(a, factor_a), _mm512_mul_ps(b, factor_b));
+            let bytes = _mm512_cvtepi32_epi8(narrow.narrow(_mm512_sub_ps(added, shift)));
+            _mm_storeu_si128(out.as_mut_ptr().add(at).cast(), bytes);
+        }
+    }
+    let rest = Sum { a: &sum.a[length..], b: &sum.b[length..], ..*sum };
+    scalar::add_u8(&rest, to, &mut out[length..]);
 }

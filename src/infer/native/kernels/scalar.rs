@@ -1,6 +1,6 @@
 //! The specification of every kernel, in plain Rust.
 
-use super::{Bounds, GROUP, Kernels, LANES, Quant, Requantise, SpanF32, SpanU8, TileF32, TileU8};
+use super::{Bounds, GROUP, Kernels, LANES, Requantise, SpanF32, SpanU8, Sum, TileF32, TileU8, ToByte};
 
 pub const KERNELS: Kernels = Kernels { name: "portable", tile_f32, tile_u8, span_f32, span_u8, quantise, add_u8 };
 
@@ -71,34 +71,25 @@ fn dot(inputs: &[u8], weights: &[i8]) -> i32 {
     inputs.iter().zip(weights).map(|(&input, &weight)| i32::from(input) * i32::from(weight)).sum()
 }
 
-fn requantised(sum: i32, channel: usize, requantise: Requantise) -> u8 {
-    let zero_point = f32::from(requantise.zero_point);
-    let (low, high) = (f32::from(requantise.low) - zero_point, f32::from(requantise.high) - zero_point);
-    let scaled = (sum as f32 * requantise.scale[channel]).max(low).min(high);
-    (scaled.round_ties_even() + zero_point) as u8
+fn requantised(sum: i32, channel: usize, Requantise { scale, to }: Requantise) -> u8 {
+    to_byte(sum as f32 * scale[channel], to)
 }
 
-/// The instruction sets compile this loop for themselves; so no fused multiply-add, which would round otherwise there.
-#[inline(always)]
-pub fn quantise(input: &[f32], to: Quant, range: (u8, u8), out: &mut [u8]) {
+pub fn quantise(input: &[f32], scale: f32, to: ToByte, out: &mut [u8]) {
     for (out, value) in out.iter_mut().zip(input) {
-        *out = to_byte(value / to.scale, to.zero_point, range);
+        *out = to_byte(value / scale, to);
     }
 }
 
-/// `round((a + b) / scale) + zero point`, computed as a sum of products; compiled as [`quantise`] is.
-#[inline(always)]
-pub fn add_u8([a, b]: [(&[u8], Quant); 2], to: Quant, range: (u8, u8), out: &mut [u8]) {
-    let (factor_a, factor_b) = (a.1.scale / to.scale, b.1.scale / to.scale);
-    let shift = f32::from(a.1.zero_point) * factor_a + f32::from(b.1.zero_point) * factor_b;
-    for ((out, &a), &b) in out.iter_mut().zip(a.0).zip(b.0) {
-        *out = to_byte(f32::from(a) * factor_a + f32::from(b) * factor_b - shift, to.zero_point, range);
+/// Without fused multiply-adds, which not every instruction set has.
+pub fn add_u8(sum: &Sum, to: ToByte, out: &mut [u8]) {
+    for ((out, &a), &b) in out.iter_mut().zip(sum.a).zip(sum.b) {
+        *out = to_byte(f32::from(a) * sum.factors[0] + f32::from(b) * sum.factors[1] - sum.shift, to);
     }
 }
 
-#[inline(always)]
-pub fn to_byte(steps: f32, zero_point: u8, (low, high): (u8, u8)) -> u8 {
-    let byte = (steps + f32::from(zero_point)).max(f32::from(low)).min(f32::from(high));
-    // Within a byte by now, so that the conversion through i32 is exact; it is one instruction, the one to u8 is not.
-    byte.round_ties_even() as i32 as u8
+pub fn to_byte(steps: f32, to: ToByte) -> u8 {
+    let zero_point = f32::from(to.zero_point);
+    let bounded = steps.max(f32::from(to.low) - zero_point).min(f32::from(to.high) - zero_point);
+    (bounded.round_ties_even() + zero_point) as u8
 }

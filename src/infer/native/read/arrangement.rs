@@ -1,0 +1,141 @@
+//! Operators that pool, pad, reshape and join pictures.
+
+use super::attributes::{MAX_WINDOW, bounded, float, integer, integers, string, window};
+use super::{Form, Reader, Value};
+use crate::infer::native::Unsupported;
+use crate::infer::native::layer::{Op, PoolKind, Shape, Window};
+use crate::infer::onnx::pb::NodeProto;
+
+impl<'a> Reader<'a> {
+    pub(super) fn pad(&mut self, node: &NodeProto) -> Result<Value<'a>, Unsupported> {
+        let (input, shape, form) = self.float_layer(node, 0)?;
+        let amounts = match Self::has_input(node, 1) {
+            true => self.integers(node, 1)?,
+            false => integers(node, "pads").unwrap_or_default(),
+        };
+        let value =
+            if Self::has_input(node, 2) { self.floats(node, 2)? } else { vec![float(node, "value").unwrap_or(0.0)] };
+        let constant = string(node, "mode").is_none_or(|mode| mode == b"constant");
+        let &[0, 0, top, left, 0, 0, bottom, right] = amounts.as_slice() else {
+            return Err(Unsupported::new("it pads something other than rows and columns"));
+        };
+        if form != Form::Nchw || !constant || value != [0.0] || Self::has_input(node, 3) {
+            return Err(Unsupported::new("it pads with something other than zeros"));
+        }
+        let pads = bounded(&[top, left, bottom, right], 0)?;
+        let (height, width) = (shape.height + pads[0] + pads[2], shape.width + pads[1] + pads[3]);
+        let index = self.push(node, Op::Pad(pads), vec![input], Shape { height, width, ..shape })?;
+        Ok(Value::Layer { index, form })
+    }
+
+    pub(super) fn pool(&mut self, node: &NodeProto) -> Result<Value<'a>, Unsupported> {
+        let (input, shape, form) = self.float_layer(node, 0)?;
+        let size = integers(node, "kernel_shape").ok_or_else(|| Unsupported::new("it has no `kernel_shape`"))?;
+        let window = window(node, bounded(&size, 1)?, shape)?;
+        if form != Form::Nchw || integer(node, "ceil_mode").unwrap_or(0) != 0 || node.output.len() > 1 {
+            return Err(Unsupported::new("a kind of pooling that has no kernel"));
+        }
+        // A window that sees nothing but padding has no largest value.
+        if (0..4).any(|side| window.pads[side] >= window.size[side % 2]) {
+            return Err(Unsupported::new("its padding is as wide as its window"));
+        }
+        let kind = match node.op_type.as_str() {
+            "MaxPool" => PoolKind::Max,
+            _ => PoolKind::Average { with_padding: integer(node, "count_include_pad").unwrap_or(0) != 0 },
+        };
+        let [height, width] =
+            window.output(shape).ok_or_else(|| Unsupported::new("its window is larger than the picture"))?;
+        let index = self.push(node, Op::Pool(kind, window), vec![input], Shape { height, width, ..shape })?;
+        Ok(Value::Layer { index, form })
+    }
+
+    pub(super) fn global_pool(&mut self, node: &NodeProto) -> Result<Value<'a>, Unsupported> {
+        let (input, shape, form) = self.float_layer(node, 0)?;
+        let mut keeps = true;
+        if node.op_type == "ReduceMean" {
+            let axes = if Self::has_input(node, 1) { Some(self.integers(node, 1)?) } else { integers(node, "axes") };
+            let mut axes: Vec<i64> = axes.unwrap_or_default().iter().map(|axis| axis.rem_euclid(4)).collect();
+            axes.sort_unstable();
+            let spatial = if form == Form::Nhwc { [1, 2] } else { [2, 3] };
+            if axes != spatial {
+                return Err(Unsupported::new("a mean over something other than rows and columns"));
+            }
+            keeps = integer(node, "keepdims").unwrap_or(1) != 0;
+        }
+        if form == Form::Flat || shape.height > MAX_WINDOW * 4 || shape.width > MAX_WINDOW * 4 {
+            return Err(Unsupported::new("not a mean over a picture of reasonable size"));
+        }
+        let window = Window { size: [shape.height, shape.width], ..Window::POINT };
+        let pool = Op::Pool(PoolKind::Average { with_padding: false }, window);
+        let index = self.push(node, pool, vec![input], Shape { height: 1, width: 1, ..shape })?;
+        Ok(Value::Layer { index, form: if keeps { form } else { Form::Flat } })
+    }
+
+    /// With one pixel left every reshaping keeps the order of the numbers.
+    pub(super) fn reshape(&mut self, node: &NodeProto) -> Result<Value<'a>, Unsupported> {
+        let (index, shape, form) = match self.value(node, 0)? {
+            Value::ShapeOnly => return Ok(Value::ShapeOnly),
+            _ => self.layer(node, 0)?,
+        };
+        if shape.pixels() != 1 {
+            return Err(Unsupported::new("it reshapes a picture of more than one pixel"));
+        }
+        let flat = Ok(Value::Layer { index, form: Form::Flat });
+        match (node.op_type.as_str(), form) {
+            ("Flatten", _) if integer(node, "axis").unwrap_or(1) == 1 => flat,
+            ("Squeeze", _) => flat,
+            ("Reshape", _) => match self.value(node, 1)? {
+                Value::Constant(target) if target.elements() > 2 => {
+                    Err(Unsupported::new("it does not end in a vector"))
+                }
+                Value::Constant(_) | Value::ShapeOnly => flat,
+                _ => Err(Unsupported::new("its shape depends on the picture")),
+            },
+            _ => Err(Unsupported::new("it does not end in a vector")),
+        }
+    }
+
+    pub(super) fn transpose(&mut self, node: &NodeProto) -> Result<Value<'a>, Unsupported> {
+        let (index, _, form) = self.layer(node, 0)?;
+        let form = match (integers(node, "perm").unwrap_or_default().as_slice(), form) {
+            ([0, 3, 1, 2], Form::Nhwc) => Form::Nchw,
+            ([0, 2, 3, 1], Form::Nchw) => Form::Nhwc,
+            _ => return Err(Unsupported::new("it does not move the channels from one end to the other")),
+        };
+        Ok(Value::Layer { index, form })
+    }
+
+    pub(super) fn concat(&mut self, node: &NodeProto) -> Result<Value<'a>, Unsupported> {
+        if matches!(self.value(node, 0)?, Value::ShapeOnly) {
+            return Ok(Value::ShapeOnly);
+        }
+        let (_, first, form) = self.float_layer(node, 0)?;
+        let mut inputs = Vec::with_capacity(node.input.len());
+        let mut channels = 0;
+        for at in 0..node.input.len() {
+            let (input, shape, other) = self.float_layer(node, at)?;
+            if other != form || (shape.height, shape.width) != (first.height, first.width) {
+                return Err(Unsupported::new("its inputs have different sizes"));
+            }
+            inputs.push(input);
+            channels += shape.channels;
+        }
+        match (form, integer(node, "axis")) {
+            (Form::Nchw, Some(1 | -3)) => {}
+            _ => return Err(Unsupported::new("it joins something other than channels")),
+        }
+        let index = self.push(node, Op::Concat, inputs, Shape { channels, ..first })?;
+        Ok(Value::Layer { index, form })
+    }
+
+    pub(super) fn softmax(&mut self, node: &NodeProto) -> Result<Value<'a>, Unsupported> {
+        let (input, shape, form) = self.float_layer(node, 0)?;
+        if shape.pixels() != 1
+            || !matches!((form, integer(node, "axis")), (Form::Flat, None | Some(1 | -1)) | (Form::Nchw, Some(1)))
+        {
+            return Err(Unsupported::new("not over the classes"));
+        }
+        let index = self.push(node, Op::Softmax, vec![input], shape)?;
+        Ok(Value::Layer { index, form })
+    }
+}

@@ -1,0 +1,224 @@
+//! From an ONNX graph to layers: names become indices, shapes are derived, constants stay where they are.
+
+mod arithmetic;
+mod arrangement;
+mod attributes;
+mod quantisation;
+
+use std::collections::{HashMap, HashSet};
+
+use super::Unsupported;
+use super::constant::Constant;
+use super::layer::{Element, Layer, Op, Quant, Shape};
+use crate::infer::onnx::pb::{GraphProto, ModelProto, NodeProto};
+use crate::models::spec::{self, InputSpec};
+
+/// More layers than any classifier has.
+const MAX_LAYERS: usize = 10_000;
+
+/// Channels, or pixels of a side, beyond this are a mistake.
+const MAX_SIDE: usize = 1 << 16;
+
+/// Elements of one result beyond this do not fit on the boards this is for: 256 MB of floats.
+const MAX_ELEMENTS: usize = 1 << 26;
+
+/// The layers of the graph in the order they run in; the last one is the output.
+///
+/// # Errors
+/// When the graph has anything that the layers cannot express.
+pub fn layers<'a>(model: &'a ModelProto, input: &InputSpec) -> Result<Vec<Layer<'a>>, Unsupported> {
+    let graph = model.graph.as_ref().ok_or_else(|| Unsupported::new("there is no graph"))?;
+    if graph.node.len() > MAX_LAYERS {
+        return Err(Unsupported::new(format!("it has more than {MAX_LAYERS} nodes")));
+    }
+    let mut reader = Reader::new(graph, input)?;
+    for node in &graph.node {
+        let at = |cause: Unsupported| {
+            Unsupported::new(format!(
+                "{} (at `{}`): {cause}",
+                node.op_type,
+                node.output.first().map_or("", String::as_str)
+            ))
+        };
+        if !matches!(node.domain.as_str(), "" | "ai.onnx") {
+            return Err(at(Unsupported::new("an operator of another domain")));
+        }
+        let value = reader.node(node).map_err(at)?;
+        let name = node.output.first().ok_or_else(|| at(Unsupported::new("it has no output")))?;
+        if reader.values.insert(name, value).is_some() {
+            return Err(at(Unsupported::new("its output has a name that was given before")));
+        }
+    }
+    let [output] = graph.output.as_slice() else {
+        return Err(Unsupported::new(format!("it has {} outputs, not one", graph.output.len())));
+    };
+    let Some(&Value::Layer { index, .. }) = reader.values.get(output.name.as_str()) else {
+        return Err(Unsupported::new("its output does not depend on the picture"));
+    };
+    // What comes after the output's own layer is not needed.
+    reader.layers.truncate(index + 1);
+    Ok(reader.layers)
+}
+
+/// What a name of the graph stands for.
+#[derive(Debug, Clone)]
+enum Value<'a> {
+    Constant(Constant<'a>),
+    /// A constant behind a DequantizeLinear.
+    Quantised {
+        constant: Constant<'a>,
+        scales: Vec<f32>,
+        zero_points: Vec<f32>,
+    },
+    Layer {
+        index: usize,
+        form: Form,
+    },
+    /// Something about shapes. Where pictures have one pixel left, every reshaping gives the same.
+    ShapeOnly,
+}
+
+/// How a layer's result is seen by the graph; in memory channels are always last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Nchw,
+    Nhwc,
+    /// `[1, n]` or `[n]`: one pixel.
+    Flat,
+}
+
+struct Reader<'a> {
+    values: HashMap<&'a str, Value<'a>>,
+    layers: Vec<Layer<'a>>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(graph: &'a GraphProto, spec: &InputSpec) -> Result<Self, Unsupported> {
+        let mut values = HashMap::new();
+        for tensor in &graph.initializer {
+            // One of a strange type is an error only where it is used.
+            if let Ok(constant) = Constant::new(tensor) {
+                values.insert(tensor.name.as_str(), Value::Constant(constant));
+            }
+        }
+        let weights: HashSet<&str> = graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
+        let input = graph.input.iter().find(|input| !weights.contains(input.name.as_str()));
+        let input = input.ok_or_else(|| Unsupported::new("it has no input"))?;
+        let form = match spec.layout {
+            spec::Layout::Nchw => Form::Nchw,
+            spec::Layout::Nhwc => Form::Nhwc,
+        };
+        values.insert(&input.name, Value::Layer { index: 0, form });
+        let layer = Layer {
+            name: input.name.clone(),
+            op: Op::Input,
+            inputs: Vec::new(),
+            shape: Shape { height: spec.height, width: spec.width, channels: 3 },
+            element: match spec.element {
+                spec::Element::F32 => Element::F32,
+                // Replaced by what the first DequantizeLinear says.
+                spec::Element::U8 => Element::U8(Quant { scale: 1.0, zero_point: 0 }),
+            },
+            low: f32::NEG_INFINITY,
+            high: f32::INFINITY,
+        };
+        Ok(Self { values, layers: vec![layer] })
+    }
+
+    fn node(&mut self, node: &'a NodeProto) -> Result<Value<'a>, Unsupported> {
+        match node.op_type.as_str() {
+            "Constant" => {
+                let tensor = node.attribute.iter().find_map(|attribute| attribute.t.as_ref());
+                Ok(Value::Constant(Constant::new(tensor.ok_or_else(|| Unsupported::new("it is not a tensor"))?)?))
+            }
+            "Identity" | "Dropout" => self.value(node, 0).cloned(),
+            "Conv" => self.conv(node),
+            "Gemm" | "MatMul" => self.matrix(node),
+            "BatchNormalization" => self.batch_normalisation(node),
+            "Relu" => self.clip(node, 0.0, f32::INFINITY),
+            "Clip" => {
+                let low = self.bound(node, 1, "min")?.unwrap_or(f32::NEG_INFINITY);
+                let high = self.bound(node, 2, "max")?.unwrap_or(f32::INFINITY);
+                self.clip(node, low, high)
+            }
+            "Min" | "Max" => self.extremum(node),
+            "Add" | "Mul" => self.arithmetic(node),
+            "Pad" => self.pad(node),
+            "MaxPool" | "AveragePool" => self.pool(node),
+            "GlobalAveragePool" | "ReduceMean" => self.global_pool(node),
+            "Flatten" | "Reshape" | "Squeeze" | "Unsqueeze" => self.reshape(node),
+            "Transpose" => self.transpose(node),
+            "Concat" => self.concat(node),
+            "Softmax" => self.softmax(node),
+            "QuantizeLinear" => self.quantise(node),
+            "DequantizeLinear" => self.dequantise(node),
+            "Shape" => Ok(Value::ShapeOnly),
+            "Gather" | "Slice" | "Cast" if matches!(self.value(node, 0)?, Value::ShapeOnly) => Ok(Value::ShapeOnly),
+            _ => Err(Unsupported::new("an operator that has no kernel")),
+        }
+    }
+
+    fn value(&self, node: &NodeProto, input: usize) -> Result<&Value<'a>, Unsupported> {
+        let name = node.input.get(input).filter(|name| !name.is_empty());
+        let name = name.ok_or_else(|| Unsupported::new(format!("its input {input} is missing")))?;
+        // A cycle ends here, too: what comes later is not known yet.
+        self.values
+            .get(name.as_str())
+            .ok_or_else(|| Unsupported::new(format!("`{name}` is not known before it is used")))
+    }
+
+    fn has_input(node: &NodeProto, input: usize) -> bool {
+        node.input.get(input).is_some_and(|name| !name.is_empty())
+    }
+
+    /// The index, layer and form of an input that depends on the picture.
+    fn layer(&self, node: &NodeProto, input: usize) -> Result<(usize, Shape, Form), Unsupported> {
+        match self.value(node, input)? {
+            &Value::Layer { index, form } => Ok((index, self.layers[index].shape, form)),
+            _ => Err(Unsupported::new(format!("its input {input} is a constant"))),
+        }
+    }
+
+    /// An input of floats.
+    fn float_layer(&self, node: &NodeProto, input: usize) -> Result<(usize, Shape, Form), Unsupported> {
+        let (index, shape, form) = self.layer(node, input)?;
+        match self.layers[index].element {
+            Element::F32 => Ok((index, shape, form)),
+            Element::U8(_) => Err(Unsupported::new("its input is quantised")),
+        }
+    }
+
+    /// A constant as floats, dequantised where it is quantised as a whole.
+    fn floats(&self, node: &NodeProto, input: usize) -> Result<Vec<f32>, Unsupported> {
+        match self.value(node, input)? {
+            Value::Constant(constant) => Ok(constant.floats()),
+            Value::Quantised { constant, scales, zero_points } => {
+                let each = constant.elements().checked_div(scales.len()).unwrap_or(0).max(1);
+                let at = |index: usize| (index / each).min(scales.len() - 1);
+                let floats = constant.floats().into_iter().enumerate();
+                Ok(floats.map(|(index, value)| (value - zero_points[at(index)]) * scales[at(index)]).collect())
+            }
+            _ => Err(Unsupported::new(format!("its input {input} is not a constant"))),
+        }
+    }
+
+    fn integers(&self, node: &NodeProto, input: usize) -> Result<Vec<i64>, Unsupported> {
+        match self.value(node, input)? {
+            Value::Constant(constant) => Ok(constant.integers()),
+            _ => Err(Unsupported::new(format!("its input {input} is not a constant"))),
+        }
+    }
+
+    fn push(&mut self, node: &NodeProto, op: Op<'a>, inputs: Vec<usize>, shape: Shape) -> Result<usize, Unsupported> {
+        let sides = [shape.height, shape.width, shape.channels];
+        let elements = shape.pixels().checked_mul(super::kernels::stored(shape.channels));
+        if sides.iter().any(|side| !(1..=MAX_SIDE).contains(side)) || elements.is_none_or(|count| count > MAX_ELEMENTS)
+        {
+            return Err(Unsupported::new("its result would be empty or enormous"));
+        }
+        let name = node.output.first().cloned().unwrap_or_default();
+        let (low, high) = (f32::NEG_INFINITY, f32::INFINITY);
+        self.layers.push(Layer { name, op, inputs, shape, element: Element::F32, low, high });
+        Ok(self.layers.len() - 1)
+    }
+}

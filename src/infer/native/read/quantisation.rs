@@ -1,0 +1,76 @@
+//! QuantizeLinear and DequantizeLinear.
+
+use super::attributes::integer;
+use super::{Reader, Value};
+use crate::infer::native::Unsupported;
+use crate::infer::native::layer::{Element, Op, Quant};
+use crate::infer::onnx::pb::NodeProto;
+
+impl<'a> Reader<'a> {
+    pub(super) fn quantise(&mut self, node: &NodeProto) -> Result<Value<'a>, Unsupported> {
+        let (input, shape, form) = self.float_layer(node, 0)?;
+        let quant = self.quant(node)?;
+        let index = self.push(node, Op::Quantise, vec![input], shape)?;
+        self.layers[index].element = Element::U8(quant);
+        Ok(Value::Layer { index, form })
+    }
+
+    pub(super) fn dequantise(&mut self, node: &NodeProto) -> Result<Value<'a>, Unsupported> {
+        if let &Value::Constant(constant) = self.value(node, 0)? {
+            let scales = self.floats(node, 1)?;
+            let zero_points = if Self::has_input(node, 2) { self.floats(node, 2)? } else { vec![0.0; scales.len()] };
+            let dims = constant.dims();
+            let per_channel =
+                scales.len() == 1 || (dims.first() == Some(&scales.len()) && integer(node, "axis") == Some(0));
+            if !per_channel
+                || zero_points.len() != scales.len()
+                || constant.elements() == 0
+                || !scales.iter().all(|&scale| is_scale(scale))
+            {
+                return Err(Unsupported::new("its scales are neither one nor one for each output channel"));
+            }
+            return Ok(Value::Quantised { constant, scales, zero_points });
+        }
+        let (input, shape, form) = self.layer(node, 0)?;
+        let quant = self.quant(node)?;
+        let stored = &mut self.layers[input];
+        match stored.element {
+            Element::U8(before) if before == quant => {}
+            // The bytes of the input mean what the one who reads them first says.
+            Element::U8(Quant { scale: 1.0, zero_point: 0 }) if matches!(stored.op, Op::Input) => {
+                stored.element = Element::U8(quant);
+            }
+            _ => return Err(Unsupported::new("it reads bytes by another scale than they were written by")),
+        }
+        let index = self.push(node, Op::Dequantise, vec![input], shape)?;
+        Ok(Value::Layer { index, form })
+    }
+
+    /// Scale and zero point of a whole tensor.
+    pub(super) fn quant(&self, node: &NodeProto) -> Result<Quant, Unsupported> {
+        let scale = match self.floats(node, 1)?.as_slice() {
+            &[scale] if is_scale(scale) => scale,
+            _ => return Err(Unsupported::new("its scale is not one positive number")),
+        };
+        if !Self::has_input(node, 2) {
+            return Ok(Quant { scale, zero_point: 0 });
+        }
+        let Value::Constant(constant) = self.value(node, 2)? else {
+            return Err(Unsupported::new("its zero point is not a constant"));
+        };
+        let shift = match (constant.is_u8(), constant.is_i8()) {
+            (true, _) => 0,
+            (_, true) => 128,
+            _ => return Err(Unsupported::new("its zero point is not a byte")),
+        };
+        let zero_point = constant.integers().first().and_then(|value| u8::try_from(value + shift).ok());
+        match zero_point.filter(|_| constant.elements() == 1) {
+            Some(zero_point) => Ok(Quant { scale, zero_point }),
+            None => Err(Unsupported::new("its zero point is not one byte")),
+        }
+    }
+}
+
+fn is_scale(scale: f32) -> bool {
+    scale.is_finite() && scale > 0.0
+}

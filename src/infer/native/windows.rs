@@ -1,0 +1,183 @@
+//! Convolutions taken apart into what the kernels do at once: tiles of pixels, and spans of a row.
+
+use std::ops::Range;
+
+use super::kernels::{Bounds, LANES, MAX_PANELS, MAX_ROWS, Span, Tile, ToByte};
+use super::layer::{Shape, Window};
+
+/// Bytes of weights that stay in the second-level cache while all pixels are multiplied with them: half of the smallest
+/// such cache that the supported boards have for each core (256 KB).
+const WEIGHT_BLOCK: usize = 128 << 10;
+
+/// Where a result lies.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    pub buffer: usize,
+    pub shape: Shape,
+    /// From one pixel to the next.
+    pub stride: usize,
+}
+
+impl Place {
+    /// Elements of the picture.
+    pub fn length(&self) -> usize {
+        self.shape.pixels() * self.stride
+    }
+}
+
+/// What a window looks at.
+#[derive(Debug)]
+pub struct Source {
+    pub window: Window,
+    pub input: Place,
+    /// What lies outside of the picture: zero, or the zero point.
+    pub outside: u8,
+}
+
+/// Packed weights, and what happens to the sums.
+#[derive(Debug)]
+pub enum Finish {
+    F32 { weights: Vec<f32>, bias: Vec<f32>, bounds: Bounds },
+    U8 { weights: Vec<i8>, bias: Vec<i32>, scale: Vec<f32>, to: ToByte },
+}
+
+#[derive(Debug)]
+pub struct Dense {
+    pub source: Source,
+    /// Channels of a pixel that are multiplied.
+    pub depth: usize,
+    pub finish: Finish,
+}
+
+#[derive(Debug)]
+pub struct Depthwise {
+    pub source: Source,
+    pub finish: Finish,
+}
+
+impl Source {
+    /// The first element behind the picture.
+    fn outside_at(&self) -> usize {
+        self.input.length()
+    }
+
+    pub fn fill_outside<T: Copy>(&self, buffer: &mut [T], length: usize, value: T) {
+        if self.window.pads != [0; 4] {
+            buffer[self.outside_at()..][..length].fill(value);
+        }
+    }
+
+    /// Where the tap of an output pixel begins, if it is in the picture.
+    fn tap(&self, pixel: [usize; 2], tap: [usize; 2]) -> Option<usize> {
+        let Window { stride, dilation, pads, .. } = &self.window;
+        let row = (pixel[0] * stride[0] + tap[0] * dilation[0]).checked_sub(pads[0])?;
+        let column = (pixel[1] * stride[1] + tap[1] * dilation[1]).checked_sub(pads[1])?;
+        let Shape { height, width, .. } = self.input.shape;
+        (row < height && column < width).then(|| (row * width + column) * self.input.stride)
+    }
+
+    /// The output columns whose windows lie between the left and the right edge.
+    fn inner_columns(&self, width: usize) -> Range<usize> {
+        let Window { size, stride, dilation, pads } = &self.window;
+        let first = pads[1].div_ceil(stride[1]).min(width);
+        let reach = dilation[1] * (size[1] - 1);
+        let end = (self.input.shape.width + pads[1]).checked_sub(reach + 1).map_or(0, |last| last / stride[1] + 1);
+        first..end.clamp(first, width)
+    }
+}
+
+/// A picture with the packed weights and biases that it is multiplied with.
+type Operands<'a, T, W, S> = (&'a [T], &'a [W], &'a [S]);
+
+impl Dense {
+    /// Elements that stand for what lies outside of the picture: one pixel.
+    pub fn tail(&self) -> usize {
+        self.source.input.stride
+    }
+
+    /// Calls `kernel(tile, where in the output its first row begins and its last one ends)`.
+    pub fn run<T, W, S>(
+        &self,
+        (source, weights, bias): Operands<T, W, S>,
+        output: Place,
+        offsets: &mut Vec<u32>,
+        mut kernel: impl FnMut(&Tile<T, W, S>, Range<usize>),
+    ) {
+        let (taps, depth) = (self.source.window.taps(), self.depth);
+        let panel_length = taps * depth * LANES;
+        let panels = bias.len() / LANES;
+        let block = (WEIGHT_BLOCK / (panel_length * size_of::<W>())).max(1).next_multiple_of(MAX_PANELS);
+        let pixels = output.shape.pixels();
+        // Rows of about the same number: seven tiles of seven are faster than six of eight and one of one.
+        let tiles = pixels.div_ceil(MAX_ROWS);
+        for first in (0..panels).step_by(block) {
+            let last = (first + block).min(panels);
+            for tile in 0..tiles {
+                let (start, end) = (tile * pixels / tiles, (tile + 1) * pixels / tiles);
+                let rows = end - start;
+                self.find_taps(output, start, rows, offsets);
+                let weights = &weights[first * panel_length..last * panel_length];
+                let tile =
+                    Tile { source, offsets, rows, taps, depth, weights, bias: &bias[first * LANES..last * LANES] };
+                let at = start * output.stride + first * LANES;
+                kernel(&tile, at..at + (rows - 1) * output.stride + (last - first) * LANES);
+            }
+        }
+    }
+
+    fn find_taps(&self, output: Place, start: usize, rows: usize, offsets: &mut Vec<u32>) {
+        let source = &self.source;
+        let Window { size, .. } = source.window;
+        offsets.clear();
+        if source.window == Window::POINT {
+            offsets.extend((start..start + rows).map(|pixel| (pixel * source.input.stride) as u32));
+            return;
+        }
+        let width = output.shape.width;
+        for tap in (0..size[0]).flat_map(|row| (0..size[1]).map(move |column| [row, column])) {
+            let (mut row, mut column) = (start / width, start % width);
+            for _ in 0..rows {
+                offsets.push(source.tap([row, column], tap).unwrap_or(source.outside_at()) as u32);
+                column += 1;
+                if column == width {
+                    (row, column) = (row + 1, 0);
+                }
+            }
+        }
+    }
+}
+
+impl Depthwise {
+    /// A row, because a span moves along the outside as it moves along the picture.
+    pub fn tail(&self) -> usize {
+        (self.source.input.shape.width + self.source.window.size[1]) * self.source.input.stride
+    }
+
+    /// Calls `kernel(span, where its pixels lie in the output)`.
+    pub fn run<T, W, S>(
+        &self,
+        (picture, weights, bias): Operands<T, W, S>,
+        output: Place,
+        offsets: &mut Vec<u32>,
+        mut kernel: impl FnMut(&Span<T, W, S>, Range<usize>),
+    ) {
+        let source = &self.source;
+        let (channels, size) = (source.input.stride, source.window.size);
+        let inner = source.inner_columns(output.shape.width);
+        let step = source.window.stride[1] * channels;
+        for row in 0..output.shape.height {
+            let mut column = 0;
+            while column < output.shape.width {
+                let pixels = if inner.start == column { inner.len().max(1) } else { 1 };
+                offsets.clear();
+                for tap in (0..size[0]).flat_map(|row| (0..size[1]).map(move |column| [row, column])) {
+                    offsets.push(source.tap([row, column], tap).unwrap_or(source.outside_at()) as u32);
+                }
+                let span = Span { source: picture, offsets, step, pixels, channels, weights, bias };
+                let at = (row * output.shape.width + column) * channels;
+                kernel(&span, at..at + pixels * channels);
+                column += pixels;
+            }
+        }
+    }
+}

@@ -4,6 +4,7 @@
 //! additions and the quantisation around a layer into it; `plan` packs the weights and gives every result a buffer;
 //! `run` executes. The loops are in `kernels`. `docs/kernels.md` explains the design.
 
+mod aligned;
 mod constant;
 mod fuse;
 pub mod kernels;

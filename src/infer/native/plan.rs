@@ -1,6 +1,7 @@
 //! Lays a network out: which results share a buffer, and the weights in the order that the kernels read them in.
 
 use super::Unsupported;
+use super::aligned::Aligned;
 use super::kernels::{Bounds, GROUP, Kernels, LANES, MAX_TAPS, ToByte};
 use super::layer::{Conv, Element, Layer, Op, Quant};
 use super::run::{Job, Network, Step};
@@ -262,7 +263,7 @@ fn for_each_packed(conv: &Conv, depth: usize, group: usize, mut visit: impl FnMu
 fn dense_f32(conv: &Conv, bounds: Bounds, inputs: &[(Place, Element)]) -> Dense {
     let factors = factors(conv);
     let values = conv.weights.constant.floats();
-    let mut weights = vec![0.0; conv.outputs.next_multiple_of(LANES) * conv.window.taps() * conv.inputs];
+    let mut weights = Aligned::zeros(conv.outputs.next_multiple_of(LANES) * conv.window.taps() * conv.inputs);
     for_each_packed(conv, conv.inputs, 1, |at, output, input, tap| {
         weights[at] = values[conv.index(output, input, tap)] * factors[output];
     });
@@ -279,7 +280,7 @@ fn depthwise_f32(
     check_depthwise(conv, inputs, layer)?;
     let (factors, stored) = (factors(conv), conv.outputs.next_multiple_of(LANES));
     let values = conv.weights.constant.floats();
-    let mut weights = vec![0.0; conv.window.taps() * stored];
+    let mut weights = Aligned::zeros(conv.window.taps() * stored);
     for channel in 0..conv.outputs {
         for tap in 0..conv.window.taps() {
             weights[tap * stored + channel] = values[conv.index(channel, 0, tap)] * factors[channel];
@@ -333,7 +334,7 @@ fn requantised(conv: &Conv, from: Quant, to: Quant, layer: &Layer) -> Result<Req
 fn dense_u8(conv: &Conv, finish: Requantised, from: Quant, inputs: &[(Place, Element)]) -> Dense {
     let depth = conv.inputs.next_multiple_of(GROUP);
     let values = conv.weights.constant.bytes().unwrap_or_default();
-    let mut weights = vec![0_i8; conv.outputs.next_multiple_of(LANES) * conv.window.taps() * depth];
+    let mut weights = Aligned::<i8>::zeros(conv.outputs.next_multiple_of(LANES) * conv.window.taps() * depth);
     for_each_packed(conv, depth, GROUP, |at, output, input, tap| {
         weights[at] = values[conv.index(output, input, tap)] as i8;
     });
@@ -350,7 +351,7 @@ fn depthwise_u8(
     check_depthwise(conv, inputs, layer)?;
     let (taps, stored) = (conv.window.taps(), conv.outputs.next_multiple_of(LANES));
     let values = conv.weights.constant.bytes().unwrap_or_default();
-    let mut weights = vec![0_i8; taps.next_multiple_of(GROUP) * stored];
+    let mut weights = Aligned::<i8>::zeros(taps.next_multiple_of(GROUP) * stored);
     for channel in 0..conv.outputs {
         for tap in 0..taps {
             weights[(tap / GROUP * stored + channel) * GROUP + tap % GROUP] = values[conv.index(channel, 0, tap)] as i8;
@@ -360,7 +361,7 @@ fn depthwise_u8(
 }
 
 impl Requantised {
-    fn with(self, weights: Vec<i8>) -> Finish {
+    fn with(self, weights: Aligned<i8>) -> Finish {
         let Self { scale, bias, to } = self;
         Finish::U8 { weights, bias, scale, to }
     }

@@ -1,5 +1,6 @@
 //! A network as a flat list of steps, and how they are executed. Nothing is allocated here.
 
+use super::aligned::Aligned;
 use super::kernels::{Bounds, Kernels, MAX_ROWS, MAX_TAPS, Requantise, ToByte};
 use super::layer::{PoolKind, Quant, Shape, Window};
 use super::pointwise;
@@ -44,8 +45,8 @@ pub struct Network {
 
 /// The results that are needed at the same time, and room for where taps begin.
 struct Buffers {
-    floats: Vec<Vec<f32>>,
-    bytes: Vec<Vec<u8>>,
+    floats: Vec<Aligned<f32>>,
+    bytes: Vec<Aligned<u8>>,
     offsets: Vec<u32>,
 }
 
@@ -78,8 +79,8 @@ impl Network {
             _ => MAX_TAPS,
         });
         let buffers = Buffers {
-            floats: floats.into_iter().map(|length| vec![0.0; length]).collect(),
-            bytes: bytes.into_iter().map(|length| vec![0; length]).collect(),
+            floats: floats.into_iter().map(Aligned::zeros).collect(),
+            bytes: bytes.into_iter().map(Aligned::zeros).collect(),
             offsets: Vec::with_capacity(taps.max().unwrap_or(0)),
         };
         Self { kernels, steps, buffers, classes, macs }

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::aligned::Aligned;
 use super::kernels::{Bounds, LANES, MAX_PANELS, MAX_ROWS, Span, Tile, ToByte};
 use super::layer::{Shape, Window};
 
@@ -37,8 +38,8 @@ pub struct Source {
 /// Packed weights, and what happens to the sums.
 #[derive(Debug)]
 pub enum Finish {
-    F32 { weights: Vec<f32>, bias: Vec<f32>, bounds: Bounds },
-    U8 { weights: Vec<i8>, bias: Vec<i32>, scale: Vec<f32>, to: ToByte },
+    F32 { weights: Aligned<f32>, bias: Vec<f32>, bounds: Bounds },
+    U8 { weights: Aligned<i8>, bias: Vec<i32>, scale: Vec<f32>, to: ToByte },
 }
 
 #[derive(Debug)]

@@ -98,3 +98,16 @@ fn a_program_that_ignores_sigterm_is_killed() {
     assert!(daemon.wait().success());
     assert!(daemon.rest().iter().any(|line| line.contains("does not end by itself; killed")));
 }
+
+#[test]
+fn a_program_that_repeats_its_last_picture_for_too_long_is_frozen() {
+    let mut daemon = ConfigFile::new(&format!(
+        "[camera]\nsource = \"command\"\nfrozen_after = \"1s\"\nreconnect_min = \"50ms\"\n\
+         command = [\"sh\", \"-c\", \"while cat {}; do sleep 0.05; done\"]\n[stdout]\nformat = \"text\"\n",
+        photos().join("rocket.jpg").display()
+    ))
+    .daemon();
+    daemon.line_with("missile");
+    let line = daemon.line_with("no frames");
+    assert!(line.contains("the picture has been the same for 1 s"), "{line}");
+}

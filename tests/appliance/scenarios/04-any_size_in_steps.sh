@@ -3,8 +3,5 @@
 
 plug_in
 show coffee.png
-subscribe
-write_config
-start_daemon
-wait_for_label 15 coffee
+run_on_camera coffee
 [[ $(set_to) == '640/360 YUYV '* ]] || fail "asked for 640x360, set to $(set_to)"

@@ -2,10 +2,7 @@
 # deadline: 60
 
 plug_in
-subscribe
-write_config
-start_daemon
-wait_for_label 15 bars
+run_on_camera bars
 for _ in 1 2 3; do
     control inject_fatal_streaming_error=1
     sleep 3

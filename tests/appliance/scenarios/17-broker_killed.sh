@@ -3,10 +3,7 @@
 
 plug_in
 show coffee.png
-subscribe
-write_config
-start_daemon
-wait_for_label 15 coffee
+run_on_camera coffee
 systemctl kill --signal=KILL mosquitto
 show rocket.jpg
 sleep 5

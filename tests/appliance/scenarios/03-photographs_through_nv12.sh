@@ -1,4 +1,5 @@
 # The same through NV12, the colours being right.
+# core
 # deadline: 60
 
 plug_in

@@ -1,4 +1,5 @@
 # A camera that offers any size in steps (an HDMI grabber) gives the one that is asked for; the format is chosen.
+# core
 # deadline: 60
 
 plug_in

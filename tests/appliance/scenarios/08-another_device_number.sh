@@ -1,5 +1,6 @@
 # A camera that returns under another number is found by its stable name. A program that keeps the old node open keeps
 # its number taken.
+# core
 # deadline: 60
 
 plug_in

@@ -1,4 +1,5 @@
 # A buffer that the driver marks as damaged is skipped and counted, and no reason to lose the camera.
+# core
 # deadline: 60
 
 plug_in

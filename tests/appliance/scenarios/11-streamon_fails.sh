@@ -1,4 +1,5 @@
 # A camera that cannot start streaming at the first try is tried again.
+# core
 # deadline: 60
 
 plug_in

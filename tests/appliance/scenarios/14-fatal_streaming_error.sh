@@ -1,4 +1,5 @@
 # After a fatal error of the stream (DQBUF gives EIO) the camera is opened again.
+# core
 # deadline: 60
 
 plug_in

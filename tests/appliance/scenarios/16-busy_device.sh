@@ -1,4 +1,5 @@
 # A camera that another program holds is taken when that program lets go.
+# core
 # deadline: 60
 
 plug_in

@@ -1,4 +1,5 @@
 # A broker that dies and forgets everything gets what is retained again, and what changed meanwhile.
+# core
 # deadline: 90
 
 plug_in

@@ -1,4 +1,5 @@
 # A camera program that hangs is ended and started again.
+# core
 # deadline: 60
 
 cat >"$work/camera" <<END

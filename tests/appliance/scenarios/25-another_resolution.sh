@@ -1,5 +1,6 @@
 # A camera that returns with another resolution than it had is labelled, and what it gives now is published. (Without
 # scaler, vivid gives what its HDMI signal has.)
+# core
 # deadline: 90
 
 plug_in num_inputs=1 input_types=3 num_outputs=1 output_types=1 ccs_cap_mode=0 ccs_out_mode=0

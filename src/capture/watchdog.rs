@@ -14,7 +14,8 @@ use crate::sinks::Sink;
 const OFFLINE_AFTER_TIMEOUTS: u32 = 2;
 
 /// After that, how long a driver gets to come back before only a new process can help. Opening a USB camera takes seconds,
-/// a transfer that the kernel gives up five.
+/// a transfer that the kernel gives up five. It counts from the look that found it stuck: a process that was stopped for an
+/// hour and goes on finds every call an hour old.
 const HOPELESS_AFTER: Duration = Duration::from_secs(60);
 
 /// When the call into the source began that has not returned yet.
@@ -41,8 +42,15 @@ pub struct Watchdog {
     pub clock: Arc<dyn Clock>,
     pub frame_timeout: Duration,
     pub sinks: Vec<Box<dyn Sink>>,
-    /// Start of the call that the camera was declared offline for.
-    pub declared: Option<Duration>,
+    /// The call that the camera was declared offline for.
+    pub declared: Option<Declared>,
+}
+
+/// That a call is stuck.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Declared {
+    call_began: Duration,
+    at: Duration,
 }
 
 /// What the watchdog thinks of the capture thread.
@@ -60,22 +68,23 @@ impl Watchdog {
         // Held while the sinks are told: a call that returns at this moment has its say after, not before.
         let call = self.call.lock();
         let Some(began) = *call else { return Verdict::Alive };
-        let stuck = self.clock.now().saturating_sub(began);
-        let offline_after = self.frame_timeout * OFFLINE_AFTER_TIMEOUTS;
-        if stuck < offline_after {
+        let now = self.clock.now();
+        let stuck = now.saturating_sub(began);
+        if stuck < self.frame_timeout * OFFLINE_AFTER_TIMEOUTS {
             return Verdict::Alive;
         }
-        if self.declared != Some(began) {
-            self.declared = Some(began);
-            tracing::warn!(stuck_ms = stuck.as_millis() as u64, "a call into the camera's driver does not return");
-            for sink in &mut self.sinks {
-                sink.publish(&Event::Camera(CameraState::Offline));
-            }
+        if let Some(declared) = self.declared.filter(|declared| declared.call_began == began) {
+            return match now.saturating_sub(declared.at) >= HOPELESS_AFTER {
+                true => Verdict::Hopeless(stuck),
+                false => Verdict::Alive,
+            };
         }
-        match stuck >= offline_after + HOPELESS_AFTER {
-            true => Verdict::Hopeless(stuck),
-            false => Verdict::Alive,
+        self.declared = Some(Declared { call_began: began, at: now });
+        tracing::warn!(stuck_ms = stuck.as_millis() as u64, "a call into the camera's driver does not return");
+        for sink in &mut self.sinks {
+            sink.publish(&Event::Camera(CameraState::Offline));
         }
+        Verdict::Alive
     }
 }
 
@@ -85,19 +94,24 @@ mod tests {
     use crate::clock::ManualClock;
     use crate::sinks::tests_support::Told;
 
-    #[test]
-    fn a_call_that_does_not_return_makes_the_camera_offline_once_and_then_is_hopeless() {
-        let (clock, told, call) = (ManualClock::default(), Told::default(), CallInProgress::default());
-        let mut watchdog = Watchdog {
-            call: call.clone(),
+    fn watchdog() -> (Watchdog, ManualClock, Told) {
+        let (clock, told) = (ManualClock::default(), Told::default());
+        let watchdog = Watchdog {
+            call: CallInProgress::default(),
             clock: Arc::new(clock.clone()),
             frame_timeout: Duration::from_secs(5),
             sinks: vec![Box::new(told.clone())],
             declared: None,
         };
+        (watchdog, clock, told)
+    }
+
+    #[test]
+    fn a_call_that_does_not_return_makes_the_camera_offline_once_and_then_is_hopeless() {
+        let (mut watchdog, clock, told) = watchdog();
         clock.advance(Duration::from_secs(1000));
         assert_eq!(watchdog.look(), Verdict::Alive, "no call, no matter how long");
-        call.during(&clock, || {
+        watchdog.call.clone().during(&clock, || {
             clock.advance(Duration::from_secs(9));
             assert_eq!(watchdog.look(), Verdict::Alive);
             assert_eq!(told.states(), []);
@@ -110,5 +124,18 @@ mod tests {
             assert_eq!(watchdog.look(), Verdict::Hopeless(Duration::from_secs(70)));
         });
         assert_eq!(watchdog.look(), Verdict::Alive, "it came back after all");
+    }
+
+    #[test]
+    fn a_process_that_was_stopped_for_an_hour_gives_its_camera_time_to_come_back() {
+        let (mut watchdog, clock, told) = watchdog();
+        watchdog.call.clone().during(&clock, || {
+            clock.advance(Duration::from_secs(3600));
+            assert_eq!(watchdog.look(), Verdict::Alive);
+            assert_eq!(told.states(), [CameraState::Offline]);
+        });
+        watchdog.call.clone().during(&clock, || {
+            assert_eq!(watchdog.look(), Verdict::Alive, "another call");
+        });
     }
 }

@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 
-use crate::support::{ConfigFile, Running, photos};
+use crate::support::{ConfigFile, Running, photos, root};
 
 fn daemon(script: &str) -> Running {
     let rocket = photos().join("rocket.jpg");
@@ -22,6 +22,20 @@ fn pictures_from_a_program_are_labelled() {
     }
     daemon.signal(Signal::TERM);
     assert!(daemon.wait().success());
+}
+
+#[test]
+fn the_resolution_may_change_from_one_picture_to_the_next() {
+    let other = root().join("tests/fixtures/images/grey.jpg");
+    let script = format!("while true; do cat ROCKET; sleep 0.2; cat {}; sleep 0.2; done", other.display());
+    let mut daemon = daemon(&script);
+    for _ in 0..3 {
+        daemon.line_with("missile");
+    }
+    daemon.signal(Signal::TERM);
+    let line = daemon.line_with("stopped");
+    let line: String = line.split(' ').filter(|word| word.ends_with("=0")).collect::<Vec<_>>().join(" ");
+    assert_eq!(line, "failed=0 damaged=0 reconnects=0");
 }
 
 #[test]

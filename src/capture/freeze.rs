@@ -34,7 +34,7 @@ impl Freeze {
         }
     }
 
-    /// After a loss that explains itself, the same picture may come again.
+    /// After a session that ended otherwise, the same picture may come again.
     pub fn forget(&mut self) {
         self.last = None;
     }

@@ -71,14 +71,14 @@ impl Supervisor {
             let result = self.run_once(opener.as_mut());
             if self.counters.frames.load(Ordering::Relaxed) > before {
                 self.tell(CameraState::Offline);
+                // A picture that was frozen stays suspect, whatever comes in between, until another one has come.
+                if !matches!(result, Err(CaptureError::Frozen { .. })) {
+                    self.freeze.forget();
+                }
             }
             match result {
                 Ok(()) | Err(CaptureError::Ended) => break,
                 Err(error) => {
-                    // Only a picture that was frozen before stays suspect: until it changes, the camera is not online.
-                    if !matches!(error, CaptureError::Frozen { .. }) {
-                        self.freeze.forget();
-                    }
                     if self.clock.now().saturating_sub(started) >= GOOD_SESSION {
                         self.backoff.reset();
                     }
@@ -374,6 +374,18 @@ mod tests {
         assert_eq!(states, [Offline, Online, Offline, Online, Offline], "the same picture again is not online again");
         assert_eq!(counters.reconnects.load(Ordering::Relaxed), 2, "opened again in the hope of another picture");
         assert_eq!(counters.frames.load(Ordering::Relaxed), 50 + 60 + 1, "what is frozen gets no label");
+    }
+
+    #[test]
+    fn a_frozen_picture_is_not_believed_after_a_stall_either() {
+        use CameraState::{Offline, Online};
+        let (_, _, states) = play_and_listen(Script(vec![
+            Ok(still(1, 100).collect()),
+            Ok(vec![Step::Silence(Duration::from_secs(10))]),
+            Ok(still(1, 10).collect()),
+            Ok(vec![Step::Frame]),
+        ]));
+        assert_eq!(states, [Offline, Online, Offline, Online, Offline]);
     }
 
     #[test]

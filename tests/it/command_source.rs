@@ -34,8 +34,9 @@ fn the_resolution_may_change_from_one_picture_to_the_next() {
     }
     daemon.signal(Signal::TERM);
     let line = daemon.line_with("stopped");
-    let line: String = line.split(' ').filter(|word| word.ends_with("=0")).collect::<Vec<_>>().join(" ");
-    assert_eq!(line, "failed=0 damaged=0 reconnects=0");
+    for none in ["failed=0", "damaged=0", "reconnects=0"] {
+        assert!(line.contains(none), "{line}");
+    }
 }
 
 #[test]

@@ -148,7 +148,7 @@ never() {
 
 # The retained description of the device says this of the camera.
 wait_for_negotiated() {
-    wait_for 5 " $topic/info .*\"camera\":\{$1" "info with camera $1"
+    wait_for 10 " $topic/info .*\"camera\":\{$1" "info with camera $1"
 }
 
 # Labels go on coming: a fresh one within so many seconds from now.
@@ -215,6 +215,13 @@ show() {
 stop_showing() {
     [[ -z ${showing:-} ]] || { kill "$showing" 2>/dev/null && wait "$showing" 2>/dev/null; } || true
     showing=
+}
+
+# Another program streams from the camera; its process is `holder`.
+hold_camera() {
+    v4l2-ctl --device "$capture" --stream-mmap >/dev/null 2>&1 &
+    holder=$!
+    wait_until 10 "v4l2-ctl does not stream" grep --quiet "$capture" "/proc/$holder/maps"
 }
 
 # control NAME=VALUE...: sets controls of the capture side.

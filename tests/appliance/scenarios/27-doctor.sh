@@ -17,9 +17,7 @@ doctor 69 'there is no such device; is the camera plugged in\?; there is no othe
 plug_in
 doctor 0 'camera /dev/video0: 640x360, .*; offers .*YUYV'
 grep --quiet '^ok .* broker ' "$work/doctor.log" || fail "nothing of the broker: $(<"$work/doctor.log")"
-v4l2-ctl --device "$capture" --stream-mmap >/dev/null 2>&1 &
-holder=$!
-wait_until 5 "v4l2-ctl does not stream" grep --quiet video "/proc/$holder/maps"
+hold_camera
 doctor 69 "in use by v4l2-ctl \(PID $holder\)"
 chmod o+x /run "${work%/*}" "$work"
 doctor 69 'permission denied; .*group `video`' setpriv --reuid nobody --regid nogroup --clear-groups

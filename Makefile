@@ -1,7 +1,8 @@
 # Two commands for a fresh machine: `make demo` and `make test`. Both install what is missing first.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-inference appliance deny release clean
+FUZZ_SECONDS ?= 600
+.PHONY: help demo test lint bench bench-inference appliance appliance-all fuzz deny release clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,11 +29,20 @@ bench-inference: ## Time inference beside onnxruntime and tract (ARGS: ONNX file
 	@.ci/setup demo
 	benches/inference.py $(ARGS)
 
-appliance: ## Run the program in a Debian guest with a V4L2 driver, and put it through its scenarios
+appliance: ## Put the program through the core of its scenarios, in a Debian guest with a V4L2 driver
+	@$(MAKE) --no-print-directory appliance-all ARGS="--core $(ARGS)"
+
+appliance-all: ## Put it through all of them
 	@.ci/setup demo
 	@tests/appliance/setup
 	cargo build --quiet --locked
 	tests/appliance/run --binary target/debug/glimpsed $(ARGS)
+
+fuzz: ## Fuzz what reads bytes from cameras: FUZZ_SECONDS (600) each, on a nightly compiler with cargo-fuzz
+	for target in splitter decoder; do \
+	    mkdir -p fuzz/corpus/$$target && (cd fuzz && cargo +nightly fuzz run $$target corpus/$$target ../tests/fixtures/images -- \
+	        -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -timeout=30 -rss_limit_mb=3072) || exit 1; \
+	done
 
 deny: ## Check licences and sources of the dependencies (the vulnerabilities need the network: cargo deny check)
 	@.ci/setup ci

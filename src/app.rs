@@ -12,7 +12,9 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use crate::backoff::Backoff;
+use crate::capture::freeze::Freeze;
 use crate::capture::supervisor::{self, Supervisor};
+use crate::capture::watchdog::{CallInProgress, Verdict, Watchdog};
 use crate::capture::{self, Opener};
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
@@ -31,6 +33,9 @@ const STOP_WITHIN: Duration = Duration::from_millis(1900);
 /// Of that, for capture and inference to finish the frame they are at; the rest is for the broker.
 const THREADS_WITHIN: Duration = Duration::from_millis(800);
 
+/// How often the watchdog looks: ten times in the default frame timeout, and too seldom to be seen in the CPU's load.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
 /// Between two states when there is no broker that would say otherwise.
 const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(60);
 
@@ -43,6 +48,8 @@ pub struct App {
     sinks: Vec<Box<dyn Sink>>,
     /// Those that are told of the camera.
     camera_sinks: Vec<Box<dyn Sink>>,
+    /// The same sinks, for the watchdog that speaks when the capture thread cannot.
+    watchdog_sinks: Vec<Box<dyn Sink>>,
     printer: Option<Printer>,
     connection: Option<mqtt::Connection>,
 }
@@ -54,6 +61,8 @@ pub struct Summary {
     pub labelled: u64,
     pub failed: u64,
     pub overwritten: u64,
+    pub damaged: u64,
+    pub reconnects: u64,
 }
 
 impl App {
@@ -77,17 +86,18 @@ impl App {
             sinks.push(Box::new(sink));
             printer = Some(side);
         }
-        let mut camera_sinks: Vec<Box<dyn Sink>> = Vec::new();
+        let (mut camera_sinks, mut watchdog_sinks) = (Vec::<Box<dyn Sink>>::new(), Vec::<Box<dyn Sink>>::new());
         let mut connection = None;
         if let Some(settings) = &config.mqtt {
-            let (sink, side) = mqtt::new(settings, &config.device.id, info.to_string(), clock.clone());
+            let (sink, side) = mqtt::new(settings, &config.device.id, info, clock.clone());
             camera_sinks.push(Box::new(sink.clone()));
+            watchdog_sinks.push(Box::new(sink.clone()));
             sinks.push(Box::new(sink));
             connection = Some(side);
         }
         let opener = capture::opener(&config.camera);
         let labeller = Labeller::new(model, config.camera.rotation, config.labels);
-        Ok(Self { config, clock, opener, labeller, sinks, camera_sinks, printer, connection })
+        Ok(Self { config, clock, opener, labeller, sinks, camera_sinks, watchdog_sinks, printer, connection })
     }
 
     /// Runs until a signal comes or the source has ended, then drains.
@@ -109,6 +119,7 @@ impl App {
         let Running {
             mut capture,
             mut inference,
+            watchdog,
             mut printer,
             connection,
             shutdown,
@@ -117,6 +128,7 @@ impl App {
             captured,
             labelled,
         } = running;
+        let mut given_up = None;
         let ended = tokio::select! {
             name = signals.next() => {
                 tracing::info!(signal = name, "stopping");
@@ -125,6 +137,11 @@ impl App {
             () = inference.ended() => {
                 tracing::info!("the source has ended");
                 true
+            }
+            stuck = hopeless(watchdog) => {
+                tracing::error!(stuck_s = stuck.as_secs(), "the camera's driver does not return; only a new process can help");
+                given_up = Some(stuck);
+                false
             }
         };
         shutdown.trigger();
@@ -153,9 +170,15 @@ impl App {
             labelled: labelled.labelled.load(Ordering::Relaxed),
             failed: labelled.failed.load(Ordering::Relaxed),
             overwritten: slot.overwritten(),
+            damaged: captured.corrupt.load(Ordering::Relaxed),
+            reconnects: captured.reconnects.load(Ordering::Relaxed),
         };
-        let Summary { captured, labelled, failed, overwritten } = summary;
-        tracing::info!(captured, labelled, failed, overwritten, "stopped");
+        let Summary { captured, labelled, failed, overwritten, damaged, reconnects } = summary;
+        tracing::info!(captured, labelled, failed, overwritten, damaged, reconnects, "stopped");
+        if let Some(stuck) = given_up {
+            let seconds = stuck.as_secs();
+            return Err(Error::Failed(format!("a call into the camera's driver has not returned for {seconds} s")));
+        }
         match ended && labelled == 0 {
             true => Err(Error::Failed("the source has ended and nothing was labelled; the log says why".into())),
             false => Ok(summary),
@@ -167,14 +190,25 @@ impl App {
         let (shutdown, broker_shutdown) = (Shutdown::new(), Shutdown::new());
         let (captured, labelled) = (Arc::<supervisor::Counters>::default(), Arc::<worker::Counters>::default());
         let camera = &self.config.camera;
+        let call = CallInProgress::default();
+        let watchdog = Watchdog {
+            call: call.clone(),
+            clock: self.clock.clone(),
+            frame_timeout: camera.frame_timeout,
+            sinks: self.watchdog_sinks,
+            declared: None,
+        };
         let supervisor = Supervisor {
             slot: slot.clone(),
             clock: self.clock.clone(),
             shutdown: shutdown.clone(),
             frame_timeout: camera.frame_timeout,
+            freeze: Freeze::new(camera.frozen_after),
+            call,
             backoff: Backoff::new(camera.reconnect_min, camera.reconnect_max),
             counters: captured.clone(),
             sinks: self.camera_sinks,
+            negotiated: None,
         };
         let heartbeat = self.config.mqtt.as_ref().map_or(DEFAULT_HEARTBEAT, |mqtt| mqtt.heartbeat);
         let worker = Worker {
@@ -192,6 +226,7 @@ impl App {
         Ok(Running {
             capture: Thread::spawn("capture", move || supervisor.run(opener))?,
             inference: Thread::spawn("inference", move || worker.run())?,
+            watchdog,
             printer,
             connection,
             shutdown,
@@ -203,9 +238,21 @@ impl App {
     }
 }
 
+/// Resolves when the capture thread will not come back; never otherwise.
+async fn hopeless(mut watchdog: Watchdog) -> Duration {
+    let mut looks = tokio::time::interval(LOOK_EVERY);
+    loop {
+        looks.tick().await;
+        if let Verdict::Hopeless(stuck) = watchdog.look() {
+            return stuck;
+        }
+    }
+}
+
 struct Running {
     capture: Thread,
     inference: Thread,
+    watchdog: Watchdog,
     printer: Option<Thread>,
     connection: Option<tokio::task::JoinHandle<()>>,
     shutdown: Shutdown,
@@ -333,5 +380,51 @@ fn board() -> String {
     match model.trim_end_matches('\0').trim() {
         "" => std::env::consts::ARCH.to_owned(),
         model => model.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::{CaptureError, Read, Source};
+    use crate::clock::ManualClock;
+    use crate::config::Sources;
+    use crate::label::CameraState;
+    use crate::sinks::tests_support::Told;
+
+    /// A driver that never returns, while time flies.
+    struct Hung(ManualClock);
+
+    impl Opener for Hung {
+        fn open(&mut self) -> std::result::Result<Box<dyn Source>, CaptureError> {
+            Ok(Box::new(Self(self.0.clone())))
+        }
+
+        fn describe(&self) -> String {
+            "hung camera".into()
+        }
+    }
+
+    impl Source for Hung {
+        fn read(&mut self, _: &mut Vec<u8>, _: Duration) -> std::result::Result<Read, CaptureError> {
+            loop {
+                self.0.advance(Duration::from_secs(60));
+                std::thread::park_timeout(Duration::from_millis(10));
+            }
+        }
+    }
+
+    #[test]
+    fn a_driver_that_never_returns_takes_the_camera_offline_and_ends_the_daemon() {
+        let lifetime = Lifetime::begin().expect("signals");
+        let config = Sources::defaults().load().expect("the defaults are valid");
+        let mut app = App::build(config, &Value::Null, Box::new(std::io::sink())).expect("the bundled model");
+        let (clock, told) = (ManualClock::default(), Told::default());
+        app.opener = Box::new(Hung(clock.clone()));
+        app.clock = Arc::new(clock);
+        app.watchdog_sinks.push(Box::new(told.clone()));
+        let error = app.run(lifetime).expect_err("nothing can be done").to_string();
+        assert!(error.starts_with("a call into the camera's driver has not returned for "), "{error}");
+        assert_eq!(told.states(), [CameraState::Offline]);
     }
 }

@@ -19,7 +19,7 @@ pub enum Error {
     #[error("{} {cause}", path.display())]
     Image { path: PathBuf, cause: DecodeError },
     #[error("{0}")]
-    Broker(String),
+    Unreachable(String),
     #[error("{what}: {cause}")]
     Io { what: String, cause: std::io::Error },
     #[error("{0}")]
@@ -31,7 +31,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_) | Self::Model { .. } => 78,
-            Self::Camera(_) | Self::Broker(_) => 69,
+            Self::Camera(_) | Self::Unreachable(_) => 69,
             Self::Image { .. } | Self::Io { .. } | Self::Failed(_) => 1,
         }
     }

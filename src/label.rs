@@ -111,11 +111,24 @@ pub enum CameraState {
     Offline,
 }
 
+/// What a camera was asked for and what it gives are two things; this is the second.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Negotiated {
+    /// The pixel format's four letters, such as `MJPG`.
+    pub format: String,
+    pub width: u32,
+    pub height: u32,
+    /// Frames a second; `None` where the driver does not say.
+    pub fps: Option<f64>,
+}
+
 /// What is published.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// The camera came or went.
     Camera(CameraState),
+    /// What its driver agreed to.
+    Negotiated(Negotiated),
     /// A frame was labelled.
     Classified(Classification),
     /// Another label holds now.

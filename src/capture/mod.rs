@@ -2,10 +2,12 @@
 
 mod command;
 pub mod discover;
+pub mod freeze;
 pub mod mjpeg;
 mod replay;
 pub mod supervisor;
 mod v4l2;
+pub mod watchdog;
 
 pub use command::kill_stragglers;
 pub use replay::pictures_in;
@@ -15,6 +17,7 @@ use std::time::Duration;
 
 use crate::config::typed::{Camera, CameraSource};
 use crate::frame::Encoding;
+use crate::label::Negotiated;
 use crate::shutdown::Shutdown;
 use crate::slot::WhenFull;
 
@@ -46,6 +49,11 @@ pub trait Source {
     /// # Errors
     /// [`CaptureError::Ended`] after the last frame; anything else means that the source has to be opened again.
     fn read(&mut self, bytes: &mut Vec<u8>, patience: Duration) -> Result<Read, CaptureError>;
+
+    /// What was agreed with a driver, for sources that have one.
+    fn negotiated(&self) -> Option<Negotiated> {
+        None
+    }
 }
 
 /// What became of a read.
@@ -79,6 +87,8 @@ pub enum CaptureError {
     Stalled { after: Duration },
     #[error("{run} damaged frames in a row; the last: {cause}")]
     Corrupt { run: u32, cause: &'static str },
+    #[error("the picture has been the same for {} s", for_time.as_secs())]
+    Frozen { for_time: Duration },
 }
 
 /// The opener that the configuration asks for.

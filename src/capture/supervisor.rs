@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::{CaptureError, Captured, Opener, Read};
+use super::freeze::Freeze;
+use super::watchdog::CallInProgress;
+use super::{CaptureError, Captured, Opener, Read, Source};
 use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::frame::Frame;
-use crate::label::{CameraState, Event};
+use crate::label::{CameraState, Event, Negotiated};
 use crate::shutdown::Shutdown;
 use crate::sinks::Sink;
 use crate::slot::Slot;
@@ -22,10 +24,15 @@ pub struct Supervisor {
     pub clock: Arc<dyn Clock>,
     pub shutdown: Shutdown,
     pub frame_timeout: Duration,
+    pub freeze: Freeze,
+    /// What the watchdog looks at.
+    pub call: CallInProgress,
     pub backoff: Backoff,
     pub counters: Arc<Counters>,
     /// Told when the camera comes and goes.
     pub sinks: Vec<Box<dyn Sink>>,
+    /// What they were told last.
+    pub negotiated: Option<Negotiated>,
 }
 
 /// What happened so far.
@@ -64,6 +71,10 @@ impl Supervisor {
             let result = self.run_once(opener.as_mut());
             if self.counters.frames.load(Ordering::Relaxed) > before {
                 self.tell(CameraState::Offline);
+                // A picture that was frozen stays suspect, whatever comes in between, until another one has come.
+                if !matches!(result, Err(CaptureError::Frozen { .. })) {
+                    self.freeze.forget();
+                }
             }
             match result {
                 Ok(()) | Err(CaptureError::Ended) => break,
@@ -90,39 +101,77 @@ impl Supervisor {
 
     /// Opens the source and hands its frames over until something goes wrong; `Ok` means shutdown.
     fn run_once(&mut self, opener: &mut dyn Opener) -> Result<(), CaptureError> {
-        let mut source = opener.open()?;
+        let (call, clock) = (self.call.clone(), self.clock.clone());
+        let mut source = call.during(&*clock, || opener.open())?;
         tracing::info!(source = %opener.describe(), "capturing");
+        let result = self.stream(source.as_mut());
+        call.during(&*clock, || drop(source));
+        result
+    }
+
+    fn stream(&mut self, source: &mut dyn Source) -> Result<(), CaptureError> {
+        let (call, clock) = (self.call.clone(), self.clock.clone());
         let mut bytes = Vec::new();
-        let mut last = self.clock.now();
-        let (mut online, mut corrupt) = (false, 0);
+        let mut last = clock.now();
+        let (mut online, mut corrupt, mut frozen) = (false, 0, None);
         while !self.shutdown.is_set() {
-            match source.read(&mut bytes, LOOK_UP.min(self.frame_timeout))? {
+            match call.during(&*clock, || source.read(&mut bytes, LOOK_UP.min(self.frame_timeout)))? {
                 Read::Frame(captured) => {
                     corrupt = 0;
-                    self.hand_over(captured, std::mem::take(&mut bytes), last);
-                    bytes = self.slot.reuse().map(|spent| spent.bytes).unwrap_or_default();
-                    last = self.clock.now();
-                    if !online {
-                        online = true;
-                        self.tell(CameraState::Online);
+                    let now = clock.now();
+                    // Late: the watchdog may have said offline meanwhile, so the session is over.
+                    if now.saturating_sub(last) >= self.frame_timeout {
+                        return Err(CaptureError::Stalled { after: now.saturating_sub(last) });
+                    }
+                    frozen = self.freeze.observe(&bytes, now);
+                    match frozen {
+                        Some(for_time) if online => return Err(CaptureError::Frozen { for_time }),
+                        // Opened again, it gets until the deadline to show another picture.
+                        Some(_) => {}
+                        None => {
+                            self.hand_over(captured, std::mem::take(&mut bytes), last);
+                            bytes = self.slot.reuse().map(|spent| spent.bytes).unwrap_or_default();
+                            last = clock.now();
+                            if !online {
+                                online = true;
+                                self.tell_negotiated(source.negotiated());
+                                self.tell(CameraState::Online);
+                            }
+                        }
                     }
                 }
                 Read::Nothing => {}
                 Read::Corrupt(cause) => {
                     corrupt += 1;
-                    self.counters.corrupt.fetch_add(1, Ordering::Relaxed);
-                    tracing::debug!(cause, run = corrupt, "damaged frame");
+                    let damaged = self.counters.corrupt.fetch_add(1, Ordering::Relaxed) + 1;
+                    if damaged.is_power_of_two() {
+                        tracing::warn!(cause, run = corrupt, damaged, "damaged frame skipped");
+                    }
                     if corrupt >= MAX_CORRUPT_RUN {
                         return Err(CaptureError::Corrupt { run: corrupt, cause });
                     }
                 }
             }
-            let silent = self.clock.now().saturating_sub(last);
+            let silent = clock.now().saturating_sub(last);
             if silent >= self.frame_timeout {
-                return Err(CaptureError::Stalled { after: silent });
+                return Err(match frozen {
+                    Some(for_time) => CaptureError::Frozen { for_time },
+                    None => CaptureError::Stalled { after: silent },
+                });
             }
         }
         Ok(())
+    }
+
+    fn tell_negotiated(&mut self, negotiated: Option<Negotiated>) {
+        if let Some(negotiated) = &negotiated
+            && self.negotiated.as_ref() != Some(negotiated)
+        {
+            for sink in &mut self.sinks {
+                sink.publish(&Event::Negotiated(negotiated.clone()));
+            }
+        }
+        self.negotiated = negotiated;
     }
 
     fn tell(&mut self, state: CameraState) {
@@ -153,19 +202,28 @@ impl Supervisor {
 }
 
 #[cfg(test)]
+mod freshness;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::capture::Source;
     use crate::clock::ManualClock;
     use crate::frame::Encoding;
+    use crate::sinks::tests_support::Told;
     use crate::slot::{Taken, WhenFull};
 
     /// Plays a script: one entry per attempt, one item per read.
     struct Script(Vec<Result<Vec<Step>, CaptureError>>);
 
     enum Step {
+        /// Another picture than any before.
         Frame,
+        /// One that may have been there before.
+        Picture(u8),
         Silence(Duration),
+        /// The call takes so long, and then gives what comes next.
+        Hang(Duration),
         Corrupt,
         Fail(CaptureError),
     }
@@ -191,8 +249,16 @@ mod tests {
         fn read(&mut self, bytes: &mut Vec<u8>, _: Duration) -> Result<Read, CaptureError> {
             match self.0.next() {
                 Some(Step::Frame) => {
-                    bytes.push(1);
+                    *bytes = fastrand::u64(..).to_le_bytes().to_vec();
                     Ok(Read::Frame(Captured { encoding: Encoding::Jpeg, origin: None }))
+                }
+                Some(Step::Picture(content)) => {
+                    *bytes = vec![content];
+                    Ok(Read::Frame(Captured { encoding: Encoding::Jpeg, origin: None }))
+                }
+                Some(Step::Hang(time)) => {
+                    self.1.advance(time);
+                    self.read(bytes, Duration::ZERO)
                 }
                 Some(Step::Silence(time)) => {
                     self.1.advance(time);
@@ -205,40 +271,33 @@ mod tests {
         }
     }
 
-    /// Keeps what it was told.
-    #[derive(Clone, Default)]
-    struct Told(Arc<std::sync::Mutex<Vec<CameraState>>>);
-
-    impl Sink for Told {
-        fn publish(&mut self, event: &Event) {
-            if let Event::Camera(state) = event {
-                self.0.lock().expect("alive").push(*state);
-            }
-        }
-    }
-
     fn play(script: Script) -> (Arc<Slot<Frame>>, Arc<Counters>) {
         let (slot, counters, _) = play_and_listen(script);
         (slot, counters)
     }
 
     fn play_and_listen(script: Script) -> (Arc<Slot<Frame>>, Arc<Counters>, Vec<CameraState>) {
-        let clock = ManualClock::default();
-        let slot = Arc::new(Slot::new(WhenFull::Overwrite));
-        let counters = Arc::new(Counters::default());
-        let told = Told::default();
+        let (supervisor, clock, told) = supervisor();
+        let (slot, counters) = (supervisor.slot.clone(), supervisor.counters.clone());
+        supervisor.run(Box::new(ScriptOpener(script.0.into_iter(), clock)));
+        (slot, counters, told.states())
+    }
+
+    pub fn supervisor() -> (Supervisor, ManualClock, Told) {
+        let (clock, told) = (ManualClock::default(), Told::default());
         let supervisor = Supervisor {
-            slot: slot.clone(),
+            slot: Arc::new(Slot::new(WhenFull::Overwrite)),
             clock: Arc::new(clock.clone()),
             shutdown: Shutdown::new(),
             frame_timeout: Duration::from_secs(5),
+            freeze: Freeze::new(Some(Duration::from_secs(60))),
+            call: CallInProgress::default(),
             backoff: Backoff::new(Duration::from_millis(1), Duration::from_millis(2)),
-            counters: counters.clone(),
+            counters: Arc::default(),
             sinks: vec![Box::new(told.clone())],
+            negotiated: None,
         };
-        supervisor.run(Box::new(ScriptOpener(script.0.into_iter(), clock)));
-        let states = told.0.lock().expect("alive").clone();
-        (slot, counters, states)
+        (supervisor, clock, told)
     }
 
     #[test]
@@ -301,5 +360,54 @@ mod tests {
         let (_, counters) = play(Script(vec![Ok(steps), Ok(vec![Step::Frame])]));
         assert_eq!(counters.reconnects.load(Ordering::Relaxed), 1);
         assert!(counters.corrupt.load(Ordering::Relaxed) <= 6);
+    }
+    /// The same picture, a second apart.
+    fn still(content: u8, seconds: usize) -> impl Iterator<Item = Step> {
+        (0..seconds).flat_map(move |_| [Step::Picture(content), Step::Silence(Duration::from_secs(1))])
+    }
+
+    #[test]
+    fn a_picture_that_does_not_change_takes_the_camera_offline_until_it_does() {
+        use CameraState::{Offline, Online};
+        let (_, counters, states) = play_and_listen(Script(vec![
+            Ok(still(1, 50).chain(still(2, 100)).collect()),
+            Ok(still(2, 100).collect()),
+            Ok(still(2, 3).chain([Step::Frame]).collect()),
+        ]));
+        assert_eq!(states, [Offline, Online, Offline, Online, Offline], "the same picture again is not online again");
+        assert_eq!(counters.reconnects.load(Ordering::Relaxed), 2, "opened again in the hope of another picture");
+        assert_eq!(counters.frames.load(Ordering::Relaxed), 50 + 60 + 1, "what is frozen gets no label");
+    }
+
+    #[test]
+    fn a_frozen_picture_is_not_believed_after_a_stall_either() {
+        use CameraState::{Offline, Online};
+        let (_, _, states) = play_and_listen(Script(vec![
+            Ok(still(1, 100).collect()),
+            Ok(vec![Step::Silence(Duration::from_secs(10))]),
+            Ok(still(1, 10).collect()),
+            Ok(vec![Step::Frame]),
+        ]));
+        assert_eq!(states, [Offline, Online, Offline, Online, Offline]);
+    }
+
+    #[test]
+    fn the_same_picture_after_an_unplug_is_believed_again() {
+        let lost = CaptureError::Lost { source_name: "x".into(), cause: "unplugged".into() };
+        let (_, counters) =
+            play(Script(vec![Ok(still(1, 50).chain([Step::Fail(lost)]).collect()), Ok(still(1, 50).collect())]));
+        assert_eq!(counters.frames.load(Ordering::Relaxed), 100);
+    }
+
+    #[test]
+    fn a_frame_out_of_a_call_that_took_too_long_does_not_count() {
+        use CameraState::{Offline, Online};
+        let (_, counters, states) = play_and_listen(Script(vec![
+            Ok(vec![Step::Frame, Step::Hang(Duration::from_secs(20)), Step::Frame, Step::Frame]),
+            Ok(vec![Step::Frame]),
+        ]));
+        // The watchdog has said offline meanwhile; a session that went on would never say online again.
+        assert_eq!(states, [Offline, Online, Offline, Online, Offline]);
+        assert_eq!(counters.frames.load(Ordering::Relaxed), 2);
     }
 }

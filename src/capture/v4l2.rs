@@ -23,7 +23,8 @@ use v4l::{Device, Format};
 use super::{CaptureError, Captured, Opener, Read, Source};
 use crate::config::raw::FormatChoice;
 use crate::frame::{Encoding, RawFormat};
-use crate::jpeg::{Scan, Scanner};
+use crate::jpeg::{Scan, Scanner, huffman};
+use crate::label::Negotiated;
 use crate::shutdown::Shutdown;
 
 /// One buffer with us and the others with the driver; more would only make frames older.
@@ -66,7 +67,7 @@ impl V4l2Opener {
             device = %self.device.display(), format = %format.fourcc, width = format.width, height = format.height, fps,
             "camera opened"
         );
-        Ok(V4l2Source { stream: Some(stream), device, format, name: self.describe() })
+        Ok(V4l2Source { stream: Some(stream), device, format, fps, name: self.describe() })
     }
 
     /// The most preferred pixel format that the camera has. The driver picks the nearest size by itself.
@@ -165,6 +166,8 @@ struct V4l2Source {
     stream: Option<MmapStream<'static>>,
     device: Device,
     format: Format,
+    /// What the driver answered to the wanted rate.
+    fps: Option<f64>,
     name: String,
 }
 
@@ -192,6 +195,11 @@ impl Source for V4l2Source {
             Some(encoding) => Ok(Read::Frame(Captured { encoding, origin: None })),
             None => Ok(Read::Corrupt("it is cut short")),
         }
+    }
+
+    fn negotiated(&self) -> Option<Negotiated> {
+        let Format { width, height, fourcc, .. } = self.format;
+        Some(Negotiated { format: fourcc.to_string(), width, height, fps: self.fps })
     }
 }
 
@@ -222,15 +230,15 @@ fn start(stream: &mut MmapStream<'_>) -> io::Result<()> {
     Stream::start(stream)
 }
 
-/// Copies a frame out of the driver's buffer, without what lies behind a JPEG and without the padding of rows; the only
-/// copy between the driver and the decoder. `None` if it is not whole.
+/// Copies a frame out of the driver's buffer, without what lies behind a JPEG and without the padding of rows, and with the
+/// Huffman tables that a JPEG may lack; the only copy between the driver and the decoder. `None` if it is not whole.
 fn unpack(format: &Format, frame: &[u8], out: &mut Vec<u8>) -> Option<Encoding> {
     let (width, height) = (format.width as usize, format.height as usize);
     let raw = |raw| Encoding::Raw { format: raw, width: format.width, height: format.height };
     let (encoding, row_bytes, rows) = match &format.fourcc.repr {
         b"MJPG" | b"JPEG" => match Scanner::default().scan(frame) {
             Scan::Complete(end) => {
-                out.extend_from_slice(&frame[..end]);
+                huffman::append_complete(&frame[..end], out);
                 return Some(Encoding::Jpeg);
             }
             Scan::Incomplete | Scan::Broken(_) => return None,
@@ -360,7 +368,8 @@ mod tests {
 
     #[test]
     fn old_bytes_behind_a_jpeg_are_left_out() {
-        let picture = [0xFF, 0xD8, 0xFF, 0xDA, 0x00, 0x02, 7, 0xFF, 0xD9];
+        // With a (here empty) segment of Huffman tables.
+        let picture = [0xFF, 0xD8, 0xFF, 0xC4, 0x00, 0x02, 0xFF, 0xDA, 0x00, 0x02, 7, 0xFF, 0xD9];
         let buffer = [&picture[..], &[1, 2, 3, 0xFF, 0xD9]].concat();
         assert_eq!(unpacked(&format(b"MJPG", 2, 2, 0), &buffer), Some(picture.to_vec()));
     }

@@ -10,7 +10,7 @@ use super::{OptionalConfigFile, Streams};
 use crate::capture::discover::{CameraInfo, cameras};
 use crate::capture::{self, CaptureError, Read};
 use crate::config::raw::RawCamera;
-use crate::config::typed::CameraSource;
+use crate::config::typed::{Camera, CameraSource};
 use crate::error::{Error, Result};
 use crate::preprocess::decode::{RgbImage, decode};
 
@@ -97,7 +97,13 @@ fn run_probe(probe: &Probe, streams: &mut Streams) -> Result<()> {
             }
         }
     }
-    let mut opener = capture::opener(&camera);
+    let report = grab(&camera)?;
+    if probe.json { streams.print_json(&report) } else { streams.print(&report_text(&report)) }
+}
+
+/// Opens the camera as the daemon would, decodes its first frame and times some more.
+pub(super) fn grab(camera: &Camera) -> Result<Value> {
+    let mut opener = capture::opener(camera);
     let name = opener.describe();
     let start = Instant::now();
     let mut source = opener.open()?;
@@ -131,7 +137,7 @@ fn run_probe(probe: &Probe, streams: &mut Streams) -> Result<()> {
     let first = first.unwrap_or_default();
     let seconds = (start.elapsed() - first).as_secs_f64();
     let rate = (frames > 1).then(|| f64::from(frames - 1) / seconds);
-    let report = json!({
+    Ok(json!({
         "source": name,
         "width": picture.width,
         "height": picture.height,
@@ -140,11 +146,10 @@ fn run_probe(probe: &Probe, streams: &mut Streams) -> Result<()> {
         "frames": frames,
         "corrupt": corrupt,
         "fps": rate,
-    });
-    if probe.json { streams.print_json(&report) } else { streams.print(&report_text(&report)) }
+    }))
 }
 
-fn report_text(report: &Value) -> String {
+pub(super) fn report_text(report: &Value) -> String {
     let rate = report["fps"].as_f64().map_or(String::new(), |fps| format!(", then {fps:.1} a second"));
     let corrupt = report["corrupt"].as_u64().filter(|&count| count > 0);
     format!(

@@ -119,10 +119,10 @@ impl Broker {
         let deadline = Instant::now() + PATIENCE;
         while TcpStream::connect_timeout(&address, PATIENCE).is_err() {
             if let Ok(Some(status)) = self.child.try_wait() {
-                return Err(Error::Broker(format!("mosquitto ended at once ({status})")));
+                return Err(Error::Unreachable(format!("mosquitto ended at once ({status})")));
             }
             if Instant::now() > deadline {
-                return Err(Error::Broker(format!("mosquitto does not listen on port {}", self.port)));
+                return Err(Error::Unreachable(format!("mosquitto does not listen on port {}", self.port)));
             }
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -152,7 +152,7 @@ impl Subscriber {
         let sent = Command::new(&publish).args(broker).args(["-r", "-t", ready, "-m", "yes"]).status();
         let sent = sent.map_err(Error::io(publish.display().to_string()))?;
         if !sent.success() {
-            return Err(Error::Broker(format!("mosquitto_pub failed ({sent})")));
+            return Err(Error::Unreachable(format!("mosquitto_pub failed ({sent})")));
         }
         let arguments = [&broker[..], &["-q", "1", "-t", "glimpsed/#", "-F", "%t\t%p"]].concat();
         let mut child = attended(&subscribe, &arguments)
@@ -177,7 +177,7 @@ impl Subscriber {
             }
         });
         let subscriber = Self { child, saw_offline };
-        subscribed.recv_timeout(PATIENCE).map_err(|_| Error::Broker("mosquitto_sub did not subscribe".into()))?;
+        subscribed.recv_timeout(PATIENCE).map_err(|_| Error::Unreachable("mosquitto_sub did not subscribe".into()))?;
         Ok(subscriber)
     }
 
@@ -240,7 +240,7 @@ fn find_program(name: &str) -> Result<PathBuf> {
     let directories = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
     let found = directories.map(|directory| directory.join(name)).find(|candidate| candidate.is_file());
     found.ok_or_else(|| {
-        Error::Broker(format!(
+        Error::Unreachable(format!(
             "the demo needs `{name}`, which is not installed; on Debian: apt install mosquitto mosquitto-clients"
         ))
     })

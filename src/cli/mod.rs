@@ -5,6 +5,7 @@ mod check;
 mod classify;
 mod config;
 mod demo;
+mod doctor;
 mod models;
 mod table;
 
@@ -34,6 +35,8 @@ enum Command {
     Demo(demo::Options),
     /// Verify everything that start-up would, without starting
     Check(check::Options),
+    /// Try the camera, the model and the broker, and say what to do about what does not work
+    Doctor(doctor::Options),
     /// Show the effective configuration, or its JSON Schema
     #[command(subcommand)]
     Config(config::Command),
@@ -107,6 +110,7 @@ impl Arguments {
             Command::Run(file) => run(&file, streams),
             Command::Demo(options) => demo::run(&options, streams),
             Command::Check(options) => check::run(&options, streams),
+            Command::Doctor(options) => doctor::run(&options, streams),
             Command::Config(command) => config::run(&command, streams),
             Command::Classify(options) => classify::run(&options, streams),
             Command::Cameras(command) => cameras::run(&command, streams),

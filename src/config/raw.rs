@@ -65,6 +65,8 @@ pub struct RawCamera {
     pub repeat: bool,
     /// A camera that gives no frame for this long is taken for dead and opened again.
     pub frame_timeout: Interval,
+    /// A camera whose picture has been the same, bit for bit, for this long is taken for frozen; `0s` never.
+    pub frozen_after: Interval,
     /// First wait before a lost camera is opened again; it doubles from try to try.
     pub reconnect_min: Interval,
     /// Longest wait between two tries.
@@ -86,6 +88,7 @@ impl Default for RawCamera {
             path: None,
             repeat: true,
             frame_timeout: Interval::from_secs(5),
+            frozen_after: Interval::from_secs(60),
             reconnect_min: Interval::from_millis(500),
             reconnect_max: Interval::from_secs(30),
             rotate: 0,

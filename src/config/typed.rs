@@ -41,6 +41,8 @@ pub struct Device {
 pub struct Camera {
     pub source: CameraSource,
     pub frame_timeout: Duration,
+    /// `None` where the same picture may come for ever.
+    pub frozen_after: Option<Duration>,
     pub reconnect_min: Duration,
     pub reconnect_max: Duration,
     pub rotation: Rotation,
@@ -195,6 +197,10 @@ impl Checker<'_, '_> {
             let found = format!("found {}, less than `reconnect_min` ({})", camera.reconnect_max, camera.reconnect_min);
             self.complain(&["camera", "reconnect_max"], "must not be shorter than `camera.reconnect_min`", found, None);
         }
+        if camera.frozen_after != Interval::from_secs(0) {
+            let (low, high) = (Interval::from_secs(1), Interval::from_secs(86_400));
+            self.interval_within(&["camera", "frozen_after"], camera.frozen_after, low, high);
+        }
         let rotation = match camera.rotate {
             90 => Rotation::Quarter,
             180 => Rotation::Half,
@@ -209,6 +215,9 @@ impl Checker<'_, '_> {
         Camera {
             source: self.camera_source(),
             frame_timeout: camera.frame_timeout.0,
+            // A photograph that is replayed stays the same.
+            frozen_after: (camera.source != SourceKind::Replay && !camera.frozen_after.0.is_zero())
+                .then_some(camera.frozen_after.0),
             reconnect_min: camera.reconnect_min.0,
             reconnect_max: camera.reconnect_max.0,
             rotation,

@@ -43,12 +43,19 @@ pub fn complete<'a>(picture: &'a [u8], with_tables: &'a mut Vec<u8>) -> &'a [u8]
     if has_tables(picture) {
         return picture;
     }
-    let (start, rest) = picture.split_at(picture.len().min(2));
     with_tables.clear();
-    with_tables.extend_from_slice(start);
-    with_tables.extend_from_slice(&STANDARD_TABLES);
-    with_tables.extend_from_slice(rest);
+    append_complete(picture, with_tables);
     with_tables
+}
+
+/// Copies the picture to the end of `out`, with the standard tables in it if it has none of its own.
+pub fn append_complete(picture: &[u8], out: &mut Vec<u8>) {
+    let (start, rest) = picture.split_at(picture.len().min(2));
+    out.extend_from_slice(start);
+    if !has_tables(picture) {
+        out.extend_from_slice(&STANDARD_TABLES);
+    }
+    out.extend_from_slice(rest);
 }
 
 /// Whether a DHT segment stands before the first scan. What cannot be read counts as having one: the decoder will say what

@@ -39,6 +39,8 @@ pub enum DecodeError {
     Truncated { kind: &'static str },
     #[error("has {width}x{height} pixels; at most {} megapixels are decoded", MAX_PIXELS / 1_000_000)]
     TooLarge { width: u64, height: u64 },
+    #[error("has {width}x{height} pixels, which is none")]
+    NoPixels { width: u64, height: u64 },
     #[error("takes {} MB when decoded; at most {} are allowed", bytes / 1_000_000, MAX_DECODED_BYTES / 1_000_000)]
     TooManyBytes { bytes: u64 },
     #[error("is a damaged {kind} picture: {cause}")]
@@ -109,7 +111,11 @@ fn upright(
 }
 
 fn check_size(width: u64, height: u64) -> Result<(), DecodeError> {
-    if width * height > MAX_PIXELS { Err(DecodeError::TooLarge { width, height }) } else { Ok(()) }
+    match width * height {
+        0 => Err(DecodeError::NoPixels { width, height }),
+        1..=MAX_PIXELS => Ok(()),
+        _ => Err(DecodeError::TooLarge { width, height }),
+    }
 }
 
 /// One picture of a stream: `zune-jpeg` directly, because `image` would copy the bytes and read the headers thrice.
@@ -229,6 +235,16 @@ mod tests {
         assert_eq!(error.to_string(), "has an odd size of 3x1, which Yuyv cannot have");
         assert!(raw(RawFormat::Nv12, 2, 3, &[0; 9]).is_err());
         assert!(raw(RawFormat::Grey, 3, 1, &[0; 3]).is_ok());
+    }
+
+    #[test]
+    fn a_frame_without_pixels_is_refused() {
+        for format in [RawFormat::Yuyv, RawFormat::Nv12, RawFormat::Grey, RawFormat::Rgb] {
+            for (width, height) in [(0, 0), (0, 2), (2, 0)] {
+                let expected = DecodeError::NoPixels { width: width.into(), height: height.into() };
+                assert_eq!(raw(format, width, height, &[1; 16]), Err(expected), "{format:?}");
+            }
+        }
     }
 
     #[test]

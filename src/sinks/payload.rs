@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::label::{Classification, Ranked, Stable, Status, Timing};
+use crate::label::{Classification, Negotiated, Ranked, Stable, Status, Timing};
 
 /// Grows only when a reader of the old format would misread the new one.
 const VERSION: u32 = 1;
@@ -53,6 +53,16 @@ struct TimingPayload {
     preprocess: f64,
     infer: f64,
     total: f64,
+}
+
+/// What the camera's driver agreed to, as a part of `info`.
+pub fn camera_json(camera: &Negotiated) -> serde_json::Value {
+    serde_json::json!({
+        "format": camera.format,
+        "width": camera.width,
+        "height": camera.height,
+        "fps": camera.fps.map(|fps| rounded(fps, 3)),
+    })
 }
 
 /// The raw answer for one frame.

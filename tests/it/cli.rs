@@ -1,6 +1,8 @@
 //! The commands, their help and their exit codes.
 
-use crate::support::{ConfigFile, photos, run};
+use std::os::unix::fs::PermissionsExt;
+
+use crate::support::{Broker, ConfigFile, free_port, photos, run};
 
 #[test]
 fn usage_mistakes_have_exit_code_64_and_a_hint() {
@@ -23,6 +25,7 @@ fn every_level_has_help() {
         &["config", "show", "--help"],
         &["demo", "--help"],
         &["check", "--help"],
+        &["doctor", "--help"],
     ] {
         let ran = run(level);
         assert_eq!(ran.code, 0, "{level:?}");
@@ -97,6 +100,49 @@ fn a_camera_that_is_not_there_is_unreachable() {
     );
     assert_eq!(run(&["cameras", "list"]).code, 0);
     assert!(run(&["cameras", "list", "--json"]).json().is_array());
+}
+
+#[test]
+fn doctor_says_in_a_line_each_what_works() {
+    let broker = Broker::start();
+    let config = ConfigFile::replay(100, &format!("[mqtt]\nurl = \"{}\"\n", broker.url()));
+    let ran = run(&["doctor", "-c", &config.path()]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let lines: Vec<&str> = ran.stdout.lines().collect();
+    assert_eq!(lines.len(), 4, "{ran:?}");
+    for (line, (subject, says)) in lines.iter().zip([
+        ("configuration", "is valid"),
+        ("model", "efficientnet-lite0 (fp32) loads in"),
+        ("camera", ": 451x300, open after"),
+        ("broker", "accepts the connection"),
+    ]) {
+        assert!(line.starts_with("ok") && line.contains(subject) && line.contains(says), "{line}");
+    }
+}
+
+#[test]
+fn doctor_names_the_remedy_and_its_exit_code_tells_unreachable_from_failed() {
+    let port = free_port();
+    let text = format!("[camera]\ndevice = \"/dev/video-none\"\n[mqtt]\nurl = \"mqtt://127.0.0.1:{port}\"\n");
+    let config = ConfigFile::new(&text);
+    std::fs::set_permissions(config.path(), std::fs::Permissions::from_mode(0o666)).expect("ours");
+    let ran = run(&["doctor", "--json", "-c", &config.path()]);
+    assert_eq!(ran.code, 69, "{ran:?}");
+    assert_eq!(ran.stderr, "error: 2 of 4 cannot be reached\n");
+    let findings = ran.json();
+    let finding = |index: usize, key| findings[index][key].as_str().expect("text").to_owned();
+    assert_eq!(finding(0, "verdict"), "warning");
+    assert!(finding(0, "says").contains("can be written by other users: chmod go-w "), "{findings}");
+    assert_eq!(finding(1, "verdict"), "ok");
+    assert_eq!(finding(2, "verdict"), "unreachable");
+    assert!(finding(2, "says").contains("there is no such device; is the camera plugged in?"), "{findings}");
+    assert_eq!(finding(3, "verdict"), "unreachable");
+    assert!(finding(3, "says").contains("connection refused; is the broker running"), "{findings}");
+
+    let config = ConfigFile::replay(100, "[model]\nactive = \"bad\"\n[models.bad]\npath = \"glimpsed.toml\"\n");
+    let ran = run(&["doctor", "-c", &config.path()]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stdout.contains("FAILED") && ran.stdout.contains("bad: "), "{ran:?}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 
-use crate::support::{ConfigFile, Running, photos};
+use crate::support::{ConfigFile, Running, photos, root};
 
 fn daemon(script: &str) -> Running {
     let rocket = photos().join("rocket.jpg");
@@ -22,6 +22,21 @@ fn pictures_from_a_program_are_labelled() {
     }
     daemon.signal(Signal::TERM);
     assert!(daemon.wait().success());
+}
+
+#[test]
+fn the_resolution_may_change_from_one_picture_to_the_next() {
+    let other = root().join("tests/fixtures/images/grey.jpg");
+    let script = format!("while true; do cat ROCKET; sleep 0.2; cat {}; sleep 0.2; done", other.display());
+    let mut daemon = daemon(&script);
+    for _ in 0..3 {
+        daemon.line_with("missile");
+    }
+    daemon.signal(Signal::TERM);
+    let line = daemon.line_with("stopped");
+    for none in ["failed=0", "damaged=0", "reconnects=0"] {
+        assert!(line.contains(none), "{line}");
+    }
 }
 
 #[test]
@@ -97,4 +112,17 @@ fn a_program_that_ignores_sigterm_is_killed() {
     daemon.signal(Signal::TERM);
     assert!(daemon.wait().success());
     assert!(daemon.rest().iter().any(|line| line.contains("does not end by itself; killed")));
+}
+
+#[test]
+fn a_program_that_repeats_its_last_picture_for_too_long_is_frozen() {
+    let mut daemon = ConfigFile::new(&format!(
+        "[camera]\nsource = \"command\"\nfrozen_after = \"1s\"\nreconnect_min = \"50ms\"\n\
+         command = [\"sh\", \"-c\", \"while cat {}; do sleep 0.05; done\"]\n[stdout]\nformat = \"text\"\n",
+        photos().join("rocket.jpg").display()
+    ))
+    .daemon();
+    daemon.line_with("missile");
+    let line = daemon.line_with("no frames");
+    assert!(line.contains("the picture has been the same for 1 s"), "{line}");
 }

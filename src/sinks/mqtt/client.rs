@@ -58,6 +58,25 @@ pub struct Connection {
     counters: Arc<Counters>,
 }
 
+/// Connects once, as the daemon would, and leaves again. Under a client id of its own: the broker would throw out a daemon
+/// of the same name.
+///
+/// # Errors
+/// Why there is no session, in plain words.
+pub async fn probe(settings: &Mqtt) -> Result<(), String> {
+    let mut settings = settings.clone();
+    settings.client_id.push_str("-doctor");
+    let connection = Connection::new(settings, Topics::new("glimpsed", "doctor"), Arc::new(Outbox::new(1)));
+    let (client, eventloop) = AsyncClient::new(connection.options(), 16);
+    let mut wire = Wire::start(client, eventloop);
+    let session = wire.wait_for(Wanted::Session).await;
+    if session.is_ok() {
+        wire.disconnect().await;
+    }
+    wire.stop();
+    session.map_err(|cause| connection.explain(&cause))
+}
+
 /// Why a session ended.
 enum End {
     Shutdown,
@@ -103,7 +122,9 @@ impl Connection {
     }
 
     async fn session(&self, shutdown: &Shutdown) -> End {
-        let (client, eventloop) = AsyncClient::new(self.options(), 16);
+        let mut options = self.options();
+        options.set_last_will(LastWill::new(&self.topics.status, "offline", QoS::AtLeastOnce, true));
+        let (client, eventloop) = AsyncClient::new(options, 16);
         let mut wire = Wire::start(client, eventloop);
         let end = tokio::select! {
             end = self.serve(&mut wire, shutdown) => end,
@@ -186,7 +207,6 @@ impl Connection {
         options.set_keep_alive(*keepalive);
         options.set_clean_session(true);
         options.set_max_packet_size(MAX_PACKET_BYTES, MAX_PACKET_BYTES);
-        options.set_last_will(LastWill::new(&self.topics.status, "offline", QoS::AtLeastOnce, true));
         if let Some(username) = username {
             options.set_credentials(username, password.as_ref().map_or("", |password| password.reveal()));
         }

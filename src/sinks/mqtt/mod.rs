@@ -7,13 +7,14 @@ mod topics;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use client::{Connection, Counters};
+pub use client::{Connection, Counters, probe};
 pub use topics::Topics;
 
-use super::{Sink, classification_json, state_json};
+use super::{Sink, camera_json, classification_json, state_json};
 use crate::clock::Clock;
 use crate::label::{CameraState, Event};
 use outbox::{Delivery, Message, Outbox};
+use serde_json::Value;
 
 /// Puts events into the outbox; the connection empties it on its own thread's time. Each thread that has something to
 /// say has a clone.
@@ -21,6 +22,8 @@ use outbox::{Delivery, Message, Outbox};
 pub struct MqttSink {
     outbox: Arc<Outbox>,
     topics: Topics,
+    /// What `info` says; the camera's part follows when the camera is open.
+    info: Value,
     clock: Arc<dyn Clock>,
     classification_interval: Duration,
     last_classification: Option<Duration>,
@@ -29,15 +32,12 @@ pub struct MqttSink {
 impl Sink for MqttSink {
     fn publish(&mut self, event: &Event) {
         let message = match event {
-            Event::Camera(state) => Message {
-                topic: self.topics.camera_status.clone(),
-                payload: match state {
-                    CameraState::Online => "online".into(),
-                    CameraState::Offline => "offline".into(),
-                },
-                delivery: Delivery::Latest,
-                retain: true,
-            },
+            Event::Camera(CameraState::Online) => retained(&self.topics.camera_status, "online".into()),
+            Event::Camera(CameraState::Offline) => retained(&self.topics.camera_status, "offline".into()),
+            Event::Negotiated(camera) => {
+                self.info["camera"] = camera_json(camera);
+                retained(&self.topics.info, self.info.to_string())
+            }
             Event::Classified(frame) => {
                 let now = self.clock.now();
                 let due = self
@@ -54,36 +54,35 @@ impl Sink for MqttSink {
                     retain: false,
                 }
             }
-            Event::Changed(stable) | Event::Heartbeat(stable) => Message {
-                topic: self.topics.state.clone(),
-                payload: state_json(stable),
-                delivery: Delivery::Latest,
-                retain: true,
-            },
+            Event::Changed(stable) | Event::Heartbeat(stable) => retained(&self.topics.state, state_json(stable)),
         };
         self.outbox.push(message);
     }
 }
 
+fn retained(topic: &str, payload: String) -> Message {
+    Message { topic: topic.to_owned(), payload, delivery: Delivery::Latest, retain: true }
+}
+
 /// The two ends of the outbox: the sink for the inference thread, and the connection to be run.
 ///
-/// `info` is the retained description of the device, as JSON.
+/// `info` is the retained description of the device.
 pub fn new(
     settings: &crate::config::typed::Mqtt,
     device_id: &str,
-    info: String,
+    info: Value,
     clock: Arc<dyn Clock>,
 ) -> (MqttSink, Connection) {
     let topics = Topics::new(&settings.base_topic, device_id);
     let outbox = Arc::new(Outbox::new(settings.buffer));
     // The order of a session's first messages: status, info, then whatever state there is.
-    for (topic, payload) in [(&topics.status, "online".to_owned()), (&topics.info, info)] {
-        outbox.push(Message { topic: topic.clone(), payload, delivery: Delivery::Latest, retain: true });
-    }
+    outbox.push(retained(&topics.status, "online".into()));
+    outbox.push(retained(&topics.info, info.to_string()));
     let connection = Connection::new(settings.clone(), topics.clone(), outbox.clone());
     let sink = MqttSink {
         outbox,
         topics,
+        info,
         clock,
         classification_interval: settings.classification_interval,
         last_classification: None,
@@ -105,6 +104,7 @@ mod tests {
         let mut sink = MqttSink {
             outbox: outbox.clone(),
             topics: Topics::new("glimpsed", "shelf"),
+            info: Value::Null,
             clock: Arc::new(clock.clone()),
             classification_interval: Duration::from_secs(1),
             last_classification: None,
@@ -114,5 +114,25 @@ mod tests {
             clock.advance(Duration::from_millis(100));
         }
         assert_eq!(std::iter::from_fn(|| outbox.pop()).count(), 3);
+    }
+    #[test]
+    fn what_the_camera_agreed_to_becomes_part_of_info() {
+        let outbox = Arc::new(Outbox::new(100));
+        outbox.connected();
+        let mut sink = MqttSink {
+            outbox: outbox.clone(),
+            topics: Topics::new("glimpsed", "shelf"),
+            info: serde_json::json!({ "version": "1" }),
+            clock: Arc::new(ManualClock::default()),
+            classification_interval: Duration::ZERO,
+            last_classification: None,
+        };
+        let camera = crate::label::Negotiated { format: "MJPG".into(), width: 640, height: 480, fps: Some(29.97) };
+        sink.publish(&Event::Negotiated(camera));
+        let message = outbox.pop().expect("a message");
+        assert!(message.topic == "glimpsed/shelf/info" && message.retain, "{message:?}");
+        let info: Value = serde_json::from_str(&message.payload).expect("JSON");
+        let expected = serde_json::json!({ "format": "MJPG", "width": 640, "height": 480, "fps": 29.97 });
+        assert_eq!(info, serde_json::json!({ "version": "1", "camera": expected }));
     }
 }

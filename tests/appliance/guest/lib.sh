@@ -46,7 +46,7 @@ write_config() {
     local pair
     declare -A camera=(
         [source]='"v4l2"' [device]='"/dev/video0"' [width]=640 [height]=360 [fps]=10.0 [frame_timeout]='"2s"'
-        [reconnect_max]='"1s"'
+        [reconnect_max]='"1s"' [frozen_after]='"0s"'
     )
     for pair in "$@"; do camera[${pair%%=*}]=${pair#*=}; done
     {
@@ -69,6 +69,16 @@ start_daemon() {
     daemon=$!
     sleep 0.5
     daemon_runs
+}
+
+# run_on_camera LABEL [KEY=VALUE...]: the daemon on what vivid shows, until a frame has that label.
+run_on_camera() {
+    local label=$1
+    shift
+    subscribe
+    write_config "$@"
+    start_daemon
+    wait_for_label 15 "$label"
 }
 
 daemon_runs() {
@@ -129,6 +139,16 @@ wait_for_label() {
 # wait_for_camera SECONDS online|offline
 wait_for_camera() {
     wait_for "$1" " $topic/camera/status $2\$" "camera/status $2"
+}
+
+# never NAME REGEX: no message since the mark is like this.
+never() {
+    ! arrived "$2" || fail "$1: $(tail --lines=+$((mark + 1)) "$work/messages" | grep --extended-regexp "$2" | head --lines=1)"
+}
+
+# The retained description of the device says this of the camera.
+wait_for_negotiated() {
+    wait_for 10 " $topic/info .*\"camera\":\{$1" "info with camera $1"
 }
 
 # Labels go on coming: a fresh one within so many seconds from now.
@@ -195,6 +215,13 @@ show() {
 stop_showing() {
     [[ -z ${showing:-} ]] || { kill "$showing" 2>/dev/null && wait "$showing" 2>/dev/null; } || true
     showing=
+}
+
+# Another program streams from the camera; its process is `holder`.
+hold_camera() {
+    v4l2-ctl --device "$capture" --stream-mmap >/dev/null 2>&1 &
+    holder=$!
+    wait_until 10 "v4l2-ctl does not stream" grep --quiet "$capture" "/proc/$holder/maps"
 }
 
 # control NAME=VALUE...: sets controls of the capture side.

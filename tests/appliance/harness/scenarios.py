@@ -18,6 +18,7 @@ class Scenario:
     name: str
     script: Path
     deadline_seconds: int
+    core: bool
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class Verdict:
 
 def find(directory: Path) -> list[Scenario]:
     """All scenarios in the order in which they run."""
-    return [Scenario(path.stem, path, _deadline(path)) for path in sorted(directory.glob("[0-9]*.sh"))]
+    paths = sorted(directory.glob("[0-9]*.sh"))
+    return [Scenario(path.stem, path, _deadline(path), _is_core(path)) for path in paths]
 
 
 def select(scenarios: list[Scenario], names: list[str]) -> list[Scenario]:
@@ -72,6 +74,10 @@ def play(machine: Machine, scenario: Scenario, log: Path) -> Verdict:
     if status == TIMED_OUT:
         return Verdict("FAIL", reason or f"not done after {scenario.deadline_seconds} s", seconds)
     return Verdict("FAIL", reason or f"exit status {status}", seconds)
+
+
+def _is_core(script: Path) -> bool:
+    return "\n# core\n" in script.read_text()
 
 
 def _deadline(script: Path) -> int:

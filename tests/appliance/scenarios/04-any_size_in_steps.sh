@@ -1,10 +1,8 @@
 # A camera that offers any size in steps (an HDMI grabber) gives the one that is asked for; the format is chosen.
+# core
 # deadline: 60
 
 plug_in
 show coffee.png
-subscribe
-write_config
-start_daemon
-wait_for_label 15 coffee
+run_on_camera coffee
 [[ $(set_to) == '640/360 YUYV '* ]] || fail "asked for 640x360, set to $(set_to)"

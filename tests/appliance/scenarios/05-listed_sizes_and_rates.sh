@@ -2,8 +2,5 @@
 # deadline: 60
 
 plug_in num_inputs=1 input_types=0 num_outputs=1 output_types=1
-subscribe
-write_config width=640 height=400 fps=11.0
-start_daemon
-wait_for_label 15 bars
+run_on_camera bars width=640 height=400 fps=11.0
 [[ $(set_to) == '640/360 '*' 10.000' ]] || fail "asked for 640x400 at 11 a second, set to $(set_to)"

@@ -1,4 +1,5 @@
 # A daemon that starts without its camera waits, says so, and labels once the camera is there.
+# core
 # deadline: 60
 
 subscribe

@@ -4,10 +4,7 @@
 
 plug_in
 show coffee.png
-subscribe
-write_config
-start_daemon
-wait_for_label 15 coffee
+run_on_camera coffee
 for _ in 1 2 3; do
     mark_here
     unbind

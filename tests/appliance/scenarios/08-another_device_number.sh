@@ -1,5 +1,6 @@
 # A camera that returns under another number is found by its stable name. A program that keeps the old node open keeps
 # its number taken.
+# core
 # deadline: 60
 
 plug_in
@@ -7,10 +8,7 @@ by_path=/dev/v4l/by-path/platform-vivid.0-video-index0
 wait_until 5 "vivid has no name in by-path" test -e "$by_path"
 was=$(readlink -f "$by_path")
 show coffee.png
-subscribe
-write_config device="\"$by_path\""
-start_daemon
-wait_for_label 15 coffee
+run_on_camera coffee device="\"$by_path\""
 exec 9<"$was"
 unbind
 sleep 1

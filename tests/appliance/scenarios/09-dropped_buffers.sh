@@ -2,10 +2,7 @@
 # deadline: 60
 
 plug_in
-subscribe
-write_config
-start_daemon
-wait_for_label 15 bars
+run_on_camera bars
 control percentage_of_dropped_buffers=50
 wait_for_fresh_label 3
 mark_here

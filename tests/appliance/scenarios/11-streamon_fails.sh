@@ -1,10 +1,8 @@
 # A camera that cannot start streaming at the first try is tried again.
+# core
 # deadline: 60
 
 plug_in
 control inject_vidioc_streamon_error=1
-subscribe
-write_config
-start_daemon
-wait_for_label 15 bars
+run_on_camera bars
 fault_was_felt

@@ -3,8 +3,5 @@
 
 plug_in
 control inject_vidioc_reqbufs_error=1
-subscribe
-write_config
-start_daemon
-wait_for_label 15 bars
+run_on_camera bars
 fault_was_felt

@@ -2,10 +2,7 @@
 # deadline: 60
 
 plug_in
-subscribe
-write_config
-start_daemon
-wait_for_label 15 bars
+run_on_camera bars
 control inject_vidioc_qbuf_error=1
 sleep 3
 wait_for_fresh_label 5

@@ -1,11 +1,9 @@
 # After a fatal error of the stream (DQBUF gives EIO) the camera is opened again.
+# core
 # deadline: 60
 
 plug_in
-subscribe
-write_config
-start_daemon
-wait_for_label 15 bars
+run_on_camera bars
 for _ in 1 2 3; do
     control inject_fatal_streaming_error=1
     sleep 3

@@ -2,10 +2,7 @@
 # deadline: 60
 
 plug_in
-subscribe
-write_config
-start_daemon
-wait_for_label 15 bars
+run_on_camera bars
 for _ in 1 2 3; do
     mark_here
     control disconnect=1

@@ -1,10 +1,9 @@
 # A camera that another program holds is taken when that program lets go.
+# core
 # deadline: 60
 
 plug_in
-v4l2-ctl --device "$capture" --stream-mmap >/dev/null 2>&1 &
-holder=$!
-sleep 1
+hold_camera
 subscribe
 write_config
 start_daemon

@@ -1,12 +1,10 @@
 # A broker that dies and forgets everything gets what is retained again, and what changed meanwhile.
+# core
 # deadline: 90
 
 plug_in
 show coffee.png
-subscribe
-write_config
-start_daemon
-wait_for_label 15 coffee
+run_on_camera coffee
 systemctl kill --signal=KILL mosquitto
 show rocket.jpg
 sleep 5

@@ -1,4 +1,5 @@
 # A camera program that hangs is ended and started again.
+# core
 # deadline: 60
 
 cat >"$work/camera" <<END
@@ -8,10 +9,7 @@ while :; do
     sleep 0.2
 done
 END
-subscribe
-write_config source='"command"' command="[\"bash\", \"$work/camera\"]"
-start_daemon
-wait_for_label 15 rocket
+run_on_camera rocket source='"command"' command="[\"bash\", \"$work/camera\"]"
 child=$(pgrep --parent "$daemon")
 mark_here
 kill -STOP "$child"

@@ -2,10 +2,7 @@
 # deadline: 60
 
 plug_in
-subscribe
-write_config
-start_daemon
-wait_for_label 15 bars
+run_on_camera bars
 # It is offline until its first frame.
 offline() { grep -c 'camera/status offline' "$work/messages" || true; }
 before=$(offline)

@@ -1,0 +1,56 @@
+//! Any bytes as a frame of every kind: an error at worst, and a picture is as large as it says.
+#![no_main]
+
+use glimpsed_fuzz::decode::{DecodeError, RgbImage, decode};
+use glimpsed_fuzz::frame::{Encoding, RawFormat};
+use glimpsed_fuzz::jpeg::{Scan, Scanner, huffman};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(
+    init: {
+        // `decode` turns a panic of the libraries' decoders into an error; libFuzzer's hook would abort before.
+        std::panic::set_hook(Box::new(|_| {}));
+    },
+    |data: &[u8]| {
+        read_markers(data);
+        let mut picture = RgbImage::default();
+        for encoding in [Encoding::Jpeg, Encoding::File] {
+            let decoded = decode(encoding, data, &mut picture);
+            check(&decoded, &picture);
+        }
+        let [width, height, pixels @ ..] = data else { return };
+        for format in [RawFormat::Yuyv, RawFormat::Nv12, RawFormat::Grey, RawFormat::Rgb] {
+            let encoding = Encoding::Raw { format, width: u32::from(*width), height: u32::from(*height) };
+            let decoded = decode(encoding, pixels, &mut picture);
+            check(&decoded, &picture);
+            if gave_up(&decoded) {
+                // No library is involved, so the panic was ours.
+                std::process::abort();
+            }
+        }
+    }
+);
+
+/// Our own part of reading a JPEG, outside of what catches panics.
+fn read_markers(data: &[u8]) {
+    let scan = std::panic::catch_unwind(|| {
+        let mut completed = Vec::new();
+        let _ = huffman::complete(data, &mut completed);
+        Scanner::default().scan(data)
+    });
+    match scan {
+        Ok(Scan::Complete(end)) if end > data.len() => std::process::abort(),
+        Ok(_) => {}
+        Err(_) => std::process::abort(),
+    }
+}
+
+fn check(decoded: &Result<(), DecodeError>, picture: &RgbImage) {
+    if decoded.is_ok() && picture.pixels.len() != 3 * picture.width * picture.height {
+        std::process::abort();
+    }
+}
+
+fn gave_up(decoded: &Result<(), DecodeError>) -> bool {
+    matches!(decoded, Err(DecodeError::Corrupt { kind: "encoded", .. }))
+}

@@ -1,0 +1,11 @@
+//! The program's own source files that read bytes from outside, compiled here without the rest: the whole of it would
+//! bring the inference library, which takes ten minutes to build with a sanitizer.
+
+#[path = "../../src/preprocess/decode.rs"]
+pub mod decode;
+#[path = "../../src/frame.rs"]
+pub mod frame;
+#[path = "../../src/jpeg/mod.rs"]
+pub mod jpeg;
+#[path = "../../src/capture/mjpeg.rs"]
+pub mod mjpeg;

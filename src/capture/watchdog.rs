@@ -1,0 +1,141 @@
+//! Looks at the capture thread from outside.
+//!
+//! Waits for frames have a deadline; system calls have none. A driver whose ioctl never returns takes the capture thread
+//! with it, and that thread can then say nothing any more.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::label::{CameraState, Event};
+use crate::sinks::Sink;
+
+/// A camera that has not answered for this many frame timeouts is offline, whatever it was told to be.
+const OFFLINE_AFTER_TIMEOUTS: u32 = 2;
+
+/// After that, how long a driver gets to come back before only a new process can help. Opening a USB camera takes seconds,
+/// a transfer that the kernel gives up five. It counts from the look that found it stuck: a process that was stopped for an
+/// hour and goes on finds every call an hour old.
+const HOPELESS_AFTER: Duration = Duration::from_secs(60);
+
+/// When the call into the source began that has not returned yet.
+#[derive(Debug, Clone, Default)]
+pub struct CallInProgress(Arc<Mutex<Option<Duration>>>);
+
+impl CallInProgress {
+    /// Marks the call for as long as it runs.
+    pub fn during<T>(&self, clock: &dyn Clock, call: impl FnOnce() -> T) -> T {
+        *self.lock() = Some(clock.now());
+        let result = call();
+        *self.lock() = None;
+        result
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Duration>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Asked now and then by a thread that no driver can block.
+pub struct Watchdog {
+    pub call: CallInProgress,
+    pub clock: Arc<dyn Clock>,
+    pub frame_timeout: Duration,
+    pub sinks: Vec<Box<dyn Sink>>,
+    /// The call that the camera was declared offline for.
+    pub declared: Option<Declared>,
+}
+
+/// That a call is stuck.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Declared {
+    call_began: Duration,
+    at: Duration,
+}
+
+/// What the watchdog thinks of the capture thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It moves, or has not been still for long.
+    Alive,
+    /// It has been inside one call for so long that it will not come back.
+    Hopeless(Duration),
+}
+
+impl Watchdog {
+    /// Says that the camera is offline if the capture thread cannot.
+    pub fn look(&mut self) -> Verdict {
+        // Held while the sinks are told: a call that returns at this moment has its say after, not before.
+        let call = self.call.lock();
+        let Some(began) = *call else { return Verdict::Alive };
+        let now = self.clock.now();
+        let stuck = now.saturating_sub(began);
+        if stuck < self.frame_timeout * OFFLINE_AFTER_TIMEOUTS {
+            return Verdict::Alive;
+        }
+        if let Some(declared) = self.declared.filter(|declared| declared.call_began == began) {
+            return match now.saturating_sub(declared.at) >= HOPELESS_AFTER {
+                true => Verdict::Hopeless(stuck),
+                false => Verdict::Alive,
+            };
+        }
+        self.declared = Some(Declared { call_began: began, at: now });
+        tracing::warn!(stuck_ms = stuck.as_millis() as u64, "a call into the camera's driver does not return");
+        for sink in &mut self.sinks {
+            sink.publish(&Event::Camera(CameraState::Offline));
+        }
+        Verdict::Alive
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::sinks::tests_support::Told;
+
+    fn watchdog() -> (Watchdog, ManualClock, Told) {
+        let (clock, told) = (ManualClock::default(), Told::default());
+        let watchdog = Watchdog {
+            call: CallInProgress::default(),
+            clock: Arc::new(clock.clone()),
+            frame_timeout: Duration::from_secs(5),
+            sinks: vec![Box::new(told.clone())],
+            declared: None,
+        };
+        (watchdog, clock, told)
+    }
+
+    #[test]
+    fn a_call_that_does_not_return_makes_the_camera_offline_once_and_then_is_hopeless() {
+        let (mut watchdog, clock, told) = watchdog();
+        clock.advance(Duration::from_secs(1000));
+        assert_eq!(watchdog.look(), Verdict::Alive, "no call, no matter how long");
+        watchdog.call.clone().during(&clock, || {
+            clock.advance(Duration::from_secs(9));
+            assert_eq!(watchdog.look(), Verdict::Alive);
+            assert_eq!(told.states(), []);
+            for _ in 0..2 {
+                clock.advance(Duration::from_secs(1));
+                assert_eq!(watchdog.look(), Verdict::Alive);
+                assert_eq!(told.states(), [CameraState::Offline]);
+            }
+            clock.advance(Duration::from_secs(59));
+            assert_eq!(watchdog.look(), Verdict::Hopeless(Duration::from_secs(70)));
+        });
+        assert_eq!(watchdog.look(), Verdict::Alive, "it came back after all");
+    }
+
+    #[test]
+    fn a_process_that_was_stopped_for_an_hour_gives_its_camera_time_to_come_back() {
+        let (mut watchdog, clock, told) = watchdog();
+        watchdog.call.clone().during(&clock, || {
+            clock.advance(Duration::from_secs(3600));
+            assert_eq!(watchdog.look(), Verdict::Alive);
+            assert_eq!(told.states(), [CameraState::Offline]);
+        });
+        watchdog.call.clone().during(&clock, || {
+            assert_eq!(watchdog.look(), Verdict::Alive, "another call");
+        });
+    }
+}

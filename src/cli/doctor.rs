@@ -1,0 +1,158 @@
+//! `glimpsed doctor`
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Instant;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::cameras::{grab, report_text};
+use super::{OptionalConfigFile, Streams, table};
+use crate::capture::discover::cameras;
+use crate::config::typed::{Camera, CameraSource, Config, Mqtt};
+use crate::error::{Error, Result};
+use crate::infer::Model;
+use crate::sinks::mqtt;
+
+#[derive(Debug, Args)]
+pub struct Options {
+    #[command(flatten)]
+    file: OptionalConfigFile,
+    /// For scripts
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was looked at, and how it is.
+#[derive(Debug, Serialize)]
+struct Finding {
+    subject: &'static str,
+    verdict: Verdict,
+    /// What was seen, or what went wrong and what to do about it.
+    says: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Verdict {
+    Ok,
+    /// It works, and should not stay like this.
+    Warning,
+    Failed,
+    /// Something outside does not answer: a camera or a broker.
+    Unreachable,
+}
+
+pub fn run(options: &Options, streams: &mut Streams) -> Result<()> {
+    let sources = options.file.sources()?;
+    let config = sources.load()?;
+    let findings = [permissions(&sources.path), model(&config), camera(&config.camera), broker(&config)?];
+    if options.json {
+        streams.print_json(&findings)?;
+    } else {
+        let rows: Vec<Vec<String>> = findings.iter().map(row).collect();
+        streams.print(&table::render(&rows))?;
+    }
+    let bad = |verdict| findings.iter().filter(|finding| finding.verdict == verdict).count();
+    match (bad(Verdict::Failed), bad(Verdict::Unreachable)) {
+        (0, 0) => Ok(()),
+        (0, unreachable) => Err(Error::Unreachable(format!("{unreachable} of {} cannot be reached", findings.len()))),
+        (failed, unreachable) => Err(Error::Failed(format!("{} of {} failed", failed + unreachable, findings.len()))),
+    }
+}
+
+fn row(finding: &Finding) -> Vec<String> {
+    let verdict = match finding.verdict {
+        Verdict::Ok => "ok",
+        Verdict::Warning => "warning",
+        Verdict::Failed => "FAILED",
+        Verdict::Unreachable => "UNREACHABLE",
+    };
+    vec![verdict.into(), finding.subject.into(), finding.says.clone()]
+}
+
+/// The configuration can be read, or nothing would have come this far; whoever can write it can start programs.
+fn permissions(path: &Path) -> Finding {
+    let writable = std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o022 != 0);
+    let (verdict, says) = match writable {
+        true => (Verdict::Warning, format!("{0} can be written by other users: chmod go-w {0}", path.display())),
+        false => (Verdict::Ok, format!("{} is valid", path.display())),
+    };
+    Finding { subject: "configuration", verdict, says }
+}
+
+fn model(config: &Config) -> Finding {
+    let start = Instant::now();
+    let (verdict, says) = match Model::load(&config.model) {
+        Ok(model) => (
+            Verdict::Ok,
+            format!("{} ({}) loads in {} ms", model.id.name, model.id.precision, start.elapsed().as_millis()),
+        ),
+        Err(cause) => {
+            let file = config.model.path.display();
+            (Verdict::Failed, format!("{}: {cause}; is {file} the right file?", config.model.name))
+        }
+    };
+    Finding { subject: "model", verdict, says }
+}
+
+/// A frame, decoded; or why there is none, and what cameras there are instead.
+fn camera(camera: &Camera) -> Finding {
+    let (verdict, says) = match grab(camera) {
+        Ok(report) => (Verdict::Ok, format!("{}{}", report_text(&report).trim_end(), formats(camera))),
+        Err(error) => {
+            let verdict = if error.exit_code() == 69 { Verdict::Unreachable } else { Verdict::Failed };
+            (verdict, format!("{error}{}", alternatives(camera)))
+        }
+    };
+    Finding { subject: "camera", verdict, says }
+}
+
+fn formats(camera: &Camera) -> String {
+    let CameraSource::V4l2 { device, .. } = &camera.source else { return String::new() };
+    let Ok(device) = device.canonicalize() else { return String::new() };
+    match cameras().into_iter().find(|known| known.device == device) {
+        Some(known) => {
+            let formats: Vec<String> = known.formats.into_iter().map(|format| format.fourcc).collect();
+            format!("; offers {}", formats.join(", "))
+        }
+        None => String::new(),
+    }
+}
+
+fn alternatives(camera: &Camera) -> String {
+    let CameraSource::V4l2 { device, .. } = &camera.source else { return String::new() };
+    if device.exists() {
+        return String::new();
+    }
+    let known: Vec<String> =
+        cameras().into_iter().map(|camera| format!("{} ({})", camera.device.display(), camera.name)).collect();
+    match known.as_slice() {
+        [] => "; there is no other V4L2 camera, and one on the ribbon cable needs `source = \"command\"`".into(),
+        known => format!("; there is {}", known.join(", ")),
+    }
+}
+
+fn broker(config: &Config) -> Result<Finding> {
+    let Some(settings) = &config.mqtt else {
+        let says = "none is configured, so nothing is published; set `url` in [mqtt]".into();
+        return Ok(Finding { subject: "broker", verdict: Verdict::Warning, says });
+    };
+    let (verdict, says) = match connect(settings)? {
+        Ok(()) => (Verdict::Ok, format!("{} accepts the connection", settings.broker)),
+        Err(cause) => (Verdict::Unreachable, format!("{}: {cause}", settings.broker)),
+    };
+    Ok(Finding { subject: "broker", verdict, says })
+}
+
+fn connect(settings: &Mqtt) -> Result<std::result::Result<(), String>> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::io("cannot start the asynchronous runtime"))?;
+    let answer = runtime.block_on(mqtt::probe(settings));
+    // A name look-up may still block one of its threads.
+    runtime.shutdown_background();
+    Ok(answer)
+}

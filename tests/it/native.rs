@@ -223,3 +223,12 @@ fn the_usual_networks_run_on_the_native_kernels_as_a_whole() {
         assert_eq!(model.input.element, Element::F32);
     }
 }
+
+#[test]
+fn integers_are_onnxruntimes_own_to_the_last_bit() {
+    let Some(directory) = shared("models") else { return };
+    let name = "mobilenet-v2-int8";
+    let mut spec = crate::support::model(name, directory.join(format!("{name}.onnx")), Some((0.5, 0.5)));
+    spec.backend = Backend::Native;
+    assert!(crate::bundle::compare_with_reference(&spec) == 0.0);
+}

@@ -11,7 +11,7 @@ use crate::models::spec::InputSpec;
 /// Numbers in all results that are needed at the same time; more do not fit on the boards this is for.
 const MAX_RESULTS: usize = 1 << 27;
 
-/// Packed weights of one layer: a gigabyte of floats.
+/// Packed weights of all layers: a gigabyte of floats.
 const MAX_WEIGHTS: usize = 1 << 28;
 
 /// # Errors
@@ -24,7 +24,7 @@ pub fn plan(layers: &[Layer], spec: &InputSpec, kernels: Kernels) -> Result<Netw
     }
     let mut planner = Planner { places: vec![None; layers.len()], floats: Pool::default(), bytes: Pool::default() };
     let mut steps = Vec::new();
-    let mut macs = 0_u64;
+    let (mut macs, mut weights) = (0_u64, 0);
     for index in 0..layers.len() {
         if needed[index].is_none() {
             continue;
@@ -36,11 +36,16 @@ pub fn plan(layers: &[Layer], spec: &InputSpec, kernels: Kernels) -> Result<Netw
             .ok_or_else(|| Unsupported::new(format!("`{}` uses what was never computed", layer.name)))?;
         let place = planner.place(layer, &inputs);
         planner.places[index] = Some(place);
-        let job = job(layer, spec, &inputs, place)?;
         if let Op::Conv(conv) = &layer.op {
+            // Before anything is packed: many layers may share one small constant.
+            weights += packed_weights(conv).filter(|count| *count <= MAX_WEIGHTS).unwrap_or(MAX_WEIGHTS + 1);
+            if weights > MAX_WEIGHTS {
+                return Err(Unsupported::new("its weights are enormous"));
+            }
             let each = conv.outputs * conv.inputs * conv.window.taps();
             macs = macs.saturating_add(layer.shape.pixels() as u64 * each as u64);
         }
+        let job = job(layer, spec, &inputs, place)?;
         planner.widen(&job, &inputs);
         steps.push(Step { job, inputs: inputs.into_iter().map(|(place, _)| place).collect(), output: place });
         planner.free_until(layers, &needed, index);
@@ -158,18 +163,11 @@ fn job(layer: &Layer, spec: &InputSpec, inputs: &[(Place, Element)], output: Pla
     let refuse = |cause: &str| Err(Unsupported::new(format!("`{}` {cause}", layer.name)));
     // Additions go through memory from end to end; only the picture itself has pixels of another length.
     let added = match &layer.op {
-        Op::Add => inputs,
+        Op::Add | Op::Softmax => inputs,
         _ => inputs.get(1..).unwrap_or_default(),
     };
     if !matches!(layer.op, Op::Concat) && added.iter().any(|(place, _)| place.stride != output.stride) {
         return refuse("adds the input itself");
-    }
-    if let Op::Conv(conv) = &layer.op {
-        let sides = [conv.outputs.next_multiple_of(LANES), conv.inputs.next_multiple_of(GROUP), conv.window.taps()];
-        let packed = sides.iter().try_fold(1_usize, |product, &side| product.checked_mul(side));
-        if packed.is_none_or(|packed| packed > MAX_WEIGHTS) {
-            return refuse("has enormous weights");
-        }
     }
     Ok(match (&layer.op, layer.element) {
         (Op::Input, _) => Job::Input(spec.layout),
@@ -217,6 +215,12 @@ fn job(layer: &Layer, spec: &InputSpec, inputs: &[(Place, Element)], output: Pla
             )));
         }
     })
+}
+
+/// Numbers that the weights take when they are packed; `None` where that is beyond all bounds.
+fn packed_weights(conv: &Conv) -> Option<usize> {
+    let sides = [conv.outputs.next_multiple_of(LANES), conv.inputs.next_multiple_of(GROUP), conv.window.taps()];
+    sides.iter().try_fold(1_usize, |product, &side| product.checked_mul(side))
 }
 
 /// The layer's bounds as bytes.
@@ -316,13 +320,16 @@ fn requantised(conv: &Conv, from: Quant, to: Quant, layer: &Layer) -> Result<Req
     for output in 0..conv.outputs {
         let all = (0..conv.inputs).flat_map(|input| (0..conv.window.taps()).map(move |tap| (input, tap)));
         let sum: i64 = all.map(|(input, tap)| i64::from(weights[conv.index(output, input, tap)] as i8)).sum();
-        let offset = (f64::from(conv.bias[output]) / f64::from(from.scale * factors[output])).round_ties_even();
+        let step = f64::from(from.scale * factors[output]);
+        let offset =
+            if conv.bias[output] == 0.0 { 0.0 } else { (f64::from(conv.bias[output]) / step).round_ties_even() };
         let total = offset - (sum * i64::from(from.zero_point)) as f64;
-        // Products are at most 255 * 128 each. A channel whose weights are all but nothing may have a bias as large as fits,
-        // to which they add nothing either; it must not overflow.
+        // Products are at most 255 * 128 each, and together with the bias they must not overflow. A channel whose weights
+        // are all but nothing may have a bias that is too large by less than the result's rounding; more is refused.
         let most = (conv.inputs * conv.window.taps()) as f64 * 255.0 * 128.0;
-        let room = f64::from(i32::MAX) - most;
-        if room < 0.0 || total.is_nan() {
+        let room = (f64::from(i32::MAX) - most).max(0.0);
+        let lost = (total - total.clamp(-room, room)).abs() * step.abs() / f64::from(to.scale);
+        if lost.is_nan() || lost > 0.5 {
             return Err(Unsupported::new(format!("`{}` has sums beyond 32 bits", layer.name)));
         }
         bias.push(total.clamp(-room, room) as i32);

@@ -4,7 +4,7 @@
 //! functions here are safe: each checks its slices against its arguments before it calls the unsafe loop behind it.
 //!
 //! Activations are channels-last. A pixel has [`stored`] channels, so that vectors of [`LANES`] channels never straddle
-//! pixels; those beyond the real ones hold what the zero weights there make of them and are never looked at.
+//! pixels; those beyond the real ones hold anything, and weights of zero meet them.
 
 #[cfg(target_arch = "x86_64")]
 mod avx512;

@@ -126,6 +126,9 @@ impl<'a> Reader<'a> {
 
     /// The smaller or larger of a picture and a constant that is the same everywhere.
     pub(super) fn extremum(&mut self, node: &NodeProto) -> Result<Value<'a>, Unsupported> {
+        if node.input.len() != 2 {
+            return Err(Unsupported::new("it does not have two inputs"));
+        }
         let floats = self.floats(node, 1)?;
         let same = floats.first().copied().filter(|first| floats.iter().all(|value| value == first));
         let bound = same.ok_or_else(|| Unsupported::new("its bound differs from channel to channel"))?;
@@ -136,31 +139,24 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn arithmetic(&mut self, node: &NodeProto) -> Result<Value<'a>, Unsupported> {
-        let (input, shape, form) = match self.float_layer(node, 0) {
-            Ok(found) => found,
-            Err(_) => self.float_layer(node, 1)?,
-        };
-        let other = usize::from(self.layer(node, 0).is_ok());
-        let index = match self.layer(node, other) {
-            Ok((second, other_shape, other_form)) => {
-                if node.op_type != "Add"
-                    || other_shape != shape
-                    || other_form != form
-                    || self.float_layer(node, other).is_err()
-                {
-                    return Err(Unsupported::new("two pictures are only added, and only of the same shape"));
-                }
-                self.push(node, Op::Add, vec![input, second], shape)?
+        let layers = [0, 1].map(|at| matches!(self.value(node, at), Ok(Value::Layer { .. })));
+        let first = usize::from(!layers[0]);
+        let (input, shape, form) = self.float_layer(node, first)?;
+        let op_and_inputs = if layers == [true, true] {
+            let (second, other_shape, other_form) = self.float_layer(node, 1)?;
+            if node.op_type != "Add" || other_shape != shape || other_form != form {
+                return Err(Unsupported::new("two pictures are only added, and only of the same shape"));
             }
-            Err(_) => {
-                let values = self.channel_constant(node, other, shape, form)?;
-                let (gain, shift) = match node.op_type.as_str() {
-                    "Mul" => (values, vec![0.0; shape.channels]),
-                    _ => (vec![1.0; shape.channels], values),
-                };
-                self.push(node, Op::Affine { gain, shift }, vec![input], shape)?
-            }
+            (Op::Add, vec![input, second])
+        } else {
+            let values = self.channel_constant(node, 1 - first, shape, form)?;
+            let (gain, shift) = match node.op_type.as_str() {
+                "Mul" => (values, vec![0.0; shape.channels]),
+                _ => (vec![1.0; shape.channels], values),
+            };
+            (Op::Affine { gain, shift }, vec![input])
         };
+        let index = self.push(node, op_and_inputs.0, op_and_inputs.1, shape)?;
         Ok(Value::Layer { index, form })
     }
 

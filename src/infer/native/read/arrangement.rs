@@ -36,8 +36,9 @@ impl<'a> Reader<'a> {
             return Err(Unsupported::new("a kind of pooling that has no kernel"));
         }
         // A window that sees nothing but padding has no largest value.
-        if (0..4).any(|side| window.pads[side] >= window.size[side % 2]) {
-            return Err(Unsupported::new("its padding is as wide as its window"));
+        let padded = window.pads != [0; 4];
+        if (0..4).any(|side| window.pads[side] >= window.size[side % 2]) || (padded && window.dilation != [1, 1]) {
+            return Err(Unsupported::new("its windows may see nothing but padding"));
         }
         let kind = match node.op_type.as_str() {
             "MaxPool" => PoolKind::Max,
@@ -62,7 +63,8 @@ impl<'a> Reader<'a> {
             }
             keeps = integer(node, "keepdims").unwrap_or(1) != 0;
         }
-        if form == Form::Flat || shape.height > MAX_WINDOW * 4 || shape.width > MAX_WINDOW * 4 {
+        let fits = form == Form::Nchw || (form == Form::Nhwc && node.op_type == "ReduceMean");
+        if !fits || shape.height > MAX_WINDOW * 4 || shape.width > MAX_WINDOW * 4 {
             return Err(Unsupported::new("not a mean over a picture of reasonable size"));
         }
         let window = Window { size: [shape.height, shape.width], ..Window::POINT };
@@ -80,18 +82,31 @@ impl<'a> Reader<'a> {
         if shape.pixels() != 1 {
             return Err(Unsupported::new("it reshapes a picture of more than one pixel"));
         }
-        let flat = Ok(Value::Layer { index, form: Form::Flat });
-        match (node.op_type.as_str(), form) {
-            ("Flatten", _) if integer(node, "axis").unwrap_or(1) == 1 => flat,
-            ("Squeeze", _) => flat,
-            ("Reshape", _) => match self.value(node, 1)? {
-                Value::Constant(target) if target.elements() > 2 => {
-                    Err(Unsupported::new("it does not end in a vector"))
-                }
-                Value::Constant(_) | Value::ShapeOnly => flat,
-                _ => Err(Unsupported::new("its shape depends on the picture")),
+        let becomes_vector = match node.op_type.as_str() {
+            "Flatten" => integer(node, "axis").unwrap_or(1) == 1,
+            "Squeeze" => {
+                let axes =
+                    if Self::has_input(node, 1) { Some(self.integers(node, 1)?) } else { integers(node, "axes") };
+                matches!(
+                    (axes.as_deref(), form),
+                    (None, _) | (Some([2, 3] | [-2, -1]), Form::Nchw) | (Some([1, 2] | [-3, -2]), Form::Nhwc)
+                )
+            }
+            "Reshape" => match self.value(node, 1)? {
+                Value::Constant(_) => match self.integers(node, 1)?.as_slice() {
+                    &[channels] | &[0 | 1, channels] => channels == -1 || channels == shape.channels as i64,
+                    &[-1, channels] => channels == shape.channels as i64,
+                    _ => false,
+                },
+                // Exporters compute `[batch, -1]` from the shape.
+                Value::ShapeOnly => true,
+                _ => false,
             },
-            _ => Err(Unsupported::new("it does not end in a vector")),
+            _ => false,
+        };
+        match becomes_vector {
+            true => Ok(Value::Layer { index, form: Form::Flat }),
+            false => Err(Unsupported::new("it does not end in a vector")),
         }
     }
 
@@ -110,6 +125,9 @@ impl<'a> Reader<'a> {
             return Ok(Value::ShapeOnly);
         }
         let (_, first, form) = self.float_layer(node, 0)?;
+        if node.input.len() > MAX_WINDOW {
+            return Err(Unsupported::new(format!("it joins more than {MAX_WINDOW} pictures")));
+        }
         let mut inputs = Vec::with_capacity(node.input.len());
         let mut channels = 0;
         for at in 0..node.input.len() {

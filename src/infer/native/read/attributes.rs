@@ -13,7 +13,8 @@ pub fn window(node: &NodeProto, size: [usize; 2], input: Shape) -> Result<Window
     let dilation = bounded(&integers(node, "dilations").unwrap_or_else(|| vec![1; 2]), 1)?;
     let mut pads = bounded(&integers(node, "pads").unwrap_or_else(|| vec![0; 4]), 0)?;
     let upper = match string(node, "auto_pad") {
-        None | Some(b"NOTSET" | b"VALID" | b"") => return Ok(Window { size, stride, dilation, pads }),
+        Some(b"VALID") => return Ok(Window { size, stride, dilation, pads: [0; 4] }),
+        None | Some(b"NOTSET" | b"") => return Ok(Window { size, stride, dilation, pads }),
         Some(b"SAME_UPPER") => true,
         Some(b"SAME_LOWER") => false,
         Some(_) => return Err(Unsupported::new("an `auto_pad` that ONNX does not have")),

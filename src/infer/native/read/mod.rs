@@ -90,6 +90,8 @@ enum Form {
 struct Reader<'a> {
     values: HashMap<&'a str, Value<'a>>,
     layers: Vec<Layer<'a>>,
+    /// Whether a DequantizeLinear has said what the bytes of the input mean.
+    input_is_known: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -122,7 +124,7 @@ impl<'a> Reader<'a> {
             low: f32::NEG_INFINITY,
             high: f32::INFINITY,
         };
-        Ok(Self { values, layers: vec![layer] })
+        Ok(Self { values, layers: vec![layer], input_is_known: false })
     }
 
     fn node(&mut self, node: &'a NodeProto) -> Result<Value<'a>, Unsupported> {
@@ -211,7 +213,8 @@ impl<'a> Reader<'a> {
 
     fn push(&mut self, node: &NodeProto, op: Op<'a>, inputs: Vec<usize>, shape: Shape) -> Result<usize, Unsupported> {
         let sides = [shape.height, shape.width, shape.channels];
-        let elements = shape.pixels().checked_mul(super::kernels::stored(shape.channels));
+        let stored = [shape.height, shape.width, super::kernels::stored(shape.channels)];
+        let elements = stored.iter().try_fold(1_usize, |product, &side| product.checked_mul(side));
         if sides.iter().any(|side| !(1..=MAX_SIDE).contains(side)) || elements.is_none_or(|count| count > MAX_ELEMENTS)
         {
             return Err(Unsupported::new("its result would be empty or enormous"));

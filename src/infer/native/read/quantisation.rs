@@ -19,6 +19,9 @@ impl<'a> Reader<'a> {
         if let &Value::Constant(constant) = self.value(node, 0)? {
             let scales = self.floats(node, 1)?;
             let zero_points = if Self::has_input(node, 2) { self.floats(node, 2)? } else { vec![0.0; scales.len()] };
+            if integer(node, "block_size").unwrap_or(0) != 0 {
+                return Err(Unsupported::new("its scales are for blocks"));
+            }
             let dims = constant.dims();
             let per_channel =
                 scales.len() == 1 || (dims.first() == Some(&scales.len()) && integer(node, "axis") == Some(0));
@@ -37,11 +40,12 @@ impl<'a> Reader<'a> {
         match stored.element {
             Element::U8(before) if before == quant => {}
             // The bytes of the input mean what the one who reads them first says.
-            Element::U8(Quant { scale: 1.0, zero_point: 0 }) if matches!(stored.op, Op::Input) => {
+            Element::U8(_) if input == 0 && !self.input_is_known => {
                 stored.element = Element::U8(quant);
             }
             _ => return Err(Unsupported::new("it reads bytes by another scale than they were written by")),
         }
+        self.input_is_known |= input == 0;
         let index = self.push(node, Op::Dequantise, vec![input], shape)?;
         Ok(Value::Layer { index, form })
     }
@@ -53,7 +57,11 @@ impl<'a> Reader<'a> {
             _ => return Err(Unsupported::new("its scale is not one positive number")),
         };
         if !Self::has_input(node, 2) {
-            return Ok(Quant { scale, zero_point: 0 });
+            // Since opset 21 an attribute may ask for another type than unsigned bytes (2).
+            return match integer(node, "output_dtype") {
+                None | Some(0 | 2) => Ok(Quant { scale, zero_point: 0 }),
+                Some(_) => Err(Unsupported::new("its bytes are not unsigned")),
+            };
         }
         let Value::Constant(constant) = self.value(node, 2)? else {
             return Err(Unsupported::new("its zero point is not a constant"));

@@ -189,6 +189,43 @@ fn the_native_kernels_refuse_what_they_cannot_run_and_name_the_operator() {
     assert!(model.inspection.not_native.is_some());
 }
 
+#[test]
+fn what_the_native_kernels_would_read_differently_is_refused() {
+    let refused = |change: &dyn Fn(&mut Network)| {
+        let mut network = Network::new(5);
+        network.conv([3, 8], 3, 1, [0; 4], 1);
+        change(&mut network);
+        load(&network.classify(8), Backend::Native).err().expect("refused").to_string()
+    };
+    let three = refused(&|network| {
+        let (low, lower) = (network.weight(&[1], 0.0, 1.0), network.weight(&[1], -1.0, 0.0));
+        network.push("Max", &[&low, &lower], &[]);
+    });
+    assert!(three.contains("it does not have two inputs"), "{three}");
+    let dilated = [("kernel_shape", &[2, 2][..]), ("dilations", &[2, 2]), ("pads", &[1, 1, 1, 1])];
+    let padding = refused(&|network| {
+        network.push("MaxPool", &[], &dilated);
+    });
+    assert!(padding.contains("its windows may see nothing but padding"), "{padding}");
+    // ONNX's GlobalAveragePool takes the last two dimensions for rows and columns, whatever they are.
+    let moved = refused(&|network| {
+        network.push("Transpose", &[], &[("perm", &[0, 2, 3, 1])]);
+    });
+    assert!(moved.contains("not a mean over a picture"), "{moved}");
+}
+
+#[test]
+fn a_small_weight_that_many_layers_share_does_not_fill_the_memory() {
+    let mut network = Network::new(5);
+    network.conv([3, 1024], 1, 1, [0; 4], 1).conv([1024, 1024], 1, 1, [0; 4], 1);
+    let shared = network.nodes.last().expect("a layer").input[1].clone();
+    for _ in 0..300 {
+        network.push("Conv", &[&shared], &[]);
+    }
+    let error = load(&network.classify(1024), Backend::Native).err().expect("refused").to_string();
+    assert!(error.contains("its weights are enormous"), "{error}");
+}
+
 /// Where two integer computations differ, rounding does; a step of the last layer's scale is 0.065 here.
 #[test]
 fn integers_answer_as_the_same_numbers_do_in_floats() {

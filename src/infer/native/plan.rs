@@ -24,7 +24,8 @@ pub fn plan(layers: &[Layer], spec: &InputSpec, kernels: Kernels) -> Result<Netw
     }
     let mut planner = Planner { places: vec![None; layers.len()], floats: Pool::default(), bytes: Pool::default() };
     let mut steps = Vec::new();
-    let (mut macs, mut weights) = (0_u64, 0);
+    refuse_enormous_weights(layers)?;
+    let mut macs = 0_u64;
     for index in 0..layers.len() {
         if needed[index].is_none() {
             continue;
@@ -37,11 +38,6 @@ pub fn plan(layers: &[Layer], spec: &InputSpec, kernels: Kernels) -> Result<Netw
         let place = planner.place(layer, &inputs);
         planner.places[index] = Some(place);
         if let Op::Conv(conv) = &layer.op {
-            // Before anything is packed: many layers may share one small constant.
-            weights += packed_weights(conv).filter(|count| *count <= MAX_WEIGHTS).unwrap_or(MAX_WEIGHTS + 1);
-            if weights > MAX_WEIGHTS {
-                return Err(Unsupported::new("its weights are enormous"));
-            }
             let each = conv.outputs * conv.inputs * conv.window.taps();
             macs = macs.saturating_add(layer.shape.pixels() as u64 * each as u64);
         }
@@ -217,10 +213,19 @@ fn job(layer: &Layer, spec: &InputSpec, inputs: &[(Place, Element)], output: Pla
     })
 }
 
-/// Numbers that the weights take when they are packed; `None` where that is beyond all bounds.
-fn packed_weights(conv: &Conv) -> Option<usize> {
-    let sides = [conv.outputs.next_multiple_of(LANES), conv.inputs.next_multiple_of(GROUP), conv.window.taps()];
-    sides.iter().try_fold(1_usize, |product, &side| product.checked_mul(side))
+/// Looked at before anything is packed: many layers may share one small constant, and each packs its own.
+fn refuse_enormous_weights(layers: &[Layer]) -> Result<(), Unsupported> {
+    let packed = layers.iter().filter_map(|layer| match &layer.op {
+        Op::Conv(conv) => {
+            Some([conv.outputs.next_multiple_of(LANES), conv.inputs.next_multiple_of(GROUP), conv.window.taps()])
+        }
+        _ => None,
+    });
+    let total = packed.map(|sides| sides.into_iter().fold(1, usize::saturating_mul)).fold(0, usize::saturating_add);
+    match total <= MAX_WEIGHTS {
+        true => Ok(()),
+        false => Err(Unsupported::new("its weights are enormous")),
+    }
 }
 
 /// The layer's bounds as bytes.

@@ -63,11 +63,8 @@ pub fn tighten(layer: &mut Layer, low: f32, high: f32) {
 pub fn become_that(layers: &mut [Layer], index: usize, input: usize) {
     let Layer { op, inputs, shape, element, low, high, .. } = layers[input].clone();
     let layer = &mut layers[index];
-    let kept = matches!(layer.op, Op::Add);
     (layer.op, layer.inputs, layer.shape, layer.element) = (op, inputs, shape, element);
-    if !kept {
-        (layer.low, layer.high) = (low, high);
-    }
+    (layer.low, layer.high) = (low, high);
 }
 
 /// The layers that have `index` among their inputs.

@@ -60,6 +60,12 @@ impl Window {
         self.size[0] * self.size[1]
     }
 
+    /// Row and column of each tap, in the order of the weights.
+    pub fn each_tap(&self) -> impl Iterator<Item = [usize; 2]> + use<> {
+        let [height, width] = self.size;
+        (0..height).flat_map(move |row| (0..width).map(move |column| [row, column]))
+    }
+
     /// Height and width of the output; `None` where the window does not fit in.
     pub fn output(&self, input: Shape) -> Option<[usize; 2]> {
         let side = |axis: usize, length: usize| {

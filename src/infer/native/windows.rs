@@ -128,14 +128,13 @@ impl Dense {
 
     fn find_taps(&self, output: Place, start: usize, rows: usize, offsets: &mut Vec<u32>) {
         let source = &self.source;
-        let Window { size, .. } = source.window;
         offsets.clear();
         if source.window == Window::POINT {
             offsets.extend((start..start + rows).map(|pixel| (pixel * source.input.stride) as u32));
             return;
         }
         let width = output.shape.width;
-        for tap in (0..size[0]).flat_map(|row| (0..size[1]).map(move |column| [row, column])) {
+        for tap in source.window.each_tap() {
             let (mut row, mut column) = (start / width, start % width);
             for _ in 0..rows {
                 offsets.push(source.tap([row, column], tap).unwrap_or(source.outside_at()) as u32);
@@ -163,7 +162,7 @@ impl Depthwise {
         mut kernel: impl FnMut(&Span<T, W, S>, Range<usize>),
     ) {
         let source = &self.source;
-        let (channels, size) = (source.input.stride, source.window.size);
+        let channels = source.input.stride;
         let inner = source.inner_columns(output.shape.width);
         let step = source.window.stride[1] * channels;
         for row in 0..output.shape.height {
@@ -171,7 +170,7 @@ impl Depthwise {
             while column < output.shape.width {
                 let pixels = if inner.start == column { inner.len().max(1) } else { 1 };
                 offsets.clear();
-                for tap in (0..size[0]).flat_map(|row| (0..size[1]).map(move |column| [row, column])) {
+                for tap in source.window.each_tap() {
                     offsets.push(source.tap([row, column], tap).unwrap_or(source.outside_at()) as u32);
                 }
                 let span = Span { source: picture, offsets, step, pixels, channels, weights, bias };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::models::inspect::Precision;
+use crate::telemetry::health::Health;
 
 /// The names of a model's classes, in class order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +53,8 @@ pub enum Status {
     Known,
     /// No class is likely enough.
     Unknown,
+    /// No frame has come for a while, so nothing is known of now.
+    Stale,
 }
 
 /// Milliseconds that each stage took.
@@ -85,7 +88,7 @@ impl Classification {
     pub fn label(&self) -> Option<&Ranked> {
         match self.status {
             Status::Known => self.top.first(),
-            Status::Unknown => None,
+            Status::Unknown | Status::Stale => None,
         }
     }
 }
@@ -109,6 +112,8 @@ pub struct Stable {
 pub enum CameraState {
     Online,
     Offline,
+    /// Somebody has switched it off.
+    Disabled,
 }
 
 /// What a camera was asked for and what it gives are two things; this is the second.
@@ -122,6 +127,17 @@ pub struct Negotiated {
     pub fps: Option<f64>,
 }
 
+/// What can be set while the daemon runs, as it is now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Whether the camera is looked through.
+    pub enabled: bool,
+    /// Name of the model that labels the video.
+    pub model: String,
+    /// Below this confidence (0..1) the answer is "unknown".
+    pub threshold: f32,
+}
+
 /// What is published.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
@@ -131,10 +147,46 @@ pub enum Event {
     Negotiated(Negotiated),
     /// A frame was labelled.
     Classified(Classification),
-    /// Another label holds now.
-    Changed(Stable),
+    /// Another label holds now than `before`, which is `None` when there was none or none was known.
+    Changed { now: Stable, before: Option<Arc<str>> },
     /// The same label still holds.
     Heartbeat(Stable),
+    /// Something was set.
+    Settings(Settings),
+    /// What this device is and how it is configured, as JSON.
+    Info(Arc<serde_json::Value>),
+    /// How the device and the daemon are.
+    Health(Arc<Health>),
+    /// A picture with its labels drawn in, as a JPEG file.
+    Picture(Arc<[u8]>),
+}
+
+/// What the newest event of counts for somebody who comes later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    Info,
+    Settings,
+    Camera,
+    Negotiated,
+    State,
+    Health,
+}
+
+impl Event {
+    /// What it is about and how it is told to somebody who comes later; `None` if it is only of the moment.
+    pub fn lasting(&self) -> Option<(Subject, Self)> {
+        let subject = match self {
+            Self::Changed { now, .. } => return Some((Subject::State, Self::Heartbeat(now.clone()))),
+            Self::Classified(_) | Self::Picture(_) => return None,
+            Self::Camera(_) => Subject::Camera,
+            Self::Negotiated(_) => Subject::Negotiated,
+            Self::Heartbeat(_) => Subject::State,
+            Self::Settings(_) => Subject::Settings,
+            Self::Info(_) => Subject::Info,
+            Self::Health(_) => Subject::Health,
+        };
+        Some((subject, self.clone()))
+    }
 }
 
 /// The `k` largest of `probabilities` as `(class, probability)`, largest first, equal ones in class order. What is not a
@@ -188,6 +240,12 @@ pub mod tests_support {
             timing: Timing::default(),
             origin: None,
         }
+    }
+
+    /// A label that holds, or that none does.
+    pub fn stable(label: Option<&str>) -> Stable {
+        let frame = frame(1, label);
+        Stable { status: frame.status, label: label.map(Arc::from), confidence: 0.9, since: frame.ts, frame }
     }
 }
 

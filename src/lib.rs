@@ -10,6 +10,7 @@
 //! | [`models`] | models as files: which there are, what they contain |
 //! | [`infer`] | from the tensor to class probabilities |
 //! | [`decide`] | from a frame's answer to what is told |
+//! | [`control`] | what can be changed while it runs: the configuration, the model, the camera |
 //! | [`sinks`] | where events go: MQTT, standard output |
 //! | [`telemetry`] | what the program says of itself |
 //!
@@ -22,6 +23,7 @@ pub mod capture;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod control;
 pub mod decide;
 pub mod error;
 pub mod frame;
@@ -34,3 +36,4 @@ pub mod shutdown;
 pub mod sinks;
 pub mod slot;
 pub mod telemetry;
+mod thread;

@@ -3,11 +3,12 @@
 #![allow(clippy::print_stderr, reason = "this is the file that prints")]
 
 use std::io::IsTerminal;
-use std::process::ExitCode;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use glimpsed::cli::{Arguments, Streams};
+use glimpsed::cli::{Arguments, Done, Streams};
 use glimpsed::error::Error;
 
 /// sysexits.h: the command was used incorrectly.
@@ -25,7 +26,8 @@ fn main() -> ExitCode {
     };
     let mut streams = Streams { out: Box::new(std::io::stdout()), terminal: std::io::stderr().is_terminal() };
     match arguments.run(&mut streams) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(Done::Finished) => ExitCode::SUCCESS,
+        Ok(Done::Restart) => start_again(),
         Err(Error::Config(problems)) => {
             let count = problems.len();
             let plural = if count == 1 { "" } else { "s" };
@@ -37,4 +39,19 @@ fn main() -> ExitCode {
             error.exit_code().into()
         }
     }
+}
+
+/// The process keeps its number, so a service manager sees no end; the program may be another version by now.
+fn start_again() -> ExitCode {
+    // Where the kernel says `... (deleted)`, an upgrade has put another file under the old name.
+    let error = match std::env::current_exe() {
+        Ok(program) => {
+            let path = program.to_string_lossy();
+            let program = path.strip_suffix(" (deleted)").map_or(program.clone(), Into::into);
+            Command::new(program).args(std::env::args_os().skip(1)).exec()
+        }
+        Err(error) => error,
+    };
+    eprintln!("error: cannot start again: {error}");
+    ExitCode::FAILURE
 }

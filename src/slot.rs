@@ -17,7 +17,6 @@ pub enum WhenFull {
 pub struct Slot<T> {
     state: Mutex<State<T>>,
     changed: Condvar,
-    when_full: WhenFull,
 }
 
 #[derive(Debug)]
@@ -27,6 +26,9 @@ struct State<T> {
     spent: Vec<T>,
     overwritten: u64,
     closed: bool,
+    /// Somebody wants whoever waits to look at something else.
+    nudged: bool,
+    when_full: WhenFull,
 }
 
 /// One being filled, one waiting, one being labelled: more buffers are never in use at once.
@@ -44,15 +46,21 @@ pub enum Taken<T> {
 
 impl<T> Slot<T> {
     pub fn new(when_full: WhenFull) -> Self {
-        let state = State { value: None, spent: Vec::with_capacity(MAX_SPENT), overwritten: 0, closed: false };
-        Self { state: Mutex::new(state), changed: Condvar::new(), when_full }
+        let spent = Vec::with_capacity(MAX_SPENT);
+        let state = State { value: None, spent, overwritten: 0, closed: false, nudged: false, when_full };
+        Self { state: Mutex::new(state), changed: Condvar::new() }
+    }
+
+    /// Another source may want another policy.
+    pub fn set_when_full(&self, when_full: WhenFull) {
+        self.lock().when_full = when_full;
     }
 
     /// Hands a value over. While the slot is full this replaces what is there, or waits at most `patience`; the value
     /// comes back if that was not enough, or if the slot is closed.
     pub fn put(&self, value: T, patience: Duration) -> Result<(), T> {
         let mut state = self.lock();
-        if self.when_full == WhenFull::Wait {
+        if state.when_full == WhenFull::Wait {
             let waited =
                 self.changed.wait_timeout_while(state, patience, |state| state.value.is_some() && !state.closed);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
@@ -71,11 +79,13 @@ impl<T> Slot<T> {
         Ok(())
     }
 
-    /// Waits for a value. What is in a closed slot can still be taken.
+    /// Waits for a value, or for a nudge. What is in a closed slot can still be taken.
     pub fn take(&self, patience: Duration) -> Taken<T> {
         let state = self.lock();
-        let waited = self.changed.wait_timeout_while(state, patience, |state| state.value.is_none() && !state.closed);
+        let idle = |state: &mut State<T>| state.value.is_none() && !state.closed && !state.nudged;
+        let waited = self.changed.wait_timeout_while(state, patience, idle);
         let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        state.nudged = false;
         match state.value.take() {
             Some(value) => {
                 self.changed.notify_all();
@@ -94,6 +104,12 @@ impl<T> Slot<T> {
     /// A used value, if there is one.
     pub fn reuse(&self) -> Option<T> {
         self.lock().spent.pop()
+    }
+
+    /// Wakes whoever waits for a value, though there is none.
+    pub fn nudge(&self) {
+        self.lock().nudged = true;
+        self.changed.notify_all();
     }
 
     /// No value will be put any more; wakes whoever waits.
@@ -161,6 +177,15 @@ mod tests {
             slot.close();
             assert_eq!(taker.join().expect("taker"), Taken::Closed);
         });
+    }
+
+    #[test]
+    fn a_nudge_ends_one_wait_and_no_more() {
+        let slot = Slot::<u32>::new(WhenFull::Overwrite);
+        slot.nudge();
+        assert_eq!(slot.take(LONG), Taken::Nothing);
+        slot.put(1, NOW).expect("open");
+        assert_eq!(slot.take(LONG), Taken::Value(1));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::frame::Frame;
 use crate::label::{CameraState, Event, Negotiated};
 use crate::shutdown::Shutdown;
-use crate::sinks::Sink;
+use crate::sinks::Hub;
 use crate::slot::Slot;
 
 /// How long a single read may block before shutdown is looked at again.
@@ -30,8 +30,8 @@ pub struct Supervisor {
     pub backoff: Backoff,
     pub counters: Arc<Counters>,
     /// Told when the camera comes and goes.
-    pub sinks: Vec<Box<dyn Sink>>,
-    /// What they were told last.
+    pub hub: Hub,
+    /// What it was told last.
     pub negotiated: Option<Negotiated>,
 }
 
@@ -46,11 +46,15 @@ pub struct Counters {
 /// Frames for this long, and the next loss starts with a short wait again.
 const GOOD_SESSION: Duration = Duration::from_secs(10);
 
-struct CloseOnDrop(Arc<Slot<Frame>>);
+/// A source that has ended, or a thread that panicked, ends the inference, and with it the daemon. One that was told to stop
+/// does not: another camera may follow.
+struct CloseUnlessStopped(Arc<Slot<Frame>>, Shutdown);
 
-impl Drop for CloseOnDrop {
+impl Drop for CloseUnlessStopped {
     fn drop(&mut self) {
-        self.0.close();
+        if !self.1.is_set() {
+            self.0.close();
+        }
     }
 }
 
@@ -58,11 +62,10 @@ impl Drop for CloseOnDrop {
 const MAX_CORRUPT_RUN: u32 = 30;
 
 impl Supervisor {
-    /// Captures until the source has ended or shutdown is asked for, then closes the slot.
+    /// Captures until the source has ended, which closes the slot, or shutdown is asked for.
     pub fn run(mut self, mut opener: Box<dyn Opener>) {
         let name = opener.describe();
-        // Also when this thread panics: a closed slot ends the inference, and with it the daemon.
-        let _closes = CloseOnDrop(self.slot.clone());
+        let _closes = CloseUnlessStopped(self.slot.clone(), self.shutdown.clone());
         let (mut last_cause, mut repeated) = (String::new(), 0u32);
         self.tell(CameraState::Offline);
         while !self.shutdown.is_set() {
@@ -167,17 +170,13 @@ impl Supervisor {
         if let Some(negotiated) = &negotiated
             && self.negotiated.as_ref() != Some(negotiated)
         {
-            for sink in &mut self.sinks {
-                sink.publish(&Event::Negotiated(negotiated.clone()));
-            }
+            self.hub.publish(&Event::Negotiated(negotiated.clone()));
         }
         self.negotiated = negotiated;
     }
 
-    fn tell(&mut self, state: CameraState) {
-        for sink in &mut self.sinks {
-            sink.publish(&Event::Camera(state));
-        }
+    fn tell(&self, state: CameraState) {
+        self.hub.publish(&Event::Camera(state));
     }
 
     /// A waiting slot makes the source wait too, but never beyond shutdown.
@@ -210,7 +209,7 @@ mod tests {
     use crate::capture::Source;
     use crate::clock::ManualClock;
     use crate::frame::Encoding;
-    use crate::sinks::tests_support::Told;
+    use crate::sinks::tests_support::{Told, hub_with};
     use crate::slot::{Taken, WhenFull};
 
     /// Plays a script: one entry per attempt, one item per read.
@@ -294,7 +293,7 @@ mod tests {
             call: CallInProgress::default(),
             backoff: Backoff::new(Duration::from_millis(1), Duration::from_millis(2)),
             counters: Arc::default(),
-            sinks: vec![Box::new(told.clone())],
+            hub: hub_with(&told),
             negotiated: None,
         };
         (supervisor, clock, told)

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::label::{CameraState, Event};
-use crate::sinks::Sink;
+use crate::sinks::Hub;
 
 /// A camera that has not answered for this many frame timeouts is offline, whatever it was told to be.
 const OFFLINE_AFTER_TIMEOUTS: u32 = 2;
@@ -18,20 +18,35 @@ const OFFLINE_AFTER_TIMEOUTS: u32 = 2;
 /// hour and goes on finds every call an hour old.
 const HOPELESS_AFTER: Duration = Duration::from_secs(60);
 
-/// When the call into the source began that has not returned yet.
-#[derive(Debug, Clone, Default)]
-pub struct CallInProgress(Arc<Mutex<Option<Duration>>>);
+/// When the call into the source began that has not returned yet. It stays while one camera follows another.
+#[derive(Debug, Clone)]
+pub struct CallInProgress(Arc<Mutex<Call>>);
+
+#[derive(Debug)]
+struct Call {
+    began: Option<Duration>,
+    frame_timeout: Duration,
+}
 
 impl CallInProgress {
+    pub fn new(frame_timeout: Duration) -> Self {
+        Self(Arc::new(Mutex::new(Call { began: None, frame_timeout })))
+    }
+
+    /// Another camera has come, with another patience.
+    pub fn set_frame_timeout(&self, frame_timeout: Duration) {
+        self.lock().frame_timeout = frame_timeout;
+    }
+
     /// Marks the call for as long as it runs.
     pub fn during<T>(&self, clock: &dyn Clock, call: impl FnOnce() -> T) -> T {
-        *self.lock() = Some(clock.now());
+        self.lock().began = Some(clock.now());
         let result = call();
-        *self.lock() = None;
+        self.lock().began = None;
         result
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Duration>> {
+    fn lock(&self) -> MutexGuard<'_, Call> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -40,8 +55,7 @@ impl CallInProgress {
 pub struct Watchdog {
     pub call: CallInProgress,
     pub clock: Arc<dyn Clock>,
-    pub frame_timeout: Duration,
-    pub sinks: Vec<Box<dyn Sink>>,
+    pub hub: Hub,
     /// The call that the camera was declared offline for.
     pub declared: Option<Declared>,
 }
@@ -67,10 +81,10 @@ impl Watchdog {
     pub fn look(&mut self) -> Verdict {
         // Held while the sinks are told: a call that returns at this moment has its say after, not before.
         let call = self.call.lock();
-        let Some(began) = *call else { return Verdict::Alive };
+        let Some(began) = call.began else { return Verdict::Alive };
         let now = self.clock.now();
         let stuck = now.saturating_sub(began);
-        if stuck < self.frame_timeout * OFFLINE_AFTER_TIMEOUTS {
+        if stuck < call.frame_timeout * OFFLINE_AFTER_TIMEOUTS {
             return Verdict::Alive;
         }
         if let Some(declared) = self.declared.filter(|declared| declared.call_began == began) {
@@ -81,9 +95,7 @@ impl Watchdog {
         }
         self.declared = Some(Declared { call_began: began, at: now });
         tracing::warn!(stuck_ms = stuck.as_millis() as u64, "a call into the camera's driver does not return");
-        for sink in &mut self.sinks {
-            sink.publish(&Event::Camera(CameraState::Offline));
-        }
+        self.hub.publish(&Event::Camera(CameraState::Offline));
         Verdict::Alive
     }
 }
@@ -92,15 +104,14 @@ impl Watchdog {
 mod tests {
     use super::*;
     use crate::clock::ManualClock;
-    use crate::sinks::tests_support::Told;
+    use crate::sinks::tests_support::{Told, hub_with};
 
     fn watchdog() -> (Watchdog, ManualClock, Told) {
         let (clock, told) = (ManualClock::default(), Told::default());
         let watchdog = Watchdog {
-            call: CallInProgress::default(),
+            call: CallInProgress::new(Duration::from_secs(5)),
             clock: Arc::new(clock.clone()),
-            frame_timeout: Duration::from_secs(5),
-            sinks: vec![Box::new(told.clone())],
+            hub: hub_with(&told),
             declared: None,
         };
         (watchdog, clock, told)

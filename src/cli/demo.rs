@@ -52,7 +52,7 @@ pub fn run(options: &Options, streams: &mut Streams) -> Result<()> {
         Sources { path: "(demo)".into(), text: configuration(options, &images, broker.port), environment: Vec::new() };
     let config = sources.load()?;
     logging::init(config.log);
-    let app = App::build(config, &sources.show_json()?, Box::new(std::io::sink()))?;
+    let app = App::build(sources, config, Box::new(std::io::sink()))?;
     streams.print(&format!(
         "Labelling the photographs in {} with {}.\nBelow is what mosquitto_sub receives from a broker on port {}; Ctrl-C ends it.\n\n",
         images.display(),

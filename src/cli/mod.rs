@@ -100,14 +100,22 @@ impl Streams {
     }
 }
 
+/// How a command that did not fail has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Done {
+    Finished,
+    /// The same command is to be started again in this process's place.
+    Restart,
+}
+
 impl Arguments {
     /// Does what was asked for.
     ///
     /// # Errors
     /// Whatever ended the command; [`Error::exit_code`] says which exit code that is.
-    pub fn run(self, streams: &mut Streams) -> Result<()> {
-        match self.command {
-            Command::Run(file) => run(&file, streams),
+    pub fn run(self, streams: &mut Streams) -> Result<Done> {
+        let finished = match self.command {
+            Command::Run(file) => return run(&file, streams),
             Command::Demo(options) => demo::run(&options, streams),
             Command::Check(options) => check::run(&options, streams),
             Command::Doctor(options) => doctor::run(&options, streams),
@@ -115,15 +123,17 @@ impl Arguments {
             Command::Classify(options) => classify::run(&options, streams),
             Command::Cameras(command) => cameras::run(&command, streams),
             Command::Models(command) => models::run(&command, streams),
-        }
+        };
+        finished.map(|()| Done::Finished)
     }
 }
 
-fn run(file: &ConfigFile, streams: &mut Streams) -> Result<()> {
+fn run(file: &ConfigFile, streams: &mut Streams) -> Result<Done> {
     let lifetime = Lifetime::begin()?;
     let sources = Sources::read(&file.path)?;
     let config = sources.load()?;
     logging::init(config.log);
     let out = std::mem::replace(&mut streams.out, Box::new(std::io::sink()));
-    App::build(config, &sources.show_json()?, out)?.run(lifetime).map(drop)
+    let summary = App::build(sources, config, out)?.run(lifetime)?;
+    Ok(if summary.restart { Done::Restart } else { Done::Finished })
 }

@@ -23,6 +23,8 @@ pub struct Raw {
     pub models: BTreeMap<String, RawModelFile>,
     pub labels: RawLabels,
     pub mqtt: RawMqtt,
+    pub homeassistant: RawHomeAssistant,
+    pub privacy: RawPrivacy,
     pub stdout: RawStdout,
     pub log: RawLog,
 }
@@ -271,6 +273,30 @@ impl Default for RawMqtt {
             heartbeat: Interval::from_secs(60),
         }
     }
+}
+
+/// Entities in Home Assistant, which finds them by itself.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawHomeAssistant {
+    /// Publish a discovery message for Home Assistant.
+    pub enabled: bool,
+    /// Home Assistant's discovery prefix.
+    pub prefix: String,
+}
+
+impl Default for RawHomeAssistant {
+    fn default() -> Self {
+        Self { enabled: true, prefix: "homeassistant".into() }
+    }
+}
+
+/// What leaves the device.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawPrivacy {
+    /// Publish pictures over MQTT: one whenever the label changes, and when a snapshot is asked for.
+    pub publish_image: bool,
 }
 
 /// What is printed for every labelled frame.

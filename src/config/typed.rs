@@ -27,6 +27,10 @@ pub struct Config {
     pub model_directory: PathBuf,
     pub labels: LabelRules,
     pub mqtt: Option<Mqtt>,
+    /// The discovery prefix, if Home Assistant is to find the device.
+    pub homeassistant: Option<String>,
+    /// Whether pictures may leave the device.
+    pub publish_image: bool,
     pub stdout: StdoutChoice,
     pub log: Log,
 }
@@ -118,6 +122,8 @@ pub fn check(raw: &Raw, document: &Document<'_>, base: &Path, problems: &mut Pro
         model: checker.active_model(&models),
         labels: checker.labels(),
         mqtt: checker.mqtt(&device.id),
+        homeassistant: checker.homeassistant(),
+        publish_image: raw.privacy.publish_image,
         stdout: raw.stdout.format,
         log: Log { level: raw.log.level, format: raw.log.format },
         device,
@@ -404,6 +410,14 @@ impl Checker<'_, '_> {
             input: own.or(known.map(catalog::Entry::hints).unwrap_or_default()),
             backend: Backend::Auto,
         }
+    }
+
+    fn homeassistant(&mut self) -> Option<String> {
+        let prefix = &self.raw.homeassistant.prefix;
+        if let Some(wrong) = topic_problem(prefix) {
+            self.complain(&["homeassistant", "prefix"], wrong, format!("found `{prefix}`"), None);
+        }
+        self.raw.homeassistant.enabled.then(|| prefix.clone())
     }
 
     fn active_model(&mut self, models: &[ModelSpec]) -> ModelSpec {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::label::{Classification, Stable, Status};
 
 /// A frame's answer; `None` is "unknown".
-type Answer = Option<Arc<str>>;
+pub type Answer = Option<Arc<str>>;
 
 #[derive(Debug)]
 pub struct Stabiliser {
@@ -22,6 +22,20 @@ pub struct Stabiliser {
 impl Stabiliser {
     pub fn new(consecutive: u32) -> Self {
         Self { consecutive, holding: None, challenger: None, votes: 0 }
+    }
+
+    pub fn set_consecutive(&mut self, consecutive: u32) {
+        self.consecutive = consecutive;
+    }
+
+    /// As before the first frame.
+    pub fn forget(&mut self) {
+        *self = Self::new(self.consecutive);
+    }
+
+    /// The label that holds.
+    pub fn label(&self) -> Answer {
+        self.holding.as_ref().and_then(|(answer, _)| answer.clone())
     }
 
     /// True when the answer that holds changed. The first frame's answer holds at once: there is nothing to flicker from.

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
 
 use super::{Model, ModelError};
 use crate::clock::Clock;
@@ -13,7 +16,7 @@ use crate::label::{Classification, Status, Timing};
 use crate::preprocess::decode::{DecodeError, RgbImage, decode};
 use crate::preprocess::{Preprocessor, Tensor};
 use crate::shutdown::Shutdown;
-use crate::sinks::Sink;
+use crate::sinks::Hub;
 use crate::slot::{Slot, Taken};
 
 /// How long to wait for a frame before shutdown is looked at again; closing the slot wakes at once.
@@ -50,6 +53,14 @@ impl Labeller {
 
     pub fn model(&self) -> &Model {
         &self.model
+    }
+
+    pub fn set_rules(&mut self, rules: LabelRules) {
+        self.rules = rules;
+    }
+
+    pub fn set_rotation(&mut self, rotation: Rotation) {
+        self.preprocessor = Preprocessor::new(self.model.input.clone(), rotation);
     }
 
     /// Labels one frame. `total_ms` of its timing is left to the caller, who knows when it arrived.
@@ -90,25 +101,87 @@ pub struct Counters {
     pub failed: AtomicU64,
 }
 
+/// What the worker does between two frames when it is told to.
+pub enum Order {
+    /// Label with this one from now on; the one before comes back, to be dropped where nothing waits for it.
+    Labeller(Box<Labeller>, oneshot::Sender<Box<Labeller>>),
+    Rules {
+        rules: LabelRules,
+        heartbeat: Duration,
+        stale_after: Duration,
+    },
+    Rotation(Rotation),
+    /// A copy of the next frame that is labelled.
+    Shot(oneshot::Sender<Shot>),
+}
+
+/// A decoded picture and what the model says of it.
+pub struct Shot {
+    pub picture: RgbImage,
+    pub answer: Classification,
+}
+
+/// Orders that wait for the worker; whoever gives them gives one after another.
+const MAX_ORDERS: usize = 8;
+
+/// Gives orders to the worker.
+#[derive(Clone)]
+pub struct Orders {
+    sender: SyncSender<Order>,
+    slot: Arc<Slot<Frame>>,
+}
+
+impl Orders {
+    pub fn new(slot: Arc<Slot<Frame>>) -> (Self, Receiver<Order>) {
+        let (sender, receiver) = sync_channel(MAX_ORDERS);
+        (Self { sender, slot }, receiver)
+    }
+
+    /// Never waits.
+    ///
+    /// # Errors
+    /// When the worker has not looked at its orders for a while, or has ended.
+    pub fn give(&self, order: Order) -> Result<(), &'static str> {
+        self.sender.try_send(order).map_err(|_| "the inference thread does not take orders")?;
+        self.slot.nudge();
+        Ok(())
+    }
+}
+
 /// What the worker needs from the rest of the program.
 pub struct Worker {
     pub slot: Arc<Slot<Frame>>,
     pub clock: Arc<dyn Clock>,
     pub shutdown: Shutdown,
-    pub labeller: Labeller,
+    pub labeller: Box<Labeller>,
     pub decider: Decider,
-    pub sinks: Vec<Box<dyn Sink>>,
+    pub hub: Hub,
     pub counters: Arc<Counters>,
+    pub orders: Receiver<Order>,
+    /// Without a frame for this long, nothing is known of now. Longer than any camera is waited for.
+    pub stale_after: Duration,
 }
 
 impl Worker {
     /// Labels frames until the slot is closed or shutdown is asked for.
     pub fn run(mut self) {
+        let mut last_frame = self.clock.now();
+        let mut wanted = Vec::new();
         while !self.shutdown.is_set() {
-            match self.slot.take(LOOK_UP) {
+            let taken = self.slot.take(LOOK_UP);
+            while let Ok(order) = self.orders.try_recv() {
+                self.obey(order, &mut wanted);
+            }
+            match taken {
                 Taken::Value(frame) => {
-                    self.handle(&frame);
+                    self.handle(&frame, &mut wanted);
                     self.slot.give_back(frame);
+                    last_frame = self.clock.now();
+                }
+                Taken::Nothing if self.clock.now().saturating_sub(last_frame) >= self.stale_after => {
+                    if let Some(event) = self.decider.grow_stale(self.clock.wall()) {
+                        self.hub.publish(&event);
+                    }
                 }
                 Taken::Nothing => {}
                 Taken::Closed => break,
@@ -116,18 +189,38 @@ impl Worker {
         }
     }
 
-    fn handle(&mut self, frame: &Frame) {
+    fn obey(&mut self, order: Order, wanted: &mut Vec<oneshot::Sender<Shot>>) {
+        match order {
+            Order::Labeller(labeller, back) => {
+                // Whoever does not wait for it any more lets it be dropped here.
+                let _ = back.send(std::mem::replace(&mut self.labeller, labeller));
+            }
+            Order::Rules { rules, heartbeat, stale_after } => {
+                self.stale_after = stale_after;
+                self.labeller.set_rules(rules);
+                self.decider.set_rules(&rules, heartbeat);
+            }
+            Order::Rotation(rotation) => self.labeller.set_rotation(rotation),
+            Order::Shot(to) => {
+                wanted.retain(|waiting| !waiting.is_closed());
+                wanted.push(to);
+            }
+        }
+    }
+
+    fn handle(&mut self, frame: &Frame, wanted: &mut Vec<oneshot::Sender<Shot>>) {
         match self.labeller.label(frame) {
-            Ok(mut classification) => {
+            Ok(mut answer) => {
                 let now = self.clock.now();
-                classification.timing.total_ms = milliseconds(now.saturating_sub(frame.captured_at));
+                answer.timing.total_ms = milliseconds(now.saturating_sub(frame.captured_at));
                 if self.counters.labelled.fetch_add(1, Ordering::Relaxed) == 0 {
                     tracing::info!(since_start_ms = now.as_millis() as u64, "first label");
                 }
-                for event in self.decider.observe(classification, now) {
-                    for sink in &mut self.sinks {
-                        sink.publish(&event);
-                    }
+                for to in wanted.drain(..) {
+                    let _ = to.send(Shot { picture: self.labeller.picture.clone(), answer: answer.clone() });
+                }
+                for event in self.decider.observe(answer, now) {
+                    self.hub.publish(&event);
                 }
             }
             Err(error) => {

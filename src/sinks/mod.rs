@@ -1,15 +1,19 @@
 //! Where events go.
 
+mod hub;
 pub mod mqtt;
 mod payload;
+pub mod picture;
 pub mod stdout;
 
-pub use payload::{camera_json, classification_json, state_json};
+pub use hub::Hub;
+pub use payload::{camera_json, classification_json, event_json, health_json, schemas, state_json};
 
 use crate::label::Event;
 
-/// Takes events from the inference thread. It must never block: a broker or a pipe that hangs must not stop the labels.
+/// Takes events from the thread that they happened on. It must never block: a broker or a pipe that hangs must not stop the labels.
 pub trait Sink: Send {
+    /// Takes note of the event, or of as much as concerns it.
     fn publish(&mut self, event: &Event);
 }
 
@@ -37,6 +41,13 @@ pub mod tests_support {
             };
             self.events().into_iter().filter_map(state).collect()
         }
+    }
+
+    /// A hub that tells it everything.
+    pub fn hub_with(told: &Told) -> Hub {
+        let hub = Hub::default();
+        hub.attach("told", Box::new(told.clone()));
+        hub
     }
 
     impl Sink for Told {

@@ -1,9 +1,11 @@
 //! The JSON that goes out. These types are the wire format; the domain's own are in [`crate::label`].
 
 use jiff::Timestamp;
+use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
 
 use crate::label::{Classification, Negotiated, Ranked, Stable, Status, Timing};
+use crate::telemetry::health::{Broker, Health};
 
 /// Grows only when a reader of the old format would misread the new one.
 const VERSION: u32 = 1;
@@ -11,48 +13,145 @@ const VERSION: u32 = 1;
 /// The only camera there is, until a device can have several.
 const CAMERA: &str = "main";
 
-#[derive(Serialize)]
+/// What one frame shows (topic `classification`), or the label that holds (topic `state`).
+#[derive(Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 struct ClassificationPayload<'a> {
+    /// Version of this format.
     v: u32,
+    /// When the frame was captured: RFC 3339, UTC.
+    #[schemars(extend("format" = "date-time"))]
     ts: String,
+    /// Name of the camera.
     camera: &'static str,
+    /// Number of the frame since the daemon started.
     seq: u64,
     model: ModelPayload<'a>,
+    /// How the label is to be read; "stale" when no frame has come for a while.
+    #[schemars(extend("enum" = ["known", "unknown", "stale"]))]
     status: &'static str,
+    /// `null` unless the status is "known".
     label: Option<&'a str>,
+    /// Probability of the label, or of the most likely class.
+    #[schemars(range(min = 0, max = 1))]
     confidence: f64,
+    /// The most likely classes of the frame, most likely first.
     top: Vec<RankedPayload<'a>>,
     timing_ms: TimingPayload,
+    /// Whether the answer is an earlier one's, because the frame was the same.
     cached: bool,
     /// The file that a replayed frame comes from.
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<&'a str>,
     /// Only in the state: when the label began to hold.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"))]
     since: Option<String>,
 }
 
-#[derive(Serialize)]
+/// The model that answered.
+#[derive(Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 struct ModelPayload<'a> {
     name: &'a str,
+    /// "fp32" or "int8".
     precision: String,
+    /// Of its file.
+    #[schemars(length(min = 64, max = 64))]
     sha256: &'a str,
 }
 
-#[derive(Serialize)]
+/// A class and its probability.
+#[derive(Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 struct RankedPayload<'a> {
     label: &'a str,
+    /// Index into the model's labels.
     class_id: usize,
+    #[schemars(range(min = 0, max = 1))]
     confidence: f64,
 }
 
-#[derive(Serialize)]
+/// Milliseconds that each stage took; `total` is from the frame's arrival to its label.
+#[derive(Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 struct TimingPayload {
     capture: f64,
     decode: f64,
     preprocess: f64,
     infer: f64,
     total: f64,
+}
+
+/// Another label holds (topic `event`).
+#[derive(Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct EventPayload<'a> {
+    /// Version of this format.
+    v: u32,
+    #[schemars(extend("const" = "label_changed"))]
+    event_type: &'static str,
+    /// When the frame that decided it was captured: RFC 3339, UTC.
+    #[schemars(extend("format" = "date-time"))]
+    ts: String,
+    camera: &'static str,
+    seq: u64,
+    #[schemars(extend("enum" = ["known", "unknown"]))]
+    status: &'static str,
+    /// `null` when nothing is likely enough any more.
+    label: Option<&'a str>,
+    /// The label before; `null` when there was none.
+    previous: Option<&'a str>,
+    #[schemars(range(min = 0, max = 1))]
+    confidence: f64,
+}
+
+/// How the device and the daemon are (topic `health`). Counts are since the daemon started.
+#[derive(Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct HealthPayload {
+    /// Version of this format.
+    v: u32,
+    uptime_s: u64,
+    /// Of the warmest part of the board; `null` where it has no sensor.
+    temperature_c: Option<f64>,
+    /// Whether the supply is too weak; `null` where the board cannot say.
+    throttled: Option<bool>,
+    /// Frames labelled a second.
+    fps: f64,
+    captured: u64,
+    labelled: u64,
+    /// Frames that could not be decoded or labelled.
+    failed: u64,
+    /// Frames that a newer one replaced before they were looked at.
+    overwritten: u64,
+    /// Frames that came broken from the camera.
+    damaged: u64,
+    /// How often the camera was opened again.
+    reconnects: u64,
+    rss_bytes: Option<u64>,
+    mqtt: Option<BrokerPayload>,
+}
+
+/// The connection to the broker.
+#[derive(Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct BrokerPayload {
+    connects: u64,
+    published: u64,
+    /// Messages that were thrown away because the queue was full.
+    dropped: u64,
+    /// Commands that were thrown away because too many came at once.
+    refused_commands: u64,
+}
+
+/// The JSON Schemas of what is published, by the name of the topic.
+pub fn schemas() -> [(&'static str, Schema); 3] {
+    [
+        ("classification", schema_for!(ClassificationPayload<'static>)),
+        ("event", schema_for!(EventPayload<'static>)),
+        ("health", schema_for!(HealthPayload)),
+    ]
 }
 
 /// What the camera's driver agreed to, as a part of `info`.
@@ -81,6 +180,48 @@ pub fn state_json(stable: &Stable) -> String {
     let mut payload = payload(&stable.frame, stable.status, stable.label.as_deref(), stable.confidence);
     payload.since = Some(time(stable.since));
     to_json(&payload)
+}
+
+/// Another label holds than before.
+pub fn event_json(now: &Stable, before: Option<&str>) -> String {
+    to_json(&EventPayload {
+        v: VERSION,
+        event_type: "label_changed",
+        ts: time(now.frame.ts),
+        camera: CAMERA,
+        seq: now.frame.seq,
+        status: status_name(now.status),
+        label: now.label.as_deref(),
+        previous: before,
+        confidence: rounded(f64::from(now.confidence), 4),
+    })
+}
+
+/// How everything is.
+pub fn health_json(health: &Health) -> serde_json::Value {
+    let broker = |broker: &Broker| BrokerPayload {
+        connects: broker.connects,
+        published: broker.published,
+        dropped: broker.dropped,
+        refused_commands: broker.refused_commands,
+    };
+    let payload = HealthPayload {
+        v: VERSION,
+        uptime_s: health.uptime.as_secs(),
+        temperature_c: health.temperature_celsius.map(|temperature| rounded(temperature, 1)),
+        throttled: health.throttled,
+        fps: rounded(health.fps, 2),
+        captured: health.captured,
+        labelled: health.labelled,
+        failed: health.failed,
+        overwritten: health.overwritten,
+        damaged: health.damaged,
+        reconnects: health.reconnects,
+        rss_bytes: health.rss_bytes,
+        mqtt: health.broker.as_ref().map(broker),
+    };
+    // Numbers only: serialising them cannot fail.
+    serde_json::to_value(payload).unwrap_or_default()
 }
 
 fn payload<'a>(
@@ -115,6 +256,7 @@ pub fn status_name(status: Status) -> &'static str {
     match status {
         Status::Known => "known",
         Status::Unknown => "unknown",
+        Status::Stale => "stale",
     }
 }
 
@@ -146,7 +288,7 @@ fn rounded(value: f64, digits: i32) -> f64 {
     (value * factor).round() / factor
 }
 
-fn to_json(payload: &ClassificationPayload<'_>) -> String {
+fn to_json(payload: &impl Serialize) -> String {
     // Strings and numbers only: serialising them cannot fail.
     serde_json::to_string(payload).unwrap_or_default()
 }

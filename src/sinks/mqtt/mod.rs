@@ -1,138 +1,222 @@
-//! MQTT: what is published, when, and that it survives the broker's absence.
+//! MQTT: what is published, when, and that it survives the broker's absence; and what is asked for from there.
 
 mod client;
+pub mod discovery;
+mod inbox;
+mod link;
+mod monitor;
 mod outbox;
 mod topics;
+mod wishes;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use client::{Connection, Counters, probe};
-pub use topics::Topics;
+pub use client::{Connection, probe};
+pub use inbox::{Inbox, Incoming};
+pub use link::Link;
+pub use monitor::{Counters, Monitor};
+pub use outbox::{Delivery, Message, Outbox};
+pub use topics::{Key, Topics};
 
-use super::{Sink, camera_json, classification_json, state_json};
+use super::{Sink, camera_json, classification_json, event_json, health_json, state_json};
 use crate::clock::Clock;
-use crate::label::{CameraState, Event};
-use outbox::{Delivery, Message, Outbox};
+use crate::label::{CameraState, Event, Settings, Stable, Status};
 use serde_json::Value;
 
-/// Puts events into the outbox; the connection empties it on its own thread's time. Each thread that has something to
-/// say has a clone.
-#[derive(Clone)]
+/// The sink's name in the hub.
+pub const NAME: &str = "mqtt";
+
+/// What the library accepts and sends; its own default of 10 KiB would cut a connection over a long payload.
+pub const MAX_PACKET_BYTES: usize = 1 << 20;
+
+/// Puts events into the outbox; the connection empties it on its own thread's time.
 pub struct MqttSink {
     outbox: Arc<Outbox>,
     topics: Topics,
     /// What `info` says; the camera's part follows when the camera is open.
     info: Value,
+    camera: Option<Value>,
     clock: Arc<dyn Clock>,
     classification_interval: Duration,
     last_classification: Option<Duration>,
 }
 
-impl Sink for MqttSink {
-    fn publish(&mut self, event: &Event) {
-        let message = match event {
-            Event::Camera(CameraState::Online) => retained(&self.topics.camera_status, "online".into()),
-            Event::Camera(CameraState::Offline) => retained(&self.topics.camera_status, "offline".into()),
-            Event::Negotiated(camera) => {
-                self.info["camera"] = camera_json(camera);
-                retained(&self.topics.info, self.info.to_string())
-            }
-            Event::Classified(frame) => {
-                let now = self.clock.now();
-                let due = self
-                    .last_classification
-                    .is_none_or(|last| now.saturating_sub(last) >= self.classification_interval);
-                if !due {
-                    return;
-                }
-                self.last_classification = Some(now);
-                Message {
-                    topic: self.topics.classification.clone(),
-                    payload: classification_json(frame),
-                    delivery: Delivery::Live,
-                    retain: false,
-                }
-            }
-            Event::Changed(stable) | Event::Heartbeat(stable) => retained(&self.topics.state, state_json(stable)),
-        };
-        self.outbox.push(message);
+impl MqttSink {
+    pub fn new(outbox: Arc<Outbox>, topics: Topics, clock: Arc<dyn Clock>, classification_interval: Duration) -> Self {
+        let (info, camera, last_classification) = (Value::Null, None, None);
+        Self { outbox, topics, info, camera, clock, classification_interval, last_classification }
+    }
+
+    fn retain(&self, topic: &str, payload: impl Into<Vec<u8>>) {
+        self.outbox.push(retained(topic, payload));
+    }
+
+    fn tell_info(&self) {
+        let mut info = self.info.clone();
+        if let Some(camera) = &self.camera {
+            info["camera"] = camera.clone();
+        }
+        self.retain(&self.topics.info, info.to_string());
+    }
+
+    fn classification_is_due(&mut self) -> bool {
+        let now = self.clock.now();
+        let due = self.last_classification.is_none_or(|last| now.saturating_sub(last) >= self.classification_interval);
+        if due {
+            self.last_classification = Some(now);
+        }
+        due
+    }
+
+    fn send(&self, topic: &str, delivery: Delivery, payload: impl Into<Vec<u8>>) {
+        self.outbox.push(Message { topic: topic.to_owned(), payload: payload.into(), delivery, retain: false });
+    }
+
+    /// A label that is not known any more is no event: nothing was seen to change.
+    fn tell_change(&self, now: &Stable, before: Option<&str>) {
+        if now.status != Status::Stale && now.label.as_deref() != before {
+            self.send(&self.topics.event, Delivery::Event, event_json(now, before));
+        }
+    }
+
+    fn tell_settings(&self, settings: &Settings) {
+        for key in Key::ALL {
+            let value = match key {
+                Key::Enabled => if settings.enabled { "ON" } else { "OFF" }.to_owned(),
+                Key::Model => settings.model.clone(),
+                Key::Threshold => settings.threshold.to_string(),
+            };
+            self.retain(&self.topics.setting(key), value);
+        }
     }
 }
 
-fn retained(topic: &str, payload: String) -> Message {
-    Message { topic: topic.to_owned(), payload, delivery: Delivery::Latest, retain: true }
+impl Sink for MqttSink {
+    fn publish(&mut self, event: &Event) {
+        match event {
+            Event::Camera(state) => {
+                let state = match state {
+                    CameraState::Online => "online",
+                    CameraState::Offline => "offline",
+                    CameraState::Disabled => "disabled",
+                };
+                self.retain(&self.topics.camera_status, state);
+            }
+            Event::Negotiated(camera) => {
+                self.camera = Some(camera_json(camera));
+                self.tell_info();
+            }
+            Event::Info(info) => {
+                self.info = Value::clone(info);
+                self.tell_info();
+            }
+            Event::Classified(frame) => {
+                if self.classification_is_due() {
+                    self.send(&self.topics.classification, Delivery::Live, classification_json(frame));
+                }
+            }
+            Event::Changed { now, before } => {
+                self.retain(&self.topics.state, state_json(now));
+                self.tell_change(now, before.as_deref());
+            }
+            Event::Heartbeat(stable) => self.retain(&self.topics.state, state_json(stable)),
+            Event::Settings(settings) => self.tell_settings(settings),
+            Event::Health(health) => self.retain(&self.topics.health, health_json(health).to_string()),
+            Event::Picture(jpeg) => self.send(&self.topics.camera_image, Delivery::Live, &jpeg[..]),
+        }
+    }
 }
 
-/// The two ends of the outbox: the sink for the inference thread, and the connection to be run.
-///
-/// `info` is the retained description of the device.
-pub fn new(
-    settings: &crate::config::typed::Mqtt,
-    device_id: &str,
-    info: Value,
-    clock: Arc<dyn Clock>,
-) -> (MqttSink, Connection) {
-    let topics = Topics::new(&settings.base_topic, device_id);
-    let outbox = Arc::new(Outbox::new(settings.buffer));
-    // The order of a session's first messages: status, info, then whatever state there is.
-    outbox.push(retained(&topics.status, "online".into()));
-    outbox.push(retained(&topics.info, info.to_string()));
-    let connection = Connection::new(settings.clone(), topics.clone(), outbox.clone());
-    let sink = MqttSink {
-        outbox,
-        topics,
-        info,
-        clock,
-        classification_interval: settings.classification_interval,
-        last_classification: None,
-    };
-    (sink, connection)
+fn retained(topic: &str, payload: impl Into<Vec<u8>>) -> Message {
+    Message { topic: topic.to_owned(), payload: payload.into(), delivery: Delivery::Latest, retain: true }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::clock::ManualClock;
-    use crate::label::tests_support::frame;
+    use crate::label::tests_support::{frame, stable};
+    use serde_json::json;
+
+    struct Sent {
+        sink: MqttSink,
+        outbox: Arc<Outbox>,
+        clock: ManualClock,
+    }
+
+    impl Sent {
+        fn new(classification_interval: Duration) -> Self {
+            let (outbox, clock) = (Arc::new(Outbox::new(100)), ManualClock::default());
+            outbox.connected();
+            let topics = Topics::new("glimpsed", "shelf");
+            let sink = MqttSink::new(outbox.clone(), topics, Arc::new(clock.clone()), classification_interval);
+            Self { sink, outbox, clock }
+        }
+
+        /// What was sent since the last look: topic below the device, payload, whether retained.
+        fn messages(&self) -> Vec<(String, String, bool)> {
+            let taken = std::iter::from_fn(|| self.outbox.take()).map(|(_, message)| message);
+            taken
+                .map(|message| {
+                    let below = message.topic.strip_prefix("glimpsed/shelf/").expect("ours").to_owned();
+                    (below, String::from_utf8_lossy(&message.payload).into_owned(), message.retain)
+                })
+                .collect()
+        }
+    }
 
     #[test]
     fn classifications_are_limited_in_rate_and_changes_are_not() {
-        let clock = ManualClock::default();
-        let outbox = Arc::new(Outbox::new(100));
-        outbox.connected();
-        let mut sink = MqttSink {
-            outbox: outbox.clone(),
-            topics: Topics::new("glimpsed", "shelf"),
-            info: Value::Null,
-            clock: Arc::new(clock.clone()),
-            classification_interval: Duration::from_secs(1),
-            last_classification: None,
-        };
+        let mut sent = Sent::new(Duration::from_secs(1));
         for _ in 0..30 {
-            sink.publish(&Event::Classified(frame(1, Some("cat"))));
-            clock.advance(Duration::from_millis(100));
+            sent.sink.publish(&Event::Classified(frame(1, Some("cat"))));
+            sent.clock.advance(Duration::from_millis(100));
         }
-        assert_eq!(std::iter::from_fn(|| outbox.pop()).count(), 3);
+        assert_eq!(sent.messages().len(), 3);
     }
+
     #[test]
-    fn what_the_camera_agreed_to_becomes_part_of_info() {
-        let outbox = Arc::new(Outbox::new(100));
-        outbox.connected();
-        let mut sink = MqttSink {
-            outbox: outbox.clone(),
-            topics: Topics::new("glimpsed", "shelf"),
-            info: serde_json::json!({ "version": "1" }),
-            clock: Arc::new(ManualClock::default()),
-            classification_interval: Duration::ZERO,
-            last_classification: None,
-        };
+    fn what_the_camera_agreed_to_becomes_part_of_info_and_stays_there() {
+        let mut sent = Sent::new(Duration::ZERO);
         let camera = crate::label::Negotiated { format: "MJPG".into(), width: 640, height: 480, fps: Some(29.97) };
-        sink.publish(&Event::Negotiated(camera));
-        let message = outbox.pop().expect("a message");
-        assert!(message.topic == "glimpsed/shelf/info" && message.retain, "{message:?}");
-        let info: Value = serde_json::from_str(&message.payload).expect("JSON");
-        let expected = serde_json::json!({ "format": "MJPG", "width": 640, "height": 480, "fps": 29.97 });
-        assert_eq!(info, serde_json::json!({ "version": "1", "camera": expected }));
+        sent.sink.publish(&Event::Info(Arc::new(json!({ "version": "1" }))));
+        sent.sink.publish(&Event::Negotiated(camera));
+        sent.sink.publish(&Event::Info(Arc::new(json!({ "version": "2" }))));
+        let messages = sent.messages();
+        let [(topic, payload, true)] = &messages[..] else { panic!("{messages:?}") };
+        assert_eq!(topic, "info");
+        let info: Value = serde_json::from_str(payload).expect("JSON");
+        let camera = json!({ "format": "MJPG", "width": 640, "height": 480, "fps": 29.97 });
+        assert_eq!(info, json!({ "version": "2", "camera": camera }));
+    }
+
+    #[test]
+    fn a_change_is_state_and_event_but_the_loss_of_frames_is_only_state() {
+        let mut sent = Sent::new(Duration::ZERO);
+        let topics = |sent: &Sent| sent.messages().into_iter().map(|(topic, ..)| topic).collect::<Vec<_>>();
+        sent.sink.publish(&Event::Changed { now: stable(Some("cat")), before: None });
+        assert_eq!(topics(&sent), ["state", "event"]);
+        let stale = Stable { status: Status::Stale, ..stable(None) };
+        sent.sink.publish(&Event::Changed { now: stale, before: Some("cat".into()) });
+        assert_eq!(topics(&sent), ["state"]);
+        sent.sink.publish(&Event::Changed { now: stable(None), before: None });
+        assert_eq!(topics(&sent), ["state"], "nothing was known, nothing is known");
+    }
+
+    #[test]
+    fn settings_are_shown_as_they_are_set() {
+        let mut sent = Sent::new(Duration::ZERO);
+        let settings = Settings { enabled: false, model: "mobilenet-v2".into(), threshold: 0.35 };
+        sent.sink.publish(&Event::Settings(settings));
+        let retained = |topic: &str, payload: &str| (topic.to_owned(), payload.to_owned(), true);
+        assert_eq!(
+            sent.messages(),
+            [
+                retained("enabled/state", "OFF"),
+                retained("model/state", "mobilenet-v2"),
+                retained("threshold/state", "0.35")
+            ]
+        );
     }
 }

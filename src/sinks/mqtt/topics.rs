@@ -3,22 +3,90 @@
 /// Topics of one device: `<base_topic>/<device id>/...`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Topics {
+    base: String,
     pub status: String,
     pub info: String,
     pub state: String,
     pub classification: String,
+    pub event: String,
+    pub health: String,
     pub camera_status: String,
+    pub camera_image: String,
+}
+
+/// What can be set, each as `<key>/set` with the value in effect on `<key>/state`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Key {
+    Enabled,
+    Model,
+    Threshold,
+}
+
+impl Key {
+    pub const ALL: [Self; 3] = [Self::Enabled, Self::Model, Self::Threshold];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Enabled => "enabled",
+            Self::Model => "model",
+            Self::Threshold => "threshold",
+        }
+    }
 }
 
 impl Topics {
     pub fn new(base_topic: &str, device_id: &str) -> Self {
-        let topic = |name: &str| format!("{base_topic}/{device_id}/{name}");
+        let base = format!("{base_topic}/{device_id}");
+        let topic = |name: &str| format!("{base}/{name}");
         Self {
             status: topic("status"),
             info: topic("info"),
             state: topic("state"),
             classification: topic("classification"),
+            event: topic("event"),
+            health: topic("health"),
             camera_status: topic("camera/status"),
+            camera_image: topic("camera/image"),
+            base,
         }
+    }
+
+    /// Every topic of the device that has a retained message.
+    pub fn retained(&self) -> impl Iterator<Item = String> {
+        let fixed = [&self.status, &self.info, &self.state, &self.health, &self.camera_status].map(String::clone);
+        fixed.into_iter().chain(Key::ALL.map(|key| self.setting(key)))
+    }
+
+    /// Where a setting is shown.
+    pub fn setting(&self, key: Key) -> String {
+        format!("{}/{}/state", self.base, key.name())
+    }
+
+    /// Where it is set.
+    pub fn set(&self, key: Key) -> String {
+        format!("{}/{}/set", self.base, key.name())
+    }
+
+    pub fn request(&self, command: &str) -> String {
+        format!("{}/request/{command}", self.base)
+    }
+
+    pub fn response(&self, command: &str) -> String {
+        format!("{}/response/{command}", self.base)
+    }
+
+    /// What a topic of this device has behind the device's id.
+    pub fn below<'a>(&self, topic: &'a str) -> Option<&'a str> {
+        topic.strip_prefix(&self.base)?.strip_prefix('/')
+    }
+
+    /// The topic by which Home Assistant finds the device.
+    pub fn discovery(prefix: &str, device_id: &str) -> String {
+        format!("{prefix}/device/{device_id}/config")
+    }
+
+    /// The topic on which Home Assistant says that it has started.
+    pub fn birth(prefix: &str) -> String {
+        format!("{prefix}/status")
     }
 }

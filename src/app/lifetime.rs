@@ -1,0 +1,79 @@
+//! The asynchronous runtime, and the signals that it listens to.
+
+use std::io::IsTerminal;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::error::{Error, Result};
+
+/// From when it exists, a signal waits to be attended to instead of ending the process; so it is made before anything is
+/// started that must not be left behind.
+pub struct Lifetime {
+    pub(super) runtime: tokio::runtime::Runtime,
+    pub(super) signals: Signals,
+}
+
+impl Lifetime {
+    /// # Errors
+    /// When the system has no file descriptors or threads left.
+    pub fn begin() -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(Error::io("cannot start the asynchronous runtime"))?;
+        let signals = {
+            let _inside = runtime.enter();
+            Signals::new()?
+        };
+        Ok(Self { runtime, signals })
+    }
+}
+
+/// What somebody outside wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// The signal that said so.
+    Stop(&'static str),
+    Reload,
+}
+
+/// The signals that are listened to.
+pub struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+    hangup: tokio::signal::unix::Signal,
+    in_terminal: bool,
+}
+
+impl Signals {
+    fn new() -> Result<Self> {
+        let listen = |kind| signal(kind).map_err(Error::io("cannot listen for signals"));
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            hangup: listen(SignalKind::hangup())?,
+            in_terminal: std::io::stdin().is_terminal(),
+        })
+    }
+
+    pub async fn next(&mut self) -> Wish {
+        tokio::select! {
+            _ = self.interrupt.recv() => Wish::Stop("SIGINT"),
+            _ = self.terminate.recv() => Wish::Stop("SIGTERM"),
+            // The terminal was closed, or somebody wants the configuration to be read again.
+            _ = self.hangup.recv() => match self.in_terminal && !std::io::stdin().is_terminal() {
+                true => Wish::Stop("SIGHUP"),
+                false => Wish::Reload,
+            },
+        }
+    }
+
+    /// The next signal that asks to stop.
+    pub async fn stop(&mut self) -> &'static str {
+        loop {
+            if let Wish::Stop(name) = self.next().await {
+                return name;
+            }
+        }
+    }
+}

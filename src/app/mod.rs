@@ -1,0 +1,302 @@
+//! The daemon: build it from a configuration, run it, drain it.
+
+mod lifetime;
+
+use std::io::Write;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::capture;
+use crate::capture::supervisor;
+use crate::capture::watchdog::{Verdict, Watchdog};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, Sources};
+use crate::control::camera::{Camera, Openers};
+use crate::control::command::Command;
+use crate::control::{Controller, Ending, ModelInfo, Parts, heartbeat, stale_after};
+use crate::decide::Decider;
+use crate::error::{Error, Result};
+use crate::frame::Frame;
+use crate::infer::Model;
+use crate::infer::worker::{self, Labeller, Orders, Worker};
+use crate::shutdown::Shutdown;
+use crate::sinks::Hub;
+use crate::sinks::stdout::{self, Printer};
+use crate::slot::{Slot, WhenFull};
+use crate::telemetry::health::Monitor;
+use crate::thread::Thread;
+pub use lifetime::Lifetime;
+use lifetime::{Signals, Wish};
+
+/// From the first signal to the end of the process; a service manager's patience is longer, a person's is not.
+const STOP_WITHIN: Duration = Duration::from_millis(1900);
+
+/// Of that, for capture and inference to finish the frame they are at; the rest is for the broker.
+const THREADS_WITHIN: Duration = Duration::from_millis(800);
+
+/// How often the watchdog looks: ten times in the default frame timeout, and too seldom to be seen in the CPU's load.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// A daemon that is ready to run.
+pub struct App {
+    sources: Sources,
+    config: Config,
+    clock: Arc<dyn Clock>,
+    openers: Openers,
+    labeller: Labeller,
+    hub: Hub,
+    printer: Option<Printer>,
+}
+
+/// What a run did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Summary {
+    pub captured: u64,
+    pub labelled: u64,
+    pub failed: u64,
+    pub overwritten: u64,
+    pub damaged: u64,
+    pub reconnects: u64,
+    /// Somebody asked for a new start.
+    pub restart: bool,
+}
+
+/// Why it stops.
+enum Stop {
+    Asked,
+    SourceEnded,
+    Restart,
+    Failed(Error),
+}
+
+impl App {
+    /// Loads the model and prepares everything; nothing is started yet.
+    ///
+    /// `sources` is what `config` was made of, `out` where labels are printed.
+    ///
+    /// # Errors
+    /// When the model cannot be loaded.
+    pub fn build(sources: Sources, config: Config, out: Box<dyn Write + Send>) -> Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let model =
+            Model::load(&config.model).map_err(|cause| Error::Model { name: config.model.name.clone(), cause })?;
+        tracing::info!(
+            model = %model.id.name, precision = %model.id.precision, load_ms = clock.now().as_millis() as u64, "model loaded"
+        );
+        let hub = Hub::default();
+        let printer = stdout::new(out, config.stdout).map(|(sink, printer)| {
+            hub.attach("stdout", Box::new(sink));
+            printer
+        });
+        let labeller = Labeller::new(model, config.camera.rotation, config.labels);
+        Ok(Self { sources, config, clock, openers: Box::new(capture::opener), labeller, hub, printer })
+    }
+
+    /// Runs until a signal comes or the source has ended, then drains.
+    ///
+    /// # Errors
+    /// When a thread cannot be started, or died; or when the source has ended and nothing was labelled.
+    pub fn run(self, lifetime: Lifetime) -> Result<Summary> {
+        let Lifetime { runtime, signals } = lifetime;
+        let result = runtime.block_on(self.supervise(signals));
+        // A name look-up or a model's loading may still block one of the runtime's threads.
+        runtime.shutdown_background();
+        // Whichever way it ended: no program that was started stays behind.
+        capture::kill_stragglers();
+        result
+    }
+
+    async fn supervise(self, mut signals: Signals) -> Result<Summary> {
+        let mut running = self.spawn()?;
+        let stop = running.until_something_ends_it(&mut signals).await;
+        tokio::select! {
+            result = running.drain(&stop) => result?,
+            name = signals.stop() => return Err(Error::Failed(format!("{name} again: ended at once"))),
+        }
+        let summary = running.summary(matches!(stop, Stop::Restart));
+        let Summary { captured, labelled, failed, overwritten, damaged, reconnects, restart } = summary;
+        tracing::info!(captured, labelled, failed, overwritten, damaged, reconnects, restart, "stopped");
+        match stop {
+            Stop::Failed(error) => Err(error),
+            Stop::SourceEnded if labelled == 0 => {
+                Err(Error::Failed("the source has ended and nothing was labelled; the log says why".into()))
+            }
+            Stop::Asked | Stop::SourceEnded | Stop::Restart => Ok(summary),
+        }
+    }
+
+    fn spawn(self) -> Result<Running> {
+        // What becomes of a frame that finds it full is for the camera to say, when there is one.
+        let slot = Arc::new(Slot::new(WhenFull::Overwrite));
+        let shutdown = Shutdown::new();
+        let (orders, receiver) = Orders::new(slot.clone());
+        let labelled = Arc::<worker::Counters>::default();
+        let camera = Camera::new(self.openers, slot.clone(), self.clock.clone(), self.hub.clone());
+        let watchdog =
+            Watchdog { call: camera.call.clone(), clock: self.clock.clone(), hub: self.hub.clone(), declared: None };
+        let model = ModelInfo::of(self.labeller.model());
+        let worker = Worker {
+            slot: slot.clone(),
+            clock: self.clock.clone(),
+            shutdown: shutdown.clone(),
+            labeller: Box::new(self.labeller),
+            decider: Decider::new(&self.config.labels, heartbeat(&self.config)),
+            hub: self.hub.clone(),
+            counters: labelled.clone(),
+            orders: receiver,
+            stale_after: stale_after(&self.config),
+        };
+        let captured = camera.counters.clone();
+        let monitor = Monitor::new(self.clock.clone(), slot.clone(), captured.clone(), labelled.clone());
+        let parts = Parts { camera, orders, monitor, hub: self.hub.clone(), clock: self.clock };
+        let printer = self.printer.map(|printer| Thread::spawn("stdout", move || printer.run())).transpose()?;
+        let inference = Thread::spawn("inference", move || worker.run())?;
+        let mut controller = Controller::new(self.sources, self.config, model, parts);
+        controller.start()?;
+        let hub = self.hub;
+        Ok(Running { controller, inference, watchdog, printer, shutdown, slot, hub, captured, labelled })
+    }
+}
+
+/// Everything that was started.
+struct Running {
+    controller: Controller,
+    inference: Thread,
+    watchdog: Watchdog,
+    printer: Option<Thread>,
+    shutdown: Shutdown,
+    slot: Arc<Slot<Frame>>,
+    hub: Hub,
+    captured: Arc<supervisor::Counters>,
+    labelled: Arc<worker::Counters>,
+}
+
+impl Running {
+    async fn until_something_ends_it(&mut self, signals: &mut Signals) -> Stop {
+        let commands = self.controller.commands();
+        let mut controller = pin!(self.controller.run());
+        let mut hopeless = pin!(hopeless(&mut self.watchdog));
+        loop {
+            tokio::select! {
+                wish = signals.next() => match wish {
+                    Wish::Stop(signal) => {
+                        tracing::info!(signal, "stopping");
+                        return Stop::Asked;
+                    }
+                    Wish::Reload => commands.tell(Command::Reload),
+                },
+                () = self.inference.ended() => {
+                    tracing::info!("the source has ended");
+                    return Stop::SourceEnded;
+                }
+                ending = &mut controller => return match ending {
+                    Ending::Restart => Stop::Restart,
+                    Ending::Failed(error) => Stop::Failed(error),
+                },
+                stuck = &mut hopeless => {
+                    let seconds = stuck.as_secs();
+                    tracing::error!(stuck_s = seconds, "the camera's driver does not return; only a new process can help");
+                    let why = format!("a call into the camera's driver has not returned for {seconds} s");
+                    return Stop::Failed(Error::Failed(why));
+                }
+            }
+        }
+    }
+
+    async fn drain(&mut self, stop: &Stop) -> Result<()> {
+        let start = Instant::now();
+        let threads_until = start + THREADS_WITHIN;
+        self.shutdown.trigger();
+        let camera = self.controller.stop_camera(threads_until).await;
+        self.slot.close();
+        let inference = self.inference.join(threads_until).await;
+        self.controller.disconnect(start + STOP_WITHIN).await;
+        self.hub.detach_all();
+        if let Some(printer) = &mut self.printer {
+            let _ = printer.join(start + STOP_WITHIN).await;
+        }
+        match stop {
+            // That a thread does not end is no news then.
+            Stop::Failed(_) => Ok(()),
+            Stop::Asked | Stop::SourceEnded | Stop::Restart => {
+                if let Err(error) = camera {
+                    tracing::warn!(%error, "the camera was not closed");
+                }
+                inference.map(drop)
+            }
+        }
+    }
+
+    fn summary(&self, restart: bool) -> Summary {
+        Summary {
+            captured: self.captured.frames.load(Ordering::Relaxed),
+            labelled: self.labelled.labelled.load(Ordering::Relaxed),
+            failed: self.labelled.failed.load(Ordering::Relaxed),
+            overwritten: self.slot.overwritten(),
+            damaged: self.captured.corrupt.load(Ordering::Relaxed),
+            reconnects: self.captured.reconnects.load(Ordering::Relaxed),
+            restart,
+        }
+    }
+}
+
+/// Resolves when the capture thread will not come back; never otherwise.
+async fn hopeless(watchdog: &mut Watchdog) -> Duration {
+    let mut looks = tokio::time::interval(LOOK_EVERY);
+    loop {
+        looks.tick().await;
+        if let Verdict::Hopeless(stuck) = watchdog.look() {
+            return stuck;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::{CaptureError, Opener, Read, Source};
+    use crate::clock::ManualClock;
+    use crate::label::CameraState;
+    use crate::sinks::tests_support::Told;
+
+    /// A driver that never returns, while time flies.
+    struct Hung(ManualClock);
+
+    impl Opener for Hung {
+        fn open(&mut self) -> std::result::Result<Box<dyn Source>, CaptureError> {
+            Ok(Box::new(Self(self.0.clone())))
+        }
+
+        fn describe(&self) -> String {
+            "hung camera".into()
+        }
+    }
+
+    impl Source for Hung {
+        fn read(&mut self, _: &mut Vec<u8>, _: Duration) -> std::result::Result<Read, CaptureError> {
+            loop {
+                self.0.advance(Duration::from_secs(60));
+                std::thread::park_timeout(Duration::from_millis(10));
+            }
+        }
+    }
+
+    #[test]
+    fn a_driver_that_never_returns_takes_the_camera_offline_and_ends_the_daemon() {
+        let lifetime = Lifetime::begin().expect("signals");
+        let sources = Sources::defaults();
+        let config = sources.load().expect("the defaults are valid");
+        let mut app = App::build(sources, config, Box::new(std::io::sink())).expect("the bundled model");
+        let (clock, told) = (ManualClock::default(), Told::default());
+        app.clock = Arc::new(clock.clone());
+        app.openers = Box::new(move |_| Box::new(Hung(clock.clone())));
+        app.hub.attach("told", Box::new(told.clone()));
+        let error = app.run(lifetime).expect_err("nothing can be done").to_string();
+        assert!(error.starts_with("a call into the camera's driver has not returned for "), "{error}");
+        assert_eq!(told.states(), [CameraState::Offline]);
+    }
+}

@@ -1,0 +1,314 @@
+//! What can be changed while everything runs: the configuration, the model, the camera. One wish after another.
+
+pub mod camera;
+pub mod command;
+mod info;
+mod pictures;
+mod reload;
+mod watch;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+
+use crate::clock::Clock;
+use crate::config::{Config, Sources};
+use crate::error::{Error, Result};
+use crate::infer::Model;
+use crate::infer::worker::{Labeller, Order, Orders};
+use crate::label::{Event, Settings};
+use crate::models::spec::ModelSpec;
+use crate::sinks::mqtt::discovery::Device;
+use crate::sinks::{Hub, health_json, mqtt};
+use crate::telemetry::health::Monitor;
+use camera::Camera;
+use command::{Answer, Command, Commands, Request};
+pub use info::ModelInfo;
+use watch::FileWatch;
+
+/// Between two looks at the daemon's health; the first comes sooner.
+pub const HEALTH_EVERY: Duration = Duration::from_secs(60);
+const FIRST_HEALTH: Duration = Duration::from_secs(5);
+
+/// For the inference thread to finish its frame and take the new model; the slowest model on the slowest board takes
+/// seconds.
+const SWAP_WITHIN: Duration = Duration::from_secs(30);
+
+/// For a frame to be labelled when a snapshot is asked for.
+const SHOT_WITHIN: Duration = Duration::from_secs(5);
+
+/// Between two states when there is no broker that would say otherwise.
+const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(60);
+
+/// A camera is waited for this many frame timeouts before its last label is stale; the watchdog calls it offline then.
+const STALE_TIMEOUTS: u32 = 2;
+
+/// The shortest time between states that carry the same label.
+pub fn heartbeat(config: &Config) -> Duration {
+    config.mqtt.as_ref().map_or(DEFAULT_HEARTBEAT, |mqtt| mqtt.heartbeat)
+}
+
+/// Without a frame for this long, nothing is known of now.
+pub fn stale_after(config: &Config) -> Duration {
+    config.camera.frame_timeout.saturating_mul(STALE_TIMEOUTS)
+}
+
+/// Why the controller has ended.
+pub enum Ending {
+    /// A new process image is to take over.
+    Restart,
+    /// Something that only a new process can mend.
+    Failed(Error),
+}
+
+/// The parts that the controller turns.
+pub struct Parts {
+    pub camera: Camera,
+    pub orders: Orders,
+    pub monitor: Monitor,
+    pub hub: Hub,
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Attends to wishes.
+pub struct Controller {
+    sources: Sources,
+    /// As the file has it.
+    file: Config,
+    /// As it is in effect: the file, and what was set since.
+    live: Config,
+    /// As it was when the daemon started.
+    started: Config,
+    enabled: bool,
+    model: ModelInfo,
+    /// Tables of the configuration that were edited and that only a new start can put into effect.
+    restart_required: Vec<&'static str>,
+    /// Why the file as it is now is not in effect.
+    reload_error: Option<String>,
+    parts: Parts,
+    commands: Commands,
+    requests: mpsc::Receiver<Request>,
+    broker: Option<mqtt::Link>,
+    pictures: Option<pictures::Pictures>,
+}
+
+impl Controller {
+    pub fn new(sources: Sources, config: Config, model: ModelInfo, parts: Parts) -> Self {
+        let (commands, requests) = Commands::new();
+        Self {
+            sources,
+            file: config.clone(),
+            started: config.clone(),
+            live: config,
+            enabled: true,
+            model,
+            restart_required: Vec::new(),
+            reload_error: None,
+            parts,
+            commands,
+            requests,
+            broker: None,
+            pictures: None,
+        }
+    }
+
+    /// For whoever wants something.
+    pub fn commands(&self) -> Commands {
+        self.commands.clone()
+    }
+
+    /// Starts the camera and connects to the broker.
+    ///
+    /// # Errors
+    /// When the system has no thread left.
+    pub fn start(&mut self) -> Result<()> {
+        self.tell_info();
+        self.tell_settings();
+        self.connect();
+        self.parts.camera.start(&self.live.camera)
+    }
+
+    /// Attends to wishes until one of them ends the daemon.
+    pub async fn run(&mut self) -> Ending {
+        let mut watch = FileWatch::new(&self.sources.path);
+        let mut health = interval_at(Instant::now() + FIRST_HEALTH, HEALTH_EVERY);
+        health.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let done = tokio::select! {
+                Some(request) = self.requests.recv() => match request.command {
+                    Command::Restart => {
+                        let _ = request.reply.send(Ok(json!({})));
+                        // So that the answer leaves before the connection does.
+                        tokio::task::yield_now().await;
+                        return Ending::Restart;
+                    }
+                    command => self.attend(command).await.map(|answer| {
+                        // Whoever asked may have gone.
+                        let _ = request.reply.send(answer);
+                    }),
+                },
+                () = watch.changed() => self.file_changed().await,
+                _ = health.tick() => {
+                    self.tell_health();
+                    Ok(())
+                }
+            };
+            if let Err(error) = done {
+                return Ending::Failed(error);
+            }
+        }
+    }
+
+    /// Closes the camera and, after everything is said, the connection to the broker.
+    pub async fn stop_camera(&mut self, deadline: Instant) -> Result<()> {
+        self.parts.camera.stop_before(deadline).await
+    }
+
+    pub async fn disconnect(&mut self, deadline: Instant) {
+        if let Some(broker) = self.broker.take() {
+            self.parts.hub.detach(mqtt::NAME);
+            broker.stop(deadline).await;
+        }
+    }
+
+    /// The outer error is one that only a new process can mend.
+    async fn attend(&mut self, command: Command) -> Result<Answer> {
+        match command {
+            Command::Enable(enabled) => self.enable(enabled).await,
+            Command::Model(name) => Ok(self.switch_model(&name).await),
+            Command::Threshold(threshold) => Ok(self.set_threshold(threshold)),
+            Command::Reload => self.reload().await,
+            Command::Snapshot => Ok(self.snapshot().await),
+            Command::Health => Ok(Ok(health_json(&self.tell_health()))),
+            Command::Restart => Ok(Err("already on the way".into())),
+        }
+    }
+
+    async fn enable(&mut self, enabled: bool) -> Result<Answer> {
+        if enabled != self.enabled {
+            if enabled {
+                self.parts.camera.start(&self.live.camera)?;
+            } else {
+                self.parts.camera.stop().await?;
+                self.parts.camera.tell_disabled();
+            }
+            self.enabled = enabled;
+            tracing::info!(enabled, "the camera was switched");
+        }
+        self.tell_settings();
+        Ok(Ok(json!({ "enabled": self.enabled })))
+    }
+
+    async fn switch_model(&mut self, name: &str) -> Answer {
+        let result = self.try_switch_model(name).await;
+        // Also when nothing came of it, so that whoever set it sees what is in effect.
+        self.tell_settings();
+        if let Err(cause) = &result {
+            tracing::warn!(model = name, cause, "the model was not switched");
+        }
+        result.map(|()| json!({ "model": self.live.model.name }))
+    }
+
+    async fn try_switch_model(&mut self, name: &str) -> std::result::Result<(), String> {
+        let Some(spec) = self.live.models.iter().find(|model| model.name == name).cloned() else {
+            let known: Vec<&str> = self.usable_models().collect();
+            return Err(format!("there is no model `{name}`; there is {}", known.join(", ")));
+        };
+        if spec != self.live.model {
+            self.install(spec).await?;
+            self.tell_info();
+        }
+        Ok(())
+    }
+
+    /// Loads the model beside the one in use and swaps them between two frames.
+    async fn install(&mut self, spec: ModelSpec) -> std::result::Result<(), String> {
+        let labeller = self.load(spec.clone(), &self.live).await?;
+        self.swap(labeller, spec).await
+    }
+
+    async fn load(&self, spec: ModelSpec, config: &Config) -> std::result::Result<Labeller, String> {
+        let (rotation, rules, name) = (config.camera.rotation, config.labels, spec.name.clone());
+        let load = move || Model::load(&spec).map(|model| Labeller::new(model, rotation, rules));
+        match spawn_blocking(load).await {
+            Ok(loaded) => loaded.map_err(|cause| format!("model `{name}`: {cause}")),
+            Err(_) => Err(format!("model `{name}`: loading it panicked")),
+        }
+    }
+
+    async fn swap(&mut self, labeller: Labeller, spec: ModelSpec) -> std::result::Result<(), String> {
+        let info = ModelInfo::of(labeller.model());
+        let (back, old) = oneshot::channel();
+        self.parts.orders.give(Order::Labeller(Box::new(labeller), back))?;
+        match timeout(SWAP_WITHIN, old).await {
+            // To free a hundred megabytes takes milliseconds, which nobody here has.
+            Ok(Ok(old)) => drop(spawn_blocking(move || drop(old))),
+            Ok(Err(_)) => return Err("the inference thread has ended".into()),
+            Err(_) => return Err("the inference thread does not finish its frame".into()),
+        }
+        tracing::info!(model = %info.id.name, precision = %info.id.precision, "labelling with another model");
+        (self.model, self.live.model) = (info, spec);
+        Ok(())
+    }
+
+    fn set_threshold(&mut self, threshold: f32) -> Answer {
+        self.live.labels.unknown_below = threshold;
+        let told = self.tell_rules();
+        self.tell_settings();
+        told.map(|()| json!({ "threshold": threshold }))
+    }
+
+    fn tell_rules(&self) -> std::result::Result<(), String> {
+        let rules = self.live.labels;
+        let (heartbeat, stale_after) = (heartbeat(&self.live), stale_after(&self.live));
+        Ok(self.parts.orders.give(Order::Rules { rules, heartbeat, stale_after })?)
+    }
+
+    async fn snapshot(&mut self) -> Answer {
+        if !self.live.publish_image {
+            return Err("pictures do not leave this device; set `publish_image = true` in [privacy]".into());
+        }
+        let bytes = pictures::take(&self.parts.orders, &self.parts.hub, SHOT_WITHIN).await?;
+        Ok(json!({ "topic": "camera/image", "bytes": bytes }))
+    }
+
+    fn tell_health(&mut self) -> Arc<crate::telemetry::health::Health> {
+        let broker = self.broker.as_ref().map(mqtt::Link::counters);
+        let health = Arc::new(self.parts.monitor.look(broker));
+        self.parts.hub.publish(&Event::Health(health.clone()));
+        health
+    }
+
+    fn tell_settings(&self) {
+        self.parts.hub.publish(&Event::Settings(Settings {
+            enabled: self.enabled,
+            model: self.live.model.name.clone(),
+            threshold: self.live.labels.unknown_below,
+        }));
+    }
+
+    /// The names of the models whose file is there.
+    fn usable_models(&self) -> impl Iterator<Item = &str> {
+        self.live.models.iter().filter(|model| model.path.is_file()).map(|model| model.name.as_str())
+    }
+
+    /// Connects to the broker that the configuration names, and publishes pictures if it says so.
+    fn connect(&mut self) {
+        let hub = &self.parts.hub;
+        let device = Device {
+            id: self.live.device.id.clone(),
+            name: self.live.device.name.clone(),
+            board: self.parts.monitor.board.model(),
+            models: self.usable_models().map(str::to_owned).collect(),
+            heartbeat: heartbeat(&self.live),
+            pictures: self.live.publish_image,
+            temperature: self.parts.monitor.board.temperature().is_some(),
+        };
+        self.broker = mqtt::Link::start(&self.live, &device, &self.commands, hub, &self.parts.clock);
+        self.pictures = self.live.publish_image.then(|| pictures::Pictures::start(self.parts.orders.clone(), hub));
+    }
+}

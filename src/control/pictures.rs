@@ -1,0 +1,76 @@
+//! Pictures with their labels drawn in: when the label changes, and when somebody asks.
+
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::{sleep, timeout};
+
+use crate::infer::worker::{Order, Orders};
+use crate::label::Event;
+use crate::sinks::{Hub, Sink, picture};
+
+/// The sink's name in the hub.
+pub const NAME: &str = "pictures";
+
+/// Between two pictures; encoding one takes some 20 ms of a small board's time.
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+
+/// After a change the next frame is at most this far away, or the camera is gone.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Publishes a picture after each change of the label, until it is dropped.
+pub struct Pictures(JoinHandle<()>);
+
+impl Drop for Pictures {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Pictures {
+    /// Has to be called inside the asynchronous runtime.
+    pub fn start(orders: Orders, hub: &Hub) -> Self {
+        let (sender, mut changes) = mpsc::channel(1);
+        hub.attach(NAME, Box::new(Changes(sender)));
+        let hub = hub.clone();
+        Self(tokio::spawn(async move {
+            while changes.recv().await.is_some() {
+                if let Err(cause) = take(&orders, &hub, PATIENCE).await {
+                    tracing::debug!(cause, "no picture");
+                }
+                sleep(SHORTEST_INTERVAL).await;
+            }
+        }))
+    }
+}
+
+/// Notes that the label has changed; one note is enough until the picture is taken.
+struct Changes(mpsc::Sender<()>);
+
+impl Sink for Changes {
+    fn publish(&mut self, event: &Event) {
+        if matches!(event, Event::Changed { .. }) {
+            let _ = self.0.try_send(());
+        }
+    }
+}
+
+/// Publishes the next frame that is labelled; returns the size of its JPEG in bytes.
+///
+/// # Errors
+/// Why there is no picture.
+pub async fn take(orders: &Orders, hub: &Hub, patience: Duration) -> Result<usize, String> {
+    let (to, shot) = oneshot::channel();
+    orders.give(Order::Shot(to))?;
+    let shot = match timeout(patience, shot).await {
+        Ok(Ok(shot)) => shot,
+        Ok(Err(_)) => return Err("the inference thread has ended".into()),
+        Err(_) => return Err(format!("no frame was labelled within {} s", patience.as_secs())),
+    };
+    let draw = move || picture::jpeg(shot.picture, &shot.answer);
+    let jpeg = spawn_blocking(draw).await.map_err(|_| "drawing the labels panicked")??;
+    let bytes = jpeg.len();
+    hub.publish(&Event::Picture(jpeg.into()));
+    Ok(bytes)
+}

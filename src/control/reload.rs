@@ -1,0 +1,116 @@
+//! Another configuration takes effect, or the one before goes on.
+
+use serde_json::json;
+
+use super::command::Answer;
+use super::{Controller, pictures};
+use crate::config::{Config, Sources};
+use crate::error::{Error, Result};
+use crate::infer::worker::Order;
+
+impl Controller {
+    /// The file was edited. Editors truncate before they write, and a full disk leaves it at that, so an empty file is not
+    /// taken for the wish to have nothing but defaults.
+    pub(super) async fn file_changed(&mut self) -> Result<()> {
+        match Sources::read(&self.sources.path) {
+            Ok(sources) if sources.text == self.sources.text && self.reload_error.is_none() => Ok(()),
+            Ok(sources) if sources.text.trim().is_empty() => {
+                tracing::warn!(file = %sources.path.display(), "the configuration is empty; the last one stays in effect");
+                Ok(())
+            }
+            _ => self.reload().await.map(drop),
+        }
+    }
+
+    /// Reads the file again. The outer error is one that only a new process can mend.
+    pub(super) async fn reload(&mut self) -> Result<Answer> {
+        let read = Sources::read(&self.sources.path).and_then(|sources| sources.load().map(|config| (sources, config)));
+        let result = match read {
+            Ok((sources, config)) => self.apply(sources, config).await?,
+            Err(problems) => Err(problems.render(false)),
+        };
+        match &result {
+            Ok(()) => tracing::info!(restart_required = ?self.restart_required, "the configuration was read again"),
+            Err(cause) => tracing::error!("the configuration was not changed, the last one stays in effect:\n{cause}"),
+        }
+        self.reload_error = result.as_ref().err().cloned();
+        self.tell_info();
+        self.tell_settings();
+        Ok(result.map(|()| json!({ "restart_required": self.restart_required })))
+    }
+
+    /// Everything that can fail comes first, so that a configuration takes effect as a whole or not at all.
+    async fn apply(&mut self, sources: Sources, config: Config) -> Result<std::result::Result<(), String>> {
+        let next = self.with_what_was_set(&config);
+        let labeller = if next.model == self.live.model {
+            None
+        } else {
+            match self.load(next.model.clone(), &next).await {
+                Ok(labeller) => Some(labeller),
+                Err(cause) => return Ok(Err(cause)),
+            }
+        };
+        let before = std::mem::replace(&mut self.live, next);
+        let model = std::mem::replace(&mut self.live.model, before.model.clone());
+        if let Some(labeller) = labeller
+            && let Err(cause) = self.swap(labeller, model).await
+        {
+            self.live = before;
+            return Ok(Err(cause));
+        }
+        self.sources = sources;
+        self.file = config;
+        self.note_what_needs_a_restart();
+        if let Err(cause) = self.tell_rules() {
+            tracing::warn!(cause, "the rules for labels were not changed");
+        }
+        if before.camera != self.live.camera {
+            self.parts
+                .orders
+                .give(Order::Rotation(self.live.camera.rotation))
+                .map_err(|cause| Error::Failed(cause.into()))?;
+            if self.enabled {
+                self.parts.camera.stop().await?;
+                self.parts.camera.start(&self.live.camera)?;
+            }
+        }
+        self.reconnect_if_it_matters(&before).await;
+        Ok(Ok(()))
+    }
+
+    /// The file, but what was set while it ran stays set, unless the file has another opinion than before.
+    fn with_what_was_set(&self, file: &Config) -> Config {
+        let mut next = file.clone();
+        if file.model.name == self.file.model.name
+            && let Some(chosen) = file.models.iter().find(|model| model.name == self.live.model.name)
+        {
+            next.model = chosen.clone();
+        }
+        if file.labels.unknown_below == self.file.labels.unknown_below {
+            next.labels.unknown_below = self.live.labels.unknown_below;
+        }
+        next
+    }
+
+    fn note_what_needs_a_restart(&mut self) {
+        let (now, started) = (&self.live, &self.started);
+        let tables = [("log", now.log != started.log), ("stdout", now.stdout != started.stdout)];
+        self.restart_required = tables.into_iter().filter(|(_, differs)| *differs).map(|(table, _)| table).collect();
+    }
+
+    async fn reconnect_if_it_matters(&mut self, before: &Config) {
+        let of_the_broker = |config: &Config| {
+            (config.mqtt.clone(), config.device.clone(), config.homeassistant.clone(), config.publish_image)
+        };
+        let models = |config: &Config| config.models.iter().map(|model| model.name.clone()).collect::<Vec<_>>();
+        if of_the_broker(before) == of_the_broker(&self.live) && models(before) == models(&self.live) {
+            return;
+        }
+        self.pictures = None;
+        self.parts.hub.detach(pictures::NAME);
+        if let Some(broker) = self.broker.take() {
+            broker.leave(&self.live).await;
+        }
+        self.connect();
+    }
+}

@@ -1,0 +1,121 @@
+//! Notices that the configuration file was edited.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use tokio::sync::mpsc;
+
+/// Editors truncate, write in pieces, rename and touch; the file is read when it has been left alone for this long.
+const SETTLE: Duration = Duration::from_millis(250);
+
+/// An editor that never stops does not keep us from ever looking.
+const MOST_SETTLES: u32 = 20;
+
+/// Watches the file's directory, because most editors put a new file in the place of the old one.
+pub struct FileWatch {
+    changes: mpsc::Receiver<()>,
+    /// `None` where there is nothing to watch with.
+    _watcher: Option<RecommendedWatcher>,
+}
+
+impl FileWatch {
+    /// Without a watch (no inotify left) it says so in the log, and `SIGHUP` still works. A configuration that is no file
+    /// is not watched.
+    pub fn new(path: &Path) -> Self {
+        if !path.is_file() {
+            return Self { changes: mpsc::channel(1).1, _watcher: None };
+        }
+        // One waiting change is enough: the file is read as a whole.
+        let (sender, changes) = mpsc::channel(1);
+        let watcher = watch(path, sender).map_err(|error| {
+            tracing::warn!(file = %path.display(), %error, "cannot watch the configuration; after an edit, send SIGHUP");
+        });
+        Self { changes, _watcher: watcher.ok() }
+    }
+
+    /// Resolves when the file was changed and then left alone; never when there is no watch.
+    pub async fn changed(&mut self) {
+        if self.changes.recv().await.is_none() {
+            std::future::pending::<()>().await;
+        }
+        for _ in 0..MOST_SETTLES {
+            match tokio::time::timeout(SETTLE, self.changes.recv()).await {
+                Ok(Some(())) => {}
+                Ok(None) | Err(_) => return,
+            }
+        }
+    }
+}
+
+fn watch(path: &Path, sender: mpsc::Sender<()>) -> notify::Result<RecommendedWatcher> {
+    let path = std::path::absolute(path)?;
+    let directory = path.parent().unwrap_or(Path::new("/")).to_owned();
+    let name = path.file_name().map(PathBuf::from);
+    // What a link points to may change without an event under its own name.
+    let is_link = path.is_symlink();
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        let Ok(event) = event else { return };
+        let ours = is_link || event.paths.iter().any(|path| path.file_name() == name.as_deref().map(Path::as_os_str));
+        // Reading it, as we do ourselves, is no change.
+        if ours && !matches!(event.kind, EventKind::Access(_)) {
+            let _ = sender.try_send(());
+        }
+    })?;
+    watcher.watch(&directory, RecursiveMode::NonRecursive)?;
+    Ok(watcher)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    /// Whether a change is noticed; and then no second one.
+    async fn noticed(watch: &mut FileWatch) -> bool {
+        let noticed = tokio::time::timeout(Duration::from_secs(20), watch.changed()).await.is_ok();
+        noticed && tokio::time::timeout(Duration::from_millis(600), watch.changed()).await.is_err()
+    }
+
+    #[tokio::test]
+    async fn every_way_of_saving_a_file_is_noticed_once() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path().join("glimpsed.toml");
+        fs::write(&path, "").expect("writable");
+        let mut watch = FileWatch::new(&path);
+
+        fs::write(&path, "in = \"place\"").expect("writable");
+        assert!(noticed(&mut watch).await, "written in place");
+
+        let swap = directory.path().join(".glimpsed.toml.swp");
+        fs::write(&swap, "renamed = \"over\"").expect("writable");
+        fs::rename(&swap, &path).expect("renamed");
+        assert!(noticed(&mut watch).await, "renamed over");
+
+        fs::rename(&path, directory.path().join("glimpsed.toml~")).expect("renamed");
+        fs::write(&path, "backup = \"first\"").expect("writable");
+        assert!(noticed(&mut watch).await, "moved away and written anew");
+    }
+
+    #[tokio::test]
+    async fn other_files_and_reading_are_not_noticed() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path().join("glimpsed.toml");
+        fs::write(&path, "").expect("writable");
+        let mut watch = FileWatch::new(&path);
+        fs::write(directory.path().join("other.toml"), "").expect("writable");
+        fs::read(&path).expect("readable");
+        assert!(tokio::time::timeout(Duration::from_millis(700), watch.changed()).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn what_a_link_points_to_is_noticed_too() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path().join("glimpsed.toml");
+        fs::write(directory.path().join("one"), "1").expect("writable");
+        std::os::unix::fs::symlink("one", &path).expect("linked");
+        let mut watch = FileWatch::new(&path);
+        fs::write(directory.path().join("one"), "2").expect("writable");
+        assert!(noticed(&mut watch).await);
+    }
+}

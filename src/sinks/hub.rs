@@ -1,0 +1,90 @@
+//! Where every thread tells its events, and from where they go to all sinks.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::Sink;
+use crate::label::{Event, Subject};
+
+/// Shared by all threads. A sink never blocks, so neither does telling.
+#[derive(Clone, Default)]
+pub struct Hub(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    sinks: Vec<(&'static str, Box<dyn Sink>)>,
+    /// The newest event of each subject, for sinks that come later.
+    newest: Vec<(Subject, Event)>,
+}
+
+impl Hub {
+    pub fn publish(&self, event: &Event) {
+        let mut state = self.lock();
+        for (_, sink) in &mut state.sinks {
+            sink.publish(event);
+        }
+        if let Some((subject, lasting)) = event.lasting() {
+            match state.newest.iter_mut().find(|(known, _)| *known == subject) {
+                Some((_, newest)) => *newest = lasting,
+                None => state.newest.push((subject, lasting)),
+            }
+        }
+    }
+
+    /// Adds a sink, in the place of the one of the same name, and tells it how things are.
+    pub fn attach(&self, name: &'static str, mut sink: Box<dyn Sink>) {
+        let mut state = self.lock();
+        for (_, event) in &state.newest {
+            sink.publish(event);
+        }
+        state.sinks.retain(|(known, _)| *known != name);
+        state.sinks.push((name, sink));
+    }
+
+    pub fn detach(&self, name: &'static str) {
+        self.lock().sinks.retain(|(known, _)| *known != name);
+    }
+
+    /// Without a sink a thread that prints has nothing to wait for.
+    pub fn detach_all(&self) {
+        self.lock().sinks.clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A sink that panicked is as good as any other for the next event.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::label::CameraState::{Offline, Online};
+    use crate::label::tests_support::{frame, stable};
+    use crate::sinks::tests_support::Told;
+
+    #[test]
+    fn a_sink_that_comes_late_is_told_how_things_are_but_not_what_happened() {
+        let (hub, early, late) = (Hub::default(), Told::default(), Told::default());
+        hub.attach("early", Box::new(early.clone()));
+        for event in [
+            Event::Camera(Offline),
+            Event::Classified(frame(1, Some("cat"))),
+            Event::Changed { now: stable(Some("cat")), before: None },
+            Event::Camera(Online),
+        ] {
+            hub.publish(&event);
+        }
+        hub.attach("late", Box::new(late.clone()));
+        assert_eq!(early.events().len(), 4);
+        assert_eq!(late.events(), [Event::Camera(Online), Event::Heartbeat(stable(Some("cat")))]);
+    }
+
+    #[test]
+    fn a_sink_replaces_the_one_of_its_name() {
+        let (hub, old, new) = (Hub::default(), Told::default(), Told::default());
+        hub.attach("broker", Box::new(old.clone()));
+        hub.attach("broker", Box::new(new.clone()));
+        hub.publish(&Event::Camera(Online));
+        assert_eq!((old.events().len(), new.events().len()), (0, 1));
+    }
+}

@@ -1,0 +1,248 @@
+//! What Home Assistant is told, so that the device appears there by itself: one message with the device and its entities
+//! (<https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload>).
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::topics::{Key, Topics};
+use crate::control::HEALTH_EVERY;
+
+/// What the entities are made of.
+#[derive(Debug, Clone)]
+pub struct Device {
+    pub id: String,
+    pub name: String,
+    /// What the hardware is called.
+    pub board: String,
+    /// The models that can be selected.
+    pub models: Vec<String>,
+    pub heartbeat: Duration,
+    /// Whether there are pictures on `camera/image`.
+    pub pictures: bool,
+    /// Whether the board has a sensor.
+    pub temperature: bool,
+}
+
+/// A value that is this many heartbeats old has been lost; one lost message is not the end.
+const MISSED_BEATS: u32 = 3;
+
+/// What the label's attributes show. No times: each would be another row in Home Assistant's database.
+const ATTRIBUTES: &str = "{{ {'status': value_json.status, 'model': value_json.model.name, 'precision': \
+     value_json.model.precision, 'top': value_json.top} | tojson }}";
+
+/// The discovery message.
+pub fn payload(device: &Device, topics: &Topics) -> String {
+    let components: Map<String, Value> = components(device, topics)
+        .into_iter()
+        .map(|(key, mut component)| {
+            component["unique_id"] = format!("glimpsed_{}_{key}", device.id).into();
+            let platform = component["platform"].as_str().unwrap_or_default();
+            component["default_entity_id"] =
+                format!("{platform}.{}_{key}", device.id.to_lowercase().replace('-', "_")).into();
+            (key.to_owned(), component)
+        })
+        .collect();
+    json!({
+        "device": {
+            "identifiers": [format!("glimpsed_{}", device.id)],
+            "name": device.name,
+            "manufacturer": "glimpsed",
+            "model": device.board,
+            "sw_version": env!("CARGO_PKG_VERSION"),
+        },
+        "origin": { "name": "glimpsed", "sw_version": env!("CARGO_PKG_VERSION") },
+        "components": components,
+    })
+    .to_string()
+}
+
+fn components(device: &Device, topics: &Topics) -> Vec<(&'static str, Value)> {
+    let daemon = json!([{ "topic": topics.status }]);
+    // What the camera shows is known only while it shows something.
+    let camera = json!([{ "topic": topics.status }, { "topic": topics.camera_status }]);
+    let expire_after = |every: Duration| (every * MISSED_BEATS).as_secs();
+    let state_expires = expire_after(device.heartbeat.max(Duration::from_secs(1)));
+    let health_expires = expire_after(HEALTH_EVERY);
+    let mut components = vec![
+        (
+            "label",
+            json!({
+                "platform": "sensor",
+                "name": "Label",
+                "icon": "mdi:eye",
+                "state_topic": topics.state,
+                "value_template": "{{ value_json.label or value_json.status }}",
+                "json_attributes_topic": topics.state,
+                "json_attributes_template": ATTRIBUTES,
+                "expire_after": state_expires,
+                "availability": camera,
+                "availability_mode": "all",
+            }),
+        ),
+        (
+            "confidence",
+            json!({
+                "platform": "sensor",
+                "name": "Confidence",
+                "icon": "mdi:percent",
+                "state_topic": topics.state,
+                "value_template": "{{ (value_json.confidence * 100) | round(1) }}",
+                "unit_of_measurement": "%",
+                "state_class": "measurement",
+                "expire_after": state_expires,
+                "availability": camera,
+                "availability_mode": "all",
+            }),
+        ),
+        (
+            "change",
+            json!({
+                "platform": "event",
+                "name": "Label change",
+                "icon": "mdi:eye-refresh",
+                "state_topic": topics.event,
+                "event_types": ["label_changed"],
+                "availability": camera,
+                "availability_mode": "all",
+            }),
+        ),
+        (
+            "fps",
+            json!({
+                "platform": "sensor",
+                "name": "Frames a second",
+                "icon": "mdi:speedometer",
+                "state_topic": topics.health,
+                "value_template": "{{ value_json.fps }}",
+                "unit_of_measurement": "fps",
+                "state_class": "measurement",
+                "entity_category": "diagnostic",
+                "expire_after": health_expires,
+                "availability": camera,
+                "availability_mode": "all",
+            }),
+        ),
+        (
+            "camera",
+            json!({
+                "platform": "binary_sensor",
+                "name": "Camera",
+                "device_class": "connectivity",
+                "state_topic": topics.camera_status,
+                "payload_on": "online",
+                "payload_off": "offline",
+                // Switched off is off, too.
+                "value_template": "{{ 'online' if value == 'online' else 'offline' }}",
+                "entity_category": "diagnostic",
+                "availability": daemon,
+            }),
+        ),
+        // The one entity that is there to say that the others are not.
+        (
+            "connectivity",
+            json!({
+                "platform": "binary_sensor",
+                "name": "Connection",
+                "device_class": "connectivity",
+                "state_topic": topics.status,
+                "payload_on": "online",
+                "payload_off": "offline",
+                "entity_category": "diagnostic",
+            }),
+        ),
+        (
+            "enabled",
+            json!({
+                "platform": "switch",
+                "name": "Look",
+                "icon": "mdi:cctv",
+                "command_topic": topics.set(Key::Enabled),
+                "state_topic": topics.setting(Key::Enabled),
+                "availability": daemon,
+            }),
+        ),
+        (
+            "model",
+            json!({
+                "platform": "select",
+                "name": "Model",
+                "icon": "mdi:brain",
+                "command_topic": topics.set(Key::Model),
+                "state_topic": topics.setting(Key::Model),
+                "options": device.models,
+                "entity_category": "config",
+                "availability": daemon,
+            }),
+        ),
+        (
+            "threshold",
+            json!({
+                "platform": "number",
+                "name": "Unknown below",
+                "icon": "mdi:tune",
+                "command_topic": topics.set(Key::Threshold),
+                "state_topic": topics.setting(Key::Threshold),
+                "min": 0,
+                "max": 1,
+                "step": 0.01,
+                "mode": "slider",
+                "entity_category": "config",
+                "availability": daemon,
+            }),
+        ),
+        (
+            "restart",
+            json!({
+                "platform": "button",
+                "name": "Restart",
+                "device_class": "restart",
+                "command_topic": topics.request("restart"),
+                "entity_category": "config",
+                "availability": daemon,
+            }),
+        ),
+    ];
+    if device.temperature {
+        components.push((
+            "temperature",
+            json!({
+                "platform": "sensor",
+                "name": "Temperature",
+                "device_class": "temperature",
+                "state_topic": topics.health,
+                "value_template": "{{ value_json.temperature_c }}",
+                "unit_of_measurement": "°C",
+                "state_class": "measurement",
+                "entity_category": "diagnostic",
+                "expire_after": health_expires,
+                "availability": daemon,
+            }),
+        ));
+    }
+    if device.pictures {
+        components.push((
+            "image",
+            json!({
+                "platform": "image",
+                "name": "Picture",
+                "image_topic": topics.camera_image,
+                "content_type": "image/jpeg",
+                "availability": camera,
+                "availability_mode": "all",
+            }),
+        ));
+        components.push((
+            "snapshot",
+            json!({
+                "platform": "button",
+                "name": "Take a picture",
+                "icon": "mdi:camera",
+                "command_topic": topics.request("snapshot"),
+                "availability": camera,
+                "availability_mode": "all",
+            }),
+        ));
+    }
+    components
+}

@@ -1,0 +1,321 @@
+//! All that one configured broker needs: the sink, the connection, and the attention to what comes from there.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::future::{Future, pending};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use super::discovery::{self, Device};
+use super::wishes::{Call, Wish, response, subscriptions, understand};
+use super::{Connection, Delivery, Inbox, Incoming, Key, Message, Monitor, MqttSink, NAME, Outbox, Topics, retained};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::control::command::{Answer, Command, Commands};
+use crate::shutdown::Shutdown;
+use crate::sinks::Hub;
+use crate::telemetry::health::Broker;
+
+/// Requests that wait while one is attended to; one more is answered with an error.
+const MAX_CALLS: usize = 16;
+
+/// After Home Assistant's start it is sent everything, at a random moment within these, as its documentation asks for.
+const AFTER_BIRTH: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
+
+/// For the goodbye to a broker that another one follows.
+const LEAVE_WITHIN: Duration = Duration::from_secs(2);
+
+/// What the daemon has to do with a broker.
+pub struct Link {
+    outbox: Arc<Outbox>,
+    monitor: Monitor,
+    topics: Topics,
+    discovery: Option<String>,
+    shutdown: Shutdown,
+    connection: JoinHandle<()>,
+    attention: JoinHandle<()>,
+}
+
+impl Link {
+    /// Connects to the broker that the configuration names, if it names one. Has to be called inside the asynchronous
+    /// runtime.
+    pub fn start(
+        config: &Config,
+        device: &Device,
+        commands: &Commands,
+        hub: &Hub,
+        clock: &Arc<dyn Clock>,
+    ) -> Option<Self> {
+        let settings = config.mqtt.as_ref()?;
+        let topics = Topics::new(&settings.base_topic, &device.id);
+        let prefix = config.homeassistant.clone();
+        let discovery = prefix.as_ref().map(|prefix| Topics::discovery(prefix, &device.id));
+        let outbox = Arc::new(Outbox::new(settings.buffer));
+        // Each session begins with these, in this order; what the hub knows follows.
+        outbox.push(retained(&topics.status, "online"));
+        if let Some(topic) = &discovery {
+            outbox.push(retained(topic, discovery::payload(device, &topics)));
+        }
+        let sink = MqttSink::new(outbox.clone(), topics.clone(), clock.clone(), settings.classification_interval);
+        hub.attach(NAME, Box::new(sink));
+        let (inbox, incoming) = Inbox::new(subscriptions(&topics, prefix.as_deref()));
+        let connection = Connection::new(settings.clone(), topics.clone(), outbox.clone(), inbox);
+        let (monitor, shutdown) = (connection.monitor(), Shutdown::new());
+        let attention = Attention::new(topics.clone(), prefix, outbox.clone(), commands.clone());
+        Some(Self {
+            outbox,
+            monitor,
+            topics,
+            discovery,
+            connection: tokio::spawn(connection.run(shutdown.clone())),
+            attention: tokio::spawn(attention.run(incoming)),
+            shutdown,
+        })
+    }
+
+    pub fn counters(&self) -> Broker {
+        let counters = self.monitor.counters();
+        let all = |tally: super::outbox::Tally| tally.live + tally.latest + tally.event;
+        Broker {
+            connects: counters.connects,
+            published: all(counters.published),
+            dropped: all(counters.dropped),
+            refused_commands: counters.refused,
+        }
+    }
+
+    /// Says goodbye.
+    pub async fn stop(self, deadline: Instant) {
+        self.attention.abort();
+        self.shutdown.trigger();
+        if timeout_at(deadline, self.connection).await.is_err() {
+            tracing::warn!("the broker's connection did not end in time");
+        }
+    }
+
+    /// Says goodbye before another link follows, and takes away what that one will not keep up to date.
+    pub async fn leave(self, next: &Config) {
+        let next_topics = next.mqtt.as_ref().map(|mqtt| Topics::new(&mqtt.base_topic, &next.device.id));
+        let next_discovery = next.homeassistant.as_ref().map(|prefix| Topics::discovery(prefix, &next.device.id));
+        if let Some(topic) = &self.discovery
+            && (next_discovery.as_ref() != Some(topic) || next_topics.is_none())
+        {
+            self.outbox.push(retained(topic, Vec::new()));
+        }
+        if next_topics.as_ref() != Some(&self.topics) {
+            for topic in self.topics.retained().filter(|topic| *topic != self.topics.status) {
+                self.outbox.push(retained(&topic, Vec::new()));
+            }
+        }
+        self.stop(Instant::now() + LEAVE_WITHIN).await;
+    }
+}
+
+/// What is being done, and whom it is for.
+type Job = Pin<Box<dyn Future<Output = (Option<Call>, Answer)> + Send>>;
+
+/// Attends to what arrives: at once, so that nothing piles up; one wish is fulfilled after another.
+struct Attention {
+    topics: Topics,
+    discovery_prefix: Option<String>,
+    outbox: Arc<Outbox>,
+    commands: Commands,
+    /// Of ten thousand values for one key only the newest counts.
+    sets: BTreeMap<Key, Command>,
+    calls: VecDeque<Call>,
+    job: Option<Job>,
+    /// When Home Assistant, which has just started, is sent everything.
+    repeat_at: Option<Instant>,
+    refused: u64,
+}
+
+impl Attention {
+    fn new(topics: Topics, discovery_prefix: Option<String>, outbox: Arc<Outbox>, commands: Commands) -> Self {
+        let (sets, calls) = (BTreeMap::new(), VecDeque::new());
+        Self { topics, discovery_prefix, outbox, commands, sets, calls, job: None, repeat_at: None, refused: 0 }
+    }
+
+    async fn run(mut self, mut incoming: mpsc::Receiver<Incoming>) {
+        loop {
+            self.begin_next();
+            tokio::select! {
+                message = incoming.recv() => match message {
+                    Some(message) => self.note(&message),
+                    None => return,
+                },
+                (call, answer) = finished(&mut self.job) => {
+                    self.job = None;
+                    if let Some(call) = call {
+                        self.respond(&call, &answer);
+                    }
+                }
+                () = due(self.repeat_at) => {
+                    self.repeat_at = None;
+                    self.outbox.repeat();
+                }
+            }
+        }
+    }
+
+    fn note(&mut self, message: &Incoming) {
+        let Incoming { topic, payload, retained } = message;
+        match understand(&self.topics, self.discovery_prefix.as_deref(), topic, payload, *retained) {
+            Ok(None) => {}
+            Ok(Some(Wish::Set(key, command))) => drop(self.sets.insert(key, command)),
+            Ok(Some(Wish::Request(call))) if self.calls.len() >= MAX_CALLS => {
+                self.respond(&call, &Err(format!("busy: {MAX_CALLS} requests wait already")));
+            }
+            Ok(Some(Wish::Request(call))) => self.calls.push_back(call),
+            Ok(Some(Wish::HomeAssistantStarted)) => {
+                let (soonest, latest) = AFTER_BIRTH;
+                let wait = soonest + (latest - soonest).mul_f64(fastrand::f64());
+                self.repeat_at.get_or_insert(Instant::now() + wait);
+            }
+            Err(cause) => {
+                self.refused += 1;
+                // Whoever sends garbage all night must not fill the journal.
+                if self.refused.is_power_of_two() {
+                    tracing::warn!(topic, refused = self.refused, "the message {cause}");
+                }
+            }
+        }
+    }
+
+    /// Settings first: they are few, and a request should find them in effect.
+    fn begin_next(&mut self) {
+        if self.job.is_some() {
+            return;
+        }
+        let commands = self.commands.clone();
+        if let Some((_, command)) = self.sets.pop_first() {
+            self.job = Some(Box::pin(async move { (None, commands.ask(command).await) }));
+        } else if let Some(call) = self.calls.pop_front() {
+            self.job = Some(Box::pin(async move {
+                let answer = match call.command.clone() {
+                    Ok(command) => commands.ask(command).await,
+                    Err(cause) => Err(cause),
+                };
+                (Some(call), answer)
+            }));
+        }
+    }
+
+    fn respond(&self, call: &Call, answer: &Answer) {
+        self.outbox.push(Message {
+            topic: self.topics.response(call.name),
+            payload: response(answer, call.transaction.as_ref()).into(),
+            delivery: Delivery::Event,
+            retain: false,
+        });
+    }
+}
+
+async fn finished(job: &mut Option<Job>) -> (Option<Call>, Answer) {
+    match job {
+        Some(job) => job.await,
+        None => pending().await,
+    }
+}
+
+async fn due(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::command::Request;
+
+    struct Bench {
+        sender: mpsc::Sender<Incoming>,
+        requests: mpsc::Receiver<Request>,
+        outbox: Arc<Outbox>,
+        _task: JoinHandle<()>,
+    }
+
+    fn bench() -> Bench {
+        let (commands, requests) = Commands::new();
+        let outbox = Arc::new(Outbox::new(100));
+        let (sender, receiver) = mpsc::channel(64);
+        let topics = Topics::new("glimpsed", "shelf");
+        let attention = Attention::new(topics, Some("homeassistant".into()), outbox.clone(), commands);
+        Bench { sender, requests, outbox, _task: tokio::spawn(attention.run(receiver)) }
+    }
+
+    impl Bench {
+        async fn send(&self, topic: &str, payload: &str) {
+            let incoming = Incoming { topic: topic.into(), payload: payload.into(), retained: false };
+            self.sender.send(incoming).await.expect("it listens");
+        }
+
+        fn sent(&self) -> Vec<Message> {
+            std::iter::from_fn(|| self.outbox.take()).map(|(_, message)| message).collect()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_a_flood_of_settings_the_newest_is_acted_upon_and_few_others() {
+        let mut bench = bench();
+        for number in 0..10_000 {
+            bench.send("glimpsed/shelf/threshold/set", &format!("{}", f64::from(number) / 10_000.0)).await;
+        }
+        let mut seen = Vec::new();
+        while let Ok(Some(request)) = tokio::time::timeout(Duration::from_secs(1), bench.requests.recv()).await {
+            seen.push(request.command);
+            request.reply.send(Ok(serde_json::Value::Null)).expect("it waits");
+        }
+        assert_eq!(seen.last(), Some(&Command::Threshold(0.9999)));
+        assert!(seen.len() < 5, "{}", seen.len());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_beyond_the_queue_are_answered_with_an_error_and_none_is_forgotten() {
+        let mut bench = bench();
+        bench.outbox.connected();
+        for number in 0..40 {
+            bench.send("glimpsed/shelf/request/health", &format!(r#"{{"transaction": {number}}}"#)).await;
+        }
+        while let Ok(Some(request)) = tokio::time::timeout(Duration::from_secs(1), bench.requests.recv()).await {
+            request.reply.send(Ok(serde_json::Value::Null)).expect("it waits");
+        }
+        let responses: Vec<serde_json::Value> =
+            bench.sent().iter().map(|message| serde_json::from_slice(&message.payload).expect("JSON")).collect();
+        let mut transactions: Vec<_> =
+            responses.iter().map(|one| one["transaction"].as_u64().expect("a number")).collect();
+        transactions.sort_unstable();
+        assert_eq!(transactions, (0..40).collect::<Vec<u64>>());
+        let busy = responses.iter().filter(|one| one["status"] == "error").count();
+        assert_eq!(busy, 40 - MAX_CALLS - 1, "one is attended to, the rest waits");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn home_assistant_is_sent_everything_once_some_seconds_after_its_start() {
+        let bench = bench();
+        bench.outbox.push(retained("glimpsed/shelf/state", "cat"));
+        bench.outbox.connected();
+        bench.sent();
+        let started = Instant::now();
+        bench.send("homeassistant/status", "online").await;
+        bench.send("homeassistant/status", "online").await;
+        tokio::time::sleep(Duration::from_millis(990)).await;
+        assert!(bench.sent().is_empty(), "not at once");
+        loop {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let sent = bench.sent();
+            if !sent.is_empty() {
+                assert_eq!(sent.len(), 1);
+                break;
+            }
+            assert!(started.elapsed() < Duration::from_secs(11));
+        }
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        assert!(bench.sent().is_empty(), "once");
+    }
+}

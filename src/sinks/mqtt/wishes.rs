@@ -1,0 +1,239 @@
+//! From what arrives on the subscribed topics to what is wanted of the daemon. Anyone may send anything here.
+
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::topics::{Key, Topics};
+use crate::control::command::{Answer, Command};
+
+/// A payload is a word, a number, or a small object.
+const MAX_BYTES: usize = 4096;
+
+/// A transaction id is somebody's counter or UUID.
+const MAX_TRANSACTION_BYTES: usize = 256;
+
+/// What a message asks for.
+#[derive(Debug, PartialEq)]
+pub enum Wish {
+    /// A value for a key; only the newest of each counts.
+    Set(Key, Command),
+    Request(Call),
+    /// Home Assistant has started and knows nothing yet.
+    HomeAssistantStarted,
+}
+
+/// A request with its answer's address.
+#[derive(Debug, PartialEq)]
+pub struct Call {
+    pub name: &'static str,
+    /// What is wanted; or what is wrong with the request, which is the answer then.
+    pub command: Result<Command, String>,
+    /// Given back with the answer, whatever it is.
+    pub transaction: Option<Value>,
+}
+
+/// What a request may hold; an empty payload does, too.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct RequestPayload {
+    transaction: Option<Value>,
+}
+
+/// The names of the requests.
+pub static REQUESTS: LazyLock<Vec<(&'static str, Command)>> = LazyLock::new(|| {
+    vec![
+        ("restart", Command::Restart),
+        ("reload", Command::Reload),
+        ("snapshot", Command::Snapshot),
+        ("health", Command::Health),
+    ]
+});
+
+/// Everything that is listened to.
+pub fn subscriptions(topics: &Topics, discovery_prefix: Option<&str>) -> Vec<String> {
+    let sets = Key::ALL.into_iter().map(|key| topics.set(key));
+    let requests = REQUESTS.iter().map(|(name, _)| topics.request(name));
+    sets.chain(requests).chain(discovery_prefix.map(Topics::birth)).collect()
+}
+
+/// `None` for a message that asks for nothing.
+///
+/// # Errors
+/// What is wrong with it, for the log.
+pub fn understand(
+    topics: &Topics,
+    discovery_prefix: Option<&str>,
+    topic: &str,
+    payload: &[u8],
+    retained: bool,
+) -> Result<Option<Wish>, String> {
+    if discovery_prefix.is_some_and(|prefix| topic == Topics::birth(prefix)) {
+        // A retained birth message is from before this connection, after which everything is sent anyway.
+        return Ok((payload == b"online" && !retained).then_some(Wish::HomeAssistantStarted));
+    }
+    let Some(below) = topics.below(topic) else { return Ok(None) };
+    if retained {
+        return Err("is retained, and a command that is repeated for ever is not acted upon; publish it without".into());
+    }
+    if payload.len() > MAX_BYTES {
+        return Err(format!("has {} bytes; a command has at most {MAX_BYTES}", payload.len()));
+    }
+    let text = std::str::from_utf8(payload).map_err(|_| "is not UTF-8")?.trim();
+    if let Some(key) = Key::ALL.into_iter().find(|key| below.strip_suffix("/set") == Some(key.name())) {
+        return set(key, text).map(|command| Some(Wish::Set(key, command)));
+    }
+    let Some((name, command)) = REQUESTS.iter().find(|(name, _)| below.strip_prefix("request/") == Some(name)) else {
+        return Ok(None);
+    };
+    let (command, transaction) = match request(text) {
+        Ok(transaction) => (Ok(command.clone()), transaction),
+        Err(cause) => (Err(cause), None),
+    };
+    Ok(Some(Wish::Request(Call { name, command, transaction })))
+}
+
+fn set(key: Key, text: &str) -> Result<Command, String> {
+    match key {
+        Key::Enabled => match text.to_ascii_lowercase().as_str() {
+            "on" | "true" | "1" => Ok(Command::Enable(true)),
+            "off" | "false" | "0" => Ok(Command::Enable(false)),
+            _ => Err(format!("is {text:?}, not ON or OFF")),
+        },
+        Key::Model if text.is_empty() => Err("is empty, not the name of a model".into()),
+        Key::Model => Ok(Command::Model(text.to_owned())),
+        Key::Threshold => match text.parse::<f32>() {
+            Ok(threshold) if (0.0..=1.0).contains(&threshold) => Ok(Command::Threshold(threshold)),
+            _ => Err(format!("is {text:?}, not a number from 0 to 1")),
+        },
+    }
+}
+
+/// The transaction id, if there is one. A button of Home Assistant sends a word that means nothing.
+fn request(text: &str) -> Result<Option<Value>, String> {
+    if !text.starts_with('{') {
+        return Ok(None);
+    }
+    let payload: RequestPayload =
+        serde_json::from_str(text).map_err(|error| format!("the request is wrong: {error}"))?;
+    match &payload.transaction {
+        Some(id) if id.to_string().len() > MAX_TRANSACTION_BYTES => {
+            Err(format!("the transaction id has more than {MAX_TRANSACTION_BYTES} bytes"))
+        }
+        _ => Ok(payload.transaction),
+    }
+}
+
+/// `{"status": "ok" | "error", "data", "error"?, "transaction"?}`.
+pub fn response(answer: &Answer, transaction: Option<&Value>) -> String {
+    let mut response = match answer {
+        Ok(data) => serde_json::json!({ "status": "ok", "data": data }),
+        Err(cause) => serde_json::json!({ "status": "error", "data": null, "error": cause }),
+    };
+    if let Some(transaction) = transaction {
+        response["transaction"] = transaction.clone();
+    }
+    response.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn topics() -> Topics {
+        Topics::new("home/glimpsed", "shelf")
+    }
+
+    fn ask(topic: &str, payload: &str) -> Result<Option<Wish>, String> {
+        understand(&topics(), Some("homeassistant"), topic, payload.as_bytes(), false)
+    }
+
+    #[test]
+    fn settings_are_understood_as_people_and_programs_write_them() {
+        let set = |key: &str, payload: &str| match ask(&format!("home/glimpsed/shelf/{key}/set"), payload) {
+            Ok(Some(Wish::Set(_, command))) => Ok(command),
+            Err(cause) => Err(cause),
+            other => panic!("{other:?}"),
+        };
+        for (payload, expected) in [("ON", true), ("off", false), ("true", true), (" 0\n", false)] {
+            assert_eq!(set("enabled", payload), Ok(Command::Enable(expected)), "{payload}");
+        }
+        assert_eq!(set("model", "mobilenet-v2"), Ok(Command::Model("mobilenet-v2".into())));
+        assert_eq!(set("threshold", "0.35"), Ok(Command::Threshold(0.35)));
+        for (key, wrong) in
+            [("enabled", "maybe"), ("model", ""), ("threshold", "1.5"), ("threshold", "NaN"), ("threshold", "-0.1")]
+        {
+            assert!(set(key, wrong).is_err(), "{key} {wrong}");
+        }
+    }
+
+    #[test]
+    fn a_request_gives_its_transaction_back_even_with_an_error() {
+        let Ok(Some(Wish::Request(call))) = ask("home/glimpsed/shelf/request/health", r#"{"transaction": 7}"#) else {
+            panic!("a request");
+        };
+        assert_eq!((call.name, call.command), ("health", Ok(Command::Health)));
+        let response: Value =
+            serde_json::from_str(&response(&Err("no".into()), call.transaction.as_ref())).expect("JSON");
+        assert_eq!(response, json!({ "status": "error", "data": null, "error": "no", "transaction": 7 }));
+    }
+
+    #[test]
+    fn a_button_that_sends_a_word_is_a_request() {
+        for payload in ["", "PRESS", "{}"] {
+            let wish = ask("home/glimpsed/shelf/request/restart", payload);
+            let Ok(Some(Wish::Request(call))) = wish else { panic!("{payload}: {wish:?}") };
+            assert_eq!(call.command, Ok(Command::Restart));
+        }
+    }
+
+    #[test]
+    fn a_request_that_is_no_json_is_answered_with_what_is_wrong() {
+        for payload in ["{", r#"{"unknown": 1}"#, &format!(r#"{{"transaction": {:?}}}"#, "x".repeat(300))] {
+            let Ok(Some(Wish::Request(call))) = ask("home/glimpsed/shelf/request/reload", payload) else {
+                panic!("{payload}")
+            };
+            assert!(call.command.is_err(), "{payload}");
+        }
+    }
+
+    #[test]
+    fn a_retained_command_is_refused_and_a_retained_birth_is_nothing_new() {
+        let retained = |topic| understand(&topics(), Some("homeassistant"), topic, b"online", true);
+        assert!(retained("home/glimpsed/shelf/model/set").is_err());
+        assert!(retained("home/glimpsed/shelf/request/restart").is_err());
+        assert_eq!(retained("homeassistant/status"), Ok(None));
+        assert_eq!(ask("homeassistant/status", "online"), Ok(Some(Wish::HomeAssistantStarted)));
+        assert_eq!(ask("homeassistant/status", "offline"), Ok(None));
+    }
+
+    #[test]
+    fn everything_that_is_listened_to_is_understood() {
+        let topics = topics();
+        for topic in subscriptions(&topics, Some("homeassistant")) {
+            let payload = if topic.ends_with("threshold/set") { "0.5" } else { "on" };
+            let wish = ask(&topic, payload);
+            assert!(topic == "homeassistant/status" || matches!(wish, Ok(Some(_))), "{topic}: {wish:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_is_sent_makes_it_panic(
+            key in "(enabled|model|threshold|request/(restart|health|x)|)(/set)?", payload in proptest::collection::vec(any::<u8>(), 0..80),
+            retained in any::<bool>(),
+        ) {
+            let _ = understand(&topics(), None, &format!("home/glimpsed/shelf/{key}"), &payload, retained);
+        }
+
+        #[test]
+        fn what_is_accepted_as_a_threshold_is_one(text in "[-+0-9.eEinfaN]{0,8}") {
+            if let Ok(Command::Threshold(threshold)) = set(Key::Threshold, &text) {
+                prop_assert!((0.0..=1.0).contains(&threshold));
+            }
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! A picture with its labels drawn in.
+
+use font8x8::UnicodeFonts;
+use image::codecs::jpeg::JpegEncoder;
+use image::{ExtendedColorType, ImageEncoder};
+
+use super::payload::status_name;
+use crate::label::{Classification, Status};
+use crate::preprocess::decode::RgbImage;
+
+/// Good enough to look at; a 640x480 picture takes some 60 kB.
+const QUALITY: u8 = 80;
+
+/// Of a letter in the font, in pixels.
+const LETTER: usize = 8;
+
+/// This many letters fit across the picture, whatever its size.
+const LETTERS_ACROSS: usize = 40;
+
+const INK: [u8; 3] = [255, 255, 255];
+
+/// What is behind the letters keeps this fraction of its light.
+const DIMMED: (u16, u16) = (1, 4);
+
+/// The JPEG file.
+///
+/// # Errors
+/// A picture that no JPEG file can hold: it has a side of more than 65535 pixels.
+pub fn jpeg(mut picture: RgbImage, answer: &Classification) -> Result<Vec<u8>, String> {
+    draw(&mut picture, &lines(answer));
+    let (Ok(width), Ok(height)) = (u16::try_from(picture.width), u16::try_from(picture.height)) else {
+        return Err(format!("{}x{} pixels are too many for a JPEG file", picture.width, picture.height));
+    };
+    let mut bytes = Vec::new();
+    JpegEncoder::new_with_quality(&mut bytes, QUALITY)
+        .write_image(&picture.pixels, width.into(), height.into(), ExtendedColorType::Rgb8)
+        .map_err(|error| error.to_string())?;
+    Ok(bytes)
+}
+
+fn lines(answer: &Classification) -> Vec<String> {
+    let unsure = (answer.status != Status::Known).then(|| status_name(answer.status).to_owned());
+    let top = answer.top.iter().map(|ranked| format!("{:>3.0} % {}", 100.0 * ranked.confidence, ranked.label));
+    unsure.into_iter().chain(top).collect()
+}
+
+/// Writes the lines into the lower left corner, on a dimmed ground. What does not fit is cut off.
+fn draw(picture: &mut RgbImage, lines: &[String]) {
+    let scale = (picture.width / (LETTERS_ACROSS * LETTER)).max(1);
+    let step = LETTER * scale;
+    let height = (lines.len() * (step + scale) + 2 * scale).min(picture.height);
+    let top = picture.height - height;
+    let row_bytes = picture.width * 3;
+    for byte in picture.pixels.iter_mut().skip(top * row_bytes) {
+        *byte = (u16::from(*byte) * DIMMED.0 / DIMMED.1) as u8;
+    }
+    for (number, line) in lines.iter().enumerate() {
+        let y = top + scale + number * (step + scale);
+        for (column, letter) in line.chars().enumerate() {
+            let Some(bitmap) = font8x8::BASIC_FONTS.get(letter).or_else(|| font8x8::LATIN_FONTS.get(letter)) else {
+                continue;
+            };
+            stamp(picture, &bitmap, (scale + column * step, y), scale);
+        }
+    }
+}
+
+fn stamp(picture: &mut RgbImage, bitmap: &[u8; LETTER], (left, top): (usize, usize), scale: usize) {
+    for y in 0..LETTER * scale {
+        for x in 0..LETTER * scale {
+            let lit = bitmap[y / scale] >> (x / scale) & 1 == 1;
+            let inside = left + x < picture.width && top + y < picture.height;
+            if lit && inside {
+                let at = ((top + y) * picture.width + left + x) * 3;
+                picture.pixels[at..at + 3].copy_from_slice(&INK);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::label::tests_support::frame;
+    use proptest::prelude::*;
+
+    fn grey(width: usize, height: usize) -> RgbImage {
+        RgbImage { width, height, pixels: vec![200; width * height * 3] }
+    }
+
+    #[test]
+    fn labels_stand_in_the_lower_part_and_the_rest_is_untouched() {
+        let mut picture = grey(640, 480);
+        draw(&mut picture, &lines(&frame(1, Some("tabby"))));
+        let rows: Vec<&[u8]> = picture.pixels.chunks(640 * 3).collect();
+        assert!(rows[..450].iter().all(|row| row.iter().all(|&byte| byte == 200)));
+        let below: Vec<u8> = rows[460..].concat();
+        assert!(below.contains(&255) && below.contains(&50) && !below.contains(&200));
+    }
+
+    #[test]
+    fn the_file_is_a_jpeg_of_the_same_size() {
+        let bytes = jpeg(grey(64, 48), &frame(1, None)).expect("a JPEG");
+        let decoded = image::load_from_memory_with_format(&bytes, image::ImageFormat::Jpeg).expect("a picture");
+        assert_eq!((decoded.width(), decoded.height()), (64, 48));
+        assert!(jpeg(grey(65_536, 1), &frame(1, None)).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_label_fits_any_picture_or_is_cut_off(
+            width in 1usize..400, height in 1usize..60, lines in proptest::collection::vec("\\PC{0,60}", 0..5)
+        ) {
+            draw(&mut grey(width, height), &lines);
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The board: what it is, how warm it is, whether it is throttled. Read from files below a root, which tests replace.
+
+use std::path::{Path, PathBuf};
+
+use crate::bounded;
+
+/// A line of sysfs or procfs.
+const MAX_BYTES: u64 = 4096;
+
+/// Thermal zones of a board; a Jetson has about ten.
+const MAX_ZONES: usize = 64;
+
+/// Where the kernel tells of the hardware.
+#[derive(Debug, Clone)]
+pub struct Board {
+    root: PathBuf,
+}
+
+impl Default for Board {
+    fn default() -> Self {
+        Self { root: PathBuf::from("/") }
+    }
+}
+
+impl Board {
+    /// The board whose `sys` and `proc` lie below `root`.
+    pub fn below(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    /// `Raspberry Pi 4 Model B Rev 1.4` from the device tree, else the processor architecture.
+    pub fn model(&self) -> String {
+        let model = self.text("proc/device-tree/model").unwrap_or_default();
+        match model.trim_end_matches('\0').trim() {
+            "" => std::env::consts::ARCH.to_owned(),
+            model => model.to_owned(),
+        }
+    }
+
+    /// The warmest thermal zone in degrees Celsius; `None` where there is no zone that can be read.
+    pub fn temperature(&self) -> Option<f64> {
+        let zones = self.directory("sys/class/thermal", "thermal_zone");
+        let millidegrees = zones.iter().filter_map(|zone| self.text(zone.join("temp"))?.trim().parse::<i32>().ok());
+        // Zones that are switched off read 0 or absurdly low (a Jetson's PMIC says 100 whatever happens, and is kept).
+        let warmest = millidegrees.filter(|temperature| (-40_000..=150_000).contains(temperature)).max()?;
+        Some(f64::from(warmest) / 1000.0)
+    }
+
+    /// Whether the supply is or was too weak since the last look: the alarm of the Raspberry Pi's `rpi_volt`
+    /// (drivers/hwmon/raspberrypi-hwmon.c of Linux). `None` on boards without it.
+    pub fn under_voltage(&self) -> Option<bool> {
+        let devices = self.directory("sys/class/hwmon", "hwmon");
+        let sensor = devices
+            .iter()
+            .find(|device| self.text(device.join("name")).is_some_and(|name| name.trim() == "rpi_volt"))?;
+        Some(self.text(sensor.join("in0_lcrit_alarm"))?.trim() == "1")
+    }
+
+    fn directory(&self, path: &str, prefix: &str) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(self.root.join(path)).into_iter().flatten().flatten();
+        let mut entries: Vec<PathBuf> = entries
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix))
+            .map(|entry| entry.path())
+            .take(MAX_ZONES)
+            .collect();
+        entries.sort();
+        entries
+    }
+
+    fn text(&self, path: impl AsRef<Path>) -> Option<String> {
+        bounded::read_text(&self.root.join(path), MAX_BYTES).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn board(files: &[(&str, &str)]) -> (tempfile::TempDir, Board) {
+        let root = tempfile::tempdir().expect("a temporary directory");
+        for (path, text) in files {
+            let path = root.path().join(path);
+            std::fs::create_dir_all(path.parent().expect("below the root")).expect("writable");
+            std::fs::write(path, text).expect("writable");
+        }
+        let board = Board::below(root.path());
+        (root, board)
+    }
+
+    #[test]
+    fn the_warmest_zone_counts_and_one_that_cannot_be_read_does_not() {
+        let (_root, board) = board(&[
+            ("sys/class/thermal/thermal_zone0/temp", "48312\n"),
+            ("sys/class/thermal/thermal_zone1/temp", "61000\n"),
+            ("sys/class/thermal/thermal_zone2/temp", "-256000\n"),
+            ("sys/class/thermal/thermal_zone3/temp", "what\n"),
+            ("sys/class/thermal/cooling_device0/temp", "99000\n"),
+        ]);
+        assert_eq!(board.temperature(), Some(61.0));
+    }
+
+    #[test]
+    fn a_board_without_sensors_says_nothing_and_is_named_by_its_architecture() {
+        let (_root, board) = board(&[]);
+        assert_eq!((board.temperature(), board.under_voltage()), (None, None));
+        assert_eq!(board.model(), std::env::consts::ARCH);
+    }
+
+    #[test]
+    fn a_raspberry_pi_says_its_name_and_when_its_supply_is_weak() {
+        let (root, board) = board(&[
+            ("proc/device-tree/model", "Raspberry Pi 4 Model B Rev 1.4\0"),
+            ("sys/class/hwmon/hwmon0/name", "cpu_thermal\n"),
+            ("sys/class/hwmon/hwmon1/name", "rpi_volt\n"),
+            ("sys/class/hwmon/hwmon1/in0_lcrit_alarm", "0\n"),
+        ]);
+        assert_eq!(board.model(), "Raspberry Pi 4 Model B Rev 1.4");
+        assert_eq!(board.under_voltage(), Some(false));
+        std::fs::write(root.path().join("sys/class/hwmon/hwmon1/in0_lcrit_alarm"), "1\n").expect("writable");
+        assert_eq!(board.under_voltage(), Some(true));
+    }
+}

@@ -1,0 +1,136 @@
+//! How the daemon is: numbers from all its parts, taken together now and then.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::board::Board;
+use crate::capture::supervisor;
+use crate::clock::Clock;
+use crate::frame::Frame;
+use crate::infer::worker;
+use crate::slot::Slot;
+
+/// One look at everything.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Health {
+    /// Since the daemon started.
+    pub uptime: Duration,
+    /// Of the warmest part of the board.
+    pub temperature_celsius: Option<f64>,
+    /// Whether the supply is too weak, so that the board slows itself down; `None` where it cannot say.
+    pub throttled: Option<bool>,
+    /// Frames labelled a second, since the look before this one.
+    pub fps: f64,
+    pub captured: u64,
+    pub labelled: u64,
+    /// Frames that could not be decoded or labelled.
+    pub failed: u64,
+    /// Frames that a newer one replaced before anyone looked at them.
+    pub overwritten: u64,
+    /// Frames that came broken from the camera.
+    pub damaged: u64,
+    pub reconnects: u64,
+    /// Resident memory of the process.
+    pub rss_bytes: Option<u64>,
+    /// `None` without a broker.
+    pub broker: Option<Broker>,
+}
+
+/// What happened on the way to the broker so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Broker {
+    pub connects: u64,
+    pub published: u64,
+    /// Messages thrown away because the queue was full.
+    pub dropped: u64,
+    /// Commands thrown away because too many came at once.
+    pub refused_commands: u64,
+}
+
+/// Takes the looks.
+pub struct Monitor {
+    pub board: Board,
+    pub clock: Arc<dyn Clock>,
+    pub slot: Arc<Slot<Frame>>,
+    pub captured: Arc<supervisor::Counters>,
+    pub labelled: Arc<worker::Counters>,
+    started: Duration,
+    /// When the rate was last computed, and how many frames had been labelled by then.
+    last: (Duration, u64),
+    fps: f64,
+}
+
+/// A rate over a shorter time would jump about.
+const SHORTEST_RATE: Duration = Duration::from_secs(1);
+
+impl Monitor {
+    pub fn new(
+        clock: Arc<dyn Clock>,
+        slot: Arc<Slot<Frame>>,
+        captured: Arc<supervisor::Counters>,
+        labelled: Arc<worker::Counters>,
+    ) -> Self {
+        let started = clock.now();
+        Self { board: Board::default(), clock, slot, captured, labelled, started, last: (started, 0), fps: 0.0 }
+    }
+
+    pub fn look(&mut self, broker: Option<Broker>) -> Health {
+        let now = self.clock.now();
+        let labelled = self.labelled.labelled.load(Ordering::Relaxed);
+        let time = now.saturating_sub(self.last.0);
+        if time >= SHORTEST_RATE {
+            self.fps = (labelled - self.last.1) as f64 / time.as_secs_f64();
+            self.last = (now, labelled);
+        }
+        Health {
+            uptime: now.saturating_sub(self.started),
+            temperature_celsius: self.board.temperature(),
+            throttled: self.board.under_voltage(),
+            fps: self.fps,
+            captured: self.captured.frames.load(Ordering::Relaxed),
+            labelled,
+            failed: self.labelled.failed.load(Ordering::Relaxed),
+            overwritten: self.slot.overwritten(),
+            damaged: self.captured.corrupt.load(Ordering::Relaxed),
+            reconnects: self.captured.reconnects.load(Ordering::Relaxed),
+            rss_bytes: resident_bytes(),
+            broker,
+        }
+    }
+}
+
+/// From `/proc/self/status`, in which Linux counts in kilobytes.
+fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::slot::WhenFull;
+
+    #[test]
+    fn frames_a_second_are_counted_between_two_looks_but_not_between_two_close_ones() {
+        let clock = ManualClock::default();
+        let labelled = Arc::<worker::Counters>::default();
+        let slot = Arc::new(Slot::new(WhenFull::Overwrite));
+        let mut monitor = Monitor::new(Arc::new(clock.clone()), slot, Arc::default(), labelled.clone());
+        labelled.labelled.fetch_add(50, Ordering::Relaxed);
+        clock.advance(Duration::from_secs(10));
+        assert_eq!(monitor.look(None).fps, 5.0);
+        labelled.labelled.fetch_add(50, Ordering::Relaxed);
+        clock.advance(Duration::from_millis(1));
+        assert_eq!(monitor.look(None).fps, 5.0);
+        assert_eq!(monitor.look(None).uptime, Duration::from_millis(10_001));
+    }
+
+    #[test]
+    fn a_process_knows_its_own_memory() {
+        assert!(resident_bytes().is_some_and(|bytes| bytes > 1 << 20));
+    }
+}

@@ -5,17 +5,19 @@
 //! only when the broker has acknowledged it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rumqttc::{
-    AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, Incoming, LastWill, MqttOptions, NetworkOptions,
-    Outgoing, QoS,
+    AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, Incoming as Packet, LastWill, MqttOptions,
+    NetworkOptions, Outgoing, Publish, QoS, SubAck, SubscribeFilter, SubscribeReasonCode,
 };
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::outbox::{Delivery, Message, Outbox};
+use super::MAX_PACKET_BYTES;
+use super::inbox::{Inbox, Incoming};
+use super::monitor::Monitor;
+use super::outbox::{Delivery, Message, Outbox, Ticket};
 use super::topics::Topics;
 use crate::backoff::Backoff;
 use crate::config::typed::Mqtt;
@@ -33,29 +35,19 @@ const NETWORK_TIMEOUT_S: u64 = 5;
 /// An acknowledgement that takes longer means that the session is dead.
 const ACK_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What the library accepts and sends; its own default of 10 KiB would cut a connection over a long payload.
-const MAX_PACKET_BYTES: usize = 1 << 20;
-
 /// On shutdown: for the acknowledgement of the message that is on its way.
 const LAST_ACK: Duration = Duration::from_millis(250);
 
 /// On shutdown: for what is queued and the `offline` behind it. The whole stop has two seconds.
 const FAREWELL: Duration = Duration::from_millis(750);
 
-/// What happened so far.
-#[derive(Debug, Default)]
-pub struct Counters {
-    pub connected: AtomicBool,
-    pub connects: AtomicU64,
-    pub published: AtomicU64,
-}
-
 /// Keeps a session with the broker until shutdown.
 pub struct Connection {
     settings: Mqtt,
     topics: Topics,
     outbox: Arc<Outbox>,
-    counters: Arc<Counters>,
+    inbox: Inbox,
+    monitor: Monitor,
 }
 
 /// Connects once, as the daemon would, and leaves again. Under a client id of its own: the broker would throw out a daemon
@@ -66,10 +58,11 @@ pub struct Connection {
 pub async fn probe(settings: &Mqtt) -> Result<(), String> {
     let mut settings = settings.clone();
     settings.client_id.push_str("-doctor");
-    let connection = Connection::new(settings, Topics::new("glimpsed", "doctor"), Arc::new(Outbox::new(1)));
+    let inbox = Inbox::new(Vec::new()).0;
+    let connection = Connection::new(settings, Topics::new("glimpsed", "doctor"), Arc::new(Outbox::new(1)), inbox);
     let (client, eventloop) = AsyncClient::new(connection.options(), 16);
     let mut wire = Wire::start(client, eventloop);
-    let session = wire.wait_for(Wanted::Session).await;
+    let session = connection.wait_for(&mut wire, Wanted::Session).await;
     if session.is_ok() {
         wire.disconnect().await;
     }
@@ -84,12 +77,14 @@ enum End {
 }
 
 impl Connection {
-    pub(super) fn new(settings: Mqtt, topics: Topics, outbox: Arc<Outbox>) -> Self {
-        Self { settings, topics, outbox, counters: Arc::default() }
+    pub fn new(settings: Mqtt, topics: Topics, outbox: Arc<Outbox>, inbox: Inbox) -> Self {
+        let monitor = Monitor::new(outbox.clone());
+        Self { settings, topics, outbox, inbox, monitor }
     }
 
-    pub fn counters(&self) -> Arc<Counters> {
-        self.counters.clone()
+    /// To be taken before [`run`](Self::run).
+    pub fn monitor(&self) -> Monitor {
+        self.monitor.clone()
     }
 
     /// Connects, and connects again after every loss; returns after shutdown, with `offline` published if there was a
@@ -100,9 +95,10 @@ impl Connection {
         loop {
             let started = Instant::now();
             let end = self.session(&shutdown).await;
-            self.counters.connected.store(false, Ordering::Relaxed);
+            self.monitor.ended();
             self.outbox.disconnected();
             let End::Lost(cause) = end else { return };
+            self.monitor.failed();
             if started.elapsed() >= GOOD_SESSION {
                 backoff.reset();
             }
@@ -131,7 +127,7 @@ impl Connection {
             // A message on its way may still be acknowledged, so that it is not sent twice.
             () = async { shutdown.wait().await; tokio::time::sleep(LAST_ACK).await } => End::Shutdown,
         };
-        if matches!(end, End::Shutdown) && self.counters.connected.load(Ordering::Relaxed) {
+        if matches!(end, End::Shutdown) && self.monitor.is_connected() {
             let farewell = timeout(FAREWELL, self.say_farewell(&mut wire)).await;
             if farewell.is_err() {
                 tracing::warn!("the broker did not acknowledge `offline` in time; its will says it instead");
@@ -143,27 +139,26 @@ impl Connection {
 
     /// Waits for the session, then sends what is in the outbox, one acknowledged message after another.
     async fn serve(&self, wire: &mut Wire, shutdown: &Shutdown) -> End {
-        if let Err(cause) = wire.wait_for(Wanted::Session).await {
+        if let Err(cause) = self.begin(wire).await {
             return End::Lost(self.explain(&cause));
         }
-        self.counters.connected.store(true, Ordering::Relaxed);
-        self.counters.connects.fetch_add(1, Ordering::Relaxed);
+        self.monitor.began();
         self.outbox.connected();
         tracing::info!(broker = %self.settings.broker, client_id = %self.settings.client_id, "connected to the broker");
-        let dropped = self.outbox.dropped();
+        let dropped = self.outbox.dropped().event;
         if dropped > 0 {
-            tracing::warn!(dropped, "messages were dropped while the broker was away (since start)");
+            tracing::warn!(dropped, "events were dropped while the broker was away (since start)");
         }
         loop {
-            while let Some(message) = self.outbox.pop() {
-                if let Err(cause) = self.send(wire, message).await {
+            while let Some((ticket, message)) = self.outbox.take() {
+                if let Err(cause) = self.send(wire, ticket, message).await {
                     return End::Lost(self.explain(&cause));
                 }
             }
             tokio::select! {
                 () = self.outbox.wait() => {}
                 () = shutdown.wait() => return End::Shutdown,
-                lost = wire.wait_for(Wanted::Nothing) => match lost {
+                lost = self.wait_for(wire, Wanted::Nothing) => match lost {
                     Ok(()) => {}
                     Err(cause) => return End::Lost(self.explain(&cause)),
                 },
@@ -171,22 +166,32 @@ impl Connection {
         }
     }
 
-    /// Sends one message; an acknowledged one goes back into the outbox unless the acknowledgement came.
-    async fn send(&self, wire: &mut Wire, message: Message) -> Result<(), Loss> {
-        let mut unsent = Unsent { outbox: &self.outbox, message: Some(message.clone()) };
-        wire.publish(&message)?;
-        if message.delivery == Delivery::Latest {
-            timeout(ACK_TIMEOUT, wire.wait_for(Wanted::Ack)).await.map_err(|_| Loss::NoAck)??;
+    /// The session, and what it is subscribed to.
+    async fn begin(&self, wire: &mut Wire) -> Result<(), Loss> {
+        self.wait_for(wire, Wanted::Session).await?;
+        if !self.inbox.subscriptions.is_empty() {
+            wire.subscribe(&self.inbox.subscriptions)?;
+            timeout(ACK_TIMEOUT, self.wait_for(wire, Wanted::SubAck)).await.map_err(|_| Loss::NoAck)??;
         }
-        unsent.message = None;
-        self.counters.published.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Sends one message; it leaves the outbox when its acknowledgement comes.
+    async fn send(&self, wire: &mut Wire, ticket: Ticket, message: Message) -> Result<(), Loss> {
+        let delivery = message.delivery;
+        wire.publish(message)?;
+        if delivery != Delivery::Live {
+            timeout(ACK_TIMEOUT, self.wait_for(wire, Wanted::Ack)).await.map_err(|_| Loss::NoAck)??;
+            self.outbox.acknowledge(ticket);
+        }
+        self.monitor.published(delivery);
         Ok(())
     }
 
     /// What is still queued, then `offline`, then a clean DISCONNECT, which makes the broker forget the will.
     async fn say_farewell(&self, wire: &mut Wire) {
-        while let Some(message) = self.outbox.pop() {
-            if self.send(wire, message).await.is_err() {
+        while let Some((ticket, message)) = self.outbox.take() {
+            if self.send(wire, ticket, message).await.is_err() {
                 return;
             }
         }
@@ -196,8 +201,48 @@ impl Connection {
             delivery: Delivery::Latest,
             retain: true,
         };
-        if wire.publish(&offline).is_ok() && wire.wait_for(Wanted::Ack).await.is_ok() {
+        if wire.publish(offline).is_ok() && self.wait_for(wire, Wanted::Ack).await.is_ok() {
             wire.disconnect().await;
+        }
+    }
+
+    /// Waits for a packet, and attends to those that come before it.
+    async fn wait_for(&self, wire: &mut Wire, wanted: Wanted) -> Result<(), Loss> {
+        loop {
+            let event = match wire.events.recv().await {
+                None => return Err(Loss::Closed),
+                Some(event) => event.map_err(|error| Loss::Error(Box::new(error)))?,
+            };
+            match event {
+                Event::Incoming(Packet::ConnAck(_)) if wanted == Wanted::Session => return Ok(()),
+                Event::Incoming(Packet::PubAck(_)) if wanted == Wanted::Ack => return Ok(()),
+                Event::Incoming(Packet::SubAck(answer)) => {
+                    self.report_refusals(&answer);
+                    if wanted == Wanted::SubAck {
+                        return Ok(());
+                    }
+                }
+                Event::Incoming(Packet::Publish(publish)) => self.deliver(publish),
+                _ => {}
+            }
+            if wanted == Wanted::Nothing {
+                return Ok(());
+            }
+        }
+    }
+
+    fn deliver(&self, publish: Publish) {
+        let Publish { topic, payload, retain, .. } = publish;
+        let taken = self.inbox.deliver(Incoming { topic, payload: payload.to_vec(), retained: retain });
+        self.monitor.received(taken);
+    }
+
+    fn report_refusals(&self, answer: &SubAck) {
+        for (topic, code) in self.inbox.subscriptions.iter().zip(&answer.return_codes) {
+            if *code == SubscribeReasonCode::Failure {
+                let hint = "commands on it will not arrive; does the broker's ACL let this user read it?";
+                tracing::warn!(topic, hint, "the broker refused a subscription");
+            }
         }
     }
 
@@ -231,7 +276,7 @@ impl Connection {
                     "the answer was not MQTT; is this port a broker's?".into()
                 }
                 ConnectionError::Io(error) => error.to_string(),
-                ConnectionError::MqttState(_) if !self.counters.connected.load(Ordering::Relaxed) => {
+                ConnectionError::MqttState(_) if !self.monitor.is_connected() => {
                     "the answer was not MQTT; is this port a broker's?".into()
                 }
                 ConnectionError::MqttState(error) => format!("the connection broke: {error}"),
@@ -254,20 +299,6 @@ fn refusal(code: ConnectReturnCode) -> &'static str {
     }
 }
 
-/// Goes back into the outbox when it is dropped before it was acknowledged, also when the session's future is.
-struct Unsent<'a> {
-    outbox: &'a Outbox,
-    message: Option<Message>,
-}
-
-impl Drop for Unsent<'_> {
-    fn drop(&mut self) {
-        if let Some(message) = self.message.take() {
-            self.outbox.put_back(message);
-        }
-    }
-}
-
 enum Loss {
     Error(Box<ConnectionError>),
     NoAck,
@@ -279,6 +310,7 @@ enum Loss {
 enum Wanted {
     Session,
     Ack,
+    SubAck,
     /// Whatever comes next.
     Nothing,
 }
@@ -309,25 +341,17 @@ impl Wire {
         Self { client, events, task }
     }
 
-    fn publish(&self, message: &Message) -> Result<(), Loss> {
+    fn publish(&self, message: Message) -> Result<(), Loss> {
         let qos = match message.delivery {
             Delivery::Live => QoS::AtMostOnce,
-            Delivery::Latest => QoS::AtLeastOnce,
+            Delivery::Latest | Delivery::Event => QoS::AtLeastOnce,
         };
-        self.client.try_publish(&message.topic, qos, message.retain, message.payload.as_bytes()).map_err(|_| Loss::Full)
+        self.client.try_publish(message.topic, qos, message.retain, message.payload).map_err(|_| Loss::Full)
     }
 
-    async fn wait_for(&mut self, wanted: Wanted) -> Result<(), Loss> {
-        loop {
-            match self.events.recv().await {
-                None => return Err(Loss::Closed),
-                Some(Err(error)) => return Err(Loss::Error(Box::new(error))),
-                Some(Ok(Event::Incoming(Incoming::ConnAck(_)))) if wanted == Wanted::Session => return Ok(()),
-                Some(Ok(Event::Incoming(Incoming::PubAck(_)))) if wanted == Wanted::Ack => return Ok(()),
-                Some(Ok(_)) if wanted == Wanted::Nothing => return Ok(()),
-                Some(Ok(_)) => {}
-            }
-        }
+    fn subscribe(&self, filters: &[String]) -> Result<(), Loss> {
+        let filters = filters.iter().map(|filter| SubscribeFilter::new(filter.clone(), QoS::AtLeastOnce));
+        self.client.try_subscribe_many(filters).map_err(|_| Loss::Full)
     }
 
     async fn disconnect(&mut self) {

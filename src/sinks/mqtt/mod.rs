@@ -1,20 +1,28 @@
 //! MQTT: what is published, when, and that it survives the broker's absence.
 
 mod client;
+mod inbox;
+mod monitor;
 mod outbox;
 mod topics;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use client::{Connection, Counters, probe};
+pub use client::{Connection, probe};
+pub use inbox::{Inbox, Incoming};
+pub use monitor::{Counters, Monitor};
+pub use outbox::{Delivery, Message, Outbox, Tally};
 pub use topics::Topics;
 
 use super::{Sink, camera_json, classification_json, state_json};
 use crate::clock::Clock;
 use crate::label::{CameraState, Event};
-use outbox::{Delivery, Message, Outbox};
 use serde_json::Value;
+
+/// The largest packet that is sent or accepted; the library's own default of 10 KiB would cut a connection over a long
+/// payload.
+const MAX_PACKET_BYTES: usize = 1 << 20;
 
 /// Puts events into the outbox; the connection empties it on its own thread's time. Each thread that has something to
 /// say has a clone.
@@ -49,7 +57,7 @@ impl Sink for MqttSink {
                 self.last_classification = Some(now);
                 Message {
                     topic: self.topics.classification.clone(),
-                    payload: classification_json(frame),
+                    payload: classification_json(frame).into(),
                     delivery: Delivery::Live,
                     retain: false,
                 }
@@ -61,7 +69,7 @@ impl Sink for MqttSink {
 }
 
 fn retained(topic: &str, payload: String) -> Message {
-    Message { topic: topic.to_owned(), payload, delivery: Delivery::Latest, retain: true }
+    Message { topic: topic.to_owned(), payload: payload.into(), delivery: Delivery::Latest, retain: true }
 }
 
 /// The two ends of the outbox: the sink for the inference thread, and the connection to be run.
@@ -78,7 +86,8 @@ pub fn new(
     // The order of a session's first messages: status, info, then whatever state there is.
     outbox.push(retained(&topics.status, "online".into()));
     outbox.push(retained(&topics.info, info.to_string()));
-    let connection = Connection::new(settings.clone(), topics.clone(), outbox.clone());
+    let (inbox, _) = Inbox::new(Vec::new());
+    let connection = Connection::new(settings.clone(), topics.clone(), outbox.clone(), inbox);
     let sink = MqttSink {
         outbox,
         topics,
@@ -113,7 +122,7 @@ mod tests {
             sink.publish(&Event::Classified(frame(1, Some("cat"))));
             clock.advance(Duration::from_millis(100));
         }
-        assert_eq!(std::iter::from_fn(|| outbox.pop()).count(), 3);
+        assert_eq!(std::iter::from_fn(|| outbox.take()).count(), 3);
     }
     #[test]
     fn what_the_camera_agreed_to_becomes_part_of_info() {
@@ -129,9 +138,9 @@ mod tests {
         };
         let camera = crate::label::Negotiated { format: "MJPG".into(), width: 640, height: 480, fps: Some(29.97) };
         sink.publish(&Event::Negotiated(camera));
-        let message = outbox.pop().expect("a message");
+        let (_, message) = outbox.take().expect("a message");
         assert!(message.topic == "glimpsed/shelf/info" && message.retain, "{message:?}");
-        let info: Value = serde_json::from_str(&message.payload).expect("JSON");
+        let info: Value = serde_json::from_slice(&message.payload).expect("JSON");
         let expected = serde_json::json!({ "format": "MJPG", "width": 640, "height": 480, "fps": 29.97 });
         assert_eq!(info, serde_json::json!({ "version": "1", "camera": expected }));
     }

@@ -1,0 +1,89 @@
+//! What the connection did so far.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+use tokio::sync::watch;
+
+use super::outbox::{Delivery, Outbox, Tally};
+
+/// Since the start of the daemon.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Counters {
+    pub connected: bool,
+    /// Sessions that have begun.
+    pub connects: u64,
+    /// Tries that led to no session, and sessions that were lost.
+    pub failures: u64,
+    /// Live messages that were written, others that were acknowledged.
+    pub published: Tally,
+    pub dropped: Tally,
+    /// Messages that wait to be sent or acknowledged.
+    pub waiting: usize,
+    /// Messages on subscribed topics that were handed over.
+    pub received: u64,
+    /// Messages on subscribed topics that were too many, or too large, to be handed over.
+    pub refused: u64,
+}
+
+/// Looks at a connection from any thread.
+#[derive(Debug, Clone)]
+pub struct Monitor {
+    outbox: Arc<Outbox>,
+    counters: Arc<Mutex<Counters>>,
+    sessions: watch::Sender<u64>,
+}
+
+impl Monitor {
+    pub(super) fn new(outbox: Arc<Outbox>) -> Self {
+        Self { outbox, counters: Arc::default(), sessions: watch::Sender::new(0) }
+    }
+
+    pub fn counters(&self) -> Counters {
+        let counters = *self.lock();
+        Counters { dropped: self.outbox.dropped(), waiting: self.outbox.waiting(), ..counters }
+    }
+
+    /// Changes whenever a session has begun; the value is their number.
+    pub fn sessions(&self) -> watch::Receiver<u64> {
+        self.sessions.subscribe()
+    }
+
+    pub(super) fn began(&self) {
+        let connects = {
+            let mut counters = self.lock();
+            counters.connected = true;
+            counters.connects += 1;
+            counters.connects
+        };
+        self.sessions.send_replace(connects);
+    }
+
+    pub(super) fn failed(&self) {
+        self.lock().failures += 1;
+    }
+
+    pub(super) fn ended(&self) {
+        self.lock().connected = false;
+    }
+
+    pub(super) fn published(&self, delivery: Delivery) {
+        self.lock().published.count(delivery);
+    }
+
+    pub(super) fn received(&self, taken: bool) {
+        let mut counters = self.lock();
+        match taken {
+            true => counters.received += 1,
+            false => counters.refused += 1,
+        }
+    }
+
+    pub(super) fn is_connected(&self) -> bool {
+        self.lock().connected
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Counters> {
+        self.counters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -290,7 +290,7 @@ mod tests {
             shutdown: Shutdown::new(),
             frame_timeout: Duration::from_secs(5),
             freeze: Freeze::new(Some(Duration::from_secs(60))),
-            call: CallInProgress::default(),
+            call: CallInProgress::new(Duration::MAX),
             backoff: Backoff::new(Duration::from_millis(1), Duration::from_millis(2)),
             counters: Arc::default(),
             hub: hub_with(&told),

@@ -12,6 +12,7 @@ mod bundle;
 mod cli;
 mod command_source;
 mod config;
+mod control;
 mod daemon;
 mod demo;
 mod images;

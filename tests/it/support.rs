@@ -229,6 +229,17 @@ impl Broker {
         self.running = Self::spawn(self.port, self.directory.path(), &self.extra);
     }
 
+    /// The topics that have a retained message.
+    pub fn retained(&self, topic: &str) -> Vec<String> {
+        let port = self.port.to_string();
+        let mut command = Command::new("mosquitto_sub");
+        command.args(["-h", "127.0.0.1", "-p", &port, "-t", topic, "--retained-only", "-W", "1", "-F", "%t"]);
+        let output = command.output().expect("mosquitto_sub is installed").stdout;
+        let mut topics: Vec<String> = String::from_utf8_lossy(&output).lines().map(str::to_owned).collect();
+        topics.sort();
+        topics
+    }
+
     pub fn url(&self) -> String {
         format!("mqtt://127.0.0.1:{}", self.port)
     }

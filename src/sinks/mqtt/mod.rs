@@ -16,7 +16,7 @@ pub use client::{Connection, probe};
 pub use inbox::{Inbox, Incoming};
 pub use link::Link;
 pub use monitor::{Counters, Monitor};
-pub use outbox::{Delivery, Message, Outbox};
+pub use outbox::{Delivery, Message, Outbox, Tally};
 pub use topics::{Key, Topics};
 
 use super::{Sink, camera_json, classification_json, event_json, health_json, state_json};

@@ -1,0 +1,285 @@
+//! What can be changed while the daemon runs: by editing the file, by a signal, over MQTT.
+
+use std::process::Command;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::support::{Broker, ConfigFile, Received, Running, Subscriber};
+
+/// A daemon with a broker and somebody who listens to all of it.
+struct Bench {
+    broker: Broker,
+    heard: Subscriber,
+    config: String,
+    daemon: Running,
+}
+
+const EVERY_FRAME: &str = "classification_interval = \"0s\"\n";
+
+impl Bench {
+    /// Labels the bundled photographs ten times a second; `rest` stands behind the `[mqtt]` table.
+    fn start(rest: &str) -> Self {
+        let broker = Broker::start();
+        let heard = broker.subscribe("#", &[]);
+        let file = ConfigFile::replay(10, &Self::text(&broker, rest));
+        let config = file.path();
+        let daemon = file.daemon();
+        let mut bench = Self { broker, heard, config, daemon };
+        bench.heard.next("/test/classification");
+        bench
+    }
+
+    fn text(broker: &Broker, rest: &str) -> String {
+        format!("[labels]\nconsecutive = 1\n[mqtt]\nurl = {:?}\n{EVERY_FRAME}{rest}", broker.url())
+    }
+
+    /// The file with one text replaced by another.
+    fn edit(&self, from: &str, to: &str) {
+        let text = std::fs::read_to_string(&self.config).expect("readable");
+        assert!(text.contains(from), "no {from:?} in {text}");
+        // As most editors do: written beside it and renamed.
+        let beside = format!("{}.new", self.config);
+        std::fs::write(&beside, text.replace(from, to)).expect("writable");
+        std::fs::rename(&beside, &self.config).expect("renamed");
+    }
+
+    fn publish(&self, topic: &str, payload: &str, more: &[&str]) {
+        let port = self.broker.port.to_string();
+        let mut command = Command::new("mosquitto_pub");
+        command.args(["-h", "127.0.0.1", "-p", &port, "-q", "1", "-t", topic, "-m", payload]).args(more);
+        assert!(command.status().expect("mosquitto_pub is installed").success());
+    }
+
+    /// The response to a request.
+    fn ask(&mut self, command: &str) -> Value {
+        let transaction = json!({ "transaction": command }).to_string();
+        self.publish(&format!("glimpsed/test/request/{command}"), &transaction, &[]);
+        let response = self.heard.next(&format!("/test/response/{command}")).json();
+        assert_eq!(response["transaction"], command);
+        response
+    }
+
+    /// The next message on a topic with this payload.
+    fn until(&mut self, topic_end: &str, payload: &str) -> Received {
+        self.heard.find(&format!("{payload} on {topic_end}"), |message| {
+            (message.topic.ends_with(topic_end) && message.payload == payload).then_some(message)
+        })
+    }
+
+    /// The next frame that this model has labelled.
+    fn labelled_by(&mut self, model: &str) -> Value {
+        self.heard.find(model, |message| {
+            let payload = message.topic.ends_with("/classification").then(|| message.json())?;
+            (payload["model"]["name"] == model).then_some(payload)
+        })
+    }
+}
+
+#[test]
+fn an_edited_file_switches_the_model_and_no_frame_goes_unlabelled() {
+    let mut bench = Bench::start("[model]\nactive = \"efficientnet-lite0\"\n");
+    bench.edit("active = \"efficientnet-lite0\"", "active = \"efficientnet-lite0-int8\"");
+    // Photographs wait for their turn, so every number is there unless one was not labelled.
+    let mut last = None;
+    let mut switched = 0;
+    while switched < 5 {
+        let frame = bench.heard.next("/test/classification").json();
+        let seq = frame["seq"].as_u64().expect("a number");
+        assert!(last.is_none_or(|last| seq == last + 1), "{seq} after {last:?}");
+        last = Some(seq);
+        switched += u32::from(frame["model"]["name"] == "efficientnet-lite0-int8");
+    }
+    let info = bench.heard.find("info of the new model", |message| {
+        let info = message.topic.ends_with("/info").then(|| message.json())?;
+        (info["models"][0]["name"] == "efficientnet-lite0-int8").then_some(info)
+    });
+    assert_eq!(info["config"]["model.active"]["value"], "efficientnet-lite0-int8");
+    assert_eq!(info["config_error"], Value::Null);
+}
+
+#[test]
+fn a_broken_edit_leaves_everything_running_and_says_what_is_wrong() {
+    let mut bench = Bench::start("[model]\nactive = \"efficientnet-lite0\"\n");
+    bench.edit("active = ", "activ = ");
+    bench.daemon.line_with("the configuration was not changed");
+    let error = bench.heard.find("info with the error", |message| {
+        let info = message.topic.ends_with("/info").then(|| message.json())?;
+        info["config_error"].as_str().map(str::to_owned)
+    });
+    assert!(error.contains("activ") && error.contains("active"), "{error}");
+    bench.labelled_by("efficientnet-lite0");
+    // Mended, it is in effect.
+    bench.edit("activ = \"efficientnet-lite0\"", "active = \"efficientnet-lite0-int8\"");
+    bench.labelled_by("efficientnet-lite0-int8");
+}
+
+#[test]
+fn a_model_that_does_not_load_leaves_the_old_one_and_the_old_configuration_in_effect() {
+    let mut bench = Bench::start("[model]\nactive = \"efficientnet-lite0\"\n");
+    let broken = format!("{}.onnx", bench.config);
+    std::fs::write(&broken, "no model").expect("writable");
+    bench.edit(
+        "[model]\nactive = \"efficientnet-lite0\"",
+        &format!("[models.broken]\npath = {broken:?}\n[model]\nactive = \"broken\""),
+    );
+    bench.daemon.line_with("is not an ONNX model");
+    bench.labelled_by("efficientnet-lite0");
+    bench.until("/model/state", "efficientnet-lite0");
+}
+
+#[test]
+fn an_emptied_file_is_not_taken_for_a_wish() {
+    let mut bench = Bench::start("[model]\nactive = \"efficientnet-lite0\"\n");
+    std::fs::write(&bench.config, "").expect("writable");
+    bench.daemon.line_with("the configuration is empty");
+    bench.labelled_by("efficientnet-lite0");
+}
+
+#[test]
+fn a_hangup_reads_the_file_again_and_other_topics_follow_it() {
+    let mut bench = Bench::start("base_topic = \"glimpsed\"\n[stdout]\nformat = \"none\"\n");
+    bench.edit(
+        "base_topic = \"glimpsed\"\n[stdout]\nformat = \"none\"",
+        "base_topic = \"elsewhere\"\n[stdout]\nformat = \"text\"",
+    );
+    bench.daemon.signal(Signal::HUP);
+    bench.until("glimpsed/test/status", "offline");
+    bench.until("elsewhere/test/status", "online");
+    bench.heard.next("elsewhere/test/classification");
+    let info = bench.heard.find("info about the restart", |message| {
+        let info = message.topic.ends_with("elsewhere/test/info").then(|| message.json())?;
+        (info["restart_required"] == json!(["stdout"])).then_some(info)
+    });
+    assert_eq!(info["config"]["mqtt.base_topic"]["value"], "elsewhere");
+    // Nothing retained is left behind but the word that nobody is there.
+    assert_eq!(bench.broker.retained("glimpsed/#"), ["glimpsed/test/status"]);
+}
+
+#[test]
+fn a_camera_is_exchanged_while_everything_else_runs_on() {
+    let mut bench = Bench::start("");
+    let photos = crate::support::photos();
+    let one = photos.join("coffee.png");
+    bench.edit(&format!("path = {photos:?}"), &format!("path = {one:?}"));
+    bench.until("/camera/status", "offline");
+    bench.until("/camera/status", "online");
+    for _ in 0..5 {
+        let frame = bench.heard.next("/test/classification").json();
+        assert_eq!(frame["source"], "coffee.png");
+    }
+}
+
+#[test]
+fn settings_are_set_over_mqtt_and_shown_back() {
+    let mut bench = Bench::start("");
+    bench.publish("glimpsed/test/model/set", "efficientnet-lite0-int8", &[]);
+    bench.until("/model/state", "efficientnet-lite0-int8");
+    bench.labelled_by("efficientnet-lite0-int8");
+
+    bench.publish("glimpsed/test/model/set", "no-such-model", &[]);
+    bench.daemon.line_with("there is no model `no-such-model`");
+    bench.until("/model/state", "efficientnet-lite0-int8");
+
+    bench.publish("glimpsed/test/threshold/set", "1", &[]);
+    bench.until("/threshold/state", "1");
+    bench.heard.find("an unknown frame", |message| {
+        let frame = message.topic.ends_with("/classification").then(|| message.json())?;
+        (frame["status"] == "unknown").then_some(())
+    });
+    let event = bench.heard.find("the event", |message| {
+        let event = message.topic.ends_with("/test/event").then(|| message.json())?;
+        (event["status"] == "unknown").then_some(event)
+    });
+    assert!(event["previous"].is_string() && event["label"].is_null(), "{event}");
+    // What was set stays set when the file is edited elsewhere.
+    bench.edit("consecutive = 1", "consecutive = 2");
+    bench.until("/model/state", "efficientnet-lite0-int8");
+    bench.until("/threshold/state", "1");
+}
+
+#[test]
+fn a_camera_that_is_switched_off_is_closed_and_its_label_grows_stale() {
+    let mut bench = Bench::start("");
+    bench.edit("fps = 10", "fps = 10\nframe_timeout = \"500ms\"");
+    bench.until("/camera/status", "online");
+    bench.publish("glimpsed/test/enabled/set", "OFF", &[]);
+    bench.until("/camera/status", "disabled");
+    bench.until("/enabled/state", "OFF");
+    let state = bench.heard.find("a stale state", |message| {
+        let state = message.topic.ends_with("/test/state").then(|| message.json())?;
+        (state["status"] == "stale").then_some(state)
+    });
+    assert!(state["label"].is_null());
+    bench.publish("glimpsed/test/enabled/set", "ON", &[]);
+    bench.until("/camera/status", "online");
+    bench.heard.next("/test/classification");
+}
+
+#[test]
+fn a_retained_command_is_never_acted_upon() {
+    let mut bench = Bench::start("");
+    bench.daemon.signal(Signal::TERM);
+    assert!(bench.daemon.wait().success());
+    bench.publish("glimpsed/test/model/set", "efficientnet-lite0-int8", &["-r"]);
+    bench.publish("glimpsed/test/request/restart", "", &["-r"]);
+    bench.daemon = Running::start(&mut crate::support::glimpsed(&["run", "-c", &bench.config]));
+    bench.daemon.line_with("is retained");
+    bench.labelled_by("efficientnet-lite0");
+}
+
+#[test]
+fn requests_are_answered_with_their_transaction() {
+    let mut bench = Bench::start("");
+    let health = bench.ask("health");
+    assert_eq!(health["status"], "ok");
+    assert!(health["data"]["labelled"].as_u64().is_some_and(|labelled| labelled > 0), "{health}");
+    assert!(health["data"]["rss_bytes"].as_u64().is_some_and(|bytes| bytes > 1 << 20), "{health}");
+    assert_eq!(
+        bench.ask("reload"),
+        json!({ "status": "ok", "data": { "restart_required": [] }, "transaction": "reload" })
+    );
+    let refused = bench.ask("snapshot");
+    assert!(refused["error"].as_str().is_some_and(|error| error.contains("publish_image")), "{refused}");
+}
+
+#[test]
+fn pictures_leave_the_device_only_when_that_is_wished_for() {
+    let mut bench = Bench::start("[privacy]\npublish_image = true\n");
+    let port = bench.broker.port.to_string();
+    let picture = || {
+        let mut command = Command::new("mosquitto_sub");
+        command.args(["-h", "127.0.0.1", "-p", &port, "-t", "glimpsed/test/camera/image", "-C", "1", "-N", "-W", "20"]);
+        command.output().expect("mosquitto_sub is installed").stdout
+    };
+    // The labels of the photographs change, so a picture comes without being asked for.
+    let jpeg = picture();
+    let decoded = image::load_from_memory_with_format(&jpeg, image::ImageFormat::Jpeg).expect("a JPEG");
+    assert!(decoded.width() > 100 && decoded.height() > 100);
+    let snapshot = bench.ask("snapshot");
+    assert_eq!(snapshot["status"], "ok", "{snapshot}");
+    assert!(snapshot["data"]["bytes"].as_u64().is_some_and(|bytes| bytes > 1000));
+}
+
+#[test]
+fn a_restart_keeps_the_process_and_says_goodbye_and_hello() {
+    let mut bench = Bench::start("");
+    let response = bench.ask("restart");
+    assert_eq!(response["status"], "ok");
+    bench.until("/test/status", "offline");
+    bench.until("/test/status", "online");
+    bench.heard.next("/test/classification");
+    assert!(bench.daemon.child.try_wait().expect("a child").is_none(), "the same process");
+    bench.daemon.signal(Signal::TERM);
+    assert!(bench.daemon.wait().success());
+}
+
+#[test]
+fn home_assistant_is_told_again_after_it_has_started() {
+    let mut bench = Bench::start("");
+    bench.publish("homeassistant/status", "online", &[]);
+    std::thread::sleep(Duration::from_millis(100));
+    bench.heard.next("homeassistant/device/test/config");
+    bench.until("/test/model/state", "efficientnet-lite0");
+}

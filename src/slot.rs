@@ -106,6 +106,15 @@ impl<T> Slot<T> {
         self.lock().spent.pop()
     }
 
+    /// Takes away what nobody has taken, because it must not be looked at any more.
+    pub fn clear(&self) {
+        let mut state = self.lock();
+        if let Some(value) = state.value.take() {
+            keep_spent(&mut state.spent, value);
+        }
+        self.changed.notify_all();
+    }
+
     /// Wakes whoever waits for a value, though there is none.
     pub fn nudge(&self) {
         self.lock().nudged = true;
@@ -186,6 +195,15 @@ mod tests {
         assert_eq!(slot.take(LONG), Taken::Nothing);
         slot.put(1, NOW).expect("open");
         assert_eq!(slot.take(LONG), Taken::Value(1));
+    }
+
+    #[test]
+    fn what_was_cleared_is_never_taken_but_its_buffer_serves_again() {
+        let slot = Slot::new(WhenFull::Wait);
+        slot.put(1, NOW).expect("empty");
+        slot.clear();
+        assert_eq!(slot.take(NOW), Taken::Nothing);
+        assert_eq!(slot.reuse(), Some(1));
     }
 
     #[test]

@@ -86,6 +86,8 @@ impl Camera {
             Ok(false) => Err(Error::Failed("the camera's driver does not return".into())),
             joined => {
                 self.running = None;
+                // What a camera that was switched off has seen is not to be told after that.
+                self.slot.clear();
                 joined.map(drop)
             }
         }

@@ -19,7 +19,7 @@ pub struct ModelInfo {
 impl ModelInfo {
     pub fn of(model: &Model) -> Self {
         let inspection = &model.inspection;
-        Self { id: model.id.clone(), parameters: inspection.parameters as u64, macs: inspection.macs as u64 }
+        Self { id: model.id.clone(), parameters: inspection.parameters, macs: inspection.macs }
     }
 }
 

@@ -92,7 +92,7 @@ pub struct Controller {
     parts: Parts,
     commands: Commands,
     requests: mpsc::Receiver<Request>,
-    broker: Option<mqtt::Link>,
+    broker: Option<mqtt::Presence>,
     pictures: Option<pictures::Pictures>,
 }
 
@@ -193,7 +193,7 @@ impl Controller {
             if enabled {
                 self.parts.camera.start(&self.live.camera)?;
             } else {
-                self.parts.camera.stop().await?;
+                self.close_camera().await?;
                 self.parts.camera.tell_disabled();
             }
             self.enabled = enabled;
@@ -201,6 +201,17 @@ impl Controller {
         }
         self.tell_settings();
         Ok(Ok(json!({ "enabled": self.enabled })))
+    }
+
+    /// When this returns, all that the camera has seen is told or thrown away.
+    async fn close_camera(&mut self) -> Result<()> {
+        self.parts.camera.stop().await?;
+        let (settled, wait) = oneshot::channel();
+        if self.parts.orders.give(Order::Settle(settled)).is_ok() {
+            // If its frame takes longer, it is told late.
+            let _ = timeout(SWAP_WITHIN, wait).await;
+        }
+        Ok(())
     }
 
     async fn switch_model(&mut self, name: &str) -> Answer {
@@ -277,7 +288,7 @@ impl Controller {
     }
 
     fn tell_health(&mut self) -> Arc<crate::telemetry::health::Health> {
-        let broker = self.broker.as_ref().map(mqtt::Link::counters);
+        let broker = self.broker.as_ref().map(mqtt::Presence::counters);
         let health = Arc::new(self.parts.monitor.look(broker));
         self.parts.hub.publish(&Event::Health(health.clone()));
         health
@@ -308,7 +319,7 @@ impl Controller {
             pictures: self.live.publish_image,
             temperature: self.parts.monitor.board.temperature().is_some(),
         };
-        self.broker = mqtt::Link::start(&self.live, &device, &self.commands, hub, &self.parts.clock);
+        self.broker = mqtt::Presence::start(&self.live, &device, &self.commands, hub, &self.parts.clock);
         self.pictures = self.live.publish_image.then(|| pictures::Pictures::start(self.parts.orders.clone(), hub));
     }
 }

@@ -70,7 +70,7 @@ impl Controller {
                 .give(Order::Rotation(self.live.camera.rotation))
                 .map_err(|cause| Error::Failed(cause.into()))?;
             if self.enabled {
-                self.parts.camera.stop().await?;
+                self.close_camera().await?;
                 self.parts.camera.start(&self.live.camera)?;
             }
         }

@@ -111,6 +111,8 @@ pub enum Order {
         stale_after: Duration,
     },
     Rotation(Rotation),
+    /// Say that what was taken before is labelled.
+    Settle(oneshot::Sender<()>),
     /// A copy of the next frame that is labelled.
     Shot(oneshot::Sender<Shot>),
 }
@@ -168,11 +170,10 @@ impl Worker {
         let mut last_frame = self.clock.now();
         let mut wanted = Vec::new();
         while !self.shutdown.is_set() {
-            let taken = self.slot.take(LOOK_UP);
             while let Ok(order) = self.orders.try_recv() {
                 self.obey(order, &mut wanted);
             }
-            match taken {
+            match self.slot.take(LOOK_UP) {
                 Taken::Value(frame) => {
                     self.handle(&frame, &mut wanted);
                     self.slot.give_back(frame);
@@ -201,6 +202,7 @@ impl Worker {
                 self.decider.set_rules(&rules, heartbeat);
             }
             Order::Rotation(rotation) => self.labeller.set_rotation(rotation),
+            Order::Settle(settled) => drop(settled.send(())),
             Order::Shot(to) => {
                 wanted.retain(|waiting| !waiting.is_closed());
                 wanted.push(to);

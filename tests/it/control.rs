@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::support::{Broker, ConfigFile, Received, Running, Subscriber};
+use crate::support::{Broker, ConfigFile, Received, Running, Subscriber, glimpsed};
 
 /// A daemon with a broker and somebody who listens to all of it.
 struct Bench {
@@ -14,6 +14,7 @@ struct Bench {
     heard: Subscriber,
     config: String,
     daemon: Running,
+    _directory: tempfile::TempDir,
 }
 
 const EVERY_FRAME: &str = "classification_interval = \"0s\"\n";
@@ -24,9 +25,9 @@ impl Bench {
         let broker = Broker::start();
         let heard = broker.subscribe("#", &[]);
         let file = ConfigFile::replay(10, &Self::text(&broker, rest));
-        let config = file.path();
-        let daemon = file.daemon();
-        let mut bench = Self { broker, heard, config, daemon };
+        let (config, directory) = file.keep();
+        let daemon = Running::start(&mut glimpsed(&["run", "-c", &config]));
+        let mut bench = Self { broker, heard, config, daemon, _directory: directory };
         bench.heard.next("/test/classification");
         bench
     }
@@ -91,10 +92,8 @@ fn an_edited_file_switches_the_model_and_no_frame_goes_unlabelled() {
         last = Some(seq);
         switched += u32::from(frame["model"]["name"] == "efficientnet-lite0-int8");
     }
-    let info = bench.heard.find("info of the new model", |message| {
-        let info = message.topic.ends_with("/info").then(|| message.json())?;
-        (info["models"][0]["name"] == "efficientnet-lite0-int8").then_some(info)
-    });
+    let new = |info: &Value| info["models"][0]["name"] == "efficientnet-lite0-int8";
+    let info = bench.broker.retained_json("glimpsed/test/info", new);
     assert_eq!(info["config"]["model.active"]["value"], "efficientnet-lite0-int8");
     assert_eq!(info["config_error"], Value::Null);
 }
@@ -104,10 +103,8 @@ fn a_broken_edit_leaves_everything_running_and_says_what_is_wrong() {
     let mut bench = Bench::start("[model]\nactive = \"efficientnet-lite0\"\n");
     bench.edit("active = ", "activ = ");
     bench.daemon.line_with("the configuration was not changed");
-    let error = bench.heard.find("info with the error", |message| {
-        let info = message.topic.ends_with("/info").then(|| message.json())?;
-        info["config_error"].as_str().map(str::to_owned)
-    });
+    let info = bench.broker.retained_json("glimpsed/test/info", |info| info["config_error"].is_string());
+    let error = info["config_error"].to_string();
     assert!(error.contains("activ") && error.contains("active"), "{error}");
     bench.labelled_by("efficientnet-lite0");
     // Mended, it is in effect.
@@ -148,10 +145,8 @@ fn a_hangup_reads_the_file_again_and_other_topics_follow_it() {
     bench.until("glimpsed/test/status", "offline");
     bench.until("elsewhere/test/status", "online");
     bench.heard.next("elsewhere/test/classification");
-    let info = bench.heard.find("info about the restart", |message| {
-        let info = message.topic.ends_with("elsewhere/test/info").then(|| message.json())?;
-        (info["restart_required"] == json!(["stdout"])).then_some(info)
-    });
+    let wanted = |info: &Value| info["restart_required"] == json!(["stdout"]);
+    let info = bench.broker.retained_json("elsewhere/test/info", wanted);
     assert_eq!(info["config"]["mqtt.base_topic"]["value"], "elsewhere");
     // Nothing retained is left behind but the word that nobody is there.
     assert_eq!(bench.broker.retained("glimpsed/#"), ["glimpsed/test/status"]);
@@ -224,7 +219,7 @@ fn a_retained_command_is_never_acted_upon() {
     assert!(bench.daemon.wait().success());
     bench.publish("glimpsed/test/model/set", "efficientnet-lite0-int8", &["-r"]);
     bench.publish("glimpsed/test/request/restart", "", &["-r"]);
-    bench.daemon = Running::start(&mut crate::support::glimpsed(&["run", "-c", &bench.config]));
+    bench.daemon = Running::start(&mut glimpsed(&["run", "-c", &bench.config]));
     bench.daemon.line_with("is retained");
     bench.labelled_by("efficientnet-lite0");
 }

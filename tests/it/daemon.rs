@@ -58,7 +58,7 @@ fn photographs_in_top_3_labels_out() {
     for payload in seen.values() {
         is_a_classification(payload);
     }
-    let state = subscriber.next("/state").json();
+    let state = subscriber.next("/test/state").json();
     assert!(state["since"].is_string());
     is_a_classification(&state);
 
@@ -93,7 +93,7 @@ fn retained_topics_wait_for_who_comes_later() {
     let broker = Broker::start();
     let mut early = broker.subscribe("glimpsed/#", &[]);
     let _daemon = ConfigFile::replay(5, &with_broker(&broker.url(), "")).daemon();
-    early.next("/state");
+    early.next("/test/state");
     let expected = ["camera/status", "enabled/state", "info", "model/state", "state", "status", "threshold/state"];
     assert_eq!(broker.retained("glimpsed/#"), expected.map(|topic| format!("glimpsed/test/{topic}")));
     assert_eq!(broker.retained("homeassistant/#"), ["homeassistant/device/test/config"]);
@@ -116,7 +116,7 @@ fn a_broker_that_restarts_gets_everything_retained_again() {
     let mut subscriber = broker.subscribe("glimpsed/#", &[]);
     let config = ConfigFile::replay(5, &with_broker(&broker.url(), "[stdout]\nformat = \"json\"\n"));
     let mut daemon = config.daemon();
-    subscriber.next("/state");
+    subscriber.next("/test/state");
     broker.kill();
     daemon.line_with("no broker");
     // Labelling goes on meanwhile.
@@ -127,7 +127,7 @@ fn a_broker_that_restarts_gets_everything_retained_again() {
     let mut subscriber = broker.subscribe("glimpsed/#", &[]);
     assert_eq!(subscriber.next("/test/status").payload, "online");
     subscriber.next("/info");
-    subscriber.next("/state");
+    subscriber.next("/test/state");
     subscriber.next("/classification");
     stop(&mut daemon, Signal::INT);
 }

@@ -18,6 +18,7 @@ mod demo;
 mod images;
 mod native;
 mod onnx;
+mod payloads;
 mod preprocess;
 mod shared;
 mod support;

@@ -101,8 +101,9 @@ impl Running {
         for output in outputs {
             let sender = sender.clone();
             std::thread::spawn(move || {
-                for line in BufReader::new(output).lines().map_while(Result::ok) {
-                    if sender.send(line).is_err() {
+                // Not `lines`: a payload may be a picture.
+                for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
+                    if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
                         return;
                     }
                 }
@@ -229,6 +230,22 @@ impl Broker {
         self.running = Self::spawn(self.port, self.directory.path(), &self.extra);
     }
 
+    /// What is retained on a topic, once that pleases `wanted`.
+    pub fn retained_json(&self, topic: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let port = self.port.to_string();
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let mut command = Command::new("mosquitto_sub");
+            command.args(["-h", "127.0.0.1", "-p", &port, "-t", topic, "--retained-only", "-C", "1", "-W", "1"]);
+            let output = command.output().expect("mosquitto_sub is installed").stdout;
+            match serde_json::from_slice::<Value>(&output) {
+                Ok(value) if wanted(&value) => return value,
+                other => assert!(Instant::now() < deadline, "{topic} has {other:?}"),
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// The topics that have a retained message.
     pub fn retained(&self, topic: &str) -> Vec<String> {
         let port = self.port.to_string();
@@ -298,7 +315,7 @@ pub fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr()).expect("a free port").port()
 }
 
-/// A configuration in a directory of its own.
+/// A configuration in a directory of its own, which goes with it.
 pub struct ConfigFile {
     directory: tempfile::TempDir,
 }
@@ -320,6 +337,11 @@ impl ConfigFile {
 
     pub fn path(&self) -> String {
         self.directory.path().join("glimpsed.toml").to_str().expect("UTF-8").to_owned()
+    }
+
+    /// What keeps the directory when the daemon does not.
+    pub fn keep(self) -> (String, tempfile::TempDir) {
+        (self.path(), self.directory)
     }
 
     /// The daemon with this configuration, which stays as long as the daemon.

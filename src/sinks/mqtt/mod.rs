@@ -1,11 +1,12 @@
 //! MQTT: what is published, when, and that it survives the broker's absence; and what is asked for from there.
 
+mod attention;
 mod client;
 pub mod discovery;
 mod inbox;
-mod link;
 mod monitor;
 mod outbox;
+mod presence;
 mod topics;
 mod wishes;
 
@@ -14,9 +15,9 @@ use std::time::Duration;
 
 pub use client::{Connection, probe};
 pub use inbox::{Inbox, Incoming};
-pub use link::Link;
 pub use monitor::{Counters, Monitor};
 pub use outbox::{Delivery, Message, Outbox, Tally};
+pub use presence::Presence;
 pub use topics::{Key, Topics};
 
 use super::{Sink, camera_json, classification_json, event_json, health_json, state_json};

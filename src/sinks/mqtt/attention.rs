@@ -1,4 +1,4 @@
-//! All that one configured broker needs: the sink, the connection, and the attention to what comes from there.
+//! What is done about what arrives from the broker.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::{Future, pending};
@@ -7,18 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
-use super::discovery::{self, Device};
-use super::wishes::{Call, Wish, response, subscriptions, understand};
-use super::{Connection, Delivery, Inbox, Incoming, Key, Message, Monitor, MqttSink, NAME, Outbox, Topics, retained};
-use crate::clock::Clock;
-use crate::config::Config;
+use super::wishes::{Call, Wish, response, understand};
+use super::{Delivery, Incoming, Key, Message, Outbox, Topics};
 use crate::control::command::{Answer, Command, Commands};
-use crate::shutdown::Shutdown;
-use crate::sinks::Hub;
-use crate::telemetry::health::Broker;
 
 /// Requests that wait while one is attended to; one more is answered with an error.
 const MAX_CALLS: usize = 16;
@@ -26,100 +19,11 @@ const MAX_CALLS: usize = 16;
 /// After Home Assistant's start it is sent everything, at a random moment within these, as its documentation asks for.
 const AFTER_BIRTH: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
 
-/// For the goodbye to a broker that another one follows.
-const LEAVE_WITHIN: Duration = Duration::from_secs(2);
-
-/// What the daemon has to do with a broker.
-pub struct Link {
-    outbox: Arc<Outbox>,
-    monitor: Monitor,
-    topics: Topics,
-    discovery: Option<String>,
-    shutdown: Shutdown,
-    connection: JoinHandle<()>,
-    attention: JoinHandle<()>,
-}
-
-impl Link {
-    /// Connects to the broker that the configuration names, if it names one. Has to be called inside the asynchronous
-    /// runtime.
-    pub fn start(
-        config: &Config,
-        device: &Device,
-        commands: &Commands,
-        hub: &Hub,
-        clock: &Arc<dyn Clock>,
-    ) -> Option<Self> {
-        let settings = config.mqtt.as_ref()?;
-        let topics = Topics::new(&settings.base_topic, &device.id);
-        let prefix = config.homeassistant.clone();
-        let discovery = prefix.as_ref().map(|prefix| Topics::discovery(prefix, &device.id));
-        let outbox = Arc::new(Outbox::new(settings.buffer));
-        // Each session begins with these, in this order; what the hub knows follows.
-        outbox.push(retained(&topics.status, "online"));
-        if let Some(topic) = &discovery {
-            outbox.push(retained(topic, discovery::payload(device, &topics)));
-        }
-        let sink = MqttSink::new(outbox.clone(), topics.clone(), clock.clone(), settings.classification_interval);
-        hub.attach(NAME, Box::new(sink));
-        let (inbox, incoming) = Inbox::new(subscriptions(&topics, prefix.as_deref()));
-        let connection = Connection::new(settings.clone(), topics.clone(), outbox.clone(), inbox);
-        let (monitor, shutdown) = (connection.monitor(), Shutdown::new());
-        let attention = Attention::new(topics.clone(), prefix, outbox.clone(), commands.clone());
-        Some(Self {
-            outbox,
-            monitor,
-            topics,
-            discovery,
-            connection: tokio::spawn(connection.run(shutdown.clone())),
-            attention: tokio::spawn(attention.run(incoming)),
-            shutdown,
-        })
-    }
-
-    pub fn counters(&self) -> Broker {
-        let counters = self.monitor.counters();
-        let all = |tally: super::Tally| tally.live + tally.latest + tally.event;
-        Broker {
-            connects: counters.connects,
-            published: all(counters.published),
-            dropped: all(counters.dropped),
-            refused_commands: counters.refused,
-        }
-    }
-
-    /// Says goodbye.
-    pub async fn stop(self, deadline: Instant) {
-        self.attention.abort();
-        self.shutdown.trigger();
-        if timeout_at(deadline, self.connection).await.is_err() {
-            tracing::warn!("the broker's connection did not end in time");
-        }
-    }
-
-    /// Says goodbye before another link follows, and takes away what that one will not keep up to date.
-    pub async fn leave(self, next: &Config) {
-        let next_topics = next.mqtt.as_ref().map(|mqtt| Topics::new(&mqtt.base_topic, &next.device.id));
-        let next_discovery = next.homeassistant.as_ref().map(|prefix| Topics::discovery(prefix, &next.device.id));
-        if let Some(topic) = &self.discovery
-            && (next_discovery.as_ref() != Some(topic) || next_topics.is_none())
-        {
-            self.outbox.push(retained(topic, Vec::new()));
-        }
-        if next_topics.as_ref() != Some(&self.topics) {
-            for topic in self.topics.retained().filter(|topic| *topic != self.topics.status) {
-                self.outbox.push(retained(&topic, Vec::new()));
-            }
-        }
-        self.stop(Instant::now() + LEAVE_WITHIN).await;
-    }
-}
-
 /// What is being done, and whom it is for.
 type Job = Pin<Box<dyn Future<Output = (Option<Call>, Answer)> + Send>>;
 
 /// Attends to what arrives: at once, so that nothing piles up; one wish is fulfilled after another.
-struct Attention {
+pub struct Attention {
     topics: Topics,
     discovery_prefix: Option<String>,
     outbox: Arc<Outbox>,
@@ -135,13 +39,14 @@ struct Attention {
 }
 
 impl Attention {
-    fn new(topics: Topics, discovery_prefix: Option<String>, outbox: Arc<Outbox>, commands: Commands) -> Self {
+    pub fn new(topics: Topics, discovery_prefix: Option<String>, outbox: Arc<Outbox>, commands: Commands) -> Self {
         let (sets, calls) = (BTreeMap::new(), VecDeque::new());
         let (job, repeat_at, after_birth, refused) = (None, None, AFTER_BIRTH, 0);
         Self { topics, discovery_prefix, outbox, commands, sets, calls, job, repeat_at, after_birth, refused }
     }
 
-    async fn run(mut self, mut incoming: mpsc::Receiver<Incoming>) {
+    /// Until nothing can arrive any more.
+    pub async fn run(mut self, mut incoming: mpsc::Receiver<Incoming>) {
         loop {
             self.begin_next();
             tokio::select! {
@@ -234,6 +139,8 @@ async fn due(at: Option<Instant>) {
 mod tests {
     use super::*;
     use crate::control::command::Request;
+    use crate::sinks::mqtt::retained;
+    use tokio::task::JoinHandle;
 
     /// Longer than anything that was asked for takes.
     const QUIET: Duration = Duration::from_millis(500);
@@ -312,11 +219,15 @@ mod tests {
         tokio::time::sleep(Duration::from_millis(20)).await;
         assert!(bench.sent().is_empty(), "not at once");
         let deadline = Instant::now() + Duration::from_secs(20);
-        while bench.outbox.waiting() == 0 {
+        let sent = loop {
             assert!(Instant::now() < deadline, "never");
             tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        assert_eq!(bench.sent().len(), 1);
+            let sent = bench.sent();
+            if !sent.is_empty() {
+                break sent;
+            }
+        };
+        assert_eq!(sent.len(), 1);
         tokio::time::sleep(QUIET).await;
         assert!(bench.sent().is_empty(), "once");
     }

@@ -38,8 +38,8 @@ appliance-all: ## Put it through all of them
 	cargo build --quiet --locked
 	tests/appliance/run --binary target/debug/glimpsed $(ARGS)
 
-fuzz: ## Fuzz what reads bytes from cameras: FUZZ_SECONDS (600) each, on a nightly compiler with cargo-fuzz
-	for target in splitter decoder; do \
+fuzz: ## Fuzz what reads bytes from cameras and brokers: FUZZ_SECONDS (600) each, on a nightly compiler with cargo-fuzz
+	for target in splitter decoder wishes; do \
 	    mkdir -p fuzz/corpus/$$target && (cd fuzz && cargo +nightly fuzz run $$target corpus/$$target ../tests/fixtures/images -- \
 	        -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -timeout=30 -rss_limit_mb=3072) || exit 1; \
 	done

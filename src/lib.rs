@@ -32,6 +32,7 @@ pub mod jpeg;
 pub mod label;
 pub mod models;
 pub mod preprocess;
+pub mod pulse;
 pub mod shutdown;
 pub mod sinks;
 pub mod slot;

@@ -9,3 +9,17 @@ pub mod frame;
 pub mod jpeg;
 #[path = "../../src/capture/mjpeg.rs"]
 pub mod mjpeg;
+
+#[path = "."]
+pub mod control {
+    #[path = "../../src/control/command.rs"]
+    pub mod command;
+}
+
+#[path = "."]
+pub mod mqtt {
+    #[path = "../../src/sinks/mqtt/topics.rs"]
+    pub mod topics;
+    #[path = "../../src/sinks/mqtt/wishes.rs"]
+    pub mod wishes;
+}

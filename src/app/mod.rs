@@ -23,11 +23,13 @@ use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::infer::Model;
 use crate::infer::worker::{self, Labeller, Orders, Worker};
+use crate::pulse::Pulse;
 use crate::shutdown::Shutdown;
 use crate::sinks::Hub;
 use crate::sinks::stdout::{self, Printer};
 use crate::slot::{Slot, WhenFull};
 use crate::telemetry::health::Monitor;
+use crate::telemetry::service::{self, Outlook, Service};
 use crate::thread::Thread;
 pub use lifetime::Lifetime;
 use lifetime::{Signals, Wish};
@@ -148,9 +150,14 @@ impl App {
             hub: self.hub.clone(),
             counters: labelled.clone(),
             orders: receiver,
+            pulse,
             stale_after: stale_after(&self.config),
         };
         let captured = camera.counters.clone();
+        let (outlook, pulse) = (Outlook::default(), Pulse::default());
+        self.hub.attach("service", Box::new(outlook.clone()));
+        let service = Service::new(outlook, vec![camera.pulse.clone(), pulse.clone()]);
+        let clock = self.clock.clone();
         let monitor = Monitor::new(self.clock.clone(), slot.clone(), captured.clone(), labelled.clone());
         let parts = Parts { camera, orders, monitor, hub: self.hub.clone(), clock: self.clock };
         let printer = self.printer.map(|printer| Thread::spawn("stdout", move || printer.run())).transpose()?;
@@ -158,7 +165,8 @@ impl App {
         let mut controller = Controller::new(self.sources, self.config, model, parts);
         controller.start()?;
         let hub = self.hub;
-        Ok(Running { controller, inference, watchdog, printer, shutdown, slot, hub, captured, labelled })
+        let watch = Watch { watchdog, service, clock, captured: captured.clone(), labelled: labelled.clone() };
+        Ok(Running { controller, inference, watch, printer, shutdown, slot, hub, captured, labelled })
     }
 }
 
@@ -166,7 +174,7 @@ impl App {
 struct Running {
     controller: Controller,
     inference: Thread,
-    watchdog: Watchdog,
+    watch: Watch,
     printer: Option<Thread>,
     shutdown: Shutdown,
     slot: Arc<Slot<Frame>>,
@@ -179,7 +187,7 @@ impl Running {
     async fn until_something_ends_it(&mut self, signals: &mut Signals) -> Stop {
         let commands = self.controller.commands();
         let mut controller = pin!(self.controller.run());
-        let mut hopeless = pin!(hopeless(&mut self.watchdog));
+        let mut hopeless = pin!(self.watch.until_hopeless());
         loop {
             tokio::select! {
                 wish = signals.next() => match wish {
@@ -210,6 +218,7 @@ impl Running {
     async fn drain(&mut self, stop: &Stop) -> Result<()> {
         let start = Instant::now();
         let threads_until = start + THREADS_WITHIN;
+        service::stopping();
         self.shutdown.trigger();
         let camera = self.controller.stop_camera(threads_until).await;
         self.slot.close();
@@ -244,13 +253,28 @@ impl Running {
     }
 }
 
-/// Resolves when the capture thread will not come back; never otherwise.
-async fn hopeless(watchdog: &mut Watchdog) -> Duration {
-    let mut looks = tokio::time::interval(LOOK_EVERY);
-    loop {
-        looks.tick().await;
-        if let Verdict::Hopeless(stuck) = watchdog.look() {
-            return stuck;
+/// Looks at the threads now and then, and tells the service manager how it goes.
+struct Watch {
+    watchdog: Watchdog,
+    service: Service,
+    clock: Arc<dyn Clock>,
+    captured: Arc<supervisor::Counters>,
+    labelled: Arc<worker::Counters>,
+}
+
+impl Watch {
+    /// Resolves when the capture thread will not come back; never otherwise.
+    async fn until_hopeless(&mut self) -> Duration {
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        loop {
+            looks.tick().await;
+            if let Verdict::Hopeless(stuck) = self.watchdog.look() {
+                return stuck;
+            }
+            // There is a label, or a camera that is known to be absent.
+            let settled = self.labelled.labelled.load(Ordering::Relaxed) > 0
+                || self.captured.reconnects.load(Ordering::Relaxed) > 0;
+            self.service.tick(self.clock.now(), settled);
         }
     }
 }

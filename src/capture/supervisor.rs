@@ -11,6 +11,7 @@ use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::frame::Frame;
 use crate::label::{CameraState, Event, Negotiated};
+use crate::pulse::Pulse;
 use crate::shutdown::Shutdown;
 use crate::sinks::Hub;
 use crate::slot::Slot;
@@ -27,6 +28,7 @@ pub struct Supervisor {
     pub freeze: Freeze,
     /// What the watchdog looks at.
     pub call: CallInProgress,
+    pub pulse: Pulse,
     pub backoff: Backoff,
     pub counters: Arc<Counters>,
     /// Told when the camera comes and goes.
@@ -34,6 +36,9 @@ pub struct Supervisor {
     /// What it was told last.
     pub negotiated: Option<Negotiated>,
 }
+
+/// The thread's word to the service manager's watchdog, beyond what it waits for.
+const WITHIN: Duration = Duration::from_secs(120);
 
 /// What happened so far.
 #[derive(Debug, Default)]
@@ -48,10 +53,11 @@ const GOOD_SESSION: Duration = Duration::from_secs(10);
 
 /// A source that has ended, or a thread that panicked, ends the inference, and with it the daemon. One that was told to stop
 /// does not: another camera may follow.
-struct CloseUnlessStopped(Arc<Slot<Frame>>, Shutdown);
+struct CloseUnlessStopped(Arc<Slot<Frame>>, Shutdown, Pulse);
 
 impl Drop for CloseUnlessStopped {
     fn drop(&mut self) {
+        self.2.rest();
         if !self.1.is_set() {
             self.0.close();
         }
@@ -65,7 +71,7 @@ impl Supervisor {
     /// Captures until the source has ended, which closes the slot, or shutdown is asked for.
     pub fn run(mut self, mut opener: Box<dyn Opener>) {
         let name = opener.describe();
-        let _closes = CloseUnlessStopped(self.slot.clone(), self.shutdown.clone());
+        let _closes = CloseUnlessStopped(self.slot.clone(), self.shutdown.clone(), self.pulse.clone());
         let (mut last_cause, mut repeated) = (String::new(), 0u32);
         self.tell(CameraState::Offline);
         while !self.shutdown.is_set() {
@@ -94,6 +100,7 @@ impl Supervisor {
                     if repeated.is_power_of_two() {
                         tracing::warn!(source = %name, %error, retry_in_ms = wait.as_millis() as u64, repeated, "no frames");
                     }
+                    self.pulse.promise(self.clock.now() + wait + WITHIN);
                     if opener.wait(wait, &self.shutdown) {
                         self.backoff.reset();
                     }
@@ -105,6 +112,7 @@ impl Supervisor {
     /// Opens the source and hands its frames over until something goes wrong; `Ok` means shutdown.
     fn run_once(&mut self, opener: &mut dyn Opener) -> Result<(), CaptureError> {
         let (call, clock) = (self.call.clone(), self.clock.clone());
+        self.promise();
         let mut source = call.during(&*clock, || opener.open())?;
         tracing::info!(source = %opener.describe(), "capturing");
         let result = self.stream(source.as_mut());
@@ -118,6 +126,7 @@ impl Supervisor {
         let mut last = clock.now();
         let (mut online, mut corrupt, mut frozen) = (false, 0, None);
         while !self.shutdown.is_set() {
+            self.promise();
             match call.during(&*clock, || source.read(&mut bytes, LOOK_UP.min(self.frame_timeout)))? {
                 Read::Frame(captured) => {
                     corrupt = 0;
@@ -166,6 +175,11 @@ impl Supervisor {
         Ok(())
     }
 
+    /// A call that does not return is noticed by the daemon's own watchdog, which says so, before this word is broken.
+    fn promise(&self) {
+        self.pulse.promise(self.clock.now() + self.frame_timeout * 2 + WITHIN);
+    }
+
     fn tell_negotiated(&mut self, negotiated: Option<Negotiated>) {
         if let Some(negotiated) = &negotiated
             && self.negotiated.as_ref() != Some(negotiated)
@@ -195,6 +209,7 @@ impl Supervisor {
             if self.shutdown.is_set() {
                 return;
             }
+            self.promise();
             frame = refused;
         }
     }
@@ -291,6 +306,7 @@ mod tests {
             frame_timeout: Duration::from_secs(5),
             freeze: Freeze::new(Some(Duration::from_secs(60))),
             call: CallInProgress::new(Duration::MAX),
+            pulse: Pulse::default(),
             backoff: Backoff::new(Duration::from_millis(1), Duration::from_millis(2)),
             counters: Arc::default(),
             hub: hub_with(&told),

@@ -15,6 +15,7 @@ use crate::config::typed;
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::label::{CameraState, Event};
+use crate::pulse::Pulse;
 use crate::shutdown::Shutdown;
 use crate::sinks::Hub;
 use crate::slot::Slot;
@@ -35,13 +36,14 @@ pub struct Camera {
     pub counters: Arc<Counters>,
     /// What the watchdog looks at, whichever camera there is.
     pub call: CallInProgress,
+    pub pulse: Pulse,
     running: Option<(Thread, Shutdown)>,
 }
 
 impl Camera {
     pub fn new(openers: Openers, slot: Arc<Slot<Frame>>, clock: Arc<dyn Clock>, hub: Hub) -> Self {
         let call = CallInProgress::new(Duration::MAX);
-        Self { openers, slot, clock, hub, counters: Arc::default(), call, running: None }
+        Self { openers, slot, clock, hub, counters: Arc::default(), call, pulse: Pulse::default(), running: None }
     }
 
     /// # Errors
@@ -58,6 +60,7 @@ impl Camera {
             frame_timeout: settings.frame_timeout,
             freeze: Freeze::new(settings.frozen_after),
             call: self.call.clone(),
+            pulse: self.pulse.clone(),
             backoff: Backoff::new(settings.reconnect_min, settings.reconnect_max),
             counters: self.counters.clone(),
             hub: self.hub.clone(),

@@ -7,6 +7,7 @@ use super::{Controller, pictures};
 use crate::config::{Config, Sources};
 use crate::error::{Error, Result};
 use crate::infer::worker::Order;
+use crate::telemetry::service;
 
 impl Controller {
     /// The file was edited. Editors truncate before they write, and a full disk leaves it at that, so an empty file is not
@@ -24,6 +25,7 @@ impl Controller {
 
     /// Reads the file again. The outer error is one that only a new process can mend.
     pub(super) async fn reload(&mut self) -> Result<Answer> {
+        service::reloading();
         let read = Sources::read(&self.sources.path).and_then(|sources| sources.load().map(|config| (sources, config)));
         let result = match read {
             Ok((sources, config)) => self.apply(sources, config).await?,
@@ -36,6 +38,7 @@ impl Controller {
         self.reload_error = result.as_ref().err().cloned();
         self.tell_info();
         self.tell_settings();
+        service::reloaded();
         Ok(result.map(|()| json!({ "restart_required": self.restart_required })))
     }
 

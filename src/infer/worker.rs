@@ -15,12 +15,18 @@ use crate::frame::Frame;
 use crate::label::{Classification, Status, Timing};
 use crate::preprocess::decode::{DecodeError, RgbImage, decode};
 use crate::preprocess::{Preprocessor, Tensor};
+use crate::pulse::Pulse;
 use crate::shutdown::Shutdown;
 use crate::sinks::Hub;
 use crate::slot::{Slot, Taken};
 
 /// How long to wait for a frame before shutdown is looked at again; closing the slot wakes at once.
 const LOOK_UP: Duration = Duration::from_secs(1);
+
+/// The thread's word to the watchdog: by when a wait has ended, and a frame is labelled. The slowest model on the slowest
+/// board takes some seconds, more while the board swaps.
+const WAKES_WITHIN: Duration = Duration::from_secs(20);
+const LABELS_WITHIN: Duration = Duration::from_secs(60);
 
 /// Everything that turns one frame into its labels; the buffers serve again.
 pub struct Labeller {
@@ -160,6 +166,7 @@ pub struct Worker {
     pub hub: Hub,
     pub counters: Arc<Counters>,
     pub orders: Receiver<Order>,
+    pub pulse: Pulse,
     /// Without a frame for this long, nothing is known of now. Longer than any camera is waited for.
     pub stale_after: Duration,
 }
@@ -173,8 +180,10 @@ impl Worker {
             while let Ok(order) = self.orders.try_recv() {
                 self.obey(order, &mut wanted);
             }
+            self.pulse.promise(self.clock.now() + WAKES_WITHIN);
             match self.slot.take(LOOK_UP) {
                 Taken::Value(frame) => {
+                    self.pulse.promise(self.clock.now() + LABELS_WITHIN);
                     self.handle(&frame, &mut wanted);
                     self.slot.give_back(frame);
                     last_frame = self.clock.now();
@@ -188,6 +197,7 @@ impl Worker {
                 Taken::Closed => break,
             }
         }
+        self.pulse.rest();
     }
 
     fn obey(&mut self, order: Order, wanted: &mut Vec<oneshot::Sender<Shot>>) {

@@ -7,7 +7,7 @@ pub mod picture;
 pub mod stdout;
 
 pub use hub::Hub;
-pub use payload::{camera_json, classification_json, event_json, health_json, schemas, state_json};
+pub use payload::{camera_json, classification_json, event_json, health_json, schemas, state_json, status_name};
 
 use crate::label::Event;
 

@@ -30,7 +30,7 @@ impl Board {
 
     /// `Raspberry Pi 4 Model B Rev 1.4` from the device tree, else the processor architecture.
     pub fn model(&self) -> String {
-        let model = self.text("proc/device-tree/model").unwrap_or_default();
+        let model = self.text("sys/firmware/devicetree/base/model").unwrap_or_default();
         match model.trim_end_matches('\0').trim() {
             "" => std::env::consts::ARCH.to_owned(),
             model => model.to_owned(),
@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn a_raspberry_pi_says_its_name_and_when_its_supply_is_weak() {
         let (root, board) = board(&[
-            ("proc/device-tree/model", "Raspberry Pi 4 Model B Rev 1.4\0"),
+            ("sys/firmware/devicetree/base/model", "Raspberry Pi 4 Model B Rev 1.4\0"),
             ("sys/class/hwmon/hwmon0/name", "cpu_thermal\n"),
             ("sys/class/hwmon/hwmon1/name", "rpi_volt\n"),
             ("sys/class/hwmon/hwmon1/in0_lcrit_alarm", "0\n"),

@@ -3,3 +3,4 @@
 pub mod board;
 pub mod health;
 pub mod logging;
+pub mod service;

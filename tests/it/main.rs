@@ -20,5 +20,6 @@ mod native;
 mod onnx;
 mod payloads;
 mod preprocess;
+mod service;
 mod shared;
 mod support;

@@ -1,0 +1,34 @@
+//! Any message on any topic below the device: understood, refused or ignored, and what is answered is JSON.
+#![no_main]
+
+use glimpsed_fuzz::control::command::Command;
+use glimpsed_fuzz::mqtt::topics::{Key, Topics};
+use glimpsed_fuzz::mqtt::wishes::{REQUESTS, Wish, response, understand};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let Some((&choice, payload)) = data.split_first() else { return };
+    let topics = Topics::new("glimpsed", "shelf");
+    let mut listened: Vec<String> = Key::ALL.map(|key| topics.set(key)).into();
+    listened.extend(REQUESTS.iter().map(|(name, _)| topics.request(name)));
+    listened.push(Topics::birth("homeassistant"));
+    let topic = &listened[usize::from(choice >> 1) % listened.len()];
+    let retained = choice & 1 == 1;
+    match understand(&topics, Some("homeassistant"), topic, payload, retained) {
+        Ok(Some(wish)) => {
+            assert!(!retained, "a retained message was acted upon");
+            match wish {
+                Wish::Set(Key::Threshold, Command::Threshold(value)) => assert!((0.0..=1.0).contains(&value)),
+                Wish::Set(Key::Model, Command::Model(name)) => assert!(!name.is_empty() && name.len() <= 4096),
+                Wish::Set(Key::Enabled, Command::Enable(_)) | Wish::HomeAssistantStarted => {}
+                Wish::Set(key, command) => panic!("{command:?} for {key:?}"),
+                Wish::Request(call) => {
+                    let answer = call.command.map(|_| serde_json::Value::Null);
+                    let text = response(&answer, call.transaction.as_ref());
+                    serde_json::from_str::<serde_json::Value>(&text).expect("JSON");
+                }
+            }
+        }
+        Ok(None) | Err(_) => {}
+    }
+});

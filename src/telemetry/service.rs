@@ -1,0 +1,181 @@
+//! What the service manager is told: ready, a line on how it goes, and that all threads are alive. Without systemd these
+//! go nowhere.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+
+use crate::label::{CameraState, Event, Settings, Stable, Status};
+use crate::pulse::Pulse;
+use crate::sinks::Sink;
+use crate::sinks::status_name;
+
+/// How things are, as the hub tells it.
+#[derive(Debug, Clone, Default)]
+pub struct Outlook(Arc<Mutex<Seen>>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    camera: Option<CameraState>,
+    model: String,
+    label: Option<String>,
+}
+
+impl Sink for Outlook {
+    fn publish(&mut self, event: &Event) {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::Camera(state) => seen.camera = Some(*state),
+            Event::Settings(Settings { model, .. }) => seen.model.clone_from(model),
+            Event::Changed { now, .. } | Event::Heartbeat(now) => seen.label = Some(label(now)),
+            _ => {}
+        }
+    }
+}
+
+fn label(stable: &Stable) -> String {
+    match (stable.status, &stable.label) {
+        (Status::Known, Some(label)) => label.to_string(),
+        (status, _) => status_name(status).to_owned(),
+    }
+}
+
+impl Outlook {
+    /// One line for people.
+    fn line(&self) -> String {
+        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match (seen.camera, &seen.label) {
+            (Some(CameraState::Online), Some(label)) => format!("{}: {label}", seen.model),
+            (Some(CameraState::Online), None) => format!("{}: waiting for the first label", seen.model),
+            (Some(CameraState::Disabled), _) => "the camera is switched off".into(),
+            (Some(CameraState::Offline) | None, _) => "no camera, trying again".into(),
+        }
+    }
+}
+
+/// Speaks to the service manager.
+pub struct Service {
+    outlook: Outlook,
+    pulses: Vec<Pulse>,
+    /// How often it wants to hear that all is well.
+    pet_every: Option<Duration>,
+    petted: Option<Duration>,
+    ready: bool,
+    status: String,
+}
+
+impl Service {
+    pub fn new(outlook: Outlook, pulses: Vec<Pulse>) -> Self {
+        // Twice as often as it asks for, so that a late word is not the end.
+        let pet_every = sd_notify::watchdog_enabled().map(|every| every / 2);
+        Self { outlook, pulses, pet_every, petted: None, ready: false, status: String::new() }
+    }
+
+    /// Called now and then. `settled` says that there is a label, or a reason why there is none yet.
+    pub fn tick(&mut self, now: Duration, settled: bool) {
+        for word in self.words(now, settled) {
+            match word {
+                Word::Ready => say(&[NotifyState::Ready]),
+                Word::Status(line) => say(&[NotifyState::Status(&line)]),
+                Word::Alive => say(&[NotifyState::Watchdog]),
+            }
+        }
+    }
+
+    fn words(&mut self, now: Duration, settled: bool) -> Vec<Word> {
+        let mut words = Vec::new();
+        let line = self.outlook.line();
+        if line != self.status && settled {
+            words.push(Word::Status(line.clone()));
+            self.status = line;
+        }
+        if settled && !self.ready {
+            self.ready = true;
+            words.push(Word::Ready);
+        }
+        let due = |every| self.petted.is_none_or(|petted| now.saturating_sub(petted) >= every);
+        if self.pet_every.is_some_and(due) {
+            if self.pulses.iter().any(|pulse| pulse.is_late(now)) {
+                tracing::error!(
+                    "a thread has not been heard of for too long; the service manager's watchdog is left alone"
+                );
+            } else {
+                words.push(Word::Alive);
+            }
+            self.petted = Some(now);
+        }
+        words
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Word {
+    Ready,
+    Status(String),
+    Alive,
+}
+
+/// The configuration is being read again.
+pub fn reloading() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => say(&[NotifyState::Reloading, now]),
+        Err(_) => say(&[NotifyState::Reloading]),
+    }
+}
+
+/// It was, whatever came of it.
+pub fn reloaded() {
+    say(&[NotifyState::Ready]);
+}
+
+/// The end has begun.
+pub fn stopping() {
+    say(&[NotifyState::Stopping]);
+}
+
+fn say(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::debug!(%error, "the service manager was not told");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::label::tests_support::stable;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn service(pulse: &Pulse) -> (Service, Outlook) {
+        let outlook = Outlook::default();
+        let mut service = Service::new(outlook.clone(), vec![pulse.clone()]);
+        service.pet_every = Some(SECOND * 10);
+        (service, outlook)
+    }
+
+    #[test]
+    fn ready_is_said_once_and_the_status_when_it_changes() {
+        let (mut service, mut outlook) = service(&Pulse::default());
+        assert_eq!(service.words(SECOND, false), [Word::Alive], "nothing is known yet");
+        outlook.publish(&Event::Camera(CameraState::Online));
+        outlook.publish(&Event::Settings(Settings { enabled: true, model: "m".into(), threshold: 0.2 }));
+        outlook.publish(&Event::Changed { now: stable(Some("cat")), before: None });
+        assert_eq!(service.words(SECOND, true), [Word::Status("m: cat".into()), Word::Ready]);
+        assert_eq!(service.words(SECOND, true), []);
+        outlook.publish(&Event::Camera(CameraState::Offline));
+        assert_eq!(service.words(SECOND, true), [Word::Status("no camera, trying again".into())]);
+    }
+
+    #[test]
+    fn the_watchdog_is_not_petted_while_a_thread_is_late() {
+        let pulse = Pulse::default();
+        let (mut service, _) = service(&pulse);
+        assert_eq!(service.words(SECOND, false), [Word::Alive]);
+        assert_eq!(service.words(SECOND * 5, false), [], "not due");
+        pulse.promise(SECOND * 10);
+        assert_eq!(service.words(SECOND * 11, false), [], "broken");
+        pulse.promise(SECOND * 60);
+        assert_eq!(service.words(SECOND * 21, false), [Word::Alive], "heard of again");
+    }
+}

@@ -1,0 +1,68 @@
+# As a service: confined, ready when it labels, reloaded, started again after a crash and a hang, and not after a
+# configuration that cannot work.
+# deadline: 240
+
+service_state() { systemctl show --property "$1" --value glimpsed; }
+is() { [[ $(service_state "$1") == "$2" ]]; }
+main_pid() { service_state MainPID; }
+another_pid_than() { [[ $(main_pid) != "$1" && $(main_pid) != 0 ]]; }
+
+install "$share/glimpsed" /usr/bin/glimpsed
+install --mode=644 "$share/systemd/glimpsed.service" /etc/systemd/system/glimpsed.service
+install -D --mode=644 "$share/systemd/glimpsed.sysusers" /usr/lib/sysusers.d/glimpsed.conf
+systemd-sysusers glimpsed.conf
+problems=$(systemd-analyze verify /etc/systemd/system/glimpsed.service 2>&1 | grep glimpsed || true)
+[[ -z $problems ]] || fail "systemd-analyze verify: $problems"
+systemctl daemon-reload
+systemd-analyze security --no-pager --threshold=20 glimpsed.service >"$work/security" ||
+    fail "exposure above 2.0: $(tail --lines=1 "$work/security")"
+note "$(tail --lines=1 "$work/security")"
+
+subscribe
+plug_in
+write_config
+install -D --mode=640 --group=glimpsed "$work/glimpsed.toml" /etc/glimpsed/glimpsed.toml
+cp "$share/colour.onnx" "$share/colour.txt" /etc/glimpsed/
+sed --in-place "s#$share/colour#/etc/glimpsed/colour#" /etc/glimpsed/glimpsed.toml
+chmod 644 /etc/glimpsed/colour.*
+
+began=$(uptime_ms)
+systemctl start glimpsed || fail "does not start: $(journalctl --no-pager --lines=20 --unit=glimpsed)"
+note "ready after $(($(uptime_ms) - began)) ms"
+wait_for_label 15 bars
+[[ $(ps -o user= -p "$(main_pid)") == glimpsed ]] || fail "runs as $(ps -o user= -p "$(main_pid)")"
+wait_until 10 "no status line" test -n "$(service_state StatusText)"
+note "status: $(service_state StatusText)"
+
+# Reloaded by hand: the same process.
+pid=$(main_pid)
+sed --in-place 's/^consecutive = 1/consecutive = 2/' /etc/glimpsed/glimpsed.toml
+systemctl reload glimpsed
+wait_until 15 "the reload is not in info" arrived "$topic/info .*\"labels.consecutive\":{[^}]*\"value\":2"
+another_pid_than "$pid" && fail "a reload took another process"
+
+# Killed, and hung as a whole: the manager starts another one.
+mark_here
+kill -KILL "$pid"
+wait_until 30 "not started again after SIGKILL" another_pid_than "$pid"
+wait_for_label 30 bars
+pid=$(main_pid)
+kill -STOP "$pid"
+wait_until 90 "the watchdog did not end a hung process" another_pid_than "$pid"
+wait_until 30 "not ready again" is ActiveState active
+
+# Switched over MQTT while it runs, restarted from there: the process number stays.
+pid=$(main_pid)
+mark_here
+mosquitto_pub -h 127.0.0.1 -t "$topic/request/restart" -n
+wait_for 15 "$topic/status offline"
+wait_for 30 "$topic/status online"
+another_pid_than "$pid" && fail "a restart over MQTT took another process"
+
+# A configuration that cannot work stays down, with the reason in the journal.
+systemctl stop glimpsed
+sed --in-place 's/^consecutive = 2/consecutiv = 2/' /etc/glimpsed/glimpsed.toml
+systemctl start glimpsed 2>/dev/null && fail "starts with a wrong configuration"
+sleep 8
+is NRestarts 0 || fail "was tried again $(service_state NRestarts) times"
+journalctl --no-pager --unit=glimpsed | grep --quiet 'did you mean' || fail "no hint in the journal"

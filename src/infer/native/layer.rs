@@ -60,6 +60,11 @@ impl Window {
         self.size[0] * self.size[1]
     }
 
+    /// Rows and columns from the first tap to the last.
+    pub fn reach(&self) -> [usize; 2] {
+        [0, 1].map(|axis| self.dilation[axis] * (self.size[axis] - 1))
+    }
+
     /// Row and column of each tap, in the order of the weights.
     pub fn each_tap(&self) -> impl Iterator<Item = [usize; 2]> + use<> {
         let [height, width] = self.size;

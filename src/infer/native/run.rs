@@ -49,6 +49,7 @@ struct Buffers {
     bytes: Vec<Aligned<u8>>,
     float_scratch: Scratch<f32>,
     byte_scratch: Scratch<u8>,
+    workspace: Aligned<u8>,
 }
 
 impl Buffers {
@@ -75,20 +76,22 @@ impl Network {
         classes: usize,
         macs: u64,
     ) -> Self {
-        let taps = steps.iter().map(|step| match &step.job {
-            Job::Dense(dense) => dense.source.window.taps() * MAX_ROWS,
-            _ => MAX_TAPS,
+        let most = |of: &dyn Fn(&Dense) -> usize| {
+            let each = steps.iter().map(|step| if let Job::Dense(dense) = &step.job { of(dense) } else { 0 });
+            each.max().unwrap_or(0)
+        };
+        let taps = most(&|dense| dense.source.window.taps() * MAX_ROWS).max(MAX_TAPS);
+        let gathered = most(&|dense| if dense.gathered { dense.depth * MAX_ROWS } else { 0 });
+        let workspace = most(&|dense| match dense.finish {
+            Finish::F32 { .. } => 0,
+            Finish::U8 { .. } => kernels.layout.workspace(dense.taps() * dense.depth),
         });
-        let gathered = steps.iter().map(|step| match &step.job {
-            Job::Dense(dense) if dense.gathered => dense.depth * MAX_ROWS,
-            _ => 0,
-        });
-        let (taps, gathered) = (taps.max().unwrap_or(0), gathered.max().unwrap_or(0));
         let buffers = Buffers {
             floats: floats.into_iter().map(Aligned::zeros).collect(),
             bytes: bytes.into_iter().map(Aligned::zeros).collect(),
             float_scratch: Scratch { offsets: Vec::with_capacity(taps), gathered: Vec::new() },
             byte_scratch: Scratch { offsets: Vec::with_capacity(taps), gathered: Vec::with_capacity(gathered) },
+            workspace: Aligned::zeros(workspace),
         };
         Self { kernels, steps, buffers, classes, macs }
     }
@@ -185,14 +188,14 @@ impl Step {
     }
 
     fn run_dense(&self, dense: &Dense, kernels: &Kernels, buffers: &mut Buffers) {
-        let (source, output, rows) = (&dense.source, self.output, kernels.layout.rows);
+        let (source, output, layout) = (&dense.source, self.output, &kernels.layout);
         match &dense.finish {
             Finish::F32 { weights, bias, bounds } => buffers.write_floats(output, |from, out| {
                 source.fill_outside(&mut from.floats[source.input.buffer], dense.tail(), 0.0);
                 let residual = self.inputs.get(1).map(|place| &from.floats[place.buffer][..out.len()]);
                 let picture = &from.floats[source.input.buffer];
                 let operands = Operands { picture, weights, bias, narrow: false };
-                dense.run(operands, output, rows, &mut from.float_scratch, |tile, range| {
+                dense.run(operands, output, layout.float_rows, &mut from.float_scratch, |tile, range| {
                     let residual = residual.map(|residual| &residual[range.clone()]);
                     kernels.tile_f32(tile, *bounds, residual, &mut out[range], output.stride);
                 });
@@ -202,9 +205,10 @@ impl Step {
                 let picture = &from.bytes[source.input.buffer];
                 let operands =
                     Operands { picture, weights: &packed.weights, bias: &packed.bias, narrow: packed.narrow };
-                dense.run(operands, output, rows, &mut from.byte_scratch, |tile, range| {
+                dense.run(operands, output, layout.byte_rows, &mut from.byte_scratch, |tile, range| {
                     let scale = &scale[range.start % output.stride..][..tile.bias.len()];
-                    kernels.tile_u8(tile, Requantise { scale, to: *to }, &mut out[range], output.stride);
+                    let requantise = Requantise { scale, to: *to };
+                    kernels.tile_u8(tile, requantise, &mut from.workspace, &mut out[range], output.stride);
                 });
             }),
         }

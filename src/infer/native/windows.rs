@@ -70,13 +70,29 @@ impl Source {
         }
     }
 
-    /// Where the tap of an output pixel begins, if it is in the picture.
-    fn tap(&self, pixel: [usize; 2], tap: [usize; 2]) -> Option<usize> {
-        let Window { stride, dilation, pads, .. } = &self.window;
-        let row = (pixel[0] * stride[0] + tap[0] * dilation[0]).checked_sub(pads[0])?;
-        let column = (pixel[1] * stride[1] + tap[1] * dilation[1]).checked_sub(pads[1])?;
+    /// Row and column of the first tap of an output pixel; negative where it is in the padding.
+    fn corner(&self, pixel: [usize; 2]) -> [isize; 2] {
+        let Window { stride, pads, .. } = &self.window;
+        [0, 1].map(|axis| (pixel[axis] * stride[axis]) as isize - pads[axis] as isize)
+    }
+
+    /// Where a pixel of the input begins, if it is in the picture.
+    fn at(&self, [row, column]: [isize; 2]) -> isize {
+        (row * self.input.shape.width as isize + column) * self.input.stride as isize
+    }
+
+    /// Whether all taps are in the picture.
+    fn is_inside(&self, [row, column]: [isize; 2]) -> bool {
+        let ([rows, columns], Shape { height, width, .. }) = (self.window.reach(), self.input.shape);
+        row >= 0 && column >= 0 && row as usize + rows < height && column as usize + columns < width
+    }
+
+    /// Where a tap begins, or what stands for it outside of the picture.
+    fn tap(&self, corner: [isize; 2], tap: [usize; 2]) -> usize {
+        let [row, column] = [0, 1].map(|axis| corner[axis] + (tap[axis] * self.window.dilation[axis]) as isize);
         let Shape { height, width, .. } = self.input.shape;
-        (row < height && column < width).then(|| (row * width + column) * self.input.stride)
+        let seen = (0..height as isize).contains(&row) && (0..width as isize).contains(&column);
+        if seen { self.at([row, column]) as usize } else { self.outside_at() }
     }
 
     /// The output columns whose windows lie between the left and the right edge.
@@ -111,6 +127,11 @@ impl Dense {
         self.source.input.stride
     }
 
+    /// Taps that the kernels see.
+    pub fn taps(&self) -> usize {
+        if self.gathered { 1 } else { self.source.window.taps() }
+    }
+
     /// Calls `kernel(tile, where in the output its first row begins and its last one ends)` for tiles of at most `most_rows`.
     pub fn run<T: Copy + Default, W, S>(
         &self,
@@ -121,7 +142,7 @@ impl Dense {
         mut kernel: impl FnMut(&Tile<T, W, S>, Range<usize>),
     ) {
         let Operands { picture, weights, bias, narrow } = operands;
-        let (taps, depth) = (if self.gathered { 1 } else { self.source.window.taps() }, self.depth);
+        let (taps, depth) = (self.taps(), self.depth);
         let panel_length = taps * depth * LANES;
         let panels = bias.len() / LANES;
         let block = (WEIGHT_BLOCK / (panel_length * size_of::<W>())).max(1).next_multiple_of(MAX_PANELS);
@@ -134,8 +155,13 @@ impl Dense {
                 let (start, end) = (tile * pixels / tiles, (tile + 1) * pixels / tiles);
                 let rows = end - start;
                 let Scratch { offsets, gathered } = &mut *scratch;
-                self.find_taps(output, start, rows, offsets);
-                let source = if self.gathered { self.gather(picture, rows, offsets, gathered) } else { picture };
+                let source = match self.gathered {
+                    true => self.gather(picture, output, start..end, offsets, gathered),
+                    false => {
+                        self.find_taps(output, start..end, offsets);
+                        picture
+                    }
+                };
                 let weights = &weights[first * panel_length..last * panel_length];
                 let bias = &bias[first * LANES..last * LANES];
                 let tile = Tile { source, offsets, rows, taps, depth, weights, bias, narrow };
@@ -149,64 +175,65 @@ impl Dense {
     fn gather<'a, T: Copy + Default>(
         &self,
         picture: &[T],
-        rows: usize,
+        output: Place,
+        pixels: Range<usize>,
         offsets: &mut Vec<u32>,
         gathered: &'a mut Vec<T>,
     ) -> &'a [T] {
-        gathered.clear();
-        gathered.resize(rows * self.depth, T::default());
-        for (row, gathered) in gathered.chunks_exact_mut(self.depth).enumerate() {
-            let of_row = offsets.iter().skip(row).step_by(rows);
-            // With a constant length a copy is an instruction and not a call.
-            for (pixel, &offset) in gathered.as_chunks_mut::<GROUP>().0.iter_mut().zip(of_row) {
-                pixel.copy_from_slice(&picture[offset as usize..][..GROUP]);
+        let (source, window) = (&self.source, &self.source.window);
+        let length = window.size[1] * GROUP;
+        // What is left of another tile in the numbers beyond the last tap meets weights of zero.
+        gathered.resize(pixels.len() * self.depth, T::default());
+        for (corner, gathered) in self.corners(output, pixels.clone()).zip(gathered.chunks_exact_mut(self.depth)) {
+            if source.is_inside(corner) && window.dilation[1] == 1 {
+                for (row, gathered) in gathered.chunks_exact_mut(length).take(window.size[0]).enumerate() {
+                    gathered.copy_from_slice(&picture[source.tap(corner, [row, 0])..][..length]);
+                }
+            } else {
+                for (tap, pixel) in window.each_tap().zip(gathered.as_chunks_mut::<GROUP>().0) {
+                    pixel.copy_from_slice(&picture[source.tap(corner, tap)..][..GROUP]);
+                }
             }
         }
         offsets.clear();
-        offsets.extend((0..rows).map(|row| (row * self.depth) as u32));
+        offsets.extend((0..pixels.len()).map(|row| (row * self.depth) as u32));
         gathered
     }
 
-    fn find_taps(&self, output: Place, start: usize, rows: usize, offsets: &mut Vec<u32>) {
-        let source = &self.source;
-        offsets.clear();
-        if source.window == Window::POINT {
-            offsets.extend((start..start + rows).map(|pixel| (pixel * source.input.stride) as u32));
-            return;
-        }
-        let (width, window) = (output.shape.width, &source.window);
-        // The rows' first taps; what is left of the picture or above it is negative.
-        let (mut row, mut column) = (start / width, start % width);
-        let mut corners = [[0; 2]; MAX_ROWS];
-        for corner in &mut corners[..rows] {
-            *corner = [row, column].map(|at| at as isize);
-            for axis in 0..2 {
-                corner[axis] = corner[axis] * window.stride[axis] as isize - window.pads[axis] as isize;
-            }
+    /// The first taps of output pixels that follow one another.
+    fn corners(&self, output: Place, pixels: Range<usize>) -> impl Iterator<Item = [isize; 2]> + use<'_> {
+        let width = output.shape.width;
+        let (mut row, mut column) = (pixels.start / width, pixels.start % width);
+        pixels.map(move |_| {
+            let corner = self.source.corner([row, column]);
             column += 1;
             if column == width {
                 (row, column) = (row + 1, 0);
             }
+            corner
+        })
+    }
+
+    fn find_taps(&self, output: Place, pixels: Range<usize>, offsets: &mut Vec<u32>) {
+        let source = &self.source;
+        offsets.clear();
+        if source.window == Window::POINT {
+            offsets.extend(pixels.map(|pixel| (pixel * source.input.stride) as u32));
+            return;
         }
-        let Shape { height, width, .. } = source.input.shape;
-        let (sides, reach) = ([height as isize, width as isize], window.reach().map(|reach| reach as isize));
-        let stride = source.input.stride as isize;
-        let at = |[row, column]: [isize; 2]| (row * sides[1] + column) * stride;
-        let corners = &corners[..rows];
-        let inside = |corner: &[isize; 2]| (0..2).all(|axis| (0..sides[axis] - reach[axis]).contains(&corner[axis]));
-        let all_inside = corners.iter().all(inside);
-        for tap in window.each_tap() {
-            let tap = [tap[0] * window.dilation[0], tap[1] * window.dilation[1]].map(|at| at as isize);
+        let mut corners = [[0; 2]; MAX_ROWS];
+        let corners = &mut corners[..pixels.len()];
+        for (to, corner) in corners.iter_mut().zip(self.corners(output, pixels)) {
+            *to = corner;
+        }
+        let all_inside = corners.iter().all(|&corner| source.is_inside(corner));
+        for tap in source.window.each_tap() {
             if all_inside {
-                let from_corner = at(tap);
-                offsets.extend(corners.iter().map(|&corner| (at(corner) + from_corner) as u32));
-                continue;
+                let from_corner = source.at([0, 1].map(|axis| (tap[axis] * source.window.dilation[axis]) as isize));
+                offsets.extend(corners.iter().map(|&corner| (source.at(corner) + from_corner) as u32));
+            } else {
+                offsets.extend(corners.iter().map(|&corner| source.tap(corner, tap) as u32));
             }
-            offsets.extend(corners.iter().map(|corner| {
-                let pixel = [corner[0] + tap[0], corner[1] + tap[1]];
-                let seen = (0..2).all(|axis| (0..sides[axis]).contains(&pixel[axis]));
-                if seen { at(pixel) as u32 } else { source.outside_at() as u32 }
-            }));
         }
     }
 }
@@ -234,10 +261,9 @@ impl Depthwise {
             let mut column = 0;
             while column < output.shape.width {
                 let pixels = if inner.start == column { inner.len().max(1) } else { 1 };
+                let corner = source.corner([row, column]);
                 offsets.clear();
-                for tap in source.window.each_tap() {
-                    offsets.push(source.tap([row, column], tap).unwrap_or(source.outside_at()) as u32);
-                }
+                offsets.extend(source.window.each_tap().map(|tap| source.tap(corner, tap) as u32));
                 let span = Span { source: picture, offsets, step, pixels, channels, weights, bias, narrow };
                 let at = (row * output.shape.width + column) * channels;
                 kernel(&span, at..at + pixels * channels);

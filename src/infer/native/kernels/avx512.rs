@@ -13,7 +13,8 @@ use super::{
     with_constant,
 };
 
-const LAYOUT: Layout = Layout { rows: 8, dense: Order::Groups(GROUP), reads: GROUP, minus: 0, taps: GROUP };
+const LAYOUT: Layout =
+    Layout { float_rows: 8, byte_rows: 8, dense: Order::Groups(GROUP), reads: GROUP, minus: 0, taps: GROUP };
 
 /// These kernels, where the processor has what they need.
 pub fn kernels() -> Option<Kernels> {
@@ -109,7 +110,7 @@ unsafe fn rows_f32<const ROWS: usize, const PANELS: usize>(
 /// # Safety
 /// The processor has the features; `tile.check` has seen the arguments.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-unsafe fn tile_u8(tile: &TileU8, requantise: Requantise, out: &mut [u8], row_stride: usize) {
+unsafe fn tile_u8(tile: &TileU8, requantise: Requantise, _workspace: &mut [u8], out: &mut [u8], row_stride: usize) {
     let mut panel = 0;
     while panel < tile.panels() {
         let panels = panels_at_once(tile.panels() - panel);

@@ -6,8 +6,10 @@ use crate::infer::native::aligned::Aligned;
 /// What a set of kernels wants its operands to be like.
 #[derive(Debug, Clone, Copy)]
 pub struct Layout {
-    /// Most pixels in a tile.
-    pub rows: usize,
+    /// Most pixels in a tile of floats.
+    pub float_rows: usize,
+    /// Most pixels in a tile of bytes.
+    pub byte_rows: usize,
     /// How the int8 weights of a dense convolution lie.
     pub dense: Order,
     /// Bytes of a pixel that a dense int8 kernel reads at once.
@@ -24,8 +26,7 @@ pub struct Layout {
 pub enum Order {
     /// `[panel][tap][depth / N][LANES][N]`: for each output channel the weights of N input channels lie side by side.
     Groups(usize),
-    /// `[panel][quarter][tap][depth / 16][4][16]`: sixteen input channels for each of a quarter panel's output channels; the
-    /// last of them may be eight.
+    /// `[panel][quarter][tap][depth / 16][4][16]`: sixteen input channels for each of a quarter panel's output channels.
     #[cfg_attr(not(target_arch = "aarch64"), allow(dead_code, reason = "NEON's"))]
     Quarters,
 }
@@ -44,7 +45,7 @@ impl Order {
     pub fn depth(self, inputs: usize) -> usize {
         match self {
             Self::Groups(_) => inputs.next_multiple_of(GROUP),
-            Self::Quarters => inputs.next_multiple_of(8),
+            Self::Quarters => inputs.next_multiple_of(16),
         }
     }
 
@@ -54,16 +55,20 @@ impl Order {
             Self::Groups(group) => {
                 ((panel * taps + tap) * depth + input / group * group) * LANES + lane * group + input % group
             }
-            Self::Quarters => {
-                let block = input / 16 * 16;
-                let width = (depth - block).min(16);
-                ((output / 4 * taps + tap) * depth + block) * 4 + lane % 4 * width + input % 16
-            }
+            Self::Quarters => ((output / 4 * taps + tap) * depth + input / 16 * 16) * 4 + lane % 4 * 16 + input % 16,
         }
     }
 }
 
 impl Layout {
+    /// Bytes that a tile needs to put its inputs in order, if `length` are multiplied for each output.
+    pub fn workspace(&self, length: usize) -> usize {
+        match self.dense {
+            Order::Groups(_) => 0,
+            Order::Quarters => length * self.byte_rows,
+        }
+    }
+
     /// `weight(output, input, tap)` for as many outputs as there are biases.
     pub fn pack_dense(
         &self,

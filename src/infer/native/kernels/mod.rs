@@ -7,6 +7,8 @@
 //! pixels; those beyond the real ones hold anything, and weights of zero meet them.
 
 #[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
 mod avx512;
 mod layout;
 #[cfg(target_arch = "aarch64")]
@@ -162,7 +164,7 @@ pub struct Kernels {
     pub name: &'static str,
     pub layout: Layout,
     tile_f32: TileF32Loop,
-    tile_u8: unsafe fn(&TileU8, Requantise, &mut [u8], usize),
+    tile_u8: unsafe fn(&TileU8, Requantise, &mut [u8], &mut [u8], usize),
     span_f32: unsafe fn(&SpanF32, Bounds, &mut [f32]),
     span_u8: unsafe fn(&SpanU8, Requantise, &mut [u8]),
     quantise: unsafe fn(&[f32], f32, ToByte, &mut [u8]),
@@ -189,7 +191,7 @@ impl Kernels {
     /// All that this processor can run, the fastest first and the portable ones last.
     pub fn available() -> impl Iterator<Item = Self> {
         #[cfg(target_arch = "x86_64")]
-        let sets = [avx512::kernels()];
+        let sets = [avx512::kernels(), avx2::kernels()];
         #[cfg(target_arch = "aarch64")]
         let sets = neon::kernels();
         #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
@@ -211,7 +213,7 @@ impl Kernels {
         out: &mut [f32],
         row_stride: usize,
     ) {
-        tile.check(out.len(), row_stride, self.layout.rows, GROUP);
+        tile.check(out.len(), row_stride, self.layout.float_rows, GROUP);
         assert!(residual.is_none_or(|residual| residual.len() >= out.len()));
         // SAFETY: the slices were checked, and `detect` took this set because the processor has it.
         #[allow(unsafe_code, reason = "the one way into a kernel")]
@@ -220,14 +222,22 @@ impl Kernels {
         }
     }
 
-    /// `out[row * row_stride ..]` becomes the row's requantised sums.
-    pub fn tile_u8(&self, tile: &TileU8, requantise: Requantise, out: &mut [u8], row_stride: usize) {
-        tile.check(out.len(), row_stride, self.layout.rows, self.layout.reads);
+    /// `out[row * row_stride ..]` becomes the row's requantised sums. `workspace` is as long as [`Layout::workspace`] says.
+    pub fn tile_u8(
+        &self,
+        tile: &TileU8,
+        requantise: Requantise,
+        workspace: &mut [u8],
+        out: &mut [u8],
+        row_stride: usize,
+    ) {
+        tile.check(out.len(), row_stride, self.layout.byte_rows, self.layout.reads);
+        assert!(workspace.len() >= self.layout.workspace(tile.taps * tile.depth));
         assert!(tile.depth == self.layout.dense.depth(tile.depth) && requantise.scale.len() == tile.bias.len());
         // SAFETY: as above.
         #[allow(unsafe_code, reason = "the one way into a kernel")]
         unsafe {
-            (self.tile_u8)(tile, requantise, out, row_stride);
+            (self.tile_u8)(tile, requantise, workspace, out, row_stride);
         }
     }
 

@@ -3,7 +3,14 @@
 use super::layout::{Layout, Order};
 use super::{Bounds, GROUP, Kernels, LANES, MAX_ROWS, Requantise, SpanF32, SpanU8, Sum, TileF32, TileU8, ToByte};
 
-const LAYOUT: Layout = Layout { rows: MAX_ROWS, dense: Order::Groups(GROUP), reads: GROUP, minus: 0, taps: GROUP };
+const LAYOUT: Layout = Layout {
+    float_rows: MAX_ROWS,
+    byte_rows: MAX_ROWS,
+    dense: Order::Groups(GROUP),
+    reads: GROUP,
+    minus: 0,
+    taps: GROUP,
+};
 
 pub const KERNELS: Kernels = Kernels {
     name: "portable",
@@ -35,7 +42,7 @@ fn tile_f32(tile: &TileF32, bounds: Bounds, residual: Option<&[f32]>, out: &mut 
     }
 }
 
-fn tile_u8(tile: &TileU8, requantise: Requantise, out: &mut [u8], row_stride: usize) {
+fn tile_u8(tile: &TileU8, requantise: Requantise, _workspace: &mut [u8], out: &mut [u8], row_stride: usize) {
     for row in 0..tile.rows {
         for (channel, &bias) in tile.bias.iter().enumerate() {
             let (panel, lane) = (channel / LANES, channel % LANES);

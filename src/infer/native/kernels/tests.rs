@@ -86,7 +86,7 @@ proptest! {
         let residual = with_residual.then_some(&residual[..]);
         let bounds = Bounds { low: -1.0, high: 1.5 };
         for kernels in vector_kernels() {
-            let rows = rows.min(kernels.layout.rows);
+            let rows = rows.min(kernels.layout.float_rows);
             let offsets = numbers(seed ^ 1, taps * rows, |random| random.u32(..40) * depth as u32);
             let tile = Tile { source: &source, offsets: &offsets, rows, taps, depth, weights: &weights, bias: &bias, narrow: false };
             let residual = residual.map(|residual| &residual[..rows * stride]);
@@ -117,13 +117,14 @@ proptest! {
                 weights: &packed.weights, bias: &packed.bias, narrow: packed.narrow,
             };
             let mut out = vec![9; rows * stride];
-            kernels.tile_u8(&tile, numbers_of.requantise(), &mut out, stride);
+            let mut workspace = vec![7; kernels.layout.workspace(taps * tile.depth)];
+            kernels.tile_u8(&tile, numbers_of.requantise(), &mut workspace, &mut out, stride);
             // What is stored beyond the last channel is anything.
             out.chunks_exact_mut(stride).for_each(|row| row[outputs..panels * LANES].fill(0));
             out
         };
         for kernels in vector_kernels() {
-            let rows = rows.min(kernels.layout.rows);
+            let rows = rows.min(kernels.layout.byte_rows);
             prop_assert_eq!(answer(&scalar::KERNELS, rows), answer(&kernels, rows), "{}", kernels.name);
         }
     }

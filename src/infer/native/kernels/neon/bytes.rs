@@ -2,8 +2,8 @@
 //!
 //! Two products of signed bytes fit into 16 bits, unless both are -128 times -128; so where no weight is -128, three
 //! instructions multiply and add sixteen pairs: the products of eight channels, those of eight more on top of them, and
-//! both to the sums in 32 bits. Otherwise it is four. Four output channels at a time, so that the weights are loaded once
-//! for all pixels and the pixels once for four outputs.
+//! both to the sums in 32 bits. Otherwise it is four. The pixels' bytes are put in the order in which they are needed,
+//! and made signed, before all output channels are multiplied with them, four at a time.
 
 #![allow(unsafe_code, reason = "intrinsics; every pointer is inside of what `check` has seen")]
 
@@ -15,89 +15,109 @@ use crate::infer::native::kernels::{LANES, Requantise, TileU8, with_constant};
 /// Output channels that are worked on at once.
 const OUTPUTS: usize = 4;
 
+/// Input channels in a register.
+const CHANNELS: usize = 16;
+
 /// # Safety
-/// `tile.check` has seen the arguments.
-pub unsafe fn tile(tile: &TileU8, requantise: Requantise, out: &mut [u8], row_stride: usize) {
-    let out = out.as_mut_ptr();
+/// `tile.check` has seen the arguments; `workspace` holds [`super::BYTES`]'s workspace for the tile.
+pub unsafe fn tile(tile: &TileU8, requantise: Requantise, workspace: &mut [u8], out: &mut [u8], row_stride: usize) {
+    let (inputs, out) = (workspace.as_mut_ptr(), out.as_mut_ptr());
     with_constant!(tile.rows, [1 2 3 4], ROWS => unsafe {
+        arrange::<ROWS>(tile, inputs);
         match tile.narrow {
-            true => rows::<ROWS, true>(tile, requantise, out, row_stride),
-            false => rows::<ROWS, false>(tile, requantise, out, row_stride),
+            true => rows::<ROWS, true>(tile, requantise, inputs, out, row_stride),
+            false => rows::<ROWS, false>(tile, requantise, inputs, out, row_stride),
         }
     });
 }
 
+/// Writes the bytes of the pixels less 128, as `[tap][depth / 16][row][16]`.
+///
 /// # Safety
-/// As [`tile`]; the tile has `ROWS` rows, and no weight is -128 if `PAIRS`.
+/// As [`tile`]; the tile has `ROWS` rows.
+unsafe fn arrange<const ROWS: usize>(tile: &TileU8, inputs: *mut u8) {
+    let mut to = inputs;
+    for tap in 0..tile.taps {
+        let mut pixels = [tile.source.as_ptr(); ROWS];
+        unsafe {
+            for row in 0..ROWS {
+                pixels[row] = pixels[row].add(*tile.offsets.as_ptr().add(tap * ROWS + row) as usize);
+            }
+            for channel in (0..tile.depth).step_by(CHANNELS) {
+                for row in 0..ROWS {
+                    let signed = veorq_u8(vld1q_u8(pixels[row].add(channel)), vdupq_n_u8(0x80));
+                    vst1q_u8(to.add(row * CHANNELS), signed);
+                }
+                to = to.add(ROWS * CHANNELS);
+            }
+        }
+    }
+}
+
+/// # Safety
+/// As [`tile`]; the tile has `ROWS` rows, `inputs` are what [`arrange`] made of them, and no weight is -128 if `PAIRS`.
 unsafe fn rows<const ROWS: usize, const PAIRS: bool>(
     tile: &TileU8,
     requantise: Requantise,
+    inputs: *const u8,
     out: *mut u8,
     row_stride: usize,
 ) {
     let narrow = Narrow::new(requantise.to);
     for first in (0..tile.panels() * LANES).step_by(OUTPUTS) {
         unsafe {
-            let sums = sums::<ROWS, PAIRS>(tile, first);
+            let weights = tile.weights.as_ptr().add(first * tile.taps * tile.depth);
+            let bias = tile.bias.as_ptr().add(first);
+            let sums = sums::<ROWS, PAIRS>(tile.taps * tile.depth, inputs.cast(), weights, bias);
             let scale = vld1q_f32(requantise.scale.as_ptr().add(first));
             store(sums, scale, narrow, out.add(first), row_stride);
         }
     }
 }
 
-/// The sums of output channels `first..first + OUTPUTS` for each row.
+/// The sums of four output channels for each row, over `length` inputs.
 ///
 /// # Safety
-/// As [`tile`]; the tile has `ROWS` rows and these channels.
+/// `ROWS * length` inputs, four times as many weights and four biases can be read; `length` is a multiple of 16.
 #[inline(always)]
-unsafe fn sums<const ROWS: usize, const PAIRS: bool>(tile: &TileU8, first: usize) -> [int32x4_t; ROWS] {
+unsafe fn sums<const ROWS: usize, const PAIRS: bool>(
+    length: usize,
+    mut inputs: *const i8,
+    mut weights: *const i8,
+    bias: *const i32,
+) -> [int32x4_t; ROWS] {
     unsafe {
         let mut sums = [[vdupq_n_s32(0); OUTPUTS]; ROWS];
-        let sign = vdupq_n_u8(0x80);
-        let mut weights = tile.weights.as_ptr().add(first * tile.taps * tile.depth);
-        for tap in 0..tile.taps {
-            let mut pixels = [tile.source.as_ptr(); ROWS];
-            for row in 0..ROWS {
-                pixels[row] = pixels[row].add(tile.offsets[tap * ROWS + row] as usize);
-            }
-            for channel in (0..tile.depth / 16 * 16).step_by(16) {
-                let mut inputs = [vdupq_n_s8(0); ROWS];
-                for row in 0..ROWS {
-                    inputs[row] = vreinterpretq_s8_u8(veorq_u8(vld1q_u8(pixels[row].add(channel)), sign));
-                }
-                for output in 0..OUTPUTS {
-                    let weight = vld1q_s8(weights.add(output * 16));
-                    for row in 0..ROWS {
-                        let sum = &mut sums[row][output];
-                        let low = vmull_s8(vget_low_s8(inputs[row]), vget_low_s8(weight));
-                        if PAIRS {
-                            *sum = vpadalq_s16(*sum, vmlal_high_s8(low, inputs[row], weight));
-                        } else {
-                            *sum = vpadalq_s16(vpadalq_s16(*sum, low), vmull_high_s8(inputs[row], weight));
-                        }
-                    }
-                }
-                weights = weights.add(OUTPUTS * 16);
-            }
-            if !tile.depth.is_multiple_of(16) {
-                let mut inputs = [vdup_n_s8(0); ROWS];
-                for row in 0..ROWS {
-                    let bytes = vld1_u8(pixels[row].add(tile.depth - 8));
-                    inputs[row] = vreinterpret_s8_u8(veor_u8(bytes, vget_low_u8(sign)));
-                }
-                for output in 0..OUTPUTS {
-                    let weight = vld1_s8(weights.add(output * 8));
-                    for row in 0..ROWS {
-                        sums[row][output] = vpadalq_s16(sums[row][output], vmull_s8(inputs[row], weight));
-                    }
-                }
-                weights = weights.add(OUTPUTS * 8);
+        for output in 0..OUTPUTS {
+            // One of the partial sums begins with the bias.
+            let start = vsetq_lane_s32::<0>(*bias.add(output), vdupq_n_s32(0));
+            for sums in &mut sums {
+                sums[output] = start;
             }
         }
-        let bias = vld1q_s32(tile.bias.as_ptr().add(first));
-        let mut totals = [bias; ROWS];
+        for _ in 0..length / CHANNELS {
+            let mut pixels = [vdupq_n_s8(0); ROWS];
+            for row in 0..ROWS {
+                pixels[row] = vld1q_s8(inputs.add(row * CHANNELS));
+            }
+            for output in 0..OUTPUTS {
+                let weight = vld1q_s8(weights.add(output * CHANNELS));
+                for row in 0..ROWS {
+                    let sum = &mut sums[row][output];
+                    let low = vmull_s8(vget_low_s8(pixels[row]), vget_low_s8(weight));
+                    if PAIRS {
+                        *sum = vpadalq_s16(*sum, vmlal_high_s8(low, pixels[row], weight));
+                    } else {
+                        *sum = vpadalq_s16(vpadalq_s16(*sum, low), vmull_high_s8(pixels[row], weight));
+                    }
+                }
+            }
+            inputs = inputs.add(ROWS * CHANNELS);
+            weights = weights.add(OUTPUTS * CHANNELS);
+        }
+        let mut totals = [vdupq_n_s32(0); ROWS];
         for (total, [a, b, c, d]) in totals.iter_mut().zip(sums) {
-            *total = vaddq_s32(*total, vpaddq_s32(vpaddq_s32(a, b), vpaddq_s32(c, d)));
+            *total = vpaddq_s32(vpaddq_s32(a, b), vpaddq_s32(c, d));
         }
         totals
     }

@@ -1,4 +1,4 @@
-//! Dense int8 with dot products of four bytes: six pixels by a panel of four registers, as for floats.
+//! Dense int8 with dot products of four bytes: five pixels by a panel of four registers, like floats.
 
 #![allow(unsafe_code, reason = "intrinsics; every pointer is inside of what `check` has seen")]
 
@@ -34,9 +34,9 @@ fn dot<const LANE: i32>(sums: int32x4_t, weights: int8x16_t, inputs: int8x16_t) 
 /// # Safety
 /// The processor has dot products; `tile.check` has seen the arguments.
 #[target_feature(enable = "neon,dotprod")]
-pub unsafe fn tile(tile: &TileU8, requantise: Requantise, out: &mut [u8], row_stride: usize) {
+pub unsafe fn tile(tile: &TileU8, requantise: Requantise, _workspace: &mut [u8], out: &mut [u8], row_stride: usize) {
     for panel in 0..tile.panels() {
-        with_constant!(tile.rows, [1 2 3 4 5 6], ROWS => unsafe {
+        with_constant!(tile.rows, [1 2 3 4 5], ROWS => unsafe {
             rows::<ROWS>(tile, panel, requantise, out.as_mut_ptr(), row_stride);
         });
     }
@@ -82,7 +82,7 @@ unsafe fn rows<const ROWS: usize>(
         for tap in 0..tile.taps {
             let mut pixels = [tile.source.as_ptr(); ROWS];
             for row in 0..ROWS {
-                pixels[row] = pixels[row].add(tile.offsets[tap * ROWS + row] as usize);
+                pixels[row] = pixels[row].add(*tile.offsets.as_ptr().add(tap * ROWS + row) as usize);
             }
             let mut inputs = [vdupq_n_s8(0); ROWS];
             for channel in (0..tile.depth / CHANNELS * CHANNELS).step_by(CHANNELS) {

@@ -63,7 +63,7 @@ unsafe fn rows<const ROWS: usize>(
         for tap in 0..tile.taps {
             let mut pixels = [tile.source.as_ptr(); ROWS];
             for row in 0..ROWS {
-                pixels[row] = pixels[row].add(tile.offsets[tap * ROWS + row] as usize);
+                pixels[row] = pixels[row].add(*tile.offsets.as_ptr().add(tap * ROWS + row) as usize);
             }
             let mut inputs = [vdupq_n_f32(0.0); ROWS];
             for channel in (0..tile.depth / WIDTH * WIDTH).step_by(WIDTH) {

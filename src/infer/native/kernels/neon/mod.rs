@@ -14,9 +14,9 @@ use super::layout::{Layout, Order};
 
 /// More than six pixels of floats or four of bytes would need more registers than there are, and so would six of bytes with
 /// dot products, where the compiler then moves them about.
-const BYTES: Layout = Layout { rows: 4, dense: Order::Quarters, reads: 8, minus: 128, taps: 1 };
+const BYTES: Layout = Layout { float_rows: 6, byte_rows: 4, dense: Order::Quarters, reads: 16, minus: 128, taps: 1 };
 
-const DOT: Layout = Layout { rows: 5, dense: Order::Groups(4), reads: 16, minus: 128, taps: 1 };
+const DOT: Layout = Layout { float_rows: 6, byte_rows: 5, dense: Order::Groups(4), reads: 16, minus: 128, taps: 1 };
 
 /// The sets that this processor has.
 pub fn kernels() -> [Option<Kernels>; 2] {

@@ -62,7 +62,13 @@ impl Window {
 
     /// Rows and columns from the first tap to the last.
     pub fn reach(&self) -> [usize; 2] {
-        [0, 1].map(|axis| self.dilation[axis] * (self.size[axis] - 1))
+        self.from_corner([self.size[0] - 1, self.size[1] - 1])
+    }
+
+    /// Rows and columns from the first tap to this one.
+    // Not with `map`, which is not inlined, in a loop that runs for every tap of every pixel.
+    pub fn from_corner(&self, tap: [usize; 2]) -> [usize; 2] {
+        [tap[0] * self.dilation[0], tap[1] * self.dilation[1]]
     }
 
     /// Row and column of each tap, in the order of the weights.

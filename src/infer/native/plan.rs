@@ -358,7 +358,7 @@ fn dense_u8(conv: &Conv, finish: Requantised, layout: &Layout, source: Source) -
         }
         false => (conv.inputs, layout.pack_dense(&finish.bias, conv.inputs, taps, weight)),
     };
-    Dense { source, depth: layout.dense.depth(inputs), gathered, finish: finish.with(packed) }
+    Dense { source, depth: layout.depth(inputs), gathered, finish: finish.with(packed) }
 }
 
 fn depthwise_u8(

@@ -72,8 +72,8 @@ impl Source {
 
     /// Row and column of the first tap of an output pixel; negative where it is in the padding.
     fn corner(&self, pixel: [usize; 2]) -> [isize; 2] {
-        let Window { stride, pads, .. } = &self.window;
-        [0, 1].map(|axis| (pixel[axis] * stride[axis]) as isize - pads[axis] as isize)
+        let Window { stride: [down, right], pads: [top, left, ..], .. } = self.window;
+        [(pixel[0] * down) as isize - top as isize, (pixel[1] * right) as isize - left as isize]
     }
 
     /// Where a pixel of the input begins, if it is in the picture.
@@ -89,7 +89,8 @@ impl Source {
 
     /// Where a tap begins, or what stands for it outside of the picture.
     fn tap(&self, corner: [isize; 2], tap: [usize; 2]) -> usize {
-        let [row, column] = [0, 1].map(|axis| corner[axis] + (tap[axis] * self.window.dilation[axis]) as isize);
+        let [down, right] = self.window.from_corner(tap);
+        let (row, column) = (corner[0] + down as isize, corner[1] + right as isize);
         let Shape { height, width, .. } = self.input.shape;
         let seen = (0..height as isize).contains(&row) && (0..width as isize).contains(&column);
         if seen { self.at([row, column]) as usize } else { self.outside_at() }
@@ -229,7 +230,8 @@ impl Dense {
         let all_inside = corners.iter().all(|&corner| source.is_inside(corner));
         for tap in source.window.each_tap() {
             if all_inside {
-                let from_corner = source.at([0, 1].map(|axis| (tap[axis] * source.window.dilation[axis]) as isize));
+                let [down, right] = source.window.from_corner(tap);
+                let from_corner = source.at([down as isize, right as isize]);
                 offsets.extend(corners.iter().map(|&corner| (source.at(corner) + from_corner) as u32));
             } else {
                 offsets.extend(corners.iter().map(|&corner| source.tap(corner, tap) as u32));

@@ -4,6 +4,7 @@
 //! weights and one input.
 
 #![allow(unsafe_code, reason = "intrinsics; every pointer is inside of what `check` has seen")]
+#![allow(clippy::needless_range_loop, reason = "constant indices put small arrays into registers; iterators do not")]
 
 use std::arch::x86_64::*;
 
@@ -21,8 +22,15 @@ const PANEL: usize = LANES / WIDTH;
 /// Input channels that one instruction multiplies for each lane.
 const PAIR: usize = 2;
 
-const LAYOUT: Layout =
-    Layout { float_rows: 6, byte_rows: 6, dense: Order::Groups(PAIR), reads: GROUP, minus: 0, taps: PAIR };
+const LAYOUT: Layout = Layout {
+    float_rows: 6,
+    byte_rows: 6,
+    dense: Order::Groups(PAIR),
+    reads: GROUP,
+    arranges: false,
+    minus: 0,
+    taps: PAIR,
+};
 
 /// These kernels, where the processor has what they need.
 pub fn kernels() -> Option<Kernels> {

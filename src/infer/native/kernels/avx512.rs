@@ -13,8 +13,15 @@ use super::{
     with_constant,
 };
 
-const LAYOUT: Layout =
-    Layout { float_rows: 8, byte_rows: 8, dense: Order::Groups(GROUP), reads: GROUP, minus: 0, taps: GROUP };
+const LAYOUT: Layout = Layout {
+    float_rows: 8,
+    byte_rows: 8,
+    dense: Order::Groups(GROUP),
+    reads: GROUP,
+    arranges: false,
+    minus: 0,
+    taps: GROUP,
+};
 
 /// These kernels, where the processor has what they need.
 pub fn kernels() -> Option<Kernels> {

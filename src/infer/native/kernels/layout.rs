@@ -1,6 +1,6 @@
 //! The order that each set of kernels wants int8 weights in, and packing them so.
 
-use super::{GROUP, LANES};
+use super::LANES;
 use crate::infer::native::aligned::Aligned;
 
 /// What a set of kernels wants its operands to be like.
@@ -14,6 +14,8 @@ pub struct Layout {
     pub dense: Order,
     /// Bytes of a pixel that a dense int8 kernel reads at once.
     pub reads: usize,
+    /// Whether a dense int8 kernel puts the bytes of its pixels in order first.
+    pub arranges: bool,
     /// Subtracted from every byte before it is multiplied: 128 where only signed bytes can be multiplied with signed ones. The
     /// sums begin with what that takes away.
     pub minus: u8,
@@ -41,14 +43,6 @@ pub struct PackedBytes {
 }
 
 impl Order {
-    /// Input channels that are multiplied for each tap, those that are none included.
-    pub fn depth(self, inputs: usize) -> usize {
-        match self {
-            Self::Groups(_) => inputs.next_multiple_of(GROUP),
-            Self::Quarters => inputs.next_multiple_of(16),
-        }
-    }
-
     fn position(self, taps: usize, depth: usize, [output, input, tap]: [usize; 3]) -> usize {
         let (panel, lane) = (output / LANES, output % LANES);
         match self {
@@ -61,12 +55,14 @@ impl Order {
 }
 
 impl Layout {
+    /// Input channels that a dense int8 kernel multiplies for each tap, those that are none included.
+    pub fn depth(&self, inputs: usize) -> usize {
+        inputs.next_multiple_of(self.reads)
+    }
+
     /// Bytes that a tile needs to put its inputs in order, if `length` are multiplied for each output.
     pub fn workspace(&self, length: usize) -> usize {
-        match self.dense {
-            Order::Groups(_) => 0,
-            Order::Quarters => length * self.byte_rows,
-        }
+        if self.arranges { length * self.byte_rows } else { 0 }
     }
 
     /// `weight(output, input, tap)` for as many outputs as there are biases.
@@ -77,7 +73,7 @@ impl Layout {
         taps: usize,
         weight: impl Fn(usize, usize, usize) -> i8,
     ) -> PackedBytes {
-        let (outputs, depth) = (bias.len().next_multiple_of(LANES), self.dense.depth(inputs));
+        let (outputs, depth) = (bias.len().next_multiple_of(LANES), self.depth(inputs));
         let mut weights = Aligned::zeros(outputs * taps * depth);
         let mut starts = vec![0; outputs];
         for (output, &bias) in bias.iter().enumerate() {

@@ -233,7 +233,7 @@ impl Kernels {
     ) {
         tile.check(out.len(), row_stride, self.layout.byte_rows, self.layout.reads);
         assert!(workspace.len() >= self.layout.workspace(tile.taps * tile.depth));
-        assert!(tile.depth == self.layout.dense.depth(tile.depth) && requantise.scale.len() == tile.bias.len());
+        assert!(tile.depth == self.layout.depth(tile.depth) && requantise.scale.len() == tile.bias.len());
         // SAFETY: as above.
         #[allow(unsafe_code, reason = "the one way into a kernel")]
         unsafe {

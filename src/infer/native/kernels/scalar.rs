@@ -8,6 +8,7 @@ const LAYOUT: Layout = Layout {
     byte_rows: MAX_ROWS,
     dense: Order::Groups(GROUP),
     reads: GROUP,
+    arranges: false,
     minus: 0,
     taps: GROUP,
 };

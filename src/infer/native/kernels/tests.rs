@@ -113,7 +113,7 @@ proptest! {
                 numbers_of.weights[(output * inputs + input) * taps + tap]
             });
             let tile = Tile {
-                source: &source, offsets: &offsets, rows, taps, depth: kernels.layout.dense.depth(inputs),
+                source: &source, offsets: &offsets, rows, taps, depth: kernels.layout.depth(inputs),
                 weights: &packed.weights, bias: &packed.bias, narrow: packed.narrow,
             };
             let mut out = vec![9; rows * stride];

@@ -9,14 +9,12 @@
 
 use std::arch::aarch64::*;
 
+use super::arrange::{CHANNELS, arrange};
 use super::narrow::Narrow;
 use crate::infer::native::kernels::{LANES, Requantise, TileU8, with_constant};
 
 /// Output channels that are worked on at once.
 const OUTPUTS: usize = 4;
-
-/// Input channels in a register.
-const CHANNELS: usize = 16;
 
 /// # Safety
 /// `tile.check` has seen the arguments; `workspace` holds [`super::BYTES`]'s workspace for the tile.
@@ -29,29 +27,6 @@ pub unsafe fn tile(tile: &TileU8, requantise: Requantise, workspace: &mut [u8], 
             false => rows::<ROWS, false>(tile, requantise, inputs, out, row_stride),
         }
     });
-}
-
-/// Writes the bytes of the pixels less 128, as `[tap][depth / 16][row][16]`.
-///
-/// # Safety
-/// As [`tile`]; the tile has `ROWS` rows.
-unsafe fn arrange<const ROWS: usize>(tile: &TileU8, inputs: *mut u8) {
-    let mut to = inputs;
-    for tap in 0..tile.taps {
-        let mut pixels = [tile.source.as_ptr(); ROWS];
-        unsafe {
-            for row in 0..ROWS {
-                pixels[row] = pixels[row].add(*tile.offsets.as_ptr().add(tap * ROWS + row) as usize);
-            }
-            for channel in (0..tile.depth).step_by(CHANNELS) {
-                for row in 0..ROWS {
-                    let signed = veorq_u8(vld1q_u8(pixels[row].add(channel)), vdupq_n_u8(0x80));
-                    vst1q_u8(to.add(row * CHANNELS), signed);
-                }
-                to = to.add(ROWS * CHANNELS);
-            }
-        }
-    }
 }
 
 /// # Safety
@@ -137,7 +112,9 @@ unsafe fn store<const ROWS: usize>(
 ) {
     unsafe {
         let mut four = [sums[0]; 4];
-        four[..ROWS].copy_from_slice(&sums);
+        for row in 1..ROWS {
+            four[row] = sums[row];
+        }
         let bytes = vreinterpretq_u32_u8(narrow.scaled(four, [scale; 4]));
         vst1q_lane_u32::<0>(out.cast(), bytes);
         if ROWS > 1 {

@@ -1,18 +1,16 @@
-//! Dense int8 with dot products of four bytes: five pixels by a panel of four registers, like floats.
+//! Dense int8 with dot products of four bytes: six pixels by a panel of four registers, as for floats.
 
 #![allow(unsafe_code, reason = "intrinsics; every pointer is inside of what `check` has seen")]
 
 use std::arch::aarch64::*;
 use std::arch::asm;
 
+use super::arrange::{CHANNELS, arrange};
 use super::narrow::{Narrow, load_floats};
 use crate::infer::native::kernels::{GROUP, LANES, Requantise, TileU8, with_constant};
 
 /// Registers in a panel.
 const PANEL: usize = 4;
-
-/// Input channels in a register.
-const CHANNELS: usize = 16;
 
 /// Adds to each lane of `sums` the product of its four weights and the four inputs in lane `LANE`.
 // An instruction because stable Rust has no intrinsic for it yet.
@@ -32,14 +30,17 @@ fn dot<const LANE: i32>(sums: int32x4_t, weights: int8x16_t, inputs: int8x16_t) 
 }
 
 /// # Safety
-/// The processor has dot products; `tile.check` has seen the arguments.
+/// The processor has dot products; `tile.check` has seen the arguments; `workspace` holds [`super::DOT`]'s workspace for the
+/// tile.
 #[target_feature(enable = "neon,dotprod")]
-pub unsafe fn tile(tile: &TileU8, requantise: Requantise, _workspace: &mut [u8], out: &mut [u8], row_stride: usize) {
-    for panel in 0..tile.panels() {
-        with_constant!(tile.rows, [1 2 3 4 5], ROWS => unsafe {
-            rows::<ROWS>(tile, panel, requantise, out.as_mut_ptr(), row_stride);
-        });
-    }
+pub unsafe fn tile(tile: &TileU8, requantise: Requantise, workspace: &mut [u8], out: &mut [u8], row_stride: usize) {
+    let (inputs, out) = (workspace.as_mut_ptr(), out.as_mut_ptr());
+    with_constant!(tile.rows, [1 2 3 4 5 6], ROWS => unsafe {
+        arrange::<ROWS>(tile, inputs);
+        for panel in 0..tile.panels() {
+            rows::<ROWS>(tile, panel, inputs.cast(), requantise, out, row_stride);
+        }
+    });
 }
 
 /// # Safety
@@ -60,11 +61,12 @@ unsafe fn multiply<const LANE: i32, const ROWS: usize>(
 }
 
 /// # Safety
-/// As [`tile`]; the tile has `ROWS` rows and a panel `panel`.
+/// As [`tile`]; the tile has `ROWS` rows and a panel `panel`, `inputs` are what [`arrange`] made of them.
 #[target_feature(enable = "neon,dotprod")]
 unsafe fn rows<const ROWS: usize>(
     tile: &TileU8,
     panel: usize,
+    mut inputs: *const i8,
     requantise: Requantise,
     out: *mut u8,
     row_stride: usize,
@@ -77,39 +79,19 @@ unsafe fn rows<const ROWS: usize>(
                 sums[vector] = bias;
             }
         }
-        let sign = vdupq_n_u8(0x80);
-        let mut weights = tile.weights.as_ptr().add(panel * tile.taps * tile.depth * LANES);
-        for tap in 0..tile.taps {
-            let mut pixels = [tile.source.as_ptr(); ROWS];
+        let length = tile.taps * tile.depth;
+        let mut weights = tile.weights.as_ptr().add(panel * length * LANES);
+        for _ in 0..length / CHANNELS {
+            let mut pixels = [vdupq_n_s8(0); ROWS];
             for row in 0..ROWS {
-                pixels[row] = pixels[row].add(*tile.offsets.as_ptr().add(tap * ROWS + row) as usize);
+                pixels[row] = vld1q_s8(inputs.add(row * CHANNELS));
             }
-            let mut inputs = [vdupq_n_s8(0); ROWS];
-            for channel in (0..tile.depth / CHANNELS * CHANNELS).step_by(CHANNELS) {
-                for row in 0..ROWS {
-                    inputs[row] = vreinterpretq_s8_u8(veorq_u8(vld1q_u8(pixels[row].add(channel)), sign));
-                }
-                multiply::<0, ROWS>(&mut sums, &inputs, weights);
-                multiply::<1, ROWS>(&mut sums, &inputs, weights);
-                multiply::<2, ROWS>(&mut sums, &inputs, weights);
-                multiply::<3, ROWS>(&mut sums, &inputs, weights);
-                weights = weights.add(CHANNELS * LANES);
-            }
-            let rest = tile.depth % CHANNELS;
-            if rest > 0 {
-                for row in 0..ROWS {
-                    let bytes = vld1q_u8(pixels[row].add(tile.depth - rest));
-                    inputs[row] = vreinterpretq_s8_u8(veorq_u8(bytes, sign));
-                }
-                multiply::<0, ROWS>(&mut sums, &inputs, weights);
-                if rest > GROUP {
-                    multiply::<1, ROWS>(&mut sums, &inputs, weights);
-                }
-                if rest > 2 * GROUP {
-                    multiply::<2, ROWS>(&mut sums, &inputs, weights);
-                }
-                weights = weights.add(rest * LANES);
-            }
+            multiply::<0, ROWS>(&mut sums, &pixels, weights);
+            multiply::<1, ROWS>(&mut sums, &pixels, weights);
+            multiply::<2, ROWS>(&mut sums, &pixels, weights);
+            multiply::<3, ROWS>(&mut sums, &pixels, weights);
+            inputs = inputs.add(ROWS * CHANNELS);
+            weights = weights.add(CHANNELS * LANES);
         }
         let narrow = Narrow::new(requantise.to);
         let scales = load_floats(requantise.scale.as_ptr().add(panel * LANES));

@@ -3,6 +3,9 @@
 //! A register holds four floats or sixteen bytes, and there are 32 of them. Multiplications take one factor from a lane of
 //! a register, so four (or sixteen) input channels of a pixel are loaded at once and serve one after the other.
 
+#![allow(clippy::needless_range_loop, reason = "constant indices put small arrays into registers; iterators do not")]
+
+mod arrange;
 mod bytes;
 mod depthwise;
 mod dot;
@@ -12,11 +15,11 @@ mod narrow;
 use super::Kernels;
 use super::layout::{Layout, Order};
 
-/// More than six pixels of floats or four of bytes would need more registers than there are, and so would six of bytes with
-/// dot products, where the compiler then moves them about.
-const BYTES: Layout = Layout { float_rows: 6, byte_rows: 4, dense: Order::Quarters, reads: 16, minus: 128, taps: 1 };
+/// More than six pixels of floats or four of bytes would need more registers than there are.
+const BYTES: Layout =
+    Layout { float_rows: 6, byte_rows: 4, dense: Order::Quarters, reads: 16, arranges: true, minus: 128, taps: 1 };
 
-const DOT: Layout = Layout { float_rows: 6, byte_rows: 5, dense: Order::Groups(4), reads: 16, minus: 128, taps: 1 };
+const DOT: Layout = Layout { byte_rows: 6, dense: Order::Groups(4), ..BYTES };
 
 /// The sets that this processor has.
 pub fn kernels() -> [Option<Kernels>; 2] {

@@ -62,12 +62,12 @@ impl Window {
 
     /// Rows and columns from the first tap to the last.
     pub fn reach(&self) -> [usize; 2] {
-        self.from_corner([self.size[0] - 1, self.size[1] - 1])
+        self.distance([self.size[0] - 1, self.size[1] - 1])
     }
 
     /// Rows and columns from the first tap to this one.
     // Not with `map`, which is not inlined, in a loop that runs for every tap of every pixel.
-    pub fn from_corner(&self, tap: [usize; 2]) -> [usize; 2] {
+    pub fn distance(&self, tap: [usize; 2]) -> [usize; 2] {
         [tap[0] * self.dilation[0], tap[1] * self.dilation[1]]
     }
 

@@ -89,7 +89,7 @@ impl Source {
 
     /// Where a tap begins, or what stands for it outside of the picture.
     fn tap(&self, corner: [isize; 2], tap: [usize; 2]) -> usize {
-        let [down, right] = self.window.from_corner(tap);
+        let [down, right] = self.window.distance(tap);
         let (row, column) = (corner[0] + down as isize, corner[1] + right as isize);
         let Shape { height, width, .. } = self.input.shape;
         let seen = (0..height as isize).contains(&row) && (0..width as isize).contains(&column);
@@ -230,7 +230,7 @@ impl Dense {
         let all_inside = corners.iter().all(|&corner| source.is_inside(corner));
         for tap in source.window.each_tap() {
             if all_inside {
-                let [down, right] = source.window.from_corner(tap);
+                let [down, right] = source.window.distance(tap);
                 let from_corner = source.at([down as isize, right as isize]);
                 offsets.extend(corners.iter().map(|&corner| (source.at(corner) + from_corner) as u32));
             } else {

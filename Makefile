@@ -2,10 +2,12 @@
 
 .DEFAULT_GOAL := help
 FUZZ_SECONDS ?= 600
-.PHONY: help demo test lint bench bench-inference appliance appliance-all fuzz deny release clean
+# The processors of a Pi 3, a Pi 4 (a Jetson Nano's is in between), a Pi 5, and all that the emulator knows.
+ARM_CPUS ?= cortex-a53 cortex-a72 cortex-a76 max
+.PHONY: help demo test lint bench bench-inference bench-instructions cross-aarch64 test-aarch64 appliance appliance-all fuzz deny release clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Label the bundled photographs and show what arrives over a private broker
 	@.ci/setup demo
@@ -28,6 +30,21 @@ bench: release ## Measure the whole daemon: first label, frames a second, CPU a 
 bench-inference: ## Time inference beside onnxruntime and tract (ARGS: ONNX files)
 	@.ci/setup demo
 	benches/inference.py $(ARGS)
+
+bench-instructions: ## Count the instructions of an inference on emulated Arm boards (ARGS: ONNX files)
+	@.ci/setup cross
+	benches/instructions.py $(ARGS)
+
+cross-aarch64: ## Build for 64-bit Arm boards, into target/cross
+	@.ci/setup cross
+	.ci/cross cargo build --locked $(ARGS)
+
+test-aarch64: ## Run the tests of inference on emulated Arm processors (ARM_CPUS)
+	@.ci/setup cross
+	for cpu in $(ARM_CPUS); do \
+	    echo "$$cpu:" && CROSS_CPU=$$cpu .ci/cross cargo test --quiet --locked --lib -- native:: && \
+	    CROSS_CPU=$$cpu .ci/cross cargo test --quiet --locked --test it -- native:: || exit 1; \
+	done
 
 appliance: ## Put the program through the core of its scenarios, in a Debian guest with a V4L2 driver
 	@$(MAKE) --no-print-directory appliance-all ARGS="--core $(ARGS)"

@@ -60,6 +60,17 @@ impl Window {
         self.size[0] * self.size[1]
     }
 
+    /// Rows and columns from the first tap to the last.
+    pub fn reach(&self) -> [usize; 2] {
+        self.distance([self.size[0] - 1, self.size[1] - 1])
+    }
+
+    /// Rows and columns from the first tap to this one.
+    // Not with `map`, which is not inlined, in a loop that runs for every tap of every pixel.
+    pub fn distance(&self, tap: [usize; 2]) -> [usize; 2] {
+        [tap[0] * self.dilation[0], tap[1] * self.dilation[1]]
+    }
+
     /// Row and column of each tap, in the order of the weights.
     pub fn each_tap(&self) -> impl Iterator<Item = [usize; 2]> + use<> {
         let [height, width] = self.size;

@@ -14,6 +14,8 @@ mod pointwise;
 mod quantised;
 mod read;
 mod run;
+#[cfg(test)]
+mod tests;
 mod windows;
 
 use super::onnx::pb::ModelProto;

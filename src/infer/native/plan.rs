@@ -2,7 +2,7 @@
 
 use super::Unsupported;
 use super::aligned::Aligned;
-use super::kernels::{Bounds, GROUP, Kernels, LANES, MAX_TAPS, ToByte};
+use super::kernels::{Bounds, GROUP, Kernels, LANES, Layout, MAX_TAPS, PackedBytes, ToByte};
 use super::layer::{Conv, Element, Layer, Op, Quant};
 use super::run::{Job, Network, Step};
 use super::windows::{Dense, Depthwise, Finish, Place, Source};
@@ -41,7 +41,7 @@ pub fn plan(layers: &[Layer], spec: &InputSpec, kernels: Kernels) -> Result<Netw
             let each = conv.outputs * conv.inputs * conv.window.taps();
             macs = macs.saturating_add(layer.shape.pixels() as u64 * each as u64);
         }
-        let job = job(layer, spec, &inputs, place)?;
+        let job = job(layer, spec, &kernels.layout, &inputs, place)?;
         planner.widen(&job, &inputs);
         steps.push(Step { job, inputs: inputs.into_iter().map(|(place, _)| place).collect(), output: place });
         planner.free_until(layers, &needed, index);
@@ -146,7 +146,13 @@ impl Planner {
     }
 }
 
-fn job(layer: &Layer, spec: &InputSpec, inputs: &[(Place, Element)], output: Place) -> Result<Job, Unsupported> {
+fn job(
+    layer: &Layer,
+    spec: &InputSpec,
+    layout: &Layout,
+    inputs: &[(Place, Element)],
+    output: Place,
+) -> Result<Job, Unsupported> {
     let bounds = Bounds { low: layer.low, high: layer.high };
     let quants: Option<Vec<Quant>> = inputs
         .iter()
@@ -175,9 +181,10 @@ fn job(layer: &Layer, spec: &InputSpec, inputs: &[(Place, Element)], output: Pla
             let from = quants.and_then(|quants| quants.first().copied());
             let from = from.ok_or_else(|| Unsupported::new(format!("`{}` mixes floats and bytes", layer.name)))?;
             let finish = requantised(conv, from, to, layer)?;
+            let source = source(conv, inputs, from.zero_point);
             match conv.is_depthwise() {
-                true => Job::Depthwise(depthwise_u8(conv, finish, from, inputs, layer)?),
-                false => Job::Dense(dense_u8(conv, finish, from, inputs)),
+                true => Job::Depthwise(depthwise_u8(conv, finish, layout, source, layer)?),
+                false => Job::Dense(dense_u8(conv, finish, layout, source)),
             }
         }
         (Op::Clip, Element::F32) => Job::Clip(bounds),
@@ -254,30 +261,21 @@ fn factors(conv: &Conv) -> Vec<f32> {
     (0..conv.outputs).map(|channel| scale(channel) * conv.gain.as_ref().map_or(1.0, |gain| gain[channel])).collect()
 }
 
-/// Visits `(index in the packed weights, output, input, tap)` of a dense convolution; `depth` input channels are stored
-/// for each tap in groups of `group`.
-fn for_each_packed(conv: &Conv, depth: usize, group: usize, mut visit: impl FnMut(usize, usize, usize, usize)) {
-    let taps = conv.window.taps();
-    for output in 0..conv.outputs {
-        let (panel, lane) = (output / LANES, output % LANES);
-        for tap in 0..taps {
-            let start = (panel * taps + tap) * depth * LANES;
-            for input in 0..conv.inputs {
-                visit(start + (input / group * LANES + lane) * group + input % group, output, input, tap);
-            }
-        }
-    }
-}
-
 fn dense_f32(conv: &Conv, bounds: Bounds, inputs: &[(Place, Element)]) -> Dense {
     let factors = factors(conv);
     let values = conv.weights.constant.floats();
-    let mut weights = Aligned::zeros(conv.outputs.next_multiple_of(LANES) * conv.window.taps() * conv.inputs);
-    for_each_packed(conv, conv.inputs, 1, |at, output, input, tap| {
-        weights[at] = values[conv.index(output, input, tap)] * factors[output];
-    });
+    let (taps, depth) = (conv.window.taps(), conv.inputs);
+    let mut weights = Aligned::zeros(conv.outputs.next_multiple_of(LANES) * taps * depth);
+    for (output, factor) in factors.iter().enumerate() {
+        let panel = output / LANES * taps * depth * LANES + output % LANES;
+        for tap in 0..taps {
+            for input in 0..depth {
+                weights[panel + (tap * depth + input) * LANES] = values[conv.index(output, input, tap)] * factor;
+            }
+        }
+    }
     let finish = Finish::F32 { weights, bias: padded(conv.bias.iter().copied()), bounds };
-    Dense { source: source(conv, inputs, 0), depth: conv.inputs, finish }
+    Dense { source: source(conv, inputs, 0), depth, gathered: false, finish }
 }
 
 fn depthwise_f32(
@@ -286,7 +284,7 @@ fn depthwise_f32(
     inputs: &[(Place, Element)],
     layer: &Layer,
 ) -> Result<Depthwise, Unsupported> {
-    check_depthwise(conv, inputs, layer)?;
+    check_depthwise(conv, inputs[0].0, layer)?;
     let (factors, stored) = (factors(conv), conv.outputs.next_multiple_of(LANES));
     let values = conv.weights.constant.floats();
     let mut weights = Aligned::zeros(conv.window.taps() * stored);
@@ -299,8 +297,8 @@ fn depthwise_f32(
     Ok(Depthwise { source: source(conv, inputs, 0), finish })
 }
 
-fn check_depthwise(conv: &Conv, inputs: &[(Place, Element)], layer: &Layer) -> Result<(), Unsupported> {
-    match conv.window.taps() <= MAX_TAPS && inputs[0].0.stride.is_multiple_of(LANES) {
+fn check_depthwise(conv: &Conv, input: Place, layer: &Layer) -> Result<(), Unsupported> {
+    match conv.window.taps() <= MAX_TAPS && input.stride.is_multiple_of(LANES) {
         true => Ok(()),
         false => {
             Err(Unsupported::new(format!("`{}` is a depthwise convolution of a size that has no kernel", layer.name)))
@@ -340,41 +338,45 @@ fn requantised(conv: &Conv, from: Quant, to: Quant, layer: &Layer) -> Result<Req
         bias.push(total.clamp(-room, room) as i32);
     }
     let scale = padded(factors.iter().map(|factor| from.scale * factor / to.scale));
-    Ok(Requantised { scale, bias: padded(bias), to: to_byte(to, layer) })
+    Ok(Requantised { scale, bias, to: to_byte(to, layer) })
 }
 
-fn dense_u8(conv: &Conv, finish: Requantised, from: Quant, inputs: &[(Place, Element)]) -> Dense {
-    let depth = conv.inputs.next_multiple_of(GROUP);
+fn dense_u8(conv: &Conv, finish: Requantised, layout: &Layout, source: Source) -> Dense {
     let values = conv.weights.constant.bytes().unwrap_or_default();
-    let mut weights = Aligned::<i8>::zeros(conv.outputs.next_multiple_of(LANES) * conv.window.taps() * depth);
-    for_each_packed(conv, depth, GROUP, |at, output, input, tap| {
-        weights[at] = values[conv.index(output, input, tap)] as i8;
-    });
-    Dense { source: source(conv, inputs, from.zero_point), depth, finish: finish.with(weights) }
+    let weight = |output, input, tap| values[conv.index(output, input, tap)] as i8;
+    // Pixels that are shorter than what the kernels read at once, which are the picture's own, are put side by side first.
+    let (taps, stored) = (conv.window.taps(), source.input.stride);
+    let gathered = stored < layout.reads;
+    let (inputs, packed) = match gathered {
+        true => {
+            let inputs = (taps * stored).next_multiple_of(layout.reads);
+            let side_by_side = |output, at: usize, _| match (at / stored, at % stored) {
+                (tap, input) if tap < taps && input < conv.inputs => weight(output, input, tap),
+                _ => 0,
+            };
+            (inputs, layout.pack_dense(&finish.bias, inputs, 1, side_by_side))
+        }
+        false => (conv.inputs, layout.pack_dense(&finish.bias, conv.inputs, taps, weight)),
+    };
+    Dense { source, depth: layout.depth(inputs), gathered, finish: finish.with(packed) }
 }
 
 fn depthwise_u8(
     conv: &Conv,
     finish: Requantised,
-    from: Quant,
-    inputs: &[(Place, Element)],
+    layout: &Layout,
+    source: Source,
     layer: &Layer,
 ) -> Result<Depthwise, Unsupported> {
-    check_depthwise(conv, inputs, layer)?;
-    let (taps, stored) = (conv.window.taps(), conv.outputs.next_multiple_of(LANES));
+    check_depthwise(conv, source.input, layer)?;
     let values = conv.weights.constant.bytes().unwrap_or_default();
-    let mut weights = Aligned::<i8>::zeros(taps.next_multiple_of(GROUP) * stored);
-    for channel in 0..conv.outputs {
-        for tap in 0..taps {
-            weights[(tap / GROUP * stored + channel) * GROUP + tap % GROUP] = values[conv.index(channel, 0, tap)] as i8;
-        }
-    }
-    Ok(Depthwise { source: source(conv, inputs, from.zero_point), finish: finish.with(weights) })
+    let weight = |channel, tap| values[conv.index(channel, 0, tap)] as i8;
+    let packed = layout.pack_depthwise(&finish.bias, conv.window.taps(), weight);
+    Ok(Depthwise { source, finish: finish.with(packed) })
 }
 
 impl Requantised {
-    fn with(self, weights: Aligned<i8>) -> Finish {
-        let Self { scale, bias, to } = self;
-        Finish::U8 { weights, bias, scale, to }
+    fn with(self, packed: PackedBytes) -> Finish {
+        Finish::U8 { packed, scale: self.scale, to: self.to }
     }
 }

@@ -4,7 +4,7 @@ use super::aligned::Aligned;
 use super::kernels::{Bounds, Kernels, MAX_ROWS, MAX_TAPS, Requantise, ToByte};
 use super::layer::{PoolKind, Quant, Shape, Window};
 use super::pointwise;
-use super::windows::{Dense, Depthwise, Finish, Place};
+use super::windows::{Dense, Depthwise, Finish, Operands, Place, Scratch};
 use crate::label::softmax;
 use crate::models::spec::Layout;
 use crate::preprocess::Tensor;
@@ -47,7 +47,9 @@ pub struct Network {
 struct Buffers {
     floats: Vec<Aligned<f32>>,
     bytes: Vec<Aligned<u8>>,
-    offsets: Vec<u32>,
+    float_scratch: Scratch<f32>,
+    byte_scratch: Scratch<u8>,
+    workspace: Aligned<u8>,
 }
 
 impl Buffers {
@@ -74,14 +76,22 @@ impl Network {
         classes: usize,
         macs: u64,
     ) -> Self {
-        let taps = steps.iter().map(|step| match &step.job {
-            Job::Dense(dense) => dense.source.window.taps() * MAX_ROWS,
-            _ => MAX_TAPS,
+        let most = |of: &dyn Fn(&Dense) -> usize| {
+            let each = steps.iter().map(|step| if let Job::Dense(dense) = &step.job { of(dense) } else { 0 });
+            each.max().unwrap_or(0)
+        };
+        let taps = most(&|dense| dense.source.window.taps() * MAX_ROWS).max(MAX_TAPS);
+        let gathered = most(&|dense| if dense.gathered { dense.depth * MAX_ROWS } else { 0 });
+        let workspace = most(&|dense| match dense.finish {
+            Finish::F32 { .. } => 0,
+            Finish::U8 { .. } => kernels.layout.workspace(dense.taps() * dense.depth),
         });
         let buffers = Buffers {
             floats: floats.into_iter().map(Aligned::zeros).collect(),
             bytes: bytes.into_iter().map(Aligned::zeros).collect(),
-            offsets: Vec::with_capacity(taps.max().unwrap_or(0)),
+            float_scratch: Scratch { offsets: Vec::with_capacity(taps), gathered: Vec::new() },
+            byte_scratch: Scratch { offsets: Vec::with_capacity(taps), gathered: Vec::with_capacity(gathered) },
+            workspace: Aligned::zeros(workspace),
         };
         Self { kernels, steps, buffers, classes, macs }
     }
@@ -178,23 +188,27 @@ impl Step {
     }
 
     fn run_dense(&self, dense: &Dense, kernels: &Kernels, buffers: &mut Buffers) {
-        let (source, output) = (&dense.source, self.output);
+        let (source, output, layout) = (&dense.source, self.output, &kernels.layout);
         match &dense.finish {
             Finish::F32 { weights, bias, bounds } => buffers.write_floats(output, |from, out| {
                 source.fill_outside(&mut from.floats[source.input.buffer], dense.tail(), 0.0);
                 let residual = self.inputs.get(1).map(|place| &from.floats[place.buffer][..out.len()]);
                 let picture = &from.floats[source.input.buffer];
-                dense.run((picture, weights, bias), output, &mut from.offsets, |tile, range| {
+                let operands = Operands { picture, weights, bias, narrow: false };
+                dense.run(operands, output, layout.float_rows, &mut from.float_scratch, |tile, range| {
                     let residual = residual.map(|residual| &residual[range.clone()]);
                     kernels.tile_f32(tile, *bounds, residual, &mut out[range], output.stride);
                 });
             }),
-            Finish::U8 { weights, bias, scale, to } => buffers.write_bytes(output, |from, out| {
+            Finish::U8 { packed, scale, to } => buffers.write_bytes(output, |from, out| {
                 source.fill_outside(&mut from.bytes[source.input.buffer], dense.tail(), source.outside);
                 let picture = &from.bytes[source.input.buffer];
-                dense.run((picture, weights, bias), output, &mut from.offsets, |tile, range| {
+                let operands =
+                    Operands { picture, weights: &packed.weights, bias: &packed.bias, narrow: packed.narrow };
+                dense.run(operands, output, layout.byte_rows, &mut from.byte_scratch, |tile, range| {
                     let scale = &scale[range.start % output.stride..][..tile.bias.len()];
-                    kernels.tile_u8(tile, Requantise { scale, to: *to }, &mut out[range], output.stride);
+                    let requantise = Requantise { scale, to: *to };
+                    kernels.tile_u8(tile, requantise, &mut from.workspace, &mut out[range], output.stride);
                 });
             }),
         }
@@ -206,14 +220,17 @@ impl Step {
             Finish::F32 { weights, bias, bounds } => buffers.write_floats(output, |from, out| {
                 source.fill_outside(&mut from.floats[source.input.buffer], depthwise.tail(), 0.0);
                 let picture = &from.floats[source.input.buffer];
-                depthwise.run((picture, weights, bias), output, &mut from.offsets, |span, range| {
+                let operands = Operands { picture, weights, bias, narrow: false };
+                depthwise.run(operands, output, &mut from.float_scratch.offsets, |span, range| {
                     kernels.span_f32(span, *bounds, &mut out[range]);
                 });
             }),
-            Finish::U8 { weights, bias, scale, to } => buffers.write_bytes(output, |from, out| {
+            Finish::U8 { packed, scale, to } => buffers.write_bytes(output, |from, out| {
                 source.fill_outside(&mut from.bytes[source.input.buffer], depthwise.tail(), source.outside);
                 let picture = &from.bytes[source.input.buffer];
-                depthwise.run((picture, weights, bias), output, &mut from.offsets, |span, range| {
+                let operands =
+                    Operands { picture, weights: &packed.weights, bias: &packed.bias, narrow: packed.narrow };
+                depthwise.run(operands, output, &mut from.byte_scratch.offsets, |span, range| {
                     kernels.span_u8(span, Requantise { scale, to: *to }, &mut out[range]);
                 });
             }),

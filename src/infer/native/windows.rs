@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::aligned::Aligned;
-use super::kernels::{Bounds, LANES, MAX_PANELS, MAX_ROWS, Span, Tile, ToByte};
+use super::kernels::{Bounds, GROUP, LANES, MAX_PANELS, MAX_ROWS, PackedBytes, Span, Tile, ToByte};
 use super::layer::{Shape, Window};
 
 /// Bytes of weights that stay in the second-level cache while all pixels are multiplied with them: half of the smallest
@@ -39,14 +39,16 @@ pub struct Source {
 #[derive(Debug)]
 pub enum Finish {
     F32 { weights: Aligned<f32>, bias: Vec<f32>, bounds: Bounds },
-    U8 { weights: Aligned<i8>, bias: Vec<i32>, scale: Vec<f32>, to: ToByte },
+    U8 { packed: PackedBytes, scale: Vec<f32>, to: ToByte },
 }
 
 #[derive(Debug)]
 pub struct Dense {
     pub source: Source,
-    /// Channels of a pixel that are multiplied.
+    /// Channels of a pixel that are multiplied; of a whole window's pixels where it is gathered.
     pub depth: usize,
+    /// Whether the pixels of a window are put side by side before they are multiplied, as if it had one tap.
+    pub gathered: bool,
     pub finish: Finish,
 }
 
@@ -68,27 +70,57 @@ impl Source {
         }
     }
 
-    /// Where the tap of an output pixel begins, if it is in the picture.
-    fn tap(&self, pixel: [usize; 2], tap: [usize; 2]) -> Option<usize> {
-        let Window { stride, dilation, pads, .. } = &self.window;
-        let row = (pixel[0] * stride[0] + tap[0] * dilation[0]).checked_sub(pads[0])?;
-        let column = (pixel[1] * stride[1] + tap[1] * dilation[1]).checked_sub(pads[1])?;
+    /// Row and column of the first tap of an output pixel; negative where it is in the padding.
+    fn corner(&self, pixel: [usize; 2]) -> [isize; 2] {
+        let Window { stride: [down, right], pads: [top, left, ..], .. } = self.window;
+        [(pixel[0] * down) as isize - top as isize, (pixel[1] * right) as isize - left as isize]
+    }
+
+    /// Where a pixel of the input begins, if it is in the picture.
+    fn at(&self, [row, column]: [isize; 2]) -> isize {
+        (row * self.input.shape.width as isize + column) * self.input.stride as isize
+    }
+
+    /// Whether all taps are in the picture.
+    fn is_inside(&self, [row, column]: [isize; 2]) -> bool {
+        let ([rows, columns], Shape { height, width, .. }) = (self.window.reach(), self.input.shape);
+        row >= 0 && column >= 0 && row as usize + rows < height && column as usize + columns < width
+    }
+
+    /// Where a tap begins, or what stands for it outside of the picture.
+    fn tap(&self, corner: [isize; 2], tap: [usize; 2]) -> usize {
+        let [down, right] = self.window.distance(tap);
+        let (row, column) = (corner[0] + down as isize, corner[1] + right as isize);
         let Shape { height, width, .. } = self.input.shape;
-        (row < height && column < width).then(|| (row * width + column) * self.input.stride)
+        let seen = (0..height as isize).contains(&row) && (0..width as isize).contains(&column);
+        if seen { self.at([row, column]) as usize } else { self.outside_at() }
     }
 
     /// The output columns whose windows lie between the left and the right edge.
     fn inner_columns(&self, width: usize) -> Range<usize> {
-        let Window { size, stride, dilation, pads } = &self.window;
+        let Window { stride, pads, .. } = &self.window;
         let first = pads[1].div_ceil(stride[1]).min(width);
-        let reach = dilation[1] * (size[1] - 1);
+        let reach = self.window.reach()[1];
         let end = (self.input.shape.width + pads[1]).checked_sub(reach + 1).map_or(0, |last| last / stride[1] + 1);
         first..end.clamp(first, width)
     }
 }
 
-/// A picture with the packed weights and biases that it is multiplied with.
-type Operands<'a, T, W, S> = (&'a [T], &'a [W], &'a [S]);
+/// What a convolution looks at and is multiplied with.
+pub struct Operands<'a, T, W, S> {
+    pub picture: &'a [T],
+    pub weights: &'a [W],
+    pub bias: &'a [S],
+    /// See [`PackedBytes::narrow`].
+    pub narrow: bool,
+}
+
+/// Room for what is found out about a tile before it is multiplied.
+#[derive(Debug)]
+pub struct Scratch<T> {
+    pub offsets: Vec<u32>,
+    pub gathered: Vec<T>,
+}
 
 impl Dense {
     /// Elements that stand for what lies outside of the picture: one pixel.
@@ -96,52 +128,113 @@ impl Dense {
         self.source.input.stride
     }
 
-    /// Calls `kernel(tile, where in the output its first row begins and its last one ends)`.
-    pub fn run<T, W, S>(
+    /// Taps that the kernels see.
+    pub fn taps(&self) -> usize {
+        if self.gathered { 1 } else { self.source.window.taps() }
+    }
+
+    /// Calls `kernel(tile, where in the output its first row begins and its last one ends)` for tiles of at most `most_rows`.
+    pub fn run<T: Copy + Default, W, S>(
         &self,
-        (source, weights, bias): Operands<T, W, S>,
+        operands: Operands<T, W, S>,
         output: Place,
-        offsets: &mut Vec<u32>,
+        most_rows: usize,
+        scratch: &mut Scratch<T>,
         mut kernel: impl FnMut(&Tile<T, W, S>, Range<usize>),
     ) {
-        let (taps, depth) = (self.source.window.taps(), self.depth);
+        let Operands { picture, weights, bias, narrow } = operands;
+        let (taps, depth) = (self.taps(), self.depth);
         let panel_length = taps * depth * LANES;
         let panels = bias.len() / LANES;
         let block = (WEIGHT_BLOCK / (panel_length * size_of::<W>())).max(1).next_multiple_of(MAX_PANELS);
         let pixels = output.shape.pixels();
         // Rows of about the same number: seven tiles of seven are faster than six of eight and one of one.
-        let tiles = pixels.div_ceil(MAX_ROWS);
+        let tiles = pixels.div_ceil(most_rows);
         for first in (0..panels).step_by(block) {
             let last = (first + block).min(panels);
             for tile in 0..tiles {
                 let (start, end) = (tile * pixels / tiles, (tile + 1) * pixels / tiles);
                 let rows = end - start;
-                self.find_taps(output, start, rows, offsets);
+                let Scratch { offsets, gathered } = &mut *scratch;
+                let source = match self.gathered {
+                    true => self.gather(picture, output, start..end, offsets, gathered),
+                    false => {
+                        self.find_taps(output, start..end, offsets);
+                        picture
+                    }
+                };
                 let weights = &weights[first * panel_length..last * panel_length];
-                let tile =
-                    Tile { source, offsets, rows, taps, depth, weights, bias: &bias[first * LANES..last * LANES] };
+                let bias = &bias[first * LANES..last * LANES];
+                let tile = Tile { source, offsets, rows, taps, depth, weights, bias, narrow };
                 let at = start * output.stride + first * LANES;
                 kernel(&tile, at..at + (rows - 1) * output.stride + (last - first) * LANES);
             }
         }
     }
 
-    fn find_taps(&self, output: Place, start: usize, rows: usize, offsets: &mut Vec<u32>) {
+    /// Puts the pixels that the taps of each row look at side by side; they have [`GROUP`] numbers.
+    fn gather<'a, T: Copy + Default>(
+        &self,
+        picture: &[T],
+        output: Place,
+        pixels: Range<usize>,
+        offsets: &mut Vec<u32>,
+        gathered: &'a mut Vec<T>,
+    ) -> &'a [T] {
+        let (source, window) = (&self.source, &self.source.window);
+        let length = window.size[1] * GROUP;
+        // What is left of another tile in the numbers beyond the last tap meets weights of zero.
+        gathered.resize(pixels.len() * self.depth, T::default());
+        for (corner, gathered) in self.corners(output, pixels.clone()).zip(gathered.chunks_exact_mut(self.depth)) {
+            if source.is_inside(corner) && window.dilation[1] == 1 {
+                for (row, gathered) in gathered.chunks_exact_mut(length).take(window.size[0]).enumerate() {
+                    gathered.copy_from_slice(&picture[source.tap(corner, [row, 0])..][..length]);
+                }
+            } else {
+                for (tap, pixel) in window.each_tap().zip(gathered.as_chunks_mut::<GROUP>().0) {
+                    pixel.copy_from_slice(&picture[source.tap(corner, tap)..][..GROUP]);
+                }
+            }
+        }
+        offsets.clear();
+        offsets.extend((0..pixels.len()).map(|row| (row * self.depth) as u32));
+        gathered
+    }
+
+    /// The first taps of output pixels that follow one another.
+    fn corners(&self, output: Place, pixels: Range<usize>) -> impl Iterator<Item = [isize; 2]> + use<'_> {
+        let width = output.shape.width;
+        let (mut row, mut column) = (pixels.start / width, pixels.start % width);
+        pixels.map(move |_| {
+            let corner = self.source.corner([row, column]);
+            column += 1;
+            if column == width {
+                (row, column) = (row + 1, 0);
+            }
+            corner
+        })
+    }
+
+    fn find_taps(&self, output: Place, pixels: Range<usize>, offsets: &mut Vec<u32>) {
         let source = &self.source;
         offsets.clear();
         if source.window == Window::POINT {
-            offsets.extend((start..start + rows).map(|pixel| (pixel * source.input.stride) as u32));
+            offsets.extend(pixels.map(|pixel| (pixel * source.input.stride) as u32));
             return;
         }
-        let width = output.shape.width;
+        let mut corners = [[0; 2]; MAX_ROWS];
+        let corners = &mut corners[..pixels.len()];
+        for (to, corner) in corners.iter_mut().zip(self.corners(output, pixels)) {
+            *to = corner;
+        }
+        let all_inside = corners.iter().all(|&corner| source.is_inside(corner));
         for tap in source.window.each_tap() {
-            let (mut row, mut column) = (start / width, start % width);
-            for _ in 0..rows {
-                offsets.push(source.tap([row, column], tap).unwrap_or(source.outside_at()) as u32);
-                column += 1;
-                if column == width {
-                    (row, column) = (row + 1, 0);
-                }
+            if all_inside {
+                let [down, right] = source.window.distance(tap);
+                let from_corner = source.at([down as isize, right as isize]);
+                offsets.extend(corners.iter().map(|&corner| (source.at(corner) + from_corner) as u32));
+            } else {
+                offsets.extend(corners.iter().map(|&corner| source.tap(corner, tap) as u32));
             }
         }
     }
@@ -156,11 +249,12 @@ impl Depthwise {
     /// Calls `kernel(span, where its pixels lie in the output)`.
     pub fn run<T, W, S>(
         &self,
-        (picture, weights, bias): Operands<T, W, S>,
+        operands: Operands<T, W, S>,
         output: Place,
         offsets: &mut Vec<u32>,
         mut kernel: impl FnMut(&Span<T, W, S>, Range<usize>),
     ) {
+        let Operands { picture, weights, bias, narrow } = operands;
         let source = &self.source;
         let channels = source.input.stride;
         let inner = source.inner_columns(output.shape.width);
@@ -169,11 +263,10 @@ impl Depthwise {
             let mut column = 0;
             while column < output.shape.width {
                 let pixels = if inner.start == column { inner.len().max(1) } else { 1 };
+                let corner = source.corner([row, column]);
                 offsets.clear();
-                for tap in source.window.each_tap() {
-                    offsets.push(source.tap([row, column], tap).unwrap_or(source.outside_at()) as u32);
-                }
-                let span = Span { source: picture, offsets, step, pixels, channels, weights, bias };
+                offsets.extend(source.window.each_tap().map(|tap| source.tap(corner, tap) as u32));
+                let span = Span { source: picture, offsets, step, pixels, channels, weights, bias, narrow };
                 let at = (row * output.shape.width + column) * channels;
                 kernel(&span, at..at + pixels * channels);
                 column += pixels;

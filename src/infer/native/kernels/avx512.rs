@@ -7,8 +7,20 @@
 
 use std::arch::x86_64::*;
 
+use super::layout::{Layout, Order};
 use super::{
     Bounds, GROUP, Kernels, LANES, MAX_PANELS, Requantise, SpanF32, SpanU8, Sum, TileF32, TileU8, ToByte, scalar,
+    with_constant,
+};
+
+const LAYOUT: Layout = Layout {
+    float_rows: 8,
+    byte_rows: 8,
+    dense: Order::Groups(GROUP),
+    reads: GROUP,
+    arranges: false,
+    minus: 0,
+    taps: GROUP,
 };
 
 /// These kernels, where the processor has what they need.
@@ -17,33 +29,16 @@ pub fn kernels() -> Option<Kernels> {
         && is_x86_feature_detected!("avx512bw")
         && is_x86_feature_detected!("avx512vl")
         && is_x86_feature_detected!("avx512vnni");
-    has.then_some(Kernels { name: "avx512-vnni", tile_f32, tile_u8, span_f32, span_u8, quantise, add_u8 })
-}
-
-/// Calls `$inner::<rows, panels>` with both as constants, so that the accumulators are registers.
-macro_rules! with_size {
-    ($rows:expr, $panels:expr, $inner:ident, $arguments:tt) => {
-        match $panels {
-            3 => with_size!(@rows $rows, 3, $inner, $arguments),
-            2 => with_size!(@rows $rows, 2, $inner, $arguments),
-            _ => with_size!(@rows $rows, 1, $inner, $arguments),
-        }
-    };
-    (@rows $rows:expr, $panels:literal, $inner:ident, $arguments:tt) => {
-        match $rows {
-            8 => with_size!(@call 8, $panels, $inner, $arguments),
-            7 => with_size!(@call 7, $panels, $inner, $arguments),
-            6 => with_size!(@call 6, $panels, $inner, $arguments),
-            5 => with_size!(@call 5, $panels, $inner, $arguments),
-            4 => with_size!(@call 4, $panels, $inner, $arguments),
-            3 => with_size!(@call 3, $panels, $inner, $arguments),
-            2 => with_size!(@call 2, $panels, $inner, $arguments),
-            _ => with_size!(@call 1, $panels, $inner, $arguments),
-        }
-    };
-    (@call $rows:literal, $panels:literal, $inner:ident, ($($argument:expr),*)) => {
-        $inner::<$rows, $panels>($($argument),*)
-    };
+    has.then_some(Kernels {
+        name: "avx512-vnni",
+        layout: LAYOUT,
+        tile_f32,
+        tile_u8,
+        span_f32,
+        span_u8,
+        quantise,
+        add_u8,
+    })
 }
 
 /// How many panels to work on next, so that none is left to work on alone: four are two and two.
@@ -60,7 +55,9 @@ unsafe fn tile_f32(tile: &TileF32, bounds: Bounds, residual: Option<&[f32]>, out
         let panels = panels_at_once(tile.panels() - panel);
         let residual = residual.map_or(std::ptr::null(), <[f32]>::as_ptr);
         unsafe {
-            with_size!(tile.rows, panels, rows_f32, (tile, panel, bounds, residual, out.as_mut_ptr(), row_stride));
+            with_constant!(panels, [1 2 3], PANELS => with_constant!(tile.rows, [1 2 3 4 5 6 7 8], ROWS => {
+                rows_f32::<ROWS, PANELS>(tile, panel, bounds, residual, out.as_mut_ptr(), row_stride);
+            }));
         }
         panel += panels;
     }
@@ -120,12 +117,14 @@ unsafe fn rows_f32<const ROWS: usize, const PANELS: usize>(
 /// # Safety
 /// The processor has the features; `tile.check` has seen the arguments.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-unsafe fn tile_u8(tile: &TileU8, requantise: Requantise, out: &mut [u8], row_stride: usize) {
+unsafe fn tile_u8(tile: &TileU8, requantise: Requantise, _workspace: &mut [u8], out: &mut [u8], row_stride: usize) {
     let mut panel = 0;
     while panel < tile.panels() {
         let panels = panels_at_once(tile.panels() - panel);
         unsafe {
-            with_size!(tile.rows, panels, rows_u8, (tile, panel, requantise, out.as_mut_ptr(), row_stride));
+            with_constant!(panels, [1 2 3], PANELS => with_constant!(tile.rows, [1 2 3 4 5 6 7 8], ROWS => {
+                rows_u8::<ROWS, PANELS>(tile, panel, requantise, out.as_mut_ptr(), row_stride);
+            }));
         }
         panel += panels;
     }
@@ -259,7 +258,7 @@ unsafe fn span_u8(span: &SpanU8, requantise: Requantise, out: &mut [u8]) {
         match span.offsets.len() {
             9 => taps_u8::<9, 3>(span, requantise, out.as_mut_ptr()),
             25 => taps_u8::<25, 7>(span, requantise, out.as_mut_ptr()),
-            _ => scalar::KERNELS.span_u8(span, requantise, out),
+            _ => scalar::span_u8(span, requantise, &LAYOUT, out),
         }
     }
 }

@@ -1,8 +1,28 @@
 //! The specification of every kernel, in plain Rust.
 
-use super::{Bounds, GROUP, Kernels, LANES, Requantise, SpanF32, SpanU8, Sum, TileF32, TileU8, ToByte};
+use super::layout::{Layout, Order};
+use super::{Bounds, GROUP, Kernels, LANES, MAX_ROWS, Requantise, SpanF32, SpanU8, Sum, TileF32, TileU8, ToByte};
 
-pub const KERNELS: Kernels = Kernels { name: "portable", tile_f32, tile_u8, span_f32, span_u8, quantise, add_u8 };
+const LAYOUT: Layout = Layout {
+    float_rows: MAX_ROWS,
+    byte_rows: MAX_ROWS,
+    dense: Order::Groups(GROUP),
+    reads: GROUP,
+    arranges: false,
+    minus: 0,
+    taps: GROUP,
+};
+
+pub const KERNELS: Kernels = Kernels {
+    name: "portable",
+    layout: LAYOUT,
+    tile_f32,
+    tile_u8,
+    span_f32,
+    span_u8: portable_span_u8,
+    quantise,
+    add_u8,
+};
 
 fn tile_f32(tile: &TileF32, bounds: Bounds, residual: Option<&[f32]>, out: &mut [f32], row_stride: usize) {
     for row in 0..tile.rows {
@@ -23,7 +43,7 @@ fn tile_f32(tile: &TileF32, bounds: Bounds, residual: Option<&[f32]>, out: &mut 
     }
 }
 
-fn tile_u8(tile: &TileU8, requantise: Requantise, out: &mut [u8], row_stride: usize) {
+fn tile_u8(tile: &TileU8, requantise: Requantise, _workspace: &mut [u8], out: &mut [u8], row_stride: usize) {
     for row in 0..tile.rows {
         for (channel, &bias) in tile.bias.iter().enumerate() {
             let (panel, lane) = (channel / LANES, channel % LANES);
@@ -53,14 +73,20 @@ fn span_f32(span: &SpanF32, bounds: Bounds, out: &mut [f32]) {
     }
 }
 
-fn span_u8(span: &SpanU8, requantise: Requantise, out: &mut [u8]) {
+fn portable_span_u8(span: &SpanU8, requantise: Requantise, out: &mut [u8]) {
+    span_u8(span, requantise, &LAYOUT, out);
+}
+
+/// For weights that lie as `layout` says.
+pub fn span_u8(span: &SpanU8, requantise: Requantise, layout: &Layout, out: &mut [u8]) {
+    let group = layout.taps;
     for (pixel, out) in out.chunks_exact_mut(span.channels).take(span.pixels).enumerate() {
         for (channel, out) in out.iter_mut().enumerate() {
             let mut sum = span.bias[channel];
             for (tap, &offset) in span.offsets.iter().enumerate() {
                 let input = span.source[offset as usize + pixel * span.step + channel];
-                let weight = span.weights[(tap / GROUP * span.channels + channel) * GROUP + tap % GROUP];
-                sum = sum.wrapping_add(i32::from(input) * i32::from(weight));
+                let weight = span.weights[(tap / group * span.channels + channel) * group + tap % group];
+                sum = sum.wrapping_add((i32::from(input) - i32::from(layout.minus)) * i32::from(weight));
             }
             *out = requantised(sum, channel, requantise);
         }

@@ -1,0 +1,152 @@
+//! Floats: six pixels by a panel of four registers are 24 sums; the pixels' inputs take six more, the weights two.
+
+#![allow(unsafe_code, reason = "intrinsics; every pointer is inside of what `check` has seen")]
+
+use std::arch::aarch64::*;
+
+use crate::infer::native::kernels::{Bounds, LANES, SpanF32, TileF32, scalar, with_constant};
+
+/// Floats in a register.
+const WIDTH: usize = 4;
+
+/// Registers in a panel.
+const PANEL: usize = LANES / WIDTH;
+
+/// # Safety
+/// `tile.check` has seen the arguments.
+pub unsafe fn tile(tile: &TileF32, bounds: Bounds, residual: Option<&[f32]>, out: &mut [f32], row_stride: usize) {
+    let residual = residual.map_or(std::ptr::null(), <[f32]>::as_ptr);
+    for panel in 0..tile.panels() {
+        with_constant!(tile.rows, [1 2 3 4 5 6], ROWS => unsafe {
+            rows::<ROWS>(tile, panel, bounds, residual, out.as_mut_ptr(), row_stride);
+        });
+    }
+}
+
+/// Adds the products of one lane of each row's inputs and the weights of that input channel.
+///
+/// # Safety
+/// A panel of weights can be read at `weights`.
+#[inline(always)]
+unsafe fn multiply<const LANE: i32, const ROWS: usize>(
+    sums: &mut [[float32x4_t; PANEL]; ROWS],
+    inputs: &[float32x4_t; ROWS],
+    weights: *const f32,
+) {
+    for vector in 0..PANEL {
+        let column = unsafe { vld1q_f32(weights.add(LANE as usize * LANES + vector * WIDTH)) };
+        for row in 0..ROWS {
+            sums[row][vector] = unsafe { vfmaq_laneq_f32::<LANE>(sums[row][vector], column, inputs[row]) };
+        }
+    }
+}
+
+/// # Safety
+/// As [`tile`]; the tile has `ROWS` rows and a panel `panel`, `residual` is null or as long as `out`.
+unsafe fn rows<const ROWS: usize>(
+    tile: &TileF32,
+    panel: usize,
+    bounds: Bounds,
+    residual: *const f32,
+    out: *mut f32,
+    row_stride: usize,
+) {
+    unsafe {
+        let mut sums = [[vdupq_n_f32(0.0); PANEL]; ROWS];
+        for vector in 0..PANEL {
+            let bias = vld1q_f32(tile.bias.as_ptr().add(panel * LANES + vector * WIDTH));
+            for sums in &mut sums {
+                sums[vector] = bias;
+            }
+        }
+        let mut weights = tile.weights.as_ptr().add(panel * tile.taps * tile.depth * LANES);
+        for tap in 0..tile.taps {
+            let mut pixels = [tile.source.as_ptr(); ROWS];
+            for row in 0..ROWS {
+                pixels[row] = pixels[row].add(*tile.offsets.as_ptr().add(tap * ROWS + row) as usize);
+            }
+            let mut inputs = [vdupq_n_f32(0.0); ROWS];
+            for channel in (0..tile.depth / WIDTH * WIDTH).step_by(WIDTH) {
+                for row in 0..ROWS {
+                    inputs[row] = vld1q_f32(pixels[row].add(channel));
+                }
+                multiply::<0, ROWS>(&mut sums, &inputs, weights);
+                multiply::<1, ROWS>(&mut sums, &inputs, weights);
+                multiply::<2, ROWS>(&mut sums, &inputs, weights);
+                multiply::<3, ROWS>(&mut sums, &inputs, weights);
+                weights = weights.add(WIDTH * LANES);
+            }
+            let rest = tile.depth % WIDTH;
+            if rest > 0 {
+                for row in 0..ROWS {
+                    inputs[row] = vld1q_f32(pixels[row].add(tile.depth - rest));
+                }
+                multiply::<0, ROWS>(&mut sums, &inputs, weights);
+                if rest > 1 {
+                    multiply::<1, ROWS>(&mut sums, &inputs, weights);
+                }
+                if rest > 2 {
+                    multiply::<2, ROWS>(&mut sums, &inputs, weights);
+                }
+                weights = weights.add(rest * LANES);
+            }
+        }
+        let (low, high) = (vdupq_n_f32(bounds.low), vdupq_n_f32(bounds.high));
+        for (row, sums) in sums.iter().enumerate() {
+            for (vector, &sum) in sums.iter().enumerate() {
+                let at = row * row_stride + panel * LANES + vector * WIDTH;
+                let sum = if residual.is_null() { sum } else { vaddq_f32(sum, vld1q_f32(residual.add(at))) };
+                vst1q_f32(out.add(at), vminq_f32(vmaxq_f32(sum, low), high));
+            }
+        }
+    }
+}
+
+/// # Safety
+/// `span.check` has seen the arguments.
+pub unsafe fn span(span: &SpanF32, bounds: Bounds, out: &mut [f32]) {
+    unsafe {
+        match span.offsets.len() {
+            // Weights of so many channels fit into registers.
+            9 => taps::<9, 2>(span, bounds, out.as_mut_ptr()),
+            25 => taps::<25, 1>(span, bounds, out.as_mut_ptr()),
+            _ => scalar::KERNELS.span_f32(span, bounds, out),
+        }
+    }
+}
+
+/// # Safety
+/// As [`span`]; the span has `TAPS` taps.
+unsafe fn taps<const TAPS: usize, const VECTORS: usize>(span: &SpanF32, bounds: Bounds, out: *mut f32) {
+    unsafe {
+        let (low, high) = (vdupq_n_f32(bounds.low), vdupq_n_f32(bounds.high));
+        for channel in (0..span.channels).step_by(VECTORS * WIDTH) {
+            let mut weights = [[vdupq_n_f32(0.0); VECTORS]; TAPS];
+            let mut inputs = [span.source.as_ptr(); TAPS];
+            let mut bias = [vdupq_n_f32(0.0); VECTORS];
+            for vector in 0..VECTORS {
+                bias[vector] = vld1q_f32(span.bias.as_ptr().add(channel + vector * WIDTH));
+            }
+            for tap in 0..TAPS {
+                inputs[tap] = inputs[tap].add(span.offsets[tap] as usize + channel);
+                for vector in 0..VECTORS {
+                    let at = tap * span.channels + channel + vector * WIDTH;
+                    weights[tap][vector] = vld1q_f32(span.weights.as_ptr().add(at));
+                }
+            }
+            for pixel in 0..span.pixels {
+                let mut sums = bias;
+                for tap in 0..TAPS {
+                    for vector in 0..VECTORS {
+                        let input = vld1q_f32(inputs[tap].add(pixel * span.step + vector * WIDTH));
+                        sums[vector] = vfmaq_f32(sums[vector], input, weights[tap][vector]);
+                    }
+                }
+                for vector in 0..VECTORS {
+                    let bounded = vminq_f32(vmaxq_f32(sums[vector], low), high);
+                    vst1q_f32(out.add(pixel * span.channels + channel + vector * WIDTH), bounded);
+                }
+            }
+        }
+    }
+}

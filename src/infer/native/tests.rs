@@ -1,0 +1,54 @@
+//! Whole networks on every set of kernels that this processor has.
+
+use std::path::Path;
+
+use super::compile;
+use super::kernels::Kernels;
+use crate::infer::onnx::{self, graph::Graph};
+use crate::models::spec::{Backend, InputHints, LabelSource, ModelSpec};
+use crate::preprocess::Tensor;
+
+/// What each set of kernels, the portable ones last, answers to the same picture.
+fn answers(model: &str) -> Vec<(&'static str, Vec<f32>)> {
+    let spec = ModelSpec {
+        name: model.into(),
+        path: Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(model).with_extension("onnx"),
+        labels: LabelSource::ImageNet,
+        sha256: None,
+        input: InputHints { mean: Some([0.5; 3]), std: Some([0.5; 3]), ..InputHints::default() },
+        backend: Backend::Native,
+    };
+    let file = onnx::read(&spec).expect("it is bundled");
+    let graph = Graph::new(&file.proto, &file.path).expect("a graph");
+    let (input, _) = graph.input(&spec).expect("an input");
+    let mut picture = Tensor::for_input(&input);
+    if let Tensor::F32(values) = &mut picture {
+        values.iter_mut().enumerate().for_each(|(at, value)| *value = ((at % 224) as f32 / 112.0 - 1.0) * 0.9);
+    }
+    let answer = |kernels: Kernels| {
+        let mut compiled = compile(&file.proto, &input, kernels).expect("the kernels have all of it");
+        let mut scores = Vec::new();
+        compiled.classifier.run(&picture, &mut scores).expect("runs");
+        (kernels.name, scores)
+    };
+    Kernels::available().map(answer).collect()
+}
+
+#[test]
+fn a_network_of_integers_answers_the_same_on_all_kernels_to_the_last_bit() {
+    let answers = answers("efficientnet-lite0-int8");
+    let (_, expected) = answers.last().expect("the portable kernels");
+    for (name, scores) in &answers {
+        assert!(scores == expected, "{name}");
+    }
+}
+
+#[test]
+fn a_network_of_floats_answers_the_same_on_all_kernels_within_a_thousandth() {
+    let answers = answers("efficientnet-lite0");
+    let (_, expected) = answers.last().expect("the portable kernels");
+    for (name, scores) in &answers {
+        let largest = scores.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(largest < 1e-3, "{name}: {largest}");
+    }
+}

@@ -15,6 +15,7 @@ mod config;
 mod daemon;
 mod demo;
 mod images;
+mod mqtt;
 mod native;
 mod onnx;
 mod preprocess;

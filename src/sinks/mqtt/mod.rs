@@ -1,15 +1,24 @@
 //! MQTT: what is published, when, and that it survives the broker's absence.
 
+mod certificate;
 mod client;
+pub mod diagnose;
 mod inbox;
+mod link;
+mod loss;
 mod monitor;
 mod outbox;
+mod pace;
+mod session;
+pub mod tls;
 mod topics;
+mod transport;
+mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use client::{Connection, probe};
+pub use client::Connection;
 pub use inbox::{Inbox, Incoming};
 pub use monitor::{Counters, Monitor};
 pub use outbox::{Delivery, Message, Outbox, Tally};

@@ -140,6 +140,10 @@ impl App {
         let camera = Camera::new(self.openers, slot.clone(), self.clock.clone(), self.hub.clone());
         let watchdog =
             Watchdog { call: camera.call.clone(), clock: self.clock.clone(), hub: self.hub.clone(), declared: None };
+        let (outlook, pulse) = (Outlook::default(), Pulse::default());
+        self.hub.attach("service", Box::new(outlook.clone()));
+        let service = Service::new(outlook, vec![camera.pulse.clone(), pulse.clone()]);
+        let clock = self.clock.clone();
         let model = ModelInfo::of(self.labeller.model());
         let worker = Worker {
             slot: slot.clone(),
@@ -154,10 +158,6 @@ impl App {
             stale_after: stale_after(&self.config),
         };
         let captured = camera.counters.clone();
-        let (outlook, pulse) = (Outlook::default(), Pulse::default());
-        self.hub.attach("service", Box::new(outlook.clone()));
-        let service = Service::new(outlook, vec![camera.pulse.clone(), pulse.clone()]);
-        let clock = self.clock.clone();
         let monitor = Monitor::new(self.clock.clone(), slot.clone(), captured.clone(), labelled.clone());
         let parts = Parts { camera, orders, monitor, hub: self.hub.clone(), clock: self.clock };
         let printer = self.printer.map(|printer| Thread::spawn("stdout", move || printer.run())).transpose()?;

@@ -8,12 +8,12 @@ use clap::Args;
 use serde::Serialize;
 
 use super::cameras::{grab, report_text};
+use super::mqtt::try_broker;
 use super::{OptionalConfigFile, Streams, table};
 use crate::capture::discover::cameras;
-use crate::config::typed::{Camera, CameraSource, Config, Mqtt};
+use crate::config::typed::{Camera, CameraSource, Config};
 use crate::error::{Error, Result};
 use crate::infer::Model;
-use crate::sinks::mqtt;
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -139,20 +139,16 @@ fn broker(config: &Config) -> Result<Finding> {
         let says = "none is configured, so nothing is published; set `url` in [mqtt]".into();
         return Ok(Finding { subject: "broker", verdict: Verdict::Warning, says });
     };
-    let (verdict, says) = match connect(settings)? {
-        Ok(()) => (Verdict::Ok, format!("{} accepts the connection", settings.broker)),
-        Err(cause) => (Verdict::Unreachable, format!("{}: {cause}", settings.broker)),
+    let report = try_broker(settings, &config.device.id)?;
+    let (verdict, says) = match report.failure() {
+        None => (
+            Verdict::Ok,
+            format!("{} accepts the connection, and lets all topics be read and written", settings.broker),
+        ),
+        Some(failed) => {
+            let verdict = if report.reachable { Verdict::Failed } else { Verdict::Unreachable };
+            (verdict, format!("{}: {}: {}", settings.broker, failed.step, failed.says))
+        }
     };
     Ok(Finding { subject: "broker", verdict, says })
-}
-
-fn connect(settings: &Mqtt) -> Result<std::result::Result<(), String>> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(Error::io("cannot start the asynchronous runtime"))?;
-    let answer = runtime.block_on(mqtt::probe(settings));
-    // A name look-up may still block one of its threads.
-    runtime.shutdown_background();
-    Ok(answer)
 }

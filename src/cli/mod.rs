@@ -7,6 +7,7 @@ mod config;
 mod demo;
 mod doctor;
 mod models;
+mod mqtt;
 mod table;
 
 use std::io::Write;
@@ -48,6 +49,9 @@ enum Command {
     /// List the known models, or look into one
     #[command(subcommand)]
     Models(models::Command),
+    /// Try the broker, or remove what it keeps of this device
+    #[command(subcommand)]
+    Mqtt(mqtt::Command),
 }
 
 /// Where the configuration is.
@@ -123,6 +127,7 @@ impl Arguments {
             Command::Classify(options) => classify::run(&options, streams),
             Command::Cameras(command) => cameras::run(&command, streams),
             Command::Models(command) => models::run(&command, streams),
+            Command::Mqtt(command) => mqtt::run(&command, streams),
         };
         finished.map(|()| Done::Finished)
     }

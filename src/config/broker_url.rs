@@ -1,4 +1,4 @@
-//! `mqtt://host:port`.
+//! `mqtt://host:port`, `mqtts://host:port`.
 
 use std::net::Ipv6Addr;
 
@@ -8,30 +8,26 @@ pub struct BrokerUrl {
     /// A name or an address; IPv6 without its brackets.
     pub host: String,
     pub port: u16,
+    pub tls: bool,
 }
 
-/// IANA's port for MQTT without TLS.
-const DEFAULT_PORT: u16 = 1883;
+/// IANA's ports for MQTT without TLS and with it.
+const DEFAULT_PORTS: (u16, u16) = (1883, 8883);
 
 impl std::str::FromStr for BrokerUrl {
     /// What is wrong, and a hint.
     type Err = (String, String);
 
     fn from_str(url: &str) -> Result<Self, Self::Err> {
-        let example = || "write it as mqtt://host or mqtt://host:1883".to_owned();
+        let example = || "write it as mqtt://host or mqtt://host:1883, with TLS as mqtts://host".to_owned();
         let Some((scheme, rest)) = url.split_once("://") else {
             return Err(("it has no scheme".into(), example()));
         };
-        match scheme {
-            "mqtt" | "tcp" => {}
-            "mqtts" | "ssl" => {
-                return Err((
-                    "this version does not speak TLS".into(),
-                    "use mqtt:// to a broker on a network you trust".into(),
-                ));
-            }
+        let tls = match scheme {
+            "mqtt" | "tcp" => false,
+            "mqtts" | "ssl" => true,
             other => return Err((format!("`{other}` is not a scheme of a broker"), example())),
-        }
+        };
         let authority = rest.strip_suffix('/').unwrap_or(rest);
         if authority.contains('@') {
             return Err((
@@ -70,21 +66,23 @@ impl std::str::FromStr for BrokerUrl {
             return Err(("it names no host".into(), example()));
         }
         let port = match port {
-            None => DEFAULT_PORT,
+            None if tls => DEFAULT_PORTS.1,
+            None => DEFAULT_PORTS.0,
             Some(text) => match text.parse() {
                 Ok(port) if port > 0 => port,
                 _ => return Err((format!("`{text}` is not a port from 1 to 65535"), example())),
             },
         };
-        Ok(Self { host: host.to_owned(), port })
+        Ok(Self { host: host.to_owned(), port, tls })
     }
 }
 
 impl std::fmt::Display for BrokerUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let scheme = if self.tls { "mqtts" } else { "mqtt" };
         match self.host.contains(':') {
-            true => write!(f, "mqtt://[{}]:{}", self.host, self.port),
-            false => write!(f, "mqtt://{}:{}", self.host, self.port),
+            true => write!(f, "{scheme}://[{}]:{}", self.host, self.port),
+            false => write!(f, "{scheme}://{}:{}", self.host, self.port),
         }
     }
 }
@@ -101,10 +99,10 @@ mod tests {
         assert_eq!(parse("mqtt://10.0.0.2:1884/"), Ok(("10.0.0.2".into(), 1884)));
         assert_eq!(parse("mqtt://[::1]:99"), Ok(("::1".into(), 99)));
         assert_eq!(parse("mqtt://[::1]"), Ok(("::1".into(), 1883)));
+        assert_eq!(parse("mqtts://broker"), Ok(("broker".into(), 8883)));
         for (wrong, cause) in [
             ("broker", "no scheme"),
             ("http://broker", "`http`"),
-            ("mqtts://broker", "TLS"),
             ("mqtt://me:secret@broker", "password"),
             ("mqtt://broker:0", "`0`"),
             ("mqtt://broker:70000", "`70000`"),
@@ -126,8 +124,8 @@ mod tests {
         }
 
         #[test]
-        fn what_is_shown_parses_to_the_same(host in "[a-z]{1,10}(\\.[a-z]{1,5})?", port in 1u16..) {
-            let url = BrokerUrl { host, port };
+        fn what_is_shown_parses_to_the_same(host in "[a-z]{1,10}(\\.[a-z]{1,5})?", port in 1u16.., tls: bool) {
+            let url = BrokerUrl { host, port, tls };
             prop_assert_eq!(url.to_string().parse(), Ok(url));
         }
     }

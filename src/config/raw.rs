@@ -235,12 +235,14 @@ impl Default for RawLabels {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RawMqtt {
-    /// `mqtt://host` or `mqtt://host:port`. Without it nothing is published.
+    /// `mqtt://host` or `mqtt://host:port`; `mqtts://` is with TLS. Without it nothing is published.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// Must be unlike every other client's. Default: made from the machine's id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
+    /// Version of the protocol: `5` (a broker says why it refuses, messages carry their type) or `3.1.1`.
+    pub version: MqttVersion,
     /// First part of every topic.
     pub base_topic: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -257,6 +259,35 @@ pub struct RawMqtt {
     pub classification_interval: Interval,
     /// The `state` topic is sent again after this long without a change.
     pub heartbeat: Interval,
+    pub tls: RawTls,
+}
+
+/// The protocol between us and the broker.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub enum MqttVersion {
+    #[default]
+    #[serde(rename = "5")]
+    V5,
+    #[serde(rename = "3.1.1")]
+    V311,
+}
+
+/// For a broker at `mqtts://`; files in PEM.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawTls {
+    /// Certificates of the CAs that the broker's may be signed by. Default: what the system trusts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca: Option<PathBuf>,
+    /// This device's certificate, for a broker that wants one, with those between it and its CA.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cert: Option<PathBuf>,
+    /// Private key of `cert`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<PathBuf>,
+    /// The name that the broker's certificate must be for. Default: the host in `url`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_name: Option<String>,
 }
 
 impl Default for RawMqtt {
@@ -264,6 +295,7 @@ impl Default for RawMqtt {
         Self {
             url: None,
             client_id: None,
+            version: MqttVersion::default(),
             base_topic: "glimpsed".into(),
             username: None,
             password_file: None,
@@ -271,6 +303,7 @@ impl Default for RawMqtt {
             buffer: 1000,
             classification_interval: Interval::from_secs(1),
             heartbeat: Interval::from_secs(60),
+            tls: RawTls::default(),
         }
     }
 }

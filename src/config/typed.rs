@@ -15,6 +15,7 @@ use crate::models::catalog;
 use crate::models::spec::{
     Backend, ChannelOrder, FitChoice, InputHints, LabelSource, Layout, ModelSpec, Scores, resolve,
 };
+use crate::sinks::mqtt::tls::{Files, Problem as TlsProblem, Tls, is_server_name};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
@@ -91,6 +92,9 @@ pub struct LabelRules {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mqtt {
     pub broker: BrokerUrl,
+    /// Where the broker's url asks for it.
+    pub tls: Option<Tls>,
+    pub version: raw::MqttVersion,
     pub client_id: String,
     pub base_topic: String,
     pub username: Option<String>,
@@ -494,9 +498,11 @@ impl Checker<'_, '_> {
             self.complain(&["mqtt", "password_file"], "stands alone", "found no `username`", Some(hint.into()));
         }
         let url = mqtt.url.as_ref()?;
-        match url.parse() {
+        match url.parse::<BrokerUrl>() {
             Ok(broker) => Some(Mqtt {
+                tls: self.tls(broker.tls),
                 broker,
+                version: mqtt.version,
                 client_id,
                 base_topic: mqtt.base_topic.clone(),
                 username: mqtt.username.clone(),
@@ -508,6 +514,38 @@ impl Checker<'_, '_> {
             }),
             Err((cause, hint)) => {
                 self.complain(&["mqtt", "url"], "is not the address of a broker", cause, Some(hint));
+                None
+            }
+        }
+    }
+}
+
+impl Checker<'_, '_> {
+    /// Reads the files for TLS, when TLS is asked for.
+    fn tls(&mut self, wanted: bool) -> Option<Tls> {
+        let tls = &self.raw.mqtt.tls;
+        if !wanted {
+            let set = [("ca", tls.ca.is_some()), ("cert", tls.cert.is_some()), ("key", tls.key.is_some())];
+            let set = set.into_iter().chain([("server_name", tls.server_name.is_some())]).find(|(_, set)| *set);
+            if let Some((key, _)) = set {
+                let hint = "write `url` with mqtts:// to use TLS, or remove [mqtt.tls]".to_owned();
+                self.complain(&["mqtt", "tls", key], "has no effect", "`mqtt.url` is without TLS", Some(hint));
+            }
+            return None;
+        }
+        if let Some(name) = &tls.server_name
+            && !is_server_name(name)
+        {
+            let found = format!("found `{name}`");
+            self.complain(&["mqtt", "tls", "server_name"], "must be a host name or an address", found, None);
+        }
+        let path = |file: &Option<PathBuf>| file.as_ref().map(|file| resolve(self.base, file));
+        let (ca, cert, key) = (path(&tls.ca), path(&tls.cert), path(&tls.key));
+        let files = Files { ca: ca.as_deref(), cert: cert.as_deref(), key: key.as_deref() };
+        match Tls::load(&files, tls.server_name.clone()) {
+            Ok(tls) => Some(tls),
+            Err(TlsProblem { key, cause, hint }) => {
+                self.complain(&["mqtt", "tls", key], "cannot be used", cause, hint);
                 None
             }
         }

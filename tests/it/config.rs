@@ -161,7 +161,20 @@ fn the_shipped_file_explains_every_key_with_its_true_default() {
 
     sources(&text, &[]).load().expect("valid as shipped");
     // Keys without a default of their own show an example; the others must show what they are without being set.
-    let examples = ["id", "name", "path", "directory", "url", "client_id", "username", "password_file"];
+    let examples = [
+        "id",
+        "name",
+        "path",
+        "directory",
+        "url",
+        "client_id",
+        "username",
+        "password_file",
+        "ca",
+        "cert",
+        "key",
+        "server_name",
+    ];
     let uncommented: Vec<&str> = text
         .split("#[models.")
         .enumerate()

@@ -16,6 +16,7 @@ mod control;
 mod daemon;
 mod demo;
 mod images;
+mod mqtt;
 mod native;
 mod onnx;
 mod payloads;

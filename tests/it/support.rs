@@ -226,6 +226,11 @@ impl Broker {
         self.running.signal(rustix::process::Signal::STOP);
     }
 
+    /// Lets it go on.
+    pub fn thaw(&mut self) {
+        self.running.signal(rustix::process::Signal::CONT);
+    }
+
     pub fn restart(&mut self) {
         self.running = Self::spawn(self.port, self.directory.path(), &self.extra);
     }

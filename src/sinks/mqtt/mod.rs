@@ -1,19 +1,28 @@
 //! MQTT: what is published, when, and that it survives the broker's absence; and what is asked for from there.
 
 mod attention;
+mod certificate;
 mod client;
+pub mod diagnose;
 pub mod discovery;
 mod inbox;
+mod link;
+mod loss;
 mod monitor;
 mod outbox;
+mod pace;
 mod presence;
+mod session;
+pub mod tls;
 mod topics;
+mod transport;
+mod wire;
 mod wishes;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use client::{Connection, probe};
+pub use client::Connection;
 pub use inbox::{Inbox, Incoming};
 pub use monitor::{Counters, Monitor};
 pub use outbox::{Delivery, Message, Outbox, Tally};

@@ -79,10 +79,6 @@ impl Monitor {
         }
     }
 
-    pub(super) fn is_connected(&self) -> bool {
-        self.lock().connected
-    }
-
     fn lock(&self) -> MutexGuard<'_, Counters> {
         self.counters.lock().unwrap_or_else(PoisonError::into_inner)
     }

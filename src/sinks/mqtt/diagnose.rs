@@ -1,0 +1,288 @@
+//! Connects step by step and says how far it came; and tidies up what a device has left with the broker.
+//!
+//! Both come under client ids of their own: the broker would throw out a daemon of the same name.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::certificate::Certificate;
+use super::link::Link;
+use super::loss::Loss;
+use super::outbox::{Delivery, Message};
+use super::tls::Seen;
+use super::transport::{self, STEP};
+use super::wire::Received;
+use crate::config::broker_url::BrokerUrl;
+use crate::config::typed::Mqtt;
+
+/// Below the device's topic, what the daemon writes.
+const WRITTEN: [&str; 7] = ["status", "info", "state", "classification", "event", "health", "camera/status"];
+
+/// Below the device's topic, what it reads.
+const READ: [&str; 2] = ["+/set", "request/+"];
+
+/// The broker has sent all retained messages when it has sent none for this long.
+const QUIET: Duration = Duration::from_millis(500);
+
+/// A device has a dozen retained topics; a base topic that is shared with others may have more.
+const MAX_RETAINED: usize = 10_000;
+
+/// One thing that was tried.
+#[derive(Debug, Clone, Serialize)]
+pub struct Step {
+    pub step: &'static str,
+    pub ok: bool,
+    /// What was seen, or what went wrong and what to do about it.
+    pub says: String,
+}
+
+/// All that was tried, up to the first failure that leaves nothing to try.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Report {
+    pub steps: Vec<Step>,
+    /// Whether there was a session.
+    pub reachable: bool,
+}
+
+impl Report {
+    pub fn is_ok(&self) -> bool {
+        self.steps.iter().all(|step| step.ok)
+    }
+
+    /// What went wrong first.
+    pub fn failure(&self) -> Option<&Step> {
+        self.steps.iter().find(|step| !step.ok)
+    }
+
+    fn add(&mut self, step: &'static str, outcome: Result<String, String>) -> Option<()> {
+        let ok = outcome.is_ok();
+        let says = outcome.unwrap_or_else(|cause| cause);
+        self.steps.push(Step { step, ok, says });
+        ok.then_some(())
+    }
+}
+
+/// Goes all the way that the daemon goes. On each topic that the daemon writes an empty message is sent, not retained,
+/// which nobody takes for a value; it has to come back.
+pub async fn test(settings: &Mqtt, device_id: &str) -> Report {
+    let mut report = Report::default();
+    if let Some(link) = session(settings, &mut report).await {
+        report.reachable = true;
+        permissions(link, &format!("{}/{device_id}", settings.base_topic), &mut report).await;
+    }
+    report
+}
+
+async fn session(settings: &Mqtt, report: &mut Report) -> Option<Link> {
+    let broker = &settings.broker;
+    let addresses = transport::resolve(broker).await;
+    report.add("address", addresses.as_ref().map(|found| known_as(broker, found)).map_err(Loss::to_string))?;
+    let tcp = transport::connect(&addresses.ok()?).await;
+    let says =
+        |tcp: &tokio::net::TcpStream| tcp.peer_addr().map_or("connected".into(), |at| format!("connected to {at}"));
+    report.add("tcp", tcp.as_ref().map(says).map_err(Loss::to_string))?;
+    let tcp = tcp.ok()?;
+    let stream: Box<dyn transport::Stream> = match &settings.tls {
+        None => Box::new(tcp),
+        Some(tls) => {
+            let seen = Seen::default();
+            let stream = transport::secure(tcp, broker, tls, Some(seen.clone())).await;
+            let certificate = seen.take().as_deref().and_then(Certificate::parse).map_or_else(String::new, describe);
+            let says = match &stream {
+                Ok(_) => Ok(format!("encrypted{certificate}")),
+                Err(loss) => Err(format!("{loss}{certificate}")),
+            };
+            report.add("tls", says)?;
+            stream.ok()?
+        }
+    };
+    let link = Link::begin(stream, settings, &format!("{}-test", settings.client_id), None).await;
+    let who = settings.username.as_ref().map_or("without a user name".into(), |name| format!("as `{name}`"));
+    report.add("session", link.as_ref().map(|_| format!("welcome {who}")).map_err(Loss::to_string))?;
+    link.ok()
+}
+
+fn known_as(broker: &BrokerUrl, addresses: &[std::net::SocketAddr]) -> String {
+    let addresses: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
+    match addresses.as_slice() {
+        [address] if *address == broker.host => format!("{address} needs no name server"),
+        addresses => format!("{} is {}", broker.host, addresses.join(", ")),
+    }
+}
+
+fn describe(certificate: Certificate) -> String {
+    let Certificate { subject, issuer, expires } = certificate;
+    format!(" (certificate of `{subject}`, signed by `{issuer}`, valid until {})", expires.strftime("%F"))
+}
+
+async fn permissions(mut link: Link, base: &str, report: &mut Report) {
+    let filters: Vec<String> = READ.iter().chain(&["#"]).map(|filter| format!("{base}/{filter}")).collect();
+    match subscribe(&mut link, &filters).await {
+        Err(loss) => {
+            report.add("commands", Err(loss.to_string()));
+            return;
+        }
+        Ok(refusals) => {
+            let refused: Vec<&str> = filters[..READ.len()]
+                .iter()
+                .zip(&refusals)
+                .filter(|(_, why)| why.is_some())
+                .map(|(topic, _)| topic.as_str())
+                .collect();
+            report.add(
+                "commands",
+                match refused.as_slice() {
+                    [] => Ok(format!("subscribed to {}", filters[..READ.len()].join(" and "))),
+                    refused => Err(format!(
+                        "the broker refuses to let {} be read; does its ACL let this user read it?",
+                        refused.join(" and ")
+                    )),
+                },
+            );
+            if refusals.get(READ.len()).is_none_or(Option::is_some) {
+                let says = format!(
+                    "the broker refuses to let {base}/# be read, so nothing can come back; try with a user who may"
+                );
+                report.add("messages", Err(says));
+                return;
+            }
+        }
+    }
+    let topics: BTreeSet<String> = WRITTEN.iter().map(|name| format!("{base}/{name}")).collect();
+    let outcome = match echoes(&mut link, &topics).await {
+        Err(loss) => Err(loss.to_string()),
+        Ok(missing) if missing.is_empty() => Ok(format!("on all {} topics below {base} came back", topics.len())),
+        Ok(missing) => {
+            let missing: Vec<&str> = missing.iter().map(String::as_str).collect();
+            Err(format!("none came back on {}; does the broker's ACL let this user write to it?", missing.join(", ")))
+        }
+    };
+    report.add("messages", outcome);
+    let _ = timeout(STEP, link.end()).await;
+}
+
+/// For each filter, why it was refused.
+async fn subscribe(link: &mut Link, filters: &[String]) -> Result<Vec<Option<String>>, Loss> {
+    link.subscribe(filters)?;
+    let deadline = Instant::now() + STEP;
+    loop {
+        match timeout_at(deadline, link.next()).await.map_err(|_| Loss::NoAcknowledgement(STEP))?? {
+            Received::Subscribed(refusals) => return Ok(refusals),
+            // Retained messages that come before the answer come again to whoever asks for them.
+            Received::Message { id: Some(id), .. } => link.acknowledge(id),
+            _ => {}
+        }
+    }
+}
+
+/// Sends an empty message to each topic; those on which none came back.
+async fn echoes(link: &mut Link, topics: &BTreeSet<String>) -> Result<BTreeSet<String>, Loss> {
+    for topic in topics {
+        link.publish(empty(topic, false))?;
+    }
+    let mut missing = topics.clone();
+    let mut unanswered = topics.len();
+    let mut deadline = Instant::now() + STEP;
+    while !missing.is_empty() {
+        let Ok(received) = timeout_at(deadline, link.next()).await else { break };
+        match received? {
+            Received::Message { id, topic, payload, retained } => {
+                if let Some(id) = id {
+                    link.acknowledge(id);
+                }
+                if payload.is_empty() && !retained {
+                    missing.remove(&topic);
+                }
+            }
+            Received::Acknowledged { .. } => {
+                unanswered = unanswered.saturating_sub(1);
+                if unanswered == 0 {
+                    // The broker has seen them all; what is let through is on its way.
+                    deadline = deadline.min(Instant::now() + 2 * QUIET);
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(missing)
+}
+
+fn empty(topic: &str, retain: bool) -> Message {
+    Message { topic: topic.to_owned(), payload: Vec::new(), delivery: Delivery::Event, retain }
+}
+
+/// What the broker keeps of a device.
+pub struct Leftovers {
+    link: Link,
+    /// Topic and payload.
+    pub retained: BTreeMap<String, Vec<u8>>,
+}
+
+impl Leftovers {
+    /// Everything retained below the device's topic, and its entry for Home Assistant.
+    ///
+    /// # Errors
+    /// When the broker cannot be reached, or does not let us look.
+    pub async fn find(settings: &Mqtt, device_id: &str, discovery_prefix: &str) -> Result<Self, Loss> {
+        let stream = transport::open(&settings.broker, settings.tls.as_ref()).await?;
+        let mut link = Link::begin(stream, settings, &format!("{}-clean", settings.client_id), None).await?;
+        let filters =
+            [format!("{}/{device_id}/#", settings.base_topic), format!("{discovery_prefix}/device/{device_id}/config")];
+        link.subscribe(&filters)?;
+        let mut retained = BTreeMap::new();
+        let mut deadline = Instant::now() + STEP;
+        // Those that come later are not retained, or were retained later.
+        let latest = Instant::now() + 6 * STEP;
+        while let Ok(received) = timeout_at(deadline.min(latest), link.next()).await {
+            match received? {
+                Received::Subscribed(refusals) => {
+                    if let Some(reason) = refusals.into_iter().next().flatten() {
+                        return Err(Loss::Refused(format!(
+                            "the broker does not let this user read {} ({reason})",
+                            filters[0]
+                        )));
+                    }
+                    deadline = Instant::now() + QUIET;
+                }
+                Received::Message { id, topic, payload, retained: kept } => {
+                    if let Some(id) = id {
+                        link.acknowledge(id);
+                    }
+                    if kept && retained.len() < MAX_RETAINED {
+                        retained.insert(topic, payload);
+                        deadline = Instant::now() + QUIET;
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(Self { link, retained })
+    }
+
+    /// Removes them all; an empty retained message is how MQTT says that.
+    ///
+    /// # Errors
+    /// When the broker does not acknowledge, or refuses.
+    pub async fn remove(mut self) -> Result<(), Loss> {
+        for topic in self.retained.keys() {
+            self.link.publish(empty(topic, true))?;
+            loop {
+                match timeout(STEP, self.link.next()).await.map_err(|_| Loss::NoAcknowledgement(STEP))?? {
+                    Received::Acknowledged { refusal: None, .. } => break,
+                    Received::Acknowledged { refusal: Some(reason), .. } => {
+                        let cause =
+                            format!("the broker does not let this user write {topic} ({reason}); check its ACL");
+                        return Err(Loss::Refused(cause));
+                    }
+                    Received::Message { id: Some(id), .. } => self.link.acknowledge(id),
+                    _ => {}
+                }
+            }
+        }
+        let _ = timeout(STEP, self.link.end()).await;
+        Ok(())
+    }
+}

@@ -1,0 +1,203 @@
+//! TLS to a real mosquitto, with certificates made for the test.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
+
+use super::{Device, settings};
+use crate::support::{Broker, ConfigFile, run};
+
+/// Files that everybody may read, because mosquitto gives up root's rights, but for the device's key.
+struct Pki {
+    directory: tempfile::TempDir,
+    ca: Issuer<'static, KeyPair>,
+}
+
+impl Pki {
+    fn new() -> Self {
+        Self::named("test CA")
+    }
+
+    fn named(name: &str) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        std::fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).expect("ours");
+        let mut parameters = CertificateParams::default();
+        parameters.distinguished_name.push(DnType::CommonName, name);
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().expect("a key");
+        let certificate = parameters.self_signed(&key).expect("a certificate");
+        let pki = Self { directory, ca: Issuer::new(parameters, key) };
+        pki.write("ca.crt", &certificate.pem(), 0o644);
+        pki
+    }
+
+    fn write(&self, name: &str, text: &str, mode: u32) {
+        let path = self.directory.path().join(name);
+        std::fs::write(&path, text).expect("writable");
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).expect("ours");
+    }
+
+    /// `<name>.crt` and `<name>.key`, for `host`, until the end of `year`.
+    fn issue(&self, name: &str, host: &str, year: i32, key_mode: u32) {
+        let mut parameters = CertificateParams::new(vec![host.to_owned()]).expect("a name");
+        parameters.distinguished_name.push(DnType::CommonName, name);
+        parameters.not_before = date_time_ymd(2000, 1, 1);
+        parameters.not_after = date_time_ymd(year, 12, 31);
+        let key = KeyPair::generate().expect("a key");
+        let certificate = parameters.signed_by(&key, &self.ca).expect("a certificate");
+        self.write(&format!("{name}.crt"), &certificate.pem(), 0o644);
+        self.write(&format!("{name}.key"), &key.serialize_pem(), key_mode);
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.directory.path().join(name).to_str().expect("UTF-8").to_owned()
+    }
+
+    fn broker(&self, rest: &str) -> Broker {
+        let (ca, crt, key) = (self.path("ca.crt"), self.path("broker.crt"), self.path("broker.key"));
+        Broker::with(&format!("allow_anonymous true\ncafile {ca}\ncertfile {crt}\nkeyfile {key}\n{rest}"))
+    }
+}
+
+fn url(broker: &Broker) -> String {
+    format!("mqtts://127.0.0.1:{}", broker.port)
+}
+
+/// What `mqtt test` says of the step that failed, after its exit code was seen to be 69.
+fn refused(broker: &Broker, tls: &str) -> String {
+    let config =
+        ConfigFile::new(&format!("[device]\nid = \"test\"\n[mqtt]\nurl = {:?}\n[mqtt.tls]\n{tls}", url(broker)));
+    let ran = run(&["mqtt", "test", "--json", "-c", &config.path()]);
+    assert_eq!(ran.code, 69, "{ran:?}");
+    let report = ran.json();
+    let failed =
+        report["steps"].as_array().expect("steps").iter().find(|step| step["ok"] == false).expect("one failed");
+    failed["says"].as_str().expect("text").to_owned()
+}
+
+#[test]
+fn a_session_with_a_private_ca_and_a_client_certificate_holds() {
+    let pki = Pki::new();
+    pki.issue("broker", "127.0.0.1", 2090, 0o644);
+    pki.issue("device", "test", 2090, 0o600);
+    let broker = pki.broker("require_certificate true");
+    let (ca, cert, key) = (pki.path("ca.crt"), pki.path("device.crt"), pki.path("device.key"));
+    let tls = format!("[mqtt.tls]\nca = {ca:?}\ncert = {cert:?}\nkey = {key:?}\n");
+    let device = Device::start(settings(&url(&broker), &tls));
+    device.events(0..100);
+    assert_eq!(device.idle().published.event, 100);
+    let config = ConfigFile::new(&format!("[device]\nid = \"test\"\n[mqtt]\nurl = {:?}\n{tls}", url(&broker)));
+    let ran = run(&["mqtt", "test", "-c", &config.path()]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.stdout.contains("certificate of `broker`, signed by `test CA`, valid until 2090-12-31"), "{ran:?}");
+}
+
+#[test]
+fn a_missing_client_certificate_is_asked_for() {
+    let pki = Pki::new();
+    pki.issue("broker", "127.0.0.1", 2090, 0o644);
+    let says = refused(&pki.broker("require_certificate true"), &format!("ca = {:?}\n", pki.path("ca.crt")));
+    assert!(says.contains("wants a client certificate; set `cert` and `key`"), "{says}");
+}
+
+#[test]
+fn a_client_certificate_of_another_ca_is_said_to_be_refused() {
+    let (pki, other) = (Pki::new(), Pki::named("another CA"));
+    pki.issue("broker", "127.0.0.1", 2090, 0o644);
+    other.issue("device", "test", 2090, 0o640);
+    let (ca, cert, key) = (pki.path("ca.crt"), other.path("device.crt"), other.path("device.key"));
+    let says =
+        refused(&pki.broker("require_certificate true"), &format!("ca = {ca:?}\ncert = {cert:?}\nkey = {key:?}\n"));
+    assert!(says.contains("refused the client certificate in `cert`"), "{says}");
+}
+
+#[test]
+fn an_expired_certificate_says_since_when() {
+    let pki = Pki::new();
+    pki.issue("broker", "127.0.0.1", 2020, 0o644);
+    let says = refused(&pki.broker(""), &format!("ca = {:?}\n", pki.path("ca.crt")));
+    assert!(says.contains("has expired on 2020-12-31; renew it"), "{says}");
+}
+
+#[test]
+fn an_unknown_ca_says_where_to_name_it() {
+    let (pki, other) = (Pki::new(), Pki::named("another CA"));
+    pki.issue("broker", "127.0.0.1", 2090, 0o644);
+    let broker = pki.broker("");
+    for tls in [String::new(), format!("ca = {:?}\n", other.path("ca.crt"))] {
+        let says = refused(&broker, &tls);
+        assert!(says.contains("not signed by a CA that is trusted here; set `ca`"), "{says}");
+        assert!(says.contains("signed by `test CA`"), "{says}");
+    }
+}
+
+#[test]
+fn a_certificate_for_another_name_needs_server_name() {
+    let pki = Pki::new();
+    pki.issue("broker", "broker.home.arpa", 2090, 0o644);
+    let broker = pki.broker("");
+    let ca = format!("ca = {:?}\n", pki.path("ca.crt"));
+    let says = refused(&broker, &ca);
+    assert!(says.contains("is not for `127.0.0.1` but for") && says.contains("broker.home.arpa"), "{says}");
+    let tls = format!("[mqtt.tls]\n{ca}server_name = \"broker.home.arpa\"\n");
+    Device::start(settings(&url(&broker), &tls)).idle();
+}
+
+#[test]
+fn tls_to_a_port_without_it_and_the_other_way_round_are_told_apart() {
+    let plain = Broker::start();
+    let says = refused(&plain, "");
+    assert!(says.contains("TLS"), "{says}");
+    let pki = Pki::new();
+    pki.issue("broker", "127.0.0.1", 2090, 0o644);
+    let broker = pki.broker("");
+    let config = ConfigFile::new(&format!("[mqtt]\nurl = {:?}\n", broker.url()));
+    let ran = run(&["mqtt", "test", "-c", &config.path()]);
+    assert_eq!(ran.code, 69, "{ran:?}");
+    assert!(ran.stdout.contains("expect TLS (mqtts://)") || ran.stdout.contains("was not MQTT"), "{ran:?}");
+}
+
+/// What `check` says about these files.
+fn checked(tls: &str) -> String {
+    let config = ConfigFile::new(&format!("[mqtt]\nurl = \"mqtts://broker\"\n[mqtt.tls]\n{tls}"));
+    let ran = run(&["check", "-c", &config.path()]);
+    assert_eq!(ran.code, 78, "{ran:?}");
+    assert!(ran.stderr.contains("glimpsed.toml:"), "the place is named: {ran:?}");
+    ran.stderr
+}
+
+#[test]
+fn files_that_cannot_be_used_are_named_with_their_place_before_anything_starts() {
+    let pki = Pki::new();
+    pki.issue("device", "test", 2090, 0o600);
+    pki.issue("other", "test", 2090, 0o600);
+    pki.issue("open", "test", 2090, 0o644);
+    pki.write("empty.crt", "", 0o644);
+    pki.write("text.crt", "no certificate", 0o644);
+    pki.write("broken.crt", "-----BEGIN CERTIFICATE-----\n????\n-----END CERTIFICATE-----\n", 0o644);
+    pki.write(
+        "locked.key",
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
+        0o600,
+    );
+    let path = |name: &str| Path::new(&pki.path(name)).to_owned();
+    let pair = |cert: &str, key: &str| format!("cert = {:?}\nkey = {:?}\n", path(cert), path(key));
+    for (tls, says) in [
+        (format!("ca = {:?}\n", path("nowhere.crt")), "`mqtt.tls.ca` cannot be used"),
+        (format!("ca = {:?}\n", path("empty.crt")), "is empty"),
+        (format!("ca = {:?}\n", path("text.crt")), "it holds no certificate"),
+        (format!("ca = {:?}\n", path("broken.crt")), "it is not PEM"),
+        (format!("ca = {:?}\n", path("device.key")), "it holds a private key instead of a certificate"),
+        (pair("device.crt", "other.key"), "it is not the key of the certificate in `cert`"),
+        (pair("device.crt", "device.crt"), "others could read the key"),
+        (pair("open.crt", "open.key"), "chmod 0600"),
+        (pair("device.crt", "locked.key"), "it is encrypted"),
+        (format!("cert = {:?}\n", path("device.crt")), "set `key` too"),
+        ("server_name = \"not a name\"\n".into(), "`mqtt.tls.server_name` must be a host name"),
+    ] {
+        let report = checked(&tls);
+        assert!(report.contains(says), "{tls}\n{report}");
+        assert!(!report.contains("PRIVATE KEY-----\n"), "no key is shown");
+    }
+}

@@ -200,9 +200,15 @@ fn summarise(payload: &str) -> String {
         let label = object["label"].as_str().unwrap_or("unknown");
         return format!("{label}, since {since}");
     }
+    let text = |key: &str| object.get(key).and_then(Value::as_str);
+    if object.contains_key("event_type") {
+        return format!("{} -> {}", text("previous").unwrap_or("nothing"), text("label").unwrap_or("unknown"));
+    }
+    if let (Some(fps), Some(bytes)) = (object.get("fps"), object.get("rss_bytes").and_then(Value::as_u64)) {
+        return format!("{fps} frames a second, {} MB", bytes / 1_000_000);
+    }
     let Some(top) = object.get("top").and_then(Value::as_array) else {
-        let version = object.get("version").and_then(Value::as_str).unwrap_or_default();
-        let board = object.get("board").and_then(Value::as_str).unwrap_or_default();
+        let (version, board) = (text("version").unwrap_or_default(), text("board").unwrap_or_default());
         return format!("glimpsed {version} on {board}, {} bytes of JSON", payload.len());
     };
     let labels: Vec<String> = top

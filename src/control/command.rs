@@ -18,6 +18,8 @@ pub enum Command {
     Restart,
     /// Publish a picture with its labels drawn in.
     Snapshot,
+    /// Label one picture with every model, and say how long each takes.
+    Compare,
     /// Say how everything is.
     Health,
 }

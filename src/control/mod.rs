@@ -2,6 +2,7 @@
 
 pub mod camera;
 pub mod command;
+mod compare;
 mod info;
 mod pictures;
 mod reload;
@@ -183,6 +184,7 @@ impl Controller {
             Command::Threshold(threshold) => Ok(self.set_threshold(threshold)),
             Command::Reload => self.reload().await,
             Command::Snapshot => Ok(self.snapshot().await),
+            Command::Compare => Ok(self.compare().await),
             Command::Health => Ok(Ok(health_json(&self.tell_health()))),
             Command::Restart => Ok(Err("already on the way".into())),
         }
@@ -285,6 +287,14 @@ impl Controller {
         }
         let bytes = pictures::take(&self.parts.orders, &self.parts.hub, SHOT_WITHIN).await?;
         Ok(json!({ "topic": "camera/image", "bytes": bytes }))
+    }
+
+    async fn compare(&self) -> Answer {
+        let shot = pictures::shot(&self.parts.orders, SHOT_WITHIN).await?;
+        let models: Vec<ModelSpec> = self.live.models.iter().filter(|model| model.path.is_file()).cloned().collect();
+        let (rotation, rules) = (self.live.camera.rotation, self.live.labels);
+        let measure = move || compare::side_by_side(&models, shot.picture, rotation, rules);
+        spawn_blocking(measure).await.map_err(|_| "comparing the models panicked".into())
     }
 
     fn tell_health(&mut self) -> Arc<crate::telemetry::health::Health> {

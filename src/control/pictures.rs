@@ -6,7 +6,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{sleep, timeout};
 
-use crate::infer::worker::{Order, Orders};
+use crate::infer::worker::{Order, Orders, Shot};
 use crate::label::Event;
 use crate::sinks::{Hub, Sink, picture};
 
@@ -61,16 +61,24 @@ impl Sink for Changes {
 /// # Errors
 /// Why there is no picture.
 pub async fn take(orders: &Orders, hub: &Hub, patience: Duration) -> Result<usize, String> {
-    let (to, shot) = oneshot::channel();
-    orders.give(Order::Shot(to))?;
-    let shot = match timeout(patience, shot).await {
-        Ok(Ok(shot)) => shot,
-        Ok(Err(_)) => return Err("the inference thread has ended".into()),
-        Err(_) => return Err(format!("no frame was labelled within {} s", patience.as_secs())),
-    };
+    let shot = shot(orders, patience).await?;
     let draw = move || picture::jpeg(shot.picture, &shot.answer);
     let jpeg = spawn_blocking(draw).await.map_err(|_| "drawing the labels panicked")??;
     let bytes = jpeg.len();
     hub.publish(&Event::Picture(jpeg.into()));
     Ok(bytes)
+}
+
+/// A copy of the next frame that is labelled.
+///
+/// # Errors
+/// Why there is none.
+pub async fn shot(orders: &Orders, patience: Duration) -> Result<Shot, String> {
+    let (to, shot) = oneshot::channel();
+    orders.give(Order::Shot(to))?;
+    match timeout(patience, shot).await {
+        Ok(Ok(shot)) => Ok(shot),
+        Ok(Err(_)) => Err("the inference thread has ended".into()),
+        Err(_) => Err(format!("no frame was labelled within {} s", patience.as_secs())),
+    }
 }

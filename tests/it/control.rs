@@ -240,6 +240,41 @@ fn requests_are_answered_with_their_transaction() {
 }
 
 #[test]
+fn models_are_compared_on_the_camera_s_own_picture() {
+    let mut bench = Bench::start("");
+    let response = bench.ask("compare");
+    let models = response["data"]["models"].as_array().unwrap_or_else(|| panic!("{response}"));
+    let names: Vec<&str> = models.iter().map(|model| model["name"].as_str().expect("a name")).collect();
+    assert_eq!(names, ["efficientnet-lite0", "efficientnet-lite0-int8"]);
+    for model in models {
+        assert_eq!(model["parameters"], models[0]["parameters"], "the same network");
+        assert!(model["infer_ms"]["p50"].as_f64().is_some_and(|time| time > 0.0), "{model}");
+        assert_eq!(model["top"].as_array().map(Vec::len), Some(3));
+    }
+    let bytes = |model: &Value| model["file_bytes"].as_u64().expect("a size");
+    assert!(bytes(&models[1]) < bytes(&models[0]) / 2);
+}
+
+#[test]
+fn of_a_flood_of_commands_the_last_one_is_in_effect() {
+    use std::io::Write;
+    let mut bench = Bench::start("");
+    let port = bench.broker.port.to_string();
+    let mut sender = Command::new("mosquitto_pub")
+        .args(["-h", "127.0.0.1", "-p", &port, "-t", "glimpsed/test/threshold/set", "-l"])
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .expect("mosquitto_pub is installed");
+    let mut lines: String = (0..10_000).map(|number| format!("{}\n", f64::from(number) / 20_000.0)).collect();
+    lines.push_str("0.75\n");
+    sender.stdin.take().expect("piped").write_all(lines.as_bytes()).expect("it reads");
+    assert!(sender.wait().expect("it ends").success());
+    bench.until("/threshold/state", "0.75");
+    let health = bench.ask("health");
+    assert_eq!(health["data"]["mqtt"]["refused_commands"], 0, "{health}");
+}
+
+#[test]
 fn pictures_leave_the_device_only_when_that_is_wished_for() {
     let mut bench = Bench::start("[privacy]\npublish_image = true\n");
     let port = bench.broker.port.to_string();

@@ -34,7 +34,7 @@ impl Manager {
         loop {
             let length =
                 self.socket.recv(&mut buffer).unwrap_or_else(|error| panic!("no {text} ({error}) in {said:?}"));
-            said.push(String::from_utf8_lossy(&buffer[..length]).into_owned());
+            said.push(String::from_utf8_lossy(&buffer[..length]).trim_end().to_owned());
             if said.last().is_some_and(|last| last.contains(text)) {
                 return said;
             }

@@ -47,6 +47,7 @@ pub static REQUESTS: LazyLock<Vec<(&'static str, Command)>> = LazyLock::new(|| {
         ("restart", Command::Restart),
         ("reload", Command::Reload),
         ("snapshot", Command::Snapshot),
+        ("compare", Command::Compare),
         ("health", Command::Health),
     ]
 });

@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 FUZZ_SECONDS ?= 600
-.PHONY: help demo test lint bench bench-inference appliance appliance-all fuzz deny release clean
+.PHONY: help demo test soak lint bench bench-inference appliance appliance-all fuzz deny release clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,6 +15,10 @@ demo: ## Label the bundled photographs and show what arrives over a private brok
 test: ## Run the whole test suite
 	@.ci/setup test
 	cargo nextest run --locked $(ARGS)
+
+soak: ## Run the tests that take minutes: long outages of the broker
+	@.ci/setup test
+	cargo nextest run --locked --run-ignored only -E 'test(mqtt::)' --no-capture $(ARGS)
 
 lint: ## Check the format, run clippy, build the documentation; warnings are errors
 	@.ci/setup test

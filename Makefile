@@ -4,7 +4,7 @@
 FUZZ_SECONDS ?= 600
 # The processors of a Pi 3, a Pi 4 (a Jetson Nano's is in between), a Pi 5, and all that the emulator knows.
 ARM_CPUS ?= cortex-a53 cortex-a72 cortex-a76 max
-.PHONY: help demo test lint bench bench-inference bench-instructions cross-aarch64 test-aarch64 appliance appliance-all fuzz deny release clean
+.PHONY: help demo test soak lint bench bench-inference bench-instructions cross-aarch64 test-aarch64 appliance appliance-all fuzz deny release clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,10 @@ demo: ## Label the bundled photographs and show what arrives over a private brok
 test: ## Run the whole test suite
 	@.ci/setup test
 	cargo nextest run --locked $(ARGS)
+
+soak: ## Run the tests that take minutes: long outages of the broker
+	@.ci/setup test
+	cargo nextest run --locked --run-ignored only -E 'test(mqtt::)' --no-capture $(ARGS)
 
 lint: ## Check the format, run clippy, build the documentation; warnings are errors
 	@.ci/setup test

@@ -49,9 +49,11 @@ impl Connection {
     pub async fn run(self, shutdown: Shutdown) {
         let mut pace = Pace::new();
         let mut last_cause = String::new();
+        // Dropped events that were spoken of.
+        let mut told = 0;
         loop {
             let mut began: Option<Instant> = None;
-            let end = self.session(&shutdown, &mut began).await;
+            let end = self.session(&shutdown, &mut began, &mut told).await;
             self.monitor.ended();
             self.outbox.disconnected();
             let Err(loss) = end else { return };
@@ -82,7 +84,7 @@ impl Connection {
         }
     }
 
-    async fn session(&self, shutdown: &Shutdown, began: &mut Option<Instant>) -> Result<(), Loss> {
+    async fn session(&self, shutdown: &Shutdown, began: &mut Option<Instant>, told: &mut u64) -> Result<(), Loss> {
         let mut session = tokio::select! {
             session = self.begin() => session?,
             () = shutdown.wait() => return Ok(()),
@@ -92,8 +94,13 @@ impl Connection {
         self.outbox.connected();
         tracing::info!(broker = %self.settings.broker, client_id = %self.settings.client_id, "connected to the broker");
         let dropped = self.outbox.dropped().event;
-        if dropped > 0 {
-            tracing::warn!(dropped, "events were dropped while the broker was away (since start)");
+        if dropped > *told {
+            tracing::warn!(
+                dropped = dropped - *told,
+                in_total = dropped,
+                "events were dropped while the broker was away"
+            );
+            *told = dropped;
         }
         session.serve(shutdown).await?;
         match session.say_farewell(&self.topics.status).await {

@@ -3,7 +3,6 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -27,6 +26,8 @@ pub struct Link {
     /// Bytes of a message that is too large, still to be read and forgotten.
     skip: usize,
     unflushed: bool,
+    /// Nothing can be written any more. What the broker said before that is still read, because it may be the reason.
+    broken: Option<Loss>,
     /// When bytes were last taken by the stream, or first waited to be.
     progress: Instant,
     pub last_sent: Instant,
@@ -54,6 +55,7 @@ impl Link {
             output: wire::connect(settings, client_id, will_topic)?,
             skip: 0,
             unflushed: true,
+            broken: None,
             progress: now,
             last_sent: now,
             last_received: now,
@@ -99,9 +101,9 @@ impl Link {
         self.output.len() < MAX_UNWRITTEN
     }
 
-    /// For how long the broker has taken none of the bytes that wait.
-    pub fn stalled(&self) -> Duration {
-        if self.unflushed { self.progress.elapsed() } else { Duration::ZERO }
+    /// Since when the broker has taken none of the bytes that wait, if any wait.
+    pub fn stalled_since(&self) -> Option<Instant> {
+        self.unflushed.then_some(self.progress)
     }
 
     /// DISCONNECT, which makes the broker forget the will, behind everything that is queued.
@@ -119,10 +121,13 @@ impl Link {
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, Loss>> {
         loop {
-            let writing = self.poll_write(cx)?;
-            if writing.is_pending() && !self.has_room() {
-                // A broker that takes nothing gets no more answers.
-                return Poll::Pending;
+            if self.broken.is_none() {
+                match self.poll_write(cx) {
+                    // A broker that takes nothing gets no more answers.
+                    Poll::Pending if !self.has_room() => return Poll::Pending,
+                    Poll::Ready(Err(loss)) => self.broken = Some(loss),
+                    Poll::Pending | Poll::Ready(Ok(())) => {}
+                }
             }
             let skipped = self.skip.min(self.input.len());
             self.input.advance(skipped);
@@ -138,9 +143,10 @@ impl Link {
             }
             let mut bytes = [0; 8192];
             let mut buffer = ReadBuf::new(&mut bytes);
-            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
-            if buffer.filled().is_empty() {
-                return Poll::Ready(Err(Loss::Closed));
+            let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer));
+            if read.is_err() || buffer.filled().is_empty() {
+                let loss = read.map_or_else(Loss::from, |()| Loss::Closed);
+                return Poll::Ready(Err(self.broken.take().unwrap_or(loss)));
             }
             self.input.extend_from_slice(buffer.filled());
         }

@@ -133,14 +133,19 @@ impl<'a> Session<'a> {
             Some(since) => since + ANSWER_WITHIN,
             None => ping_at,
         };
-        let watch_writing = Instant::now() + ANSWER_WITHIN;
+        let stalls_at = self.link.stalled_since().unwrap_or_else(Instant::now) + ANSWER_WITHIN;
         let has_room = sending && self.has_room();
         tokio::select! {
-            received = self.link.next() => return self.attend(received?),
+            received = self.link.next() => {
+                let attended = self.attend(received?);
+                // A burst of commands comes in one read; whoever attends to them has to have its turn in between.
+                tokio::task::yield_now().await;
+                return attended;
+            }
             () = self.outbox.wait(), if has_room => return Ok(()),
-            () = sleep_until(at.min(watch_writing)) => {}
+            () = sleep_until(at.min(stalls_at)) => {}
         }
-        if self.link.stalled() >= ANSWER_WITHIN {
+        if self.link.stalled_since().is_some_and(|since| since.elapsed() >= ANSWER_WITHIN) {
             return Err(Loss::Stalled(ANSWER_WITHIN));
         }
         match self.owed_since {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use glimpsed::sinks::mqtt::Delivery;
 
 use super::{Device, memory, settings};
-use crate::support::{Broker, ConfigFile};
+use crate::support::{Broker, ConfigFile, Running};
 
 fn publish(broker: &Broker, arguments: &[&str]) -> Command {
     let mut command = Command::new("mosquitto_pub");
@@ -100,18 +100,16 @@ fn a_topic_that_the_acl_denies_is_counted_and_the_others_go_on() {
     assert_eq!(device.counters().connects, 1, "a refused subscription does not end the session");
 }
 
+/// mosquitto before 2.1 does not say why it closes, even with MQTT 5; so three short sessions in a row have to tell.
 #[test]
-fn a_second_client_with_the_same_id_is_named_once() {
+fn a_second_client_with_the_same_id_is_named() {
     let broker = Broker::start();
     let rest = format!("[mqtt]\nurl = {:?}\nclient_id = \"twin\"\n", broker.url());
     let mut daemon = ConfigFile::replay(5, &rest).daemon();
     daemon.line_with("connected to the broker");
     let mut twin = Command::new("mosquitto_sub");
     twin.args(["-h", "127.0.0.1", "-p", &broker.port.to_string(), "-i", "twin", "-t", "nothing"]);
-    let mut twin = twin.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("installed");
+    let _twin = Running::start(&mut twin);
     let warning = daemon.line_with("another client seems to use the same client id");
     assert!(warning.contains("client_id=\"twin\"") && warning.contains("give each its own"), "{warning}");
-    assert!(daemon.line_with("no broker").contains("has thrown this one out"));
-    twin.kill().expect("running");
-    twin.wait().expect("ended");
 }

@@ -65,7 +65,7 @@ fn acknowledged_events_are_never_sent_twice_and_only_what_was_under_way_is() {
     }
     assert_eq!(first_times, Vec::from_iter(0..600), "none is missing, and the order is kept");
     let twice = arrived.len() - 600;
-    println!("{twice} of 600 events came twice over 3 losses");
+    eprintln!("{twice} of 600 events came twice over 3 losses");
     assert!(twice <= 3 * 16, "{twice} came twice");
 }
 
@@ -102,7 +102,7 @@ fn a_broker_that_accepts_and_never_answers_is_asked_seldom_and_costs_nothing() {
     assert!((1..=2).contains(&counters.failures) && counters.connects == 0, "{counters:?}");
     assert_eq!((counters.dropped.event, counters.waiting), (2000, 1001), "1000 events and the status");
     let used = cpu() - used;
-    println!("{used:.2} s of CPU in 6 s without a broker, with 3000 events");
+    eprintln!("{used:.2} s of CPU in 6 s without a broker, with 3000 events");
     assert!(used < 0.3, "{used} s of CPU");
 }
 
@@ -133,7 +133,7 @@ fn a_slow_broker_neither_fills_the_memory_nor_ends_the_session() {
     std::thread::sleep(Duration::from_secs(2));
     let counters = device.counters();
     let grown = memory().saturating_sub(before);
-    println!("{grown} KiB grown, {counters:?}");
+    eprintln!("{grown} KiB grown, {counters:?}");
     assert!(counters.waiting <= 100 + 64 + 16 + 2, "{counters:?}");
     // 180 messages of 20 KB are 3.5 MiB; some are there twice, and the allocator keeps some.
     assert!(grown < 16 << 10, "{grown} KiB");
@@ -156,7 +156,7 @@ fn thirty_labels_a_second_cost_less_than_a_hundredth_of_a_core() {
     }
     device.idle();
     let share = (cpu() - used) / started.elapsed().as_secs_f64();
-    println!("{:.2} % of a core for 30 labels and 30 states a second", share * 100.0);
+    eprintln!("{:.2} % of a core for 30 labels and 30 states a second", share * 100.0);
     // Counted in hundredths of a second: 5 of them in 5 s are a hundredth.
     assert!(share <= 0.011, "{share}");
 }
@@ -175,7 +175,7 @@ fn a_half_open_connection_is_noticed_without_traffic_and_with_it() {
         }
         let started = Instant::now();
         device.until("lost", |counters| counters.failures == 1);
-        println!("noticed after {:?} (busy: {busy})", started.elapsed());
+        eprintln!("noticed after {:?} (busy: {busy})", started.elapsed());
         assert!(started.elapsed() < Duration::from_secs(27));
         proxy.cut();
         proxy.set(Mode::Pass);
@@ -196,12 +196,12 @@ fn a_broker_that_is_stopped_for_a_minute_gets_everything_afterwards() {
         device.events(second * 5..second * 5 + 5);
         std::thread::sleep(Duration::from_secs(1));
     }
-    println!("{:.2} s of CPU in a minute with a stopped broker", cpu() - used);
+    eprintln!("{:.2} s of CPU in a minute with a stopped broker", cpu() - used);
     assert!(cpu() - used < 0.6);
     broker.thaw();
     let mut arrived = events_until(&mut subscriber, 299);
     // What the kernel held for the stopped broker comes as well.
-    println!("{} of 300 came twice", arrived.len() - 300);
+    eprintln!("{} of 300 came twice", arrived.len() - 300);
     arrived.sort_unstable();
     arrived.dedup();
     assert_eq!(arrived, Vec::from_iter(0..300));
@@ -209,12 +209,13 @@ fn a_broker_that_is_stopped_for_a_minute_gets_everything_afterwards() {
 }
 
 #[test]
-#[ignore = "some minutes; `make soak`"]
-fn ten_restarts_in_a_row_lose_nothing() {
+#[ignore = "half a minute; `make soak`"]
+fn restarts_in_a_row_lose_nothing() {
     let mut broker = Broker::start();
     let device = Device::start(settings(&broker.url(), ""));
     let before = memory();
-    for round in 0..10 {
+    // Each session is too short to be a good one, so the waits grow: 1, 2, 4, 8 and 16 s at most.
+    for round in 0..5 {
         device.idle();
         broker.kill();
         device.until("disconnected", |counters| !counters.connected);
@@ -224,6 +225,6 @@ fn ten_restarts_in_a_row_lose_nothing() {
         assert_eq!(events_until(&mut subscriber, round * 50 + 49), Vec::from_iter(round * 50..round * 50 + 50));
     }
     let counters = device.idle();
-    assert_eq!((counters.published.event, counters.dropped.event), (500, 0));
-    println!("{counters:?}, {} KiB grown", memory().saturating_sub(before));
+    assert_eq!((counters.published.event, counters.dropped.event), (250, 0));
+    eprintln!("{counters:?}, {} KiB grown", memory().saturating_sub(before));
 }

@@ -88,7 +88,13 @@ impl State {
                 std::thread::sleep(Duration::from_millis(50));
             }
             let part = if self.is(Mode::Slow) { 256 } else { bytes.len() };
-            let Ok(count @ 1..) = from.read(&mut bytes[..part]) else { break };
+            let Ok(count @ 1..) = from.read(&mut bytes[..part]) else {
+                // Nor is anybody told that the other side has given up.
+                while self.is(Mode::Swallow) {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                break;
+            };
             if !self.is(Mode::Swallow) && to.write_all(&bytes[..count]).is_err() {
                 break;
             }

@@ -82,10 +82,26 @@ pub fn pool_f32(
     }
 }
 
-/// The largest byte, or the mean in integers until the last step.
-pub fn pool_u8(
+/// The largest byte, which stands for the largest number: its scale stays what it was.
+pub fn max_u8(input: &[u8], place: Place, window: &Window, to: ToByte, output: Place, out: &mut [u8]) {
+    for (pixel, out) in out.chunks_exact_mut(output.stride).enumerate() {
+        let out = &mut out[..place.shape.channels];
+        out.fill(to.low);
+        for at in pixels_in(window, place, [pixel / output.shape.width, pixel % output.shape.width]) {
+            for (out, &byte) in out.iter_mut().zip(&input[at..]) {
+                *out = byte.max(*out);
+            }
+        }
+        for out in out {
+            *out = to.high.min(*out);
+        }
+    }
+}
+
+/// The mean, in integers until the last step.
+pub fn mean_u8(
     (input, place, from): (&[u8], Place, Quant),
-    kind: PoolKind,
+    with_padding: bool,
     window: &Window,
     (scale, to): (f32, ToByte),
     output: Place,
@@ -100,10 +116,10 @@ pub fn pool_u8(
             for at in pixels_in(window, place, [pixel / output.shape.width, pixel % output.shape.width]) {
                 seen += 1;
                 for (sum, &byte) in sums.iter_mut().zip(&input[at + block * BLOCK..]) {
-                    *sum = if kind == PoolKind::Max { i32::from(byte).max(*sum) } else { *sum + i32::from(byte) };
+                    *sum += i32::from(byte);
                 }
             }
-            let divisor = divisor(kind, window, seen);
+            let divisor = divisor(PoolKind::Average { with_padding }, window, seen);
             let factor = from.scale / (scale * divisor as f32);
             let zero = divisor as i32 * i32::from(from.zero_point);
             for (out, &sum) in out.iter_mut().zip(&sums) {
@@ -131,5 +147,23 @@ fn divisor(kind: PoolKind, window: &Window, seen: usize) -> usize {
         PoolKind::Max => 1,
         PoolKind::Average { with_padding: true } => window.taps(),
         PoolKind::Average { with_padding: false } => seen.max(1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::infer::native::layer::Shape;
+
+    #[test]
+    fn the_largest_byte_of_a_window_is_bounded_and_what_lies_outside_does_not_count() {
+        let place = |height, width| Place { buffer: 0, shape: Shape { height, width, channels: 2 }, stride: 2 };
+        let window = Window { size: [2, 2], stride: [2, 2], dilation: [1, 1], pads: [1, 1, 0, 0] };
+        // Nine pixels of two channels.
+        let input = [10, 250, 20, 240, 30, 230, 40, 220, 50, 210, 60, 200, 70, 190, 80, 180, 90, 170];
+        let mut out = [0; 8];
+        let to = ToByte { zero_point: 7, low: 15, high: 245 };
+        max_u8(&input, place(3, 3), &window, to, place(2, 2), &mut out);
+        assert_eq!(out, [15, 245, 30, 240, 70, 220, 90, 210]);
     }
 }

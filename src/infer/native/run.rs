@@ -140,8 +140,14 @@ impl Step {
                 pointwise::pool_f32(&from.floats[input(0)], self.inputs[0], *kind, window, *bounds, output, out);
             }),
             Job::PoolU8 { kind, window, from: quant, scale, to } => buffers.write_bytes(output, |from, out| {
-                let source = (&from.bytes[input(0)][..], self.inputs[0], *quant);
-                pointwise::pool_u8(source, *kind, window, (*scale, *to), output, out);
+                let (picture, place) = (&from.bytes[input(0)][..], self.inputs[0]);
+                match kind {
+                    PoolKind::Max => pointwise::max_u8(picture, place, window, *to, output, out),
+                    PoolKind::Average { with_padding } => {
+                        let source = (picture, place, *quant);
+                        pointwise::mean_u8(source, *with_padding, window, (*scale, *to), output, out);
+                    }
+                }
             }),
             Job::ConcatF32 => buffers.write_floats(output, |from, out| {
                 pointwise::concat(

@@ -13,16 +13,12 @@ use super::link::Link;
 use super::loss::Loss;
 use super::outbox::{Delivery, Message};
 use super::tls::Seen;
+use super::topics::Topics;
 use super::transport::{self, STEP};
 use super::wire::Received;
+use super::wishes::{REQUESTS, subscriptions};
 use crate::config::broker_url::BrokerUrl;
 use crate::config::typed::Mqtt;
-
-/// Below the device's topic, what the daemon writes.
-const WRITTEN: [&str; 7] = ["status", "info", "state", "classification", "event", "health", "camera/status"];
-
-/// Below the device's topic, what it reads.
-const READ: [&str; 2] = ["+/set", "request/+"];
 
 /// The broker has sent all retained messages when it has sent none for this long.
 const QUIET: Duration = Duration::from_millis(500);
@@ -71,7 +67,7 @@ pub async fn test(settings: &Mqtt, device_id: &str) -> Report {
     let mut report = Report::default();
     if let Some(link) = session(settings, &mut report).await {
         report.reachable = true;
-        permissions(link, &format!("{}/{device_id}", settings.base_topic), &mut report).await;
+        permissions(link, &Topics::new(&settings.base_topic, device_id), &mut report).await;
     }
     report
 }
@@ -118,43 +114,46 @@ fn describe(certificate: Certificate) -> String {
     format!(" (certificate of `{subject}`, signed by `{issuer}`, valid until {})", expires.strftime("%F"))
 }
 
-async fn permissions(mut link: Link, base: &str, report: &mut Report) {
-    let filters: Vec<String> = READ.iter().chain(&["#"]).map(|filter| format!("{base}/{filter}")).collect();
-    match subscribe(&mut link, &filters).await {
+async fn permissions(mut link: Link, topics: &Topics, report: &mut Report) {
+    let everything = topics.everything();
+    let mut filters = subscriptions(topics, None);
+    let commands = filters.len();
+    filters.push(everything.clone());
+    let refusals = match subscribe(&mut link, &filters).await {
+        Ok(refusals) => refusals,
         Err(loss) => {
             report.add("commands", Err(loss.to_string()));
             return;
         }
-        Ok(refusals) => {
-            let refused: Vec<&str> = filters[..READ.len()]
-                .iter()
-                .zip(&refusals)
-                .filter(|(_, why)| why.is_some())
-                .map(|(topic, _)| topic.as_str())
-                .collect();
-            report.add(
-                "commands",
-                match refused.as_slice() {
-                    [] => Ok(format!("subscribed to {}", filters[..READ.len()].join(" and "))),
-                    refused => Err(format!(
-                        "the broker refuses to let {} be read; does its ACL let this user read it?",
-                        refused.join(" and ")
-                    )),
-                },
-            );
-            if refusals.get(READ.len()).is_none_or(Option::is_some) {
-                let says = format!(
-                    "the broker refuses to let {base}/# be read, so nothing can come back; try with a user who may"
-                );
-                report.add("messages", Err(says));
-                return;
-            }
-        }
+    };
+    let refused: Vec<&str> = filters[..commands]
+        .iter()
+        .zip(&refusals)
+        .filter(|(_, why)| why.is_some())
+        .map(|(topic, _)| topic.as_str())
+        .collect();
+    let outcome = match refused.as_slice() {
+        [] => Ok(format!("subscribed to {commands} topics below {everything}")),
+        refused => Err(format!(
+            "the broker refuses to let {} be read; does its ACL let this user read it?",
+            refused.join(" and ")
+        )),
+    };
+    report.add("commands", outcome);
+    if refusals.get(commands).is_none_or(Option::is_some) {
+        let says = format!(
+            "the broker refuses to let {everything} be read, so nothing can come back; try with a user who may"
+        );
+        report.add("messages", Err(says));
+        return;
     }
-    let topics: BTreeSet<String> = WRITTEN.iter().map(|name| format!("{base}/{name}")).collect();
-    let outcome = match echoes(&mut link, &topics).await {
+    let responses = REQUESTS.iter().map(|(name, _)| topics.response(name));
+    let written: BTreeSet<String> = topics.written().chain(responses).collect();
+    let outcome = match echoes(&mut link, &written).await {
         Err(loss) => Err(loss.to_string()),
-        Ok(missing) if missing.is_empty() => Ok(format!("on all {} topics below {base} came back", topics.len())),
+        Ok(missing) if missing.is_empty() => {
+            Ok(format!("on all {} topics below {everything} came back", written.len()))
+        }
         Ok(missing) => {
             let missing: Vec<&str> = missing.iter().map(String::as_str).collect();
             Err(format!("none came back on {}; does the broker's ACL let this user write to it?", missing.join(", ")))

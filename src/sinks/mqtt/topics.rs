@@ -57,6 +57,16 @@ impl Topics {
         fixed.into_iter().chain(Key::ALL.map(|key| self.setting(key)))
     }
 
+    /// Every topic of the device that is written, but for pictures and answers to requests.
+    pub fn written(&self) -> impl Iterator<Item = String> {
+        self.retained().chain([self.classification.clone(), self.event.clone()])
+    }
+
+    /// The filter for all that the device reads and writes.
+    pub fn everything(&self) -> String {
+        format!("{}/#", self.base)
+    }
+
     /// Where a setting is shown.
     pub fn setting(&self, key: Key) -> String {
         format!("{}/{}/state", self.base, key.name())

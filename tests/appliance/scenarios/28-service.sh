@@ -7,6 +7,9 @@ is() { [[ $(service_state "$1") == "$2" ]]; }
 main_pid() { service_state MainPID; }
 another_pid_than() { [[ $(main_pid) != "$1" && $(main_pid) != 0 ]]; }
 
+# What the journal says is worth more than any message of ours.
+trap 'systemctl status --no-pager --full glimpsed >"$work/status.log" 2>&1; journalctl --no-pager --unit=glimpsed --lines=60 >"$work/journal.log"' EXIT
+
 install "$share/glimpsed" /usr/bin/glimpsed
 install --mode=644 "$share/systemd/glimpsed.service" /etc/systemd/system/glimpsed.service
 install -D --mode=644 "$share/systemd/glimpsed.sysusers" /usr/lib/sysusers.d/glimpsed.conf
@@ -45,7 +48,8 @@ another_pid_than "$pid" && fail "a reload took another process"
 mark_here
 kill -KILL "$pid"
 wait_until 30 "not started again after SIGKILL" another_pid_than "$pid"
-wait_for_label 30 bars
+# The watchdog's time begins when it is ready.
+wait_until 30 "not ready again after SIGKILL" is ActiveState active
 pid=$(main_pid)
 kill -STOP "$pid"
 wait_until 90 "the watchdog did not end a hung process" another_pid_than "$pid"
@@ -61,8 +65,10 @@ another_pid_than "$pid" && fail "a restart over MQTT took another process"
 
 # A configuration that cannot work stays down, with the reason in the journal.
 systemctl stop glimpsed
+tries=$(service_state NRestarts)
 sed --in-place 's/^consecutive = 2/consecutiv = 2/' /etc/glimpsed/glimpsed.toml
 systemctl start glimpsed 2>/dev/null && fail "starts with a wrong configuration"
 sleep 8
-is NRestarts 0 || fail "was tried again $(service_state NRestarts) times"
+is NRestarts "$tries" || is NRestarts 0 || fail "was tried again: $(service_state NRestarts) restarts, $tries before"
+is Result exit-code || fail "ended with $(service_state Result)"
 journalctl --no-pager --unit=glimpsed | grep --quiet 'did you mean' || fail "no hint in the journal"

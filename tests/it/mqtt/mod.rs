@@ -2,6 +2,7 @@
 
 mod commands;
 mod diagnose;
+mod namespace;
 mod outages;
 mod proxy;
 mod tls;

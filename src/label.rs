@@ -143,8 +143,8 @@ pub struct Settings {
 pub enum Event {
     /// The camera came or went.
     Camera(CameraState),
-    /// What its driver agreed to.
-    Negotiated(Negotiated),
+    /// What its driver agreed to; `None` for a source without a driver.
+    Negotiated(Option<Negotiated>),
     /// A frame was labelled.
     Classified(Classification),
     /// Another label holds now than `before`, which is `None` when there was none or none was known.

@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     let mut streams = Streams { out: Box::new(std::io::stdout()), terminal: std::io::stderr().is_terminal() };
     match arguments.run(&mut streams) {
         Ok(Done::Finished) => ExitCode::SUCCESS,
-        Ok(Done::Restart) => start_again(),
+        Ok(Done::Restart { camera_off }) => start_again(camera_off),
         Err(Error::Config(problems)) => {
             let count = problems.len();
             let plural = if count == 1 { "" } else { "s" };
@@ -42,13 +42,15 @@ fn main() -> ExitCode {
 }
 
 /// The process keeps its number, so a service manager sees no end; the program may be another version by now.
-fn start_again() -> ExitCode {
+fn start_again(camera_off: bool) -> ExitCode {
+    const CAMERA_OFF: &str = "--camera-off";
     // Where the kernel says `... (deleted)`, an upgrade has put another file under the old name.
     let error = match std::env::current_exe() {
         Ok(program) => {
             let path = program.to_string_lossy();
             let program = path.strip_suffix(" (deleted)").map_or(program.clone(), Into::into);
-            Command::new(program).args(std::env::args_os().skip(1)).exec()
+            let arguments = std::env::args_os().skip(1).filter(|argument| argument != CAMERA_OFF);
+            Command::new(program).args(arguments).args(camera_off.then_some(CAMERA_OFF)).exec()
         }
         Err(error) => error,
     };

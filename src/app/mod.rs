@@ -52,6 +52,8 @@ pub struct App {
     labeller: Labeller,
     hub: Hub,
     printer: Option<Printer>,
+    /// Whether the camera is looked through from the beginning.
+    pub enabled: bool,
 }
 
 /// What a run did.
@@ -65,6 +67,8 @@ pub struct Summary {
     pub reconnects: u64,
     /// Somebody asked for a new start.
     pub restart: bool,
+    /// Whether the camera was looked through at the end.
+    pub enabled: bool,
 }
 
 /// Why it stops.
@@ -95,7 +99,7 @@ impl App {
             printer
         });
         let labeller = Labeller::new(model, config.camera.rotation, config.labels);
-        Ok(Self { sources, config, clock, openers: Box::new(capture::opener), labeller, hub, printer })
+        Ok(Self { sources, config, clock, openers: Box::new(capture::opener), labeller, hub, printer, enabled: true })
     }
 
     /// Runs until a signal comes or the source has ended, then drains.
@@ -120,7 +124,7 @@ impl App {
             name = signals.stop() => return Err(Error::Failed(format!("{name} again: ended at once"))),
         }
         let summary = running.summary(matches!(stop, Stop::Restart));
-        let Summary { captured, labelled, failed, overwritten, damaged, reconnects, restart } = summary;
+        let Summary { captured, labelled, failed, overwritten, damaged, reconnects, restart, .. } = summary;
         tracing::info!(captured, labelled, failed, overwritten, damaged, reconnects, restart, "stopped");
         match stop {
             Stop::Failed(error) => Err(error),
@@ -162,7 +166,7 @@ impl App {
         let parts = Parts { camera, orders, monitor, hub: self.hub.clone(), clock: self.clock };
         let printer = self.printer.map(|printer| Thread::spawn("stdout", move || printer.run())).transpose()?;
         let inference = Thread::spawn("inference", move || worker.run())?;
-        let mut controller = Controller::new(self.sources, self.config, model, parts);
+        let mut controller = Controller::new(self.sources, self.config, model, parts, self.enabled);
         controller.start()?;
         let hub = self.hub;
         let watch = Watch { watchdog, service, clock, captured: captured.clone(), labelled: labelled.clone() };
@@ -218,7 +222,10 @@ impl Running {
     async fn drain(&mut self, stop: &Stop) -> Result<()> {
         let start = Instant::now();
         let threads_until = start + THREADS_WITHIN;
-        service::stopping();
+        // To a service manager a restart in place is no end: after the word it would kill what goes on.
+        if !matches!(stop, Stop::Restart) {
+            service::stopping();
+        }
         self.shutdown.trigger();
         let camera = self.controller.stop_camera(threads_until).await;
         self.slot.close();
@@ -249,6 +256,7 @@ impl Running {
             damaged: self.captured.corrupt.load(Ordering::Relaxed),
             reconnects: self.captured.reconnects.load(Ordering::Relaxed),
             restart,
+            enabled: self.controller.is_enabled(),
         }
     }
 }

@@ -34,7 +34,7 @@ pub struct Supervisor {
     /// Told when the camera comes and goes.
     pub hub: Hub,
     /// What it was told last.
-    pub negotiated: Option<Negotiated>,
+    pub negotiated: Option<Option<Negotiated>>,
 }
 
 /// The thread's word to the service manager's watchdog, beyond what it waits for.
@@ -181,12 +181,11 @@ impl Supervisor {
     }
 
     fn tell_negotiated(&mut self, negotiated: Option<Negotiated>) {
-        if let Some(negotiated) = &negotiated
-            && self.negotiated.as_ref() != Some(negotiated)
-        {
+        // Another camera's thread may have told of another one before.
+        if self.negotiated.as_ref() != Some(&negotiated) {
             self.hub.publish(&Event::Negotiated(negotiated.clone()));
         }
-        self.negotiated = negotiated;
+        self.negotiated = Some(negotiated);
     }
 
     fn tell(&self, state: CameraState) {

@@ -31,7 +31,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the daemon until it is told to stop
-    Run(ConfigFile),
+    Run(Run),
     /// Label the bundled photographs and show what arrives over a private broker
     Demo(demo::Options),
     /// Verify everything that start-up would, without starting
@@ -52,6 +52,15 @@ enum Command {
     /// Try the broker, or remove what it keeps of this device
     #[command(subcommand)]
     Mqtt(mqtt::Command),
+}
+
+#[derive(Debug, Args)]
+struct Run {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Start with the camera switched off, until it is switched on over MQTT
+    #[arg(long)]
+    camera_off: bool,
 }
 
 /// Where the configuration is.
@@ -108,8 +117,10 @@ impl Streams {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Done {
     Finished,
-    /// The same command is to be started again in this process's place.
-    Restart,
+    /// The daemon is to be started again in this process's place, and its camera is to stay as it was.
+    Restart {
+        camera_off: bool,
+    },
 }
 
 impl Arguments {
@@ -119,7 +130,7 @@ impl Arguments {
     /// Whatever ended the command; [`Error::exit_code`] says which exit code that is.
     pub fn run(self, streams: &mut Streams) -> Result<Done> {
         let finished = match self.command {
-            Command::Run(file) => return run(&file, streams),
+            Command::Run(options) => return run(&options, streams),
             Command::Demo(options) => demo::run(&options, streams),
             Command::Check(options) => check::run(&options, streams),
             Command::Doctor(options) => doctor::run(&options, streams),
@@ -133,12 +144,14 @@ impl Arguments {
     }
 }
 
-fn run(file: &ConfigFile, streams: &mut Streams) -> Result<Done> {
+fn run(options: &Run, streams: &mut Streams) -> Result<Done> {
     let lifetime = Lifetime::begin()?;
-    let sources = Sources::read(&file.path)?;
+    let sources = Sources::read(&options.file.path)?;
     let config = sources.load()?;
     logging::init(config.log);
     let out = std::mem::replace(&mut streams.out, Box::new(std::io::sink()));
-    let summary = App::build(sources, config, out)?.run(lifetime)?;
-    Ok(if summary.restart { Done::Restart } else { Done::Finished })
+    let mut app = App::build(sources, config, out)?;
+    app.enabled = !options.camera_off;
+    let summary = app.run(lifetime)?;
+    Ok(if summary.restart { Done::Restart { camera_off: !summary.enabled } } else { Done::Finished })
 }

@@ -85,6 +85,20 @@ impl Problems {
         });
     }
 
+    /// A line for each mistake, without what stands in the file: for those who may not read the file.
+    pub fn summary(&self) -> String {
+        let lines = self.list.iter().map(|problem| {
+            let place = match &problem.place {
+                Place::File(range) => format!("line {}: ", self.line_and_column(range.start).0),
+                Place::Variable(name) => format!("{name}: "),
+                Place::Nowhere => String::new(),
+            };
+            let hint = problem.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+            format!("{place}{}{hint}", problem.title)
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
     /// As for scripts: one object per mistake, with a 1-based line and column where there is one.
     pub fn to_json(&self) -> serde_json::Value {
         let list = self.list.iter().map(|problem| {

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::document::{Document, Origin};
 use super::raw::Raw;
+use super::secrets::without_logins;
 use super::typed::Config;
 
 /// As TOML; each line ends in a comment that names the origin.
@@ -60,9 +61,18 @@ fn entries(config: &Config, raw: &Raw, document: &Document<'_>) -> Vec<(Vec<Stri
     let mut entries = Vec::new();
     let tree = serde_json::to_value(&filled).unwrap_or_default();
     flatten(&tree, &mut Vec::new(), &mut |path, value| {
-        entries.push((path.to_vec(), value.clone(), document.origin(path)));
+        entries.push((path.to_vec(), masked(value), document.origin(path)));
     });
     entries
+}
+
+/// Addresses of cameras often hold a password.
+fn masked(value: &Value) -> Value {
+    match value {
+        Value::String(text) => without_logins(text).into(),
+        Value::Array(list) => list.iter().map(masked).collect(),
+        other => other.clone(),
+    }
 }
 
 fn flatten(value: &Value, path: &mut Vec<String>, visit: &mut impl FnMut(&[String], &Value)) {

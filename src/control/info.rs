@@ -45,7 +45,7 @@ impl Controller {
             "models": models,
             "available_models": self.usable_models().collect::<Vec<_>>(),
             // What is shown is the file that is in effect, which the newest one need not be.
-            "config": self.sources.show_json().unwrap_or_default(),
+            "config": self.effective,
             "config_error": self.reload_error,
             "restart_required": self.restart_required,
         })

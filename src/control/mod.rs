@@ -11,9 +11,9 @@ mod watch;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 use crate::clock::Clock;
@@ -78,6 +78,8 @@ pub struct Parts {
 /// Attends to wishes.
 pub struct Controller {
     sources: Sources,
+    /// For people: each key with its value and where that comes from.
+    effective: Value,
     /// As the file has it.
     file: Config,
     /// As it is in effect: the file, and what was set since.
@@ -95,17 +97,23 @@ pub struct Controller {
     requests: mpsc::Receiver<Request>,
     broker: Option<mqtt::Presence>,
     pictures: Option<pictures::Pictures>,
+    /// One at a time: it takes a core and the memory of a model.
+    comparison: Option<JoinHandle<()>>,
+    unknown_models: u64,
 }
 
 impl Controller {
-    pub fn new(sources: Sources, config: Config, model: ModelInfo, parts: Parts) -> Self {
+    /// `enabled` is whether the camera is looked through from the beginning.
+    pub fn new(sources: Sources, config: Config, model: ModelInfo, parts: Parts, enabled: bool) -> Self {
+        let effective = sources.show_json().unwrap_or_default();
         let (commands, requests) = Commands::new();
         Self {
             sources,
+            effective,
             file: config.clone(),
             started: config.clone(),
             live: config,
-            enabled: true,
+            enabled,
             model,
             restart_required: Vec::new(),
             reload_error: None,
@@ -114,6 +122,8 @@ impl Controller {
             requests,
             broker: None,
             pictures: None,
+            comparison: None,
+            unknown_models: 0,
         }
     }
 
@@ -129,8 +139,19 @@ impl Controller {
     pub fn start(&mut self) -> Result<()> {
         self.tell_info();
         self.tell_settings();
-        self.connect();
-        self.parts.camera.start(&self.live.camera)
+        self.connect(mqtt::Heritage::default());
+        match self.enabled {
+            true => self.parts.camera.start(&self.live.camera),
+            false => {
+                self.parts.camera.tell_disabled();
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether the camera is looked through.
+    pub fn is_enabled(&self) -> bool {
+        self.enabled
     }
 
     /// Attends to wishes until one of them ends the daemon.
@@ -146,6 +167,10 @@ impl Controller {
                         // So that the answer leaves before the connection does.
                         tokio::task::yield_now().await;
                         return Ending::Restart;
+                    }
+                    Command::Compare => {
+                        self.compare(request.reply);
+                        Ok(())
                     }
                     command => self.attend(command).await.map(|answer| {
                         // Whoever asked may have gone.
@@ -181,24 +206,25 @@ impl Controller {
         match command {
             Command::Enable(enabled) => self.enable(enabled).await,
             Command::Model(name) => Ok(self.switch_model(&name).await),
-            Command::Threshold(threshold) => Ok(self.set_threshold(threshold)),
+            Command::Threshold(threshold) => Ok(self.set_threshold(threshold).await),
             Command::Reload => self.reload().await,
             Command::Snapshot => Ok(self.snapshot().await),
-            Command::Compare => Ok(self.compare().await),
             Command::Health => Ok(Ok(health_json(&self.tell_health()))),
-            Command::Restart => Ok(Err("already on the way".into())),
+            Command::Restart | Command::Compare => Ok(Err("not to be waited for".into())),
         }
     }
 
     async fn enable(&mut self, enabled: bool) -> Result<Answer> {
         if enabled != self.enabled {
+            self.enabled = enabled;
             if enabled {
                 self.parts.camera.start(&self.live.camera)?;
             } else {
+                self.pictures = None;
                 self.close_camera().await?;
                 self.parts.camera.tell_disabled();
             }
-            self.enabled = enabled;
+            self.watch_for_pictures();
             tracing::info!(enabled, "the camera was switched");
         }
         self.tell_settings();
@@ -208,12 +234,18 @@ impl Controller {
     /// When this returns, all that the camera has seen is told or thrown away.
     async fn close_camera(&mut self) -> Result<()> {
         self.parts.camera.stop().await?;
+        self.settle().await.map_err(Error::Failed)
+    }
+
+    /// Waits until the inference thread has done what it was told and labelled what it had taken.
+    async fn settle(&self) -> std::result::Result<(), String> {
         let (settled, wait) = oneshot::channel();
-        if self.parts.orders.give(Order::Settle(settled)).is_ok() {
-            // If its frame takes longer, it is told late.
-            let _ = timeout(SWAP_WITHIN, wait).await;
+        self.parts.orders.give(Order::Settle(settled))?;
+        match timeout(SWAP_WITHIN, wait).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err("the inference thread has ended".into()),
+            Err(_) => Err("the inference thread does not finish its frame".into()),
         }
-        Ok(())
     }
 
     async fn switch_model(&mut self, name: &str) -> Answer {
@@ -221,7 +253,12 @@ impl Controller {
         // Also when nothing came of it, so that whoever set it sees what is in effect.
         self.tell_settings();
         if let Err(cause) = &result {
-            tracing::warn!(model = name, cause, "the model was not switched");
+            self.unknown_models += 1;
+            // Whoever sends garbage all night must not fill the journal.
+            if self.unknown_models.is_power_of_two() {
+                let name = name.chars().take(64).collect::<String>();
+                tracing::warn!(model = name, cause, tries = self.unknown_models, "the model was not switched");
+            }
         }
         result.map(|()| json!({ "model": self.live.model.name }))
     }
@@ -229,6 +266,7 @@ impl Controller {
     async fn try_switch_model(&mut self, name: &str) -> std::result::Result<(), String> {
         let Some(spec) = self.live.models.iter().find(|model| model.name == name).cloned() else {
             let known: Vec<&str> = self.usable_models().collect();
+            let name = name.chars().take(64).collect::<String>();
             return Err(format!("there is no model `{name}`; there is {}", known.join(", ")));
         };
         if spec != self.live.model {
@@ -268,17 +306,22 @@ impl Controller {
         Ok(())
     }
 
-    fn set_threshold(&mut self, threshold: f32) -> Answer {
-        self.live.labels.unknown_below = threshold;
-        let told = self.tell_rules();
+    async fn set_threshold(&mut self, threshold: f32) -> Answer {
+        let before = std::mem::replace(&mut self.live.labels.unknown_below, threshold);
+        let told = self.tell_rules().await;
+        if told.is_err() {
+            self.live.labels.unknown_below = before;
+        }
         self.tell_settings();
         told.map(|()| json!({ "threshold": threshold }))
     }
 
-    fn tell_rules(&self) -> std::result::Result<(), String> {
+    /// When this returns, no frame is judged by the old ones any more.
+    async fn tell_rules(&self) -> std::result::Result<(), String> {
         let rules = self.live.labels;
         let (heartbeat, stale_after) = (heartbeat(&self.live), stale_after(&self.live));
-        Ok(self.parts.orders.give(Order::Rules { rules, heartbeat, stale_after })?)
+        self.parts.orders.give(Order::Rules { rules, heartbeat, stale_after })?;
+        self.settle().await
     }
 
     async fn snapshot(&mut self) -> Answer {
@@ -289,12 +332,25 @@ impl Controller {
         Ok(json!({ "topic": "camera/image", "bytes": bytes }))
     }
 
-    async fn compare(&self) -> Answer {
-        let shot = pictures::shot(&self.parts.orders, SHOT_WITHIN).await?;
+    /// Beside everything else: it takes seconds for each model.
+    fn compare(&mut self, reply: oneshot::Sender<Answer>) {
+        if self.comparison.as_ref().is_some_and(|task| !task.is_finished()) {
+            let _ = reply.send(Err("another comparison is under way".into()));
+            return;
+        }
         let models: Vec<ModelSpec> = self.live.models.iter().filter(|model| model.path.is_file()).cloned().collect();
-        let (rotation, rules) = (self.live.camera.rotation, self.live.labels);
-        let measure = move || compare::side_by_side(&models, shot.picture, rotation, rules);
-        spawn_blocking(measure).await.map_err(|_| "comparing the models panicked".into())
+        let (rotation, rules, orders) = (self.live.camera.rotation, self.live.labels, self.parts.orders.clone());
+        self.comparison = Some(tokio::spawn(async move {
+            let answer = match pictures::shot(&orders, SHOT_WITHIN).await {
+                Ok(shot) => {
+                    let measure = move || compare::side_by_side(&models, shot.picture, rotation, rules);
+                    spawn_blocking(measure).await.map_err(|_| "comparing the models panicked".to_owned())
+                }
+                Err(cause) => Err(cause),
+            };
+            // Whoever asked may have gone.
+            let _ = reply.send(answer);
+        }));
     }
 
     fn tell_health(&mut self) -> Arc<crate::telemetry::health::Health> {
@@ -317,8 +373,8 @@ impl Controller {
         self.live.models.iter().filter(|model| model.path.is_file()).map(|model| model.name.as_str())
     }
 
-    /// Connects to the broker that the configuration names, and publishes pictures if it says so.
-    fn connect(&mut self) {
+    /// Connects to the broker that the configuration names, if it names one.
+    fn connect(&mut self, heritage: mqtt::Heritage) {
         let hub = &self.parts.hub;
         let device = Device {
             id: self.live.device.id.clone(),
@@ -329,7 +385,13 @@ impl Controller {
             pictures: self.live.publish_image,
             temperature: self.parts.monitor.board.temperature().is_some(),
         };
-        self.broker = mqtt::Presence::start(&self.live, &device, &self.commands, hub, &self.parts.clock);
-        self.pictures = self.live.publish_image.then(|| pictures::Pictures::start(self.parts.orders.clone(), hub));
+        self.broker = mqtt::Presence::start(&self.live, &device, &self.commands, hub, &self.parts.clock, heritage);
+        self.watch_for_pictures();
+    }
+
+    /// Pictures are published only while the camera is looked through and somebody wishes for them.
+    fn watch_for_pictures(&mut self) {
+        let wanted = self.enabled && self.live.publish_image && self.broker.is_some();
+        self.pictures = wanted.then(|| pictures::Pictures::start(self.parts.orders.clone(), &self.parts.hub));
     }
 }

@@ -11,7 +11,7 @@ use crate::label::Event;
 use crate::sinks::{Hub, Sink, picture};
 
 /// The sink's name in the hub.
-pub const NAME: &str = "pictures";
+const NAME: &str = "pictures";
 
 /// Between two pictures; encoding one takes some 20 ms of a small board's time.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
@@ -20,11 +20,15 @@ const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Publishes a picture after each change of the label, until it is dropped.
-pub struct Pictures(JoinHandle<()>);
+pub struct Pictures {
+    task: JoinHandle<()>,
+    hub: Hub,
+}
 
 impl Drop for Pictures {
     fn drop(&mut self) {
-        self.0.abort();
+        self.hub.detach(NAME);
+        self.task.abort();
     }
 }
 
@@ -33,15 +37,16 @@ impl Pictures {
     pub fn start(orders: Orders, hub: &Hub) -> Self {
         let (sender, mut changes) = mpsc::channel(1);
         hub.attach(NAME, Box::new(Changes(sender)));
-        let hub = hub.clone();
-        Self(tokio::spawn(async move {
+        let publisher = hub.clone();
+        let task = tokio::spawn(async move {
             while changes.recv().await.is_some() {
-                if let Err(cause) = take(&orders, &hub, PATIENCE).await {
+                if let Err(cause) = take(&orders, &publisher, PATIENCE).await {
                     tracing::debug!(cause, "no picture");
                 }
                 sleep(SHORTEST_INTERVAL).await;
             }
-        }))
+        });
+        Self { task, hub: hub.clone() }
     }
 }
 

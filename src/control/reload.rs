@@ -2,11 +2,12 @@
 
 use serde_json::json;
 
+use super::Controller;
 use super::command::Answer;
-use super::{Controller, pictures};
 use crate::config::{Config, Sources};
 use crate::error::{Error, Result};
 use crate::infer::worker::Order;
+use crate::sinks::mqtt;
 use crate::telemetry::service;
 
 impl Controller {
@@ -29,7 +30,11 @@ impl Controller {
         let read = Sources::read(&self.sources.path).and_then(|sources| sources.load().map(|config| (sources, config)));
         let result = match read {
             Ok((sources, config)) => self.apply(sources, config).await?,
-            Err(problems) => Err(problems.render(false)),
+            Err(problems) => {
+                // The whole report quotes the file, so it is for the log alone.
+                tracing::error!("{}", problems.render(false));
+                Err(problems.summary())
+            }
         };
         match &result {
             Ok(()) => tracing::info!(restart_required = ?self.restart_required, "the configuration was read again"),
@@ -61,17 +66,14 @@ impl Controller {
             self.live = before;
             return Ok(Err(cause));
         }
+        self.effective = sources.show_json().unwrap_or_default();
         self.sources = sources;
         self.file = config;
         self.note_what_needs_a_restart();
-        if let Err(cause) = self.tell_rules() {
-            tracing::warn!(cause, "the rules for labels were not changed");
-        }
+        self.tell_rules().await.map_err(Error::Failed)?;
         if before.camera != self.live.camera {
-            self.parts
-                .orders
-                .give(Order::Rotation(self.live.camera.rotation))
-                .map_err(|cause| Error::Failed(cause.into()))?;
+            let turned = self.parts.orders.give(Order::Rotation(self.live.camera.rotation));
+            turned.map_err(|cause| Error::Failed(cause.into()))?;
             if self.enabled {
                 self.close_camera().await?;
                 self.parts.camera.start(&self.live.camera)?;
@@ -110,10 +112,12 @@ impl Controller {
             return;
         }
         self.pictures = None;
-        self.parts.hub.detach(pictures::NAME);
-        if let Some(broker) = self.broker.take() {
-            broker.leave(&self.live).await;
-        }
-        self.connect();
+        // What happens meanwhile the hub tells the next one, as far as it lasts.
+        self.parts.hub.detach(mqtt::NAME);
+        let heritage = match self.broker.take() {
+            Some(broker) => broker.leave(&self.live).await,
+            None => mqtt::Heritage::default(),
+        };
+        self.connect(heritage);
     }
 }

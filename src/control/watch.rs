@@ -15,6 +15,8 @@ const MOST_SETTLES: u32 = 20;
 /// Watches the file's directory, because most editors put a new file in the place of the old one.
 pub struct FileWatch {
     changes: mpsc::Receiver<()>,
+    /// It was changed, and that has not been told yet.
+    pending: bool,
     /// `None` where there is nothing to watch with.
     _watcher: Option<RecommendedWatcher>,
 }
@@ -24,27 +26,30 @@ impl FileWatch {
     /// is not watched.
     pub fn new(path: &Path) -> Self {
         if !path.is_file() {
-            return Self { changes: mpsc::channel(1).1, _watcher: None };
+            return Self { changes: mpsc::channel(1).1, pending: false, _watcher: None };
         }
         // One waiting change is enough: the file is read as a whole.
         let (sender, changes) = mpsc::channel(1);
         let watcher = watch(path, sender).map_err(|error| {
             tracing::warn!(file = %path.display(), %error, "cannot watch the configuration; after an edit, send SIGHUP");
         });
-        Self { changes, _watcher: watcher.ok() }
+        Self { changes, pending: false, _watcher: watcher.ok() }
     }
 
-    /// Resolves when the file was changed and then left alone; never when there is no watch.
+    /// Resolves when the file was changed and then left alone; never when there is no watch. Whoever stops waiting loses
+    /// nothing.
     pub async fn changed(&mut self) {
-        if self.changes.recv().await.is_none() {
+        if !self.pending && self.changes.recv().await.is_none() {
             std::future::pending::<()>().await;
         }
+        self.pending = true;
         for _ in 0..MOST_SETTLES {
             match tokio::time::timeout(SETTLE, self.changes.recv()).await {
                 Ok(Some(())) => {}
-                Ok(None) | Err(_) => return,
+                Ok(None) | Err(_) => break,
             }
         }
+        self.pending = false;
     }
 }
 
@@ -95,6 +100,19 @@ mod tests {
         fs::rename(&path, directory.path().join("glimpsed.toml~")).expect("renamed");
         fs::write(&path, "backup = \"first\"").expect("writable");
         assert!(noticed(&mut watch).await, "moved away and written anew");
+    }
+
+    #[tokio::test]
+    async fn a_change_is_not_forgotten_by_who_stops_waiting_for_it() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path().join("glimpsed.toml");
+        fs::write(&path, "").expect("writable");
+        let mut watch = FileWatch::new(&path);
+        fs::write(&path, "changed = true").expect("writable");
+        for _ in 0..5 {
+            let _ = tokio::time::timeout(Duration::from_millis(50), watch.changed()).await;
+        }
+        assert!(tokio::time::timeout(Duration::from_secs(20), watch.changed()).await.is_ok());
     }
 
     #[tokio::test]

@@ -202,6 +202,8 @@ impl Worker {
 
     fn obey(&mut self, order: Order, wanted: &mut Vec<oneshot::Sender<Shot>>) {
         match order {
+            // Whoever has stopped waiting has gone back to the one in use.
+            Order::Labeller(_, back) if back.is_closed() => {}
             Order::Labeller(labeller, back) => {
                 // Whoever does not wait for it any more lets it be dropped here.
                 let _ = back.send(std::mem::replace(&mut self.labeller, labeller));

@@ -137,10 +137,18 @@ struct HealthPayload {
 #[derive(Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct BrokerPayload {
+    connected: bool,
+    /// Sessions that have begun.
     connects: u64,
+    /// Tries that led to no session, and sessions that were lost.
+    failures: u64,
     published: u64,
-    /// Messages that were thrown away because the queue was full.
-    dropped: u64,
+    /// Messages that wait to be sent or acknowledged.
+    waiting: u64,
+    /// Events that will never arrive: too many while the broker was away, or refused by it.
+    dropped_events: u64,
+    /// Other messages that were not sent: mostly single answers while the broker was away.
+    dropped_others: u64,
     /// Commands that were thrown away because too many came at once.
     refused_commands: u64,
 }
@@ -200,9 +208,13 @@ pub fn event_json(now: &Stable, before: Option<&str>) -> String {
 /// How everything is.
 pub fn health_json(health: &Health) -> serde_json::Value {
     let broker = |broker: &Broker| BrokerPayload {
+        connected: broker.connected,
         connects: broker.connects,
+        failures: broker.failures,
         published: broker.published,
-        dropped: broker.dropped,
+        waiting: broker.waiting,
+        dropped_events: broker.dropped_events,
+        dropped_others: broker.dropped_others,
         refused_commands: broker.refused_commands,
     };
     let payload = HealthPayload {

@@ -40,10 +40,18 @@ pub struct Health {
 /// What happened on the way to the broker so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Broker {
+    pub connected: bool,
+    /// Sessions that have begun.
     pub connects: u64,
+    /// Tries that led to no session, and sessions that were lost.
+    pub failures: u64,
     pub published: u64,
-    /// Messages thrown away because the queue was full.
-    pub dropped: u64,
+    /// Messages that wait to be sent or acknowledged.
+    pub waiting: u64,
+    /// Events that will never arrive.
+    pub dropped_events: u64,
+    /// Other messages that were not sent: mostly single answers while the broker was away.
+    pub dropped_others: u64,
     /// Commands thrown away because too many came at once.
     pub refused_commands: u64,
 }

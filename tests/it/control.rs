@@ -69,6 +69,13 @@ impl Bench {
         })
     }
 
+    /// Which model labels from here on.
+    fn labels_now(&self) -> String {
+        let mut fresh = self.broker.subscribe("glimpsed/test/classification", &[]);
+        let frame = fresh.next("/test/classification").json();
+        frame["model"]["name"].as_str().expect("a name").to_owned()
+    }
+
     /// The next frame that this model has labelled.
     fn labelled_by(&mut self, model: &str) -> Value {
         self.heard.find(model, |message| {
@@ -106,7 +113,7 @@ fn a_broken_edit_leaves_everything_running_and_says_what_is_wrong() {
     let info = bench.broker.retained_json("glimpsed/test/info", |info| info["config_error"].is_string());
     let error = info["config_error"].to_string();
     assert!(error.contains("activ") && error.contains("active"), "{error}");
-    bench.labelled_by("efficientnet-lite0");
+    assert_eq!(bench.labels_now(), "efficientnet-lite0");
     // Mended, it is in effect.
     bench.edit("activ = \"efficientnet-lite0\"", "active = \"efficientnet-lite0-int8\"");
     bench.labelled_by("efficientnet-lite0-int8");
@@ -122,7 +129,7 @@ fn a_model_that_does_not_load_leaves_the_old_one_and_the_old_configuration_in_ef
         &format!("[models.broken]\npath = {broken:?}\n[model]\nactive = \"broken\""),
     );
     bench.daemon.line_with("is not an ONNX model");
-    bench.labelled_by("efficientnet-lite0");
+    assert_eq!(bench.labels_now(), "efficientnet-lite0");
     bench.until("/model/state", "efficientnet-lite0");
 }
 
@@ -131,7 +138,7 @@ fn an_emptied_file_is_not_taken_for_a_wish() {
     let mut bench = Bench::start("[model]\nactive = \"efficientnet-lite0\"\n");
     std::fs::write(&bench.config, "").expect("writable");
     bench.daemon.line_with("the configuration is empty");
-    bench.labelled_by("efficientnet-lite0");
+    assert_eq!(bench.labels_now(), "efficientnet-lite0");
 }
 
 #[test]
@@ -207,8 +214,16 @@ fn a_camera_that_is_switched_off_is_closed_and_its_label_grows_stale() {
         (state["status"] == "stale").then_some(state)
     });
     assert!(state["label"].is_null());
+    // Off it stays, also over a restart; and what it has seen before is not told any more.
+    bench.ask("restart");
+    bench.until("/test/status", "online");
+    bench.until("/camera/status", "disabled");
+    std::thread::sleep(Duration::from_secs(1));
     bench.publish("glimpsed/test/enabled/set", "ON", &[]);
-    bench.until("/camera/status", "online");
+    bench.heard.find("the camera", |message| {
+        assert!(!message.topic.ends_with("/classification"), "{message:?}");
+        (message.topic.ends_with("/camera/status") && message.payload == "online").then_some(())
+    });
     bench.heard.next("/test/classification");
 }
 
@@ -221,7 +236,8 @@ fn a_retained_command_is_never_acted_upon() {
     bench.publish("glimpsed/test/request/restart", "", &["-r"]);
     bench.daemon = Running::start(&mut glimpsed(&["run", "-c", &bench.config]));
     bench.daemon.line_with("is retained");
-    bench.labelled_by("efficientnet-lite0");
+    assert_eq!(bench.labels_now(), "efficientnet-lite0");
+    assert_eq!(bench.broker.retained("glimpsed/test/response/#"), [""; 0]);
 }
 
 #[test]
@@ -237,6 +253,59 @@ fn requests_are_answered_with_their_transaction() {
     );
     let refused = bench.ask("snapshot");
     assert!(refused["error"].as_str().is_some_and(|error| error.contains("publish_image")), "{refused}");
+}
+
+#[test]
+fn what_stands_in_the_file_is_not_told_with_its_mistakes_nor_logins_of_cameras() {
+    let mut bench = Bench::start("");
+    bench.edit("id = \"test\"", "id = \"test\"\npassword = \"hunter2\"");
+    let info = bench.broker.retained_json("glimpsed/test/info", |info| info["config_error"].is_string());
+    assert!(!info.to_string().contains("hunter2") && info["config_error"].to_string().contains("password"), "{info}");
+    let response = bench.ask("reload");
+    assert!(response["status"] == "error" && !response.to_string().contains("hunter2"), "{response}");
+
+    bench.edit("\npassword = \"hunter2\"", "");
+    bench.edit("[camera]", "[camera]\ncommand = [\"ffmpeg\", \"-i\", \"rtsp://me:hunter2@cam/\"]");
+    let info = bench.broker.retained_json("glimpsed/test/info", |info| info["config_error"].is_null());
+    assert_eq!(info["config"]["camera.command"]["value"][2], "rtsp://********@cam/");
+    assert!(!info.to_string().contains("hunter2"), "{info}");
+}
+
+#[test]
+fn events_wait_for_the_broker_through_a_change_of_its_settings() {
+    let mut bench = Bench::start("keepalive = \"30s\"\n");
+    let sent = bench.ask("health")["data"]["mqtt"]["connects"].as_u64();
+    assert_eq!(sent, Some(1));
+    bench.broker.kill();
+    bench.daemon.line_with("no broker");
+    // Some changes of the label that nobody hears, then another setting of the broker, then it is back.
+    std::thread::sleep(Duration::from_secs(1));
+    bench.edit("keepalive = \"30s\"", "keepalive = \"20s\"");
+    bench.daemon.line_with("the configuration was read again");
+    bench.broker.restart();
+    bench.heard = bench.broker.subscribe("glimpsed/#", &[]);
+    let mut last: Option<(u64, Value)> = None;
+    for _ in 0..10 {
+        let event = bench.heard.next("/test/event").json();
+        let seq = event["seq"].as_u64().expect("a number");
+        // Each photograph has another label, so each frame is a change: none is missing.
+        if let Some((before, label)) = last {
+            assert_eq!((seq, &event["previous"]), (before + 1, &label), "{event}");
+        }
+        last = Some((seq, event["label"].clone()));
+    }
+    let health = bench.ask("health");
+    assert_eq!(health["data"]["mqtt"]["dropped_events"], 0, "{health}");
+    assert_eq!(health["data"]["mqtt"]["connects"], 2, "counts go on: {health}");
+}
+
+#[test]
+fn a_reload_that_changes_the_broker_s_settings_is_answered_over_the_next_session() {
+    let mut bench = Bench::start("keepalive = \"30s\"\n");
+    let text = std::fs::read_to_string(&bench.config).expect("readable");
+    // In place and at once, so that the request may come before the watch has noticed.
+    std::fs::write(&bench.config, text.replace("keepalive = \"30s\"", "keepalive = \"20s\"")).expect("writable");
+    assert_eq!(bench.ask("reload")["status"], "ok");
 }
 
 #[test]
@@ -270,12 +339,27 @@ fn of_a_flood_of_commands_the_last_one_is_in_effect() {
     sender.stdin.take().expect("piped").write_all(lines.as_bytes()).expect("it reads");
     assert!(sender.wait().expect("it ends").success());
     bench.until("/threshold/state", "0.75");
+    // None of the photographs but one is that certain.
+    let mut fresh = bench.broker.subscribe("glimpsed/test/classification", &[]);
+    for _ in 0..6 {
+        let frame = fresh.next("/test/classification").json();
+        let confidence = frame["top"][0]["confidence"].as_f64().expect("a number");
+        assert_eq!(frame["status"] == "known", confidence >= 0.75, "{frame}");
+    }
     let health = bench.ask("health");
     assert_eq!(health["data"]["mqtt"]["refused_commands"], 0, "{health}");
 }
 
 #[test]
 fn pictures_leave_the_device_only_when_that_is_wished_for() {
+    let mut bench = Bench::start("");
+    let events = (0..3).map(|_| bench.heard.next("/test/event")).count();
+    let refused = bench.ask("snapshot");
+    assert_eq!((events, refused["status"].as_str()), (3, Some("error")));
+    let picture = bench.broker.retained_or_live("glimpsed/test/camera/image", Duration::from_secs(2));
+    assert_eq!(picture, None);
+    drop(bench);
+
     let mut bench = Bench::start("[privacy]\npublish_image = true\n");
     let port = bench.broker.port.to_string();
     let picture = || {

@@ -140,9 +140,10 @@ fn entities_are_unavailable_with_the_daemon_or_the_camera_except_the_one_that_sa
 }
 
 #[test]
-fn a_device_without_sensor_or_pictures_shows_neither() {
+fn what_a_device_does_not_have_is_removed_by_its_platform_alone() {
     let payload = discovered(&Device { pictures: false, temperature: false, ..device() });
-    for name in ["temperature", "image", "snapshot"] {
-        assert!(payload["components"].get(name).is_none(), "{name}");
+    assert_eq!(complaints(&read(fixture("homeassistant/device.schema.json")), &payload), [""; 0]);
+    for (name, platform) in [("temperature", "sensor"), ("image", "image"), ("snapshot", "button")] {
+        assert_eq!(payload["components"][name], serde_json::json!({ "platform": platform }));
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::support::{ConfigFile, PATIENCE, Running, glimpsed};
+use crate::support::{Broker, ConfigFile, PATIENCE, Running, glimpsed};
 
 /// The manager's side.
 struct Manager {
@@ -54,6 +54,21 @@ fn ready_comes_with_the_first_label_and_the_end_is_announced() {
     manager.daemon.signal(Signal::TERM);
     manager.until("STOPPING=1");
     assert!(manager.daemon.wait().success());
+}
+
+#[test]
+fn a_restart_in_place_is_no_end_to_the_service_manager() {
+    let broker = Broker::start();
+    let manager = Manager::start(ConfigFile::replay(10, &format!("[mqtt]\nurl = {:?}\n", broker.url())));
+    manager.until("READY=1");
+    let port = broker.port.to_string();
+    let ask = ["-h", "127.0.0.1", "-p", &port, "-t", "glimpsed/test/request/restart", "-n"];
+    let mut heard = broker.subscribe("glimpsed/test/status", &[]);
+    assert_eq!(heard.next("/status").payload, "online");
+    assert!(std::process::Command::new("mosquitto_pub").args(ask).status().expect("installed").success());
+    assert_eq!(heard.next("/status").payload, "offline");
+    let said = manager.until("READY=1");
+    assert!(!said.iter().any(|word| word.contains("STOPPING")), "{said:?}");
 }
 
 #[test]

@@ -235,6 +235,15 @@ impl Broker {
         self.running = Self::spawn(self.port, self.directory.path(), &self.extra);
     }
 
+    /// The first message on a topic within `patience`.
+    pub fn retained_or_live(&self, topic: &str, patience: Duration) -> Option<Vec<u8>> {
+        let (port, seconds) = (self.port.to_string(), patience.as_secs().to_string());
+        let mut command = Command::new("mosquitto_sub");
+        command.args(["-h", "127.0.0.1", "-p", &port, "-t", topic, "-N", "-C", "1", "-W", &seconds]);
+        let output = command.output().expect("mosquitto_sub is installed").stdout;
+        (!output.is_empty()).then_some(output)
+    }
+
     /// What is retained on a topic, once that pleases `wanted`.
     pub fn retained_json(&self, topic: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let port = self.port.to_string();

@@ -7,11 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::wishes::{Call, Wish, response, understand};
 use super::{Delivery, Incoming, Key, Message, Outbox, Topics};
 use crate::control::command::{Answer, Command, Commands};
+
+/// For what was asked for when the connection ended.
+const FINISH_WITHIN: Duration = Duration::from_secs(60);
 
 /// Requests that wait while one is attended to; one more is answered with an error.
 const MAX_CALLS: usize = 16;
@@ -52,12 +55,12 @@ impl Attention {
             tokio::select! {
                 message = incoming.recv() => match message {
                     Some(message) => self.note(&message),
-                    None => return,
+                    None => return self.finish().await,
                 },
                 (call, answer) = finished(&mut self.job) => {
                     self.job = None;
                     if let Some(call) = call {
-                        self.respond(&call, &answer);
+                        self.respond(&call, &answer, Delivery::Event);
                     }
                 }
                 () = due(self.repeat_at) => {
@@ -68,13 +71,27 @@ impl Attention {
         }
     }
 
+    /// The connection has ended. A reload that was asked for over it ends it before there is an answer, which the next one
+    /// delivers.
+    async fn finish(mut self) {
+        if let Some(job) = self.job.take()
+            && let Ok((Some(call), answer)) = timeout(FINISH_WITHIN, job).await
+        {
+            self.respond(&call, &answer, Delivery::Event);
+        }
+        for call in std::mem::take(&mut self.calls) {
+            self.respond(&call, &Err("the connection to the broker has ended; ask again".into()), Delivery::Event);
+        }
+    }
+
     fn note(&mut self, message: &Incoming) {
         let Incoming { topic, payload, retained } = message;
         match understand(&self.topics, self.discovery_prefix.as_deref(), topic, payload, *retained) {
             Ok(None) => {}
             Ok(Some(Wish::Set(key, command))) => drop(self.sets.insert(key, command)),
             Ok(Some(Wish::Request(call))) if self.calls.len() >= MAX_CALLS => {
-                self.respond(&call, &Err(format!("busy: {MAX_CALLS} requests wait already")));
+                // Not among the events: who asks too often must not push those out.
+                self.respond(&call, &Err(format!("busy: {MAX_CALLS} requests wait already")), Delivery::Live);
             }
             Ok(Some(Wish::Request(call))) => self.calls.push_back(call),
             Ok(Some(Wish::HomeAssistantStarted)) => {
@@ -111,11 +128,11 @@ impl Attention {
         }
     }
 
-    fn respond(&self, call: &Call, answer: &Answer) {
+    fn respond(&self, call: &Call, answer: &Answer, delivery: Delivery) {
         self.outbox.push(Message {
             topic: self.topics.response(call.name),
             payload: response(answer, call.transaction.as_ref()).into(),
-            delivery: Delivery::Event,
+            delivery,
             retain: false,
         });
     }

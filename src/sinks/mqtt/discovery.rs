@@ -31,11 +31,23 @@ const MISSED_BEATS: u32 = 3;
 const ATTRIBUTES: &str = "{{ {'status': value_json.status, 'model': value_json.model.name, 'precision': \
      value_json.model.precision, 'top': value_json.top} | tojson }}";
 
+/// Switched off is off, too. An empty message, as `glimpsed mqtt test` sends it, is none.
+const ONLINE_OR_OFFLINE: &str = "{{ 'online' if value == 'online' else 'offline' if value else '' }}";
+
+/// What the device does not have (any more). Home Assistant keeps an entity that is left out, and removes one of which only the
+/// platform is named.
+fn removed(platform: &str) -> Value {
+    json!({ "platform": platform })
+}
+
 /// The discovery message.
 pub fn payload(device: &Device, topics: &Topics) -> String {
     let components: Map<String, Value> = components(device, topics)
         .into_iter()
         .map(|(key, mut component)| {
+            if component.as_object().is_some_and(|members| members.len() == 1) {
+                return (key.to_owned(), component);
+            }
             component["unique_id"] = format!("glimpsed_{}_{key}", device.id).into();
             let platform = component["platform"].as_str().unwrap_or_default();
             component["default_entity_id"] =
@@ -60,7 +72,10 @@ pub fn payload(device: &Device, topics: &Topics) -> String {
 fn components(device: &Device, topics: &Topics) -> Vec<(&'static str, Value)> {
     let daemon = json!([{ "topic": topics.status }]);
     // What the camera shows is known only while it shows something.
-    let camera = json!([{ "topic": topics.status }, { "topic": topics.camera_status }]);
+    let camera = json!([
+        { "topic": topics.status },
+        { "topic": topics.camera_status, "value_template": ONLINE_OR_OFFLINE },
+    ]);
     let expire_after = |every: Duration| (every * MISSED_BEATS).as_secs();
     let state_expires = expire_after(device.heartbeat.max(Duration::from_secs(1)));
     let health_expires = expire_after(HEALTH_EVERY);
@@ -132,8 +147,7 @@ fn components(device: &Device, topics: &Topics) -> Vec<(&'static str, Value)> {
                 "state_topic": topics.camera_status,
                 "payload_on": "online",
                 "payload_off": "offline",
-                // Switched off is off, too.
-                "value_template": "{{ 'online' if value == 'online' else 'offline' }}",
+                    "value_template": ONLINE_OR_OFFLINE,
                 "entity_category": "diagnostic",
                 "availability": daemon,
             }),
@@ -203,46 +217,42 @@ fn components(device: &Device, topics: &Topics) -> Vec<(&'static str, Value)> {
             }),
         ),
     ];
-    if device.temperature {
-        components.push((
-            "temperature",
-            json!({
-                "platform": "sensor",
-                "name": "Temperature",
-                "device_class": "temperature",
-                "state_topic": topics.health,
-                "value_template": "{{ value_json.temperature_c }}",
-                "unit_of_measurement": "°C",
-                "state_class": "measurement",
-                "entity_category": "diagnostic",
-                "expire_after": health_expires,
-                "availability": daemon,
-            }),
-        ));
-    }
-    if device.pictures {
-        components.push((
-            "image",
-            json!({
-                "platform": "image",
-                "name": "Picture",
-                "image_topic": topics.camera_image,
-                "content_type": "image/jpeg",
-                "availability": camera,
-                "availability_mode": "all",
-            }),
-        ));
-        components.push((
-            "snapshot",
-            json!({
-                "platform": "button",
-                "name": "Take a picture",
-                "icon": "mdi:camera",
-                "command_topic": topics.request("snapshot"),
-                "availability": camera,
-                "availability_mode": "all",
-            }),
-        ));
-    }
+    let temperature = || {
+        json!({
+            "platform": "sensor",
+            "name": "Temperature",
+            "device_class": "temperature",
+            "state_topic": topics.health,
+            "value_template": "{{ value_json.temperature_c }}",
+            "unit_of_measurement": "°C",
+            "state_class": "measurement",
+            "entity_category": "diagnostic",
+            "expire_after": health_expires,
+            "availability": daemon,
+        })
+    };
+    let image = || {
+        json!({
+            "platform": "image",
+            "name": "Picture",
+            "image_topic": topics.camera_image,
+            "content_type": "image/jpeg",
+            "availability": camera,
+            "availability_mode": "all",
+        })
+    };
+    let snapshot = || {
+        json!({
+            "platform": "button",
+            "name": "Take a picture",
+            "icon": "mdi:camera",
+            "command_topic": topics.request("snapshot"),
+            "availability": camera,
+            "availability_mode": "all",
+        })
+    };
+    components.push(("temperature", if device.temperature { temperature() } else { removed("sensor") }));
+    components.push(("image", if device.pictures { image() } else { removed("image") }));
+    components.push(("snapshot", if device.pictures { snapshot() } else { removed("button") }));
     components
 }

@@ -26,7 +26,7 @@ pub use client::Connection;
 pub use inbox::{Inbox, Incoming};
 pub use monitor::{Counters, Monitor};
 pub use outbox::{Delivery, Message, Outbox, Tally};
-pub use presence::Presence;
+pub use presence::{Heritage, Presence};
 pub use topics::{Key, Topics};
 
 use super::{Sink, camera_json, classification_json, event_json, health_json, state_json};
@@ -114,7 +114,7 @@ impl Sink for MqttSink {
                 self.retain(&self.topics.camera_status, state);
             }
             Event::Negotiated(camera) => {
-                self.camera = Some(camera_json(camera));
+                self.camera = camera.as_ref().map(camera_json);
                 self.tell_info();
             }
             Event::Info(info) => {
@@ -191,7 +191,7 @@ mod tests {
         let mut sent = Sent::new(Duration::ZERO);
         let camera = crate::label::Negotiated { format: "MJPG".into(), width: 640, height: 480, fps: Some(29.97) };
         sent.sink.publish(&Event::Info(Arc::new(json!({ "version": "1" }))));
-        sent.sink.publish(&Event::Negotiated(camera));
+        sent.sink.publish(&Event::Negotiated(Some(camera)));
         sent.sink.publish(&Event::Info(Arc::new(json!({ "version": "2" }))));
         let messages = sent.messages();
         let [(topic, payload, true)] = &messages[..] else { panic!("{messages:?}") };

@@ -37,6 +37,10 @@ pub struct Tally {
 }
 
 impl Tally {
+    pub fn sum(&self) -> u64 {
+        self.live + self.latest + self.event
+    }
+
     pub fn count(&mut self, delivery: Delivery) {
         match delivery {
             Delivery::Live => self.live += 1,
@@ -170,6 +174,11 @@ impl Outbox {
             last_ticket: 0,
         };
         Self { state: Mutex::new(state), changed: Notify::new() }
+    }
+
+    /// Another number of events that wait; when there are more, the oldest are dropped with the next one.
+    pub fn set_capacity(&self, capacity: usize) {
+        self.lock().events.capacity = capacity;
     }
 
     /// Never waits. What is too large, or of a topic too many, is dropped and counted, as is what it pushes out.

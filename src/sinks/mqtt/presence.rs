@@ -12,6 +12,7 @@ use super::wishes::subscriptions;
 use super::{Connection, Inbox, Monitor, MqttSink, NAME, Outbox, Topics, retained};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::config::broker_url::BrokerUrl;
 use crate::control::command::Commands;
 use crate::shutdown::Shutdown;
 use crate::sinks::Hub;
@@ -25,10 +26,20 @@ pub struct Presence {
     outbox: Arc<Outbox>,
     monitor: Monitor,
     topics: Topics,
+    broker: BrokerUrl,
     discovery: Option<String>,
+    /// Of those before it.
+    before: Broker,
     shutdown: Shutdown,
     connection: JoinHandle<()>,
     attention: JoinHandle<()>,
+}
+
+/// What one presence leaves to the next: nothing is lost and the counts go on when a setting of the broker is changed.
+#[derive(Default)]
+pub struct Heritage {
+    outbox: Option<Arc<Outbox>>,
+    counters: Broker,
 }
 
 impl Presence {
@@ -40,12 +51,14 @@ impl Presence {
         commands: &Commands,
         hub: &Hub,
         clock: &Arc<dyn Clock>,
+        heritage: Heritage,
     ) -> Option<Self> {
         let settings = config.mqtt.as_ref()?;
         let topics = Topics::new(&settings.base_topic, &device.id);
         let prefix = config.homeassistant.clone();
         let discovery = prefix.as_ref().map(|prefix| Topics::discovery(prefix, &device.id));
-        let outbox = Arc::new(Outbox::new(settings.buffer));
+        let outbox = heritage.outbox.unwrap_or_else(|| Arc::new(Outbox::new(settings.buffer)));
+        outbox.set_capacity(settings.buffer);
         // Each session begins with these, in this order; what the hub knows follows.
         outbox.push(retained(&topics.status, "online"));
         if let Some(topic) = &discovery {
@@ -61,7 +74,9 @@ impl Presence {
             outbox,
             monitor,
             topics,
+            broker: settings.broker.clone(),
             discovery,
+            before: heritage.counters,
             connection: tokio::spawn(connection.run(shutdown.clone())),
             attention: tokio::spawn(attention.run(incoming)),
             shutdown,
@@ -69,13 +84,16 @@ impl Presence {
     }
 
     pub fn counters(&self) -> Broker {
-        let counters = self.monitor.counters();
-        let all = |tally: super::Tally| tally.live + tally.latest + tally.event;
+        let (now, before) = (self.monitor.counters(), &self.before);
         Broker {
-            connects: counters.connects,
-            published: all(counters.published),
-            dropped: all(counters.dropped),
-            refused_commands: counters.refused,
+            connected: now.connected,
+            connects: before.connects + now.connects,
+            failures: before.failures + now.failures,
+            published: before.published + now.published.sum(),
+            waiting: now.waiting as u64,
+            dropped_events: before.dropped_events + now.dropped.event,
+            dropped_others: before.dropped_others + now.dropped.live + now.dropped.latest,
+            refused_commands: before.refused_commands + now.refused,
         }
     }
 
@@ -88,20 +106,37 @@ impl Presence {
         }
     }
 
-    /// Says goodbye before another presence follows, and takes away what that one will not keep up to date.
-    pub async fn leave(self, next: &Config) {
+    /// Says goodbye before another presence follows, and takes away what that one will not keep up to date. What a request
+    /// from here has set going is still answered.
+    pub async fn leave(self, next: &Config) -> Heritage {
         let next_topics = next.mqtt.as_ref().map(|mqtt| Topics::new(&mqtt.base_topic, &next.device.id));
+        let same_topics = next_topics.as_ref() == Some(&self.topics);
+        let stays = same_topics && next.mqtt.as_ref().is_some_and(|mqtt| mqtt.broker == self.broker);
         let next_discovery = next.homeassistant.as_ref().map(|prefix| Topics::discovery(prefix, &next.device.id));
         if let Some(topic) = &self.discovery
-            && (next_discovery.as_ref() != Some(topic) || next_topics.is_none())
+            && (!stays || next_discovery.as_ref() != Some(topic))
         {
             self.outbox.push(retained(topic, Vec::new()));
         }
-        if next_topics.as_ref() != Some(&self.topics) {
+        if !stays {
             for topic in self.topics.retained().filter(|topic| *topic != self.topics.status) {
                 self.outbox.push(retained(&topic, Vec::new()));
             }
         }
-        self.stop(Instant::now() + LEAVE_WITHIN).await;
+        self.shutdown.trigger();
+        let counters = self.counters();
+        if timeout_at(Instant::now() + LEAVE_WITHIN, self.connection).await.is_err() {
+            tracing::warn!("the broker's connection did not end in time");
+        }
+        if same_topics {
+            // What was dropped is counted by the outbox itself, which lives on.
+            let counters = Broker { dropped_events: 0, dropped_others: 0, ..counters };
+            return Heritage { outbox: Some(self.outbox), counters };
+        }
+        let undelivered = self.outbox.waiting();
+        if undelivered > 0 {
+            tracing::warn!(undelivered, "messages for the old topics were not delivered");
+        }
+        Heritage { outbox: None, counters }
     }
 }

@@ -48,8 +48,11 @@ pub struct UnderWay {
 
 impl<'a> Session<'a> {
     pub fn new(link: Link, outbox: &'a Outbox, inbox: &'a Inbox, monitor: &'a Monitor, keepalive: Duration) -> Self {
-        let keepalive =
-            link.limits.keepalive_s.map_or(keepalive, |s| keepalive.min(Duration::from_secs(s.max(1).into())));
+        let keepalive = link
+            .limits
+            .keepalive_s
+            .filter(|&s| s > 0)
+            .map_or(keepalive, |s| keepalive.min(Duration::from_secs(s.into())));
         let (window, refused) = (VecDeque::new(), BTreeSet::new());
         Self { link, outbox, inbox, monitor, keepalive, window, owed_since: None, refused }
     }
@@ -80,13 +83,20 @@ impl<'a> Session<'a> {
 
     /// What is still queued, then `offline`. False when there was no time for all of it.
     pub async fn say_farewell(&mut self, status_topic: &str) -> Result<bool, Loss> {
+        let begun = Instant::now();
+        // Should there be no time for all of it, `offline` still goes.
+        let _ = self.deliver_until(begun + FAREWELL / 2).await?;
         self.outbox.push(Message {
             topic: status_topic.to_owned(),
             payload: "offline".into(),
             delivery: Delivery::Latest,
             retain: true,
         });
-        let deadline = Instant::now() + FAREWELL;
+        self.deliver_until(begun + FAREWELL).await
+    }
+
+    /// False when there was no time for all that waits.
+    async fn deliver_until(&mut self, deadline: Instant) -> Result<bool, Loss> {
         loop {
             self.send_what_may_be_sent()?;
             if self.outbox.waiting() == 0 {

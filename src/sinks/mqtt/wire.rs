@@ -184,10 +184,16 @@ pub fn decode(version: Version, input: &mut BytesMut) -> Result<Option<Received>
                     "the broker does not speak MQTT 5; set `version = \"3.1.1\"` in [mqtt]".into(),
                 )));
             }
-            if let [0xE0, length, rest @ ..] = &input[..]
-                && rest.len() >= usize::from(*length)
+            if let [0xE0, rest @ ..] = &input[..]
+                && let Some(last) = rest.iter().take(4).position(|byte| byte & 0x80 == 0)
             {
-                return Err(goodbye(rest.first().copied().filter(|_| *length > 0)));
+                // The reason is the first byte behind the length; without one all went well.
+                let empty = rest[..=last].iter().all(|digit| digit & 0x7F == 0);
+                match rest.get(last + 1) {
+                    Some(&reason) if !empty => return Err(goodbye(Some(reason))),
+                    None if !empty => return Ok(None),
+                    _ => return Err(goodbye(None)),
+                }
             }
             match v5::Packet::read(input, Some(MAX_PACKET_BYTES as u32)) {
                 Ok(packet) => received5(packet).map(Some),

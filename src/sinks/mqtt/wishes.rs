@@ -2,8 +2,7 @@
 
 use std::sync::LazyLock;
 
-use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::topics::{Key, Topics};
 use crate::control::command::{Answer, Command};
@@ -32,13 +31,6 @@ pub struct Call {
     pub command: Result<Command, String>,
     /// Given back with the answer, whatever it is.
     pub transaction: Option<Value>,
-}
-
-/// What a request may hold; an empty payload does, too.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct RequestPayload {
-    transaction: Option<Value>,
 }
 
 /// The names of the requests.
@@ -88,10 +80,8 @@ pub fn understand(
     let Some((name, command)) = REQUESTS.iter().find(|(name, _)| below.strip_prefix("request/") == Some(name)) else {
         return Ok(None);
     };
-    let (command, transaction) = match request(text) {
-        Ok(transaction) => (Ok(command.clone()), transaction),
-        Err(cause) => (Err(cause), None),
-    };
+    let (transaction, wrong) = request(text);
+    let command = wrong.map_or_else(|| Ok(command.clone()), Err);
     Ok(Some(Wish::Request(Call { name, command, transaction })))
 }
 
@@ -111,18 +101,27 @@ fn set(key: Key, text: &str) -> Result<Command, String> {
     }
 }
 
-/// The transaction id, if there is one. A button of Home Assistant sends a word that means nothing.
-fn request(text: &str) -> Result<Option<Value>, String> {
+/// The transaction id, if there is one, and what is wrong with the request. A button of Home Assistant sends a word that means
+/// nothing.
+fn request(text: &str) -> (Option<Value>, Option<String>) {
     if !text.starts_with('{') {
-        return Ok(None);
+        return (None, None);
     }
-    let payload: RequestPayload =
-        serde_json::from_str(text).map_err(|error| format!("the request is wrong: {error}"))?;
-    match &payload.transaction {
+    let mut members: Map<String, Value> = match serde_json::from_str(text) {
+        Ok(members) => members,
+        Err(error) => return (None, Some(format!("the request is wrong: {error}"))),
+    };
+    match members.remove("transaction") {
         Some(id) if id.to_string().len() > MAX_TRANSACTION_BYTES => {
-            Err(format!("the transaction id has more than {MAX_TRANSACTION_BYTES} bytes"))
+            (None, Some(format!("the transaction id has more than {MAX_TRANSACTION_BYTES} bytes")))
         }
-        _ => Ok(payload.transaction),
+        transaction => {
+            let unknown = members.keys().next();
+            (
+                transaction,
+                unknown.map(|key| format!("the request is wrong: unknown member `{key}`, expected `transaction`")),
+            )
+        }
     }
 }
 

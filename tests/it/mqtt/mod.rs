@@ -64,7 +64,8 @@ impl Device {
 
     /// Waits until the counters are so.
     fn until(&self, what: &str, reached: impl Fn(&Counters) -> bool) -> Counters {
-        let deadline = Instant::now() + 2 * PATIENCE;
+        // The longest wait between two tries to connect is a minute.
+        let deadline = Instant::now() + 3 * PATIENCE;
         loop {
             let counters = self.counters();
             if reached(&counters) {

@@ -209,22 +209,26 @@ fn a_broker_that_is_stopped_for_a_minute_gets_everything_afterwards() {
 }
 
 #[test]
-#[ignore = "half a minute; `make soak`"]
-fn restarts_in_a_row_lose_nothing() {
+#[ignore = "40 minutes; `make soak`"]
+fn fifty_restarts_in_a_row_lose_nothing() {
+    const RESTARTS: u32 = 50;
     let mut broker = Broker::start();
     let device = Device::start(settings(&broker.url(), ""));
     let before = memory();
-    // Each session is too short to be a good one, so the waits grow: 1, 2, 4, 8 and 16 s at most.
-    for round in 0..5 {
+    // Each session is too short to be a good one, so the waits grow to a minute.
+    for round in 0..RESTARTS {
         device.idle();
         broker.kill();
         device.until("disconnected", |counters| !counters.connected);
-        device.events(round * 50..round * 50 + 50);
+        let numbers = round * 50..round * 50 + 50;
+        device.events(numbers.clone());
         broker.restart();
         let mut subscriber = broker.subscribe("glimpsed/#", &[]);
-        assert_eq!(events_until(&mut subscriber, round * 50 + 49), Vec::from_iter(round * 50..round * 50 + 50));
+        device.idle();
+        assert_eq!(events_until(&mut subscriber, numbers.end - 1), Vec::from_iter(numbers));
+        eprintln!("restart {} of {RESTARTS}", round + 1);
     }
     let counters = device.idle();
-    assert_eq!((counters.published.event, counters.dropped.event), (250, 0));
+    assert_eq!((counters.published.event, counters.dropped.event), (u64::from(RESTARTS) * 50, 0));
     eprintln!("{counters:?}, {} KiB grown", memory().saturating_sub(before));
 }

@@ -1,9 +1,9 @@
-//! Any message on any topic below the device: understood, refused or ignored, and what is answered is JSON.
+//! Any message on any topic that is listened to: understood, refused or ignored.
 #![no_main]
 
 use glimpsed_fuzz::control::command::Command;
 use glimpsed_fuzz::mqtt::topics::{Key, Topics};
-use glimpsed_fuzz::mqtt::wishes::{REQUESTS, Wish, response, understand};
+use glimpsed_fuzz::mqtt::wishes::{REQUESTS, Wish, understand};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -23,9 +23,8 @@ fuzz_target!(|data: &[u8]| {
                 Wish::Set(Key::Enabled, Command::Enable(_)) | Wish::HomeAssistantStarted => {}
                 Wish::Set(key, command) => panic!("{command:?} for {key:?}"),
                 Wish::Request(call) => {
-                    let answer = call.command.map(|_| serde_json::Value::Null);
-                    let text = response(&answer, call.transaction.as_ref());
-                    serde_json::from_str::<serde_json::Value>(&text).expect("JSON");
+                    let id = call.transaction.map(|id| id.to_string()).unwrap_or_default();
+                    assert!(id.len() <= 256, "given back, whatever it is");
                 }
             }
         }

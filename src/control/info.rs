@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Controller;
 use crate::infer::Model;
 use crate::label::{Event, ModelId};
+use crate::sinks::{InfoModelPayload, InfoPayload};
 
 /// What is told of the model in use.
 #[derive(Debug, Clone)]
@@ -30,24 +31,20 @@ impl Controller {
 
     fn info(&self) -> Value {
         let ModelInfo { id, parameters, macs } = &self.model;
-        let models = [json!({
-            "name": id.name,
-            "precision": id.precision,
-            "sha256": id.sha256,
-            "parameters": parameters,
-            "macs": macs,
-        })];
-        json!({
-            "v": 1,
-            "name": self.live.device.name,
-            "version": env!("CARGO_PKG_VERSION"),
-            "board": self.parts.monitor.board.model(),
-            "models": models,
-            "available_models": self.usable_models().collect::<Vec<_>>(),
-            // What is shown is the file that is in effect, which the newest one need not be.
-            "config": self.effective,
-            "config_error": self.reload_error,
-            "restart_required": self.restart_required,
-        })
+        let model = InfoModelPayload {
+            name: id.name.clone(),
+            precision: id.precision.to_string(),
+            sha256: id.sha256.clone(),
+            parameters: *parameters,
+            macs: *macs,
+        };
+        let mut info = InfoPayload::new(self.live.device.name.clone(), self.parts.monitor.board.model());
+        info.models = vec![model];
+        info.available_models = self.usable_models().map(str::to_owned).collect();
+        // What is shown is the file that is in effect, which the newest one need not be.
+        info.config = self.effective.clone();
+        info.config_error.clone_from(&self.reload_error);
+        info.restart_required.clone_from(&self.restart_required);
+        info.to_value()
     }
 }

@@ -7,7 +7,10 @@ pub mod picture;
 pub mod stdout;
 
 pub use hub::Hub;
-pub use payload::{camera_json, classification_json, event_json, health_json, schemas, state_json, status_name};
+pub use payload::{
+    InfoModelPayload, InfoPayload, camera_json, classification_json, event_json, health_json, response_json, schemas,
+    state_json, status_name,
+};
 
 use crate::label::Event;
 

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::label::{Classification, Negotiated, Ranked, Stable, Status, Timing};
 use crate::telemetry::health::{Broker, Health};
@@ -15,7 +16,6 @@ const CAMERA: &str = "main";
 
 /// What one frame shows (topic `classification`), or the label that holds (topic `state`).
 #[derive(Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
 struct ClassificationPayload<'a> {
     /// Version of this format.
     v: u32,
@@ -51,7 +51,6 @@ struct ClassificationPayload<'a> {
 
 /// The model that answered.
 #[derive(Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
 struct ModelPayload<'a> {
     name: &'a str,
     /// "fp32" or "int8".
@@ -63,7 +62,6 @@ struct ModelPayload<'a> {
 
 /// A class and its probability.
 #[derive(Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
 struct RankedPayload<'a> {
     label: &'a str,
     /// Index into the model's labels.
@@ -74,7 +72,6 @@ struct RankedPayload<'a> {
 
 /// Milliseconds that each stage took; `total` is from the frame's arrival to its label.
 #[derive(Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
 struct TimingPayload {
     capture: f64,
     decode: f64,
@@ -85,7 +82,6 @@ struct TimingPayload {
 
 /// Another label holds (topic `event`).
 #[derive(Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
 struct EventPayload<'a> {
     /// Version of this format.
     v: u32,
@@ -108,7 +104,6 @@ struct EventPayload<'a> {
 
 /// How the device and the daemon are (topic `health`). Counts are since the daemon started.
 #[derive(Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
 struct HealthPayload {
     /// Version of this format.
     v: u32,
@@ -135,7 +130,6 @@ struct HealthPayload {
 
 /// The connection to the broker.
 #[derive(Serialize, JsonSchema)]
-#[schemars(deny_unknown_fields)]
 struct BrokerPayload {
     connected: bool,
     /// Sessions that have begun.
@@ -153,23 +147,122 @@ struct BrokerPayload {
     refused_commands: u64,
 }
 
-/// The JSON Schemas of what is published, by the name of the topic.
-pub fn schemas() -> [(&'static str, Schema); 3] {
+/// What the device is and how it is configured (topic `info`).
+#[derive(Serialize, JsonSchema)]
+pub struct InfoPayload {
+    /// Version of this format.
+    v: u32,
+    /// What people call the device.
+    pub name: String,
+    /// Of glimpsed.
+    pub version: &'static str,
+    /// The board's name, or the processor's architecture.
+    pub board: String,
+    /// The models that label.
+    pub models: Vec<InfoModelPayload>,
+    /// The models that `model/set` takes.
+    pub available_models: Vec<String>,
+    /// Each key of the configuration in effect: its value and where that comes from, without secrets.
+    pub config: Value,
+    /// What is wrong with the configuration as it was edited last; `null` when it is in effect.
+    pub config_error: Option<String>,
+    /// Tables of the configuration that were edited and that only a new start puts into effect.
+    pub restart_required: Vec<&'static str>,
+    /// What the camera's driver agreed to, once there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    camera: Option<CameraPayload>,
+}
+
+/// A model that labels.
+#[derive(Serialize, JsonSchema)]
+pub struct InfoModelPayload {
+    pub name: String,
+    /// "fp32" or "int8".
+    pub precision: String,
+    /// Of its file.
+    #[schemars(length(min = 64, max = 64))]
+    pub sha256: String,
+    /// Trained numbers.
+    pub parameters: u64,
+    /// Multiply-accumulate operations for one picture.
+    pub macs: u64,
+}
+
+/// What the camera's driver agreed to.
+#[derive(Serialize, JsonSchema)]
+struct CameraPayload {
+    /// The pixel format's four letters, such as `MJPG`.
+    format: String,
+    width: u32,
+    height: u32,
+    /// Frames a second; `null` where the driver does not say.
+    fps: Option<f64>,
+}
+
+/// The answer to a request (topics `response/<name>`).
+#[derive(Serialize, JsonSchema)]
+struct ResponsePayload<'a> {
+    #[schemars(extend("enum" = ["ok", "error"]))]
+    status: &'static str,
+    /// What was asked for; `null` with an error.
+    data: &'a Value,
+    /// Why there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+    /// As it was in the request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transaction: Option<&'a Value>,
+}
+
+/// The JSON Schemas of what is published, by the name of the topic. Members may be added, so readers have to let unknown ones pass.
+pub fn schemas() -> [(&'static str, Schema); 5] {
     [
         ("classification", schema_for!(ClassificationPayload<'static>)),
         ("event", schema_for!(EventPayload<'static>)),
         ("health", schema_for!(HealthPayload)),
+        ("info", schema_for!(InfoPayload)),
+        ("response", schema_for!(ResponsePayload<'static>)),
     ]
 }
 
+impl InfoPayload {
+    /// With nothing of the configuration yet.
+    pub fn new(name: String, board: String) -> Self {
+        Self {
+            v: VERSION,
+            name,
+            version: env!("CARGO_PKG_VERSION"),
+            board,
+            models: Vec::new(),
+            available_models: Vec::new(),
+            config: Value::Null,
+            config_error: None,
+            restart_required: Vec::new(),
+            camera: None,
+        }
+    }
+
+    /// Strings and numbers only: this cannot fail.
+    pub fn to_value(&self) -> Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+}
+
 /// What the camera's driver agreed to, as a part of `info`.
-pub fn camera_json(camera: &Negotiated) -> serde_json::Value {
-    serde_json::json!({
-        "format": camera.format,
-        "width": camera.width,
-        "height": camera.height,
-        "fps": camera.fps.map(|fps| rounded(fps, 3)),
-    })
+pub fn camera_json(camera: &Negotiated) -> Value {
+    let Negotiated { format, width, height, fps } = camera;
+    let fps = fps.map(|fps| rounded(fps, 3));
+    let payload = CameraPayload { format: format.clone(), width: *width, height: *height, fps };
+    serde_json::to_value(payload).unwrap_or_default()
+}
+
+/// What became of a request.
+pub fn response_json(answer: Result<&Value, &str>, transaction: Option<&Value>) -> String {
+    let (status, data, error) = match answer {
+        Ok(data) => ("ok", data, None),
+        Err(cause) => ("error", &Value::Null, Some(cause)),
+    };
+    to_json(&ResponsePayload { status, data, error, transaction })
 }
 
 /// The raw answer for one frame.
@@ -206,7 +299,7 @@ pub fn event_json(now: &Stable, before: Option<&str>) -> String {
 }
 
 /// How everything is.
-pub fn health_json(health: &Health) -> serde_json::Value {
+pub fn health_json(health: &Health) -> Value {
     let broker = |broker: &Broker| BrokerPayload {
         connected: broker.connected,
         connects: broker.connects,

@@ -57,9 +57,11 @@ impl Bench {
     fn ask(&mut self, command: &str) -> Value {
         let transaction = json!({ "transaction": command }).to_string();
         self.publish(&format!("glimpsed/test/request/{command}"), &transaction, &[]);
-        let response = self.heard.next(&format!("/test/response/{command}")).json();
-        assert_eq!(response["transaction"], command);
-        response
+        let topic = format!("glimpsed/test/response/{command}");
+        self.heard.find(&topic, |message| {
+            let response = (message.topic == topic).then(|| message.json())?;
+            (response["transaction"] == command).then_some(response)
+        })
     }
 
     /// The next message on a topic with this payload.
@@ -348,6 +350,41 @@ fn of_a_flood_of_commands_the_last_one_is_in_effect() {
     }
     let health = bench.ask("health");
     assert_eq!(health["data"]["mqtt"]["refused_commands"], 0, "{health}");
+}
+
+#[test]
+fn garbage_on_every_topic_that_is_listened_to_changes_nothing() {
+    let mut bench = Bench::start("");
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let file = |name: &str, bytes: Vec<u8>| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, bytes).expect("writable");
+        path.to_str().expect("UTF-8").to_owned()
+    };
+    let payloads = [
+        file("empty", Vec::new()),
+        file("bytes", vec![0xFF; 100]),
+        file("open", b"{".to_vec()),
+        file("deep", [vec![b'['; 2000], vec![b']'; 2000]].concat()),
+        file("long", vec![b'x'; 5000]),
+        file("longer", vec![b'x'; 100_000]),
+    ];
+    let sets = ["enabled", "model", "threshold"].map(|key| format!("glimpsed/test/{key}/set"));
+    let port = bench.broker.port.to_string();
+    for topic in sets.iter().map(String::as_str).chain(["glimpsed/test/request/health", "homeassistant/status"]) {
+        for payload in &payloads {
+            let arguments = ["-h", "127.0.0.1", "-p", &port, "-q", "1", "-t", topic, "-f", payload];
+            assert!(Command::new("mosquitto_pub").args(arguments).status().expect("installed").success());
+        }
+    }
+    let health = bench.ask("health");
+    assert_eq!((&health["data"]["mqtt"]["connects"], &health["data"]["mqtt"]["failures"]), (&json!(1), &json!(0)));
+    assert_eq!(bench.labels_now(), "efficientnet-lite0");
+    for (key, value) in [("enabled", "ON"), ("model", "efficientnet-lite0"), ("threshold", "0.2")] {
+        let topic = format!("glimpsed/test/{key}/state");
+        let retained = bench.broker.retained_payload(&topic);
+        assert_eq!(retained, value, "{key}");
+    }
 }
 
 #[test]

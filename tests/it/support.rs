@@ -244,6 +244,14 @@ impl Broker {
         (!output.is_empty()).then_some(output)
     }
 
+    /// What is retained on a topic.
+    pub fn retained_payload(&self, topic: &str) -> String {
+        let port = self.port.to_string();
+        let mut command = Command::new("mosquitto_sub");
+        command.args(["-h", "127.0.0.1", "-p", &port, "-t", topic, "--retained-only", "-C", "1", "-W", "5", "-N"]);
+        String::from_utf8(command.output().expect("mosquitto_sub is installed").stdout).expect("UTF-8")
+    }
+
     /// What is retained on a topic, once that pleases `wanted`.
     pub fn retained_json(&self, topic: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let port = self.port.to_string();

@@ -9,9 +9,10 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::wishes::{Call, Wish, response, understand};
+use super::wishes::{Call, Wish, understand};
 use super::{Delivery, Incoming, Key, Message, Outbox, Topics};
 use crate::control::command::{Answer, Command, Commands};
+use crate::sinks::response_json;
 
 /// For what was asked for when the connection ended.
 const FINISH_WITHIN: Duration = Duration::from_secs(60);
@@ -131,7 +132,7 @@ impl Attention {
     fn respond(&self, call: &Call, answer: &Answer, delivery: Delivery) {
         self.outbox.push(Message {
             topic: self.topics.response(call.name),
-            payload: response(answer, call.transaction.as_ref()).into(),
+            payload: response_json(answer.as_ref().map_err(String::as_str), call.transaction.as_ref()).into(),
             delivery,
             retain: false,
         });

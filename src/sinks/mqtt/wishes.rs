@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value};
 
 use super::topics::{Key, Topics};
-use crate::control::command::{Answer, Command};
+use crate::control::command::Command;
 
 /// A payload is a word, a number, or a small object.
 const MAX_BYTES: usize = 4096;
@@ -125,18 +125,6 @@ fn request(text: &str) -> (Option<Value>, Option<String>) {
     }
 }
 
-/// `{"status": "ok" | "error", "data", "error"?, "transaction"?}`.
-pub fn response(answer: &Answer, transaction: Option<&Value>) -> String {
-    let mut response = match answer {
-        Ok(data) => serde_json::json!({ "status": "ok", "data": data }),
-        Err(cause) => serde_json::json!({ "status": "error", "data": null, "error": cause }),
-    };
-    if let Some(transaction) = transaction {
-        response["transaction"] = transaction.clone();
-    }
-    response.to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,9 +164,10 @@ mod tests {
             panic!("a request");
         };
         assert_eq!((call.name, call.command), ("health", Ok(Command::Health)));
-        let response: Value =
-            serde_json::from_str(&response(&Err("no".into()), call.transaction.as_ref())).expect("JSON");
-        assert_eq!(response, json!({ "status": "error", "data": null, "error": "no", "transaction": 7 }));
+        assert_eq!(call.transaction, Some(json!(7)));
+        let wrong = ask("home/glimpsed/shelf/request/health", r#"{"transaction": 7, "now": true}"#);
+        let Ok(Some(Wish::Request(call))) = wrong else { panic!("a request") };
+        assert!(call.command.is_err_and(|cause| cause.contains("`now`")) && call.transaction == Some(json!(7)));
     }
 
     #[test]

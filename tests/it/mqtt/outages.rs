@@ -1,9 +1,14 @@
 //! What arrives, what is lost and what it costs when the broker goes away.
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use glimpsed::sinks::mqtt::Delivery;
+use glimpsed::clock::SystemClock;
+use glimpsed::label::{Classification, Event, ModelId, Ranked, Stable, Status, Timing};
+use glimpsed::models::inspect::Precision;
+use glimpsed::sinks::Hub;
+use glimpsed::sinks::mqtt::{Delivery, MqttSink, Topics};
 
 use super::proxy::{Mode, Proxy};
 use super::{Device, cpu, events_until, memory, settings};
@@ -142,21 +147,40 @@ fn a_slow_broker_neither_fills_the_memory_nor_ends_the_session() {
     assert!((2000 - 116..=2000).contains(&lost), "each is sent, waits or is counted: {counters:?}");
 }
 
+/// A frame as the inference thread tells of it.
+fn labelled() -> Classification {
+    let model = ModelId { name: "mobilenet-v2".into(), precision: Precision::Fp32, sha256: "0".repeat(64) };
+    let ranked = |class_id| Ranked { label: "Egyptian cat".into(), class_id, confidence: 0.3 };
+    Classification {
+        seq: 1,
+        ts: jiff::Timestamp::now(),
+        model: Arc::new(model),
+        status: Status::Known,
+        top: vec![ranked(1), ranked(2), ranked(3)],
+        timing: Timing::default(),
+        origin: None,
+    }
+}
+
 #[test]
 fn thirty_labels_a_second_cost_less_than_a_hundredth_of_a_core() {
     let broker = Broker::start();
     let device = Device::start(settings(&broker.url(), ""));
     device.idle();
-    let payload = format!("{{\"top\":\"{}\"}}", "x".repeat(600));
+    let (hub, clock) = (Hub::default(), Arc::new(SystemClock::new()));
+    let topics = Topics::new("glimpsed", "test");
+    hub.attach("mqtt", Box::new(MqttSink::new(device.outbox.clone(), topics, clock, Duration::ZERO)));
+    let frame = labelled();
+    let stable = Stable { status: frame.status, label: None, confidence: 0.0, since: frame.ts, frame: frame.clone() };
     let (used, started) = (cpu(), Instant::now());
     for _ in 0..150 {
-        device.push("classification", &payload, Delivery::Live);
-        device.push("state", &payload, Delivery::Latest);
+        hub.publish(&Event::Classified(frame.clone()));
+        hub.publish(&Event::Changed { now: stable.clone(), before: Some("cat".into()) });
         std::thread::sleep(Duration::from_micros(33_333));
     }
     device.idle();
     let share = (cpu() - used) / started.elapsed().as_secs_f64();
-    eprintln!("{:.2} % of a core for 30 labels and 30 states a second", share * 100.0);
+    eprintln!("{:.2} % of a core for 30 labels, states and events a second", share * 100.0);
     // Counted in hundredths of a second: 5 of them in 5 s are a hundredth.
     assert!(share <= 0.011, "{share}");
 }

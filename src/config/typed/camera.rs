@@ -1,0 +1,148 @@
+//! The camera's table.
+
+use std::path::{Path, PathBuf};
+
+use super::super::interval::Interval;
+use super::super::raw::SourceKind;
+use super::{Camera, CameraSource, Checker, Rotation};
+use crate::capture::pictures_in;
+use crate::models::spec::resolve;
+
+impl Checker<'_, '_> {
+    pub(super) fn camera(&mut self) -> Camera {
+        let camera = &self.raw.camera;
+        self.within(&["camera", "width"], camera.width, 16, 8192);
+        self.within(&["camera", "height"], camera.height, 16, 8192);
+        self.within(&["camera", "fps"], camera.fps, 0.1, 1000.0);
+        self.interval_within(
+            &["camera", "frame_timeout"],
+            camera.frame_timeout,
+            Interval::from_millis(100),
+            Interval::from_secs(600),
+        );
+        self.interval_within(
+            &["camera", "reconnect_min"],
+            camera.reconnect_min,
+            Interval::from_millis(50),
+            Interval::from_secs(600),
+        );
+        if camera.reconnect_max < camera.reconnect_min {
+            let found = format!("found {}, less than `reconnect_min` ({})", camera.reconnect_max, camera.reconnect_min);
+            self.complain(&["camera", "reconnect_max"], "must not be shorter than `camera.reconnect_min`", found, None);
+        }
+        if camera.frozen_after != Interval::from_secs(0) {
+            let (low, high) = (Interval::from_secs(1), Interval::from_secs(86_400));
+            self.interval_within(&["camera", "frozen_after"], camera.frozen_after, low, high);
+        }
+        let rotation = match camera.rotate {
+            90 => Rotation::Quarter,
+            180 => Rotation::Half,
+            270 => Rotation::ThreeQuarters,
+            other => {
+                if other != 0 {
+                    self.complain(&["camera", "rotate"], "must be 0, 90, 180 or 270", format!("found {other}"), None);
+                }
+                Rotation::None
+            }
+        };
+        Camera {
+            source: self.camera_source(),
+            frame_timeout: camera.frame_timeout.0,
+            // A photograph that is replayed stays the same.
+            frozen_after: (camera.source != SourceKind::Replay && !camera.frozen_after.0.is_zero())
+                .then_some(camera.frozen_after.0),
+            reconnect_min: camera.reconnect_min.0,
+            reconnect_max: camera.reconnect_max.0,
+            rotation,
+        }
+    }
+
+    fn camera_source(&mut self) -> CameraSource {
+        let camera = &self.raw.camera;
+        match camera.source {
+            SourceKind::V4l2 => {
+                if camera.device.as_os_str().is_empty() {
+                    self.complain(
+                        &["camera", "device"],
+                        "names no device",
+                        "found nothing",
+                        Some("for example /dev/video0".into()),
+                    );
+                }
+                CameraSource::V4l2 {
+                    device: camera.device.clone(),
+                    width: camera.width,
+                    height: camera.height,
+                    fps: camera.fps,
+                    format: camera.format,
+                }
+            }
+            SourceKind::Command => {
+                match camera.command.first() {
+                    None => {
+                        let hint = r#"for example command = ["rpicam-vid", "--codec", "mjpeg", "-t", "0", "-o", "-"]"#;
+                        self.complain(
+                            &["camera", "command"],
+                            "is needed for source = \"command\"",
+                            "found nothing to start",
+                            Some(hint.into()),
+                        );
+                    }
+                    Some(program) if find_program(program, self.base).is_none() => {
+                        let found = format!("found no program `{program}`");
+                        self.complain(
+                            &["camera", "command"],
+                            "cannot be started",
+                            found,
+                            Some("is it installed, and on the PATH?".into()),
+                        );
+                    }
+                    Some(_) => {}
+                }
+                let mut argv = camera.command.clone();
+                if let Some(program) = argv.first_mut()
+                    && let Some(found) = find_program(program, self.base)
+                {
+                    *program = found.to_string_lossy().into_owned();
+                }
+                CameraSource::Command { argv }
+            }
+            SourceKind::Replay => {
+                let path = resolve(self.base, camera.path.as_deref().unwrap_or(Path::new("")));
+                if camera.path.is_none() {
+                    let hint = "a directory of photographs, one photograph, or an MJPEG file".to_owned();
+                    self.complain(
+                        &["camera", "path"],
+                        "is needed for source = \"replay\"",
+                        "found nothing to play",
+                        Some(hint),
+                    );
+                } else if path.is_dir() && pictures_in(&path).is_ok_and(|files| files.is_empty()) {
+                    let found = format!("`{}` holds no .jpg, .jpeg or .png file", path.display());
+                    self.complain(&["camera", "path"], "has nothing to play", found, None);
+                } else if path.exists() && !path.is_dir() && !path.is_file() {
+                    let found = format!("`{}` is neither a file nor a directory", path.display());
+                    self.complain(&["camera", "path"], "cannot be played", found, None);
+                } else if !path.exists() {
+                    self.complain(
+                        &["camera", "path"],
+                        "does not exist",
+                        format!("found no `{}`", path.display()),
+                        None,
+                    );
+                }
+                CameraSource::Replay { path, fps: camera.fps, repeat: camera.repeat }
+            }
+        }
+    }
+}
+
+/// A program named by a path (relative to the configuration's directory) or found on the PATH.
+fn find_program(name: &str, base: &Path) -> Option<PathBuf> {
+    let candidates: Vec<PathBuf> = if name.contains('/') {
+        vec![resolve(base, Path::new(name))]
+    } else {
+        std::env::split_paths(&std::env::var_os("PATH")?).map(|directory| directory.join(name)).collect()
+    };
+    candidates.into_iter().find(|path| rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok() && path.is_file())
+}

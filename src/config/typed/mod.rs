@@ -1,0 +1,209 @@
+//! A configuration that cannot be invalid, and the checks that lead to it.
+
+mod broker;
+mod camera;
+mod models;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::broker_url::BrokerUrl;
+use super::diagnostics::{Problem, Problems};
+use super::document::Document;
+use super::identity::{clean_id, default_id, is_id, topic_problem};
+use super::interval::Interval;
+use super::raw::{self, LevelChoice, LogFormat, Raw, StdoutChoice};
+use super::secrets::Secret;
+use crate::models::catalog;
+use crate::models::spec::{ModelSpec, resolve};
+use crate::sinks::mqtt::tls::Tls;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    pub device: Device,
+    pub camera: Camera,
+    /// The model that labels the video.
+    pub model: ModelSpec,
+    /// Every model with a name: the catalogue's and the file's own.
+    pub models: Vec<ModelSpec>,
+    pub model_directory: PathBuf,
+    pub labels: LabelRules,
+    pub mqtt: Option<Mqtt>,
+    /// The discovery prefix, if Home Assistant is to find the device.
+    pub homeassistant: Option<String>,
+    /// Whether pictures may leave the device.
+    pub publish_image: bool,
+    pub stdout: StdoutChoice,
+    pub log: Log,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    pub id: String,
+    pub name: String,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Camera {
+    pub source: CameraSource,
+    pub frame_timeout: Duration,
+    /// `None` where the same picture may come for ever.
+    pub frozen_after: Option<Duration>,
+    pub reconnect_min: Duration,
+    pub reconnect_max: Duration,
+    pub rotation: Rotation,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum CameraSource {
+    V4l2 {
+        device: PathBuf,
+        width: u32,
+        height: u32,
+        fps: f64,
+        format: raw::FormatChoice,
+    },
+    /// Program and arguments; never empty.
+    Command {
+        argv: Vec<String>,
+    },
+    Replay {
+        path: PathBuf,
+        fps: f64,
+        repeat: bool,
+    },
+}
+
+/// Clockwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rotation {
+    None,
+    Quarter,
+    Half,
+    ThreeQuarters,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LabelRules {
+    pub top_k: usize,
+    pub unknown_below: f32,
+    pub consecutive: u32,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mqtt {
+    pub broker: BrokerUrl,
+    /// Where the broker's url asks for it.
+    pub tls: Option<Tls>,
+    pub version: raw::MqttVersion,
+    pub client_id: String,
+    pub base_topic: String,
+    pub username: Option<String>,
+    pub password: Option<Secret>,
+    pub keepalive: Duration,
+    pub buffer: usize,
+    pub classification_interval: Duration,
+    pub heartbeat: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Log {
+    pub level: LevelChoice,
+    pub format: LogFormat,
+}
+
+/// Checks everything and reports everything; what is wrong is replaced by something harmless so that the rest can still
+/// be checked. The result is only for use when no problem was added.
+pub fn check(raw: &Raw, document: &Document<'_>, base: &Path, problems: &mut Problems) -> Config {
+    let mut checker = Checker { raw, document, base, problems };
+    let device = checker.device();
+    let model_directory = match &raw.model.directory {
+        Some(directory) => resolve(base, directory),
+        None => catalog::default_directory(),
+    };
+    let models = checker.models(&model_directory);
+    Config {
+        camera: checker.camera(),
+        model: checker.active_model(&models),
+        labels: checker.labels(),
+        mqtt: checker.mqtt(&device.id),
+        homeassistant: checker.homeassistant(),
+        publish_image: raw.privacy.publish_image,
+        stdout: raw.stdout.format,
+        log: Log { level: raw.log.level, format: raw.log.format },
+        device,
+        models,
+        model_directory,
+    }
+}
+
+struct Checker<'a, 'd> {
+    raw: &'a Raw,
+    document: &'a Document<'d>,
+    base: &'a Path,
+    problems: &'a mut Problems,
+}
+
+impl Checker<'_, '_> {
+    fn complain(&mut self, path: &[&str], wrong: &str, found: impl Into<String>, hint: Option<String>) {
+        self.problems.push(Problem {
+            place: self.document.place(path),
+            title: format!("`{}` {wrong}", path.join(".")),
+            label: found.into(),
+            hint,
+        });
+    }
+
+    /// Complains unless `low <= value <= high`; anything that is not a number is outside.
+    fn within<T: PartialOrd + std::fmt::Display>(&mut self, path: &[&str], value: T, low: T, high: T) {
+        if !(value >= low && value <= high) {
+            self.complain(path, &format!("must be from {low} to {high}"), format!("found {value}"), None);
+        }
+    }
+
+    fn interval_within(&mut self, path: &[&str], value: Interval, low: Interval, high: Interval) {
+        self.within(path, value, low, high);
+    }
+
+    fn not_longer(&mut self, path: &[&str], text: &str, max_bytes: usize) {
+        if text.len() > max_bytes {
+            self.complain(path, &format!("must have at most {max_bytes} bytes"), format!("found {}", text.len()), None);
+        }
+    }
+
+    fn device(&mut self) -> Device {
+        let id = self.raw.device.id.clone().unwrap_or_else(default_id);
+        if !is_id(&id) {
+            let hint = format!("for example `{}`", clean_id(&id));
+            self.complain(
+                &["device", "id"],
+                "may hold only letters, digits, `_` and `-`, at most 64",
+                format!("found `{id}`"),
+                Some(hint),
+            );
+        }
+        let name = self.raw.device.name.clone().unwrap_or_else(|| id.clone());
+        self.not_longer(&["device", "name"], &name, 128);
+        Device { id, name }
+    }
+
+    fn homeassistant(&mut self) -> Option<String> {
+        let prefix = &self.raw.homeassistant.prefix;
+        if let Some(wrong) = topic_problem(prefix) {
+            self.complain(&["homeassistant", "prefix"], wrong, format!("found `{prefix}`"), None);
+        }
+        self.raw.homeassistant.enabled.then(|| prefix.clone())
+    }
+
+    fn labels(&mut self) -> LabelRules {
+        let labels = &self.raw.labels;
+        self.within(&["labels", "top_k"], labels.top_k, 1, 100);
+        self.within(&["labels", "unknown_below"], labels.unknown_below, 0.0, 1.0);
+        self.within(&["labels", "consecutive"], labels.consecutive, 1, 1000);
+        LabelRules {
+            top_k: labels.top_k as usize,
+            unknown_below: labels.unknown_below as f32,
+            consecutive: labels.consecutive,
+        }
+    }
+}

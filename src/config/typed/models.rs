@@ -1,0 +1,138 @@
+//! The models' tables: which there are, and which is in use.
+
+use std::path::{Path, PathBuf};
+
+use super::super::diagnostics::{list, suggestion};
+use super::super::identity::is_id;
+use super::super::raw;
+use super::Checker;
+use crate::models::catalog;
+use crate::models::spec::{
+    Backend, ChannelOrder, FitChoice, InputHints, LabelSource, Layout, ModelSpec, Scores, resolve,
+};
+
+impl Checker<'_, '_> {
+    pub(super) fn models(&mut self, directory: &Path) -> Vec<ModelSpec> {
+        let mut models: Vec<ModelSpec> = catalog::all().iter().map(|entry| entry.spec(directory)).collect();
+        for (name, file) in &self.raw.models {
+            let spec = self.model_file(name, file, directory);
+            match models.iter_mut().find(|model| model.name == *name) {
+                Some(known) => *known = spec,
+                None => models.push(spec),
+            }
+        }
+        for model in &mut models {
+            model.backend = match self.raw.model.backend {
+                raw::BackendChoice::Auto => Backend::Auto,
+                raw::BackendChoice::Native => Backend::Native,
+                raw::BackendChoice::Tract => Backend::Tract,
+            };
+        }
+        models
+    }
+
+    fn model_file(&mut self, name: &str, file: &raw::RawModelFile, directory: &Path) -> ModelSpec {
+        let place = |key| ["models", name, key];
+        if !is_id(name) && !name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) {
+            self.complain(
+                &["models", name],
+                "may hold only letters, digits, `.`, `_` and `-`",
+                format!("found `{name}`"),
+                None,
+            );
+        }
+        let known = catalog::find(name);
+        let path = match (&file.path, known) {
+            (Some(path), _) => resolve(self.base, path),
+            (None, Some(entry)) => directory.join(&entry.file),
+            (None, None) => {
+                let hint = format!(
+                    "`path = \"...\"` names its ONNX file; without it only {} can stand here",
+                    list(catalog::all().iter().map(|entry| entry.name.as_str()))
+                );
+                self.complain(&["models", name], "has no `path`", "this model is not in the catalogue", Some(hint));
+                PathBuf::new()
+            }
+        };
+        if let Some(sha256) = &file.sha256
+            && (sha256.len() != 64 || !sha256.chars().all(|c| c.is_ascii_hexdigit()))
+        {
+            self.complain(
+                &place("sha256"),
+                "must be 64 hexadecimal digits",
+                format!("found {} characters", sha256.chars().count()),
+                None,
+            );
+        }
+        for (key, value) in [("mean", file.mean), ("std", file.std)] {
+            let (low, high) = if key == "std" { (1e-6, 1e6) } else { (-1e6, 1e6) };
+            for number in value.into_iter().flatten() {
+                self.within(&place(key), number, low, high);
+            }
+        }
+        for size in file.input.into_iter().flatten() {
+            self.within(&place("input"), size, 8, 4096);
+        }
+        if let Some(resize) = file.resize {
+            self.within(&place("resize"), resize, 8, 8192);
+        }
+        let own = InputHints {
+            size: file.input.map(|[height, width]| [height as usize, width as usize]),
+            mean: file.mean.map(|mean| mean.map(|value| value as f32)),
+            std: file.std.map(|std| std.map(|value| value as f32)),
+            layout: file.layout.map(|layout| match layout {
+                raw::LayoutChoice::Nchw => Layout::Nchw,
+                raw::LayoutChoice::Nhwc => Layout::Nhwc,
+            }),
+            channels: file.channels.map(|channels| match channels {
+                raw::ChannelChoice::Rgb => ChannelOrder::Rgb,
+                raw::ChannelChoice::Bgr => ChannelOrder::Bgr,
+            }),
+            fit: file.fit.map(|fit| match fit {
+                raw::FitChoice::Crop => FitChoice::Crop,
+                raw::FitChoice::Stretch => FitChoice::Stretch,
+            }),
+            resize: file.resize.map(|resize| resize as usize),
+            scores: file.scores.and_then(|scores| match scores {
+                raw::ScoreChoice::Auto => None,
+                raw::ScoreChoice::Logits => Some(Scores::Logits),
+                raw::ScoreChoice::Softmax => Some(Scores::Softmax),
+            }),
+        };
+        // A file of one's own under a catalogue name keeps the catalogue's conventions, but not its hash.
+        let catalogued = known.filter(|_| file.path.is_none()).map(|entry| entry.sha256.clone());
+        ModelSpec {
+            name: name.to_owned(),
+            path,
+            labels: match &file.labels {
+                None => LabelSource::ImageNet,
+                Some(name) if name == Path::new("imagenet") => LabelSource::ImageNet,
+                Some(path) => LabelSource::File(resolve(self.base, path)),
+            },
+            sha256: file.sha256.as_ref().map(|sha256| sha256.to_lowercase()).or(catalogued),
+            input: own.or(known.map(catalog::Entry::hints).unwrap_or_default()),
+            backend: Backend::Auto,
+        }
+    }
+
+    pub(super) fn active_model(&mut self, models: &[ModelSpec]) -> ModelSpec {
+        let name = &self.raw.model.active;
+        let Some(model) = models.iter().find(|model| model.name == *name) else {
+            let hint = suggestion(name, models.iter().map(|model| model.name.as_str()));
+            self.complain(&["model", "active"], "names no model", format!("found `{name}`"), Some(hint));
+            return models.first().cloned().unwrap_or_else(|| catalog::all()[0].spec(Path::new("")));
+        };
+        if !model.path.as_os_str().is_empty() && !model.path.is_file() {
+            let hint = match catalog::find(name).and_then(|entry| entry.url.as_ref()) {
+                Some(url) => format!("download {url} and set `path` in [models.{name}]"),
+                None => format!("set `path` in [models.{name}] to its ONNX file, or `directory` in [model]"),
+            };
+            let place: Vec<&str> = match self.raw.models.get(name).and_then(|file| file.path.as_ref()) {
+                Some(_) => vec!["models", name, "path"],
+                None => vec!["model", "active"],
+            };
+            self.complain(&place, "has no file", format!("found no `{}`", model.path.display()), Some(hint));
+        }
+        model.clone()
+    }
+}

@@ -109,9 +109,11 @@ fn difference(proto: &ModelProto) -> f32 {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
+    /// From two channels on: tract 0.23.9 answers wrongly where a padded 1x1 convolution has one output channel (onnxruntime
+    /// 1.32.0 answers as we do).
     #[test]
     fn networks_of_every_shape_answer_as_tract_does(
-        seed: u64, stem in 1usize..40, wide in 1usize..70, size in 1usize..6, stride in 1i64..3, side in prop::sample::select(vec![3usize, 5]),
+        seed: u64, stem in 2usize..40, wide in 1usize..70, size in 1usize..6, stride in 1i64..3, side in prop::sample::select(vec![3usize, 5]),
         pads in prop::array::uniform4(0i64..3), bounded: bool, normalised: bool, pooled: bool,
     ) {
         let mut network = Network::new(seed);
@@ -133,7 +135,8 @@ proptest! {
         if pooled {
             network.push("MaxPool", &[], &[("kernel_shape", &[2, 2]), ("strides", &[2, 2]), ("pads", &[1, 1, 0, 0])]);
         }
-        prop_assert!(difference(&network.classify(stem)) < 1e-3);
+        let found = difference(&network.classify(stem));
+        prop_assert!(found < 1e-3, "differs by {found}");
     }
 }
 

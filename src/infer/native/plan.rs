@@ -24,7 +24,7 @@ pub fn plan(layers: &[Layer], spec: &InputSpec, kernels: Kernels) -> Result<Netw
     }
     let mut planner = Planner { places: vec![None; layers.len()], floats: Pool::default(), bytes: Pool::default() };
     let mut steps = Vec::new();
-    refuse_enormous_weights(layers)?;
+    refuse_enormous_weights(layers, &kernels.layout)?;
     let mut macs = 0_u64;
     for index in 0..layers.len() {
         if needed[index].is_none() {
@@ -221,10 +221,14 @@ fn job(
 }
 
 /// Looked at before anything is packed: many layers may share one small constant, and each packs its own.
-fn refuse_enormous_weights(layers: &[Layer]) -> Result<(), Unsupported> {
+fn refuse_enormous_weights(layers: &[Layer], layout: &Layout) -> Result<(), Unsupported> {
     let packed = layers.iter().filter_map(|layer| match &layer.op {
         Op::Conv(conv) => {
-            Some([conv.outputs.next_multiple_of(LANES), conv.inputs.next_multiple_of(GROUP), conv.window.taps()])
+            let depth = match conv.weights.constant.bytes() {
+                Some(_) => layout.depth(conv.inputs),
+                None => conv.inputs.next_multiple_of(GROUP),
+            };
+            Some([conv.outputs.next_multiple_of(LANES), depth, conv.window.taps()])
         }
         _ => None,
     });
@@ -330,7 +334,10 @@ fn requantised(conv: &Conv, from: Quant, to: Quant, layer: &Layer) -> Result<Req
         // Products are at most 255 * 128 each, and together with the bias they must not overflow. A channel whose weights
         // are all but nothing may have a bias that is too large by less than the result's rounding; more is refused.
         let most = (conv.inputs * conv.window.taps()) as f64 * 255.0 * 128.0;
-        let room = (f64::from(i32::MAX) - most).max(0.0);
+        let room = f64::from(i32::MAX) - most;
+        if room < 0.0 {
+            return Err(Unsupported::new(format!("`{}` has sums beyond 32 bits", layer.name)));
+        }
         let lost = (total - total.clamp(-room, room)).abs() * step.abs() / f64::from(to.scale);
         if lost.is_nan() || lost > 0.5 {
             return Err(Unsupported::new(format!("`{}` has sums beyond 32 bits", layer.name)));

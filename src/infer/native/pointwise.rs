@@ -162,7 +162,7 @@ mod tests {
         // Nine pixels of two channels.
         let input = [10, 250, 20, 240, 30, 230, 40, 220, 50, 210, 60, 200, 70, 190, 80, 180, 90, 170];
         let mut out = [0; 8];
-        let to = ToByte { zero_point: 7, low: 15, high: 245 };
+        let to = ToByte { zero_point: 100, low: 15, high: 245 };
         max_u8(&input, place(3, 3), &window, to, place(2, 2), &mut out);
         assert_eq!(out, [15, 245, 30, 240, 70, 220, 90, 210]);
     }

@@ -52,6 +52,7 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sinks::mqtt::outbox::{Delivery, Message, Outbox};
     use proptest::prelude::*;
 
     const MINUTE: Duration = Duration::from_secs(60);
@@ -106,5 +107,60 @@ mod tests {
             pace.has_twin(&Loss::Closed)
         };
         assert_eq!([told(), told(), told(), told()], [false, false, true, false]);
+    }
+
+    /// A broker that is there for up to half an hour and away for up to twenty minutes, and a label that changes every ten
+    /// seconds. Now and then an acknowledgement is lost with the session.
+    #[test]
+    fn a_day_of_flapping_loses_no_event_and_finds_the_broker_within_one_step() {
+        let (mut pace, outbox, mut random) = (Pace::new(), Outbox::new(1000), fastrand::Rng::with_seed(7));
+        let (mut is_up, mut toggles_at, mut up_since) = (false, 0u64, 0u64);
+        let (mut session, mut next_try, mut sessions) = (None, 0u64, 0);
+        let (mut pushed, mut arrived) = (0u32, Vec::<u32>::new());
+        for now in 0..24 * 60 * 60 {
+            if now == toggles_at {
+                is_up = !is_up;
+                up_since = now;
+                toggles_at = now + random.u64(if is_up { 1..1800 } else { 1..1200 });
+                if let Some(since) = session.take() {
+                    outbox.disconnected();
+                    let wait = pace.wait_after(&Loss::Closed, Some(Duration::from_secs(now - since)), random.f64());
+                    next_try = now + wait.as_secs() + 1;
+                }
+            }
+            if now % 10 == 0 {
+                let payload = pushed.to_string().into();
+                outbox.push(Message { topic: "event".into(), payload, delivery: Delivery::Event, retain: false });
+                pushed += 1;
+            }
+            if session.is_none() && now >= next_try {
+                if is_up {
+                    assert!(now - up_since <= BACKOFF.1.as_secs() + 1, "found after {} s", now - up_since);
+                    (session, sessions) = (Some(now), sessions + 1);
+                    outbox.connected();
+                } else {
+                    next_try = now + pace.wait_after(&Loss::ConnectionRefused, None, random.f64()).as_secs() + 1;
+                }
+            }
+            while session.is_some()
+                && let Some((ticket, message)) = outbox.take()
+            {
+                arrived.push(String::from_utf8_lossy(&message.payload).parse().expect("a number"));
+                if random.u32(0..100) > 0 {
+                    outbox.acknowledge(ticket);
+                }
+            }
+        }
+        outbox.disconnected();
+        outbox.connected();
+        while let Some((_, message)) = outbox.take() {
+            arrived.push(String::from_utf8_lossy(&message.payload).parse().expect("a number"));
+        }
+        let twice = arrived.len();
+        arrived.sort_unstable();
+        arrived.dedup();
+        assert_eq!(arrived, Vec::from_iter(0..pushed));
+        assert_eq!(outbox.dropped().event, 0);
+        eprintln!("{pushed} events over {sessions} sessions: none lost, {} came twice", twice - arrived.len());
     }
 }

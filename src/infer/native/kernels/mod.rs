@@ -97,6 +97,11 @@ pub struct Tile<'a, T, W, S> {
     pub narrow: bool,
 }
 
+/// Elements up to the end of the last of `count` runs of `length` that begin `step` apart; `None` beyond all memory.
+fn reach(count: usize, step: usize, length: usize) -> Option<usize> {
+    (count - 1).checked_mul(step)?.checked_add(length)
+}
+
 impl<T, W, S> Tile<'_, T, W, S> {
     fn panels(&self) -> usize {
         self.bias.len() / LANES
@@ -114,7 +119,7 @@ impl<T, W, S> Tile<'_, T, W, S> {
         assert!(self.weights.len() == panels * self.taps * self.depth * LANES);
         let furthest = self.offsets.iter().fold(0, |furthest, &offset| furthest.max(offset)) as usize;
         assert!(furthest + self.depth.next_multiple_of(reads) <= self.source.len());
-        assert!(out >= (self.rows - 1) * row_stride + panels * LANES);
+        assert!(reach(self.rows, row_stride, panels * LANES).is_some_and(|needed| needed <= out));
     }
 }
 
@@ -149,8 +154,9 @@ impl<T, W, S> Span<'_, T, W, S> {
             !self.offsets.is_empty() && self.offsets.len() <= MAX_TAPS && self.weights.len() == taps * self.channels
         );
         let furthest = self.offsets.iter().fold(0, |furthest, &offset| furthest.max(offset)) as usize;
-        assert!(furthest + (self.pixels - 1) * self.step + self.channels <= self.source.len());
-        assert!(out >= self.pixels * self.channels);
+        let seen = reach(self.pixels, self.step, self.channels).and_then(|seen| seen.checked_add(furthest));
+        assert!(seen.is_some_and(|needed| needed <= self.source.len()));
+        assert!(reach(self.pixels, self.channels, self.channels).is_some_and(|needed| needed <= out));
     }
 }
 

@@ -25,6 +25,11 @@ fn extreme(random: &mut fastrand::Rng) -> u8 {
 /// The sum of up to 400 products in another order.
 const TOLERANCE: f32 = 1e-4;
 
+/// Now and then what is no number: bounds make one of it.
+fn float_or_nan(random: &mut fastrand::Rng) -> f32 {
+    if random.u8(..16) == 0 { f32::NAN } else { float(random) }
+}
+
 fn close(a: &[f32], b: &[f32]) -> bool {
     a.iter().zip(b).all(|(a, b)| (a - b).abs() <= TOLERANCE)
 }
@@ -80,7 +85,7 @@ proptest! {
     ) {
         let source = numbers(seed, 40 * depth + 200, float);
         let weights = numbers(seed ^ 2, panels * taps * depth * LANES, float);
-        let bias = numbers(seed ^ 3, panels * LANES, float);
+        let bias = numbers(seed ^ 3, panels * LANES, float_or_nan);
         let stride = panels * LANES + 16;
         let residual = numbers(seed ^ 4, rows * stride, float);
         let residual = with_residual.then_some(&residual[..]);
@@ -136,7 +141,7 @@ proptest! {
         let (taps, channels) = (side * side, blocks * LANES);
         let source = numbers(seed, (80 + pixels * stride) * channels, float);
         let weights = numbers(seed ^ 2, taps * channels, float);
-        let bias = numbers(seed ^ 3, channels, float);
+        let bias = numbers(seed ^ 3, channels, float_or_nan);
         let offsets = window(seed, side, channels, neighbours);
         let (step, bounds) = (stride * channels, Bounds { low: 0.0, high: 6.0 });
         let span = Span { source: &source, offsets: &offsets, step, pixels, channels, weights: &weights, bias: &bias, narrow: false };

@@ -116,15 +116,16 @@ unsafe fn store<const ROWS: usize>(
             four[row] = sums[row];
         }
         let bytes = vreinterpretq_u32_u8(narrow.scaled(four, [scale; 4]));
-        vst1q_lane_u32::<0>(out.cast(), bytes);
+        // A tile may begin at any byte.
+        out.cast::<u32>().write_unaligned(vgetq_lane_u32::<0>(bytes));
         if ROWS > 1 {
-            vst1q_lane_u32::<1>(out.add(row_stride).cast(), bytes);
+            out.add(row_stride).cast::<u32>().write_unaligned(vgetq_lane_u32::<1>(bytes));
         }
         if ROWS > 2 {
-            vst1q_lane_u32::<2>(out.add(2 * row_stride).cast(), bytes);
+            out.add(2 * row_stride).cast::<u32>().write_unaligned(vgetq_lane_u32::<2>(bytes));
         }
         if ROWS > 3 {
-            vst1q_lane_u32::<3>(out.add(3 * row_stride).cast(), bytes);
+            out.add(3 * row_stride).cast::<u32>().write_unaligned(vgetq_lane_u32::<3>(bytes));
         }
     }
 }

@@ -96,7 +96,7 @@ unsafe fn rows<const ROWS: usize>(
             for (vector, &sum) in sums.iter().enumerate() {
                 let at = row * row_stride + panel * LANES + vector * WIDTH;
                 let sum = if residual.is_null() { sum } else { vaddq_f32(sum, vld1q_f32(residual.add(at))) };
-                vst1q_f32(out.add(at), vminq_f32(vmaxq_f32(sum, low), high));
+                vst1q_f32(out.add(at), vminnmq_f32(vmaxnmq_f32(sum, low), high));
             }
         }
     }
@@ -143,7 +143,7 @@ unsafe fn taps<const TAPS: usize, const VECTORS: usize>(span: &SpanF32, bounds: 
                     }
                 }
                 for vector in 0..VECTORS {
-                    let bounded = vminq_f32(vmaxq_f32(sums[vector], low), high);
+                    let bounded = vminnmq_f32(vmaxnmq_f32(sums[vector], low), high);
                     vst1q_f32(out.add(pixel * span.channels + channel + vector * WIDTH), bounded);
                 }
             }

@@ -161,6 +161,7 @@ mod tests {
         arrived.dedup();
         assert_eq!(arrived, Vec::from_iter(0..pushed));
         assert_eq!(outbox.dropped().event, 0);
-        eprintln!("{pushed} events over {sessions} sessions: none lost, {} came twice", twice - arrived.len());
+        // Eighty times an acknowledgement was lost.
+        assert!(sessions > 50 && twice - arrived.len() < 120, "{sessions} sessions, {} twice", twice - arrived.len());
     }
 }

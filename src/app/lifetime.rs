@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 
+use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::error::{Error, Result};
@@ -9,7 +10,7 @@ use crate::error::{Error, Result};
 /// From when it exists, a signal waits to be attended to instead of ending the process; so it is made before anything is
 /// started that must not be left behind.
 pub struct Lifetime {
-    pub(super) runtime: tokio::runtime::Runtime,
+    pub(super) runtime: Runtime,
     pub(super) signals: Signals,
 }
 
@@ -17,16 +18,21 @@ impl Lifetime {
     /// # Errors
     /// When the system has no file descriptors or threads left.
     pub fn begin() -> Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(Error::io("cannot start the asynchronous runtime"))?;
+        let runtime = runtime()?;
         let signals = {
             let _inside = runtime.enter();
             Signals::new()?
         };
         Ok(Self { runtime, signals })
     }
+}
+
+/// An asynchronous runtime on the thread that blocks on it.
+///
+/// # Errors
+/// When the system has no file descriptors or threads left.
+pub fn runtime() -> Result<Runtime> {
+    Builder::new_current_thread().enable_all().build().map_err(Error::io("cannot start the asynchronous runtime"))
 }
 
 /// What somebody outside wants.

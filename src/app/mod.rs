@@ -28,10 +28,10 @@ use crate::shutdown::Shutdown;
 use crate::sinks::Hub;
 use crate::sinks::stdout::{self, Printer};
 use crate::slot::{Slot, WhenFull};
-use crate::telemetry::health::Monitor;
+use crate::telemetry::health::{Health, Monitor};
 use crate::telemetry::service::{self, Outlook, Service};
 use crate::thread::Thread;
-pub use lifetime::Lifetime;
+pub use lifetime::{Lifetime, runtime};
 use lifetime::{Signals, Wish};
 
 /// From the first signal to the end of the process; a service manager's patience is longer, a person's is not.
@@ -57,14 +57,10 @@ pub struct App {
 }
 
 /// What a run did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Summary {
-    pub captured: u64,
-    pub labelled: u64,
-    pub failed: u64,
-    pub overwritten: u64,
-    pub damaged: u64,
-    pub reconnects: u64,
+    /// As it was at the end.
+    pub health: Health,
     /// Somebody asked for a new start.
     pub restart: bool,
     /// Whether the camera was looked through at the end.
@@ -124,7 +120,8 @@ impl App {
             name = signals.stop() => return Err(Error::Failed(format!("{name} again: ended at once"))),
         }
         let summary = running.summary(matches!(stop, Stop::Restart));
-        let Summary { captured, labelled, failed, overwritten, damaged, reconnects, restart, .. } = summary;
+        let Health { captured, labelled, failed, overwritten, damaged, reconnects, .. } = summary.health;
+        let restart = summary.restart;
         tracing::info!(captured, labelled, failed, overwritten, damaged, reconnects, restart, "stopped");
         match stop {
             Stop::Failed(error) => Err(error),
@@ -169,8 +166,8 @@ impl App {
         let mut controller = Controller::new(self.sources, self.config, model, parts, self.enabled);
         controller.start()?;
         let hub = self.hub;
-        let watch = Watch { watchdog, service, clock, captured: captured.clone(), labelled: labelled.clone() };
-        Ok(Running { controller, inference, watch, printer, shutdown, slot, hub, captured, labelled })
+        let watch = Watch { watchdog, service, clock, captured, labelled };
+        Ok(Running { controller, inference, watch, printer, shutdown, slot, hub })
     }
 }
 
@@ -183,8 +180,6 @@ struct Running {
     shutdown: Shutdown,
     slot: Arc<Slot<Frame>>,
     hub: Hub,
-    captured: Arc<supervisor::Counters>,
-    labelled: Arc<worker::Counters>,
 }
 
 impl Running {
@@ -247,17 +242,8 @@ impl Running {
         }
     }
 
-    fn summary(&self, restart: bool) -> Summary {
-        Summary {
-            captured: self.captured.frames.load(Ordering::Relaxed),
-            labelled: self.labelled.labelled.load(Ordering::Relaxed),
-            failed: self.labelled.failed.load(Ordering::Relaxed),
-            overwritten: self.slot.overwritten(),
-            damaged: self.captured.corrupt.load(Ordering::Relaxed),
-            reconnects: self.captured.reconnects.load(Ordering::Relaxed),
-            restart,
-            enabled: self.controller.is_enabled(),
-        }
+    fn summary(&mut self, restart: bool) -> Summary {
+        Summary { health: self.controller.health(), restart, enabled: self.controller.is_enabled() }
     }
 }
 

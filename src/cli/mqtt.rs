@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::{OptionalConfigFile, Streams, table};
+use crate::app::runtime;
 use crate::config::Config;
 use crate::config::typed::Mqtt;
 use crate::error::{Error, Result};
@@ -122,10 +123,7 @@ fn broker_of(config: &Config) -> Result<&Mqtt> {
 }
 
 fn block_on<T>(work: impl Future<Output = T>) -> Result<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(Error::io("cannot start the asynchronous runtime"))?;
+    let runtime = runtime()?;
     let outcome = runtime.block_on(work);
     // A name look-up may still block one of its threads.
     runtime.shutdown_background();

@@ -253,7 +253,7 @@ pub struct RawMqtt {
     pub password_file: Option<PathBuf>,
     /// How long the connection may be silent before it is probed.
     pub keepalive: Interval,
-    /// How many messages are kept while the broker is away; the oldest are dropped first, and counted.
+    /// How many events are kept while the broker is away; the oldest are dropped first, and counted.
     pub buffer: u32,
     /// Shortest time between two messages on the `classification` topic; `0s` publishes every frame.
     pub classification_interval: Interval,

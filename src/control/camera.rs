@@ -29,10 +29,10 @@ const STOP_WITHIN: Duration = Duration::from_secs(10);
 
 /// Starts and stops the capture thread.
 pub struct Camera {
-    pub openers: Openers,
-    pub slot: Arc<Slot<Frame>>,
-    pub clock: Arc<dyn Clock>,
-    pub hub: Hub,
+    openers: Openers,
+    slot: Arc<Slot<Frame>>,
+    clock: Arc<dyn Clock>,
+    hub: Hub,
     pub counters: Arc<Counters>,
     /// What the watchdog looks at, whichever camera there is.
     pub call: CallInProgress,

@@ -8,9 +8,9 @@ use crate::config::typed::{LabelRules, Rotation};
 use crate::frame::{Encoding, Frame, RawFormat};
 use crate::infer::Model;
 use crate::infer::worker::Labeller;
-use crate::label::Classification;
 use crate::models::spec::ModelSpec;
 use crate::preprocess::decode::RgbImage;
+use crate::sinks::{ranking_json, rounded};
 
 /// How often each model labels the picture, after a first time that does not count.
 const RUNS: usize = 20;
@@ -36,7 +36,7 @@ pub fn side_by_side(models: &[ModelSpec], picture: RgbImage, rotation: Rotation,
 fn measure(spec: &ModelSpec, frame: &Frame, rotation: Rotation, rules: LabelRules) -> Result<Value, String> {
     let start = Instant::now();
     let model = Model::load(spec).map_err(|cause| cause.to_string())?;
-    let load_ms = rounded(start.elapsed().as_secs_f64() * 1000.0);
+    let load_ms = rounded(start.elapsed().as_secs_f64() * 1000.0, 3);
     let mut labeller = Labeller::new(model, rotation, rules);
     let mut answer = labeller.label(frame).map_err(|cause| cause.to_string())?;
     let (mut times, start) = (Vec::with_capacity(RUNS), Instant::now());
@@ -45,7 +45,7 @@ fn measure(spec: &ModelSpec, frame: &Frame, rotation: Rotation, rules: LabelRule
         times.push(answer.timing.infer_ms);
     }
     times.sort_by(f64::total_cmp);
-    let at = |percent: usize| rounded(times[(times.len() * percent / 100).min(times.len() - 1)]);
+    let at = |percent: usize| rounded(times[(times.len() * percent / 100).min(times.len() - 1)], 3);
     let inspection = &labeller.model().inspection;
     Ok(json!({
         "name": spec.name,
@@ -56,15 +56,6 @@ fn measure(spec: &ModelSpec, frame: &Frame, rotation: Rotation, rules: LabelRule
         "macs": inspection.macs,
         "load_ms": load_ms,
         "infer_ms": { "p50": at(50), "p95": at(95), "runs": times.len() },
-        "top": top(&answer),
+        "top": ranking_json(&answer.top),
     }))
-}
-
-fn top(answer: &Classification) -> Vec<Value> {
-    let ranked = answer.top.iter();
-    ranked.map(|one| json!({ "label": &*one.label, "class_id": one.class_id, "confidence": one.confidence })).collect()
-}
-
-fn rounded(milliseconds: f64) -> f64 {
-    (milliseconds * 1000.0).round() / 1000.0
 }

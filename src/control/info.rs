@@ -40,7 +40,7 @@ impl Controller {
         };
         let mut info = InfoPayload::new(self.live.device.name.clone(), self.parts.monitor.board.model());
         info.models = vec![model];
-        info.available_models = self.usable_models().map(str::to_owned).collect();
+        info.available_models = self.usable_models().map(|model| model.name.clone()).collect();
         // What is shown is the file that is in effect, which the newest one need not be.
         info.config = self.effective.clone();
         info.config_error.clone_from(&self.reload_error);

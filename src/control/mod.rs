@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, spawn_blocking};
-use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::clock::Clock;
 use crate::config::{Config, Sources};
@@ -25,7 +25,7 @@ use crate::label::{Event, Settings};
 use crate::models::spec::ModelSpec;
 use crate::sinks::mqtt::discovery::Device;
 use crate::sinks::{Hub, health_json, mqtt};
-use crate::telemetry::health::Monitor;
+use crate::telemetry::health::{Health, Monitor};
 use camera::Camera;
 use command::{Answer, Command, Commands, Request};
 pub use info::ModelInfo;
@@ -38,6 +38,8 @@ const FIRST_HEALTH: Duration = Duration::from_secs(5);
 /// For the inference thread to finish its frame and take the new model; the slowest model on the slowest board takes
 /// seconds.
 const SWAP_WITHIN: Duration = Duration::from_secs(30);
+
+const LATE: &str = "the inference thread does not finish its frame";
 
 /// For a frame to be labelled when a snapshot is asked for.
 const SHOT_WITHIN: Duration = Duration::from_secs(5);
@@ -161,30 +163,17 @@ impl Controller {
         health.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let done = tokio::select! {
-                Some(request) = self.requests.recv() => match request.command {
-                    Command::Restart => {
-                        let _ = request.reply.send(Ok(json!({})));
-                        // So that the answer leaves before the connection does.
-                        tokio::task::yield_now().await;
-                        return Ending::Restart;
-                    }
-                    Command::Compare => {
-                        self.compare(request.reply);
-                        Ok(())
-                    }
-                    command => self.attend(command).await.map(|answer| {
-                        // Whoever asked may have gone.
-                        let _ = request.reply.send(answer);
-                    }),
-                },
-                () = watch.changed() => self.file_changed().await,
+                Some(request) = self.requests.recv() => self.attend(request).await,
+                () = watch.changed() => self.file_changed().await.map(|()| None),
                 _ = health.tick() => {
                     self.tell_health();
-                    Ok(())
+                    Ok(None)
                 }
             };
-            if let Err(error) = done {
-                return Ending::Failed(error);
+            match done {
+                Ok(None) => {}
+                Ok(Some(ending)) => return ending,
+                Err(error) => return Ending::Failed(error),
             }
         }
     }
@@ -201,17 +190,30 @@ impl Controller {
         }
     }
 
-    /// The outer error is one that only a new process can mend.
-    async fn attend(&mut self, command: Command) -> Result<Answer> {
-        match command {
-            Command::Enable(enabled) => self.enable(enabled).await,
-            Command::Model(name) => Ok(self.switch_model(&name).await),
-            Command::Threshold(threshold) => Ok(self.set_threshold(threshold).await),
-            Command::Reload => self.reload().await,
-            Command::Snapshot => Ok(self.snapshot().await),
-            Command::Health => Ok(Ok(health_json(&self.tell_health()))),
-            Command::Restart | Command::Compare => Ok(Err("not to be waited for".into())),
-        }
+    /// The error is one that only a new process can mend.
+    async fn attend(&mut self, request: Request) -> Result<Option<Ending>> {
+        let Request { command, reply } = request;
+        let (answer, ending) = match command {
+            Command::Enable(enabled) => (self.enable(enabled).await?, None),
+            Command::Model(name) => (self.switch_model(&name).await, None),
+            Command::Threshold(threshold) => (self.set_threshold(threshold).await, None),
+            Command::Reload => (self.reload().await?, None),
+            Command::Snapshot => (self.snapshot().await, None),
+            Command::Health => (Ok(health_json(&self.tell_health())), None),
+            Command::Restart => (Ok(json!({})), Some(Ending::Restart)),
+            Command::Compare => {
+                self.compare(reply);
+                return Ok(None);
+            }
+        };
+        // Whoever asked may have gone.
+        let _ = reply.send(answer);
+        Ok(ending)
+    }
+
+    /// How everything is, without telling anybody.
+    pub fn health(&mut self) -> Health {
+        self.parts.monitor.look(self.broker.as_ref().map(mqtt::Presence::counters))
     }
 
     async fn enable(&mut self, enabled: bool) -> Result<Answer> {
@@ -239,13 +241,7 @@ impl Controller {
 
     /// Waits until the inference thread has done what it was told and labelled what it had taken.
     async fn settle(&self) -> std::result::Result<(), String> {
-        let (settled, wait) = oneshot::channel();
-        self.parts.orders.give(Order::Settle(settled))?;
-        match timeout(SWAP_WITHIN, wait).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err("the inference thread has ended".into()),
-            Err(_) => Err("the inference thread does not finish its frame".into()),
-        }
+        self.parts.orders.ask(Order::Settle, SWAP_WITHIN, LATE).await
     }
 
     async fn switch_model(&mut self, name: &str) -> Answer {
@@ -256,8 +252,7 @@ impl Controller {
             self.unknown_models += 1;
             // Whoever sends garbage all night must not fill the journal.
             if self.unknown_models.is_power_of_two() {
-                let name = name.chars().take(64).collect::<String>();
-                tracing::warn!(model = name, cause, tries = self.unknown_models, "the model was not switched");
+                tracing::warn!(cause, tries = self.unknown_models, "the model was not switched");
             }
         }
         result.map(|()| json!({ "model": self.live.model.name }))
@@ -265,7 +260,7 @@ impl Controller {
 
     async fn try_switch_model(&mut self, name: &str) -> std::result::Result<(), String> {
         let Some(spec) = self.live.models.iter().find(|model| model.name == name).cloned() else {
-            let known: Vec<&str> = self.usable_models().collect();
+            let known: Vec<&str> = self.usable_models().map(|model| model.name.as_str()).collect();
             let name = name.chars().take(64).collect::<String>();
             return Err(format!("there is no model `{name}`; there is {}", known.join(", ")));
         };
@@ -293,14 +288,10 @@ impl Controller {
 
     async fn swap(&mut self, labeller: Labeller, spec: ModelSpec) -> std::result::Result<(), String> {
         let info = ModelInfo::of(labeller.model());
-        let (back, old) = oneshot::channel();
-        self.parts.orders.give(Order::Labeller(Box::new(labeller), back))?;
-        match timeout(SWAP_WITHIN, old).await {
-            // To free a hundred megabytes takes milliseconds, which nobody here has.
-            Ok(Ok(old)) => drop(spawn_blocking(move || drop(old))),
-            Ok(Err(_)) => return Err("the inference thread has ended".into()),
-            Err(_) => return Err("the inference thread does not finish its frame".into()),
-        }
+        let swap = |back| Order::Labeller(Box::new(labeller), back);
+        let old = self.parts.orders.ask(swap, SWAP_WITHIN, LATE).await?;
+        // To free a hundred megabytes takes milliseconds, which nobody here has.
+        drop(spawn_blocking(move || drop(old)));
         tracing::info!(model = %info.id.name, precision = %info.id.precision, "labelling with another model");
         (self.model, self.live.model) = (info, spec);
         Ok(())
@@ -338,7 +329,7 @@ impl Controller {
             let _ = reply.send(Err("another comparison is under way".into()));
             return;
         }
-        let models: Vec<ModelSpec> = self.live.models.iter().filter(|model| model.path.is_file()).cloned().collect();
+        let models: Vec<ModelSpec> = self.usable_models().cloned().collect();
         let (rotation, rules, orders) = (self.live.camera.rotation, self.live.labels, self.parts.orders.clone());
         self.comparison = Some(tokio::spawn(async move {
             let answer = match pictures::shot(&orders, SHOT_WITHIN).await {
@@ -353,9 +344,8 @@ impl Controller {
         }));
     }
 
-    fn tell_health(&mut self) -> Arc<crate::telemetry::health::Health> {
-        let broker = self.broker.as_ref().map(mqtt::Presence::counters);
-        let health = Arc::new(self.parts.monitor.look(broker));
+    fn tell_health(&mut self) -> Arc<Health> {
+        let health = Arc::new(self.health());
         self.parts.hub.publish(&Event::Health(health.clone()));
         health
     }
@@ -368,9 +358,9 @@ impl Controller {
         }));
     }
 
-    /// The names of the models whose file is there.
-    fn usable_models(&self) -> impl Iterator<Item = &str> {
-        self.live.models.iter().filter(|model| model.path.is_file()).map(|model| model.name.as_str())
+    /// The models whose file is there.
+    fn usable_models(&self) -> impl Iterator<Item = &ModelSpec> {
+        self.live.models.iter().filter(|model| model.path.is_file())
     }
 
     /// Connects to the broker that the configuration names, if it names one.
@@ -380,7 +370,7 @@ impl Controller {
             id: self.live.device.id.clone(),
             name: self.live.device.name.clone(),
             board: self.parts.monitor.board.model(),
-            models: self.usable_models().map(str::to_owned).collect(),
+            models: self.usable_models().map(|model| model.name.clone()).collect(),
             heartbeat: heartbeat(&self.live),
             pictures: self.live.publish_image,
             temperature: self.parts.monitor.board.temperature().is_some(),
@@ -391,6 +381,8 @@ impl Controller {
 
     /// Pictures are published only while the camera is looked through and somebody wishes for them.
     fn watch_for_pictures(&mut self) {
+        // First the old one, which takes its sink away by name.
+        self.pictures = None;
         let wanted = self.enabled && self.live.publish_image && self.broker.is_some();
         self.pictures = wanted.then(|| pictures::Pictures::start(self.parts.orders.clone(), &self.parts.hub));
     }

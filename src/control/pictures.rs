@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use crate::infer::worker::{Order, Orders, Shot};
 use crate::label::Event;
@@ -79,11 +79,6 @@ pub async fn take(orders: &Orders, hub: &Hub, patience: Duration) -> Result<usiz
 /// # Errors
 /// Why there is none.
 pub async fn shot(orders: &Orders, patience: Duration) -> Result<Shot, String> {
-    let (to, shot) = oneshot::channel();
-    orders.give(Order::Shot(to))?;
-    match timeout(patience, shot).await {
-        Ok(Ok(shot)) => Ok(shot),
-        Ok(Err(_)) => Err("the inference thread has ended".into()),
-        Err(_) => Err(format!("no frame was labelled within {} s", patience.as_secs())),
-    }
+    let late = format!("no frame was labelled within {} s", patience.as_secs());
+    orders.ask(Order::Shot, patience, &late).await
 }

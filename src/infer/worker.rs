@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::{Model, ModelError};
 use crate::clock::Clock;
@@ -153,6 +154,25 @@ impl Orders {
         self.sender.try_send(order).map_err(|_| "the inference thread does not take orders")?;
         self.slot.nudge();
         Ok(())
+    }
+
+    /// Gives the order that `order` makes of where its answer goes, and waits for that.
+    ///
+    /// # Errors
+    /// As [`Self::give`], or that the worker has ended; `late` when there is no answer within `patience`.
+    pub async fn ask<T>(
+        &self,
+        order: impl FnOnce(oneshot::Sender<T>) -> Order,
+        patience: Duration,
+        late: &str,
+    ) -> Result<T, String> {
+        let (to, answer) = oneshot::channel();
+        self.give(order(to))?;
+        match timeout(patience, answer).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(_)) => Err("the inference thread has ended".into()),
+            Err(_) => Err(late.to_owned()),
+        }
     }
 }
 

@@ -248,6 +248,11 @@ impl InfoPayload {
     }
 }
 
+/// Classes with their probabilities, as in every payload.
+pub fn ranking_json(top: &[Ranked]) -> Value {
+    serde_json::to_value(top.iter().map(ranked).collect::<Vec<_>>()).unwrap_or_default()
+}
+
 /// What the camera's driver agreed to, as a part of `info`.
 pub fn camera_json(camera: &Negotiated) -> Value {
     let Negotiated { format, width, height, fps } = camera;
@@ -388,7 +393,8 @@ fn time(ts: Timestamp) -> String {
     ts.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }
 
-fn rounded(value: f64, digits: i32) -> f64 {
+/// To so many digits behind the point.
+pub fn rounded(value: f64, digits: i32) -> f64 {
     let factor = 10f64.powi(digits);
     (value * factor).round() / factor
 }

@@ -430,7 +430,6 @@ fn a_restart_keeps_the_process_and_says_goodbye_and_hello() {
 fn home_assistant_is_told_again_after_it_has_started() {
     let mut bench = Bench::start("");
     bench.publish("homeassistant/status", "online", &[]);
-    std::thread::sleep(Duration::from_millis(100));
     bench.heard.next("homeassistant/device/test/config");
     bench.until("/test/model/state", "efficientnet-lite0");
 }

@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
-use tokio::sync::watch;
 
 use super::outbox::{Delivery, Outbox, Tally};
 
@@ -31,12 +30,11 @@ pub struct Counters {
 pub struct Monitor {
     outbox: Arc<Outbox>,
     counters: Arc<Mutex<Counters>>,
-    sessions: watch::Sender<u64>,
 }
 
 impl Monitor {
     pub(super) fn new(outbox: Arc<Outbox>) -> Self {
-        Self { outbox, counters: Arc::default(), sessions: watch::Sender::new(0) }
+        Self { outbox, counters: Arc::default() }
     }
 
     pub fn counters(&self) -> Counters {
@@ -44,19 +42,10 @@ impl Monitor {
         Counters { dropped: self.outbox.dropped(), waiting: self.outbox.waiting(), ..counters }
     }
 
-    /// Changes whenever a session has begun; the value is their number.
-    pub fn sessions(&self) -> watch::Receiver<u64> {
-        self.sessions.subscribe()
-    }
-
     pub(super) fn began(&self) {
-        let connects = {
-            let mut counters = self.lock();
-            counters.connected = true;
-            counters.connects += 1;
-            counters.connects
-        };
-        self.sessions.send_replace(connects);
+        let mut counters = self.lock();
+        counters.connected = true;
+        counters.connects += 1;
     }
 
     pub(super) fn failed(&self) {

@@ -100,10 +100,7 @@ impl Presence {
     /// Says goodbye.
     pub async fn stop(self, deadline: Instant) {
         self.attention.abort();
-        self.shutdown.trigger();
-        if timeout_at(deadline, self.connection).await.is_err() {
-            tracing::warn!("the broker's connection did not end in time");
-        }
+        end(&self.shutdown, self.connection, deadline).await;
     }
 
     /// Says goodbye before another presence follows, and takes away what that one will not keep up to date. What a request
@@ -123,11 +120,8 @@ impl Presence {
                 self.outbox.push(retained(&topic, Vec::new()));
             }
         }
-        self.shutdown.trigger();
         let counters = self.counters();
-        if timeout_at(Instant::now() + LEAVE_WITHIN, self.connection).await.is_err() {
-            tracing::warn!("the broker's connection did not end in time");
-        }
+        end(&self.shutdown, self.connection, Instant::now() + LEAVE_WITHIN).await;
         if same_topics {
             // What was dropped is counted by the outbox itself, which lives on.
             let counters = Broker { dropped_events: 0, dropped_others: 0, ..counters };
@@ -138,5 +132,12 @@ impl Presence {
             tracing::warn!(undelivered, "messages for the old topics were not delivered");
         }
         Heritage { outbox: None, counters }
+    }
+}
+
+async fn end(shutdown: &Shutdown, connection: JoinHandle<()>, deadline: Instant) {
+    shutdown.trigger();
+    if timeout_at(deadline, connection).await.is_err() {
+        tracing::warn!("the broker's connection did not end in time");
     }
 }

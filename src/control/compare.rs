@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::config::typed::{LabelRules, Rotation};
+use crate::config::typed::LabelRules;
 use crate::frame::{Encoding, Frame, RawFormat};
 use crate::infer::Model;
-use crate::infer::worker::Labeller;
+use crate::infer::labeller::Labeller;
 use crate::models::spec::ModelSpec;
+use crate::preprocess::View;
 use crate::preprocess::decode::RgbImage;
 use crate::sinks::{ranking_json, rounded};
 
@@ -20,24 +21,24 @@ const TIME_A_MODEL: Duration = Duration::from_secs(5);
 
 /// Loads one model after another, labels the picture with each and says what came of it and how long it took. The daemon
 /// labels meanwhile, so these times are those of a busy device.
-pub fn side_by_side(models: &[ModelSpec], picture: RgbImage, rotation: Rotation, rules: LabelRules) -> Value {
+pub fn side_by_side(models: &[ModelSpec], picture: RgbImage, view: View, rules: &LabelRules) -> Value {
     let (width, height) = (picture.width as u32, picture.height as u32);
     let encoding = Encoding::Raw { format: RawFormat::Rgb, width, height };
     let frame = Frame::from_bytes(encoding, picture.pixels);
     let models: Vec<Value> = models
         .iter()
         .map(|spec| {
-            measure(spec, &frame, rotation, rules).unwrap_or_else(|cause| json!({ "name": spec.name, "error": cause }))
+            measure(spec, &frame, view, rules).unwrap_or_else(|cause| json!({ "name": spec.name, "error": cause }))
         })
         .collect();
     json!({ "width": width, "height": height, "models": models })
 }
 
-fn measure(spec: &ModelSpec, frame: &Frame, rotation: Rotation, rules: LabelRules) -> Result<Value, String> {
+fn measure(spec: &ModelSpec, frame: &Frame, view: View, rules: &LabelRules) -> Result<Value, String> {
     let start = Instant::now();
     let model = Model::load(spec).map_err(|cause| cause.to_string())?;
     let load_ms = rounded(start.elapsed().as_secs_f64() * 1000.0, 3);
-    let mut labeller = Labeller::new(model, rotation, rules);
+    let mut labeller = Labeller::new(model, view, rules);
     let mut answer = labeller.label(frame).map_err(|cause| cause.to_string())?;
     let (mut times, start) = (Vec::with_capacity(RUNS), Instant::now());
     while times.is_empty() || (times.len() < RUNS && start.elapsed() < TIME_A_MODEL) {

@@ -6,6 +6,7 @@ mod compare;
 mod info;
 mod pictures;
 mod reload;
+mod second;
 mod watch;
 
 use std::sync::Arc;
@@ -20,9 +21,12 @@ use crate::clock::Clock;
 use crate::config::{Config, Sources};
 use crate::error::{Error, Result};
 use crate::infer::Model;
-use crate::infer::worker::{Labeller, Order, Orders};
+use crate::infer::labeller::Labeller;
+use crate::infer::orders::{Order, Orders, Rules};
+use crate::infer::uploads::Uploads;
 use crate::label::{Event, Settings};
 use crate::models::spec::ModelSpec;
+use crate::preprocess::View;
 use crate::sinks::mqtt::discovery::Device;
 use crate::sinks::{Hub, health_json, mqtt};
 use crate::telemetry::health::{Health, Monitor};
@@ -60,6 +64,23 @@ pub fn stale_after(config: &Config) -> Duration {
     config.camera.frame_timeout.saturating_mul(STALE_TIMEOUTS)
 }
 
+/// How the camera's frames are looked at.
+pub fn view_of(config: &Config) -> View {
+    View { rotation: config.camera.rotation, region: config.region }
+}
+
+/// How the camera's frames are judged.
+pub fn rules_of(config: &Config) -> Rules {
+    Rules {
+        labels: config.labels.clone(),
+        policy: config.accurate.disagreement,
+        gate: config.gate,
+        ask: (&config.accurate).into(),
+        heartbeat: heartbeat(config),
+        stale_after: stale_after(config),
+    }
+}
+
 /// Why the controller has ended.
 pub enum Ending {
     /// A new process image is to take over.
@@ -72,6 +93,7 @@ pub enum Ending {
 pub struct Parts {
     pub camera: Camera,
     pub orders: Orders,
+    pub uploads: Uploads,
     pub monitor: Monitor,
     pub hub: Hub,
     pub clock: Arc<dyn Clock>,
@@ -99,6 +121,8 @@ pub struct Controller {
     requests: mpsc::Receiver<Request>,
     broker: Option<mqtt::Presence>,
     pictures: Option<pictures::Pictures>,
+    /// The accurate model, while it is in use.
+    second: Option<second::Second>,
     /// One at a time: it takes a core and the memory of a model.
     comparison: Option<JoinHandle<()>>,
     unknown_models: u64,
@@ -124,6 +148,7 @@ impl Controller {
             requests,
             broker: None,
             pictures: None,
+            second: None,
             comparison: None,
             unknown_models: 0,
         }
@@ -158,6 +183,9 @@ impl Controller {
 
     /// Attends to wishes until one of them ends the daemon.
     pub async fn run(&mut self) -> Ending {
+        if self.live.accurate.enabled {
+            self.begin_second().await;
+        }
         let mut watch = FileWatch::new(&self.sources.path);
         let mut health = interval_at(Instant::now() + FIRST_HEALTH, HEALTH_EVERY);
         health.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -197,10 +225,15 @@ impl Controller {
             Command::Enable(enabled) => (self.enable(enabled).await?, None),
             Command::Model(name) => (self.switch_model(&name).await, None),
             Command::Threshold(threshold) => (self.set_threshold(threshold).await, None),
+            Command::Accurate(enabled) => (self.set_accurate(enabled).await, None),
             Command::Reload => (self.reload().await?, None),
             Command::Snapshot => (self.snapshot().await, None),
             Command::Health => (Ok(health_json(&self.tell_health())), None),
             Command::Restart => (Ok(json!({})), Some(Ending::Restart)),
+            Command::SecondOpinion => {
+                self.second_opinion(reply);
+                return Ok(None);
+            }
             Command::Compare => {
                 self.compare(reply);
                 return Ok(None);
@@ -278,8 +311,8 @@ impl Controller {
     }
 
     async fn load(&self, spec: ModelSpec, config: &Config) -> std::result::Result<Labeller, String> {
-        let (rotation, rules, name) = (config.camera.rotation, config.labels, spec.name.clone());
-        let load = move || Model::load(&spec).map(|model| Labeller::new(model, rotation, rules));
+        let (view, rules, name) = (view_of(config), config.labels.clone(), spec.name.clone());
+        let load = move || Model::load(&spec).map(|model| Labeller::new(model, view, &rules));
         match spawn_blocking(load).await {
             Ok(loaded) => loaded.map_err(|cause| format!("model `{name}`: {cause}")),
             Err(_) => Err(format!("model `{name}`: loading it panicked")),
@@ -287,11 +320,12 @@ impl Controller {
     }
 
     async fn swap(&mut self, labeller: Labeller, spec: ModelSpec) -> std::result::Result<(), String> {
-        let info = ModelInfo::of(labeller.model());
+        let (info, input) = (ModelInfo::of(labeller.model()), labeller.model().input.clone());
         let swap = |back| Order::Labeller(Box::new(labeller), back);
         let old = self.parts.orders.ask(swap, SWAP_WITHIN, LATE).await?;
         // To free a hundred megabytes takes milliseconds, which nobody here has.
         drop(spawn_blocking(move || drop(old)));
+        self.parts.uploads.set_fast(info.id.clone(), input);
         tracing::info!(model = %info.id.name, precision = %info.id.precision, "labelling with another model");
         (self.model, self.live.model) = (info, spec);
         Ok(())
@@ -309,10 +343,10 @@ impl Controller {
 
     /// When this returns, no frame is judged by the old ones any more.
     async fn tell_rules(&self) -> std::result::Result<(), String> {
-        let rules = self.live.labels;
-        let (heartbeat, stale_after) = (heartbeat(&self.live), stale_after(&self.live));
-        self.parts.orders.give(Order::Rules { rules, heartbeat, stale_after })?;
-        self.settle().await
+        self.parts.orders.give(Order::Rules(Box::new(rules_of(&self.live))))?;
+        self.settle().await?;
+        self.parts.uploads.forget(self.live.cache_entries);
+        Ok(())
     }
 
     async fn snapshot(&mut self) -> Answer {
@@ -330,11 +364,11 @@ impl Controller {
             return;
         }
         let models: Vec<ModelSpec> = self.usable_models().cloned().collect();
-        let (rotation, rules, orders) = (self.live.camera.rotation, self.live.labels, self.parts.orders.clone());
+        let (view, rules, orders) = (view_of(&self.live), self.live.labels.clone(), self.parts.orders.clone());
         self.comparison = Some(tokio::spawn(async move {
             let answer = match pictures::shot(&orders, SHOT_WITHIN).await {
                 Ok(shot) => {
-                    let measure = move || compare::side_by_side(&models, shot.picture, rotation, rules);
+                    let measure = move || compare::side_by_side(&models, shot.picture, view, &rules);
                     spawn_blocking(measure).await.map_err(|_| "comparing the models panicked".to_owned())
                 }
                 Err(cause) => Err(cause),
@@ -355,6 +389,7 @@ impl Controller {
             enabled: self.enabled,
             model: self.live.model.name.clone(),
             threshold: self.live.labels.unknown_below,
+            accurate: self.accurate_is_there().then_some(self.second.is_some()),
         }));
     }
 
@@ -373,6 +408,7 @@ impl Controller {
             models: self.usable_models().map(|model| model.name.clone()).collect(),
             heartbeat: heartbeat(&self.live),
             pictures: self.live.publish_image,
+            accurate: self.accurate_is_there(),
             temperature: self.parts.monitor.board.temperature().is_some(),
         };
         self.broker = mqtt::Presence::start(&self.live, &device, &self.commands, hub, &self.parts.clock, heritage);

@@ -122,17 +122,24 @@ impl Checker<'_, '_> {
             self.complain(&["model", "active"], "names no model", format!("found `{name}`"), Some(hint));
             return models.first().cloned().unwrap_or_else(|| catalog::all()[0].spec(Path::new("")));
         };
-        if !model.path.as_os_str().is_empty() && !model.path.is_file() {
-            let hint = match catalog::find(name).and_then(|entry| entry.url.as_ref()) {
-                Some(url) => format!("download {url} and set `path` in [models.{name}]"),
-                None => format!("set `path` in [models.{name}] to its ONNX file, or `directory` in [model]"),
-            };
-            let place: Vec<&str> = match self.raw.models.get(name).and_then(|file| file.path.as_ref()) {
-                Some(_) => vec!["models", name, "path"],
-                None => vec!["model", "active"],
-            };
-            self.complain(&place, "has no file", format!("found no `{}`", model.path.display()), Some(hint));
-        }
+        self.has_file(&["model", "active"], model);
         model.clone()
+    }
+
+    /// Complains where the model was chosen, or where its file is named, unless that file exists.
+    pub(super) fn has_file(&mut self, chosen: &[&str], model: &ModelSpec) {
+        if model.path.as_os_str().is_empty() || model.path.is_file() {
+            return;
+        }
+        let name = &model.name;
+        let hint = match catalog::find(name).and_then(|entry| entry.url.as_ref()) {
+            Some(url) => format!("download {url} and set `path` in [models.{name}]"),
+            None => format!("set `path` in [models.{name}] to its ONNX file, or `directory` in [model]"),
+        };
+        let place: Vec<&str> = match self.raw.models.get(name).and_then(|file| file.path.as_ref()) {
+            Some(_) => vec!["models", name, "path"],
+            None => chosen.to_vec(),
+        };
+        self.complain(&place, "has no file", format!("found no `{}`", model.path.display()), Some(hint));
     }
 }

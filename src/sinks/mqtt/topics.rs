@@ -8,6 +8,7 @@ pub struct Topics {
     pub info: String,
     pub state: String,
     pub classification: String,
+    pub accurate: String,
     pub event: String,
     pub health: String,
     pub camera_status: String,
@@ -20,16 +21,18 @@ pub enum Key {
     Enabled,
     Model,
     Threshold,
+    Accurate,
 }
 
 impl Key {
-    pub const ALL: [Self; 3] = [Self::Enabled, Self::Model, Self::Threshold];
+    pub const ALL: [Self; 4] = [Self::Enabled, Self::Model, Self::Threshold, Self::Accurate];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Enabled => "enabled",
             Self::Model => "model",
             Self::Threshold => "threshold",
+            Self::Accurate => "accurate",
         }
     }
 }
@@ -43,6 +46,7 @@ impl Topics {
             info: topic("info"),
             state: topic("state"),
             classification: topic("classification"),
+            accurate: topic("accurate"),
             event: topic("event"),
             health: topic("health"),
             camera_status: topic("camera/status"),
@@ -59,7 +63,7 @@ impl Topics {
 
     /// Every topic of the device that is written, but for pictures and answers to requests.
     pub fn written(&self) -> impl Iterator<Item = String> {
-        self.retained().chain([self.classification.clone(), self.event.clone()])
+        self.retained().chain([self.classification.clone(), self.accurate.clone(), self.event.clone()])
     }
 
     /// The filter for all that the device reads and writes.

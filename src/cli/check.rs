@@ -34,13 +34,12 @@ pub fn run(options: &Options, streams: &mut Streams) -> Result<()> {
 fn verify(options: &Options) -> Result<String> {
     let config = Sources::read(&options.file.path)?.load()?;
     let model = Model::load(&config.model).map_err(|cause| Error::Model { name: config.model.name.clone(), cause })?;
+    let mut models = format!("model {} ({})", model.id.name, model.id.precision);
+    if config.accurate.enabled {
+        let spec = &config.accurate.model;
+        let second = Model::load(spec).map_err(|cause| Error::Model { name: spec.name.clone(), cause })?;
+        models.push_str(&format!(" and {} ({})", second.id.name, second.id.precision));
+    }
     let broker = config.mqtt.as_ref().map_or("no broker".to_owned(), |mqtt| mqtt.broker.to_string());
-    Ok(
-        format!(
-            "{} is fine: model {} ({}), {broker}\n",
-            options.file.path.display(),
-            model.id.name,
-            model.id.precision,
-        ),
-    )
+    Ok(format!("{} is fine: {models}, {broker}\n", options.file.path.display(),))
 }

@@ -209,7 +209,6 @@ fn of_a_minute_s_flicker_only_the_real_change_remains() {
     };
     let window = LabelRules { smoothing: Smoothing::Window { frames: 10 }, ..smoothed.clone() };
     let counts = [&raw, &in_a_row].map(|rules| changes_of_flicker(rules).len());
-    println!("changes: raw {}, 3 in a row {}", counts[0], counts[1]);
     assert!(counts[0] > 200 && counts[1] < counts[0] / 10, "{counts:?}");
     assert_eq!(changes_of_flicker(&smoothed), ["cat", "dog"]);
     assert_eq!(changes_of_flicker(&window), ["cat", "dog"]);

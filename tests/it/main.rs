@@ -8,6 +8,7 @@
     reason = "a test says what is wrong by panicking"
 )]
 
+mod accurate;
 mod bundle;
 mod cli;
 mod command_source;
@@ -21,6 +22,8 @@ mod native;
 mod onnx;
 mod payloads;
 mod preprocess;
+mod seeing;
 mod service;
 mod shared;
 mod support;
+mod uploads;

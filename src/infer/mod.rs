@@ -3,6 +3,7 @@
 mod load;
 mod native;
 mod onnx;
+pub mod precision;
 mod tract;
 pub mod worker;
 
@@ -30,6 +31,8 @@ pub trait Classifier: Send {
 pub enum ModelError {
     #[error("cannot read `{path}`: {cause}")]
     Unreadable { path: String, cause: String },
+    #[error("`{path}` is not there; `glimpsed models fetch {name}` downloads it")]
+    NotFetched { path: String, name: String },
     #[error("`{path}` is not the file that was meant: its sha256 is {found}, not {expected}; fetch it again")]
     WrongHash { path: String, expected: String, found: String },
     #[error("`{path}` is not an ONNX model: {cause}")]
@@ -46,7 +49,9 @@ pub enum ModelError {
         "has {classes} classes, but `{labels}` has {found} labels; they must match (or the model have one more, a background class)"
     )]
     LabelCount { classes: usize, labels: String, found: usize },
-    #[error("does not say how its input is scaled; set `mean` and `std` in [models.{name}]")]
+    #[error(
+        "does not say how its input is scaled; set `family` in [models.{name}] (\"imagenet\" for what PyTorch's libraries trained, \"inception\" for TensorFlow's MobileNets), or `mean` and `std`"
+    )]
     UnknownScaling { name: String },
     #[error(
         "gives numbers that add up to {sum}, which are no probabilities; leave `scores` out or set it to \"logits\""
@@ -157,6 +162,15 @@ pub fn inspect(spec: &ModelSpec) -> Result<Inspection, ModelError> {
     let (_, mut inspection) = load::load(spec)?;
     inspection.background_class = inspection.classes == 1001 && spec.labels == LabelSource::ImageNet;
     Ok(inspection)
+}
+
+/// The names of its classes, without the model.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn labels(spec: &ModelSpec) -> Result<Vec<Arc<str>>, ModelError> {
+    let (labels, _) = read_labels(&spec.labels)?;
+    Ok((0..labels.len()).filter_map(|class| labels.get(class).cloned()).collect())
 }
 
 fn read_labels(source: &LabelSource) -> Result<(Labels, String), ModelError> {

@@ -159,7 +159,12 @@ mod tests {
         let (mut service, mut outlook) = service(&Pulse::default());
         assert_eq!(service.words(SECOND, false), [Word::Alive], "nothing is known yet");
         outlook.publish(&Event::Camera(CameraState::Online));
-        outlook.publish(&Event::Settings(Settings { enabled: true, model: "m".into(), threshold: 0.2 }));
+        outlook.publish(&Event::Settings(Settings {
+            enabled: true,
+            model: "m".into(),
+            precision: Default::default(),
+            threshold: 0.2,
+        }));
         outlook.publish(&Event::Changed { now: stable(Some("cat")), before: None });
         assert_eq!(service.words(SECOND, true), [Word::Status("m: cat".into()), Word::Ready]);
         assert_eq!(service.words(SECOND, true), []);

@@ -11,6 +11,7 @@
 mod bundle;
 mod cli;
 mod command_source;
+mod compare;
 mod config;
 mod control;
 mod daemon;
@@ -20,6 +21,7 @@ mod mqtt;
 mod native;
 mod onnx;
 mod payloads;
+mod precision;
 mod preprocess;
 mod service;
 mod shared;

@@ -7,6 +7,8 @@ mod models;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::broker_url::BrokerUrl;
 use super::diagnostics::{Problem, Problems};
 use super::document::Document;
@@ -26,7 +28,10 @@ pub struct Config {
     pub model: ModelSpec,
     /// Every model with a name: the catalogue's and the file's own.
     pub models: Vec<ModelSpec>,
-    pub model_directory: PathBuf,
+    /// Where catalogue models are looked for, first to last.
+    pub model_directories: Vec<PathBuf>,
+    /// Whether a model's own file labels or its quantised one.
+    pub precision: raw::PrecisionChoice,
     pub labels: LabelRules,
     pub mqtt: Option<Mqtt>,
     /// The discovery prefix, if Home Assistant is to find the device.
@@ -75,7 +80,7 @@ pub enum CameraSource {
 }
 
 /// Clockwise.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Rotation {
     None,
     Quarter,
@@ -117,11 +122,9 @@ pub struct Log {
 pub fn check(raw: &Raw, document: &Document<'_>, base: &Path, problems: &mut Problems) -> Config {
     let mut checker = Checker { raw, document, base, problems };
     let device = checker.device();
-    let model_directory = match &raw.model.directory {
-        Some(directory) => resolve(base, directory),
-        None => catalog::default_directory(),
-    };
-    let models = checker.models(&model_directory);
+    let configured = raw.model.directory.as_ref().map(|directory| resolve(base, directory));
+    let model_directories = catalog::search_path(configured);
+    let models = checker.models(&model_directories);
     Config {
         camera: checker.camera(),
         model: checker.active_model(&models),
@@ -133,7 +136,8 @@ pub fn check(raw: &Raw, document: &Document<'_>, base: &Path, problems: &mut Pro
         log: Log { level: raw.log.level, format: raw.log.format },
         device,
         models,
-        model_directory,
+        model_directories,
+        precision: raw.model.precision,
     }
 }
 

@@ -95,6 +95,7 @@ impl MqttSink {
             let value = match key {
                 Key::Enabled => if settings.enabled { "ON" } else { "OFF" }.to_owned(),
                 Key::Model => settings.model.clone(),
+                Key::Precision => settings.precision.name().to_owned(),
                 Key::Threshold => settings.threshold.to_string(),
             };
             self.retain(&self.topics.setting(key), value);
@@ -113,6 +114,8 @@ impl Sink for MqttSink {
                 };
                 self.retain(&self.topics.camera_status, state);
             }
+            // Whoever asked over MQTT gets the report as the answer.
+            Event::Comparing(_) => {}
             Event::Negotiated(camera) => {
                 self.camera = camera.as_ref().map(camera_json);
                 self.tell_info();
@@ -146,6 +149,7 @@ fn retained(topic: &str, payload: impl Into<Vec<u8>>) -> Message {
 mod tests {
     use super::*;
     use crate::clock::ManualClock;
+    use crate::config::raw::PrecisionChoice;
     use crate::label::tests_support::{frame, stable};
     use serde_json::json;
 
@@ -217,7 +221,12 @@ mod tests {
     #[test]
     fn settings_are_shown_as_they_are_set() {
         let mut sent = Sent::new(Duration::ZERO);
-        let settings = Settings { enabled: false, model: "mobilenet-v2".into(), threshold: 0.35 };
+        let settings = Settings {
+            enabled: false,
+            model: "mobilenet-v2".into(),
+            precision: PrecisionChoice::Auto,
+            threshold: 0.35,
+        };
         sent.sink.publish(&Event::Settings(settings));
         let retained = |topic: &str, payload: &str| (topic.to_owned(), payload.to_owned(), true);
         assert_eq!(
@@ -225,6 +234,7 @@ mod tests {
             [
                 retained("enabled/state", "OFF"),
                 retained("model/state", "mobilenet-v2"),
+                retained("precision/state", "auto"),
                 retained("threshold/state", "0.35")
             ]
         );

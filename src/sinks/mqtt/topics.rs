@@ -19,16 +19,18 @@ pub struct Topics {
 pub enum Key {
     Enabled,
     Model,
+    Precision,
     Threshold,
 }
 
 impl Key {
-    pub const ALL: [Self; 3] = [Self::Enabled, Self::Model, Self::Threshold];
+    pub const ALL: [Self; 4] = [Self::Enabled, Self::Model, Self::Precision, Self::Threshold];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Enabled => "enabled",
             Self::Model => "model",
+            Self::Precision => "precision",
             Self::Threshold => "threshold",
         }
     }

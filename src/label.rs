@@ -30,6 +30,11 @@ impl Labels {
     pub fn get(&self, class: usize) -> Option<&Arc<str>> {
         self.0.get(class)
     }
+
+    /// In class order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.0.iter()
+    }
 }
 
 /// One class with its probability.
@@ -55,6 +60,8 @@ pub enum Status {
     Known,
     /// No class is likely enough.
     Unknown,
+    /// There is not enough light to see anything.
+    TooDark,
     /// No frame has come for a while, so nothing is known of now.
     Stale,
 }
@@ -78,8 +85,10 @@ pub struct Classification {
     pub ts: Timestamp,
     pub model: Arc<ModelId>,
     pub status: Status,
-    /// Most likely first.
+    /// Most likely first; none when no model has looked at it.
     pub top: Vec<Ranked>,
+    /// The answer is that of an earlier frame, which showed the same.
+    pub cached: bool,
     pub timing: Timing,
     /// The file a replayed frame comes from.
     pub origin: Option<Arc<str>>,
@@ -90,8 +99,36 @@ impl Classification {
     pub fn label(&self) -> Option<&Ranked> {
         match self.status {
             Status::Known => self.top.first(),
-            Status::Unknown | Status::Stale => None,
+            Status::Unknown | Status::TooDark | Status::Stale => None,
         }
+    }
+}
+
+/// Why the accurate model was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// It was time.
+    Interval,
+    /// The fast model was unsure.
+    Unsure,
+    /// Somebody wanted to know.
+    Asked,
+}
+
+/// What both models say of the same frame.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SecondOpinion {
+    pub accurate: Classification,
+    pub fast: Classification,
+    /// The labels of the two, by this frame alone and after groups are put together; `None`: unknown.
+    pub accurate_label: Option<Arc<str>>,
+    pub fast_label: Option<Arc<str>>,
+    pub reason: Reason,
+}
+
+impl SecondOpinion {
+    pub fn agree(&self) -> bool {
+        self.accurate_label == self.fast_label
     }
 }
 
@@ -140,6 +177,8 @@ pub struct Settings {
     pub precision: PrecisionChoice,
     /// Below this confidence (0..1) the answer is "unknown".
     pub threshold: f32,
+    /// Whether a second model is asked now and then; `None` where its file is missing.
+    pub accurate: Option<bool>,
 }
 
 /// What is published.
@@ -151,6 +190,8 @@ pub enum Event {
     Negotiated(Option<Negotiated>),
     /// A frame was labelled.
     Classified(Classification),
+    /// The accurate model has looked at a frame too.
+    SecondOpinion(Arc<SecondOpinion>),
     /// Another label holds now than `before`, which is `None` when there was none or none was known.
     Changed { now: Stable, before: Option<Arc<str>> },
     /// The same label still holds.
@@ -192,7 +233,7 @@ impl Event {
     pub fn lasting(&self) -> Option<(Subject, Self)> {
         let subject = match self {
             Self::Changed { now, .. } => return Some((Subject::State, Self::Heartbeat(now.clone()))),
-            Self::Classified(_) | Self::Picture(_) => return None,
+            Self::Classified(_) | Self::SecondOpinion(_) | Self::Picture(_) => return None,
             Self::Camera(_) => Subject::Camera,
             Self::Negotiated(_) => Subject::Negotiated,
             Self::Heartbeat(_) => Subject::State,
@@ -253,6 +294,7 @@ pub mod tests_support {
             model: Arc::new(model),
             status: if label.is_some() { Status::Known } else { Status::Unknown },
             top,
+            cached: false,
             timing: Timing::default(),
             origin: None,
         }

@@ -17,12 +17,14 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Sources};
 use crate::control::camera::{Camera, Openers};
 use crate::control::command::Command;
-use crate::control::{Controller, Ending, ModelInfo, Parts, heartbeat, stale_after};
-use crate::decide::Decider;
+use crate::control::{Controller, Ending, ModelInfo, Parts, rules_of, view_of};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
+use crate::infer::labeller::Labeller;
+use crate::infer::orders::Orders;
 use crate::infer::precision;
-use crate::infer::worker::{self, Labeller, Orders, Worker};
+use crate::infer::uploads::Uploads;
+use crate::infer::worker::{self, Worker};
 use crate::pulse::Pulse;
 use crate::shutdown::Shutdown;
 use crate::sinks::Hub;
@@ -95,7 +97,7 @@ impl App {
             hub.attach("stdout", Box::new(sink));
             printer
         });
-        let labeller = Labeller::new(chosen.model, config.camera.rotation, config.labels);
+        let labeller = Labeller::new(chosen.model, view_of(&config), &config.labels);
         Ok(Self {
             sources,
             config,
@@ -156,21 +158,22 @@ impl App {
         self.hub.attach("service", Box::new(outlook.clone()));
         let service = Service::new(outlook, vec![camera.pulse.clone(), pulse.clone()]);
         let clock = self.clock.clone();
-        let worker = Worker {
+        let input = self.labeller.model().input.clone();
+        let uploads = Uploads::new(orders.clone(), self.info.id.clone(), input, self.config.cache_entries);
+        let worker = Worker::new(worker::Parts {
             slot: slot.clone(),
             clock: self.clock.clone(),
             shutdown: shutdown.clone(),
             labeller: Box::new(self.labeller),
-            decider: Decider::new(&self.config.labels, heartbeat(&self.config)),
+            rules: rules_of(&self.config),
             hub: self.hub.clone(),
             counters: labelled.clone(),
             orders: receiver,
             pulse,
-            stale_after: stale_after(&self.config),
-        };
+        });
         let captured = camera.counters.clone();
         let monitor = Monitor::new(self.clock.clone(), slot.clone(), captured.clone(), labelled.clone());
-        let parts = Parts { camera, orders, monitor, hub: self.hub.clone(), clock: self.clock };
+        let parts = Parts { camera, orders, uploads, monitor, hub: self.hub.clone(), clock: self.clock };
         let printer = self.printer.map(|printer| Thread::spawn("stdout", move || printer.run())).transpose()?;
         let inference = Thread::spawn("inference", move || worker.run())?;
         let mut controller = Controller::new(self.sources, self.config, self.info, parts, self.enabled);
@@ -235,6 +238,7 @@ impl Running {
         let camera = self.controller.stop_camera(threads_until).await;
         self.slot.close();
         let inference = self.inference.join(threads_until).await;
+        self.controller.stop_second(threads_until).await;
         self.controller.disconnect(start + STOP_WITHIN).await;
         self.hub.detach_all();
         if let Some(printer) = &mut self.printer {

@@ -13,12 +13,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{CHILD_COMMAND, Content, Picture};
 use crate::bounded;
-use crate::config::typed::{LabelRules, Rotation};
 use crate::frame::{Encoding, Frame, RawFormat};
 use crate::infer::Model;
-use crate::infer::worker::Labeller;
+use crate::infer::labeller::Labeller;
 use crate::models::inspect::Inspection;
 use crate::models::spec::ModelSpec;
+use crate::preprocess::View;
 
 /// What the process is told on its standard input: this as one line of JSON, then the pixels of the pictures that are not
 /// files.
@@ -35,15 +35,15 @@ pub struct Job {
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Sent {
     File(PathBuf),
-    /// Width, height, and how it is to be turned.
-    Rgb(u32, u32, Rotation),
+    /// Width, height, and what of it is to be looked at.
+    Rgb(u32, u32, View),
 }
 
 impl Sent {
     pub fn of(picture: &Picture) -> Self {
         match &picture.content {
             Content::File(path) => Self::File(path.clone()),
-            Content::Rgb(image, rotation) => Self::Rgb(image.width as u32, image.height as u32, *rotation),
+            Content::Rgb(image, view) => Self::Rgb(image.width as u32, image.height as u32, *view),
         }
     }
 }
@@ -141,19 +141,18 @@ fn work(
     let start = Instant::now();
     let model = Model::load(&job.spec).map_err(|cause| cause.to_string())?;
     let load_ms = start.elapsed().as_secs_f64() * 1000.0;
-    let rules = LabelRules { top_k: TOP_K, unknown_below: 0.0, consecutive: 1 };
-    let mut labeller = Labeller::new(model, Rotation::None, rules);
+    let mut labeller = Labeller::plain(model, View::default(), TOP_K);
     let measurement = measure(&mut labeller, load_ms, &job)?;
     if let Err(gone) = say(&Said::Timed(Box::new(measurement))) {
         return Ok(Err(gone));
     }
     for picture in &job.pictures {
-        let (frame, rotation) = match picture {
+        let (frame, view) = match picture {
             // A photograph says itself how it was held.
-            Sent::File(path) => (file(path), Rotation::None),
-            Sent::Rgb(.., rotation) => (sent.next().ok_or_else(|| "it was not sent".to_owned()), *rotation),
+            Sent::File(path) => (file(path), View::default()),
+            Sent::Rgb(.., view) => (sent.next().ok_or_else(|| "it was not sent".to_owned()), *view),
         };
-        labeller.set_rotation(rotation);
+        labeller.set_view(view);
         let top = frame.and_then(|frame| answer(&mut labeller, &frame));
         if let Err(gone) = say(&Said::Answer(Answer { top })) {
             return Ok(Err(gone));

@@ -18,8 +18,8 @@ use std::time::Duration;
 pub use child::serve;
 pub use report::{Progress, Report};
 
-use crate::config::typed::Rotation;
 use crate::models::spec::ModelSpec;
+use crate::preprocess::View;
 use crate::preprocess::decode::RgbImage;
 use child::{Child, Job, Measurement, Said, Sent};
 
@@ -39,8 +39,8 @@ pub struct Picture {
 #[derive(Debug, Clone)]
 pub enum Content {
     File(PathBuf),
-    /// And how it is to be turned.
-    Rgb(RgbImage, Rotation),
+    /// And what of it is to be looked at.
+    Rgb(RgbImage, View),
 }
 
 /// What is to be compared, and how thoroughly.

@@ -16,6 +16,10 @@ pub enum Command {
     Precision(PrecisionChoice),
     /// Below this confidence (0..1) the answer is "unknown".
     Threshold(f32),
+    /// Ask a second model now and then, or no longer.
+    Accurate(bool),
+    /// Ask it about the next frame.
+    SecondOpinion,
     /// Read the configuration again.
     Reload,
     /// End, and start again as a new process image.

@@ -9,11 +9,11 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use super::command::Answer;
 use super::pictures;
 use crate::compare::{self, Content, Picture, Plan, subjects};
-use crate::config::typed::Rotation;
-use crate::infer::worker::Orders;
+use crate::infer::orders::Orders;
 use crate::label::{Comparing, Event};
 use crate::models::catalog;
 use crate::models::spec::ModelSpec;
+use crate::preprocess::View;
 use crate::sinks::Hub;
 
 /// For a frame to be labelled.
@@ -29,7 +29,7 @@ pub fn start(
     models: Vec<ModelSpec>,
     reference: String,
     orders: Orders,
-    rotation: Rotation,
+    view: View,
     hub: Hub,
     reply: oneshot::Sender<Answer>,
 ) -> JoinHandle<()> {
@@ -44,7 +44,7 @@ pub fn start(
             });
             // First, because what is said of the first picture is in the report. Without one, the photographs will do.
             if let Some(shot) = picture {
-                let content = Content::Rgb(shot.picture, rotation);
+                let content = Content::Rgb(shot.picture, view);
                 pictures.insert(0, Picture { name: "the camera's picture".into(), content, labels: Vec::new() });
             }
             let plan = Plan {

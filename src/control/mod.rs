@@ -6,6 +6,7 @@ mod compare;
 mod info;
 mod pictures;
 mod reload;
+mod second;
 mod watch;
 
 use std::sync::Arc;
@@ -21,10 +22,13 @@ use crate::compare::subjects;
 use crate::config::raw::PrecisionChoice;
 use crate::config::{Config, Sources};
 use crate::error::{Error, Result};
+use crate::infer::labeller::Labeller;
+use crate::infer::orders::{Order, Orders, Rules};
 use crate::infer::precision;
-use crate::infer::worker::{Labeller, Order, Orders};
+use crate::infer::uploads::Uploads;
 use crate::label::{Event, Settings};
 use crate::models::spec::ModelSpec;
+use crate::preprocess::View;
 use crate::sinks::mqtt::discovery::Device;
 use crate::sinks::{Hub, health_json, mqtt};
 use crate::telemetry::health::{Health, Monitor};
@@ -62,6 +66,23 @@ pub fn stale_after(config: &Config) -> Duration {
     config.camera.frame_timeout.saturating_mul(STALE_TIMEOUTS)
 }
 
+/// How the camera's frames are looked at.
+pub fn view_of(config: &Config) -> View {
+    View { rotation: config.camera.rotation, region: config.region }
+}
+
+/// How the camera's frames are judged.
+pub fn rules_of(config: &Config) -> Rules {
+    Rules {
+        labels: config.labels.clone(),
+        policy: config.accurate.disagreement,
+        gate: config.gate,
+        ask: (&config.accurate).into(),
+        heartbeat: heartbeat(config),
+        stale_after: stale_after(config),
+    }
+}
+
 /// Why the controller has ended.
 pub enum Ending {
     /// A new process image is to take over.
@@ -77,6 +98,7 @@ type Loaded = (ModelInfo, Labeller);
 pub struct Parts {
     pub camera: Camera,
     pub orders: Orders,
+    pub uploads: Uploads,
     pub monitor: Monitor,
     pub hub: Hub,
     pub clock: Arc<dyn Clock>,
@@ -104,6 +126,8 @@ pub struct Controller {
     requests: mpsc::Receiver<Request>,
     broker: Option<mqtt::Presence>,
     pictures: Option<pictures::Pictures>,
+    /// The accurate model, while it is in use.
+    second: Option<second::Second>,
     /// One at a time: it takes a core and the memory of a model.
     comparison: Option<JoinHandle<()>>,
     unknown_models: u64,
@@ -129,6 +153,7 @@ impl Controller {
             requests,
             broker: None,
             pictures: None,
+            second: None,
             comparison: None,
             unknown_models: 0,
         }
@@ -163,6 +188,9 @@ impl Controller {
 
     /// Attends to wishes until one of them ends the daemon.
     pub async fn run(&mut self) -> Ending {
+        if self.live.accurate.enabled {
+            self.begin_second().await;
+        }
         let mut watch = FileWatch::new(&self.sources.path);
         let mut health = interval_at(Instant::now() + FIRST_HEALTH, HEALTH_EVERY);
         health.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -203,10 +231,15 @@ impl Controller {
             Command::Model(name) => (self.switch_model(&name).await, None),
             Command::Precision(wanted) => (self.set_precision(wanted).await, None),
             Command::Threshold(threshold) => (self.set_threshold(threshold).await, None),
+            Command::Accurate(enabled) => (self.set_accurate(enabled).await, None),
             Command::Reload => (self.reload().await?, None),
             Command::Snapshot => (self.snapshot().await, None),
             Command::Health => (Ok(health_json(&self.tell_health())), None),
             Command::Restart => (Ok(json!({})), Some(Ending::Restart)),
+            Command::SecondOpinion => {
+                self.second_opinion(reply);
+                return Ok(None);
+            }
             Command::Compare => {
                 self.compare(reply);
                 return Ok(None);
@@ -295,16 +328,20 @@ impl Controller {
 
     /// Loads the model beside the one in use and swaps them between two frames.
     async fn install(&mut self, spec: ModelSpec) -> std::result::Result<(), String> {
-        let loaded = self.load(spec.clone(), &self.live).await?;
+        let loaded = self.load(spec.clone(), self.live.precision, &self.live).await?;
         self.swap(loaded, spec).await
     }
 
-    async fn load(&self, spec: ModelSpec, config: &Config) -> std::result::Result<Loaded, String> {
-        let (rotation, rules, name) = (config.camera.rotation, config.labels, spec.name.clone());
-        let wanted = config.precision;
+    async fn load(
+        &self,
+        spec: ModelSpec,
+        wanted: PrecisionChoice,
+        config: &Config,
+    ) -> std::result::Result<Loaded, String> {
+        let (view, rules, name) = (view_of(config), config.labels.clone(), spec.name.clone());
         let load = move || {
             precision::load(&spec, wanted)
-                .map(|chosen| (ModelInfo::of(&chosen), Labeller::new(chosen.model, rotation, rules)))
+                .map(|chosen| (ModelInfo::of(&chosen), Labeller::new(chosen.model, view, &rules)))
         };
         match spawn_blocking(load).await {
             Ok(loaded) => loaded.map_err(|cause| format!("model `{name}`: {cause}")),
@@ -313,10 +350,12 @@ impl Controller {
     }
 
     async fn swap(&mut self, (info, labeller): Loaded, spec: ModelSpec) -> std::result::Result<(), String> {
+        let input = labeller.model().input.clone();
         let swap = |back| Order::Labeller(Box::new(labeller), back);
         let old = self.parts.orders.ask(swap, SWAP_WITHIN, LATE).await?;
         // To free a hundred megabytes takes milliseconds, which nobody here has.
         drop(spawn_blocking(move || drop(old)));
+        self.parts.uploads.set_fast(info.id.clone(), input);
         tracing::info!(model = %info.id.name, precision = %info.id.precision, why = info.why, "labelling with another model");
         (self.model, self.live.model) = (info, spec);
         Ok(())
@@ -334,10 +373,10 @@ impl Controller {
 
     /// When this returns, no frame is judged by the old ones any more.
     async fn tell_rules(&self) -> std::result::Result<(), String> {
-        let rules = self.live.labels;
-        let (heartbeat, stale_after) = (heartbeat(&self.live), stale_after(&self.live));
-        self.parts.orders.give(Order::Rules { rules, heartbeat, stale_after })?;
-        self.settle().await
+        self.parts.orders.give(Order::Rules(Box::new(rules_of(&self.live))))?;
+        self.settle().await?;
+        self.parts.uploads.forget(self.live.cache_entries);
+        Ok(())
     }
 
     async fn snapshot(&mut self) -> Answer {
@@ -356,8 +395,8 @@ impl Controller {
         }
         let models = subjects::usable(&self.live.models);
         let (orders, hub) = (self.parts.orders.clone(), self.parts.hub.clone());
-        self.comparison =
-            Some(compare::start(models, self.live.model.name.clone(), orders, self.live.camera.rotation, hub, reply));
+        let (reference, view) = (self.live.model.name.clone(), view_of(&self.live));
+        self.comparison = Some(compare::start(models, reference, orders, view, hub, reply));
     }
 
     fn tell_health(&mut self) -> Arc<Health> {
@@ -372,6 +411,7 @@ impl Controller {
             model: self.live.model.name.clone(),
             precision: self.live.precision,
             threshold: self.live.labels.unknown_below,
+            accurate: self.accurate_is_there().then_some(self.second.is_some()),
         }));
     }
 
@@ -390,6 +430,7 @@ impl Controller {
             models: self.usable_models().map(|model| model.name.clone()).collect(),
             heartbeat: heartbeat(&self.live),
             pictures: self.live.publish_image,
+            accurate: self.accurate_is_there(),
             temperature: self.parts.monitor.board.temperature().is_some(),
         };
         self.broker = mqtt::Presence::start(&self.live, &device, &self.commands, hub, &self.parts.clock, heritage);

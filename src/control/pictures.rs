@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::sleep;
 
-use crate::infer::worker::{Order, Orders, Shot};
+use crate::infer::orders::{Order, Orders, Shot};
 use crate::label::Event;
 use crate::sinks::{Hub, Sink, picture};
 

@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use super::Controller;
 use super::command::Answer;
+use super::{Controller, view_of};
 use crate::config::{Config, Sources};
 use crate::error::{Error, Result};
-use crate::infer::worker::Order;
+use crate::infer::orders::Order;
 use crate::sinks::mqtt;
 use crate::telemetry::service;
 
@@ -53,10 +53,14 @@ impl Controller {
         let loaded = if (&next.model, next.precision) == (&self.live.model, self.live.precision) {
             None
         } else {
-            match self.load(next.model.clone(), &next).await {
+            match self.load(next.model.clone(), next.precision, &next).await {
                 Ok(loaded) => Some(loaded),
                 Err(cause) => return Ok(Err(cause)),
             }
+        };
+        let second = match self.second_for(&next).await {
+            Ok(second) => second,
+            Err(cause) => return Ok(Err(cause)),
         };
         let before = std::mem::replace(&mut self.live, next);
         let model = std::mem::replace(&mut self.live.model, before.model.clone());
@@ -71,9 +75,12 @@ impl Controller {
         self.file = config;
         self.note_what_needs_a_restart();
         self.tell_rules().await.map_err(Error::Failed)?;
-        if before.camera != self.live.camera {
-            let turned = self.parts.orders.give(Order::Rotation(self.live.camera.rotation));
+        self.change_second(second).await?;
+        if view_of(&before) != view_of(&self.live) {
+            let turned = self.parts.orders.give(Order::View(view_of(&self.live)));
             turned.map_err(|cause| Error::Failed(cause.into()))?;
+        }
+        if before.camera != self.live.camera {
             if self.enabled {
                 self.close_camera().await?;
                 self.parts.camera.start(&self.live.camera)?;
@@ -97,6 +104,9 @@ impl Controller {
         if file.labels.unknown_below == self.file.labels.unknown_below {
             next.labels.unknown_below = self.live.labels.unknown_below;
         }
+        if file.accurate.enabled == self.file.accurate.enabled {
+            next.accurate.enabled = self.live.accurate.enabled;
+        }
         next
     }
 
@@ -110,8 +120,13 @@ impl Controller {
         let of_the_broker = |config: &Config| {
             (config.mqtt.clone(), config.device.clone(), config.homeassistant.clone(), config.publish_image)
         };
+        // What there is to choose from, and what there is to switch on.
         let models = |config: &Config| config.models.iter().map(|model| model.name.clone()).collect::<Vec<_>>();
-        if of_the_broker(before) == of_the_broker(&self.live) && models(before) == models(&self.live) {
+        let accurate = |config: &Config| config.accurate.model.path.is_file();
+        if of_the_broker(before) == of_the_broker(&self.live)
+            && models(before) == models(&self.live)
+            && accurate(before) == accurate(&self.live)
+        {
             return;
         }
         self.pictures = None;

@@ -1,19 +1,48 @@
 //! From the answers for single frames to what is told to the world: pure decisions over given times.
 
-mod stable;
+pub mod ask;
+pub mod gate;
+pub mod groups;
+mod overrule;
+mod smooth;
+pub mod stable;
+pub mod vocabulary;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::config::raw::DisagreementChoice;
 use crate::config::typed::LabelRules;
-use crate::label::{Classification, Event, Stable, Status};
-use stable::Stabiliser;
+use crate::label::{Classification, Event, Labels, SecondOpinion, Stable, Status};
+use overrule::Overrule;
+use smooth::Smoother;
+use stable::{Answer, Stabiliser};
+use vocabulary::{Vocabulary, best};
+
+/// How a frame was answered.
+#[derive(Debug, Clone, Copy)]
+pub enum Seen<'a> {
+    /// With these probabilities, one for each class.
+    Scores(&'a [f32]),
+    /// As the one before: it shows the same.
+    Same,
+    /// Not at all: there is no light.
+    Dark,
+}
 
 /// Turns each frame's answer into events.
 #[derive(Debug)]
 pub struct Decider {
+    rules: LabelRules,
+    labels: Labels,
+    vocabulary: Vocabulary,
+    /// The probability of each label in the last frame that a model looked at.
+    scores: Vec<f32>,
+    smoother: Smoother,
     stabiliser: Stabiliser,
+    overrule: Overrule,
     heartbeat: Duration,
     last_state: Duration,
     /// The frame that was looked at last, until nothing is known of now.
@@ -21,26 +50,84 @@ pub struct Decider {
 }
 
 impl Decider {
-    /// `heartbeat` is the longest time between two events that carry the stable label, while frames arrive.
-    pub fn new(rules: &LabelRules, heartbeat: Duration) -> Self {
-        let stabiliser = Stabiliser::new(rules.consecutive);
-        Self { stabiliser, heartbeat, last_state: Duration::ZERO, last_frame: None }
+    /// `labels` are those of the model that answers; `heartbeat` is the longest time between two events that carry the
+    /// stable label, while frames arrive.
+    pub fn new(labels: Labels, rules: &LabelRules, policy: DisagreementChoice, heartbeat: Duration) -> Self {
+        Self {
+            vocabulary: Vocabulary::new(&labels, &rules.filter),
+            labels,
+            scores: Vec::new(),
+            smoother: Smoother::new(rules.smoothing),
+            stabiliser: Stabiliser::new(rules.consecutive, rules.hold),
+            overrule: Overrule::new(policy),
+            rules: rules.clone(),
+            heartbeat,
+            last_state: Duration::ZERO,
+            last_frame: None,
+        }
     }
 
     /// Goes on by other rules; the label that holds is kept until frames say otherwise.
-    pub fn set_rules(&mut self, rules: &LabelRules, heartbeat: Duration) {
-        self.stabiliser.set_consecutive(rules.consecutive);
+    pub fn set_rules(&mut self, rules: &LabelRules, policy: DisagreementChoice, heartbeat: Duration) {
+        let other_labels = rules.filter != self.rules.filter;
+        self.rules = rules.clone();
+        self.stabiliser.set_rules(rules.consecutive, rules.hold);
+        self.smoother.set(rules.smoothing);
+        self.overrule.set_policy(policy);
         self.heartbeat = heartbeat;
+        if other_labels {
+            self.set_labels(self.labels.clone());
+        }
+    }
+
+    /// Another model answers from now on, with these labels; the label that holds is kept until frames say otherwise.
+    pub fn set_labels(&mut self, labels: Labels) {
+        self.vocabulary = Vocabulary::new(&labels, &self.rules.filter);
+        self.labels = labels;
+        self.scores.clear();
+        self.smoother.forget();
+        self.overrule.forget();
+    }
+
+    /// The probability of each label in the last frame that a model looked at.
+    pub fn scores(&self) -> &[f32] {
+        &self.scores
+    }
+
+    /// The label of the last frame that a model looked at, by itself.
+    pub fn frame_label(&self) -> Option<&Arc<str>> {
+        self.vocabulary.best(&self.scores, self.rules.enter())
+    }
+
+    /// Takes a second opinion into account, from the next frame on.
+    pub fn hear(&mut self, opinion: &SecondOpinion) {
+        self.overrule.hear(opinion);
     }
 
     /// What to tell about this frame at the monotonic time `now`.
-    pub fn observe(&mut self, frame: Classification, now: Duration) -> Vec<Event> {
-        let before = self.stabiliser.label();
-        let changed = self.stabiliser.observe(frame.label().map(|ranked| ranked.label.clone()), frame.ts);
+    pub fn observe(&mut self, frame: Classification, seen: Seen, now: Duration) -> Vec<Event> {
+        let answer = match seen {
+            Seen::Dark => {
+                self.smoother.forget();
+                Answer::TooDark
+            }
+            Seen::Scores(probabilities) => {
+                self.vocabulary.fold(probabilities, &mut self.scores);
+                self.smoother.update(&self.scores, now);
+                self.overrule.apply(self.answer())
+            }
+            Seen::Same => {
+                self.smoother.update(&self.scores, now);
+                self.overrule.apply(self.answer())
+            }
+        };
+        let before = self.stabiliser.label().cloned();
+        let changed = self.stabiliser.observe(&answer, frame.ts, now);
         let state = if changed {
-            Some(Event::Changed { now: self.stabiliser.current(&frame), before })
+            self.overrule.settled(&answer);
+            Some(Event::Changed { now: self.current(&frame), before })
         } else if now.saturating_sub(self.last_state) >= self.heartbeat {
-            Some(Event::Heartbeat(self.stabiliser.current(&frame)))
+            Some(Event::Heartbeat(self.current(&frame)))
         } else {
             None
         };
@@ -55,55 +142,44 @@ impl Decider {
     /// once.
     pub fn grow_stale(&mut self, wall: Timestamp) -> Option<Event> {
         let frame = self.last_frame.take()?;
-        let before = self.stabiliser.label();
+        let before = self.stabiliser.label().cloned();
         self.stabiliser.forget();
+        self.smoother.forget();
+        self.overrule.forget();
         let now = Stable { status: Status::Stale, label: None, confidence: 0.0, since: wall, frame };
         Some(Event::Changed { now, before })
+    }
+
+    /// What the frames up to now say. The label that holds has to be caught up with: it needs less than another to remain.
+    fn answer(&self) -> Answer {
+        let scores = self.smoother.average();
+        let held = self.stabiliser.label().and_then(|label| self.vocabulary.index(label));
+        let held = held.map(|index| (index, scores[index])).filter(|(_, score)| *score >= self.rules.keep());
+        let ahead = held.map_or(0.0, |(_, score)| score + self.rules.margin);
+        let best = best(scores).filter(|(_, score)| *score >= self.rules.enter() && *score >= ahead);
+        best.or(held).and_then(|(index, _)| self.vocabulary.name(index).cloned()).into()
+    }
+
+    /// What holds, seen from `frame`.
+    fn current(&self, frame: &Classification) -> Stable {
+        let held = self.stabiliser.held();
+        let label = self.stabiliser.label().cloned();
+        let status = match held.map(|held| &held.answer) {
+            Some(Answer::Label(_)) => Status::Known,
+            Some(Answer::TooDark) => Status::TooDark,
+            Some(Answer::Unknown) | None => Status::Unknown,
+        };
+        let scores = self.smoother.average();
+        let score = |label: &Arc<str>| self.vocabulary.index(label).and_then(|index| scores.get(index)).copied();
+        Stable {
+            status,
+            confidence: label.as_ref().and_then(score).unwrap_or(0.0).min(1.0),
+            label,
+            since: held.map_or(frame.ts, |held| held.since),
+            frame: frame.clone(),
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::label::tests_support::frame;
-
-    fn rules() -> LabelRules {
-        LabelRules { top_k: 3, unknown_below: 0.2, consecutive: 2 }
-    }
-
-    #[test]
-    fn every_frame_is_classified_and_a_change_follows_it() {
-        let mut decider = Decider::new(&rules(), Duration::from_secs(60));
-        let events = decider.observe(frame(1, Some("cat")), Duration::from_secs(1));
-        assert!(
-            matches!(&events[..], [Event::Classified(_), Event::Changed { now, before: None }] if now.label.as_deref() == Some("cat"))
-        );
-        let events = decider.observe(frame(2, Some("dog")), Duration::from_secs(2));
-        assert!(matches!(&events[..], [Event::Classified(_)]), "one frame is not enough: {events:?}");
-    }
-
-    #[test]
-    fn the_state_is_told_again_when_the_heartbeat_is_due() {
-        let mut decider = Decider::new(&rules(), Duration::from_secs(60));
-        decider.observe(frame(1, Some("cat")), Duration::from_secs(1));
-        let at =
-            |decider: &mut Decider, seconds| decider.observe(frame(2, Some("cat")), Duration::from_secs(seconds)).len();
-        assert_eq!(at(&mut decider, 60), 1);
-        assert_eq!(at(&mut decider, 61), 2);
-        assert_eq!(at(&mut decider, 62), 1, "the next one is due a minute later");
-    }
-
-    #[test]
-    fn without_frames_the_state_grows_stale_once_and_the_next_frame_holds_at_once() {
-        let mut decider = Decider::new(&rules(), Duration::from_secs(60));
-        assert_eq!(decider.grow_stale(Timestamp::UNIX_EPOCH), None, "nothing was known");
-        decider.observe(frame(1, Some("cat")), Duration::from_secs(1));
-        let Some(Event::Changed { now, before }) = decider.grow_stale(Timestamp::UNIX_EPOCH) else {
-            panic!("stale");
-        };
-        assert_eq!((now.status, now.label, before.as_deref()), (Status::Stale, None, Some("cat")));
-        assert_eq!(decider.grow_stale(Timestamp::UNIX_EPOCH), None);
-        let events = decider.observe(frame(2, Some("dog")), Duration::from_secs(9));
-        assert!(matches!(&events[1..], [Event::Changed { before: None, .. }]), "{events:?}");
-    }
-}
+mod tests;

@@ -1,73 +1,98 @@
-//! The label that holds: it changes only when enough frames in a row agree.
+//! The label that holds: it changes only when enough frames in a row agree, and not too soon after the last change.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::label::{Classification, Stable, Status};
+/// What a frame, or the time since it, says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    Label(Arc<str>),
+    Unknown,
+    TooDark,
+}
 
-/// A frame's answer; `None` is "unknown".
-pub type Answer = Option<Arc<str>>;
+impl Answer {
+    pub fn label(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Label(label) => Some(label),
+            Self::Unknown | Self::TooDark => None,
+        }
+    }
+}
+
+impl From<Option<Arc<str>>> for Answer {
+    fn from(label: Option<Arc<str>>) -> Self {
+        label.map_or(Self::Unknown, Self::Label)
+    }
+}
+
+/// The answer that holds.
+#[derive(Debug, Clone)]
+pub struct Held {
+    pub answer: Answer,
+    /// When the frame that decided it was captured.
+    pub since: Timestamp,
+    /// The same on the monotonic clock.
+    at: Duration,
+}
 
 #[derive(Debug)]
 pub struct Stabiliser {
     consecutive: u32,
+    hold: Duration,
     /// `None` before the first frame.
-    holding: Option<(Answer, Timestamp)>,
+    held: Option<Held>,
     /// What wants to replace it, and how many frames in a row have said so.
-    challenger: Answer,
+    challenger: Option<Answer>,
     votes: u32,
 }
 
 impl Stabiliser {
-    pub fn new(consecutive: u32) -> Self {
-        Self { consecutive, holding: None, challenger: None, votes: 0 }
+    /// An answer replaces the one that holds after `consecutive` frames, and not before that has held for `hold`.
+    pub fn new(consecutive: u32, hold: Duration) -> Self {
+        Self { consecutive, hold, held: None, challenger: None, votes: 0 }
     }
 
-    pub fn set_consecutive(&mut self, consecutive: u32) {
-        self.consecutive = consecutive;
+    pub fn set_rules(&mut self, consecutive: u32, hold: Duration) {
+        (self.consecutive, self.hold) = (consecutive, hold);
     }
 
     /// As before the first frame.
     pub fn forget(&mut self) {
-        *self = Self::new(self.consecutive);
+        *self = Self::new(self.consecutive, self.hold);
+    }
+
+    pub fn held(&self) -> Option<&Held> {
+        self.held.as_ref()
     }
 
     /// The label that holds.
-    pub fn label(&self) -> Answer {
-        self.holding.as_ref().and_then(|(answer, _)| answer.clone())
+    pub fn label(&self) -> Option<&Arc<str>> {
+        self.held.as_ref().and_then(|held| held.answer.label())
     }
 
     /// True when the answer that holds changed. The first frame's answer holds at once: there is nothing to flicker from.
-    pub fn observe(&mut self, answer: Answer, ts: Timestamp) -> bool {
-        let first = self.holding.is_none();
-        if self.holding.as_ref().is_some_and(|(held, _)| *held == answer) {
+    pub fn observe(&mut self, answer: &Answer, ts: Timestamp, now: Duration) -> bool {
+        if self.held.as_ref().is_some_and(|held| held.answer == *answer) {
             self.votes = 0;
             return false;
         }
-        self.votes = if self.challenger == answer { self.votes + 1 } else { 1 };
-        self.challenger = answer.clone();
-        if first || self.votes >= self.consecutive {
-            self.holding = Some((answer, ts));
+        if self.votes > 0 && self.challenger.as_ref() == Some(answer) {
+            self.votes = self.votes.saturating_add(1);
+        } else {
+            (self.challenger, self.votes) = (Some(answer.clone()), 1);
+        }
+        let ripe = self
+            .held
+            .as_ref()
+            .is_none_or(|held| self.votes >= self.consecutive && now.saturating_sub(held.at) >= self.hold);
+        if ripe {
+            self.held = Some(Held { answer: answer.clone(), since: ts, at: now });
             self.votes = 0;
-            return true;
         }
-        false
-    }
-
-    /// What holds, seen from `frame`.
-    pub fn current(&self, frame: &Classification) -> Stable {
-        let (label, since) = self.holding.clone().unwrap_or((None, frame.ts));
-        let confidence = |label: &Arc<str>| {
-            frame.top.iter().find(|ranked| ranked.label == *label).map_or(0.0, |ranked| ranked.confidence)
-        };
-        Stable {
-            status: if label.is_some() { Status::Known } else { Status::Unknown },
-            confidence: label.as_ref().map_or(0.0, confidence),
-            label,
-            since,
-            frame: frame.clone(),
-        }
+        ripe
     }
 }
 
@@ -76,10 +101,19 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// One frame a second; 0 is "unknown".
+    fn changes_with(consecutive: u32, hold: u64, answers: &[u8]) -> Vec<usize> {
+        let mut stabiliser = Stabiliser::new(consecutive, Duration::from_secs(hold));
+        let answer = |&number: &u8| Answer::from((number > 0).then(|| Arc::from(format!("label {number}"))));
+        let observe = |(second, number)| {
+            let now = Duration::from_secs(second as u64);
+            stabiliser.observe(&answer(number), Timestamp::UNIX_EPOCH, now).then_some(second)
+        };
+        answers.iter().enumerate().filter_map(observe).collect()
+    }
+
     fn changes(consecutive: u32, answers: &[u8]) -> usize {
-        let mut stabiliser = Stabiliser::new(consecutive);
-        let label = |answer: u8| (answer > 0).then(|| Arc::from(format!("label {answer}")));
-        answers.iter().filter(|&&answer| stabiliser.observe(label(answer), Timestamp::UNIX_EPOCH)).count()
+        changes_with(consecutive, 0, answers).len()
     }
 
     #[test]
@@ -103,11 +137,20 @@ mod tests {
         assert_eq!(changes(2, &[1, 2, 3, 2, 3]), 1);
     }
 
+    #[test]
+    fn a_label_holds_for_its_time_and_then_gives_way_at_once() {
+        assert_eq!(changes_with(2, 5, &[1, 2, 2, 2, 2, 2, 2]), [0, 5]);
+        assert_eq!(changes_with(2, 5, &[1, 2, 2, 2, 1, 2, 2]), [0, 6], "the frames in a row begin anew");
+    }
+
     proptest! {
         #[test]
-        fn there_are_never_more_changes_than_the_frames_allow(answers in proptest::collection::vec(0u8..4, 0..80), consecutive in 1u32..6) {
-            let most = if answers.is_empty() { 0 } else { 1 + (answers.len() - 1) / consecutive as usize };
-            prop_assert!(changes(consecutive, &answers) <= most);
+        fn there_are_never_more_changes_than_the_frames_and_the_time_allow(
+            answers in proptest::collection::vec(0u8..4, 0..80), consecutive in 1u32..6, hold in 0u64..9,
+        ) {
+            let apart = u64::from(consecutive).max(hold) as usize;
+            let changes = changes_with(consecutive, hold, &answers);
+            prop_assert!(changes.windows(2).all(|pair| pair[1] - pair[0] >= apart), "{changes:?}");
         }
     }
 }

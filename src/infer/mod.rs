@@ -1,10 +1,14 @@
 //! From a tensor to class probabilities.
 
+pub mod labeller;
 mod load;
 mod native;
 mod onnx;
+pub mod orders;
 pub mod precision;
+pub mod second;
 mod tract;
+pub mod uploads;
 pub mod worker;
 
 use std::path::Path;
@@ -130,6 +134,15 @@ impl Model {
             softmax(classes);
         }
         Ok(classes)
+    }
+
+    pub fn labels(&self) -> &Labels {
+        &self.labels
+    }
+
+    /// What [`Self::probabilities`] gave last.
+    pub fn last_probabilities(&self) -> &[f32] {
+        self.scores.get(usize::from(self.inspection.background_class)..).unwrap_or_default()
     }
 
     /// The network's own numbers for all classes, as they come out of it.

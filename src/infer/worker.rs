@@ -2,20 +2,22 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::time::timeout;
 
-use super::{Model, ModelError};
+use super::labeller::{LabelError, Labeller, milliseconds};
+use super::orders::{Order, Rules, Shot};
+use super::second::{Asked, Look, Verdict};
 use crate::clock::Clock;
-use crate::config::typed::{LabelRules, Rotation};
-use crate::decide::Decider;
+use crate::config::typed::LabelRules;
+use crate::decide::ask::Asker;
+use crate::decide::gate::{self, Gate};
+use crate::decide::{Decider, Seen};
 use crate::frame::Frame;
-use crate::label::{Classification, Status, Timing};
-use crate::preprocess::decode::{DecodeError, RgbImage, decode};
-use crate::preprocess::{Preprocessor, Tensor};
+use crate::label::{Classification, SecondOpinion, Timing};
+use crate::preprocess::thumbnail::Thumbnail;
 use crate::pulse::Pulse;
 use crate::shutdown::Shutdown;
 use crate::sinks::Hub;
@@ -29,236 +31,185 @@ const LOOK_UP: Duration = Duration::from_secs(1);
 const WAKES_WITHIN: Duration = Duration::from_secs(20);
 const LABELS_WITHIN: Duration = Duration::from_secs(60);
 
-/// Everything that turns one frame into its labels; the buffers serve again.
-pub struct Labeller {
-    model: Model,
-    preprocessor: Preprocessor,
-    picture: RgbImage,
-    tensor: Tensor,
-    rules: LabelRules,
-}
-
-/// Why a frame has no label.
-#[derive(Debug, thiserror::Error)]
-pub enum LabelError {
-    #[error(transparent)]
-    Decode(#[from] DecodeError),
-    #[error(transparent)]
-    Model(#[from] ModelError),
-}
-
-impl Labeller {
-    pub fn new(model: Model, rotation: Rotation, rules: LabelRules) -> Self {
-        Self {
-            preprocessor: Preprocessor::new(model.input.clone(), rotation),
-            tensor: Tensor::for_input(&model.input),
-            picture: RgbImage::default(),
-            model,
-            rules,
-        }
-    }
-
-    pub fn model(&self) -> &Model {
-        &self.model
-    }
-
-    pub fn set_rules(&mut self, rules: LabelRules) {
-        self.rules = rules;
-    }
-
-    pub fn set_rotation(&mut self, rotation: Rotation) {
-        self.preprocessor = Preprocessor::new(self.model.input.clone(), rotation);
-    }
-
-    /// Labels one frame. `total_ms` of its timing is left to the caller, who knows when it arrived.
-    ///
-    /// # Errors
-    /// When the frame cannot be decoded or the network cannot be evaluated.
-    pub fn label(&mut self, frame: &Frame) -> Result<Classification, LabelError> {
-        let start = Instant::now();
-        decode(frame.encoding, &frame.bytes, &mut self.picture)?;
-        let decoded = Instant::now();
-        self.preprocessor.prepare(&self.picture, &mut self.tensor)?;
-        let prepared = Instant::now();
-        let top = self.model.classify(&self.tensor, self.rules.top_k)?;
-        let inferred = Instant::now();
-        let likely = top.first().is_some_and(|best| best.confidence >= self.rules.unknown_below);
-        Ok(Classification {
-            seq: frame.seq,
-            ts: frame.wall,
-            model: self.model.id.clone(),
-            status: if likely { Status::Known } else { Status::Unknown },
-            top,
-            timing: Timing {
-                capture_ms: milliseconds(frame.capture_time),
-                decode_ms: milliseconds(decoded - start),
-                preprocess_ms: milliseconds(prepared - decoded),
-                infer_ms: milliseconds(inferred - prepared),
-                total_ms: milliseconds(inferred - start),
-            },
-            origin: frame.origin.clone(),
-        })
-    }
-}
-
 /// What happened so far.
 #[derive(Debug, Default)]
 pub struct Counters {
+    /// Frames that have an answer, of whatever kind.
     pub labelled: AtomicU64,
+    /// Of these, those that show what an earlier one showed, and have its answer.
+    pub cached: AtomicU64,
+    /// Of these, those that no model looked at because there is no light.
+    pub too_dark: AtomicU64,
     pub failed: AtomicU64,
-}
-
-/// What the worker does between two frames when it is told to.
-pub enum Order {
-    /// Label with this one from now on; the one before comes back, to be dropped where nothing waits for it.
-    Labeller(Box<Labeller>, oneshot::Sender<Box<Labeller>>),
-    Rules {
-        rules: LabelRules,
-        heartbeat: Duration,
-        stale_after: Duration,
-    },
-    Rotation(Rotation),
-    /// Say that what was taken before is labelled.
-    Settle(oneshot::Sender<()>),
-    /// A copy of the next frame that is labelled.
-    Shot(oneshot::Sender<Shot>),
-}
-
-/// A decoded picture and what the model says of it.
-pub struct Shot {
-    pub picture: RgbImage,
-    pub answer: Classification,
-}
-
-/// Orders that wait for the worker; whoever gives them gives one after another.
-const MAX_ORDERS: usize = 8;
-
-/// Gives orders to the worker.
-#[derive(Clone)]
-pub struct Orders {
-    sender: SyncSender<Order>,
-    slot: Arc<Slot<Frame>>,
-}
-
-impl Orders {
-    pub fn new(slot: Arc<Slot<Frame>>) -> (Self, Receiver<Order>) {
-        let (sender, receiver) = sync_channel(MAX_ORDERS);
-        (Self { sender, slot }, receiver)
-    }
-
-    /// Never waits.
-    ///
-    /// # Errors
-    /// When the worker has not looked at its orders for a while, or has ended.
-    pub fn give(&self, order: Order) -> Result<(), &'static str> {
-        self.sender.try_send(order).map_err(|_| "the inference thread does not take orders")?;
-        self.slot.nudge();
-        Ok(())
-    }
-
-    /// Gives the order that `order` makes of where its answer goes, and waits for that.
-    ///
-    /// # Errors
-    /// As [`Self::give`], or that the worker has ended; `late` when there is no answer within `patience`.
-    pub async fn ask<T>(
-        &self,
-        order: impl FnOnce(oneshot::Sender<T>) -> Order,
-        patience: Duration,
-        late: &str,
-    ) -> Result<T, String> {
-        let (to, answer) = oneshot::channel();
-        self.give(order(to))?;
-        match timeout(patience, answer).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(_)) => Err("the inference thread has ended".into()),
-            Err(_) => Err(late.to_owned()),
-        }
-    }
+    /// Frames that came sooner than they are wanted.
+    pub skipped: AtomicU64,
 }
 
 /// What the worker needs from the rest of the program.
-pub struct Worker {
+pub struct Parts {
     pub slot: Arc<Slot<Frame>>,
     pub clock: Arc<dyn Clock>,
     pub shutdown: Shutdown,
     pub labeller: Box<Labeller>,
-    pub decider: Decider,
+    pub rules: Rules,
     pub hub: Hub,
     pub counters: Arc<Counters>,
     pub orders: Receiver<Order>,
     pub pulse: Pulse,
-    /// Without a frame for this long, nothing is known of now. Longer than any camera is waited for.
-    pub stale_after: Duration,
+}
+
+/// Labels frames.
+pub struct Worker {
+    parts: Parts,
+    gate: Gate,
+    thumbnail: Thumbnail,
+    decider: Decider,
+    asker: Asker,
+    second: Option<Box<Asked>>,
+    /// The last answer that a model gave.
+    last: Option<Classification>,
+    /// Who waits for a picture, and who for an opinion.
+    shots: Vec<oneshot::Sender<Shot>>,
+    opinions: Vec<oneshot::Sender<Result<Arc<SecondOpinion>, String>>>,
 }
 
 impl Worker {
+    pub fn new(parts: Parts) -> Self {
+        let Rules { labels, policy, gate, ask, heartbeat, .. } = &parts.rules;
+        let decider = Decider::new(parts.labeller.model().labels().clone(), labels, *policy, *heartbeat);
+        Self {
+            gate: Gate::new(*gate),
+            thumbnail: Thumbnail::default(),
+            decider,
+            asker: Asker::new(*ask),
+            second: None,
+            last: None,
+            shots: Vec::new(),
+            opinions: Vec::new(),
+            parts,
+        }
+    }
+
     /// Labels frames until the slot is closed or shutdown is asked for.
     pub fn run(mut self) {
-        let mut last_frame = self.clock.now();
-        let mut wanted = Vec::new();
-        while !self.shutdown.is_set() {
-            while let Ok(order) = self.orders.try_recv() {
-                self.obey(order, &mut wanted);
+        let mut last_frame = self.now();
+        while !self.parts.shutdown.is_set() {
+            while let Ok(order) = self.parts.orders.try_recv() {
+                self.obey(order);
             }
-            self.pulse.promise(self.clock.now() + WAKES_WITHIN);
-            match self.slot.take(LOOK_UP) {
+            self.hear();
+            self.parts.pulse.promise(self.now() + WAKES_WITHIN);
+            match self.parts.slot.take(LOOK_UP) {
                 Taken::Value(frame) => {
-                    self.pulse.promise(self.clock.now() + LABELS_WITHIN);
-                    self.handle(&frame, &mut wanted);
-                    self.slot.give_back(frame);
-                    last_frame = self.clock.now();
+                    self.parts.pulse.promise(self.now() + LABELS_WITHIN);
+                    self.handle(&frame);
+                    self.parts.slot.give_back(frame);
+                    last_frame = self.now();
                 }
-                Taken::Nothing if self.clock.now().saturating_sub(last_frame) >= self.stale_after => {
-                    if let Some(event) = self.decider.grow_stale(self.clock.wall()) {
-                        self.hub.publish(&event);
+                Taken::Nothing if self.now().saturating_sub(last_frame) >= self.parts.rules.stale_after => {
+                    if let Some(event) = self.decider.grow_stale(self.parts.clock.wall()) {
+                        self.gate.forget();
+                        self.parts.hub.publish(&event);
                     }
                 }
                 Taken::Nothing => {}
                 Taken::Closed => break,
             }
         }
-        self.pulse.rest();
+        self.parts.pulse.rest();
     }
 
-    fn obey(&mut self, order: Order, wanted: &mut Vec<oneshot::Sender<Shot>>) {
+    fn now(&self) -> Duration {
+        self.parts.clock.now()
+    }
+
+    fn obey(&mut self, order: Order) {
         match order {
             // Whoever has stopped waiting has gone back to the one in use.
             Order::Labeller(_, back) if back.is_closed() => {}
             Order::Labeller(labeller, back) => {
+                self.decider.set_labels(labeller.model().labels().clone());
+                self.gate.forget();
                 // Whoever does not wait for it any more lets it be dropped here.
-                let _ = back.send(std::mem::replace(&mut self.labeller, labeller));
+                let _ = back.send(std::mem::replace(&mut self.parts.labeller, labeller));
             }
-            Order::Rules { rules, heartbeat, stale_after } => {
-                self.stale_after = stale_after;
-                self.labeller.set_rules(rules);
-                self.decider.set_rules(&rules, heartbeat);
+            Order::Rules(rules) => self.set_rules(*rules),
+            Order::View(view) => {
+                self.parts.labeller.set_view(view);
+                self.gate.forget();
             }
-            Order::Rotation(rotation) => self.labeller.set_rotation(rotation),
+            Order::Second(second) => {
+                self.second = second;
+                self.asker.forget();
+            }
             Order::Settle(settled) => drop(settled.send(())),
             Order::Shot(to) => {
-                wanted.retain(|waiting| !waiting.is_closed());
-                wanted.push(to);
+                self.shots.retain(|waiting| !waiting.is_closed());
+                self.shots.push(to);
+            }
+            Order::SecondOpinion(to) => self.want_opinion(to),
+            Order::Classify(prepared, to) => {
+                let labeller = &mut self.parts.labeller;
+                let ours = Arc::ptr_eq(&labeller.model().id, &prepared.model);
+                let frame = Frame::from_bytes(crate::frame::Encoding::File, Vec::new());
+                let answer = ours.then(|| labeller.classify_tensor(&frame, &prepared.tensor));
+                let _ = to.send(answer.map(|answer| answer.map_err(|error| error.to_string())));
             }
         }
     }
 
-    fn handle(&mut self, frame: &Frame, wanted: &mut Vec<oneshot::Sender<Shot>>) {
-        match self.labeller.label(frame) {
-            Ok(mut answer) => {
-                let now = self.clock.now();
-                answer.timing.total_ms = milliseconds(now.saturating_sub(frame.captured_at));
-                if self.counters.labelled.fetch_add(1, Ordering::Relaxed) == 0 {
-                    tracing::info!(since_start_ms = now.as_millis() as u64, "first label");
-                }
-                for to in wanted.drain(..) {
-                    let _ = to.send(Shot { picture: self.labeller.picture.clone(), answer: answer.clone() });
-                }
-                for event in self.decider.observe(answer, now) {
-                    self.hub.publish(&event);
+    fn set_rules(&mut self, rules: Rules) {
+        self.parts.labeller.set_rules(&rules.labels);
+        self.decider.set_rules(&rules.labels, rules.policy, rules.heartbeat);
+        self.gate.set_rules(rules.gate);
+        // A frame that shows the same has to be judged by the new ones.
+        self.gate.forget();
+        self.asker.set_rules(rules.ask);
+        self.parts.rules = rules;
+    }
+
+    fn want_opinion(&mut self, to: oneshot::Sender<Result<Arc<SecondOpinion>, String>>) {
+        if self.second.is_none() {
+            let _ = to.send(Err("no accurate model is in use; switch it on first".into()));
+            return;
+        }
+        self.opinions.retain(|waiting| !waiting.is_closed());
+        self.opinions.push(to);
+    }
+
+    /// What the accurate model has said meanwhile.
+    fn hear(&mut self) {
+        let Some(second) = &self.second else { return };
+        match second.verdict() {
+            Ok(Some(Verdict { opinion, work })) => {
+                self.asker.end(self.now(), work);
+                if let Some(opinion) = opinion {
+                    self.decider.hear(&opinion);
                 }
             }
+            Ok(None) => {}
+            Err(()) => {
+                tracing::error!(
+                    "the accurate model's thread has ended; there are no second opinions until it is switched on again"
+                );
+                self.second = None;
+                self.opinions.clear();
+            }
+        }
+    }
+
+    fn handle(&mut self, frame: &Frame) {
+        let now = self.now();
+        let wanted = !self.shots.is_empty() || !self.opinions.is_empty();
+        if !self.gate.admits(now) && !wanted {
+            self.parts.counters.skipped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        match self.look(frame) {
+            Ok((answer, verdict)) => self.tell(frame, answer, verdict),
             Err(error) => {
-                let failed = self.counters.failed.fetch_add(1, Ordering::Relaxed) + 1;
+                self.gate.forget();
+                let failed = self.parts.counters.failed.fetch_add(1, Ordering::Relaxed) + 1;
                 // A camera that sends garbage for a night must not fill the journal: the 1st, 2nd, 4th, 8th, ... is logged.
                 if failed.is_power_of_two() {
                     let origin = frame.origin.as_deref().unwrap_or("frame");
@@ -267,8 +218,88 @@ impl Worker {
             }
         }
     }
+
+    /// The frame's answer, with as little work as that takes.
+    fn look(&mut self, frame: &Frame) -> Result<(Classification, gate::Verdict), LabelError> {
+        let now = self.now();
+        let labeller = &mut self.parts.labeller;
+        let decode = labeller.decode(frame)?;
+        self.thumbnail.take(labeller.picture(), labeller.view().before_turning());
+        let verdict = self.gate.judge(&self.thumbnail, now);
+        let answer = match (verdict, &self.last) {
+            (gate::Verdict::TooDark, _) => labeller.too_dark(frame, decode),
+            (gate::Verdict::Same, Some(last)) => again(last, frame, decode),
+            (gate::Verdict::Same | gate::Verdict::Infer, _) => {
+                let answer = labeller.classify(frame, decode)?;
+                self.last = Some(answer.clone());
+                answer
+            }
+        };
+        Ok((answer, verdict))
+    }
+
+    fn tell(&mut self, frame: &Frame, mut answer: Classification, verdict: gate::Verdict) {
+        let now = self.now();
+        answer.timing.total_ms = milliseconds(now.saturating_sub(frame.captured_at));
+        let counters = &self.parts.counters;
+        match verdict {
+            gate::Verdict::Infer => {}
+            gate::Verdict::Same => drop(counters.cached.fetch_add(1, Ordering::Relaxed)),
+            gate::Verdict::TooDark => drop(counters.too_dark.fetch_add(1, Ordering::Relaxed)),
+        }
+        if counters.labelled.fetch_add(1, Ordering::Relaxed) == 0 {
+            tracing::info!(since_start_ms = now.as_millis() as u64, "first label");
+        }
+        for to in self.shots.drain(..) {
+            let _ = to.send(Shot { picture: self.parts.labeller.picture().clone(), answer: answer.clone() });
+        }
+        let seen = match verdict {
+            gate::Verdict::Infer => Seen::Scores(self.parts.labeller.probabilities()),
+            gate::Verdict::Same => Seen::Same,
+            gate::Verdict::TooDark => Seen::Dark,
+        };
+        let fast = self.second.is_some().then(|| answer.clone());
+        for event in self.decider.observe(answer, seen, now) {
+            self.parts.hub.publish(&event);
+        }
+        if let Some(fast) = fast.filter(|_| verdict != gate::Verdict::TooDark) {
+            self.ask_second(fast, verdict == gate::Verdict::Infer, now);
+        }
+    }
+
+    /// Hands the picture to the accurate model if it is worth it and may work now.
+    fn ask_second(&mut self, fast: Classification, fresh: bool, now: Duration) {
+        let Some(second) = &self.second else { return };
+        self.opinions.retain(|waiting| !waiting.is_closed());
+        let Some(reason) = self.asker.reason(self.decider.scores(), fresh, !self.opinions.is_empty(), now) else {
+            return;
+        };
+        let labeller = &self.parts.labeller;
+        let rules: &LabelRules = &self.parts.rules.labels;
+        let asked = second.look(Look {
+            picture: labeller.picture().clone(),
+            view: labeller.view(),
+            rules: rules.clone(),
+            fast,
+            fast_label: self.decider.frame_label().cloned(),
+            reason,
+            wanted: std::mem::take(&mut self.opinions),
+        });
+        if asked {
+            self.asker.begin(now);
+        }
+    }
 }
 
-fn milliseconds(time: Duration) -> f64 {
-    time.as_secs_f64() * 1000.0
+/// The last answer, for a frame that shows the same.
+fn again(last: &Classification, frame: &Frame, decode: Duration) -> Classification {
+    let (capture_ms, decode_ms) = (milliseconds(frame.capture_time), milliseconds(decode));
+    Classification {
+        seq: frame.seq,
+        ts: frame.wall,
+        cached: true,
+        timing: Timing { capture_ms, decode_ms, ..Timing::default() },
+        origin: frame.origin.clone(),
+        ..last.clone()
+    }
 }

@@ -37,8 +37,8 @@ pub enum DecodeError {
     NotAPicture { found: &'static str },
     #[error("is cut short: the {kind} picture has no end")]
     Truncated { kind: &'static str },
-    #[error("has {width}x{height} pixels; at most {} megapixels are decoded", MAX_PIXELS / 1_000_000)]
-    TooLarge { width: u64, height: u64 },
+    #[error("has {width}x{height} pixels; at most {} megapixels are decoded", max_pixels / 1_000_000)]
+    TooLarge { width: u64, height: u64, max_pixels: u64 },
     #[error("has {width}x{height} pixels, which is none")]
     NoPixels { width: u64, height: u64 },
     #[error("takes {} MB when decoded; at most {} are allowed", bytes / 1_000_000, MAX_DECODED_BYTES / 1_000_000)]
@@ -58,18 +58,30 @@ pub enum DecodeError {
 /// # Errors
 /// See [`DecodeError`]; `out` is then in no particular state.
 pub fn decode(encoding: Encoding, bytes: &[u8], out: &mut RgbImage) -> Result<(), DecodeError> {
-    let decoded = catch_unwind(AssertUnwindSafe(|| match encoding {
+    guarded(|| match encoding {
         Encoding::Jpeg => decode_stream_jpeg(bytes, out),
-        Encoding::File => decode_file(bytes, out),
+        Encoding::File => decode_file(bytes, MAX_PIXELS, out),
         Encoding::Raw { format, width, height } => decode_raw(format, width, height, bytes, out),
-    }));
-    // The decoders are fuzzed by their makers; should one still give up, it costs a frame and not the daemon.
-    decoded.unwrap_or_else(|_| Err(DecodeError::Corrupt { kind: "encoded", cause: "the decoder gave up".into() }))
+    })
+}
+
+/// As [`decode`] of a file, for one with no more pixels than `max_pixels`, which is at most [`MAX_PIXELS`].
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_file_within(bytes: &[u8], max_pixels: u64, out: &mut RgbImage) -> Result<(), DecodeError> {
+    guarded(|| decode_file(bytes, max_pixels.min(MAX_PIXELS), out))
+}
+
+/// The decoders are fuzzed by their makers; should one still give up, it costs a frame and not the daemon.
+fn guarded(decode: impl FnOnce() -> Result<(), DecodeError>) -> Result<(), DecodeError> {
+    let gave_up = || Err(DecodeError::Corrupt { kind: "encoded", cause: "the decoder gave up".into() });
+    catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|_| gave_up())
 }
 
 /// A JPEG or PNG file, turned the way its orientation tag says. Grey, 16-bit, CMYK and palette pictures become RGB;
 /// transparency is dropped; of an animated PNG the first picture is taken.
-fn decode_file(bytes: &[u8], out: &mut RgbImage) -> Result<(), DecodeError> {
+fn decode_file(bytes: &[u8], max_pixels: u64, out: &mut RgbImage) -> Result<(), DecodeError> {
     let kind = sniff(bytes)?;
     if kind == "JPEG" && !is_whole_jpeg(bytes) {
         return Err(DecodeError::Truncated { kind });
@@ -81,12 +93,12 @@ fn decode_file(bytes: &[u8], out: &mut RgbImage) -> Result<(), DecodeError> {
         other => DecodeError::Corrupt { kind, cause: other.to_string() },
     };
     let picture = if kind == "JPEG" {
-        upright(JpegDecoder::new(Cursor::new(bytes)).map_err(explain)?, explain)?
+        upright(JpegDecoder::new(Cursor::new(bytes)).map_err(explain)?, max_pixels, explain)?
     } else {
         // The PNG decoder's own limit counts bytes; at most 8 are needed for a pixel.
         let mut limits = Limits::default();
         limits.max_alloc = Some(8 * MAX_PIXELS + (64 << 20));
-        upright(PngDecoder::with_limits(Cursor::new(bytes), limits).map_err(explain)?, explain)?
+        upright(PngDecoder::with_limits(Cursor::new(bytes), limits).map_err(explain)?, max_pixels, explain)?
     };
     let picture = picture.into_rgb8();
     out.width = picture.width() as usize;
@@ -97,10 +109,11 @@ fn decode_file(bytes: &[u8], out: &mut RgbImage) -> Result<(), DecodeError> {
 
 fn upright(
     mut decoder: impl ImageDecoder,
+    max_pixels: u64,
     explain: impl Fn(ImageError) -> DecodeError,
 ) -> Result<DynamicImage, DecodeError> {
     let (width, height) = decoder.dimensions();
-    check_size(width.into(), height.into())?;
+    check_size(width.into(), height.into(), max_pixels)?;
     if decoder.total_bytes() > MAX_DECODED_BYTES {
         return Err(DecodeError::TooManyBytes { bytes: decoder.total_bytes() });
     }
@@ -110,11 +123,11 @@ fn upright(
     Ok(picture)
 }
 
-fn check_size(width: u64, height: u64) -> Result<(), DecodeError> {
+fn check_size(width: u64, height: u64, max_pixels: u64) -> Result<(), DecodeError> {
     match width * height {
         0 => Err(DecodeError::NoPixels { width, height }),
-        1..=MAX_PIXELS => Ok(()),
-        _ => Err(DecodeError::TooLarge { width, height }),
+        pixels if pixels > max_pixels => Err(DecodeError::TooLarge { width, height, max_pixels }),
+        _ => Ok(()),
     }
 }
 
@@ -131,7 +144,7 @@ fn decode_stream_jpeg(bytes: &[u8], out: &mut RgbImage) -> Result<(), DecodeErro
     let mut decoder = zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(bytes), options);
     decoder.decode_headers().map_err(|error| corrupt(error.to_string()))?;
     let (width, height) = decoder.dimensions().ok_or_else(|| corrupt("it has no size".into()))?;
-    check_size(width as u64, height as u64)?;
+    check_size(width as u64, height as u64, MAX_PIXELS)?;
     out.width = width;
     out.height = height;
     out.pixels.resize(3 * width * height, 0);
@@ -139,7 +152,7 @@ fn decode_stream_jpeg(bytes: &[u8], out: &mut RgbImage) -> Result<(), DecodeErro
 }
 
 fn decode_raw(format: RawFormat, width: u32, height: u32, bytes: &[u8], out: &mut RgbImage) -> Result<(), DecodeError> {
-    check_size(width.into(), height.into())?;
+    check_size(width.into(), height.into(), MAX_PIXELS)?;
     let odd = match format {
         RawFormat::Yuyv => width % 2 == 1,
         RawFormat::Nv12 => width % 2 == 1 || height % 2 == 1,

@@ -1,6 +1,8 @@
 //! From a decoded picture to the tensor that a model takes.
 
 pub mod decode;
+pub mod thumbnail;
+mod view;
 
 use fast_image_resize::images::ImageRef;
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer, images::Image};
@@ -8,6 +10,7 @@ use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer
 use crate::config::typed::Rotation;
 use crate::models::spec::{ChannelOrder, Element, Fit, InputSpec, Layout};
 use decode::{DecodeError, RgbImage};
+pub use view::{Region, View};
 
 /// Input of a model, in the order and element type that its [`InputSpec`] says.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,7 +32,7 @@ impl Tensor {
 /// Turns pictures into tensors for one model; its buffers serve again for every frame.
 pub struct Preprocessor {
     spec: InputSpec,
-    rotation: Rotation,
+    view: View,
     resizer: Resizer,
     /// The picture at the model's size, before it is turned.
     small: Vec<u8>,
@@ -39,7 +42,7 @@ pub struct Preprocessor {
 }
 
 impl Preprocessor {
-    pub fn new(spec: InputSpec, rotation: Rotation) -> Self {
+    pub fn new(spec: InputSpec, view: impl Into<View>) -> Self {
         let mut normalised = Box::new([[0.0; 256]; 3]);
         for (colour, table) in normalised.iter_mut().enumerate() {
             for (value, entry) in table.iter_mut().enumerate() {
@@ -47,7 +50,11 @@ impl Preprocessor {
             }
         }
         let small = vec![0; spec.len()];
-        Self { turned: small.clone(), small, resizer: Resizer::new(), normalised, rotation, spec }
+        Self { turned: small.clone(), small, resizer: Resizer::new(), normalised, view: view.into(), spec }
+    }
+
+    pub fn view(&self) -> View {
+        self.view
     }
 
     /// Fills `tensor` (made by [`Tensor::for_input`]) from `picture`.
@@ -59,7 +66,7 @@ impl Preprocessor {
     /// When the picture's pixels are not what its size says.
     pub fn prepare(&mut self, picture: &RgbImage, tensor: &mut Tensor) -> Result<(), DecodeError> {
         self.resample(picture)?;
-        let pixels = match self.rotation {
+        let pixels = match self.view.rotation {
             Rotation::None => &self.small,
             rotation => {
                 turn(&self.small, self.spec.width, self.spec.height, rotation, &mut self.turned);
@@ -71,16 +78,25 @@ impl Preprocessor {
     }
 
     fn resample(&mut self, picture: &RgbImage) -> Result<(), DecodeError> {
-        let (width, height) = match self.rotation {
+        let (width, height) = match self.view.rotation {
             Rotation::None | Rotation::Half => (self.spec.width, self.spec.height),
             Rotation::Quarter | Rotation::ThreeQuarters => (self.spec.height, self.spec.width),
         };
-        let mut options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-        if let Fit::Crop { shorter_px } = self.spec.fit {
-            let (left, across) = centre_crop(picture.width, picture.height, shorter_px, width);
-            let (top, down) = centre_crop(picture.height, picture.width, shorter_px, height);
-            options = options.crop(left, top, across, down);
-        }
+        let window = self.view.before_turning().pixels(picture.width, picture.height);
+        let (left, across, top, down) = match self.spec.fit {
+            Fit::Stretch => (0.0, window.width as f64, 0.0, window.height as f64),
+            Fit::Crop { shorter_px } => {
+                let (left, across) = centre_crop(window.width, window.height, shorter_px, width);
+                let (top, down) = centre_crop(window.height, window.width, shorter_px, height);
+                (left, across, top, down)
+            }
+        };
+        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).crop(
+            window.x as f64 + left,
+            window.y as f64 + top,
+            across,
+            down,
+        );
         let fail = |cause: String| DecodeError::Resize { width: picture.width, height: picture.height, cause };
         let source = ImageRef::new(picture.width as u32, picture.height as u32, &picture.pixels, PixelType::U8x3)
             .map_err(|error| fail(error.to_string()))?;

@@ -9,7 +9,7 @@ pub mod stdout;
 pub use hub::Hub;
 pub use payload::{
     InfoModelPayload, InfoPayload, camera_json, classification_json, event_json, health_json, ranking_json,
-    response_json, rounded, schemas, state_json, status_name,
+    response_json, rounded, schemas, second_opinion_value, state_json, status_name,
 };
 
 use crate::label::Event;

@@ -5,7 +5,7 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::label::{Classification, Negotiated, Ranked, Stable, Status, Timing};
+use crate::label::{Classification, ModelId, Negotiated, Ranked, Reason, SecondOpinion, Stable, Status, Timing};
 use crate::telemetry::health::{Broker, Health};
 
 /// Grows only when a reader of the old format would misread the new one.
@@ -27,8 +27,8 @@ struct ClassificationPayload<'a> {
     /// Number of the frame since the daemon started.
     seq: u64,
     model: ModelPayload<'a>,
-    /// How the label is to be read; "stale" when no frame has come for a while.
-    #[schemars(extend("enum" = ["known", "unknown", "stale"]))]
+    /// How the label is to be read; "too_dark" when no model has looked, "stale" when no frame has come for a while.
+    #[schemars(extend("enum" = ["known", "unknown", "too_dark", "stale"]))]
     status: &'static str,
     /// `null` unless the status is "known".
     label: Option<&'a str>,
@@ -38,7 +38,7 @@ struct ClassificationPayload<'a> {
     /// The most likely classes of the frame, most likely first.
     top: Vec<RankedPayload<'a>>,
     timing_ms: TimingPayload,
-    /// Whether the answer is an earlier one's, because the frame was the same.
+    /// Whether the answer is an earlier frame's, which showed the same.
     cached: bool,
     /// The file that a replayed frame comes from.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,6 +47,31 @@ struct ClassificationPayload<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "date-time"))]
     since: Option<String>,
+}
+
+/// What the accurate model says of a frame, beside what the fast one says of it (topic `accurate`).
+#[derive(Serialize, JsonSchema)]
+struct SecondOpinionPayload<'a> {
+    #[serde(flatten)]
+    accurate: ClassificationPayload<'a>,
+    /// Why it was asked: it was time, the fast model was unsure, or somebody wanted to know.
+    #[schemars(extend("enum" = ["interval", "unsure", "asked"]))]
+    reason: &'static str,
+    /// Whether both say the same, after groups are put together.
+    agree: bool,
+    fast: FastPayload<'a>,
+}
+
+/// What the fast model says of the same frame.
+#[derive(Serialize, JsonSchema)]
+struct FastPayload<'a> {
+    model: ModelPayload<'a>,
+    #[schemars(extend("enum" = ["known", "unknown"]))]
+    status: &'static str,
+    label: Option<&'a str>,
+    #[schemars(range(min = 0, max = 1))]
+    confidence: f64,
+    top: Vec<RankedPayload<'a>>,
 }
 
 /// The model that answered.
@@ -92,7 +117,7 @@ struct EventPayload<'a> {
     ts: String,
     camera: &'static str,
     seq: u64,
-    #[schemars(extend("enum" = ["known", "unknown"]))]
+    #[schemars(extend("enum" = ["known", "unknown", "too_dark"]))]
     status: &'static str,
     /// `null` when nothing is likely enough any more.
     label: Option<&'a str>,
@@ -115,7 +140,14 @@ struct HealthPayload {
     /// Frames labelled a second.
     fps: f64,
     captured: u64,
+    /// Frames that have an answer.
     labelled: u64,
+    /// Of these, those that show what an earlier one showed, and have its answer.
+    cached: u64,
+    /// Of these, those that no model looked at because there is no light.
+    too_dark: u64,
+    /// Frames that came sooner than they are wanted.
+    skipped: u64,
     /// Frames that could not be decoded or labelled.
     failed: u64,
     /// Frames that a newer one replaced before they were looked at.
@@ -218,8 +250,9 @@ struct ResponsePayload<'a> {
 }
 
 /// The JSON Schemas of what is published, by the name of the topic. Members may be added, so readers have to let unknown ones pass.
-pub fn schemas() -> [(&'static str, Schema); 5] {
+pub fn schemas() -> [(&'static str, Schema); 6] {
     [
+        ("accurate", schema_for!(SecondOpinionPayload<'static>)),
         ("classification", schema_for!(ClassificationPayload<'static>)),
         ("event", schema_for!(EventPayload<'static>)),
         ("health", schema_for!(HealthPayload)),
@@ -275,13 +308,40 @@ pub fn response_json(answer: Result<&Value, &str>, transaction: Option<&Value>) 
 
 /// The raw answer for one frame.
 pub fn classification_json(frame: &Classification) -> String {
-    let label = frame.label();
-    to_json(&payload(
-        frame,
-        frame.status,
-        label.map(|ranked| &*ranked.label),
-        frame.top.first().map_or(0.0, |best| best.confidence),
-    ))
+    to_json(&frame_payload(frame))
+}
+
+/// What both models say of a frame.
+pub fn second_opinion_value(opinion: &SecondOpinion) -> Value {
+    let SecondOpinion { accurate, fast, reason, .. } = opinion;
+    let payload = SecondOpinionPayload {
+        accurate: frame_payload(accurate),
+        reason: match reason {
+            Reason::Interval => "interval",
+            Reason::Unsure => "unsure",
+            Reason::Asked => "asked",
+        },
+        agree: opinion.agree(),
+        fast: FastPayload {
+            model: model_payload(&fast.model),
+            status: status_name(fast.status),
+            label: fast.label().map(|ranked| &*ranked.label),
+            confidence: most(fast),
+            top: fast.top.iter().map(ranked).collect(),
+        },
+    };
+    // Strings and numbers only: serialising them cannot fail.
+    serde_json::to_value(payload).unwrap_or_default()
+}
+
+/// Of the most likely class.
+fn most(frame: &Classification) -> f64 {
+    frame.top.first().map_or(0.0, |best| rounded(f64::from(best.confidence), 4))
+}
+
+fn frame_payload(frame: &Classification) -> ClassificationPayload<'_> {
+    let label = frame.label().map(|ranked| &*ranked.label);
+    payload(frame, frame.status, label, frame.top.first().map_or(0.0, |best| best.confidence))
 }
 
 /// The label that holds.
@@ -326,6 +386,9 @@ pub fn health_json(health: &Health) -> Value {
         fps: rounded(health.fps, 2),
         captured: health.captured,
         labelled: health.labelled,
+        cached: health.cached,
+        too_dark: health.too_dark,
+        skipped: health.skipped,
         failed: health.failed,
         overwritten: health.overwritten,
         damaged: health.damaged,
@@ -348,20 +411,20 @@ fn payload<'a>(
         ts: time(frame.ts),
         camera: CAMERA,
         seq: frame.seq,
-        model: ModelPayload {
-            name: &frame.model.name,
-            precision: frame.model.precision.to_string(),
-            sha256: &frame.model.sha256,
-        },
+        model: model_payload(&frame.model),
         status: status_name(status),
         label,
         confidence: rounded(f64::from(confidence), 4),
         top: frame.top.iter().map(ranked).collect(),
         timing_ms: timing(&frame.timing),
-        cached: false,
+        cached: frame.cached,
         source: frame.origin.as_deref(),
         since: None,
     }
+}
+
+fn model_payload(model: &ModelId) -> ModelPayload<'_> {
+    ModelPayload { name: &model.name, precision: model.precision.to_string(), sha256: &model.sha256 }
 }
 
 /// As it stands in every payload and in the text on standard output.
@@ -369,6 +432,7 @@ pub fn status_name(status: Status) -> &'static str {
     match status {
         Status::Known => "known",
         Status::Unknown => "unknown",
+        Status::TooDark => "too_dark",
         Status::Stale => "stale",
     }
 }

@@ -23,7 +23,14 @@ pub struct Health {
     /// Frames labelled a second, since the look before this one.
     pub fps: f64,
     pub captured: u64,
+    /// Frames that have an answer.
     pub labelled: u64,
+    /// Of these, those that show what an earlier one showed, and have its answer.
+    pub cached: u64,
+    /// Of these, those that no model looked at because there is no light.
+    pub too_dark: u64,
+    /// Frames that came sooner than they are wanted.
+    pub skipped: u64,
     /// Frames that could not be decoded or labelled.
     pub failed: u64,
     /// Frames that a newer one replaced before anyone looked at them.
@@ -98,6 +105,9 @@ impl Monitor {
             fps: self.fps,
             captured: self.captured.frames.load(Ordering::Relaxed),
             labelled,
+            cached: self.labelled.cached.load(Ordering::Relaxed),
+            too_dark: self.labelled.too_dark.load(Ordering::Relaxed),
+            skipped: self.labelled.skipped.load(Ordering::Relaxed),
             failed: self.labelled.failed.load(Ordering::Relaxed),
             overwritten: self.slot.overwritten(),
             damaged: self.captured.corrupt.load(Ordering::Relaxed),

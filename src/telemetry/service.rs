@@ -164,6 +164,7 @@ mod tests {
             model: "m".into(),
             precision: Default::default(),
             threshold: 0.2,
+            accurate: None,
         }));
         outlook.publish(&Event::Changed { now: stable(Some("cat")), before: None });
         assert_eq!(service.words(SECOND, true), [Word::Status("m: cat".into()), Word::Ready]);

@@ -174,6 +174,10 @@ fn the_shipped_file_explains_every_key_with_its_true_default() {
         "cert",
         "key",
         "server_name",
+        "enter",
+        "keep",
+        "groups",
+        "max_fps",
     ];
     let uncommented: Vec<&str> = text
         .split("#[models.")
@@ -182,7 +186,7 @@ fn the_shipped_file_explains_every_key_with_its_true_default() {
             if part == 0 { text } else { text.split_once("\n[").map_or("", |(_, rest)| rest) }.lines()
         })
         .map(|line| if line.starts_with("# ") { "" } else { line.strip_prefix('#').unwrap_or(line) })
-        .map(|line| if line.starts_with("labels]") { "[labels]" } else { line })
+        .map(|line| if line.starts_with("accurate]") { "[accurate]" } else { line })
         .filter(|line| line.split_once(" = ").is_none_or(|(name, _)| !examples.contains(&name)))
         .collect();
     let written: Raw = toml::from_str(&uncommented.join("\n")).expect("every default parses");

@@ -102,5 +102,5 @@ fn a_frame_of_garbage_is_an_error_in_every_encoding() {
     }
     let huge = std::fs::read(fixture("images/huge-header-65535x65535.jpg")).expect("a fixture");
     let error = decode(Encoding::Jpeg, &huge, &mut picture).expect_err("too large");
-    assert_eq!(error, DecodeError::TooLarge { width: 65535, height: 65535 });
+    assert_eq!(error, DecodeError::TooLarge { width: 65535, height: 65535, max_pixels: 64_000_000 });
 }

@@ -95,6 +95,7 @@ fn device() -> Device {
         models: vec!["efficientnet-lite0".into(), "mobilenet-v2".into()],
         heartbeat: std::time::Duration::from_secs(60),
         pictures: true,
+        accurate: true,
         temperature: true,
     }
 }
@@ -162,7 +163,7 @@ fn entities_are_unavailable_with_the_daemon_or_the_camera_except_the_one_that_sa
 
 #[test]
 fn what_a_device_does_not_have_is_removed_by_its_platform_alone() {
-    let payload = discovered(&Device { pictures: false, temperature: false, ..device() });
+    let payload = discovered(&Device { accurate: false, pictures: false, temperature: false, ..device() });
     assert_eq!(complaints(&read(fixture("homeassistant/device.schema.json")), &payload), [""; 0]);
     for (name, platform) in [("temperature", "sensor"), ("image", "image"), ("snapshot", "button")] {
         assert_eq!(payload["components"][name], serde_json::json!({ "platform": platform }));

@@ -1,7 +1,10 @@
 //! A configuration that cannot be invalid, and the checks that lead to it.
 
+mod accurate;
 mod broker;
 mod camera;
+mod gate;
+mod labels;
 mod models;
 
 use std::path::{Path, PathBuf};
@@ -16,9 +19,13 @@ use super::identity::{clean_id, default_id, is_id, topic_problem};
 use super::interval::Interval;
 use super::raw::{self, LevelChoice, LogFormat, Raw, StdoutChoice};
 use super::secrets::Secret;
+use crate::decide::gate::GateRules;
 use crate::models::catalog;
 use crate::models::spec::{ModelSpec, resolve};
+pub use crate::preprocess::Region;
 use crate::sinks::mqtt::tls::Tls;
+pub use accurate::Accurate;
+pub use labels::{LabelFilter, LabelRules, Smoothing};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
@@ -30,9 +37,15 @@ pub struct Config {
     pub models: Vec<ModelSpec>,
     /// Where catalogue models are looked for, first to last.
     pub model_directories: Vec<PathBuf>,
-    /// Whether a model's own file labels or its quantised one.
+    /// Whether the own file of the model that labels the video is taken, or its quantised one.
     pub precision: raw::PrecisionChoice,
+    pub accurate: Accurate,
     pub labels: LabelRules,
+    /// The part of the picture that is looked at.
+    pub region: Region,
+    pub gate: GateRules,
+    /// How many uploaded pictures' answers are kept.
+    pub cache_entries: usize,
     pub mqtt: Option<Mqtt>,
     /// The discovery prefix, if Home Assistant is to find the device.
     pub homeassistant: Option<String>,
@@ -88,13 +101,6 @@ pub enum Rotation {
     ThreeQuarters,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct LabelRules {
-    pub top_k: usize,
-    pub unknown_below: f32,
-    pub consecutive: u32,
-}
-
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mqtt {
     pub broker: BrokerUrl,
@@ -128,7 +134,11 @@ pub fn check(raw: &Raw, document: &Document<'_>, base: &Path, problems: &mut Pro
     Config {
         camera: checker.camera(),
         model: checker.active_model(&models),
+        accurate: checker.accurate(&models),
         labels: checker.labels(),
+        region: checker.region(),
+        gate: checker.gate(),
+        cache_entries: checker.cache_entries(),
         mqtt: checker.mqtt(&device.id),
         homeassistant: checker.homeassistant(),
         publish_image: raw.privacy.publish_image,
@@ -197,17 +207,5 @@ impl Checker<'_, '_> {
             self.complain(&["homeassistant", "prefix"], wrong, format!("found `{prefix}`"), None);
         }
         self.raw.homeassistant.enabled.then(|| prefix.clone())
-    }
-
-    fn labels(&mut self) -> LabelRules {
-        let labels = &self.raw.labels;
-        self.within(&["labels", "top_k"], labels.top_k, 1, 100);
-        self.within(&["labels", "unknown_below"], labels.unknown_below, 0.0, 1.0);
-        self.within(&["labels", "consecutive"], labels.consecutive, 1, 1000);
-        LabelRules {
-            top_k: labels.top_k as usize,
-            unknown_below: labels.unknown_below as f32,
-            consecutive: labels.consecutive,
-        }
     }
 }

@@ -139,17 +139,24 @@ impl Checker<'_, '_> {
             self.complain(&["model", "active"], "names no model", format!("found `{name}`"), Some(hint));
             return models.first().cloned().unwrap_or_else(|| catalog::all()[0].spec(&[]));
         };
-        if !model.path.as_os_str().is_empty() && !model.path.is_file() {
-            let own = self.raw.models.get(name).is_some_and(|file| file.path.is_some());
-            let hint = match catalog::find(name) {
-                Some(entry) if !own && !entry.bundled() => format!("`glimpsed models fetch {name}` downloads it"),
-                _ => format!("set `path` in [models.{name}] to its ONNX file, or `directory` in [model]"),
-            };
-            let place: Vec<&str> = if own { vec!["models", name, "path"] } else { vec!["model", "active"] };
-            self.complain(&place, "has no file", format!("found no `{}`", model.path.display()), Some(hint));
-        }
+        self.has_file(&["model", "active"], model);
         self.precision(model);
         model.clone()
+    }
+
+    /// Complains where the model was chosen, or where its file is named, unless that file exists.
+    pub(super) fn has_file(&mut self, chosen: &[&str], model: &ModelSpec) {
+        if model.path.as_os_str().is_empty() || model.path.is_file() {
+            return;
+        }
+        let name = &model.name;
+        let own = self.raw.models.get(name).is_some_and(|file| file.path.is_some());
+        let hint = match catalog::find(name) {
+            Some(entry) if !own && !entry.bundled() => format!("`glimpsed models fetch {name}` downloads it"),
+            _ => format!("set `path` in [models.{name}] to its ONNX file, or `directory` in [model]"),
+        };
+        let place: Vec<&str> = if own { vec!["models", name, "path"] } else { chosen.to_vec() };
+        self.complain(&place, "has no file", format!("found no `{}`", model.path.display()), Some(hint));
     }
 
     /// Whoever insists on a model's quantised file is told where it is not there. A model that names none is taken as it is.

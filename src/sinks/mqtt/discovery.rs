@@ -21,6 +21,8 @@ pub struct Device {
     pub heartbeat: Duration,
     /// Whether there are pictures on `camera/image`.
     pub pictures: bool,
+    /// Whether there is an accurate model to be switched on.
+    pub accurate: bool,
     /// Whether the board has a sensor.
     pub temperature: bool,
 }
@@ -265,6 +267,18 @@ fn components(device: &Device, topics: &Topics) -> Vec<(&'static str, Value)> {
             "availability_mode": "all",
         })
     };
+    let accurate = || {
+        json!({
+            "platform": "switch",
+            "name": "Second opinion",
+            "icon": "mdi:scale-balance",
+            "command_topic": topics.set(Key::Accurate),
+            "state_topic": topics.setting(Key::Accurate),
+            "entity_category": "config",
+            "availability": daemon,
+        })
+    };
+    components.push(("accurate", if device.accurate { accurate() } else { removed("switch") }));
     components.push(("temperature", if device.temperature { temperature() } else { removed("sensor") }));
     components.push(("image", if device.pictures { image() } else { removed("image") }));
     components.push(("snapshot", if device.pictures { snapshot() } else { removed("button") }));

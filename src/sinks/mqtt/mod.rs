@@ -29,7 +29,7 @@ pub use outbox::{Delivery, Message, Outbox, Tally};
 pub use presence::{Heritage, Presence};
 pub use topics::{Key, Topics};
 
-use super::{Sink, camera_json, classification_json, event_json, health_json, state_json};
+use super::{Sink, camera_json, classification_json, event_json, health_json, second_opinion_value, state_json};
 use crate::clock::Clock;
 use crate::label::{CameraState, Event, Settings, Stable, Status};
 use serde_json::Value;
@@ -93,14 +93,20 @@ impl MqttSink {
     fn tell_settings(&self, settings: &Settings) {
         for key in Key::ALL {
             let value = match key {
-                Key::Enabled => if settings.enabled { "ON" } else { "OFF" }.to_owned(),
+                Key::Enabled => on_or_off(settings.enabled),
                 Key::Model => settings.model.clone(),
                 Key::Precision => settings.precision.name().to_owned(),
                 Key::Threshold => settings.threshold.to_string(),
+                // Where there is nothing to switch on, the topic that may be there from before is taken away.
+                Key::Accurate => settings.accurate.map(on_or_off).unwrap_or_default(),
             };
             self.retain(&self.topics.setting(key), value);
         }
     }
+}
+
+fn on_or_off(on: bool) -> String {
+    if on { "ON" } else { "OFF" }.to_owned()
 }
 
 impl Sink for MqttSink {
@@ -128,6 +134,9 @@ impl Sink for MqttSink {
                 if self.classification_is_due() {
                     self.send(&self.topics.classification, Delivery::Live, classification_json(frame));
                 }
+            }
+            Event::SecondOpinion(opinion) => {
+                self.send(&self.topics.accurate, Delivery::Live, second_opinion_value(opinion).to_string());
             }
             Event::Changed { now, before } => {
                 self.retain(&self.topics.state, state_json(now));
@@ -226,6 +235,7 @@ mod tests {
             model: "mobilenet-v2".into(),
             precision: PrecisionChoice::Auto,
             threshold: 0.35,
+            accurate: Some(true),
         };
         sent.sink.publish(&Event::Settings(settings));
         let retained = |topic: &str, payload: &str| (topic.to_owned(), payload.to_owned(), true);
@@ -235,7 +245,8 @@ mod tests {
                 retained("enabled/state", "OFF"),
                 retained("model/state", "mobilenet-v2"),
                 retained("precision/state", "auto"),
-                retained("threshold/state", "0.35")
+                retained("threshold/state", "0.35"),
+                retained("accurate/state", "ON")
             ]
         );
     }

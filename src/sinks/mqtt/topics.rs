@@ -8,6 +8,7 @@ pub struct Topics {
     pub info: String,
     pub state: String,
     pub classification: String,
+    pub accurate: String,
     pub event: String,
     pub health: String,
     pub camera_status: String,
@@ -21,10 +22,11 @@ pub enum Key {
     Model,
     Precision,
     Threshold,
+    Accurate,
 }
 
 impl Key {
-    pub const ALL: [Self; 4] = [Self::Enabled, Self::Model, Self::Precision, Self::Threshold];
+    pub const ALL: [Self; 5] = [Self::Enabled, Self::Model, Self::Precision, Self::Threshold, Self::Accurate];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -32,6 +34,7 @@ impl Key {
             Self::Model => "model",
             Self::Precision => "precision",
             Self::Threshold => "threshold",
+            Self::Accurate => "accurate",
         }
     }
 }
@@ -45,6 +48,7 @@ impl Topics {
             info: topic("info"),
             state: topic("state"),
             classification: topic("classification"),
+            accurate: topic("accurate"),
             event: topic("event"),
             health: topic("health"),
             camera_status: topic("camera/status"),
@@ -61,7 +65,7 @@ impl Topics {
 
     /// Every topic of the device that is written, but for pictures and answers to requests.
     pub fn written(&self) -> impl Iterator<Item = String> {
-        self.retained().chain([self.classification.clone(), self.event.clone()])
+        self.retained().chain([self.classification.clone(), self.accurate.clone(), self.event.clone()])
     }
 
     /// The filter for all that the device reads and writes.

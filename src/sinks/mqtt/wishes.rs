@@ -40,6 +40,7 @@ pub static REQUESTS: LazyLock<Vec<(&'static str, Command)>> = LazyLock::new(|| {
         ("restart", Command::Restart),
         ("reload", Command::Reload),
         ("snapshot", Command::Snapshot),
+        ("accurate", Command::SecondOpinion),
         ("compare", Command::Compare),
         ("health", Command::Health),
     ]
@@ -86,13 +87,18 @@ pub fn understand(
     Ok(Some(Wish::Request(Call { name, command, transaction })))
 }
 
+fn on_or_off(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "on" | "true" | "1" => Ok(true),
+        "off" | "false" | "0" => Ok(false),
+        _ => Err(format!("is {text:?}, not ON or OFF")),
+    }
+}
+
 fn set(key: Key, text: &str) -> Result<Command, String> {
     match key {
-        Key::Enabled => match text.to_ascii_lowercase().as_str() {
-            "on" | "true" | "1" => Ok(Command::Enable(true)),
-            "off" | "false" | "0" => Ok(Command::Enable(false)),
-            _ => Err(format!("is {text:?}, not ON or OFF")),
-        },
+        Key::Enabled => on_or_off(text).map(Command::Enable),
+        Key::Accurate => on_or_off(text).map(Command::Accurate),
         Key::Model if text.is_empty() => Err("is empty, not the name of a model".into()),
         Key::Model => Ok(Command::Model(text.to_owned())),
         Key::Precision => match PrecisionChoice::ALL.into_iter().find(|choice| choice.name() == text) {

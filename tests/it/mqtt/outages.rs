@@ -157,6 +157,7 @@ fn labelled() -> Classification {
         model: Arc::new(model),
         status: Status::Known,
         top: vec![ranked(1), ranked(2), ranked(3)],
+        cached: false,
         timing: Timing::default(),
         origin: None,
     }

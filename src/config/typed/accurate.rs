@@ -1,0 +1,60 @@
+//! The second opinion.
+
+use std::time::Duration;
+
+use super::super::diagnostics::suggestion;
+use super::super::interval::Interval;
+use super::super::raw::DisagreementChoice;
+use super::Checker;
+use crate::models::catalog;
+use crate::models::spec::ModelSpec;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Accurate {
+    pub enabled: bool,
+    pub model: ModelSpec,
+    /// `None`: not by the clock.
+    pub every: Option<Duration>,
+    pub when_unsure: bool,
+    pub unsure_margin: f32,
+    pub unsure_entropy: f32,
+    /// Share of the time.
+    pub max_duty: f64,
+    pub disagreement: DisagreementChoice,
+}
+
+impl Checker<'_, '_> {
+    pub(super) fn accurate(&mut self, models: &[ModelSpec]) -> Accurate {
+        let accurate = &self.raw.accurate;
+        let (longest, shortest) = (Interval::from_secs(7 * 86_400), Interval::from_millis(100));
+        if accurate.every.0 != Duration::ZERO {
+            self.interval_within(&["accurate", "every"], accurate.every, shortest, longest);
+        }
+        self.within(&["accurate", "unsure_margin"], accurate.unsure_margin, 0.0, 1.0);
+        self.within(&["accurate", "unsure_entropy"], accurate.unsure_entropy, 0.0, 1.0);
+        self.within(&["accurate", "max_duty"], accurate.max_duty, 0.001, 1.0);
+        Accurate {
+            enabled: accurate.enabled,
+            model: self.accurate_model(models),
+            every: Some(accurate.every.0).filter(|every| !every.is_zero()),
+            when_unsure: accurate.when_unsure,
+            unsure_margin: accurate.unsure_margin as f32,
+            unsure_entropy: accurate.unsure_entropy as f32,
+            max_duty: accurate.max_duty,
+            disagreement: accurate.disagreement,
+        }
+    }
+
+    fn accurate_model(&mut self, models: &[ModelSpec]) -> ModelSpec {
+        let name = &self.raw.accurate.model;
+        let Some(model) = models.iter().find(|model| model.name == *name) else {
+            let hint = suggestion(name, models.iter().map(|model| model.name.as_str()));
+            self.complain(&["accurate", "model"], "names no model", format!("found `{name}`"), Some(hint));
+            return models.first().cloned().unwrap_or_else(|| catalog::all()[0].spec(&[]));
+        };
+        if self.raw.accurate.enabled {
+            self.has_file(&["accurate", "model"], model);
+        }
+        model.clone()
+    }
+}

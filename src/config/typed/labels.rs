@@ -1,0 +1,131 @@
+//! From probabilities to the label that holds.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::interval::Interval;
+use super::super::raw::SmoothingChoice;
+use super::Checker;
+use crate::decide::groups::{self, Groups};
+use crate::models::spec::resolve;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct LabelRules {
+    pub top_k: usize,
+    /// Below it the answer for a frame is "unknown".
+    pub unknown_below: f32,
+    pub smoothing: Smoothing,
+    /// What a label needs to become the stable one; `None`: as much as `unknown_below`.
+    pub enter: Option<f32>,
+    /// What the stable label needs to remain it; `None`: half as much as to become it.
+    pub keep: Option<f32>,
+    pub margin: f32,
+    pub consecutive: u32,
+    pub hold: Duration,
+    pub filter: LabelFilter,
+}
+
+/// How the answers of several frames become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Smoothing {
+    None,
+    /// A frame's weight halves in this time.
+    Exponential {
+        half_life: Duration,
+    },
+    /// So many frames count alike.
+    Window {
+        frames: usize,
+    },
+}
+
+/// Which labels there are to choose from.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LabelFilter {
+    /// Empty: all.
+    pub allow: Vec<String>,
+    pub deny: Vec<String>,
+    pub groups: Arc<Groups>,
+}
+
+impl LabelRules {
+    pub fn enter(&self) -> f32 {
+        self.enter.unwrap_or(self.unknown_below)
+    }
+
+    /// Never more than a label needs to become the stable one.
+    pub fn keep(&self) -> f32 {
+        self.keep.unwrap_or(self.enter() / 2.0).min(self.enter())
+    }
+}
+
+/// More frames than this are a minute at 10 a second.
+const LONGEST_WINDOW: u32 = 600;
+
+/// A group file of a megabyte names every class there is.
+const MAX_GROUP_BYTES: u64 = 1 << 20;
+
+impl Checker<'_, '_> {
+    pub(super) fn labels(&mut self) -> LabelRules {
+        let labels = &self.raw.labels;
+        self.within(&["labels", "top_k"], labels.top_k, 1, 100);
+        self.within(&["labels", "unknown_below"], labels.unknown_below, 0.0, 1.0);
+        self.within(&["labels", "consecutive"], labels.consecutive, 1, 1000);
+        self.within(&["labels", "window"], labels.window, 1, LONGEST_WINDOW);
+        let minute = Interval::from_secs(60);
+        self.interval_within(&["labels", "half_life"], labels.half_life, Interval::from_millis(1), minute);
+        self.interval_within(&["labels", "hold"], labels.hold, Interval::from_secs(0), Interval::from_secs(3600));
+        self.within(&["labels", "margin"], labels.margin, 0.0, 1.0);
+        for (key, value) in [("enter", labels.enter), ("keep", labels.keep)] {
+            if let Some(value) = value {
+                self.within(&["labels", key], value, 0.0, 1.0);
+            }
+        }
+        let enter = labels.enter.unwrap_or(labels.unknown_below);
+        if let Some(keep) = labels.keep.filter(|keep| *keep > enter) {
+            let hint =
+                "a label that needs more to remain than to become the stable one would come and go with each frame";
+            let found = format!("found {keep}, and `enter` is {enter}");
+            self.complain(&["labels", "keep"], "is above `enter`", found, Some(hint.into()));
+        }
+        LabelRules {
+            top_k: labels.top_k as usize,
+            unknown_below: labels.unknown_below as f32,
+            smoothing: match labels.smoothing {
+                SmoothingChoice::None => Smoothing::None,
+                SmoothingChoice::Exponential => Smoothing::Exponential { half_life: labels.half_life.0 },
+                SmoothingChoice::Window => Smoothing::Window { frames: labels.window as usize },
+            },
+            enter: labels.enter.map(|enter| enter as f32),
+            keep: labels.keep.map(|keep| keep as f32),
+            margin: labels.margin as f32,
+            consecutive: labels.consecutive,
+            hold: labels.hold.0,
+            filter: LabelFilter {
+                allow: labels.allow.clone(),
+                deny: labels.deny.clone(),
+                groups: Arc::new(self.groups()),
+            },
+        }
+    }
+
+    fn groups(&mut self) -> Groups {
+        let Some(path) = &self.raw.labels.groups else { return Groups::default() };
+        let read = if path == Path::new("imagenet") {
+            Ok(groups::IMAGENET.to_owned())
+        } else {
+            let path = resolve(self.base, path);
+            crate::bounded::read_text(&path, MAX_GROUP_BYTES).map_err(|cause| format!("{} {cause}", path.display()))
+        };
+        match read.and_then(|text| Groups::parse(&text)) {
+            Ok(groups) => groups,
+            Err(cause) => {
+                let hint =
+                    "`groups = \"imagenet\"` takes the built-in groups; a file has lines like  cat = [\"tabby\"]";
+                self.complain(&["labels", "groups"], "cannot be used", cause, Some(hint.into()));
+                Groups::default()
+            }
+        }
+    }
+}

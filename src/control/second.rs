@@ -1,0 +1,139 @@
+//! The accurate model, switched on and off while everything runs.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::Controller;
+use super::command::Answer;
+use crate::config::Config;
+use crate::config::raw::PrecisionChoice;
+use crate::error::{Error, Result};
+use crate::infer::labeller::Labeller;
+use crate::infer::orders::Order;
+use crate::infer::second;
+use crate::models::spec::ModelSpec;
+use crate::sinks::second_opinion_value;
+use crate::thread::Thread;
+
+/// For an opinion that was asked for: as long as a rest of the accurate model takes, on all but the slowest boards.
+const OPINION_WITHIN: Duration = Duration::from_secs(15);
+
+/// For its thread to finish the frame it is at.
+const STOPS_WITHIN: Duration = Duration::from_secs(10);
+
+/// The accurate model's thread, and what it has loaded.
+pub struct Second {
+    thread: Thread,
+    spec: ModelSpec,
+}
+
+/// What is to become of the accurate model.
+pub(super) enum Change {
+    None,
+    Off,
+    To(Box<Labeller>, ModelSpec),
+}
+
+impl Controller {
+    /// Whether there is an accurate model that could be switched on.
+    pub(super) fn accurate_is_there(&self) -> bool {
+        self.live.accurate.model.path.is_file()
+    }
+
+    /// At the start. Without a second opinion the daemon is still worth running.
+    pub(super) async fn begin_second(&mut self) {
+        let done = match self.second_for(&self.live).await {
+            Ok(change) => self.change_second(change).await.map_err(|error| error.to_string()),
+            Err(cause) => Err(cause),
+        };
+        if let Err(cause) = done {
+            tracing::error!("there will be no second opinions: {cause}");
+            self.live.accurate.enabled = false;
+        }
+        self.tell_settings();
+        self.tell_info();
+    }
+
+    pub(super) async fn set_accurate(&mut self, enabled: bool) -> Answer {
+        let before = std::mem::replace(&mut self.live.accurate.enabled, enabled);
+        let changed = match self.second_for(&self.live).await {
+            Ok(change) => self.change_second(change).await.map_err(|error| error.to_string()),
+            Err(cause) => Err(cause),
+        };
+        if let Err(cause) = &changed {
+            tracing::warn!(cause, "the accurate model was not switched");
+            self.live.accurate.enabled = before;
+        }
+        self.tell_settings();
+        self.tell_info();
+        changed.map(|()| json!({ "accurate": enabled }))
+    }
+
+    /// What `config` makes of the accurate model; it is loaded already.
+    pub(super) async fn second_for(&self, config: &Config) -> std::result::Result<Change, String> {
+        let wanted = config.accurate.enabled.then_some(&config.accurate.model);
+        match (wanted, &self.second) {
+            (None, None) => Ok(Change::None),
+            (None, Some(_)) => Ok(Change::Off),
+            (Some(spec), Some(second)) if *spec == second.spec => Ok(Change::None),
+            (Some(spec), _) => {
+                // Its own file: it is there to be right, and has the time.
+                let (_, labeller) = self.load(spec.clone(), PrecisionChoice::Fp32, config).await?;
+                Ok(Change::To(Box::new(labeller), spec.clone()))
+            }
+        }
+    }
+
+    /// The outer error is one that only a new process can mend.
+    pub(super) async fn change_second(&mut self, change: Change) -> Result<()> {
+        if matches!(change, Change::None) {
+            return Ok(());
+        }
+        self.tell_second(None)?;
+        // Two of them would take the memory of two.
+        self.stop_second(Instant::now() + STOPS_WITHIN).await;
+        if let Change::To(labeller, spec) = change {
+            let model = labeller.model().id.clone();
+            let (asked, classifies, thread) = second::start(*labeller, self.parts.hub.clone())?;
+            self.second = Some(Second { thread, spec });
+            self.tell_second(Some(Box::new(asked)))?;
+            self.parts.uploads.set_accurate(Some(classifies));
+            tracing::info!(model = %model.name, precision = %model.precision, "a second model is asked now and then");
+        }
+        Ok(())
+    }
+
+    fn tell_second(&self, asked: Option<Box<second::Asked>>) -> Result<()> {
+        self.parts.orders.give(Order::Second(asked)).map_err(|cause| Error::Failed(cause.into()))
+    }
+
+    /// Its thread ends when nobody can ask it any more.
+    pub async fn stop_second(&mut self, deadline: Instant) {
+        self.parts.uploads.set_accurate(None);
+        if let Some(mut second) = self.second.take()
+            && let Err(error) = second.thread.join(deadline).await
+        {
+            tracing::error!(%error, "the accurate model");
+        }
+    }
+
+    /// Beside everything else: the accurate model may have to rest first.
+    pub(super) fn second_opinion(&self, reply: oneshot::Sender<Answer>) {
+        let orders = self.parts.orders.clone();
+        tokio::spawn(async move {
+            let seconds = OPINION_WITHIN.as_secs();
+            let late = format!(
+                "there was none within {seconds} s: no frame came, or the accurate model still rests (`max_duty`)"
+            );
+            let answer = match orders.ask(Order::SecondOpinion, OPINION_WITHIN, &late).await {
+                Ok(opinion) => opinion.map(|opinion| second_opinion_value(&opinion)),
+                Err(cause) => Err(cause),
+            };
+            // Whoever asked may have gone.
+            let _ = reply.send(answer);
+        });
+    }
+}

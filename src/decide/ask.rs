@@ -1,0 +1,193 @@
+//! When the second model is asked.
+
+use std::time::Duration;
+
+use super::vocabulary::best;
+use crate::config::typed::Accurate;
+use crate::label::Reason;
+
+/// Decides for each frame of the fast model whether the accurate one should look at it too.
+#[derive(Debug)]
+pub struct Asker {
+    rules: Rules,
+    /// The second model is at work.
+    busy: bool,
+    last: Option<Duration>,
+    /// Its rest ends then.
+    rested: Duration,
+}
+
+/// What of the configuration decides.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rules {
+    every: Option<Duration>,
+    when_unsure: bool,
+    margin: f32,
+    entropy: f32,
+    max_duty: f64,
+}
+
+impl From<&Accurate> for Rules {
+    fn from(accurate: &Accurate) -> Self {
+        Self {
+            every: accurate.every,
+            when_unsure: accurate.when_unsure,
+            margin: accurate.unsure_margin,
+            entropy: accurate.unsure_entropy,
+            max_duty: accurate.max_duty,
+        }
+    }
+}
+
+impl Asker {
+    pub fn new(rules: Rules) -> Self {
+        Self { rules, busy: false, last: None, rested: Duration::ZERO }
+    }
+
+    pub fn set_rules(&mut self, rules: Rules) {
+        self.rules = rules;
+    }
+
+    /// How long the second model still rests or works at least; `None`: it can be asked.
+    pub fn wait(&self, now: Duration) -> Option<Duration> {
+        let rest = self.rested.saturating_sub(now);
+        (self.busy || !rest.is_zero()).then_some(rest)
+    }
+
+    /// Why the second model should look at the frame to which the fast one has given these probabilities.
+    pub fn reason(&self, scores: &[f32], fresh: bool, wanted: bool, now: Duration) -> Option<Reason> {
+        if self.wait(now).is_some() {
+            return None;
+        }
+        let due =
+            || self.rules.every.is_some_and(|every| self.last.is_none_or(|last| now.saturating_sub(last) >= every));
+        if wanted {
+            Some(Reason::Asked)
+        } else if due() {
+            Some(Reason::Interval)
+        } else if fresh && self.rules.when_unsure && self.is_unsure(scores) {
+            Some(Reason::Unsure)
+        } else {
+            None
+        }
+    }
+
+    /// It was asked.
+    pub fn begin(&mut self, now: Duration) {
+        self.busy = true;
+        self.last = Some(now);
+    }
+
+    /// It has answered, or failed, after working for `work`.
+    pub fn end(&mut self, now: Duration, work: Duration) {
+        self.busy = false;
+        self.rested = now + work.mul_f64((1.0 / self.rules.max_duty - 1.0).max(0.0));
+    }
+
+    /// Another model, or none, is there to be asked.
+    pub fn forget(&mut self) {
+        *self = Self::new(self.rules);
+    }
+
+    fn is_unsure(&self, scores: &[f32]) -> bool {
+        margin(scores) < self.rules.margin || (self.rules.entropy < 1.0 && entropy(scores) > self.rules.entropy)
+    }
+}
+
+/// How far the best is ahead of the second best.
+pub fn margin(scores: &[f32]) -> f32 {
+    let Some((index, most)) = best(scores) else { return 0.0 };
+    let others = scores.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, score)| *score);
+    most - others.fold(0.0, f32::max)
+}
+
+/// Shannon's, from 0 (all on one label) to 1 (all labels alike). What `allow` and `deny` have left out is as if it had
+/// gone evenly to what is left, so that little that is left counts as no idea.
+pub fn entropy(scores: &[f32]) -> f32 {
+    if scores.len() < 2 {
+        return 0.0;
+    }
+    let missing = (1.0 - scores.iter().sum::<f32>()).max(0.0) / scores.len() as f32;
+    let bits = |score: &f32| {
+        let probability = score + missing;
+        if probability > 0.0 { -probability * probability.log2() } else { 0.0 }
+    };
+    scores.iter().map(bits).sum::<f32>() / (scores.len() as f32).log2()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const RULES: Rules =
+        Rules { every: Some(Duration::from_secs(30)), when_unsure: true, margin: 0.1, entropy: 1.0, max_duty: 0.1 };
+    const SURE: &[f32] = &[0.9, 0.05, 0.05];
+    const UNSURE: &[f32] = &[0.45, 0.4, 0.15];
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn it_is_asked_by_the_clock_when_unsure_and_on_request() {
+        let mut asker = Asker::new(RULES);
+        assert_eq!(asker.reason(SURE, true, false, seconds(1)), Some(Reason::Interval), "the first frame");
+        asker.begin(seconds(1));
+        asker.end(seconds(2), seconds(1));
+        assert_eq!(asker.reason(SURE, true, false, seconds(12)), None);
+        assert_eq!(asker.reason(UNSURE, true, false, seconds(12)), Some(Reason::Unsure));
+        assert_eq!(asker.reason(UNSURE, false, false, seconds(12)), None, "it has said so of the same picture");
+        assert_eq!(asker.reason(SURE, true, true, seconds(12)), Some(Reason::Asked));
+        assert_eq!(asker.reason(SURE, true, false, seconds(31)), Some(Reason::Interval));
+    }
+
+    #[test]
+    fn after_a_second_of_work_it_rests_for_nine_whoever_asks() {
+        let mut asker = Asker::new(RULES);
+        asker.begin(seconds(1));
+        assert_eq!(asker.reason(UNSURE, true, true, seconds(60)), None, "it is at work");
+        asker.end(seconds(60), seconds(1));
+        assert_eq!(asker.reason(UNSURE, true, true, seconds(68)), None);
+        assert_eq!(asker.wait(seconds(68)), Some(seconds(1)));
+        assert_eq!(asker.reason(UNSURE, true, true, seconds(69)), Some(Reason::Asked));
+    }
+
+    #[test]
+    fn entropy_is_one_for_no_idea_and_zero_for_certainty() {
+        assert!(entropy(&[1.0, 0.0, 0.0, 0.0]).abs() < 1e-6);
+        assert!((entropy(&[0.25; 4]) - 1.0).abs() < 1e-6);
+        assert!((entropy(&[0.0; 4]) - 1.0).abs() < 1e-6, "everything likely was left out");
+        assert_eq!(entropy(&[0.7]), 0.0);
+    }
+
+    proptest! {
+        #[test]
+        fn it_never_works_more_than_its_share(
+            max_duty in 0.01f64..1.0,
+            frames in proptest::collection::vec((1u64..500, 1u64..2000, proptest::bool::ANY), 1..200),
+        ) {
+            let mut asker = Asker::new(Rules { max_duty, ..RULES });
+            let (mut now, mut worked, mut longest) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+            for (gap, work, wanted) in frames {
+                now += Duration::from_millis(gap);
+                if asker.reason(UNSURE, true, wanted, now).is_some() {
+                    let work = Duration::from_millis(work);
+                    asker.begin(now);
+                    now += work;
+                    asker.end(now, work);
+                    (worked, longest) = (worked + work, longest.max(work));
+                }
+            }
+            // Whatever ended the time may have cut short a rest, never more than the longest one.
+            prop_assert!(worked.saturating_sub(longest).as_secs_f64() <= max_duty * now.as_secs_f64() + 1e-6);
+        }
+
+        #[test]
+        fn margin_and_entropy_stay_between_zero_and_one(scores in proptest::collection::vec(0.0f32..1.0, 1..40)) {
+            let sum: f32 = scores.iter().sum::<f32>().max(1e-3);
+            let scores: Vec<f32> = scores.iter().map(|score| score / sum).collect();
+            prop_assert!((0.0..=1.0001).contains(&margin(&scores)) && (-0.0001..=1.0001).contains(&entropy(&scores)));
+        }
+    }
+}

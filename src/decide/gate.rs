@@ -1,0 +1,156 @@
+//! Which frames are worth the model's time.
+
+use std::time::Duration;
+
+use crate::preprocess::thumbnail::Thumbnail;
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GateRules {
+    /// Mean brightness (0..255) below which a picture is too dark; 0 never.
+    pub min_luma: f32,
+    /// Change in brightness (0..255) of some part that makes it another picture; 0: each is another.
+    pub min_change: f32,
+    /// `None`: all.
+    pub max_fps: Option<f64>,
+    /// An answer serves for no longer than this.
+    pub ttl: Duration,
+}
+
+/// What to do with a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    Infer,
+    /// It is the one that was inferred last.
+    Same,
+    TooDark,
+}
+
+/// Remembers which picture was inferred last, and when.
+#[derive(Debug)]
+pub struct Gate {
+    rules: GateRules,
+    inferred: Option<(Thumbnail, Duration)>,
+    /// By when the next frame may be labelled.
+    next: Duration,
+}
+
+impl Gate {
+    pub fn new(rules: GateRules) -> Self {
+        Self { rules, inferred: None, next: Duration::ZERO }
+    }
+
+    pub fn set_rules(&mut self, rules: GateRules) {
+        *self = Self { rules, inferred: self.inferred.take(), next: Duration::ZERO };
+    }
+
+    /// The last answer does not serve again: another model answers, or another part of the picture is looked at.
+    pub fn forget(&mut self) {
+        self.inferred = None;
+    }
+
+    /// Whether it is time for a frame; asked before anything is done with it.
+    pub fn admits(&mut self, now: Duration) -> bool {
+        let Some(max_fps) = self.rules.max_fps else { return true };
+        let interval = Duration::from_secs_f64(1.0 / max_fps);
+        // Frames come when the camera has them: one that is early by less than a quarter passes, and the next is due on
+        // the same beat, so that the rate holds on average.
+        if now + interval / 4 < self.next {
+            return false;
+        }
+        let on_time = now < self.next + interval;
+        self.next = if on_time { self.next } else { now } + interval;
+        true
+    }
+
+    pub fn judge(&mut self, picture: &Thumbnail, now: Duration) -> Verdict {
+        if picture.mean() < self.rules.min_luma {
+            self.forget();
+            return Verdict::TooDark;
+        }
+        let same = self.rules.min_change > 0.0
+            && self.inferred.as_ref().is_some_and(|(inferred, at)| {
+                now.saturating_sub(*at) < self.rules.ttl && picture.largest_change(inferred) < self.rules.min_change
+            });
+        if same {
+            return Verdict::Same;
+        }
+        self.inferred = Some((picture.clone(), now));
+        Verdict::Infer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::preprocess::Region;
+    use crate::preprocess::decode::RgbImage;
+    use proptest::prelude::*;
+
+    const RULES: GateRules = GateRules { min_luma: 10.0, min_change: 6.0, max_fps: None, ttl: Duration::from_secs(5) };
+
+    fn grey(luma: u8) -> Thumbnail {
+        let mut thumbnail = Thumbnail::default();
+        thumbnail.take(&RgbImage { width: 64, height: 48, pixels: vec![luma; 64 * 48 * 3] }, Region::default());
+        thumbnail
+    }
+
+    fn judge(gate: &mut Gate, luma: u8, seconds: u64) -> Verdict {
+        gate.judge(&grey(luma), Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn a_picture_that_has_hardly_changed_is_the_same_until_the_answer_is_too_old() {
+        let mut gate = Gate::new(RULES);
+        let verdicts = [(100, 0), (103, 1), (100, 4), (100, 5), (100, 9), (100, 10)];
+        let verdicts = verdicts.map(|(luma, seconds)| judge(&mut gate, luma, seconds));
+        use Verdict::{Infer, Same};
+        assert_eq!(verdicts, [Infer, Same, Same, Infer, Same, Infer]);
+    }
+
+    #[test]
+    fn a_slow_change_counts_from_the_picture_that_was_inferred() {
+        let mut gate = Gate::new(RULES);
+        let verdicts: Vec<Verdict> = (0..8).map(|step| judge(&mut gate, 100 + 2 * step, 0)).collect();
+        use Verdict::{Infer, Same};
+        assert_eq!(verdicts, [Infer, Same, Same, Infer, Same, Same, Infer, Same]);
+    }
+
+    #[test]
+    fn in_the_dark_nothing_is_inferred_and_the_light_is_another_picture() {
+        let mut gate = Gate::new(RULES);
+        let verdicts = [20, 9, 9, 20].map(|luma| judge(&mut gate, luma, 0));
+        use Verdict::{Infer, TooDark};
+        assert_eq!(verdicts, [Infer, TooDark, TooDark, Infer]);
+    }
+
+    #[test]
+    fn both_can_be_switched_off() {
+        let mut gate = Gate::new(GateRules { min_luma: 0.0, min_change: 0.0, ..RULES });
+        assert_eq!([0, 0].map(|luma| judge(&mut gate, luma, 0)), [Verdict::Infer; 2]);
+    }
+
+    #[test]
+    fn another_model_has_not_answered_yet() {
+        let mut gate = Gate::new(RULES);
+        judge(&mut gate, 100, 0);
+        gate.forget();
+        assert_eq!(judge(&mut gate, 100, 1), Verdict::Infer);
+    }
+
+    proptest! {
+        #[test]
+        fn never_more_frames_than_allowed_and_hardly_fewer(
+            max_fps in 0.5f64..20.0,
+            camera_fps in 1.0f64..60.0,
+            jitter in proptest::collection::vec(-0.2f64..0.2, 400),
+        ) {
+            let mut gate = Gate::new(GateRules { max_fps: Some(max_fps), ..RULES });
+            let at = |(index, jitter): (usize, &f64)| Duration::from_secs_f64((100.0 + index as f64 + jitter) / camera_fps);
+            let passed = jitter.iter().enumerate().filter(|&frame| gate.admits(at(frame))).count() as f64;
+            let seconds = 400.0 / camera_fps;
+            prop_assert!(passed <= seconds * max_fps + 2.0, "{passed} in {seconds} s");
+            // With the camera's beat, every second or third frame may be the nearest there is.
+            prop_assert!(passed + 2.0 >= seconds * max_fps.min(camera_fps) * 0.5, "{passed} in {seconds} s");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Classes that count as one label: of the 1000 ImageNet classes five are domestic cats and 118 are breeds of dogs.
+
+use std::sync::Arc;
+
+use toml::{Table, Value};
+
+/// Groups of ImageNet classes by WordNet's hierarchy; `models/README.md` says how they were made.
+pub const IMAGENET: &str = include_str!("../../models/imagenet-groups.toml");
+
+/// Named groups. A class that several name belongs to the first.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Groups(Vec<Group>);
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Group {
+    pub name: Arc<str>,
+    /// Labels of classes.
+    pub members: Vec<String>,
+}
+
+impl Groups {
+    /// Reads lines like `cat = ["tabby", "tiger cat"]`.
+    ///
+    /// # Errors
+    /// What is wrong with the text, in one line.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let table: Table = text.parse().map_err(|error: toml::de::Error| {
+            let line = error.span().map(|span| text[..span.start].lines().count().max(1));
+            let line = line.map(|line| format!("line {line}: ")).unwrap_or_default();
+            format!("{line}{}", error.message().lines().next().unwrap_or_default())
+        })?;
+        table.into_iter().map(|(name, members)| Group::read(name, members)).collect::<Result<_, _>>().map(Self)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Group> {
+        self.0.iter()
+    }
+}
+
+impl Group {
+    fn read(name: String, members: Value) -> Result<Self, String> {
+        let wrong = || format!("`{name}` must be a list of labels, such as [\"tabby\", \"tiger cat\"]");
+        let Value::Array(list) = members else { return Err(wrong()) };
+        let label = |value| match value {
+            Value::String(label) => Ok(label),
+            _ => Err(wrong()),
+        };
+        let members = list.into_iter().map(label).collect::<Result<_, _>>()?;
+        Ok(Self { name: name.into(), members })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_a_group_file_is_said_in_a_line() {
+        let error = |text| Groups::parse(text).expect_err("wrong");
+        assert_eq!(error("cat = 3"), "`cat` must be a list of labels, such as [\"tabby\", \"tiger cat\"]");
+        assert!(error("cat = [282]").starts_with("`cat` must be"));
+        assert!(error("dog = []\ncat = [").starts_with("line 2: "), "{}", error("dog = []\ncat = ["));
+    }
+}

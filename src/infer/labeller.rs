@@ -1,0 +1,161 @@
+//! From a frame to its labels, for one model.
+
+use std::time::{Duration, Instant};
+
+use super::{Model, ModelError};
+use crate::config::typed::LabelRules;
+use crate::frame::Frame;
+use crate::label::{Classification, Ranked, Status, Timing};
+use crate::preprocess::decode::{DecodeError, RgbImage, decode};
+use crate::preprocess::{Preprocessor, Tensor, View};
+
+/// Everything that turns one frame into its labels; the buffers serve again.
+pub struct Labeller {
+    model: Model,
+    preprocessor: Preprocessor,
+    picture: RgbImage,
+    tensor: Tensor,
+    top_k: usize,
+    unknown_below: f32,
+}
+
+/// Why a frame has no label.
+#[derive(Debug, thiserror::Error)]
+pub enum LabelError {
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}
+
+impl Labeller {
+    pub fn new(model: Model, view: impl Into<View>, rules: &LabelRules) -> Self {
+        Self {
+            preprocessor: Preprocessor::new(model.input.clone(), view),
+            tensor: Tensor::for_input(&model.input),
+            picture: RgbImage::default(),
+            model,
+            top_k: rules.top_k,
+            unknown_below: rules.unknown_below,
+        }
+    }
+
+    /// By no rules: the `top_k` most likely, however unlikely.
+    pub fn plain(model: Model, view: View, top_k: usize) -> Self {
+        Self {
+            preprocessor: Preprocessor::new(model.input.clone(), view),
+            tensor: Tensor::for_input(&model.input),
+            picture: RgbImage::default(),
+            model,
+            top_k,
+            unknown_below: 0.0,
+        }
+    }
+
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    pub fn view(&self) -> View {
+        self.preprocessor.view()
+    }
+
+    pub fn set_rules(&mut self, rules: &LabelRules) {
+        (self.top_k, self.unknown_below) = (rules.top_k, rules.unknown_below);
+    }
+
+    pub fn set_view(&mut self, view: View) {
+        if view != self.view() {
+            self.preprocessor = Preprocessor::new(self.model.input.clone(), view);
+        }
+    }
+
+    /// The picture that was decoded last.
+    pub fn picture(&self) -> &RgbImage {
+        &self.picture
+    }
+
+    /// Takes a picture that is decoded already.
+    pub fn set_picture(&mut self, picture: RgbImage) {
+        self.picture = picture;
+    }
+
+    /// Decodes and labels one frame. `total_ms` of its timing is left to the caller, who knows when it arrived.
+    ///
+    /// # Errors
+    /// When the frame cannot be decoded or the network cannot be evaluated.
+    pub fn label(&mut self, frame: &Frame) -> Result<Classification, LabelError> {
+        let decode = self.decode(frame)?;
+        self.classify(frame, decode)
+    }
+
+    /// Decodes one frame; returns how long that took.
+    ///
+    /// # Errors
+    /// When the frame cannot be decoded.
+    pub fn decode(&mut self, frame: &Frame) -> Result<Duration, DecodeError> {
+        let start = Instant::now();
+        decode(frame.encoding, &frame.bytes, &mut self.picture)?;
+        Ok(start.elapsed())
+    }
+
+    /// Labels the picture that was decoded last, which is that of `frame`.
+    ///
+    /// # Errors
+    /// When the network cannot be evaluated.
+    pub fn classify(&mut self, frame: &Frame, decode: Duration) -> Result<Classification, LabelError> {
+        let start = Instant::now();
+        self.preprocessor.prepare(&self.picture, &mut self.tensor)?;
+        let prepared = Instant::now();
+        let top = self.model.classify(&self.tensor, self.top_k)?;
+        let timing = Timing {
+            capture_ms: milliseconds(frame.capture_time),
+            decode_ms: milliseconds(decode),
+            preprocess_ms: milliseconds(prepared - start),
+            infer_ms: milliseconds(prepared.elapsed()),
+            total_ms: milliseconds(decode + start.elapsed()),
+        };
+        Ok(self.answer(frame, top, timing))
+    }
+
+    /// Labels what is prepared already for a model like this one.
+    ///
+    /// # Errors
+    /// When the network cannot be evaluated.
+    pub fn classify_tensor(&mut self, frame: &Frame, tensor: &Tensor) -> Result<Classification, ModelError> {
+        let start = Instant::now();
+        let top = self.model.classify(tensor, self.top_k)?;
+        let infer_ms = milliseconds(start.elapsed());
+        Ok(self.answer(frame, top, Timing { infer_ms, total_ms: infer_ms, ..Timing::default() }))
+    }
+
+    /// The answer for a frame that no model has looked at.
+    pub fn too_dark(&self, frame: &Frame, decode: Duration) -> Classification {
+        let (capture_ms, decode_ms) = (milliseconds(frame.capture_time), milliseconds(decode));
+        let timing = Timing { capture_ms, decode_ms, total_ms: decode_ms, ..Timing::default() };
+        Classification { status: Status::TooDark, ..self.answer(frame, Vec::new(), timing) }
+    }
+
+    /// The probabilities of all classes in the picture that was labelled last.
+    pub fn probabilities(&self) -> &[f32] {
+        self.model.last_probabilities()
+    }
+
+    fn answer(&self, frame: &Frame, top: Vec<Ranked>, timing: Timing) -> Classification {
+        let likely = top.first().is_some_and(|best| best.confidence >= self.unknown_below);
+        Classification {
+            seq: frame.seq,
+            ts: frame.wall,
+            model: self.model.id.clone(),
+            status: if likely { Status::Known } else { Status::Unknown },
+            top,
+            cached: false,
+            timing,
+            origin: frame.origin.clone(),
+        }
+    }
+}
+
+pub fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}

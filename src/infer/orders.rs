@@ -1,0 +1,108 @@
+//! What the inference thread is told between two frames.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::labeller::Labeller;
+use super::second;
+use crate::config::raw::DisagreementChoice;
+use crate::config::typed::LabelRules;
+use crate::decide::ask;
+use crate::decide::gate::GateRules;
+use crate::frame::Frame;
+use crate::label::{Classification, ModelId, SecondOpinion};
+use crate::preprocess::decode::RgbImage;
+use crate::preprocess::{Tensor, View};
+use crate::slot::Slot;
+
+/// What the worker does between two frames when it is told to.
+pub enum Order {
+    /// Label with this one from now on; the one before comes back, to be dropped where nothing waits for it.
+    Labeller(Box<Labeller>, oneshot::Sender<Box<Labeller>>),
+    Rules(Box<Rules>),
+    View(View),
+    /// Ask this model for its opinion from now on, or none.
+    Second(Option<Box<second::Asked>>),
+    /// Say that what was taken before is labelled.
+    Settle(oneshot::Sender<()>),
+    /// A copy of the next frame that is labelled.
+    Shot(oneshot::Sender<Shot>),
+    /// The accurate model's opinion on the next frame that is labelled; or why there is none.
+    SecondOpinion(oneshot::Sender<Result<Arc<SecondOpinion>, String>>),
+    /// Label what was prepared for the model of this id; `None` when another one labels now.
+    Classify(Box<Prepared>, oneshot::Sender<Option<Result<Classification, String>>>),
+}
+
+/// How frames are judged.
+pub struct Rules {
+    pub labels: LabelRules,
+    pub policy: DisagreementChoice,
+    pub gate: GateRules,
+    pub ask: ask::Rules,
+    /// Longest time between two states.
+    pub heartbeat: Duration,
+    /// Without a frame for this long, nothing is known of now. Longer than any camera is waited for.
+    pub stale_after: Duration,
+}
+
+/// A picture that is not the camera's, ready for a model.
+pub struct Prepared {
+    pub tensor: Tensor,
+    pub model: Arc<ModelId>,
+}
+
+/// A decoded picture and what the model says of it.
+pub struct Shot {
+    pub picture: RgbImage,
+    pub answer: Classification,
+}
+
+/// Orders that wait for the worker; whoever gives them gives one after another.
+const MAX_ORDERS: usize = 8;
+
+/// Gives orders to the worker.
+#[derive(Clone)]
+pub struct Orders {
+    sender: SyncSender<Order>,
+    slot: Arc<Slot<Frame>>,
+}
+
+impl Orders {
+    pub fn new(slot: Arc<Slot<Frame>>) -> (Self, Receiver<Order>) {
+        let (sender, receiver) = sync_channel(MAX_ORDERS);
+        (Self { sender, slot }, receiver)
+    }
+
+    /// Never waits.
+    ///
+    /// # Errors
+    /// When the worker has not looked at its orders for a while, or has ended.
+    pub fn give(&self, order: Order) -> Result<(), &'static str> {
+        self.sender.try_send(order).map_err(|_| "the inference thread does not take orders")?;
+        self.slot.nudge();
+        Ok(())
+    }
+
+    /// Gives the order that `order` makes of where its answer goes, and waits for that.
+    ///
+    /// # Errors
+    /// As [`Self::give`], or that the worker has ended; `late` when there is no answer within `patience`.
+    pub async fn ask<T>(
+        &self,
+        order: impl FnOnce(oneshot::Sender<T>) -> Order,
+        patience: Duration,
+        late: &str,
+    ) -> Result<T, String> {
+        let (to, answer) = oneshot::channel();
+        self.give(order(to))?;
+        match timeout(patience, answer).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(_)) => Err("the inference thread has ended".into()),
+            Err(_) => Err(late.to_owned()),
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! The accurate model: a thread of its own, at a lower priority, that looks at a frame now and then.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::labeller::{Labeller, milliseconds};
+use crate::config::typed::{LabelFilter, LabelRules};
+use crate::decide::vocabulary::Vocabulary;
+use crate::error::Result;
+use crate::frame::{Encoding, Frame, RawFormat};
+use crate::label::{Classification, Event, ModelId, Reason, SecondOpinion};
+use crate::models::spec::InputSpec;
+use crate::preprocess::decode::RgbImage;
+use crate::preprocess::{Tensor, View};
+use crate::sinks::Hub;
+use crate::thread::Thread;
+
+/// How much the fast labels go before: the niceness that Linux calls the weakest but one is still a twentieth of a core
+/// when all others want it.
+const NICENESS: i32 = 15;
+
+/// One frame and one upload.
+const MAX_JOBS: usize = 2;
+
+/// Where an opinion on a frame goes, beside the sinks.
+type Wanted = Vec<oneshot::Sender<std::result::Result<Arc<SecondOpinion>, String>>>;
+
+enum Job {
+    Look(Box<Look>),
+    Classify(Tensor, oneshot::Sender<std::result::Result<Classification, String>>),
+}
+
+/// A frame of the fast model's, and what that says of it.
+pub struct Look {
+    pub picture: RgbImage,
+    pub view: View,
+    pub rules: LabelRules,
+    pub fast: Classification,
+    pub fast_label: Option<Arc<str>>,
+    pub reason: Reason,
+    pub wanted: Wanted,
+}
+
+/// What became of a look.
+pub struct Verdict {
+    /// `None` when the network could not be evaluated.
+    pub opinion: Option<Arc<SecondOpinion>>,
+    pub work: Duration,
+}
+
+/// The inference thread's end: gives looks and takes their verdicts.
+pub struct Asked {
+    jobs: SyncSender<Job>,
+    verdicts: Receiver<Verdict>,
+}
+
+impl Asked {
+    /// False, and nothing happens, when the thread is not free.
+    pub fn look(&self, look: Look) -> bool {
+        self.jobs.try_send(Job::Look(Box::new(look))).is_ok()
+    }
+
+    /// # Errors
+    /// When the thread has ended.
+    pub fn verdict(&self) -> std::result::Result<Option<Verdict>, ()> {
+        use std::sync::mpsc::TryRecvError::{Disconnected, Empty};
+        match self.verdicts.try_recv() {
+            Ok(verdict) => Ok(Some(verdict)),
+            Err(Empty) => Ok(None),
+            Err(Disconnected) => Err(()),
+        }
+    }
+}
+
+/// For pictures that are not the camera's.
+#[derive(Clone)]
+pub struct Classifies {
+    jobs: SyncSender<Job>,
+    pub model: Arc<ModelId>,
+    pub input: InputSpec,
+}
+
+impl Classifies {
+    /// # Errors
+    /// Why there is no answer.
+    pub async fn classify(&self, tensor: Tensor) -> std::result::Result<Classification, String> {
+        const ENDED: &str = "the accurate model was switched off";
+        let (to, answer) = oneshot::channel();
+        self.jobs.try_send(Job::Classify(tensor, to)).map_err(|error| match error {
+            TrySendError::Full(_) => "the accurate model is busy",
+            TrySendError::Disconnected(_) => ENDED,
+        })?;
+        answer.await.map_err(|_| ENDED)?
+    }
+}
+
+/// Starts the thread. It ends when both of its ends are dropped.
+///
+/// # Errors
+/// When the system has no thread left.
+pub fn start(labeller: Labeller, hub: Hub) -> Result<(Asked, Classifies, Thread)> {
+    let (jobs, waiting) = sync_channel(MAX_JOBS);
+    // One look is under way at a time, so there is always room.
+    let (verdict, verdicts) = sync_channel(1);
+    let (model, input) = (labeller.model().id.clone(), labeller.model().input.clone());
+    let worker = Worker { labeller, vocabulary: None, hub, verdict };
+    let thread = Thread::spawn("accurate", move || worker.run(&waiting))?;
+    Ok((Asked { jobs: jobs.clone(), verdicts }, Classifies { jobs, model, input }, thread))
+}
+
+struct Worker {
+    labeller: Labeller,
+    /// Made for a filter, and made anew for another one.
+    vocabulary: Option<(LabelFilter, Vocabulary)>,
+    hub: Hub,
+    verdict: SyncSender<Verdict>,
+}
+
+impl Worker {
+    fn run(mut self, jobs: &Receiver<Job>) {
+        // On Linux this is the thread's alone. Where it is not allowed, the fast labels wait a little more often.
+        if let Err(error) = rustix::process::nice(NICENESS) {
+            tracing::debug!(%error, "the accurate model has the same priority as the fast one");
+        }
+        while let Ok(job) = jobs.recv() {
+            match job {
+                Job::Look(look) => {
+                    let start = Instant::now();
+                    let opinion = self.look(*look);
+                    // The other end is gone when another model took the place of this one.
+                    let _ = self.verdict.try_send(Verdict { opinion, work: start.elapsed() });
+                }
+                Job::Classify(tensor, to) => {
+                    let frame = Frame::from_bytes(Encoding::File, Vec::new());
+                    let answer = self.labeller.classify_tensor(&frame, &tensor);
+                    let _ = to.send(answer.map_err(|error| error.to_string()));
+                }
+            }
+        }
+    }
+
+    fn look(&mut self, look: Look) -> Option<Arc<SecondOpinion>> {
+        let Look { picture, view, rules, fast, fast_label, reason, wanted } = look;
+        self.labeller.set_view(view);
+        self.labeller.set_rules(&rules);
+        let frame = frame_of(&fast, &picture);
+        self.labeller.set_picture(picture);
+        let opinion = match self.labeller.classify(&frame, Duration::ZERO) {
+            Ok(accurate) => {
+                let accurate_label = self.label(&rules);
+                Ok(Arc::new(SecondOpinion { accurate, fast, accurate_label, fast_label, reason }))
+            }
+            Err(error) => {
+                tracing::warn!(model = %self.labeller.model().id.name, "the accurate model {error}");
+                Err(error.to_string())
+            }
+        };
+        for to in wanted {
+            let _ = to.send(opinion.clone());
+        }
+        let opinion = opinion.ok()?;
+        self.hub.publish(&Event::SecondOpinion(opinion.clone()));
+        Some(opinion)
+    }
+
+    fn label(&mut self, rules: &LabelRules) -> Option<Arc<str>> {
+        if self.vocabulary.as_ref().is_none_or(|(filter, _)| *filter != rules.filter) {
+            let labels = self.labeller.model().labels();
+            self.vocabulary = Some((rules.filter.clone(), Vocabulary::new(labels, &rules.filter)));
+        }
+        let (_, vocabulary) = self.vocabulary.as_ref()?;
+        let mut scores = Vec::new();
+        vocabulary.fold(self.labeller.probabilities(), &mut scores);
+        vocabulary.best(&scores, rules.enter()).cloned()
+    }
+}
+
+/// The frame that the fast model has labelled, as far as it matters here.
+fn frame_of(fast: &Classification, picture: &RgbImage) -> Frame {
+    let (width, height) = (picture.width as u32, picture.height as u32);
+    Frame {
+        seq: fast.seq,
+        captured_at: Duration::ZERO,
+        wall: fast.ts,
+        capture_time: Duration::from_secs_f64(fast.timing.capture_ms / milliseconds(Duration::from_secs(1))),
+        encoding: Encoding::Raw { format: RawFormat::Rgb, width, height },
+        bytes: Vec::new(),
+        origin: fast.origin.clone(),
+    }
+}

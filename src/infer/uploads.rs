@@ -1,0 +1,218 @@
+//! Pictures that people send: labelled by the models that are loaded anyway, and answered from memory the second time.
+
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use lru::LruCache;
+use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+use super::orders::{Order, Orders, Prepared};
+use super::second::Classifies;
+use crate::label::{Classification, ModelId};
+use crate::models::spec::InputSpec;
+use crate::preprocess::decode::RgbImage;
+use crate::preprocess::decode::{DecodeError, decode_file_within};
+use crate::preprocess::{Preprocessor, Tensor, View};
+
+/// A picture of this size takes 96 MB, and as much again while it is turned upright.
+const MAX_PIXELS: u64 = 32_000_000;
+
+/// Uploads that are attended to or wait for their turn; one after another is attended to.
+const MAX_WAITING: usize = 8;
+
+/// For its turn, and then for each model. The slowest model on the slowest board takes some seconds.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What the models say of a picture.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Opinion {
+    pub fast: Classification,
+    /// `None` without an accurate model.
+    pub accurate: Option<Classification>,
+    /// The same bytes were answered before.
+    pub cached: bool,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UploadError {
+    #[error("the file {0}")]
+    NotAPicture(DecodeError),
+    #[error("the picture {0}")]
+    TooLarge(DecodeError),
+    #[error("{0}; try again in a moment")]
+    Busy(String),
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Labels pictures. All clones are one.
+#[derive(Clone)]
+pub struct Uploads(Arc<Inner>);
+
+struct Inner {
+    orders: Orders,
+    models: Mutex<Models>,
+    waiting: Semaphore,
+    turn: Semaphore,
+    pub counters: Counters,
+}
+
+/// Asks of the cache so far.
+#[derive(Debug, Default)]
+pub struct Counters {
+    pub hits: AtomicU64,
+    pub misses: AtomicU64,
+}
+
+struct Models {
+    fast: Arc<ModelId>,
+    input: InputSpec,
+    accurate: Option<Classifies>,
+    /// Of the file: a picture has the same answer as long as the models and rules are the same.
+    answers: Option<LruCache<[u8; 32], Opinion>>,
+    /// Counts how often they were not.
+    generation: u64,
+}
+
+/// A picture on its way to the models.
+struct Job {
+    key: [u8; 32],
+    generation: u64,
+    fast: Prepared,
+    accurate: Option<(Tensor, Classifies)>,
+}
+
+enum Step {
+    Answered(Opinion),
+    Ask(Box<Job>),
+}
+
+impl Uploads {
+    /// `entries` answers are kept.
+    pub fn new(orders: Orders, fast: Arc<ModelId>, input: InputSpec, entries: usize) -> Self {
+        let models = Models { fast, input, accurate: None, answers: cache(entries), generation: 0 };
+        let (waiting, turn) = (Semaphore::new(MAX_WAITING), Semaphore::new(1));
+        Self(Arc::new(Inner { orders, models: Mutex::new(models), waiting, turn, counters: Counters::default() }))
+    }
+
+    pub fn set_fast(&self, model: Arc<ModelId>, input: InputSpec) {
+        self.change(|models| (models.fast, models.input) = (model, input));
+    }
+
+    pub fn set_accurate(&self, accurate: Option<Classifies>) {
+        self.change(|models| models.accurate = accurate);
+    }
+
+    /// Answers by other rules, and keeps so many of them.
+    pub fn forget(&self, entries: usize) {
+        self.change(|models| models.answers = cache(entries));
+    }
+
+    pub fn counters(&self) -> &Counters {
+        &self.0.counters
+    }
+
+    /// Labels a JPEG or PNG file, whole and the way its orientation tag says.
+    ///
+    /// # Errors
+    /// See [`UploadError`].
+    pub async fn classify(&self, bytes: Vec<u8>) -> Result<Opinion, UploadError> {
+        let busy = || UploadError::Busy("other pictures are being labelled".into());
+        let _waiting = self.0.waiting.try_acquire().map_err(|_| busy())?;
+        let _turn = match timeout(PATIENCE, self.0.turn.acquire()).await {
+            Ok(Ok(turn)) => turn,
+            Ok(Err(_)) | Err(_) => return Err(busy()),
+        };
+        // A model that is exchanged between the two steps is asked again; once more would be a coincidence.
+        let bytes = Arc::new(bytes);
+        for _ in 0..2 {
+            let (this, bytes) = (self.clone(), bytes.clone());
+            let prepared = spawn_blocking(move || this.prepare(&bytes)).await;
+            let job = match prepared.map_err(|_| UploadError::Failed("decoding it panicked".into()))?? {
+                Step::Answered(opinion) => return Ok(opinion),
+                Step::Ask(job) => job,
+            };
+            if let Some(opinion) = self.ask(*job).await? {
+                return Ok(opinion);
+            }
+        }
+        Err(UploadError::Busy("the model is being exchanged".into()))
+    }
+
+    /// Decodes the file and makes of it what the models take. Not for a thread that others wait for.
+    fn prepare(&self, bytes: &[u8]) -> Result<Step, UploadError> {
+        let key: [u8; 32] = Sha256::digest(bytes).into();
+        let (fast, input, accurate, generation) = {
+            let mut models = self.lock();
+            if let Some(known) = models.answers.as_mut().and_then(|answers| answers.get(&key)) {
+                self.0.counters.hits.fetch_add(1, Ordering::Relaxed);
+                return Ok(Step::Answered(Opinion { cached: true, ..known.clone() }));
+            }
+            (models.fast.clone(), models.input.clone(), models.accurate.clone(), models.generation)
+        };
+        self.0.counters.misses.fetch_add(1, Ordering::Relaxed);
+        let explain = |error: DecodeError| match error {
+            DecodeError::TooLarge { .. } | DecodeError::TooManyBytes { .. } => UploadError::TooLarge(error),
+            _ => UploadError::NotAPicture(error),
+        };
+        let mut picture = RgbImage::default();
+        decode_file_within(bytes, MAX_PIXELS, &mut picture).map_err(explain)?;
+        let tensor = |input: &InputSpec| {
+            let mut tensor = Tensor::for_input(input);
+            Preprocessor::new(input.clone(), View::default()).prepare(&picture, &mut tensor).map(|()| tensor)
+        };
+        let fast = Prepared { tensor: tensor(&input).map_err(explain)?, model: fast };
+        let accurate = accurate.map(|accurate| tensor(&accurate.input).map(|tensor| (tensor, accurate)));
+        let accurate = accurate.transpose().map_err(explain)?;
+        Ok(Step::Ask(Box::new(Job { key, generation, fast, accurate })))
+    }
+
+    /// `None` when the model is another one by now.
+    async fn ask(&self, job: Job) -> Result<Option<Opinion>, UploadError> {
+        let Job { key, generation, fast, accurate } = job;
+        let order = |to| Order::Classify(Box::new(fast), to);
+        let late = "the inference thread does not finish its frame";
+        let Some(fast) = self.0.orders.ask(order, PATIENCE, late).await.map_err(UploadError::Busy)? else {
+            return Ok(None);
+        };
+        let fast = fast.map_err(UploadError::Failed)?;
+        let accurate = match accurate {
+            None => None,
+            Some((tensor, accurate)) => match timeout(PATIENCE, accurate.classify(tensor)).await {
+                Ok(answer) => Some(answer.map_err(UploadError::Busy)?),
+                Err(_) => return Err(UploadError::Busy("the accurate model does not answer".into())),
+            },
+        };
+        let opinion = Opinion { fast, accurate, cached: false };
+        let mut models = self.lock();
+        if models.generation == generation
+            && let Some(answers) = &mut models.answers
+        {
+            answers.put(key, opinion.clone());
+        }
+        Ok(Some(opinion))
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Models)) {
+        let mut models = self.lock();
+        change(&mut models);
+        models.generation += 1;
+        if let Some(answers) = &mut models.answers {
+            answers.clear();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Models> {
+        self.0.models.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn cache(entries: usize) -> Option<LruCache<[u8; 32], Opinion>> {
+    NonZeroUsize::new(entries).map(LruCache::new)
+}

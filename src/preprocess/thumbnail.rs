@@ -1,0 +1,119 @@
+//! A picture's brightness in few numbers, to tell cheaply whether there is light and whether anything has changed.
+
+use super::Region;
+use super::decode::RgbImage;
+
+const COLUMNS: usize = 32;
+const ROWS: usize = 24;
+
+/// Pixels that are looked at in each cell, in each direction. The mean of 16 has a quarter of a pixel's noise.
+const SAMPLES: usize = 4;
+
+/// The mean brightness of each of 32x24 cells, from 0 to 255.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Thumbnail {
+    cells: Box<[f32; COLUMNS * ROWS]>,
+}
+
+impl Default for Thumbnail {
+    fn default() -> Self {
+        Self { cells: Box::new([0.0; COLUMNS * ROWS]) }
+    }
+}
+
+impl Thumbnail {
+    /// Looks at `region` of the picture, in the picture's own orientation. A picture without pixels is black.
+    pub fn take(&mut self, picture: &RgbImage, region: Region) {
+        let window = region.pixels(picture.width, picture.height);
+        let across = positions::<{ COLUMNS * SAMPLES }>(window.x, window.width);
+        let down = positions::<{ ROWS * SAMPLES }>(window.y, window.height);
+        let mut sums = [0u32; COLUMNS];
+        for (row, cells) in self.cells.chunks_exact_mut(COLUMNS).enumerate() {
+            sums.fill(0);
+            for y in &down[row * SAMPLES..][..SAMPLES] {
+                let line = picture.pixels.get(3 * y * picture.width..).unwrap_or_default();
+                for (sum, xs) in sums.iter_mut().zip(across.chunks_exact(SAMPLES)) {
+                    for x in xs {
+                        if let Some([red, green, blue]) = line.get(3 * x..3 * x + 3) {
+                            // ITU-R BT.601 in 8-bit fixed point.
+                            *sum += 77 * u32::from(*red) + 150 * u32::from(*green) + 29 * u32::from(*blue);
+                        }
+                    }
+                }
+            }
+            for (cell, sum) in cells.iter_mut().zip(sums) {
+                *cell = sum as f32 / (256 * SAMPLES * SAMPLES) as f32;
+            }
+        }
+    }
+
+    /// From 0 to 255.
+    pub fn mean(&self) -> f32 {
+        self.cells.iter().sum::<f32>() / self.cells.len() as f32
+    }
+
+    /// Of the cell that has changed most, from 0 to 255. The mean over all cells would not notice something small.
+    pub fn largest_change(&self, before: &Self) -> f32 {
+        self.cells.iter().zip(before.cells.iter()).map(|(now, before)| (now - before).abs()).fold(0.0, f32::max)
+    }
+}
+
+/// `N` positions spread evenly over `length` pixels from `start`.
+fn positions<const N: usize>(start: usize, length: usize) -> [usize; N] {
+    std::array::from_fn(|index| start + (2 * index + 1) * length / (2 * N))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grey(width: usize, height: usize, luma: impl Fn(usize, usize) -> u8) -> RgbImage {
+        let pixels = (0..width * height).flat_map(|index| [luma(index % width, index / width); 3]).collect();
+        RgbImage { width, height, pixels }
+    }
+
+    fn thumbnail(picture: &RgbImage, region: Region) -> Thumbnail {
+        let mut thumbnail = Thumbnail::default();
+        thumbnail.take(picture, region);
+        thumbnail
+    }
+
+    #[test]
+    fn brightness_is_that_of_the_picture_whatever_its_size() {
+        for (width, height) in [(640, 480), (1, 1), (7, 2000), (33, 25)] {
+            let mean = thumbnail(&grey(width, height, |_, _| 100), Region::default()).mean();
+            assert!((mean - 100.0).abs() < 0.01, "{width}x{height}: {mean}");
+        }
+        assert_eq!(thumbnail(&RgbImage::default(), Region::default()).mean(), 0.0);
+    }
+
+    #[test]
+    fn something_small_changes_a_cell_much_though_the_mean_hardly() {
+        let before = thumbnail(&grey(640, 480, |_, _| 100), Region::default());
+        let after =
+            thumbnail(&grey(640, 480, |x, y| if x / 20 == 5 && y / 20 == 7 { 200 } else { 100 }), Region::default());
+        assert!((after.largest_change(&before) - 100.0).abs() < 0.1);
+        assert!((after.mean() - before.mean()).abs() < 0.2);
+    }
+
+    #[test]
+    fn only_the_region_counts() {
+        let picture = grey(640, 480, |x, _| if x < 320 { 0 } else { 200 });
+        let right = Region { x: 0.5, width: 0.5, ..Region::default() };
+        assert!((thumbnail(&picture, right).mean() - 200.0).abs() < 0.1);
+        assert!((thumbnail(&picture, Region::default()).mean() - 100.0).abs() < 0.1);
+    }
+
+    #[test]
+    fn the_noise_of_a_sensor_stays_below_a_hand_s_change() {
+        let mut random = fastrand::Rng::with_seed(7);
+        // Uniform noise of +-9 has a standard deviation of 5.
+        let noisy = |random: &mut fastrand::Rng| {
+            let picture = grey(640, 480, |_, _| 0);
+            let pixels = picture.pixels.chunks(3).flat_map(|_| [random.u8(91..=109); 3]).collect();
+            thumbnail(&RgbImage { pixels, ..picture }, Region::default())
+        };
+        let (a, b) = (noisy(&mut random), noisy(&mut random));
+        assert!(b.largest_change(&a) < 6.5, "{}", b.largest_change(&a));
+    }
+}

@@ -26,6 +26,7 @@ fn main() {
             "tract" => Backend::Tract,
             _ => Backend::Auto,
         },
+        int8: None,
     };
     let start = Instant::now();
     let mut model = Model::load(&spec).expect("a model that loads");

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::compare::{Progress, Report};
+use crate::config::raw::PrecisionChoice;
 use crate::models::inspect::Precision;
 use crate::telemetry::health::Health;
 
@@ -171,6 +173,8 @@ pub struct Settings {
     pub enabled: bool,
     /// Name of the model that labels the video.
     pub model: String,
+    /// Which of its files is wanted.
+    pub precision: PrecisionChoice,
     /// Below this confidence (0..1) the answer is "unknown".
     pub threshold: f32,
     /// Whether a second model is asked now and then; `None` where its file is missing.
@@ -200,6 +204,16 @@ pub enum Event {
     Health(Arc<Health>),
     /// A picture with its labels drawn in, as a JPEG file.
     Picture(Arc<[u8]>),
+    /// The models are compared.
+    Comparing(Comparing),
+}
+
+/// How far a comparison of the models is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Comparing {
+    Running(Progress),
+    Finished(Arc<Report>),
+    Failed(String),
 }
 
 /// What the newest event of counts for somebody who comes later.
@@ -211,6 +225,7 @@ pub enum Subject {
     Negotiated,
     State,
     Health,
+    Comparison,
 }
 
 impl Event {
@@ -225,6 +240,7 @@ impl Event {
             Self::Settings(_) => Subject::Settings,
             Self::Info(_) => Subject::Info,
             Self::Health(_) => Subject::Health,
+            Self::Comparing(_) => Subject::Comparison,
         };
         Some((subject, self.clone()))
     }

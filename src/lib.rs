@@ -10,6 +10,7 @@
 //! | [`models`] | models as files: which there are, what they contain |
 //! | [`infer`] | from the tensor to class probabilities |
 //! | [`decide`] | from a frame's answer to what is told |
+//! | [`compare`] | models side by side, each measured in a process of its own |
 //! | [`control`] | what can be changed while it runs: the configuration, the model, the camera |
 //! | [`sinks`] | where events go: MQTT, standard output |
 //! | [`telemetry`] | what the program says of itself |
@@ -22,6 +23,7 @@ pub mod bounded;
 pub mod capture;
 pub mod cli;
 pub mod clock;
+pub mod compare;
 pub mod config;
 pub mod control;
 pub mod decide;
@@ -31,6 +33,7 @@ pub mod infer;
 pub mod jpeg;
 pub mod label;
 pub mod models;
+pub mod places;
 pub mod preprocess;
 pub mod pulse;
 pub mod shutdown;

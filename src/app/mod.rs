@@ -20,9 +20,9 @@ use crate::control::command::Command;
 use crate::control::{Controller, Ending, ModelInfo, Parts, rules_of, view_of};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
-use crate::infer::Model;
 use crate::infer::labeller::Labeller;
 use crate::infer::orders::Orders;
+use crate::infer::precision;
 use crate::infer::uploads::Uploads;
 use crate::infer::worker::{self, Worker};
 use crate::pulse::Pulse;
@@ -52,6 +52,7 @@ pub struct App {
     clock: Arc<dyn Clock>,
     openers: Openers,
     labeller: Labeller,
+    info: ModelInfo,
     hub: Hub,
     printer: Option<Printer>,
     /// Whether the camera is looked through from the beginning.
@@ -86,18 +87,28 @@ impl App {
     /// When the model cannot be loaded.
     pub fn build(sources: Sources, config: Config, out: Box<dyn Write + Send>) -> Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let model =
-            Model::load(&config.model).map_err(|cause| Error::Model { name: config.model.name.clone(), cause })?;
-        tracing::info!(
-            model = %model.id.name, precision = %model.id.precision, load_ms = clock.now().as_millis() as u64, "model loaded"
-        );
+        let chosen = precision::load(&config.model, config.precision)
+            .map_err(|cause| Error::Model { name: config.model.name.clone(), cause })?;
+        let info = ModelInfo::of(&chosen);
+        let load_ms = clock.now().as_millis() as u64;
+        tracing::info!(model = %info.id.name, precision = %info.id.precision, why = info.why, load_ms, "model loaded");
         let hub = Hub::default();
         let printer = stdout::new(out, config.stdout).map(|(sink, printer)| {
             hub.attach("stdout", Box::new(sink));
             printer
         });
-        let labeller = Labeller::new(model, view_of(&config), &config.labels);
-        Ok(Self { sources, config, clock, openers: Box::new(capture::opener), labeller, hub, printer, enabled: true })
+        let labeller = Labeller::new(chosen.model, view_of(&config), &config.labels);
+        Ok(Self {
+            sources,
+            config,
+            clock,
+            openers: Box::new(capture::opener),
+            labeller,
+            info,
+            hub,
+            printer,
+            enabled: true,
+        })
     }
 
     /// Runs until a signal comes or the source has ended, then drains.
@@ -147,9 +158,8 @@ impl App {
         self.hub.attach("service", Box::new(outlook.clone()));
         let service = Service::new(outlook, vec![camera.pulse.clone(), pulse.clone()]);
         let clock = self.clock.clone();
-        let model = ModelInfo::of(self.labeller.model());
         let input = self.labeller.model().input.clone();
-        let uploads = Uploads::new(orders.clone(), model.id.clone(), input, self.config.cache_entries);
+        let uploads = Uploads::new(orders.clone(), self.info.id.clone(), input, self.config.cache_entries);
         let worker = Worker::new(worker::Parts {
             slot: slot.clone(),
             clock: self.clock.clone(),
@@ -166,7 +176,7 @@ impl App {
         let parts = Parts { camera, orders, uploads, monitor, hub: self.hub.clone(), clock: self.clock };
         let printer = self.printer.map(|printer| Thread::spawn("stdout", move || printer.run())).transpose()?;
         let inference = Thread::spawn("inference", move || worker.run())?;
-        let mut controller = Controller::new(self.sources, self.config, model, parts, self.enabled);
+        let mut controller = Controller::new(self.sources, self.config, self.info, parts, self.enabled);
         controller.start()?;
         let hub = self.hub;
         let watch = Watch { watchdog, service, clock, captured, labelled };

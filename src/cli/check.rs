@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{ConfigFile, Streams};
 use crate::config::Sources;
 use crate::error::{Error, Result};
-use crate::infer::Model;
+use crate::infer::{Model, precision};
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -33,7 +33,8 @@ pub fn run(options: &Options, streams: &mut Streams) -> Result<()> {
 
 fn verify(options: &Options) -> Result<String> {
     let config = Sources::read(&options.file.path)?.load()?;
-    let model = Model::load(&config.model).map_err(|cause| Error::Model { name: config.model.name.clone(), cause })?;
+    let chosen = precision::load(&config.model, config.precision);
+    let model = chosen.map_err(|cause| Error::Model { name: config.model.name.clone(), cause })?.model;
     let mut models = format!("model {} ({})", model.id.name, model.id.precision);
     if config.accurate.enabled {
         let spec = &config.accurate.model;

@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 
 use super::{OptionalConfigFile, Streams, models, table};
 use crate::bounded;
+use crate::config::raw::PrecisionChoice;
 use crate::config::typed::Rotation;
 use crate::error::{Error, Result};
 use crate::frame::{Encoding, Frame};
-use crate::infer::Model;
 use crate::infer::labeller::{LabelError, Labeller};
+use crate::infer::precision;
 use crate::label::Classification;
 
 /// A photograph larger than this is refused.
@@ -40,11 +41,12 @@ type Answer = std::result::Result<Classification, Error>;
 
 pub fn run(options: &Options, streams: &mut Streams) -> Result<()> {
     let config = options.config.sources()?.load()?;
-    let spec = match &options.model {
-        Some(name) => models::find(&config, name)?,
-        None => config.model.clone(),
+    // What is named is meant; what labels the video is for the configuration to choose.
+    let (spec, wanted) = match &options.model {
+        Some(name) => (models::find(&config, name)?, PrecisionChoice::Fp32),
+        None => (config.model.clone(), config.precision),
     };
-    let model = Model::load(&spec).map_err(|cause| Error::Model { name: spec.name.clone(), cause })?;
+    let model = precision::load(&spec, wanted).map_err(|cause| Error::Model { name: spec.name.clone(), cause })?.model;
     let mut rules = config.labels;
     rules.top_k = options.top.map_or(rules.top_k, usize::from);
     // A photograph says itself how it was held; the camera's rotation is not for it.

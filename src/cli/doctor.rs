@@ -13,7 +13,7 @@ use super::{OptionalConfigFile, Streams, table};
 use crate::capture::discover::cameras;
 use crate::config::typed::{Camera, CameraSource, Config};
 use crate::error::{Error, Result};
-use crate::infer::Model;
+use crate::infer::precision::{self, Chosen};
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -84,10 +84,16 @@ fn permissions(path: &Path) -> Finding {
 
 fn model(config: &Config) -> Finding {
     let start = Instant::now();
-    let (verdict, says) = match Model::load(&config.model) {
-        Ok(model) => (
+    let (verdict, says) = match precision::load(&config.model, config.precision) {
+        Ok(Chosen { model, why }) => (
             Verdict::Ok,
-            format!("{} ({}) loads in {} ms", model.id.name, model.id.precision, start.elapsed().as_millis()),
+            format!(
+                "{} ({}) loads in {} ms{}",
+                model.id.name,
+                model.id.precision,
+                start.elapsed().as_millis(),
+                why.map_or(String::new(), |why| format!("; {why}"))
+            ),
         ),
         Err(cause) => {
             let file = config.model.path.display();

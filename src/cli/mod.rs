@@ -3,6 +3,7 @@
 mod cameras;
 mod check;
 mod classify;
+mod compare;
 mod config;
 mod demo;
 mod doctor;
@@ -43,6 +44,11 @@ enum Command {
     Config(config::Command),
     /// Label photographs
     Classify(classify::Options),
+    /// Measure the models side by side on this device, and say which one to take
+    Compare(compare::Options),
+    /// The process that `compare` starts for each model
+    #[command(name = crate::compare::CHILD_COMMAND, hide = true)]
+    MeasureModel,
     /// List the cameras, or try one
     #[command(subcommand)]
     Cameras(cameras::Command),
@@ -136,6 +142,8 @@ impl Arguments {
             Command::Doctor(options) => doctor::run(&options, streams),
             Command::Config(command) => config::run(&command, streams),
             Command::Classify(options) => classify::run(&options, streams),
+            Command::Compare(options) => compare::run(&options, streams),
+            Command::MeasureModel => compare::serve(streams),
             Command::Cameras(command) => cameras::run(&command, streams),
             Command::Models(command) => models::run(&command, streams),
             Command::Mqtt(command) => mqtt::run(&command, streams),

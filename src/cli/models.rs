@@ -58,6 +58,19 @@ pub fn find(config: &Config, name: &str) -> Result<ModelSpec> {
     })
 }
 
+/// As [`find`], among some of the models that can be used.
+pub fn find_in(usable: &[ModelSpec], config: &Config, name: &str) -> Result<ModelSpec> {
+    if let Some(model) = usable.iter().find(|model| model.name == name) {
+        return Ok(model.clone());
+    }
+    let model = find(config, name)?;
+    let hint = match catalog::find(name) {
+        Some(entry) if !entry.bundled() => format!("; `glimpsed models fetch {name}` downloads it"),
+        _ => String::new(),
+    };
+    Err(Error::Failed(format!("model `{name}` has no file: `{}` is not there{hint}", model.path.display())))
+}
+
 fn run_list(list: &List, streams: &mut Streams) -> Result<()> {
     let config = list.file.sources()?.load()?;
     if list.json {

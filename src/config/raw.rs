@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::interval::Interval;
+use crate::models::spec::Family;
 
 /// The configuration of glimpsed.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -130,11 +131,18 @@ pub struct RawModel {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub directory: Option<PathBuf>,
     pub backend: BackendChoice,
+    /// `fp32`, `int8` (smaller, slightly less accurate, where the model has such a file), or `auto`: whichever is clearly faster here.
+    pub precision: PrecisionChoice,
 }
 
 impl Default for RawModel {
     fn default() -> Self {
-        Self { active: "efficientnet-lite0".into(), directory: None, backend: BackendChoice::Auto }
+        Self {
+            active: "efficientnet-lite0".into(),
+            directory: None,
+            backend: BackendChoice::Auto,
+            precision: PrecisionChoice::Fp32,
+        }
     }
 }
 
@@ -146,6 +154,9 @@ pub struct RawModelFile {
     /// The ONNX file, relative to this configuration file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
+    /// The same model quantised to 8 bits, for `precision`; relative to this configuration file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub int8: Option<PathBuf>,
     /// One label a line in class order, or `imagenet` for the built-in list of 1000.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<PathBuf>,
@@ -155,6 +166,9 @@ pub struct RawModelFile {
     /// Input size in pixels, needed only where the file leaves it open: `[height, width]`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input: Option<[u32; 2]>,
+    /// How the model's family scales pixels, instead of `mean` and `std`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub family: Option<Family>,
     /// Subtracted from each channel (red, green, blue) of a pixel scaled to 0..1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mean: Option<[f64; 3]>,
@@ -176,6 +190,29 @@ pub struct RawModelFile {
     /// What the model's numbers are; found out from the graph when `auto`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scores: Option<ScoreChoice>,
+}
+
+/// Which of a model's two files labels.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PrecisionChoice {
+    Auto,
+    #[default]
+    Fp32,
+    Int8,
+}
+
+impl PrecisionChoice {
+    pub const ALL: [Self; 3] = [Self::Auto, Self::Fp32, Self::Int8];
+
+    /// As it stands in the file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Fp32 => "fp32",
+            Self::Int8 => "int8",
+        }
+    }
 }
 
 /// What runs the network: `auto` (the native kernels where they can run all of it, else tract), `native` or `tract`.

@@ -54,7 +54,7 @@ fn entries(config: &Config, raw: &Raw, document: &Document<'_>) -> Vec<(Vec<Stri
     let mut filled = raw.clone();
     filled.device.id = Some(config.device.id.clone());
     filled.device.name = Some(config.device.name.clone());
-    filled.model.directory = Some(config.model_directory.clone());
+    filled.model.directory = Some(config.model_directories[0].clone());
     if let Some(mqtt) = &config.mqtt {
         filled.mqtt.client_id = Some(mqtt.client_id.clone());
     }

@@ -3,6 +3,8 @@
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::config::raw::PrecisionChoice;
+
 /// One wish.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
@@ -10,6 +12,8 @@ pub enum Command {
     Enable(bool),
     /// Label with the model of this name.
     Model(String),
+    /// Label with the model's own file, its quantised one, or whichever is faster.
+    Precision(PrecisionChoice),
     /// Below this confidence (0..1) the answer is "unknown".
     Threshold(f32),
     /// Ask a second model now and then, or no longer.
@@ -22,7 +26,7 @@ pub enum Command {
     Restart,
     /// Publish a picture with its labels drawn in.
     Snapshot,
-    /// Label one picture with every model, and say how long each takes.
+    /// Measure every model on this device; see [`crate::compare`].
     Compare,
     /// Say how everything is.
     Health,

@@ -1,62 +1,74 @@
-//! The models side by side on one picture of the camera, on this device.
+//! The models side by side while the daemon runs: on a picture of the camera and the bundled photographs.
 
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
-use serde_json::{Value, json};
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::config::typed::LabelRules;
-use crate::frame::{Encoding, Frame, RawFormat};
-use crate::infer::Model;
-use crate::infer::labeller::Labeller;
+use super::command::Answer;
+use super::pictures;
+use crate::compare::{self, Content, Picture, Plan, subjects};
+use crate::infer::orders::Orders;
+use crate::label::{Comparing, Event};
+use crate::models::catalog;
 use crate::models::spec::ModelSpec;
 use crate::preprocess::View;
-use crate::preprocess::decode::RgbImage;
-use crate::sinks::{ranking_json, rounded};
+use crate::sinks::Hub;
 
-/// How often each model labels the picture, after a first time that does not count.
-const RUNS: usize = 20;
+/// For a frame to be labelled.
+const SHOT_WITHIN: Duration = Duration::from_secs(5);
 
-/// A model that is slow gets no more time than this.
-const TIME_A_MODEL: Duration = Duration::from_secs(5);
+/// How thoroughly: a daemon has other things to do, so some seconds for each model.
+const ROUNDS: usize = 2;
+const RUNS: usize = 30;
+const TIME_A_TURN: Duration = Duration::from_secs(3);
 
-/// Loads one model after another, labels the picture with each and says what came of it and how long it took. The daemon
-/// labels meanwhile, so these times are those of a busy device.
-pub fn side_by_side(models: &[ModelSpec], picture: RgbImage, view: View, rules: &LabelRules) -> Value {
-    let (width, height) = (picture.width as u32, picture.height as u32);
-    let encoding = Encoding::Raw { format: RawFormat::Rgb, width, height };
-    let frame = Frame::from_bytes(encoding, picture.pixels);
-    let models: Vec<Value> = models
-        .iter()
-        .map(|spec| {
-            measure(spec, &frame, view, rules).unwrap_or_else(|cause| json!({ "name": spec.name, "error": cause }))
-        })
-        .collect();
-    json!({ "width": width, "height": height, "models": models })
-}
-
-fn measure(spec: &ModelSpec, frame: &Frame, view: View, rules: &LabelRules) -> Result<Value, String> {
-    let start = Instant::now();
-    let model = Model::load(spec).map_err(|cause| cause.to_string())?;
-    let load_ms = rounded(start.elapsed().as_secs_f64() * 1000.0, 3);
-    let mut labeller = Labeller::new(model, view, rules);
-    let mut answer = labeller.label(frame).map_err(|cause| cause.to_string())?;
-    let (mut times, start) = (Vec::with_capacity(RUNS), Instant::now());
-    while times.is_empty() || (times.len() < RUNS && start.elapsed() < TIME_A_MODEL) {
-        answer = labeller.label(frame).map_err(|cause| cause.to_string())?;
-        times.push(answer.timing.infer_ms);
-    }
-    times.sort_by(f64::total_cmp);
-    let at = |percent: usize| rounded(times[(times.len() * percent / 100).min(times.len() - 1)], 3);
-    let inspection = &labeller.model().inspection;
-    Ok(json!({
-        "name": spec.name,
-        "precision": inspection.precision.to_string(),
-        "backend": inspection.backend,
-        "file_bytes": inspection.file_bytes,
-        "parameters": inspection.parameters,
-        "macs": inspection.macs,
-        "load_ms": load_ms,
-        "infer_ms": { "p50": at(50), "p95": at(95), "runs": times.len() },
-        "top": ranking_json(&answer.top),
-    }))
+/// Measures beside everything else, at low priority, and tells the hub how far it is. These times are those of a busy device.
+pub fn start(
+    models: Vec<ModelSpec>,
+    reference: String,
+    orders: Orders,
+    view: View,
+    hub: Hub,
+    reply: oneshot::Sender<Answer>,
+) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let picture = pictures::shot(&orders, SHOT_WITHIN).await.ok();
+        let tell = hub.clone();
+        let measure = move || {
+            let bundled = subjects::pictures(&catalog::default_directory().join("photos"));
+            let mut pictures = bundled.unwrap_or_else(|cause| {
+                tracing::info!(cause, "no photographs to compare with");
+                Vec::new()
+            });
+            // First, because what is said of the first picture is in the report. Without one, the photographs will do.
+            if let Some(shot) = picture {
+                let content = Content::Rgb(shot.picture, view);
+                pictures.insert(0, Picture { name: "the camera's picture".into(), content, labels: Vec::new() });
+            }
+            let plan = Plan {
+                models,
+                pictures,
+                source: "the camera's picture and the bundled photographs".into(),
+                reference: Some(reference),
+                rounds: ROUNDS,
+                runs: RUNS,
+                time_a_turn: TIME_A_TURN,
+                low_priority: true,
+            };
+            compare::run(&plan, |progress| tell.publish(&Event::Comparing(Comparing::Running(progress.clone()))))
+        };
+        let report = spawn_blocking(measure).await.unwrap_or_else(|_| Err("comparing the models panicked".into()));
+        let (event, answer) = match report {
+            Ok(report) => {
+                let answer = serde_json::to_value(&report).map_err(|error| error.to_string());
+                (Comparing::Finished(Arc::new(report)), answer)
+            }
+            Err(cause) => (Comparing::Failed(cause.clone()), Err(cause)),
+        };
+        hub.publish(&Event::Comparing(event));
+        // Whoever asked may have gone.
+        let _ = reply.send(answer);
+    })
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::Controller;
-use crate::infer::Model;
+use crate::infer::precision::Chosen;
 use crate::label::{Event, ModelId};
 use crate::sinks::{InfoModelPayload, InfoPayload};
 
@@ -15,12 +15,15 @@ pub struct ModelInfo {
     pub id: Arc<ModelId>,
     pub parameters: u64,
     pub macs: u64,
+    /// Why it is the one of its two files.
+    pub why: Option<String>,
 }
 
 impl ModelInfo {
-    pub fn of(model: &Model) -> Self {
+    pub fn of(chosen: &Chosen) -> Self {
+        let Chosen { model, why } = chosen;
         let inspection = &model.inspection;
-        Self { id: model.id.clone(), parameters: inspection.parameters, macs: inspection.macs }
+        Self { id: model.id.clone(), parameters: inspection.parameters, macs: inspection.macs, why: why.clone() }
     }
 }
 
@@ -30,10 +33,11 @@ impl Controller {
     }
 
     fn info(&self) -> Value {
-        let ModelInfo { id, parameters, macs } = &self.model;
+        let ModelInfo { id, parameters, macs, why } = &self.model;
         let model = InfoModelPayload {
             name: id.name.clone(),
             precision: id.precision.to_string(),
+            precision_reason: why.clone(),
             sha256: id.sha256.clone(),
             parameters: *parameters,
             macs: *macs,

@@ -18,11 +18,13 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::clock::Clock;
+use crate::compare::subjects;
+use crate::config::raw::PrecisionChoice;
 use crate::config::{Config, Sources};
 use crate::error::{Error, Result};
-use crate::infer::Model;
 use crate::infer::labeller::Labeller;
 use crate::infer::orders::{Order, Orders, Rules};
+use crate::infer::precision;
 use crate::infer::uploads::Uploads;
 use crate::label::{Event, Settings};
 use crate::models::spec::ModelSpec;
@@ -88,6 +90,9 @@ pub enum Ending {
     /// Something that only a new process can mend.
     Failed(Error),
 }
+
+/// A model that is ready to label, and what is told of it.
+type Loaded = (ModelInfo, Labeller);
 
 /// The parts that the controller turns.
 pub struct Parts {
@@ -224,6 +229,7 @@ impl Controller {
         let (answer, ending) = match command {
             Command::Enable(enabled) => (self.enable(enabled).await?, None),
             Command::Model(name) => (self.switch_model(&name).await, None),
+            Command::Precision(wanted) => (self.set_precision(wanted).await, None),
             Command::Threshold(threshold) => (self.set_threshold(threshold).await, None),
             Command::Accurate(enabled) => (self.set_accurate(enabled).await, None),
             Command::Reload => (self.reload().await?, None),
@@ -304,29 +310,53 @@ impl Controller {
         Ok(())
     }
 
-    /// Loads the model beside the one in use and swaps them between two frames.
-    async fn install(&mut self, spec: ModelSpec) -> std::result::Result<(), String> {
-        let labeller = self.load(spec.clone(), &self.live).await?;
-        self.swap(labeller, spec).await
+    /// Labels with the file of the model that is wanted from now on.
+    async fn set_precision(&mut self, wanted: PrecisionChoice) -> Answer {
+        let before = std::mem::replace(&mut self.live.precision, wanted);
+        let result = if wanted == before { Ok(()) } else { self.install(self.live.model.clone()).await };
+        match &result {
+            Ok(()) => self.tell_info(),
+            Err(cause) => {
+                tracing::warn!(cause, "the precision was not changed");
+                self.live.precision = before;
+            }
+        }
+        self.tell_settings();
+        let (id, why) = (&self.model.id, &self.model.why);
+        result.map(|()| json!({ "precision": wanted, "in_use": id.precision.to_string(), "reason": why }))
     }
 
-    async fn load(&self, spec: ModelSpec, config: &Config) -> std::result::Result<Labeller, String> {
+    /// Loads the model beside the one in use and swaps them between two frames.
+    async fn install(&mut self, spec: ModelSpec) -> std::result::Result<(), String> {
+        let loaded = self.load(spec.clone(), self.live.precision, &self.live).await?;
+        self.swap(loaded, spec).await
+    }
+
+    async fn load(
+        &self,
+        spec: ModelSpec,
+        wanted: PrecisionChoice,
+        config: &Config,
+    ) -> std::result::Result<Loaded, String> {
         let (view, rules, name) = (view_of(config), config.labels.clone(), spec.name.clone());
-        let load = move || Model::load(&spec).map(|model| Labeller::new(model, view, &rules));
+        let load = move || {
+            precision::load(&spec, wanted)
+                .map(|chosen| (ModelInfo::of(&chosen), Labeller::new(chosen.model, view, &rules)))
+        };
         match spawn_blocking(load).await {
             Ok(loaded) => loaded.map_err(|cause| format!("model `{name}`: {cause}")),
             Err(_) => Err(format!("model `{name}`: loading it panicked")),
         }
     }
 
-    async fn swap(&mut self, labeller: Labeller, spec: ModelSpec) -> std::result::Result<(), String> {
-        let (info, input) = (ModelInfo::of(labeller.model()), labeller.model().input.clone());
+    async fn swap(&mut self, (info, labeller): Loaded, spec: ModelSpec) -> std::result::Result<(), String> {
+        let input = labeller.model().input.clone();
         let swap = |back| Order::Labeller(Box::new(labeller), back);
         let old = self.parts.orders.ask(swap, SWAP_WITHIN, LATE).await?;
         // To free a hundred megabytes takes milliseconds, which nobody here has.
         drop(spawn_blocking(move || drop(old)));
         self.parts.uploads.set_fast(info.id.clone(), input);
-        tracing::info!(model = %info.id.name, precision = %info.id.precision, "labelling with another model");
+        tracing::info!(model = %info.id.name, precision = %info.id.precision, why = info.why, "labelling with another model");
         (self.model, self.live.model) = (info, spec);
         Ok(())
     }
@@ -357,25 +387,16 @@ impl Controller {
         Ok(json!({ "topic": "camera/image", "bytes": bytes }))
     }
 
-    /// Beside everything else: it takes seconds for each model.
+    /// Beside everything else: it takes some seconds for each model.
     fn compare(&mut self, reply: oneshot::Sender<Answer>) {
         if self.comparison.as_ref().is_some_and(|task| !task.is_finished()) {
             let _ = reply.send(Err("another comparison is under way".into()));
             return;
         }
-        let models: Vec<ModelSpec> = self.usable_models().cloned().collect();
-        let (view, rules, orders) = (view_of(&self.live), self.live.labels.clone(), self.parts.orders.clone());
-        self.comparison = Some(tokio::spawn(async move {
-            let answer = match pictures::shot(&orders, SHOT_WITHIN).await {
-                Ok(shot) => {
-                    let measure = move || compare::side_by_side(&models, shot.picture, view, &rules);
-                    spawn_blocking(measure).await.map_err(|_| "comparing the models panicked".to_owned())
-                }
-                Err(cause) => Err(cause),
-            };
-            // Whoever asked may have gone.
-            let _ = reply.send(answer);
-        }));
+        let models = subjects::usable(&self.live.models);
+        let (orders, hub) = (self.parts.orders.clone(), self.parts.hub.clone());
+        let (reference, view) = (self.live.model.name.clone(), view_of(&self.live));
+        self.comparison = Some(compare::start(models, reference, orders, view, hub, reply));
     }
 
     fn tell_health(&mut self) -> Arc<Health> {
@@ -388,6 +409,7 @@ impl Controller {
         self.parts.hub.publish(&Event::Settings(Settings {
             enabled: self.enabled,
             model: self.live.model.name.clone(),
+            precision: self.live.precision,
             threshold: self.live.labels.unknown_below,
             accurate: self.accurate_is_there().then_some(self.second.is_some()),
         }));

@@ -50,11 +50,11 @@ impl Controller {
     /// Everything that can fail comes first, so that a configuration takes effect as a whole or not at all.
     async fn apply(&mut self, sources: Sources, config: Config) -> Result<std::result::Result<(), String>> {
         let next = self.with_what_was_set(&config);
-        let labeller = if next.model == self.live.model {
+        let loaded = if (&next.model, next.precision) == (&self.live.model, self.live.precision) {
             None
         } else {
-            match self.load(next.model.clone(), &next).await {
-                Ok(labeller) => Some(labeller),
+            match self.load(next.model.clone(), next.precision, &next).await {
+                Ok(loaded) => Some(loaded),
                 Err(cause) => return Ok(Err(cause)),
             }
         };
@@ -64,8 +64,8 @@ impl Controller {
         };
         let before = std::mem::replace(&mut self.live, next);
         let model = std::mem::replace(&mut self.live.model, before.model.clone());
-        if let Some(labeller) = labeller
-            && let Err(cause) = self.swap(labeller, model).await
+        if let Some(loaded) = loaded
+            && let Err(cause) = self.swap(loaded, model).await
         {
             self.live = before;
             return Ok(Err(cause));
@@ -95,6 +95,9 @@ impl Controller {
             && let Some(chosen) = file.models.iter().find(|model| model.name == self.live.model.name)
         {
             next.model = chosen.clone();
+        }
+        if file.precision == self.file.precision {
+            next.precision = self.live.precision;
         }
         if file.labels.unknown_below == self.file.labels.unknown_below {
             next.labels.unknown_below = self.live.labels.unknown_below;

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::Controller;
 use super::command::Answer;
 use crate::config::Config;
+use crate::config::raw::PrecisionChoice;
 use crate::error::{Error, Result};
 use crate::infer::labeller::Labeller;
 use crate::infer::orders::Order;
@@ -79,7 +80,8 @@ impl Controller {
             (None, Some(_)) => Ok(Change::Off),
             (Some(spec), Some(second)) if *spec == second.spec => Ok(Change::None),
             (Some(spec), _) => {
-                let labeller = self.load(spec.clone(), config).await?;
+                // Its own file: it is there to be right, and has the time.
+                let (_, labeller) = self.load(spec.clone(), PrecisionChoice::Fp32, config).await?;
                 Ok(Change::To(Box::new(labeller), spec.clone()))
             }
         }

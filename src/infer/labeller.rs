@@ -40,6 +40,18 @@ impl Labeller {
         }
     }
 
+    /// By no rules: the `top_k` most likely, however unlikely.
+    pub fn plain(model: Model, view: View, top_k: usize) -> Self {
+        Self {
+            preprocessor: Preprocessor::new(model.input.clone(), view),
+            tensor: Tensor::for_input(&model.input),
+            picture: RgbImage::default(),
+            model,
+            top_k,
+            unknown_below: 0.0,
+        }
+    }
+
     pub fn model(&self) -> &Model {
         &self.model
     }

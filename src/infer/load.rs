@@ -23,6 +23,9 @@ pub fn load(spec: &ModelSpec) -> Result<(Box<dyn Classifier>, Inspection), Model
         precision: graph.precision(),
         parameters: graph.parameters(),
         macs: 0,
+        layers: graph.layers(),
+        residual: graph.is_residual(),
+        memory_bytes: 0,
         classes: 0,
         output: Vec::new(),
         input: input.clone(),
@@ -32,11 +35,13 @@ pub fn load(spec: &ModelSpec) -> Result<(Box<dyn Classifier>, Inspection), Model
         backend: String::new(),
         not_native: None,
     };
+    let weight_bytes = graph.weight_bytes();
     match compile(spec.backend, &file, &input) {
         Ok(compiled) => {
             inspection.backend = format!("native ({})", compiled.kernels);
             (inspection.macs, inspection.classes) = (compiled.macs, compiled.classes);
             inspection.output = vec![1, compiled.classes];
+            inspection.memory_bytes = weight_bytes.saturating_add(compiled.result_bytes);
             Ok((compiled.classifier, inspection))
         }
         Err(reason) if spec.backend == Backend::Native => Err(ModelError::NotNative { reason }),
@@ -46,6 +51,7 @@ pub fn load(spec: &ModelSpec) -> Result<(Box<dyn Classifier>, Inspection), Model
             inspection.not_native = Some(reason);
             (inspection.macs, inspection.output) = (loaded.macs, loaded.shape);
             inspection.classes = inspection.output.iter().product();
+            inspection.memory_bytes = weight_bytes.saturating_add(loaded.result_bytes);
             Ok((loaded.classifier, inspection))
         }
     }

@@ -5,6 +5,7 @@ mod load;
 mod native;
 mod onnx;
 pub mod orders;
+pub mod precision;
 pub mod second;
 mod tract;
 pub mod uploads;
@@ -31,6 +32,8 @@ pub trait Classifier: Send {
 pub enum ModelError {
     #[error("cannot read `{path}`: {cause}")]
     Unreadable { path: String, cause: String },
+    #[error("`{path}` is not there; `glimpsed models fetch {name}` downloads it")]
+    NotFetched { path: String, name: String },
     #[error("`{path}` is not the file that was meant: its sha256 is {found}, not {expected}; fetch it again")]
     WrongHash { path: String, expected: String, found: String },
     #[error("`{path}` is not an ONNX model: {cause}")]
@@ -47,7 +50,9 @@ pub enum ModelError {
         "has {classes} classes, but `{labels}` has {found} labels; they must match (or the model have one more, a background class)"
     )]
     LabelCount { classes: usize, labels: String, found: usize },
-    #[error("does not say how its input is scaled; set `mean` and `std` in [models.{name}]")]
+    #[error(
+        "does not say how its input is scaled; set `family` in [models.{name}] (\"imagenet\" for what PyTorch's libraries trained, \"inception\" for TensorFlow's MobileNets), or `mean` and `std`"
+    )]
     UnknownScaling { name: String },
     #[error(
         "gives numbers that add up to {sum}, which are no probabilities; leave `scores` out or set it to \"logits\""

@@ -1,11 +1,12 @@
 //! The models that glimpsed knows by name.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-use super::spec::{Backend, InputHints, LabelSource, ModelSpec};
+use super::spec::{Backend, InputHints, LabelSource, ModelSpec, Quantised};
+use crate::places;
 
 /// One entry of `models/catalog.toml`.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -27,6 +28,9 @@ pub struct Entry {
     pub accuracy_source: String,
     pub mean: [f32; 3],
     pub std: [f32; 3],
+    /// Name of the entry that is this model quantised.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub int8: Option<String>,
 }
 
 impl Entry {
@@ -34,15 +38,29 @@ impl Entry {
         self.url.is_none()
     }
 
-    pub fn spec(&self, directory: &Path) -> ModelSpec {
+    /// The model in the first of `directories` that has its file.
+    pub fn spec(&self, directories: &[PathBuf]) -> ModelSpec {
         ModelSpec {
             name: self.name.clone(),
-            path: directory.join(&self.file),
+            path: self.locate(directories),
             labels: LabelSource::ImageNet,
             sha256: Some(self.sha256.clone()),
             input: self.hints(),
             backend: Backend::Auto,
+            int8: self.quantised(directories),
         }
+    }
+
+    /// Its file in the first of `directories` that has it; where none has, as it would be in the first.
+    pub fn locate(&self, directories: &[PathBuf]) -> PathBuf {
+        let mut candidates = directories.iter().map(|directory| directory.join(&self.file));
+        let expected = directories.first().map(|directory| directory.join(&self.file)).unwrap_or_default();
+        candidates.find(|candidate| candidate.is_file()).unwrap_or(expected)
+    }
+
+    fn quantised(&self, directories: &[PathBuf]) -> Option<Quantised> {
+        let entry = find(self.int8.as_deref()?)?;
+        Some(Quantised { path: entry.locate(directories), sha256: Some(entry.sha256.clone()) })
     }
 
     /// What the catalogue knows of the input.
@@ -72,6 +90,18 @@ pub fn find(name: &str) -> Option<&'static Entry> {
 
 /// The names of the 1000 ImageNet classes in class order, one a line.
 pub const IMAGENET_LABELS: &str = include_str!("../../models/imagenet-labels.txt");
+
+/// Where catalogue models are looked for, first to last: the configured directory or the bundled models' one, then where
+/// they are fetched to.
+pub fn search_path(configured: Option<PathBuf>) -> Vec<PathBuf> {
+    let mut directories = vec![configured.unwrap_or_else(default_directory)];
+    for directory in places::fetched_models() {
+        if !directories.contains(&directory) {
+            directories.push(directory);
+        }
+    }
+    directories
+}
 
 /// Where the bundled models are: `share/glimpsed/models` beside the program's `bin`, or `models` in the checkout that the
 /// program was built in, whichever exists first.

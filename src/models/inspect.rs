@@ -19,6 +19,13 @@ pub struct Inspection {
     pub parameters: u64,
     /// Multiply-accumulate operations for one picture, in convolutions and matrix products.
     pub macs: u64,
+    /// Convolutions and matrix products: the layers that have weights.
+    pub layers: usize,
+    /// Whether the output of a layer is added to that of an earlier one.
+    pub residual: bool,
+    /// What it needs to run, roughly: the weights and the results that are kept at the same time. The program itself has
+    /// some 10 MB, and loading takes up to three times the file for a moment.
+    pub memory_bytes: u64,
     pub input: InputSpec,
     /// The output tensor's shape with a batch of one.
     pub output: Vec<usize>,

@@ -1,5 +1,6 @@
 //! Models as files: which there are, where they lie, what they contain.
 
 pub mod catalog;
+pub mod hash;
 pub mod inspect;
 pub mod spec;

@@ -2,14 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::catalog;
 use crate::bounded;
 use crate::label::Labels;
 
 /// A model as the configuration and the catalogue describe it, before its file has been read.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelSpec {
     pub name: String,
     pub path: PathBuf,
@@ -18,10 +19,62 @@ pub struct ModelSpec {
     pub sha256: Option<String>,
     pub input: InputHints,
     pub backend: Backend,
+    /// The same network quantised to 8 bits, with the same labels and input.
+    pub int8: Option<Quantised>,
+}
+
+impl ModelSpec {
+    /// The quantised file under the same name, if there is one.
+    pub fn quantised(&self) -> Option<Self> {
+        let Quantised { path, sha256 } = self.int8.clone()?;
+        Some(Self { path, sha256, int8: None, ..self.clone() })
+    }
+}
+
+/// A quantised file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Quantised {
+    pub path: PathBuf,
+    /// As in [`ModelSpec`].
+    pub sha256: Option<String>,
+}
+
+/// Families of models that scale their input alike: `imagenet` (torchvision, timm and the ONNX Model Zoo) by mean and
+/// deviation of ImageNet's colours, `inception` (and TensorFlow's MobileNets) to -1..1, `efficientnet-lite` by
+/// (byte - 127) / 128, `unit` to 0..1, `bytes` not at all (0..255), `caffe` 0..255 less ImageNet's mean, blue first.
+// No documentation of single variants: the schema would have another form than that of the other choices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Family {
+    Imagenet,
+    Inception,
+    EfficientnetLite,
+    Unit,
+    Bytes,
+    Caffe,
+}
+
+impl Family {
+    /// What its models are fed with.
+    pub fn hints(self) -> InputHints {
+        const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
+        const BYTE: f32 = 1.0 / 255.0;
+        let (mean, std) = match self {
+            Self::Imagenet => (MEAN, [0.229, 0.224, 0.225]),
+            Self::Inception => ([0.5; 3], [0.5; 3]),
+            Self::EfficientnetLite => ([127.0 / 255.0; 3], [128.0 / 255.0; 3]),
+            Self::Unit => ([0.0; 3], [1.0; 3]),
+            Self::Bytes => ([0.0; 3], [BYTE; 3]),
+            // 123.68, 116.779 and 103.939 of 255.
+            Self::Caffe => ([0.485_02, 0.457_957, 0.407_604], [BYTE; 3]),
+        };
+        let channels = (self == Self::Caffe).then_some(ChannelOrder::Bgr);
+        InputHints { mean: Some(mean), std: Some(std), channels, ..InputHints::default() }
+    }
 }
 
 /// What runs a network.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Backend {
     /// Our own kernels where they can run the whole network on this processor, else tract.
@@ -32,7 +85,7 @@ pub enum Backend {
 }
 
 /// Where the names of the classes come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LabelSource {
     /// The built-in list of the 1000 ImageNet classes.
     ImageNet,
@@ -68,7 +121,7 @@ impl LabelSource {
 }
 
 /// What was declared about the input; `None` means: read it from the file, or use the usual.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct InputHints {
     /// Height and width in pixels.
     pub size: Option<[usize; 2]>,
@@ -99,7 +152,7 @@ impl InputHints {
 }
 
 /// Order of a tensor's dimensions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Layout {
     Nchw,
@@ -107,14 +160,14 @@ pub enum Layout {
 }
 
 /// Order of the colour channels in a tensor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum ChannelOrder {
     Rgb,
     Bgr,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FitChoice {
     Crop,
     Stretch,
@@ -131,7 +184,7 @@ pub enum Fit {
 }
 
 /// What the model's numbers are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scores {
     Logits,

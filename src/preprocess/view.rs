@@ -1,9 +1,11 @@
 //! Which part of a picture is looked at, and which way up.
 
+use serde::{Deserialize, Serialize};
+
 use crate::config::typed::Rotation;
 
 /// How a camera's pictures are looked at. Files are looked at whole and as they are.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct View {
     /// First the picture is turned,
     pub rotation: Rotation,
@@ -38,7 +40,7 @@ impl View {
 }
 
 /// A part of a picture, in fractions of it.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Region {
     pub x: f64,
     pub y: f64,

@@ -211,6 +211,9 @@ pub struct InfoModelPayload {
     pub name: String,
     /// "fp32" or "int8".
     pub precision: String,
+    /// Why it is that, where the model has both.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub precision_reason: Option<String>,
     /// Of its file.
     #[schemars(length(min = 64, max = 64))]
     pub sha256: String,

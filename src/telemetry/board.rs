@@ -1,5 +1,6 @@
 //! The board: what it is, how warm it is, whether it is throttled. Read from files below a root, which tests replace.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::bounded;
@@ -35,6 +36,24 @@ impl Board {
             "" => std::env::consts::ARCH.to_owned(),
             model => model.to_owned(),
         }
+    }
+
+    /// What sets this processor apart from others: the board's name, else the processor's (which the service's confinement
+    /// hides), else its architecture.
+    pub fn processor(&self) -> String {
+        let board = self.model();
+        if board != std::env::consts::ARCH {
+            return board;
+        }
+        // Long on machines with many cores; the name is in its first lines.
+        let name = std::fs::File::open(self.root.join("proc/cpuinfo")).ok().and_then(|file| {
+            let mut text = Vec::new();
+            file.take(MAX_BYTES).read_to_end(&mut text).ok()?;
+            let text = String::from_utf8_lossy(&text).into_owned();
+            let line = text.lines().find(|line| line.starts_with("model name"))?;
+            Some(line.split_once(':')?.1.trim().to_owned())
+        });
+        name.unwrap_or(board)
     }
 
     /// The warmest thermal zone in degrees Celsius; `None` where there is no zone that can be read.

@@ -162,6 +162,7 @@ mod tests {
         outlook.publish(&Event::Settings(Settings {
             enabled: true,
             model: "m".into(),
+            precision: Default::default(),
             threshold: 0.2,
             accurate: None,
         }));

@@ -62,11 +62,14 @@ fn an_unknown_model_is_refused_with_the_nearest_name() {
 fn a_model_that_is_not_there_names_the_file() {
     let ran = run(&["classify", "--model", "resnet-18", "x.jpg"]);
     assert_eq!(ran.code, 78);
-    assert!(ran.stderr.contains("cannot read `") && ran.stderr.contains("resnet18-v1-7.onnx"), "{ran:?}");
+    assert!(
+        ran.stderr.contains("resnet18-v1-7.onnx` is not there; `glimpsed models fetch resnet-18` downloads it"),
+        "{ran:?}"
+    );
     let config = ConfigFile::new("[model]\nactive = \"resnet-18\"\n");
     let ran = run(&["check", "-c", &config.path()]);
     assert_eq!(ran.code, 78);
-    assert!(ran.stderr.contains("hint: download https://"), "{ran:?}");
+    assert!(ran.stderr.contains("hint: `glimpsed models fetch resnet-18` downloads it"), "{ran:?}");
 }
 
 #[test]

@@ -320,7 +320,7 @@ fn models_are_compared_on_the_camera_s_own_picture() {
     for model in models {
         assert_eq!(model["parameters"], models[0]["parameters"], "the same network");
         assert!(model["infer_ms"]["p50"].as_f64().is_some_and(|time| time > 0.0), "{model}");
-        assert_eq!(model["top"].as_array().map(Vec::len), Some(3));
+        assert_eq!(model["top"].as_array().map(Vec::len), Some(5));
     }
     let bytes = |model: &Value| model["file_bytes"].as_u64().expect("a size");
     assert!(bytes(&models[1]) < bytes(&models[0]) / 2);
@@ -369,7 +369,7 @@ fn garbage_on_every_topic_that_is_listened_to_changes_nothing() {
         file("long", vec![b'x'; 5000]),
         file("longer", vec![b'x'; 100_000]),
     ];
-    let sets = ["enabled", "model", "threshold"].map(|key| format!("glimpsed/test/{key}/set"));
+    let sets = ["enabled", "model", "precision", "threshold"].map(|key| format!("glimpsed/test/{key}/set"));
     let port = bench.broker.port.to_string();
     for topic in sets.iter().map(String::as_str).chain(["glimpsed/test/request/health", "homeassistant/status"]) {
         for payload in &payloads {
@@ -380,7 +380,9 @@ fn garbage_on_every_topic_that_is_listened_to_changes_nothing() {
     let health = bench.ask("health");
     assert_eq!((&health["data"]["mqtt"]["connects"], &health["data"]["mqtt"]["failures"]), (&json!(1), &json!(0)));
     assert_eq!(bench.labels_now(), "efficientnet-lite0");
-    for (key, value) in [("enabled", "ON"), ("model", "efficientnet-lite0"), ("threshold", "0.2")] {
+    for (key, value) in
+        [("enabled", "ON"), ("model", "efficientnet-lite0"), ("precision", "fp32"), ("threshold", "0.2")]
+    {
         let topic = format!("glimpsed/test/{key}/state");
         let retained = bench.broker.retained_payload(&topic);
         assert_eq!(retained, value, "{key}");

@@ -94,7 +94,16 @@ fn retained_topics_wait_for_who_comes_later() {
     let mut early = broker.subscribe("glimpsed/#", &[]);
     let _daemon = ConfigFile::replay(5, &with_broker(&broker.url(), "")).daemon();
     early.next("/test/state");
-    let expected = ["camera/status", "enabled/state", "info", "model/state", "state", "status", "threshold/state"];
+    let expected = [
+        "camera/status",
+        "enabled/state",
+        "info",
+        "model/state",
+        "precision/state",
+        "state",
+        "status",
+        "threshold/state",
+    ];
     assert_eq!(broker.retained("glimpsed/#"), expected.map(|topic| format!("glimpsed/test/{topic}")));
     assert_eq!(broker.retained("homeassistant/#"), ["homeassistant/device/test/config"]);
 }

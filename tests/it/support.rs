@@ -43,11 +43,19 @@ pub fn model(name: &str, path: PathBuf, scaling: Option<(f32, f32)>) -> ModelSpe
         std: scaling.map(|(_, std)| [std; 3]),
         ..InputHints::default()
     };
-    ModelSpec { name: name.into(), path, labels: LabelSource::ImageNet, sha256: None, input, backend: Backend::Auto }
+    ModelSpec {
+        name: name.into(),
+        path,
+        labels: LabelSource::ImageNet,
+        sha256: None,
+        input,
+        backend: Backend::Auto,
+        int8: None,
+    }
 }
 
 pub fn bundled(name: &str) -> ModelSpec {
-    glimpsed::models::catalog::find(name).expect("in the catalogue").spec(&root().join("models"))
+    glimpsed::models::catalog::find(name).expect("in the catalogue").spec(&[root().join("models")])
 }
 
 /// The built program, without what the surroundings may have set.
@@ -57,6 +65,8 @@ pub fn glimpsed(arguments: &[&str]) -> Command {
         command.env_remove(name);
     }
     command.args(arguments).current_dir(root()).env("NO_COLOR", "1").stdin(Stdio::null());
+    // Nothing that a test finds out or fetches stays, and nothing that was there before is found.
+    command.env("STATE_DIRECTORY", env!("CARGO_TARGET_TMPDIR").to_owned() + "/no-such-state");
     command
 }
 

@@ -50,7 +50,7 @@ impl Checker<'_, '_> {
         let Some(model) = models.iter().find(|model| model.name == *name) else {
             let hint = suggestion(name, models.iter().map(|model| model.name.as_str()));
             self.complain(&["accurate", "model"], "names no model", format!("found `{name}`"), Some(hint));
-            return models.first().cloned().unwrap_or_else(|| catalog::all()[0].spec(std::path::Path::new("")));
+            return models.first().cloned().unwrap_or_else(|| catalog::all()[0].spec(&[]));
         };
         if self.raw.accurate.enabled {
             self.has_file(&["accurate", "model"], model);

@@ -10,6 +10,8 @@ mod models;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::broker_url::BrokerUrl;
 use super::diagnostics::{Problem, Problems};
 use super::document::Document;
@@ -33,7 +35,10 @@ pub struct Config {
     pub model: ModelSpec,
     /// Every model with a name: the catalogue's and the file's own.
     pub models: Vec<ModelSpec>,
-    pub model_directory: PathBuf,
+    /// Where catalogue models are looked for, first to last.
+    pub model_directories: Vec<PathBuf>,
+    /// Whether the own file of the model that labels the video is taken, or its quantised one.
+    pub precision: raw::PrecisionChoice,
     pub accurate: Accurate,
     pub labels: LabelRules,
     /// The part of the picture that is looked at.
@@ -88,7 +93,7 @@ pub enum CameraSource {
 }
 
 /// Clockwise.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Rotation {
     None,
     Quarter,
@@ -123,11 +128,9 @@ pub struct Log {
 pub fn check(raw: &Raw, document: &Document<'_>, base: &Path, problems: &mut Problems) -> Config {
     let mut checker = Checker { raw, document, base, problems };
     let device = checker.device();
-    let model_directory = match &raw.model.directory {
-        Some(directory) => resolve(base, directory),
-        None => catalog::default_directory(),
-    };
-    let models = checker.models(&model_directory);
+    let configured = raw.model.directory.as_ref().map(|directory| resolve(base, directory));
+    let model_directories = catalog::search_path(configured);
+    let models = checker.models(&model_directories);
     Config {
         camera: checker.camera(),
         model: checker.active_model(&models),
@@ -143,7 +146,8 @@ pub fn check(raw: &Raw, document: &Document<'_>, base: &Path, problems: &mut Pro
         log: Log { level: raw.log.level, format: raw.log.format },
         device,
         models,
-        model_directory,
+        model_directories,
+        precision: raw.model.precision,
     }
 }
 

@@ -8,14 +8,14 @@ use super::super::raw;
 use super::Checker;
 use crate::models::catalog;
 use crate::models::spec::{
-    Backend, ChannelOrder, FitChoice, InputHints, LabelSource, Layout, ModelSpec, Scores, resolve,
+    Backend, ChannelOrder, FitChoice, InputHints, LabelSource, Layout, ModelSpec, Quantised, Scores, resolve,
 };
 
 impl Checker<'_, '_> {
-    pub(super) fn models(&mut self, directory: &Path) -> Vec<ModelSpec> {
-        let mut models: Vec<ModelSpec> = catalog::all().iter().map(|entry| entry.spec(directory)).collect();
+    pub(super) fn models(&mut self, directories: &[PathBuf]) -> Vec<ModelSpec> {
+        let mut models: Vec<ModelSpec> = catalog::all().iter().map(|entry| entry.spec(directories)).collect();
         for (name, file) in &self.raw.models {
-            let spec = self.model_file(name, file, directory);
+            let spec = self.model_file(name, file, directories);
             match models.iter_mut().find(|model| model.name == *name) {
                 Some(known) => *known = spec,
                 None => models.push(spec),
@@ -31,7 +31,7 @@ impl Checker<'_, '_> {
         models
     }
 
-    fn model_file(&mut self, name: &str, file: &raw::RawModelFile, directory: &Path) -> ModelSpec {
+    fn model_file(&mut self, name: &str, file: &raw::RawModelFile, directories: &[PathBuf]) -> ModelSpec {
         let place = |key| ["models", name, key];
         if !is_id(name) && !name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) {
             self.complain(
@@ -44,7 +44,7 @@ impl Checker<'_, '_> {
         let known = catalog::find(name);
         let path = match (&file.path, known) {
             (Some(path), _) => resolve(self.base, path),
-            (None, Some(entry)) => directory.join(&entry.file),
+            (None, Some(entry)) => entry.locate(directories),
             (None, None) => {
                 let hint = format!(
                     "`path = \"...\"` names its ONNX file; without it only {} can stand here",
@@ -76,6 +76,13 @@ impl Checker<'_, '_> {
         if let Some(resize) = file.resize {
             self.within(&place("resize"), resize, 8, 8192);
         }
+        let family = file.family.map(|family| {
+            if file.mean.is_some() || file.std.is_some() {
+                let hint = "a family stands for both; leave it out, or them".to_owned();
+                self.complain(&place("family"), "contradicts `mean` and `std`", "found both", Some(hint));
+            }
+            family.hints()
+        });
         let own = InputHints {
             size: file.input.map(|[height, width]| [height as usize, width as usize]),
             mean: file.mean.map(|mean| mean.map(|value| value as f32)),
@@ -99,8 +106,13 @@ impl Checker<'_, '_> {
                 raw::ScoreChoice::Softmax => Some(Scores::Softmax),
             }),
         };
-        // A file of one's own under a catalogue name keeps the catalogue's conventions, but not its hash.
-        let catalogued = known.filter(|_| file.path.is_none()).map(|entry| entry.sha256.clone());
+        let own = own.or(family.unwrap_or_default());
+        // A file of one's own under a catalogue name keeps the catalogue's conventions, but neither its hash nor its twin.
+        let catalogued = known.filter(|_| file.path.is_none()).map(|entry| entry.spec(directories));
+        let int8 = match &file.int8 {
+            Some(path) => Some(Quantised { path: resolve(self.base, path), sha256: None }),
+            None => catalogued.as_ref().and_then(|entry| entry.int8.clone()),
+        };
         ModelSpec {
             name: name.to_owned(),
             path,
@@ -109,9 +121,14 @@ impl Checker<'_, '_> {
                 Some(name) if name == Path::new("imagenet") => LabelSource::ImageNet,
                 Some(path) => LabelSource::File(resolve(self.base, path)),
             },
-            sha256: file.sha256.as_ref().map(|sha256| sha256.to_lowercase()).or(catalogued),
+            sha256: file
+                .sha256
+                .as_ref()
+                .map(|sha256| sha256.to_lowercase())
+                .or(catalogued.and_then(|entry| entry.sha256)),
             input: own.or(known.map(catalog::Entry::hints).unwrap_or_default()),
             backend: Backend::Auto,
+            int8,
         }
     }
 
@@ -120,9 +137,10 @@ impl Checker<'_, '_> {
         let Some(model) = models.iter().find(|model| model.name == *name) else {
             let hint = suggestion(name, models.iter().map(|model| model.name.as_str()));
             self.complain(&["model", "active"], "names no model", format!("found `{name}`"), Some(hint));
-            return models.first().cloned().unwrap_or_else(|| catalog::all()[0].spec(Path::new("")));
+            return models.first().cloned().unwrap_or_else(|| catalog::all()[0].spec(&[]));
         };
         self.has_file(&["model", "active"], model);
+        self.precision(model);
         model.clone()
     }
 
@@ -132,14 +150,26 @@ impl Checker<'_, '_> {
             return;
         }
         let name = &model.name;
-        let hint = match catalog::find(name).and_then(|entry| entry.url.as_ref()) {
-            Some(url) => format!("download {url} and set `path` in [models.{name}]"),
-            None => format!("set `path` in [models.{name}] to its ONNX file, or `directory` in [model]"),
+        let own = self.raw.models.get(name).is_some_and(|file| file.path.is_some());
+        let hint = match catalog::find(name) {
+            Some(entry) if !own && !entry.bundled() => format!("`glimpsed models fetch {name}` downloads it"),
+            _ => format!("set `path` in [models.{name}] to its ONNX file, or `directory` in [model]"),
         };
-        let place: Vec<&str> = match self.raw.models.get(name).and_then(|file| file.path.as_ref()) {
-            Some(_) => vec!["models", name, "path"],
-            None => chosen.to_vec(),
-        };
+        let place: Vec<&str> = if own { vec!["models", name, "path"] } else { chosen.to_vec() };
         self.complain(&place, "has no file", format!("found no `{}`", model.path.display()), Some(hint));
+    }
+
+    /// Whoever insists on a model's quantised file is told where it is not there. A model that names none is taken as it is.
+    fn precision(&mut self, model: &ModelSpec) {
+        let Some(int8) = model.int8.as_ref().filter(|int8| !int8.path.is_file()) else { return };
+        if self.raw.model.precision != raw::PrecisionChoice::Int8 {
+            return;
+        }
+        let hint = match catalog::find(&model.name).and_then(|entry| entry.int8.as_ref()) {
+            Some(twin) if int8.sha256.is_some() => format!("`glimpsed models fetch {twin}` downloads it"),
+            _ => format!("set `int8` in [models.{}] to a file that is there", model.name),
+        };
+        let found = format!("found no `{}`", int8.path.display());
+        self.complain(&["model", "precision"], "asks for a file that is not there", found, Some(hint));
     }
 }

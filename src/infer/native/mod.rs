@@ -44,6 +44,8 @@ pub struct Compiled {
     /// Multiply-accumulate operations for one picture.
     pub macs: u64,
     pub classes: usize,
+    /// Of all results that are kept at the same time.
+    pub result_bytes: u64,
     /// The instruction set that it runs on.
     pub kernels: &'static str,
 }
@@ -56,8 +58,8 @@ pub fn compile(model: &ModelProto, input: &InputSpec, kernels: Kernels) -> Resul
     quantised::recognise(&mut layers);
     fuse::merge(&mut layers);
     let network = plan::plan(&layers, input, kernels)?;
-    let (macs, classes) = (network.macs(), network.classes());
-    Ok(Compiled { macs, classes, kernels: kernels.name, classifier: Box::new(network) })
+    let (macs, classes, result_bytes) = (network.macs(), network.classes(), network.result_bytes());
+    Ok(Compiled { macs, classes, result_bytes, kernels: kernels.name, classifier: Box::new(network) })
 }
 
 impl Classifier for Network {

@@ -100,6 +100,13 @@ impl Network {
         self.macs
     }
 
+    /// Memory for results.
+    pub fn result_bytes(&self) -> u64 {
+        let floats: usize = self.buffers.floats.iter().map(|buffer| buffer.len()).sum();
+        let bytes: usize = self.buffers.bytes.iter().map(|buffer| buffer.len()).sum();
+        (floats * size_of::<f32>() + bytes) as u64
+    }
+
     pub fn classes(&self) -> usize {
         self.classes
     }

@@ -17,6 +17,7 @@ fn answers(model: &str) -> Vec<(&'static str, Vec<f32>)> {
         sha256: None,
         input: InputHints { mean: Some([0.5; 3]), std: Some([0.5; 3]), ..InputHints::default() },
         backend: Backend::Native,
+        int8: None,
     };
     let file = onnx::read(&spec).expect("it is bundled");
     let graph = Graph::new(&file.proto, &file.path).expect("a graph");

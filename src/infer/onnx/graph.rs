@@ -247,6 +247,50 @@ impl<'a> Graph<'a> {
         counted.iter().filter_map(|name| weights.get(name)).fold(0, |sum, count| sum.saturating_add(*count))
     }
 
+    /// Operations with weights.
+    pub fn layers(&self) -> usize {
+        let weighted = |node: &&NodeProto| {
+            let name = node.op_type.as_str();
+            name.contains("Conv") || name.contains("Gemm") || name.contains("MatMul")
+        };
+        self.graph.node.iter().filter(weighted).count()
+    }
+
+    /// Bytes of all constants, as the file stores them.
+    pub fn weight_bytes(&self) -> u64 {
+        let bytes = |tensor: &&TensorProto| {
+            let size = match tensor_proto::DataType::try_from(tensor.data_type) {
+                Ok(tensor_proto::DataType::Int8 | tensor_proto::DataType::Uint8 | tensor_proto::DataType::Bool) => 1,
+                Ok(tensor_proto::DataType::Float16 | tensor_proto::DataType::Bfloat16) => 2,
+                Ok(tensor_proto::DataType::Double | tensor_proto::DataType::Int64) => 8,
+                _ => 4,
+            };
+            elements(tensor).saturating_mul(size)
+        };
+        tensors(self.graph).iter().map(bytes).fold(0, u64::saturating_add)
+    }
+
+    /// Whether two results that both depend on the picture are added: a way around the layers between them.
+    pub fn is_residual(&self) -> bool {
+        let weights = self.graph.initializer.iter().map(|tensor| tensor.name.as_str());
+        let mut constant: HashSet<&str> = weights.collect();
+        for node in &self.graph.node {
+            // In a valid file nodes come after those that they use. What is made of constants alone is one, and so are the
+            // dimensions that a Shape reads.
+            let fixed = node.op_type == "Shape"
+                || node.input.iter().all(|name| name.is_empty() || constant.contains(name.as_str()));
+            if fixed {
+                constant.extend(node.output.iter().map(String::as_str));
+            } else if matches!(node.op_type.as_str(), "Add" | "Sum" | "QLinearAdd") {
+                let depend = node.input.iter().filter(|name| !name.is_empty() && !constant.contains(name.as_str()));
+                if depend.count() > 1 {
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
     /// How often each operator occurs, most frequent first.
     pub fn operators(&self) -> Vec<(String, usize)> {
         let mut counts = BTreeMap::<&str, usize>::new();

@@ -11,6 +11,8 @@ pub use tract_onnx::pb;
 use tract_onnx::prelude::Framework;
 
 use super::ModelError;
+use crate::models::catalog::{self, Entry};
+use crate::models::hash::hex;
 use crate::models::spec::ModelSpec;
 
 /// The largest classifiers in use have some 600 MB; more would not run on the boards this is for.
@@ -32,7 +34,12 @@ pub struct OnnxFile {
 pub fn read(spec: &ModelSpec) -> Result<OnnxFile, ModelError> {
     let path = spec.path.display().to_string();
     let unreadable = |cause: String| ModelError::Unreadable { path: path.clone(), cause };
-    let metadata = std::fs::metadata(&spec.path).map_err(|error| unreadable(error.to_string()))?;
+    let metadata = std::fs::metadata(&spec.path).map_err(|error| match fetchable(spec) {
+        Some(entry) if error.kind() == std::io::ErrorKind::NotFound => {
+            ModelError::NotFetched { path: path.clone(), name: entry.name.clone() }
+        }
+        _ => unreadable(error.to_string()),
+    })?;
     if !metadata.is_file() {
         return Err(unreadable("it is not a file".into()));
     }
@@ -47,7 +54,7 @@ pub fn read(spec: &ModelSpec) -> Result<OnnxFile, ModelError> {
     }
     let mut hashing = Hashing { inner: file.take(MAX_FILE_BYTES), hasher: Sha256::new() };
     let parsed = tract_onnx::onnx().proto_model_for_read(&mut hashing);
-    let found: String = hashing.hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let found = hex(hashing.hasher);
     if let Some(expected) = &spec.sha256
         && *expected != found
     {
@@ -55,6 +62,11 @@ pub fn read(spec: &ModelSpec) -> Result<OnnxFile, ModelError> {
     }
     let proto = parsed.map_err(|_| not_onnx("its protobuf is cut short or damaged"))?;
     Ok(OnnxFile { proto, path, sha256: found, bytes: metadata.len() })
+}
+
+/// The catalogue's entry for this very file, if it can be downloaded.
+fn fetchable(spec: &ModelSpec) -> Option<&'static Entry> {
+    catalog::all().iter().find(|entry| !entry.bundled() && spec.sha256.as_ref() == Some(&entry.sha256))
 }
 
 struct Hashing<R> {

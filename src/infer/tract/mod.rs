@@ -18,6 +18,8 @@ pub struct Loaded {
     pub classifier: Box<dyn Classifier>,
     /// Multiply-accumulate operations for one picture.
     pub macs: u64,
+    /// Of the results that have to be kept at the same time, at least: the inputs and outputs of the largest operation.
+    pub result_bytes: u64,
     /// Of the output.
     pub shape: Vec<usize>,
 }
@@ -38,11 +40,11 @@ pub fn load(mut proto: ModelProto, input: &InputSpec, input_name: &str) -> Resul
     // The protobuf holds a second copy of every weight.
     drop(proto);
     let shape = output_shape(&typed)?;
-    let macs = multiply_accumulates(&typed);
+    let (macs, result_bytes) = (multiply_accumulates(&typed), result_bytes(&typed));
     let plan = guarded(|| typed.into_optimized()?.into_runnable())?;
     let state = plan.spawn().map_err(|error| evaluation(&error))?;
     let classifier = Box::new(TractClassifier { state, input: input.clone(), dequantise });
-    Ok(Loaded { classifier, macs, shape })
+    Ok(Loaded { classifier, macs, result_bytes, shape })
 }
 
 fn refuse_unknown_operators(proto: &ModelProto) -> Result<(), ModelError> {
@@ -94,6 +96,18 @@ fn multiply_accumulates(model: &TypedModel) -> u64 {
         ["Conv", "EinSum", "MatMul", "DepthWise"].iter().any(|layer| name.contains(layer))
     });
     layers.filter_map(|node| per_node(node).ok()).sum()
+}
+
+fn result_bytes(model: &TypedModel) -> u64 {
+    let bytes = |fact: &TypedFact| {
+        let length = fact.shape.as_concrete().map_or(0, |shape| shape.iter().product::<usize>());
+        if fact.konst.is_some() { 0 } else { (length * fact.datum_type.size_of()) as u64 }
+    };
+    let per_node = |node: &TypedNode| -> u64 {
+        let inputs = node.inputs.iter().filter_map(|outlet| model.outlet_fact(*outlet).ok()).map(bytes);
+        inputs.chain(node.outputs.iter().map(|output| bytes(&output.fact))).sum()
+    };
+    model.nodes().iter().map(per_node).max().unwrap_or_default()
 }
 
 struct TractClassifier {

@@ -36,6 +36,8 @@ pub struct Attention {
     sets: BTreeMap<Key, Command>,
     calls: VecDeque<Call>,
     job: Option<Job>,
+    /// A comparison takes minutes, and nothing else waits for it.
+    long: Option<Job>,
     /// When Home Assistant, which has just started, is sent everything.
     repeat_at: Option<Instant>,
     after_birth: (Duration, Duration),
@@ -45,8 +47,8 @@ pub struct Attention {
 impl Attention {
     pub fn new(topics: Topics, discovery_prefix: Option<String>, outbox: Arc<Outbox>, commands: Commands) -> Self {
         let (sets, calls) = (BTreeMap::new(), VecDeque::new());
-        let (job, repeat_at, after_birth, refused) = (None, None, AFTER_BIRTH, 0);
-        Self { topics, discovery_prefix, outbox, commands, sets, calls, job, repeat_at, after_birth, refused }
+        let (job, long, repeat_at, after_birth, refused) = (None, None, None, AFTER_BIRTH, 0);
+        Self { topics, discovery_prefix, outbox, commands, sets, calls, job, long, repeat_at, after_birth, refused }
     }
 
     /// Until nothing can arrive any more.
@@ -64,6 +66,12 @@ impl Attention {
                         self.respond(&call, &answer, Delivery::Event);
                     }
                 }
+                (call, answer) = finished(&mut self.long) => {
+                    self.long = None;
+                    if let Some(call) = call {
+                        self.respond(&call, &answer, Delivery::Event);
+                    }
+                }
                 () = due(self.repeat_at) => {
                     self.repeat_at = None;
                     self.outbox.repeat();
@@ -77,6 +85,12 @@ impl Attention {
     async fn finish(mut self) {
         if let Some(job) = self.job.take()
             && let Ok((Some(call), answer)) = timeout(FINISH_WITHIN, job).await
+        {
+            self.respond(&call, &answer, Delivery::Event);
+        }
+        // Most often a comparison has minutes to go; if it is as good as done it is delivered.
+        if let Some(long) = self.long.take()
+            && let Ok((Some(call), answer)) = timeout(Duration::ZERO, long).await
         {
             self.respond(&call, &answer, Delivery::Event);
         }
@@ -119,13 +133,21 @@ impl Attention {
         if let Some((_, command)) = self.sets.pop_first() {
             self.job = Some(Box::pin(async move { (None, commands.ask(command).await) }));
         } else if let Some(call) = self.calls.pop_front() {
-            self.job = Some(Box::pin(async move {
+            // A second comparison is told at once that there is one.
+            let long = call.command == Ok(Command::Compare) && self.long.is_none();
+            let job: Job = Box::pin(async move {
                 let answer = match call.command.clone() {
                     Ok(command) => commands.ask(command).await,
                     Err(cause) => Err(cause),
                 };
                 (Some(call), answer)
-            }));
+            });
+            if long {
+                self.long = Some(job);
+                self.begin_next();
+            } else {
+                self.job = Some(job);
+            }
         }
     }
 
@@ -224,6 +246,32 @@ mod tests {
         assert_eq!(transactions, (0..40).collect::<Vec<u64>>());
         let busy = responses.iter().filter(|one| one["status"] == "error").count();
         assert_eq!(busy, 40 - MAX_CALLS - 1, "one is attended to, the rest waits");
+    }
+
+    #[tokio::test]
+    async fn nothing_waits_for_a_comparison() {
+        let mut bench = bench();
+        bench.send("glimpsed/shelf/request/compare", r#"{"transaction": 1}"#).await;
+        bench.send("glimpsed/shelf/request/health", r#"{"transaction": 2}"#).await;
+        bench.send("glimpsed/shelf/threshold/set", "0.5").await;
+        let mut unanswered = Vec::new();
+        let mut seen = Vec::new();
+        while let Ok(Some(request)) = tokio::time::timeout(QUIET, bench.requests.recv()).await {
+            seen.push(request.command.clone());
+            match request.command {
+                Command::Compare => unanswered.push(request),
+                _ => request.reply.send(Ok(serde_json::Value::Null)).expect("it waits"),
+            }
+        }
+        seen.sort_by_key(|command| format!("{command:?}"));
+        assert_eq!(seen, [Command::Compare, Command::Health, Command::Threshold(0.5)]);
+        let answered =
+            |bench: &Bench| -> Vec<String> { bench.sent().into_iter().map(|message| message.topic).collect() };
+        assert_eq!(answered(&bench), ["glimpsed/shelf/response/health"]);
+        let comparison = unanswered.pop().expect("it was asked for");
+        comparison.reply.send(Ok(serde_json::Value::Null)).expect("it waits");
+        tokio::time::sleep(QUIET).await;
+        assert_eq!(answered(&bench), ["glimpsed/shelf/response/compare"]);
     }
 
     #[tokio::test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::topics::{Key, Topics};
+use crate::config::raw::PrecisionChoice;
 use crate::control::HEALTH_EVERY;
 
 /// What the entities are made of.
@@ -187,6 +188,19 @@ fn components(device: &Device, topics: &Topics) -> Vec<(&'static str, Value)> {
                 "command_topic": topics.set(Key::Model),
                 "state_topic": topics.setting(Key::Model),
                 "options": device.models,
+                "entity_category": "config",
+                "availability": daemon,
+            }),
+        ),
+        (
+            "precision",
+            json!({
+                "platform": "select",
+                "name": "Precision",
+                "icon": "mdi:speedometer-medium",
+                "command_topic": topics.set(Key::Precision),
+                "state_topic": topics.setting(Key::Precision),
+                "options": PrecisionChoice::ALL.map(PrecisionChoice::name),
                 "entity_category": "config",
                 "availability": daemon,
             }),

@@ -95,6 +95,7 @@ impl MqttSink {
             let value = match key {
                 Key::Enabled => on_or_off(settings.enabled),
                 Key::Model => settings.model.clone(),
+                Key::Precision => settings.precision.name().to_owned(),
                 Key::Threshold => settings.threshold.to_string(),
                 // Where there is nothing to switch on, the topic that may be there from before is taken away.
                 Key::Accurate => settings.accurate.map(on_or_off).unwrap_or_default(),
@@ -119,6 +120,8 @@ impl Sink for MqttSink {
                 };
                 self.retain(&self.topics.camera_status, state);
             }
+            // Whoever asked over MQTT gets the report as the answer.
+            Event::Comparing(_) => {}
             Event::Negotiated(camera) => {
                 self.camera = camera.as_ref().map(camera_json);
                 self.tell_info();
@@ -155,6 +158,7 @@ fn retained(topic: &str, payload: impl Into<Vec<u8>>) -> Message {
 mod tests {
     use super::*;
     use crate::clock::ManualClock;
+    use crate::config::raw::PrecisionChoice;
     use crate::label::tests_support::{frame, stable};
     use serde_json::json;
 
@@ -226,7 +230,13 @@ mod tests {
     #[test]
     fn settings_are_shown_as_they_are_set() {
         let mut sent = Sent::new(Duration::ZERO);
-        let settings = Settings { enabled: false, model: "mobilenet-v2".into(), threshold: 0.35, accurate: Some(true) };
+        let settings = Settings {
+            enabled: false,
+            model: "mobilenet-v2".into(),
+            precision: PrecisionChoice::Auto,
+            threshold: 0.35,
+            accurate: Some(true),
+        };
         sent.sink.publish(&Event::Settings(settings));
         let retained = |topic: &str, payload: &str| (topic.to_owned(), payload.to_owned(), true);
         assert_eq!(
@@ -234,6 +244,7 @@ mod tests {
             [
                 retained("enabled/state", "OFF"),
                 retained("model/state", "mobilenet-v2"),
+                retained("precision/state", "auto"),
                 retained("threshold/state", "0.35"),
                 retained("accurate/state", "ON")
             ]

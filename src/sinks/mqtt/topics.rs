@@ -20,17 +20,19 @@ pub struct Topics {
 pub enum Key {
     Enabled,
     Model,
+    Precision,
     Threshold,
     Accurate,
 }
 
 impl Key {
-    pub const ALL: [Self; 4] = [Self::Enabled, Self::Model, Self::Threshold, Self::Accurate];
+    pub const ALL: [Self; 5] = [Self::Enabled, Self::Model, Self::Precision, Self::Threshold, Self::Accurate];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Enabled => "enabled",
             Self::Model => "model",
+            Self::Precision => "precision",
             Self::Threshold => "threshold",
             Self::Accurate => "accurate",
         }

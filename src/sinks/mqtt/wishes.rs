@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value};
 
 use super::topics::{Key, Topics};
+use crate::config::raw::PrecisionChoice;
 use crate::control::command::Command;
 
 /// A payload is a word, a number, or a small object.
@@ -100,6 +101,10 @@ fn set(key: Key, text: &str) -> Result<Command, String> {
         Key::Accurate => on_or_off(text).map(Command::Accurate),
         Key::Model if text.is_empty() => Err("is empty, not the name of a model".into()),
         Key::Model => Ok(Command::Model(text.to_owned())),
+        Key::Precision => match PrecisionChoice::ALL.into_iter().find(|choice| choice.name() == text) {
+            Some(choice) => Ok(Command::Precision(choice)),
+            None => Err(format!("is {text:?}, not auto, fp32 or int8")),
+        },
         Key::Threshold => match text.parse::<f32>() {
             Ok(threshold) if (0.0..=1.0).contains(&threshold) => Ok(Command::Threshold(threshold)),
             _ => Err(format!("is {text:?}, not a number from 0 to 1")),
@@ -156,10 +161,16 @@ mod tests {
             assert_eq!(set("enabled", payload), Ok(Command::Enable(expected)), "{payload}");
         }
         assert_eq!(set("model", "mobilenet-v2"), Ok(Command::Model("mobilenet-v2".into())));
+        assert_eq!(set("precision", "auto"), Ok(Command::Precision(PrecisionChoice::Auto)));
         assert_eq!(set("threshold", "0.35"), Ok(Command::Threshold(0.35)));
-        for (key, wrong) in
-            [("enabled", "maybe"), ("model", ""), ("threshold", "1.5"), ("threshold", "NaN"), ("threshold", "-0.1")]
-        {
+        for (key, wrong) in [
+            ("enabled", "maybe"),
+            ("model", ""),
+            ("precision", "int4"),
+            ("threshold", "1.5"),
+            ("threshold", "NaN"),
+            ("threshold", "-0.1"),
+        ] {
             assert!(set(key, wrong).is_err(), "{key} {wrong}");
         }
     }
@@ -209,7 +220,13 @@ mod tests {
     fn everything_that_is_listened_to_is_understood() {
         let topics = topics();
         for topic in subscriptions(&topics, Some("homeassistant")) {
-            let payload = if topic.ends_with("threshold/set") { "0.5" } else { "on" };
+            let payload = if topic.ends_with("threshold/set") {
+                "0.5"
+            } else if topic.ends_with("precision/set") {
+                "int8"
+            } else {
+                "on"
+            };
             let wish = ask(&topic, payload);
             assert!(topic == "homeassistant/status" || matches!(wish, Ok(Some(_))), "{topic}: {wish:?}");
         }

@@ -1,0 +1,315 @@
+//! The process that measures one model, from both sides.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Signal, nice, set_parent_process_death_signal};
+use serde::{Deserialize, Serialize};
+
+use super::{CHILD_COMMAND, Content, Picture};
+use crate::bounded;
+use crate::frame::{Encoding, Frame, RawFormat};
+use crate::infer::Model;
+use crate::infer::labeller::Labeller;
+use crate::models::inspect::Inspection;
+use crate::models::spec::ModelSpec;
+use crate::preprocess::View;
+
+/// What the process is told on its standard input: this as one line of JSON, then the pixels of the pictures that are not
+/// files.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Job {
+    pub spec: ModelSpec,
+    pub pictures: Vec<Sent>,
+    pub runs: usize,
+    pub time_ms: u64,
+    pub low_priority: bool,
+}
+
+/// A picture as the process hears of it.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Sent {
+    File(PathBuf),
+    /// Width, height, and what of it is to be looked at.
+    Rgb(u32, u32, View),
+}
+
+impl Sent {
+    pub fn of(picture: &Picture) -> Self {
+        match &picture.content {
+            Content::File(path) => Self::File(path.clone()),
+            Content::Rgb(image, view) => Self::Rgb(image.width as u32, image.height as u32, *view),
+        }
+    }
+}
+
+/// What it says on its standard output, a line of JSON each.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Said {
+    Timed(Box<Measurement>),
+    Answer(Answer),
+    Failed(String),
+}
+
+/// One turn of a model.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Measurement {
+    pub precision: String,
+    pub backend: String,
+    pub sha256: String,
+    pub file_bytes: u64,
+    pub parameters: u64,
+    pub macs: u64,
+    pub layers: usize,
+    pub residual: bool,
+    pub load_ms: f64,
+    /// Of each run, in the order in which they were.
+    pub infer_ms: Vec<f64>,
+    pub preprocess_ms: Vec<f64>,
+    pub peak_memory_bytes: Option<u64>,
+}
+
+/// What the model says of one picture.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// Labels with their probabilities, most likely first; or why there are none.
+    pub top: Result<Vec<(String, usize, f32)>, String>,
+}
+
+/// Top-1 and top-5 are what the field compares by.
+const TOP_K: usize = 5;
+
+/// The picture that times are measured on has the size of the default camera's.
+const TIMED_WIDTH: u32 = 640;
+const TIMED_HEIGHT: u32 = 480;
+
+/// Runs before those that count: caches and the processor's clock settle.
+const WARM_UP: usize = 2;
+
+/// A photograph, as `classify` takes it.
+const MAX_FILE_BYTES: u64 = 64 << 20;
+
+/// A job with a hundred thousand paths.
+const MAX_JOB_BYTES: u64 = 64 << 20;
+const MAX_LINE_BYTES: usize = 1 << 20;
+
+/// Does the job that comes on `input`.
+///
+/// # Errors
+/// When nobody reads `output` any more; what goes wrong with the model is said there.
+pub fn serve(input: impl Read, mut output: impl Write) -> std::io::Result<()> {
+    // Nobody would read what it says.
+    let _ = set_parent_process_death_signal(Some(Signal::KILL));
+    // When memory runs out it is this one that goes, and not the daemon.
+    let _ = std::fs::write("/proc/self/oom_score_adj", "900");
+    let mut say = |said: &Said| -> std::io::Result<()> {
+        let mut line = serde_json::to_vec(said)?;
+        line.push(b'\n');
+        output.write_all(&line)?;
+        output.flush()
+    };
+    match work(BufReader::new(input), &mut say) {
+        Ok(done) => done,
+        Err(cause) => say(&Said::Failed(cause)),
+    }
+}
+
+fn work(
+    mut input: impl BufRead,
+    say: &mut impl FnMut(&Said) -> std::io::Result<()>,
+) -> Result<std::io::Result<()>, String> {
+    let mut line = String::new();
+    input.by_ref().take(MAX_JOB_BYTES).read_line(&mut line).map_err(|error| error.to_string())?;
+    let job: Job = serde_json::from_str(&line).map_err(|error| format!("the job is not understood: {error}"))?;
+    if job.low_priority {
+        // The service's confinement may forbid it; then it is as urgent as the daemon.
+        let _ = nice(10);
+    }
+    // All at once, so that whoever sends them does not wait for the model.
+    let mut sent = Vec::new();
+    for picture in &job.pictures {
+        if let Sent::Rgb(width, height, _) = picture {
+            sent.push(pixels(*width, *height, &mut input)?);
+        }
+    }
+    let mut sent = sent.into_iter();
+    let start = Instant::now();
+    let model = Model::load(&job.spec).map_err(|cause| cause.to_string())?;
+    let load_ms = start.elapsed().as_secs_f64() * 1000.0;
+    let mut labeller = Labeller::plain(model, View::default(), TOP_K);
+    let measurement = measure(&mut labeller, load_ms, &job)?;
+    if let Err(gone) = say(&Said::Timed(Box::new(measurement))) {
+        return Ok(Err(gone));
+    }
+    for picture in &job.pictures {
+        let (frame, view) = match picture {
+            // A photograph says itself how it was held.
+            Sent::File(path) => (file(path), View::default()),
+            Sent::Rgb(.., view) => (sent.next().ok_or_else(|| "it was not sent".to_owned()), *view),
+        };
+        labeller.set_view(view);
+        let top = frame.and_then(|frame| answer(&mut labeller, &frame));
+        if let Err(gone) = say(&Said::Answer(Answer { top })) {
+            return Ok(Err(gone));
+        }
+    }
+    Ok(Ok(()))
+}
+
+fn measure(labeller: &mut Labeller, load_ms: f64, job: &Job) -> Result<Measurement, String> {
+    let encoding = Encoding::Raw { format: RawFormat::Rgb, width: TIMED_WIDTH, height: TIMED_HEIGHT };
+    let length = RawFormat::Rgb.bytes(TIMED_WIDTH, TIMED_HEIGHT);
+    let frame = Frame::from_bytes(encoding, (0..length).map(|at| (at * 7 % 251) as u8).collect());
+    let mut run = || labeller.label(&frame).map(|answer| answer.timing).map_err(|cause| cause.to_string());
+    for _ in 0..WARM_UP {
+        run()?;
+    }
+    let (mut infer_ms, mut preprocess_ms, start) = (Vec::new(), Vec::new(), Instant::now());
+    while infer_ms.is_empty() || (infer_ms.len() < job.runs && start.elapsed() < Duration::from_millis(job.time_ms)) {
+        let timing = run()?;
+        infer_ms.push(timing.infer_ms);
+        preprocess_ms.push(timing.preprocess_ms);
+    }
+    let inspection: &Inspection = &labeller.model().inspection;
+    Ok(Measurement {
+        precision: inspection.precision.to_string(),
+        backend: inspection.backend.clone(),
+        sha256: inspection.sha256.clone(),
+        file_bytes: inspection.file_bytes,
+        parameters: inspection.parameters,
+        macs: inspection.macs,
+        layers: inspection.layers,
+        residual: inspection.residual,
+        load_ms,
+        infer_ms,
+        preprocess_ms,
+        peak_memory_bytes: peak_memory(),
+    })
+}
+
+/// The most that this process has ever had in memory.
+fn peak_memory() -> Option<u64> {
+    let mut status = String::new();
+    File::open("/proc/self/status").ok()?.take(1 << 14).read_to_string(&mut status).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
+}
+
+fn file(path: &Path) -> Result<Frame, String> {
+    let bytes = bounded::read(path, MAX_FILE_BYTES).map_err(|cause| format!("it {cause}"))?;
+    Ok(Frame::from_bytes(Encoding::File, bytes))
+}
+
+fn pixels(width: u32, height: u32, input: &mut impl Read) -> Result<Frame, String> {
+    let length = RawFormat::Rgb.bytes(width, height);
+    let mut bytes = Vec::with_capacity(length);
+    input.take(length as u64).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    let encoding = Encoding::Raw { format: RawFormat::Rgb, width, height };
+    Ok(Frame::from_bytes(encoding, bytes))
+}
+
+fn answer(labeller: &mut Labeller, frame: &Frame) -> Result<Vec<(String, usize, f32)>, String> {
+    let answer = labeller.label(frame).map_err(|cause| cause.to_string())?;
+    Ok(answer.top.iter().map(|one| (one.label.to_string(), one.class_id, one.confidence)).collect())
+}
+
+/// Such a process as its parent sees it. It ends with this value.
+pub struct Child {
+    process: std::process::Child,
+    output: ChildStdout,
+    received: Vec<u8>,
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Child {
+    /// Starts this same program, whatever lies under its name by now, and gives it the job.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start(job: &Job, pictures: &[Picture]) -> Result<Self, String> {
+        let cannot = |error: std::io::Error| format!("cannot start a process for it: {error}");
+        let mut command = Command::new("/proc/self/exe");
+        command.arg(CHILD_COMMAND).stdin(Stdio::piped()).stdout(Stdio::piped());
+        // It is no daemon, and tells nobody that it is ready.
+        command.env_remove("NOTIFY_SOCKET").env_remove("WATCHDOG_USEC");
+        let mut process = command.spawn().map_err(cannot)?;
+        let (input, output) = (process.stdin.take(), process.stdout.take());
+        let (Some(mut input), Some(output)) = (input, output) else {
+            return Err("cannot talk to the process for it".into());
+        };
+        let child = Self { process, output, received: Vec::new() };
+        let mut line = serde_json::to_vec(job).map_err(|error| error.to_string())?;
+        line.push(b'\n');
+        let images = pictures.iter().filter_map(|picture| match &picture.content {
+            Content::Rgb(image, _) => Some(&image.pixels),
+            Content::File(_) => None,
+        });
+        let send = || -> std::io::Result<()> {
+            input.write_all(&line)?;
+            images.into_iter().try_for_each(|pixels| input.write_all(pixels))
+        };
+        match send() {
+            // Pixels that are left over when the model has failed; the process says why.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(child),
+            sent => sent.map(|()| child).map_err(cannot),
+        }
+    }
+
+    /// The next thing that it says; `None` when it has said all.
+    ///
+    /// # Errors
+    /// When it says nothing for `patience`, or something else.
+    pub fn listen(&mut self, patience: Duration) -> Result<Option<Said>, String> {
+        let deadline = Instant::now() + patience;
+        loop {
+            if let Some(end) = self.received.iter().position(|&byte| byte == b'\n') {
+                let line: Vec<u8> = self.received.drain(..=end).collect();
+                return serde_json::from_slice(&line)
+                    .map(Some)
+                    .map_err(|error| format!("its process is not understood: {error}"));
+            }
+            if self.received.len() > MAX_LINE_BYTES {
+                return Err("its process says too much".into());
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(format!("its process said nothing for {} s and was ended", patience.as_secs()));
+            }
+            let timeout = rustix::event::Timespec { tv_sec: left.as_secs() as _, tv_nsec: left.subsec_nanos() as _ };
+            match poll(&mut [PollFd::new(&self.output, PollFlags::IN)], Some(&timeout)) {
+                Ok(0) | Err(rustix::io::Errno::INTR) => continue,
+                Ok(_) => {}
+                Err(error) => return Err(format!("cannot wait for its process: {error}")),
+            }
+            let mut piece = [0; 4096];
+            match self.output.read(&mut piece) {
+                Ok(0) => return Ok(None),
+                Ok(read) => self.received.extend_from_slice(&piece[..read]),
+                Err(error) => return Err(format!("cannot read from its process: {error}")),
+            }
+        }
+    }
+
+    /// How it has ended, in words.
+    pub fn ending(&mut self) -> String {
+        match self.process.wait() {
+            Ok(status) => match status.signal() {
+                Some(9) => "something killed it, as the system does when memory runs out".into(),
+                Some(signal) => format!("signal {signal}"),
+                None => status.to_string(),
+            },
+            Err(error) => error.to_string(),
+        }
+    }
+}

@@ -1,0 +1,350 @@
+//! What came out of a comparison; serialised, it is what scripts, the broker and the web page get.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::advice::{self, Advice};
+use super::child::Measurement;
+use super::{Outcome, Picture, Plan};
+use crate::sinks::rounded;
+use crate::telemetry::board::Board;
+
+/// How far a comparison is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Progress {
+    /// The model that is measured.
+    pub model: String,
+    /// Steps; all take about as long as a picture or a turn.
+    pub done: usize,
+    pub total: usize,
+}
+
+/// The models side by side.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// Of glimpsed.
+    pub version: &'static str,
+    /// When it was finished: RFC 3339, UTC.
+    pub ts: String,
+    pub device: Device,
+    pub pictures: Pictures,
+    /// The model that the others are compared with.
+    pub reference: String,
+    /// Turns that each model took.
+    pub rounds: usize,
+    pub models: Vec<Row>,
+    pub advice: Vec<Advice>,
+}
+
+/// Where it was measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Device {
+    pub board: String,
+    pub processor: String,
+    pub cores: usize,
+}
+
+/// What was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Pictures {
+    pub source: String,
+    pub count: usize,
+    /// Those of which it is known what they show.
+    pub labelled: usize,
+}
+
+/// One model.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Row {
+    pub name: String,
+    /// Why there is nothing else to tell of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    #[serde(flatten)]
+    pub figures: Option<Figures>,
+}
+
+/// What was measured of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Figures {
+    pub precision: String,
+    pub backend: String,
+    pub sha256: String,
+    pub file_bytes: u64,
+    /// Trained numbers.
+    pub parameters: u64,
+    /// Multiply-accumulate operations for one picture.
+    pub macs: u64,
+    /// Twice that: a multiplication and an addition each.
+    pub flops: u64,
+    /// Those with weights.
+    pub layers: usize,
+    pub residual: bool,
+    /// Median of the turns.
+    pub load_ms: f64,
+    pub infer_ms: Latency,
+    /// Median time to make the model's input of a picture of 640x480.
+    pub preprocess_ms: f64,
+    /// Of a process that loads the model and labels pictures; the program itself is in it.
+    pub peak_memory_bytes: Option<u64>,
+    /// `null` where it is not known what the pictures show.
+    pub accuracy: Option<Accuracy>,
+    /// Pictures of which it says the same first as the reference model; `null` without pictures.
+    pub agreement: Option<Share>,
+    /// What it says of the first picture, most likely first.
+    pub top: Vec<Guess>,
+    /// Pictures that could not be labelled, with the reason.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<String>,
+}
+
+/// Milliseconds for one inference.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Latency {
+    pub p50: f64,
+    pub p95: f64,
+    pub runs: usize,
+    /// How many runs took how long.
+    pub histogram: Vec<Bin>,
+}
+
+/// So many runs of at least `from_ms`, and less than the next bin's.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Bin {
+    pub from_ms: f64,
+    pub runs: usize,
+}
+
+/// How often what the picture shows was named first, and among the first five.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Accuracy {
+    pub top1: usize,
+    pub top5: usize,
+    pub of: usize,
+}
+
+/// So many of so many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Share {
+    pub same: usize,
+    pub of: usize,
+}
+
+/// A class and its probability.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Guess {
+    pub label: String,
+    pub class_id: usize,
+    pub confidence: f64,
+}
+
+/// Bins of a histogram.
+const BINS: usize = 24;
+
+pub(super) fn build(plan: &Plan, outcomes: Vec<Outcome>) -> Report {
+    let reference = plan.reference.clone().unwrap_or_else(|| plan.models[0].name.clone());
+    let firsts = |outcome: &Outcome| -> Vec<Option<String>> {
+        let first = |answer: &super::child::Answer| Some(plain(&answer.top.as_ref().ok()?.first()?.0));
+        outcome.answers.iter().map(first).collect()
+    };
+    let referred = plan.models.iter().position(|model| model.name == reference);
+    let of_reference = referred.filter(|&at| outcomes[at].error.is_none()).map(|at| firsts(&outcomes[at]));
+    let rows: Vec<Row> = (plan.models.iter().zip(outcomes))
+        .map(|(spec, outcome)| {
+            let same = of_reference.as_ref().and_then(|reference| agreement(reference, &firsts(&outcome)));
+            match outcome.error {
+                Some(error) => Row { name: spec.name.clone(), error: Some(error), figures: None },
+                None => {
+                    let figures = figures(&plan.pictures, outcome, same);
+                    Row { name: spec.name.clone(), error: None, figures }
+                }
+            }
+        })
+        .collect();
+    let board = Board::default();
+    let labelled = plan.pictures.iter().filter(|picture| !picture.labels.is_empty()).count();
+    Report {
+        version: env!("CARGO_PKG_VERSION"),
+        ts: Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        device: Device {
+            board: board.model(),
+            processor: board.processor(),
+            cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        },
+        pictures: Pictures { source: plan.source.clone(), count: plan.pictures.len(), labelled },
+        reference,
+        rounds: plan.rounds,
+        advice: advice::give(&rows),
+        models: rows,
+    }
+}
+
+fn agreement(reference: &[Option<String>], own: &[Option<String>]) -> Option<Share> {
+    let both = reference.iter().zip(own).filter_map(|(theirs, ours)| Some((theirs.as_ref()?, ours.as_ref()?)));
+    let (of, same) = both.fold((0, 0), |(of, same), (theirs, ours)| (of + 1, same + usize::from(theirs == ours)));
+    (of > 0).then_some(Share { same, of })
+}
+
+fn figures(pictures: &[Picture], outcome: Outcome, agreement: Option<Share>) -> Option<Figures> {
+    let Outcome { measurements, answers, .. } = outcome;
+    let sorted = |of: &dyn Fn(&Measurement) -> Vec<f64>| {
+        let mut all: Vec<f64> = measurements.iter().flat_map(of).collect();
+        all.sort_by(f64::total_cmp);
+        all
+    };
+    let loads = sorted(&|turn| vec![turn.load_ms]);
+    let prepared = sorted(&|turn| turn.preprocess_ms.clone());
+    let times = sorted(&|turn| turn.infer_ms.clone());
+    // A turn without a run is none.
+    let first = measurements.first().filter(|_| !times.is_empty())?;
+    let failed = pictures.iter().zip(&answers).filter_map(|(picture, answer)| {
+        let cause = answer.top.as_ref().err()?;
+        Some(format!("{} {cause}", picture.name))
+    });
+    let top = answers.first().and_then(|answer| answer.top.as_ref().ok());
+    let guesses = top.into_iter().flatten().map(|(label, class_id, confidence)| Guess {
+        label: label.clone(),
+        class_id: *class_id,
+        confidence: rounded(f64::from(*confidence), 4),
+    });
+    Some(Figures {
+        precision: first.precision.clone(),
+        backend: first.backend.clone(),
+        sha256: first.sha256.clone(),
+        file_bytes: first.file_bytes,
+        parameters: first.parameters,
+        macs: first.macs,
+        flops: first.macs.saturating_mul(2),
+        layers: first.layers,
+        residual: first.residual,
+        load_ms: rounded(percentile(&loads, 50), 1),
+        infer_ms: Latency {
+            p50: rounded(percentile(&times, 50), 3),
+            p95: rounded(percentile(&times, 95), 3),
+            runs: times.len(),
+            histogram: histogram(&times),
+        },
+        preprocess_ms: rounded(percentile(&prepared, 50), 3),
+        peak_memory_bytes: measurements.iter().filter_map(|turn| turn.peak_memory_bytes).max(),
+        accuracy: accuracy(pictures, &answers),
+        agreement,
+        top: guesses.collect(),
+        failed: failed.collect(),
+    })
+}
+
+/// Pictures that could not be labelled count as wrong.
+fn accuracy(pictures: &[Picture], answers: &[super::child::Answer]) -> Option<Accuracy> {
+    let labelled = pictures.iter().zip(answers).filter(|(picture, _)| !picture.labels.is_empty());
+    let ranks: Vec<Option<usize>> = labelled
+        .map(|(picture, answer)| {
+            let right: Vec<String> = picture.labels.iter().map(|label| plain(label)).collect();
+            answer.top.as_ref().ok()?.iter().position(|(label, ..)| right.contains(&plain(label)))
+        })
+        .collect();
+    (!ranks.is_empty()).then(|| Accuracy {
+        top1: ranks.iter().filter(|rank| **rank == Some(0)).count(),
+        top5: ranks.iter().filter(|rank| rank.is_some()).count(),
+        of: ranks.len(),
+    })
+}
+
+/// A label as it is compared: directories are named in lower case and with underscores.
+pub fn plain(label: &str) -> String {
+    label.trim().to_lowercase().replace('_', " ")
+}
+
+/// The nearest rank; 0 of nothing.
+fn percentile(sorted: &[f64], percent: usize) -> f64 {
+    let rank = (sorted.len() * percent).div_ceil(100).max(1);
+    sorted.get(rank - 1).copied().unwrap_or_default()
+}
+
+/// From the fastest run to the 99th percentile, and what is beyond in the last bin, so that one hiccup does not hide all else.
+fn histogram(sorted: &[f64]) -> Vec<Bin> {
+    let (Some(&low), high) = (sorted.first(), percentile(sorted, 99)) else { return Vec::new() };
+    let width = ((high - low) / BINS as f64).max(0.001);
+    let mut bins: Vec<Bin> =
+        (0..BINS).map(|bin| Bin { from_ms: rounded(low + bin as f64 * width, 3), runs: 0 }).collect();
+    for time in sorted {
+        let bin = (((time - low) / width) as usize).min(BINS - 1);
+        bins[bin].runs += 1;
+    }
+    bins
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    pub fn row(name: &str, p50: f64, file_bytes: u64, top1: Option<usize>) -> Row {
+        let accuracy = top1.map(|top1| Accuracy { top1, top5: 100, of: 100 });
+        let figures = Figures {
+            precision: "fp32".into(),
+            backend: "native".into(),
+            sha256: String::new(),
+            file_bytes,
+            parameters: 1_000_000,
+            macs: 300_000_000,
+            flops: 600_000_000,
+            layers: 50,
+            residual: true,
+            load_ms: 20.0,
+            infer_ms: Latency { p50, p95: p50 * 1.1, runs: 10, histogram: histogram(&[p50, p50 * 1.05, p50 * 1.1]) },
+            preprocess_ms: 1.0,
+            peak_memory_bytes: Some(50 << 20),
+            accuracy,
+            agreement: Some(Share { same: 90, of: 100 }),
+            top: vec![Guess { label: "<cat> & dog".into(), class_id: 1, confidence: 0.5 }],
+            failed: Vec::new(),
+        };
+        Row { name: name.into(), error: None, figures: Some(figures) }
+    }
+
+    pub fn report(models: Vec<Row>) -> Report {
+        Report {
+            version: "1.2.3",
+            ts: "2026-11-24T12:00:00Z".into(),
+            device: Device { board: "Board <1>".into(), processor: "A CPU".into(), cores: 4 },
+            pictures: Pictures { source: "photos".into(), count: 100, labelled: 100 },
+            reference: "a".into(),
+            rounds: 3,
+            advice: advice::give(&models),
+            models,
+        }
+    }
+
+    #[test]
+    fn percentiles_are_the_nearest_rank() {
+        let times: Vec<f64> = (1..=20).map(f64::from).collect();
+        assert_eq!((percentile(&times, 50), percentile(&times, 95), percentile(&times, 100)), (10.0, 19.0, 20.0));
+        assert_eq!(percentile(&[3.0], 95), 3.0);
+        assert_eq!(percentile(&[], 50), 0.0);
+    }
+
+    #[test]
+    fn every_run_is_in_the_histogram_even_one_that_took_for_ever() {
+        let mut times: Vec<f64> = (0..200).map(|at| 3.0 + f64::from(at) / 1000.0).collect();
+        times.push(500.0);
+        let bins = histogram(&times);
+        assert_eq!(bins.iter().map(|bin| bin.runs).sum::<usize>(), 201);
+        assert!(bins.last().expect("bins").from_ms < 4.0, "{bins:?}");
+    }
+
+    #[test]
+    fn any_right_label_counts_whatever_its_case_and_a_failure_counts_as_wrong() {
+        let picture = |labels: &[&str]| Picture {
+            name: "p".into(),
+            content: super::super::Content::File("p".into()),
+            labels: labels.iter().map(|&label| label.to_owned()).collect(),
+        };
+        let answer = |labels: &[&str]| super::super::child::Answer {
+            top: Ok(labels.iter().map(|&label| (label.to_owned(), 0, 0.5)).collect()),
+        };
+        let failed = super::super::child::Answer { top: Err("is no picture".into()) };
+        let pictures = [picture(&["egyptian_cat", "tabby"]), picture(&["espresso"]), picture(&["tench"]), picture(&[])];
+        let answers = [answer(&["Egyptian cat"]), answer(&["cup", "espresso"]), failed, answer(&["x"])];
+        assert_eq!(accuracy(&pictures, &answers), Some(Accuracy { top1: 1, top5: 2, of: 3 }));
+        assert_eq!(accuracy(&pictures[3..], &answers[3..]), None);
+    }
+}

@@ -1,0 +1,195 @@
+//! What is compared: models by name, and pictures of which it may be known what they show.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::report::plain;
+use super::{Content, Picture};
+use crate::bounded;
+use crate::config::diagnostics::suggestion;
+use crate::models::spec::ModelSpec;
+
+/// All of ImageNet's validation set is half of this.
+const MOST_PICTURES: usize = 100_000;
+const MAX_CSV_BYTES: u64 = 32 << 20;
+
+/// A directory's labels, where they are not the names of its sub-directories.
+const CSV: &str = "labels.csv";
+
+/// Separates labels that are all right: `tabby|tiger cat`.
+const OR: char = '|';
+
+/// The models whose file is there, each with its quantised one where that has no name of its own.
+pub fn usable(models: &[ModelSpec]) -> Vec<ModelSpec> {
+    let mut usable: Vec<ModelSpec> = models.iter().filter(|model| model.path.is_file()).cloned().collect();
+    let twins = models.iter().filter_map(|model| {
+        let mut twin = model.quantised()?;
+        twin.name = format!("{}-int8", model.name);
+        let known = models.iter().any(|model| model.path == twin.path || model.name == twin.name);
+        (twin.path.is_file() && !known).then_some(twin)
+    });
+    let twins: Vec<ModelSpec> = twins.collect();
+    usable.extend(twins);
+    usable
+}
+
+/// The photographs in `path`: with what they show where it is a CSV file (`file,label`), has a `labels.csv`, or has
+/// sub-directories that are named so.
+///
+/// # Errors
+/// When there are none, or the CSV file is not understood.
+pub fn pictures(path: &Path) -> Result<Vec<Picture>, String> {
+    let mut found = if path.is_file() {
+        from_csv(path)?
+    } else if path.join(CSV).is_file() {
+        from_csv(&path.join(CSV))?
+    } else {
+        from_directories(path)?
+    };
+    if found.is_empty() {
+        return Err(format!("`{}` holds no .jpg, .jpeg or .png file", path.display()));
+    }
+    if found.len() > MOST_PICTURES {
+        return Err(format!("`{}` holds more than {MOST_PICTURES} pictures", path.display()));
+    }
+    found.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(found)
+}
+
+fn from_directories(path: &Path) -> Result<Vec<Picture>, String> {
+    let mut found = photographs(path, &[])?;
+    for directory in entries(path)?.into_iter().filter(|entry| entry.is_dir()) {
+        let name = directory.file_name().unwrap_or_default().to_string_lossy();
+        found.extend(photographs(&directory, &alternatives(&name))?);
+    }
+    Ok(found)
+}
+
+fn photographs(directory: &Path, labels: &[String]) -> Result<Vec<Picture>, String> {
+    let photographs = entries(directory)?.into_iter().filter(|entry| {
+        let extension = entry.extension().unwrap_or_default().to_ascii_lowercase();
+        ["jpg", "jpeg", "png"].iter().any(|known| extension == *known) && entry.is_file()
+    });
+    Ok(photographs.map(|path| picture(path, labels.to_vec())).collect())
+}
+
+fn picture(path: PathBuf, labels: Vec<String>) -> Picture {
+    Picture { name: path.display().to_string(), content: Content::File(path), labels }
+}
+
+fn entries(directory: &Path) -> Result<Vec<PathBuf>, String> {
+    let unreadable = |error: std::io::Error| format!("cannot read `{}`: {error}", directory.display());
+    let entries = std::fs::read_dir(directory).map_err(unreadable)?;
+    entries.take(MOST_PICTURES + 1).map(|entry| entry.map(|entry| entry.path()).map_err(unreadable)).collect()
+}
+
+/// Lines of `file,label`; the file is relative to the CSV, a label with a comma stands in quotes.
+fn from_csv(csv: &Path) -> Result<Vec<Picture>, String> {
+    let text = bounded::read_text(csv, MAX_CSV_BYTES).map_err(|cause| format!("`{}` {cause}", csv.display()))?;
+    let base = csv.parent().unwrap_or(Path::new("."));
+    let mut found = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let Some((file, label)) = line.split_once(',') else {
+            return Err(format!("{}:{}: is not `file,label`", csv.display(), number + 1));
+        };
+        // A heading.
+        if found.is_empty() && label.trim().eq_ignore_ascii_case("label") {
+            continue;
+        }
+        let path = base.join(unquoted(file));
+        if !path.is_file() {
+            return Err(format!("{}:{}: there is no file `{}`", csv.display(), number + 1, path.display()));
+        }
+        found.push(picture(path, alternatives(unquoted(label))));
+    }
+    Ok(found)
+}
+
+fn unquoted(field: &str) -> &str {
+    let field = field.trim();
+    field.strip_prefix('"').and_then(|field| field.strip_suffix('"')).unwrap_or(field)
+}
+
+fn alternatives(label: &str) -> Vec<String> {
+    label.split(OR).map(str::trim).filter(|label| !label.is_empty()).map(str::to_owned).collect()
+}
+
+/// A picture whose label no model knows would count as wrong for all of them.
+///
+/// # Errors
+/// The label, and one that may have been meant.
+pub fn check_labels(pictures: &[Picture], models: &[ModelSpec]) -> Result<(), String> {
+    if pictures.iter().all(|picture| picture.labels.is_empty()) {
+        return Ok(());
+    }
+    let mut known = BTreeSet::new();
+    for model in models {
+        // What is wrong with a model is told of it later.
+        if let Ok((labels, _)) = model.labels.read() {
+            known.extend(labels.iter().map(|label| plain(label)));
+        }
+    }
+    let unknown = pictures.iter().find(|picture| {
+        !picture.labels.is_empty() && !picture.labels.iter().any(|label| known.contains(&plain(label)))
+    });
+    match unknown {
+        None => Ok(()),
+        Some(picture) => {
+            let label = &picture.labels[0];
+            let hint = suggestion(&plain(label), known.iter().map(String::as_str));
+            Err(format!("`{}` is said to show `{label}`, which no model has for a label; {hint}", picture.name))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let directory = tempfile::tempdir().expect("a directory");
+        for (file, text) in files {
+            let path = directory.path().join(file);
+            std::fs::create_dir_all(path.parent().expect("a parent")).expect("made");
+            std::fs::write(path, text).expect("written");
+        }
+        directory
+    }
+
+    fn labelled(path: &Path) -> Vec<(String, Vec<String>)> {
+        let found = pictures(path).expect("pictures");
+        let name = |picture: &Picture| picture.name.rsplit('/').next().unwrap_or_default().to_owned();
+        found.into_iter().map(|picture| (name(&picture), picture.labels)).collect()
+    }
+
+    #[test]
+    fn sub_directories_are_labels_and_others_are_without() {
+        let tree =
+            tree(&[("tabby|tiger_cat/a.JPG", ""), ("espresso/b.png", ""), ("c.jpeg", ""), ("espresso/n.txt", "")]);
+        let expected = [("c.jpeg", vec![]), ("b.png", vec!["espresso"]), ("a.JPG", vec!["tabby", "tiger_cat"])];
+        let expected =
+            expected.map(|(name, labels)| (name.to_owned(), labels.into_iter().map(str::to_owned).collect()));
+        assert_eq!(labelled(tree.path()), expected);
+    }
+
+    #[test]
+    fn a_csv_names_files_and_labels_and_its_mistakes_have_a_line() {
+        let good = tree(&[("x/a.png", ""), ("labels.csv", "# a, b\nfile,label\nx/a.png,\"wok, pan|wok\"\n\n# end\n")]);
+        assert_eq!(labelled(good.path()), [("a.png".to_owned(), vec!["wok, pan".to_owned(), "wok".to_owned()])]);
+        for (text, wrong) in [("a.png\n", ":1: is not `file,label`"), ("f,label\nb.png,cat", ":2: there is no file")] {
+            let bad = tree(&[("a.png", ""), ("labels.csv", text)]);
+            let error = pictures(bad.path()).expect_err("refused");
+            assert!(error.contains(wrong), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_directory_without_photographs_is_no_comparison() {
+        let error = pictures(tree(&[("a.txt", "")]).path()).expect_err("refused");
+        assert!(error.contains("holds no .jpg"), "{error}");
+    }
+}

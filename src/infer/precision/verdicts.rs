@@ -1,0 +1,136 @@
+//! What was found out on this device, in a small file that may as well not be there.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::WORTH_IT;
+use crate::bounded;
+use crate::places;
+
+const FILE: &str = "precision.json";
+
+/// Models times versions; the oldest are forgotten.
+const MOST: usize = 32;
+const MAX_BYTES: u64 = 1 << 16;
+
+/// How long a picture takes each of a model's files, in milliseconds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    pub key: String,
+    pub model: String,
+    pub fp32_ms: f64,
+    pub int8_ms: f64,
+}
+
+impl Verdict {
+    pub fn is_int8(&self) -> bool {
+        self.int8_ms <= WORTH_IT * self.fp32_ms
+    }
+
+    /// For people.
+    pub fn says(&self) -> String {
+        let Self { fp32_ms, int8_ms, .. } = self;
+        if self.is_int8() {
+            format!("int8, because a picture takes {int8_ms:.1} ms instead of {fp32_ms:.1} ms with fp32 here")
+        } else {
+            format!("fp32, because int8 saves too little or nothing here: {int8_ms:.1} ms instead of {fp32_ms:.1} ms")
+        }
+    }
+}
+
+/// All that is remembered, oldest first.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Verdicts(Vec<Verdict>);
+
+impl Verdicts {
+    /// From the first place that has some; a damaged file counts for nothing.
+    pub fn read() -> Self {
+        places::state().iter().find_map(|directory| Self::read_from(&directory.join(FILE))).unwrap_or_default()
+    }
+
+    fn read_from(file: &Path) -> Option<Self> {
+        let text = bounded::read_text(file, MAX_BYTES).ok()?;
+        let mut verdicts: Self = serde_json::from_str(&text).ok()?;
+        // A time that is no time is not one that was measured.
+        verdicts.0.retain(|verdict| verdict.fp32_ms > 0.0 && verdict.int8_ms > 0.0);
+        Some(verdicts)
+    }
+
+    pub fn find(&self, key: &str) -> Option<&Verdict> {
+        self.0.iter().rev().find(|verdict| verdict.key == key)
+    }
+
+    /// Into the first place that takes it.
+    ///
+    /// # Errors
+    /// Why none does.
+    pub fn remember(verdict: Verdict) -> Result<(), String> {
+        let mut verdicts = Self::read();
+        verdicts.0.retain(|known| known.key != verdict.key);
+        verdicts.0.push(verdict);
+        let surplus = verdicts.0.len().saturating_sub(MOST);
+        verdicts.0.drain(..surplus);
+        let text = serde_json::to_string_pretty(&verdicts).map_err(|error| error.to_string())?;
+        let mut cause = "there is no directory for it".to_owned();
+        for directory in places::state() {
+            match write(&directory, &text) {
+                Ok(_) => return Ok(()),
+                Err(error) => cause = format!("cannot write into `{}`: {error}", directory.display()),
+            }
+        }
+        Err(cause)
+    }
+}
+
+/// Beside the old one and renamed, so that nobody reads half a file.
+fn write(directory: &Path, text: &str) -> std::io::Result<PathBuf> {
+    std::fs::create_dir_all(directory)?;
+    let mut beside = tempfile::NamedTempFile::new_in(directory)?;
+    beside.write_all(text.as_bytes())?;
+    let file = directory.join(FILE);
+    beside.persist(&file).map_err(|error| error.error)?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(fp32_ms: f64, int8_ms: f64) -> Verdict {
+        Verdict { key: "k".into(), model: "m".into(), fp32_ms, int8_ms }
+    }
+
+    #[test]
+    fn int8_has_to_save_a_fifth() {
+        assert!(verdict(10.0, 8.0).is_int8());
+        assert!(!verdict(10.0, 8.1).is_int8());
+        assert!(!verdict(20.0, 46.0).is_int8());
+        assert!(verdict(7.6, 3.1).says().starts_with("int8, because a picture takes 3.1 ms"));
+        assert!(verdict(20.0, 46.0).says().starts_with("fp32, because"));
+    }
+
+    #[test]
+    fn what_is_damaged_counts_for_nothing() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join(FILE);
+        assert!(Verdicts::read_from(&file).is_none());
+        for text in ["", "[{", "[1]", r#"{"key": 3}"#] {
+            std::fs::write(&file, text).expect("writable");
+            assert!(Verdicts::read_from(&file).is_none(), "{text}");
+        }
+        let text = r#"[{"key":"k","model":"m","fp32_ms":-1.0,"int8_ms":2.0}]"#;
+        std::fs::write(&file, text).expect("writable");
+        assert!(Verdicts::read_from(&file).expect("read").find("k").is_none());
+    }
+
+    #[test]
+    fn what_is_written_is_found() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let text = serde_json::to_string(&Verdicts(vec![verdict(2.0, 1.0)])).expect("JSON");
+        let file = write(&directory.path().join("new"), &text).expect("written");
+        assert_eq!(Verdicts::read_from(&file).expect("read").find("k"), Some(&verdict(2.0, 1.0)));
+    }
+}

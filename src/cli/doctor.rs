@@ -11,9 +11,11 @@ use super::cameras::{grab, report_text};
 use super::mqtt::try_broker;
 use super::{OptionalConfigFile, Streams, table};
 use crate::capture::discover::cameras;
+use crate::config::raw::PrecisionChoice;
 use crate::config::typed::{Camera, CameraSource, Config};
 use crate::error::{Error, Result};
 use crate::infer::precision::{self, Chosen};
+use crate::models::spec::ModelSpec;
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -47,7 +49,13 @@ enum Verdict {
 pub fn run(options: &Options, streams: &mut Streams) -> Result<()> {
     let sources = options.file.sources()?;
     let config = sources.load()?;
-    let findings = [permissions(&sources.path), model(&config), camera(&config.camera), broker(&config)?];
+    let accurate = &config.accurate;
+    let second = accurate.enabled.then(|| model("accurate model", &accurate.model, PrecisionChoice::Fp32));
+    let findings: Vec<Finding> = [permissions(&sources.path), model("model", &config.model, config.precision)]
+        .into_iter()
+        .chain(second)
+        .chain([camera(&config.camera), broker(&config)?])
+        .collect();
     if options.json {
         streams.print_json(&findings)?;
     } else {
@@ -82,9 +90,9 @@ fn permissions(path: &Path) -> Finding {
     Finding { subject: "configuration", verdict, says }
 }
 
-fn model(config: &Config) -> Finding {
+fn model(subject: &'static str, spec: &ModelSpec, wanted: PrecisionChoice) -> Finding {
     let start = Instant::now();
-    let (verdict, says) = match precision::load(&config.model, config.precision) {
+    let (verdict, says) = match precision::load(spec, wanted) {
         Ok(Chosen { model, why }) => (
             Verdict::Ok,
             format!(
@@ -96,11 +104,11 @@ fn model(config: &Config) -> Finding {
             ),
         ),
         Err(cause) => {
-            let file = config.model.path.display();
-            (Verdict::Failed, format!("{}: {cause}; is {file} the right file?", config.model.name))
+            let file = spec.path.display();
+            (Verdict::Failed, format!("{}: {cause}; is {file} the right file?", spec.name))
         }
     };
-    Finding { subject: "model", verdict, says }
+    Finding { subject, verdict, says }
 }
 
 /// A frame, decoded; or why there is none, and what cameras there are instead.

@@ -27,6 +27,7 @@ pub struct Raw {
     pub roi: RawRoi,
     pub gate: RawGate,
     pub cache: RawCache,
+    pub thermal: RawThermal,
     pub mqtt: RawMqtt,
     pub homeassistant: RawHomeAssistant,
     pub privacy: RawPrivacy,
@@ -416,6 +417,22 @@ pub struct RawCache {
 impl Default for RawCache {
     fn default() -> Self {
         Self { entries: 64, ttl: Interval::from_secs(5) }
+    }
+}
+
+/// What a board that grows too warm does about it.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawThermal {
+    /// From this temperature on (degrees Celsius) fewer frames are labelled: half, a quarter, an eighth.
+    pub soft_c: f64,
+    /// From this temperature on no frames are labelled.
+    pub hard_c: f64,
+}
+
+impl Default for RawThermal {
+    fn default() -> Self {
+        Self { soft_c: 75.0, hard_c: 84.0 }
     }
 }
 

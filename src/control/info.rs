@@ -25,6 +25,19 @@ impl ModelInfo {
         let inspection = &model.inspection;
         Self { id: model.id.clone(), parameters: inspection.parameters, macs: inspection.macs, why: why.clone() }
     }
+
+    fn payload(&self, role: &'static str) -> InfoModelPayload {
+        let Self { id, parameters, macs, why } = self;
+        InfoModelPayload {
+            role,
+            name: id.name.clone(),
+            precision: id.precision.to_string(),
+            precision_reason: why.clone(),
+            sha256: id.sha256.clone(),
+            parameters: *parameters,
+            macs: *macs,
+        }
+    }
 }
 
 impl Controller {
@@ -33,17 +46,9 @@ impl Controller {
     }
 
     fn info(&self) -> Value {
-        let ModelInfo { id, parameters, macs, why } = &self.model;
-        let model = InfoModelPayload {
-            name: id.name.clone(),
-            precision: id.precision.to_string(),
-            precision_reason: why.clone(),
-            sha256: id.sha256.clone(),
-            parameters: *parameters,
-            macs: *macs,
-        };
         let mut info = InfoPayload::new(self.live.device.name.clone(), self.parts.monitor.board.model());
-        info.models = vec![model];
+        let accurate = self.second.as_ref().map(|second| second.info.payload("accurate"));
+        info.models = std::iter::once(self.model.payload("fast")).chain(accurate).collect();
         info.available_models = self.usable_models().map(|model| model.name.clone()).collect();
         // What is shown is the file that is in effect, which the newest one need not be.
         info.config = self.effective.clone();

@@ -7,6 +7,7 @@ mod info;
 mod pictures;
 mod reload;
 mod second;
+mod thermal;
 mod watch;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use crate::clock::Clock;
 use crate::compare::subjects;
 use crate::config::raw::PrecisionChoice;
 use crate::config::{Config, Sources};
+use crate::decide::thermal::Thermal;
 use crate::error::{Error, Result};
 use crate::infer::labeller::Labeller;
 use crate::infer::orders::{Order, Orders, Rules};
@@ -128,6 +130,7 @@ pub struct Controller {
     pictures: Option<pictures::Pictures>,
     /// The accurate model, while it is in use.
     second: Option<second::Second>,
+    cooling: thermal::Cooling,
     /// One at a time: it takes a core and the memory of a model.
     comparison: Option<JoinHandle<()>>,
     unknown_models: u64,
@@ -138,7 +141,9 @@ impl Controller {
     pub fn new(sources: Sources, config: Config, model: ModelInfo, parts: Parts, enabled: bool) -> Self {
         let effective = sources.show_json().unwrap_or_default();
         let (commands, requests) = Commands::new();
+        let cooling = thermal::Cooling::new(Thermal::new(config.thermal));
         Self {
+            cooling,
             sources,
             effective,
             file: config.clone(),
@@ -194,10 +199,17 @@ impl Controller {
         let mut watch = FileWatch::new(&self.sources.path);
         let mut health = interval_at(Instant::now() + FIRST_HEALTH, HEALTH_EVERY);
         health.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut looks = interval_at(Instant::now() + thermal::EVERY, thermal::EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let has_sensor = self.parts.monitor.board.temperature().is_some();
         loop {
             let done = tokio::select! {
                 Some(request) = self.requests.recv() => self.attend(request).await,
                 () = watch.changed() => self.file_changed().await.map(|()| None),
+                _ = looks.tick(), if has_sensor => {
+                    self.look_at_the_temperature();
+                    Ok(None)
+                }
                 _ = health.tick() => {
                     self.tell_health();
                     Ok(None)
@@ -252,7 +264,7 @@ impl Controller {
 
     /// How everything is, without telling anybody.
     pub fn health(&mut self) -> Health {
-        self.parts.monitor.look(self.broker.as_ref().map(mqtt::Presence::counters))
+        self.parts.monitor.look(self.broker.as_ref().map(mqtt::Presence::counters), self.cooling.pace())
     }
 
     async fn enable(&mut self, enabled: bool) -> Result<Answer> {

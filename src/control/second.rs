@@ -6,12 +6,11 @@ use serde_json::json;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::Controller;
 use super::command::Answer;
+use super::{Controller, Loaded, ModelInfo};
 use crate::config::Config;
 use crate::config::raw::PrecisionChoice;
 use crate::error::{Error, Result};
-use crate::infer::labeller::Labeller;
 use crate::infer::orders::Order;
 use crate::infer::second;
 use crate::models::spec::ModelSpec;
@@ -28,13 +27,14 @@ const STOPS_WITHIN: Duration = Duration::from_secs(10);
 pub struct Second {
     thread: Thread,
     spec: ModelSpec,
+    pub(super) info: ModelInfo,
 }
 
 /// What is to become of the accurate model.
 pub(super) enum Change {
     None,
     Off,
-    To(Box<Labeller>, ModelSpec),
+    To(Box<Loaded>, ModelSpec),
 }
 
 impl Controller {
@@ -81,8 +81,8 @@ impl Controller {
             (Some(spec), Some(second)) if *spec == second.spec => Ok(Change::None),
             (Some(spec), _) => {
                 // Its own file: it is there to be right, and has the time.
-                let (_, labeller) = self.load(spec.clone(), PrecisionChoice::Fp32, config).await?;
-                Ok(Change::To(Box::new(labeller), spec.clone()))
+                let loaded = self.load(spec.clone(), PrecisionChoice::Fp32, config).await?;
+                Ok(Change::To(Box::new(loaded), spec.clone()))
             }
         }
     }
@@ -95,10 +95,11 @@ impl Controller {
         self.tell_second(None)?;
         // Two of them would take the memory of two.
         self.stop_second(Instant::now() + STOPS_WITHIN).await;
-        if let Change::To(labeller, spec) = change {
-            let model = labeller.model().id.clone();
-            let (asked, classifies, thread) = second::start(*labeller, self.parts.hub.clone())?;
-            self.second = Some(Second { thread, spec });
+        if let Change::To(loaded, spec) = change {
+            let (info, labeller) = *loaded;
+            let model = info.id.clone();
+            let (asked, classifies, thread) = second::start(labeller, self.parts.hub.clone())?;
+            self.second = Some(Second { thread, spec, info });
             self.tell_second(Some(Box::new(asked)))?;
             self.parts.uploads.set_accurate(Some(classifies));
             tracing::info!(model = %model.name, precision = %model.precision, "a second model is asked now and then");

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::thermal::Pace;
 use crate::preprocess::thumbnail::Thumbnail;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -32,15 +33,18 @@ pub struct Gate {
     inferred: Option<(Thumbnail, Duration)>,
     /// By when the next frame may be labelled.
     next: Duration,
+    pace: Pace,
+    /// Frames that `max_fps` has let through.
+    passed: u32,
 }
 
 impl Gate {
     pub fn new(rules: GateRules) -> Self {
-        Self { rules, inferred: None, next: Duration::ZERO }
+        Self { rules, inferred: None, next: Duration::ZERO, pace: Pace::Full, passed: 0 }
     }
 
     pub fn set_rules(&mut self, rules: GateRules) {
-        *self = Self { rules, inferred: self.inferred.take(), next: Duration::ZERO };
+        (self.rules, self.next) = (rules, Duration::ZERO);
     }
 
     /// The last answer does not serve again: another model answers, or another part of the picture is looked at.
@@ -48,8 +52,24 @@ impl Gate {
         self.inferred = None;
     }
 
-    /// Whether it is time for a frame; asked before anything is done with it.
+    pub fn set_pace(&mut self, pace: Pace) {
+        self.pace = pace;
+    }
+
+    /// Whether it is time for a frame, and the board cool enough; asked before anything is done with it.
     pub fn admits(&mut self, now: Duration) -> bool {
+        if !self.is_due(now) {
+            return false;
+        }
+        self.passed = self.passed.wrapping_add(1);
+        match self.pace {
+            Pace::Full => true,
+            Pace::OneIn(frames) => self.passed.is_multiple_of(frames),
+            Pace::None => false,
+        }
+    }
+
+    fn is_due(&mut self, now: Duration) -> bool {
         let Some(max_fps) = self.rules.max_fps else { return true };
         let interval = Duration::from_secs_f64(1.0 / max_fps);
         // Frames come when the camera has them: one that is early by less than a quarter passes, and the next is due on
@@ -127,6 +147,17 @@ mod tests {
     fn both_can_be_switched_off() {
         let mut gate = Gate::new(GateRules { min_luma: 0.0, min_change: 0.0, ..RULES });
         assert_eq!([0, 0].map(|luma| judge(&mut gate, luma, 0)), [Verdict::Infer; 2]);
+    }
+
+    #[test]
+    fn a_warm_board_lets_some_frames_through_and_a_hot_one_none() {
+        let mut gate = Gate::new(RULES);
+        let passed = |gate: &mut Gate| (0..16).filter(|&second| gate.admits(Duration::from_secs(second))).count();
+        let counts = [Pace::Full, Pace::OneIn(2), Pace::OneIn(8), Pace::None].map(|pace| {
+            gate.set_pace(pace);
+            passed(&mut gate)
+        });
+        assert_eq!(counts, [16, 8, 2, 0]);
     }
 
     #[test]

@@ -6,6 +6,7 @@ pub mod groups;
 mod overrule;
 mod smooth;
 pub mod stable;
+pub mod thermal;
 pub mod vocabulary;
 
 use std::sync::Arc;

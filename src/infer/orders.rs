@@ -13,6 +13,7 @@ use crate::config::raw::DisagreementChoice;
 use crate::config::typed::LabelRules;
 use crate::decide::ask;
 use crate::decide::gate::GateRules;
+use crate::decide::thermal::Pace;
 use crate::frame::Frame;
 use crate::label::{Classification, ModelId, SecondOpinion};
 use crate::preprocess::decode::RgbImage;
@@ -25,6 +26,8 @@ pub enum Order {
     Labeller(Box<Labeller>, oneshot::Sender<Box<Labeller>>),
     Rules(Box<Rules>),
     View(View),
+    /// Label so many of the frames from now on.
+    Pace(Pace),
     /// Ask this model for its opinion from now on, or none.
     Second(Option<Box<second::Asked>>),
     /// Say that what was taken before is labelled.

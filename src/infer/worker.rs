@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::config::typed::LabelRules;
 use crate::decide::ask::Asker;
 use crate::decide::gate::{self, Gate};
+use crate::decide::thermal::Pace;
 use crate::decide::{Decider, Seen};
 use crate::frame::Frame;
 use crate::label::{Classification, SecondOpinion, Timing};
@@ -107,16 +108,21 @@ impl Worker {
                     last_frame = self.now();
                 }
                 Taken::Nothing if self.now().saturating_sub(last_frame) >= self.parts.rules.stale_after => {
-                    if let Some(event) = self.decider.grow_stale(self.parts.clock.wall()) {
-                        self.gate.forget();
-                        self.parts.hub.publish(&event);
-                    }
+                    self.grow_stale();
                 }
                 Taken::Nothing => {}
                 Taken::Closed => break,
             }
         }
         self.parts.pulse.rest();
+    }
+
+    /// Nothing is known of now any more.
+    fn grow_stale(&mut self) {
+        if let Some(event) = self.decider.grow_stale(self.parts.clock.wall()) {
+            self.gate.forget();
+            self.parts.hub.publish(&event);
+        }
     }
 
     fn now(&self) -> Duration {
@@ -137,6 +143,12 @@ impl Worker {
             Order::View(view) => {
                 self.parts.labeller.set_view(view);
                 self.gate.forget();
+            }
+            Order::Pace(pace) => {
+                self.gate.set_pace(pace);
+                if pace == Pace::None {
+                    self.grow_stale();
+                }
             }
             Order::Second(second) => {
                 self.second = second;

@@ -5,6 +5,7 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::decide::thermal::Pace;
 use crate::label::{Classification, ModelId, Negotiated, Ranked, Reason, SecondOpinion, Stable, Status, Timing};
 use crate::telemetry::health::{Broker, Health};
 
@@ -137,6 +138,9 @@ struct HealthPayload {
     temperature_c: Option<f64>,
     /// Whether the supply is too weak; `null` where the board cannot say.
     throttled: Option<bool>,
+    /// What the temperature makes of the frames: all are labelled, one in some, or none.
+    #[schemars(extend("enum" = ["normal", "reduced", "paused"]))]
+    thermal: &'static str,
     /// Frames labelled a second.
     fps: f64,
     captured: u64,
@@ -208,6 +212,9 @@ pub struct InfoPayload {
 /// A model that labels.
 #[derive(Serialize, JsonSchema)]
 pub struct InfoModelPayload {
+    /// "fast" labels the video, "accurate" gives second opinions.
+    #[schemars(extend("enum" = ["fast", "accurate"]))]
+    pub role: &'static str,
     pub name: String,
     /// "fp32" or "int8".
     pub precision: String,
@@ -383,6 +390,11 @@ pub fn health_json(health: &Health) -> Value {
         uptime_s: health.uptime.as_secs(),
         temperature_c: health.temperature_celsius.map(|temperature| rounded(temperature, 1)),
         throttled: health.throttled,
+        thermal: match health.pace {
+            Pace::Full => "normal",
+            Pace::OneIn(_) => "reduced",
+            Pace::None => "paused",
+        },
         fps: rounded(health.fps, 2),
         captured: health.captured,
         labelled: health.labelled,

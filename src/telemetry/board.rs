@@ -59,8 +59,11 @@ impl Board {
     /// The warmest thermal zone in degrees Celsius; `None` where there is no zone that can be read.
     pub fn temperature(&self) -> Option<f64> {
         let zones = self.directory("sys/class/thermal", "thermal_zone");
-        let millidegrees = zones.iter().filter_map(|zone| self.text(zone.join("temp"))?.trim().parse::<i32>().ok());
-        // Zones that are switched off read 0 or absurdly low (a Jetson's PMIC says 100 whatever happens, and is kept).
+        // A Jetson Nano's power chip says 100 degrees whatever happens.
+        let real = |zone: &&PathBuf| self.text(zone.join("type")).is_none_or(|kind| kind.trim() != "PMIC-Die");
+        let zones = zones.iter().filter(real);
+        let millidegrees = zones.filter_map(|zone| self.text(zone.join("temp"))?.trim().parse::<i32>().ok());
+        // Zones that are switched off read 0 or absurdly low.
         let warmest = millidegrees.filter(|temperature| (-40_000..=150_000).contains(temperature)).max()?;
         Some(f64::from(warmest) / 1000.0)
     }
@@ -113,6 +116,8 @@ mod tests {
             ("sys/class/thermal/thermal_zone1/temp", "61000\n"),
             ("sys/class/thermal/thermal_zone2/temp", "-256000\n"),
             ("sys/class/thermal/thermal_zone3/temp", "what\n"),
+            ("sys/class/thermal/thermal_zone4/temp", "100000\n"),
+            ("sys/class/thermal/thermal_zone4/type", "PMIC-Die\n"),
             ("sys/class/thermal/cooling_device0/temp", "99000\n"),
         ]);
         assert_eq!(board.temperature(), Some(61.0));

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::board::Board;
 use crate::capture::supervisor;
 use crate::clock::Clock;
+use crate::decide::thermal::Pace;
 use crate::frame::Frame;
 use crate::infer::worker;
 use crate::slot::Slot;
@@ -20,6 +21,8 @@ pub struct Health {
     pub temperature_celsius: Option<f64>,
     /// Whether the supply is too weak, so that the board slows itself down; `None` where it cannot say.
     pub throttled: Option<bool>,
+    /// How many of the frames are labelled, because of the temperature.
+    pub pace: Pace,
     /// Frames labelled a second, since the look before this one.
     pub fps: f64,
     pub captured: u64,
@@ -90,7 +93,7 @@ impl Monitor {
         Self { board: Board::default(), clock, slot, captured, labelled, started, last: (started, 0), fps: 0.0 }
     }
 
-    pub fn look(&mut self, broker: Option<Broker>) -> Health {
+    pub fn look(&mut self, broker: Option<Broker>, pace: Pace) -> Health {
         let now = self.clock.now();
         let labelled = self.labelled.labelled.load(Ordering::Relaxed);
         let time = now.saturating_sub(self.last.0);
@@ -102,6 +105,7 @@ impl Monitor {
             uptime: now.saturating_sub(self.started),
             temperature_celsius: self.board.temperature(),
             throttled: self.board.under_voltage(),
+            pace,
             fps: self.fps,
             captured: self.captured.frames.load(Ordering::Relaxed),
             labelled,
@@ -140,11 +144,11 @@ mod tests {
         let mut monitor = Monitor::new(Arc::new(clock.clone()), slot, Arc::default(), labelled.clone());
         labelled.labelled.fetch_add(50, Ordering::Relaxed);
         clock.advance(Duration::from_secs(10));
-        assert_eq!(monitor.look(None).fps, 5.0);
+        assert_eq!(monitor.look(None, Pace::Full).fps, 5.0);
         labelled.labelled.fetch_add(50, Ordering::Relaxed);
         clock.advance(Duration::from_millis(1));
-        assert_eq!(monitor.look(None).fps, 5.0);
-        assert_eq!(monitor.look(None).uptime, Duration::from_millis(10_001));
+        assert_eq!(monitor.look(None, Pace::Full).fps, 5.0);
+        assert_eq!(monitor.look(None, Pace::Full).uptime, Duration::from_millis(10_001));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Broker, ConfigFile, Running, Subscriber, glimpsed, run};
+use crate::support::{Broker, ConfigFile, Running, Subscriber, glimpsed, root, run, shared};
 
 struct Bench {
     broker: Broker,
@@ -107,6 +107,11 @@ fn it_is_asked_by_the_clock_but_not_more_often_than_it_may() {
 fn it_is_switched_off_and_on_and_takes_its_thread_along() {
     let mut bench = Bench::start("enabled = true\nevery = \"0s\"\nwhen_unsure = false\n");
     bench.until_setting("ON");
+    let info = bench.broker.retained_json("glimpsed/test/info", |info| info["models"][1]["role"] == "accurate");
+    assert_eq!(
+        (&info["models"][0]["role"], &info["models"][1]["name"]),
+        (&json!("fast"), &json!("efficientnet-lite0"))
+    );
     assert!(bench.threads().contains(&"accurate".to_owned()), "{:?}", bench.threads());
     bench.publish("accurate/set", "OFF");
     bench.until_setting("OFF");
@@ -154,4 +159,45 @@ fn an_accurate_model_without_a_file_is_refused_only_when_it_is_wanted() {
     assert_eq!(run(&["check", "-c", &ConfigFile::replay(1, &text(false)).path()]).code, 0);
     let ran = run(&["check", "-c", &ConfigFile::replay(1, &text(true)).path()]);
     assert!(ran.code == 78 && ran.stderr.contains("`accurate.model` has no file"), "{ran:?}");
+}
+
+/// The pair that the project began with. ResNet-18's weights are random here, so its opinions are worth nothing but their
+/// time.
+#[test]
+#[ignore = "needs the virtual environment of `make test-models`"]
+fn resnet_18_gives_second_opinions_beside_mobilenet_v2() {
+    let (Some(fast), Some(tool)) = (shared("models/mobilenet-v2.onnx"), shared("tools/random_resnet18.py")) else {
+        return;
+    };
+    let directory = tempfile::tempdir().expect("a directory");
+    let resnet = directory.path().join("resnet18.onnx");
+    let python = root().join("target/models-venv/bin/python");
+    let made = std::process::Command::new(python).arg(tool).arg(&resnet).status().expect("the virtual environment");
+    assert!(made.success());
+    let broker = Broker::start();
+    let mut heard = broker.subscribe("#", &[]);
+    let text = format!(
+        "[mqtt]\nurl = {:?}\nclassification_interval = \"0s\"\n[model]\nactive = \"mobilenet-v2\"\nprecision = \"fp32\"\n\
+         [models.mobilenet-v2]\npath = {fast:?}\nmean = [0.5, 0.5, 0.5]\nstd = [0.5, 0.5, 0.5]\n\
+         [models.resnet-18]\npath = {resnet:?}\n[accurate]\nenabled = true\nevery = \"100ms\"\nmax_duty = 1.0\n",
+        broker.url()
+    );
+    let _daemon = ConfigFile::replay(10, &text).daemon();
+    let (mut opinions, mut frames) = (0, Vec::new());
+    while opinions < 10 {
+        let message = heard.find("labels and opinions", Some);
+        match &*message.topic {
+            "glimpsed/test/classification" => frames.push(message.json()["seq"].as_u64().expect("a number")),
+            "glimpsed/test/accurate" => {
+                let opinion = message.json();
+                assert_eq!(opinion["model"]["name"], "resnet-18");
+                assert_eq!(opinion["fast"]["model"]["name"], "mobilenet-v2");
+                assert!(frames.contains(&opinion["seq"].as_u64().expect("a number")), "of a frame that was labelled");
+                opinions += 1;
+            }
+            _ => {}
+        }
+    }
+    // Photographs wait for their turn: each was labelled, whatever the accurate model was at.
+    assert!(frames.windows(2).all(|pair| pair[1] == pair[0] + 1), "{frames:?}");
 }

@@ -6,6 +6,7 @@ mod camera;
 mod gate;
 mod labels;
 mod models;
+mod thermal;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,6 +21,7 @@ use super::interval::Interval;
 use super::raw::{self, LevelChoice, LogFormat, Raw, StdoutChoice};
 use super::secrets::Secret;
 use crate::decide::gate::GateRules;
+use crate::decide::thermal::Limits;
 use crate::models::catalog;
 use crate::models::spec::{ModelSpec, resolve};
 pub use crate::preprocess::Region;
@@ -46,6 +48,7 @@ pub struct Config {
     pub gate: GateRules,
     /// How many uploaded pictures' answers are kept.
     pub cache_entries: usize,
+    pub thermal: Limits,
     pub mqtt: Option<Mqtt>,
     /// The discovery prefix, if Home Assistant is to find the device.
     pub homeassistant: Option<String>,
@@ -139,6 +142,7 @@ pub fn check(raw: &Raw, document: &Document<'_>, base: &Path, problems: &mut Pro
         region: checker.region(),
         gate: checker.gate(),
         cache_entries: checker.cache_entries(),
+        thermal: checker.thermal(),
         mqtt: checker.mqtt(&device.id),
         homeassistant: checker.homeassistant(),
         publish_image: raw.privacy.publish_image,

@@ -16,6 +16,7 @@ mod config;
 mod control;
 mod daemon;
 mod demo;
+mod fetch;
 mod images;
 mod mqtt;
 mod native;

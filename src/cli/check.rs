@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{ConfigFile, Streams};
 use crate::config::Sources;
 use crate::error::{Error, Result};
-use crate::infer::precision;
+use crate::infer::{Model, precision};
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -35,13 +35,12 @@ fn verify(options: &Options) -> Result<String> {
     let config = Sources::read(&options.file.path)?.load()?;
     let chosen = precision::load(&config.model, config.precision);
     let model = chosen.map_err(|cause| Error::Model { name: config.model.name.clone(), cause })?.model;
+    let mut models = format!("model {} ({})", model.id.name, model.id.precision);
+    if config.accurate.enabled {
+        let spec = &config.accurate.model;
+        let second = Model::load(spec).map_err(|cause| Error::Model { name: spec.name.clone(), cause })?;
+        models.push_str(&format!(" and {} ({})", second.id.name, second.id.precision));
+    }
     let broker = config.mqtt.as_ref().map_or("no broker".to_owned(), |mqtt| mqtt.broker.to_string());
-    Ok(
-        format!(
-            "{} is fine: model {} ({}), {broker}\n",
-            options.file.path.display(),
-            model.id.name,
-            model.id.precision,
-        ),
-    )
+    Ok(format!("{} is fine: {models}, {broker}\n", options.file.path.display(),))
 }

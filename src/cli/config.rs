@@ -1,10 +1,12 @@
 //! `glimpsed config`
 
 use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
 
-use super::{ConfigFile, Streams};
+use super::{ConfigFile, OptionalConfigFile, Streams};
 use crate::config::{Sources, keys};
-use crate::error::Result;
+use crate::decide::groups::{Groups, IMAGENET};
+use crate::error::{Error, Result};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -12,6 +14,8 @@ pub enum Command {
     Show(Show),
     /// The JSON Schema of the configuration file
     Schema,
+    /// The classes that `groups` in [labels] puts together
+    Groups(ShowGroups),
 }
 
 #[derive(Debug, Args)]
@@ -23,12 +27,37 @@ pub struct Show {
     json: bool,
 }
 
+#[derive(Debug, Args)]
+pub struct ShowGroups {
+    #[command(flatten)]
+    file: OptionalConfigFile,
+    /// For scripts
+    #[arg(long)]
+    json: bool,
+}
+
 pub fn run(command: &Command, streams: &mut Streams) -> Result<()> {
     match command {
         Command::Show(show) => {
             let sources = Sources::read(&show.file.path)?;
             if show.json { streams.print_json(&sources.show_json()?) } else { streams.print(&sources.show()?) }
         }
+        Command::Groups(show) => run_groups(show, streams),
         Command::Schema => streams.print_json(&keys::schema()),
     }
+}
+
+/// The groups in effect; where none are, the built-in ones.
+fn run_groups(show: &ShowGroups, streams: &mut Streams) -> Result<()> {
+    let config = show.file.sources()?.load()?;
+    let built_in = Groups::parse(IMAGENET).map_err(Error::Failed)?;
+    let groups = if config.labels.filter.groups.iter().count() > 0 { &config.labels.filter.groups } else { &built_in };
+    if show.json {
+        let groups: Map<String, Value> =
+            groups.iter().map(|group| (group.name.to_string(), json!(group.members))).collect();
+        return streams.print_json(&groups);
+    }
+    let lines: Vec<String> =
+        groups.iter().map(|group| format!("{}: {}\n", group.name, group.members.join(", "))).collect();
+    streams.print(&lines.concat())
 }

@@ -80,7 +80,7 @@ fn configuration(options: &Options, images: &Path, port: u16) -> String {
         "[device]\nid = \"demo\"\n\
          [camera]\nsource = \"replay\"\npath = {}\nfps = {:?}\nloop = {}\n\
          [model]\nactive = {}\n\
-         [labels]\nconsecutive = 1\n\
+         [labels]\nsmoothing = \"none\"\nconsecutive = 1\n\
          [mqtt]\nurl = \"mqtt://127.0.0.1:{port}\"\nclassification_interval = \"0s\"\n\
          [log]\nlevel = \"warn\"\n",
         quote(&images.to_string_lossy()),

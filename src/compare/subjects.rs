@@ -7,7 +7,6 @@ use super::report::plain;
 use super::{Content, Picture};
 use crate::bounded;
 use crate::config::diagnostics::suggestion;
-use crate::infer;
 use crate::models::spec::ModelSpec;
 
 /// All of ImageNet's validation set is half of this.
@@ -130,8 +129,9 @@ pub fn check_labels(pictures: &[Picture], models: &[ModelSpec]) -> Result<(), St
     let mut known = BTreeSet::new();
     for model in models {
         // What is wrong with a model is told of it later.
-        let labels = infer::labels(model).unwrap_or_default();
-        known.extend(labels.iter().map(|label| plain(label)));
+        if let Ok((labels, _)) = model.labels.read() {
+            known.extend(labels.iter().map(|label| plain(label)));
+        }
     }
     let unknown = pictures.iter().find(|picture| {
         !picture.labels.is_empty() && !picture.labels.iter().any(|label| known.contains(&plain(label)))

@@ -345,7 +345,7 @@ impl Default for RawLabels {
             window: 5,
             enter: None,
             keep: None,
-            margin: 0.0,
+            margin: 0.1,
             consecutive: 3,
             hold: Interval::from_secs(0),
             allow: Vec::new(),
@@ -358,8 +358,8 @@ impl Default for RawLabels {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SmoothingChoice {
-    #[default]
     None,
+    #[default]
     Exponential,
     Window,
 }

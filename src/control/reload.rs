@@ -80,11 +80,9 @@ impl Controller {
             let turned = self.parts.orders.give(Order::View(view_of(&self.live)));
             turned.map_err(|cause| Error::Failed(cause.into()))?;
         }
-        if before.camera != self.live.camera {
-            if self.enabled {
-                self.close_camera().await?;
-                self.parts.camera.start(&self.live.camera)?;
-            }
+        if before.camera != self.live.camera && self.enabled {
+            self.close_camera().await?;
+            self.parts.camera.start(&self.live.camera)?;
         }
         self.reconnect_if_it_matters(&before).await;
         Ok(Ok(()))

@@ -11,12 +11,9 @@ mod tract;
 pub mod uploads;
 pub mod worker;
 
-use std::path::Path;
 use std::sync::Arc;
 
-use crate::bounded;
 use crate::label::{Labels, ModelId, Ranked, softmax, top_k};
-use crate::models::catalog;
 use crate::models::inspect::Inspection;
 use crate::models::spec::{InputSpec, LabelSource, ModelSpec, Scores};
 use crate::preprocess::Tensor;
@@ -82,7 +79,8 @@ impl Model {
     /// Whatever is wrong with the file, its labels or what was declared of it.
     pub fn load(spec: &ModelSpec) -> Result<Self, ModelError> {
         let (classifier, mut inspection) = load::load(spec)?;
-        let (labels, labels_name) = read_labels(&spec.labels)?;
+        let (labels, labels_name) =
+            spec.labels.read().map_err(|(path, cause)| ModelError::Unreadable { path, cause })?;
         inspection.background_class = match inspection.classes.checked_sub(labels.len()) {
             Some(0) => false,
             Some(1) => true,
@@ -175,35 +173,4 @@ pub fn inspect(spec: &ModelSpec) -> Result<Inspection, ModelError> {
     let (_, mut inspection) = load::load(spec)?;
     inspection.background_class = inspection.classes == 1001 && spec.labels == LabelSource::ImageNet;
     Ok(inspection)
-}
-
-/// The names of its classes, without the model.
-///
-/// # Errors
-/// When the file cannot be read.
-pub fn labels(spec: &ModelSpec) -> Result<Vec<Arc<str>>, ModelError> {
-    let (labels, _) = read_labels(&spec.labels)?;
-    Ok((0..labels.len()).filter_map(|class| labels.get(class).cloned()).collect())
-}
-
-fn read_labels(source: &LabelSource) -> Result<(Labels, String), ModelError> {
-    match source {
-        LabelSource::ImageNet => Ok((Labels::parse(catalog::IMAGENET_LABELS), "imagenet".into())),
-        LabelSource::File(path) => Ok((Labels::parse(&read_label_file(path)?), path.display().to_string())),
-    }
-}
-
-/// A label file of a megabyte has some 50 000 classes.
-const MAX_LABEL_BYTES: u64 = 1 << 20;
-
-/// Home Assistant shows at most 255 characters of a state.
-const MAX_LABEL_LENGTH: usize = 255;
-
-fn read_label_file(path: &Path) -> Result<String, ModelError> {
-    let unreadable = |cause: String| ModelError::Unreadable { path: path.display().to_string(), cause };
-    let text = bounded::read_text(path, MAX_LABEL_BYTES).map_err(|cause| unreadable(format!("it {cause}")))?;
-    match text.lines().position(|line| line.len() > MAX_LABEL_LENGTH) {
-        Some(line) => Err(unreadable(format!("line {} has more than {MAX_LABEL_LENGTH} bytes", line + 1))),
-        None => Ok(text),
-    }
 }

@@ -1,7 +1,7 @@
 //! The accurate model: a thread of its own, at a lower priority, that looks at a frame now and then.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
@@ -63,15 +63,12 @@ impl Asked {
         self.jobs.try_send(Job::Look(Box::new(look))).is_ok()
     }
 
+    /// The verdict on the last look.
+    ///
     /// # Errors
-    /// When the thread has ended.
-    pub fn verdict(&self) -> std::result::Result<Option<Verdict>, ()> {
-        use std::sync::mpsc::TryRecvError::{Disconnected, Empty};
-        match self.verdicts.try_recv() {
-            Ok(verdict) => Ok(Some(verdict)),
-            Err(Empty) => Ok(None),
-            Err(Disconnected) => Err(()),
-        }
+    /// That there is none yet, or that the thread has ended.
+    pub fn verdict(&self) -> std::result::Result<Verdict, TryRecvError> {
+        self.verdicts.try_recv()
     }
 }
 

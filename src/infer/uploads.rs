@@ -89,7 +89,7 @@ struct Job {
 }
 
 enum Step {
-    Answered(Opinion),
+    Answered(Box<Opinion>),
     Ask(Box<Job>),
 }
 
@@ -125,17 +125,14 @@ impl Uploads {
     pub async fn classify(&self, bytes: Vec<u8>) -> Result<Opinion, UploadError> {
         let busy = || UploadError::Busy("other pictures are being labelled".into());
         let _waiting = self.0.waiting.try_acquire().map_err(|_| busy())?;
-        let _turn = match timeout(PATIENCE, self.0.turn.acquire()).await {
-            Ok(Ok(turn)) => turn,
-            Ok(Err(_)) | Err(_) => return Err(busy()),
-        };
+        let Ok(Ok(_turn)) = timeout(PATIENCE, self.0.turn.acquire()).await else { return Err(busy()) };
         // A model that is exchanged between the two steps is asked again; once more would be a coincidence.
         let bytes = Arc::new(bytes);
         for _ in 0..2 {
             let (this, bytes) = (self.clone(), bytes.clone());
             let prepared = spawn_blocking(move || this.prepare(&bytes)).await;
             let job = match prepared.map_err(|_| UploadError::Failed("decoding it panicked".into()))?? {
-                Step::Answered(opinion) => return Ok(opinion),
+                Step::Answered(opinion) => return Ok(*opinion),
                 Step::Ask(job) => job,
             };
             if let Some(opinion) = self.ask(*job).await? {
@@ -152,7 +149,7 @@ impl Uploads {
             let mut models = self.lock();
             if let Some(known) = models.answers.as_mut().and_then(|answers| answers.get(&key)) {
                 self.0.counters.hits.fetch_add(1, Ordering::Relaxed);
-                return Ok(Step::Answered(Opinion { cached: true, ..known.clone() }));
+                return Ok(Step::Answered(Box::new(Opinion { cached: true, ..known.clone() })));
             }
             (models.fast.clone(), models.input.clone(), models.accurate.clone(), models.generation)
         };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -181,14 +181,14 @@ impl Worker {
     fn hear(&mut self) {
         let Some(second) = &self.second else { return };
         match second.verdict() {
-            Ok(Some(Verdict { opinion, work })) => {
+            Ok(Verdict { opinion, work }) => {
                 self.asker.end(self.now(), work);
                 if let Some(opinion) = opinion {
                     self.decider.hear(&opinion);
                 }
             }
-            Ok(None) => {}
-            Err(()) => {
+            Err(TryRecvError::Empty) => {}
+            Err(TryRecvError::Disconnected) => {
                 tracing::error!(
                     "the accurate model's thread has ended; there are no second opinions until it is switched on again"
                 );

@@ -8,6 +8,7 @@
     reason = "a test says what is wrong by panicking"
 )]
 
+mod accurate;
 mod bundle;
 mod cli;
 mod command_source;
@@ -25,8 +26,10 @@ mod payloads;
 mod precision;
 mod preprocess;
 mod quantize;
+mod seeing;
 mod service;
 mod shared;
 mod support;
 mod switching;
+mod uploads;
 mod zoo;

@@ -44,7 +44,7 @@ impl Manager {
 
 #[test]
 fn ready_comes_with_the_first_label_and_the_end_is_announced() {
-    let mut manager = Manager::start(ConfigFile::replay(10, "[labels]\nconsecutive = 1\n"));
+    let mut manager = Manager::start(ConfigFile::replay(10, "[labels]\nsmoothing = \"none\"\nconsecutive = 1\n"));
     let said = manager.until("READY=1");
     assert!(said.iter().any(|word| word.starts_with("STATUS=efficientnet-lite0: ")), "{said:?}");
     manager.daemon.signal(Signal::HUP);

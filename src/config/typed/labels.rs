@@ -4,11 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::super::diagnostics::nearest;
 use super::super::interval::Interval;
 use super::super::raw::SmoothingChoice;
 use super::Checker;
 use crate::decide::groups::{self, Groups};
-use crate::models::spec::resolve;
+use crate::decide::vocabulary;
+use crate::models::spec::{ModelSpec, resolve};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct LabelRules {
@@ -67,7 +69,7 @@ const LONGEST_WINDOW: u32 = 600;
 const MAX_GROUP_BYTES: u64 = 1 << 20;
 
 impl Checker<'_, '_> {
-    pub(super) fn labels(&mut self) -> LabelRules {
+    pub(super) fn labels(&mut self, models: &[ModelSpec]) -> LabelRules {
         let labels = &self.raw.labels;
         self.within(&["labels", "top_k"], labels.top_k, 1, 100);
         self.within(&["labels", "unknown_below"], labels.unknown_below, 0.0, 1.0);
@@ -89,6 +91,10 @@ impl Checker<'_, '_> {
             let found = format!("found {keep}, and `enter` is {enter}");
             self.complain(&["labels", "keep"], "is above `enter`", found, Some(hint.into()));
         }
+        let filter =
+            LabelFilter { allow: labels.allow.clone(), deny: labels.deny.clone(), groups: Arc::new(self.groups()) };
+        self.names_mean_something(&filter, models);
+        let labels = &self.raw.labels;
         LabelRules {
             top_k: labels.top_k as usize,
             unknown_below: labels.unknown_below as f32,
@@ -102,11 +108,34 @@ impl Checker<'_, '_> {
             margin: labels.margin as f32,
             consecutive: labels.consecutive,
             hold: labels.hold.0,
-            filter: LabelFilter {
-                allow: labels.allow.clone(),
-                deny: labels.deny.clone(),
-                groups: Arc::new(self.groups()),
-            },
+            filter,
+        }
+    }
+
+    /// Complains of names that neither the model in use knows nor the groups: they would quietly never match.
+    fn names_mean_something(&mut self, filter: &LabelFilter, models: &[ModelSpec]) {
+        let Some(model) = models.iter().find(|model| model.name == self.raw.model.active) else { return };
+        // That its labels cannot be read is said when the model is loaded.
+        let Ok((labels, _)) = model.labels.read() else { return };
+        for key in ["allow", "deny"] {
+            let one = |list: &[String], wanted: &str| if key == wanted { list.to_vec() } else { Vec::new() };
+            let part = LabelFilter {
+                allow: one(&filter.allow, "allow"),
+                deny: one(&filter.deny, "deny"),
+                groups: filter.groups.clone(),
+            };
+            if let Some(name) = vocabulary::unknown_names(&labels, &part).next() {
+                let known = labels.iter().chain(filter.groups.iter().map(|group| &group.name));
+                let hint = match nearest(name, known.map(|label| &**label)) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None if filter.groups.iter().next().is_none() => {
+                        "labels are those of the model; `groups = \"imagenet\"` adds cat, dog, bird, car, ...".into()
+                    }
+                    None => "labels are those of the model and the names of groups".into(),
+                };
+                let found = format!("model `{}` has no label `{name}`, and no group is called so", model.name);
+                self.complain(&["labels", key], "names no label", found, Some(hint));
+            }
         }
     }
 

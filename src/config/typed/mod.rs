@@ -135,7 +135,7 @@ pub fn check(raw: &Raw, document: &Document<'_>, base: &Path, problems: &mut Pro
         camera: checker.camera(),
         model: checker.active_model(&models),
         accurate: checker.accurate(&models),
-        labels: checker.labels(),
+        labels: checker.labels(&models),
         region: checker.region(),
         gate: checker.gate(),
         cache_entries: checker.cache_entries(),

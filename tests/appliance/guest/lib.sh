@@ -59,7 +59,7 @@ write_config() {
             printf 'labels = "%s/colour.txt"\nfit = "stretch"\nscores = "logits"\n' "$share"
             printf 'mean = [0.0, 0.0, 0.0]\nstd = [1.0, 1.0, 1.0]\n'
         fi
-        printf '[labels]\nconsecutive = 1\n[mqtt]\nurl = "mqtt://127.0.0.1"\nclassification_interval = "0s"\n'
+        printf '[labels]\nsmoothing = "none"\nconsecutive = 1\n[mqtt]\nurl = "mqtt://127.0.0.1"\nclassification_interval = "0s"\n'
     } >"$work/glimpsed.toml"
 }
 

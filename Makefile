@@ -4,7 +4,7 @@
 FUZZ_SECONDS ?= 600
 # The processors of a Pi 3, a Pi 4 (a Jetson Nano's is in between), a Pi 5, and all that the emulator knows.
 ARM_CPUS ?= cortex-a53 cortex-a72 cortex-a76 max
-.PHONY: help demo test soak lint bench bench-inference bench-instructions cross-aarch64 test-aarch64 appliance appliance-all fuzz deny release clean
+.PHONY: help demo test soak test-quantize lint bench bench-inference bench-instructions cross-aarch64 test-aarch64 appliance appliance-all fuzz deny release clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,9 +18,15 @@ test: ## Run the whole test suite
 	@.ci/setup test
 	cargo nextest run --locked $(ARGS)
 
-soak: ## Run the tests that take minutes: long outages of the broker
+soak: ## Run the tests that take minutes: long outages of the broker, a hundred switches of the model
 	@.ci/setup test
-	cargo nextest run --locked --run-ignored only -E 'test(mqtt::)' --no-capture $(ARGS)
+	cargo nextest run --locked --run-ignored only -E 'test(mqtt::) + test(switching::)' --no-capture $(ARGS)
+
+test-quantize: ## Run the tests of models/quantize.py, in a virtual environment under target/
+	@.ci/setup test
+	test -x target/quantize-venv/bin/python || python3 -m venv target/quantize-venv
+	target/quantize-venv/bin/pip install --quiet --disable-pip-version-check -r models/requirements.txt
+	cargo nextest run --locked --run-ignored only -E 'test(quantize::)' $(ARGS)
 
 lint: ## Check the format, run clippy, build the documentation; warnings are errors
 	@.ci/setup test

@@ -7,6 +7,7 @@ mod compare;
 mod config;
 mod demo;
 mod doctor;
+mod fetch;
 mod models;
 mod mqtt;
 mod table;

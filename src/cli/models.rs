@@ -3,12 +3,14 @@
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::fetch;
 use super::table::{grouped, render};
 use super::{OptionalConfigFile, Streams};
 use crate::config::Config;
 use crate::config::diagnostics::suggestion;
+use crate::config::raw::PrecisionChoice;
 use crate::error::{Error, Result};
-use crate::infer;
+use crate::infer::{self, precision};
 use crate::models::catalog;
 use crate::models::inspect::Inspection;
 use crate::models::spec::ModelSpec;
@@ -17,6 +19,10 @@ use crate::models::spec::ModelSpec;
 pub enum Command {
     /// Every model that has a name
     List(List),
+    /// Download models of the catalogue
+    Fetch(fetch::Fetch),
+    /// Compare the catalogue's models that are here with what they should be
+    Verify(fetch::Verify),
     /// Parameters, multiply-accumulates, size, input and output, read from the file
     Inspect(Inspect),
 }
@@ -45,6 +51,8 @@ pub struct Inspect {
 pub fn run(command: &Command, streams: &mut Streams) -> Result<()> {
     match command {
         Command::List(list) => run_list(list, streams),
+        Command::Fetch(options) => fetch::fetch(options, streams),
+        Command::Verify(options) => fetch::verify(options, streams),
         Command::Inspect(inspect) => run_inspect(inspect, streams),
     }
 }
@@ -101,8 +109,23 @@ fn run_list(list: &List, streams: &mut Streams) -> Result<()> {
     });
     let table = render(&std::iter::once(heading).chain(rows).collect::<Vec<_>>());
     streams.print(&format!(
-        "{table}\n* published for ImageNet; what a model reaches on your pictures only measuring tells\n"
+        "{table}\n* published for ImageNet; what a model reaches on your pictures only measuring tells\n{}",
+        choice(&config)
     ))
+}
+
+/// Which file of the active model labels, where it has two.
+fn choice(config: &Config) -> String {
+    let model = &config.model;
+    if model.int8.is_none() {
+        return String::new();
+    }
+    let says = match config.precision {
+        PrecisionChoice::Auto => precision::known(model)
+            .unwrap_or_else(|| "whichever file is faster here, which is measured when it is first used".into()),
+        chosen => format!("{}, because `precision` says so", chosen.name()),
+    };
+    format!("  {} labels with {says}\n", model.name)
 }
 
 fn run_inspect(inspect: &Inspect, streams: &mut Streams) -> Result<()> {
@@ -131,8 +154,20 @@ fn describe(model: &Inspection) -> String {
             format!("{}, opset {}", if model.producer.is_empty() { "unknown" } else { &model.producer }, model.opset),
         ),
         ("precision", model.precision.to_string()),
+        (
+            "layers",
+            format!(
+                "{} with weights, {} connections",
+                model.layers,
+                if model.residual { "with residual" } else { "no residual" }
+            ),
+        ),
         ("parameters", grouped(model.parameters)),
-        ("MACs", format!("{} (one picture; FLOPs are twice that)", grouped(model.macs))),
+        ("MACs", format!("{} (one picture; {} FLOP)", grouped(model.macs), grouped(model.macs.saturating_mul(2)))),
+        (
+            "memory",
+            format!("about {:.1} MB, and more for a moment while it is loaded", model.memory_bytes as f64 / 1e6),
+        ),
         (
             "input",
             format!("{:?} {:?} {:?}, {:?}", input.shape(), input.element, input.layout, input.channels).to_lowercase(),

@@ -17,6 +17,7 @@ pub mod typed;
 use std::path::{Path, PathBuf};
 
 use crate::bounded;
+use crate::models::spec::resolve;
 use diagnostics::{Place, Problem, Problems};
 use document::Document;
 pub use typed::Config;
@@ -75,6 +76,14 @@ impl Sources {
     /// Every problem of the file and the overrides.
     pub fn load(&self) -> Result<Config, Problems> {
         self.evaluate().0
+    }
+
+    /// The directory of the catalogue's models, if one is set; also where the rest cannot work yet, because the model is about
+    /// to be downloaded.
+    pub fn model_directory(&self) -> Option<PathBuf> {
+        let (_, raw, _) = self.evaluate();
+        let base = self.path.parent().unwrap_or(Path::new("."));
+        raw.model.directory.map(|directory| resolve(base, &directory))
     }
 
     /// The effective configuration as TOML, each line with where its value comes from.

@@ -1,6 +1,7 @@
 //! Models as files: which there are, where they lie, what they contain.
 
 pub mod catalog;
+pub mod fetch;
 pub mod hash;
 pub mod inspect;
 pub mod spec;

@@ -1,6 +1,7 @@
 //! ONNX files: read once, hashed on the way, and what their graph says of itself.
 
 pub mod graph;
+mod qoperator;
 
 use std::fs::File;
 use std::io::Read;
@@ -60,7 +61,8 @@ pub fn read(spec: &ModelSpec) -> Result<OnnxFile, ModelError> {
     {
         return Err(ModelError::WrongHash { path, expected: expected.clone(), found });
     }
-    let proto = parsed.map_err(|_| not_onnx("its protobuf is cut short or damaged"))?;
+    let mut proto = parsed.map_err(|_| not_onnx("its protobuf is cut short or damaged"))?;
+    qoperator::expand(&mut proto);
     Ok(OnnxFile { proto, path, sha256: found, bytes: metadata.len() })
 }
 

@@ -1,0 +1,181 @@
+//! Quantised models in the older form, whose operators take bytes and give bytes (`QLinearConv` and onnxruntime's own `QGemm`,
+//! `QLinearAdd`, ...). Each is written as what it is defined to be: dequantise, compute, quantise. So everything that knows the
+//! newer form (QDQ) knows this one, and the native kernels put the pieces together again.
+//!
+//! Definitions: <https://onnx.ai/onnx/operators/> and onnxruntime's `docs/ContribOperators.md`.
+
+use super::pb::{
+    AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, attribute_proto::AttributeType,
+    tensor_proto::DataType,
+};
+
+/// Where an operator's inputs are: first tensor, scale and zero point of each operand.
+struct Form {
+    plain: &'static str,
+    /// First input of each operand's three.
+    operands: &'static [usize],
+    /// Scale of the output; its zero point follows.
+    output: usize,
+    /// Integers that are added, in the scale of both operands' product.
+    bias: Option<usize>,
+}
+
+/// What [`expand`] knows. `QLinearConcat` takes any number of operands and is written by itself.
+fn form(operator: &str) -> Option<Form> {
+    let form = |plain, operands, output, bias| Some(Form { plain, operands, output, bias });
+    match operator {
+        "QLinearConv" => form("Conv", &[0, 3], 6, Some(8)),
+        "QLinearMatMul" => form("MatMul", &[0, 3], 6, None),
+        "QGemm" => form("Gemm", &[0, 3], 7, Some(6)),
+        "QLinearAdd" => form("Add", &[0, 3], 6, None),
+        "QLinearMul" => form("Mul", &[0, 3], 6, None),
+        "QLinearGlobalAveragePool" => form("GlobalAveragePool", &[0], 3, None),
+        "QLinearAveragePool" => form("AveragePool", &[0], 3, None),
+        "QLinearSigmoid" => form("Sigmoid", &[0], 3, None),
+        "QLinearLeakyRelu" => form("LeakyRelu", &[0], 3, None),
+        _ => None,
+    }
+}
+
+/// Rewrites all such operators; one that is beyond this is left, and reported by whoever meets it.
+pub fn expand(proto: &mut ModelProto) {
+    let Some(graph) = proto.graph.as_mut() else { return };
+    let nodes = std::mem::take(&mut graph.node);
+    for node in nodes {
+        let expanded = match node.op_type.as_str() {
+            "QLinearConcat" => concat(&node),
+            operator => form(operator).and_then(|form| expanded(&node, &form, graph)),
+        };
+        match expanded {
+            Some(several) => graph.node.extend(several),
+            None => graph.node.push(node),
+        }
+    }
+}
+
+fn expanded(node: &NodeProto, form: &Form, graph: &mut GraphProto) -> Option<Vec<NodeProto>> {
+    let attribute = |name: &str| node.attribute.iter().find(|attribute| attribute.name == name);
+    let flag = |name: &str| attribute(name).is_some_and(|attribute| attribute.i != 0);
+    if flag("channels_last") || attribute("alpha").is_some_and(|alpha| node.op_type == "QGemm" && alpha.f != 1.0) {
+        return None;
+    }
+    let output = node.output.first()?;
+    let mut nodes = Vec::new();
+    let mut inputs = Vec::new();
+    for (number, &first) in form.operands.iter().enumerate() {
+        // Weights with a scale for each output channel; a lone scale has no axis.
+        let axis = match (form.plain, number) {
+            ("Gemm", 1) if !flag("transB") => 1,
+            ("MatMul", 1) => 1,
+            _ => 0,
+        };
+        let name = format!("{output}/float{number}");
+        nodes.push(dequantise(node, node.input.get(first..first + 3)?, &name, axis));
+        inputs.push(name);
+    }
+    if let Some(bias) = form.bias.and_then(|at| node.input.get(at)).filter(|name| !name.is_empty()) {
+        let name = format!("{output}/bias");
+        let [one, other] = [form.operands[0], form.operands[1]].map(|first| node.input.get(first + 1));
+        let values = bias_values(graph, bias, one?, other?)?;
+        graph.initializer.push(floats(&name, values));
+        inputs.push(name);
+    }
+    let scale = node.input.get(form.output).filter(|name| !name.is_empty());
+    let result = if scale.is_some() { format!("{output}/real") } else { output.clone() };
+    let kept = |attribute: &&AttributeProto| attribute.name != "channels_last";
+    nodes.push(NodeProto {
+        op_type: form.plain.into(),
+        name: node.name.clone(),
+        input: inputs,
+        output: vec![result.clone()],
+        attribute: node.attribute.iter().filter(kept).cloned().collect(),
+        ..NodeProto::default()
+    });
+    if let Some(scale) = scale {
+        let zero_point = node.input.get(form.output + 1).cloned().unwrap_or_default();
+        nodes.push(quantise(node, [result, scale.clone(), zero_point], output));
+    }
+    Some(nodes)
+}
+
+/// Scale and zero point of the output come first here, then three for each operand.
+fn concat(node: &NodeProto) -> Option<Vec<NodeProto>> {
+    let (to, operands) = node.input.split_at_checked(2)?;
+    let output = node.output.first()?;
+    let mut nodes = Vec::new();
+    let mut inputs = Vec::new();
+    for (number, operand) in operands.chunks(3).enumerate() {
+        let name = format!("{output}/float{number}");
+        nodes.push(dequantise(node, operand.get(..3)?, &name, 0));
+        inputs.push(name);
+    }
+    let result = format!("{output}/real");
+    nodes.push(NodeProto {
+        op_type: "Concat".into(),
+        name: node.name.clone(),
+        input: inputs,
+        output: vec![result.clone()],
+        attribute: node.attribute.clone(),
+        ..NodeProto::default()
+    });
+    nodes.push(quantise(node, [result, to[0].clone(), to[1].clone()], output));
+    Some(nodes)
+}
+
+fn dequantise(node: &NodeProto, operand: &[String], name: &str, axis: i64) -> NodeProto {
+    let axis = AttributeProto { name: "axis".into(), r#type: AttributeType::Int as i32, i: axis, ..Default::default() };
+    NodeProto {
+        op_type: "DequantizeLinear".into(),
+        name: format!("{}/{name}", node.name),
+        input: operand.to_vec(),
+        output: vec![name.to_owned()],
+        attribute: vec![axis],
+        ..NodeProto::default()
+    }
+}
+
+fn quantise(node: &NodeProto, inputs: [String; 3], output: &str) -> NodeProto {
+    NodeProto {
+        op_type: "QuantizeLinear".into(),
+        name: format!("{}/{output}", node.name),
+        input: inputs.to_vec(),
+        output: vec![output.to_owned()],
+        ..NodeProto::default()
+    }
+}
+
+/// `bias * input scale * weight scale`, channel by channel.
+fn bias_values(graph: &GraphProto, bias: &str, input: &str, weights: &str) -> Option<Vec<f32>> {
+    let find = |name: &str| graph.initializer.iter().find(|tensor| tensor.name == name);
+    let integers = numbers(find(bias)?)?;
+    let (input, weights) = (numbers(find(input)?)?, numbers(find(weights)?)?);
+    let [input] = input.as_slice() else { return None };
+    if weights.len() != 1 && weights.len() != integers.len() {
+        return None;
+    }
+    let scale = |channel: usize| weights[if weights.len() == 1 { 0 } else { channel }];
+    Some(integers.iter().enumerate().map(|(channel, bias)| bias * input * scale(channel)).collect())
+}
+
+/// Floats or 32-bit integers as floats.
+fn numbers(tensor: &TensorProto) -> Option<Vec<f32>> {
+    let four = |bytes: &[u8]| <[u8; 4]>::try_from(bytes).ok();
+    let raw = tensor.raw_data.chunks_exact(4).filter_map(four);
+    match (DataType::try_from(tensor.data_type).ok()?, tensor.raw_data.is_empty()) {
+        (DataType::Float, true) => Some(tensor.float_data.clone()),
+        (DataType::Float, false) => Some(raw.map(f32::from_le_bytes).collect()),
+        (DataType::Int32, true) => Some(tensor.int32_data.iter().map(|&value| value as f32).collect()),
+        (DataType::Int32, false) => Some(raw.map(|bytes| i32::from_le_bytes(bytes) as f32).collect()),
+        _ => None,
+    }
+}
+
+fn floats(name: &str, values: Vec<f32>) -> TensorProto {
+    TensorProto {
+        name: name.to_owned(),
+        data_type: DataType::Float as i32,
+        dims: vec![values.len() as i64],
+        float_data: values,
+        ..TensorProto::default()
+    }
+}

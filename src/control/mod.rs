@@ -9,7 +9,7 @@ mod reload;
 mod second;
 mod watch;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -32,6 +32,7 @@ use crate::preprocess::View;
 use crate::sinks::mqtt::discovery::Device;
 use crate::sinks::{Hub, health_json, mqtt};
 use crate::telemetry::health::{Health, Monitor};
+use crate::web::{self, Web};
 use camera::Camera;
 use command::{Answer, Command, Commands, Request};
 pub use info::ModelInfo;
@@ -83,6 +84,12 @@ pub fn rules_of(config: &Config) -> Rules {
     }
 }
 
+/// What the web page is to be like, where there is to be one.
+fn web_settings(config: &Config) -> Option<web::Settings> {
+    let http = config.http.clone()?;
+    Some(web::Settings { http, preview: config.preview, stale_after: stale_after(config) })
+}
+
 /// Why the controller has ended.
 pub enum Ending {
     /// A new process image is to take over.
@@ -102,6 +109,8 @@ pub struct Parts {
     pub monitor: Monitor,
     pub hub: Hub,
     pub clock: Arc<dyn Clock>,
+    /// What the web page is shown.
+    pub web: web::Parts,
 }
 
 /// Attends to wishes.
@@ -125,6 +134,7 @@ pub struct Controller {
     commands: Commands,
     requests: mpsc::Receiver<Request>,
     broker: Option<mqtt::Presence>,
+    web: Option<Web>,
     pictures: Option<pictures::Pictures>,
     /// The accurate model, while it is in use.
     second: Option<second::Second>,
@@ -135,9 +145,15 @@ pub struct Controller {
 
 impl Controller {
     /// `enabled` is whether the camera is looked through from the beginning.
-    pub fn new(sources: Sources, config: Config, model: ModelInfo, parts: Parts, enabled: bool) -> Self {
+    pub fn new(
+        sources: Sources,
+        config: Config,
+        model: ModelInfo,
+        parts: Parts,
+        (commands, requests): (Commands, mpsc::Receiver<Request>),
+        enabled: bool,
+    ) -> Self {
         let effective = sources.show_json().unwrap_or_default();
-        let (commands, requests) = Commands::new();
         Self {
             sources,
             effective,
@@ -152,6 +168,7 @@ impl Controller {
             commands,
             requests,
             broker: None,
+            web: None,
             pictures: None,
             second: None,
             comparison: None,
@@ -164,7 +181,7 @@ impl Controller {
         self.commands.clone()
     }
 
-    /// Starts the camera and connects to the broker.
+    /// Starts the camera, serves the web page and connects to the broker.
     ///
     /// # Errors
     /// When the system has no thread left.
@@ -172,6 +189,7 @@ impl Controller {
         self.tell_info();
         self.tell_settings();
         self.connect(mqtt::Heritage::default());
+        self.serve()?;
         match self.enabled {
             true => self.parts.camera.start(&self.live.camera),
             false => {
@@ -209,6 +227,11 @@ impl Controller {
                 Err(error) => return Ending::Failed(error),
             }
         }
+    }
+
+    /// The web page, for whoever ends it.
+    pub fn take_web(&mut self) -> Option<Web> {
+        self.web.take()
     }
 
     /// Closes the camera and, after everything is said, the connection to the broker.
@@ -252,7 +275,8 @@ impl Controller {
 
     /// How everything is, without telling anybody.
     pub fn health(&mut self) -> Health {
-        self.parts.monitor.look(self.broker.as_ref().map(mqtt::Presence::counters))
+        let health = self.parts.monitor.look(self.broker.as_ref().map(mqtt::Presence::counters));
+        Health { web: self.web.as_ref().map(Web::health), ..health }
     }
 
     async fn enable(&mut self, enabled: bool) -> Result<Answer> {
@@ -434,7 +458,19 @@ impl Controller {
             temperature: self.parts.monitor.board.temperature().is_some(),
         };
         self.broker = mqtt::Presence::start(&self.live, &device, &self.commands, hub, &self.parts.clock, heritage);
+        let traffic = self.broker.as_ref().map(mqtt::Presence::traffic);
+        *self.parts.web.traffic.lock().unwrap_or_else(PoisonError::into_inner) = traffic;
         self.watch_for_pictures();
+    }
+
+    /// Serves the web page where the configuration says so.
+    fn serve(&mut self) -> Result<()> {
+        let settings = web_settings(&self.live);
+        if settings.is_some() {
+            self.parts.web.attach(&self.parts.hub);
+        }
+        self.web = settings.map(|settings| Web::start(settings, self.parts.web.clone())).transpose()?;
+        Ok(())
     }
 
     /// Pictures are published only while the camera is looked through and somebody wishes for them.

@@ -18,6 +18,7 @@ use crate::decide::{Decider, Seen};
 use crate::frame::Frame;
 use crate::label::{Classification, SecondOpinion, Timing};
 use crate::preprocess::thumbnail::Thumbnail;
+use crate::preview::Preview;
 use crate::pulse::Pulse;
 use crate::shutdown::Shutdown;
 use crate::sinks::Hub;
@@ -56,6 +57,8 @@ pub struct Parts {
     pub counters: Arc<Counters>,
     pub orders: Receiver<Order>,
     pub pulse: Pulse,
+    /// Whoever watches sees each frame, whatever is made of it.
+    pub preview: Arc<Preview>,
 }
 
 /// Labels frames.
@@ -200,6 +203,7 @@ impl Worker {
 
     fn handle(&mut self, frame: &Frame) {
         let now = self.now();
+        self.parts.preview.offer(frame, self.parts.labeller.view().rotation);
         let wanted = !self.shots.is_empty() || !self.opinions.is_empty();
         if !self.gate.admits(now) && !wanted {
             self.parts.counters.skipped.fetch_add(1, Ordering::Relaxed);
@@ -251,7 +255,9 @@ impl Worker {
             tracing::info!(since_start_ms = now.as_millis() as u64, "first label");
         }
         for to in self.shots.drain(..) {
-            let _ = to.send(Shot { picture: self.parts.labeller.picture().clone(), answer: answer.clone() });
+            let labeller = &self.parts.labeller;
+            let (picture, rotation) = (labeller.picture().clone(), labeller.view().rotation);
+            let _ = to.send(Shot { picture, rotation, answer: answer.clone() });
         }
         let seen = match verdict {
             gate::Verdict::Infer => Seen::Scores(self.parts.labeller.probabilities()),

@@ -1,5 +1,6 @@
 //! How the daemon is: numbers from all its parts, taken together now and then.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use crate::capture::supervisor;
 use crate::clock::Clock;
 use crate::frame::Frame;
 use crate::infer::worker;
+use crate::sinks::mqtt::Tally;
 use crate::slot::Slot;
 
 /// One look at everything.
@@ -42,6 +44,17 @@ pub struct Health {
     pub rss_bytes: Option<u64>,
     /// `None` without a broker.
     pub broker: Option<Broker>,
+    /// `None` where the web page is switched off.
+    pub web: Option<Web>,
+}
+
+/// Whether the web page is served.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Web {
+    /// Not while another program has its port.
+    pub listening: bool,
+    /// Where it is or was served.
+    pub address: Option<SocketAddr>,
 }
 
 /// What happened on the way to the broker so far.
@@ -52,13 +65,11 @@ pub struct Broker {
     pub connects: u64,
     /// Tries that led to no session, and sessions that were lost.
     pub failures: u64,
-    pub published: u64,
+    pub published: Tally,
     /// Messages that wait to be sent or acknowledged.
     pub waiting: u64,
-    /// Events that will never arrive.
-    pub dropped_events: u64,
-    /// Other messages that were not sent: mostly single answers while the broker was away.
-    pub dropped_others: u64,
+    /// Messages that will never arrive: events that were too many, single answers while the broker was away.
+    pub dropped: Tally,
     /// Commands thrown away because too many came at once.
     pub refused_commands: u64,
 }
@@ -114,6 +125,7 @@ impl Monitor {
             reconnects: self.captured.reconnects.load(Ordering::Relaxed),
             rss_bytes: resident_bytes(),
             broker,
+            web: None,
         }
     }
 }

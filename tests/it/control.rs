@@ -33,7 +33,10 @@ impl Bench {
     }
 
     fn text(broker: &Broker, rest: &str) -> String {
-        format!("[labels]\nsmoothing = \"none\"\nconsecutive = 1\n[mqtt]\nurl = {:?}\n{EVERY_FRAME}{rest}", broker.url())
+        format!(
+            "[labels]\nsmoothing = \"none\"\nconsecutive = 1\n[mqtt]\nurl = {:?}\n{EVERY_FRAME}{rest}",
+            broker.url()
+        )
     }
 
     /// The file with one text replaced by another.

@@ -14,7 +14,9 @@ use crate::support::{Broker, ConfigFile, Running, glimpsed};
 const STOP: Duration = Duration::from_secs(2);
 
 fn with_broker(url: &str, rest: &str) -> String {
-    format!("[labels]\nsmoothing = \"none\"\nconsecutive = 1\n[mqtt]\nurl = {url:?}\nclassification_interval = \"0s\"\n{rest}")
+    format!(
+        "[labels]\nsmoothing = \"none\"\nconsecutive = 1\n[mqtt]\nurl = {url:?}\nclassification_interval = \"0s\"\n{rest}"
+    )
 }
 
 /// Stops it and asserts that this was clean and quick.

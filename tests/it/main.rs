@@ -29,3 +29,4 @@ mod service;
 mod shared;
 mod support;
 mod uploads;
+mod web;

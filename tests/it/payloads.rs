@@ -60,7 +60,10 @@ fn the_published_schemas_are_those_of_the_program() {
 fn everything_that_arrives_is_what_its_schema_says() {
     let broker = Broker::start();
     let mut heard = broker.subscribe("glimpsed/#", &[]);
-    let text = format!("[labels]\nsmoothing = \"none\"\nconsecutive = 1\n[mqtt]\nurl = {:?}\nheartbeat = \"1s\"\n", broker.url());
+    let text = format!(
+        "[labels]\nsmoothing = \"none\"\nconsecutive = 1\n[mqtt]\nurl = {:?}\nheartbeat = \"1s\"\n",
+        broker.url()
+    );
     let _daemon = ConfigFile::replay(3, &text).daemon();
     let port = broker.port.to_string();
     let ask = ["-h", "127.0.0.1", "-p", &port, "-t", "glimpsed/test/request/health", "-n"];

@@ -4,9 +4,11 @@ mod accurate;
 mod broker;
 mod camera;
 mod gate;
+mod http;
 mod labels;
 mod models;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -49,8 +51,12 @@ pub struct Config {
     pub mqtt: Option<Mqtt>,
     /// The discovery prefix, if Home Assistant is to find the device.
     pub homeassistant: Option<String>,
-    /// Whether pictures may leave the device.
+    /// `None` where nothing is served.
+    pub http: Option<Http>,
+    /// Whether pictures may leave the device over MQTT.
     pub publish_image: bool,
+    /// Whether the live picture may be seen on the web page.
+    pub preview: bool,
     pub stdout: StdoutChoice,
     pub log: Log,
 }
@@ -117,6 +123,18 @@ pub struct Mqtt {
     pub heartbeat: Duration,
 }
 
+#[derive(Debug, Clone, PartialEq)]
+pub struct Http {
+    pub listen: SocketAddr,
+    /// Never `None` where others than this machine can connect.
+    pub token: Option<Secret>,
+    /// In lower case.
+    pub hosts: Vec<String>,
+    /// In bytes.
+    pub max_upload: usize,
+    pub max_clients: usize,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Log {
     pub level: LevelChoice,
@@ -141,6 +159,8 @@ pub fn check(raw: &Raw, document: &Document<'_>, base: &Path, problems: &mut Pro
         cache_entries: checker.cache_entries(),
         mqtt: checker.mqtt(&device.id),
         homeassistant: checker.homeassistant(),
+        http: checker.http(),
+        preview: raw.privacy.preview,
         publish_image: raw.privacy.publish_image,
         stdout: raw.stdout.format,
         log: Log { level: raw.log.level, format: raw.log.format },

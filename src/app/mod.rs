@@ -173,7 +173,7 @@ impl App {
             hub: self.hub.clone(),
             counters: labelled.clone(),
             orders: receiver,
-            pulse: pulse.clone(),
+            pulse,
             preview: preview.clone(),
         });
         let captured = camera.counters.clone();

@@ -34,7 +34,7 @@ pub struct Second {
 pub(super) enum Change {
     None,
     Off,
-    To(Box<Labeller>, ModelSpec),
+    To(Box<Labeller>, Box<ModelSpec>),
 }
 
 impl Controller {
@@ -82,7 +82,7 @@ impl Controller {
             (Some(spec), _) => {
                 // Its own file: it is there to be right, and has the time.
                 let (_, labeller) = self.load(spec.clone(), PrecisionChoice::Fp32, config).await?;
-                Ok(Change::To(Box::new(labeller), spec.clone()))
+                Ok(Change::To(Box::new(labeller), Box::new(spec.clone())))
             }
         }
     }
@@ -98,7 +98,7 @@ impl Controller {
         if let Change::To(labeller, spec) = change {
             let model = labeller.model().id.clone();
             let (asked, classifies, thread) = second::start(*labeller, self.parts.hub.clone())?;
-            self.second = Some(Second { thread, spec });
+            self.second = Some(Second { thread, spec: *spec });
             self.tell_second(Some(Box::new(asked)))?;
             self.parts.uploads.set_accurate(Some(classifies));
             tracing::info!(model = %model.name, precision = %model.precision, "a second model is asked now and then");

@@ -36,7 +36,8 @@ const HEADERS: [(header::HeaderName, &str); 6] = [
 pub async fn guard(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
     let mut response = match check(&site, &request) {
         Ok(()) => next.run(request).await,
-        Err(refusal) => refusal,
+        Err(Refusal::Because(problem)) => problem.into_response(),
+        Err(Refusal::LogIn) => Redirect::to("/login").into_response(),
     };
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
@@ -47,16 +48,27 @@ pub async fn guard(State(site): State<Arc<Site>>, request: Request, next: Next) 
     response
 }
 
-fn check(site: &Site, request: &Request) -> Result<(), Response> {
+/// Why a request is not fulfilled.
+enum Refusal {
+    Because(Problem),
+    /// A person has come without a session.
+    LogIn,
+}
+
+fn refuse(status: StatusCode, detail: impl Into<String>) -> Result<(), Refusal> {
+    Err(Refusal::Because(Problem::new(status, detail)))
+}
+
+fn check(site: &Site, request: &Request) -> Result<(), Refusal> {
     let (headers, uri) = (request.headers(), request.uri());
     let host = host(headers, uri).unwrap_or_default();
     if !is_ours(host, &site.hostname, &site.settings.hosts) {
         let detail = format!("`{}` is no name of this device; add it to `hosts` in [http]", shown(host));
-        return Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, detail).into_response());
+        return refuse(StatusCode::MISDIRECTED_REQUEST, detail);
     }
     if is_foreign(request.method(), headers, uri, host) {
         let detail = "the request comes from another site's page";
-        return Err(Problem::new(StatusCode::FORBIDDEN, detail).into_response());
+        return refuse(StatusCode::FORBIDDEN, detail);
     }
     authorise(site, request)
 }
@@ -101,7 +113,7 @@ fn is_foreign(method: &Method, headers: &HeaderMap, uri: &Uri, host: &str) -> bo
 }
 
 /// Without a token only this machine can connect, and everything is open to it.
-fn authorise(site: &Site, request: &Request) -> Result<(), Response> {
+fn authorise(site: &Site, request: &Request) -> Result<(), Refusal> {
     let (headers, path) = (request.headers(), request.uri().path());
     let Some(door) = &site.door else { return Ok(()) };
     if is_public(path) {
@@ -111,18 +123,18 @@ fn authorise(site: &Site, request: &Request) -> Result<(), Response> {
     if let Some(token) = given.and_then(|given| given.strip_prefix("Bearer ")) {
         return match door.try_token(token.trim(), address(request), site.clock.now()) {
             Verdict::Right => Ok(()),
-            Verdict::Wrong => Err(Problem::new(StatusCode::UNAUTHORIZED, "the token is wrong").into_response()),
-            Verdict::Wait => Err(too_often().into_response()),
+            Verdict::Wrong => refuse(StatusCode::UNAUTHORIZED, "the token is wrong"),
+            Verdict::Wait => Err(Refusal::Because(too_often())),
         };
     }
     if session(headers).is_some_and(|session| door.is_session(session, site.clock.wall())) {
         return Ok(());
     }
     if path == "/" {
-        return Err(Redirect::to("/login").into_response());
+        return Err(Refusal::LogIn);
     }
     let detail = "a token is needed: log in at /login, or send the header `Authorization: Bearer TOKEN`";
-    Err(Problem::new(StatusCode::UNAUTHORIZED, detail).into_response())
+    refuse(StatusCode::UNAUTHORIZED, detail)
 }
 
 pub fn too_often() -> Problem {

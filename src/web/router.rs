@@ -153,6 +153,7 @@ pub fn router(site: Arc<Site>) -> Router {
             .refusing(&[
                 (400, "`labels` is neither true nor false."),
                 (403, "Pictures are switched off: `preview` in [privacy]."),
+                (409, "The camera is switched off."),
                 (503, "No frame comes, or somebody else is being served one."),
             ]),
         )

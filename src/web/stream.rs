@@ -20,6 +20,7 @@ use crate::config::typed::Rotation;
 use crate::frame::Encoding;
 use crate::infer::orders::Order;
 use crate::jpeg::huffman;
+use crate::label::CameraState;
 use crate::preprocess::decode::{RgbImage, decode};
 use crate::preprocess::{shrunk, turned};
 use crate::preview::{Offered, Viewer};
@@ -157,6 +158,9 @@ pub async fn snapshot(
     allowed(&site)?;
     let Query(Options { labels }) =
         options.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
+    if site.parts.view.camera() == Some(CameraState::Disabled) {
+        return Err(Problem::new(StatusCode::CONFLICT, "the camera is switched off"));
+    }
     let busy = |_| Problem::later(StatusCode::SERVICE_UNAVAILABLE, 1, "somebody else is being served a picture");
     let _permit = site.snapshots.try_acquire().map_err(busy)?;
     let late = format!("no frame was labelled within {} s", SHOT_WITHIN.as_secs());

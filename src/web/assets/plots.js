@@ -49,9 +49,13 @@ function scatter(models, active) {
     svg("line", { class: "axis", x1: left, x2: left, y1: 10, y2: bottom }),
     ...[0, 0.5, 1].map((share) => svg("text", { class: "tick", x: left - 6, y: bottom - (bottom - 20) * share + 4, "text-anchor": "end" }, `${100 * share} %`)),
     svg("text", { class: "tick", x: WIDTH - 10, y: bottom + 18, "text-anchor": "end" }, `${slowest} ms`),
-    ...points.flatMap((model) => [
+    ...points.flatMap((model, index) => [
       svg("circle", { class: model.name === active ? "mark" : "mark other", cx: x(model), cy: y(model), r: 6 }),
-      svg("text", { x: Math.min(x(model) + 10, WIDTH - 150), y: y(model) - 8 }, model.name),
+      // Above and below in turn, and towards the middle, so that neighbours do not cover each other.
+      svg("text", {
+        x: x(model) + (x(model) > WIDTH / 2 ? 6 : -6), y: y(model) + (index % 2 ? 22 : -10),
+        "text-anchor": x(model) > WIDTH / 2 ? "end" : "start",
+      }, model.name),
     ]),
   ];
   const title = "Accuracy over latency";

@@ -107,4 +107,5 @@ fn a_camera_that_is_switched_off_is_not_looked_through() {
     let _ = stream.read_to_end(&mut bytes);
     assert!(bytes.len() < 100, "there are {} bytes of an old picture", bytes.len());
     assert_eq!(server.get("/readyz").status, 200, "that is a known state");
+    assert_eq!(server.get("/api/v1/frame.jpeg").status, 409);
 }

@@ -4,7 +4,7 @@
 FUZZ_SECONDS ?= 600
 # The processors of a Pi 3, a Pi 4 (a Jetson Nano's is in between), a Pi 5, and all that the emulator knows.
 ARM_CPUS ?= cortex-a53 cortex-a72 cortex-a76 max
-.PHONY: help demo test soak test-quantize lint bench bench-inference bench-instructions cross-aarch64 test-aarch64 appliance appliance-all fuzz deny release clean
+.PHONY: help demo test test-rust test-web test-models soak lint bench bench-inference bench-instructions cross-aarch64 test-aarch64 appliance appliance-all fuzz deny release clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,19 +14,27 @@ demo: ## Label the bundled photographs and show what arrives over a private brok
 	cargo build --quiet --locked
 	@target/debug/glimpsed demo $(ARGS)
 
-test: ## Run the whole test suite
+test: test-rust ## Run the whole test suite: the program, the models' scripts, and the page in a browser
+	@if [ -z "$(ARGS)" ]; then $(MAKE) --no-print-directory test-models test-web; fi
+
+test-rust: ## Run the tests of the program alone (ARGS for nextest, as for `make test`)
 	@.ci/setup test
 	cargo nextest run --locked $(ARGS)
 
-soak: ## Run the tests that take minutes: long outages of the broker, a hundred switches of the model
-	@.ci/setup test
-	cargo nextest run --locked --run-ignored only -E 'test(mqtt::) + test(switching::)' --no-capture $(ARGS)
+test-web: ## Drive the page in a headless Chromium and the HTTP interface from its OpenAPI document (WEB_ARGS for pytest)
+	@.ci/setup web
+	cargo build --quiet --locked
+	tests/web/run $(WEB_ARGS)
 
-test-quantize: ## Run the tests of models/quantize.py, in a virtual environment under target/
+test-models: ## Run the tests of models/quantize.py and of models that its virtual environment makes
 	@.ci/setup test
-	test -x target/quantize-venv/bin/python || python3 -m venv target/quantize-venv
-	target/quantize-venv/bin/pip install --quiet --disable-pip-version-check -r models/requirements.txt
-	cargo nextest run --locked --run-ignored only -E 'test(quantize::)' $(ARGS)
+	test -x target/models-venv/bin/python || python3 -m venv target/models-venv
+	target/models-venv/bin/pip install --quiet --disable-pip-version-check -r models/requirements.txt
+	cargo nextest run --locked --run-ignored only -E 'test(quantize::) + test(resnet_18_gives)'
+
+soak: ## Run the tests that take minutes: long outages of the broker, a hundred switches of the model, many at the page
+	@.ci/setup test
+	cargo nextest run --locked --run-ignored only -E 'test(mqtt::) + test(switching::) + test(web::load)' --no-capture $(ARGS)
 
 lint: ## Check the format, run clippy, build the documentation; warnings are errors
 	@.ci/setup test

@@ -13,6 +13,7 @@
 //! | [`compare`] | models side by side, each measured in a process of its own |
 //! | [`control`] | what can be changed while it runs: the configuration, the model, the camera |
 //! | [`sinks`] | where events go: MQTT, standard output |
+//! | [`web`] | the page, the HTTP interface, the metrics |
 //! | [`telemetry`] | what the program says of itself |
 //!
 //! Data flows one way, in this order; `ARCHITECTURE.md` has the picture and the invariants.
@@ -35,9 +36,11 @@ pub mod label;
 pub mod models;
 pub mod places;
 pub mod preprocess;
+pub mod preview;
 pub mod pulse;
 pub mod shutdown;
 pub mod sinks;
 pub mod slot;
 pub mod telemetry;
 mod thread;
+pub mod web;

@@ -4,8 +4,8 @@ mod lifetime;
 
 use std::io::Write;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -16,7 +16,7 @@ use crate::capture::watchdog::{Verdict, Watchdog};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Sources};
 use crate::control::camera::{Camera, Openers};
-use crate::control::command::Command;
+use crate::control::command::{Command, Commands};
 use crate::control::{Controller, Ending, ModelInfo, Parts, rules_of, view_of};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
@@ -25,6 +25,7 @@ use crate::infer::orders::Orders;
 use crate::infer::precision;
 use crate::infer::uploads::Uploads;
 use crate::infer::worker::{self, Worker};
+use crate::preview::Preview;
 use crate::pulse::Pulse;
 use crate::shutdown::Shutdown;
 use crate::sinks::Hub;
@@ -33,6 +34,7 @@ use crate::slot::{Slot, WhenFull};
 use crate::telemetry::health::{Health, Monitor};
 use crate::telemetry::service::{self, Outlook, Service};
 use crate::thread::Thread;
+use crate::web::{self, View};
 pub use lifetime::{Lifetime, runtime};
 use lifetime::{Signals, Wish};
 
@@ -156,7 +158,9 @@ impl App {
             Watchdog { call: camera.call.clone(), clock: self.clock.clone(), hub: self.hub.clone(), declared: None };
         let (outlook, pulse) = (Outlook::default(), Pulse::default());
         self.hub.attach("service", Box::new(outlook.clone()));
-        let service = Service::new(outlook, vec![camera.pulse.clone(), pulse.clone()]);
+        let pulses = vec![camera.pulse.clone(), pulse.clone()];
+        let service = Service::new(outlook, pulses.clone());
+        let preview = Arc::<Preview>::default();
         let clock = self.clock.clone();
         let input = self.labeller.model().input.clone();
         let uploads = Uploads::new(orders.clone(), self.info.id.clone(), input, self.config.cache_entries);
@@ -170,13 +174,33 @@ impl App {
             counters: labelled.clone(),
             orders: receiver,
             pulse,
+            preview: preview.clone(),
         });
         let captured = camera.counters.clone();
         let monitor = Monitor::new(self.clock.clone(), slot.clone(), captured.clone(), labelled.clone());
-        let parts = Parts { camera, orders, uploads, monitor, hub: self.hub.clone(), clock: self.clock };
+        let channel = Commands::new();
+        let web = web::Parts {
+            commands: channel.0.clone(),
+            orders: orders.clone(),
+            uploads: uploads.clone(),
+            view: View::new(preview.clone(), self.clock.clone()),
+            preview,
+            metrics: web::Metrics::default(),
+            monitor: Arc::new(Mutex::new(Monitor::new(
+                self.clock.clone(),
+                slot.clone(),
+                captured.clone(),
+                labelled.clone(),
+            ))),
+            traffic: Arc::default(),
+            started: self.clock.wall(),
+            clock: self.clock.clone(),
+            pulses,
+        };
+        let parts = Parts { camera, orders, uploads, monitor, hub: self.hub.clone(), clock: self.clock, web };
         let printer = self.printer.map(|printer| Thread::spawn("stdout", move || printer.run())).transpose()?;
         let inference = Thread::spawn("inference", move || worker.run())?;
-        let mut controller = Controller::new(self.sources, self.config, self.info, parts, self.enabled);
+        let mut controller = Controller::new(self.sources, self.config, self.info, parts, channel, self.enabled);
         controller.start()?;
         let hub = self.hub;
         let watch = Watch { watchdog, service, clock, captured, labelled };
@@ -235,7 +259,13 @@ impl Running {
             service::stopping();
         }
         self.shutdown.trigger();
-        let camera = self.controller.stop_camera(threads_until).await;
+        let web = self.controller.take_web();
+        let web = async {
+            if let Some(web) = web {
+                web.stop(threads_until).await;
+            }
+        };
+        let ((), camera) = tokio::join!(web, self.controller.stop_camera(threads_until));
         self.slot.close();
         let inference = self.inference.join(threads_until).await;
         self.controller.stop_second(threads_until).await;

@@ -1,4 +1,4 @@
-//! `glimpsed demo`: the daemon, a private broker, and an independent subscriber that shows what arrives.
+//! `glimpsed demo`: the daemon, a private broker, an independent subscriber that shows what arrives, and the page.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -48,13 +48,14 @@ pub fn run(options: &Options, streams: &mut Streams) -> Result<()> {
     // From here on Ctrl-C is attended to, so that it leaves no broker behind.
     let lifetime = Lifetime::begin()?;
     let broker = Broker::start()?;
-    let sources =
-        Sources { path: "(demo)".into(), text: configuration(options, &images, broker.port), environment: Vec::new() };
+    let page = free_port()?;
+    let text = configuration(options, &images, broker.port, page);
+    let sources = Sources { path: "(demo)".into(), text, environment: Vec::new() };
     let config = sources.load()?;
     logging::init(config.log);
     let app = App::build(sources, config, Box::new(std::io::sink()))?;
     streams.print(&format!(
-        "Labelling the photographs in {} with {}.\nBelow is what mosquitto_sub receives from a broker on port {}; Ctrl-C ends it.\n\n",
+        "Labelling the photographs in {} with {}.\nThe page is at http://127.0.0.1:{page}/\nBelow is what mosquitto_sub receives from a broker on port {}; Ctrl-C ends it.\n\n",
         images.display(),
         options.model,
         broker.port,
@@ -74,7 +75,7 @@ fn parse_fps(text: &str) -> std::result::Result<f64, String> {
 }
 
 /// TOML strings hold what JSON strings hold, so JSON's quoting serves.
-fn configuration(options: &Options, images: &Path, port: u16) -> String {
+fn configuration(options: &Options, images: &Path, port: u16, page: u16) -> String {
     let quote = |text: &str| Value::from(text).to_string();
     format!(
         "[device]\nid = \"demo\"\n\
@@ -82,6 +83,7 @@ fn configuration(options: &Options, images: &Path, port: u16) -> String {
          [model]\nactive = {}\n\
          [labels]\nsmoothing = \"none\"\nconsecutive = 1\n\
          [mqtt]\nurl = \"mqtt://127.0.0.1:{port}\"\nclassification_interval = \"0s\"\n\
+         [http]\nlisten = \"127.0.0.1:{page}\"\n\
          [log]\nlevel = \"warn\"\n",
         quote(&images.to_string_lossy()),
         options.fps,

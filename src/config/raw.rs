@@ -30,6 +30,7 @@ pub struct Raw {
     pub thermal: RawThermal,
     pub mqtt: RawMqtt,
     pub homeassistant: RawHomeAssistant,
+    pub http: RawHttp,
     pub privacy: RawPrivacy,
     pub stdout: RawStdout,
     pub log: RawLog,
@@ -529,12 +530,52 @@ impl Default for RawHomeAssistant {
     }
 }
 
+/// The web page, the HTTP interface and the metrics.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawHttp {
+    /// Serve them.
+    pub enabled: bool,
+    /// Address and port to listen on: `127.0.0.1:8080` is for this machine alone, `0.0.0.0:8080` for all, with a token.
+    pub listen: String,
+    /// File whose first line is the token that every request needs, and that the page asks for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_file: Option<PathBuf>,
+    /// Names that the page is reached by, besides addresses, `localhost` and this machine's own name.
+    pub hosts: Vec<String>,
+    /// Largest picture in bytes that may be sent to be labelled.
+    pub max_upload: u32,
+    /// How many may watch the picture at once, and as many the events.
+    pub max_clients: u32,
+}
+
+impl Default for RawHttp {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            listen: "127.0.0.1:8080".into(),
+            token_file: None,
+            hosts: Vec::new(),
+            max_upload: 16_000_000,
+            max_clients: 32,
+        }
+    }
+}
+
 /// What leaves the device.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RawPrivacy {
     /// Publish pictures over MQTT: one whenever the label changes, and when a snapshot is asked for.
     pub publish_image: bool,
+    /// Show the live picture on the web page.
+    pub preview: bool,
+}
+
+impl Default for RawPrivacy {
+    fn default() -> Self {
+        Self { publish_image: false, preview: true }
+    }
 }
 
 /// What is printed for every labelled frame.

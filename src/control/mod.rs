@@ -10,7 +10,7 @@ mod second;
 mod thermal;
 mod watch;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -34,6 +34,7 @@ use crate::preprocess::View;
 use crate::sinks::mqtt::discovery::Device;
 use crate::sinks::{Hub, health_json, mqtt};
 use crate::telemetry::health::{Health, Monitor};
+use crate::web::{self, Web};
 use camera::Camera;
 use command::{Answer, Command, Commands, Request};
 pub use info::ModelInfo;
@@ -85,6 +86,12 @@ pub fn rules_of(config: &Config) -> Rules {
     }
 }
 
+/// What the web page is to be like, where there is to be one.
+fn web_settings(config: &Config) -> Option<web::Settings> {
+    let http = config.http.clone()?;
+    Some(web::Settings { http, preview: config.preview, stale_after: stale_after(config) })
+}
+
 /// Why the controller has ended.
 pub enum Ending {
     /// A new process image is to take over.
@@ -104,6 +111,8 @@ pub struct Parts {
     pub monitor: Monitor,
     pub hub: Hub,
     pub clock: Arc<dyn Clock>,
+    /// What the web page is shown.
+    pub web: web::Parts,
 }
 
 /// Attends to wishes.
@@ -127,6 +136,7 @@ pub struct Controller {
     commands: Commands,
     requests: mpsc::Receiver<Request>,
     broker: Option<mqtt::Presence>,
+    web: Option<Web>,
     pictures: Option<pictures::Pictures>,
     /// The accurate model, while it is in use.
     second: Option<second::Second>,
@@ -138,9 +148,15 @@ pub struct Controller {
 
 impl Controller {
     /// `enabled` is whether the camera is looked through from the beginning.
-    pub fn new(sources: Sources, config: Config, model: ModelInfo, parts: Parts, enabled: bool) -> Self {
+    pub fn new(
+        sources: Sources,
+        config: Config,
+        model: ModelInfo,
+        parts: Parts,
+        (commands, requests): (Commands, mpsc::Receiver<Request>),
+        enabled: bool,
+    ) -> Self {
         let effective = sources.show_json().unwrap_or_default();
-        let (commands, requests) = Commands::new();
         let cooling = thermal::Cooling::new(Thermal::new(config.thermal));
         Self {
             cooling,
@@ -157,6 +173,7 @@ impl Controller {
             commands,
             requests,
             broker: None,
+            web: None,
             pictures: None,
             second: None,
             comparison: None,
@@ -169,7 +186,7 @@ impl Controller {
         self.commands.clone()
     }
 
-    /// Starts the camera and connects to the broker.
+    /// Starts the camera, serves the web page and connects to the broker.
     ///
     /// # Errors
     /// When the system has no thread left.
@@ -177,6 +194,7 @@ impl Controller {
         self.tell_info();
         self.tell_settings();
         self.connect(mqtt::Heritage::default());
+        self.serve()?;
         match self.enabled {
             true => self.parts.camera.start(&self.live.camera),
             false => {
@@ -207,7 +225,7 @@ impl Controller {
                 Some(request) = self.requests.recv() => self.attend(request).await,
                 () = watch.changed() => self.file_changed().await.map(|()| None),
                 _ = looks.tick(), if has_sensor => {
-                    self.look_at_the_temperature();
+                    self.look_at_the_temperature().await;
                     Ok(None)
                 }
                 _ = health.tick() => {
@@ -221,6 +239,11 @@ impl Controller {
                 Err(error) => return Ending::Failed(error),
             }
         }
+    }
+
+    /// The web page, for whoever ends it.
+    pub fn take_web(&mut self) -> Option<Web> {
+        self.web.take()
     }
 
     /// Closes the camera and, after everything is said, the connection to the broker.
@@ -264,7 +287,9 @@ impl Controller {
 
     /// How everything is, without telling anybody.
     pub fn health(&mut self) -> Health {
-        self.parts.monitor.look(self.broker.as_ref().map(mqtt::Presence::counters), self.cooling.pace())
+        let broker = self.broker.as_ref().map(mqtt::Presence::counters);
+        let health = self.parts.monitor.look(broker);
+        Health { web: self.web.as_ref().map(Web::health), ..health }
     }
 
     async fn enable(&mut self, enabled: bool) -> Result<Answer> {
@@ -446,7 +471,19 @@ impl Controller {
             temperature: self.parts.monitor.board.temperature().is_some(),
         };
         self.broker = mqtt::Presence::start(&self.live, &device, &self.commands, hub, &self.parts.clock, heritage);
+        let traffic = self.broker.as_ref().map(mqtt::Presence::traffic);
+        *self.parts.web.traffic.lock().unwrap_or_else(PoisonError::into_inner) = traffic;
         self.watch_for_pictures();
+    }
+
+    /// Serves the web page where the configuration says so.
+    fn serve(&mut self) -> Result<()> {
+        let settings = web_settings(&self.live);
+        if settings.is_some() {
+            self.parts.web.attach(&self.parts.hub);
+        }
+        self.web = settings.map(|settings| Web::start(settings, self.parts.web.clone())).transpose()?;
+        Ok(())
     }
 
     /// Pictures are published only while the camera is looked through and somebody wishes for them.

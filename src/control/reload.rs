@@ -1,14 +1,20 @@
 //! Another configuration takes effect, or the one before goes on.
 
+use std::time::Duration;
+
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::command::Answer;
-use super::{Controller, view_of};
+use super::{Controller, view_of, web_settings};
 use crate::config::{Config, Sources};
 use crate::error::{Error, Result};
 use crate::infer::orders::Order;
 use crate::sinks::mqtt;
 use crate::telemetry::service;
+
+/// For streams to end, before the page is served in another way.
+const WEB_STOPS_WITHIN: Duration = Duration::from_secs(2);
 
 impl Controller {
     /// The file was edited. Editors truncate before they write, and a full disk leaves it at that, so an empty file is not
@@ -85,6 +91,12 @@ impl Controller {
             self.parts.camera.start(&self.live.camera)?;
         }
         self.reconnect_if_it_matters(&before).await;
+        if web_settings(&before) != web_settings(&self.live) {
+            if let Some(web) = self.take_web() {
+                web.stop(Instant::now() + WEB_STOPS_WITHIN).await;
+            }
+            self.serve()?;
+        }
         Ok(Ok(()))
     }
 

@@ -19,22 +19,23 @@ impl Cooling {
     pub fn new(thermal: Thermal) -> Self {
         Self { thermal, pace: Pace::Full }
     }
-
-    pub fn pace(&self) -> Pace {
-        self.pace
-    }
 }
 
 impl Controller {
     /// Tells the inference thread when its pace is to change.
-    pub(super) fn look_at_the_temperature(&mut self) {
+    pub(super) async fn look_at_the_temperature(&mut self) {
         let temperature = self.parts.monitor.board.temperature();
         self.cooling.thermal.set_limits(self.live.thermal);
         let pace = self.cooling.thermal.observe(temperature, self.parts.clock.now());
         if pace == self.cooling.pace {
             return;
         }
-        if let Err(cause) = self.parts.orders.give(Order::Pace(pace)) {
+        let given = self.parts.orders.give(Order::Pace(pace)).map_err(str::to_owned);
+        let settled = match given {
+            Ok(()) => self.settle().await,
+            Err(cause) => Err(cause),
+        };
+        if let Err(cause) = settled {
             // It is tried again at the next look.
             tracing::warn!(cause, "the pace was not changed");
             return;

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::labeller::Labeller;
 use super::second;
 use crate::config::raw::DisagreementChoice;
-use crate::config::typed::LabelRules;
+use crate::config::typed::{LabelRules, Rotation};
 use crate::decide::ask;
 use crate::decide::gate::GateRules;
 use crate::decide::thermal::Pace;
@@ -60,7 +60,10 @@ pub struct Prepared {
 
 /// A decoded picture and what the model says of it.
 pub struct Shot {
+    /// As the camera has it.
     pub picture: RgbImage,
+    /// How it is to be turned.
+    pub rotation: Rotation,
     pub answer: Classification,
 }
 

@@ -1,8 +1,8 @@
 //! The inference thread: takes the newest frame, labels it, tells the sinks.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -19,6 +19,7 @@ use crate::decide::{Decider, Seen};
 use crate::frame::Frame;
 use crate::label::{Classification, SecondOpinion, Timing};
 use crate::preprocess::thumbnail::Thumbnail;
+use crate::preview::Preview;
 use crate::pulse::Pulse;
 use crate::shutdown::Shutdown;
 use crate::sinks::Hub;
@@ -44,6 +45,18 @@ pub struct Counters {
     pub failed: AtomicU64,
     /// Frames that came sooner than they are wanted.
     pub skipped: AtomicU64,
+    /// How many of the frames are labelled, because of the temperature.
+    pace: Mutex<Pace>,
+}
+
+impl Counters {
+    pub fn pace(&self) -> Pace {
+        *self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_pace(&self, pace: Pace) {
+        *self.pace.lock().unwrap_or_else(PoisonError::into_inner) = pace;
+    }
 }
 
 /// What the worker needs from the rest of the program.
@@ -57,6 +70,8 @@ pub struct Parts {
     pub counters: Arc<Counters>,
     pub orders: Receiver<Order>,
     pub pulse: Pulse,
+    /// Whoever watches sees each frame, whatever is made of it.
+    pub preview: Arc<Preview>,
 }
 
 /// Labels frames.
@@ -146,6 +161,7 @@ impl Worker {
             }
             Order::Pace(pace) => {
                 self.gate.set_pace(pace);
+                self.parts.counters.set_pace(pace);
                 if pace == Pace::None {
                     self.grow_stale();
                 }
@@ -212,6 +228,7 @@ impl Worker {
 
     fn handle(&mut self, frame: &Frame) {
         let now = self.now();
+        self.parts.preview.offer(frame, self.parts.labeller.view().rotation);
         let wanted = !self.shots.is_empty() || !self.opinions.is_empty();
         if !self.gate.admits(now) && !wanted {
             self.parts.counters.skipped.fetch_add(1, Ordering::Relaxed);
@@ -263,7 +280,9 @@ impl Worker {
             tracing::info!(since_start_ms = now.as_millis() as u64, "first label");
         }
         for to in self.shots.drain(..) {
-            let _ = to.send(Shot { picture: self.parts.labeller.picture().clone(), answer: answer.clone() });
+            let labeller = &self.parts.labeller;
+            let (picture, rotation) = (labeller.picture().clone(), labeller.view().rotation);
+            let _ = to.send(Shot { picture, rotation, answer: answer.clone() });
         }
         let seen = match verdict {
             gate::Verdict::Infer => Seen::Scores(self.parts.labeller.probabilities()),

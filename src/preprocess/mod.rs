@@ -118,6 +118,38 @@ fn centre_crop(side: usize, other: usize, shorter_px: usize, target: usize) -> (
     (start, length)
 }
 
+/// The picture with a longer side of at most `side` pixels.
+///
+/// # Errors
+/// When the picture's pixels are not what its size says.
+pub fn shrunk(picture: RgbImage, side: usize) -> Result<RgbImage, DecodeError> {
+    let longer = picture.width.max(picture.height);
+    if longer <= side {
+        return Ok(picture);
+    }
+    let [width, height] = [picture.width, picture.height].map(|length| (length * side / longer).max(1));
+    let fail = |cause: String| DecodeError::Resize { width: picture.width, height: picture.height, cause };
+    let source = ImageRef::new(picture.width as u32, picture.height as u32, &picture.pixels, PixelType::U8x3);
+    let mut small = Image::new(width as u32, height as u32, PixelType::U8x3);
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
+    let resized = source.map_err(|error| fail(error.to_string())).and_then(|source| {
+        Resizer::new().resize(&source, &mut small, &options).map_err(|error| fail(error.to_string()))
+    });
+    resized.map(|()| RgbImage { width, height, pixels: small.into_vec() })
+}
+
+/// The picture as it is to be seen.
+pub fn turned(picture: RgbImage, rotation: Rotation) -> RgbImage {
+    let (width, height) = match rotation {
+        Rotation::None => return picture,
+        Rotation::Half => (picture.width, picture.height),
+        Rotation::Quarter | Rotation::ThreeQuarters => (picture.height, picture.width),
+    };
+    let mut pixels = vec![0; picture.pixels.len()];
+    turn(&picture.pixels, width, height, rotation, &mut pixels);
+    RgbImage { width, height, pixels }
+}
+
 /// Turns clockwise; `width` and `height` are the result's.
 fn turn(source: &[u8], width: usize, height: usize, rotation: Rotation, out: &mut [u8]) {
     for (index, pixel) in out.chunks_exact_mut(3).enumerate() {

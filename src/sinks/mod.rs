@@ -8,8 +8,8 @@ pub mod stdout;
 
 pub use hub::Hub;
 pub use payload::{
-    InfoModelPayload, InfoPayload, camera_json, classification_json, event_json, health_json, ranking_json,
-    response_json, rounded, schemas, second_opinion_value, state_json, status_name,
+    InfoModelPayload, InfoPayload, camera_json, classification_json, define_schemas, event_json, health_json,
+    ranking_json, response_json, rounded, schemas, second_opinion_value, state_json, status_name,
 };
 
 use crate::label::Event;

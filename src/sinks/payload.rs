@@ -1,7 +1,7 @@
 //! The JSON that goes out. These types are the wire format; the domain's own are in [`crate::label`].
 
 use jiff::Timestamp;
-use schemars::{JsonSchema, Schema, schema_for};
+use schemars::{JsonSchema, Schema, SchemaGenerator, schema_for};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -162,6 +162,18 @@ struct HealthPayload {
     reconnects: u64,
     rss_bytes: Option<u64>,
     mqtt: Option<BrokerPayload>,
+    /// The web page, unless it is switched off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    http: Option<WebPayload>,
+}
+
+/// Whether the web page is served.
+#[derive(Serialize, JsonSchema)]
+struct WebPayload {
+    /// Not while another program has its port.
+    listening: bool,
+    /// Address and port.
+    address: Option<String>,
 }
 
 /// The connection to the broker.
@@ -266,6 +278,13 @@ pub fn schemas() -> [(&'static str, Schema); 6] {
         ("info", schema_for!(InfoPayload)),
         ("response", schema_for!(ResponsePayload<'static>)),
     ]
+}
+
+/// Defines the same for an interface's document.
+pub fn define_schemas(generator: &mut SchemaGenerator) {
+    generator.subschema_for::<ClassificationPayload<'static>>();
+    generator.subschema_for::<HealthPayload>();
+    generator.subschema_for::<InfoPayload>();
 }
 
 impl InfoPayload {
@@ -379,10 +398,10 @@ pub fn health_json(health: &Health) -> Value {
         connected: broker.connected,
         connects: broker.connects,
         failures: broker.failures,
-        published: broker.published,
+        published: broker.published.sum(),
         waiting: broker.waiting,
-        dropped_events: broker.dropped_events,
-        dropped_others: broker.dropped_others,
+        dropped_events: broker.dropped.event,
+        dropped_others: broker.dropped.live + broker.dropped.latest,
         refused_commands: broker.refused_commands,
     };
     let payload = HealthPayload {
@@ -407,6 +426,10 @@ pub fn health_json(health: &Health) -> Value {
         reconnects: health.reconnects,
         rss_bytes: health.rss_bytes,
         mqtt: health.broker.as_ref().map(broker),
+        http: health.web.map(|web| WebPayload {
+            listening: web.listening,
+            address: web.address.map(|address| address.to_string()),
+        }),
     };
     // Numbers only: serialising them cannot fail.
     serde_json::to_value(payload).unwrap_or_default()

@@ -28,6 +28,14 @@ const DIMMED: (u16, u16) = (1, 4);
 /// A picture that no JPEG file can hold: it has a side of more than 65535 pixels.
 pub fn jpeg(mut picture: RgbImage, answer: &Classification) -> Result<Vec<u8>, String> {
     draw(&mut picture, &lines(answer));
+    encode(&picture)
+}
+
+/// The JPEG file of a picture as it is.
+///
+/// # Errors
+/// As [`jpeg`].
+pub fn encode(picture: &RgbImage) -> Result<Vec<u8>, String> {
     let (Ok(width), Ok(height)) = (u16::try_from(picture.width), u16::try_from(picture.height)) else {
         return Err(format!("{}x{} pixels are too many for a JPEG file", picture.width, picture.height));
     };

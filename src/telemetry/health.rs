@@ -1,5 +1,6 @@
 //! How the daemon is: numbers from all its parts, taken together now and then.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use crate::clock::Clock;
 use crate::decide::thermal::Pace;
 use crate::frame::Frame;
 use crate::infer::worker;
+use crate::sinks::mqtt::Tally;
 use crate::slot::Slot;
 
 /// One look at everything.
@@ -45,6 +47,17 @@ pub struct Health {
     pub rss_bytes: Option<u64>,
     /// `None` without a broker.
     pub broker: Option<Broker>,
+    /// `None` where the web page is switched off.
+    pub web: Option<Web>,
+}
+
+/// Whether the web page is served.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Web {
+    /// Not while another program has its port.
+    pub listening: bool,
+    /// Where it is or was served.
+    pub address: Option<SocketAddr>,
 }
 
 /// What happened on the way to the broker so far.
@@ -55,13 +68,11 @@ pub struct Broker {
     pub connects: u64,
     /// Tries that led to no session, and sessions that were lost.
     pub failures: u64,
-    pub published: u64,
+    pub published: Tally,
     /// Messages that wait to be sent or acknowledged.
     pub waiting: u64,
-    /// Events that will never arrive.
-    pub dropped_events: u64,
-    /// Other messages that were not sent: mostly single answers while the broker was away.
-    pub dropped_others: u64,
+    /// Messages that will never arrive: events that were too many, single answers while the broker was away.
+    pub dropped: Tally,
     /// Commands thrown away because too many came at once.
     pub refused_commands: u64,
 }
@@ -93,7 +104,7 @@ impl Monitor {
         Self { board: Board::default(), clock, slot, captured, labelled, started, last: (started, 0), fps: 0.0 }
     }
 
-    pub fn look(&mut self, broker: Option<Broker>, pace: Pace) -> Health {
+    pub fn look(&mut self, broker: Option<Broker>) -> Health {
         let now = self.clock.now();
         let labelled = self.labelled.labelled.load(Ordering::Relaxed);
         let time = now.saturating_sub(self.last.0);
@@ -105,7 +116,7 @@ impl Monitor {
             uptime: now.saturating_sub(self.started),
             temperature_celsius: self.board.temperature(),
             throttled: self.board.under_voltage(),
-            pace,
+            pace: self.labelled.pace(),
             fps: self.fps,
             captured: self.captured.frames.load(Ordering::Relaxed),
             labelled,
@@ -118,6 +129,7 @@ impl Monitor {
             reconnects: self.captured.reconnects.load(Ordering::Relaxed),
             rss_bytes: resident_bytes(),
             broker,
+            web: None,
         }
     }
 }
@@ -144,11 +156,11 @@ mod tests {
         let mut monitor = Monitor::new(Arc::new(clock.clone()), slot, Arc::default(), labelled.clone());
         labelled.labelled.fetch_add(50, Ordering::Relaxed);
         clock.advance(Duration::from_secs(10));
-        assert_eq!(monitor.look(None, Pace::Full).fps, 5.0);
+        assert_eq!(monitor.look(None).fps, 5.0);
         labelled.labelled.fetch_add(50, Ordering::Relaxed);
         clock.advance(Duration::from_millis(1));
-        assert_eq!(monitor.look(None, Pace::Full).fps, 5.0);
-        assert_eq!(monitor.look(None, Pace::Full).uptime, Duration::from_millis(10_001));
+        assert_eq!(monitor.look(None).fps, 5.0);
+        assert_eq!(monitor.look(None).uptime, Duration::from_millis(10_001));
     }
 
     #[test]

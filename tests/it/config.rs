@@ -170,6 +170,7 @@ fn the_shipped_file_explains_every_key_with_its_true_default() {
         "client_id",
         "username",
         "password_file",
+        "token_file",
         "ca",
         "cert",
         "key",

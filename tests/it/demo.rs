@@ -22,10 +22,14 @@ fn the_cat_is_a_cat_and_the_coffee_is_espresso() {
 #[test]
 fn ctrl_c_ends_the_demo_and_its_broker() {
     let mut demo = Running::start(&mut glimpsed(&["demo", "--fps", "20"]));
+    let page = demo.find("the page", |line| {
+        line.split_once("The page is at http://").map(|(_, rest)| rest.trim().trim_end_matches('/').to_owned())
+    });
     let port = demo.find("port", |line| {
         line.split_once("on port ").and_then(|(_, rest)| rest.split(';').next()?.parse::<u16>().ok())
     });
     demo.line_with("/classification");
+    assert!(std::net::TcpStream::connect(&page).is_ok(), "the page is not served at {page}");
     demo.signal(Signal::INT);
     assert!(demo.wait().success());
     let listens = std::net::TcpStream::connect(("127.0.0.1", port)).is_ok();

@@ -32,4 +32,5 @@ mod shared;
 mod support;
 mod switching;
 mod uploads;
+mod web;
 mod zoo;

@@ -1,4 +1,4 @@
-//! models/quantize.py as a user runs it. `make test-quantize` makes the environment that it needs.
+//! models/quantize.py as a user runs it. `make test-models` makes the environment that it needs.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -6,12 +6,12 @@ use std::process::{Command, Output};
 use crate::support::{ConfigFile, photos, root, run};
 
 fn python() -> PathBuf {
-    root().join("target/quantize-venv/bin/python")
+    root().join("target/models-venv/bin/python")
 }
 
 fn quantize(arguments: &[&str]) -> Output {
     let script = root().join("models/quantize.py");
-    Command::new(python()).arg(script).args(arguments).output().expect("make test-quantize makes the environment")
+    Command::new(python()).arg(script).args(arguments).output().expect("make test-models makes the environment")
 }
 
 fn text(path: &Path) -> &str {
@@ -19,7 +19,7 @@ fn text(path: &Path) -> &str {
 }
 
 #[test]
-#[ignore = "needs onnxruntime: make test-quantize"]
+#[ignore = "needs onnxruntime: make test-models"]
 fn an_export_with_batch_normalisation_becomes_an_int8_model_that_runs_and_agrees() {
     let directory = tempfile::tempdir().expect("a directory");
     let out = directory.path().join("int8.onnx");
@@ -58,7 +58,7 @@ fn an_export_with_batch_normalisation_becomes_an_int8_model_that_runs_and_agrees
 }
 
 #[test]
-#[ignore = "needs onnxruntime: make test-quantize"]
+#[ignore = "needs onnxruntime: make test-models"]
 fn what_inspect_says_is_enough_and_the_bundled_model_keeps_its_answers() {
     let directory = tempfile::tempdir().expect("a directory");
     let (out, told) = (directory.path().join("int8.onnx"), directory.path().join("told.json"));
@@ -78,7 +78,7 @@ fn what_inspect_says_is_enough_and_the_bundled_model_keeps_its_answers() {
 }
 
 #[test]
-#[ignore = "needs onnxruntime: make test-quantize"]
+#[ignore = "needs onnxruntime: make test-models"]
 fn mistakes_are_said_in_a_sentence() {
     let directory = tempfile::tempdir().expect("a directory");
     let model = root().join("models/efficientnet-lite0.onnx");

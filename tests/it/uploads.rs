@@ -44,6 +44,7 @@ impl Desk {
             counters: Arc::default(),
             orders: receiver,
             pulse: glimpsed::pulse::Pulse::default(),
+            preview: Arc::default(),
         });
         let inference = Some(std::thread::spawn(move || worker.run()));
         Self { config, orders, uploads, slot, inference }

@@ -4,10 +4,12 @@ mod accurate;
 mod broker;
 mod camera;
 mod gate;
+mod http;
 mod labels;
 mod models;
 mod thermal;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -52,8 +54,12 @@ pub struct Config {
     pub mqtt: Option<Mqtt>,
     /// The discovery prefix, if Home Assistant is to find the device.
     pub homeassistant: Option<String>,
-    /// Whether pictures may leave the device.
+    /// `None` where nothing is served.
+    pub http: Option<Http>,
+    /// Whether pictures may leave the device over MQTT.
     pub publish_image: bool,
+    /// Whether the live picture may be seen on the web page.
+    pub preview: bool,
     pub stdout: StdoutChoice,
     pub log: Log,
 }
@@ -120,6 +126,18 @@ pub struct Mqtt {
     pub heartbeat: Duration,
 }
 
+#[derive(Debug, Clone, PartialEq)]
+pub struct Http {
+    pub listen: SocketAddr,
+    /// Never `None` where others than this machine can connect.
+    pub token: Option<Secret>,
+    /// In lower case.
+    pub hosts: Vec<String>,
+    /// In bytes.
+    pub max_upload: usize,
+    pub max_clients: usize,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Log {
     pub level: LevelChoice,
@@ -145,6 +163,8 @@ pub fn check(raw: &Raw, document: &Document<'_>, base: &Path, problems: &mut Pro
         thermal: checker.thermal(),
         mqtt: checker.mqtt(&device.id),
         homeassistant: checker.homeassistant(),
+        http: checker.http(),
+        preview: raw.privacy.preview,
         publish_image: raw.privacy.publish_image,
         stdout: raw.stdout.format,
         log: Log { level: raw.log.level, format: raw.log.format },

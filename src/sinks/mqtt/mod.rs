@@ -26,7 +26,7 @@ pub use client::Connection;
 pub use inbox::{Inbox, Incoming};
 pub use monitor::{Counters, Monitor};
 pub use outbox::{Delivery, Message, Outbox, Tally};
-pub use presence::{Heritage, Presence};
+pub use presence::{Heritage, Presence, Traffic};
 pub use topics::{Key, Topics};
 
 use super::{Sink, camera_json, classification_json, event_json, health_json, second_opinion_value, state_json};

@@ -41,6 +41,10 @@ impl Tally {
         self.live + self.latest + self.event
     }
 
+    pub fn plus(self, other: Self) -> Self {
+        Self { live: self.live + other.live, latest: self.latest + other.latest, event: self.event + other.event }
+    }
+
     pub fn count(&mut self, delivery: Delivery) {
         match delivery {
             Delivery::Live => self.live += 1,

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use super::attention::Attention;
 use super::discovery::{self, Device};
 use super::wishes::subscriptions;
-use super::{Connection, Inbox, Monitor, MqttSink, NAME, Outbox, Topics, retained};
+use super::{Connection, Inbox, Monitor, MqttSink, NAME, Outbox, Tally, Topics, retained};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::broker_url::BrokerUrl;
@@ -24,15 +24,36 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(2);
 /// What the daemon has to do with a broker.
 pub struct Presence {
     outbox: Arc<Outbox>,
-    monitor: Monitor,
+    traffic: Traffic,
     topics: Topics,
     broker: BrokerUrl,
     discovery: Option<String>,
-    /// Of those before it.
-    before: Broker,
     shutdown: Shutdown,
     connection: JoinHandle<()>,
     attention: JoinHandle<()>,
+}
+
+/// Looks at what goes between the daemon and the broker, from any thread.
+#[derive(Debug, Clone)]
+pub struct Traffic {
+    monitor: Monitor,
+    /// Of the presences before.
+    before: Broker,
+}
+
+impl Traffic {
+    pub fn counters(&self) -> Broker {
+        let (now, before) = (self.monitor.counters(), &self.before);
+        Broker {
+            connected: now.connected,
+            connects: before.connects + now.connects,
+            failures: before.failures + now.failures,
+            published: before.published.plus(now.published),
+            waiting: now.waiting as u64,
+            dropped: before.dropped.plus(now.dropped),
+            refused_commands: before.refused_commands + now.refused,
+        }
+    }
 }
 
 /// What one presence leaves to the next: nothing is lost and the counts go on when a setting of the broker is changed.
@@ -72,29 +93,23 @@ impl Presence {
         let attention = Attention::new(topics.clone(), prefix, outbox.clone(), commands.clone());
         Some(Self {
             outbox,
-            monitor,
+            traffic: Traffic { monitor, before: heritage.counters },
             topics,
             broker: settings.broker.clone(),
             discovery,
-            before: heritage.counters,
             connection: tokio::spawn(connection.run(shutdown.clone())),
             attention: tokio::spawn(attention.run(incoming)),
             shutdown,
         })
     }
 
+    /// For whoever looks at it while it lasts.
+    pub fn traffic(&self) -> Traffic {
+        self.traffic.clone()
+    }
+
     pub fn counters(&self) -> Broker {
-        let (now, before) = (self.monitor.counters(), &self.before);
-        Broker {
-            connected: now.connected,
-            connects: before.connects + now.connects,
-            failures: before.failures + now.failures,
-            published: before.published + now.published.sum(),
-            waiting: now.waiting as u64,
-            dropped_events: before.dropped_events + now.dropped.event,
-            dropped_others: before.dropped_others + now.dropped.live + now.dropped.latest,
-            refused_commands: before.refused_commands + now.refused,
-        }
+        self.traffic.counters()
     }
 
     /// Says goodbye.
@@ -124,7 +139,7 @@ impl Presence {
         end(&self.shutdown, self.connection, Instant::now() + LEAVE_WITHIN).await;
         if same_topics {
             // What was dropped is counted by the outbox itself, which lives on.
-            let counters = Broker { dropped_events: 0, dropped_others: 0, ..counters };
+            let counters = Broker { dropped: Tally::default(), ..counters };
             return Heritage { outbox: Some(self.outbox), counters };
         }
         let undelivered = self.outbox.waiting();

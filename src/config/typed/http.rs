@@ -1,0 +1,77 @@
+//! The table of the web page and the HTTP interface.
+
+use std::net::SocketAddr;
+
+use super::super::secrets::Secret;
+use super::{Checker, Http};
+use crate::models::spec::resolve;
+
+/// What can be guessed is no token: 16 random hexadecimal digits are 64 bits.
+const SHORTEST_TOKEN: usize = 16;
+
+/// A picture of a camera has some 5 MB. All uploads that are under way are held in memory.
+const MAX_UPLOAD: u32 = 64_000_000;
+
+impl Checker<'_, '_> {
+    pub(super) fn http(&mut self) -> Option<Http> {
+        let http = &self.raw.http;
+        self.within(&["http", "max_upload"], http.max_upload, 1000, MAX_UPLOAD);
+        self.within(&["http", "max_clients"], http.max_clients, 1, 1000);
+        for host in &http.hosts {
+            if !is_host(host) {
+                let hint = "a host name without scheme and port, for example \"camera.home.arpa\"".to_owned();
+                self.complain(&["http", "hosts"], "must hold host names", format!("found `{host}`"), Some(hint));
+            }
+        }
+        let token = http.token_file.as_ref().and_then(|file| {
+            let path = resolve(self.base, file);
+            let token = Secret::from_file(&path).and_then(strong_enough);
+            token
+                .map_err(|cause| {
+                    let hint = format!("`openssl rand -hex 16 > {}` makes one", path.display());
+                    let found = format!("`{}` {cause}", path.display());
+                    self.complain(&["http", "token_file"], "cannot be used", found, Some(hint));
+                })
+                .ok()
+        });
+        let Ok(listen) = http.listen.parse::<SocketAddr>() else {
+            let hint = match http.listen.trim_start_matches("localhost").trim_start_matches(':').parse::<u16>() {
+                Ok(port) => format!("\"127.0.0.1:{port}\" is for this machine alone, \"0.0.0.0:{port}\" for all"),
+                Err(_) => "for example \"127.0.0.1:8080\", \"0.0.0.0:8080\" or \"[::]:8080\"".into(),
+            };
+            let found = format!("found `{}`", http.listen);
+            self.complain(&["http", "listen"], "must be an address and a port", found, Some(hint));
+            return None;
+        };
+        if http.enabled && !listen.ip().is_loopback() && http.token_file.is_none() {
+            let hint =
+                "others can connect there, so set `token_file`; or listen on 127.0.0.1, or set `enabled = false`";
+            let found = format!("found `{listen}` and no `token_file`");
+            self.complain(&["http", "listen"], "needs a token", found, Some(hint.into()));
+        }
+        http.enabled.then(|| Http {
+            listen,
+            token,
+            hosts: http.hosts.iter().map(|host| host.to_lowercase()).collect(),
+            max_upload: http.max_upload as usize,
+            max_clients: http.max_clients as usize,
+        })
+    }
+}
+
+fn strong_enough(token: Secret) -> Result<Secret, String> {
+    let visible = token.reveal().bytes().all(|byte| byte.is_ascii_graphic());
+    match token.reveal().len() {
+        _ if !visible => Err("has a token with spaces or other than ASCII characters".into()),
+        length if length < SHORTEST_TOKEN => {
+            Err(format!("has a token of {length} characters; {SHORTEST_TOKEN} are needed"))
+        }
+        _ => Ok(token),
+    }
+}
+
+fn is_host(name: &str) -> bool {
+    let label =
+        |label: &str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+    name.len() <= 253 && name.split('.').all(label)
+}

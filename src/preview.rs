@@ -1,0 +1,104 @@
+//! The frames as they are labelled, for whoever watches. Nobody watching costs one look at a counter a frame.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use crate::config::typed::Rotation;
+use crate::frame::{Encoding, Frame};
+
+/// A copy of a frame, still as its source delivered it.
+#[derive(Debug)]
+pub struct Offered {
+    pub seq: u64,
+    pub wall: Timestamp,
+    pub encoding: Encoding,
+    /// How it is to be turned to be seen.
+    pub rotation: Rotation,
+    pub bytes: Bytes,
+}
+
+/// Between the thread that labels, which never waits, and who watches. It holds one frame, and none when nobody watches.
+#[derive(Debug, Default)]
+pub struct Preview {
+    viewers: AtomicUsize,
+    newest: watch::Sender<Option<Arc<Offered>>>,
+}
+
+impl Preview {
+    /// Copies the frame if somebody watches.
+    pub fn offer(&self, frame: &Frame, rotation: Rotation) {
+        if self.viewers.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let bytes = Bytes::copy_from_slice(&frame.bytes);
+        let offered = Offered { seq: frame.seq, wall: frame.wall, encoding: frame.encoding, rotation, bytes };
+        self.newest.send_replace(Some(Arc::new(offered)));
+    }
+
+    /// What a camera that is gone or switched off has seen is not to be looked at any more.
+    pub fn clear(&self) {
+        self.newest.send_replace(None);
+    }
+
+    /// Frames are copied for as long as the viewer exists.
+    pub fn watch(self: &Arc<Self>) -> Viewer {
+        self.viewers.fetch_add(1, Ordering::Relaxed);
+        Viewer { preview: self.clone(), frames: self.newest.subscribe() }
+    }
+
+    pub fn viewers(&self) -> usize {
+        self.viewers.load(Ordering::Relaxed)
+    }
+}
+
+/// Somebody who watches.
+pub struct Viewer {
+    preview: Arc<Preview>,
+    frames: watch::Receiver<Option<Arc<Offered>>>,
+}
+
+impl Viewer {
+    /// The newest frame, once there is one that was not seen; `None` when the camera is gone.
+    pub async fn next(&mut self) -> Option<Arc<Offered>> {
+        // The sender lives in `preview`, which is ours too.
+        let _ = self.frames.changed().await;
+        self.frames.borrow_and_update().clone()
+    }
+}
+
+impl Drop for Viewer {
+    fn drop(&mut self) {
+        if self.preview.viewers.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.preview.clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(seq: u64) -> Frame {
+        Frame { seq, ..Frame::from_bytes(Encoding::Jpeg, vec![1, 2, 3]) }
+    }
+
+    #[tokio::test]
+    async fn only_while_somebody_watches_frames_are_copied_and_only_the_newest_is_kept() {
+        let preview = Arc::<Preview>::default();
+        preview.offer(&frame(1), Rotation::None);
+        let mut viewer = preview.watch();
+        assert!(preview.newest.borrow().is_none(), "nobody watched");
+        preview.offer(&frame(2), Rotation::None);
+        preview.offer(&frame(3), Rotation::None);
+        assert_eq!(viewer.next().await.expect("a frame").seq, 3);
+        preview.clear();
+        assert!(viewer.next().await.is_none());
+        preview.offer(&frame(4), Rotation::None);
+        drop(viewer);
+        assert!(preview.newest.borrow().is_none(), "nothing is kept");
+    }
+}

@@ -1,0 +1,144 @@
+//! How things are, and what can be set: the same as over MQTT.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Site;
+use super::problem::Problem;
+use crate::config::raw::PrecisionChoice;
+use crate::control::command::{Answer, Command};
+use crate::models::catalog;
+use crate::sinks::health_json;
+
+type Answered = Result<Json<Value>, Problem>;
+
+pub async fn state(State(site): State<Arc<Site>>) -> Json<Value> {
+    let mut state = site.parts.view.state();
+    state["health"] = health_json(&site.parts.look());
+    Json(state)
+}
+
+pub async fn info(State(site): State<Arc<Site>>) -> Json<Value> {
+    Json(Value::clone(&site.parts.view.info()))
+}
+
+pub async fn timeline(State(site): State<Arc<Site>>) -> Json<Value> {
+    Json(site.parts.view.timeline())
+}
+
+pub async fn config(State(site): State<Arc<Site>>) -> Json<Value> {
+    let info = site.parts.view.info();
+    Json(json!({
+        "config": info["config"],
+        "error": info["config_error"],
+        "restart_required": info["restart_required"],
+    }))
+}
+
+/// The models whose file is there, with what the catalogue says of them.
+pub async fn models(State(site): State<Arc<Site>>) -> Json<Value> {
+    let info = site.parts.view.info();
+    let active = site.parts.view.settings().map(|settings| settings.model);
+    let names = info["available_models"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let models = names.map(|name| {
+        let entry = catalog::find(name);
+        json!({
+            "name": name,
+            "active": active.as_deref() == Some(name),
+            "description": entry.map(|entry| &entry.description),
+            "licence": entry.map(|entry| &entry.licence),
+            "published_top1": entry.and_then(|entry| entry.published_top1),
+        })
+    });
+    Json(models.collect())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelChoice {
+    name: Option<String>,
+    precision: Option<PrecisionChoice>,
+}
+
+pub async fn set_model(State(site): State<Arc<Site>>, body: Result<Json<ModelChoice>, JsonRejection>) -> Answered {
+    let Json(ModelChoice { name, precision }) = body.map_err(not_meant)?;
+    for command in [name.map(Command::Model), precision.map(Command::Precision)].into_iter().flatten() {
+        done(site.parts.commands.ask(command).await)?;
+    }
+    settings(&site)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wishes {
+    enabled: Option<bool>,
+    threshold: Option<f32>,
+    accurate: Option<bool>,
+}
+
+pub async fn set(State(site): State<Arc<Site>>, body: Result<Json<Wishes>, JsonRejection>) -> Answered {
+    let Json(Wishes { enabled, threshold, accurate }) = body.map_err(not_meant)?;
+    if threshold.is_some_and(|threshold| !(0.0..=1.0).contains(&threshold)) {
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "`threshold` must be from 0 to 1"));
+    }
+    let commands = [threshold.map(Command::Threshold), accurate.map(Command::Accurate), enabled.map(Command::Enable)];
+    for command in commands.into_iter().flatten() {
+        done(site.parts.commands.ask(command).await)?;
+    }
+    settings(&site)
+}
+
+fn settings(site: &Site) -> Answered {
+    match &site.parts.view.state()["settings"] {
+        Value::Null => Err(Problem::later(StatusCode::SERVICE_UNAVAILABLE, 1, "the daemon is starting")),
+        settings => Ok(Json(settings.clone())),
+    }
+}
+
+pub async fn reload(State(site): State<Arc<Site>>) -> Answered {
+    done(site.parts.commands.ask(Command::Reload).await).map(Json)
+}
+
+/// The daemon ends while this is answered, so nobody waits for it.
+pub async fn restart(State(site): State<Arc<Site>>) -> (StatusCode, Json<Value>) {
+    site.parts.commands.tell(Command::Restart);
+    (StatusCode::ACCEPTED, Json(json!({})))
+}
+
+pub async fn comparison(State(site): State<Arc<Site>>) -> Json<Value> {
+    Json(site.parts.view.comparison().json())
+}
+
+/// It takes seconds for each model, so it is only begun here; the events tell the rest. A second one is the same as the
+/// first.
+pub async fn compare(State(site): State<Arc<Site>>) -> (StatusCode, Json<Value>) {
+    let mut begin = false;
+    site.parts.view.compare(|comparison| begin = !std::mem::replace(&mut comparison.running, true));
+    if begin {
+        let (view, commands) = (site.parts.view.clone(), site.parts.commands.clone());
+        tokio::spawn(async move {
+            // What was begun tells its end itself; this is for what was not.
+            if let Err(cause) = commands.ask(Command::Compare).await {
+                view.compare(|comparison| {
+                    comparison.running = false;
+                    comparison.error = Some(cause);
+                });
+            }
+        });
+    }
+    (StatusCode::ACCEPTED, Json(site.parts.view.comparison().json()))
+}
+
+fn done(answer: Answer) -> Result<Value, Problem> {
+    answer.map_err(|cause| Problem::new(StatusCode::CONFLICT, cause))
+}
+
+fn not_meant(rejection: JsonRejection) -> Problem {
+    Problem::new(rejection.status(), rejection.body_text())
+}

@@ -1,0 +1,75 @@
+// Small helpers; nothing here makes HTML of text.
+
+export const $ = (id) => document.getElementById(id);
+
+export function element(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  return fill(made, attributes, children);
+}
+
+export function svg(name, attributes = {}, ...children) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+  return fill(made, attributes, children);
+}
+
+function fill(made, attributes, children) {
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value !== null && value !== undefined && value !== false) made.setAttribute(key, value === true ? "" : value);
+  }
+  made.append(...children.filter((child) => child !== null && child !== undefined));
+  return made;
+}
+
+// Only what differs is written, so that the page is laid out again as seldom as possible.
+export function setText(target, text) {
+  if (target.textContent !== text) target.textContent = text;
+}
+
+export const percent = (share) => `${(100 * share).toFixed(share >= 0.0995 ? 0 : 1)} %`;
+
+export function duration(seconds) {
+  if (seconds < 90) return `${Math.round(seconds)} s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 129600) return `${Math.round(seconds / 3600)} h`;
+  return `${Math.round(seconds / 86400)} d`;
+}
+
+export const megabytes = (bytes) => `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
+
+// The rows stay and change, so that nothing moves.
+export function bars(list, top) {
+  while (list.children.length > top.length) list.lastChild.remove();
+  while (list.children.length < top.length) {
+    const bar = element("span", { class: "fill" });
+    list.append(element("li", {}, element("span", { class: "name" }), element("span", { class: "value" }), element("span", { class: "track" }, bar)));
+    bar.style.display = "block";
+  }
+  top.forEach(({ label, confidence }, index) => {
+    const [name, value, track] = list.children[index].children;
+    setText(name, label);
+    if (name.title !== label) name.title = label;
+    setText(value, percent(confidence));
+    track.firstChild.style.transform = `scaleX(${confidence})`;
+  });
+}
+
+// The same label has the same colour always; the lightness is right for both themes.
+export function hue(label) {
+  let hash = 7;
+  for (const letter of label ?? "") hash = (hash * 31 + letter.codePointAt(0)) % 360;
+  return label ? `hsl(${hash} 52% 52%)` : "hsl(210 8% 55%)";
+}
+
+// Answers with JSON, or throws an error whose message is what the server said.
+export async function ask(path, body) {
+  const options = body === undefined ? {} : {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  };
+  const response = await fetch(path, options);
+  if (response.status === 401) location.assign("/login");
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok) throw Object.assign(new Error(answer.detail ?? response.statusText), { status: response.status });
+  return answer;
+}

@@ -1,0 +1,95 @@
+// What can be set, and the configuration as it is in effect.
+
+import { $, ask, element, percent, setText } from "./dom.js";
+
+let current = null;
+let info = null;
+let about = new Map();
+let editing = false;
+
+function note(text) {
+  setText($("settings-status"), text);
+}
+
+async function set(path, body, doing) {
+  note(doing);
+  try {
+    await ask(path, body);
+    note("Done.");
+    setTimeout(() => $("settings-status").textContent === "Done." && note(""), 3000);
+  } catch (error) {
+    note(error.message);
+    show();
+  }
+}
+
+function show() {
+  if (!current) return;
+  $("model").value = current.model;
+  $("precision").value = current.precision;
+  $("enabled").checked = current.enabled;
+  $("accurate-field").hidden = current.accurate === null;
+  $("accurate-on").checked = current.accurate === true;
+  if (!editing) $("threshold").value = current.threshold;
+  threshold();
+  setText($("model-about"), about.get(current.model) ?? "");
+}
+
+function threshold() {
+  setText($("threshold-value"), percent(Number($("threshold").value)));
+}
+
+async function catalogue() {
+  const models = await ask("/api/v1/models").catch(() => []);
+  about = new Map(models.map(({ name, description, published_top1: top1 }) => [
+    name, [description, top1 ? `published top-1 ${top1.toFixed(1)} %` : null].filter(Boolean).join("; "),
+  ]));
+  show();
+}
+
+function configuration() {
+  const wanted = $("config-filter").value.trim().toLowerCase();
+  const waiting = info.restart_required ?? [];
+  const keys = Object.entries(info.config ?? {}).filter(([key]) => key.toLowerCase().includes(wanted));
+  $("config-body").replaceChildren(...keys.map(([key, { value, origin }]) => element("tr", { "data-set": String(origin !== "default") },
+    element("td", {}, key), element("td", {}, JSON.stringify(value)),
+    element("td", {}, waiting.includes(key.split(".")[0]) ? `${origin}, after a restart` : origin))));
+  $("config-error").hidden = !info.config_error;
+  setText($("config-error"), info.config_error ? `The file as it is now is not in effect:\n${info.config_error}` : "");
+  $("restart-row").hidden = waiting.length === 0;
+  setText($("restart-text"), `Edited, and in effect after a restart: ${waiting.map((table) => `[${table}]`).join(", ")}`);
+  const set = keys.filter(([, { origin }]) => origin !== "default").length;
+  setText($("config-hint"), info.config_error ? "the file has mistakes" : waiting.length ? "a restart is needed" : `${set} of ${keys.length} keys set`);
+}
+
+export const settings = {
+  start() {
+    $("model").addEventListener("change", ({ target }) => set("/api/v1/model", { name: target.value }, "Loading the model …"));
+    $("precision").addEventListener("change", ({ target }) => set("/api/v1/model", { precision: target.value }, "Loading the model …"));
+    $("enabled").addEventListener("change", ({ target }) => set("/api/v1/settings", { enabled: target.checked }, "…"));
+    $("accurate-on").addEventListener("change", ({ target }) => set("/api/v1/settings", { accurate: target.checked }, "…"));
+    $("threshold").addEventListener("input", () => { editing = true; threshold(); });
+    $("threshold").addEventListener("change", ({ target }) => {
+      editing = false;
+      set("/api/v1/settings", { threshold: Number(target.value) }, "…");
+    });
+    $("config-filter").addEventListener("input", configuration);
+    $("reload").addEventListener("click", () => set("/api/v1/reload", {}, "Reading the configuration …"));
+    $("restart").addEventListener("click", () => set("/api/v1/restart", {}, "Starting again …"));
+  },
+  settings(settings) {
+    current = settings;
+    show();
+  },
+  info(told) {
+    info = told;
+    const names = told.available_models ?? [];
+    const known = [...$("model").options].map((option) => option.value);
+    if (names.join("\n") !== known.join("\n")) {
+      $("model").replaceChildren(...names.map((name) => element("option", { value: name }, name)));
+      catalogue();
+    }
+    show();
+    configuration();
+  },
+};

@@ -1,0 +1,217 @@
+//! Pictures that somebody sends, labelled without keeping the camera waiting.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Multipart, Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::Site;
+use super::problem::Problem;
+use crate::infer::uploads::{Opinion, UploadError};
+use crate::label::Classification;
+use crate::sinks::classification_json;
+
+/// Pictures that are received or labelled at once; each is in memory as a whole.
+const MAX_AT_ONCE: usize = 3;
+
+/// For one's turn.
+const TURN_WITHIN: Duration = Duration::from_secs(5);
+
+/// For a picture to arrive.
+const BODY_WITHIN: Duration = Duration::from_secs(60);
+
+/// What is let pass of a picture that is not looked at.
+const MAX_UNSEEN_BYTES: usize = 16 << 20;
+const UNSEEN_WITHIN: Duration = Duration::from_secs(2);
+
+/// The heads of a form's parts, around the picture.
+pub const MULTIPART_BYTES: usize = 16 << 10;
+
+/// The part of the inference thread's time that pictures from here may take.
+const SHARE: f64 = 0.08;
+
+/// Seconds of that time that may be saved up, for somebody who comes with a handful of pictures.
+const MOST_SAVED: f64 = 2.0;
+
+/// Keeps the camera first: time is earned slowly, and each picture costs what it took.
+pub struct Budget {
+    /// Seconds saved, and when they were counted.
+    saved: Mutex<(f64, Duration)>,
+    turns: Semaphore,
+}
+
+impl Budget {
+    pub fn new() -> Self {
+        Self { saved: Mutex::new((MOST_SAVED, Duration::ZERO)), turns: Semaphore::new(MAX_AT_ONCE) }
+    }
+
+    /// # Errors
+    /// Seconds until the next picture can be labelled.
+    fn admit(&self, now: Duration) -> Result<(), u64> {
+        let saved = self.charge(now, 0.0);
+        if saved > 0.0 { Ok(()) } else { Err((-saved / SHARE).ceil().clamp(1.0, 600.0) as u64) }
+    }
+
+    /// Returns what is left.
+    fn charge(&self, now: Duration, seconds: f64) -> f64 {
+        let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
+        let earned = SHARE * now.saturating_sub(saved.1).as_secs_f64();
+        *saved = ((saved.0 + earned).min(MOST_SAVED) - seconds, now.max(saved.1));
+        saved.0
+    }
+}
+
+pub async fn classify(State(site): State<Arc<Site>>, request: Request) -> Result<Response, Problem> {
+    let turn = timeout(TURN_WITHIN, site.budget.turns.acquire()).await;
+    let Ok(Ok(_turn)) = turn else {
+        let detail = "too many pictures wait already; try again";
+        return Err(refuse(request, Problem::later(StatusCode::SERVICE_UNAVAILABLE, 2, detail)).await);
+    };
+    if let Err(seconds) = site.budget.admit(site.clock.now()) {
+        let detail = "the camera comes first; so many pictures would keep it waiting";
+        return Err(refuse(request, Problem::later(StatusCode::TOO_MANY_REQUESTS, seconds, detail)).await);
+    }
+    let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    if declared.is_some_and(|bytes: u64| bytes > (site.settings.max_upload + MULTIPART_BYTES) as u64) {
+        return Err(refuse(request, too_large(&site)).await);
+    }
+    let bytes = timeout(BODY_WITHIN, picture(&site, request)).await;
+    let bytes =
+        bytes.map_err(|_| Problem::new(StatusCode::REQUEST_TIMEOUT, "the picture did not arrive in time"))??;
+    let mut opinion = site.parts.uploads.classify(bytes.into()).await.map_err(refusal)?;
+    // A picture that is sent has no time of its own.
+    for answer in [Some(&mut opinion.fast), opinion.accurate.as_mut()].into_iter().flatten() {
+        answer.ts = site.clock.wall();
+    }
+    if !opinion.cached {
+        let timing = &opinion.fast.timing;
+        site.budget.charge(site.clock.now(), (timing.preprocess_ms + timing.infer_ms) / 1000.0);
+    }
+    Ok(Json(opinion_json(&opinion)).into_response())
+}
+
+/// Lets the body come to its end, within bounds and unseen: to close a connection over bytes that nobody has read would
+/// take the answer away from the client.
+async fn refuse(request: Request, problem: Problem) -> Problem {
+    let mut body = request.into_body().into_data_stream();
+    let mut left = MAX_UNSEEN_BYTES;
+    let unseen = async {
+        while let Some(Ok(chunk)) = body.next().await {
+            left = left.saturating_sub(chunk.len());
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    let _ = timeout(UNSEEN_WITHIN, unseen).await;
+    problem
+}
+
+fn refusal(error: UploadError) -> Problem {
+    let cause = error.to_string();
+    match error {
+        UploadError::NotAPicture(_) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, cause),
+        UploadError::TooLarge(_) => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, cause),
+        UploadError::Busy(_) => Problem::later(StatusCode::SERVICE_UNAVAILABLE, 2, cause),
+        UploadError::Failed(_) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, cause),
+    }
+}
+
+fn opinion_json(opinion: &Opinion) -> Value {
+    let answer =
+        |answer: &Classification| serde_json::from_str::<Value>(&classification_json(answer)).unwrap_or_default();
+    json!({
+        "fast": answer(&opinion.fast),
+        "accurate": opinion.accurate.as_ref().map(answer),
+        "cached": opinion.cached,
+    })
+}
+
+fn too_large(site: &Site) -> Problem {
+    let limit = site.settings.max_upload;
+    let detail = format!("the picture has more than {limit} bytes (`max_upload` in [http])");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+}
+
+/// The bytes of the picture, whichever way it was sent.
+async fn picture(site: &Site, request: Request) -> Result<Bytes, Problem> {
+    let declared = request.headers().get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or("?"));
+    let kind = declared.map(|declared| declared.split(';').next().unwrap_or_default().trim().to_lowercase());
+    let bytes = match kind.as_deref() {
+        Some("multipart/form-data") => from_form(request).await.map_err(|error| match error.status {
+            StatusCode::PAYLOAD_TOO_LARGE => too_large(site),
+            _ => error,
+        })?,
+        // What it really is its first bytes say; curl declares a form when it is told nothing.
+        None
+        | Some(
+            "image/jpeg" | "image/jpg" | "image/png" | "application/octet-stream" | "application/x-www-form-urlencoded",
+        ) => Bytes::from_request(request, &()).await.map_err(|rejection| match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => too_large(site),
+            status => Problem::new(status, "the picture did not arrive as a whole"),
+        })?,
+        Some(_) => {
+            let detail = "a picture is image/jpeg or image/png, as it is or in multipart/form-data";
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+        }
+    };
+    if bytes.len() > site.settings.max_upload { Err(too_large(site)) } else { Ok(bytes) }
+}
+
+/// The first file of a form, or else its first field.
+async fn from_form(request: Request) -> Result<Bytes, Problem> {
+    let malformed = |status: StatusCode, cause: String| match status {
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(status, cause),
+        _ => Problem::new(StatusCode::BAD_REQUEST, format!("the form cannot be read: {cause}")),
+    };
+    let form = Multipart::from_request(request, &()).await;
+    let mut form = form.map_err(|rejection| malformed(rejection.status(), rejection.body_text()))?;
+    let mut first = None;
+    while let Some(field) = form.next_field().await.map_err(|error| malformed(error.status(), error.body_text()))? {
+        let is_file = field.file_name().is_some();
+        let bytes = field.bytes().await.map_err(|error| malformed(error.status(), error.body_text()))?;
+        if is_file {
+            return Ok(bytes);
+        }
+        first.get_or_insert(bytes);
+    }
+    first.ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "the form holds no picture"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_take_their_share_of_the_time_and_a_handful_is_labelled_at_once() {
+        let budget = Budget::new();
+        let (mut now, mut labelled) = (Duration::from_secs(1), 0);
+        // Each takes half a second of the model's time, and somebody asks ten times a second.
+        for _ in 0..6000 {
+            if budget.admit(now).is_ok() {
+                budget.charge(now, 0.5);
+                labelled += 1;
+            }
+            now += Duration::from_millis(100);
+        }
+        let allowed = (600.0 * SHARE + MOST_SAVED) / 0.5;
+        assert!((allowed - 2.0..=allowed + 2.0).contains(&f64::from(labelled)), "{labelled} of {allowed}");
+    }
+
+    #[test]
+    fn who_waits_as_long_as_told_is_let_in() {
+        let budget = Budget::new();
+        let now = Duration::from_secs(10);
+        budget.charge(now, 7.0);
+        let seconds = budget.admit(now).expect_err("nothing is left");
+        assert!(budget.admit(now + Duration::from_secs(seconds) + Duration::from_millis(100)).is_ok());
+    }
+}

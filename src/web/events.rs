@@ -1,0 +1,86 @@
+//! Server-sent events: how everything is, and then what happens.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{interval, timeout};
+
+use super::Site;
+use super::problem::Problem;
+use crate::sinks::health_json;
+
+/// Proxies and browsers take a silent connection for a dead one.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Between two looks at the daemon's health while somebody listens.
+const VITALS_EVERY: Duration = Duration::from_secs(2);
+
+/// How long a browser waits before it comes again.
+const RETRY: &str = "retry: 2000\n\n";
+
+struct Listener {
+    /// What is to be said before anything that happens.
+    first: VecDeque<Bytes>,
+    messages: Receiver<Bytes>,
+    site: Arc<Site>,
+    _permit: OwnedSemaphorePermit,
+}
+
+pub async fn events(State(site): State<Arc<Site>>) -> Result<Response, Problem> {
+    let permit = site.events.clone().try_acquire_owned();
+    let _permit = permit.map_err(|_| Problem::later(StatusCode::SERVICE_UNAVAILABLE, 10, "too many listen already"))?;
+    // Listened first, so that nothing happens in between unheard.
+    let messages = site.parts.view.listen();
+    let mut first: VecDeque<Bytes> = site.parts.view.everything().into();
+    first.push_front(RETRY.into());
+    first.push_back(vitals_message(&site));
+    let listener = Listener { first, messages, site, _permit };
+    let body = Body::from_stream(stream::unfold(listener, next));
+    let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
+    Ok((headers, [("x-accel-buffering", "no")], body).into_response())
+}
+
+async fn next(mut listener: Listener) -> Option<(Result<Bytes, std::convert::Infallible>, Listener)> {
+    if let Some(message) = listener.first.pop_front() {
+        return Some((Ok(message), listener));
+    }
+    let message = tokio::select! {
+        () = listener.site.shutdown.wait() => return None,
+        message = timeout(KEEP_ALIVE, listener.messages.recv()) => message,
+    };
+    let bytes = match message {
+        Err(_) => Bytes::from_static(b":\n\n"),
+        Ok(Ok(bytes)) => bytes,
+        // It was too slow; what it has missed is old, and how things are now it is told again.
+        Ok(Err(RecvError::Lagged(_))) => {
+            listener.first = listener.site.parts.view.everything().into();
+            listener.first.pop_front()?
+        }
+        Ok(Err(RecvError::Closed)) => return None,
+    };
+    Some((Ok(bytes), listener))
+}
+
+/// Tells how the daemon is while somebody listens.
+pub async fn vitals(site: Arc<Site>) {
+    let mut looks = interval(VITALS_EVERY);
+    loop {
+        looks.tick().await;
+        if site.parts.view.listeners() > 0 {
+            site.parts.view.tell("vitals", &health_json(&site.parts.look()));
+        }
+    }
+}
+
+fn vitals_message(site: &Site) -> Bytes {
+    format!("event: vitals\ndata: {}\n\n", health_json(&site.parts.look())).into()
+}

@@ -1,0 +1,231 @@
+//! What every request has to pass: a host that is ours, no other site behind it, and the token where there is one.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Redirect, Response};
+
+use super::Site;
+use super::problem::Problem;
+use super::session::{COOKIE, Verdict};
+
+/// Who asks; the server puts it into each request.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub SocketAddr);
+
+/// Endings of names that no name server of the Internet gives to a stranger.
+const LOCAL_ENDINGS: [&str; 5] = [".local", ".lan", ".home", ".home.arpa", ".internal"];
+
+/// Nothing from elsewhere, no style or script inside the page, no frame around it.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; \
+    connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+const HEADERS: [(header::HeaderName, &str); 6] = [
+    (header::CONTENT_SECURITY_POLICY, POLICY),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "same-origin"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (header::HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+];
+
+/// Around everything.
+pub async fn guard(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
+    let mut response = match check(&site, &request) {
+        Ok(()) => next.run(request).await,
+        Err(Refusal::Because(problem)) => problem.into_response(),
+        Err(Refusal::LogIn) => Redirect::to("/login").into_response(),
+    };
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    // What says nothing else must not be kept by anybody.
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Why a request is not fulfilled.
+enum Refusal {
+    Because(Problem),
+    /// A person has come without a session.
+    LogIn,
+}
+
+fn refuse(status: StatusCode, detail: impl Into<String>) -> Result<(), Refusal> {
+    Err(Refusal::Because(Problem::new(status, detail)))
+}
+
+fn check(site: &Site, request: &Request) -> Result<(), Refusal> {
+    let (headers, uri) = (request.headers(), request.uri());
+    let host = host(headers, uri).unwrap_or_default();
+    if !is_ours(host, &site.hostname, &site.settings.hosts) {
+        let detail = format!("`{}` is no name of this device; add it to `hosts` in [http]", shown(host));
+        return refuse(StatusCode::MISDIRECTED_REQUEST, detail);
+    }
+    if is_foreign(request.method(), headers, uri, host) {
+        let detail = "the request comes from another site's page";
+        return refuse(StatusCode::FORBIDDEN, detail);
+    }
+    authorise(site, request)
+}
+
+/// The name or address and the port that the client thinks it speaks to.
+fn host<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
+    match uri.authority() {
+        Some(authority) => Some(authority.as_str()),
+        None => headers.get(header::HOST)?.to_str().ok(),
+    }
+}
+
+/// Against DNS rebinding: a page of another site whose name was made to point here still says that name. An address cannot
+/// be made to point anywhere.
+fn is_ours(host: &str, hostname: &str, more: &[String]) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    if address.parse::<IpAddr>().is_ok() {
+        return true;
+    }
+    let name = name.trim_end_matches('.').to_lowercase();
+    let first = LOCAL_ENDINGS.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(&name);
+    name == "localhost" || first == hostname || more.contains(&name)
+}
+
+/// Whether a browser says that a page of another site sends this. Other programs say nothing of that kind.
+fn is_foreign(method: &Method, headers: &HeaderMap, uri: &Uri, host: &str) -> bool {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    let safe = matches!(*method, Method::GET | Method::HEAD);
+    let elsewhere = text("sec-fetch-site").is_some_and(|site| !["same-origin", "none"].contains(&site));
+    if safe {
+        // Somebody may come here by a link, but no other page shows our pictures or asks our interface.
+        let by_link = text("sec-fetch-mode") == Some("navigate") && !uri.path().starts_with("/api/");
+        return elsewhere && !by_link;
+    }
+    let other_origin =
+        text("origin").is_some_and(|origin| origin.split_once("://").map(|(_, rest)| rest) != Some(host));
+    elsewhere || other_origin
+}
+
+/// Without a token only this machine can connect, and everything is open to it.
+fn authorise(site: &Site, request: &Request) -> Result<(), Refusal> {
+    let (headers, path) = (request.headers(), request.uri().path());
+    let Some(door) = &site.door else { return Ok(()) };
+    if is_public(path) {
+        return Ok(());
+    }
+    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    if let Some(token) = given.and_then(|given| given.strip_prefix("Bearer ")) {
+        return match door.try_token(token.trim(), address(request), site.clock.now()) {
+            Verdict::Right => Ok(()),
+            Verdict::Wrong => refuse(StatusCode::UNAUTHORIZED, "the token is wrong"),
+            Verdict::Wait => Err(Refusal::Because(too_often())),
+        };
+    }
+    if session(headers).is_some_and(|session| door.is_session(session, site.clock.wall())) {
+        return Ok(());
+    }
+    if path == "/" {
+        return Err(Refusal::LogIn);
+    }
+    let detail = "a token is needed: log in at /login, or send the header `Authorization: Bearer TOKEN`";
+    refuse(StatusCode::UNAUTHORIZED, detail)
+}
+
+pub fn too_often() -> Problem {
+    Problem::later(StatusCode::TOO_MANY_REQUESTS, 60, "too many wrong tokens from this address; wait a minute")
+}
+
+/// The way in, and what a supervisor asks; nothing of it says what the camera sees.
+fn is_public(path: &str) -> bool {
+    ["/login", "/livez", "/readyz"].contains(&path) || path.starts_with("/assets/")
+}
+
+/// Whose wrong tokens are counted.
+pub fn address(request: &Request) -> IpAddr {
+    let peer = request.extensions().get::<Peer>();
+    peer.map_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip())
+}
+
+fn session(headers: &HeaderMap) -> Option<&str> {
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find_map(|(name, value)| (name == COOKIE).then_some(value))
+}
+
+fn shown(host: &str) -> String {
+    host.chars().take(64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_that_cannot_be_another_sites_are_ours() {
+        let more = ["camera.example.org".to_owned()];
+        for host in [
+            "127.0.0.1:8080",
+            "192.168.1.7",
+            "[::1]:8080",
+            "[fe80::1]",
+            "localhost",
+            "localhost:8080",
+            "LOCALHOST:80",
+            "shelf",
+            "shelf.local:8080",
+            "Shelf.home.arpa",
+            "camera.example.org",
+            "camera.example.org.:443",
+        ] {
+            assert!(is_ours(host, "shelf", &more), "{host}");
+        }
+        for host in [
+            "",
+            "evil.example",
+            "evil.example:8080",
+            "shelf.evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "shelf.local.evil",
+            "other.local",
+            "[evil]",
+            "evil:evil",
+        ] {
+            assert!(!is_ours(host, "shelf", &more), "{host}");
+        }
+    }
+
+    #[test]
+    fn what_another_sites_page_sends_is_foreign() {
+        let foreign = |method: Method, path: &str, headers: &[(&'static str, &'static str)]| {
+            let mut map = HeaderMap::new();
+            for (name, value) in headers {
+                map.insert(*name, HeaderValue::from_static(value));
+            }
+            is_foreign(&method, &map, &path.parse().expect("a path"), "shelf:8080")
+        };
+        let post = "/api/v1/model";
+        assert!(!foreign(Method::POST, post, &[]), "curl");
+        assert!(!foreign(Method::POST, post, &[("origin", "http://shelf:8080"), ("sec-fetch-site", "same-origin")]));
+        assert!(foreign(Method::POST, post, &[("origin", "http://evil.example")]));
+        assert!(foreign(Method::POST, post, &[("origin", "http://shelf:9090")]), "another port is another site");
+        assert!(foreign(Method::POST, post, &[("origin", "null")]), "a sandboxed frame");
+        assert!(foreign(Method::DELETE, post, &[("sec-fetch-site", "same-site")]));
+        assert!(
+            !foreign(Method::GET, "/", &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")]),
+            "a link"
+        );
+        assert!(foreign(
+            Method::GET,
+            "/api/v1/frame.jpeg",
+            &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors")]
+        ));
+        assert!(foreign(Method::GET, "/metrics", &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "cors")]));
+    }
+}

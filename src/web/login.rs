@@ -1,0 +1,48 @@
+//! A browser shows the token once and gets a cookie.
+
+use std::sync::Arc;
+
+use axum::Form;
+use axum::extract::{FromRequest, Request, State};
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+
+use super::problem::Problem;
+use super::session::{COOKIE, SESSION, Verdict};
+use super::{Site, guard};
+
+#[derive(Deserialize)]
+struct Given {
+    token: String,
+}
+
+pub async fn login(State(site): State<Arc<Site>>, request: Request) -> Result<Response, Problem> {
+    let Some(door) = &site.door else { return Ok(Redirect::to("/").into_response()) };
+    let (address, secure) = (guard::address(&request), is_secure(request.headers()));
+    let form = Form::<Given>::from_request(request, &()).await;
+    let Form(Given { token }) = form.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
+    match door.try_token(token.trim(), address, site.clock.now()) {
+        Verdict::Right => {
+            let value = door.session(site.clock.wall());
+            Ok((set_cookie(&value, SESSION.as_secs(), secure), Redirect::to("/")).into_response())
+        }
+        Verdict::Wrong => Ok(Redirect::to("/login?wrong").into_response()),
+        Verdict::Wait => Err(guard::too_often()),
+    }
+}
+
+pub async fn logout(headers: HeaderMap) -> Response {
+    (set_cookie("", 0, is_secure(&headers)), Redirect::to("/login")).into_response()
+}
+
+/// Scripts cannot read it, and no other site's page can send anything with it.
+fn set_cookie(value: &str, seconds: u64, secure: bool) -> [(header::HeaderName, String); 1] {
+    let secure = if secure { "; Secure" } else { "" };
+    [(header::SET_COOKIE, format!("{COOKIE}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}"))]
+}
+
+/// A proxy that speaks TLS says so. Who lies about it only hurts itself.
+fn is_secure(headers: &HeaderMap) -> bool {
+    headers.get("x-forwarded-proto").is_some_and(|value| value == "https")
+}

@@ -1,0 +1,210 @@
+//! The OpenAPI document. Routes and their descriptions are given together, so that neither exists without the other.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::MethodRouter;
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+
+use super::Site;
+use crate::sinks::define_schemas;
+
+/// A router that knows what it does.
+pub struct Documented {
+    router: Router<Arc<Site>>,
+    paths: Map<String, Value>,
+}
+
+/// What one method of one path does.
+pub struct Operation {
+    pub id: &'static str,
+    pub summary: &'static str,
+    /// For a good answer: its status, its media type and its schema.
+    pub answer: (u16, &'static str, Value),
+    /// The media types that are taken, each with its schema; empty where there is no body.
+    pub body: Vec<(&'static str, Value)>,
+    pub parameters: Vec<Value>,
+    /// The other answers, with the reason; `default` is added to them.
+    pub refusals: &'static [(u16, &'static str)],
+}
+
+impl Operation {
+    /// One that answers with JSON.
+    pub fn json(id: &'static str, summary: &'static str, schema: Value) -> Self {
+        Self::of(id, summary, (200, "application/json", schema))
+    }
+
+    pub fn of(id: &'static str, summary: &'static str, answer: (u16, &'static str, Value)) -> Self {
+        Self { id, summary, answer, body: Vec::new(), parameters: Vec::new(), refusals: &[] }
+    }
+
+    pub fn with_body(mut self, media_type: &'static str, schema: Value) -> Self {
+        self.body.push((media_type, schema));
+        self
+    }
+
+    pub fn with_parameter(mut self, parameter: Value) -> Self {
+        self.parameters.push(parameter);
+        self
+    }
+
+    pub fn refusing(mut self, refusals: &'static [(u16, &'static str)]) -> Self {
+        self.refusals = refusals;
+        self
+    }
+
+    fn describe(self) -> Value {
+        let (status, media_type, schema) = self.answer;
+        let mut responses = Map::new();
+        responses.insert(
+            status.to_string(),
+            json!({ "description": self.summary, "content": { media_type: { "schema": schema } } }),
+        );
+        for (status, reason) in self.refusals {
+            responses.insert(status.to_string(), problem(reason));
+        }
+        // The token, the host, the method and the size are looked at before every operation.
+        responses.insert("default".into(), problem("Why the request was refused."));
+        let mut operation = json!({ "operationId": self.id, "summary": self.summary, "responses": responses });
+        if !self.parameters.is_empty() {
+            operation["parameters"] = self.parameters.into();
+        }
+        if !self.body.is_empty() {
+            let content: Map<String, Value> = self
+                .body
+                .into_iter()
+                .map(|(media_type, schema)| (media_type.into(), json!({ "schema": schema })))
+                .collect();
+            operation["requestBody"] = json!({ "required": true, "content": content });
+        }
+        operation
+    }
+}
+
+/// A reference to one of the named schemas.
+pub fn named(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+fn problem(reason: &str) -> Value {
+    json!({ "description": reason, "content": { "application/problem+json": { "schema": named("Problem") } } })
+}
+
+impl Documented {
+    pub fn new() -> Self {
+        Self { router: Router::new(), paths: Map::new() }
+    }
+
+    pub fn get(self, path: &str, handler: MethodRouter<Arc<Site>>, operation: Operation) -> Self {
+        self.route("get", path, handler, operation)
+    }
+
+    pub fn post(self, path: &str, handler: MethodRouter<Arc<Site>>, operation: Operation) -> Self {
+        self.route("post", path, handler, operation)
+    }
+
+    fn route(mut self, method: &str, path: &str, handler: MethodRouter<Arc<Site>>, operation: Operation) -> Self {
+        let methods = self.paths.entry(path).or_insert_with(|| json!({}));
+        methods[method] = operation.describe();
+        Self { router: self.router.route(path, handler), paths: self.paths }
+    }
+
+    /// The router, and the document as JSON.
+    pub fn finish(self) -> (Router<Arc<Site>>, String) {
+        let document = json!({
+            "openapi": "3.1.0",
+            "info": {
+                "title": "glimpsed",
+                "version": env!("CARGO_PKG_VERSION"),
+                "description": "What a camera sees, labelled on the device. Payloads are those of the MQTT topics.",
+                "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
+            },
+            "security": [{}, { "token": [] }, { "session": [] }],
+            "paths": self.paths,
+            "components": { "schemas": schemas(), "securitySchemes": {
+                "token": { "type": "http", "scheme": "bearer", "description": "The token of `token_file` in [http]." },
+                "session": { "type": "apiKey", "in": "cookie", "name": super::session::COOKIE },
+            } },
+        });
+        (self.router, document.to_string())
+    }
+}
+
+fn schemas() -> Map<String, Value> {
+    let mut settings = SchemaSettings::draft2020_12();
+    settings.definitions_path = "/components/schemas".into();
+    let mut generator = settings.into_generator();
+    define_schemas(&mut generator);
+    let mut schemas = generator.take_definitions(true);
+    schemas.insert(
+        "Problem".into(),
+        json!({
+            "type": "object",
+            "required": ["type", "title", "status", "detail"],
+            "properties": {
+                "type": { "type": "string" },
+                "title": { "type": "string" },
+                "status": { "type": "integer" },
+                "detail": { "type": "string" },
+            },
+        }),
+    );
+    let nullable = |name: &str| json!({ "anyOf": [named(name), { "type": "null" }] });
+    schemas.insert("Settings".into(), json!({
+        "type": "object",
+        "description": "What can be set while the daemon runs.",
+        "required": ["enabled", "model", "precision", "threshold", "accurate"],
+        "properties": {
+            "enabled": { "type": "boolean", "description": "Whether the camera is looked through." },
+            "model": { "type": "string", "description": "The model that labels the video." },
+            "precision": { "enum": ["auto", "fp32", "int8"], "description": "Which of its files." },
+            "threshold": { "type": "number", "minimum": 0, "maximum": 1, "description": "Below it the answer is unknown." },
+            "accurate": { "type": ["boolean", "null"], "description": "Whether the accurate model is asked too; null where there is none." },
+        },
+    }));
+    schemas.insert(
+        "State".into(),
+        json!({
+            "type": "object",
+            "required": ["camera", "state", "classification", "settings", "health"],
+            "properties": {
+                "camera": { "type": "object", "properties": {
+                    "status": { "enum": ["online", "offline", "disabled", null] },
+                    "negotiated": nullable("CameraPayload"),
+                } },
+                "state": nullable("ClassificationPayload"),
+                "classification": nullable("ClassificationPayload"),
+                "second": { "type": ["object", "null"], "description": "What the accurate model said last." },
+            "settings": nullable("Settings"),
+                "health": named("HealthPayload"),
+            },
+        }),
+    );
+    schemas.insert(
+        "Opinion".into(),
+        json!({
+            "type": "object",
+            "required": ["fast", "accurate", "cached"],
+            "properties": {
+                "fast": named("ClassificationPayload"),
+                "accurate": nullable("ClassificationPayload"),
+                "cached": { "type": "boolean", "description": "Whether this very picture was answered before." },
+            },
+        }),
+    );
+    schemas.insert(
+        "Comparison".into(),
+        json!({
+            "type": "object",
+            "required": ["running", "report", "error"],
+            "properties": {
+                "running": { "type": "boolean" },
+            "progress": { "type": ["object", "null"], "description": "How far it is, while it runs." },
+                "report": { "type": ["object", "null"] },
+                "error": { "type": ["string", "null"], "description": "Why the last one led to nothing." },
+            },
+        }),
+    );
+    schemas
+}

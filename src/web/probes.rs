@@ -1,0 +1,53 @@
+//! For those who watch over the daemon: supervisors and Prometheus.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::Site;
+use super::exposition::CONTENT_TYPE;
+use super::metrics::Look;
+use super::problem::Problem;
+use super::process::Process;
+use crate::label::CameraState;
+
+/// Whether each thread keeps its word; as the service manager's watchdog sees it.
+pub async fn livez(State(site): State<Arc<Site>>) -> Result<&'static str, Problem> {
+    let now = site.clock.now();
+    match site.parts.pulses.iter().any(|pulse| pulse.is_late(now)) {
+        true => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "a thread does not return")),
+        false => Ok("ok\n"),
+    }
+}
+
+/// Ready is who has fresh labels, or knows what there is to wait for.
+pub async fn readyz(State(site): State<Arc<Site>>) -> Response {
+    let fresh = site.parts.view.frame_age().is_some_and(|age| age < site.stale_after);
+    let (ready, state) = match site.parts.view.camera() {
+        Some(CameraState::Disabled) => (true, "camera switched off"),
+        Some(CameraState::Offline) => (true, "waiting for the camera"),
+        _ if fresh => (true, "labelling"),
+        Some(CameraState::Online) => (false, "no fresh labels"),
+        None => (false, "starting"),
+    };
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(json!({ "ready": ready, "state": state }))).into_response()
+}
+
+pub async fn metrics(State(site): State<Arc<Site>>) -> Response {
+    let limit = 2 * site.settings.max_clients;
+    let uploads = site.parts.uploads.counters();
+    let look = Look {
+        uploads: (uploads.hits.load(Ordering::Relaxed), uploads.misses.load(Ordering::Relaxed)),
+        health: site.parts.look(),
+        frame_age: site.parts.view.frame_age().map(|age| age.as_secs_f64()),
+        streams: limit - site.streams.available_permits() - site.events.available_permits(),
+        process: Process::look(Some(site.parts.started)),
+    };
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], site.parts.metrics.page(&look)).into_response()
+}

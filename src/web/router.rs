@@ -1,0 +1,233 @@
+//! Which path does what.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde_json::json;
+
+use super::openapi::{Documented, Operation, named};
+use super::problem::Problem;
+use super::{Site, api, assets, classify, events, exposition, guard, login, probes, stream};
+
+/// For an answer to begin. To load a large model and to swap it takes up to a minute on a small board.
+const ANSWER_WITHIN: Duration = Duration::from_secs(90);
+
+/// JSON bodies are a line long.
+const MAX_JSON_BYTES: usize = 16 << 10;
+
+/// Everything that is served.
+pub fn router(site: Arc<Site>) -> Router {
+    let upload = DefaultBodyLimit::max(site.settings.max_upload + classify::MULTIPART_BYTES);
+    let plain = || json!({ "type": "string" });
+    let binary = || json!({ "type": "string", "format": "binary" });
+    let object = |properties: serde_json::Value| json!({ "type": "object", "additionalProperties": false, "properties": properties });
+    let document = Arc::<OnceLock<Bytes>>::default();
+    let read_document = {
+        let document = document.clone();
+        async move || ([(header::CONTENT_TYPE, "application/json")], document.get().cloned().unwrap_or_default())
+    };
+    let (router, text) = Documented::new()
+        .get("/api/v1/state", get(api::state), Operation::json("state", "How everything is now.", named("State")))
+        .get("/api/v1/info", get(api::info), Operation::json("info", "What this device is.", named("InfoPayload")))
+        .get(
+            "/api/v1/config",
+            get(api::config),
+            Operation::json("config", "The configuration in effect, without secrets.", json!({ "type": "object" })),
+        )
+        .get(
+            "/api/v1/models",
+            get(api::models),
+            Operation::json(
+                "models",
+                "The models that can label.",
+                json!({ "type": "array", "items": { "type": "object" } }),
+            ),
+        )
+        .get(
+            "/api/v1/timeline",
+            get(api::timeline),
+            Operation::json(
+                "timeline",
+                "The labels that held last, oldest first.",
+                json!({ "type": "array", "items": { "type": "object" } }),
+            ),
+        )
+        .post(
+            "/api/v1/classify",
+            post(classify::classify).layer(upload),
+            Operation::json("classify", "Labels a JPEG or PNG picture.", named("Opinion"))
+                .with_body("image/jpeg", binary())
+                .with_body("image/png", binary())
+                .with_body(
+                    "multipart/form-data",
+                    json!({
+                        "type": "object", "required": ["image"], "properties": { "image": binary() },
+                    }),
+                )
+                .refusing(&[
+                    (413, "The picture has too many bytes or pixels."),
+                    (415, "The body is declared to be something else than a picture."),
+                    (422, "The body is no picture, or a damaged one."),
+                    (429, "So many pictures would keep the camera waiting; `Retry-After` says how long to wait."),
+                    (503, "Too many pictures wait already."),
+                ]),
+        )
+        .post(
+            "/api/v1/model",
+            post(api::set_model),
+            Operation::json("setModel", "Labels with another model, or in another precision.", named("Settings"))
+                .with_body(
+                    "application/json",
+                    object(json!({
+                        "name": { "type": "string", "maxLength": 128 },
+                        "precision": { "enum": ["auto", "fp32", "int8"] },
+                    })),
+                )
+                .refusing(&[
+                    (409, "The model cannot be used; the one before goes on."),
+                    (422, "The body is not what was meant."),
+                ]),
+        )
+        .post(
+            "/api/v1/settings",
+            post(api::set),
+            Operation::json("set", "Sets what is named, and nothing else.", named("Settings"))
+                .with_body(
+                    "application/json",
+                    object(json!({
+                            "enabled": { "type": "boolean" },
+                            "threshold": { "type": "number", "minimum": 0, "maximum": 1 },
+                    "accurate": { "type": "boolean" },
+                        })),
+                )
+                .refusing(&[(409, "It could not be set."), (422, "The body is not what was meant.")]),
+        )
+        .post(
+            "/api/v1/reload",
+            post(api::reload),
+            Operation::json("reload", "Reads the configuration again.", json!({ "type": "object" }))
+                .refusing(&[(409, "The configuration cannot work; the last one stays in effect.")]),
+        )
+        .post(
+            "/api/v1/restart",
+            post(api::restart),
+            Operation::of(
+                "restart",
+                "Ends the daemon and starts it again.",
+                (202, "application/json", json!({ "type": "object" })),
+            ),
+        )
+        .get(
+            "/api/v1/compare",
+            get(api::comparison),
+            Operation::json("comparison", "The models side by side, as measured last.", named("Comparison")),
+        )
+        .post(
+            "/api/v1/compare",
+            post(api::compare),
+            Operation::of(
+                "compare",
+                "Measures the models on this device; the events tell how it goes.",
+                (202, "application/json", named("Comparison")),
+            ),
+        )
+        .get(
+            "/api/v1/frame.jpeg",
+            get(stream::snapshot),
+            Operation::of(
+                "frame",
+                "The next frame that is labelled, with its labels drawn in.",
+                (200, "image/jpeg", binary()),
+            )
+            .with_parameter(json!({
+                "name": "labels", "in": "query", "schema": { "type": "boolean", "default": true },
+                "description": "Whether the labels are drawn in.",
+            }))
+            .refusing(&[
+                (400, "`labels` is neither true nor false."),
+                (403, "Pictures are switched off: `preview` in [privacy]."),
+                (409, "The camera is switched off."),
+                (503, "No frame comes, or somebody else is being served one."),
+            ]),
+        )
+        .get(
+            "/api/v1/stream.mjpeg",
+            get(stream::stream),
+            Operation::of(
+                "stream",
+                "The live picture: the newest frame whenever the client is ready for one.",
+                (200, "multipart/x-mixed-replace; boundary=frame", binary()),
+            )
+            .refusing(&[(403, "Pictures are switched off."), (503, "Too many watch already.")]),
+        )
+        .get(
+            "/api/v1/events",
+            get(events::events),
+            Operation::of(
+                "events",
+                "How everything is, and then what happens: server-sent events.",
+                (200, "text/event-stream", plain()),
+            )
+            .refusing(&[(503, "Too many listen already.")]),
+        )
+        .get(
+            "/metrics",
+            get(probes::metrics),
+            Operation::of("metrics", "Metrics in Prometheus's text format.", (200, exposition::CONTENT_TYPE, plain())),
+        )
+        .get(
+            "/livez",
+            get(probes::livez),
+            Operation::of(
+                "livez",
+                "Whether the daemon's threads keep their word; needs no token.",
+                (200, "text/plain", plain()),
+            )
+            .refusing(&[(503, "A thread does not return.")]),
+        )
+        .get(
+            "/readyz",
+            get(probes::readyz),
+            Operation::json(
+                "readyz",
+                "Whether labels are fresh, or what is waited for is known; needs no token.",
+                json!({ "type": "object" }),
+            )
+            .refusing(&[(503, "Labels are not fresh.")]),
+        )
+        .get(
+            "/api/v1/openapi.json",
+            get(read_document),
+            Operation::json("openapi", "This document.", json!({ "type": "object" })),
+        )
+        .finish();
+    // Nobody has asked for it yet, so it is not set.
+    let _ = document.set(text.into());
+    router
+        .route("/", get(assets::page))
+        .route("/login", get(assets::login).post(login::login))
+        .route("/logout", post(login::logout))
+        .route("/assets/{name}", get(assets::asset))
+        .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing at this address") })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this address does not take this method")
+        })
+        .layer(middleware::from_fn(in_time))
+        .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
+        .layer(middleware::from_fn_with_state(site.clone(), guard::guard))
+        .with_state(site)
+}
+
+async fn in_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(ANSWER_WITHIN, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "it took too long").into_response(),
+    }
+}

@@ -1,0 +1,164 @@
+//! Listens, accepts, and ends connections: what is slow, too much or left open is cut.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::Status;
+use super::connection::Connection;
+use super::guard::Peer;
+use crate::backoff::Backoff;
+use crate::shutdown::Shutdown;
+
+/// Connections at once; a browser opens six. More are told so and closed.
+const MAX_CONNECTIONS: usize = 256;
+
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 256;
+
+/// For a request's head to arrive, and between two requests.
+const HEAD_WITHIN: Duration = Duration::from_secs(10);
+
+/// A head is a line and some twenty headers.
+const MAX_HEADERS: usize = 64;
+const MAX_BUFFER_BYTES: usize = 64 << 10;
+
+/// What the kernel keeps for a client that takes nothing: a few frames and not seconds of them. Linux doubles it.
+const SEND_BUFFER_BYTES: usize = 128 << 10;
+
+/// Between two tries to listen on a port that is taken.
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// For answers that are under way at the end.
+const FINISH_WITHIN: Duration = Duration::from_millis(500);
+
+const FULL: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n";
+
+/// Serves until shutdown.
+pub async fn serve(address: SocketAddr, router: Router, status: Arc<Status>, shutdown: Shutdown) {
+    let listener = tokio::select! {
+        listener = listen(address, &status) => listener,
+        () = shutdown.wait() => return,
+    };
+    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = shutdown.wait() => break,
+            // Whatever has ended is forgotten.
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => match permits.clone().try_acquire_owned() {
+                    Ok(permit) => {
+                        connections.spawn(connection(stream, peer, router.clone(), permit, shutdown.clone()));
+                    }
+                    // The client has just come, so its window takes a hundred bytes.
+                    Err(_) => drop(stream.try_write(FULL)),
+                },
+                // No file descriptors left: others are closed meanwhile. Or the client has gone again.
+                Err(error) => {
+                    tracing::debug!(%error, "a connection was not accepted");
+                    sleep(Duration::from_millis(50)).await;
+                }
+            },
+        }
+    }
+    drop(listener);
+    status.listening.store(false, Ordering::Relaxed);
+    let finish = async { while connections.join_next().await.is_some() {} };
+    // Who is not finished by then is cut when the set is dropped.
+    let _ = timeout(FINISH_WITHIN, finish).await;
+}
+
+/// Tries until it can: another program may have the port, and may end.
+async fn listen(address: SocketAddr, status: &Status) -> TcpListener {
+    let mut backoff = Backoff::new(RETRY.0, RETRY.1);
+    let mut tries = 0u64;
+    loop {
+        match bind(address) {
+            Ok(listener) => {
+                let address = listener.local_addr().unwrap_or(address);
+                tracing::info!("the web page is at http://{address}/");
+                status.set_address(address);
+                status.listening.store(true, Ordering::Relaxed);
+                return listener;
+            }
+            Err(error) => {
+                tries += 1;
+                // Once a minute all night must not fill the journal: the 1st, 2nd, 4th, 8th, ... is logged.
+                if tries.is_power_of_two() {
+                    let cause = explain(&error);
+                    tracing::warn!(%address, cause, tries, "the web page cannot be served; trying again");
+                }
+                sleep(backoff.next_wait(fastrand::f64())).await;
+            }
+        }
+    }
+}
+
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // After a restart connections of the one before may still be fading away.
+    socket.set_reuseaddr(true)?;
+    // Connections inherit it.
+    socket.set_send_buffer_size(SEND_BUFFER_BYTES as u32)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+fn explain(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            "another program listens there; choose another port for `listen` in [http], or end that program".into()
+        }
+        std::io::ErrorKind::AddrNotAvailable => "this machine does not have that address (yet)".into(),
+        std::io::ErrorKind::PermissionDenied => "ports below 1024 are not for this user".into(),
+        _ => error.to_string(),
+    }
+}
+
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    _permit: OwnedSemaphorePermit,
+    shutdown: Shutdown,
+) {
+    // Frames are written as a whole; to wait for more would delay their ends.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Peer(peer));
+        TowerToHyperService::new(router.clone()).call(request)
+    });
+    let serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WITHIN)
+        .max_headers(MAX_HEADERS)
+        .max_buf_size(MAX_BUFFER_BYTES)
+        .serve_connection(TokioIo::new(Connection::new(stream)), service);
+    let mut serving = std::pin::pin!(serving);
+    let result = tokio::select! {
+        result = serving.as_mut() => result,
+        () = shutdown.wait() => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(%error, "a client's connection has ended");
+    }
+}

@@ -1,0 +1,338 @@
+//! How things are, for whoever comes to see; and what happens, for whoever stays.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use tokio::sync::broadcast;
+
+use crate::clock::Clock;
+use crate::label::{CameraState, Classification, Comparing, Event, Negotiated, SecondOpinion, Settings, Stable};
+use crate::preview::Preview;
+use crate::sinks::{Sink, camera_json, classification_json, rounded, second_opinion_value, state_json, status_name};
+
+/// Labels that the timeline goes back.
+const MAX_TIMELINE: usize = 200;
+
+/// Messages that a slow reader may be behind; then it misses some.
+const MAX_BEHIND: usize = 64;
+
+/// Between two answers that are told; more often nobody can read.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(95);
+
+/// Shared between the hub, which tells it everything, and the web server.
+#[derive(Clone)]
+pub struct View {
+    seen: Arc<Mutex<Seen>>,
+    messages: broadcast::Sender<Bytes>,
+    preview: Arc<Preview>,
+    clock: Arc<dyn Clock>,
+}
+
+#[derive(Default)]
+struct Seen {
+    camera: Option<CameraState>,
+    negotiated: Option<Negotiated>,
+    newest: Option<Classification>,
+    /// When the newest frame had arrived, by the monotonic clock.
+    arrived: Option<Duration>,
+    /// When an answer was told last.
+    told: Option<Duration>,
+    state: Option<Stable>,
+    /// What the accurate model said last.
+    second: Option<Arc<SecondOpinion>>,
+    settings: Option<Settings>,
+    info: Option<Arc<Value>>,
+    timeline: VecDeque<Value>,
+    comparison: Comparison,
+}
+
+/// The models side by side: what is known of it.
+#[derive(Debug, Clone, Default)]
+pub struct Comparison {
+    pub running: bool,
+    /// How far it is, while it runs.
+    pub progress: Option<Value>,
+    pub report: Option<Value>,
+    /// Why the last one led to nothing.
+    pub error: Option<String>,
+}
+
+impl Comparison {
+    fn hear(&mut self, event: &Comparing) {
+        self.running = matches!(event, Comparing::Running(_));
+        self.error = None;
+        self.progress = None;
+        match event {
+            Comparing::Running(progress) => self.progress = serde_json::to_value(progress).ok(),
+            Comparing::Finished(report) => self.report = serde_json::to_value(&**report).ok(),
+            Comparing::Failed(cause) => self.error = Some(cause.clone()),
+        }
+    }
+
+    pub fn json(&self) -> Value {
+        json!({ "running": self.running, "progress": self.progress, "report": self.report, "error": self.error })
+    }
+}
+
+impl View {
+    pub fn new(preview: Arc<Preview>, clock: Arc<dyn Clock>) -> Self {
+        Self { seen: Arc::default(), messages: broadcast::Sender::new(MAX_BEHIND), preview, clock }
+    }
+
+    /// What happens from now on, as it is sent.
+    pub fn listen(&self) -> broadcast::Receiver<Bytes> {
+        self.messages.subscribe()
+    }
+
+    pub fn listeners(&self) -> usize {
+        self.messages.receiver_count()
+    }
+
+    /// Tells whoever listens.
+    pub fn tell(&self, name: &str, data: &Value) {
+        if self.messages.receiver_count() > 0 {
+            let _ = self.messages.send(message(name, &data.to_string()));
+        }
+    }
+
+    /// How everything is, as a series of messages.
+    pub fn everything(&self) -> Vec<Bytes> {
+        let seen = self.lock();
+        let mut messages = vec![message("camera", &seen.camera().to_string())];
+        if let Some(info) = &seen.info {
+            messages.push(message("info", &info.to_string()));
+        }
+        if let Some(settings) = &seen.settings {
+            messages.push(message("settings", &settings_json(settings).to_string()));
+        }
+        if let Some(newest) = &seen.newest {
+            messages.push(message("classification", &classification_json(newest)));
+        }
+        if let Some(second) = &seen.second {
+            messages.push(message("second", &second_opinion_value(second).to_string()));
+        }
+        if let Some(state) = &seen.state {
+            messages.push(message("state", &state_json(state)));
+        }
+        messages.push(message("timeline", &json!(seen.timeline).to_string()));
+        messages.push(message("comparison", &seen.comparison.json().to_string()));
+        messages
+    }
+
+    pub fn camera(&self) -> Option<CameraState> {
+        self.lock().camera
+    }
+
+    pub fn state(&self) -> Value {
+        let seen = self.lock();
+        json!({
+            "camera": seen.camera(),
+            "state": seen.state.as_ref().map(|state| parsed(&state_json(state))),
+            "classification": seen.newest.as_ref().map(|newest| parsed(&classification_json(newest))),
+            "second": seen.second.as_deref().map(second_opinion_value),
+            "settings": seen.settings.as_ref().map(settings_json),
+        })
+    }
+
+    pub fn timeline(&self) -> Value {
+        json!(self.lock().timeline)
+    }
+
+    pub fn info(&self) -> Arc<Value> {
+        self.lock().info.clone().unwrap_or_default()
+    }
+
+    pub fn settings(&self) -> Option<Settings> {
+        self.lock().settings.clone()
+    }
+
+    /// For how long the newest frame with a label has been there; `None` before the first.
+    pub fn frame_age(&self) -> Option<Duration> {
+        self.lock().arrived.map(|arrived| self.clock.now().saturating_sub(arrived))
+    }
+
+    pub fn comparison(&self) -> Comparison {
+        self.lock().comparison.clone()
+    }
+
+    /// Changes what is known of the comparison, and tells it.
+    pub fn compare(&self, change: impl FnOnce(&mut Comparison)) {
+        let json = {
+            let mut seen = self.lock();
+            change(&mut seen.comparison);
+            seen.comparison.json()
+        };
+        self.tell("comparison", &json);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn classified(&self, frame: &Classification) {
+        let now = self.clock.now();
+        let told = {
+            let mut seen = self.lock();
+            let total = Duration::try_from_secs_f64(frame.timing.total_ms / 1000.0).unwrap_or_default();
+            seen.arrived = Some(now.saturating_sub(total));
+            seen.newest = Some(frame.clone());
+            let due = seen.told.is_none_or(|told| now.saturating_sub(told) >= SHORTEST_INTERVAL);
+            if due {
+                seen.told = Some(now);
+            }
+            due
+        };
+        if told && self.messages.receiver_count() > 0 {
+            let _ = self.messages.send(message("classification", &classification_json(frame)));
+        }
+    }
+
+    fn changed(&self, now: &Stable) {
+        let entry = timeline_entry(now);
+        {
+            let mut seen = self.lock();
+            seen.state = Some(now.clone());
+            if seen.timeline.len() == MAX_TIMELINE {
+                seen.timeline.pop_front();
+            }
+            seen.timeline.push_back(entry.clone());
+        }
+        self.tell("state", &parsed(&state_json(now)));
+        self.tell("change", &entry);
+    }
+}
+
+impl Sink for View {
+    fn publish(&mut self, event: &Event) {
+        match event {
+            Event::Camera(state) => {
+                self.lock().camera = Some(*state);
+                if *state != CameraState::Online {
+                    self.preview.clear();
+                }
+                let camera = self.lock().camera();
+                self.tell("camera", &camera);
+            }
+            Event::Negotiated(negotiated) => {
+                self.lock().negotiated.clone_from(negotiated);
+                let camera = self.lock().camera();
+                self.tell("camera", &camera);
+            }
+            Event::Classified(frame) => self.classified(frame),
+            Event::Changed { now, .. } => self.changed(now),
+            Event::Heartbeat(state) => {
+                self.lock().state = Some(state.clone());
+                self.tell("state", &parsed(&state_json(state)));
+            }
+            Event::Settings(settings) => {
+                self.lock().settings = Some(settings.clone());
+                self.tell("settings", &settings_json(settings));
+            }
+            Event::Info(info) => {
+                self.lock().info = Some(info.clone());
+                self.tell("info", info);
+            }
+            Event::SecondOpinion(opinion) => {
+                self.lock().second = Some(opinion.clone());
+                self.tell("second", &second_opinion_value(opinion));
+            }
+            Event::Comparing(event) => self.compare(|comparison| comparison.hear(event)),
+            Event::Health(_) | Event::Picture(_) => {}
+        }
+    }
+}
+
+impl Seen {
+    fn camera(&self) -> Value {
+        let status = self.camera.map(|state| match state {
+            CameraState::Online => "online",
+            CameraState::Offline => "offline",
+            CameraState::Disabled => "disabled",
+        });
+        json!({ "status": status, "negotiated": self.negotiated.as_ref().map(camera_json) })
+    }
+}
+
+fn settings_json(settings: &Settings) -> Value {
+    let Settings { enabled, model, precision, threshold, accurate } = settings;
+    json!({
+        "enabled": enabled,
+        "model": model,
+        "precision": precision.name(),
+        "threshold": rounded(f64::from(*threshold), 4),
+        "accurate": accurate,
+    })
+}
+
+fn timeline_entry(state: &Stable) -> Value {
+    json!({
+        "since": state.since.to_string(),
+        "label": state.label.as_deref(),
+        "status": status_name(state.status),
+        "confidence": rounded(f64::from(state.confidence), 4),
+    })
+}
+
+/// What the payloads' functions have written; it is JSON.
+fn parsed(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_default()
+}
+
+/// One server-sent event. JSON has no line breaks of its own.
+fn message(name: &str, data: &str) -> Bytes {
+    format!("event: {name}\ndata: {data}\n\n").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::label::tests_support::{frame, stable};
+
+    fn view() -> (View, ManualClock) {
+        let clock = ManualClock::default();
+        (View::new(Arc::default(), Arc::new(clock.clone())), clock)
+    }
+
+    #[test]
+    fn the_timeline_keeps_the_newest_labels_and_no_more() {
+        let (mut view, _) = view();
+        for number in 0..MAX_TIMELINE + 5 {
+            view.publish(&Event::Changed { now: stable(Some(&format!("label {number}"))), before: None });
+        }
+        let timeline = view.timeline();
+        let entries = timeline.as_array().expect("a list");
+        assert_eq!(entries.len(), MAX_TIMELINE);
+        assert_eq!(entries[0]["label"], "label 5");
+    }
+
+    #[test]
+    fn answers_are_told_as_often_as_they_can_be_read() {
+        let (mut view, clock) = view();
+        let mut listener = view.listen();
+        for seq in 0..100 {
+            view.publish(&Event::Classified(frame(seq, Some("cat"))));
+            clock.advance(Duration::from_millis(10));
+        }
+        let mut told = 0;
+        while listener.try_recv().is_ok() {
+            told += 1;
+        }
+        assert_eq!(told, 10);
+    }
+
+    #[test]
+    fn a_frame_grows_old_from_when_it_arrived() {
+        let (mut view, clock) = view();
+        assert_eq!(view.frame_age(), None);
+        clock.advance(Duration::from_secs(10));
+        let mut slow = frame(1, None);
+        slow.timing.total_ms = 500.0;
+        view.publish(&Event::Classified(slow));
+        clock.advance(Duration::from_secs(2));
+        assert_eq!(view.frame_age(), Some(Duration::from_millis(2500)));
+    }
+}

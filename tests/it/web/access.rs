@@ -1,0 +1,180 @@
+//! Who may come in, and from where.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+
+use rustix::process::Signal;
+
+use super::client::Server;
+use super::{labelling, serving};
+use crate::support::{ConfigFile, free_port, run};
+
+const TOKEN: &str = "correct-horse-battery-staple";
+
+fn token_file() -> (tempfile::TempDir, PathBuf) {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let file = directory.path().join("token");
+    std::fs::write(&file, format!("{TOKEN}\n")).expect("writable");
+    (directory, file)
+}
+
+#[test]
+fn listening_for_others_needs_a_token_and_a_token_has_to_be_one() {
+    let check = |text: &str| {
+        let ran = run(&["check", "-c", &ConfigFile::new(text).path()]);
+        assert_eq!(ran.code, 78, "{ran:?}");
+        ran.stderr
+    };
+    // The variable of the tests would win over the file.
+    let problem = |http: &str| {
+        let sources = glimpsed::config::Sources {
+            path: "glimpsed.toml".into(),
+            text: format!("[http]\n{http}\n"),
+            environment: Vec::new(),
+        };
+        sources.load().expect_err("refused").to_string()
+    };
+    let report = problem("listen = \"0.0.0.0:8080\"");
+    assert!(report.contains("`http.listen` needs a token") && report.contains("set `token_file`"), "{report}");
+    assert!(problem("listen = \"[::]:80\"").contains("needs a token"));
+    assert!(problem("listen = \"localhost:8080\"").contains("\"127.0.0.1:8080\" is for this machine alone"));
+    assert!(problem("listen = \"8080\"").contains("\"0.0.0.0:8080\" for all"));
+    assert!(check("[http]\ntoken_file = \"/nonexistent\"\n").contains("`http.token_file` cannot be used"));
+    let (directory, file) = token_file();
+    for (token, wrong) in
+        [("short", "16 are needed"), ("with spaces in the token", "with spaces"), ("", "empty first line")]
+    {
+        std::fs::write(&file, token).expect("writable");
+        let report = check(&format!("[http]\ntoken_file = {file:?}\n"));
+        assert!(report.contains(wrong), "{report}");
+        assert!(token.is_empty() || !report.contains(token), "the report shows the token: {report}");
+    }
+    drop(directory);
+}
+
+#[test]
+fn a_token_guards_everything_but_the_way_in_and_the_probes() {
+    let (_directory, file) = token_file();
+    let (_daemon, server) = serving(5, &format!("token_file = {file:?}"), "");
+    for path in [
+        "/api/v1/state",
+        "/api/v1/info",
+        "/api/v1/frame.jpeg",
+        "/api/v1/stream.mjpeg",
+        "/api/v1/events",
+        "/metrics",
+        "/api/v1/openapi.json",
+    ] {
+        let answer = server.get(path);
+        assert_eq!(answer.status, 401, "{path}");
+        assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{path}");
+        assert!(answer.header("www-authenticate").is_some_and(|header| header.starts_with("Bearer")));
+    }
+    assert_eq!(server.post("/api/v1/settings", "{\"enabled\":false}").status, 401);
+    for path in ["/livez", "/login", "/assets/style.css"] {
+        assert_eq!(server.get(path).status, 200, "{path}");
+    }
+    let page = server.get("/");
+    assert_eq!((page.status, page.header("location")), (303, Some("/login")));
+    let bearer = format!("Bearer {TOKEN}");
+    assert_eq!(server.ask("GET", "/metrics", &[("Authorization", &bearer)], b"").status, 200);
+    let info = server.ask("GET", "/api/v1/info", &[("Authorization", &bearer)], b"").text();
+    assert!(!info.contains(TOKEN), "the token is shown: {info}");
+}
+
+#[test]
+fn a_browser_logs_in_with_the_token_and_out_again() {
+    let (_directory, file) = token_file();
+    let (_daemon, server) = serving(5, &format!("token_file = {file:?}"), "");
+    let form = |token: &str| {
+        let headers = [("Content-Type", "application/x-www-form-urlencoded")];
+        server.ask("POST", "/login", &headers, format!("token={token}").as_bytes())
+    };
+    let wrong = form("nonsense");
+    assert_eq!((wrong.status, wrong.header("location"), wrong.header("set-cookie")), (303, Some("/login?wrong"), None));
+    let right = form(TOKEN);
+    assert_eq!((right.status, right.header("location")), (303, Some("/")));
+    let cookie = right.header("set-cookie").expect("a cookie").to_owned();
+    for part in ["HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=2592000"] {
+        assert!(cookie.contains(part), "no {part} in {cookie}");
+    }
+    assert!(!cookie.contains(TOKEN));
+    let session = cookie.split(';').next().expect("a value");
+    assert_eq!(server.ask("GET", "/api/v1/state", &[("Cookie", session)], b"").status, 200);
+    let forged = session.replace('.', "9.");
+    assert_eq!(server.ask("GET", "/api/v1/state", &[("Cookie", &forged)], b"").status, 401);
+    let out = server.ask("POST", "/logout", &[("Cookie", session)], b"");
+    assert!(out.header("set-cookie").is_some_and(|cookie| cookie.contains("Max-Age=0")), "{out:?}");
+    // Who guesses has to wait, and the right token waits with them.
+    for _ in 0..10 {
+        form("guess");
+    }
+    let answer = form(TOKEN);
+    assert_eq!((answer.status, answer.header("retry-after")), (429, Some("60")));
+}
+
+#[test]
+fn a_request_for_another_name_or_from_another_site_is_refused() {
+    let (_daemon, server) = serving(5, "hosts = [\"camera.example.org\"]", "");
+    let get = |host: &str| server.ask("GET", "/api/v1/state", &[("Host", host)], b"").status;
+    assert_eq!(get("camera.example.org"), 200);
+    assert_eq!(get("localhost:1234"), 200);
+    assert_eq!(get("rebound.evil.example"), 421);
+    assert_eq!(get(""), 421);
+    let post = |headers: &[(&str, &str)]| {
+        let headers = [&[("Content-Type", "application/json")], headers].concat();
+        server.ask("POST", "/api/v1/settings", &headers, b"{\"enabled\":false}").status
+    };
+    assert_eq!(post(&[("Origin", "http://evil.example")]), 403);
+    assert_eq!(post(&[("Origin", "null")]), 403);
+    assert_eq!(post(&[("Sec-Fetch-Site", "cross-site")]), 403);
+    assert_eq!(server.get("/api/v1/state").json()["settings"]["enabled"], true);
+    let own = format!("http://{}", server.address);
+    assert_eq!(post(&[("Origin", &own), ("Sec-Fetch-Site", "same-origin")]), 200);
+    server.until("/api/v1/state", |state| state["settings"]["enabled"] == false);
+}
+
+#[test]
+fn a_taken_port_is_said_and_used_as_soon_as_it_is_free() {
+    let port = free_port();
+    let taken = TcpListener::bind(("127.0.0.1", port)).expect("free");
+    let config = ConfigFile::replay(20, "[stdout]\nformat = \"text\"\n");
+    let mut command = crate::support::glimpsed(&["run", "-c", &config.path()]);
+    let mut daemon = crate::support::Running::start(command.env("GLIMPSED_HTTP_LISTEN", format!("127.0.0.1:{port}")));
+    let line = daemon.line_with("the web page cannot be served");
+    assert!(line.contains("another program listens there"), "{line}");
+    daemon.line_with("espresso");
+    drop(taken);
+    let server = Server::of(&mut daemon);
+    assert_eq!(server.address.port(), port);
+    assert_eq!(server.get("/").status, 200);
+}
+
+#[test]
+fn another_configuration_takes_effect_without_a_restart() {
+    let (_directory, file) = token_file();
+    let config = ConfigFile::replay(5, "[http]\nmax_clients = 4\n");
+    let (path, _kept) = config.keep();
+    let mut daemon = crate::support::Running::start(&mut crate::support::glimpsed(&["run", "-c", &path]));
+    let first = Server::of(&mut daemon);
+    assert_eq!(first.get("/api/v1/state").status, 200);
+    let (_, _stream) = first.open("/api/v1/events");
+    let text = std::fs::read_to_string(&path).expect("readable");
+    std::fs::write(&path, text + &format!("token_file = {file:?}\n")).expect("writable");
+    daemon.signal(Signal::HUP);
+    let second = Server::of(&mut daemon);
+    assert_eq!(second.get("/api/v1/state").status, 401);
+    std::fs::write(&path, "[http]\nenabled = false\n").expect("writable");
+}
+
+#[test]
+fn a_stop_ends_open_streams_and_keeps_its_time() {
+    let (mut daemon, server) = labelling(10, "", "");
+    let streams: Vec<_> =
+        (0..5).flat_map(|_| [server.open("/api/v1/stream.mjpeg"), server.open("/api/v1/events")]).collect();
+    assert!(streams.iter().all(|(status, _)| *status == 200));
+    let asked = std::time::Instant::now();
+    daemon.signal(Signal::TERM);
+    assert!(daemon.wait().success());
+    assert!(asked.elapsed() < std::time::Duration::from_secs(2), "took {:?}", asked.elapsed());
+}

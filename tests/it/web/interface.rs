@@ -1,0 +1,167 @@
+//! What is asked for and what is answered.
+
+use std::io::{BufRead, BufReader};
+
+use serde_json::Value;
+
+use super::labelling;
+use crate::support::{Broker, photos};
+
+#[test]
+fn every_documented_operation_is_there_and_every_one_is_documented() {
+    let (_daemon, server) = labelling(5, "", "");
+    let document = server.get("/api/v1/openapi.json").json();
+    assert_eq!(document["openapi"], "3.1.0");
+    let mut operations: Vec<String> = Vec::new();
+    for (path, methods) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in methods.as_object().expect("methods") {
+            operations.push(format!("{} {path}", method.to_uppercase()));
+            assert!(operation["operationId"].is_string() && operation["summary"].is_string(), "{method} {path}");
+            // The other method is not there, so this one is.
+            assert_ne!(server.open(path).0, 404, "{path}");
+        }
+    }
+    operations.sort();
+    assert_eq!(
+        operations,
+        [
+            "GET /api/v1/compare",
+            "GET /api/v1/config",
+            "GET /api/v1/events",
+            "GET /api/v1/frame.jpeg",
+            "GET /api/v1/info",
+            "GET /api/v1/models",
+            "GET /api/v1/openapi.json",
+            "GET /api/v1/state",
+            "GET /api/v1/stream.mjpeg",
+            "GET /api/v1/timeline",
+            "GET /livez",
+            "GET /metrics",
+            "GET /readyz",
+            "POST /api/v1/classify",
+            "POST /api/v1/compare",
+            "POST /api/v1/model",
+            "POST /api/v1/reload",
+            "POST /api/v1/restart",
+            "POST /api/v1/settings",
+        ]
+    );
+    // Every reference leads somewhere.
+    let text = document.to_string();
+    for reference in text.split("\"#/components/schemas/").skip(1).filter_map(|rest| rest.split('"').next()) {
+        assert!(document["components"]["schemas"].get(reference).is_some(), "no {reference}");
+    }
+}
+
+#[test]
+fn the_state_is_what_the_document_says() {
+    let broker = Broker::start();
+    let (_daemon, server) = labelling(5, "", &format!("[mqtt]\nurl = {:?}\n", broker.url()));
+    let mut schema = server.get("/api/v1/openapi.json").json();
+    schema["$ref"] = "#/components/schemas/State".into();
+    let state = server.until("/api/v1/state", |state| state["health"]["mqtt"]["connected"] == true);
+    let validator = jsonschema::validator_for(&schema).expect("a JSON Schema");
+    let complaints: Vec<String> = validator.iter_errors(&state).map(|error| error.to_string()).collect();
+    assert_eq!(complaints, [""; 0], "{state}");
+    assert_eq!(state["camera"]["status"], "online");
+}
+
+#[test]
+fn the_page_is_kept_by_browsers_and_asked_for_again() {
+    let (_daemon, server) = labelling(5, "", "");
+    let page = server.get("/");
+    assert!(page.text().contains("<title>glimpsed</title>"));
+    let policy = page.header("content-security-policy").expect("a policy");
+    assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+    let etag = page.header("etag").expect("an etag").to_owned();
+    let again = server.ask("GET", "/", &[("If-None-Match", &etag)], b"");
+    assert_eq!((again.status, again.body.len()), (304, 0));
+    assert_eq!(server.get("/api/v1/state").header("cache-control"), Some("no-store"));
+    for path in [
+        "/assets/../Cargo.toml",
+        "/assets/%2e%2e%2fCargo.toml",
+        "/assets/",
+        "/assets//etc/passwd",
+        "/etc/passwd",
+        "/assets/app.js/x",
+    ] {
+        assert_eq!(server.get(path).status, 404, "{path}");
+    }
+    assert_eq!(server.ask("PUT", "/", &[], b"").status, 405);
+    assert_eq!(server.ask("HEAD", "/api/v1/state", &[], b"").body.len(), 0);
+}
+
+#[test]
+fn a_picture_is_labelled_raw_or_in_a_form_and_from_memory_the_second_time() {
+    let (_daemon, server) = labelling(5, "", "");
+    let coffee = std::fs::read(photos().join("coffee.png")).expect("a bundled photograph");
+    let raw = server.ask("POST", "/api/v1/classify", &[("Content-Type", "image/png")], &coffee);
+    assert_eq!(raw.status, 200, "{}", raw.text());
+    let opinion = raw.json();
+    assert_eq!((&opinion["fast"]["label"], &opinion["cached"]), (&Value::from("espresso"), &Value::from(false)));
+    assert_eq!(opinion["fast"]["top"].as_array().map(Vec::len), Some(3));
+    let ts: jiff::Timestamp = opinion["fast"]["ts"].as_str().and_then(|ts| ts.parse().ok()).expect("a time");
+    assert!(ts > jiff::Timestamp::now() - jiff::SignedDuration::from_mins(1));
+    let head = "--x\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\nhello\r\n--x\r\nContent-Disposition: form-data; \
+                name=\"image\"; filename=\"a.png\"\r\nContent-Type: image/png\r\n\r\n";
+    let form = [head.as_bytes(), &coffee, b"\r\n--x--\r\n"].concat();
+    let sent = server.ask("POST", "/api/v1/classify", &[("Content-Type", "multipart/form-data; boundary=x")], &form);
+    assert_eq!((sent.status, &sent.json()["cached"]), (200, &Value::from(true)), "{}", sent.text());
+}
+
+#[test]
+fn settings_are_set_and_what_is_wrong_is_said() {
+    let (_daemon, server) = labelling(5, "", "");
+    let set = server.post("/api/v1/settings", "{\"threshold\":0.55}");
+    assert_eq!((set.status, &set.json()["threshold"]), (200, &Value::from(0.55)));
+    let model = server.post("/api/v1/model", "{\"name\":\"efficientnet-lite0-int8\"}");
+    assert_eq!(
+        (model.status, &model.json()["model"]),
+        (200, &Value::from("efficientnet-lite0-int8")),
+        "{}",
+        model.text()
+    );
+    let unknown = server.post("/api/v1/model", "{\"name\":\"nonsense\"}");
+    assert_eq!(unknown.status, 409);
+    assert!(unknown.json()["detail"].as_str().is_some_and(|detail| detail.contains("there is no model `nonsense`")));
+    assert_eq!(server.post("/api/v1/settings", "{\"threshold\":7}").status, 422);
+    assert_eq!(
+        server.post("/api/v1/settings", "{\"treshold\":0.5}").status,
+        422,
+        "a slip of the pen is not silently nothing"
+    );
+    assert_eq!(server.post("/api/v1/settings", "{").status, 400);
+    assert_eq!(server.ask("POST", "/api/v1/settings", &[("Content-Type", "text/plain")], b"{}").status, 415);
+    let reload = server.post("/api/v1/reload", "");
+    assert_eq!(reload.status, 200, "{}", reload.text());
+}
+
+#[test]
+fn a_restart_that_is_asked_for_brings_the_page_back() {
+    let (mut daemon, server) = labelling(5, "", "");
+    assert_eq!(server.post("/api/v1/restart", "").status, 202);
+    daemon.line_with("stopped");
+    let again = super::client::Server::of(&mut daemon);
+    assert_eq!(again.get("/").status, 200);
+}
+
+#[test]
+fn events_tell_how_things_are_and_then_what_happens() {
+    let (_daemon, server) = labelling(10, "", "[labels]\nsmoothing = \"none\"\nconsecutive = 1\n");
+    let (status, stream) = server.open("/api/v1/events");
+    assert_eq!(status, 200);
+    let mut seen = std::collections::BTreeSet::new();
+    let mut lines = BufReader::new(stream).lines();
+    let wanted =
+        ["camera", "change", "classification", "comparison", "info", "settings", "state", "timeline", "vitals"];
+    while seen.len() < wanted.len() {
+        let line = lines.next().expect("it goes on").expect("readable");
+        if let Some(name) = line.strip_prefix("event: ") {
+            let data = lines.next().expect("it goes on").expect("readable");
+            let data = data.strip_prefix("data: ").expect("data follows the name");
+            serde_json::from_str::<Value>(data).unwrap_or_else(|error| panic!("{error}: {data}"));
+            seen.insert(name.to_owned());
+        }
+    }
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), wanted);
+}

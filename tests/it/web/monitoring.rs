@@ -1,0 +1,150 @@
+//! For those who watch over it: metrics, probes, dashboard and alerts.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use super::labelling;
+use crate::support::{Broker, ConfigFile, root};
+use crate::web::client::Server;
+
+/// The contract with the users.
+const NAMES: [&str; 28] = [
+    "glimpsed_build_info",
+    "glimpsed_frames_captured_total",
+    "glimpsed_frames_dropped_total",
+    "glimpsed_frame_age_seconds",
+    "glimpsed_camera_up",
+    "glimpsed_camera_reconnects_total",
+    "glimpsed_stage_duration_seconds",
+    "glimpsed_end_to_end_latency_seconds",
+    "glimpsed_label_changes_total",
+    "glimpsed_unknown_total",
+    "glimpsed_cache_requests_total",
+    "glimpsed_mqtt_connected",
+    "glimpsed_mqtt_connects_total",
+    "glimpsed_mqtt_publish_total",
+    "glimpsed_mqtt_outbox_messages",
+    "glimpsed_config_last_reload_success",
+    "glimpsed_http_streams",
+    "glimpsed_soc_temperature_celsius",
+    "glimpsed_throttled",
+    "process_cpu_seconds_total",
+    "process_open_fds",
+    "process_max_fds",
+    "process_virtual_memory_bytes",
+    "process_resident_memory_bytes",
+    "process_threads",
+    "process_start_time_seconds",
+    "up",
+    "scrape_duration_seconds",
+];
+
+/// Depends on the machine, or comes from Prometheus itself.
+const MAY_BE_ABSENT: [&str; 4] =
+    ["glimpsed_soc_temperature_celsius", "glimpsed_throttled", "up", "scrape_duration_seconds"];
+
+fn promtool(arguments: &[&str], input: &str) {
+    let mut child = Command::new("promtool")
+        .args(arguments)
+        .current_dir(root())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("promtool is installed (Debian package prometheus)");
+    child.stdin.take().expect("piped").write_all(input.as_bytes()).expect("it reads");
+    let output = child.wait_with_output().expect("it ends");
+    assert!(
+        output.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn the_metrics_are_those_of_the_contract_and_promtool_finds_nothing_wrong() {
+    let broker = Broker::start();
+    let (_daemon, server) = labelling(10, "", &format!("[mqtt]\nurl = {:?}\n", broker.url()));
+    server.until("/api/v1/state", |state| state["health"]["mqtt"]["connected"] == true);
+    let answer = server.get("/metrics");
+    assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    let page = answer.text();
+    promtool(&["check", "metrics"], &page);
+    let mut found: Vec<&str> =
+        page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    found.sort_unstable();
+    for name in NAMES.iter().filter(|name| !MAY_BE_ABSENT.contains(name)) {
+        assert!(found.contains(name), "no {name} in {page}");
+    }
+    assert!(found.iter().all(|name| NAMES.contains(name)), "{found:?}");
+    assert!(page.contains("glimpsed_mqtt_connected 1\n"), "{page}");
+    for class in ["espresso", "missile", "cat"] {
+        assert!(!page.contains(class), "a class is a label: {page}");
+    }
+}
+
+/// What stands in the expressions of a document.
+fn names_in(text: &str) -> Vec<String> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.filter(|word| word.starts_with("glimpsed_") || word.starts_with("process_")).map(str::to_owned).collect()
+}
+
+fn are_known(names: &[String], what: &str) {
+    assert!(names.len() > 5, "{what} asks for too little: {names:?}");
+    for name in names {
+        let base = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+        assert!(NAMES.contains(&base), "{what} asks for `{name}`, which there is not");
+    }
+}
+
+#[test]
+fn the_alerts_are_sound_and_fire_when_they_should() {
+    promtool(&["check", "rules", "docs/prometheus-alerts.yml"], "");
+    promtool(&["test", "rules", "tests/fixtures/prometheus-alerts-test.yml"], "");
+    let text = std::fs::read_to_string(root().join("docs/prometheus-alerts.yml")).expect("readable");
+    let expressions: String = text.lines().filter(|line| line.contains("expr:")).collect();
+    are_known(&names_in(&expressions), "an alert");
+}
+
+#[test]
+fn the_dashboard_asks_for_what_there_is() {
+    let text = std::fs::read_to_string(root().join("docs/grafana-dashboard.json")).expect("readable");
+    let dashboard: Value = serde_json::from_str(&text).expect("JSON");
+    let mut expressions = String::new();
+    for panel in dashboard["panels"].as_array().expect("panels") {
+        assert!(panel["title"].is_string() && panel["gridPos"]["w"].is_number(), "{panel}");
+        for target in panel["targets"].as_array().expect("targets") {
+            expressions += target["expr"].as_str().expect("an expression");
+            expressions.push('\n');
+        }
+    }
+    are_known(&names_in(&expressions), "the dashboard");
+}
+
+#[test]
+fn readiness_follows_the_camera_and_health_says_where_the_page_is() {
+    let broker = Broker::start();
+    let mut subscriber = broker.subscribe("glimpsed/test/health", &[]);
+    let (_daemon, server) = labelling(10, "", &format!("[mqtt]\nurl = {:?}\n", broker.url()));
+    assert_eq!(server.get("/readyz").json()["state"], "labelling");
+    assert_eq!(server.get("/livez").text(), "ok\n");
+    let health = subscriber.next("/health").json();
+    assert_eq!(health["http"]["listening"], true);
+    assert_eq!(health["http"]["address"], server.address.to_string());
+    let mut absent = ConfigFile::new("[camera]\ndevice = \"/dev/video-none\"\n").daemon();
+    let absent = Server::of(&mut absent);
+    absent.until("/readyz", |answer| answer["state"] == "waiting for the camera" && answer["ready"] == true);
+}
+
+#[test]
+fn without_a_page_nothing_listens_and_labels_go_on() {
+    let config = ConfigFile::replay(20, "[http]\nenabled = false\n[stdout]\nformat = \"text\"\n");
+    let mut daemon = config.daemon();
+    daemon.line_with("espresso");
+    daemon.signal(rustix::process::Signal::TERM);
+    assert!(daemon.wait().success());
+    assert!(daemon.rest().iter().all(|line| !line.contains("the web page")));
+}

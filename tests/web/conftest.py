@@ -1,0 +1,133 @@
+"""What the tests share: a browser, the daemon, and how a page is looked at."""
+
+import base64
+import pathlib
+import shutil
+
+import axe_playwright_python
+import pytest
+from daemon import ROOT, Broker, Daemon, until
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+
+# Screenshots for people; what continuous integration keeps.
+OUT = ROOT / "target/web"
+AXE = (pathlib.Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
+
+DESKTOP = (1280, 1000)
+PHONE = (390, 844)
+
+
+class Page:
+    """A browser on the daemon's page."""
+
+    def __init__(self, driver):
+        self.driver = driver
+
+    def open(self, url: str, size=DESKTOP, dark=False):
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {
+            "width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size == PHONE,
+        })
+        scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": scheme})
+        self.driver.get(url)
+
+    def find(self, selector: str):
+        return self.driver.find_element(By.CSS_SELECTOR, selector)
+
+    def text(self, selector: str) -> str:
+        # What is in the page, seen or not.
+        return self.driver.execute_script("return document.querySelector(arguments[0])?.textContent ?? ''", selector).strip()
+
+    def until_text(self, selector: str, wanted, patience=30.0) -> str:
+        fits = wanted if callable(wanted) else lambda text: wanted in text
+        return until(f"{selector} with {wanted}", lambda: (text := self.text(selector)) and fits(text) and text, patience)
+
+    def shows_picture(self) -> bool:
+        """Whether the canvas has a picture on it and not one colour."""
+        return self.driver.execute_script("""
+            const canvas = document.getElementById("picture");
+            if (document.getElementById("stage").dataset.state !== "live") return false;
+            const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+            const seen = new Set();
+            for (let at = 0; at < pixels.length; at += 4 * 997) seen.add(pixels[at] << 16 | pixels[at + 1] << 8 | pixels[at + 2]);
+            return seen.size > 20;
+        """)
+
+    def screenshot(self, name: str, whole=True):
+        """Keeps a picture of the page, and refuses one that overflows to the side."""
+        wide, inner = self.driver.execute_script(
+            "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+        assert wide <= inner, f"{name}: the page is {wide} pixels wide in a window of {inner}"
+        shot = self.driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": whole, "format": "png"})
+        OUT.mkdir(parents=True, exist_ok=True)
+        png = base64.b64decode(shot["data"])
+        (OUT / f"{name}.png").write_bytes(png)
+        assert len(png) > 15_000, f"{name}: the page is blank"
+
+    def violations(self) -> list[str]:
+        """What axe-core finds that is serious."""
+        # The page's own policy lets no script in but its own, so the browser is asked to run it.
+        self.driver.execute_script(AXE + "\nwindow.axe = axe;")
+        found = self.driver.execute_async_script("axe.run().then(arguments[0], (error) => arguments[0]({violations: [{id: String(error), impact: 'serious', nodes: []}]}))")
+        return [
+            f"{violation['id']}: {[node['target'] for node in violation['nodes']]}"
+            for violation in found["violations"] if violation["impact"] in ("serious", "critical")
+        ]
+
+    def complaints(self) -> list[str]:
+        """What the browser wrote to its console: scripts that failed, resources that the policy refused."""
+        return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
+
+
+@pytest.fixture(scope="session")
+def driver():
+    options = webdriver.ChromeOptions()
+    # Without a sandbox it runs in a container as root too; it sees nothing but our own page.
+    for argument in ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--hide-scrollbars",
+                     "--force-prefers-reduced-motion", "--no-first-run", "--disable-background-networking"]:
+        options.add_argument(argument)
+    options.binary_location = shutil.which("chromium") or ""
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
+    driver.set_script_timeout(60)
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def page(driver):
+    driver.get_log("browser")
+    yield Page(driver)
+    driver.get("about:blank")
+    driver.delete_all_cookies()
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory):
+    broker = Broker(tmp_path_factory.mktemp("broker"))
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture
+def start():
+    """Starts daemons that end with the test."""
+    daemons = []
+
+    def begin(**arguments) -> Daemon:
+        daemons.append(Daemon(**arguments))
+        return daemons[-1]
+
+    yield begin
+    for daemon in daemons:
+        daemon.stop()
+
+
+@pytest.fixture(scope="session")
+def shared(broker):
+    """One daemon for the tests that change nothing of it."""
+    daemon = Daemon(broker=broker)
+    yield daemon
+    daemon.stop()

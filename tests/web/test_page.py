@@ -1,0 +1,250 @@
+"""The page as people use it, in a real browser, before the real daemon."""
+
+import http.client
+import json
+import os
+import shutil
+
+from conftest import DESKTOP, OUT, PHONE
+from daemon import PHOTOS, ROOT, until
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
+
+TOKEN = "0123456789abcdef0123456789abcdef"
+
+
+def lively(page):
+    until("a picture", page.shows_picture)
+    page.until_text("#bars li .name", lambda text: len(text) > 3)
+    page.until_text("#v-fps", lambda text: text not in ("–", "0.0"))
+    page.until_text("#chip-broker", "broker")
+
+
+def test_the_live_picture_its_labels_and_the_timeline_are_shown(page, shared):
+    page.open(shared.url + "/")
+    lively(page)
+    assert page.text("#device") == "Camera on the shelf"
+    assert page.text("#chip-page") == "live"
+    first = page.until_text("#label", lambda text: len(text) > 3)
+    page.until_text("#label", lambda text: text != first)
+    until("a timeline", lambda: len(page.driver.find_elements(By.CSS_SELECTOR, "#strip rect")) >= 2)
+    assert len(page.driver.find_elements(By.CSS_SELECTOR, "#bars li")) == 3
+    page.screenshot("page-light")
+    assert page.violations() == []
+    assert page.complaints() == []
+
+
+def test_the_dark_page_is_as_readable_and_the_choice_is_kept(page, shared):
+    page.open(shared.url + "/", dark=True)
+    lively(page)
+    ground = "return getComputedStyle(document.body).backgroundColor"
+    assert page.driver.execute_script(ground) == "rgb(15, 18, 22)"
+    page.screenshot("page-dark")
+    assert page.violations() == []
+    page.find("#theme").click()
+    assert page.driver.execute_script(ground) == "rgb(246, 247, 249)"
+    page.driver.refresh()
+    assert page.driver.execute_script(ground) == "rgb(246, 247, 249)"
+    page.driver.execute_script("localStorage.clear()")
+
+
+def test_a_phone_shows_everything_without_scrolling_sideways(page, shared):
+    page.open(shared.url + "/", size=PHONE, dark=True)
+    lively(page)
+    page.screenshot("phone-dark")
+    assert page.violations() == []
+
+
+def test_nothing_moves_while_labels_change(page, shared):
+    page.open(shared.url + "/")
+    page.driver.execute_script("""
+        window.shift = 0;
+        new PerformanceObserver((list) => list.getEntries().forEach((entry) => { window.shift += entry.value; }))
+            .observe({ type: "layout-shift", buffered: true });
+    """)
+    lively(page)
+    first = page.text("#label")
+    for _ in range(3):
+        first = page.until_text("#label", lambda text, before=first: text != before)
+    shift = page.driver.execute_script("return window.shift")
+    assert shift < 0.02, f"the layout has shifted by {shift}"
+
+
+def test_a_picture_that_is_chosen_gets_its_top_three(page, shared):
+    page.open(shared.url + "/")
+    page.until_text("#chip-page", "live")
+    page.find("#file").send_keys(str(PHOTOS / "coffee.png"))
+    page.until_text("#upload-fast-bars li .name", "espresso")
+    rows = page.driver.find_elements(By.CSS_SELECTOR, "#upload-fast-bars li")
+    assert len(rows) == 3 and rows[0].find_element(By.CSS_SELECTOR, ".value").text.endswith("%")
+    assert "efficientnet-lite0" in page.text("#upload-fast-title")
+    page.find("#file").send_keys(str(PHOTOS / "rocket.jpg"))
+    page.until_text("#upload-fast-bars li .name", "missile")
+    page.find("#file").send_keys(str(ROOT / "README.md"))
+    page.until_text("#upload-status", "not a picture")
+    page.find("#file").send_keys(str(PHOTOS / "coffee.png"))
+    page.until_text("#upload-status", "answered from memory")
+
+
+def test_the_model_the_threshold_and_the_camera_are_switched_from_the_page(page, start):
+    daemon = start()
+    page.open(daemon.url + "/")
+    page.until_text("#model option:nth-child(2)", "int8")
+    Select(page.find("#model")).select_by_value("efficientnet-lite0-int8")
+    until("the other model", lambda: daemon.json("/api/v1/state")["settings"]["model"] == "efficientnet-lite0-int8")
+    until("its labels", lambda: daemon.json("/api/v1/state")["classification"]["model"]["precision"] == "int8")
+    page.find("#threshold").send_keys(Keys.END)
+    until("the threshold", lambda: daemon.json("/api/v1/state")["settings"]["threshold"] == 1.0)
+    page.until_text("#status-word", "not sure")
+    page.find("#enabled").click()
+    page.until_text("#overlay-title", "Camera switched off")
+    page.until_text("#chip-camera", "camera off")
+    page.find("#enabled").click()
+    until("a picture", page.shows_picture)
+
+
+def test_the_models_are_measured_and_compared(page, start):
+    daemon = start()
+    page.open(daemon.url + "/")
+    page.until_text("#label", lambda text: len(text) > 3)
+    page.find("#measure").click()
+    page.until_text("#compare-status", "Measuring")
+    page.until_text("#compare-body", "efficientnet-lite0-int8", patience=60)
+    until("plots", lambda: page.driver.find_elements(By.CSS_SELECTOR, "#plots svg rect"))
+    assert page.violations() == []
+    page.screenshot("comparison")
+
+
+def test_a_camera_that_vanishes_and_comes_back_is_told(page, start, tmp_path):
+    photos = tmp_path / "photos"
+    shutil.copytree(PHOTOS, photos)
+    daemon = start(camera=f'source = "replay"\npath = "{photos}"\nfps = 5.0\nreconnect_min = "100ms"\nreconnect_max = "200ms"\n')
+    page.open(daemon.url + "/")
+    until("a picture", page.shows_picture)
+    photos.rename(tmp_path / "gone")
+    page.until_text("#overlay-title", "No camera")
+    page.until_text("#chip-camera", "no camera")
+    page.screenshot("no-camera")
+    (tmp_path / "gone").rename(photos)
+    until("a picture again", page.shows_picture)
+
+
+def test_a_broker_that_is_away_is_told(page, start, broker):
+    daemon = start(broker=broker)
+    page.open(daemon.url + "/")
+    page.until_text("#chip-broker", lambda text: text == "broker")
+    broker.stop()
+    page.until_text("#chip-broker", "no broker")
+    broker.start()
+    page.until_text("#chip-broker", lambda text: text == "broker", patience=60)
+
+
+def test_the_page_comes_back_when_the_daemon_does(page, start):
+    daemon = start()
+    page.open(daemon.url + "/")
+    until("a picture", page.shows_picture)
+    daemon.process.terminate()
+    daemon.process.wait()
+    page.until_text("#chip-page", "no connection")
+    address = daemon.url.removeprefix("http://")
+    daemon.config.write_text(daemon.text.replace("127.0.0.1:0", address))
+    daemon.start()
+    page.until_text("#chip-page", "live")
+    until("a picture", page.shows_picture)
+
+
+def test_an_edited_configuration_and_what_it_needs_is_told(page, start):
+    daemon = start()
+    page.open(daemon.url + "/")
+    page.find("#config summary").click()
+    page.until_text("#config-body", "mqtt.keepalive")
+    page.find("#config-filter").send_keys("camera.fps")
+    until("one key", lambda: len(page.driver.find_elements(By.CSS_SELECTOR, "#config-body tr")) == 1)
+    daemon.config.write_text(daemon.text + '[log]\nlevel = "debug"\n')
+    page.until_text("#restart-text", "[log]")
+    daemon.config.write_text(daemon.text + '[log]\nlevel = "nonsense"\n')
+    page.until_text("#config-error", "not in effect")
+    assert page.violations() == []
+
+
+def test_pictures_that_are_not_to_be_shown_are_not(page, start):
+    daemon = start(rest="[privacy]\npreview = false\n")
+    page.open(daemon.url + "/")
+    page.until_text("#overlay-title", "Picture not shown")
+    page.until_text("#label", lambda text: len(text) > 3)
+
+
+def test_a_picture_too_dark_is_told(page, start, tmp_path):
+    import struct
+    import zlib
+    chunk = lambda kind, data: struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    for level in (0, 1):
+        rows = b"".join(b"\0" + bytes([level]) * 320 * 3 for _ in range(240))
+        png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 320, 240, 8, 2, 0, 0, 0)) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+        (tmp_path / f"{level}.png").write_bytes(png)
+    daemon = start(camera=f'source = "replay"\npath = "{tmp_path}"\nfps = 5.0\n', rest="[gate]\nmin_luma = 8\n")
+    page.open(daemon.url + "/")
+    page.until_text("#overlay-title", "Too dark")
+
+
+def test_a_token_is_asked_for_once_and_opens_everything(page, start, tmp_path):
+    (tmp_path / "token").write_text(TOKEN + "\n")
+    daemon = start(http=f'token_file = "{tmp_path}/token"\n')
+    page.open(daemon.url + "/")
+    assert page.driver.current_url.endswith("/login")
+    page.screenshot("login", whole=False)
+    assert page.violations() == []
+    page.find("#token").send_keys("wrong", Keys.ENTER)
+    until("a refusal", lambda: page.find("#wrong").is_displayed())
+    page.find("#token").send_keys(TOKEN, Keys.ENTER)
+    until("a picture", page.shows_picture)
+    assert page.driver.get_cookie("glimpsed_session")["httpOnly"]
+    page.find("#logout button").click()
+    until("the way out", lambda: page.driver.current_url.endswith("/login"))
+
+
+def test_the_keyboard_reaches_everything_in_order(page, shared):
+    page.open(shared.url + "/")
+    page.until_text("#label", lambda text: len(text) > 3)
+    reached = []
+    for _ in range(40):
+        ActionChains(page.driver).send_keys(Keys.TAB).perform()
+        reached.append(page.driver.execute_script("return document.activeElement.id || document.activeElement.className || document.activeElement.tagName"))
+    wanted = ["skip", "theme", "pause", "file", "shot", "model", "threshold", "enabled", "measure"]
+    places = [reached.index(name) for name in wanted]
+    assert places == sorted(places), reached
+
+
+def test_another_sites_page_cannot_change_anything(page, start, tmp_path):
+    daemon = start()
+    host, port = daemon.url.removeprefix("http://").split(":")
+    # As a browser sends it from a page of another site, which cannot leave these headers out.
+    for headers in ({"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Host": "evil.example"}):
+        connection = http.client.HTTPConnection(host, int(port))
+        connection.request("POST", "/api/v1/settings", json.dumps({"enabled": False}), {"Content-Type": "application/json"} | headers)
+        assert connection.getresponse().status in (403, 421), headers
+    # And a real page of another origin (another port of this machine).
+    other = start()
+    page.open(other.url + "/metrics", size=DESKTOP)
+    page.driver.execute_async_script(
+        "const done = arguments[1]; fetch(arguments[0], { method: 'POST', mode: 'no-cors', body: '{\"enabled\": false}' }).then(() => done(), () => done());",
+        daemon.url + "/api/v1/settings")
+    assert daemon.json("/api/v1/state")["settings"]["enabled"] is True
+
+
+def test_the_pictures_of_the_readme_can_be_made(page, shared):
+    """With UPDATE_SCREENSHOTS=1 it makes them; else it looks whether they are there."""
+    images = ROOT / "docs/images"
+    if not os.environ.get("UPDATE_SCREENSHOTS"):
+        assert (images / "page.png").stat().st_size > 15_000 and (images / "phone.png").stat().st_size > 15_000
+        return
+    images.mkdir(parents=True, exist_ok=True)
+    for name, size, dark in (("page", (1180, 980), False), ("phone", (390, 820), True)):
+        page.open(shared.url + "/", size=PHONE if name == "phone" else size, dark=dark)
+        lively(page)
+        page.until_text("#label", "espresso" if name == "page" else "cat")
+        until("its picture", page.shows_picture)
+        page.screenshot(f"readme-{name}", whole=False)
+        shutil.copy(OUT / f"readme-{name}.png", images / f"{name}.png")

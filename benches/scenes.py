@@ -28,7 +28,7 @@ def run(binary: pathlib.Path, text: str, seconds: float, cores: set[int]) -> dic
     """Labels for so long, after the first label and the accurate model's loading."""
     with tempfile.TemporaryDirectory() as temporary:
         config = pathlib.Path(temporary) / "glimpsed.toml"
-        config.write_text(text + '[stdout]\nformat = "json"\n[http]\nlisten = ""\n')
+        config.write_text(text + '[stdout]\nformat = "json"\n[http]\nenabled = false\n')
         daemon = subprocess.Popen(
             [binary, "run", "-c", config], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
             preexec_fn=lambda: os.sched_setaffinity(0, cores),

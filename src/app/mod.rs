@@ -17,6 +17,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Sources};
 use crate::control::camera::{Camera, Openers};
 use crate::control::command::{Command, Commands};
+use crate::control::loader::Loader;
 use crate::control::{Controller, Ending, ModelInfo, Parts, rules_of, view_of};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
@@ -197,7 +198,8 @@ impl App {
             clock: self.clock.clone(),
             pulses,
         };
-        let parts = Parts { camera, orders, uploads, monitor, hub: self.hub.clone(), clock: self.clock, web };
+        let loader = Loader::start()?;
+        let parts = Parts { camera, orders, uploads, loader, monitor, hub: self.hub.clone(), clock: self.clock, web };
         let printer = self.printer.map(|printer| Thread::spawn("stdout", move || printer.run())).transpose()?;
         let inference = Thread::spawn("inference", move || worker.run())?;
         let mut controller = Controller::new(self.sources, self.config, self.info, parts, channel, self.enabled);

@@ -4,6 +4,7 @@ pub mod camera;
 pub mod command;
 mod compare;
 mod info;
+pub mod loader;
 mod pictures;
 mod reload;
 mod second;
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::clock::Clock;
@@ -38,6 +39,7 @@ use crate::web::{self, Web};
 use camera::Camera;
 use command::{Answer, Command, Commands, Request};
 pub use info::ModelInfo;
+use loader::Loader;
 use watch::FileWatch;
 
 /// Between two looks at the daemon's health; the first comes sooner.
@@ -108,6 +110,7 @@ pub struct Parts {
     pub camera: Camera,
     pub orders: Orders,
     pub uploads: Uploads,
+    pub loader: Loader,
     pub monitor: Monitor,
     pub hub: Hub,
     pub clock: Arc<dyn Clock>,
@@ -380,9 +383,9 @@ impl Controller {
             precision::load(&spec, wanted)
                 .map(|chosen| (ModelInfo::of(&chosen), Labeller::new(chosen.model, view, &rules)))
         };
-        match spawn_blocking(load).await {
-            Ok(loaded) => loaded.map_err(|cause| format!("model `{name}`: {cause}")),
-            Err(_) => Err(format!("model `{name}`: loading it panicked")),
+        match self.parts.loader.run(load).await {
+            Some(loaded) => loaded.map_err(|cause| format!("model `{name}`: {cause}")),
+            None => Err(format!("model `{name}`: loading it panicked")),
         }
     }
 
@@ -391,7 +394,7 @@ impl Controller {
         let swap = |back| Order::Labeller(Box::new(labeller), back);
         let old = self.parts.orders.ask(swap, SWAP_WITHIN, LATE).await?;
         // To free a hundred megabytes takes milliseconds, which nobody here has.
-        drop(spawn_blocking(move || drop(old)));
+        self.parts.loader.free(old);
         self.parts.uploads.set_fast(info.id.clone(), input);
         tracing::info!(model = %info.id.name, precision = %info.id.precision, why = info.why, "labelling with another model");
         (self.model, self.live.model) = (info, spec);

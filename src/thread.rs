@@ -32,6 +32,10 @@ impl Thread {
         Ok(Self { name, handle: Some(handle), ended, has_ended: false })
     }
 
+    pub fn is_finished(&self) -> bool {
+        self.handle.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
     /// Resolves when it has ended.
     pub async fn ended(&mut self) {
         if !self.has_ended {

@@ -164,7 +164,13 @@ impl App {
         let preview = Arc::<Preview>::default();
         let clock = self.clock.clone();
         let input = self.labeller.model().input.clone();
-        let uploads = Uploads::new(orders.clone(), self.info.id.clone(), input, self.config.cache_entries);
+        let uploads = Uploads::new(
+            orders.clone(),
+            self.info.id.clone(),
+            input,
+            self.config.labels.clone(),
+            self.config.cache_entries,
+        );
         let worker = Worker::new(worker::Parts {
             slot: slot.clone(),
             clock: self.clock.clone(),

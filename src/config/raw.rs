@@ -272,7 +272,7 @@ pub struct RawAccurate {
     pub unsure_margin: f64,
     /// The fast model is unsure when the entropy of its answer, from 0 (certain) to 1 (no idea), is above this; 1 never.
     pub unsure_entropy: f64,
-    /// The second model works at most this share of the time (0..1).
+    /// The second model works on frames at most this share of the time (0..1).
     pub max_duty: f64,
     /// Which label holds where the two disagree: `fast`, `accurate`, or neither (`unknown`).
     pub disagreement: DisagreementChoice,

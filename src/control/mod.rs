@@ -415,7 +415,7 @@ impl Controller {
     async fn tell_rules(&self) -> std::result::Result<(), String> {
         self.parts.orders.give(Order::Rules(Box::new(rules_of(&self.live))))?;
         self.settle().await?;
-        self.parts.uploads.forget(self.live.cache_entries);
+        self.parts.uploads.set_rules(self.live.labels.clone(), self.live.cache_entries);
         Ok(())
     }
 

@@ -34,7 +34,7 @@ pub struct Second {
 pub(super) enum Change {
     None,
     Off,
-    To(Box<Loaded>, ModelSpec),
+    To(Box<(Loaded, ModelSpec)>),
 }
 
 impl Controller {
@@ -50,8 +50,8 @@ impl Controller {
             Err(cause) => Err(cause),
         };
         if let Err(cause) = done {
+            // It is still wanted: after the next reload the file may be a better one.
             tracing::error!("there will be no second opinions: {cause}");
-            self.live.accurate.enabled = false;
         }
         self.tell_settings();
         self.tell_info();
@@ -78,11 +78,11 @@ impl Controller {
         match (wanted, &self.second) {
             (None, None) => Ok(Change::None),
             (None, Some(_)) => Ok(Change::Off),
-            (Some(spec), Some(second)) if *spec == second.spec => Ok(Change::None),
+            (Some(spec), Some(second)) if *spec == second.spec && !second.thread.is_finished() => Ok(Change::None),
             (Some(spec), _) => {
                 // Its own file: it is there to be right, and has the time.
                 let loaded = self.load(spec.clone(), PrecisionChoice::Fp32, config).await?;
-                Ok(Change::To(Box::new(loaded), spec.clone()))
+                Ok(Change::To(Box::new((loaded, spec.clone()))))
             }
         }
     }
@@ -93,10 +93,10 @@ impl Controller {
             return Ok(());
         }
         self.tell_second(None)?;
-        // Two of them would take the memory of two.
+        // While it was loaded there were two; they are not to work at the same time.
         self.stop_second(Instant::now() + STOPS_WITHIN).await;
-        if let Change::To(loaded, spec) = change {
-            let (info, labeller) = *loaded;
+        if let Change::To(next) = change {
+            let ((info, labeller), spec) = *next;
             let model = info.id.clone();
             let (asked, classifies, thread) = second::start(labeller, self.parts.hub.clone())?;
             self.second = Some(Second { thread, spec, info });

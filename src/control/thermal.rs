@@ -45,10 +45,10 @@ impl Controller {
         match pace {
             Pace::Full => tracing::info!(celsius, "cool enough: every frame is labelled again"),
             Pace::OneIn(frames) => {
-                tracing::warn!(celsius, "warm: one frame in {frames} is labelled (`soft_c` in [thermal])")
+                tracing::warn!(celsius, "warm: one frame in {frames} is labelled (`soft_c` in [thermal])");
             }
             Pace::None => {
-                tracing::error!(celsius, "too warm: nothing is labelled until it is cooler (`hard_c` in [thermal])")
+                tracing::error!(celsius, "too warm: nothing is labelled until it is cooler (`hard_c` in [thermal])");
             }
         }
         self.tell_health();

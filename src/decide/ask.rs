@@ -84,9 +84,9 @@ impl Asker {
         self.rested = now + work.mul_f64((1.0 / self.rules.max_duty - 1.0).max(0.0));
     }
 
-    /// Another model, or none, is there to be asked.
+    /// Another model, or none, is there to be asked. Its rest is not over because of that.
     pub fn forget(&mut self) {
-        *self = Self::new(self.rules);
+        *self = Self { rested: self.rested, ..Self::new(self.rules) };
     }
 
     fn is_unsure(&self, scores: &[f32]) -> bool {

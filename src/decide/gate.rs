@@ -56,10 +56,19 @@ impl Gate {
         self.pace = pace;
     }
 
-    /// Whether it is time for a frame, and the board cool enough; asked before anything is done with it.
-    pub fn admits(&mut self, now: Duration) -> bool {
-        if !self.is_due(now) {
+    pub fn pace(&self) -> Pace {
+        self.pace
+    }
+
+    /// Whether it is time for a frame, and the board cool enough; asked before anything is done with it. A frame that
+    /// somebody waits for need not be due.
+    pub fn admits(&mut self, now: Duration, wanted: bool) -> bool {
+        if self.pace == Pace::None {
             return false;
+        }
+        let due = self.is_due(now);
+        if wanted || !due {
+            return wanted;
         }
         self.passed = self.passed.wrapping_add(1);
         match self.pace {
@@ -152,12 +161,14 @@ mod tests {
     #[test]
     fn a_warm_board_lets_some_frames_through_and_a_hot_one_none() {
         let mut gate = Gate::new(RULES);
-        let passed = |gate: &mut Gate| (0..16).filter(|&second| gate.admits(Duration::from_secs(second))).count();
+        let passed =
+            |gate: &mut Gate| (0..16).filter(|&second| gate.admits(Duration::from_secs(second), false)).count();
         let counts = [Pace::Full, Pace::OneIn(2), Pace::OneIn(8), Pace::None].map(|pace| {
             gate.set_pace(pace);
             passed(&mut gate)
         });
         assert_eq!(counts, [16, 8, 2, 0]);
+        assert!(!gate.admits(Duration::from_secs(99), true), "whoever waits for it");
     }
 
     #[test]
@@ -177,7 +188,7 @@ mod tests {
         ) {
             let mut gate = Gate::new(GateRules { max_fps: Some(max_fps), ..RULES });
             let at = |(index, jitter): (usize, &f64)| Duration::from_secs_f64((100.0 + index as f64 + jitter) / camera_fps);
-            let passed = jitter.iter().enumerate().filter(|&frame| gate.admits(at(frame))).count() as f64;
+            let passed = jitter.iter().enumerate().filter(|&frame| gate.admits(at(frame), false)).count() as f64;
             let seconds = 400.0 / camera_fps;
             prop_assert!(passed <= seconds * max_fps + 2.0, "{passed} in {seconds} s");
             // With the camera's beat, every second or third frame may be the nearest there is.

@@ -100,6 +100,11 @@ impl Decider {
         self.vocabulary.best(&self.scores, self.rules.enter())
     }
 
+    /// What the accurate model has said counts no more: it is another one, or none.
+    pub fn forget_opinions(&mut self) {
+        self.overrule.forget();
+    }
+
     /// Takes a second opinion into account, from the next frame on.
     pub fn hear(&mut self, opinion: &SecondOpinion) {
         self.overrule.hear(opinion);

@@ -52,6 +52,9 @@ pub struct Rules {
     pub stale_after: Duration,
 }
 
+/// Why a picture is not labelled that could be.
+pub const TOO_WARM: &str = "the board is too warm, and labels nothing until it is cooler";
+
 /// A picture that is not the camera's, ready for a model.
 pub struct Prepared {
     pub tensor: Tensor,

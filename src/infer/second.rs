@@ -26,11 +26,11 @@ const NICENESS: i32 = 15;
 const MAX_JOBS: usize = 2;
 
 /// Where an opinion on a frame goes, beside the sinks.
-type Wanted = Vec<oneshot::Sender<std::result::Result<Arc<SecondOpinion>, String>>>;
+pub type Wanted = Vec<oneshot::Sender<std::result::Result<Arc<SecondOpinion>, String>>>;
 
 enum Job {
     Look(Box<Look>),
-    Classify(Tensor, oneshot::Sender<std::result::Result<Classification, String>>),
+    Classify(Tensor, Box<LabelRules>, oneshot::Sender<std::result::Result<Classification, String>>),
 }
 
 /// A frame of the fast model's, and what that says of it.
@@ -58,9 +58,13 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// False, and nothing happens, when the thread is not free.
-    pub fn look(&self, look: Look) -> bool {
-        self.jobs.try_send(Job::Look(Box::new(look))).is_ok()
+    /// # Errors
+    /// Those who wait for the opinion, when the thread is not free.
+    pub fn look(&self, look: Look) -> std::result::Result<(), Wanted> {
+        match self.jobs.try_send(Job::Look(Box::new(look))) {
+            Err(TrySendError::Full(Job::Look(look)) | TrySendError::Disconnected(Job::Look(look))) => Err(look.wanted),
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     /// The verdict on the last look.
@@ -83,10 +87,10 @@ pub struct Classifies {
 impl Classifies {
     /// # Errors
     /// Why there is no answer.
-    pub async fn classify(&self, tensor: Tensor) -> std::result::Result<Classification, String> {
+    pub async fn classify(&self, tensor: Tensor, rules: LabelRules) -> std::result::Result<Classification, String> {
         const ENDED: &str = "the accurate model was switched off";
         let (to, answer) = oneshot::channel();
-        self.jobs.try_send(Job::Classify(tensor, to)).map_err(|error| match error {
+        self.jobs.try_send(Job::Classify(tensor, Box::new(rules), to)).map_err(|error| match error {
             TrySendError::Full(_) => "the accurate model is busy",
             TrySendError::Disconnected(_) => ENDED,
         })?;
@@ -130,7 +134,8 @@ impl Worker {
                     // The other end is gone when another model took the place of this one.
                     let _ = self.verdict.try_send(Verdict { opinion, work: start.elapsed() });
                 }
-                Job::Classify(tensor, to) => {
+                Job::Classify(tensor, rules, to) => {
+                    self.labeller.set_rules(&rules);
                     let frame = Frame::from_bytes(Encoding::File, Vec::new());
                     let answer = self.labeller.classify_tensor(&frame, &tensor);
                     let _ = to.send(answer.map_err(|error| error.to_string()));

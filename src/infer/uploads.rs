@@ -11,8 +11,9 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::orders::{Order, Orders, Prepared};
+use super::orders::{Order, Orders, Prepared, TOO_WARM};
 use super::second::Classifies;
+use crate::config::typed::LabelRules;
 use crate::label::{Classification, ModelId};
 use crate::models::spec::InputSpec;
 use crate::preprocess::decode::RgbImage;
@@ -74,6 +75,7 @@ struct Models {
     fast: Arc<ModelId>,
     input: InputSpec,
     accurate: Option<Classifies>,
+    rules: LabelRules,
     /// Of the file: a picture has the same answer as long as the models and rules are the same.
     answers: Option<LruCache<[u8; 32], Opinion>>,
     /// Counts how often they were not.
@@ -86,6 +88,7 @@ struct Job {
     generation: u64,
     fast: Prepared,
     accurate: Option<(Tensor, Classifies)>,
+    rules: LabelRules,
 }
 
 enum Step {
@@ -94,9 +97,9 @@ enum Step {
 }
 
 impl Uploads {
-    /// `entries` answers are kept.
-    pub fn new(orders: Orders, fast: Arc<ModelId>, input: InputSpec, entries: usize) -> Self {
-        let models = Models { fast, input, accurate: None, answers: cache(entries), generation: 0 };
+    /// Answers by `rules`; `entries` of them are kept.
+    pub fn new(orders: Orders, fast: Arc<ModelId>, input: InputSpec, rules: LabelRules, entries: usize) -> Self {
+        let models = Models { fast, rules, input, accurate: None, answers: cache(entries), generation: 0 };
         let (waiting, turn) = (Semaphore::new(MAX_WAITING), Semaphore::new(1));
         Self(Arc::new(Inner { orders, models: Mutex::new(models), waiting, turn, counters: Counters::default() }))
     }
@@ -109,9 +112,9 @@ impl Uploads {
         self.change(|models| models.accurate = accurate);
     }
 
-    /// Answers by other rules, and keeps so many of them.
-    pub fn forget(&self, entries: usize) {
-        self.change(|models| models.answers = cache(entries));
+    /// Answers by other rules from now on, and keeps so many answers.
+    pub fn set_rules(&self, rules: LabelRules, entries: usize) {
+        self.change(|models| (models.rules, models.answers) = (rules, cache(entries)));
     }
 
     pub fn counters(&self) -> &Counters {
@@ -145,13 +148,19 @@ impl Uploads {
     /// Decodes the file and makes of it what the models take. Not for a thread that others wait for.
     fn prepare(&self, bytes: &[u8]) -> Result<Step, UploadError> {
         let key: [u8; 32] = Sha256::digest(bytes).into();
-        let (fast, input, accurate, generation) = {
+        let (fast, input, accurate, rules, generation) = {
             let mut models = self.lock();
             if let Some(known) = models.answers.as_mut().and_then(|answers| answers.get(&key)) {
                 self.0.counters.hits.fetch_add(1, Ordering::Relaxed);
                 return Ok(Step::Answered(Box::new(Opinion { cached: true, ..known.clone() })));
             }
-            (models.fast.clone(), models.input.clone(), models.accurate.clone(), models.generation)
+            (
+                models.fast.clone(),
+                models.input.clone(),
+                models.accurate.clone(),
+                models.rules.clone(),
+                models.generation,
+            )
         };
         self.0.counters.misses.fetch_add(1, Ordering::Relaxed);
         let explain = |error: DecodeError| match error {
@@ -167,21 +176,24 @@ impl Uploads {
         let fast = Prepared { tensor: tensor(&input).map_err(explain)?, model: fast };
         let accurate = accurate.map(|accurate| tensor(&accurate.input).map(|tensor| (tensor, accurate)));
         let accurate = accurate.transpose().map_err(explain)?;
-        Ok(Step::Ask(Box::new(Job { key, generation, fast, accurate })))
+        Ok(Step::Ask(Box::new(Job { key, generation, fast, accurate, rules })))
     }
 
     /// `None` when the model is another one by now.
     async fn ask(&self, job: Job) -> Result<Option<Opinion>, UploadError> {
-        let Job { key, generation, fast, accurate } = job;
+        let Job { key, generation, fast, accurate, rules } = job;
         let order = |to| Order::Classify(Box::new(fast), to);
         let late = "the inference thread does not finish its frame";
         let Some(fast) = self.0.orders.ask(order, PATIENCE, late).await.map_err(UploadError::Busy)? else {
             return Ok(None);
         };
-        let fast = fast.map_err(UploadError::Failed)?;
+        let fast = fast.map_err(|cause| match cause {
+            cause if cause == TOO_WARM => UploadError::Busy(cause),
+            cause => UploadError::Failed(cause),
+        })?;
         let accurate = match accurate {
             None => None,
-            Some((tensor, accurate)) => match timeout(PATIENCE, accurate.classify(tensor)).await {
+            Some((tensor, accurate)) => match timeout(PATIENCE, accurate.classify(tensor, rules)).await {
                 Ok(answer) => Some(answer.map_err(UploadError::Busy)?),
                 Err(_) => return Err(UploadError::Busy("the accurate model does not answer".into())),
             },

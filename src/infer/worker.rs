@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::labeller::{LabelError, Labeller, milliseconds};
-use super::orders::{Order, Rules, Shot};
+use super::orders::{Order, Rules, Shot, TOO_WARM};
 use super::second::{Asked, Look, Verdict};
 use crate::clock::Clock;
 use crate::config::typed::LabelRules;
@@ -118,15 +118,17 @@ impl Worker {
             match self.parts.slot.take(LOOK_UP) {
                 Taken::Value(frame) => {
                     self.parts.pulse.promise(self.now() + LABELS_WITHIN);
-                    self.handle(&frame);
+                    // A camera that sends garbage shows nothing of now.
+                    if self.handle(&frame) {
+                        last_frame = self.now();
+                    }
                     self.parts.slot.give_back(frame);
-                    last_frame = self.now();
-                }
-                Taken::Nothing if self.now().saturating_sub(last_frame) >= self.parts.rules.stale_after => {
-                    self.grow_stale();
                 }
                 Taken::Nothing => {}
                 Taken::Closed => break,
+            }
+            if self.now().saturating_sub(last_frame) >= self.parts.rules.stale_after {
+                self.grow_stale();
             }
         }
         self.parts.pulse.rest();
@@ -167,8 +169,8 @@ impl Worker {
                 }
             }
             Order::Second(second) => {
+                self.lose_second("the accurate model was switched off or exchanged");
                 self.second = second;
-                self.asker.forget();
             }
             Order::Settle(settled) => drop(settled.send(())),
             Order::Shot(to) => {
@@ -180,9 +182,23 @@ impl Worker {
                 let labeller = &mut self.parts.labeller;
                 let ours = Arc::ptr_eq(&labeller.model().id, &prepared.model);
                 let frame = Frame::from_bytes(crate::frame::Encoding::File, Vec::new());
-                let answer = ours.then(|| labeller.classify_tensor(&frame, &prepared.tensor));
-                let _ = to.send(answer.map(|answer| answer.map_err(|error| error.to_string())));
+                let answer = match self.gate.pace() {
+                    Pace::None => Some(Err(TOO_WARM.to_owned())),
+                    _ => ours
+                        .then(|| labeller.classify_tensor(&frame, &prepared.tensor).map_err(|error| error.to_string())),
+                };
+                let _ = to.send(answer);
             }
+        }
+    }
+
+    /// Nobody is left who could take back what it has said.
+    fn lose_second(&mut self, why: &str) {
+        self.second = None;
+        self.asker.forget();
+        self.decider.forget_opinions();
+        for to in self.opinions.drain(..) {
+            let _ = to.send(Err(why.to_owned()));
         }
     }
 
@@ -220,22 +236,25 @@ impl Worker {
                 tracing::error!(
                     "the accurate model's thread has ended; there are no second opinions until it is switched on again"
                 );
-                self.second = None;
-                self.opinions.clear();
+                self.lose_second("the accurate model's thread has ended");
             }
         }
     }
 
-    fn handle(&mut self, frame: &Frame) {
+    /// False when nothing could be made of it.
+    fn handle(&mut self, frame: &Frame) -> bool {
         let now = self.now();
         self.parts.preview.offer(frame, self.parts.labeller.view().rotation);
         let wanted = !self.shots.is_empty() || !self.opinions.is_empty();
-        if !self.gate.admits(now) && !wanted {
+        if !self.gate.admits(now, wanted) {
             self.parts.counters.skipped.fetch_add(1, Ordering::Relaxed);
-            return;
+            return true;
         }
         match self.look(frame) {
-            Ok((answer, verdict)) => self.tell(frame, answer, verdict),
+            Ok((answer, verdict)) => {
+                self.tell(frame, answer, verdict);
+                true
+            }
             Err(error) => {
                 self.gate.forget();
                 let failed = self.parts.counters.failed.fetch_add(1, Ordering::Relaxed) + 1;
@@ -244,6 +263,7 @@ impl Worker {
                     let origin = frame.origin.as_deref().unwrap_or("frame");
                     tracing::warn!(seq = frame.seq, failed, "{origin} {error}");
                 }
+                false
             }
         }
     }
@@ -316,8 +336,10 @@ impl Worker {
             reason,
             wanted: std::mem::take(&mut self.opinions),
         });
-        if asked {
-            self.asker.begin(now);
+        match asked {
+            Ok(()) => self.asker.begin(now),
+            // It is busy with somebody's picture; the next frame will do.
+            Err(waiting) => self.opinions = waiting,
         }
     }
 }

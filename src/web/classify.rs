@@ -92,8 +92,9 @@ pub async fn classify(State(site): State<Arc<Site>>, request: Request) -> Result
         answer.ts = site.clock.wall();
     }
     if !opinion.cached {
-        let timing = &opinion.fast.timing;
-        site.budget.charge(site.clock.now(), (timing.preprocess_ms + timing.infer_ms) / 1000.0);
+        let times = [Some(&opinion.fast), opinion.accurate.as_ref()].into_iter().flatten();
+        let milliseconds: f64 = times.map(|answer| answer.timing.preprocess_ms + answer.timing.infer_ms).sum();
+        site.budget.charge(site.clock.now(), milliseconds / 1000.0);
     }
     Ok(Json(opinion_json(&opinion)).into_response())
 }

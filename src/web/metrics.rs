@@ -23,6 +23,8 @@ struct Counts {
     end_to_end: Histogram,
     label_changes: AtomicU64,
     unknown: AtomicU64,
+    agreed: AtomicU64,
+    disagreed: AtomicU64,
     hits: AtomicU64,
     misses: AtomicU64,
     camera_up: AtomicBool,
@@ -43,6 +45,10 @@ impl Sink for Metrics {
         let counts = &self.0;
         match event {
             Event::Classified(frame) => counts.classified(frame),
+            Event::SecondOpinion(opinion) => {
+                let count = if opinion.agree() { &counts.agreed } else { &counts.disagreed };
+                count.fetch_add(1, Ordering::Relaxed);
+            }
             Event::Changed { .. } => {
                 counts.label_changes.fetch_add(1, Ordering::Relaxed);
             }
@@ -170,6 +176,10 @@ impl Metrics {
         let help = "How often another label began to hold.";
         page.counter("glimpsed_label_changes_total", help, count(&counts.label_changes));
         page.counter("glimpsed_unknown_total", "Frames in which nothing was likely enough.", count(&counts.unknown));
+        let help = "Frames of which the accurate model has said the same as the fast one, or something else.";
+        let mut opinions = page.family("glimpsed_second_opinions_total", Kind::Counter, help);
+        opinions.sample(&[("agree", "yes")], count(&counts.agreed) as f64);
+        opinions.sample(&[("agree", "no")], count(&counts.disagreed) as f64);
         let help = "Pictures that were answered from the cache, or not.";
         let mut requests = page.family("glimpsed_cache_requests_total", Kind::Counter, help);
         let (hits, misses) = look.uploads;

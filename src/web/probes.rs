@@ -14,6 +14,7 @@ use super::exposition::CONTENT_TYPE;
 use super::metrics::Look;
 use super::problem::Problem;
 use super::process::Process;
+use crate::decide::thermal::Pace;
 use crate::label::CameraState;
 
 /// Whether each thread keeps its word; as the service manager's watchdog sees it.
@@ -32,6 +33,7 @@ pub async fn readyz(State(site): State<Arc<Site>>) -> Response {
         Some(CameraState::Disabled) => (true, "camera switched off"),
         Some(CameraState::Offline) => (true, "waiting for the camera"),
         _ if fresh => (true, "labelling"),
+        _ if site.parts.look().pace == Pace::None => (true, "too warm, waiting until it is cooler"),
         Some(CameraState::Online) => (false, "no fresh labels"),
         None => (false, "starting"),
     };

@@ -228,7 +228,13 @@ impl Sink for View {
                 self.tell("state", &parsed(&state_json(state)));
             }
             Event::Settings(settings) => {
-                self.lock().settings = Some(settings.clone());
+                let mut seen = self.lock();
+                seen.settings = Some(settings.clone());
+                // What a model said that is not asked any more is not to be shown as if it were.
+                if settings.accurate != Some(true) {
+                    seen.second = None;
+                }
+                drop(seen);
                 self.tell("settings", &settings_json(settings));
             }
             Event::Info(info) => {

@@ -107,25 +107,28 @@ fn a_name_that_is_none_and_a_model_that_is_not_there_are_told_apart() {
     assert!(reference.stderr.contains("is not among the compared models"), "{reference:?}");
 }
 
-/// Processes whose command line holds `text`.
-fn processes_with(text: &str) -> usize {
-    let output = Command::new("pgrep").args(["-f", "-c", text]).output().expect("pgrep");
-    String::from_utf8_lossy(&output.stdout).trim().parse().unwrap_or(0)
+/// The process that this one has started.
+fn child_of(pid: u32) -> Option<u32> {
+    let output = Command::new("pgrep").args(["-P", &pid.to_string()]).output().expect("pgrep");
+    String::from_utf8_lossy(&output.stdout).lines().next()?.parse().ok()
 }
 
 #[test]
 fn the_measuring_process_ends_with_its_parent() {
-    let before = processes_with("measure-model");
     let mut ran = glimpsed(&["compare", "--rounds", "50", "--runs", "10000", "--model", "efficientnet-lite0"]);
     let mut running = crate::support::Running::start(&mut ran);
     let deadline = std::time::Instant::now() + crate::support::PATIENCE;
-    while processes_with("measure-model") <= before {
+    let child = loop {
+        if let Some(child) = child_of(running.child.id()) {
+            break child;
+        }
         assert!(std::time::Instant::now() < deadline, "it never starts");
         std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    };
     running.signal(rustix::process::Signal::KILL);
     running.wait();
-    while processes_with("measure-model") > before {
+    // By its number: others measure meanwhile.
+    while std::path::Path::new(&format!("/proc/{child}")).exists() {
         assert!(std::time::Instant::now() < deadline, "it is left behind");
         std::thread::sleep(std::time::Duration::from_millis(20));
     }

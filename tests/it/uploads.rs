@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use glimpsed::clock::SystemClock;
+use glimpsed::config::typed::LabelRules;
 use glimpsed::config::{Config, Sources};
 use glimpsed::control::{rules_of, view_of};
 use glimpsed::infer::labeller::Labeller;
-use glimpsed::infer::orders::{Order, Orders};
+use glimpsed::infer::orders::{Order, Orders, Rules};
 use glimpsed::infer::uploads::{UploadError, Uploads};
 use glimpsed::infer::worker::{self, Worker};
 use glimpsed::infer::{Model, second};
@@ -33,7 +34,7 @@ impl Desk {
         let slot = Arc::new(Slot::new(WhenFull::Overwrite));
         let (orders, receiver) = Orders::new(slot.clone());
         let (id, input) = (labeller.model().id.clone(), labeller.model().input.clone());
-        let uploads = Uploads::new(orders.clone(), id, input, 2);
+        let uploads = Uploads::new(orders.clone(), id, input, config.labels.clone(), 2);
         let worker = Worker::new(worker::Parts {
             slot: slot.clone(),
             clock: Arc::new(SystemClock::new()),
@@ -82,7 +83,7 @@ async fn the_same_bytes_are_answered_from_memory_until_the_rules_change() {
     let second = desk.uploads.classify(photo("coffee.png")).await.expect("a photograph");
     assert!(second.cached && second.fast == first.fast);
     assert_eq!(counts(&desk.uploads), (1, 1));
-    desk.uploads.forget(2);
+    desk.uploads.set_rules(desk.config.labels.clone(), 2);
     assert!(!desk.uploads.classify(photo("coffee.png")).await.expect("a photograph").cached);
 }
 
@@ -104,12 +105,20 @@ async fn both_models_answer_and_the_answer_is_that_of_labelling_a_file() {
         second::start(labeller("efficientnet-lite0", &desk.config), Hub::default()).expect("a thread");
     desk.orders.give(Order::Second(Some(Box::new(asked)))).expect("alive");
     desk.uploads.set_accurate(Some(classifies));
+    let five = LabelRules { top_k: 5, ..desk.config.labels.clone() };
+    desk.orders.give(Order::Rules(Box::new(Rules { labels: five.clone(), ..rules_of(&desk.config) }))).expect("alive");
+    desk.uploads.set_rules(five, 2);
     let opinion = desk.uploads.classify(photo("chelsea.png")).await.expect("a photograph");
+    assert_eq!((opinion.fast.top.len(), opinion.accurate.as_ref().map(|answer| answer.top.len())), (5, Some(5)));
     let frame = glimpsed::frame::Frame::from_bytes(glimpsed::frame::Encoding::File, photo("chelsea.png"));
     let accurate = opinion.accurate.expect("an accurate model");
     for (answer, name) in [(opinion.fast, "efficientnet-lite0-int8"), (accurate, "efficientnet-lite0")] {
         assert_eq!(answer.model.name, name);
-        assert_eq!(answer.top, labeller(name, &desk.config).label(&frame).expect("a photograph").top, "{name}");
+        assert_eq!(
+            answer.top[..3],
+            labeller(name, &desk.config).label(&frame).expect("a photograph").top[..],
+            "{name}"
+        );
     }
 }
 

@@ -48,10 +48,11 @@ pub fn load(spec: &ModelSpec, wanted: PrecisionChoice) -> Result<Chosen, ModelEr
             own(Some(format!("fp32, because `{}` is not there", quantised.path.display())))
         }
         PrecisionChoice::Auto => match remembered(spec, &quantised) {
-            Some(verdict) => {
-                let model = Model::load(if verdict.is_int8() { &quantised } else { spec })?;
-                Ok(Chosen { model, why: Some(verdict.says()) })
-            }
+            Some(verdict) if verdict.is_int8() => match Model::load(&quantised) {
+                Ok(model) => Ok(Chosen { model, why: Some(verdict.says()) }),
+                Err(cause) => own(Some(without_int8(spec, &cause))),
+            },
+            Some(verdict) => own(Some(verdict.says())),
             None => measured(spec, &quantised),
         },
     }
@@ -85,11 +86,7 @@ fn measured(spec: &ModelSpec, quantised: &ModelSpec) -> Result<Chosen, ModelErro
     let ([fp32_ms, int8_ms], int8) = match timed {
         Ok(timed) => timed,
         Err(cause) => {
-            tracing::warn!(model = spec.name, %cause, "the int8 file cannot be used");
-            return Ok(Chosen {
-                model: fp32,
-                why: Some(format!("fp32, because the int8 file cannot be used: {cause}")),
-            });
+            return Ok(Chosen { model: fp32, why: Some(without_int8(spec, &cause)) });
         }
     };
     let key = key(spec, quantised).unwrap_or_default();
@@ -100,6 +97,12 @@ fn measured(spec: &ModelSpec, quantised: &ModelSpec) -> Result<Chosen, ModelErro
         tracing::info!(cause, "the choice of precision is not remembered, and measured again after the next start");
     }
     Ok(Chosen { model, why })
+}
+
+/// The other file labels as well, if more slowly.
+fn without_int8(spec: &ModelSpec, cause: &ModelError) -> String {
+    tracing::warn!(model = spec.name, %cause, "the int8 file cannot be used");
+    format!("fp32, because the int8 file cannot be used: {cause}")
 }
 
 /// Median milliseconds for each, one picture after the other so that both meet the same disturbances.

@@ -1,6 +1,7 @@
 //! What was found out on this device, in a small file that may as well not be there.
 
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -90,6 +91,8 @@ fn write(directory: &Path, text: &str) -> std::io::Result<PathBuf> {
     std::fs::create_dir_all(directory)?;
     let mut beside = tempfile::NamedTempFile::new_in(directory)?;
     beside.write_all(text.as_bytes())?;
+    // Whoever measured it, everybody may read it.
+    beside.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
     let file = directory.join(FILE);
     beside.persist(&file).map_err(|error| error.error)?;
     Ok(file)

@@ -80,9 +80,9 @@ fn agent(url: &str, limits: &Limits) -> Result<Agent, String> {
 fn stream(response: Response<Body>, offset: u64, url: &str, expected: u64) -> Result<Stream, Failure> {
     let etag = response.headers().get(header::ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
     if let Some(length) = response.body().content_length()
-        && offset + length != expected
+        && offset.checked_add(length) != Some(expected)
     {
-        let found = offset + length;
+        let found = offset.saturating_add(length);
         return Err(Failure::Final(FetchError::WrongSize { from: url.to_owned(), found, expected }));
     }
     // One byte more than there may be, so that a file that is too long is noticed and not cut off.

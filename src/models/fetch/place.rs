@@ -1,11 +1,11 @@
 //! Where a download goes: a directory that is claimed for as long as it takes, the unfinished file, and the finished one.
 
 use std::fs::{File, OpenOptions};
-use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock, statvfs};
+use rustix::fs::{FlockOperation, OFlags, flock, statvfs};
 
 use super::super::catalog::Entry;
 use super::FetchError;
@@ -15,6 +15,13 @@ use crate::bounded;
 const RESERVE_BYTES: u64 = 16 << 20;
 
 const MAX_ETAG_BYTES: u64 = 1024;
+
+/// A file to be written. No link is followed: the directory may belong to another user than the one who fetches.
+fn own_file() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.create(true).write(true).custom_flags(OFlags::NOFOLLOW.bits() as i32);
+    options
+}
 
 pub struct Place {
     directory: PathBuf,
@@ -32,7 +39,7 @@ impl Place {
     pub fn claim(directory: &Path, entry: &Entry) -> Result<Self, FetchError> {
         let cannot = |cause: io::Error| FetchError::Local { path: directory.to_owned(), cause: cause.to_string() };
         std::fs::create_dir_all(directory).map_err(cannot)?;
-        let claim = OpenOptions::new().create(true).truncate(false).write(true).open(directory.join(".fetching"));
+        let claim = own_file().truncate(false).open(directory.join(".fetching"));
         let claim = claim.map_err(cannot)?;
         match flock(&claim, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
@@ -66,7 +73,7 @@ impl Place {
     }
 
     pub fn open_part(&self) -> io::Result<File> {
-        OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&self.part)
+        own_file().truncate(false).read(true).open(&self.part)
     }
 
     /// How much of the unfinished file can be gone on from.
@@ -83,7 +90,9 @@ impl Place {
     /// That it cannot be noted only means that the next try is less certain.
     pub fn keep_etag(&self, etag: Option<&str>) {
         let _ = match etag {
-            Some(etag) => std::fs::write(&self.etag, etag),
+            Some(etag) => {
+                own_file().truncate(true).open(&self.etag).and_then(|mut file| file.write_all(etag.as_bytes()))
+            }
             None => std::fs::remove_file(&self.etag),
         };
     }

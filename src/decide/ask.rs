@@ -154,6 +154,16 @@ mod tests {
     }
 
     #[test]
+    fn another_model_does_not_work_while_the_one_before_would_rest() {
+        let mut asker = Asker::new(RULES);
+        asker.begin(seconds(1));
+        asker.end(seconds(2), seconds(1));
+        asker.forget();
+        assert_eq!(asker.reason(UNSURE, true, true, seconds(10)), None);
+        assert_eq!(asker.reason(UNSURE, true, true, seconds(11)), Some(Reason::Asked));
+    }
+
+    #[test]
     fn entropy_is_one_for_no_idea_and_zero_for_certainty() {
         assert!(entropy(&[1.0, 0.0, 0.0, 0.0]).abs() < 1e-6);
         assert!((entropy(&[0.25; 4]) - 1.0).abs() < 1e-6);

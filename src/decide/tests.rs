@@ -164,6 +164,16 @@ fn a_disagreement_ends_when_the_fast_model_says_something_else_or_an_opinion_agr
 }
 
 #[test]
+fn a_disagreement_ends_with_the_model_that_disagreed() {
+    let mut decider = decider_with(&rules(), DisagreementChoice::Accurate);
+    at(&mut decider, 0, CAT);
+    decider.hear(&opinion(Some("cat"), Some("lynx")));
+    assert_eq!(changes(&mut decider, &[CAT, CAT]), ["lynx"]);
+    decider.forget_opinions();
+    assert_eq!(changes(&mut decider, &[CAT, CAT]), ["cat"]);
+}
+
+#[test]
 fn an_opinion_may_name_what_the_fast_model_did_not_know() {
     let mut decider = decider_with(&rules(), DisagreementChoice::Accurate);
     const NOTHING: Seen<'static> = Seen::Scores(&[0.1, 0.1, 0.1]);

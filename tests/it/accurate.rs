@@ -142,15 +142,21 @@ fn an_edit_switches_it_on_or_is_refused_as_a_whole() {
 
 #[test]
 fn a_broken_accurate_model_is_found_by_check_and_does_not_stop_the_labels() {
-    let models = "[accurate]\nenabled = true\nmodel = \"bad\"\n[models.bad]\npath = \"garbage.onnx\"\n";
+    let models = "[accurate]\nenabled = true\nmodel = \"bad\"\n[models.bad]\npath = \"garbage.onnx\"\n\
+                  mean = [0.5, 0.5, 0.5]\nstd = [0.5, 0.5, 0.5]\n";
     let broker = Broker::start();
     let file = ConfigFile::replay(10, &format!("[mqtt]\nurl = {:?}\n{models}", broker.url()));
-    std::fs::write(std::path::Path::new(&file.path()).with_file_name("garbage.onnx"), "no model").expect("writable");
+    let path = std::path::Path::new(&file.path()).with_file_name("garbage.onnx");
+    std::fs::write(&path, "no model").expect("writable");
     let ran = run(&["check", "-c", &file.path()]);
     assert!(ran.code == 78 && ran.stderr.contains("model `bad`"), "{ran:?}");
     let mut daemon = file.daemon();
     daemon.line_with("there will be no second opinions");
     assert!(broker.retained_json("glimpsed/test/state", |_| true)["label"].is_string());
+    // Once the file is mended, a reload is enough.
+    std::fs::copy(root().join("models/efficientnet-lite0.onnx"), &path).expect("copied");
+    daemon.signal(rustix::process::Signal::HUP);
+    broker.retained_json("glimpsed/test/info", |info| info["models"][1]["name"] == "bad");
 }
 
 #[test]

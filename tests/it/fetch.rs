@@ -270,6 +270,19 @@ fn redirects_are_followed_but_not_for_ever() {
 }
 
 #[test]
+fn links_that_somebody_has_laid_are_not_followed() {
+    let elsewhere = directory();
+    let precious = elsewhere.path().join("precious");
+    for name in [".fetching", ".m.onnx.part", ".m.onnx.etag"] {
+        std::fs::write(&precious, "precious").expect("writable");
+        let place = directory();
+        std::os::unix::fs::symlink(&precious, place.path().join(name)).expect("linked");
+        let _ = get(&Server::start(vec![whole(&file())]), place.path());
+        assert_eq!(std::fs::read_to_string(&precious).expect("there"), "precious", "{name}");
+    }
+}
+
+#[test]
 fn two_downloads_do_not_collide() {
     let (server, place) = (Server::start(vec![whole(&file())]), directory());
     let lock = std::fs::File::create(place.path().join(".fetching")).expect("writable");

@@ -44,6 +44,25 @@ fn auto_measures_once_remembers_and_says_why() {
 }
 
 #[test]
+fn a_damaged_int8_file_leaves_the_other_to_label_though_it_was_found_slower() {
+    let config = ConfigFile::new("[model]\ndirectory = \".\"\nprecision = \"auto\"\n");
+    let beside = |name: &str| std::path::Path::new(&config.path()).with_file_name(name);
+    for name in ["efficientnet-lite0.onnx", "efficientnet-lite0-int8.onnx"] {
+        std::fs::copy(crate::support::root().join("models").join(name), beside(name)).expect("copied");
+    }
+    let state = tempfile::tempdir().expect("a directory");
+    let directory = state.path().to_str().expect("UTF-8");
+    doctor(&config, directory);
+    let file = state.path().join("precision.json");
+    let mut verdicts: Value = serde_json::from_str(&std::fs::read_to_string(&file).expect("there")).expect("JSON");
+    (verdicts[0]["fp32_ms"], verdicts[0]["int8_ms"]) = (10.0.into(), 5.0.into());
+    std::fs::write(&file, verdicts.to_string()).expect("writable");
+    std::fs::write(beside("efficientnet-lite0-int8.onnx"), "damaged").expect("writable");
+    let says = doctor(&config, directory);
+    assert!(says.contains("(fp32)") && says.contains("the int8 file cannot be used"), "{says}");
+}
+
+#[test]
 fn auto_works_where_nothing_can_be_written() {
     let config = ConfigFile::new(AUTO);
     let output = glimpsed(&["classify", "models/photos/coffee.png", "-c", &config.path()])

@@ -57,7 +57,11 @@ $("theme").addEventListener("click", () => {
   const dark = getComputedStyle(document.documentElement).colorScheme === "dark";
   const next = dark ? "light" : "dark";
   document.documentElement.dataset.theme = next;
-  localStorage.setItem("theme", next);
+  try {
+    localStorage.setItem("theme", next);
+  } catch {
+    // It holds until the page is left.
+  }
 });
 
 // Only where there is something to log out of: the cookie itself is hidden from scripts.

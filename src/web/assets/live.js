@@ -14,6 +14,7 @@ let answered = false;
 let painted = false;
 let connected = false;
 let forbidden = false;
+let crowded = false;
 
 // Splits multipart/x-mixed-replace by the lengths that its parts declare.
 async function frames(reader, show) {
@@ -63,14 +64,15 @@ async function watch() {
   stop = controller;
   try {
     const response = await fetch("/api/v1/stream.mjpeg", { signal: controller.signal });
+    crowded = response.status === 503;
     if (response.ok) await frames(response.body.getReader(), show);
     else if (response.status === 403) forbidden = true;
-    else if (response.status === 503) setText($("overlay-text"), "Too many are watching; it is tried again.");
   } catch {
     // Aborted by us, or the connection is lost, which the events tell.
   }
   if (stop !== controller) return;
   stop = null;
+  painted = false;
   overlay();
   if (!controller.signal.aborted) setTimeout(watch, RETRY_MS[Math.min(tries++, RETRY_MS.length - 1)]);
 }
@@ -96,6 +98,7 @@ function situation() {
   if (paused) return ["off", "Paused", "The labels go on."];
   if (!answered) return ["wait", "Model loading", "The first label is on its way."];
   if (dark) return ["dark", "Too dark", "There is nothing to see, so nothing is labelled."];
+  if (crowded) return ["wait", "Too many are watching", "It is tried again."];
   return painted ? ["live", "", ""] : ["wait", "Waiting for a picture", ""];
 }
 
@@ -129,6 +132,8 @@ export const live = {
   lost() {
     connected = false;
     painted = false;
+    // A stream that is dead without an end would keep the next one from being asked for.
+    end();
     overlay();
   },
 };

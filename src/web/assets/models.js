@@ -57,7 +57,10 @@ export const models = {
   start() {
     $("measure").addEventListener("click", async () => {
       $("measure").disabled = true;
-      await ask("/api/v1/compare", {}).catch((error) => setText($("compare-status"), error.message));
+      await ask("/api/v1/compare", {}).catch((error) => {
+        setText($("compare-status"), error.message);
+        $("measure").disabled = false;
+      });
     });
   },
   settings(settings) {

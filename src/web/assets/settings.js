@@ -48,9 +48,11 @@ async function catalogue() {
 }
 
 function configuration() {
+  if (!info) return;
   const wanted = $("config-filter").value.trim().toLowerCase();
   const waiting = info.restart_required ?? [];
-  const keys = Object.entries(info.config ?? {}).filter(([key]) => key.toLowerCase().includes(wanted));
+  const all = Object.entries(info.config ?? {});
+  const keys = all.filter(([key]) => key.toLowerCase().includes(wanted));
   $("config-body").replaceChildren(...keys.map(([key, { value, origin }]) => element("tr", { "data-set": String(origin !== "default") },
     element("td", {}, key), element("td", {}, JSON.stringify(value)),
     element("td", {}, waiting.includes(key.split(".")[0]) ? `${origin}, after a restart` : origin))));
@@ -58,8 +60,8 @@ function configuration() {
   setText($("config-error"), info.config_error ? `The file as it is now is not in effect:\n${info.config_error}` : "");
   $("restart-row").hidden = waiting.length === 0;
   setText($("restart-text"), `Edited, and in effect after a restart: ${waiting.map((table) => `[${table}]`).join(", ")}`);
-  const set = keys.filter(([, { origin }]) => origin !== "default").length;
-  setText($("config-hint"), info.config_error ? "the file has mistakes" : waiting.length ? "a restart is needed" : `${set} of ${keys.length} keys set`);
+  const set = all.filter(([, { origin }]) => origin !== "default").length;
+  setText($("config-hint"), info.config_error ? "the file has mistakes" : waiting.length ? "a restart is needed" : `${set} of ${all.length} keys set`);
 }
 
 export const settings = {

@@ -1,7 +1,11 @@
 // Before the first paint, so that nothing flashes.
 (() => {
-  const chosen = localStorage.getItem("theme");
-  if (chosen) document.documentElement.dataset.theme = chosen;
+  try {
+    const chosen = localStorage.getItem("theme");
+    if (chosen) document.documentElement.dataset.theme = chosen;
+  } catch {
+    // A browser that keeps nothing follows the system.
+  }
   addEventListener("DOMContentLoaded", () => {
     const wrong = document.getElementById("wrong");
     if (wrong) wrong.hidden = !location.search.includes("wrong");

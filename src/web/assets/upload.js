@@ -68,6 +68,8 @@ export const upload = {
     };
     drop.addEventListener("dragover", over("true"));
     drop.addEventListener("dragleave", over("false"));
+    // A file that falls beside the box must not take the place of the page.
+    for (const name of ["dragover", "drop"]) document.addEventListener(name, (event) => event.preventDefault());
     drop.addEventListener("drop", (event) => {
       over("false")(event);
       classify(event.dataTransfer.files[0]);

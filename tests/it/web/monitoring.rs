@@ -28,6 +28,7 @@ const NAMES: [&str; 28] = [
     "glimpsed_mqtt_outbox_messages",
     "glimpsed_config_last_reload_success",
     "glimpsed_http_streams",
+    "glimpsed_second_opinions_total",
     "glimpsed_soc_temperature_celsius",
     "glimpsed_throttled",
     "process_cpu_seconds_total",

@@ -105,6 +105,11 @@ pub async fn reload(State(site): State<Arc<Site>>) -> Answered {
     done(site.parts.commands.ask(Command::Reload).await).map(Json)
 }
 
+/// The accurate model may have to rest first.
+pub async fn second_opinion(State(site): State<Arc<Site>>) -> Answered {
+    done(site.parts.commands.ask(Command::SecondOpinion).await).map(Json)
+}
+
 /// The daemon ends while this is answered, so nobody waits for it.
 pub async fn restart(State(site): State<Arc<Site>>) -> (StatusCode, Json<Value>) {
     site.parts.commands.tell(Command::Restart);

@@ -116,6 +116,16 @@ pub fn router(site: Arc<Site>) -> Router {
                 .refusing(&[(409, "The configuration cannot work; the last one stays in effect.")]),
         )
         .post(
+            "/api/v1/accurate",
+            post(api::second_opinion),
+            Operation::json(
+                "secondOpinion",
+                "What the accurate model says of the next frame, beside what the fast one says of it.",
+                json!({ "type": "object" }),
+            )
+            .refusing(&[(409, "There is no accurate model in use, no frame came, or it still rests.")]),
+        )
+        .post(
             "/api/v1/restart",
             post(api::restart),
             Operation::of(

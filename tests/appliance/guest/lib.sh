@@ -59,6 +59,8 @@ write_config() {
             printf 'labels = "%s/colour.txt"\nfit = "stretch"\nscores = "logits"\n' "$share"
             printf 'mean = [0.0, 0.0, 0.0]\nstd = [1.0, 1.0, 1.0]\n'
         fi
+        # Black is one of the colours here.
+        printf '[gate]\nmin_luma = 0.0\n'
         printf '[labels]\nsmoothing = "none"\nconsecutive = 1\n[mqtt]\nurl = "mqtt://127.0.0.1"\nclassification_interval = "0s"\n'
     } >"$work/glimpsed.toml"
 }

@@ -38,6 +38,7 @@ fn every_documented_operation_is_there_and_every_one_is_documented() {
             "GET /livez",
             "GET /metrics",
             "GET /readyz",
+            "POST /api/v1/accurate",
             "POST /api/v1/classify",
             "POST /api/v1/compare",
             "POST /api/v1/model",
@@ -132,6 +133,9 @@ fn settings_are_set_and_what_is_wrong_is_said() {
     );
     assert_eq!(server.post("/api/v1/settings", "{").status, 400);
     assert_eq!(server.ask("POST", "/api/v1/settings", &[("Content-Type", "text/plain")], b"{}").status, 415);
+    // Without one in use the reason is said; tests of the second opinion have one.
+    let opinion = server.post("/api/v1/accurate", "");
+    assert!(opinion.status == 409 && opinion.text().contains("switch it on"), "{}", opinion.text());
     let reload = server.post("/api/v1/reload", "");
     assert_eq!(reload.status, 200, "{}", reload.text());
 }

@@ -53,8 +53,8 @@ pub fn give(rows: &[Row]) -> Vec<Advice> {
         let caution = if of < FEW { ", which are too few to tell models apart that are close" } else { "" };
         Some(advice("most accurate", it, format!("right on {top1} of {of} pictures{caution}")))
     });
-    let smallest = least(&|figures| figures.file_bytes as f64).map(|it| {
-        let megabytes = it.figures.file_bytes as f64 / 1e6;
+    let smallest = least(&|figures| figures.facts.file_bytes as f64).map(|it| {
+        let megabytes = it.figures.facts.file_bytes as f64 / 1e6;
         advice("smallest", it, format!("its file has {megabytes:.1} MB"))
     });
     let balanced = match accurate {

@@ -11,12 +11,12 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Signal, nice, set_parent_process_death_signal};
 use serde::{Deserialize, Serialize};
 
+use super::report::Facts;
 use super::{CHILD_COMMAND, Content, Picture};
 use crate::bounded;
 use crate::frame::{Encoding, Frame, RawFormat};
 use crate::infer::Model;
 use crate::infer::labeller::Labeller;
-use crate::models::inspect::Inspection;
 use crate::models::spec::ModelSpec;
 use crate::preprocess::View;
 
@@ -59,14 +59,7 @@ pub enum Said {
 /// One turn of a model.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Measurement {
-    pub precision: String,
-    pub backend: String,
-    pub sha256: String,
-    pub file_bytes: u64,
-    pub parameters: u64,
-    pub macs: u64,
-    pub layers: usize,
-    pub residual: bool,
+    pub facts: Facts,
     pub load_ms: f64,
     /// Of each run, in the order in which they were.
     pub infer_ms: Vec<f64>,
@@ -175,16 +168,8 @@ fn measure(labeller: &mut Labeller, load_ms: f64, job: &Job) -> Result<Measureme
         infer_ms.push(timing.infer_ms);
         preprocess_ms.push(timing.preprocess_ms);
     }
-    let inspection: &Inspection = &labeller.model().inspection;
     Ok(Measurement {
-        precision: inspection.precision.to_string(),
-        backend: inspection.backend.clone(),
-        sha256: inspection.sha256.clone(),
-        file_bytes: inspection.file_bytes,
-        parameters: inspection.parameters,
-        macs: inspection.macs,
-        layers: inspection.layers,
-        residual: inspection.residual,
+        facts: Facts::of(&labeller.model().inspection),
         load_ms,
         infer_ms,
         preprocess_ms,

@@ -34,7 +34,11 @@ const WORTHS: [Worth; 3] = [
         axis: "agreement, %",
         of: |figures| figures.agreement.map(|share| 100.0 * share.same as f64 / share.of as f64),
     },
-    Worth { title: "Size against latency", axis: "file, MB", of: |figures| Some(figures.file_bytes as f64 / 1e6) },
+    Worth {
+        title: "Size against latency",
+        axis: "file, MB",
+        of: |figures| Some(figures.facts.file_bytes as f64 / 1e6),
+    },
 ];
 
 /// The title and the plot of what models are worth against what they cost: up and left is better.

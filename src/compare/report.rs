@@ -1,11 +1,12 @@
 //! What came out of a comparison; serialised, it is what scripts, the broker and the web page get.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::advice::{self, Advice};
 use super::child::Measurement;
 use super::{Outcome, Picture, Plan};
+use crate::models::inspect::Inspection;
 use crate::sinks::rounded;
 use crate::telemetry::board::Board;
 
@@ -64,9 +65,9 @@ pub struct Row {
     pub figures: Option<Figures>,
 }
 
-/// What was measured of it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Figures {
+/// What its file says of it, which need not be measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Facts {
     pub precision: String,
     pub backend: String,
     pub sha256: String,
@@ -75,11 +76,33 @@ pub struct Figures {
     pub parameters: u64,
     /// Multiply-accumulate operations for one picture.
     pub macs: u64,
-    /// Twice that: a multiplication and an addition each.
-    pub flops: u64,
     /// Those with weights.
     pub layers: usize,
     pub residual: bool,
+}
+
+impl Facts {
+    pub fn of(inspection: &Inspection) -> Self {
+        Self {
+            precision: inspection.precision.to_string(),
+            backend: inspection.backend.clone(),
+            sha256: inspection.sha256.clone(),
+            file_bytes: inspection.file_bytes,
+            parameters: inspection.parameters,
+            macs: inspection.macs,
+            layers: inspection.layers,
+            residual: inspection.residual,
+        }
+    }
+}
+
+/// What was measured of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Figures {
+    #[serde(flatten)]
+    pub facts: Facts,
+    /// Twice the multiply-accumulates: a multiplication and an addition each.
+    pub flops: u64,
     /// Median of the turns.
     pub load_ms: f64,
     pub infer_ms: Latency,
@@ -208,15 +231,8 @@ fn figures(pictures: &[Picture], outcome: Outcome, agreement: Option<Share>) -> 
         confidence: rounded(f64::from(*confidence), 4),
     });
     Some(Figures {
-        precision: first.precision.clone(),
-        backend: first.backend.clone(),
-        sha256: first.sha256.clone(),
-        file_bytes: first.file_bytes,
-        parameters: first.parameters,
-        macs: first.macs,
-        flops: first.macs.saturating_mul(2),
-        layers: first.layers,
-        residual: first.residual,
+        facts: first.facts.clone(),
+        flops: first.facts.macs.saturating_mul(2),
         load_ms: rounded(percentile(&loads, 50), 1),
         infer_ms: Latency {
             p50: rounded(percentile(&times, 50), 3),
@@ -280,15 +296,17 @@ pub mod tests {
     pub fn row(name: &str, p50: f64, file_bytes: u64, top1: Option<usize>) -> Row {
         let accuracy = top1.map(|top1| Accuracy { top1, top5: 100, of: 100 });
         let figures = Figures {
-            precision: "fp32".into(),
-            backend: "native".into(),
-            sha256: String::new(),
-            file_bytes,
-            parameters: 1_000_000,
-            macs: 300_000_000,
+            facts: Facts {
+                precision: "fp32".into(),
+                backend: "native".into(),
+                sha256: String::new(),
+                file_bytes,
+                parameters: 1_000_000,
+                macs: 300_000_000,
+                layers: 50,
+                residual: true,
+            },
             flops: 600_000_000,
-            layers: 50,
-            residual: true,
             load_ms: 20.0,
             infer_ms: Latency { p50, p95: p50 * 1.1, runs: 10, histogram: histogram(&[p50, p50 * 1.05, p50 * 1.1]) },
             preprocess_ms: 1.0,

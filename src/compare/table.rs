@@ -33,7 +33,7 @@ fn row(name: &str, figures: &Figures) -> Vec<String> {
     };
     vec![
         name.to_owned(),
-        figures.precision.clone(),
+        figures.facts.precision.clone(),
         accuracy(&|accuracy| accuracy.top1),
         accuracy(&|accuracy| accuracy.top5),
         figures.agreement.map_or("-".to_owned(), |Share { same, of }| share(same, of)),
@@ -41,10 +41,10 @@ fn row(name: &str, figures: &Figures) -> Vec<String> {
         format!("{:.2}", figures.infer_ms.p95),
         format!("{:.0}", figures.load_ms),
         figures.peak_memory_bytes.map_or("-".to_owned(), |bytes| format!("{:.0}", bytes as f64 / 1e6)),
-        format!("{:.1}", figures.file_bytes as f64 / 1e6),
-        format!("{:.2}", figures.parameters as f64 / 1e6),
+        format!("{:.1}", figures.facts.file_bytes as f64 / 1e6),
+        format!("{:.2}", figures.facts.parameters as f64 / 1e6),
         format!("{:.2}", figures.flops as f64 / 1e9),
-        if figures.residual { "yes" } else { "no" }.to_owned(),
+        if figures.facts.residual { "yes" } else { "no" }.to_owned(),
     ]
 }
 

@@ -143,7 +143,7 @@ pub struct Controller {
     pictures: Option<pictures::Pictures>,
     /// The accurate model, while it is in use.
     second: Option<second::Second>,
-    cooling: thermal::Cooling,
+    thermal: Thermal,
     /// One at a time: it takes a core and the memory of a model.
     comparison: Option<JoinHandle<()>>,
     unknown_models: u64,
@@ -160,9 +160,8 @@ impl Controller {
         enabled: bool,
     ) -> Self {
         let effective = sources.show_json().unwrap_or_default();
-        let cooling = thermal::Cooling::new(Thermal::new(config.thermal));
         Self {
-            cooling,
+            thermal: Thermal::new(config.thermal),
             sources,
             effective,
             file: config.clone(),

@@ -45,11 +45,7 @@ impl Controller {
 
     /// At the start. Without a second opinion the daemon is still worth running.
     pub(super) async fn begin_second(&mut self) {
-        let done = match self.second_for(&self.live).await {
-            Ok(change) => self.change_second(change).await.map_err(|error| error.to_string()),
-            Err(cause) => Err(cause),
-        };
-        if let Err(cause) = done {
+        if let Err(cause) = self.follow_accurate().await {
             // It is still wanted: after the next reload the file may be a better one.
             tracing::error!("there will be no second opinions: {cause}");
         }
@@ -59,10 +55,7 @@ impl Controller {
 
     pub(super) async fn set_accurate(&mut self, enabled: bool) -> Answer {
         let before = std::mem::replace(&mut self.live.accurate.enabled, enabled);
-        let changed = match self.second_for(&self.live).await {
-            Ok(change) => self.change_second(change).await.map_err(|error| error.to_string()),
-            Err(cause) => Err(cause),
-        };
+        let changed = self.follow_accurate().await;
         if let Err(cause) = &changed {
             tracing::warn!(cause, "the accurate model was not switched");
             self.live.accurate.enabled = before;
@@ -70,6 +63,12 @@ impl Controller {
         self.tell_settings();
         self.tell_info();
         changed.map(|()| json!({ "accurate": enabled }))
+    }
+
+    /// Makes of the accurate model what is wanted now.
+    async fn follow_accurate(&mut self) -> std::result::Result<(), String> {
+        let change = self.second_for(&self.live).await?;
+        self.change_second(change).await.map_err(|error| error.to_string())
     }
 
     /// What `config` makes of the accurate model; it is loaded already.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{Model, ModelError};
 use crate::config::typed::LabelRules;
-use crate::frame::Frame;
+use crate::frame::{Encoding, Frame};
 use crate::label::{Classification, Ranked, Status, Timing};
 use crate::preprocess::decode::{DecodeError, RgbImage, decode};
 use crate::preprocess::{Preprocessor, Tensor, View};
@@ -30,14 +30,7 @@ pub enum LabelError {
 
 impl Labeller {
     pub fn new(model: Model, view: impl Into<View>, rules: &LabelRules) -> Self {
-        Self {
-            preprocessor: Preprocessor::new(model.input.clone(), view),
-            tensor: Tensor::for_input(&model.input),
-            picture: RgbImage::default(),
-            model,
-            top_k: rules.top_k,
-            unknown_below: rules.unknown_below,
-        }
+        Self { unknown_below: rules.unknown_below, ..Self::plain(model, view.into(), rules.top_k) }
     }
 
     /// By no rules: the `top_k` most likely, however unlikely.
@@ -118,15 +111,16 @@ impl Labeller {
         Ok(self.answer(frame, top, timing))
     }
 
-    /// Labels what is prepared already for a model like this one.
+    /// Labels what is prepared already for a model like this one, and is no frame of the camera's.
     ///
     /// # Errors
     /// When the network cannot be evaluated.
-    pub fn classify_tensor(&mut self, frame: &Frame, tensor: &Tensor) -> Result<Classification, ModelError> {
+    pub fn classify_tensor(&mut self, tensor: &Tensor) -> Result<Classification, ModelError> {
         let start = Instant::now();
         let top = self.model.classify(tensor, self.top_k)?;
         let infer_ms = milliseconds(start.elapsed());
-        Ok(self.answer(frame, top, Timing { infer_ms, total_ms: infer_ms, ..Timing::default() }))
+        let frame = Frame::from_bytes(Encoding::File, Vec::new());
+        Ok(self.answer(&frame, top, Timing { infer_ms, total_ms: infer_ms, ..Timing::default() }))
     }
 
     /// The answer for a frame that no model has looked at.

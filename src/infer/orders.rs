@@ -8,14 +8,14 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::labeller::Labeller;
-use super::second;
+use super::{ModelError, second};
 use crate::config::raw::DisagreementChoice;
 use crate::config::typed::{LabelRules, Rotation};
 use crate::decide::ask;
 use crate::decide::gate::GateRules;
 use crate::decide::thermal::Pace;
 use crate::frame::Frame;
-use crate::label::{Classification, ModelId, SecondOpinion};
+use crate::label::{Classification, ModelId};
 use crate::preprocess::decode::RgbImage;
 use crate::preprocess::{Tensor, View};
 use crate::slot::Slot;
@@ -35,9 +35,9 @@ pub enum Order {
     /// A copy of the next frame that is labelled.
     Shot(oneshot::Sender<Shot>),
     /// The accurate model's opinion on the next frame that is labelled; or why there is none.
-    SecondOpinion(oneshot::Sender<Result<Arc<SecondOpinion>, String>>),
-    /// Label what was prepared for the model of this id; `None` when another one labels now.
-    Classify(Box<Prepared>, oneshot::Sender<Option<Result<Classification, String>>>),
+    SecondOpinion(oneshot::Sender<second::Opinion>),
+    /// Label what was prepared for the model of this id.
+    Classify(Box<Prepared>, oneshot::Sender<Result<Classification, Refusal>>),
 }
 
 /// How frames are judged.
@@ -52,8 +52,14 @@ pub struct Rules {
     pub stale_after: Duration,
 }
 
-/// Why a picture is not labelled that could be.
-pub const TOO_WARM: &str = "the board is too warm, and labels nothing until it is cooler";
+/// Why a prepared picture has no label.
+pub enum Refusal {
+    /// Another model labels by now.
+    Exchanged,
+    /// Nothing is labelled until the board is cooler.
+    TooWarm,
+    Failed(ModelError),
+}
 
 /// A picture that is not the camera's, ready for a model.
 pub struct Prepared {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::labeller::{Labeller, milliseconds};
+use super::labeller::Labeller;
 use crate::config::typed::{LabelFilter, LabelRules};
 use crate::decide::vocabulary::Vocabulary;
 use crate::error::Result;
@@ -25,8 +25,11 @@ const NICENESS: i32 = 15;
 /// One frame and one upload.
 const MAX_JOBS: usize = 2;
 
+/// What both say of a frame; or why there is no opinion.
+pub type Opinion = std::result::Result<Arc<SecondOpinion>, String>;
+
 /// Where an opinion on a frame goes, beside the sinks.
-pub type Wanted = Vec<oneshot::Sender<std::result::Result<Arc<SecondOpinion>, String>>>;
+pub type Wanted = Vec<oneshot::Sender<Opinion>>;
 
 enum Job {
     Look(Box<Look>),
@@ -136,8 +139,7 @@ impl Worker {
                 }
                 Job::Classify(tensor, rules, to) => {
                     self.labeller.set_rules(&rules);
-                    let frame = Frame::from_bytes(Encoding::File, Vec::new());
-                    let answer = self.labeller.classify_tensor(&frame, &tensor);
+                    let answer = self.labeller.classify_tensor(&tensor);
                     let _ = to.send(answer.map_err(|error| error.to_string()));
                 }
             }
@@ -187,7 +189,7 @@ fn frame_of(fast: &Classification, picture: &RgbImage) -> Frame {
         seq: fast.seq,
         captured_at: Duration::ZERO,
         wall: fast.ts,
-        capture_time: Duration::from_secs_f64(fast.timing.capture_ms / milliseconds(Duration::from_secs(1))),
+        capture_time: Duration::from_secs_f64(fast.timing.capture_ms / 1000.0),
         encoding: Encoding::Raw { format: RawFormat::Rgb, width, height },
         bytes: Vec::new(),
         origin: fast.origin.clone(),

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::orders::{Order, Orders, Prepared, TOO_WARM};
+use super::orders::{Order, Orders, Prepared, Refusal};
 use super::second::Classifies;
 use crate::config::typed::LabelRules;
 use crate::label::{Classification, ModelId};
@@ -184,13 +184,14 @@ impl Uploads {
         let Job { key, generation, fast, accurate, rules } = job;
         let order = |to| Order::Classify(Box::new(fast), to);
         let late = "the inference thread does not finish its frame";
-        let Some(fast) = self.0.orders.ask(order, PATIENCE, late).await.map_err(UploadError::Busy)? else {
-            return Ok(None);
+        let fast = match self.0.orders.ask(order, PATIENCE, late).await.map_err(UploadError::Busy)? {
+            Ok(fast) => fast,
+            Err(Refusal::Exchanged) => return Ok(None),
+            Err(Refusal::TooWarm) => {
+                return Err(UploadError::Busy("the board is too warm, and labels nothing until it is cooler".into()));
+            }
+            Err(Refusal::Failed(cause)) => return Err(UploadError::Failed(cause.to_string())),
         };
-        let fast = fast.map_err(|cause| match cause {
-            cause if cause == TOO_WARM => UploadError::Busy(cause),
-            cause => UploadError::Failed(cause),
-        })?;
         let accurate = match accurate {
             None => None,
             Some((tensor, accurate)) => match timeout(PATIENCE, accurate.classify(tensor, rules)).await {

@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::labeller::{LabelError, Labeller, milliseconds};
-use super::orders::{Order, Rules, Shot, TOO_WARM};
-use super::second::{Asked, Look, Verdict};
+use super::orders::{Order, Prepared, Refusal, Rules, Shot};
+use super::second::{Asked, Look, Opinion, Verdict, Wanted};
 use crate::clock::Clock;
 use crate::config::typed::LabelRules;
 use crate::decide::ask::Asker;
@@ -17,7 +17,7 @@ use crate::decide::gate::{self, Gate};
 use crate::decide::thermal::Pace;
 use crate::decide::{Decider, Seen};
 use crate::frame::Frame;
-use crate::label::{Classification, SecondOpinion, Timing};
+use crate::label::{Classification, Timing};
 use crate::preprocess::thumbnail::Thumbnail;
 use crate::preview::Preview;
 use crate::pulse::Pulse;
@@ -86,7 +86,7 @@ pub struct Worker {
     last: Option<Classification>,
     /// Who waits for a picture, and who for an opinion.
     shots: Vec<oneshot::Sender<Shot>>,
-    opinions: Vec<oneshot::Sender<Result<Arc<SecondOpinion>, String>>>,
+    opinions: Wanted,
 }
 
 impl Worker {
@@ -179,17 +179,21 @@ impl Worker {
             }
             Order::SecondOpinion(to) => self.want_opinion(to),
             Order::Classify(prepared, to) => {
-                let labeller = &mut self.parts.labeller;
-                let ours = Arc::ptr_eq(&labeller.model().id, &prepared.model);
-                let frame = Frame::from_bytes(crate::frame::Encoding::File, Vec::new());
-                let answer = match self.gate.pace() {
-                    Pace::None => Some(Err(TOO_WARM.to_owned())),
-                    _ => ours
-                        .then(|| labeller.classify_tensor(&frame, &prepared.tensor).map_err(|error| error.to_string())),
-                };
-                let _ = to.send(answer);
+                let _ = to.send(self.classify(&prepared));
             }
         }
+    }
+
+    /// Labels a picture that is not the camera's.
+    fn classify(&mut self, prepared: &Prepared) -> Result<Classification, Refusal> {
+        let labeller = &mut self.parts.labeller;
+        if self.gate.pace() == Pace::None {
+            return Err(Refusal::TooWarm);
+        }
+        if !Arc::ptr_eq(&labeller.model().id, &prepared.model) {
+            return Err(Refusal::Exchanged);
+        }
+        labeller.classify_tensor(&prepared.tensor).map_err(Refusal::Failed)
     }
 
     /// Nobody is left who could take back what it has said.
@@ -212,7 +216,7 @@ impl Worker {
         self.parts.rules = rules;
     }
 
-    fn want_opinion(&mut self, to: oneshot::Sender<Result<Arc<SecondOpinion>, String>>) {
+    fn want_opinion(&mut self, to: oneshot::Sender<Opinion>) {
         if self.second.is_none() {
             let _ = to.send(Err("no accurate model is in use; switch it on first".into()));
             return;

@@ -53,6 +53,13 @@ setInterval(() => {
   }
 }, 2000);
 
+// A browser may keep a page that was left, with its connections, of which it has six for each server.
+addEventListener("pagehide", () => {
+  source?.close();
+  parts.forEach((part) => part.lost?.());
+});
+addEventListener("pageshow", ({ persisted }) => persisted && connect());
+
 $("theme").addEventListener("click", () => {
   const dark = getComputedStyle(document.documentElement).colorScheme === "dark";
   const next = dark ? "light" : "dark";

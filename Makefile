@@ -14,8 +14,8 @@ demo: ## Label the bundled photographs and show what arrives over a private brok
 	cargo build --quiet --locked
 	@target/debug/glimpsed demo $(ARGS)
 
-test: test-rust ## Run the test suite: the program and the models' scripts (the page in a browser: make test-web)
-	@if [ -z "$(ARGS)" ]; then $(MAKE) --no-print-directory test-models; fi
+test: test-rust ## Run the test suite: the program, the models' scripts, the page in a browser (ARGS for nextest: the program alone)
+	@if [ -z "$(ARGS)" ]; then $(MAKE) --no-print-directory test-models test-web; fi
 
 test-rust: ## Run the tests of the program alone (ARGS for nextest, as for `make test`)
 	@.ci/setup test

@@ -1,11 +1,12 @@
 //! Which model to take. Everything is decided by what was measured on this device.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::report::{Accuracy, Figures, Row, Share};
 
 /// A model and what speaks for it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Advice {
     /// "fastest", "most accurate", "smallest" or "balanced".
     pub kind: &'static str,

@@ -1,6 +1,7 @@
 //! What came out of a comparison; serialised, it is what scripts, the broker and the web page get.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::advice::{self, Advice};
@@ -11,7 +12,7 @@ use crate::sinks::rounded;
 use crate::telemetry::board::Board;
 
 /// How far a comparison is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Progress {
     /// The model that is measured.
     pub model: String,
@@ -21,7 +22,7 @@ pub struct Progress {
 }
 
 /// The models side by side.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Report {
     /// Of glimpsed.
     pub version: &'static str,
@@ -38,7 +39,7 @@ pub struct Report {
 }
 
 /// Where it was measured.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Device {
     pub board: String,
     pub processor: String,
@@ -46,7 +47,7 @@ pub struct Device {
 }
 
 /// What was looked at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Pictures {
     pub source: String,
     pub count: usize,
@@ -55,7 +56,7 @@ pub struct Pictures {
 }
 
 /// One model.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Row {
     pub name: String,
     /// Why there is nothing else to tell of it.
@@ -66,7 +67,7 @@ pub struct Row {
 }
 
 /// What its file says of it, which need not be measured.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Facts {
     pub precision: String,
     pub backend: String,
@@ -97,7 +98,7 @@ impl Facts {
 }
 
 /// What was measured of it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Figures {
     #[serde(flatten)]
     pub facts: Facts,
@@ -122,7 +123,7 @@ pub struct Figures {
 }
 
 /// Milliseconds for one inference.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Latency {
     pub p50: f64,
     pub p95: f64,
@@ -132,14 +133,14 @@ pub struct Latency {
 }
 
 /// So many runs of at least `from_ms`, and less than the next bin's.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Bin {
     pub from_ms: f64,
     pub runs: usize,
 }
 
 /// How often what the picture shows was named first, and among the first five.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Accuracy {
     pub top1: usize,
     pub top5: usize,
@@ -147,14 +148,14 @@ pub struct Accuracy {
 }
 
 /// So many of so many.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Share {
     pub same: usize,
     pub of: usize,
 }
 
 /// A class and its probability.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Guess {
     pub label: String,
     pub class_id: usize,

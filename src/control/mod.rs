@@ -127,12 +127,12 @@ pub struct Controller {
     file: Config,
     /// As it is in effect: the file, and what was set since.
     live: Config,
-    /// As it was when the daemon started.
-    started: Config,
+    /// `effective` as it was when the daemon started.
+    started: Value,
     enabled: bool,
     model: ModelInfo,
-    /// Tables of the configuration that were edited and that only a new start can put into effect.
-    restart_required: Vec<&'static str>,
+    /// Keys of the configuration that were edited and that only a new start can put into effect.
+    restart_required: Vec<String>,
     /// Why the file as it is now is not in effect.
     reload_error: Option<String>,
     parts: Parts,
@@ -163,9 +163,9 @@ impl Controller {
         Self {
             thermal: Thermal::new(config.thermal),
             sources,
+            started: effective.clone(),
             effective,
             file: config.clone(),
-            started: config.clone(),
             live: config,
             enabled,
             model,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::command::Answer;
@@ -15,6 +15,9 @@ use crate::telemetry::service;
 
 /// For streams to end, before the page is served in another way.
 const WEB_STOPS_WITHIN: Duration = Duration::from_secs(2);
+
+/// Keys that are read when the daemon starts, and not again.
+const ONLY_AT_START: [&str; 2] = ["log.", "stdout."];
 
 impl Controller {
     /// The file was edited. Editors truncate before they write, and a full disk leaves it at that, so an empty file is not
@@ -121,9 +124,11 @@ impl Controller {
     }
 
     fn note_what_needs_a_restart(&mut self) {
-        let (now, started) = (&self.live, &self.started);
-        let tables = [("log", now.log != started.log), ("stdout", now.stdout != started.stdout)];
-        self.restart_required = tables.into_iter().filter(|(_, differs)| *differs).map(|(table, _)| table).collect();
+        let value = |of: &Value, key: &str| of.get(key).map(|entry| entry["value"].clone());
+        let keys = self.effective.as_object().into_iter().flat_map(|keys| keys.keys());
+        let fixed = keys.filter(|key| ONLY_AT_START.iter().any(|table| key.starts_with(table)));
+        let edited = fixed.filter(|key| value(&self.effective, key) != value(&self.started, key));
+        self.restart_required = edited.cloned().collect();
     }
 
     async fn reconnect_if_it_matters(&mut self, before: &Config) {

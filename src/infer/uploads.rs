@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lru::LruCache;
 use sha2::{Digest, Sha256};
@@ -121,11 +121,14 @@ impl Uploads {
         &self.0.counters
     }
 
-    /// Labels a JPEG or PNG file, whole and the way its orientation tag says.
-    ///
-    /// # Errors
-    /// See [`UploadError`].
-    pub async fn classify(&self, bytes: Vec<u8>) -> Result<Opinion, UploadError> {
+    /// Labels a JPEG or PNG file, whole and the way its orientation tag says; or says why not. And how long decoding and the
+    /// models took, whatever came of it.
+    pub async fn classify(&self, bytes: Vec<u8>) -> (Result<Opinion, UploadError>, Duration) {
+        let mut cost = Duration::ZERO;
+        (self.answer(bytes, &mut cost).await, cost)
+    }
+
+    async fn answer(&self, bytes: Vec<u8>, cost: &mut Duration) -> Result<Opinion, UploadError> {
         let busy = || UploadError::Busy("other pictures are being labelled".into());
         let _waiting = self.0.waiting.try_acquire().map_err(|_| busy())?;
         let Ok(Ok(_turn)) = timeout(PATIENCE, self.0.turn.acquire()).await else { return Err(busy()) };
@@ -133,12 +136,17 @@ impl Uploads {
         let bytes = Arc::new(bytes);
         for _ in 0..2 {
             let (this, bytes) = (self.clone(), bytes.clone());
+            let begun = Instant::now();
             let prepared = spawn_blocking(move || this.prepare(&bytes)).await;
+            *cost += begun.elapsed();
             let job = match prepared.map_err(|_| UploadError::Failed("decoding it panicked".into()))?? {
                 Step::Answered(opinion) => return Ok(*opinion),
                 Step::Ask(job) => job,
             };
             if let Some(opinion) = self.ask(*job).await? {
+                let answers = [Some(&opinion.fast), opinion.accurate.as_ref()].into_iter().flatten();
+                let milliseconds: f64 = answers.map(|answer| answer.timing.infer_ms).sum();
+                *cost += Duration::from_secs_f64(milliseconds.max(0.0) / 1000.0);
                 return Ok(opinion);
             }
         }

@@ -1,17 +1,18 @@
 //! Pictures that somebody sends, labelled without keeping the camera waiting.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Multipart, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use futures_util::StreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::Site;
 use super::problem::Problem;
@@ -25,8 +26,11 @@ const MAX_AT_ONCE: usize = 3;
 /// For one's turn.
 const TURN_WITHIN: Duration = Duration::from_secs(5);
 
-/// For a picture to arrive.
+/// For a picture to arrive. After a pause at the beginning it has to come at this rate, in bytes a second: a phone at the edge
+/// of its network does, and who sends a byte now and then does not keep others from their turn.
 const BODY_WITHIN: Duration = Duration::from_secs(60);
+const BODY_PAUSE: Duration = Duration::from_secs(5);
+const BODY_RATE: f64 = 32e3;
 
 /// What is let pass of a picture that is not looked at.
 const MAX_UNSEEN_BYTES: usize = 16 << 20;
@@ -35,7 +39,7 @@ const UNSEEN_WITHIN: Duration = Duration::from_secs(2);
 /// The heads of a form's parts, around the picture.
 pub const MULTIPART_BYTES: usize = 16 << 10;
 
-/// The part of the inference thread's time that pictures from here may take.
+/// The part of a core's time that pictures from here may take, decoding included.
 const SHARE: f64 = 0.08;
 
 /// Seconds of that time that may be saved up, for somebody who comes with a handful of pictures.
@@ -45,12 +49,12 @@ const MOST_SAVED: f64 = 2.0;
 pub struct Budget {
     /// Seconds saved, and when they were counted.
     saved: Mutex<(f64, Duration)>,
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
 }
 
 impl Budget {
     pub fn new() -> Self {
-        Self { saved: Mutex::new((MOST_SAVED, Duration::ZERO)), turns: Semaphore::new(MAX_AT_ONCE) }
+        Self { saved: Mutex::new((MOST_SAVED, Duration::ZERO)), turns: Arc::new(Semaphore::new(MAX_AT_ONCE)) }
     }
 
     /// # Errors
@@ -70,8 +74,8 @@ impl Budget {
 }
 
 pub async fn classify(State(site): State<Arc<Site>>, request: Request) -> Result<Response, Problem> {
-    let turn = timeout(TURN_WITHIN, site.budget.turns.acquire()).await;
-    let Ok(Ok(_turn)) = turn else {
+    let turn = timeout(TURN_WITHIN, site.budget.turns.clone().acquire_owned()).await;
+    let Ok(Ok(turn)) = turn else {
         let detail = "too many pictures wait already; try again";
         return Err(refuse(request, Problem::later(StatusCode::SERVICE_UNAVAILABLE, 2, detail)).await);
     };
@@ -83,20 +87,48 @@ pub async fn classify(State(site): State<Arc<Site>>, request: Request) -> Result
     if declared.is_some_and(|bytes: u64| bytes > (site.settings.max_upload + MULTIPART_BYTES) as u64) {
         return Err(refuse(request, too_large(&site)).await);
     }
-    let bytes = timeout(BODY_WITHIN, picture(&site, request)).await;
-    let bytes =
-        bytes.map_err(|_| Problem::new(StatusCode::REQUEST_TIMEOUT, "the picture did not arrive in time"))??;
-    let mut opinion = site.parts.uploads.classify(bytes.into()).await.map_err(refusal)?;
-    // A picture that is sent has no time of its own.
-    for answer in [Some(&mut opinion.fast), opinion.accurate.as_mut()].into_iter().flatten() {
-        answer.ts = site.clock.wall();
+    let arrived = Arc::<AtomicU64>::default();
+    let counted = arrived.clone();
+    let request = request.map(|body| {
+        let count = move |chunk: &Bytes| {
+            counted.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+        };
+        Body::from_stream(body.into_data_stream().inspect_ok(count))
+    });
+    let bytes = tokio::select! {
+        bytes = picture(&site, request) => bytes?,
+        () = too_slow(&arrived) => {
+            return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the picture arrives too slowly"));
+        }
+    };
+    // In a task of its own: the work goes on when the client is gone, and so must its turn and its price.
+    let labelled = tokio::spawn(async move {
+        let (answer, cost) = site.parts.uploads.classify(bytes.into()).await;
+        site.budget.charge(site.clock.now(), cost.as_secs_f64());
+        drop(turn);
+        // A picture that is sent has no time of its own.
+        let wall = site.clock.wall();
+        answer.map(|Opinion { fast, accurate, cached }| Opinion {
+            fast: Classification { ts: wall, ..fast },
+            accurate: accurate.map(|accurate| Classification { ts: wall, ..accurate }),
+            cached,
+        })
+    });
+    let opinion = labelled.await.unwrap_or_else(|error| Err(UploadError::Failed(error.to_string())));
+    Ok(Json(opinion_json(&opinion.map_err(refusal)?)).into_response())
+}
+
+/// Returns when less has arrived than should have by now.
+async fn too_slow(arrived: &AtomicU64) {
+    let begun = Instant::now();
+    loop {
+        sleep(Duration::from_secs(1)).await;
+        let waited = begun.elapsed();
+        let due = waited.saturating_sub(BODY_PAUSE).as_secs_f64() * BODY_RATE;
+        if waited >= BODY_WITHIN || (arrived.load(Ordering::Relaxed) as f64) < due {
+            return;
+        }
     }
-    if !opinion.cached {
-        let times = [Some(&opinion.fast), opinion.accurate.as_ref()].into_iter().flatten();
-        let milliseconds: f64 = times.map(|answer| answer.timing.preprocess_ms + answer.timing.infer_ms).sum();
-        site.budget.charge(site.clock.now(), milliseconds / 1000.0);
-    }
-    Ok(Json(opinion_json(&opinion)).into_response())
 }
 
 /// Lets the body come to its end, within bounds and unseen: to close a connection over bytes that nobody has read would

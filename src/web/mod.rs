@@ -3,6 +3,7 @@
 //! They have a thread and an asynchronous runtime of their own, so that whoever watches does not delay the broker's
 //! connection. Pictures are decoded and encoded on at most two threads beside it.
 
+mod admission;
 mod api;
 mod assets;
 mod classify;
@@ -17,6 +18,7 @@ mod probes;
 mod problem;
 mod process;
 mod router;
+mod schemas;
 mod server;
 mod session;
 mod stream;

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::MethodRouter;
-use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use super::Site;
-use crate::sinks::define_schemas;
+use super::schemas::{named, schemas};
 
 /// A router that knows what it does.
 pub struct Documented {
@@ -82,11 +81,6 @@ impl Operation {
     }
 }
 
-/// A reference to one of the named schemas.
-pub fn named(name: &str) -> Value {
-    json!({ "$ref": format!("#/components/schemas/{name}") })
-}
-
 fn problem(reason: &str) -> Value {
     json!({ "description": reason, "content": { "application/problem+json": { "schema": named("Problem") } } })
 }
@@ -129,82 +123,4 @@ impl Documented {
         });
         (self.router, document.to_string())
     }
-}
-
-fn schemas() -> Map<String, Value> {
-    let mut settings = SchemaSettings::draft2020_12();
-    settings.definitions_path = "/components/schemas".into();
-    let mut generator = settings.into_generator();
-    define_schemas(&mut generator);
-    let mut schemas = generator.take_definitions(true);
-    schemas.insert(
-        "Problem".into(),
-        json!({
-            "type": "object",
-            "required": ["type", "title", "status", "detail"],
-            "properties": {
-                "type": { "type": "string" },
-                "title": { "type": "string" },
-                "status": { "type": "integer" },
-                "detail": { "type": "string" },
-            },
-        }),
-    );
-    let nullable = |name: &str| json!({ "anyOf": [named(name), { "type": "null" }] });
-    schemas.insert("Settings".into(), json!({
-        "type": "object",
-        "description": "What can be set while the daemon runs.",
-        "required": ["enabled", "model", "precision", "threshold", "accurate"],
-        "properties": {
-            "enabled": { "type": "boolean", "description": "Whether the camera is looked through." },
-            "model": { "type": "string", "description": "The model that labels the video." },
-            "precision": { "enum": ["auto", "fp32", "int8"], "description": "Which of its files." },
-            "threshold": { "type": "number", "minimum": 0, "maximum": 1, "description": "Below it the answer is unknown." },
-            "accurate": { "type": ["boolean", "null"], "description": "Whether the accurate model is asked too; null where there is none." },
-        },
-    }));
-    schemas.insert(
-        "State".into(),
-        json!({
-            "type": "object",
-            "required": ["camera", "state", "classification", "settings", "health"],
-            "properties": {
-                "camera": { "type": "object", "properties": {
-                    "status": { "enum": ["online", "offline", "disabled", null] },
-                    "negotiated": nullable("CameraPayload"),
-                } },
-                "state": nullable("ClassificationPayload"),
-                "classification": nullable("ClassificationPayload"),
-                "second": { "type": ["object", "null"], "description": "What the accurate model said last." },
-            "settings": nullable("Settings"),
-                "health": named("HealthPayload"),
-            },
-        }),
-    );
-    schemas.insert(
-        "Opinion".into(),
-        json!({
-            "type": "object",
-            "required": ["fast", "accurate", "cached"],
-            "properties": {
-                "fast": named("ClassificationPayload"),
-                "accurate": nullable("ClassificationPayload"),
-                "cached": { "type": "boolean", "description": "Whether this very picture was answered before." },
-            },
-        }),
-    );
-    schemas.insert(
-        "Comparison".into(),
-        json!({
-            "type": "object",
-            "required": ["running", "report", "error"],
-            "properties": {
-                "running": { "type": "boolean" },
-            "progress": { "type": ["object", "null"], "description": "How far it is, while it runs." },
-                "report": { "type": ["object", "null"] },
-                "error": { "type": ["string", "null"], "description": "Why the last one led to nothing." },
-            },
-        }),
-    );
-    schemas
 }

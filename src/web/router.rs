@@ -12,8 +12,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::json;
 
-use super::openapi::{Documented, Operation, named};
+use super::openapi::{Documented, Operation};
 use super::problem::Problem;
+use super::schemas::named;
 use super::{Site, api, assets, classify, events, exposition, guard, login, probes, stream};
 
 /// For an answer to begin. To load a large model and to swap it takes up to a minute on a small board.
@@ -39,25 +40,17 @@ pub fn router(site: Arc<Site>) -> Router {
         .get(
             "/api/v1/config",
             get(api::config),
-            Operation::json("config", "The configuration in effect, without secrets.", json!({ "type": "object" })),
+            Operation::json("config", "The configuration in effect, without secrets.", named("Configuration")),
         )
         .get(
             "/api/v1/models",
             get(api::models),
-            Operation::json(
-                "models",
-                "The models that can label.",
-                json!({ "type": "array", "items": { "type": "object" } }),
-            ),
+            Operation::json("models", "The models that can label.", named("Models")),
         )
         .get(
             "/api/v1/timeline",
             get(api::timeline),
-            Operation::json(
-                "timeline",
-                "The labels that held last, oldest first.",
-                json!({ "type": "array", "items": { "type": "object" } }),
-            ),
+            Operation::json("timeline", "The labels that held last, oldest first.", named("Timeline")),
         )
         .post(
             "/api/v1/classify",
@@ -102,17 +95,17 @@ pub fn router(site: Arc<Site>) -> Router {
                 .with_body(
                     "application/json",
                     object(json!({
-                            "enabled": { "type": "boolean" },
-                            "threshold": { "type": "number", "minimum": 0, "maximum": 1 },
-                    "accurate": { "type": "boolean" },
-                        })),
+                        "enabled": { "type": "boolean" },
+                        "threshold": { "type": "number", "minimum": 0, "maximum": 1 },
+                        "accurate": { "type": "boolean" },
+                    })),
                 )
                 .refusing(&[(409, "It could not be set."), (422, "The body is not what was meant.")]),
         )
         .post(
             "/api/v1/reload",
             post(api::reload),
-            Operation::json("reload", "Reads the configuration again.", json!({ "type": "object" }))
+            Operation::json("reload", "Reads the configuration again.", named("Reloaded"))
                 .refusing(&[(409, "The configuration cannot work; the last one stays in effect.")]),
         )
         .post(
@@ -121,7 +114,7 @@ pub fn router(site: Arc<Site>) -> Router {
             Operation::json(
                 "secondOpinion",
                 "What the accurate model says of the next frame, beside what the fast one says of it.",
-                json!({ "type": "object" }),
+                named("SecondOpinionPayload"),
             )
             .refusing(&[(409, "There is no accurate model in use, no frame came, or it still rests.")]),
         )
@@ -208,7 +201,7 @@ pub fn router(site: Arc<Site>) -> Router {
             Operation::json(
                 "readyz",
                 "Whether labels are fresh, or what is waited for is known; needs no token.",
-                json!({ "type": "object" }),
+                named("Readiness"),
             )
             .refusing(&[(503, "Labels are not fresh.")]),
         )

@@ -12,19 +12,17 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use rustix::net::sockopt;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::Status;
+use super::admission::{Admission, Place};
 use super::connection::Connection;
 use super::guard::Peer;
 use crate::backoff::Backoff;
 use crate::shutdown::Shutdown;
-
-/// Connections at once; a browser opens six. More are told so and closed.
-const MAX_CONNECTIONS: usize = 256;
 
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 256;
@@ -38,6 +36,13 @@ const MAX_BUFFER_BYTES: usize = 64 << 10;
 
 /// What the kernel keeps for a client that takes nothing: a few frames and not seconds of them. Linux doubles it.
 const SEND_BUFFER_BYTES: usize = 128 << 10;
+
+/// The kernel asks a client that is silent whether it is still there, and does not wait long for what it sent to be
+/// acknowledged: a phone that has gone out of reach, with a stream that has little to say, would keep its place.
+const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(60);
+const ASKED_AFTER: Duration = Duration::from_secs(30);
+const ASKED_EVERY: Duration = Duration::from_secs(10);
+const ASKED_TIMES: u32 = 3;
 
 /// Between two tries to listen on a port that is taken.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
@@ -54,7 +59,7 @@ pub async fn serve(address: SocketAddr, router: Router, status: Arc<Status>, shu
         listener = listen(address, &status) => listener,
         () = shutdown.wait() => return,
     };
-    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let admission = Admission::default();
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -62,12 +67,12 @@ pub async fn serve(address: SocketAddr, router: Router, status: Arc<Status>, shu
             // Whatever has ended is forgotten.
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => match permits.clone().try_acquire_owned() {
-                    Ok(permit) => {
-                        connections.spawn(connection(stream, peer, router.clone(), permit, shutdown.clone()));
+                Ok((stream, peer)) => match admission.admit(peer.ip()) {
+                    Some(place) => {
+                        connections.spawn(connection(stream, peer, router.clone(), place, shutdown.clone()));
                     }
                     // The client has just come, so its window takes a hundred bytes.
-                    Err(_) => drop(stream.try_write(FULL)),
+                    None => drop(stream.try_write(FULL)),
                 },
                 // No file descriptors left: others are closed meanwhile. Or the client has gone again.
                 Err(error) => {
@@ -131,15 +136,18 @@ fn explain(error: &std::io::Error) -> String {
     }
 }
 
-async fn connection(
-    stream: TcpStream,
-    peer: SocketAddr,
-    router: Router,
-    _permit: OwnedSemaphorePermit,
-    shutdown: Shutdown,
-) {
+fn ask_whether_it_is_there(stream: &TcpStream) -> rustix::io::Result<()> {
+    sockopt::set_tcp_user_timeout(stream, ACKNOWLEDGED_WITHIN.as_millis() as u32)?;
+    sockopt::set_tcp_keepidle(stream, ASKED_AFTER)?;
+    sockopt::set_tcp_keepintvl(stream, ASKED_EVERY)?;
+    sockopt::set_tcp_keepcnt(stream, ASKED_TIMES)?;
+    sockopt::set_socket_keepalive(stream, true)
+}
+
+async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, _place: Place, shutdown: Shutdown) {
     // Frames are written as a whole; to wait for more would delay their ends.
     let _ = stream.set_nodelay(true);
+    let _ = ask_whether_it_is_there(&stream);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(Peer(peer));
         TowerToHyperService::new(router.clone()).call(request)

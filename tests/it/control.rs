@@ -157,7 +157,7 @@ fn a_hangup_reads_the_file_again_and_other_topics_follow_it() {
     bench.until("glimpsed/test/status", "offline");
     bench.until("elsewhere/test/status", "online");
     bench.heard.next("elsewhere/test/classification");
-    let wanted = |info: &Value| info["restart_required"] == json!(["stdout"]);
+    let wanted = |info: &Value| info["restart_required"] == json!(["stdout.format"]);
     let info = bench.broker.retained_json("elsewhere/test/info", wanted);
     assert_eq!(info["config"]["mqtt.base_topic"]["value"], "elsewhere");
     // Nothing retained is left behind but the word that nobody is there.

@@ -10,6 +10,7 @@
 
 mod accurate;
 mod bundle;
+mod cable;
 mod cli;
 mod command_source;
 mod compare;

@@ -77,23 +77,23 @@ fn counts(uploads: &Uploads) -> (u64, u64) {
 #[tokio::test]
 async fn the_same_bytes_are_answered_from_memory_until_the_rules_change() {
     let desk = Desk::new();
-    let first = desk.uploads.classify(photo("coffee.png")).await.expect("a photograph");
+    let first = desk.uploads.classify(photo("coffee.png")).await.0.expect("a photograph");
     assert_eq!(first.fast.label().map(|ranked| &*ranked.label), Some("espresso"));
     assert!(!first.cached && first.accurate.is_none() && first.fast.top.len() == 3);
-    let second = desk.uploads.classify(photo("coffee.png")).await.expect("a photograph");
+    let second = desk.uploads.classify(photo("coffee.png")).await.0.expect("a photograph");
     assert!(second.cached && second.fast == first.fast);
     assert_eq!(counts(&desk.uploads), (1, 1));
     desk.uploads.set_rules(desk.config.labels.clone(), 2);
-    assert!(!desk.uploads.classify(photo("coffee.png")).await.expect("a photograph").cached);
+    assert!(!desk.uploads.classify(photo("coffee.png")).await.0.expect("a photograph").cached);
 }
 
 #[tokio::test]
 async fn the_cache_holds_so_many_answers_and_no_more() {
     let desk = Desk::new();
     for name in ["coffee.png", "chelsea.png", "rocket.jpg"] {
-        desk.uploads.classify(photo(name)).await.expect("a photograph");
+        desk.uploads.classify(photo(name)).await.0.expect("a photograph");
     }
-    let cached = async |name| desk.uploads.classify(photo(name)).await.expect("a photograph").cached;
+    let cached = async |name| desk.uploads.classify(photo(name)).await.0.expect("a photograph").cached;
     assert!(cached("rocket.jpg").await && cached("chelsea.png").await);
     assert!(!cached("coffee.png").await, "the one that was not asked for the longest made room");
 }
@@ -108,7 +108,7 @@ async fn both_models_answer_and_the_answer_is_that_of_labelling_a_file() {
     let five = LabelRules { top_k: 5, ..desk.config.labels.clone() };
     desk.orders.give(Order::Rules(Box::new(Rules { labels: five.clone(), ..rules_of(&desk.config) }))).expect("alive");
     desk.uploads.set_rules(five, 2);
-    let opinion = desk.uploads.classify(photo("chelsea.png")).await.expect("a photograph");
+    let opinion = desk.uploads.classify(photo("chelsea.png")).await.0.expect("a photograph");
     assert_eq!((opinion.fast.top.len(), opinion.accurate.as_ref().map(|answer| answer.top.len())), (5, Some(5)));
     let frame = glimpsed::frame::Frame::from_bytes(glimpsed::frame::Encoding::File, photo("chelsea.png"));
     let accurate = opinion.accurate.expect("an accurate model");
@@ -125,23 +125,23 @@ async fn both_models_answer_and_the_answer_is_that_of_labelling_a_file() {
 #[tokio::test]
 async fn a_model_that_was_exchanged_does_not_answer_for_the_other() {
     let desk = Desk::new();
-    desk.uploads.classify(photo("coffee.png")).await.expect("a photograph");
+    desk.uploads.classify(photo("coffee.png")).await.0.expect("a photograph");
     let next = labeller("efficientnet-lite0", &desk.config);
     let (id, input) = (next.model().id.clone(), next.model().input.clone());
     let (back, _kept) = tokio::sync::oneshot::channel();
     desk.orders.give(Order::Labeller(Box::new(next), back)).expect("alive");
     // The worker has the new one; whoever prepares for the old one is told so, twice.
-    let error = desk.uploads.classify(photo("rocket.jpg")).await.expect_err("exchanged");
+    let error = desk.uploads.classify(photo("rocket.jpg")).await.0.expect_err("exchanged");
     assert!(matches!(error, UploadError::Busy(_)), "{error}");
     desk.uploads.set_fast(id, input);
-    let answer = desk.uploads.classify(photo("coffee.png")).await.expect("a photograph");
+    let answer = desk.uploads.classify(photo("coffee.png")).await.0.expect("a photograph");
     assert!(!answer.cached && answer.fast.model.name == "efficientnet-lite0");
 }
 
 #[tokio::test]
 async fn what_is_no_picture_or_too_large_is_said_in_plain_words() {
     let desk = Desk::new();
-    let error = async |bytes: Vec<u8>| desk.uploads.classify(bytes).await.expect_err("no picture");
+    let error = async |bytes: Vec<u8>| desk.uploads.classify(bytes).await.0.expect_err("no picture");
     assert_eq!(error(Vec::new()).await.to_string(), "the file is empty (0 bytes)");
     let text = error(b"hello".to_vec()).await;
     assert_eq!(text.to_string(), "the file is text, not a picture that glimpsed reads; it reads JPEG and PNG");
@@ -161,7 +161,7 @@ async fn more_uploads_than_wait_are_refused_and_the_others_answered() {
         let uploads = desk.uploads.clone();
         // Each another file: bytes behind the end of a picture do not matter to it.
         let bytes = [photo("rocket.jpg"), vec![number]].concat();
-        tasks.spawn(async move { uploads.classify(bytes).await });
+        tasks.spawn(async move { uploads.classify(bytes).await.0 });
     }
     let results = tasks.join_all().await;
     let busy = results.iter().filter(|result| matches!(result, Err(UploadError::Busy(_)))).count();

@@ -15,6 +15,35 @@ from selenium.webdriver.common.by import By
 OUT = ROOT / "target/web"
 AXE = (pathlib.Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 
+# Which eighths of a picture, from its top down, have fewer than four colours. The browser reads its own screenshots.
+BARE = """
+    const [data, done] = arguments;
+    const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+    createImageBitmap(new Blob([bytes])).then((bitmap) => {
+        const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
+        const context = canvas.getContext("2d");
+        context.drawImage(bitmap, 0, 0);
+        const bare = [];
+        for (let part = 0; part < 8; part++) {
+            const height = Math.floor(bitmap.height / 8);
+            const words = new Uint32Array(context.getImageData(0, part * height, bitmap.width, height).data.buffer);
+            if (new Set(words).size < 4) bare.push(part);
+        }
+        done(bare);
+    });
+"""
+HAND_OVER = """
+    const [selector, how, name, data] = arguments;
+    const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+    const carried = new DataTransfer();
+    carried.items.add(new File([bytes], name, { type: "image/png" }));
+    const told = { bubbles: true, cancelable: true };
+    const event = how === "paste"
+        ? new ClipboardEvent(how, { ...told, clipboardData: carried })
+        : new DragEvent(how, { ...told, dataTransfer: carried });
+    document.querySelector(selector).dispatchEvent(event);
+"""
+
 DESKTOP = (1280, 1000)
 PHONE = (390, 844)
 
@@ -55,16 +84,21 @@ class Page:
             return seen.size > 20;
         """)
 
-    def screenshot(self, name: str, whole=True):
-        """Keeps a picture of the page, and refuses one that overflows to the side."""
+    def screenshot(self, name: str, whole=True, form="png"):
+        """Keeps a picture of the page, and refuses one that overflows to the side or has nothing on it."""
         wide, inner = self.driver.execute_script(
             "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]")
         assert wide <= inner, f"{name}: the page is {wide} pixels wide in a window of {inner}"
-        shot = self.driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": whole, "format": "png"})
+        quality = {} if form == "png" else {"quality": 85}
+        shot = self.driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": whole, "format": form} | quality)
         OUT.mkdir(parents=True, exist_ok=True)
-        png = base64.b64decode(shot["data"])
-        (OUT / f"{name}.png").write_bytes(png)
-        assert len(png) > 15_000, f"{name}: the page is blank"
+        (OUT / f"{name}.{form}").write_bytes(base64.b64decode(shot["data"]))
+        bare = self.driver.execute_async_script(BARE, shot["data"])
+        assert len(bare) <= 4, f"{name}: nothing is on these eighths of the page: {bare}"
+
+    def hand_over(self, selector: str, how: str, file: pathlib.Path):
+        """Drops or pastes a file, as the browser tells the page of it."""
+        self.driver.execute_script(HAND_OVER, selector, how, file.name, base64.b64encode(file.read_bytes()).decode())
 
     def violations(self) -> list[str]:
         """What axe-core finds that is serious."""
@@ -77,8 +111,10 @@ class Page:
         ]
 
     def complaints(self) -> list[str]:
-        """What the browser wrote to its console: scripts that failed, resources that the policy refused."""
-        return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
+        """What the browser wrote to its console: scripts that failed, what the policy refused. Not that a server was away or has
+        refused something, which tests do on purpose."""
+        severe = [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
+        return [message for message in severe if "Failed to load resource" not in message and "net::ERR_" not in message]
 
 
 @pytest.fixture(scope="session")
@@ -99,7 +135,9 @@ def driver():
 @pytest.fixture
 def page(driver):
     driver.get_log("browser")
-    yield Page(driver)
+    page = Page(driver)
+    yield page
+    assert page.complaints() == []
     driver.get("about:blank")
     driver.delete_all_cookies()
 

@@ -11,7 +11,7 @@ LEFT_OUT = ["/api/v1/stream.mjpeg", "/api/v1/events", "/api/v1/restart", "/api/v
 
 
 def test_no_request_that_the_document_allows_ends_in_an_error_of_ours(start):
-    daemon = start(fps=5.0)
+    daemon = start(fps=5.0, rest='[accurate]\nenabled = true\nmodel = "efficientnet-lite0-int8"\n')
     until("the first label", lambda: daemon.json("/api/v1/state")["state"])
     arguments = [
         "run", f"{daemon.url}/api/v1/openapi.json", "--phases", "examples,coverage,fuzzing", "--max-examples", "12",

@@ -150,8 +150,8 @@ pub struct InfoPayload {
     pub config: Value,
     /// What is wrong with the configuration as it was edited last; `null` when it is in effect.
     pub config_error: Option<String>,
-    /// Tables of the configuration that were edited and that only a new start puts into effect.
-    pub restart_required: Vec<&'static str>,
+    /// Keys of the configuration that were edited and that only a new start puts into effect, such as `log.level`.
+    pub restart_required: Vec<String>,
     /// What the camera's driver agreed to, once there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     camera: Option<CameraPayload>,
@@ -221,6 +221,7 @@ pub fn define_schemas(generator: &mut SchemaGenerator) {
     generator.subschema_for::<ClassificationPayload<'static>>();
     generator.subschema_for::<HealthPayload>();
     generator.subschema_for::<InfoPayload>();
+    generator.subschema_for::<SecondOpinionPayload<'static>>();
 }
 
 impl InfoPayload {

@@ -55,11 +55,11 @@ function configuration() {
   const keys = all.filter(([key]) => key.toLowerCase().includes(wanted));
   $("config-body").replaceChildren(...keys.map(([key, { value, origin }]) => element("tr", { "data-set": String(origin !== "default") },
     element("td", {}, key), element("td", {}, JSON.stringify(value)),
-    element("td", {}, waiting.includes(key.split(".")[0]) ? `${origin}, after a restart` : origin))));
+    element("td", {}, waiting.includes(key) ? `${origin}, after a restart` : origin))));
   $("config-error").hidden = !info.config_error;
   setText($("config-error"), info.config_error ? `The file as it is now is not in effect:\n${info.config_error}` : "");
   $("restart-row").hidden = waiting.length === 0;
-  setText($("restart-text"), `Edited, and in effect after a restart: ${waiting.map((table) => `[${table}]`).join(", ")}`);
+  setText($("restart-text"), `Edited, and in effect after a restart: ${waiting.join(", ")}`);
   const set = all.filter(([, { origin }]) => origin !== "default").length;
   setText($("config-hint"), info.config_error ? "the file has mistakes" : waiting.length ? "a restart is needed" : `${set} of ${all.length} keys set`);
 }

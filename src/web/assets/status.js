@@ -9,6 +9,12 @@ const WORDS = {
   too_dark: ["too dark", "warn"],
 };
 
+const WARNINGS = {
+  throttled: "The supply is too weak, so the board slows itself down.",
+  reduced: "The board is warm, so fewer frames are labelled.",
+  paused: "The board is too warm, so nothing is labelled until it is cooler.",
+};
+
 let since = null;
 let latency = null;
 
@@ -71,7 +77,7 @@ export const status = {
     if (!health.mqtt) chip("chip-broker", "wait", "no broker configured");
     else if (health.mqtt.connected) chip("chip-broker", "good", "broker");
     else chip("chip-broker", "bad", health.mqtt.waiting ? `no broker, ${health.mqtt.waiting} waiting` : "no broker");
-    const warnings = health.throttled ? ["The supply is too weak, so the board slows itself down."] : [];
+    const warnings = [health.throttled && WARNINGS.throttled, WARNINGS[health.thermal]].filter(Boolean);
     $("banner").hidden = warnings.length === 0;
     setText($("banner"), warnings.join(" "));
   },

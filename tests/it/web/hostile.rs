@@ -181,6 +181,45 @@ fn a_client_that_takes_nothing_is_cut_and_others_see_the_newest_picture() {
 }
 
 #[test]
+fn who_sends_a_picture_byte_by_byte_does_not_keep_others_from_their_turn() {
+    let (_daemon, server) = labelling(10, "", "");
+    let head =
+        "POST /api/v1/classify HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 100000\r\n\r\n";
+    let mut slow: Vec<_> = (0..3).map(|_| server.connect()).collect();
+    for stream in &mut slow {
+        stream.write_all(head.as_bytes()).expect("it listens");
+    }
+    let coffee = std::fs::read(photos().join("coffee.png")).expect("a bundled photograph");
+    let begun = Instant::now();
+    while classify(&server, "image/png", &coffee).0 != 200 {
+        assert!(begun.elapsed() < Duration::from_secs(15), "no turn after {:?}", begun.elapsed());
+        slow.iter_mut().for_each(|stream| drop(stream.write_all(b"x")));
+    }
+    for mut stream in slow {
+        assert_eq!(read_answer(&mut stream).expect("an answer").status, 408);
+    }
+}
+
+#[test]
+fn pictures_that_cannot_be_read_cost_what_they_take() {
+    let (_daemon, server) = labelling(10, "", "");
+    let mut large = std::io::Cursor::new(Vec::new());
+    image::RgbImage::from_fn(4000, 4000, |x, y| image::Rgb([(x / 16) as u8, (y / 16) as u8, 0]))
+        .write_to(&mut large, image::ImageFormat::Jpeg)
+        .expect("a picture");
+    let mut bytes = large.into_inner();
+    bytes.truncate(bytes.len() - bytes.len() / 8);
+    let begun = Instant::now();
+    let mut found = Vec::new();
+    while found.last() != Some(&429) {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{found:?}");
+        found.push(classify(&server, "image/jpeg", &bytes).0);
+    }
+    assert!(found.contains(&422), "{found:?}");
+    is_well(&server);
+}
+
+#[test]
 fn pictures_sent_without_pause_do_not_keep_the_camera_waiting() {
     let (_daemon, server) = labelling(10, "", "");
     let coffee = std::fs::read(photos().join("coffee.png")).expect("a bundled photograph");

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use serde_json::Value;
 
 use super::labelling;
-use crate::support::{Broker, photos};
+use crate::support::{Broker, PATIENCE, photos};
 
 #[test]
 fn every_documented_operation_is_there_and_every_one_is_documented() {
@@ -55,16 +55,47 @@ fn every_documented_operation_is_there_and_every_one_is_documented() {
 }
 
 #[test]
-fn the_state_is_what_the_document_says() {
+fn the_answers_are_what_the_document_says() {
     let broker = Broker::start();
-    let (_daemon, server) = labelling(5, "", &format!("[mqtt]\nurl = {:?}\n", broker.url()));
-    let mut schema = server.get("/api/v1/openapi.json").json();
-    schema["$ref"] = "#/components/schemas/State".into();
+    let accurate = "[accurate]\nenabled = true\nmodel = \"efficientnet-lite0-int8\"";
+    let (_daemon, server) = labelling(5, "", &format!("{accurate}\n[mqtt]\nurl = {:?}\n", broker.url()));
+    let document = server.get("/api/v1/openapi.json").json();
+    let fits = |schema: &str, answer: &Value| {
+        let mut document = document.clone();
+        document["$ref"] = format!("#/components/schemas/{schema}").into();
+        let validator = jsonschema::validator_for(&document).expect("a JSON Schema");
+        let complaints: Vec<String> = validator.iter_errors(answer).map(|error| error.to_string()).collect();
+        assert_eq!(complaints, [""; 0], "{schema}: {answer}");
+    };
     let state = server.until("/api/v1/state", |state| state["health"]["mqtt"]["connected"] == true);
-    let validator = jsonschema::validator_for(&schema).expect("a JSON Schema");
-    let complaints: Vec<String> = validator.iter_errors(&state).map(|error| error.to_string()).collect();
-    assert_eq!(complaints, [""; 0], "{state}");
     assert_eq!(state["camera"]["status"], "online");
+    fits("State", &state);
+    for (path, schema) in [
+        ("/api/v1/info", "InfoPayload"),
+        ("/api/v1/config", "Configuration"),
+        ("/api/v1/models", "Models"),
+        ("/api/v1/timeline", "Timeline"),
+        ("/api/v1/compare", "Comparison"),
+        ("/readyz", "Readiness"),
+    ] {
+        fits(schema, &server.get(path).json());
+    }
+    fits("Reloaded", &server.post("/api/v1/reload", "").json());
+    // It rests after each frame, and may have looked at one just now.
+    let deadline = std::time::Instant::now() + PATIENCE;
+    let opinion = loop {
+        let answer = server.post("/api/v1/accurate", "");
+        if answer.status == 200 {
+            break answer.json();
+        }
+        assert!(answer.status == 409 && std::time::Instant::now() < deadline, "{}", answer.text());
+    };
+    fits("SecondOpinionPayload", &opinion);
+    assert_eq!(
+        (&opinion["model"]["precision"], &opinion["fast"]["model"]["precision"]),
+        (&"int8".into(), &"fp32".into())
+    );
+    fits("State", &server.until("/api/v1/state", |state| !state["second"].is_null()));
 }
 
 #[test]

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::labelling;
-use crate::support::photos;
+use crate::cable::Cable;
+use crate::support::{ConfigFile, PATIENCE, Running, photos};
 use crate::web::client::Server;
 
 fn value(page: &str, name: &str) -> f64 {
@@ -20,6 +21,46 @@ fn rate(server: &Server, time: Duration) -> f64 {
     let (before, begun) = (labelled(server), Instant::now());
     std::thread::sleep(time);
     (labelled(server) - before) / begun.elapsed().as_secs_f64()
+}
+
+/// `make soak` runs it.
+#[test]
+#[ignore = "more than a minute, and root"]
+fn who_has_gone_out_of_reach_gives_the_place_back_although_there_is_nothing_to_send() {
+    let Some(cable) = Cable::plug(78) else { return };
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let token = directory.path().join("token");
+    std::fs::write(&token, "0123456789abcdef0123456789abcdef\n").expect("writable");
+    // One frame, and then none for a long time.
+    let script = format!("cat {}; sleep 600", photos().join("rocket.jpg").display());
+    let mut daemon = ConfigFile::new(&format!(
+        "[camera]\nsource = \"command\"\ncommand = [\"sh\", \"-c\", {script:?}]\nframe_timeout = \"10m\"\n\
+         [http]\nlisten = \"{}:0\"\ntoken_file = {token:?}\n",
+        cable.near()
+    ))
+    .daemon();
+    let server = Server::of(&mut daemon);
+    let header = "Authorization: Bearer 0123456789abcdef0123456789abcdef";
+    let _watchers = ["stream.mjpeg", "events"].map(|path| {
+        let url = format!("http://{}/api/v1/{path}", server.address);
+        Running::start(cable.command("curl").args(["-sN", "-o", "/dev/null", "-H", header, &url]))
+    });
+    let watching = || {
+        let (name, token) = header.split_once(": ").expect("a header");
+        let page = server.ask("GET", "/metrics", &[(name, token)], b"").text();
+        value(&page, "glimpsed_http_streams ")
+    };
+    let until = |wanted: f64, patience: Duration| {
+        let begun = Instant::now();
+        while watching() != wanted {
+            assert!(begun.elapsed() < patience, "{} watch after {patience:?}", watching());
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        begun.elapsed()
+    };
+    until(2.0, PATIENCE);
+    cable.cut();
+    eprintln!("noticed after {:?}", until(0.0, Duration::from_secs(90)));
 }
 
 /// `make soak` runs it; the figures are printed.

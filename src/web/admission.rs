@@ -1,0 +1,96 @@
+//! How many connections there are, in all and from one address.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Connections at once; a browser opens six.
+const MAX_CONNECTIONS: usize = 256;
+
+/// Of these, from one address that is not this machine's, so that nobody takes the place of everybody. What comes through a
+/// proxy on this machine comes from this machine.
+const MAX_FROM_ONE: usize = 64;
+
+/// Gives out places for connections.
+#[derive(Debug, Clone, Default)]
+pub struct Admission(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+/// A place, until it is dropped.
+#[derive(Debug)]
+pub struct Place {
+    admission: Admission,
+    address: IpAddr,
+}
+
+impl Admission {
+    /// `None` when there are too many already.
+    pub fn admit(&self, address: IpAddr) -> Option<Place> {
+        let address = neighbourhood(address);
+        let mut taken = self.lock();
+        let from_here = taken.get(&address).copied().unwrap_or(0);
+        let full = taken.values().sum::<usize>() >= MAX_CONNECTIONS;
+        if full || (from_here >= MAX_FROM_ONE && !address.is_loopback()) {
+            return None;
+        }
+        taken.insert(address, from_here + 1);
+        Some(Place { admission: self.clone(), address })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.admission.lock();
+        if let Some(count) = taken.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                taken.remove(&self.address);
+            }
+        }
+    }
+}
+
+/// One machine has as many IPv6 addresses as it likes, all of one network.
+fn neighbourhood(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) if !address.is_loopback() => IpAddr::V6((address.to_bits() & !u128::from(u64::MAX)).into()),
+        address => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken(admission: &Admission, addresses: impl Iterator<Item = IpAddr>) -> Vec<Place> {
+        addresses.map_while(|address| admission.admit(address)).collect()
+    }
+
+    #[test]
+    fn one_address_leaves_places_for_others_and_gets_its_own_back() {
+        let admission = Admission::default();
+        let greedy = IpAddr::from([192, 168, 1, 7]);
+        let mut places = taken(&admission, std::iter::repeat(greedy));
+        assert_eq!(places.len(), MAX_FROM_ONE);
+        let other = admission.admit(IpAddr::from([192, 168, 1, 8]));
+        assert!(other.is_some());
+        places.pop();
+        assert!(admission.admit(greedy).is_some());
+        drop((places, other));
+        assert!(admission.lock().is_empty(), "nothing is remembered of who has gone");
+    }
+
+    #[test]
+    fn all_addresses_of_a_network_are_one_and_there_is_an_end_to_all() {
+        let admission = Admission::default();
+        let hosts = (0u16..).map(|host| IpAddr::from([0x2001, 0xdb8, 0, 1, 0, 0, 0, host]));
+        let one_network = taken(&admission, hosts);
+        assert_eq!(one_network.len(), MAX_FROM_ONE);
+        let this_machine = taken(&admission, std::iter::repeat(IpAddr::from([127, 0, 0, 1])));
+        assert_eq!(one_network.len() + this_machine.len(), MAX_CONNECTIONS);
+        assert!(admission.admit(IpAddr::from([192, 168, 1, 7])).is_none());
+    }
+}

@@ -1,0 +1,150 @@
+//! What the interface's answers look like, as JSON Schemas. Those of the payloads come from their types; these are for what
+//! only the interface has.
+
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+
+use crate::compare::report::Report;
+use crate::sinks::define_schemas;
+
+/// A reference to one of the named schemas.
+pub fn named(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+fn nullable(name: &str) -> Value {
+    json!({ "anyOf": [named(name), { "type": "null" }] })
+}
+
+fn list(items: Value) -> Value {
+    json!({ "type": "array", "items": items })
+}
+
+/// An object that has all these properties, and may have more some day.
+fn object(description: &str, properties: Value) -> Value {
+    let required: Vec<&String> = properties.as_object().into_iter().flat_map(|properties| properties.keys()).collect();
+    json!({ "type": "object", "description": description, "required": required, "properties": properties })
+}
+
+/// By name.
+pub fn schemas() -> Map<String, Value> {
+    let mut settings = SchemaSettings::draft2020_12();
+    settings.definitions_path = "/components/schemas".into();
+    let mut generator = settings.into_generator();
+    define_schemas(&mut generator);
+    generator.subschema_for::<Report>();
+    let mut schemas = generator.take_definitions(true);
+    schemas.extend(of_the_device().into_iter().chain(of_requests()).map(|(name, schema)| (name.to_owned(), schema)));
+    schemas
+}
+
+fn of_the_device() -> [(&'static str, Value); 6] {
+    let text = || json!({ "type": "string" });
+    let text_or_null = || json!({ "type": ["string", "null"] });
+    let settings = object(
+        "What can be set while the daemon runs.",
+        json!({
+            "enabled": { "type": "boolean", "description": "Whether the camera is looked through." },
+            "model": { "type": "string", "description": "The model that labels the video." },
+            "precision": { "enum": ["auto", "fp32", "int8"], "description": "Which of its files." },
+            "threshold": { "type": "number", "minimum": 0, "maximum": 1, "description": "Below it the answer is unknown." },
+            "accurate": {
+                "type": ["boolean", "null"],
+                "description": "Whether the accurate model is asked too; null where there is none.",
+            },
+        }),
+    );
+    let camera = json!({
+        "type": "object", "required": ["status", "negotiated"], "properties": {
+            "status": { "enum": ["online", "offline", "disabled", null] },
+            "negotiated": nullable("CameraPayload"),
+        },
+    });
+    let state = object(
+        "How everything is now; null is what is not known yet.",
+        json!({
+            "camera": camera,
+            "state": nullable("ClassificationPayload"),
+            "classification": nullable("ClassificationPayload"),
+            "second": nullable("SecondOpinionPayload"),
+            "settings": nullable("Settings"),
+            "health": named("HealthPayload"),
+        }),
+    );
+    let value = object(
+        "A key's value and where it comes from: \"default\", \"line 12\" of the file, or a variable of the environment.",
+        json!({ "value": {}, "origin": text() }),
+    );
+    let configuration = object(
+        "The configuration in effect, without secrets.",
+        json!({
+            "config": { "type": ["object", "null"], "additionalProperties": value, "description": "By key, such as `camera.fps`." },
+            "error": { "type": ["string", "null"], "description": "What is wrong with the file as it was edited last." },
+            "restart_required": { "type": ["array", "null"], "items": text(), "description": "Keys that were edited and wait for a restart." },
+        }),
+    );
+    let models = list(object(
+        "A model whose file is there.",
+        json!({
+            "name": text(),
+            "active": { "type": "boolean" },
+            "description": text_or_null(),
+            "licence": text_or_null(),
+            "published_top1": { "type": ["number", "null"], "description": "In per cent, as its publisher measured it." },
+        }),
+    ));
+    let timeline = list(object(
+        "A label and since when it holds.",
+        json!({
+            "since": { "type": "string", "format": "date-time" },
+            "label": text_or_null(),
+            "status": { "enum": ["known", "unknown", "stale", "too_dark"] },
+            "confidence": { "type": "number", "minimum": 0, "maximum": 1 },
+        }),
+    ));
+    let ready = object("Whether labels are fresh.", json!({ "ready": { "type": "boolean" }, "state": text() }));
+    [
+        ("Settings", settings),
+        ("State", state),
+        ("Configuration", configuration),
+        ("Models", models),
+        ("Timeline", timeline),
+        ("Readiness", ready),
+    ]
+}
+
+fn of_requests() -> [(&'static str, Value); 4] {
+    let problem = object(
+        "Why a request was refused (RFC 9457).",
+        json!({
+            "type": { "type": "string" },
+            "title": { "type": "string" },
+            "status": { "type": "integer" },
+            "detail": { "type": "string", "description": "In plain words." },
+        }),
+    );
+    let opinion = object(
+        "What the models say of a picture.",
+        json!({
+            "fast": named("ClassificationPayload"),
+            "accurate": nullable("ClassificationPayload"),
+            "cached": { "type": "boolean", "description": "Whether this very picture was answered before." },
+        }),
+    );
+    let progress = json!({
+        "type": ["object", "null"], "description": "How far it is, while it runs.", "required": ["model", "done", "total"],
+        "properties": { "model": { "type": "string" }, "done": { "type": "integer" }, "total": { "type": "integer" } },
+    });
+    let comparison = object(
+        "The models side by side.",
+        json!({
+            "running": { "type": "boolean" },
+            "progress": progress,
+            "report": nullable("Report"),
+            "error": { "type": ["string", "null"], "description": "Why the last one led to nothing." },
+        }),
+    );
+    let reloaded =
+        object("The configuration was read.", json!({ "restart_required": list(json!({ "type": "string" })) }));
+    [("Problem", problem), ("Opinion", opinion), ("Comparison", comparison), ("Reloaded", reloaded)]
+}

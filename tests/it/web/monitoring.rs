@@ -108,6 +108,13 @@ fn the_alerts_are_sound_and_fire_when_they_should() {
     let text = std::fs::read_to_string(root().join("docs/prometheus-alerts.yml")).expect("readable");
     let expressions: String = text.lines().filter(|line| line.contains("expr:")).collect();
     are_known(&names_in(&expressions), "an alert");
+    let tested = std::fs::read_to_string(root().join("tests/fixtures/prometheus-alerts-test.yml")).expect("readable");
+    for alert in text.lines().filter_map(|line| line.split_once("alert: ")).map(|(_, name)| name) {
+        let named = |expected: &str| {
+            tested.split("alertname: ").skip(1).any(|test| test.starts_with(alert) && test.contains(expected))
+        };
+        assert!(named("exp_labels") && named("exp_alerts: []"), "{alert} is not seen to be silent and then to fire");
+    }
 }
 
 #[test]

@@ -37,7 +37,7 @@ test-models: ## Run the tests of models/quantize.py and of models that its virtu
 
 soak: ## Run the tests that take minutes: long outages of the broker, a hundred switches of the model, many at the page
 	@.ci/setup test
-	cargo nextest run --locked --run-ignored only -E 'test(mqtt::) + test(switching::) + test(web::load)' --no-capture $(ARGS)
+	cargo nextest run --locked --run-ignored only -E 'test(mqtt::) + test(switching::) + test(web::load) + test(web::heat)' --no-capture $(ARGS)
 
 lint: ## Check the format, run clippy, build the documentation; warnings are errors
 	@.ci/setup test

@@ -40,7 +40,7 @@ enum Command {
     Demo(demo::Options),
     /// Verify everything that start-up would, without starting
     Check(check::Options),
-    /// Try the camera, the model and the broker, and say what to do about what does not work
+    /// Try the camera, the model, the broker and the board, and say what to do about what does not work
     Doctor(doctor::Options),
     /// Show the effective configuration, or its JSON Schema
     #[command(subcommand)]

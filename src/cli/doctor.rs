@@ -1,5 +1,7 @@
 //! `glimpsed doctor`
 
+mod board;
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Instant;
@@ -16,6 +18,8 @@ use crate::config::typed::{Camera, CameraSource, Config};
 use crate::error::{Error, Result};
 use crate::infer::precision::{self, Chosen};
 use crate::models::spec::ModelSpec;
+use crate::places;
+use crate::telemetry::board::Board;
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -27,7 +31,7 @@ pub struct Options {
 }
 
 /// What was looked at, and how it is.
-#[derive(Debug, Serialize)]
+#[derive(Debug, PartialEq, Serialize)]
 struct Finding {
     subject: &'static str,
     verdict: Verdict,
@@ -55,6 +59,8 @@ pub fn run(options: &Options, streams: &mut Streams) -> Result<()> {
         .into_iter()
         .chain(second)
         .chain([camera(&config.camera), broker(&config)?])
+        .chain(board::findings(&Board::default(), config.thermal))
+        .chain(board::room(&places::state()))
         .collect();
     if options.json {
         streams.print_json(&findings)?;

@@ -21,6 +21,17 @@ pub enum Pace {
     None,
 }
 
+impl Pace {
+    /// The part of the frames that is labelled, from 1 (all) to 0 (none).
+    pub fn share(self) -> f64 {
+        match self {
+            Self::Full => 1.0,
+            Self::OneIn(frames) => 1.0 / f64::from(frames),
+            Self::None => 0.0,
+        }
+    }
+}
+
 /// Half of the frames, a quarter, an eighth.
 const STEPS: u32 = 3;
 

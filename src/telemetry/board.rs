@@ -17,9 +17,12 @@ pub struct Board {
     root: PathBuf,
 }
 
+/// Names another root, for tests that play a heat wave.
+pub const ROOT_VARIABLE: &str = "GLIMPSED_BOARD_ROOT";
+
 impl Default for Board {
     fn default() -> Self {
-        Self { root: PathBuf::from("/") }
+        Self { root: std::env::var_os(ROOT_VARIABLE).map_or("/".into(), PathBuf::from) }
     }
 }
 
@@ -78,6 +81,28 @@ impl Board {
         Some(self.text(sensor.join("in0_lcrit_alarm"))?.trim() == "1")
     }
 
+    /// Whether the processor runs slower than it could, because of its temperature or its supply; `None` where the board
+    /// cannot say. A Raspberry Pi's firmware tells it in bits (1: frequency capped, 2: throttled, 3: soft limit of the
+    /// temperature; documentation of `vcgencmd get_throttled`); elsewhere the kernel does, as a cooling device for the
+    /// processor (`thermal-cpufreq-0`, on a Jetson `CPU-balanced`) that is above its lowest state.
+    pub fn slowed_down(&self) -> Option<bool> {
+        const NOW: u32 = 0b1110;
+        let bits = self.text("sys/devices/platform/soc/soc:firmware/get_throttled");
+        if let Some(bits) = bits.and_then(|text| u32::from_str_radix(text.trim().trim_start_matches("0x"), 16).ok()) {
+            return Some(bits & NOW != 0);
+        }
+        let devices = self.directory("sys/class/thermal", "cooling_device");
+        let slows_the_processor = |device: &&PathBuf| {
+            self.text(device.join("type"))
+                .is_some_and(|kind| kind.contains("cpufreq") || kind.starts_with("CPU-balanced"))
+        };
+        let states = devices.iter().filter(slows_the_processor);
+        states
+            .filter_map(|device| self.text(device.join("cur_state"))?.trim().parse::<u32>().ok())
+            .max()
+            .map(|state| state > 0)
+    }
+
     fn directory(&self, path: &str, prefix: &str) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(self.root.join(path)).into_iter().flatten().flatten();
         let mut entries: Vec<PathBuf> = entries
@@ -126,7 +151,7 @@ mod tests {
     #[test]
     fn a_board_without_sensors_says_nothing_and_is_named_by_its_architecture() {
         let (_root, board) = board(&[]);
-        assert_eq!((board.temperature(), board.under_voltage()), (None, None));
+        assert_eq!((board.temperature(), board.under_voltage(), board.slowed_down()), (None, None, None));
         assert_eq!(board.model(), std::env::consts::ARCH);
     }
 
@@ -142,5 +167,26 @@ mod tests {
         assert_eq!(board.under_voltage(), Some(false));
         std::fs::write(root.path().join("sys/class/hwmon/hwmon1/in0_lcrit_alarm"), "1\n").expect("writable");
         assert_eq!(board.under_voltage(), Some(true));
+    }
+    #[test]
+    fn a_raspberry_pi_is_slowed_down_by_what_holds_now_and_not_by_what_has_been() {
+        const BITS: &str = "sys/devices/platform/soc/soc:firmware/get_throttled";
+        let (root, board) = board(&[(BITS, "50000\n")]);
+        assert_eq!(board.slowed_down(), Some(false), "throttled once since it started");
+        std::fs::write(root.path().join(BITS), "50008\n").expect("writable");
+        assert_eq!(board.slowed_down(), Some(true), "at the soft limit of its temperature");
+    }
+
+    #[test]
+    fn a_jetson_is_slowed_down_by_its_processors_cooling_and_not_by_its_fan() {
+        let (root, board) = board(&[
+            ("sys/class/thermal/cooling_device0/type", "pwm-fan\n"),
+            ("sys/class/thermal/cooling_device0/cur_state", "4\n"),
+            ("sys/class/thermal/cooling_device1/type", "CPU-balanced\n"),
+            ("sys/class/thermal/cooling_device1/cur_state", "0\n"),
+        ]);
+        assert_eq!(board.slowed_down(), Some(false));
+        std::fs::write(root.path().join("sys/class/thermal/cooling_device1/cur_state"), "2\n").expect("writable");
+        assert_eq!(board.slowed_down(), Some(true));
     }
 }

@@ -121,6 +121,11 @@ impl Metrics {
             board.temperature_celsius,
         );
         page.gauge(
+            "glimpsed_thermal_pace_ratio",
+            "Part of the frames that the temperature lets be labelled: 1 all, 0 none.",
+            Some(board.pace.share()),
+        );
+        page.gauge(
             "glimpsed_throttled",
             "Whether the supply is too weak, so that the board slows itself down; absent where it cannot say.",
             board.throttled.map(f64::from),

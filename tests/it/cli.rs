@@ -112,12 +112,13 @@ fn doctor_says_in_a_line_each_what_works() {
     let ran = run(&["doctor", "-c", &config.path()]);
     assert_eq!(ran.code, 0, "{ran:?}");
     let lines: Vec<&str> = ran.stdout.lines().collect();
-    assert_eq!(lines.len(), 4, "{ran:?}");
+    assert_eq!(lines.len(), 5, "{ran:?}");
     for (line, (subject, says)) in lines.iter().zip([
         ("configuration", "is valid"),
         ("model", "efficientnet-lite0 (fp32) loads in"),
         ("camera", ": 451x300, open after"),
         ("broker", "accepts the connection"),
+        ("disk", " MB are free in "),
     ]) {
         assert!(line.starts_with("ok") && line.contains(subject) && line.contains(says), "{line}");
     }
@@ -131,7 +132,7 @@ fn doctor_names_the_remedy_and_its_exit_code_tells_unreachable_from_failed() {
     std::fs::set_permissions(config.path(), std::fs::Permissions::from_mode(0o666)).expect("ours");
     let ran = run(&["doctor", "--json", "-c", &config.path()]);
     assert_eq!(ran.code, 69, "{ran:?}");
-    assert_eq!(ran.stderr, "error: 2 of 4 cannot be reached\n");
+    assert_eq!(ran.stderr, "error: 2 of 5 cannot be reached\n");
     let findings = ran.json();
     let finding = |index: usize, key| findings[index][key].as_str().expect("text").to_owned();
     assert_eq!(finding(0, "verdict"), "warning");

@@ -67,6 +67,8 @@ pub fn glimpsed(arguments: &[&str]) -> Command {
     command.args(arguments).current_dir(root()).env("NO_COLOR", "1").stdin(Stdio::null());
     // Nothing that a test finds out or fetches stays, and nothing that was there before is found.
     command.env("STATE_DIRECTORY", env!("CARGO_TARGET_TMPDIR").to_owned() + "/no-such-state");
+    // Nor is anything held back because this machine is warm.
+    command.env("GLIMPSED_BOARD_ROOT", env!("CARGO_TARGET_TMPDIR").to_owned() + "/no-such-board");
     // Many run at once: each serves its page on a port of its own.
     command.env("GLIMPSED_HTTP_LISTEN", "127.0.0.1:0");
     command

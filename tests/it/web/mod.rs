@@ -2,6 +2,7 @@
 
 mod access;
 mod client;
+mod heat;
 mod hostile;
 mod interface;
 mod load;

@@ -10,7 +10,7 @@ use crate::support::{Broker, ConfigFile, root};
 use crate::web::client::Server;
 
 /// The contract with the users.
-const NAMES: [&str; 29] = [
+const NAMES: [&str; 30] = [
     "glimpsed_build_info",
     "glimpsed_frames_captured_total",
     "glimpsed_frames_dropped_total",
@@ -30,6 +30,7 @@ const NAMES: [&str; 29] = [
     "glimpsed_http_streams",
     "glimpsed_second_opinions_total",
     "glimpsed_soc_temperature_celsius",
+    "glimpsed_thermal_pace_ratio",
     "glimpsed_throttled",
     "process_cpu_seconds_total",
     "process_open_fds",

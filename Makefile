@@ -2,10 +2,13 @@
 
 .DEFAULT_GOAL := help
 FUZZ_SECONDS ?= 600
-MINUTES ?= 60
 # The processors of a Pi 3, a Pi 4 (a Jetson Nano's is in between), a Pi 5, and all that the emulator knows.
 ARM_CPUS ?= cortex-a53 cortex-a72 cortex-a76 max
-.PHONY: help demo test test-rust test-web test-models soak endurance lint bench bench-inference bench-instructions cross-aarch64 test-aarch64 appliance appliance-all fuzz deny release clean
+MINUTES ?= 60
+# What a package is made for, and how the program in it is built: `dev` takes a minute, `release` ten.
+DEB_ARCH ?= $(shell dpkg --print-architecture 2>/dev/null)
+DEB_PROFILE ?= release
+.PHONY: help demo test test-rust test-web test-models soak endurance lint bench bench-inference bench-instructions cross-aarch64 test-aarch64 appliance appliance-all fuzz deny release deb clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -90,6 +93,12 @@ deny: ## Check licences and sources of the dependencies (the vulnerabilities nee
 release: ## Build the optimised program
 	@.ci/setup demo
 	cargo build --release --locked
+
+deb: ## Make the Debian package, into target/debian (DEB_ARCH=arm64 for the boards, DEB_PROFILE=dev to have it soon)
+	@.ci/setup deb
+	@if [ "$(DEB_ARCH)" = "$$(dpkg --print-architecture)" ]; then cargo build --locked --profile $(DEB_PROFILE); \
+	    else $(MAKE) --no-print-directory cross-aarch64 ARGS="--profile $(DEB_PROFILE)"; fi
+	packaging/build-deb $(DEB_ARCH) $(DEB_PROFILE)
 
 clean: ## Remove what was built
 	cargo clean

@@ -4,10 +4,12 @@ mod cameras;
 mod check;
 mod classify;
 mod compare;
+mod completions;
 mod config;
 mod demo;
 mod doctor;
 mod fetch;
+mod manual;
 mod models;
 mod mqtt;
 mod table;
@@ -59,6 +61,11 @@ enum Command {
     /// Try the broker, or remove what it keeps of this device
     #[command(subcommand)]
     Mqtt(mqtt::Command),
+    /// Print what makes a shell complete the commands
+    Completions(completions::Options),
+    /// Write the manual pages, for whoever makes packages
+    #[command(hide = true)]
+    Manual(manual::Options),
 }
 
 #[derive(Debug, Args)]
@@ -148,6 +155,8 @@ impl Arguments {
             Command::Cameras(command) => cameras::run(&command, streams),
             Command::Models(command) => models::run(&command, streams),
             Command::Mqtt(command) => mqtt::run(&command, streams),
+            Command::Completions(options) => completions::run(&options, streams),
+            Command::Manual(options) => manual::run(&options),
         };
         finished.map(|()| Done::Finished)
     }

@@ -13,6 +13,8 @@ pub struct Key {
     pub path: Vec<String>,
     pub kind: Kind,
     pub help: String,
+    /// As it would stand in the file; `None` for a key that is absent by default, and for one without a value of its own.
+    pub default: Option<Value>,
 }
 
 /// What a value may be.
@@ -93,7 +95,8 @@ fn collect(schema: &Value, path: &mut Vec<String>, keys: &mut Vec<Key>) {
     for (name, member) in members.chain(any) {
         path.push(name.to_owned());
         let help = member["description"].as_str().unwrap_or_default().replace('\n', " ");
-        keys.push(Key { path: path.clone(), kind: kind(member), help });
+        let default = member.get("default").filter(|value| !value.is_null() && !value.is_object()).cloned();
+        keys.push(Key { path: path.clone(), kind: kind(member), help, default });
         collect(member, path, keys);
         path.pop();
     }

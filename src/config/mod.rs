@@ -10,6 +10,7 @@ mod identity;
 pub mod interval;
 pub mod keys;
 pub mod raw;
+pub mod reference;
 pub mod secrets;
 mod show;
 pub mod typed;

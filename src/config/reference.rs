@@ -1,0 +1,131 @@
+//! Every key of the configuration, its values and its default, as a page to read: Markdown, and a page of the manual.
+
+use std::collections::BTreeMap;
+
+use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
+
+use super::DEFAULT_PATH;
+use super::keys::{Key, Kind, all};
+
+/// One table of the file.
+struct Table {
+    /// As it stands in the file: `camera`, `models.NAME`.
+    name: String,
+    help: &'static str,
+    keys: Vec<&'static Key>,
+}
+
+/// `docs/configuration.md`.
+pub fn markdown() -> String {
+    let mut out = String::from(
+        "# Configuration reference\n\n\
+         Made from the program (`make reference` writes it again). `glimpsed config show` prints what is in effect and where it\n\
+         comes from; [config/glimpsed.toml](../config/glimpsed.toml) has the same keys with longer explanations, and is what\n\
+         the package installs.\n\n\
+         Every key may be left out. Each that is not below `[models.NAME]` can be overridden by an environment variable:\n\
+         `GLIMPSED_MQTT_URL` stands for `url` in `[mqtt]`. Unknown keys are refused.\n",
+    );
+    for table in tables() {
+        out.push_str(&format!("\n## `[{}]`\n\n", table.name));
+        if !table.help.is_empty() {
+            out.push_str(&format!("{}\n\n", cell(table.help)));
+        }
+        out.push_str("| key | value | default | |\n|---|---|---|---|\n");
+        for key in table.keys {
+            let default = default(key).map_or("-".into(), |value| format!("`{value}`"));
+            out.push_str(&format!(
+                "| `{}` | {} | {} | {} |\n",
+                name(key),
+                values(key),
+                cell(&default),
+                cell(&key.help)
+            ));
+        }
+    }
+    out
+}
+
+/// `glimpsed.toml(5)`, as roff.
+pub fn manual_page() -> String {
+    let mut page = Roff::new();
+    page.control("TH", ["glimpsed.toml", "5", "", &format!("glimpsed {}", env!("CARGO_PKG_VERSION"))]);
+    page.control("SH", ["NAME"]).text([roman("glimpsed.toml - configuration of glimpsed")]);
+    page.control("SH", ["SYNOPSIS"]).text([italic(DEFAULT_PATH)]);
+    page.control("SH", ["DESCRIPTION"]);
+    page.text([roman(
+        "A TOML file. Every key may be left out, and unknown keys are refused. Lengths of time are written with their unit: \
+         \"500ms\", \"5s\", \"1m 30s\". Relative paths start at this file's directory.",
+    )]);
+    page.control("PP", []);
+    page.text([
+        roman("Each key that is not below [models.NAME] can be overridden by an environment variable: "),
+        bold("GLIMPSED_MQTT_URL"),
+        roman(" stands for "),
+        bold("url"),
+        roman(" in [mqtt]."),
+    ]);
+    for table in tables() {
+        page.control("SH", [format!("[{}]", table.name).as_str()]);
+        if !table.help.is_empty() {
+            page.text([roman(table.help.replace('`', ""))]);
+        }
+        for key in table.keys {
+            page.control("TP", []);
+            let mut head: Vec<Inline> = vec![bold(name(key)), roman(" = "), italic(values(key).replace('`', ""))];
+            if let Some(value) = default(key) {
+                head.push(roman(format!(" (default {value})")));
+            }
+            page.text(head);
+            page.text([roman(key.help.replace('`', ""))]);
+        }
+    }
+    page.control("SH", ["FILES"]).control("TP", []);
+    page.text([italic(DEFAULT_PATH)]).text([roman("Read where no other is named with -c.")]);
+    page.control("SH", ["SEE ALSO"]).text([bold("glimpsed"), roman("(1), "), bold("glimpsed-check"), roman("(1)")]);
+    page.to_roff()
+}
+
+fn tables() -> Vec<Table> {
+    let help: BTreeMap<&[String], &str> =
+        all().iter().filter(|key| key.kind == Kind::Table).map(|key| (&key.path[..], key.help.as_str())).collect();
+    let mut tables: Vec<Table> = Vec::new();
+    for key in all().iter().filter(|key| key.kind != Kind::Table) {
+        let Some((_, parents)) = key.path.split_last() else { continue };
+        let name = parents.join(".").replace('*', "NAME");
+        match tables.iter_mut().find(|table| table.name == name) {
+            Some(table) => table.keys.push(key),
+            None => {
+                let help = help.get(parents).copied().unwrap_or_default();
+                tables.push(Table { name, help, keys: vec![key] });
+            }
+        }
+    }
+    tables
+}
+
+fn name(key: &Key) -> &str {
+    key.path.last().map_or("", String::as_str)
+}
+
+fn values(key: &Key) -> String {
+    match &key.kind {
+        Kind::Table => "table".into(),
+        Kind::Text => "string".into(),
+        Kind::Interval => "length of time".into(),
+        Kind::Choice(choices) => choices.iter().map(|choice| format!("`\"{choice}\"`")).collect::<Vec<_>>().join(", "),
+        Kind::Integer => "whole number".into(),
+        Kind::Number => "number".into(),
+        Kind::Switch => "`true`, `false`".into(),
+        Kind::List(None) => "list".into(),
+        Kind::List(Some(length)) => format!("list of {length} numbers"),
+    }
+}
+
+fn default(key: &Key) -> Option<String> {
+    key.default.as_ref().map(ToString::to_string)
+}
+
+/// Text that may stand in a cell of a table.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace('\n', " ")
+}

@@ -4,10 +4,11 @@
 FUZZ_SECONDS ?= 600
 # The processors of a Pi 3, a Pi 4 (a Jetson Nano's is in between), a Pi 5, and all that the emulator knows.
 ARM_CPUS ?= cortex-a53 cortex-a72 cortex-a76 max
+MINUTES ?= 60
 # What a package is made for, and how the program in it is built: `dev` takes a minute, `release` ten.
 DEB_ARCH ?= $(shell dpkg --print-architecture 2>/dev/null)
 DEB_PROFILE ?= release
-.PHONY: help demo test test-rust test-web test-models soak lint bench bench-inference bench-instructions cross-aarch64 test-aarch64 appliance appliance-all fuzz deny release deb clean
+.PHONY: help demo test test-rust test-web test-models soak endurance lint bench bench-inference bench-instructions cross-aarch64 test-aarch64 appliance appliance-all fuzz deny release deb clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +39,9 @@ test-models: ## Run the tests of models/quantize.py and of models that its virtu
 soak: ## Run the tests that take minutes: long outages of the broker, a hundred switches of the model, many at the page
 	@.ci/setup test
 	cargo nextest run --locked --run-ignored only -E 'test(mqtt::) + test(switching::) + test(web::load) + test(web::heat)' --no-capture $(ARGS)
+
+endurance: release ## Run the daemon at full rate for MINUTES (60), nicely: it may not grow, leak or write to a disk
+	nice -n 19 benches/endurance.py --minutes $(MINUTES) $(ARGS)
 
 lint: ## Check the format, run clippy, build the documentation; warnings are errors
 	@.ci/setup test

@@ -111,6 +111,46 @@ rss_kib() { awk '/^VmRSS:/ { print $2 }' "/proc/$1/status"; }
 # Ticks of CPU, a hundred to the second.
 cpu_ticks() { sed 's/.*) //' "/proc/$1/stat" | awk '{ print $12 + $13 }'; }
 
+# --- the service
+
+# Installs the program, its unit and its user, and a configuration for vivid with the quick model.
+install_service() {
+    install "$share/glimpsed" /usr/bin/glimpsed
+    install --mode=644 "$share/systemd/glimpsed.service" /etc/systemd/system/glimpsed.service
+    install -D --mode=644 "$share/systemd/glimpsed.sysusers" /usr/lib/sysusers.d/glimpsed.conf
+    systemd-sysusers glimpsed.conf
+    systemctl daemon-reload
+    write_config "$@"
+    configure_service
+}
+
+# The scenario's configuration becomes the service's, with a model that it may read.
+configure_service() {
+    install -d /etc/glimpsed
+    install --mode=644 "$share/colour.onnx" "$share/colour.txt" /etc/glimpsed/
+    install --mode=640 --group=glimpsed "$work/glimpsed.toml" /etc/glimpsed/glimpsed.toml
+    sed --in-place "s#$share/colour#/etc/glimpsed/colour#" /etc/glimpsed/glimpsed.toml
+}
+
+# What the journal says is worth more than any message of ours.
+show_journal() {
+    systemctl status --no-pager --full glimpsed >"$work/status.log" 2>&1 || true
+    journalctl --no-pager --unit=glimpsed --lines=60 >"$work/journal.log" || true
+}
+
+service_state() { systemctl show --property "$1" --value glimpsed; }
+is() { [[ $(service_state "$1") == "$2" ]]; }
+main_pid() { service_state MainPID; }
+another_pid_than() { [[ $(main_pid) != "$1" && $(main_pid) != 0 ]]; }
+
+start_service() {
+    local began
+    trap show_journal EXIT
+    began=$(uptime_ms)
+    systemctl restart glimpsed || fail "does not start: $(journalctl --no-pager --lines=20 --unit=glimpsed)"
+    note "ready after $(($(uptime_ms) - began)) ms"
+}
+
 # --- the broker
 
 subscribe() {

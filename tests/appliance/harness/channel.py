@@ -29,10 +29,7 @@ class Channel:
 
     def run(self, command: str, seconds: float, on_line: Callable[[str], None]) -> int:
         """Runs a command of one line in the guest, hands over its output line by line, and returns its exit status."""
-        if "\n" in command:
-            raise ValueError("a command has to be one line")
-        self._number += 1
-        self._socket.sendall(f"{self._number} {seconds:.0f} {command}\n".encode())
+        self.send(command, seconds)
         deadline = time.monotonic() + seconds + GRACE_SECONDS
         while True:
             number, _, rest = self._line(deadline).partition(" ")
@@ -43,6 +40,13 @@ class Channel:
                 return int(text)
             if kind == "|":
                 on_line(text)
+
+    def send(self, command: str, seconds: float) -> None:
+        """Asks for a command of one line, and does not wait for what comes of it."""
+        if "\n" in command:
+            raise ValueError("a command has to be one line")
+        self._number += 1
+        self._socket.sendall(f"{self._number} {seconds:.0f} {command}\n".encode())
 
     def close(self) -> None:
         self._socket.close()

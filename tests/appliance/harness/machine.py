@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-from harness.channel import Channel, GuestLost
+from harness.channel import GRACE_SECONDS, Channel, GuestLost
 from harness.guest import Guest
 
 BOOT_SECONDS = 240.0
@@ -28,9 +28,10 @@ class BootFailed(Exception):
 
 
 class Machine:
-    """A context: boots on entry, is off on exit. The disk is written to a throw-away layer."""
+    """A context: boots on entry, is off on exit. What is written to the disk is thrown away unless `keeps_disk`."""
 
-    def __init__(self, guest: Guest, share: Path, console: Path):
+    def __init__(self, guest: Guest, share: Path, console: Path, keeps_disk: bool = False):
+        self._keeps_disk = keeps_disk
         self._guest = guest
         self._share = share
         self._console = console
@@ -68,6 +69,16 @@ class Machine:
             raise GuestLost("the guest has not been booted")
         return self._channel.run(command, seconds, on_line)
 
+    def cut_after(self, command: str, seconds: float) -> None:
+        """Starts a command, and takes the power away while it runs."""
+        if not self._channel:
+            raise GuestLost("the guest has not been booted")
+        self._channel.send(command, seconds + GRACE_SECONDS)
+        time.sleep(seconds)
+        if not self._alive():
+            raise GuestLost("the emulator has ended before the power was cut")
+        self._end()
+
     def abandon(self) -> None:
         """Ends the machine at once; it has stopped answering."""
         self._end()
@@ -99,13 +110,17 @@ class Machine:
             "-kernel", str(self._guest.kernel), "-initrd", str(self._guest.initrd),
             "-append", KERNEL_ARGUMENTS,
             "-serial", f"file:{self._console}",
-            "-drive", f"if=virtio,format=raw,snapshot=on,cache=unsafe,file={self._guest.disk}",
+            "-drive", f"if=virtio,format=raw,{self._disk_options()},file={self._guest.disk}",
             "-virtfs", f"local,path={self._share},mount_tag=share,security_model=none,readonly=on",
             "-device", "virtio-serial",
             "-chardev", f"socket,id=port,path={port},server=on,wait=off",
             "-device", "virtserialport,chardev=port,name=appliance",
             "-device", "virtio-rng-pci",
         ]  # fmt: skip
+
+    def _disk_options(self) -> str:
+        # The host keeps what the emulator has written when it is killed, as a disk keeps what it has been given.
+        return "cache=writeback" if self._keeps_disk else "snapshot=on,cache=unsafe"
 
     def _alive(self) -> bool:
         return self._process is not None and self._process.poll() is None

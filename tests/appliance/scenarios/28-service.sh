@@ -2,36 +2,16 @@
 # configuration that cannot work.
 # deadline: 240
 
-service_state() { systemctl show --property "$1" --value glimpsed; }
-is() { [[ $(service_state "$1") == "$2" ]]; }
-main_pid() { service_state MainPID; }
-another_pid_than() { [[ $(main_pid) != "$1" && $(main_pid) != 0 ]]; }
-
-# What the journal says is worth more than any message of ours.
-trap 'systemctl status --no-pager --full glimpsed >"$work/status.log" 2>&1 || true; journalctl --no-pager --unit=glimpsed --lines=60 >"$work/journal.log"' EXIT
-
-install "$share/glimpsed" /usr/bin/glimpsed
-install --mode=644 "$share/systemd/glimpsed.service" /etc/systemd/system/glimpsed.service
-install -D --mode=644 "$share/systemd/glimpsed.sysusers" /usr/lib/sysusers.d/glimpsed.conf
-systemd-sysusers glimpsed.conf
+install_service
 problems=$(systemd-analyze verify /etc/systemd/system/glimpsed.service 2>&1 | grep glimpsed || true)
 [[ -z $problems ]] || fail "systemd-analyze verify: $problems"
-systemctl daemon-reload
 systemd-analyze security --no-pager --threshold=20 glimpsed.service >"$work/security" ||
     fail "exposure above 2.0: $(tail --lines=1 "$work/security")"
 note "$(tail --lines=1 "$work/security")"
 
 subscribe
 plug_in
-write_config
-install -D --mode=640 --group=glimpsed "$work/glimpsed.toml" /etc/glimpsed/glimpsed.toml
-cp "$share/colour.onnx" "$share/colour.txt" /etc/glimpsed/
-sed --in-place "s#$share/colour#/etc/glimpsed/colour#" /etc/glimpsed/glimpsed.toml
-chmod 644 /etc/glimpsed/colour.*
-
-began=$(uptime_ms)
-systemctl start glimpsed || fail "does not start: $(journalctl --no-pager --lines=20 --unit=glimpsed)"
-note "ready after $(($(uptime_ms) - began)) ms"
+start_service
 wait_for_label 15 bars
 [[ $(ps -o user= -p "$(main_pid)") == glimpsed ]] || fail "runs as $(ps -o user= -p "$(main_pid)")"
 wait_until 10 "no status line" test -n "$(service_state StatusText)"

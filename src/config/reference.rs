@@ -19,8 +19,8 @@ struct Table {
 pub fn markdown() -> String {
     let mut out = String::from(
         "# Configuration reference\n\n\
-         Made from the program (`make reference` writes it again). `glimpsed config show` prints what is in effect and where it\n\
-         comes from; [config/glimpsed.toml](../config/glimpsed.toml) has the same keys with longer explanations, and is what\n\
+         Made from the program, and a test compares them. `glimpsed config show` prints what is in effect and where it comes\n\
+         from; [config/glimpsed.toml](../config/glimpsed.toml) has the same keys with longer explanations, and is what\n\
          the package installs.\n\n\
          Every key may be left out. Each that is not below `[models.NAME]` can be overridden by an environment variable:\n\
          `GLIMPSED_MQTT_URL` stands for `url` in `[mqtt]`. Unknown keys are refused.\n",

@@ -239,3 +239,17 @@ proptest! {
         let _ = sources("[camera]\nfps = 1\n", &[(name, &value)]).load().map_err(|problems| problems.to_string());
     }
 }
+
+/// `UPDATE_REFERENCE=1 make test ARGS='-E "test(reference)"'` writes it.
+#[test]
+fn the_reference_has_every_key_as_the_program_knows_it() {
+    let file = root().join("docs/configuration.md");
+    let text = glimpsed::config::reference::markdown();
+    if std::env::var_os("UPDATE_REFERENCE").is_some() {
+        std::fs::write(&file, &text).expect("writable");
+    }
+    assert_eq!(std::fs::read_to_string(file).expect("published"), text);
+    for key in ["| `url` |", "| `unknown_below` |", "| `soft_c` |", "## `[models.NAME]`"] {
+        assert!(text.contains(key), "no {key}");
+    }
+}

@@ -248,6 +248,17 @@ def test_a_picture_too_dark_is_told(page, start, tmp_path):
     page.until_text("#overlay-title", "Too dark")
 
 
+def test_a_board_that_is_too_warm_is_told(page, start):
+    daemon = start(celsius=60)
+    page.open(daemon.url + "/")
+    page.until_text("#v-temperature", "60")
+    assert not page.find("#banner").is_displayed()
+    daemon.becomes(95)
+    page.until_text("#banner", "too warm, so nothing is labelled")
+    page.screenshot("too-warm")
+    assert page.violations() == []
+
+
 def test_a_token_is_asked_for_once_and_opens_everything(page, start, tmp_path):
     (tmp_path / "token").write_text(TOKEN + "\n")
     daemon = start(http=f'token_file = "{tmp_path}/token"\n')

@@ -21,4 +21,4 @@ wait_until 10 "the broker does not answer" mosquitto_pub -h "$address" -t probe 
 mosquitto_sub -h "$address" -t "$topic/#" -F '%r %t %p' >>"$work/messages" 2>/dev/null &
 wait_for 70 "$topic/status online"
 wait_for_label 5 bars
-another_pid_than "$pid" && fail "was started again meanwhile"
+! another_pid_than "$pid" || fail "was started again meanwhile"

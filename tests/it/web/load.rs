@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::labelling;
 use crate::cable::Cable;
-use crate::support::{ConfigFile, PATIENCE, Running, photos};
+use crate::support::{ConfigFile, PATIENCE, Running, glimpsed, photos};
 use crate::web::client::Server;
 
 fn value(page: &str, name: &str) -> f64 {
@@ -33,12 +33,13 @@ fn who_has_gone_out_of_reach_gives_the_place_back_although_there_is_nothing_to_s
     std::fs::write(&token, "0123456789abcdef0123456789abcdef\n").expect("writable");
     // One frame, and then none for a long time.
     let script = format!("cat {}; sleep 600", photos().join("rocket.jpg").display());
-    let mut daemon = ConfigFile::new(&format!(
+    let (config, _directory) = ConfigFile::new(&format!(
         "[camera]\nsource = \"command\"\ncommand = [\"sh\", \"-c\", {script:?}]\nframe_timeout = \"10m\"\n\
-         [http]\nlisten = \"{}:0\"\ntoken_file = {token:?}\n",
-        cable.near()
+         [http]\ntoken_file = {token:?}\n"
     ))
-    .daemon();
+    .keep();
+    let address = format!("{}:0", cable.near());
+    let mut daemon = Running::start(glimpsed(&["run", "-c", &config]).env("GLIMPSED_HTTP_LISTEN", address));
     let server = Server::of(&mut daemon);
     let header = "Authorization: Bearer 0123456789abcdef0123456789abcdef";
     let _watchers = ["stream.mjpeg", "events"].map(|path| {

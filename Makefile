@@ -74,11 +74,12 @@ test-aarch64: ## Run the tests of inference on emulated Arm processors (ARM_CPUS
 appliance: ## Put the program through the core of its scenarios, in a Debian guest with a V4L2 driver
 	@$(MAKE) --no-print-directory appliance-all ARGS="--core $(ARGS)"
 
-appliance-all: ## Put it through all of them
+appliance-all: ## Put it through all of them, and cut the power ten times
 	@.ci/setup demo
 	@tests/appliance/setup
 	cargo build --quiet --locked
 	tests/appliance/run --binary target/debug/glimpsed $(ARGS)
+	@if [ -z "$(ARGS)" ]; then tests/appliance/run --binary target/debug/glimpsed --power-cuts 10; fi
 
 fuzz: ## Fuzz what reads bytes from cameras and brokers: FUZZ_SECONDS (600) each, on a nightly compiler with cargo-fuzz
 	for target in splitter decoder wishes; do \

@@ -1,6 +1,6 @@
 //! Times inference alone, for `inference.py`, which alternates it with other runtimes.
 //!
-//! usage: inference BACKEND MODEL.onnx. Prints the load time; then each line on standard input is a number of runs, and is
+//! usage: inference BACKEND MODEL.onnx [THREADS]. Prints the load time; then each line on standard input is a number of runs, and is
 //! answered by the milliseconds of each. A line that is empty is answered by the peak of the resident memory in kB.
 
 use std::io::BufRead;
@@ -8,13 +8,14 @@ use std::time::Instant;
 
 use glimpsed::infer::Model;
 use glimpsed::models::spec::{Backend, InputHints, LabelSource, ModelSpec};
+use glimpsed::models::threads::Threads;
 use glimpsed::preprocess::Tensor;
 
 #[allow(clippy::print_stdout, clippy::expect_used, reason = "a bench")]
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     // `cargo bench` and `cargo test` start every bench; there is nothing to do then.
-    let [backend, path] = arguments.as_slice() else { return };
+    let [backend, path, threads @ ..] = arguments.as_slice() else { return };
     let spec = ModelSpec {
         name: "bench".into(),
         path: path.into(),
@@ -26,6 +27,9 @@ fn main() {
             "tract" => Backend::Tract,
             _ => Backend::Auto,
         },
+        threads: threads
+            .first()
+            .map_or(Threads::default(), |threads| Threads::Fixed(threads.parse().expect("a number"))),
         int8: None,
     };
     let start = Instant::now();

@@ -225,9 +225,12 @@ fn parse_override<'a>(value: &'a str, kind: &Kind) -> Option<DeValue<'a>> {
     if matches!(kind, Kind::Text | Kind::Interval | Kind::Choice(_)) {
         return Some(DeValue::String(value.into()));
     }
+    if *kind == Kind::Threads && value == "auto" {
+        return Some(DeValue::String(value.into()));
+    }
     let parsed = DeValue::parse(value).ok()?.into_inner();
     let fits = match kind {
-        Kind::Integer => parsed.is_integer(),
+        Kind::Integer | Kind::Threads => parsed.is_integer(),
         Kind::Number => parsed.is_integer() || parsed.is_float(),
         Kind::Switch => parsed.is_bool(),
         Kind::List(_) => parsed.is_array(),

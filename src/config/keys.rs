@@ -6,6 +6,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
 use super::raw::Raw;
+use crate::models::threads;
 
 /// One key, by its dotted path; `models.*.path` stands for `path` in every `[models.NAME]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub enum Kind {
     Interval,
     Choice(Vec<String>),
     Integer,
+    /// A whole number from 1, or "auto".
+    Threads,
     Number,
     Switch,
     /// Of so many, where the number is fixed.
@@ -43,6 +46,7 @@ impl Kind {
                 format!("one of {}", quoted.join(", "))
             }
             Self::Integer => "a whole number, zero or more".into(),
+            Self::Threads => format!("a whole number from 1 to {}, or \"auto\" in quotes", threads::MOST),
             Self::Number => "a number".into(),
             Self::Switch => "true or false".into(),
             Self::List(None) => "a list in brackets".into(),
@@ -112,7 +116,9 @@ fn kind(schema: &Value) -> Kind {
     }
     let types = &schema["type"];
     let is = |name: &str| types == name || types.as_array().is_some_and(|list| list.iter().any(|one| one == name));
-    if is("object") {
+    if schema["format"] == threads::FORMAT {
+        Kind::Threads
+    } else if is("object") {
         Kind::Table
     } else if is("string") {
         if schema["format"] == "duration" { Kind::Interval } else { Kind::Text }

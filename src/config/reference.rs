@@ -114,6 +114,7 @@ fn values(key: &Key) -> String {
         Kind::Interval => "length of time".into(),
         Kind::Choice(choices) => choices.iter().map(|choice| format!("`\"{choice}\"`")).collect::<Vec<_>>().join(", "),
         Kind::Integer => "whole number".into(),
+        Kind::Threads => "whole number, `\"auto\"`".into(),
         Kind::Number => "number".into(),
         Kind::Switch => "`true`, `false`".into(),
         Kind::List(None) => "list".into(),

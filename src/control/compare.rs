@@ -43,8 +43,8 @@ pub fn start(
                 Vec::new()
             });
             // First, because what is said of the first picture is in the report. Without one, the photographs will do.
-            if let Some(shot) = picture {
-                let content = Content::Rgb(shot.picture, view);
+            if let Some(picture) = picture.and_then(|shot| shot.picture().ok()) {
+                let content = Content::Rgb(picture, view);
                 pictures.insert(0, Picture { name: "the camera's picture".into(), content, labels: Vec::new() });
             }
             let plan = Plan {

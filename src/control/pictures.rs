@@ -68,7 +68,7 @@ impl Sink for Changes {
 /// Why there is no picture.
 pub async fn take(orders: &Orders, hub: &Hub, patience: Duration) -> Result<usize, String> {
     let shot = shot(orders, patience).await?;
-    let draw = move || picture::jpeg(turned(shot.picture, shot.rotation), &shot.answer);
+    let draw = move || picture::jpeg(turned(shot.picture()?, shot.rotation), &shot.answer);
     let jpeg = spawn_blocking(draw).await.map_err(|_| "drawing the labels panicked")??;
     let bytes = jpeg.len();
     hub.publish(&Event::Picture(jpeg.into()));

@@ -6,14 +6,16 @@ use super::{Model, ModelError};
 use crate::config::typed::LabelRules;
 use crate::frame::{Encoding, Frame};
 use crate::label::{Classification, Ranked, Status, Timing};
-use crate::preprocess::decode::{DecodeError, RgbImage, decode};
+use crate::preprocess::decode::DecodeError;
+use crate::preprocess::samples::Samples;
+use crate::preprocess::source::FrameDecoder;
 use crate::preprocess::{Preprocessor, Tensor, View};
 
 /// Everything that turns one frame into its labels; the buffers serve again.
 pub struct Labeller {
     model: Model,
     preprocessor: Preprocessor,
-    picture: RgbImage,
+    decoder: FrameDecoder,
     tensor: Tensor,
     top_k: usize,
     unknown_below: f32,
@@ -38,7 +40,7 @@ impl Labeller {
         Self {
             preprocessor: Preprocessor::new(model.input.clone(), view),
             tensor: Tensor::for_input(&model.input),
-            picture: RgbImage::default(),
+            decoder: FrameDecoder::default(),
             model,
             top_k,
             unknown_below: 0.0,
@@ -63,14 +65,9 @@ impl Labeller {
         }
     }
 
-    /// The picture that was decoded last.
-    pub fn picture(&self) -> &RgbImage {
-        &self.picture
-    }
-
-    /// Takes a picture that is decoded already.
-    pub fn set_picture(&mut self, picture: RgbImage) {
-        self.picture = picture;
+    /// The picture that was decoded last, which is that of `frame`.
+    pub fn samples<'a>(&'a self, frame: &'a Frame) -> Samples<'a> {
+        self.decoder.samples(&frame.bytes)
     }
 
     /// Decodes and labels one frame. `total_ms` of its timing is left to the caller, who knows when it arrived.
@@ -88,7 +85,8 @@ impl Labeller {
     /// When the frame cannot be decoded.
     pub fn decode(&mut self, frame: &Frame) -> Result<Duration, DecodeError> {
         let start = Instant::now();
-        decode(frame.encoding, &frame.bytes, &mut self.picture)?;
+        let wanted = |width, height| self.preprocessor.wanted(width, height);
+        self.decoder.decode(frame.encoding, &frame.bytes, wanted)?;
         Ok(start.elapsed())
     }
 
@@ -98,7 +96,7 @@ impl Labeller {
     /// When the network cannot be evaluated.
     pub fn classify(&mut self, frame: &Frame, decode: Duration) -> Result<Classification, LabelError> {
         let start = Instant::now();
-        self.preprocessor.prepare(&self.picture, &mut self.tensor)?;
+        self.preprocessor.prepare(self.decoder.samples(&frame.bytes), &mut self.tensor);
         let prepared = Instant::now();
         let top = self.model.classify(&self.tensor, self.top_k)?;
         let timing = Timing {

@@ -33,6 +33,7 @@ pub fn load(spec: &ModelSpec) -> Result<(Box<dyn Classifier>, Inspection), Model
         scores: spec.input.scores.unwrap_or_else(|| graph.scores()),
         operators: graph.operators(),
         backend: String::new(),
+        threads: 1,
         not_native: None,
     };
     let weight_bytes = graph.weight_bytes();

@@ -16,7 +16,7 @@ use crate::decide::gate::GateRules;
 use crate::decide::thermal::Pace;
 use crate::frame::Frame;
 use crate::label::{Classification, ModelId};
-use crate::preprocess::decode::RgbImage;
+use crate::preprocess::decode::{RgbImage, decode};
 use crate::preprocess::{Tensor, View};
 use crate::slot::Slot;
 
@@ -67,13 +67,25 @@ pub struct Prepared {
     pub model: Arc<ModelId>,
 }
 
-/// A decoded picture and what the model says of it.
+/// A frame and what the model says of it.
 pub struct Shot {
     /// As the camera has it.
-    pub picture: RgbImage,
+    pub frame: Frame,
     /// How it is to be turned.
     pub rotation: Rotation,
     pub answer: Classification,
+}
+
+impl Shot {
+    /// The frame as a picture of its full size, not turned. Takes as long as decoding does.
+    ///
+    /// # Errors
+    /// When it is damaged where the model does not look.
+    pub fn picture(&self) -> Result<RgbImage, String> {
+        let mut picture = RgbImage::default();
+        let decoded = decode(self.frame.encoding, &self.frame.bytes, &mut picture);
+        decoded.map(|()| picture).map_err(|error| format!("the frame {error}"))
+    }
 }
 
 /// Orders that wait for the worker; whoever gives them gives one after another.

@@ -10,10 +10,9 @@ use super::labeller::Labeller;
 use crate::config::typed::{LabelFilter, LabelRules};
 use crate::decide::vocabulary::Vocabulary;
 use crate::error::Result;
-use crate::frame::{Encoding, Frame, RawFormat};
+use crate::frame::Frame;
 use crate::label::{Classification, Event, ModelId, Reason, SecondOpinion};
 use crate::models::spec::InputSpec;
-use crate::preprocess::decode::RgbImage;
 use crate::preprocess::{Tensor, View};
 use crate::sinks::Hub;
 use crate::thread::Thread;
@@ -38,7 +37,7 @@ enum Job {
 
 /// A frame of the fast model's, and what that says of it.
 pub struct Look {
-    pub picture: RgbImage,
+    pub frame: Frame,
     pub view: View,
     pub rules: LabelRules,
     pub fast: Classification,
@@ -147,12 +146,10 @@ impl Worker {
     }
 
     fn look(&mut self, look: Look) -> Option<Arc<SecondOpinion>> {
-        let Look { picture, view, rules, fast, fast_label, reason, wanted } = look;
+        let Look { frame, view, rules, fast, fast_label, reason, wanted } = look;
         self.labeller.set_view(view);
         self.labeller.set_rules(&rules);
-        let frame = frame_of(&fast, &picture);
-        self.labeller.set_picture(picture);
-        let opinion = match self.labeller.classify(&frame, Duration::ZERO) {
+        let opinion = match self.labeller.label(&frame) {
             Ok(accurate) => {
                 let accurate_label = self.label(&rules);
                 Ok(Arc::new(SecondOpinion { accurate, fast, accurate_label, fast_label, reason }))
@@ -179,19 +176,5 @@ impl Worker {
         let mut scores = Vec::new();
         vocabulary.fold(self.labeller.probabilities(), &mut scores);
         vocabulary.best(&scores, rules.enter()).cloned()
-    }
-}
-
-/// The frame that the fast model has labelled, as far as it matters here.
-fn frame_of(fast: &Classification, picture: &RgbImage) -> Frame {
-    let (width, height) = (picture.width as u32, picture.height as u32);
-    Frame {
-        seq: fast.seq,
-        captured_at: Duration::ZERO,
-        wall: fast.ts,
-        capture_time: Duration::from_secs_f64(fast.timing.capture_ms / 1000.0),
-        encoding: Encoding::Raw { format: RawFormat::Rgb, width, height },
-        bytes: Vec::new(),
-        origin: fast.origin.clone(),
     }
 }

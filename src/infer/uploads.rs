@@ -179,11 +179,11 @@ impl Uploads {
         decode_file_within(bytes, MAX_PIXELS, &mut picture).map_err(explain)?;
         let tensor = |input: &InputSpec| {
             let mut tensor = Tensor::for_input(input);
-            Preprocessor::new(input.clone(), View::default()).prepare(&picture, &mut tensor).map(|()| tensor)
+            Preprocessor::new(input.clone(), View::default()).prepare(&picture, &mut tensor);
+            tensor
         };
-        let fast = Prepared { tensor: tensor(&input).map_err(explain)?, model: fast };
-        let accurate = accurate.map(|accurate| tensor(&accurate.input).map(|tensor| (tensor, accurate)));
-        let accurate = accurate.transpose().map_err(explain)?;
+        let fast = Prepared { tensor: tensor(&input), model: fast };
+        let accurate = accurate.map(|accurate| (tensor(&accurate.input), accurate));
         Ok(Step::Ask(Box::new(Job { key, generation, fast, accurate, rules })))
     }
 

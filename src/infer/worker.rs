@@ -277,7 +277,7 @@ impl Worker {
         let now = self.now();
         let labeller = &mut self.parts.labeller;
         let decode = labeller.decode(frame)?;
-        self.thumbnail.take(labeller.picture(), labeller.view().before_turning());
+        self.thumbnail.take(labeller.samples(frame), labeller.view().before_turning());
         let verdict = self.gate.judge(&self.thumbnail, now);
         let answer = match (verdict, &self.last) {
             (gate::Verdict::TooDark, _) => labeller.too_dark(frame, decode),
@@ -304,9 +304,8 @@ impl Worker {
             tracing::info!(since_start_ms = now.as_millis() as u64, "first label");
         }
         for to in self.shots.drain(..) {
-            let labeller = &self.parts.labeller;
-            let (picture, rotation) = (labeller.picture().clone(), labeller.view().rotation);
-            let _ = to.send(Shot { picture, rotation, answer: answer.clone() });
+            let rotation = self.parts.labeller.view().rotation;
+            let _ = to.send(Shot { frame: frame.clone(), rotation, answer: answer.clone() });
         }
         let seen = match verdict {
             gate::Verdict::Infer => Seen::Scores(self.parts.labeller.probabilities()),
@@ -318,12 +317,12 @@ impl Worker {
             self.parts.hub.publish(&event);
         }
         if let Some(fast) = fast.filter(|_| verdict != gate::Verdict::TooDark) {
-            self.ask_second(fast, verdict == gate::Verdict::Infer, now);
+            self.ask_second(frame, fast, verdict == gate::Verdict::Infer, now);
         }
     }
 
-    /// Hands the picture to the accurate model if it is worth it and may work now.
-    fn ask_second(&mut self, fast: Classification, fresh: bool, now: Duration) {
+    /// Hands the frame to the accurate model if it is worth it and may work now.
+    fn ask_second(&mut self, frame: &Frame, fast: Classification, fresh: bool, now: Duration) {
         let Some(second) = &self.second else { return };
         self.opinions.retain(|waiting| !waiting.is_closed());
         let Some(reason) = self.asker.reason(self.decider.scores(), fresh, !self.opinions.is_empty(), now) else {
@@ -332,7 +331,7 @@ impl Worker {
         let labeller = &self.parts.labeller;
         let rules: &LabelRules = &self.parts.rules.labels;
         let asked = second.look(Look {
-            picture: labeller.picture().clone(),
+            frame: frame.clone(),
             view: labeller.view(),
             rules: rules.clone(),
             fast,

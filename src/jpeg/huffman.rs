@@ -2,7 +2,7 @@
 
 /// A DHT segment with the tables of ITU-T T.81, annex K.3, which every encoder of motion JPEG uses.
 #[rustfmt::skip]
-const STANDARD_TABLES: [u8; 420] = [
+pub(super) const STANDARD_TABLES: [u8; 420] = [
     0xFF, 0xC4, 0x01, 0xA2,
     // Table K.3, luminance DC: class and destination, codes of each length, values.
     0x00,

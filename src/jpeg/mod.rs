@@ -3,6 +3,7 @@
 //! Cameras and programs put pictures one after another, cut them short, and leave old bytes behind them. The markers
 //! (ITU-T T.81, annex B) say where a picture ends without decoding it.
 
+pub mod baseline;
 pub mod huffman;
 
 /// First bytes of every JPEG.

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 
 use super::spec::{Backend, InputHints, LabelSource, ModelSpec, Quantised};
+use crate::models::threads::Threads;
 use crate::places;
 
 /// One entry of `models/catalog.toml`.
@@ -47,6 +48,7 @@ impl Entry {
             sha256: Some(self.sha256.clone()),
             input: self.hints(),
             backend: Backend::Auto,
+            threads: Threads::default(),
             int8: self.quantised(directories),
         }
     }

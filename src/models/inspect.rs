@@ -37,6 +37,8 @@ pub struct Inspection {
     pub operators: Vec<(String, usize)>,
     /// What runs it on this machine.
     pub backend: String,
+    /// Among how many threads a picture is shared.
+    pub threads: usize,
     /// Why it is not the native kernels, where it is not.
     pub not_native: Option<String>,
 }

@@ -5,3 +5,4 @@ pub mod fetch;
 pub mod hash;
 pub mod inspect;
 pub mod spec;
+pub mod threads;

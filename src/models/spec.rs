@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::catalog;
+use super::threads::Threads;
 use crate::bounded;
 use crate::label::Labels;
 
@@ -19,6 +20,9 @@ pub struct ModelSpec {
     pub sha256: Option<String>,
     pub input: InputHints,
     pub backend: Backend,
+    /// For the native kernels.
+    #[serde(default)]
+    pub threads: Threads,
     /// The same network quantised to 8 bits, with the same labels and input.
     pub int8: Option<Quantised>,
 }
@@ -215,6 +219,20 @@ pub struct InputSpec {
 }
 
 impl InputSpec {
+    /// The whole picture as bytes, red, green and blue by turns.
+    pub fn stretched(width: usize, height: usize) -> Self {
+        Self {
+            height,
+            width,
+            layout: Layout::Nhwc,
+            element: Element::U8,
+            channels: ChannelOrder::Rgb,
+            mean: [0.0; 3],
+            std: [1.0; 3],
+            fit: Fit::Stretch,
+        }
+    }
+
     /// Number of elements of the tensor.
     pub fn len(&self) -> usize {
         3 * self.height * self.width

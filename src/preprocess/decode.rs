@@ -10,6 +10,7 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
+use super::pack::video_range;
 use crate::frame::{Encoding, RawFormat};
 use crate::jpeg::{START, Scan, Scanner, huffman};
 
@@ -47,8 +48,6 @@ pub enum DecodeError {
     Corrupt { kind: &'static str, cause: String },
     #[error("has an odd size of {width}x{height}, which {format:?} cannot have")]
     OddSize { format: RawFormat, width: u32, height: u32 },
-    #[error("cannot be resized from {width}x{height}: {cause}")]
-    Resize { width: usize, height: usize, cause: String },
     #[error("has {found} bytes; a {format:?} frame of {width}x{height} has {expected}")]
     WrongLength { format: RawFormat, width: u32, height: u32, expected: usize, found: usize },
 }
@@ -74,7 +73,7 @@ pub fn decode_file_within(bytes: &[u8], max_pixels: u64, out: &mut RgbImage) -> 
 }
 
 /// The decoders are fuzzed by their makers; should one still give up, it costs a frame and not the daemon.
-fn guarded(decode: impl FnOnce() -> Result<(), DecodeError>) -> Result<(), DecodeError> {
+pub(super) fn guarded<T>(decode: impl FnOnce() -> Result<T, DecodeError>) -> Result<T, DecodeError> {
     let gave_up = || Err(DecodeError::Corrupt { kind: "encoded", cause: "the decoder gave up".into() });
     catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|_| gave_up())
 }
@@ -123,7 +122,7 @@ fn upright(
     Ok(picture)
 }
 
-fn check_size(width: u64, height: u64, max_pixels: u64) -> Result<(), DecodeError> {
+pub(super) fn check_size(width: u64, height: u64, max_pixels: u64) -> Result<(), DecodeError> {
     match width * height {
         0 => Err(DecodeError::NoPixels { width, height }),
         pixels if pixels > max_pixels => Err(DecodeError::TooLarge { width, height, max_pixels }),
@@ -151,7 +150,8 @@ fn decode_stream_jpeg(bytes: &[u8], out: &mut RgbImage) -> Result<(), DecodeErro
     decoder.decode_into(&mut out.pixels).map_err(|error| corrupt(error.to_string()))
 }
 
-fn decode_raw(format: RawFormat, width: u32, height: u32, bytes: &[u8], out: &mut RgbImage) -> Result<(), DecodeError> {
+/// The bytes of the frame, without what may stand behind them.
+pub(super) fn check_raw(format: RawFormat, width: u32, height: u32, bytes: &[u8]) -> Result<&[u8], DecodeError> {
     check_size(width.into(), height.into(), MAX_PIXELS)?;
     let odd = match format {
         RawFormat::Yuyv => width % 2 == 1,
@@ -162,9 +162,12 @@ fn decode_raw(format: RawFormat, width: u32, height: u32, bytes: &[u8], out: &mu
         return Err(DecodeError::OddSize { format, width, height });
     }
     let expected = format.bytes(width, height);
-    let Some(bytes) = bytes.get(..expected) else {
-        return Err(DecodeError::WrongLength { format, width, height, expected, found: bytes.len() });
-    };
+    let found = bytes.len();
+    bytes.get(..expected).ok_or(DecodeError::WrongLength { format, width, height, expected, found })
+}
+
+fn decode_raw(format: RawFormat, width: u32, height: u32, bytes: &[u8], out: &mut RgbImage) -> Result<(), DecodeError> {
+    let bytes = check_raw(format, width, height, bytes)?;
     out.width = width as usize;
     out.height = height as usize;
     out.pixels.clear();
@@ -173,7 +176,7 @@ fn decode_raw(format: RawFormat, width: u32, height: u32, bytes: &[u8], out: &mu
         RawFormat::Grey => out.pixels.extend(bytes.iter().flat_map(|&luma| [luma; 3])),
         RawFormat::Yuyv => out.pixels.extend(bytes.chunks_exact(4).flat_map(|pair| {
             let [y0, cb, y1, cr] = [pair[0], pair[1], pair[2], pair[3]];
-            let (a, b) = (ycbcr_to_rgb(y0, cb, cr), ycbcr_to_rgb(y1, cb, cr));
+            let (a, b) = (video_range(y0, cb, cr), video_range(y1, cb, cr));
             [a[0], a[1], a[2], b[0], b[1], b[2]]
         })),
         RawFormat::Nv12 => {
@@ -182,20 +185,12 @@ fn decode_raw(format: RawFormat, width: u32, height: u32, bytes: &[u8], out: &mu
                 let colours = &chroma[row / 2 * out.width..][..out.width];
                 out.pixels.extend(line.iter().enumerate().flat_map(|(column, &y)| {
                     let pair = column & !1;
-                    ycbcr_to_rgb(y, colours[pair], colours[pair + 1])
+                    video_range(y, colours[pair], colours[pair + 1])
                 }));
             }
         }
     }
     Ok(())
-}
-
-/// ITU-R BT.601 with limited range, in 8-bit fixed point.
-fn ycbcr_to_rgb(y: u8, cb: u8, cr: u8) -> [u8; 3] {
-    let luma = 298 * (i32::from(y) - 16) + 128;
-    let (cb, cr) = (i32::from(cb) - 128, i32::from(cr) - 128);
-    let clamp = |value: i32| (value >> 8).clamp(0, 255) as u8;
-    [clamp(luma + 409 * cr), clamp(luma - 100 * cb - 208 * cr), clamp(luma + 516 * cb)]
 }
 
 fn is_whole_jpeg(bytes: &[u8]) -> bool {

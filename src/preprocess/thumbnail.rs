@@ -1,7 +1,7 @@
 //! A picture's brightness in few numbers, to tell cheaply whether there is light and whether anything has changed.
 
 use super::Region;
-use super::decode::RgbImage;
+use super::samples::{Colour, Samples};
 
 const COLUMNS: usize = 32;
 const ROWS: usize = 24;
@@ -23,27 +23,36 @@ impl Default for Thumbnail {
 
 impl Thumbnail {
     /// Looks at `region` of the picture, in the picture's own orientation. A picture without pixels is black.
-    pub fn take(&mut self, picture: &RgbImage, region: Region) {
+    pub fn take<'a>(&mut self, picture: impl Into<Samples<'a>>, region: Region) {
+        let picture = picture.into();
         let window = region.pixels(picture.width, picture.height);
-        let across = positions::<{ COLUMNS * SAMPLES }>(window.x, window.width);
-        let down = positions::<{ ROWS * SAMPLES }>(window.y, window.height);
-        let mut sums = [0u32; COLUMNS];
-        for (row, cells) in self.cells.chunks_exact_mut(COLUMNS).enumerate() {
-            sums.fill(0);
-            for y in &down[row * SAMPLES..][..SAMPLES] {
-                let line = picture.pixels.get(3 * y * picture.width..).unwrap_or_default();
-                for (sum, xs) in sums.iter_mut().zip(across.chunks_exact(SAMPLES)) {
-                    for x in xs {
-                        if let Some([red, green, blue]) = line.get(3 * x..3 * x + 3) {
-                            // ITU-R BT.601 in 8-bit fixed point.
-                            *sum += 77 * u32::from(*red) + 150 * u32::from(*green) + 29 * u32::from(*blue);
-                        }
+        self.cells.fill(0.0);
+        let Some(group) = picture.groups().first() else { return };
+        // Of each colour, how much it counts: ITU-R BT.601 in 8-bit fixed point.
+        let (shares, black) = match picture.colour {
+            Colour::Rgb => ([77, 150, 29], 0),
+            Colour::Grey | Colour::FullRange => ([256, 0, 0], 0),
+            Colour::VideoRange => ([298, 0, 0], 16 * 298),
+        };
+        let mut sums = [0_i32; COLUMNS * ROWS];
+        let down = positions::<{ ROWS * SAMPLES }>(window.y, window.height, group.scale, group.height);
+        for (component, share) in group.components().iter().zip(shares).filter(|(_, share)| *share > 0) {
+            let across = positions::<{ COLUMNS * SAMPLES }>(window.x, window.width, component.scale, component.width);
+            for (row, sums) in sums.chunks_exact_mut(COLUMNS).enumerate() {
+                for &y in &down[row * SAMPLES..][..SAMPLES] {
+                    let line = group.row(y);
+                    for (sum, xs) in sums.iter_mut().zip(across.chunks_exact(SAMPLES)) {
+                        let byte = |x: &usize| {
+                            i32::from(line.get(component.offset + x * component.step).copied().unwrap_or(0))
+                        };
+                        *sum += share * xs.iter().map(byte).sum::<i32>();
                     }
                 }
             }
-            for (cell, sum) in cells.iter_mut().zip(sums) {
-                *cell = sum as f32 / (256 * SAMPLES * SAMPLES) as f32;
-            }
+        }
+        let count = (SAMPLES * SAMPLES) as i32;
+        for (cell, sum) in self.cells.iter_mut().zip(sums) {
+            *cell = ((sum - count * black).max(0) as f32 / (256 * count) as f32).min(255.0);
         }
     }
 
@@ -58,14 +67,18 @@ impl Thumbnail {
     }
 }
 
-/// `N` positions spread evenly over `length` pixels from `start`.
-fn positions<const N: usize>(start: usize, length: usize) -> [usize; N] {
-    std::array::from_fn(|index| start + (2 * index + 1) * length / (2 * N))
+/// `N` positions spread evenly over `length` pixels from `start`, in a picture that is `scale` times as large and ends at `end`.
+fn positions<const N: usize>(start: usize, length: usize, scale: f64, end: usize) -> [usize; N] {
+    std::array::from_fn(|index| {
+        let pixel = start as f64 + (2 * index + 1) as f64 * length as f64 / (2 * N) as f64;
+        ((pixel * scale) as usize).min(end.saturating_sub(1))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::preprocess::decode::RgbImage;
 
     fn grey(width: usize, height: usize, luma: impl Fn(usize, usize) -> u8) -> RgbImage {
         let pixels = (0..width * height).flat_map(|index| [luma(index % width, index / width); 3]).collect();

@@ -97,8 +97,7 @@ fn as_it_is(frame: &Offered) -> Option<Bytes> {
 fn encoded(frame: &Offered) -> Result<Bytes, String> {
     let mut picture = RgbImage::default();
     decode(frame.encoding, &frame.bytes, &mut picture).map_err(|error| error.to_string())?;
-    let small = shrunk(picture, MAX_SIDE).map_err(|error| error.to_string())?;
-    picture::encode(&turned(small, frame.rotation)).map(Bytes::from)
+    picture::encode(&turned(shrunk(picture, MAX_SIDE), frame.rotation)).map(Bytes::from)
 }
 
 /// One who watches.
@@ -167,7 +166,7 @@ pub async fn snapshot(
     let shot = site.parts.orders.ask(Order::Shot, SHOT_WITHIN, &late).await;
     let shot = shot.map_err(|cause| Problem::later(StatusCode::SERVICE_UNAVAILABLE, 5, cause))?;
     let draw = move || {
-        let picture = turned(shot.picture, shot.rotation);
+        let picture = turned(shot.picture()?, shot.rotation);
         if labels { picture::jpeg(picture, &shot.answer) } else { picture::encode(&picture) }
     };
     let failed = |cause: String| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, cause);

@@ -18,6 +18,7 @@ mod config;
 mod control;
 mod daemon;
 mod demo;
+mod documents;
 mod fetch;
 mod images;
 mod mqtt;

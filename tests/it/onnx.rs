@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use glimpsed::config::typed::Rotation;
 use glimpsed::infer::Model;
 use glimpsed::models::spec::{Backend, InputHints, LabelSource, Layout, ModelSpec, Scores};
+use glimpsed::models::threads::Threads;
 use glimpsed::preprocess::decode::RgbImage;
 use glimpsed::preprocess::{Preprocessor, Tensor};
 use prost::Message;
@@ -104,6 +105,7 @@ impl Fixture {
             sha256: None,
             input: InputHints { mean: Some([0.0; 3]), std: Some([1.0; 3]), ..InputHints::default() },
             backend: Backend::Auto,
+            threads: Threads::default(),
             int8: None,
         }
     }
@@ -130,7 +132,7 @@ fn error_of(model: &ModelProto) -> String {
 fn label_of(model: &mut Model, colour: [u8; 3]) -> Vec<(String, f32)> {
     let picture = RgbImage { width: 16, height: 16, pixels: colour.repeat(256) };
     let mut tensor = Tensor::for_input(&model.input);
-    Preprocessor::new(model.input.clone(), Rotation::None).prepare(&picture, &mut tensor).expect("a whole picture");
+    Preprocessor::new(model.input.clone(), Rotation::None).prepare(&picture, &mut tensor);
     let top = model.classify(&tensor, 2).expect("runs");
     top.into_iter().map(|ranked| (ranked.label.to_string(), ranked.confidence)).collect()
 }

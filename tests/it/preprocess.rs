@@ -1,12 +1,16 @@
 //! The preprocessing against Pillow's and torchvision's.
 
+use std::path::{Path, PathBuf};
+
 use glimpsed::config::typed::Rotation;
-use glimpsed::frame::Encoding;
+use glimpsed::frame::{Encoding, RawFormat};
+use glimpsed::infer::Model;
 use glimpsed::models::spec::{ChannelOrder, Element, Fit, InputSpec, Layout};
 use glimpsed::preprocess::decode::{RgbImage, decode};
+use glimpsed::preprocess::source::FrameDecoder;
 use glimpsed::preprocess::{Preprocessor, Tensor};
 
-use crate::support::{fixture, photos};
+use crate::support::{bundled, fixture, photos, shared};
 
 /// Mean and largest difference from the reference, in units of 1/255.
 fn difference(photo: &str, fit: Fit, reference: &str) -> (f64, u8) {
@@ -24,7 +28,7 @@ fn difference(photo: &str, fit: Fit, reference: &str) -> (f64, u8) {
     let bytes = std::fs::read(photos().join(photo)).expect("a bundled photograph");
     decode(Encoding::File, &bytes, &mut picture).expect("decodes");
     let mut tensor = Tensor::for_input(&spec);
-    Preprocessor::new(spec, Rotation::None).prepare(&picture, &mut tensor).expect("a whole picture");
+    Preprocessor::new(spec, Rotation::None).prepare(&picture, &mut tensor);
     let Tensor::U8(ours) = tensor else { panic!("u8 was asked for") };
     let theirs =
         image::open(fixture(&format!("preprocess/{reference}.png"))).expect("a fixture").into_rgb8().into_raw();
@@ -51,5 +55,106 @@ fn stretched_pictures_are_pillows_to_a_rounding() {
         let name = photo.split('.').next().expect("a name");
         let (mean, largest) = difference(photo, Fit::Stretch, &format!("{name}-stretch-224"));
         assert!(mean < 0.5 && largest <= 1, "{photo}: {mean}, {largest}");
+    }
+}
+
+/// A photograph as a camera of this size sends it.
+fn camera_jpeg(photo: &Path, width: u32, height: u32) -> Vec<u8> {
+    let picture = image::open(photo).expect("a photograph").into_rgb8();
+    // Its middle, in the camera's shape.
+    let (across, down) = picture.dimensions();
+    let (cut_width, cut_height) = (across.min(down * width / height), down.min(across * height / width));
+    let cut = image::imageops::crop_imm(
+        &picture,
+        (across - cut_width) / 2,
+        (down - cut_height) / 2,
+        cut_width.max(1),
+        cut_height.max(1),
+    );
+    let filter = image::imageops::FilterType::CatmullRom;
+    let frame = image::imageops::resize(&cut.to_image(), width, height, filter);
+    let mut bytes = Vec::new();
+    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 85).encode_image(&frame).expect("encodes");
+    bytes
+}
+
+/// What a model of 224 pixels sees of a frame that is decoded small, and of the same one decoded whole.
+fn small_and_whole(bytes: &[u8], spec: &InputSpec) -> [Tensor; 2] {
+    let mut preprocessor = Preprocessor::new(spec.clone(), Rotation::None);
+    let (mut small, mut whole) = (Tensor::for_input(spec), Tensor::for_input(spec));
+    let mut decoder = FrameDecoder::default();
+    decoder.decode(Encoding::Jpeg, bytes, |width, height| preprocessor.wanted(width, height)).expect("decodes");
+    preprocessor.prepare(decoder.samples(bytes), &mut small);
+    let mut picture = RgbImage::default();
+    decode(Encoding::File, bytes, &mut picture).expect("decodes");
+    preprocessor.prepare(&picture, &mut whole);
+    [small, whole]
+}
+
+#[test]
+fn a_frame_that_is_decoded_small_is_labelled_like_the_whole_one() {
+    let mut photographs: Vec<PathBuf> =
+        ["chelsea.png", "coffee.png", "rocket.jpg"].map(|name| photos().join(name)).into();
+    if let Some(more) = shared("photos") {
+        let entries = std::fs::read_dir(more).expect("a directory").map(|entry| entry.expect("an entry").path());
+        photographs.extend(entries.filter(|path| path.extension().is_some_and(|end| end == "png" || end == "jpg")));
+    }
+    let mut model = Model::load(&bundled("efficientnet-lite0")).expect("loads");
+    let input = model.input.clone();
+    let bytes = InputSpec { element: Element::U8, ..model.input.clone() };
+    let (mut sum, mut count, mut agree, mut confidence) = (0.0, 0_u32, 0_u32, 0.0_f32);
+    for photo in &photographs {
+        for (width, height) in [(640, 480), (1280, 720), (1920, 1080)] {
+            let jpeg = camera_jpeg(photo, width, height);
+            let [Tensor::U8(small), Tensor::U8(whole)] = small_and_whole(&jpeg, &bytes) else { panic!("bytes") };
+            let differences = small.iter().zip(&whole).map(|(small, whole)| f64::from(small.abs_diff(*whole)));
+            let mean = differences.sum::<f64>() / small.len() as f64;
+            assert!(mean < 2.0, "{}, {width}x{height}: {mean}", photo.display());
+            (sum, count) = (sum + mean, count + 1);
+            let [small, whole] =
+                small_and_whole(&jpeg, &input).map(|tensor| model.classify(&tensor, 2).expect("runs"));
+            confidence = confidence.max((small[0].confidence - whole[0].confidence).abs());
+            let same = small[0].class_id == whole[0].class_id;
+            agree += u32::from(same);
+            // Two labels that are about as likely may change places.
+            let margin = whole[0].confidence - whole[1].confidence;
+            assert!(same || margin < 0.05, "{}, {width}x{height}: {margin}", photo.display());
+        }
+    }
+    eprintln!(
+        "{count} frames: mean difference {:.3} of 255, {agree} with the same best label, its confidence at most {confidence:.3} apart",
+        sum / f64::from(count)
+    );
+    assert!(f64::from(agree) > 0.95 * f64::from(count));
+}
+
+#[test]
+fn raw_frames_become_what_their_rgb_picture_becomes() {
+    let picture = image::open(photos().join("coffee.png")).expect("a photograph").into_rgb8();
+    let (width, height) = (picture.width() & !1, picture.height() & !1);
+    let mut random = 12345_u32;
+    let mut noise = || {
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (random >> 28) as u8
+    };
+    for format in [RawFormat::Yuyv, RawFormat::Nv12, RawFormat::Rgb, RawFormat::Grey] {
+        // Slopes and a little noise, in whatever the format's bytes mean.
+        let bytes: Vec<u8> =
+            (0..format.bytes(width, height)).map(|at| (60 + at / 2900 % 120) as u8 + noise()).collect();
+        let encoding = Encoding::Raw { format, width, height };
+        let spec = InputSpec { fit: Fit::Crop { shorter_px: 256 }, ..InputSpec::stretched(224, 224) };
+        let mut preprocessor = Preprocessor::new(spec.clone(), Rotation::None);
+        let (mut direct, mut by_rgb) = (Tensor::for_input(&spec), Tensor::for_input(&spec));
+        let mut decoder = FrameDecoder::default();
+        decoder.decode(encoding, &bytes, |width, height| preprocessor.wanted(width, height)).expect("a frame");
+        preprocessor.prepare(decoder.samples(&bytes), &mut direct);
+        let mut whole = RgbImage::default();
+        decode(encoding, &bytes, &mut whole).expect("a frame");
+        preprocessor.prepare(&whole, &mut by_rgb);
+        let (Tensor::U8(direct), Tensor::U8(by_rgb)) = (direct, by_rgb) else { panic!("bytes were asked for") };
+        let sum: u32 = direct.iter().zip(&by_rgb).map(|(a, b)| u32::from(a.abs_diff(*b))).sum();
+        let mean = f64::from(sum) / direct.len() as f64;
+        eprintln!("{format:?}: mean difference {mean:.3}");
+        assert!(mean < 1.5, "{format:?}: {mean}");
     }
 }

@@ -9,6 +9,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use glimpsed::models::spec::{Backend, InputHints, LabelSource, ModelSpec};
+use glimpsed::models::threads::Threads;
 use serde_json::Value;
 
 /// Far longer than anything takes on a busy machine; only a failure waits for it.
@@ -50,6 +51,7 @@ pub fn model(name: &str, path: PathBuf, scaling: Option<(f32, f32)>) -> ModelSpe
         sha256: None,
         input,
         backend: Backend::Auto,
+        threads: Threads::default(),
         int8: None,
     }
 }

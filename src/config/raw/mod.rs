@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::interval::Interval;
 use crate::models::spec::Family;
+use crate::models::threads::Threads;
 pub use labelling::*;
 pub use network::*;
 
@@ -140,6 +141,8 @@ pub struct RawModel {
     pub backend: BackendChoice,
     /// `fp32`, `int8` (smaller, slightly less accurate, where the model has such a file), or `auto`: whichever is clearly faster here.
     pub precision: PrecisionChoice,
+    /// Among how many threads each picture is shared: a number, or `auto`: as many as are worth it on this device, measured when a model is loaded.
+    pub threads: Threads,
 }
 
 impl Default for RawModel {
@@ -149,6 +152,7 @@ impl Default for RawModel {
             directory: None,
             backend: BackendChoice::Auto,
             precision: PrecisionChoice::Fp32,
+            threads: Threads::default(),
         }
     }
 }

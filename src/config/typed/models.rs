@@ -10,6 +10,7 @@ use crate::models::catalog;
 use crate::models::spec::{
     Backend, ChannelOrder, FitChoice, InputHints, LabelSource, Layout, ModelSpec, Quantised, Scores, resolve,
 };
+use crate::models::threads::Threads;
 
 impl Checker<'_, '_> {
     pub(super) fn models(&mut self, directories: &[PathBuf]) -> Vec<ModelSpec> {
@@ -27,6 +28,7 @@ impl Checker<'_, '_> {
                 raw::BackendChoice::Native => Backend::Native,
                 raw::BackendChoice::Tract => Backend::Tract,
             };
+            model.threads = self.raw.model.threads;
         }
         models
     }
@@ -128,6 +130,7 @@ impl Checker<'_, '_> {
                 .or(catalogued.and_then(|entry| entry.sha256)),
             input: own.or(known.map(catalog::Entry::hints).unwrap_or_default()),
             backend: Backend::Auto,
+            threads: Threads::default(),
             int8,
         }
     }

@@ -14,6 +14,7 @@ mod pointwise;
 mod quantised;
 mod read;
 mod run;
+mod team;
 #[cfg(test)]
 mod tests;
 mod windows;
@@ -65,5 +66,9 @@ pub fn compile(model: &ModelProto, input: &InputSpec, kernels: Kernels) -> Resul
 impl Classifier for Network {
     fn run(&mut self, input: &Tensor, scores: &mut Vec<f32>) -> Result<(), ModelError> {
         self.evaluate(input, scores).map_err(|cause| ModelError::Evaluation { cause })
+    }
+
+    fn set_threads(&mut self, threads: usize) -> usize {
+        self.share_among(threads)
     }
 }

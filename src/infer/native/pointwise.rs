@@ -1,15 +1,17 @@
 //! The small operations: number by number, or a mean of pixels. Plain loops, a few per cent of the time together.
 
+use std::ops::Range;
+
 use super::kernels::scalar::to_byte;
 use super::kernels::{Bounds, ToByte};
 use super::layer::{PoolKind, Quant, Window};
 use super::windows::Place;
 use crate::models::spec::Layout;
 
-/// From the order of the model's input to channels last.
-pub fn interleave<T: Copy>(values: &[T], layout: Layout, place: Place, out: &mut [T]) {
+/// From the order of the model's input to channels last, for some of the pixels.
+pub fn interleave<T: Copy>(values: &[T], layout: Layout, place: Place, part: Range<usize>, out: &mut [T]) {
     let (channels, pixels) = (place.shape.channels, place.shape.pixels());
-    for (pixel, out) in out.chunks_exact_mut(place.stride).enumerate() {
+    for (pixel, out) in part.zip(out.chunks_exact_mut(place.stride)) {
         for (channel, out) in out[..channels].iter_mut().enumerate() {
             *out = match layout {
                 Layout::Nchw => values[channel * pixels + pixel],

@@ -1,10 +1,14 @@
 //! A network as a flat list of steps, and how they are executed. Nothing is allocated here.
 
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
 use super::aligned::Aligned;
-use super::kernels::{Bounds, Kernels, MAX_ROWS, MAX_TAPS, Requantise, ToByte};
+use super::kernels::{Bounds, Kernels, LANES, MAX_ROWS, MAX_TAPS, Requantise, ToByte};
 use super::layer::{PoolKind, Quant, Shape, Window};
 use super::pointwise;
-use super::windows::{Dense, Depthwise, Finish, Operands, Place, Scratch};
+use super::team::{MAX_THREADS, Team};
+use super::windows::{Dense, Depthwise, Finish, Operands, Part, Place, Scratch};
 use crate::label::softmax;
 use crate::models::spec::Layout;
 use crate::preprocess::Tensor;
@@ -34,22 +38,107 @@ pub struct Step {
     pub output: Place,
 }
 
-/// Ready to run; belongs to one thread.
+/// Ready to run; belongs to one thread, which others may help.
 pub struct Network {
     kernels: Kernels,
     steps: Vec<Step>,
     buffers: Buffers,
+    crew: Crew,
     classes: usize,
     macs: u64,
 }
 
-/// The results that are needed at the same time, and room for where taps begin.
+/// The results that are needed at the same time.
 struct Buffers {
     floats: Vec<Aligned<f32>>,
     bytes: Vec<Aligned<u8>>,
+}
+
+/// What each thread needs for itself: room for where taps begin.
+struct Own {
     float_scratch: Scratch<f32>,
     byte_scratch: Scratch<u8>,
     workspace: Aligned<u8>,
+}
+
+/// The threads, and what they need.
+struct Crew {
+    team: Team,
+    own: Vec<Mutex<Own>>,
+    lengths: OwnLengths,
+}
+
+#[derive(Clone, Copy)]
+struct OwnLengths {
+    taps: usize,
+    gathered: usize,
+    workspace: usize,
+}
+
+impl Own {
+    fn new(lengths: OwnLengths) -> Self {
+        let OwnLengths { taps, gathered, workspace } = lengths;
+        Self {
+            float_scratch: Scratch { offsets: Vec::with_capacity(taps), gathered: Vec::new() },
+            byte_scratch: Scratch { offsets: Vec::with_capacity(taps), gathered: Vec::with_capacity(gathered) },
+            workspace: Aligned::zeros(workspace),
+        }
+    }
+}
+
+/// Units of a result, and where they go.
+type Share<'a, T> = (Range<usize>, &'a mut [T]);
+
+/// Operations below which a step is not shared: others would be told later than one thread is done.
+const WORTH_SHARING: usize = 1 << 15;
+
+impl Crew {
+    fn new(lengths: OwnLengths) -> Self {
+        Self { team: Team::default(), own: vec![Mutex::new(Own::new(lengths))], lengths }
+    }
+
+    fn set_threads(&mut self, threads: usize) {
+        self.team = Team::new(threads);
+        self.own = (0..self.team.threads()).map(|_| Mutex::new(Own::new(self.lengths))).collect();
+    }
+
+    /// Shares `out`, which consists of units of `length` numbers and takes so many operations, among the threads: calls
+    /// `work` with a range of units, their part of `out`, and what the thread has for itself.
+    fn share<T: Send>(
+        &mut self,
+        operations: usize,
+        length: usize,
+        out: &mut [T],
+        work: impl Fn(Range<usize>, &mut [T], &mut Own) + Sync,
+    ) {
+        let units = out.len() / length.max(1);
+        let parts = if operations < WORTH_SHARING { 1 } else { self.team.threads().min(units).max(1) };
+        let own = &self.own;
+        let lend = |part: usize, units, out: &mut [T]| {
+            work(units, out, &mut own[part].lock().unwrap_or_else(PoisonError::into_inner));
+        };
+        if parts == 1 {
+            return lend(0, 0..units, out);
+        }
+        let mut rest = out;
+        let shares: [Mutex<Option<Share<T>>>; MAX_THREADS] = std::array::from_fn(|part| {
+            if part >= parts {
+                return Mutex::new(None);
+            }
+            let range = part * units / parts..(part + 1) * units / parts;
+            // The last one has what does not make a unit.
+            let mine = if part + 1 == parts { rest.len() } else { range.len() * length };
+            let (mine, others) = std::mem::take(&mut rest).split_at_mut(mine);
+            rest = others;
+            Mutex::new(Some((range, mine)))
+        });
+        self.team.run(parts, &|part| {
+            let share = shares[part].lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some((range, out)) = share {
+                lend(part, range, out);
+            }
+        });
+    }
 }
 
 impl Buffers {
@@ -89,11 +178,17 @@ impl Network {
         let buffers = Buffers {
             floats: floats.into_iter().map(Aligned::zeros).collect(),
             bytes: bytes.into_iter().map(Aligned::zeros).collect(),
-            float_scratch: Scratch { offsets: Vec::with_capacity(taps), gathered: Vec::new() },
-            byte_scratch: Scratch { offsets: Vec::with_capacity(taps), gathered: Vec::with_capacity(gathered) },
-            workspace: Aligned::zeros(workspace),
         };
-        Self { kernels, steps, buffers, classes, macs }
+        let crew = Crew::new(OwnLengths { taps, gathered, workspace });
+        Self { kernels, steps, buffers, crew, classes, macs }
+    }
+
+    /// From now on so many threads work on each picture, the one that calls included; returns how many there are.
+    pub fn share_among(&mut self, threads: usize) -> usize {
+        if threads != self.crew.team.threads() {
+            self.crew.set_threads(threads);
+        }
+        self.crew.team.threads()
     }
 
     pub fn macs(&self) -> u64 {
@@ -115,7 +210,7 @@ impl Network {
     /// When the input is of another size than the network's.
     pub fn evaluate(&mut self, input: &Tensor, scores: &mut Vec<f32>) -> Result<(), String> {
         for step in &self.steps {
-            step.run(&self.kernels, input, &mut self.buffers)?;
+            step.run(&self.kernels, input, &mut self.buffers, &mut self.crew)?;
         }
         scores.clear();
         if let Some(last) = self.steps.last() {
@@ -126,22 +221,29 @@ impl Network {
 }
 
 impl Step {
-    fn run(&self, kernels: &Kernels, tensor: &Tensor, buffers: &mut Buffers) -> Result<(), String> {
+    fn run(&self, kernels: &Kernels, tensor: &Tensor, buffers: &mut Buffers, crew: &mut Crew) -> Result<(), String> {
         let output = self.output;
         let input = |at: usize| self.inputs[at].buffer;
         match &self.job {
-            Job::Input(layout) => self.read(tensor, *layout, buffers)?,
-            Job::Dense(dense) => self.run_dense(dense, kernels, buffers),
-            Job::Depthwise(depthwise) => self.run_depthwise(depthwise, kernels, buffers),
+            Job::Input(layout) => self.read(tensor, *layout, buffers, crew)?,
+            Job::Dense(dense) => self.run_dense(dense, kernels, buffers, crew),
+            Job::Depthwise(depthwise) => self.run_depthwise(depthwise, kernels, buffers, crew),
             Job::Clip(bounds) => {
                 buffers.write_floats(output, |from, out| pointwise::clip(&from.floats[input(0)], *bounds, out));
             }
             Job::AddF32(bounds) => buffers.write_floats(output, |from, out| {
-                pointwise::add_f32(&from.floats[input(0)], &from.floats[input(1)], *bounds, out);
+                let [a, b] = [input(0), input(1)].map(|buffer| &from.floats[buffer][..out.len()]);
+                crew.share(out.len(), LANES, out, |units, out, _| {
+                    let at = units.start * LANES;
+                    pointwise::add_f32(&a[at..], &b[at..], *bounds, out);
+                });
             }),
             Job::AddU8 { inputs, scale, to } => buffers.write_bytes(output, |from, out| {
                 let [a, b] = [input(0), input(1)].map(|buffer| &from.bytes[buffer][..out.len()]);
-                kernels.add_u8([(a, inputs[0]), (b, inputs[1])], *scale, *to, out);
+                crew.share(out.len(), LANES, out, |units, out, _| {
+                    let [a, b] = [a, b].map(|all| &all[units.start * LANES..][..out.len()]);
+                    kernels.add_u8([(a, inputs[0]), (b, inputs[1])], *scale, *to, out);
+                });
             }),
             Job::PoolF32(kind, window, bounds) => buffers.write_floats(output, |from, out| {
                 pointwise::pool_f32(&from.floats[input(0)], self.inputs[0], *kind, window, *bounds, output, out);
@@ -185,66 +287,101 @@ impl Step {
         Ok(())
     }
 
-    fn read(&self, tensor: &Tensor, layout: Layout, buffers: &mut Buffers) -> Result<(), String> {
+    fn read(&self, tensor: &Tensor, layout: Layout, buffers: &mut Buffers, crew: &mut Crew) -> Result<(), String> {
         let output = self.output;
         match tensor {
             Tensor::F32(values) => {
                 check_input(values.len(), output.shape)?;
-                buffers.write_floats(output, |_, out| pointwise::interleave(values, layout, output, out));
+                buffers.write_floats(output, |_, out| {
+                    crew.share(out.len(), output.stride, out, |pixels, out, _| {
+                        pointwise::interleave(values, layout, output, pixels, out);
+                    });
+                });
             }
             Tensor::U8(values) => {
                 check_input(values.len(), output.shape)?;
-                buffers.write_bytes(output, |_, out| pointwise::interleave(values, layout, output, out));
+                buffers.write_bytes(output, |_, out| {
+                    crew.share(out.len(), output.stride, out, |pixels, out, _| {
+                        pointwise::interleave(values, layout, output, pixels, out);
+                    });
+                });
             }
         }
         Ok(())
     }
 
-    fn run_dense(&self, dense: &Dense, kernels: &Kernels, buffers: &mut Buffers) {
+    fn run_dense(&self, dense: &Dense, kernels: &Kernels, buffers: &mut Buffers, crew: &mut Crew) {
         let (source, output, layout) = (&dense.source, self.output, &kernels.layout);
+        let pixels = output.shape.pixels();
+        let operations = pixels * output.stride * dense.taps() * dense.depth;
+        // A single pixel is shared by its channels, everything else by pixels.
+        let unit = if pixels == 1 { LANES } else { output.stride };
+        let part = |units: Range<usize>| match pixels {
+            1 => Part { pixels: 0..1, panels: units },
+            _ => Part { pixels: units, panels: 0..output.stride / LANES },
+        };
         match &dense.finish {
             Finish::F32 { weights, bias, bounds } => buffers.write_floats(output, |from, out| {
                 source.fill_outside(&mut from.floats[source.input.buffer], dense.tail(), 0.0);
                 let residual = self.inputs.get(1).map(|place| &from.floats[place.buffer][..out.len()]);
                 let picture = &from.floats[source.input.buffer];
-                let operands = Operands { picture, weights, bias, narrow: false };
-                dense.run(operands, output, layout.float_rows, &mut from.float_scratch, |tile, range| {
-                    let residual = residual.map(|residual| &residual[range.clone()]);
-                    kernels.tile_f32(tile, *bounds, residual, &mut out[range], output.stride);
+                crew.share(operations, unit, out, |units, out, own| {
+                    let residual = residual.map(|residual| &residual[units.start * unit..][..out.len()]);
+                    let operands = Operands { picture, weights, bias, narrow: false };
+                    dense.run(
+                        operands,
+                        output,
+                        part(units),
+                        layout.float_rows,
+                        &mut own.float_scratch,
+                        |tile, _, range| {
+                            let residual = residual.map(|residual| &residual[range.clone()]);
+                            kernels.tile_f32(tile, *bounds, residual, &mut out[range], output.stride);
+                        },
+                    );
                 });
             }),
             Finish::U8 { packed, scale, to } => buffers.write_bytes(output, |from, out| {
                 source.fill_outside(&mut from.bytes[source.input.buffer], dense.tail(), source.outside);
                 let picture = &from.bytes[source.input.buffer];
-                let operands =
-                    Operands { picture, weights: &packed.weights, bias: &packed.bias, narrow: packed.narrow };
-                dense.run(operands, output, layout.byte_rows, &mut from.byte_scratch, |tile, range| {
-                    let scale = &scale[range.start % output.stride..][..tile.bias.len()];
-                    let requantise = Requantise { scale, to: *to };
-                    kernels.tile_u8(tile, requantise, &mut from.workspace, &mut out[range], output.stride);
+                crew.share(operations, unit, out, |units, out, own| {
+                    let operands =
+                        Operands { picture, weights: &packed.weights, bias: &packed.bias, narrow: packed.narrow };
+                    let Own { byte_scratch, workspace, .. } = own;
+                    dense.run(operands, output, part(units), layout.byte_rows, byte_scratch, |tile, channel, range| {
+                        let scale = &scale[channel..][..tile.bias.len()];
+                        let requantise = Requantise { scale, to: *to };
+                        kernels.tile_u8(tile, requantise, workspace, &mut out[range], output.stride);
+                    });
                 });
             }),
         }
     }
 
-    fn run_depthwise(&self, depthwise: &Depthwise, kernels: &Kernels, buffers: &mut Buffers) {
+    fn run_depthwise(&self, depthwise: &Depthwise, kernels: &Kernels, buffers: &mut Buffers, crew: &mut Crew) {
         let (source, output) = (&depthwise.source, self.output);
+        let row = output.shape.width * output.stride;
+        let operations = output.length() * source.window.taps();
         match &depthwise.finish {
             Finish::F32 { weights, bias, bounds } => buffers.write_floats(output, |from, out| {
                 source.fill_outside(&mut from.floats[source.input.buffer], depthwise.tail(), 0.0);
                 let picture = &from.floats[source.input.buffer];
-                let operands = Operands { picture, weights, bias, narrow: false };
-                depthwise.run(operands, output, &mut from.float_scratch.offsets, |span, range| {
-                    kernels.span_f32(span, *bounds, &mut out[range]);
+                crew.share(operations, row, out, |rows, out, own| {
+                    let operands = Operands { picture, weights, bias, narrow: false };
+                    depthwise.run(operands, output, rows, &mut own.float_scratch.offsets, |span, range| {
+                        kernels.span_f32(span, *bounds, &mut out[range]);
+                    });
                 });
             }),
             Finish::U8 { packed, scale, to } => buffers.write_bytes(output, |from, out| {
                 source.fill_outside(&mut from.bytes[source.input.buffer], depthwise.tail(), source.outside);
                 let picture = &from.bytes[source.input.buffer];
-                let operands =
-                    Operands { picture, weights: &packed.weights, bias: &packed.bias, narrow: packed.narrow };
-                depthwise.run(operands, output, &mut from.byte_scratch.offsets, |span, range| {
-                    kernels.span_u8(span, Requantise { scale, to: *to }, &mut out[range]);
+                crew.share(operations, row, out, |rows, out, own| {
+                    let operands =
+                        Operands { picture, weights: &packed.weights, bias: &packed.bias, narrow: packed.narrow };
+                    depthwise.run(operands, output, rows, &mut own.byte_scratch.offsets, |span, range| {
+                        kernels.span_u8(span, Requantise { scale, to: *to }, &mut out[range]);
+                    });
                 });
             }),
         }

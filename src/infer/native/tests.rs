@@ -6,10 +6,11 @@ use super::compile;
 use super::kernels::Kernels;
 use crate::infer::onnx::{self, graph::Graph};
 use crate::models::spec::{Backend, InputHints, LabelSource, ModelSpec};
+use crate::models::threads::Threads;
 use crate::preprocess::Tensor;
 
-/// What each set of kernels, the portable ones last, answers to the same picture.
-fn answers(model: &str) -> Vec<(&'static str, Vec<f32>)> {
+/// What each set of kernels, the portable ones last, answers to the same picture when so many threads share it.
+fn answers(model: &str, threads: usize) -> Vec<(&'static str, Vec<f32>)> {
     let spec = ModelSpec {
         name: model.into(),
         path: Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(model).with_extension("onnx"),
@@ -17,6 +18,7 @@ fn answers(model: &str) -> Vec<(&'static str, Vec<f32>)> {
         sha256: None,
         input: InputHints { mean: Some([0.5; 3]), std: Some([0.5; 3]), ..InputHints::default() },
         backend: Backend::Native,
+        threads: Threads::default(),
         int8: None,
     };
     let file = onnx::read(&spec).expect("it is bundled");
@@ -28,6 +30,7 @@ fn answers(model: &str) -> Vec<(&'static str, Vec<f32>)> {
     }
     let answer = |kernels: Kernels| {
         let mut compiled = compile(&file.proto, &input, kernels).expect("the kernels have all of it");
+        assert_eq!(compiled.classifier.set_threads(threads), threads);
         let mut scores = Vec::new();
         compiled.classifier.run(&picture, &mut scores).expect("runs");
         (kernels.name, scores)
@@ -37,7 +40,7 @@ fn answers(model: &str) -> Vec<(&'static str, Vec<f32>)> {
 
 #[test]
 fn a_network_of_integers_answers_the_same_on_all_kernels_to_the_last_bit() {
-    let answers = answers("efficientnet-lite0-int8");
+    let answers = answers("efficientnet-lite0-int8", 1);
     let (_, expected) = answers.last().expect("the portable kernels");
     for (name, scores) in &answers {
         assert!(scores == expected, "{name}");
@@ -46,10 +49,20 @@ fn a_network_of_integers_answers_the_same_on_all_kernels_to_the_last_bit() {
 
 #[test]
 fn a_network_of_floats_answers_the_same_on_all_kernels_within_a_thousandth() {
-    let answers = answers("efficientnet-lite0");
+    let answers = answers("efficientnet-lite0", 1);
     let (_, expected) = answers.last().expect("the portable kernels");
     for (name, scores) in &answers {
         let largest = scores.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(largest < 1e-3, "{name}: {largest}");
+    }
+}
+
+#[test]
+fn threads_that_share_a_picture_answer_as_one_does_to_the_last_bit() {
+    for model in ["efficientnet-lite0", "efficientnet-lite0-int8"] {
+        let alone = answers(model, 1);
+        for threads in [2, 3, 8] {
+            assert!(answers(model, threads) == alone, "{model} on {threads} threads");
+        }
     }
 }

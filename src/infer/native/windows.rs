@@ -115,6 +115,13 @@ pub struct Operands<'a, T, W, S> {
     pub narrow: bool,
 }
 
+/// What a thread computes of a dense convolution: all channels of some pixels, or some panels of a single one.
+#[derive(Debug, Clone)]
+pub struct Part {
+    pub pixels: Range<usize>,
+    pub panels: Range<usize>,
+}
+
 /// Room for what is found out about a tile before it is multiplied.
 #[derive(Debug)]
 pub struct Scratch<T> {
@@ -133,27 +140,28 @@ impl Dense {
         if self.gathered { 1 } else { self.source.window.taps() }
     }
 
-    /// Calls `kernel(tile, where in the output its first row begins and its last one ends)` for tiles of at most `most_rows`.
+    /// Calls `kernel(tile, its first channel, where in the part's output its first row begins and its last one ends)` for
+    /// tiles of at most `most_rows`.
     pub fn run<T: Copy + Default, W, S>(
         &self,
         operands: Operands<T, W, S>,
         output: Place,
+        part: Part,
         most_rows: usize,
         scratch: &mut Scratch<T>,
-        mut kernel: impl FnMut(&Tile<T, W, S>, Range<usize>),
+        mut kernel: impl FnMut(&Tile<T, W, S>, usize, Range<usize>),
     ) {
         let Operands { picture, weights, bias, narrow } = operands;
         let (taps, depth) = (self.taps(), self.depth);
         let panel_length = taps * depth * LANES;
-        let panels = bias.len() / LANES;
         let block = (WEIGHT_BLOCK / (panel_length * size_of::<W>())).max(1).next_multiple_of(MAX_PANELS);
-        let pixels = output.shape.pixels();
+        let pixels = part.pixels.len();
         // Rows of about the same number: seven tiles of seven are faster than six of eight and one of one.
         let tiles = pixels.div_ceil(most_rows);
-        for first in (0..panels).step_by(block) {
-            let last = (first + block).min(panels);
+        for first in part.panels.clone().step_by(block) {
+            let last = (first + block).min(part.panels.end);
             for tile in 0..tiles {
-                let (start, end) = (tile * pixels / tiles, (tile + 1) * pixels / tiles);
+                let [start, end] = [tile, tile + 1].map(|tile| part.pixels.start + tile * pixels / tiles);
                 let rows = end - start;
                 let Scratch { offsets, gathered } = &mut *scratch;
                 let source = match self.gathered {
@@ -166,8 +174,8 @@ impl Dense {
                 let weights = &weights[first * panel_length..last * panel_length];
                 let bias = &bias[first * LANES..last * LANES];
                 let tile = Tile { source, offsets, rows, taps, depth, weights, bias, narrow };
-                let at = start * output.stride + first * LANES;
-                kernel(&tile, at..at + (rows - 1) * output.stride + (last - first) * LANES);
+                let at = (start - part.pixels.start) * output.stride + (first - part.panels.start) * LANES;
+                kernel(&tile, first * LANES, at..at + (rows - 1) * output.stride + (last - first) * LANES);
             }
         }
     }
@@ -246,11 +254,12 @@ impl Depthwise {
         (self.source.input.shape.width + self.source.window.size[1]) * self.source.input.stride
     }
 
-    /// Calls `kernel(span, where its pixels lie in the output)`.
+    /// Calls `kernel(span, where its pixels lie in the output of these rows)`.
     pub fn run<T, W, S>(
         &self,
         operands: Operands<T, W, S>,
         output: Place,
+        rows: Range<usize>,
         offsets: &mut Vec<u32>,
         mut kernel: impl FnMut(&Span<T, W, S>, Range<usize>),
     ) {
@@ -259,7 +268,7 @@ impl Depthwise {
         let channels = source.input.stride;
         let inner = source.inner_columns(output.shape.width);
         let step = source.window.stride[1] * channels;
-        for row in 0..output.shape.height {
+        for row in rows.clone() {
             let mut column = 0;
             while column < output.shape.width {
                 let pixels = if inner.start == column { inner.len().max(1) } else { 1 };
@@ -267,7 +276,7 @@ impl Depthwise {
                 offsets.clear();
                 offsets.extend(source.window.each_tap().map(|tap| source.tap(corner, tap) as u32));
                 let span = Span { source: picture, offsets, step, pixels, channels, weights, bias, narrow };
-                let at = (row * output.shape.width + column) * channels;
+                let at = ((row - rows.start) * output.shape.width + column) * channels;
                 kernel(&span, at..at + pixels * channels);
                 column += pixels;
             }

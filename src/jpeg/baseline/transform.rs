@@ -1,0 +1,166 @@
+//! The inverse cosine transform, straight to a picture of another size.
+//!
+//! A block of 8x8 pixels becomes one of NxN by taking only its NxN lowest frequencies and evaluating them at N points: the
+//! picture, low-passed and sampled anew, for a fraction of the work.
+
+use std::f32::consts::{FRAC_1_SQRT_2, PI};
+
+/// `waves[point][frequency]`, for the sizes from 1 to 8.
+pub struct Waves([[[f32; 8]; 8]; 9]);
+
+impl Default for Waves {
+    fn default() -> Self {
+        let mut waves = [[[0.0; 8]; 8]; 9];
+        for (size, waves) in waves.iter_mut().enumerate().skip(1) {
+            for (point, waves) in waves.iter_mut().enumerate().take(size) {
+                for (frequency, value) in waves.iter_mut().enumerate().take(size) {
+                    let angle = (2 * point + 1) as f32 * frequency as f32 * PI / (2 * size) as f32;
+                    *value = angle.cos() / 2.0 * if frequency == 0 { FRAC_1_SQRT_2 } else { 1.0 };
+                }
+            }
+        }
+        Self(waves)
+    }
+}
+
+/// Writes the NxN pixels of a block to `out`, whose rows are `stride` apart.
+///
+/// `block[8 * u + v]` is the coefficient of the horizontal frequency `u` and the vertical one `v`.
+pub type Inverse = fn(&Waves, &[f32; 64], &mut [u8], usize);
+
+/// For blocks of `size` pixels; sizes beyond 1 to 8 are taken for 8.
+pub fn inverse(size: usize) -> Inverse {
+    match size {
+        1 => inverse_of::<1, 4>,
+        2 => inverse_of::<2, 4>,
+        3 => inverse_of::<3, 4>,
+        4 => inverse_of::<4, 4>,
+        5 => inverse_of::<5, 8>,
+        6 => inverse_of::<6, 8>,
+        7 => inverse_of::<7, 8>,
+        _ => inverse_of::<8, 8>,
+    }
+}
+
+/// A block that has its constant part alone.
+pub fn fill(constant: f32, size: usize, out: &mut [u8], stride: usize) {
+    let byte = to_byte(constant / 8.0);
+    for row in out.chunks_mut(stride).take(size) {
+        row[..size].fill(byte);
+    }
+}
+
+/// `LANES` are 4 or 8, at least `N`.
+fn inverse_of<const N: usize, const LANES: usize>(waves: &Waves, block: &[f32; 64], out: &mut [u8], stride: usize) {
+    let waves = &waves.0[N];
+    // First along the rows, all vertical frequencies side by side; what is symmetric about the middle is computed once.
+    let mut rows = [[0.0_f32; LANES]; N];
+    for point in 0..N.div_ceil(2) {
+        let (mut even, mut odd) = ([0.0_f32; LANES], [0.0_f32; LANES]);
+        for frequency in 0..N {
+            let wave = waves[point][frequency];
+            let sum = if frequency % 2 == 0 { &mut even } else { &mut odd };
+            for (lane, sum) in sum.iter_mut().enumerate() {
+                *sum += wave * block[8 * frequency + lane];
+            }
+        }
+        for lane in 0..LANES {
+            rows[point][lane] = even[lane] + odd[lane];
+            rows[N - 1 - point][lane] = even[lane] - odd[lane];
+        }
+    }
+    // `rows` are columns of the picture by vertical frequency: the same along the columns, all columns side by side.
+    let mut columns = [[0.0_f32; LANES]; N];
+    for (point, row) in rows.iter().enumerate() {
+        for (frequency, &value) in row.iter().enumerate().take(N) {
+            columns[frequency][point] = value;
+        }
+    }
+    for point in 0..N {
+        let mut pixels = [0.0_f32; LANES];
+        for (wave, column) in waves[point].iter().zip(&columns) {
+            for (pixel, value) in pixels.iter_mut().zip(column) {
+                *pixel += wave * value;
+            }
+        }
+        let bytes = pixels.map(to_byte);
+        out[point * stride..][..N].copy_from_slice(&bytes[..N]);
+    }
+}
+
+/// Adding 2^23 leaves the nearest whole number in the low bits; `as` would check for what cannot be.
+#[inline(always)]
+fn to_byte(value: f32) -> u8 {
+    let value = value + 128.0;
+    let value = if value > 0.0 { value } else { 0.0 };
+    let value = if value < 255.0 { value } else { 255.0 };
+    (value + 8_388_608.0).to_bits() as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Straight from T.81, A.3.3.
+    fn reference(block: &[f32; 64], x: usize, y: usize) -> f64 {
+        let part = |point: usize, frequency: usize| {
+            let scale = if frequency == 0 { std::f64::consts::FRAC_1_SQRT_2 } else { 1.0 };
+            scale * ((2 * point + 1) as f64 * frequency as f64 * std::f64::consts::PI / 16.0).cos()
+        };
+        let terms = (0..64).map(|at| f64::from(block[at]) * part(x, at / 8) * part(y, at % 8));
+        terms.sum::<f64>() / 4.0 + 128.0
+    }
+
+    fn block(seed: u64) -> [f32; 64] {
+        let mut random = fastrand::Rng::with_seed(seed);
+        std::array::from_fn(|at| {
+            (random.f32() - 0.5) * if at == 0 { 800.0 } else { 300.0 / (1 + at / 8 + at % 8) as f32 }
+        })
+    }
+
+    #[test]
+    fn the_full_size_is_the_standard_s_transform() {
+        let waves = Waves::default();
+        for seed in 0..50 {
+            let (block, mut out) = (block(seed), [0; 64]);
+            inverse(8)(&waves, &block, &mut out, 8);
+            for (at, &byte) in out.iter().enumerate() {
+                let expected = reference(&block, at % 8, at / 8).clamp(0.0, 255.0);
+                assert!((f64::from(byte) - expected).abs() < 0.51, "{at}: {byte} for {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_smaller_size_shows_a_slow_wave_where_it_is() {
+        let waves = Waves::default();
+        for size in 2..=8 {
+            // Half a period from left to right, and brighter by the constant part.
+            let mut block = [0.0; 64];
+            (block[0], block[8]) = (80.0, 400.0);
+            let mut out = vec![0; size * size];
+            inverse(size)(&waves, &block, &mut out, size);
+            for (at, &byte) in out.iter().enumerate() {
+                let place = (at % size) as f64 + 0.5;
+                let wave = 400.0 / 8.0 * std::f64::consts::SQRT_2 * (place * std::f64::consts::PI / size as f64).cos();
+                let expected = (138.0 + wave).clamp(0.0, 255.0);
+                assert!((f64::from(byte) - expected).abs() < 0.51, "{size}, {at}: {byte} for {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_constant_block_is_filled_with_what_the_transform_gives() {
+        let waves = Waves::default();
+        for size in 1..=8 {
+            for constant in [-1100.0, -13.0, 0.0, 4.0, 500.0, 1100.0] {
+                let mut block = [0.0; 64];
+                block[0] = constant;
+                let (mut found, mut expected) = (vec![0; size * size], vec![1; size * size]);
+                fill(constant, size, &mut found, size);
+                inverse(size)(&waves, &block, &mut expected, size);
+                assert_eq!(found, expected, "{size}, {constant}");
+            }
+        }
+    }
+}

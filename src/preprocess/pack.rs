@@ -1,0 +1,130 @@
+//! The last step: colours, scaling, and the order that a model wants its numbers in.
+
+use super::Tensor;
+use super::samples::Colour;
+use crate::config::typed::Rotation;
+use crate::models::spec::{ChannelOrder, InputSpec, Layout};
+
+/// Puts rows of small pictures into tensors.
+pub struct Packer {
+    spec: InputSpec,
+    rotation: Rotation,
+    /// `value * factor + shift` is `(value / 255 - mean) / std`, by colour.
+    factor: [f32; 3],
+    shift: [f32; 3],
+    /// A row as red, green and blue.
+    rgb: [Vec<u8>; 3],
+}
+
+impl Packer {
+    pub fn new(spec: &InputSpec, rotation: Rotation) -> Self {
+        let factor = spec.std.map(|std| (1.0 / (255.0 * f64::from(std))) as f32);
+        let shift = [0, 1, 2].map(|colour| -spec.mean[colour] / spec.std[colour]);
+        Self { spec: spec.clone(), rotation, factor, shift, rgb: Default::default() }
+    }
+
+    /// Puts row `row` of the picture before it is turned, whose components are `rows`, where it belongs.
+    pub fn pack(&mut self, colour: Colour, row: usize, rows: &[Vec<u8>; 3], tensor: &mut Tensor) {
+        self.rgb.iter_mut().for_each(|colour| colour.resize(rows[0].len(), 0));
+        let rgb: [&[u8]; 3] = match colour {
+            Colour::Rgb => [&rows[0], &rows[1], &rows[2]],
+            Colour::Grey => [&rows[0]; 3],
+            Colour::FullRange => convert(&mut self.rgb, rows, full_range),
+            Colour::VideoRange => convert(&mut self.rgb, rows, video_range),
+        };
+        let pixels = self.spec.width * self.spec.height;
+        let length = rows[0].len();
+        let (first, step) = place(row, length, pixels / length.max(1), self.rotation);
+        let order = match self.spec.channels {
+            ChannelOrder::Rgb => [0, 1, 2],
+            ChannelOrder::Bgr => [2, 1, 0],
+        };
+        for (position, colour) in order.into_iter().enumerate() {
+            let (first, step) = match self.spec.layout {
+                Layout::Nchw => (position * pixels + first, step),
+                Layout::Nhwc => (position + 3 * first, 3 * step),
+            };
+            let (factor, shift) = (self.factor[colour], self.shift[colour]);
+            match tensor {
+                Tensor::F32(out) => put(rgb[colour], out, first, step, |value| f32::from(value) * factor + shift),
+                Tensor::U8(out) => put(rgb[colour], out, first, step, |value| value),
+            }
+        }
+    }
+}
+
+fn convert<'a>(
+    rgb: &'a mut [Vec<u8>; 3],
+    [luma, blue, red]: &[Vec<u8>; 3],
+    convert: impl Fn(u8, u8, u8) -> [u8; 3],
+) -> [&'a [u8]; 3] {
+    let [r, g, b] = rgb;
+    let out = r.iter_mut().zip(g.iter_mut()).zip(b.iter_mut());
+    for (((r, g), b), ((&luma, &blue), &red)) in out.zip(luma.iter().zip(blue).zip(red)) {
+        [*r, *g, *b] = convert(luma, blue, red);
+    }
+    [r, g, b]
+}
+
+/// Pixel of the turned picture that the first of row `row` becomes, and from one pixel of that row to the next. The picture
+/// has `rows` rows of `length` before it is turned, clockwise.
+fn place(row: usize, length: usize, rows: usize, rotation: Rotation) -> (usize, isize) {
+    match rotation {
+        Rotation::None => (row * length, 1),
+        Rotation::Half => (rows * length - 1 - row * length, -1),
+        Rotation::Quarter => (rows - 1 - row, rows as isize),
+        Rotation::ThreeQuarters => ((length - 1) * rows + row, -(rows as isize)),
+    }
+}
+
+/// Puts the values of a row to `out[first]`, `out[first + step]` and so on.
+#[inline(always)]
+fn put<T>(row: &[u8], out: &mut [T], first: usize, step: isize, value: impl Fn(u8) -> T) {
+    if step == 1 {
+        for (entry, &byte) in out[first..].iter_mut().zip(row) {
+            *entry = value(byte);
+        }
+        return;
+    }
+    let mut at = first;
+    for &byte in row {
+        if let Some(entry) = out.get_mut(at) {
+            *entry = value(byte);
+        }
+        at = at.wrapping_add_signed(step);
+    }
+}
+
+/// As JFIF has it, in 14-bit fixed point.
+#[inline(always)]
+fn full_range(luma: u8, blue: u8, red: u8) -> [u8; 3] {
+    let luma = (i32::from(luma) << 14) + (1 << 13);
+    let (blue, red) = (i32::from(blue) - 128, i32::from(red) - 128);
+    [luma + 22_970 * red, luma - 5_638 * blue - 11_700 * red, luma + 29_032 * blue]
+        .map(|sum| (sum >> 14).clamp(0, 255) as u8)
+}
+
+/// ITU-R BT.601 with limited range, in 8-bit fixed point.
+#[inline(always)]
+pub fn video_range(luma: u8, blue: u8, red: u8) -> [u8; 3] {
+    let luma = 298 * (i32::from(luma) - 16) + 128;
+    let (blue, red) = (i32::from(blue) - 128, i32::from(red) - 128);
+    [luma + 409 * red, luma - 100 * blue - 208 * red, luma + 516 * blue].map(|sum| (sum >> 8).clamp(0, 255) as u8)
+}
+
+/// Turns an interleaved picture clockwise; `width` and `height` are the result's.
+pub fn turn(source: &[u8], width: usize, height: usize, rotation: Rotation, out: &mut [u8]) {
+    let (length, rows) = match rotation {
+        Rotation::None | Rotation::Half => (width, height),
+        Rotation::Quarter | Rotation::ThreeQuarters => (height, width),
+    };
+    for (row, pixels) in source.chunks_exact(3 * length.max(1)).enumerate() {
+        let (mut at, step) = place(row, length, rows, rotation);
+        for pixel in pixels.as_chunks::<3>().0 {
+            if let Some(out) = out.get_mut(3 * at..3 * at + 3) {
+                out.copy_from_slice(pixel);
+            }
+            at = at.wrapping_add_signed(step);
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Pillow's bilinear filter with antialiasing, one row of the result at a time, in integers.
+//!
+//! A row is blended from the rows above and below each of its pixels, then along itself. So nothing of the picture's size
+//! is kept in between, and both passes run over numbers that lie side by side.
+
+use super::samples::{Component, Group};
+
+/// What weights add up to: 14 bits.
+const ONE: i32 = 1 << 14;
+
+/// Numbers that are kept between the two passes have so many bits behind the point; 8 + 7 fit into an `i16`.
+const KEPT: u32 = 7;
+
+/// Half of what the first pass drops.
+const HALF: i32 = 1 << (13 - KEPT);
+
+/// Taps come in multiples of this, filled up with weights of zero.
+const TAPS: usize = 4;
+
+/// Columns that are blended at once: their sums stay in registers.
+const BLOCK: usize = 32;
+
+/// What the numbers of one axis are made of.
+#[derive(Debug, Default, PartialEq)]
+pub struct Axis {
+    key: Option<Key>,
+    taps: usize,
+    /// For each number of the result, where its taps begin.
+    starts: Vec<usize>,
+    /// `taps` for each number of the result.
+    weights: Vec<i16>,
+}
+
+/// Where the result's numbers lie on the source's.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Key {
+    pub start: f64,
+    pub length: f64,
+    /// Numbers of the source.
+    pub source: usize,
+    pub result: usize,
+}
+
+impl Axis {
+    /// Computes the weights anew if `key` is another one than before.
+    pub fn set(&mut self, key: Key) {
+        if self.key == Some(key) {
+            return;
+        }
+        let scale = key.length / key.result as f64;
+        let reach = scale.max(1.0);
+        let window = |at: usize| {
+            let centre = key.start + (at as f64 + 0.5) * scale;
+            let first = ((centre - reach + 0.5).max(0.0) as usize).min(key.source.saturating_sub(1));
+            let end = ((centre + reach + 0.5).max(0.0) as usize).clamp(first + 1, key.source.max(1));
+            (centre, first, end)
+        };
+        let taps = (0..key.result).map(|at| window(at).2 - window(at).1).max().unwrap_or(1);
+        self.taps = taps.next_multiple_of(TAPS);
+        self.starts.clear();
+        self.weights.clear();
+        for at in 0..key.result {
+            let (centre, first, end) = window(at);
+            let weight = |tap: usize| (1.0 - ((tap as f64 + 0.5 - centre) / reach).abs()).max(0.0);
+            let total: f64 = (first..end).map(weight).sum();
+            // What rounding has lost so far goes into the next weight, so that they add up.
+            let (mut sum, mut given) = (0.0, 0);
+            self.starts.push(first);
+            for tap in first..first + self.taps {
+                if tap < end {
+                    sum += if total > 0.0 { weight(tap) / total } else { 1.0 / (end - first) as f64 };
+                }
+                let due = (sum * f64::from(ONE)).round() as i32 - given;
+                given += due;
+                self.weights.push(due as i16);
+            }
+        }
+        self.key = Some(key);
+    }
+
+    /// The source's numbers that are looked at, without those that meet a weight of zero.
+    fn seen(&self) -> std::ops::Range<usize> {
+        let source = self.key.map_or(0, |key| key.source);
+        let end = self.starts.last().map_or(0, |last| (last + self.taps).min(source));
+        self.starts.first().copied().unwrap_or(0)..end
+    }
+}
+
+/// Room for a row between the two passes.
+#[derive(Debug, Default)]
+pub struct Lines {
+    blended: Vec<i16>,
+    component: Vec<i16>,
+}
+
+/// Makes row `row` of the result, a row of bytes for each component of `group`.
+///
+/// `down` is the group's axis, `across` are its components'.
+pub fn row<'o>(
+    group: &Group,
+    down: &Axis,
+    across: &[Axis],
+    row: usize,
+    lines: &mut Lines,
+    out: impl Iterator<Item = &'o mut [u8]>,
+) {
+    let components = group.components().iter().zip(across);
+    let bytes = |component: &Component, axis: &Axis| {
+        let seen = axis.seen();
+        component.offset + seen.start * component.step..component.offset + seen.end * component.step
+    };
+    let ranges = || components.clone().map(|(component, axis)| bytes(component, axis));
+    let first = ranges().map(|range| range.start).min().unwrap_or(0);
+    let end = ranges().map(|range| range.end).max().unwrap_or(0).min(group.stride);
+    lines.blended.resize(end.saturating_sub(first), 0);
+    let Some(weights) = down.weights.get(row * down.taps..(row + 1) * down.taps) else { return };
+    blend(group, down.starts[row], weights, first, &mut lines.blended);
+    for ((component, axis), out) in components.zip(out) {
+        let seen = axis.seen();
+        let of_it = lines.blended.get((component.offset + seen.start * component.step).saturating_sub(first)..);
+        lines.component.clear();
+        match component.step {
+            2 => lines.component.extend(of_it.unwrap_or_default().iter().step_by(2).take(seen.len())),
+            3 => lines.component.extend(of_it.unwrap_or_default().iter().step_by(3).take(seen.len())),
+            step => lines.component.extend(of_it.unwrap_or_default().iter().step_by(step).take(seen.len())),
+        }
+        // Taps of weight zero at the right edge.
+        lines.component.resize(seen.len() + axis.taps, 0);
+        squeeze(axis, seen.start, &lines.component, out);
+    }
+}
+
+/// The first pass: rows from `start`, weighted, from their byte `first`.
+fn blend(group: &Group, start: usize, weights: &[i16], first: usize, out: &mut [i16]) {
+    let rows = || {
+        let rows = weights.iter().enumerate().filter(|(_, weight)| **weight != 0);
+        rows.map(|(tap, &weight)| (group.row(start + tap), i32::from(weight)))
+    };
+    let (blocks, rest) = out.as_chunks_mut::<BLOCK>();
+    let whole = blocks.len() * BLOCK;
+    for (block, out) in blocks.iter_mut().enumerate() {
+        let mut sums = [HALF; BLOCK];
+        for (row, weight) in rows() {
+            if let Some(bytes) = row.get(first + block * BLOCK..).and_then(<[u8]>::first_chunk::<BLOCK>) {
+                for (sum, &byte) in sums.iter_mut().zip(bytes) {
+                    *sum += weight * i32::from(byte);
+                }
+            }
+        }
+        *out = sums.map(|sum| (sum >> (14 - KEPT)) as i16);
+    }
+    for (column, out) in rest.iter_mut().enumerate() {
+        let byte = |row: &[u8]| i32::from(row.get(first + whole + column).copied().unwrap_or(0));
+        let sum = rows().map(|(row, weight)| weight * byte(row)).sum::<i32>() + HALF;
+        *out = (sum >> (14 - KEPT)) as i16;
+    }
+}
+
+/// The second pass, along a row that begins with the source's number `first`.
+fn squeeze(axis: &Axis, first: usize, line: &[i16], out: &mut [u8]) {
+    match axis.taps {
+        4 => squeeze_by::<4>(axis, first, line, out),
+        8 => squeeze_by::<8>(axis, first, line, out),
+        _ => {
+            let weights = axis.weights.chunks_exact(axis.taps.max(1));
+            for ((out, &start), weights) in out.iter_mut().zip(&axis.starts).zip(weights) {
+                let line = line.get(start - first..).unwrap_or_default();
+                let products = line.iter().zip(weights).map(|(&number, &weight)| i32::from(number) * i32::from(weight));
+                *out = to_byte(products.sum());
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn squeeze_by<const N: usize>(axis: &Axis, first: usize, line: &[i16], out: &mut [u8]) {
+    let (weights, _) = axis.weights.as_chunks::<N>();
+    for ((out, &start), weights) in out.iter_mut().zip(&axis.starts).zip(weights) {
+        if let Some(line) = line.get(start - first..).and_then(<[i16]>::first_chunk::<N>) {
+            let products = line.iter().zip(weights).map(|(&number, &weight)| i32::from(number) * i32::from(weight));
+            *out = to_byte(products.sum());
+        }
+    }
+}
+
+fn to_byte(sum: i32) -> u8 {
+    ((sum + (1 << (13 + KEPT))) >> (14 + KEPT)).clamp(0, 255) as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn axis(start: f64, length: f64, source: usize, result: usize) -> Axis {
+        let mut axis = Axis::default();
+        axis.set(Key { start, length, source, result });
+        axis
+    }
+
+    #[test]
+    fn weights_add_up_to_one_at_every_place() {
+        for (start, length, source, result) in [
+            (0.0, 640.0, 640, 224),
+            (17.3, 401.7, 480, 224),
+            (0.0, 5.0, 5, 31),
+            (0.0, 1.0, 1, 7),
+            (0.0, 9000.0, 9000, 3),
+        ] {
+            let axis = axis(start, length, source, result);
+            for (at, weights) in axis.weights.chunks(axis.taps).enumerate() {
+                assert_eq!(weights.iter().map(|&weight| i32::from(weight)).sum::<i32>(), ONE, "{source} {at}");
+                assert!(axis.starts[at] < source);
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_size_gives_the_same_numbers() {
+        let axis = axis(0.0, 6.0, 6, 6);
+        let line: Vec<i16> = [1, 2, 3, 40, 250, 255, 0, 0, 0, 0].iter().map(|number| number << KEPT).collect();
+        let mut out = [0; 6];
+        squeeze(&axis, 0, &line, &mut out);
+        assert_eq!(out, [1, 2, 3, 40, 250, 255]);
+    }
+}

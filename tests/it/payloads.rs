@@ -9,16 +9,10 @@ use glimpsed::sinks::mqtt::discovery::{self, Device};
 use glimpsed::sinks::schemas;
 use serde_json::Value;
 
-use crate::support::{Broker, ConfigFile, fixture, root};
+use crate::support::{Broker, ConfigFile, complaints, fixture, root};
 
 fn schema_file(name: &str) -> PathBuf {
     root().join(format!("docs/schemas/{name}.schema.json"))
-}
-
-/// What is wrong with `payload`, if anything is.
-fn complaints(schema: &Value, payload: &Value) -> Vec<String> {
-    let validator = jsonschema::options().should_validate_formats(true).build(schema).expect("a JSON Schema");
-    validator.iter_errors(payload).map(|error| format!("{} at `{}`", error, error.instance_path)).collect()
 }
 
 fn read(path: PathBuf) -> Value {

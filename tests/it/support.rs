@@ -60,6 +60,17 @@ pub fn bundled(name: &str) -> ModelSpec {
     glimpsed::models::catalog::find(name).expect("in the catalogue").spec(&[root().join("models")])
 }
 
+/// What is wrong with `payload`, if anything is, by a JSON Schema of draft 2020-12.
+pub fn complaints(schema: &Value, payload: &Value) -> Vec<String> {
+    const ADDRESS: &str = "https://glimpsed.test/schema.json";
+    let (mut compiler, mut schemas) = (boon::Compiler::new(), boon::Schemas::new());
+    compiler.set_default_draft(boon::Draft::V2020_12);
+    compiler.enable_format_assertions();
+    compiler.add_resource(ADDRESS, schema.clone()).expect("a JSON Schema");
+    let compiled = compiler.compile(ADDRESS, &mut schemas).expect("a JSON Schema");
+    schemas.validate(payload, compiled).err().map(|error| format!("{error:#}")).into_iter().collect()
+}
+
 /// The built program, without what the surroundings may have set.
 pub fn glimpsed(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_glimpsed"));

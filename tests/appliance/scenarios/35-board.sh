@@ -22,7 +22,8 @@ answers() { tail --lines=+$((mark + 1)) "$work/messages" | grep --extended-regex
 has_five_answers() { (($(answers "$1" | wc --lines) >= 5)); }
 # The median of what inference took.
 infer_ms() {
-        answers "$1" | sed 's/.*"infer":\([0-9]*\).*/\1/' | sort --numeric-sort |
+    wait_until 120 "no five answers in $1" has_five_answers "$1"
+    answers "$1" | sed 's/.*"infer":\([0-9]*\).*/\1/' | sort --numeric-sort |
         awk '{ times[NR] = $1 } END { print times[int((NR + 1) / 2)] " ms a picture (emulated)" }'
 }
 memory() {

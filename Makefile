@@ -4,11 +4,13 @@
 FUZZ_SECONDS ?= 600
 # The processors of a Pi 3, a Pi 4 (a Jetson Nano's is in between), a Pi 5, and all that the emulator knows.
 ARM_CPUS ?= cortex-a53 cortex-a72 cortex-a76 max
+# Those of a Pi 3, a Pi 4, a Pi 5.
+BOARD_CPUS ?= cortex-a53 cortex-a72 cortex-a76
 MINUTES ?= 60
 # What a package is made for, and how the program in it is built: `dev` takes a minute, `release` ten.
 DEB_ARCH ?= $(shell dpkg --print-architecture 2>/dev/null)
 DEB_PROFILE ?= release
-.PHONY: help demo test test-rust test-web test-models soak endurance lint bench bench-inference bench-instructions cross-aarch64 test-aarch64 appliance appliance-all fuzz deny release deb clean
+.PHONY: help demo test test-rust test-web test-models soak endurance lint bench bench-inference bench-instructions cross-aarch64 portable test-aarch64 appliance appliance-all appliance-arm64 fuzz deny release deb clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +66,11 @@ cross-aarch64: ## Build for 64-bit Arm boards, into target/cross
 	@.ci/setup cross
 	.ci/cross cargo build --locked $(ARGS)
 
+portable: ## Build for DEB_ARCH and glibc 2.27 (Jetson Nano, Ubuntu 18.04) or newer, into target/portable
+	@.ci/setup portable
+	@[ "$(DEB_ARCH)" = "$$(dpkg --print-architecture)" ] || .ci/setup cross
+	.ci/portable $(DEB_ARCH) $(DEB_PROFILE)
+
 test-aarch64: ## Run the tests of inference on emulated Arm processors (ARM_CPUS)
 	@.ci/setup cross
 	for cpu in $(ARM_CPUS); do \
@@ -81,6 +88,15 @@ appliance-all: ## Put it through all of them, and cut the power ten times
 	tests/appliance/run --binary target/debug/glimpsed $(ARGS)
 	@if [ -z "$(ARGS)" ]; then tests/appliance/run --binary target/debug/glimpsed --power-cuts 10; fi
 
+appliance-arm64: ## Install the package in a Debian guest for 64-bit Arm, and label there, as the processor of each board (BOARD_CPUS)
+	@tests/appliance/setup arm64
+	$(MAKE) --no-print-directory deb DEB_ARCH=arm64
+	for cpu in $(BOARD_CPUS); do \
+	    echo "$$cpu:" && tests/appliance/run --arch arm64 --processor $$cpu \
+	        --binary target/portable/aarch64-unknown-linux-gnu/release/glimpsed \
+	        --deb target/debian/glimpsed_*_arm64.deb --scenario package --scenario board --scenario service $(ARGS) || exit 1; \
+	done
+
 fuzz: ## Fuzz what reads bytes from cameras and brokers: FUZZ_SECONDS (600) each, on a nightly compiler with cargo-fuzz
 	for target in splitter decoder wishes; do \
 	    mkdir -p fuzz/corpus/$$target && (cd fuzz && cargo +nightly fuzz run $$target corpus/$$target ../tests/fixtures/images -- \
@@ -97,8 +113,8 @@ release: ## Build the optimised program
 
 deb: ## Make the Debian package, into target/debian (DEB_ARCH=arm64 for the boards, DEB_PROFILE=dev to have it soon)
 	@.ci/setup deb
-	@if [ "$(DEB_ARCH)" = "$$(dpkg --print-architecture)" ]; then cargo build --locked --profile $(DEB_PROFILE); \
-	    else $(MAKE) --no-print-directory cross-aarch64 ARGS="--profile $(DEB_PROFILE)"; fi
+	@if [ "$(DEB_ARCH) $(DEB_PROFILE)" = "$$(dpkg --print-architecture) dev" ]; then cargo build --locked; \
+	    else $(MAKE) --no-print-directory portable; fi
 	packaging/build-deb $(DEB_ARCH) $(DEB_PROFILE)
 
 clean: ## Remove what was built

@@ -16,6 +16,11 @@ skip() {
     exit 77
 }
 
+# What was measured; the host shows it beside the verdict.
+figure() {
+    printf 'FIGURE: %s\n' "$*"
+}
+
 # With `quiet` set, nothing is noted.
 note() {
     [[ -n ${quiet:-} ]] || printf '[%s] %s\n' "$(uptime_ms)" "$*"

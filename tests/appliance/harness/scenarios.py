@@ -23,11 +23,12 @@ class Scenario:
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a scenario ended: "PASS", "FAIL" or "SKIP", and why."""
+    """How a scenario ended: "PASS", "FAIL" or "SKIP", and why; and what it measured, in words."""
 
     outcome: str
     reason: str
     seconds: float
+    figures: tuple[str, ...] = ()
 
 
 def find(directory: Path) -> list[Scenario]:
@@ -55,6 +56,7 @@ def bare(name: str) -> str:
 def play(machine: Machine, scenario: Scenario, log: Path) -> Verdict:
     """Runs one scenario; everything it prints goes to the log as it comes."""
     reason = ""
+    figures: list[str] = []
     began = time.monotonic()
     with log.open("w") as file:
 
@@ -63,12 +65,14 @@ def play(machine: Machine, scenario: Scenario, log: Path) -> Verdict:
             print(line, file=file, flush=True)
             if found := re.match(r"(?:FAIL|SKIP): (.*)", line):
                 reason = reason or found[1]
+            if line.startswith("FIGURE: "):
+                figures.append(line.partition(" ")[2])
 
         command = f"bash /share/appliance/guest/play {scenario.script.name}"
         status = machine.run(command, scenario.deadline_seconds, take)
     seconds = time.monotonic() - began
     if status == 0:
-        return Verdict("PASS", "", seconds)
+        return Verdict("PASS", "", seconds, tuple(figures))
     if status == SKIPPED:
         return Verdict("SKIP", reason, seconds)
     if status == TIMED_OUT:

@@ -61,6 +61,8 @@ path = {json.dumps(str(stream))}
 fps = 1000.0
 [model]
 active = {json.dumps(name)}
+[gate]
+min_change = 0.0
 [mqtt]
 url = "mqtt://127.0.0.1:{port}"
 classification_interval = "0s"

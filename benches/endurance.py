@@ -69,6 +69,8 @@ fps = 1000.0
 [model]
 active = {json.dumps(model)}
 directory = {json.dumps(str(CHECKOUT / "models"))}
+[gate]
+min_change = 0.0
 [mqtt]
 url = "mqtt://127.0.0.1:{port}"
 classification_interval = "0s"

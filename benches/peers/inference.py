@@ -1,0 +1,53 @@
+"""The model alone: ours, onnxruntime, ncnn and LiteRT, each with one thread and with two."""
+
+import argparse
+from pathlib import Path
+
+from contender import Contender, take_turns
+
+from peers.figures import ratio, spread
+from peers.material import THEIRS, Model
+
+
+def measure(models: list[Model], bench: Path, python: Path, arguments: argparse.Namespace) -> list[dict]:
+    return [one(model, bench, python, arguments) for model in models]
+
+
+def one(model: Model, bench: Path, python: Path, arguments: argparse.Namespace) -> dict:
+    program = [python, THEIRS / "model.py"]
+    # Contenders and their threads. Ours has one: it has no more yet.
+    field = [(Contender("glimpsed", [bench, "auto", model.path]), 1)]
+    for threads in (1, 2):
+        field.append((Contender("onnxruntime", [*program, "onnxruntime", model.path, str(threads)]), threads))
+        if model.ncnn:
+            field.append((Contender("ncnn", [*program, "ncnn", model.ncnn, str(threads)]), threads))
+        if model.litert:
+            field.append((Contender("LiteRT", [*program, "litert", model.litert, str(threads)]), threads))
+    take_turns(model.name, [contender for contender, _ in field], arguments.rounds, arguments.runs)
+    ours = medians(field[0][0])
+    expected = field[0][0].ask("best")
+    rows = []
+    for contender, threads in field:
+        theirs = medians(contender)
+        rows.append({
+            "runtime": contender.name,
+            "threads": threads,
+            "note": model.litert_note if contender.name == "LiteRT" else "",
+            "ms": spread(theirs["ms"]),
+            "cpu_ms": spread(theirs["cpu_ms"]),
+            "ratio_ms": ratio(ours["ms"], theirs["ms"]),
+            "ratio_cpu": ratio(ours["cpu_ms"], theirs["cpu_ms"]),
+            "load_ms": contender.load_ms,
+            "same_first": contender.ask("best").split()[0] == expected.split()[0],
+            "peak_mb": contender.end() / 1024,
+            "rounds": theirs,
+        })  # fmt: skip
+    return {"model": model.name, "rows": rows}
+
+
+def medians(contender: Contender) -> dict[str, list[float]]:
+    """By round."""
+    return {
+        "ms": [spread(turn["ms"])["median"] for turn in contender.turns],
+        "cpu_ms": [turn["cpu_ms"] for turn in contender.turns],
+    }

@@ -1,0 +1,49 @@
+"""Decoding and preprocessing alone: ours, OpenCV, Pillow and turbojpeg, from a JPEG frame to 224x224 floats."""
+
+import argparse
+from pathlib import Path
+
+from contender import Contender, take_turns
+
+from peers.figures import ratio, spread
+from peers.inference import medians
+from peers.material import THEIRS
+
+WAYS = ["opencv", "opencv-linear", "pillow", "pillow-draft", "turbojpeg"]
+# Half of 480 rows is less than the 256 that the centre crop is taken from: nobody who cares for the answer halves those.
+HALVES = ["opencv-reduced", "turbojpeg-half"]
+
+
+def measure(frames: Path, sizes: list[str], bench: Path, python: Path, arguments: argparse.Namespace) -> list[dict]:
+    return [one(frames, size, steps, bench, python, arguments) for size in sizes for steps in ("decode", "prepare")]
+
+
+def one(frames: Path, size: str, steps: str, bench: Path, python: Path, arguments: argparse.Namespace) -> dict:
+    directory = frames / size
+    ways = WAYS + (HALVES if int(size.partition("x")[2]) >= 512 else [])
+    if steps == "decode":
+        ways = [way for way in ways if way != "opencv-linear"]
+    field = [Contender("glimpsed", [bench, steps, directory])]
+    field += [Contender(way, [python, THEIRS / "prepare.py", way, steps, directory]) for way in ways]
+    # Each round is all pictures, once or more, so that every round is the same work.
+    pictures = len(list(directory.glob("*.jpg")))
+    runs = pictures * max(1, round(arguments.runs * 3 / pictures))
+    take_turns(f"{steps} {size}", field, arguments.rounds, runs)
+    ours = medians(field[0])
+    means = [float(mean) for mean in field[0].ask("mean").split()] if steps == "prepare" else []
+    rows = []
+    for contender in field:
+        theirs = medians(contender)
+        row = {
+            "way": contender.name,
+            "ms": spread(theirs["ms"]),
+            "cpu_ms": spread(theirs["cpu_ms"]),
+            "ratio_ms": ratio(ours["ms"], theirs["ms"]),
+            "ratio_cpu": ratio(ours["cpu_ms"], theirs["cpu_ms"]),
+            "rounds": theirs,
+        }
+        if means:
+            others = [float(mean) for mean in contender.ask("mean").split()]
+            row["largest_difference_of_means"] = max(abs(a - b) for a, b in zip(means, others, strict=True))
+        rows.append(row | {"peak_mb": contender.end() / 1024})
+    return {"size": size, "steps": steps, "pictures": pictures, "rows": rows}

@@ -8,7 +8,7 @@ MINUTES ?= 60
 # What a package is made for, and how the program in it is built: `dev` takes a minute, `release` ten.
 DEB_ARCH ?= $(shell dpkg --print-architecture 2>/dev/null)
 DEB_PROFILE ?= release
-.PHONY: help demo test test-rust test-web test-models soak endurance lint bench bench-inference bench-instructions cross-aarch64 test-aarch64 appliance appliance-all fuzz deny release deb clean
+.PHONY: help demo test test-rust test-web test-models soak endurance lint bench bench-peers bench-inference bench-instructions cross-aarch64 test-aarch64 appliance appliance-all fuzz deny release deb clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,11 @@ lint: ## Check the format, run clippy, build the documentation; warnings are err
 
 bench: release ## Measure the whole daemon: first label, frames a second, CPU a frame, memory
 	benches/daemon.py $(ARGS)
+
+bench-peers: ## Measure beside what a user would run instead: onnxruntime, ncnn, LiteRT, OpenCV, paho (ARGS="--quick", "--help")
+	@.ci/setup peers
+	$(if $(findstring --binary,$(ARGS)),,cargo build --release --locked)
+	PYTHONPATH=benches python3 -m peers $(ARGS)
 
 bench-inference: ## Time inference beside onnxruntime and tract (ARGS: ONNX files)
 	@.ci/setup demo

@@ -12,18 +12,17 @@ from process import cpu_seconds
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = CHECKOUT / "benches/peers/requirements.txt"
-# Linking everything into one optimised program takes as long for a bench as for the program itself.
-WITHOUT_LTO = {"CARGO_PROFILE_BENCH_LTO": "off", "CARGO_PROFILE_BENCH_CODEGEN_UNITS": "16"}
 
 
 class Contender:
     """A process that has something loaded and runs it when it is told to (benches/lines and peers/theirs/lines.py)."""
 
-    def __init__(self, name: str, command: list):
+    def __init__(self, name: str, command: list, environ: dict[str, str] | None = None):
         self.name = name
         self.times: list[float] = []  # milliseconds of each run
         self.turns: list[dict[str, list[float] | float]] = []
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        environ = os.environ | (environ or {})
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environ)
         self.load_ms = float(self.answer())
 
     def answer(self) -> str:
@@ -72,12 +71,12 @@ def progress(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
-def build(*benches: str, lto: bool = False) -> dict[str, Path]:
-    """The bench programs, by name."""
+def build(*benches: str) -> dict[str, Path]:
+    """The bench programs, by name, optimised and linked like the release. That takes minutes, and is not to be spared: without
+    it preprocessing took four times as long, and Cargo would put a program built that way where the release was."""
     chosen = [word for bench in benches for word in ("--bench", bench)]
     command = ["cargo", "bench", "--locked", "--no-run", *chosen, "--message-format", "json"]
-    environ = dict(os.environ) if lto else WITHOUT_LTO | os.environ
-    built = subprocess.run(command, cwd=CHECKOUT, check=True, stdout=subprocess.PIPE, text=True, env=environ).stdout
+    built = subprocess.run(command, cwd=CHECKOUT, check=True, stdout=subprocess.PIPE, text=True).stdout
     artefacts = [json.loads(line) for line in built.splitlines()]
     return {one["target"]["name"]: Path(one["executable"]) for one in artefacts if one.get("executable")}
 

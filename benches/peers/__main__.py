@@ -29,7 +29,6 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--binary", type=Path, default=CHECKOUT / "target/release/glimpsed")
     parser.add_argument("--quick", action="store_true", help="two minutes: fewer models, rounds and frames")
     parser.add_argument("--hours", type=float, help="of the run that shows growth with time (two minutes)")
-    parser.add_argument("--lto", action="store_true", help="link our benches as the program is linked, which takes long")
     parser.add_argument("--out", type=Path, default=CHECKOUT / "target/bench-peers", help="a directory")
     parser.add_argument("--document", type=Path, help="a Markdown file whose marked section is replaced; its plots go to images/")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON instead of Markdown")
@@ -52,7 +51,7 @@ def main() -> None:
         sys.exit(f"bench-peers: {arguments.document} has no section between {BEGIN} and {END}")
     arguments.out.mkdir(parents=True, exist_ok=True)
     python = environment()
-    benches = build("inference", "preparing", lto=arguments.lto)
+    benches = build("inference", "preparing")
     results = measure(arguments, benches, python)
 
     (arguments.out / "results.json").write_text(json.dumps(results, indent=1) + "\n")

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 
-from peers.pipeline import OURS, THEIR_OWN
+from peers.pipeline import HALF, THEIR_OWN
 
 
 @dataclass(frozen=True)
@@ -16,29 +16,40 @@ class Verdict:
 
 
 def judge(results: dict) -> list[dict]:
-    whole = {f"{one['model']}, {one['size']}": one["sides"][THEIR_OWN]["ratios"] for one in results["throughput"]}
-    prepare = {
-        f"{one['size']}, {row['way']}": row["ratio_cpu"]["median"]
-        for one in results["preparing"]
-        if one["steps"] == "prepare" and one["size"] == "1280x720"
-        for row in one["rows"]
-    }
+    whole, half = ratios(results, THEIR_OWN), ratios(results, HALF)
     wanted = [
         ("whole pipeline, CPU a frame outside inference", 0.6, pick(whole, "outside_ms")),
+        ("the same, where OpenCV decodes to half", 0.6, pick(half, "outside_ms")),
         ("whole pipeline, CPU a frame in total", 1.0, pick(whole, "cpu_ms")),
+        ("the same, where OpenCV decodes to half", 1.0, pick(half, "cpu_ms")),
         ("resident memory", 0.5, pick(whole, "rss_mb")),
         ("start to the first label", 0.25, pick(whole, "first_label_ms")),
-        ("decode and preprocess 1280x720 to 224x224, beside OpenCV", 0.5, only(prepare, "opencv")),
+        ("decode and preprocess 1280x720 to 224x224, beside OpenCV", 0.5, prepare(results, "opencv")),
+        ("the same, where OpenCV decodes to half", 0.5, prepare(results, "opencv-reduced")),
     ]
-    return [asdict(worst(what, limit, found)) for what, limit, found in wanted if found]
+    return [asdict(worst(what, limit, found)) for what, limit, found in wanted]
+
+
+def ratios(results: dict, side: str) -> dict[str, dict]:
+    return {
+        f"{one['model']}, {one['size']}": one["sides"][side]["ratios"]
+        for one in results["throughput"]
+        if side in one["sides"]
+    }
 
 
 def pick(whole: dict[str, dict], key: str) -> dict[str, float]:
     return {name: ratios[key]["median"] for name, ratios in whole.items()}
 
 
-def only(prepare: dict[str, float], way: str) -> dict[str, float]:
-    return {name: value for name, value in prepare.items() if name.endswith(f", {way}") and way != OURS}
+def prepare(results: dict, way: str) -> dict[str, float]:
+    return {
+        f"{one['size']}, {row['way']}": row["ratio_cpu"]["median"]
+        for one in results["preparing"]
+        if one["steps"] == "prepare" and one["size"] == "1280x720"
+        for row in one["rows"]
+        if row["way"] == way
+    }
 
 
 def worst(what: str, limit: float, found: dict[str, float]) -> Verdict:

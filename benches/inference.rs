@@ -39,7 +39,9 @@ fn main() {
         }
         Tensor::U8(values) => values.iter_mut().enumerate().for_each(|(at, value)| *value = (at % 251) as u8),
     }
-    let run = |model: &mut Model| drop(model.raw_scores(&tensor).expect("a picture can be labelled"));
+    let run = |model: &mut Model| {
+        model.raw_scores(&tensor).expect("a picture can be labelled");
+    };
     lines::serve(&mut model, run, |model, _| {
         let scores = model.raw_scores(&tensor).expect("a picture can be labelled");
         let mut classes: Vec<usize> = (0..scores.len()).collect();

@@ -155,7 +155,7 @@ def growth(results: dict, images: str) -> str:
     )
     parts.append(
         f"Both at once at ten frames a second for {last['minutes']:.1f} minutes, which is a sample and no proof for days: "
-        f"from minute {first['minutes']:.1f} to the end {told}.\n\n![Memory and time]({images}time.svg)"
+        f"from minute {first['minutes']:.1f} to the end {told}.\n\n![Memory and time]({images}time.svg)\n\n![CPU time and time]({images}time-cpu.svg)"
     )
     return "\n\n".join(parts)
 
@@ -181,3 +181,13 @@ def plots(results: dict, directory: Path, prefix: str = "") -> None:
                series(grown["threads"], lambda setting: setting["threads"], "fps"))  # fmt: skip
     plot.lines(directory / f"{prefix}time.svg", "Memory and time", "minutes", "MB resident",
                {NAMES[side]: [(row["minutes"], row[side]["rss_mb"]) for row in grown["time"]] for side in (OURS, THEIR_OWN)})  # fmt: skip
+    plot.lines(directory / f"{prefix}time-cpu.svg", "CPU time and time", "minutes", "% of a core",
+               {NAMES[side]: percentages(grown["time"], side) for side in (OURS, THEIR_OWN)})  # fmt: skip
+
+
+def percentages(rows: list[dict], side: str) -> list[tuple[float, float]]:
+    """Of a core, between one sample and the next."""
+    return [
+        (after["minutes"], 100 * (after[side]["cpu_seconds"] - before[side]["cpu_seconds"]) / (60 * (after["minutes"] - before["minutes"])))
+        for before, after in zip(rows, rows[1:])
+    ]

@@ -12,6 +12,8 @@ from process import cpu_seconds
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = CHECKOUT / "benches/peers/requirements.txt"
+# Not every one of these is there for every architecture and every version of Python.
+OPTIONAL = {"ncnn", "pnnx", "ai-edge-litert", "PyTurboJPEG", "onnx"}
 
 
 class Contender:
@@ -88,8 +90,26 @@ def environment(wanted: Callable[[str], bool] = lambda package: True) -> Path:
     if not python.exists():
         venv.create(directory, with_pip=True)
     pins = [line for line in REQUIREMENTS.read_text().splitlines() if line and not line.startswith("#")]
-    chosen = [pin for pin in pins if wanted(pin.partition("==")[0])]
+    chosen = [pin for pin in pins if wanted(name(pin))]
+    install(python, [pin for pin in chosen if name(pin) not in OPTIONAL])
+    for pin in chosen:
+        if name(pin) in OPTIONAL:
+            try:
+                install(python, [pin])
+            except subprocess.CalledProcessError:
+                print(f"SKIPPED: {pin} cannot be installed here, so there are no figures with it", file=sys.stderr)
+    return python
+
+
+def name(pin: str) -> str:
+    return pin.partition("==")[0]
+
+
+def install(python: Path, pins: list[str]) -> None:
     # What they bring along is listed and pinned, too: pnnx would bring torch, five gigabytes that its converter does not use.
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    subprocess.run([*pip, *chosen], check=True, stdout=sys.stderr)
-    return python
+    subprocess.run([*pip, *pins], check=True, stdout=sys.stderr)
+
+
+def has(python: Path, module: str) -> bool:
+    return subprocess.run([python, "-c", f"import {module}"], capture_output=True).returncode == 0

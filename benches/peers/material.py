@@ -5,7 +5,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from contender import CHECKOUT
+from contender import CHECKOUT, has
 
 # Models and photographs that may not be redistributed; figures without them are for the bundled ones alone.
 SHARED = CHECKOUT.parent / "shared"
@@ -45,14 +45,19 @@ def bundled() -> list[Model]:
 def others(python: Path, directory: Path) -> list[Model]:
     """Those that are not bundled, as far as they are here."""
     found = []
-    for name in ("mobilenet-v2", "mobilenet-v2-int8"):
-        if path := shared(f"models/{name}.onnx"):
-            litert = shared("models/tf2_mobilenet_v2_1.0_224_ptq.tflite") if name.endswith("int8") else None
-            note = "another publisher's file of the same network" if litert else ""
-            found.append(Model(name, path, (0.5, 0.5), CHECKOUT / "models/imagenet-labels.txt", None, litert, note))
+    labels = CHECKOUT / "models/imagenet-labels.txt"
+    litert = shared("models/tf2_mobilenet_v2_1.0_224_ptq.tflite") if has(python, "ai_edge_litert") else None
+    if path := shared("models/mobilenet-v2.onnx"):
+        found.append(Model("mobilenet-v2", path, (0.5, 0.5), labels))
+    if path := shared("models/mobilenet-v2-int8.onnx"):
+        note = "another publisher's file of the same network" if litert else ""
+        found.append(Model("mobilenet-v2-int8", path, (0.5, 0.5), labels, None, litert, note))
+    if path := shared("models/mobilenet-v2-int8-nhwc-u8.onnx"):
+        found.append(Model("mobilenet-v2-int8-nhwc-u8", path, litert=litert))
     if path := shared("models/mobilenet-v1.onnx"):
         found.append(Model("mobilenet-v1", path))
-    if tool := shared("tools/random_resnet18.py"):
+    tool = shared("tools/random_resnet18.py")
+    if tool and has(python, "onnx"):
         path = directory / "resnet18-random.onnx"
         if not path.exists():
             subprocess.run([python, tool, path], check=True)
@@ -62,19 +67,22 @@ def others(python: Path, directory: Path) -> list[Model]:
 
 def with_ncnn(model: Model, python: Path, directory: Path) -> Model:
     """ncnn has a form of its own, which pnnx makes. It cannot read 8-bit ONNX: what comes out has layers that ncnn lacks."""
-    if model.name.endswith("int8"):
+    if "int8" in model.name or not has(python, "ncnn"):
         return model
     directory = directory / "ncnn" / model.name
     made = directory / "model.ncnn"
     if not made.with_suffix(".ncnn.bin").exists():
         directory.mkdir(parents=True, exist_ok=True)
         (directory / "model.onnx").write_bytes(model.path.read_bytes())
-        find = "import importlib.util; print(importlib.util.find_spec('pnnx').submodule_search_locations[0])"
-        package = subprocess.run([python, "-c", find], check=True, capture_output=True, text=True).stdout.strip()
-        # Weights stay in fp32, as they are in the ONNX file.
-        command = [f"{package}/pnnx", "model.onnx", "inputshape=[1,3,224,224]", "fp16=0"]
-        converted = subprocess.run(command, cwd=directory, capture_output=True, text=True)
-        if converted.returncode or not made.with_suffix(".ncnn.bin").exists():
+        # The program itself: the package around it wants torch. Weights stay in fp32, as they are in the ONNX file.
+        script = """
+import importlib.util, subprocess, sys
+found = importlib.util.find_spec("pnnx")
+program = found.submodule_search_locations[0] + "/pnnx" if found else "pnnx"
+sys.exit(subprocess.run([program, "model.onnx", "inputshape=[1,3,224,224]", "fp16=0"]).returncode)
+"""
+        subprocess.run([python, "-c", script], cwd=directory, capture_output=True, text=True)
+        if not made.with_suffix(".ncnn.bin").exists():
             print(f"SKIPPED: pnnx could not convert {model.name}, so ncnn has no figures with it", file=sys.stderr)
             return model
     return Model(**model.__dict__ | {"ncnn": made})

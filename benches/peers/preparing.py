@@ -1,9 +1,10 @@
 """Decoding and preprocessing alone: ours, OpenCV, Pillow and turbojpeg, from a JPEG frame to 224x224 floats."""
 
 import argparse
+import sys
 from pathlib import Path
 
-from contender import Contender, take_turns
+from contender import Contender, has, take_turns
 
 from peers.figures import ratio, spread
 from peers.inference import medians
@@ -25,6 +26,9 @@ def measure(frames: Path, sizes: list[str], bench: Path, python: Path, arguments
 def one(frames: Path, size: str, steps: str, bench: Path, python: Path, arguments: argparse.Namespace) -> dict:
     directory = frames / size
     ways = WAYS + (HALVES if int(size.partition("x")[2]) >= 512 else [])
+    if not has(python, "turbojpeg; turbojpeg.TurboJPEG()"):
+        print("SKIPPED: PyTurboJPEG or libturbojpeg is not here, so there are no figures with it", file=sys.stderr)
+        ways = [way for way in ways if not way.startswith("turbojpeg")]
     if steps == "decode":
         ways = [way for way in ways if way != "opencv-linear"]
     field = [Contender("glimpsed", [bench, steps, directory], KEEP)]

@@ -63,7 +63,9 @@ def litert(model: str, threads: int) -> Callable[[], numpy.ndarray]:
     def run() -> numpy.ndarray:
         interpreter.set_tensor(declared["index"], pixels)
         interpreter.invoke()
-        return interpreter.get_tensor(result["index"])
+        scores = interpreter.get_tensor(result["index"]).reshape(-1)
+        # TensorFlow's models of ImageNet have a class for the background before all others.
+        return scores[1:] if len(scores) == 1001 else scores
 
     return run
 

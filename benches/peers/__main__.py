@@ -16,7 +16,6 @@ from pathlib import Path
 
 from contender import CHECKOUT, build, environment
 from machine import describe
-
 from peers import growth, inference, limits, material, preparing, report, throughput
 from peers.pipeline import Stage
 

@@ -4,13 +4,11 @@ import argparse
 import os
 import time
 
-from process import cpu_seconds, memory_mb
-
 from contender import progress
-
 from peers.figures import columns, ratio, spread
 from peers.material import Model
 from peers.pipeline import OURS, THEIR_OWN, Setting, Stage, once
+from process import cpu_seconds, memory_mb
 
 SIZES = ["320x240", "640x480", "1280x720", "1920x1080"]
 RATES = [1.0, 5.0, 10.0, 20.0, 30.0]

@@ -4,7 +4,6 @@ import argparse
 from pathlib import Path
 
 from contender import Contender, take_turns
-
 from peers.figures import ratio, spread
 from peers.material import THEIRS, Model
 

@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from broker import free_port, start_broker
-from process import cpu_seconds, memory_mb, scheduled
-
 from peers.material import THEIRS, Model
+from process import cpu_seconds, memory_mb, scheduled
 
 OURS, THEIR_OWN = "glimpsed", "python"
 # The same with OpenCV decoding to half the size, where that leaves enough.

@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 from contender import Contender, has, take_turns
-
 from peers.figures import ratio, spread
 from peers.inference import medians
 from peers.material import THEIRS

@@ -155,7 +155,8 @@ def growth(results: dict, images: str) -> str:
     )
     parts.append(
         f"Both at once at ten frames a second for {last['minutes']:.1f} minutes, which is a sample and no proof for days: "
-        f"from minute {first['minutes']:.1f} to the end {told}.\n\n![Memory and time]({images}time.svg)\n\n![CPU time and time]({images}time-cpu.svg)"
+        f"from minute {first['minutes']:.1f} to the end {told}.\n\n![Memory and time]({images}time.svg)\n\n"
+        f"![CPU time and time]({images}time-cpu.svg)"
     )
     return "\n\n".join(parts)
 

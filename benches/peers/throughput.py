@@ -3,7 +3,6 @@
 import argparse
 
 from contender import progress
-
 from peers.figures import columns, ratio, spread
 from peers.material import Model
 from peers.pipeline import HALF, OURS, THEIR_OWN, Setting, Stage, once

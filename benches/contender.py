@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import venv
 from collections.abc import Callable
 from pathlib import Path
@@ -19,8 +20,9 @@ OPTIONAL = {"ncnn", "pnnx", "ai-edge-litert", "PyTurboJPEG", "onnx"}
 class Contender:
     """A process that has something loaded and runs it when it is told to (benches/lines and peers/theirs/lines.py)."""
 
-    def __init__(self, name: str, command: list, environ: dict[str, str] | None = None):
+    def __init__(self, name: str, command: list, environ: dict[str, str] | None = None, rest_seconds: float = 0.0):
         self.name = name
+        self.rest_seconds = rest_seconds
         self.times: list[float] = []  # milliseconds of each run
         self.turns: list[dict[str, list[float] | float]] = []
         environ = os.environ | (environ or {})
@@ -59,6 +61,7 @@ def take_turns(title: str, contenders: list[Contender], rounds: int, runs: int) 
         progress(f"{title}: round {turn} of {rounds}")
         for contender in contenders:
             contender.run(runs)
+            time.sleep(contender.rest_seconds)
             if turn == 0:
                 contender.times.clear()
                 contender.turns.clear()

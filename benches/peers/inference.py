@@ -7,21 +7,25 @@ from contender import Contender, take_turns
 from peers.figures import ratio, spread
 from peers.material import THEIRS, Model
 
+NAMES = {"onnxruntime": "onnxruntime", "ncnn": "ncnn", "litert": "LiteRT"}
+# So long threads spin that wait for more work, and would take a core from whoever is next.
+RESTLESS_SECONDS = 0.25
+
 
 def measure(models: list[Model], bench: Path, python: Path, arguments: argparse.Namespace) -> list[dict]:
     return [one(model, bench, python, arguments) for model in models]
 
 
 def one(model: Model, bench: Path, python: Path, arguments: argparse.Namespace) -> dict:
-    program = [python, THEIRS / "model.py"]
     # Contenders and their threads. Ours has one: it has no more yet.
     field = [(Contender("glimpsed", [bench, "auto", model.path]), 1)]
+    forms = {"onnxruntime": model.path, "ncnn": model.ncnn, "litert": model.litert}
     for threads in (1, 2):
-        field.append((Contender("onnxruntime", [*program, "onnxruntime", model.path, str(threads)]), threads))
-        if model.ncnn:
-            field.append((Contender("ncnn", [*program, "ncnn", model.ncnn, str(threads)]), threads))
-        if model.litert:
-            field.append((Contender("LiteRT", [*program, "litert", model.litert, str(threads)]), threads))
+        for runtime, file in forms.items():
+            if file:
+                command = [python, THEIRS / "model.py", runtime, file, str(threads)]
+                rest = RESTLESS_SECONDS if threads > 1 else 0.0
+                field.append((Contender(NAMES[runtime], command, rest_seconds=rest), threads))
     take_turns(model.name, [contender for contender, _ in field], arguments.rounds, arguments.runs)
     ours = medians(field[0][0])
     expected = field[0][0].ask("best")

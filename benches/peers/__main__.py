@@ -45,9 +45,8 @@ def main() -> None:
     arguments = parse()
     if not arguments.binary.exists():
         sys.exit(f"bench-peers: no {arguments.binary}; make release builds it")
-    document = arguments.document.read_text() if arguments.document else ""
-    if arguments.document and not (BEGIN in document and END in document.partition(BEGIN)[2]):
-        sys.exit(f"bench-peers: {arguments.document} has no section between {BEGIN} and {END}")
+    if arguments.document:
+        around(arguments.document)
     arguments.out.mkdir(parents=True, exist_ok=True)
     python = environment()
     benches = build("inference", "preparing")
@@ -62,9 +61,17 @@ def main() -> None:
         images.mkdir(exist_ok=True)
         report.plots(results, images, prefix="performance-")
         section = report.markdown(results, images="images/performance-")
-        before, after = document.partition(BEGIN)[0], document.partition(END)[2]
+        before, after = around(arguments.document)
         arguments.document.write_text(f"{before}{BEGIN}\n\n{section}\n{END}{after}")
     print(json.dumps(results) if arguments.json else text)
+
+
+def around(document: Path) -> tuple[str, str]:
+    """What stands before and after the section that is ours."""
+    text = document.read_text()
+    if BEGIN not in text or END not in text.partition(BEGIN)[2]:
+        sys.exit(f"bench-peers: {document} has no section between {BEGIN} and {END}")
+    return text.partition(BEGIN)[0], text.partition(END)[2]
 
 
 def measure(arguments: argparse.Namespace, benches: dict[str, Path], python: Path) -> dict:

@@ -10,7 +10,7 @@ MINUTES ?= 60
 # What a package is made for, and how the program in it is built: `dev` takes a minute, `release` ten.
 DEB_ARCH ?= $(shell dpkg --print-architecture 2>/dev/null)
 DEB_PROFILE ?= release
-.PHONY: help demo test test-rust test-web test-models soak endurance lint bench bench-inference bench-instructions cross-aarch64 portable test-aarch64 appliance appliance-all appliance-arm64 fuzz deny release deb clean
+.PHONY: help demo test test-rust test-web test-models soak endurance lint bench bench-peers bench-inference bench-instructions cross-aarch64 portable test-aarch64 appliance appliance-all appliance-arm64 fuzz deny release deb dist clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,11 @@ lint: ## Check the format, run clippy, build the documentation; warnings are err
 
 bench: release ## Measure the whole daemon: first label, frames a second, CPU a frame, memory
 	benches/daemon.py $(ARGS)
+
+bench-peers: ## Measure beside what a user would run instead: onnxruntime, ncnn, LiteRT, OpenCV, paho (ARGS="--quick", "--help")
+	@.ci/setup peers
+	$(if $(findstring --binary,$(ARGS)),,cargo build --release --locked)
+	PYTHONPATH=benches python3 -m peers $(ARGS)
 
 bench-inference: ## Time inference beside onnxruntime and tract (ARGS: ONNX files)
 	@.ci/setup demo
@@ -116,6 +121,12 @@ deb: ## Make the Debian package, into target/debian (DEB_ARCH=arm64 for the boar
 	@if [ "$(DEB_ARCH) $(DEB_PROFILE)" = "$$(dpkg --print-architecture) dev" ]; then cargo build --locked; \
 	    else $(MAKE) --no-print-directory portable; fi
 	packaging/build-deb $(DEB_ARCH) $(DEB_PROFILE)
+
+dist: ## Make what a release consists of, into target/dist: both packages, archives, what is linked, sums
+	@.ci/setup dist
+	$(MAKE) --no-print-directory deb DEB_ARCH=amd64 DEB_PROFILE=release
+	$(MAKE) --no-print-directory deb DEB_ARCH=arm64 DEB_PROFILE=release
+	packaging/dist
 
 clean: ## Remove what was built
 	cargo clean

@@ -14,47 +14,16 @@ import json
 import os
 import pathlib
 import platform
-import shutil
-import socket
 import statistics
 import subprocess
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from broker import start_broker
+from contender import CHECKOUT
+from process import cpu_seconds, memory_mb
+
 BUNDLED = ["efficientnet-lite0", "efficientnet-lite0-int8"]
-TICKS = os.sysconf("SC_CLK_TCK")
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-def start_broker(directory: pathlib.Path) -> tuple[subprocess.Popen, int]:
-    port = free_port()
-    config = directory / "mosquitto.conf"
-    config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nlog_type none\n")
-    program = shutil.which("mosquitto", path=os.environ["PATH"] + ":/usr/sbin") or "mosquitto"
-    broker = subprocess.Popen([program, "-c", config])
-    for _ in range(100):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return broker, port
-        time.sleep(0.05)
-    raise SystemExit("mosquitto does not listen")
-
-
-def cpu_seconds(pid: int) -> float:
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
-
-
-def memory_mb(pid: int) -> dict[str, float]:
-    lines = pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
-    values = {line.split(":")[0]: line.split()[1] for line in lines if line.startswith("Vm") or line.startswith("Rss")}
-    return {"rss": int(values["VmRSS"]) / 1024, "peak": int(values["VmHWM"]) / 1024, "anonymous": int(values["RssAnon"]) / 1024}
 
 
 def measure(binary: pathlib.Path, config: pathlib.Path, frames: int) -> dict[str, float]:
@@ -92,6 +61,8 @@ path = {json.dumps(str(stream))}
 fps = 1000.0
 [model]
 active = {json.dumps(name)}
+[gate]
+min_change = 0.0
 [mqtt]
 url = "mqtt://127.0.0.1:{port}"
 classification_interval = "0s"
@@ -106,7 +77,7 @@ format = "json"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--binary", type=pathlib.Path, default=ROOT / "target/release/glimpsed")
+    parser.add_argument("--binary", type=pathlib.Path, default=CHECKOUT / "target/release/glimpsed")
     parser.add_argument("--frames", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--model", action="append", default=[], metavar="NAME=PATH,MEAN,STD", help="besides the bundled ones")
@@ -119,7 +90,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         directory = pathlib.Path(temporary)
         stream = directory / "rocket.mjpeg"
-        stream.write_bytes((ROOT / "models/photos/rocket.jpg").read_bytes() * 50)
+        stream.write_bytes((CHECKOUT / "models/photos/rocket.jpg").read_bytes() * 50)
         broker, port = start_broker(directory)
         try:
             for number in range(arguments.rounds):

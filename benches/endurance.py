@@ -19,7 +19,9 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass, fields
 
-from daemon import ROOT, cpu_seconds, start_broker
+from broker import start_broker
+from contender import CHECKOUT
+from process import cpu_seconds, status
 
 WARM_UP_SECONDS = 60.0
 SAMPLE_SECONDS = 10.0
@@ -40,12 +42,12 @@ class Sample:
 
 def sample(pid: int, began: float, labels: pathlib.Path) -> Sample:
     process = pathlib.Path(f"/proc/{pid}")
-    status = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines())
+    memory = status(pid)
     io = dict(line.split(":", 1) for line in (process / "io").read_text().splitlines())
     return Sample(
         seconds=round(time.monotonic() - began, 1),
-        rss_kib=int(status["VmRSS"].split()[0]),
-        threads=int(status["Threads"]),
+        rss_kib=int(memory["VmRSS"].split()[0]),
+        threads=int(memory["Threads"]),
         descriptors=sum(1 for _ in (process / "fd").iterdir()),
         written_bytes=int(io["write_bytes"]),
         labels=labels.stat().st_size // 2,
@@ -54,7 +56,7 @@ def sample(pid: int, began: float, labels: pathlib.Path) -> Sample:
 
 def write_config(directory: pathlib.Path, port: int, model: str) -> pathlib.Path:
     stream = directory / "stream.mjpeg"
-    photos = sorted((ROOT / "models/photos").glob("*.jpg"))
+    photos = sorted((CHECKOUT / "models/photos").glob("*.jpg"))
     stream.write_bytes(b"".join(photo.read_bytes() for photo in photos) * 10)
     config = directory / "glimpsed.toml"
     config.write_text(f"""
@@ -66,7 +68,9 @@ path = {json.dumps(str(stream))}
 fps = 1000.0
 [model]
 active = {json.dumps(model)}
-directory = {json.dumps(str(ROOT / "models"))}
+directory = {json.dumps(str(CHECKOUT / "models"))}
+[gate]
+min_change = 0.0
 [mqtt]
 url = "mqtt://127.0.0.1:{port}"
 classification_interval = "0s"
@@ -89,7 +93,7 @@ def complaints(first: Sample, last: Sample, highest: Sample) -> list[str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--binary", type=pathlib.Path, default=ROOT / "target/release/glimpsed")
+    parser.add_argument("--binary", type=pathlib.Path, default=CHECKOUT / "target/release/glimpsed")
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--model", default="efficientnet-lite0", help="one of the bundled ones")
     parser.add_argument("--csv", type=pathlib.Path, help="where all samples go")

@@ -1,9 +1,10 @@
-//! Times inference alone, for `inference.py`, which alternates it with other runtimes.
+//! Times inference alone, for `inference.py` and `peers/`, which alternate it with other runtimes.
 //!
-//! usage: inference BACKEND MODEL.onnx [THREADS]. Prints the load time; then each line on standard input is a number of runs, and is
-//! answered by the milliseconds of each. A line that is empty is answered by the peak of the resident memory in kB.
+//! usage: inference BACKEND MODEL.onnx [THREADS]. Prints the load time, then answers lines (see `lines`); `best` is
+//! answered by the three classes with the highest scores.
 
-use std::io::BufRead;
+mod lines;
+
 use std::time::Instant;
 
 use glimpsed::infer::Model;
@@ -42,18 +43,13 @@ fn main() {
         }
         Tensor::U8(values) => values.iter_mut().enumerate().for_each(|(at, value)| *value = (at % 251) as u8),
     }
-    for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-        if line.is_empty() {
-            let status = std::fs::read_to_string("/proc/self/status").expect("procfs");
-            let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
-            println!("{}", peak.trim().trim_end_matches(" kB"));
-            continue;
-        }
-        let times = (0..line.parse().expect("a number of runs")).map(|_| {
-            let start = Instant::now();
-            model.raw_scores(&tensor).expect("a picture can be labelled");
-            format!("{:.4}", start.elapsed().as_secs_f64() * 1000.0)
-        });
-        println!("{}", times.collect::<Vec<_>>().join(" "));
-    }
+    let run = |model: &mut Model| {
+        model.raw_scores(&tensor).expect("a picture can be labelled");
+    };
+    lines::serve(&mut model, run, |model, _| {
+        let scores = model.raw_scores(&tensor).expect("a picture can be labelled");
+        let mut classes: Vec<usize> = (0..scores.len()).collect();
+        classes.sort_by(|&one, &other| scores[other].total_cmp(&scores[one]));
+        classes.iter().take(3).map(usize::to_string).collect::<Vec<_>>().join(" ")
+    });
 }

@@ -19,9 +19,10 @@ import tempfile
 import time
 from datetime import date
 
-from daemon import ROOT, cpu_seconds
+from contender import CHECKOUT
+from process import cpu_seconds
 
-PHOTOS = ROOT / "models/photos"
+PHOTOS = CHECKOUT / "models/photos"
 
 
 def run(binary: pathlib.Path, text: str, seconds: float, cores: set[int]) -> dict[str, float]:
@@ -66,7 +67,7 @@ def compare(name: str, binary: pathlib.Path, texts: dict[str, str], arguments: a
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--binary", type=pathlib.Path, default=ROOT / "target/release/glimpsed")
+    parser.add_argument("--binary", type=pathlib.Path, default=CHECKOUT / "target/release/glimpsed")
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--fps", type=float, default=10)

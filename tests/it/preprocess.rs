@@ -101,7 +101,8 @@ fn a_frame_that_is_decoded_small_is_labelled_like_the_whole_one() {
     }
     let mut model = Model::load(&bundled("efficientnet-lite0")).expect("loads");
     let input = model.input.clone();
-    let bytes = InputSpec { element: Element::U8, ..model.input.clone() };
+    let mut bytes = model.input.clone();
+    bytes.element = Element::U8;
     let (mut sum, mut count, mut agree, mut confidence) = (0.0, 0_u32, 0_u32, 0.0_f32);
     for photo in &photographs {
         for (width, height) in [(640, 480), (1280, 720), (1920, 1080)] {
@@ -111,8 +112,7 @@ fn a_frame_that_is_decoded_small_is_labelled_like_the_whole_one() {
             let mean = differences.sum::<f64>() / small.len() as f64;
             assert!(mean < 2.0, "{}, {width}x{height}: {mean}", photo.display());
             (sum, count) = (sum + mean, count + 1);
-            let [small, whole] =
-                small_and_whole(&jpeg, &input).map(|tensor| model.classify(&tensor, 2).expect("runs"));
+            let [small, whole] = small_and_whole(&jpeg, &input).map(|tensor| model.classify(&tensor, 2).expect("runs"));
             confidence = confidence.max((small[0].confidence - whole[0].confidence).abs());
             let same = small[0].class_id == whole[0].class_id;
             agree += u32::from(same);

@@ -1,0 +1,57 @@
+"""What is wanted of the figures, and whether they hold it. All are ratios, ours by theirs, the medians of a run's rounds."""
+
+from dataclasses import asdict, dataclass
+
+from peers.pipeline import HALF, THEIR_OWN
+
+
+@dataclass(frozen=True)
+class Verdict:
+    what: str
+    limit: float
+    measured: float
+    # Of several models and sizes the worst counts; this is which.
+    where: str
+    holds: bool
+
+
+def judge(results: dict) -> list[dict]:
+    whole, half = ratios(results, THEIR_OWN), ratios(results, HALF)
+    wanted = [
+        ("whole pipeline, CPU a frame outside inference", 0.6, pick(whole, "outside_ms")),
+        ("the same, where OpenCV decodes to half", 0.6, pick(half, "outside_ms")),
+        ("whole pipeline, CPU a frame in total", 1.0, pick(whole, "cpu_ms")),
+        ("the same, where OpenCV decodes to half", 1.0, pick(half, "cpu_ms")),
+        ("resident memory", 0.5, pick(whole, "rss_mb")),
+        ("start to the first label", 0.25, pick(whole, "first_label_ms")),
+        ("decode and preprocess 1280x720 to 224x224, beside OpenCV", 0.5, prepare(results, "opencv")),
+        ("the same, where OpenCV decodes to half", 0.5, prepare(results, "opencv-reduced")),
+    ]
+    return [asdict(worst(what, limit, found)) for what, limit, found in wanted]
+
+
+def ratios(results: dict, side: str) -> dict[str, dict]:
+    return {
+        f"{one['model']}, {one['size']}": one["sides"][side]["ratios"]
+        for one in results["throughput"]
+        if side in one["sides"]
+    }
+
+
+def pick(whole: dict[str, dict], key: str) -> dict[str, float]:
+    return {name: ratios[key]["median"] for name, ratios in whole.items()}
+
+
+def prepare(results: dict, way: str) -> dict[str, float]:
+    return {
+        f"{one['size']}, {row['way']}": row["ratio_cpu"]["median"]
+        for one in results["preparing"]
+        if one["steps"] == "prepare" and one["size"] == "1280x720"
+        for row in one["rows"]
+        if row["way"] == way
+    }
+
+
+def worst(what: str, limit: float, found: dict[str, float]) -> Verdict:
+    where = max(found, key=found.__getitem__)
+    return Verdict(what, limit, found[where], where, found[where] <= limit)

@@ -7,6 +7,9 @@ ARM_CPUS ?= cortex-a53 cortex-a72 cortex-a76 max
 # Those of a Pi 3, a Pi 4, a Pi 5.
 BOARD_CPUS ?= cortex-a53 cortex-a72 cortex-a76
 MINUTES ?= 60
+# The program as the tests have it: what they need turns on features of what it needs, and without the tests everything
+# would be compiled a second time.
+BUILD_BESIDE_TESTS = cargo build --quiet --locked --bins --tests
 # What a package is made for, and how the program in it is built: `dev` takes a minute, `release` ten.
 DEB_ARCH ?= $(shell dpkg --print-architecture 2>/dev/null)
 DEB_PROFILE ?= release
@@ -29,7 +32,7 @@ test-rust: ## Run the tests of the program alone (ARGS for nextest, as for `make
 
 test-web: ## Drive the page in a headless Chromium and the HTTP interface from its OpenAPI document (WEB_ARGS for pytest)
 	@.ci/setup web
-	cargo build --quiet --locked
+	$(BUILD_BESIDE_TESTS)
 	tests/web/run $(WEB_ARGS)
 
 test-models: ## Run the tests of models/quantize.py and of models that its virtual environment makes
@@ -89,7 +92,7 @@ appliance: ## Put the program through the core of its scenarios, in a Debian gue
 appliance-all: ## Put it through all of them, and cut the power ten times
 	@.ci/setup demo
 	@tests/appliance/setup
-	cargo build --quiet --locked
+	$(BUILD_BESIDE_TESTS)
 	tests/appliance/run --binary target/debug/glimpsed $(ARGS)
 	@if [ -z "$(ARGS)" ]; then tests/appliance/run --binary target/debug/glimpsed --power-cuts 10; fi
 
@@ -118,7 +121,7 @@ release: ## Build the optimised program
 
 deb: ## Make the Debian package, into target/debian (DEB_ARCH=arm64 for the boards, DEB_PROFILE=dev to have it soon)
 	@.ci/setup deb
-	@if [ "$(DEB_ARCH) $(DEB_PROFILE)" = "$$(dpkg --print-architecture) dev" ]; then cargo build --locked; \
+	@if [ "$(DEB_ARCH) $(DEB_PROFILE)" = "$$(dpkg --print-architecture) dev" ]; then $(BUILD_BESIDE_TESTS); \
 	    else $(MAKE) --no-print-directory portable; fi
 	packaging/build-deb $(DEB_ARCH) $(DEB_PROFILE)
 

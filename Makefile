@@ -102,7 +102,7 @@ appliance-arm64: ## Install the package in a Debian guest for 64-bit Arm, and la
 	for cpu in $(BOARD_CPUS); do \
 	    echo "$$cpu:" && tests/appliance/run --arch arm64 --processor $$cpu \
 	        --binary target/portable/aarch64-unknown-linux-gnu/release/glimpsed \
-	        --deb target/debian/glimpsed_*_arm64.deb --scenario package --scenario board --scenario service $(ARGS) || exit 1; \
+	        --deb "$$(ls -t target/debian/glimpsed_*_arm64.deb | head -1)" --scenario package --scenario board --scenario service $(ARGS) || exit 1; \
 	done
 
 fuzz: ## Fuzz what reads bytes from cameras and brokers: FUZZ_SECONDS (600) each, on a nightly compiler with cargo-fuzz

@@ -9,6 +9,7 @@ start_service
 wait_for_label 15 bars
 pid=$(main_pid)
 readonly file=/etc/glimpsed/glimpsed.toml
+sed --in-place 's/^min_luma = .*/&\nmax_fps = 5.0/' "$file"
 # The same network under another name.
 cp /etc/glimpsed/colour.onnx /etc/glimpsed/tint.onnx
 {
@@ -35,24 +36,29 @@ for round in 1 2 3 4 5; do
         install --mode=640 --group=glimpsed "$work/edited.toml" "$file"
         rm "$file~" "$file.swp" ;;
     esac
-    wait_for 20 "$topic/classification .*\"model\":{[^}]*\"name\":\"$to\"" "no label of $to" >/dev/null
+    wait_for 20 "$topic/classification .*\"model\":{[^}]*\"name\":\"$to\"" "no label of $to"
     note "round $round: the first label of the other model came $(($(uptime_ms) - began)) ms after the edit"
 done
 another_pid_than "$pid" && fail "an edit took another process"
+# The emulated processor does not keep up with vivid's 60 frames a second, so one in twelve is asked for: what counts is how
+# many of those are missing in a row.
 sequence >"$work/sequence"
-widest=$(awk 'NR > 1 && $1 - last > widest { widest = $1 - last } { last = $1 } END { print widest - 1 }' "$work/sequence")
-note "$(wc -l <"$work/sequence") labels, at most $widest frames between two of them were not labelled"
-((widest <= 2)) || fail "$widest frames went unlabelled in a row"
+awk 'NR > 1 { print $1 - last } { last = $1 }' "$work/sequence" | sort --numeric-sort >"$work/steps"
+usual=$(sed --quiet "$((($(wc -l <"$work/steps") + 1) / 2))p" "$work/steps")
+widest=$(tail --lines=1 "$work/steps")
+missing=$(((widest + usual / 2) / usual - 1))
+note "$(wc -l <"$work/sequence") labels, usually $usual frames apart, at most $widest: $missing missing in a row"
+((missing <= 2)) || fail "$missing labels are missing in a row"
 
 # A mistake: the last configuration stays in effect, and the journal and `health` say where it is.
 mark_here
 sed "s/^active = .*/activ = \"colour\"/" "$file" >"$work/edited.toml"
 cat "$work/edited.toml" >"$file"
-wait_for 15 "$topic/\(health\|info\) .*config_error\":\"[^\"]*activ" "the mistake is not told" >/dev/null
+wait_for 15 "$topic/info .*config_error\":\"[^\"]*activ" "the mistake is not told"
 wait_for_fresh_label 5
 journalctl --no-pager --unit=glimpsed | grep --quiet 'the last one stays in effect' || fail "the journal does not say so"
 another_pid_than "$pid" && fail "a broken edit took another process"
 # Mended, the complaint is taken back.
 mark_here
 cat "$work/both.toml" >"$file"
-wait_for 15 "$topic/\(health\|info\) .*config_error\":null" "the complaint stays" >/dev/null
+wait_for 15 "$topic/info .*config_error\":null" "the complaint stays"

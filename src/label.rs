@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use smallvec::SmallVec;
 
 use crate::compare::{Progress, Report};
 use crate::config::raw::PrecisionChoice;
@@ -77,6 +78,9 @@ pub struct Timing {
     pub total_ms: f64,
 }
 
+/// The most likely classes of one frame. As many as usual need no memory of their own.
+pub type Top<T = Ranked> = SmallVec<[T; 4]>;
+
 /// The raw answer for one frame.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Classification {
@@ -86,7 +90,7 @@ pub struct Classification {
     pub model: Arc<ModelId>,
     pub status: Status,
     /// Most likely first; none when no model has looked at it.
-    pub top: Vec<Ranked>,
+    pub top: Top,
     /// The answer is that of an earlier frame, which showed the same.
     pub cached: bool,
     pub timing: Timing,
@@ -248,16 +252,18 @@ impl Event {
 
 /// The `k` largest of `probabilities` as `(class, probability)`, largest first, equal ones in class order. What is not a
 /// number is never among them.
-pub fn top_k(probabilities: &[f32], k: usize) -> Vec<(usize, f32)> {
-    let mut best: Vec<(usize, f32)> = Vec::with_capacity(k + 1);
+pub fn top_k(probabilities: &[f32], k: usize) -> Top<(usize, f32)> {
+    let mut best = Top::<(usize, f32)>::new();
     for (class, &probability) in probabilities.iter().enumerate() {
         let worse_than_all = best.len() == k && best.last().is_none_or(|last| probability <= last.1);
         if probability.is_nan() || worse_than_all {
             continue;
         }
         let at = best.partition_point(|entry| entry.1 >= probability);
+        if best.len() == k {
+            best.pop();
+        }
         best.insert(at, (class, probability));
-        best.truncate(k);
     }
     best
 }
@@ -283,17 +289,17 @@ pub mod tests_support {
     /// A frame with one label, or with none likely enough.
     pub fn frame(seq: u64, label: Option<&str>) -> Classification {
         let model = ModelId { name: "test".into(), precision: Precision::Fp32, sha256: "00".into() };
-        let top = vec![Ranked {
+        let top = Ranked {
             label: label.unwrap_or("noise").into(),
             class_id: 7,
             confidence: label.map_or(0.1, |_| 0.9),
-        }];
+        };
         Classification {
             seq,
             ts: Timestamp::UNIX_EPOCH,
             model: Arc::new(model),
             status: if label.is_some() { Status::Known } else { Status::Unknown },
-            top,
+            top: Top::from_iter([top]),
             cached: false,
             timing: Timing::default(),
             origin: None,
@@ -314,12 +320,12 @@ mod tests {
 
     #[test]
     fn equal_probabilities_come_in_class_order() {
-        assert_eq!(top_k(&[0.1, 0.4, 0.4, 0.1], 3), [(1, 0.4), (2, 0.4), (0, 0.1)]);
+        assert_eq!(top_k(&[0.1, 0.4, 0.4, 0.1], 3)[..], [(1, 0.4), (2, 0.4), (0, 0.1)]);
     }
 
     #[test]
     fn a_nan_is_never_a_label() {
-        assert_eq!(top_k(&[f32::NAN, 0.2, f32::NAN], 3), [(1, 0.2)]);
+        assert_eq!(top_k(&[f32::NAN, 0.2, f32::NAN], 3)[..], [(1, 0.2)]);
     }
 
     #[test]
@@ -336,7 +342,7 @@ mod tests {
             let mut sorted: Vec<(usize, f32)> = values.iter().copied().enumerate().collect();
             sorted.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
             sorted.truncate(k);
-            prop_assert_eq!(top_k(&values, k), sorted);
+            prop_assert_eq!(top_k(&values, k).into_vec(), sorted);
         }
 
         #[test]

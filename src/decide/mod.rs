@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use smallvec::SmallVec;
 
 use crate::config::raw::DisagreementChoice;
 use crate::config::typed::LabelRules;
@@ -49,6 +50,9 @@ pub struct Decider {
     /// The frame that was looked at last, until nothing is known of now.
     last_frame: Option<Classification>,
 }
+
+/// What one frame tells: itself, and what became of the label.
+pub type Events = SmallVec<[Event; 2]>;
 
 impl Decider {
     /// `labels` are those of the model that answers; `heartbeat` is the longest time between two events that carry the
@@ -111,7 +115,7 @@ impl Decider {
     }
 
     /// What to tell about this frame at the monotonic time `now`.
-    pub fn observe(&mut self, frame: Classification, seen: Seen, now: Duration) -> Vec<Event> {
+    pub fn observe(&mut self, frame: Classification, seen: Seen, now: Duration) -> Events {
         let answer = match seen {
             Seen::Dark => {
                 self.smoother.forget();

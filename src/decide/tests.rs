@@ -33,7 +33,7 @@ fn decider() -> Decider {
 const CAT: Seen<'static> = Seen::Scores(&[0.9, 0.05, 0.05]);
 const DOG: Seen<'static> = Seen::Scores(&[0.05, 0.9, 0.05]);
 
-fn at(decider: &mut Decider, seconds: u64, seen: Seen) -> Vec<Event> {
+fn at(decider: &mut Decider, seconds: u64, seen: Seen) -> Events {
     decider.observe(frame(seconds, Some("raw")), seen, Duration::from_secs(seconds))
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::{Model, ModelError};
 use crate::config::typed::LabelRules;
 use crate::frame::{Encoding, Frame};
-use crate::label::{Classification, Ranked, Status, Timing};
+use crate::label::{Classification, Status, Timing, Top};
 use crate::preprocess::decode::DecodeError;
 use crate::preprocess::samples::Samples;
 use crate::preprocess::source::FrameDecoder;
@@ -125,7 +125,7 @@ impl Labeller {
     pub fn too_dark(&self, frame: &Frame, decode: Duration) -> Classification {
         let (capture_ms, decode_ms) = (milliseconds(frame.capture_time), milliseconds(decode));
         let timing = Timing { capture_ms, decode_ms, total_ms: decode_ms, ..Timing::default() };
-        Classification { status: Status::TooDark, ..self.answer(frame, Vec::new(), timing) }
+        Classification { status: Status::TooDark, ..self.answer(frame, Top::new(), timing) }
     }
 
     /// The probabilities of all classes in the picture that was labelled last.
@@ -133,7 +133,7 @@ impl Labeller {
         self.model.last_probabilities()
     }
 
-    fn answer(&self, frame: &Frame, top: Vec<Ranked>, timing: Timing) -> Classification {
+    fn answer(&self, frame: &Frame, top: Top, timing: Timing) -> Classification {
         let likely = top.first().is_some_and(|best| best.confidence >= self.unknown_below);
         Classification {
             seq: frame.seq,

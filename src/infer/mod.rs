@@ -14,7 +14,7 @@ pub mod worker;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::label::{Labels, ModelId, Ranked, softmax, top_k};
+use crate::label::{Labels, ModelId, Ranked, Top, softmax, top_k};
 use crate::models::inspect::Inspection;
 use crate::models::spec::{InputSpec, LabelSource, ModelSpec, Scores};
 use crate::models::threads::{self, Threads};
@@ -204,7 +204,7 @@ impl Model {
     ///
     /// # Errors
     /// When the network cannot be evaluated.
-    pub fn classify(&mut self, input: &Tensor, k: usize) -> Result<Vec<Ranked>, ModelError> {
+    pub fn classify(&mut self, input: &Tensor, k: usize) -> Result<Top, ModelError> {
         let best = top_k(self.probabilities(input)?, k);
         let ranked = best.into_iter().filter_map(|(class_id, confidence)| {
             self.labels.get(class_id).map(|label| Ranked { label: label.clone(), class_id, confidence })

@@ -9,6 +9,7 @@
 )]
 
 mod accurate;
+mod allocations;
 mod bundle;
 mod cable;
 mod cli;

@@ -156,7 +156,7 @@ fn labelled() -> Classification {
         ts: jiff::Timestamp::now(),
         model: Arc::new(model),
         status: Status::Known,
-        top: vec![ranked(1), ranked(2), ranked(3)],
+        top: [ranked(1), ranked(2), ranked(3)].into_iter().collect(),
         cached: false,
         timing: Timing::default(),
         origin: None,

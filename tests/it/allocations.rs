@@ -1,0 +1,94 @@
+//! Whether a warm daemon's way from a frame to its label needs the heap.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::time::Duration;
+
+use glimpsed::config::Sources;
+use glimpsed::config::typed::Rotation;
+use glimpsed::decide::{Decider, Seen};
+use glimpsed::frame::{Encoding, Frame, RawFormat};
+use glimpsed::infer::Model;
+use glimpsed::infer::labeller::Labeller;
+use glimpsed::preprocess::thumbnail::Thumbnail;
+
+use crate::preprocess::camera_jpeg;
+use crate::support::{bundled, photos};
+
+thread_local! {
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Counts what each thread asks the heap for.
+struct Counting;
+
+// SAFETY: everything is passed on to the system's allocator as it came.
+#[allow(unsafe_code, reason = "an allocator that counts")]
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let _ = COUNT.try_with(|count| count.set(count.get() + 1));
+        // SAFETY: as above.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        let _ = COUNT.try_with(|count| count.set(count.get() + 1));
+        // SAFETY: as above.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn allocations(work: impl FnOnce()) -> usize {
+    let before = COUNT.get();
+    work();
+    COUNT.get() - before
+}
+
+fn frames() -> Vec<Frame> {
+    let jpegs = ["chelsea.png", "coffee.png"].map(|photo| camera_jpeg(&photos().join(photo), 640, 480));
+    let raw = |format: RawFormat| {
+        let encoding = Encoding::Raw { format, width: 640, height: 480 };
+        Frame::from_bytes(encoding, (0..format.bytes(640, 480)).map(|at| (at / 977 % 251) as u8).collect())
+    };
+    let encoded = jpegs.map(|jpeg| Frame::from_bytes(Encoding::Jpeg, jpeg));
+    encoded.into_iter().chain([raw(RawFormat::Yuyv), raw(RawFormat::Nv12), raw(RawFormat::Grey)]).collect()
+}
+
+#[test]
+fn the_counter_counts() {
+    assert_eq!(allocations(|| drop(std::hint::black_box(Box::new(7)))), 1);
+}
+
+#[test]
+fn a_frame_is_decoded_inferred_and_decided_upon_without_the_heap() {
+    let rules = Sources::defaults().load().expect("valid").labels;
+    for name in ["efficientnet-lite0", "efficientnet-lite0-int8"] {
+        let model = Model::load(&bundled(name)).expect("loads");
+        let mut decider = Decider::new(model.labels().clone(), &rules, Default::default(), Duration::from_secs(3600));
+        let mut labeller = Labeller::new(model, Rotation::None, &rules);
+        let mut thumbnail = Thumbnail::default();
+        // Each frame twice, so that every buffer has the size that it needs.
+        let mut now = Duration::from_secs(1);
+        let mut label = |frame: &Frame| {
+            let decode = labeller.decode(frame).expect("a frame");
+            thumbnail.take(labeller.samples(frame), labeller.view().before_turning());
+            let answer = labeller.classify(frame, decode).expect("runs");
+            now += Duration::from_millis(1);
+            drop(decider.observe(answer, Seen::Scores(labeller.probabilities()), now));
+        };
+        let frames = frames();
+        frames.iter().for_each(&mut label);
+        for frame in &frames {
+            let count = allocations(|| label(frame));
+            assert_eq!(count, 0, "{name}, {:?}", frame.encoding);
+        }
+    }
+}

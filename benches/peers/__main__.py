@@ -26,7 +26,7 @@ BEGIN, END = "<!-- bench-peers: begin -->", "<!-- bench-peers: end -->"
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench-peers", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary", type=Path, default=CHECKOUT / "target/release/glimpsed")
-    parser.add_argument("--quick", action="store_true", help="two minutes: fewer models, rounds and frames")
+    parser.add_argument("--quick", action="store_true", help="three minutes: fewer models, rounds and frames")
     parser.add_argument("--hours", type=float, help="of the run that shows growth with time (two minutes)")
     parser.add_argument("--out", type=Path, default=CHECKOUT / "target/bench-peers", help="a directory")
     parser.add_argument("--document", type=Path, help="a Markdown file whose marked section is replaced; its plots go to images/")

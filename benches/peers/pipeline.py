@@ -164,19 +164,21 @@ class Running:
         self.first_label_cpu_ms = 1000 * cpu_seconds(self.process.pid)
 
     def window(self, frames: int, warm_up: int) -> dict:
-        """What so many frames cost, after some that warm up."""
+        """What so many frames or some more cost, after some that warm up."""
         for _ in range(warm_up):
             self.stage.arrival(self.topic)
         pid = self.process.pid
-        cpu, (ran, waited), start = cpu_seconds(pid), scheduled(pid, self.worker), time.monotonic()
-        answers = [self.stage.arrival(self.topic)[1] for _ in range(frames)]
-        cpu, seconds = cpu_seconds(pid) - cpu, time.monotonic() - start
-        ran_now, waited_now = scheduled(pid, self.worker)
+        cpu, (ran, waited), start = cpu_seconds(pid), scheduled(pid, self.worker), time.time()
+        answers = self.answers_after(start, frames)
+        cpu, (ran_now, waited_now), end = cpu_seconds(pid) - cpu, scheduled(pid, self.worker), time.time()
+        answers += self.answers_until(end)
+        frames, seconds = len(answers), end - start
         ran, waited = ran_now - ran, waited_now - waited
+        share = ran / (ran + waited) if ran + waited else 1.0
         timing = {key: [one["timing_ms"][key] for one in answers] for key in ("decode", "preprocess", "infer")}
         # The programs clock themselves. When other programs take the core meanwhile, that is in the time they clock, evenly,
         # but not in their CPU time; so it is taken out in proportion.
-        infer_cpu = statistics.mean(timing["infer"]) * ran / (ran + waited)
+        infer_cpu = statistics.mean(timing["infer"]) * share
         cpu_ms = 1000 * cpu / frames
         return {
             "first_label_ms": self.first_label_ms,
@@ -188,11 +190,28 @@ class Running:
             **{f"{key}_ms": statistics.median(values) for key, values in timing.items()},
             **{f"{key}_mb": value for key, value in memory_mb(pid).items()},
             "core_percent": 100 * cpu / seconds,
-            "waited": waited / (ran + waited),
+            "waited": 1.0 - share,
             "inferred": sum(not one.get("cached", False) for one in answers),
             "frames": frames,
             "answers": {one["seq"]: (one["top"][0]["class_id"], one["top"][0]["confidence"]) for one in answers},
         }
+
+    # When this program gets no core for a while, labels wait to be read. So they count for when they have come.
+
+    def answers_after(self, start: float, count: int) -> list[dict]:
+        found = []
+        while len(found) < count:
+            moment, answer = self.stage.arrival(self.topic)
+            found += [answer] if moment > start else []
+        return found
+
+    def answers_until(self, end: float) -> list[dict]:
+        found = []
+        while True:
+            moment, answer = self.stage.arrival(self.topic)
+            if moment > end:
+                return found
+            found.append(answer)
 
     def end(self) -> None:
         self.process.terminate()

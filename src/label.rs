@@ -289,11 +289,8 @@ pub mod tests_support {
     /// A frame with one label, or with none likely enough.
     pub fn frame(seq: u64, label: Option<&str>) -> Classification {
         let model = ModelId { name: "test".into(), precision: Precision::Fp32, sha256: "00".into() };
-        let top = Ranked {
-            label: label.unwrap_or("noise").into(),
-            class_id: 7,
-            confidence: label.map_or(0.1, |_| 0.9),
-        };
+        let top =
+            Ranked { label: label.unwrap_or("noise").into(), class_id: 7, confidence: label.map_or(0.1, |_| 0.9) };
         Classification {
             seq,
             ts: Timestamp::UNIX_EPOCH,

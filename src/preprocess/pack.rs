@@ -59,9 +59,11 @@ fn convert<'a>(
     convert: impl Fn(u8, u8, u8) -> [u8; 3],
 ) -> [&'a [u8]; 3] {
     let [r, g, b] = rgb;
-    let out = r.iter_mut().zip(g.iter_mut()).zip(b.iter_mut());
-    for (((r, g), b), ((&luma, &blue), &red)) in out.zip(luma.iter().zip(blue).zip(red)) {
-        [*r, *g, *b] = convert(luma, blue, red);
+    let length = luma.len().min(blue.len()).min(red.len());
+    let (r, g, b) = (&mut r[..length], &mut g[..length], &mut b[..length]);
+    let (luma, blue, red) = (&luma[..length], &blue[..length], &red[..length]);
+    for at in 0..length {
+        [r[at], g[at], b[at]] = convert(luma[at], blue[at], red[at]);
     }
     [r, g, b]
 }
@@ -100,8 +102,8 @@ fn put<T>(row: &[u8], out: &mut [T], first: usize, step: isize, value: impl Fn(u
 fn full_range(luma: u8, blue: u8, red: u8) -> [u8; 3] {
     let luma = (i32::from(luma) << 14) + (1 << 13);
     let (blue, red) = (i32::from(blue) - 128, i32::from(red) - 128);
-    [luma + 22_970 * red, luma - 5_638 * blue - 11_700 * red, luma + 29_032 * blue]
-        .map(|sum| (sum >> 14).clamp(0, 255) as u8)
+    let clamp = |sum: i32| (sum >> 14).clamp(0, 255) as u8;
+    [clamp(luma + 22_970 * red), clamp(luma - 5_638 * blue - 11_700 * red), clamp(luma + 29_032 * blue)]
 }
 
 /// ITU-R BT.601 with limited range, in 8-bit fixed point.
@@ -109,7 +111,8 @@ fn full_range(luma: u8, blue: u8, red: u8) -> [u8; 3] {
 pub fn video_range(luma: u8, blue: u8, red: u8) -> [u8; 3] {
     let luma = 298 * (i32::from(luma) - 16) + 128;
     let (blue, red) = (i32::from(blue) - 128, i32::from(red) - 128);
-    [luma + 409 * red, luma - 100 * blue - 208 * red, luma + 516 * blue].map(|sum| (sum >> 8).clamp(0, 255) as u8)
+    let clamp = |sum: i32| (sum >> 8).clamp(0, 255) as u8;
+    [clamp(luma + 409 * red), clamp(luma - 100 * blue - 208 * red), clamp(luma + 516 * blue)]
 }
 
 /// Turns an interleaved picture clockwise; `width` and `height` are the result's.

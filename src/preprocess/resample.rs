@@ -17,9 +17,6 @@ const HALF: i32 = 1 << (13 - KEPT);
 /// Taps come in multiples of this, filled up with weights of zero.
 const TAPS: usize = 4;
 
-/// Columns that are blended at once: their sums stay in registers.
-const BLOCK: usize = 32;
-
 /// What the numbers of one axis are made of.
 #[derive(Debug, Default, PartialEq)]
 pub struct Axis {
@@ -89,6 +86,7 @@ impl Axis {
 /// Room for a row between the two passes.
 #[derive(Debug, Default)]
 pub struct Lines {
+    sums: Vec<i32>,
     blended: Vec<i16>,
     component: Vec<i16>,
 }
@@ -114,7 +112,8 @@ pub fn row<'o>(
     let end = ranges().map(|range| range.end).max().unwrap_or(0).min(group.stride);
     lines.blended.resize(end.saturating_sub(first), 0);
     let Some(weights) = down.weights.get(row * down.taps..(row + 1) * down.taps) else { return };
-    blend(group, down.starts[row], weights, first, &mut lines.blended);
+    lines.sums.resize(lines.blended.len(), 0);
+    blend(group, down.starts[row], weights, first, &mut lines.sums, &mut lines.blended);
     for ((component, axis), out) in components.zip(out) {
         let seen = axis.seen();
         let of_it = lines.blended.get((component.offset + seen.start * component.step).saturating_sub(first)..);
@@ -131,27 +130,17 @@ pub fn row<'o>(
 }
 
 /// The first pass: rows from `start`, weighted, from their byte `first`.
-fn blend(group: &Group, start: usize, weights: &[i16], first: usize, out: &mut [i16]) {
-    let rows = || {
-        let rows = weights.iter().enumerate().filter(|(_, weight)| **weight != 0);
-        rows.map(|(tap, &weight)| (group.row(start + tap), i32::from(weight)))
-    };
-    let (blocks, rest) = out.as_chunks_mut::<BLOCK>();
-    let whole = blocks.len() * BLOCK;
-    for (block, out) in blocks.iter_mut().enumerate() {
-        let mut sums = [HALF; BLOCK];
-        for (row, weight) in rows() {
-            if let Some(bytes) = row.get(first + block * BLOCK..).and_then(<[u8]>::first_chunk::<BLOCK>) {
-                for (sum, &byte) in sums.iter_mut().zip(bytes) {
-                    *sum += weight * i32::from(byte);
-                }
-            }
+fn blend(group: &Group, start: usize, weights: &[i16], first: usize, sums: &mut [i32], out: &mut [i16]) {
+    let sums = &mut sums[..out.len()];
+    sums.fill(HALF);
+    for (tap, &weight) in weights.iter().enumerate().filter(|(_, weight)| **weight != 0) {
+        let bytes = group.row(start + tap).get(first..).unwrap_or_default();
+        for (sum, &byte) in sums.iter_mut().zip(bytes) {
+            // Both of 16 bits: vectors multiply those at once.
+            *sum += i32::from(weight) * i32::from(i16::from(byte));
         }
-        *out = sums.map(|sum| (sum >> (14 - KEPT)) as i16);
     }
-    for (column, out) in rest.iter_mut().enumerate() {
-        let byte = |row: &[u8]| i32::from(row.get(first + whole + column).copied().unwrap_or(0));
-        let sum = rows().map(|(row, weight)| weight * byte(row)).sum::<i32>() + HALF;
+    for (out, &sum) in out.iter_mut().zip(&*sums) {
         *out = (sum >> (14 - KEPT)) as i16;
     }
 }
@@ -172,17 +161,22 @@ fn squeeze(axis: &Axis, first: usize, line: &[i16], out: &mut [u8]) {
     }
 }
 
-#[inline(always)]
+#[allow(clippy::needless_range_loop, reason = "see below")]
 fn squeeze_by<const N: usize>(axis: &Axis, first: usize, line: &[i16], out: &mut [u8]) {
     let (weights, _) = axis.weights.as_chunks::<N>();
     for ((out, &start), weights) in out.iter_mut().zip(&axis.starts).zip(weights) {
         if let Some(line) = line.get(start - first..).and_then(<[i16]>::first_chunk::<N>) {
-            let products = line.iter().zip(weights).map(|(&number, &weight)| i32::from(number) * i32::from(weight));
-            *out = to_byte(products.sum());
+            // A plain loop, because a sum over zipped arrays is a call.
+            let mut sum = 0;
+            for tap in 0..N {
+                sum += i32::from(line[tap]) * i32::from(weights[tap]);
+            }
+            *out = to_byte(sum);
         }
     }
 }
 
+#[inline(always)]
 fn to_byte(sum: i32) -> u8 {
     ((sum + (1 << (13 + KEPT))) >> (14 + KEPT)).clamp(0, 255) as u8
 }

@@ -50,7 +50,8 @@ pub fn fill(constant: f32, size: usize, out: &mut [u8], stride: usize) {
     }
 }
 
-/// `LANES` are 4 or 8, at least `N`.
+/// `LANES` are 4 or 8, at least `N`. Plain loops, because zipped iterators of short arrays are calls here.
+#[allow(clippy::needless_range_loop, reason = "see above")]
 fn inverse_of<const N: usize, const LANES: usize>(waves: &Waves, block: &[f32; 64], out: &mut [u8], stride: usize) {
     let waves = &waves.0[N];
     // First along the rows, all vertical frequencies side by side; what is symmetric about the middle is computed once.
@@ -60,8 +61,9 @@ fn inverse_of<const N: usize, const LANES: usize>(waves: &Waves, block: &[f32; 6
         for frequency in 0..N {
             let wave = waves[point][frequency];
             let sum = if frequency % 2 == 0 { &mut even } else { &mut odd };
-            for (lane, sum) in sum.iter_mut().enumerate() {
-                *sum += wave * block[8 * frequency + lane];
+            let coefficients = &block[8 * frequency..8 * frequency + LANES];
+            for lane in 0..LANES {
+                sum[lane] += wave * coefficients[lane];
             }
         }
         for lane in 0..LANES {
@@ -71,20 +73,23 @@ fn inverse_of<const N: usize, const LANES: usize>(waves: &Waves, block: &[f32; 6
     }
     // `rows` are columns of the picture by vertical frequency: the same along the columns, all columns side by side.
     let mut columns = [[0.0_f32; LANES]; N];
-    for (point, row) in rows.iter().enumerate() {
-        for (frequency, &value) in row.iter().enumerate().take(N) {
-            columns[frequency][point] = value;
+    for point in 0..N {
+        for frequency in 0..N {
+            columns[frequency][point] = rows[point][frequency];
         }
     }
     for point in 0..N {
         let mut pixels = [0.0_f32; LANES];
-        for (wave, column) in waves[point].iter().zip(&columns) {
-            for (pixel, value) in pixels.iter_mut().zip(column) {
-                *pixel += wave * value;
+        for frequency in 0..N {
+            let wave = waves[point][frequency];
+            for lane in 0..LANES {
+                pixels[lane] += wave * columns[frequency][lane];
             }
         }
-        let bytes = pixels.map(to_byte);
-        out[point * stride..][..N].copy_from_slice(&bytes[..N]);
+        let out = &mut out[point * stride..][..N];
+        for lane in 0..N {
+            out[lane] = to_byte(pixels[lane]);
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use decode::RgbImage;
 use pack::{Packer, turn};
 use resample::{Axis, Key, Lines};
 use samples::Samples;
-pub use view::{Region, View, Window};
+pub use view::{Region, View};
 
 /// Input of a model, in the order and element type that its [`InputSpec`] says.
 #[derive(Debug, Clone, PartialEq)]

@@ -7,10 +7,11 @@ use super::aligned::Aligned;
 use super::kernels::{Bounds, Kernels, LANES, MAX_ROWS, MAX_TAPS, Requantise, ToByte};
 use super::layer::{PoolKind, Quant, Shape, Window};
 use super::pointwise;
-use super::team::{MAX_THREADS, Team};
+use super::team::Team;
 use super::windows::{Dense, Depthwise, Finish, Operands, Part, Place, Scratch};
 use crate::label::softmax;
 use crate::models::spec::Layout;
+use crate::models::threads::MOST;
 use crate::preprocess::Tensor;
 
 #[derive(Debug)]
@@ -121,7 +122,7 @@ impl Crew {
             return lend(0, 0..units, out);
         }
         let mut rest = out;
-        let shares: [Mutex<Option<Share<T>>>; MAX_THREADS] = std::array::from_fn(|part| {
+        let shares: [Mutex<Option<Share<T>>>; MOST] = std::array::from_fn(|part| {
             if part >= parts {
                 return Mutex::new(None);
             }

@@ -8,8 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-/// Most threads that one network is run by, its own included.
-pub const MAX_THREADS: usize = 8;
+use crate::models::threads::MOST;
 
 /// Looks for the next step before a member sleeps: some 20 to 50 microseconds.
 const SPINS: u32 = 5_000;
@@ -55,7 +54,7 @@ impl Team {
     /// `threads` with the leader, who is whoever calls [`Self::run`]; fewer where the system has none left.
     pub fn new(threads: usize) -> Self {
         let mut team = Self::default();
-        for number in 1..threads.min(MAX_THREADS) {
+        for number in 1..threads.min(MOST) {
             let (shared, asleep) = (team.shared.clone(), Arc::new(AtomicBool::new(false)));
             let own = asleep.clone();
             let started = thread::Builder::new().name(format!("infer-{number}"));

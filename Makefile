@@ -93,8 +93,10 @@ appliance-all: ## Put it through all of them, and cut the power ten times
 	@.ci/setup demo
 	@tests/appliance/setup
 	$(BUILD_BESIDE_TESTS)
-	tests/appliance/run --binary target/debug/glimpsed $(ARGS)
-	@if [ -z "$(ARGS)" ]; then tests/appliance/run --binary target/debug/glimpsed --power-cuts 10; fi
+	@if [ -n "$(ARGS)" ]; then tests/appliance/run --binary target/debug/glimpsed $(ARGS); else \
+	    $(MAKE) --no-print-directory deb DEB_PROFILE=dev && \
+	    tests/appliance/run --binary target/debug/glimpsed --deb "$$(ls -t target/debian/glimpsed_*.deb | head -1)" && \
+	    tests/appliance/run --binary target/debug/glimpsed --power-cuts 10; fi
 
 appliance-arm64: ## Install the package in a Debian guest for 64-bit Arm, and label there, as the processor of each board (BOARD_CPUS)
 	@tests/appliance/setup arm64
@@ -102,7 +104,7 @@ appliance-arm64: ## Install the package in a Debian guest for 64-bit Arm, and la
 	for cpu in $(BOARD_CPUS); do \
 	    echo "$$cpu:" && tests/appliance/run --arch arm64 --processor $$cpu \
 	        --binary target/portable/aarch64-unknown-linux-gnu/release/glimpsed \
-	        --deb "$$(ls -t target/debian/glimpsed_*_arm64.deb | head -1)" --scenario package --scenario board --scenario service $(ARGS) || exit 1; \
+	        --deb "$$(ls -t target/debian/glimpsed_*_arm64.deb | head -1)" --scenario package --scenario as_the_documents_say --scenario board --scenario service $(ARGS) || exit 1; \
 	done
 
 fuzz: ## Fuzz what reads bytes from cameras and brokers: FUZZ_SECONDS (600) each, on a nightly compiler with cargo-fuzz

@@ -1,6 +1,6 @@
 //! The hand-over from capture to inference: room for one, the newest wins.
 
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// What to do with a value while the slot is full.
@@ -75,7 +75,7 @@ impl<T> Slot<T> {
             state.overwritten += 1;
             keep_spent(&mut state.spent, late);
         }
-        self.changed.notify_all();
+        self.wake(state);
         Ok(())
     }
 
@@ -88,7 +88,7 @@ impl<T> Slot<T> {
         state.nudged = false;
         match state.value.take() {
             Some(value) => {
-                self.changed.notify_all();
+                self.wake(state);
                 Taken::Value(value)
             }
             None if state.closed => Taken::Closed,
@@ -132,7 +132,13 @@ impl<T> Slot<T> {
         self.lock().overwritten
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State<T>> {
+    /// Whoever is woken needs the lock at once, and would sleep again if it were still held.
+    fn wake(&self, held: MutexGuard<'_, State<T>>) {
+        drop(held);
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
         // Nothing in here panics half-way, so the state is whole even if a holder's thread died.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

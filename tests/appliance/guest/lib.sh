@@ -129,6 +129,15 @@ install_service() {
     configure_service
 }
 
+# What other scenarios have left, installed by hand or as a package.
+remove_service() {
+    systemctl --quiet stop glimpsed 2>/dev/null || true
+    ! dpkg --status glimpsed >/dev/null 2>&1 || dpkg --purge glimpsed >/dev/null
+    rm -rf /etc/systemd/system/glimpsed.service{,.d} /usr/lib/sysusers.d/glimpsed.conf /usr/bin/glimpsed /etc/glimpsed /var/lib/glimpsed
+    ! getent passwd glimpsed >/dev/null || userdel glimpsed
+    systemctl daemon-reload
+}
+
 # The scenario's configuration becomes the service's, with a model that it may read.
 configure_service() {
     install -d /etc/glimpsed

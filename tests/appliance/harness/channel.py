@@ -27,10 +27,14 @@ class Channel:
         self._pending = b""
         self._number = 0
 
-    def run(self, command: str, seconds: float, on_line: Callable[[str], None]) -> int:
-        """Runs a command of one line in the guest, hands over its output line by line, and returns its exit status."""
+    def run(
+        self, command: str, seconds: float, on_line: Callable[[str], None], host_seconds: float | None = None
+    ) -> int:
+        """Runs a command of one line in the guest, hands over its output line by line, and returns its exit status.
+
+        The guest has `seconds` of its own time for it, and `host_seconds` of ours, which is the same if not given."""
         self.send(command, seconds)
-        deadline = time.monotonic() + seconds + GRACE_SECONDS
+        deadline = time.monotonic() + (host_seconds or seconds) + GRACE_SECONDS
         while True:
             number, _, rest = self._line(deadline).partition(" ")
             if number != str(self._number):

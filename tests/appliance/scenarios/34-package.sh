@@ -5,11 +5,7 @@
 subscribe
 plug_in
 
-# What other scenarios have installed by hand.
-systemctl --quiet stop glimpsed 2>/dev/null || true
-rm -rf /etc/systemd/system/glimpsed.service /usr/lib/sysusers.d/glimpsed.conf /usr/bin/glimpsed /etc/glimpsed /var/lib/glimpsed
-getent passwd glimpsed >/dev/null && userdel glimpsed
-systemctl daemon-reload
+remove_service
 
 # An older package: another version, and another configuration as it comes.
 dpkg-deb --raw-extract "$share/glimpsed.deb" "$work/older"

@@ -54,8 +54,10 @@ lint: ## Check the format, run clippy, build the documentation; warnings are err
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 
-bench: release ## Measure the whole daemon: first label, frames a second, CPU a frame, memory
+bench: release ## Measure each stage and the whole daemon, and compare with the last run (ARGS for benches/daemon.py)
+	cargo bench --locked --bench stages
 	benches/daemon.py $(ARGS)
+	benches/idle.py
 
 bench-peers: ## Measure beside what a user would run instead: onnxruntime, ncnn, LiteRT, OpenCV, paho (ARGS="--quick", "--help")
 	@.ci/setup peers

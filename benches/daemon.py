@@ -19,6 +19,7 @@ import subprocess
 import tempfile
 import time
 
+import last
 from broker import start_broker
 from contender import CHECKOUT
 from process import cpu_seconds, memory_mb
@@ -107,11 +108,9 @@ def main() -> None:
     if arguments.json:
         print(json.dumps({"machine": platform.processor() or platform.machine(), "medians": medians, "rounds": rounds}, indent=1))
         return
-    print(f"\nmedians of {arguments.rounds} rounds of {arguments.frames} frames, {platform.machine()}, {os.cpu_count()} cores\n")
-    print("| model | " + " | ".join(key.replace("_", " ") for key in medians[names[0]]) + " |")
-    print("|---" * (1 + len(medians[names[0]])) + "|")
-    for name, values in medians.items():
-        print(f"| {name} | " + " | ".join(f"{value:.1f}" for value in values.values()) + " |")
+    print(f"\nmedians of {arguments.rounds} rounds of {arguments.frames} frames, {platform.machine()}, {os.cpu_count()} cores; in")
+    print("brackets the change since the last run\n")
+    print(last.table(medians, last.changes("daemon", medians)))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import idle
 from contender import CHECKOUT, build, environment
 from machine import describe
 from peers import growth, inference, limits, material, preparing, report, throughput
@@ -97,8 +98,8 @@ def measure(arguments: argparse.Namespace, benches: dict[str, Path], python: Pat
         try:
             results |= {
                 "pictures": stage.pictures(SIZES[0]),
-                "knows_threads": stage.knows_threads,
                 "throughput": throughput.measure(stage, labelling, SIZES, arguments),
+                "idle": idle.measure(arguments.binary.resolve(), Path(temporary), stage.port, 4 * arguments.seconds),
                 "at_ten": growth.at_ten(stage, bundled, SIZES, arguments),
                 "growth": {
                     "resolution": growth.with_resolution(stage, steady, arguments),

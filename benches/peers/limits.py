@@ -1,4 +1,5 @@
-"""What is wanted of the figures, and whether they hold it. All are ratios, ours by theirs, the medians of a run's rounds."""
+"""What is wanted of the figures, and whether they hold it: ratios, ours by theirs, the medians of a run's rounds; and the cost
+of a still scene, in percent of a core."""
 
 from dataclasses import asdict, dataclass
 
@@ -26,6 +27,7 @@ def judge(results: dict) -> list[dict]:
         ("start to the first label", 0.25, pick(whole, "first_label_ms")),
         ("decode and preprocess 1280x720 to 224x224, beside OpenCV", 0.5, prepare(results, "opencv")),
         ("the same, where OpenCV decodes to half", 0.5, prepare(results, "opencv-reduced")),
+        ("a still scene at one frame a second, percent of a core", 2.0, {"ours": results["idle"]["cpu_percent"]}),
     ]
     return [asdict(worst(what, limit, found)) for what, limit, found in wanted]
 

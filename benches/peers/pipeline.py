@@ -49,7 +49,6 @@ class Stage:
         self.arrivals: queue.Queue[str] = queue.Queue()
         threading.Thread(target=self.listen, daemon=True).start()
         self.turn = 0
-        self.knows_threads = knows_threads(binary, directory)
         self.await_subscriber()
 
     def listen(self) -> None:
@@ -92,7 +91,6 @@ class Stage:
         config = self.directory / f"{device}.toml"
         model = setting.model
         mean, std = model.scaling
-        threads = f"threads = {setting.threads}\n" if self.knows_threads else ""
         config.write_text(f"""
 [device]
 id = "{device}"
@@ -102,7 +100,8 @@ path = {json.dumps(str(self.frames / f"{setting.size}.mjpeg"))}
 fps = {setting.fps}
 [model]
 active = "{model.name}"
-{threads}[models.{model.name}]
+threads = {setting.threads}
+[models.{model.name}]
 path = {json.dumps(str(model.path))}
 mean = [{mean}, {mean}, {mean}]
 std = [{std}, {std}, {std}]
@@ -133,14 +132,6 @@ listen = "127.0.0.1:{free_port()}"
         for process in (self.subscriber, self.broker):
             process.terminate()
             process.wait()
-
-
-def knows_threads(binary: Path, directory: Path) -> bool:
-    """Whether this build can be told how many threads infer."""
-    config = directory / "threads.toml"
-    config.write_text("[model]\nthreads = 2\n")
-    said = subprocess.run([binary, "check", "-c", config], capture_output=True, text=True)
-    return "unknown key `threads`" not in said.stdout + said.stderr
 
 
 class Running:

@@ -18,6 +18,7 @@ def markdown(results: dict, images: str) -> str:
         "### The model alone\n\n" + inference(results["inference"]),
         "### The whole pipeline, as fast as it goes\n\n" + throughput(results["throughput"]),
         "### At ten frames a second\n\n" + steady(results["at_ten"]),
+        "### A still scene at one frame a second\n\n" + still(results["idle"]),
         "### Decode and preprocess alone\n\n" + preparing(results["preparing"]),
         "### How cost grows\n\n" + growth(results, images),
     ]  # fmt: skip
@@ -45,6 +46,14 @@ def heading(results: dict) -> str:
 def limit(one: dict) -> list[str]:
     verdict = "reached" if one["holds"] else "**falls short**"
     return [one["what"], f"{one['limit']:.2f}", f"{one['measured']:.2f}", one["where"], verdict]
+
+
+def still(found: dict) -> str:
+    wakes = ", ".join(f"{name} {count:.1f}" for name, count in found["wakes_a_second"].items() if count)
+    return (
+        f"The camera gives ten frames a second, `max_fps = 1` wants one of them: {found['cpu_percent']:.2f} % of a core and "
+        f"{found['rss_mb']:.0f} MB. Wake-ups a second of each thread: {wakes}."
+    )
 
 
 def inference(models: list[dict]) -> str:
@@ -148,8 +157,6 @@ def growth(results: dict, images: str) -> str:
         head = [axis, "CPU ms a frame: glimpsed", "Python", "frames a second: glimpsed", "Python",
                 "% of a core: glimpsed", "Python", "CPU, ours / theirs"]  # fmt: skip
         parts.append(table("", head, lines) + f"\n\n![Cost and {name}]({images}{name}.svg)")
-    if not results["knows_threads"]:
-        parts.append("This build of glimpsed infers with one thread, whatever is asked for.")
     rows = grown["time"]
     first, last = rows[len(rows) // 10], rows[-1]
     told = "; ".join(

@@ -2,7 +2,7 @@
 
 mod hub;
 pub mod mqtt;
-mod payload;
+pub mod payload;
 pub mod picture;
 pub mod stdout;
 

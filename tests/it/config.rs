@@ -69,6 +69,11 @@ fn sources_that_lack_what_they_need_say_so() {
     assert!(report(text).contains("found no program `no-such-program`"));
     assert!(report("[models.mine]\nlabels = \"x\"\n").contains("`models.mine` has no `path`"));
     assert!(report("[mqtt]\npassword_file = \"/nonexistent\"\n").contains("`mqtt.password_file` cannot be used"));
+    let credential = report("[mqtt]\npassword_file = \"/run/credentials/glimpsed.service/nonexistent\"\n");
+    assert!(
+        credential.contains("while that runs") && credential.contains("GLIMPSED_MQTT_PASSWORD_FILE="),
+        "{credential}"
+    );
 }
 
 #[test]

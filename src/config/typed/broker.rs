@@ -38,12 +38,14 @@ impl Checker<'_, '_> {
             let path = resolve(self.base, file);
             Secret::from_file(&path)
                 .map_err(|cause| {
-                    self.complain(
-                        &["mqtt", "password_file"],
-                        "cannot be used",
-                        format!("`{}` {cause}", path.display()),
-                        None,
-                    );
+                    // Where LoadCredential= puts it.
+                    let hint = path.starts_with("/run/credentials").then(|| {
+                        "systemd puts it there for the service alone, while that runs; elsewhere name the file that it takes \
+                         it from: GLIMPSED_MQTT_PASSWORD_FILE=..."
+                            .into()
+                    });
+                    let found = format!("`{}` {cause}", path.display());
+                    self.complain(&["mqtt", "password_file"], "cannot be used", found, hint);
                 })
                 .ok()
         });

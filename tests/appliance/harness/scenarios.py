@@ -87,6 +87,18 @@ def play(machine: Machine, scenario: Scenario, log: Path) -> Verdict:
     return Verdict("FAIL", reason or f"exit status {status}", seconds)
 
 
+def excerpt(log: Path, lines: int = 12, columns: int = 200) -> list[str]:
+    """The end of each section of a log, in which the scenario's own words come first."""
+    if not log.exists():
+        return []
+    sections = re.split(r"\n(?=--- )", log.read_text(errors="replace"))
+    picked = []
+    for section in sections:
+        title, *rest = section.splitlines() or [""]
+        picked += [title, *rest[-lines:]]
+    return [line[:columns] for line in picked if line.strip()]
+
+
 def _says(script: Path, line: str) -> bool:
     return f"\n# {line}\n" in script.read_text()
 

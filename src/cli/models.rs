@@ -185,6 +185,7 @@ fn describe(model: &Inspection) -> String {
         ),
         ("operators", operators.join(", ")),
         ("runs on", model.not_native.as_ref().map_or(model.backend.clone(), |why| format!("{}: {why}", model.backend))),
+        ("threads", model.threads.to_string()),
     ];
     render(&rows.map(|(name, value)| vec![name.to_owned(), value]))
 }

@@ -101,6 +101,7 @@ impl<'a> Constant<'a> {
     }
 }
 
-fn words(raw: &[u8]) -> impl Iterator<Item = [u8; 4]> + '_ {
-    raw.chunks_exact(4).filter_map(|bytes| bytes.try_into().ok())
+// Of a known number, so that what is collected is allocated once.
+fn words(raw: &[u8]) -> impl ExactSizeIterator<Item = [u8; 4]> + '_ {
+    raw.chunks_exact(4).map(|bytes| [bytes[0], bytes[1], bytes[2], bytes[3]])
 }

@@ -2,15 +2,15 @@
 
 pub mod graph;
 mod qoperator;
+mod stream;
 
 use std::fs::File;
-use std::io::Read;
 
-use sha2::{Digest, Sha256};
+use prost::Message;
 /// The protobuf's types, as tract generates them; the backends share one parsed file.
 pub use tract_onnx::pb;
-use tract_onnx::prelude::Framework;
 
+use self::stream::Stream;
 use super::ModelError;
 use crate::models::catalog::{self, Entry};
 use crate::models::hash::hex;
@@ -53,9 +53,10 @@ pub fn read(spec: &ModelSpec) -> Result<OnnxFile, ModelError> {
         }
         _ => {}
     }
-    let mut hashing = Hashing { inner: file.take(MAX_FILE_BYTES), hasher: Sha256::new() };
-    let parsed = tract_onnx::onnx().proto_model_for_read(&mut hashing);
-    let found = hex(hashing.hasher);
+    // Not more than 1 GiB, which fits into a `usize` everywhere.
+    let mut stream = Stream::new(file, metadata.len() as usize);
+    let parsed = pb::ModelProto::decode(&mut stream);
+    let found = hex(stream.finish().map_err(|error| unreadable(error.to_string()))?);
     if let Some(expected) = &spec.sha256
         && *expected != found
     {
@@ -69,17 +70,4 @@ pub fn read(spec: &ModelSpec) -> Result<OnnxFile, ModelError> {
 /// The catalogue's entry for this very file, if it can be downloaded.
 fn fetchable(spec: &ModelSpec) -> Option<&'static Entry> {
     catalog::all().iter().find(|entry| !entry.bundled() && spec.sha256.as_ref() == Some(&entry.sha256))
-}
-
-struct Hashing<R> {
-    inner: R,
-    hasher: Sha256,
-}
-
-impl<R: Read> Read for Hashing<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        self.hasher.update(&buffer[..read]);
-        Ok(read)
-    }
 }

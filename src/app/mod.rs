@@ -313,7 +313,10 @@ impl Watch {
     async fn until_hopeless(&mut self) -> Duration {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         loop {
-            looks.tick().await;
+            tokio::select! {
+                _ = looks.tick() => {}
+                () = self.service.settled() => {}
+            }
             if let Verdict::Hopeless(stuck) = self.watchdog.look() {
                 return stuck;
             }

@@ -110,20 +110,28 @@ pub fn row<'o>(
     let ranges = || components.clone().map(|(component, axis)| bytes(component, axis));
     let first = ranges().map(|range| range.start).min().unwrap_or(0);
     let end = ranges().map(|range| range.end).max().unwrap_or(0).min(group.stride);
-    lines.blended.resize(end.saturating_sub(first), 0);
     let Some(weights) = down.weights.get(row * down.taps..(row + 1) * down.taps) else { return };
-    lines.sums.resize(lines.blended.len(), 0);
-    blend(group, down.starts[row], weights, first, &mut lines.sums, &mut lines.blended);
+    let length = end.saturating_sub(first);
+    // Behind the right edge are taps of weight zero; what they meet does not matter, as long as it is there.
+    let spare = across.iter().map(|axis| axis.taps).max().unwrap_or(0);
+    lines.sums.resize(length, 0);
+    lines.blended.resize(length + spare, 0);
+    blend(group, down.starts[row], weights, first, &mut lines.sums, &mut lines.blended[..length]);
     for ((component, axis), out) in components.zip(out) {
         let seen = axis.seen();
-        let of_it = lines.blended.get((component.offset + seen.start * component.step).saturating_sub(first)..);
+        let from = (component.offset + seen.start * component.step).saturating_sub(first);
+        let of_it = lines.blended.get(from..).unwrap_or_default();
+        if component.step == 1 {
+            squeeze(axis, seen.start, of_it, out);
+            continue;
+        }
         lines.component.clear();
         match component.step {
-            2 => lines.component.extend(of_it.unwrap_or_default().iter().step_by(2).take(seen.len())),
-            3 => lines.component.extend(of_it.unwrap_or_default().iter().step_by(3).take(seen.len())),
-            step => lines.component.extend(of_it.unwrap_or_default().iter().step_by(step).take(seen.len())),
+            // Steps that are known are stepped in vectors.
+            2 => lines.component.extend(of_it.iter().step_by(2).take(seen.len())),
+            3 => lines.component.extend(of_it.iter().step_by(3).take(seen.len())),
+            step => lines.component.extend(of_it.iter().step_by(step).take(seen.len())),
         }
-        // Taps of weight zero at the right edge.
         lines.component.resize(seen.len() + axis.taps, 0);
         squeeze(axis, seen.start, &lines.component, out);
     }

@@ -1,10 +1,11 @@
 //! What the service manager is told: ready, a line on how it goes, and that all threads are alive. Without systemd these
 //! go nowhere.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sd_notify::NotifyState;
+use tokio::sync::Notify;
 
 use crate::label::{CameraState, Event, Settings, Stable, Status};
 use crate::pulse::Pulse;
@@ -13,10 +14,18 @@ use crate::sinks::status_name;
 
 /// How things are, as the hub tells it.
 #[derive(Debug, Clone, Default)]
-pub struct Outlook(Arc<Mutex<Seen>>);
+pub struct Outlook(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    seen: Mutex<Seen>,
+    /// The first frame has a label: what the service manager waits for is not to wait for the next look.
+    settled: Notify,
+}
 
 #[derive(Debug, Default)]
 struct Seen {
+    labelled: bool,
     camera: Option<CameraState>,
     model: String,
     label: Option<String>,
@@ -24,8 +33,12 @@ struct Seen {
 
 impl Sink for Outlook {
     fn publish(&mut self, event: &Event) {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen();
         match event {
+            Event::Classified(_) if !seen.labelled => {
+                seen.labelled = true;
+                self.0.settled.notify_one();
+            }
             Event::Camera(state) => seen.camera = Some(*state),
             Event::Settings(Settings { model, .. }) => seen.model.clone_from(model),
             Event::Changed { now, .. } | Event::Heartbeat(now) => seen.label = Some(label(now)),
@@ -42,9 +55,13 @@ fn label(stable: &Stable) -> String {
 }
 
 impl Outlook {
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.0.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// One line for people.
     fn line(&self) -> String {
-        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = self.seen();
         match (seen.camera, &seen.label) {
             (Some(CameraState::Online), Some(label)) => format!("{}: {label}", seen.model),
             (Some(CameraState::Online), None) => format!("{}: waiting for the first label", seen.model),
@@ -70,6 +87,11 @@ impl Service {
         // Twice as often as it asks for, so that a late word is not the end.
         let pet_every = sd_notify::watchdog_enabled().map(|every| every / 2);
         Self { outlook, pulses, pet_every, petted: None, ready: false, status: String::new() }
+    }
+
+    /// Resolves once, with the first label.
+    pub async fn settled(&self) {
+        self.outlook.0.settled.notified().await;
     }
 
     /// Called now and then. `settled` says that there is a label, or a reason why there is none yet.
@@ -143,7 +165,7 @@ fn say(states: &[NotifyState<'_>]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::label::tests_support::stable;
+    use crate::label::tests_support::{frame, stable};
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -171,6 +193,18 @@ mod tests {
         assert_eq!(service.words(SECOND, true), []);
         outlook.publish(&Event::Camera(CameraState::Offline));
         assert_eq!(service.words(SECOND, true), [Word::Status("no camera, trying again".into())]);
+    }
+
+    #[tokio::test]
+    async fn the_first_label_wakes_whoever_waits_for_it_and_no_later_one_does() {
+        let (service, mut outlook) = service(&Pulse::default());
+        let woken = async || tokio::time::timeout(Duration::ZERO, service.settled()).await.is_ok();
+        outlook.publish(&Event::Camera(CameraState::Online));
+        assert!(!woken().await);
+        outlook.publish(&Event::Classified(frame(0, Some("cat"))));
+        assert!(woken().await);
+        outlook.publish(&Event::Classified(frame(1, Some("cat"))));
+        assert!(!woken().await);
     }
 
     #[test]

@@ -71,19 +71,22 @@ impl<'a> Constant<'a> {
         }
     }
 
-    /// The numbers as floats, whatever they are stored as.
-    pub fn floats(&self) -> Vec<f32> {
+    /// The numbers as floats, whatever they are stored as; where they are floats of this machine's, those of the file.
+    pub fn floats(&self) -> Cow<'a, [f32]> {
         let (raw, tensor) = (&self.tensor.raw_data, self.tensor);
         match (self.kind, raw.is_empty()) {
-            (DataType::Float, true) => tensor.float_data.clone(),
-            (DataType::Float, false) => words(raw).map(f32::from_le_bytes).collect(),
+            (DataType::Float, true) => Cow::Borrowed(&tensor.float_data),
+            (DataType::Float, false) => match bytemuck::try_cast_slice(raw) {
+                Ok(floats) if cfg!(target_endian = "little") => Cow::Borrowed(floats),
+                _ => words(raw).map(f32::from_le_bytes).collect(),
+            },
             (DataType::Int32, false) => words(raw).map(|word| i32::from_le_bytes(word) as f32).collect(),
             (DataType::Int8, false) => raw.iter().map(|&byte| f32::from(byte as i8)).collect(),
             (DataType::Uint8, false) => raw.iter().map(|&byte| f32::from(byte)).collect(),
             (DataType::Int64, _) => self.integers().into_iter().map(|value| value as f32).collect(),
             (_, true) => tensor.int32_data.iter().map(|&value| value as f32).collect(),
             // `new` lets no other type in.
-            _ => Vec::new(),
+            _ => Cow::Borrowed(&[]),
         }
     }
 
@@ -96,7 +99,7 @@ impl<'a> Constant<'a> {
                 raw.chunks_exact(8).filter_map(|bytes| bytes.try_into().ok()).map(i64::from_le_bytes).collect()
             }
             (DataType::Float, _) => Vec::new(),
-            _ => self.floats().into_iter().map(|value| value as i64).collect(),
+            _ => self.floats().iter().map(|&value| value as i64).collect(),
         }
     }
 }

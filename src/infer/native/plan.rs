@@ -270,11 +270,12 @@ fn dense_f32(conv: &Conv, bounds: Bounds, inputs: &[(Place, Element)]) -> Dense 
     let values = conv.weights.constant.floats();
     let (taps, depth) = (conv.window.taps(), conv.inputs);
     let mut weights = Aligned::zeros(conv.outputs.next_multiple_of(LANES) * taps * depth);
+    let panels: &mut [f32] = &mut weights;
     for (output, factor) in factors.iter().enumerate() {
         let panel = output / LANES * taps * depth * LANES + output % LANES;
         for tap in 0..taps {
             for input in 0..depth {
-                weights[panel + (tap * depth + input) * LANES] = values[conv.index(output, input, tap)] * factor;
+                panels[panel + (tap * depth + input) * LANES] = values[conv.index(output, input, tap)] * factor;
             }
         }
     }

@@ -1,8 +1,9 @@
 //! A file as the protobuf's decoder takes it: piece by piece, so that it is never in memory beside what is made of it.
 
 use std::io::Read;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Buf;
+use bytes::{Buf, Bytes};
 use sha2::{Digest, Sha256};
 
 /// Small enough for the second-level cache: the hash and the decoder both read what was just copied there.
@@ -16,6 +17,8 @@ pub struct Stream<R> {
     /// Bytes of the file behind `piece`.
     unread: usize,
     hasher: Sha256,
+    /// The decoder asks for a tensor's bytes and copies them to where they stay: the same memory serves for all tensors.
+    lent: Arc<Mutex<Vec<u8>>>,
     /// [`Buf`] knows no errors: after one, zeros follow, and whoever decodes has to ask.
     failed: Option<std::io::Error>,
 }
@@ -24,7 +27,8 @@ impl<R: Read> Stream<R> {
     /// `length` is that of the whole file.
     pub fn new(reader: R, length: usize) -> Self {
         let piece = Vec::with_capacity(PIECE.min(length));
-        let mut stream = Self { reader, piece, at: 0, unread: length, hasher: Sha256::new(), failed: None };
+        let (hasher, lent) = (Sha256::new(), Arc::default());
+        let mut stream = Self { reader, piece, at: 0, unread: length, hasher, lent, failed: None };
         stream.refill();
         stream
     }
@@ -56,6 +60,21 @@ impl<R: Read> Stream<R> {
     }
 }
 
+/// Bytes on loan: the memory goes back when they are dropped.
+struct Loan(Vec<u8>, Arc<Mutex<Vec<u8>>>);
+
+impl AsRef<[u8]> for Loan {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Loan {
+    fn drop(&mut self) {
+        *self.1.lock().unwrap_or_else(PoisonError::into_inner) = std::mem::take(&mut self.0);
+    }
+}
+
 impl<R: Read> Buf for Stream<R> {
     fn remaining(&self) -> usize {
         self.piece.len() - self.at + self.unread
@@ -63,6 +82,13 @@ impl<R: Read> Buf for Stream<R> {
 
     fn chunk(&self) -> &[u8] {
         &self.piece[self.at..]
+    }
+
+    fn copy_to_bytes(&mut self, length: usize) -> Bytes {
+        let mut bytes = std::mem::take(&mut *self.lent.lock().unwrap_or_else(PoisonError::into_inner));
+        bytes.resize(length, 0);
+        self.copy_to_slice(&mut bytes);
+        Bytes::from_owner(Loan(bytes, self.lent.clone()))
     }
 
     fn advance(&mut self, mut count: usize) {
@@ -92,9 +118,8 @@ mod tests {
             let mut stream = Stream::new(whole.as_slice(), whole.len());
             let mut taken = Vec::new();
             for step in steps {
-                let mut part = vec![0; step.min(stream.remaining())];
-                stream.copy_to_slice(&mut part);
-                taken.extend(part);
+                let part = stream.copy_to_bytes(step.min(stream.remaining()));
+                taken.extend_from_slice(&part);
             }
             prop_assert_eq!(stream.remaining(), whole.len() - taken.len());
             prop_assert_eq!(&taken[..], &whole[..taken.len()]);

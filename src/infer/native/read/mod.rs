@@ -193,11 +193,12 @@ impl<'a> Reader<'a> {
     /// A constant as floats, dequantised where it is quantised as a whole.
     fn floats(&self, node: &NodeProto, input: usize) -> Result<Vec<f32>, Unsupported> {
         match self.value(node, input)? {
-            Value::Constant(constant) => Ok(constant.floats()),
+            Value::Constant(constant) => Ok(constant.floats().into_owned()),
             Value::Quantised { constant, scales, zero_points } => {
                 let each = constant.elements().checked_div(scales.len()).unwrap_or(0).max(1);
                 let at = |index: usize| (index / each).min(scales.len() - 1);
-                let floats = constant.floats().into_iter().enumerate();
+                let floats = constant.floats();
+                let floats = floats.iter().copied().enumerate();
                 Ok(floats.map(|(index, value)| (value - zero_points[at(index)]) * scales[at(index)]).collect())
             }
             _ => Err(Unsupported::new(format!("its input {input} is not a constant"))),

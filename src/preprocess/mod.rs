@@ -9,6 +9,7 @@ mod pack;
 mod resample;
 pub mod samples;
 pub mod source;
+mod squeeze;
 pub mod thumbnail;
 mod view;
 

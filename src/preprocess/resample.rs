@@ -4,12 +4,13 @@
 //! is kept in between, and both passes run over numbers that lie side by side.
 
 use super::samples::{Component, Group};
+use super::squeeze::squeeze;
 
 /// What weights add up to: 14 bits.
 const ONE: i32 = 1 << 14;
 
 /// Numbers that are kept between the two passes have so many bits behind the point; 8 + 7 fit into an `i16`.
-const KEPT: u32 = 7;
+pub const KEPT: u32 = 7;
 
 /// Half of what the first pass drops.
 const HALF: i32 = 1 << (13 - KEPT);
@@ -21,11 +22,11 @@ const TAPS: usize = 4;
 #[derive(Debug, Default, PartialEq)]
 pub struct Axis {
     key: Option<Key>,
-    taps: usize,
+    pub taps: usize,
     /// For each number of the result, where its taps begin.
-    starts: Vec<usize>,
+    pub starts: Vec<usize>,
     /// `taps` for each number of the result.
-    weights: Vec<i16>,
+    pub weights: Vec<i16>,
 }
 
 /// Where the result's numbers lie on the source's.
@@ -151,42 +152,6 @@ fn blend(group: &Group, start: usize, weights: &[i16], first: usize, sums: &mut 
     for (out, &sum) in out.iter_mut().zip(&*sums) {
         *out = (sum >> (14 - KEPT)) as i16;
     }
-}
-
-/// The second pass, along a row that begins with the source's number `first`.
-fn squeeze(axis: &Axis, first: usize, line: &[i16], out: &mut [u8]) {
-    match axis.taps {
-        4 => squeeze_by::<4>(axis, first, line, out),
-        8 => squeeze_by::<8>(axis, first, line, out),
-        _ => {
-            let weights = axis.weights.chunks_exact(axis.taps.max(1));
-            for ((out, &start), weights) in out.iter_mut().zip(&axis.starts).zip(weights) {
-                let line = line.get(start - first..).unwrap_or_default();
-                let products = line.iter().zip(weights).map(|(&number, &weight)| i32::from(number) * i32::from(weight));
-                *out = to_byte(products.sum());
-            }
-        }
-    }
-}
-
-#[allow(clippy::needless_range_loop, reason = "see below")]
-fn squeeze_by<const N: usize>(axis: &Axis, first: usize, line: &[i16], out: &mut [u8]) {
-    let (weights, _) = axis.weights.as_chunks::<N>();
-    for ((out, &start), weights) in out.iter_mut().zip(&axis.starts).zip(weights) {
-        if let Some(line) = line.get(start - first..).and_then(<[i16]>::first_chunk::<N>) {
-            // A plain loop, because a sum over zipped arrays is a call.
-            let mut sum = 0;
-            for tap in 0..N {
-                sum += i32::from(line[tap]) * i32::from(weights[tap]);
-            }
-            *out = to_byte(sum);
-        }
-    }
-}
-
-#[inline(always)]
-fn to_byte(sum: i32) -> u8 {
-    ((sum + (1 << (13 + KEPT))) >> (14 + KEPT)).clamp(0, 255) as u8
 }
 
 #[cfg(test)]

@@ -200,14 +200,15 @@ impl<'a> Bits<'a> {
     }
 
     /// Reads one block of 64 coefficients into `block`, multiplied with `factors` (in the order of the bits) and put where
-    /// `order` says; those that are zero are left out. `before` is the constant part of the block before.
+    /// `order` says; those that are zero are left out. `before` is the constant part of the block before. Unless `ALL` are
+    /// wanted it is the constant part alone.
     ///
     /// Returns how far the coefficients go, in the order of the bits: 1 for a block with a constant part alone.
     ///
     /// # Errors
     /// When the bits are no block.
     #[inline(always)]
-    pub fn block(
+    pub fn block<const ALL: bool>(
         &mut self,
         [constant, rest]: [&Huffman; 2],
         before: &mut i32,
@@ -244,7 +245,9 @@ impl<'a> Bits<'a> {
             if at > 63 {
                 return Err(Damaged);
             }
-            block[usize::from(order[at] & 63)] = value as f32 * factors[at];
+            if ALL {
+                block[usize::from(order[at] & 63)] = value as f32 * factors[at];
+            }
             at += 1;
             end = at;
         }

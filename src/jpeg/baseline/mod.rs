@@ -10,7 +10,7 @@ mod transform;
 
 use std::ops::Range;
 
-use bits::Bits;
+use bits::{Bits, Damaged, Huffman};
 pub use segments::Header;
 use segments::{Component, Tables};
 use transform::Waves;
@@ -93,6 +93,8 @@ impl Decoder {
             work.shape(plane, header);
         }
         self.count = header.count;
+        let huffman = &self.tables.huffman;
+        let tables = [0, 1, 2].map(|at: usize| [0, 1].map(|class| &huffman[class][components[at].huffman[class]]));
         let mut bits = Bits::new(bytes.get(header.scan..).unwrap_or_default());
         let mut block = [0.0; 64];
         let [across, down] = header.units();
@@ -107,21 +109,14 @@ impl Decoder {
                     }
                     until_restart -= 1;
                 }
-                for (work, plane) in components[..header.count].iter_mut().zip(&mut self.planes) {
+                // Plain loops: what iterates is called for each block otherwise.
+                for at in 0..header.count {
+                    let (work, plane, tables) = (&mut components[at], &mut self.planes[at], tables[at]);
                     let [columns, rows] = work.blocks;
-                    let tables = [0, 1].map(|class| &self.tables.huffman[class][work.huffman[class]]);
-                    for (row, column) in (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column))) {
-                        let end = bits.block(tables, &mut work.before, &work.factors, &ORDER, &mut block);
-                        let end = end.map_err(|_| damaged)?;
-                        let (row, column) = (unit_row * rows + row, unit_column * columns + column);
-                        let out = &mut plane.pixels[(row * plane.stride + column) * work.size..];
-                        if end == 1 || !work.columns.contains(&column) || !work.rows.contains(&row) {
-                            transform::fill(block[0], work.size, out, plane.stride);
-                        } else {
-                            (work.inverse)(&self.waves, &block, out, plane.stride);
-                        }
-                        if end > 1 {
-                            block = [0.0; 64];
+                    for row in unit_row * rows..(unit_row + 1) * rows {
+                        for column in unit_column * columns..(unit_column + 1) * columns {
+                            work.block(&mut bits, tables, &self.waves, &mut block, [column, row], plane)
+                                .map_err(|_| damaged)?;
                         }
                     }
                 }
@@ -191,6 +186,33 @@ impl Work {
             rows: blocks(&wanted.rows, 1),
             before: 0,
         }
+    }
+
+    /// Decodes the next block, which is the one at `column` and `row`. `block` is all zeros, before and after.
+    #[inline(always)]
+    fn block(
+        &mut self,
+        bits: &mut Bits,
+        tables: [&Huffman; 2],
+        waves: &Waves,
+        block: &mut [f32; 64],
+        [column, row]: [usize; 2],
+        plane: &mut Plane,
+    ) -> Result<(), Damaged> {
+        let out = &mut plane.pixels[(row * plane.stride + column) * self.size..];
+        if self.columns.contains(&column) && self.rows.contains(&row) {
+            let end = bits.block::<true>(tables, &mut self.before, &self.factors, &ORDER, block)?;
+            if end > 1 {
+                (self.inverse)(waves, block, out, plane.stride);
+                *block = [0.0; 64];
+                return Ok(());
+            }
+        } else {
+            bits.block::<false>(tables, &mut self.before, &self.factors, &ORDER, block)?;
+        }
+        transform::fill(block[0], self.size, out, plane.stride);
+        block[0] = 0.0;
+        Ok(())
     }
 
     fn shape(&self, plane: &mut Plane, header: &Header) {

@@ -1,0 +1,146 @@
+//! The second pass of [`super::resample`]: along a row, a few neighbours for each number of the result.
+//!
+//! This is where preparing a picture spends its time, so four results are made at once. Vectors of 128 bits are in every
+//! x86-64 and every 64-bit Arm; elsewhere the plain loop does it, which says what the others mean.
+
+use super::resample::Axis;
+
+/// What weights add up to, and what the first pass keeps: so many bits behind the point of a sum.
+const POINT: u32 = 14 + super::resample::KEPT;
+
+/// Along a row that begins with the source's number `first`. A result whose neighbours `line` does not have is left out.
+pub fn squeeze(axis: &Axis, first: usize, line: &[i16], out: &mut [u8]) {
+    match axis.taps {
+        4 => by::<4>(axis, first, line, out),
+        8 => by::<8>(axis, first, line, out),
+        taps => {
+            let weights = axis.weights.chunks_exact(taps.max(1));
+            for ((out, &start), weights) in out.iter_mut().zip(&axis.starts).zip(weights) {
+                *out = plain(line.get(start - first..).unwrap_or_default(), weights);
+            }
+        }
+    }
+}
+
+fn by<const N: usize>(axis: &Axis, first: usize, line: &[i16], out: &mut [u8]) {
+    let numbers = |start: usize| line.get(start - first..).and_then(<[i16]>::first_chunk::<N>);
+    let (weights, _) = axis.weights.as_chunks::<N>();
+    let (fours, rest) = out.as_chunks_mut::<4>();
+    let (starts, last_starts) = axis.starts.as_chunks::<4>();
+    let (weights_of_fours, last_weights) = weights.as_chunks::<4>();
+    for ((out, starts), weights) in fours.iter_mut().zip(starts).zip(weights_of_fours) {
+        // One by one: `map` of an array is a call.
+        let &[a, b, c, d] = starts;
+        let (Some(a), Some(b), Some(c), Some(d)) = (numbers(a), numbers(b), numbers(c), numbers(d)) else { return };
+        *out = four([a, b, c, d], weights);
+    }
+    for ((out, &start), weights) in rest.iter_mut().zip(last_starts).zip(last_weights) {
+        let Some(numbers) = numbers(start) else { return };
+        *out = plain(numbers, weights);
+    }
+}
+
+fn plain(numbers: &[i16], weights: &[i16]) -> u8 {
+    let products = numbers.iter().zip(weights).map(|(&number, &weight)| i32::from(number) * i32::from(weight));
+    ((products.sum::<i32>() + (1 << (POINT - 1))) >> POINT).clamp(0, 255) as u8
+}
+
+/// The numbers from `at`, in a register.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[inline(always)]
+fn quad<const N: usize>(numbers: &[i16; N], at: usize) -> u64 {
+    bytemuck::cast([numbers[at], numbers[at + 1], numbers[at + 2], numbers[at + 3]])
+}
+
+/// `N` is a multiple of 4.
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code, reason = "instructions that every such processor has")]
+#[inline(always)]
+fn four<const N: usize>(numbers: [&[i16; N]; 4], weights: &[[i16; N]; 4]) -> [u8; 4] {
+    // SAFETY: SSE2 is part of x86-64.
+    unsafe { four_sse2(numbers, weights) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "sse2")]
+#[inline]
+fn four_sse2<const N: usize>(numbers: [&[i16; N]; 4], weights: &[[i16; N]; 4]) -> [u8; 4] {
+    use std::arch::x86_64::*;
+    let two = |low: u64, high: u64| _mm_set_epi64x(high.cast_signed(), low.cast_signed());
+    // Of the results 0 and 1, and of 2 and 3: two sums each, which are half of what belongs together.
+    let mut halves = [_mm_setzero_si128(); 2];
+    for at in (0..N).step_by(4) {
+        for (half, result) in halves.iter_mut().zip([0, 2]) {
+            let numbers = two(quad(numbers[result], at), quad(numbers[result + 1], at));
+            let weights = two(quad(&weights[result], at), quad(&weights[result + 1], at));
+            *half = _mm_add_epi32(*half, _mm_madd_epi16(numbers, weights));
+        }
+    }
+    let (low, high) = (_mm_castsi128_ps(halves[0]), _mm_castsi128_ps(halves[1]));
+    let even = _mm_castps_si128(_mm_shuffle_ps::<0b10_00_10_00>(low, high));
+    let odd = _mm_castps_si128(_mm_shuffle_ps::<0b11_01_11_01>(low, high));
+    let sums = _mm_add_epi32(_mm_add_epi32(even, odd), _mm_set1_epi32(1 << (POINT - 1)));
+    let words = _mm_srai_epi32::<{ POINT as i32 }>(sums);
+    let words = _mm_packs_epi32(words, words);
+    _mm_cvtsi128_si32(_mm_packus_epi16(words, words)).to_le_bytes()
+}
+
+/// `N` is a multiple of 4.
+#[cfg(target_arch = "aarch64")]
+#[allow(unsafe_code, reason = "instructions that every such processor has")]
+#[inline(always)]
+fn four<const N: usize>(numbers: [&[i16; N]; 4], weights: &[[i16; N]; 4]) -> [u8; 4] {
+    // SAFETY: NEON is part of 64-bit Arm.
+    unsafe { four_neon(numbers, weights) }
+}
+
+#[cfg(target_arch = "aarch64")]
+#[target_feature(enable = "neon")]
+#[inline]
+fn four_neon<const N: usize>(numbers: [&[i16; N]; 4], weights: &[[i16; N]; 4]) -> [u8; 4] {
+    use std::arch::aarch64::*;
+    let mut sums = [vdupq_n_s32(0); 4];
+    for at in (0..N).step_by(4) {
+        for (result, sum) in sums.iter_mut().enumerate() {
+            let numbers = vcreate_s16(quad(numbers[result], at));
+            *sum = vmlal_s16(*sum, numbers, vcreate_s16(quad(&weights[result], at)));
+        }
+    }
+    let [a, b, c, d] = sums;
+    let sums = vpaddq_s32(vpaddq_s32(a, b), vpaddq_s32(c, d));
+    let words = vqmovun_s32(vrshrq_n_s32::<{ POINT as i32 }>(sums));
+    let bytes = vqmovn_u16(vcombine_u16(words, words));
+    vget_lane_u32::<0>(vreinterpret_u32_u8(bytes)).to_le_bytes()
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn four<const N: usize>(numbers: [&[i16; N]; 4], weights: &[[i16; N]; 4]) -> [u8; 4] {
+    std::array::from_fn(|at| plain(numbers[at], &weights[at]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn numbers<const N: usize>() -> impl Strategy<Value = [[i16; N]; 4]> {
+        // What the first pass can leave.
+        prop::array::uniform4(prop::array::uniform::<_, N>(0..=255_i16 << super::super::resample::KEPT))
+    }
+
+    fn weights<const N: usize>() -> impl Strategy<Value = [[i16; N]; 4]> {
+        prop::array::uniform4(prop::array::uniform::<_, N>(-2000..6000_i16))
+    }
+
+    proptest! {
+        #[test]
+        fn four_at_once_are_what_each_alone_is(numbers in numbers::<8>(), weights in weights::<8>()) {
+            let eight = four(numbers.each_ref(), &weights);
+            prop_assert_eq!(eight, std::array::from_fn(|at| plain(&numbers[at], &weights[at])));
+            let halves = |of: [[i16; 8]; 4]| of.map(|of| [of[0], of[1], of[2], of[3]]);
+            let (numbers, weights) = (halves(numbers), halves(weights));
+            let found = four(numbers.each_ref(), &weights);
+            prop_assert_eq!(found, std::array::from_fn(|at| plain(&numbers[at], &weights[at])));
+        }
+    }
+}

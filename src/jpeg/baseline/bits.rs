@@ -96,67 +96,79 @@ fn extend(bits: u32, size: u32) -> i32 {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Damaged;
 
-/// Takes bits from entropy-coded bytes, up to the next marker.
+/// Behind the bytes of an interval, so that eight can be read wherever a good picture still has a bit.
+const SPARE: [u8; 16] = [0; 16];
+
+/// Takes entropy-coded bytes up to the next marker, without the zeros that are stuffed behind each 0xFF, to `interval`.
+///
+/// Returns what comes from the marker on.
+pub fn unstuff<'a>(bytes: &'a [u8], interval: &mut Vec<u8>) -> &'a [u8] {
+    interval.clear();
+    let mut rest = bytes;
+    loop {
+        let plain = memchr::memchr(0xFF, rest).unwrap_or(rest.len());
+        interval.extend_from_slice(&rest[..plain]);
+        rest = &rest[plain..];
+        let [0xFF, 0x00, behind @ ..] = rest else { break };
+        interval.push(0xFF);
+        rest = behind;
+    }
+    interval.extend_from_slice(&SPARE);
+    rest
+}
+
+/// What comes behind the restart marker that `bytes` begin with (T.81, B.1.1.3); any number of 0xFF may precede it.
+///
+/// # Errors
+/// When there is none.
+pub fn behind_restart(mut bytes: &[u8]) -> Result<&[u8], Damaged> {
+    while let [0xFF, 0xFF, ..] = bytes {
+        bytes = &bytes[1..];
+    }
+    match bytes {
+        [0xFF, 0xD0..=0xD7, rest @ ..] => Ok(rest),
+        _ => Err(Damaged),
+    }
+}
+
+/// Takes bits from an interval that [`unstuff`] has filled.
+///
+/// Blocks are read with a copy of it: of something whose address is known elsewhere every change goes to memory, and each
+/// bit has to wait for the one before.
+#[derive(Clone, Copy)]
 pub struct Bits<'a> {
     bytes: &'a [u8],
     at: usize,
-    /// Left-aligned; zeros behind the last one.
+    /// Left-aligned; behind those that are `left` are some of the following ones.
     buffer: u64,
     left: u32,
-    /// Zeros that were put in behind the last byte.
-    made_up: u32,
 }
 
 impl<'a> Bits<'a> {
-    pub fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0, buffer: 0, left: 0, made_up: 0 }
+    pub fn new(interval: &'a [u8]) -> Self {
+        Self { bytes: interval, at: 0, buffer: 0, left: 0 }
     }
 
-    /// Makes sure of 32 bits.
+    /// Makes sure of 56 bits. Not a branch in it that depends on the picture: those would be guessed wrongly.
     #[inline(always)]
     fn refill(&mut self) {
-        if self.left >= 32 {
-            return;
-        }
-        if let Some(word) = self.bytes.get(self.at..).and_then(<[u8]>::first_chunk) {
-            let word = u64::from_be_bytes(*word);
-            // Not without a zero in the complement: no 0xFF, hence neither stuffing nor a marker.
-            let has_ff = (!word).wrapping_sub(0x0101_0101_0101_0101) & word & 0x8080_8080_8080_8080;
-            if has_ff == 0 {
-                self.buffer |= word >> self.left;
-                let taken = (63 - self.left) / 8;
-                self.at += taken as usize;
-                self.left += 8 * taken;
-                // What was read beyond the bytes that count is read again.
-                self.buffer &= !(u64::MAX >> self.left);
-                return;
-            }
-        }
-        self.refill_slowly();
+        let word = self.bytes.get(self.at..).and_then(<[u8]>::first_chunk).map_or(0, |word| u64::from_be_bytes(*word));
+        self.buffer |= word >> self.left;
+        self.at += ((63 - self.left) / 8) as usize;
+        self.left |= 56;
     }
 
-    #[cold]
-    #[inline(never)]
-    fn refill_slowly(&mut self) {
-        while self.left <= 56 {
-            let byte = match self.bytes.get(self.at..) {
-                Some([0xFF, 0x00, ..]) => {
-                    self.at += 2;
-                    0xFF
-                }
-                Some([byte, ..]) if *byte != 0xFF => {
-                    self.at += 1;
-                    *byte
-                }
-                // A marker, or the end.
-                _ => {
-                    self.made_up += 8;
-                    0
-                }
-            };
-            self.buffer |= u64::from(byte) << (56 - self.left);
-            self.left += 8;
-        }
+    /// Bits that are not taken yet; less than none if more were taken than there are.
+    fn rest(&self) -> isize {
+        8 * (self.bytes.len() as isize - SPARE.len() as isize - self.at as isize) + self.left as isize
+    }
+
+    /// Whether the interval is used up but for the bits that fill its last byte.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn finish(self) -> Result<(), Damaged> {
+        if self.rest() < 8 { Ok(()) } else { Err(Damaged) }
     }
 
     #[inline(always)]
@@ -186,17 +198,9 @@ impl<'a> Bits<'a> {
             self.skip(length.into());
             return Ok(value);
         }
-        self.long_symbol(table)
-    }
-
-    #[cold]
-    fn long_symbol(&mut self, table: &Huffman) -> Result<u8, Damaged> {
-        let bits = (self.buffer >> 48) as u32;
-        let found = (LOOK_UP as usize + 1..=LONGEST).find(|&length| bits < table.ends[length]);
-        let length = found.ok_or(Damaged)?;
-        let index = (bits >> (LONGEST - length)) as i32 + table.offsets[length];
-        self.skip(length as u32);
-        usize::try_from(index).ok().and_then(|index| table.values.get(index)).copied().ok_or(Damaged)
+        let (value, length) = long_symbol(self.buffer, table)?;
+        self.skip(length);
+        Ok(value)
     }
 
     /// Reads one block of 64 coefficients into `block`, multiplied with `factors` (in the order of the bits) and put where
@@ -216,61 +220,61 @@ impl<'a> Bits<'a> {
         order: &[u8; 64],
         block: &mut [f32; 64],
     ) -> Result<usize, Damaged> {
-        self.refill();
-        let size = u32::from(self.symbol(constant)?);
+        let mut bits = *self;
+        bits.refill();
+        let size = u32::from(bits.symbol(constant)?);
         if size > 15 {
             return Err(Damaged);
         }
-        *before = before.wrapping_add(extend(self.take(size), size));
+        *before = before.wrapping_add(extend(bits.take(size), size));
         block[0] = *before as f32 * factors[0];
         let (mut at, mut end) = (1, 1);
-        while at < 64 {
-            self.refill();
-            let symbol = rest.symbols[self.look()];
-            let (run, value) = if symbol.bits > 0 {
-                self.skip(symbol.bits.into());
-                if symbol.run == END {
+        'block: while at < 64 {
+            bits.refill();
+            // What is looked up has to wait for a refill, which is enough for two that are short and any third one.
+            for _ in 0..3 {
+                let symbol = rest.symbols[bits.look()];
+                let is_short = symbol.bits > 0;
+                let (run, value) = if is_short {
+                    bits.skip(symbol.bits.into());
+                    (symbol.run, i32::from(symbol.value))
+                } else {
+                    let symbol = bits.symbol(rest)?;
+                    let (run, size) = (symbol >> 4, u32::from(symbol & 15));
+                    (if size == 0 && run < 15 { END } else { run }, extend(bits.take(size), size))
+                };
+                at += usize::from(run);
+                if at > 63 {
+                    if run == END {
+                        break 'block;
+                    }
+                    return Err(Damaged);
+                }
+                if ALL {
+                    block[usize::from(order[at] & 63)] = value as f32 * factors[at];
+                }
+                at += 1;
+                end = at;
+                if !is_short || at > 63 {
                     break;
                 }
-                (symbol.run, i32::from(symbol.value))
-            } else {
-                let symbol = self.symbol(rest)?;
-                let (run, size) = (symbol >> 4, u32::from(symbol & 15));
-                if size == 0 && run < 15 {
-                    break;
-                }
-                (run, extend(self.take(size), size))
-            };
-            at += usize::from(run);
-            if at > 63 {
-                return Err(Damaged);
             }
-            if ALL {
-                block[usize::from(order[at] & 63)] = value as f32 * factors[at];
-            }
-            at += 1;
-            end = at;
         }
-        // Bits that were made up must still be there.
-        if self.left < self.made_up { Err(Damaged) } else { Ok(end) }
+        *self = bits;
+        if bits.rest() < 0 { Err(Damaged) } else { Ok(end) }
     }
+}
 
-    /// Goes on behind the restart marker (T.81, B.1.1.3) that comes next.
-    ///
-    /// # Errors
-    /// When there is none.
-    pub fn restart(&mut self) -> Result<(), Damaged> {
-        // Whole bytes that were read ahead stand before a marker only if there is more of this interval than there should be.
-        if self.left - self.made_up.min(self.left) >= 8 {
-            return Err(Damaged);
-        }
-        while let [0xFF, 0xFF, ..] = self.bytes.get(self.at..).unwrap_or_default() {
-            self.at += 1;
-        }
-        let Some([0xFF, 0xD0..=0xD7, ..]) = self.bytes.get(self.at..) else { return Err(Damaged) };
-        *self = Self { bytes: self.bytes, at: self.at + 2, buffer: 0, left: 0, made_up: 0 };
-        Ok(())
-    }
+/// Symbol and length of a code that is longer than what is looked up.
+#[cold]
+#[inline(never)]
+fn long_symbol(buffer: u64, table: &Huffman) -> Result<(u8, u32), Damaged> {
+    let bits = (buffer >> 48) as u32;
+    let found = (LOOK_UP as usize + 1..=LONGEST).find(|&length| bits < table.ends[length]);
+    let length = found.ok_or(Damaged)?;
+    let index = (bits >> (LONGEST - length)) as i32 + table.offsets[length];
+    let value = usize::try_from(index).ok().and_then(|index| table.values.get(index)).copied().ok_or(Damaged)?;
+    Ok((value, length as u32))
 }
 
 #[cfg(test)]
@@ -286,16 +290,23 @@ mod tests {
 
     #[test]
     fn stuffed_zeros_are_left_out_and_nothing_is_read_beyond_a_marker() {
-        let mut bits = Bits::new(&[0xFF, 0x00, 0xA5, 0xFF, 0xD9, 0x77]);
+        let mut interval = Vec::new();
+        let rest = unstuff(&[0xFF, 0x00, 0xA5, 0xFF, 0xD9, 0x77], &mut interval);
+        assert_eq!(rest, [0xFF, 0xD9, 0x77]);
+        let mut bits = Bits::new(&interval);
         bits.refill();
-        assert_eq!([bits.take(8), bits.take(8), bits.take(8)], [0xFF, 0xA5, 0]);
-        assert!(bits.made_up > bits.left);
+        assert_eq!([bits.take(8), bits.take(8)], [0xFF, 0xA5]);
+        assert_eq!((bits.rest(), bits.finish()), (0, Ok(())));
+        assert_eq!([bits.take(8), bits.take(1)], [0, 0]);
+        assert_eq!(bits.rest(), -9);
     }
 
     #[test]
     fn bits_are_the_same_however_they_are_read() {
         let bytes: Vec<u8> = (0..200_u32).map(|at| (at * 37 % 251) as u8).collect();
-        let mut bits = Bits::new(&bytes);
+        let mut interval = Vec::new();
+        unstuff(&bytes, &mut interval);
+        let mut bits = Bits::new(&interval);
         let mut found = String::new();
         for count in (1..=16).cycle().take(100) {
             bits.refill();
@@ -303,6 +314,17 @@ mod tests {
         }
         let expected: String = bytes.iter().map(|byte| format!("{byte:08b}")).collect();
         assert!(expected.starts_with(&found));
+        assert_eq!(bits.rest(), 1600 - found.len() as isize);
+        assert_eq!(bits.finish(), Err(Damaged), "there is more");
+    }
+
+    #[test]
+    fn a_restart_marker_may_be_preceded_by_any_number_of_ones() {
+        assert_eq!(behind_restart(&[0xFF, 0xD3, 7]), Ok([7].as_slice()));
+        assert_eq!(behind_restart(&[0xFF, 0xFF, 0xFF, 0xD0]), Ok([].as_slice()));
+        for other in [&[0xFF, 0xD8][..], &[0xFF], &[], &[0xD0]] {
+            assert_eq!(behind_restart(other), Err(Damaged));
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod transform;
 
 use std::ops::Range;
 
-use bits::{Bits, Damaged, Huffman};
+use bits::{Bits, Damaged, Huffman, behind_restart, unstuff};
 pub use segments::Header;
 use segments::{Component, Tables};
 use transform::Waves;
@@ -60,6 +60,8 @@ pub struct Decoder {
     waves: Waves,
     planes: [Plane; 3],
     count: usize,
+    /// The entropy-coded bytes between two restart markers.
+    interval: Vec<u8>,
 }
 
 /// How a picture is wanted.
@@ -95,20 +97,19 @@ impl Decoder {
         self.count = header.count;
         let huffman = &self.tables.huffman;
         let tables = [0, 1, 2].map(|at: usize| [0, 1].map(|class| &huffman[class][components[at].huffman[class]]));
-        let mut bits = Bits::new(bytes.get(header.scan..).unwrap_or_default());
+        let mut source = bytes.get(header.scan..).unwrap_or_default();
         let mut block = [0.0; 64];
         let [across, down] = header.units();
-        let mut until_restart = header.restart_interval;
-        for unit_row in 0..down {
-            for unit_column in 0..across {
-                if header.restart_interval > 0 {
-                    if until_restart == 0 {
-                        bits.restart().map_err(|_| damaged)?;
-                        components.iter_mut().for_each(|work| work.before = 0);
-                        until_restart = header.restart_interval;
-                    }
-                    until_restart -= 1;
-                }
+        let units = across * down;
+        let interval = if header.restart_interval > 0 { header.restart_interval } else { units };
+        let mut begun = 0;
+        while begun < units {
+            let end = units.min(begun + interval);
+            source = unstuff(source, &mut self.interval);
+            let mut bits = Bits::new(&self.interval);
+            components.iter_mut().for_each(|work| work.before = 0);
+            for unit in begun..end {
+                let (unit_row, unit_column) = (unit / across, unit % across);
                 // Plain loops: what iterates is called for each block otherwise.
                 for at in 0..header.count {
                     let (work, plane, tables) = (&mut components[at], &mut self.planes[at], tables[at]);
@@ -121,6 +122,11 @@ impl Decoder {
                     }
                 }
             }
+            if end < units {
+                bits.finish().map_err(|_| damaged)?;
+                source = behind_restart(source).map_err(|_| damaged)?;
+            }
+            begun = end;
         }
         Ok(())
     }

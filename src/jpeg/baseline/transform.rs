@@ -30,6 +30,10 @@ pub type Inverse = fn(&Waves, &[f32; 64], &mut [u8], usize);
 
 /// For blocks of `size` pixels; sizes beyond 1 to 8 are taken for 8.
 pub fn inverse(size: usize) -> Inverse {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") {
+        return avx2::inverse(size);
+    }
     match size {
         1 => inverse_of::<1, 4>,
         2 => inverse_of::<2, 4>,
@@ -39,6 +43,37 @@ pub fn inverse(size: usize) -> Inverse {
         6 => inverse_of::<6, 8>,
         7 => inverse_of::<7, 8>,
         _ => inverse_of::<8, 8>,
+    }
+}
+
+/// The same, compiled for vectors of 256 bits.
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code, reason = "functions for processors that have certain instructions")]
+mod avx2 {
+    use super::{Inverse, Waves, inverse_of};
+
+    /// Only for processors with AVX2. Blocks of up to four pixels have nothing to gain.
+    pub(super) fn inverse(size: usize) -> Inverse {
+        match size {
+            1 => inverse_of::<1, 4>,
+            2 => inverse_of::<2, 4>,
+            3 => inverse_of::<3, 4>,
+            4 => inverse_of::<4, 4>,
+            5 => wide::<5>,
+            6 => wide::<6>,
+            7 => wide::<7>,
+            _ => wide::<8>,
+        }
+    }
+
+    fn wide<const N: usize>(waves: &Waves, block: &[f32; 64], out: &mut [u8], stride: usize) {
+        // SAFETY: `inverse` hands it out where there is AVX2.
+        unsafe { compiled::<N>(waves, block, out, stride) }
+    }
+
+    #[target_feature(enable = "avx2")]
+    fn compiled<const N: usize>(waves: &Waves, block: &[f32; 64], out: &mut [u8], stride: usize) {
+        inverse_of::<N, 8>(waves, block, out, stride);
     }
 }
 
@@ -52,6 +87,7 @@ pub fn fill(constant: f32, size: usize, out: &mut [u8], stride: usize) {
 
 /// `LANES` are 4 or 8, at least `N`. Plain loops, because zipped iterators of short arrays are calls here.
 #[allow(clippy::needless_range_loop, reason = "see above")]
+#[inline(always)]
 fn inverse_of<const N: usize, const LANES: usize>(waves: &Waves, block: &[f32; 64], out: &mut [u8], stride: usize) {
     let waves = &waves.0[N];
     // First along the rows, all vertical frequencies side by side; what is symmetric about the middle is computed once.

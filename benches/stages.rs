@@ -152,7 +152,8 @@ fn infer(criterion: &mut Criterion) {
 
 /// What holds, and what is said of it.
 fn decide(criterion: &mut Criterion) {
-    let rules = Sources::defaults().load().expect("valid").labels;
+    let text = format!("[model]\ndirectory = {:?}\n", models());
+    let rules = Sources { path: "glimpsed.toml".into(), text, environment: Vec::new() }.load().expect("valid").labels;
     let model = load("efficientnet-lite0-int8");
     let labels = model.labels().clone();
     let mut decider = Decider::new(labels, &rules, Default::default(), Duration::from_secs(3600));

@@ -35,11 +35,11 @@ test-web: ## Drive the page in a headless Chromium and the HTTP interface from i
 	$(BUILD_BESIDE_TESTS)
 	tests/web/run $(WEB_ARGS)
 
-test-models: ## Run the tests of models/quantize.py and of models that its virtual environment makes
+test-models: ## Run the tests that need onnxruntime: models/quantize.py, and each layer of integers
 	@.ci/setup test
 	test -x target/models-venv/bin/python || python3 -m venv target/models-venv
 	target/models-venv/bin/pip install --quiet --disable-pip-version-check -r models/requirements.txt
-	cargo nextest run --locked --run-ignored only -E 'test(quantize::) + test(resnet_18_gives)'
+	cargo nextest run --locked --run-ignored only -E 'test(quantize::) + test(resnet_18_gives) + test(parity::)'
 
 soak: ## Run the tests that take minutes: long outages of the broker, a hundred switches of the model, many at the page
 	@.ci/setup test

@@ -9,6 +9,9 @@ mod constant;
 mod fuse;
 pub mod kernels;
 mod layer;
+mod pack;
+#[cfg(test)]
+mod parity;
 mod plan;
 mod pointwise;
 mod quantised;

@@ -27,6 +27,28 @@ pub fn clip(input: &[f32], bounds: Bounds, out: &mut [f32]) {
     }
 }
 
+/// `gain * value + shift`, channel by channel.
+pub fn scale_and_shift(input: &[f32], each: &[(f32, f32)], bounds: Bounds, stride: usize, out: &mut [f32]) {
+    for (out, input) in out.chunks_exact_mut(stride).zip(input.chunks_exact(stride)) {
+        for ((out, input), (gain, shift)) in out.iter_mut().zip(input).zip(each) {
+            *out = (input * gain + shift).max(bounds.low).min(bounds.high);
+        }
+    }
+}
+
+/// Each channel within bounds of its own; what is no number becomes the lower one.
+pub fn bound<T: Copy + PartialOrd>(channels: &[[T; 2]], stride: usize, out: &mut [T]) {
+    for pixel in out.chunks_exact_mut(stride) {
+        for (value, &[low, high]) in pixel.iter_mut().zip(channels) {
+            if *value > high {
+                *value = high;
+            } else if !(low..=high).contains(value) {
+                *value = low;
+            }
+        }
+    }
+}
+
 pub fn add_f32(a: &[f32], b: &[f32], bounds: Bounds, out: &mut [f32]) {
     for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
         *out = (a + b).max(bounds.low).min(bounds.high);

@@ -39,7 +39,7 @@ pub struct Source {
 #[derive(Debug)]
 pub enum Finish {
     F32 { weights: Aligned<f32>, bias: Vec<f32>, bounds: Bounds },
-    U8 { packed: PackedBytes, scale: Vec<f32>, to: ToByte },
+    U8 { packed: PackedBytes, scale: Vec<f32>, to: ToByte, channels: Option<[Vec<u8>; 2]> },
 }
 
 #[derive(Debug)]
@@ -47,6 +47,8 @@ pub struct Dense {
     pub source: Source,
     /// Channels of a pixel that are multiplied; of a whole window's pixels where it is gathered.
     pub depth: usize,
+    /// Of a grouped convolution the first channel that each panel looks at; empty where all look at the same.
+    pub firsts: Vec<u32>,
     /// Whether the pixels of a window are put side by side before they are multiplied, as if it had one tap.
     pub gathered: bool,
     pub finish: Finish,
@@ -154,7 +156,10 @@ impl Dense {
         let Operands { picture, weights, bias, narrow } = operands;
         let (taps, depth) = (self.taps(), self.depth);
         let panel_length = taps * depth * LANES;
-        let block = (WEIGHT_BLOCK / (panel_length * size_of::<W>())).max(1).next_multiple_of(MAX_PANELS);
+        let block = match self.firsts.is_empty() {
+            true => (WEIGHT_BLOCK / (panel_length * size_of::<W>())).max(1).next_multiple_of(MAX_PANELS),
+            false => 1,
+        };
         let pixels = part.pixels.len();
         // Rows of about the same number: seven tiles of seven are faster than six of eight and one of one.
         let tiles = pixels.div_ceil(most_rows);
@@ -168,6 +173,9 @@ impl Dense {
                     true => self.gather(picture, output, start..end, offsets, gathered),
                     false => {
                         self.find_taps(output, start..end, offsets);
+                        if let Some(&channel) = self.firsts.get(first) {
+                            offsets.iter_mut().for_each(|offset| *offset += channel);
+                        }
                         picture
                     }
                 };

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::Unsupported;
 use super::constant::Constant;
-use super::layer::{Element, Layer, Op, Quant, Shape};
+use super::layer::{Element, Layer, Limits, Op, Quant, Shape};
 use crate::infer::onnx::pb::{GraphProto, ModelProto, NodeProto};
 use crate::models::spec::{self, InputSpec};
 
@@ -64,11 +64,12 @@ pub fn layers<'a>(model: &'a ModelProto, input: &InputSpec) -> Result<Vec<Layer<
 #[derive(Debug, Clone)]
 enum Value<'a> {
     Constant(Constant<'a>),
-    /// A constant behind a DequantizeLinear.
+    /// A constant behind a DequantizeLinear. Several scales are those along the first or the second `axis`.
     Quantised {
         constant: Constant<'a>,
         scales: Vec<f32>,
         zero_points: Vec<f32>,
+        axis: usize,
     },
     Layer {
         index: usize,
@@ -121,8 +122,7 @@ impl<'a> Reader<'a> {
                 // Replaced by what the first DequantizeLinear says.
                 spec::Element::U8 => Element::U8(Quant { scale: 1.0, zero_point: 0 }),
             },
-            low: f32::NEG_INFINITY,
-            high: f32::INFINITY,
+            limits: Limits::NONE,
         };
         Ok(Self { values, layers: vec![layer], input_is_known: false })
     }
@@ -137,11 +137,11 @@ impl<'a> Reader<'a> {
             "Conv" => self.conv(node),
             "Gemm" | "MatMul" => self.matrix(node),
             "BatchNormalization" => self.batch_normalisation(node),
-            "Relu" => self.clip(node, 0.0, f32::INFINITY),
+            "Relu" => self.clip(node, 0, Limits::new(0.0, f32::INFINITY)),
             "Clip" => {
                 let low = self.bound(node, 1, "min")?.unwrap_or(f32::NEG_INFINITY);
                 let high = self.bound(node, 2, "max")?.unwrap_or(f32::INFINITY);
-                self.clip(node, low, high)
+                self.clip(node, 0, Limits::new(low, high))
             }
             "Min" | "Max" => self.extremum(node),
             "Add" | "Mul" => self.arithmetic(node),
@@ -194,9 +194,9 @@ impl<'a> Reader<'a> {
     fn floats(&self, node: &NodeProto, input: usize) -> Result<Vec<f32>, Unsupported> {
         match self.value(node, input)? {
             Value::Constant(constant) => Ok(constant.floats().into_owned()),
-            Value::Quantised { constant, scales, zero_points } => {
-                let each = constant.elements().checked_div(scales.len()).unwrap_or(0).max(1);
-                let at = |index: usize| (index / each).min(scales.len() - 1);
+            Value::Quantised { constant, scales, zero_points, axis } => {
+                let each: usize = constant.dims().iter().skip(axis + 1).product();
+                let at = |index: usize| index / each.max(1) % scales.len();
                 let floats = constant.floats();
                 let floats = floats.iter().copied().enumerate();
                 Ok(floats.map(|(index, value)| (value - zero_points[at(index)]) * scales[at(index)]).collect())
@@ -221,8 +221,7 @@ impl<'a> Reader<'a> {
             return Err(Unsupported::new("its result would be empty or enormous"));
         }
         let name = node.output.first().cloned().unwrap_or_default();
-        let (low, high) = (f32::NEG_INFINITY, f32::INFINITY);
-        self.layers.push(Layer { name, op, inputs, shape, element: Element::F32, low, high });
+        self.layers.push(Layer { name, op, inputs, shape, element: Element::F32, limits: Limits::NONE });
         Ok(self.layers.len() - 1)
     }
 }

@@ -23,16 +23,19 @@ impl<'a> Reader<'a> {
                 return Err(Unsupported::new("its scales are for blocks"));
             }
             let dims = constant.dims();
-            let per_channel =
-                scales.len() == 1 || (dims.first() == Some(&scales.len()) && integer(node, "axis") == Some(0));
+            // Weights of convolutions have a scale for each output channel, which is the second axis of matrices.
+            let axis = integer(node, "axis").unwrap_or(1);
+            let axis = if axis < 0 { axis.saturating_add(dims.len() as i64) } else { axis };
+            let axis = usize::try_from(axis).unwrap_or(usize::MAX);
+            let per_channel = scales.len() == 1 || (axis < 2 && dims.get(axis) == Some(&scales.len()));
             if !per_channel
                 || zero_points.len() != scales.len()
                 || constant.elements() == 0
                 || !scales.iter().all(|&scale| is_scale(scale))
             {
-                return Err(Unsupported::new("its scales are neither one nor one for each output channel"));
+                return Err(Unsupported::new("its scales are neither one nor one for each channel"));
             }
-            return Ok(Value::Quantised { constant, scales, zero_points });
+            return Ok(Value::Quantised { constant, scales, zero_points, axis });
         }
         let (input, shape, form) = self.layer(node, 0)?;
         let quant = self.quant(node)?;

@@ -166,7 +166,7 @@ proptest! {
         network.conv([stem, wide], size, 1, pads, groups).dilate(dilation);
         let bounds = network.weight(&[1, wide, 1, 1], -0.3, 0.3);
         network.push(if smaller { "Min" } else { "Max" }, &[&bounds], &[]).push("Relu", &[], &[]);
-        network.conv([wide, wide * multiplier], deep, 2, [(deep / 2) as i64; 4], wide);
+        network.conv([wide, wide * multiplier], deep, 2, [(deep / 2) as i64; 4], wide).dilate(dilation);
         let pooling: [(&str, &[i64]); 3] = [("kernel_shape", &[3, 2]), ("strides", &[2, 2]), ("ceil_mode", &[ceil])];
         network.push("MaxPool", &[], &pooling);
         let found = difference(&network.classify(wide * multiplier));

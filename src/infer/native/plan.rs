@@ -32,7 +32,7 @@ pub fn plan(layers: &[Layer], spec: &InputSpec, kernels: Kernels) -> Result<Netw
             .map(|&input| planner.places[input].map(|place| (place, layers[input].element)))
             .collect::<Option<_>>()
             .ok_or_else(|| Unsupported::new(format!("`{}` uses what was never computed", layer.name)))?;
-        let place = planner.place(layer, &inputs);
+        let place = planner.place(layer, &inputs, matches!(layer.op, Op::Input) && is_gathered(layers, &needed, index));
         planner.places[index] = Some(place);
         if let Op::Conv(conv) = &layer.op {
             let each = conv.outputs * conv.inputs * conv.window.taps();
@@ -84,6 +84,18 @@ fn last_uses(layers: &[Layer]) -> Vec<Option<usize>> {
     last
 }
 
+/// Whether a result is looked at by nothing but convolutions of bytes, after quantisation perhaps. They put the pixels of a
+/// window side by side where those are short, as the picture's are, so a pixel needs no room for more than its channels.
+fn is_gathered(layers: &[Layer], needed: &[Option<usize>], index: usize) -> bool {
+    let users =
+        (index + 1..layers.len()).filter(|&user| needed[user].is_some() && layers[user].inputs.contains(&index));
+    users.into_iter().all(|user| match (&layers[user].op, layers[user].element) {
+        (Op::Conv(_), Element::U8(_)) => true,
+        (Op::Quantise, _) => is_gathered(layers, needed, user),
+        _ => false,
+    })
+}
+
 /// Buffers of one element type, shared by results that are never needed at the same time.
 #[derive(Default)]
 struct Pool {
@@ -117,8 +129,10 @@ struct Planner {
 }
 
 impl Planner {
-    fn place(&mut self, layer: &Layer, inputs: &[(Place, Element)]) -> Place {
+    /// `gathered` as [`is_gathered`] has it.
+    fn place(&mut self, layer: &Layer, inputs: &[(Place, Element)], gathered: bool) -> Place {
         let stride = match (&layer.op, inputs) {
+            (Op::Input, _) if gathered => layer.shape.channels,
             (Op::Input, _) => layer.shape.channels.next_multiple_of(GROUP),
             // These work on numbers one by one, wherever they lie.
             (Op::Quantise | Op::Dequantise | Op::Table(_) | Op::Clip | Op::Affine { .. }, [(input, _), ..]) => {

@@ -11,6 +11,10 @@ use crate::models::spec::Layout;
 /// From the order of the model's input to channels last, for some of the pixels.
 pub fn interleave<T: Copy>(values: &[T], layout: Layout, place: Place, part: Range<usize>, out: &mut [T]) {
     let (channels, pixels) = (place.shape.channels, place.shape.pixels());
+    if layout == Layout::Nhwc && place.stride == channels {
+        out.copy_from_slice(&values[part.start * channels..][..out.len()]);
+        return;
+    }
     for (pixel, out) in part.zip(out.chunks_exact_mut(place.stride)) {
         for (channel, out) in out[..channels].iter_mut().enumerate() {
             *out = match layout {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::aligned::Aligned;
-use super::kernels::{Bounds, GROUP, LANES, MAX_PANELS, MAX_ROWS, PackedBytes, Span, Tile, ToByte};
+use super::kernels::{Bounds, LANES, MAX_PANELS, MAX_ROWS, PackedBytes, Span, Tile, ToByte};
 use super::layer::{Shape, Window};
 
 /// Bytes of weights that stay in the second-level cache while all pixels are multiplied with them: half of the smallest
@@ -188,7 +188,7 @@ impl Dense {
         }
     }
 
-    /// Puts the pixels that the taps of each row look at side by side; they have [`GROUP`] numbers.
+    /// Puts the pixels that the taps of each row look at side by side.
     fn gather<'a, T: Copy + Default>(
         &self,
         picture: &[T],
@@ -198,7 +198,8 @@ impl Dense {
         gathered: &'a mut Vec<T>,
     ) -> &'a [T] {
         let (source, window) = (&self.source, &self.source.window);
-        let length = window.size[1] * GROUP;
+        let stride = source.input.stride;
+        let length = window.size[1] * stride;
         // What is left of another tile in the numbers beyond the last tap meets weights of zero.
         gathered.resize(pixels.len() * self.depth, T::default());
         for (corner, gathered) in self.corners(output, pixels.clone()).zip(gathered.chunks_exact_mut(self.depth)) {
@@ -207,8 +208,8 @@ impl Dense {
                     gathered.copy_from_slice(&picture[source.tap(corner, [row, 0])..][..length]);
                 }
             } else {
-                for (tap, pixel) in window.each_tap().zip(gathered.as_chunks_mut::<GROUP>().0) {
-                    pixel.copy_from_slice(&picture[source.tap(corner, tap)..][..GROUP]);
+                for (tap, pixel) in window.each_tap().zip(gathered.chunks_exact_mut(stride)) {
+                    pixel.copy_from_slice(&picture[source.tap(corner, tap)..][..stride]);
                 }
             }
         }

@@ -109,9 +109,10 @@ appliance-arm64: ## Install the package in a Debian guest for 64-bit Arm, and la
 	        --deb "$$(ls -t target/debian/glimpsed_*_arm64.deb | head -1)" --scenario package --scenario as_the_documents_say --scenario board --scenario service $(ARGS) || exit 1; \
 	done
 
-fuzz: ## Fuzz what reads bytes from cameras and brokers: FUZZ_SECONDS (600) each, on a nightly compiler with cargo-fuzz
-	for target in splitter decoder wishes; do \
-	    mkdir -p fuzz/corpus/$$target && (cd fuzz && cargo +nightly fuzz run $$target corpus/$$target ../tests/fixtures/images -- \
+fuzz: ## Fuzz what reads bytes from cameras, brokers and model files: FUZZ_SECONDS (600) each, on a nightly compiler with cargo-fuzz
+	for target in splitter decoder wishes compiler; do \
+	    seeds=images; [ $$target = compiler ] && seeds=zoo; \
+	    mkdir -p fuzz/corpus/$$target && (cd fuzz && cargo +nightly fuzz run --dev $$target corpus/$$target ../tests/fixtures/$$seeds -- \
 	        -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -timeout=30 -rss_limit_mb=3072) || exit 1; \
 	done
 

@@ -1,5 +1,7 @@
 //! Convolutions as the kernels want them: weights in the order that they are read in, scales and biases as integers.
 
+use std::ops::Range;
+
 use super::Unsupported;
 use super::aligned::Aligned;
 use super::kernels::{Bounds, GROUP, LANES, Layout, MAX_TAPS, PackedBytes, ToByte};
@@ -70,7 +72,7 @@ fn widest(conv: &Conv) -> usize {
 }
 
 /// The input channels that the panel which begins with this output channel looks at.
-fn seen_from(conv: &Conv, first: usize) -> std::ops::Range<usize> {
+fn seen_from(conv: &Conv, first: usize) -> Range<usize> {
     let each = conv.outputs / conv.groups;
     let last = (first + LANES).min(conv.outputs) - 1;
     first / each * conv.inputs..(last / each + 1) * conv.inputs
@@ -98,12 +100,11 @@ impl Reads {
         Self { firsts, depth }
     }
 
-    /// The weight for the input channel that a panel reads as its `input`th, if it is of the output's group.
-    fn weight(&self, conv: &Conv, output: usize, input: usize, tap: usize) -> Option<usize> {
+    /// Which of the channels that a panel reads are of an output's own group.
+    fn own(&self, conv: &Conv, output: usize) -> Range<usize> {
         let first = self.firsts.get(output / LANES).map_or(0, |&first| first as usize);
-        let group = output / (conv.outputs / conv.groups);
-        let input = (first + input).checked_sub(group * conv.inputs).filter(|&input| input < conv.inputs)?;
-        Some(conv.index(output, input, tap))
+        let start = output / (conv.outputs / conv.groups) * conv.inputs - first;
+        start..start + conv.inputs
     }
 }
 
@@ -133,10 +134,8 @@ fn dense_f32(conv: &Conv, bounds: Bounds, source: Source) -> Dense {
     for (output, factor) in factors.iter().enumerate() {
         let panel = output / LANES * taps * depth * LANES + output % LANES;
         for tap in 0..taps {
-            for input in 0..depth {
-                if let Some(at) = reads.weight(conv, output, input, tap) {
-                    weights[panel + (tap * depth + input) * LANES] = values[at] * factor;
-                }
+            for (input, read) in reads.own(conv, output).enumerate() {
+                weights[panel + (tap * depth + read) * LANES] = values[conv.index(output, input, tap)] * factor;
             }
         }
     }
@@ -206,20 +205,23 @@ fn dense_u8(conv: &Conv, finish: Requantised, layout: &Layout, source: Source) -
     let values = conv.weights.constant.bytes().unwrap_or_default();
     let mut reads = Reads::new(conv, |depth| layout.depth(depth));
     reads.depth = layout.depth(reads.depth);
-    let weight = |output, input, tap| reads.weight(conv, output, input, tap).map_or(0, |at| values[at] as i8);
+    let weight = |output, input, tap| values[conv.index(output, input, tap)] as i8;
     // Pixels that are shorter than what the kernels read at once, which are the picture's own, are put side by side first.
     let (taps, stored) = (conv.window.taps(), source.input.stride);
     let gathered = stored < layout.reads;
     let (depth, packed) = match gathered {
         true => {
             let depth = (taps * stored).next_multiple_of(layout.reads);
-            let side_by_side = |output, at: usize, _| match (at / stored, at % stored) {
-                (tap, input) if tap < taps => weight(output, input, tap),
-                _ => 0,
+            let side_by_side = |output, at: usize, _| {
+                let (own, tap, channel) = (reads.own(conv, output), at / stored, at % stored);
+                if own.contains(&channel) { weight(output, channel - own.start, tap) } else { 0 }
             };
-            (depth, layout.pack_dense(&finish.bias, depth, 1, side_by_side))
+            (depth, layout.pack_dense(&finish.bias, [depth, 1], |_| 0..taps * stored, side_by_side))
         }
-        false => (reads.depth, layout.pack_dense(&finish.bias, reads.depth, taps, weight)),
+        false => {
+            let own = |output| reads.own(conv, output);
+            (reads.depth, layout.pack_dense(&finish.bias, [reads.depth, taps], own, weight))
+        }
     };
     Dense { source, depth, gathered, finish: finish.with(packed), firsts: reads.firsts }
 }

@@ -120,7 +120,7 @@ proptest! {
         let stride = panels * LANES + 16;
         let answer = |kernels: &Kernels, rows: usize| {
             let offsets = numbers(seed ^ 1, taps * rows, |random| random.u32(..40) * stored as u32);
-            let packed = kernels.layout.pack_dense(&numbers_of.bias, inputs, taps, |output, input, tap| {
+            let packed = kernels.layout.pack_dense(&numbers_of.bias, [inputs, taps], |_| 0..inputs, |output, input, tap| {
                 numbers_of.weights[(output * inputs + input) * taps + tap]
             });
             let tile = Tile {

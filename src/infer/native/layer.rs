@@ -105,17 +105,17 @@ impl Window {
 /// The weights of a convolution, in ONNX's order (output channel, input channel, row, column) or, for a matrix that is
 /// multiplied from the right, (input, output).
 #[derive(Debug, Clone)]
-pub struct Weights<'a> {
-    pub constant: Constant<'a>,
+pub struct Weights {
+    pub constant: Constant,
     /// One scale, or one for each output channel, where the constant is quantised.
     pub scales: Option<Vec<f32>>,
     pub input_major: bool,
 }
 
 #[derive(Debug, Clone)]
-pub struct Conv<'a> {
+pub struct Conv {
     pub window: Window,
-    pub weights: Weights<'a>,
+    pub weights: Weights,
     pub outputs: usize,
     /// Input channels of one group.
     pub inputs: usize,
@@ -125,7 +125,7 @@ pub struct Conv<'a> {
     pub gain: Option<Vec<f32>>,
 }
 
-impl Conv<'_> {
+impl Conv {
     pub fn is_depthwise(&self) -> bool {
         self.groups > 1 && self.groups == self.outputs && self.inputs == 1
     }
@@ -149,9 +149,9 @@ pub enum PoolKind {
 }
 
 #[derive(Debug, Clone)]
-pub enum Op<'a> {
+pub enum Op {
     Input,
-    Conv(Box<Conv<'a>>),
+    Conv(Box<Conv>),
     /// To be folded into the convolution before it, where there is one.
     Affine {
         gain: Vec<f32>,
@@ -215,9 +215,9 @@ impl Limits {
 
 /// One operation. Its inputs are layers before it.
 #[derive(Debug, Clone)]
-pub struct Layer<'a> {
+pub struct Layer {
     pub name: String,
-    pub op: Op<'a>,
+    pub op: Op,
     pub inputs: Vec<usize>,
     pub shape: Shape,
     pub element: Element,

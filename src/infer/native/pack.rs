@@ -131,11 +131,12 @@ fn dense_f32(conv: &Conv, bounds: Bounds, source: Source) -> Dense {
     let reads = Reads::new(conv, |depth| depth.next_multiple_of(GROUP));
     let (taps, depth) = (conv.window.taps(), reads.depth);
     let mut weights = Aligned::zeros(conv.outputs.next_multiple_of(LANES) * taps * depth);
+    let panels: &mut [f32] = &mut weights;
     for (output, factor) in factors.iter().enumerate() {
         let panel = output / LANES * taps * depth * LANES + output % LANES;
         for tap in 0..taps {
             for (input, read) in reads.own(conv, output).enumerate() {
-                weights[panel + (tap * depth + read) * LANES] = values[conv.index(output, input, tap)] * factor;
+                panels[panel + (tap * depth + read) * LANES] = values[conv.index(output, input, tap)] * factor;
             }
         }
     }

@@ -56,11 +56,11 @@ fn compare(model: &Path, theirs: &Path, kernels: Kernels, corrected: bool) -> Di
     };
     let file = onnx::read(&spec).expect("it is there");
     let (input, _) = Graph::new(&file.proto, &file.path).expect("a graph").input(&spec).expect("an input");
-    let mut layers = read::layers(&file.proto, &input).expect("supported");
+    let mut layers = read::layers(file.proto, &input).expect("supported");
     fuse::fold(&mut layers).expect("supported");
     quantised::recognise(&mut layers);
     fuse::merge(&mut layers);
-    let mut network = plan::plan(&layers, &input, kernels).expect("supported");
+    let mut network = plan::plan(layers, &input, kernels).expect("supported");
     let mut tensor = Tensor::for_input(&input);
     let shown = std::fs::read(theirs.join("input")).expect("written");
     match &mut tensor {

@@ -13,18 +13,19 @@ const MAX_RESULTS: usize = 1 << 27;
 
 /// # Errors
 /// When a layer has no kernel after all.
-pub fn plan(layers: &[Layer], spec: &InputSpec, kernels: Kernels) -> Result<Network, Unsupported> {
+pub fn plan(mut layers: Vec<Layer>, spec: &InputSpec, kernels: Kernels) -> Result<Network, Unsupported> {
     let output = layers.len() - 1;
-    let needed = last_uses(layers);
+    let needed = last_uses(&layers);
     if layers[output].element != Element::F32 || layers[output].shape.pixels() != 1 {
         return Err(Unsupported::new("its output is not one float for each class"));
     }
     let mut planner = Planner { places: vec![None; layers.len()], floats: Pool::default(), bytes: Pool::default() };
     let mut steps = Vec::new();
-    pack::refuse_enormous(layers, &kernels.layout)?;
+    pack::refuse_enormous(&layers, &kernels.layout)?;
     let mut macs = 0_u64;
     for index in 0..layers.len() {
         if needed[index].is_none() {
+            layers[index].op = Op::Clip;
             continue;
         }
         let layer = &layers[index];
@@ -32,7 +33,8 @@ pub fn plan(layers: &[Layer], spec: &InputSpec, kernels: Kernels) -> Result<Netw
             .map(|&input| planner.places[input].map(|place| (place, layers[input].element)))
             .collect::<Option<_>>()
             .ok_or_else(|| Unsupported::new(format!("`{}` uses what was never computed", layer.name)))?;
-        let place = planner.place(layer, &inputs, matches!(layer.op, Op::Input) && is_gathered(layers, &needed, index));
+        let place =
+            planner.place(layer, &inputs, matches!(layer.op, Op::Input) && is_gathered(&layers, &needed, index));
         planner.places[index] = Some(place);
         if let Op::Conv(conv) = &layer.op {
             let each = conv.outputs * conv.inputs * conv.window.taps();
@@ -58,7 +60,9 @@ pub fn plan(layers: &[Layer], spec: &InputSpec, kernels: Kernels) -> Result<Netw
                 bytes_of,
             });
         }
-        planner.free_until(layers, &needed, index);
+        planner.free_until(&layers, &needed, index);
+        // Whatever it was: its weights are packed, and what follows asks only for its shape.
+        layers[index].op = Op::Clip;
     }
     let results: usize = planner.floats.lengths.iter().chain(&planner.bytes.lengths).sum();
     if results > MAX_RESULTS {

@@ -6,8 +6,8 @@ use crate::infer::native::Unsupported;
 use crate::infer::native::layer::{Conv, Limits, Op, Shape, Weights, Window};
 use crate::infer::onnx::pb::NodeProto;
 
-impl<'a> Reader<'a> {
-    pub(super) fn conv(&mut self, node: &'a NodeProto) -> Result<Value<'a>, Unsupported> {
+impl Reader {
+    pub(super) fn conv(&mut self, node: &NodeProto) -> Result<Value, Unsupported> {
         let (input, shape, form) = self.float_layer(node, 0)?;
         let weights = self.weights(node, 1, false)?;
         let &[outputs, inputs, height, width] = weights.constant.dims().as_slice() else {
@@ -36,11 +36,11 @@ impl<'a> Reader<'a> {
     pub(super) fn push_conv(
         &mut self,
         node: &NodeProto,
-        conv: Conv<'a>,
+        conv: Conv,
         input: usize,
         shape: Shape,
         form: Form,
-    ) -> Result<Value<'a>, Unsupported> {
+    ) -> Result<Value, Unsupported> {
         if conv.bias.len() != conv.outputs || conv.outputs == 0 {
             return Err(Unsupported::new("its bias does not have one number for each output channel"));
         }
@@ -49,7 +49,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A matrix product is a convolution of one pixel.
-    pub(super) fn matrix(&mut self, node: &'a NodeProto) -> Result<Value<'a>, Unsupported> {
+    pub(super) fn matrix(&mut self, node: &NodeProto) -> Result<Value, Unsupported> {
         let (input, shape, form) = self.float_layer(node, 0)?;
         let transposed = node.op_type == "Gemm" && integer(node, "transB").unwrap_or(0) == 1;
         let weights = self.weights(node, 1, !transposed)?;
@@ -66,14 +66,9 @@ impl<'a> Reader<'a> {
         self.push_conv(node, conv, input, Shape { height: 1, width: 1, channels: outputs }, Form::Flat)
     }
 
-    pub(super) fn weights(
-        &self,
-        node: &NodeProto,
-        input: usize,
-        input_major: bool,
-    ) -> Result<Weights<'a>, Unsupported> {
+    pub(super) fn weights(&self, node: &NodeProto, input: usize, input_major: bool) -> Result<Weights, Unsupported> {
         match self.value(node, input)? {
-            Value::Constant(constant) => Ok(Weights { constant: *constant, scales: None, input_major }),
+            Value::Constant(constant) => Ok(Weights { constant: constant.clone(), scales: None, input_major }),
             Value::Quantised { constant, scales, zero_points, axis } => {
                 if !constant.is_i8() || zero_points.iter().any(|&zero_point| zero_point != 0.0) {
                     return Err(Unsupported::new("its quantised weights are not symmetric signed bytes"));
@@ -81,13 +76,13 @@ impl<'a> Reader<'a> {
                 if scales.len() != 1 && *axis != usize::from(input_major) {
                     return Err(Unsupported::new("its scales are not one for each output"));
                 }
-                Ok(Weights { constant: *constant, scales: Some(scales.clone()), input_major })
+                Ok(Weights { constant: constant.clone(), scales: Some(scales.clone()), input_major })
             }
             _ => Err(Unsupported::new("its weights are not constant")),
         }
     }
 
-    pub(super) fn batch_normalisation(&mut self, node: &NodeProto) -> Result<Value<'a>, Unsupported> {
+    pub(super) fn batch_normalisation(&mut self, node: &NodeProto) -> Result<Value, Unsupported> {
         let (input, shape, form) = self.float_layer(node, 0)?;
         let [scale, shift, mean, variance] = [1, 2, 3, 4].map(|at| self.floats(node, at));
         let (scale, shift, mean, variance) = (scale?, shift?, mean?, variance?);
@@ -114,7 +109,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The input `at`, bounded.
-    pub(super) fn clip(&mut self, node: &NodeProto, at: usize, limits: Limits) -> Result<Value<'a>, Unsupported> {
+    pub(super) fn clip(&mut self, node: &NodeProto, at: usize, limits: Limits) -> Result<Value, Unsupported> {
         let (input, shape, form) = self.float_layer(node, at)?;
         let all = limits.channels.iter().flatten().copied().chain([[limits.low, limits.high]]);
         if all.into_iter().any(|[low, high]| low.is_nan() || high.is_nan() || low > high) {
@@ -126,7 +121,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The smaller or larger of a picture and a constant for each channel.
-    pub(super) fn extremum(&mut self, node: &NodeProto) -> Result<Value<'a>, Unsupported> {
+    pub(super) fn extremum(&mut self, node: &NodeProto) -> Result<Value, Unsupported> {
         if node.input.len() != 2 {
             return Err(Unsupported::new("it does not have two inputs"));
         }
@@ -144,7 +139,7 @@ impl<'a> Reader<'a> {
         self.clip(node, picture, Limits::of_channels(limits))
     }
 
-    pub(super) fn arithmetic(&mut self, node: &NodeProto) -> Result<Value<'a>, Unsupported> {
+    pub(super) fn arithmetic(&mut self, node: &NodeProto) -> Result<Value, Unsupported> {
         let layers = [0, 1].map(|at| matches!(self.value(node, at), Ok(Value::Layer { .. })));
         let first = usize::from(!layers[0]);
         let (input, shape, form) = self.float_layer(node, first)?;

@@ -6,8 +6,8 @@ use crate::infer::native::Unsupported;
 use crate::infer::native::layer::{Op, PoolKind, Shape, Window};
 use crate::infer::onnx::pb::NodeProto;
 
-impl<'a> Reader<'a> {
-    pub(super) fn pad(&mut self, node: &NodeProto) -> Result<Value<'a>, Unsupported> {
+impl Reader {
+    pub(super) fn pad(&mut self, node: &NodeProto) -> Result<Value, Unsupported> {
         let (input, shape, form) = self.float_layer(node, 0)?;
         let amounts = match Self::has_input(node, 1) {
             true => self.integers(node, 1)?,
@@ -28,7 +28,7 @@ impl<'a> Reader<'a> {
         Ok(Value::Layer { index, form })
     }
 
-    pub(super) fn pool(&mut self, node: &NodeProto) -> Result<Value<'a>, Unsupported> {
+    pub(super) fn pool(&mut self, node: &NodeProto) -> Result<Value, Unsupported> {
         // The largest of bytes is that of the numbers they stand for.
         let (input, shape, form) = match node.op_type.as_str() {
             "MaxPool" => self.layer(node, 0)?,
@@ -62,7 +62,7 @@ impl<'a> Reader<'a> {
         Ok(Value::Layer { index, form })
     }
 
-    pub(super) fn global_pool(&mut self, node: &NodeProto) -> Result<Value<'a>, Unsupported> {
+    pub(super) fn global_pool(&mut self, node: &NodeProto) -> Result<Value, Unsupported> {
         let (input, shape, form) = self.float_layer(node, 0)?;
         let mut keeps = true;
         if node.op_type == "ReduceMean" {
@@ -86,7 +86,7 @@ impl<'a> Reader<'a> {
     }
 
     /// With one pixel left every reshaping keeps the order of the numbers.
-    pub(super) fn reshape(&mut self, node: &NodeProto) -> Result<Value<'a>, Unsupported> {
+    pub(super) fn reshape(&mut self, node: &NodeProto) -> Result<Value, Unsupported> {
         let (index, shape, form) = match self.value(node, 0)? {
             Value::ShapeOnly => return Ok(Value::ShapeOnly),
             _ => self.layer(node, 0)?,
@@ -122,7 +122,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn transpose(&mut self, node: &NodeProto) -> Result<Value<'a>, Unsupported> {
+    pub(super) fn transpose(&mut self, node: &NodeProto) -> Result<Value, Unsupported> {
         let (index, _, form) = self.layer(node, 0)?;
         let form = match (integers(node, "perm").unwrap_or_default().as_slice(), form) {
             ([0, 3, 1, 2], Form::Nhwc) => Form::Nchw,
@@ -132,7 +132,7 @@ impl<'a> Reader<'a> {
         Ok(Value::Layer { index, form })
     }
 
-    pub(super) fn concat(&mut self, node: &NodeProto) -> Result<Value<'a>, Unsupported> {
+    pub(super) fn concat(&mut self, node: &NodeProto) -> Result<Value, Unsupported> {
         if matches!(self.value(node, 0)?, Value::ShapeOnly) {
             return Ok(Value::ShapeOnly);
         }
@@ -163,7 +163,7 @@ impl<'a> Reader<'a> {
         Ok(Value::Layer { index, form })
     }
 
-    pub(super) fn softmax(&mut self, node: &NodeProto) -> Result<Value<'a>, Unsupported> {
+    pub(super) fn softmax(&mut self, node: &NodeProto) -> Result<Value, Unsupported> {
         let (input, shape, form) = self.float_layer(node, 0)?;
         if shape.pixels() != 1
             || !matches!((form, integer(node, "axis")), (Form::Flat, None | Some(1 | -1)) | (Form::Nchw, Some(1)))

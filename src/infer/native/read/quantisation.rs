@@ -6,8 +6,8 @@ use crate::infer::native::Unsupported;
 use crate::infer::native::layer::{Element, Op, Quant};
 use crate::infer::onnx::pb::NodeProto;
 
-impl<'a> Reader<'a> {
-    pub(super) fn quantise(&mut self, node: &NodeProto) -> Result<Value<'a>, Unsupported> {
+impl Reader {
+    pub(super) fn quantise(&mut self, node: &NodeProto) -> Result<Value, Unsupported> {
         let (input, shape, form) = self.float_layer(node, 0)?;
         let quant = self.quant(node)?;
         let index = self.push(node, Op::Quantise, vec![input], shape)?;
@@ -15,8 +15,8 @@ impl<'a> Reader<'a> {
         Ok(Value::Layer { index, form })
     }
 
-    pub(super) fn dequantise(&mut self, node: &NodeProto) -> Result<Value<'a>, Unsupported> {
-        if let &Value::Constant(constant) = self.value(node, 0)? {
+    pub(super) fn dequantise(&mut self, node: &NodeProto) -> Result<Value, Unsupported> {
+        if let Value::Constant(constant) = self.value(node, 0)?.clone() {
             let scales = self.floats(node, 1)?;
             let zero_points = if Self::has_input(node, 2) { self.floats(node, 2)? } else { vec![0.0; scales.len()] };
             if integer(node, "block_size").unwrap_or(0) != 0 {

@@ -35,11 +35,11 @@ test-web: ## Drive the page in a headless Chromium and the HTTP interface from i
 	$(BUILD_BESIDE_TESTS)
 	tests/web/run $(WEB_ARGS)
 
-test-models: ## Run the tests of models/quantize.py and of models that its virtual environment makes
+test-models: ## Run the tests that need onnxruntime: models/quantize.py, and each layer of integers
 	@.ci/setup test
 	test -x target/models-venv/bin/python || python3 -m venv target/models-venv
 	target/models-venv/bin/pip install --quiet --disable-pip-version-check -r models/requirements.txt
-	cargo nextest run --locked --run-ignored only -E 'test(quantize::) + test(resnet_18_gives)'
+	cargo nextest run --locked --run-ignored only -E 'test(quantize::) + test(resnet_18_gives) + test(parity::)'
 
 soak: ## Run the tests that take minutes: long outages of the broker, a hundred switches of the model, many at the page
 	@.ci/setup test
@@ -109,9 +109,10 @@ appliance-arm64: ## Install the package in a Debian guest for 64-bit Arm, and la
 	        --deb "$$(ls -t target/debian/glimpsed_*_arm64.deb | head -1)" --scenario package --scenario as_the_documents_say --scenario board --scenario service $(ARGS) || exit 1; \
 	done
 
-fuzz: ## Fuzz what reads bytes from cameras and brokers: FUZZ_SECONDS (600) each, on a nightly compiler with cargo-fuzz
-	for target in splitter decoder wishes; do \
-	    mkdir -p fuzz/corpus/$$target && (cd fuzz && cargo +nightly fuzz run $$target corpus/$$target ../tests/fixtures/images -- \
+fuzz: ## Fuzz what reads bytes from cameras, brokers and model files: FUZZ_SECONDS (600) each, on a nightly compiler with cargo-fuzz
+	for target in splitter decoder wishes compiler; do \
+	    seeds=images; [ $$target = compiler ] && seeds=zoo; \
+	    mkdir -p fuzz/corpus/$$target && (cd fuzz && cargo +nightly fuzz run --dev $$target corpus/$$target ../tests/fixtures/$$seeds -- \
 	        -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -timeout=30 -rss_limit_mb=3072) || exit 1; \
 	done
 

@@ -1,9 +1,9 @@
 //! Any bytes as a frame of every kind: an error at worst, and a picture is as large as it says.
 #![no_main]
 
-use glimpsed_fuzz::decode::{DecodeError, RgbImage, decode};
-use glimpsed_fuzz::frame::{Encoding, RawFormat};
-use glimpsed_fuzz::jpeg::{Scan, Scanner, huffman};
+use glimpsed::frame::{Encoding, RawFormat};
+use glimpsed::jpeg::{Scan, Scanner, huffman};
+use glimpsed::preprocess::decode::{DecodeError, RgbImage, decode};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(

@@ -1,9 +1,9 @@
 //! Any message on any topic that is listened to: understood, refused or ignored.
 #![no_main]
 
-use glimpsed_fuzz::control::command::Command;
-use glimpsed_fuzz::mqtt::topics::{Key, Topics};
-use glimpsed_fuzz::mqtt::wishes::{REQUESTS, Wish, understand};
+use glimpsed::control::command::Command;
+use glimpsed::sinks::mqtt::topics::{Key, Topics};
+use glimpsed::sinks::mqtt::wishes::{REQUESTS, Wish, understand};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -20,7 +20,10 @@ fuzz_target!(|data: &[u8]| {
             match wish {
                 Wish::Set(Key::Threshold, Command::Threshold(value)) => assert!((0.0..=1.0).contains(&value)),
                 Wish::Set(Key::Model, Command::Model(name)) => assert!(!name.is_empty() && name.len() <= 4096),
-                Wish::Set(Key::Enabled, Command::Enable(_)) | Wish::HomeAssistantStarted => {}
+                Wish::Set(Key::Enabled, Command::Enable(_))
+                | Wish::Set(Key::Precision, Command::Precision(_))
+                | Wish::Set(Key::Accurate, Command::Accurate(_))
+                | Wish::HomeAssistantStarted => {}
                 Wish::Set(key, command) => panic!("{command:?} for {key:?}"),
                 Wish::Request(call) => {
                     let id = call.transaction.map(|id| id.to_string()).unwrap_or_default();

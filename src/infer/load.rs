@@ -2,9 +2,10 @@
 
 use super::native::kernels::Kernels;
 use super::onnx::graph::Graph;
+use super::onnx::pb::ModelProto;
 use super::{Classifier, ModelError, native, onnx, tract};
 use crate::models::inspect::Inspection;
-use crate::models::spec::{Backend, InputSpec, ModelSpec};
+use crate::models::spec::{Backend, ModelSpec};
 
 /// # Errors
 /// Whatever is wrong with the file; or what it lacks for the backend that was asked for.
@@ -37,36 +38,46 @@ pub fn load(spec: &ModelSpec) -> Result<(Box<dyn Classifier>, Inspection), Model
         not_native: None,
     };
     let weight_bytes = graph.weight_bytes();
-    match compile(spec.backend, &file, &input) {
-        Ok(compiled) => {
-            inspection.backend = format!("native ({})", compiled.kernels);
-            (inspection.macs, inspection.classes) = (compiled.macs, compiled.classes);
-            inspection.output = vec![1, compiled.classes];
-            inspection.memory_bytes = weight_bytes.saturating_add(compiled.result_bytes);
-            Ok((compiled.classifier, inspection))
-        }
-        Err(reason) if spec.backend == Backend::Native => Err(ModelError::NotNative { reason }),
-        Err(reason) => {
-            let loaded = tract::load(file.proto, &input, &input_name)?;
-            inspection.backend = "tract".into();
-            inspection.not_native = Some(reason);
-            (inspection.macs, inspection.output) = (loaded.macs, loaded.shape);
-            inspection.classes = inspection.output.iter().product();
-            inspection.memory_bytes = weight_bytes.saturating_add(loaded.result_bytes);
-            Ok((loaded.classifier, inspection))
-        }
+    let kernels = Kernels::detect();
+    let (proto, reason) = match without_kernels(spec.backend, kernels) {
+        Some(reason) => (file.proto, reason.to_owned()),
+        None => match native::compile(file.proto, &input, kernels) {
+            Ok(compiled) => {
+                inspection.backend = format!("native ({})", compiled.kernels);
+                (inspection.macs, inspection.classes) = (compiled.macs, compiled.classes);
+                inspection.output = vec![1, compiled.classes];
+                inspection.memory_bytes = weight_bytes.saturating_add(compiled.result_bytes);
+                return Ok((compiled.classifier, inspection));
+            }
+            Err(unsupported) if spec.backend == Backend::Native => {
+                return Err(ModelError::NotNative { reason: unsupported.to_string() });
+            }
+            // The weights were given back while they were packed, so the file is read again.
+            Err(unsupported) => (read_again(spec, &inspection.sha256)?, unsupported.to_string()),
+        },
+    };
+    let loaded = tract::load(proto, &input, &input_name)?;
+    inspection.backend = "tract".into();
+    inspection.not_native = Some(reason);
+    (inspection.macs, inspection.output) = (loaded.macs, loaded.shape);
+    inspection.classes = inspection.output.iter().product();
+    inspection.memory_bytes = weight_bytes.saturating_add(loaded.result_bytes);
+    Ok((loaded.classifier, inspection))
+}
+
+/// Why the native kernels are not even asked.
+fn without_kernels(backend: Backend, kernels: Kernels) -> Option<&'static str> {
+    match backend {
+        Backend::Tract => Some("the configuration says so"),
+        Backend::Auto if !kernels.are_fast() => Some("there are no kernels for this processor yet"),
+        Backend::Auto | Backend::Native => None,
     }
 }
 
-/// # Errors
-/// Why the native kernels are not used.
-fn compile(backend: Backend, file: &onnx::OnnxFile, input: &InputSpec) -> Result<native::Compiled, String> {
-    let kernels = Kernels::detect();
-    match backend {
-        Backend::Tract => Err("the configuration says so".into()),
-        Backend::Auto if !kernels.are_fast() => Err("there are no kernels for this processor yet".into()),
-        Backend::Auto | Backend::Native => {
-            native::compile(&file.proto, input, kernels).map_err(|unsupported| unsupported.to_string())
-        }
+fn read_again(spec: &ModelSpec, sha256: &str) -> Result<ModelProto, ModelError> {
+    let file = onnx::read(spec)?;
+    match file.sha256 == sha256 {
+        true => Ok(file.proto),
+        false => Err(ModelError::Unreadable { path: file.path, cause: "it changes while it is read".into() }),
     }
 }

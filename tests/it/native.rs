@@ -1,7 +1,7 @@
 //! The native kernels beside tract, which knows nothing of them, on networks of every shape; and networks that lie.
 
 use glimpsed::infer::{Model, ModelError};
-use glimpsed::models::spec::{Backend, Element, LabelSource};
+use glimpsed::models::spec::{Backend, LabelSource};
 use glimpsed::preprocess::Tensor;
 use proptest::prelude::*;
 use tract_onnx::pb::attribute_proto::AttributeType;
@@ -59,6 +59,13 @@ impl Network {
         self.push("Conv", &[&weights, &bias], &integers)
     }
 
+    /// The last convolution's window.
+    fn dilate(&mut self, dilation: i64) -> &mut Self {
+        let conv = self.nodes.last_mut().expect("a convolution");
+        conv.attribute.push(attribute("dilations", &[dilation, dilation]));
+        self
+    }
+
     fn normalise(&mut self, channels: usize) -> &mut Self {
         let [scale, variance] = [self.weight(&[channels], 0.5, 1.5), self.weight(&[channels], 0.5, 1.5)];
         let [shift, mean] = [self.weight(&[channels], -0.5, 0.5), self.weight(&[channels], -0.5, 0.5)];
@@ -76,7 +83,7 @@ impl Network {
 }
 
 fn attribute(name: &str, values: &[i64]) -> AttributeProto {
-    let single = matches!(name, "group" | "transB" | "axis");
+    let single = matches!(name, "group" | "transB" | "axis" | "ceil_mode");
     AttributeProto {
         name: name.to_owned(),
         r#type: if single { AttributeType::Int } else { AttributeType::Ints } as i32,
@@ -136,6 +143,33 @@ proptest! {
             network.push("MaxPool", &[], &[("kernel_shape", &[2, 2]), ("strides", &[2, 2]), ("pads", &[1, 1, 0, 0])]);
         }
         let found = difference(&network.classify(stem));
+        prop_assert!(found < 1e-3, "differs by {found}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    #[test]
+    fn groups_dilation_and_bounds_of_channels_answer_as_tract_does(
+        seed: u64, groups in 1usize..9, inputs in 1usize..9, outputs in 1usize..9, size in 1usize..4, dilation in 1i64..3,
+        pads in prop::array::uniform4(0i64..3), deep in prop::sample::select(vec![3usize, 5, 7]), multiplier in 1usize..4,
+        normalised: bool, smaller: bool, ceil in 0i64..2,
+    ) {
+        // From two channels on, as above.
+        let (stem, wide) = (groups * inputs * 2, groups * outputs * 2);
+        let mut network = Network::new(seed);
+        if normalised {
+            network.normalise(3);
+        }
+        network.conv([3, stem], 3, 1, [1; 4], 1);
+        network.conv([stem, wide], size, 1, pads, groups).dilate(dilation);
+        let bounds = network.weight(&[1, wide, 1, 1], -0.3, 0.3);
+        network.push(if smaller { "Min" } else { "Max" }, &[&bounds], &[]).push("Relu", &[], &[]);
+        network.conv([wide, wide * multiplier], deep, 2, [(deep / 2) as i64; 4], wide).dilate(dilation);
+        let pooling: [(&str, &[i64]); 3] = [("kernel_shape", &[3, 2]), ("strides", &[2, 2]), ("ceil_mode", &[ceil])];
+        network.push("MaxPool", &[], &pooling);
+        let found = difference(&network.classify(wide * multiplier));
         prop_assert!(found < 1e-3, "differs by {found}");
     }
 }
@@ -254,13 +288,14 @@ fn the_usual_networks_run_on_the_native_kernels_as_a_whole() {
         for name in ["mobilenet-v1", "mobilenet-v2", "mobilenet-v2-int8"] {
             specs.push(crate::support::model(name, directory.join(format!("{name}.onnx")), Some((0.5, 0.5))));
         }
+        let bytes = "mobilenet-v2-int8-nhwc-u8";
+        specs.push(crate::support::model(bytes, directory.join(format!("{bytes}.onnx")), None));
     }
     for mut spec in specs {
         spec.backend = Backend::Native;
         assert_eq!(spec.labels, LabelSource::ImageNet);
         let model = Model::load(&spec).unwrap_or_else(|error| panic!("{}: {error}", spec.name));
         assert!(model.inspection.backend.starts_with("native"), "{}", spec.name);
-        assert_eq!(model.input.element, Element::F32);
     }
 }
 

@@ -85,7 +85,7 @@ pub struct Fixture {
 }
 
 impl Fixture {
-    fn new(bytes: &[u8]) -> Self {
+    pub fn new(bytes: &[u8]) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         std::fs::write(directory.path().join("m.onnx"), bytes).expect("writable");
         Self { directory }

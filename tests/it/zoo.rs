@@ -53,12 +53,14 @@ fn difference(name: &str, backend: Backend) -> (f32, Model) {
     (difference / largest, model)
 }
 
-const FLOAT: [(&str, bool); 7] = [
+const FLOAT: [(&str, bool); 9] = [
     ("resnet-opset7", true),
     ("mobilenet-v1-opset9", false),
     ("mobilenet-v2-opset10", true),
     ("mobilenet-v2-opset13", true),
     ("squeezenet-opset8", false),
+    ("squeezenet-opset13", false),
+    ("resnext-opset13", true),
     ("efficientnet-lite-opset13", false),
     ("efficientnet-lite-opset21", false),
 ];
@@ -68,6 +70,7 @@ fn every_export_loads_and_answers_as_onnxruntime_does() {
     for (name, residual) in FLOAT {
         for backend in [Backend::Auto, Backend::Tract] {
             let (difference, model) = difference(name, backend);
+            assert!(backend == Backend::Tract || model.inspection.not_native.is_none(), "{:?}", model.inspection);
             assert!(difference < 1e-4, "{name} on {backend:?}: {difference}");
             assert_eq!(model.inspection.residual, residual, "{name}");
             assert_eq!(model.inspection.precision, Precision::Fp32);
@@ -79,10 +82,11 @@ fn every_export_loads_and_answers_as_onnxruntime_does() {
 
 #[test]
 fn both_forms_of_quantised_models_load_and_answer_as_onnxruntime_does() {
-    for name in ["mobilenet-v2-qdq", "mobilenet-v2-qoperator"] {
+    for name in ["mobilenet-v2-qdq", "mobilenet-v2-qoperator", "resnext-qoperator"] {
         for backend in [Backend::Auto, Backend::Tract] {
             // onnxruntime adds up in integers, tract in floats: a rounding here and there.
             let (difference, model) = difference(name, backend);
+            assert!(backend == Backend::Tract || model.inspection.not_native.is_none(), "{:?}", model.inspection);
             assert!(difference < 0.03, "{name} on {backend:?}: {difference}");
             assert_eq!((model.inspection.precision, model.inspection.residual), (Precision::Int8, true), "{name}");
         }

@@ -1,6 +1,7 @@
 //! Constants of an ONNX graph, decoded when they are needed: a weight is not copied to find out whether a graph can run.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
 use crate::infer::onnx::pb::TensorProto;
 use crate::infer::onnx::pb::tensor_proto::DataType;
@@ -10,18 +11,18 @@ use super::Unsupported;
 /// More than any classifier's largest layer; a file that declares more is hostile.
 const MAX_ELEMENTS: usize = 1 << 28;
 
-/// A constant whose declared shape and stored data agree.
-#[derive(Debug, Clone, Copy)]
-pub struct Constant<'a> {
-    tensor: &'a TensorProto,
+/// A constant whose declared shape and stored data agree. Copies share the data, which goes with the last of them.
+#[derive(Debug, Clone)]
+pub struct Constant {
+    tensor: Rc<TensorProto>,
     kind: DataType,
     elements: usize,
 }
 
-impl<'a> Constant<'a> {
+impl Constant {
     /// # Errors
     /// When the type is none that weights have, or the data are not as many as the shape says.
-    pub fn new(tensor: &'a TensorProto) -> Result<Self, Unsupported> {
+    pub fn new(tensor: TensorProto) -> Result<Self, Unsupported> {
         let refuse = |what: &str| Unsupported::new(format!("the constant `{}` {what}", tensor.name));
         let kind = DataType::try_from(tensor.data_type).map_err(|_| refuse("has no element type"))?;
         let sides = tensor.dims.iter().map(|&side| usize::try_from(side));
@@ -39,7 +40,7 @@ impl<'a> Constant<'a> {
         if stored != elements || !tensor.raw_data.len().is_multiple_of(width) {
             return Err(refuse("does not have as many numbers as its shape says"));
         }
-        Ok(Self { tensor, kind, elements })
+        Ok(Self { tensor: Rc::new(tensor), kind, elements })
     }
 
     pub fn dims(&self) -> Vec<usize> {
@@ -60,7 +61,7 @@ impl<'a> Constant<'a> {
     }
 
     /// The numbers, where they are bytes of either sign.
-    pub fn bytes(&self) -> Option<Cow<'a, [u8]>> {
+    pub fn bytes(&self) -> Option<Cow<'_, [u8]>> {
         match (self.kind, self.tensor.raw_data.is_empty()) {
             (DataType::Int8 | DataType::Uint8, false) => Some(Cow::Borrowed(&self.tensor.raw_data)),
             // ONNX stores small integers in `int32_data`, one each.
@@ -72,8 +73,8 @@ impl<'a> Constant<'a> {
     }
 
     /// The numbers as floats, whatever they are stored as; where they are floats of this machine's, those of the file.
-    pub fn floats(&self) -> Cow<'a, [f32]> {
-        let (raw, tensor) = (&self.tensor.raw_data, self.tensor);
+    pub fn floats(&self) -> Cow<'_, [f32]> {
+        let (raw, tensor) = (&self.tensor.raw_data, &self.tensor);
         match (self.kind, raw.is_empty()) {
             (DataType::Float, true) => Cow::Borrowed(&tensor.float_data),
             (DataType::Float, false) => match bytemuck::try_cast_slice(raw) {

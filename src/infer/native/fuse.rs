@@ -1,16 +1,16 @@
 //! Folds what follows a layer into it, so that no result is written and read once more than it must.
 
 use super::Unsupported;
-use super::layer::{Element, Layer, Op};
+use super::layer::{Element, Layer, Limits, Op};
 
 /// Batch normalisation and constants into the convolution before them, padding into the one after.
 ///
 /// # Errors
-/// When one of them has no such convolution.
+/// When padding has no such convolution.
 pub fn fold(layers: &mut [Layer]) -> Result<(), Unsupported> {
     for index in 0..layers.len() {
         match &layers[index].op {
-            Op::Affine { .. } => fold_affine(layers, index)?,
+            Op::Affine { .. } => fold_affine(layers, index),
             Op::Pad(_) => fold_pad(layers, index)?,
             _ => {}
         }
@@ -27,8 +27,7 @@ pub fn merge(layers: &mut [Layer]) {
                 let bounded =
                     matches!(layers[input].op, Op::Conv(_) | Op::Add) && layers[input].element == Element::F32;
                 if bounded && users(layers, input).len() == 1 {
-                    let (low, high) = (layers[index].low, layers[index].high);
-                    tighten(&mut layers[input], low, high);
+                    layers[input].limits = layers[input].limits.within(&layers[index].limits);
                     become_that(layers, index, input);
                 }
             }
@@ -49,22 +48,16 @@ pub fn merge(layers: &mut [Layer]) {
 fn can_add(layers: &[Layer], index: usize) -> bool {
     let layer = &layers[index];
     let dense = matches!(&layer.op, Op::Conv(conv) if !conv.is_depthwise());
-    let unbounded = layer.low == f32::NEG_INFINITY && layer.high == f32::INFINITY;
-    dense && unbounded && layer.element == Element::F32 && layer.inputs.len() == 1 && users(layers, index).len() == 1
-}
-
-/// Bounds what was bounded already: `clip(clip(x, low, high), ..)`.
-pub fn tighten(layer: &mut Layer, low: f32, high: f32) {
-    layer.low = layer.low.clamp(low, high);
-    layer.high = layer.high.clamp(low, high);
+    dense
+        && layer.limits == Limits::NONE
+        && layer.element == Element::F32
+        && layer.inputs.len() == 1
+        && users(layers, index).len() == 1
 }
 
 /// `index` takes over what `input` does and is; `input` has no user any more, and so is never run.
 pub fn become_that(layers: &mut [Layer], index: usize, input: usize) {
-    let Layer { op, inputs, shape, element, low, high, .. } = layers[input].clone();
-    let layer = &mut layers[index];
-    (layer.op, layer.inputs, layer.shape, layer.element) = (op, inputs, shape, element);
-    (layer.low, layer.high) = (low, high);
+    layers[index] = Layer { name: layers[index].name.clone(), ..layers[input].clone() };
 }
 
 /// The layers that have `index` among their inputs.
@@ -72,18 +65,14 @@ pub fn users(layers: &[Layer], index: usize) -> Vec<usize> {
     (index + 1..layers.len()).filter(|&user| layers[user].inputs.contains(&index)).collect()
 }
 
-fn fold_affine(layers: &mut [Layer], index: usize) -> Result<(), Unsupported> {
+/// Into the convolution that computes its input for nobody else; otherwise it stays.
+fn fold_affine(layers: &mut [Layer], index: usize) {
     let input = layers[index].inputs[0];
-    let Op::Affine { gain, shift } = layers[index].op.clone() else { return Ok(()) };
+    let Op::Affine { gain, shift } = layers[index].op.clone() else { return };
     let alone = users(layers, input).len() == 1;
-    let Op::Conv(conv) = &mut layers[input].op else {
-        return Err(Unsupported::new(format!(
-            "`{}` scales something other than a convolution's result",
-            layers[index].name
-        )));
-    };
+    let Op::Conv(conv) = &mut layers[input].op else { return };
     if !alone {
-        return Err(Unsupported::new(format!("`{}` scales a result that is used elsewhere, too", layers[index].name)));
+        return;
     }
     for ((bias, gain), shift) in conv.bias.iter_mut().zip(&gain).zip(&shift) {
         *bias = *bias * gain + shift;
@@ -95,7 +84,6 @@ fn fold_affine(layers: &mut [Layer], index: usize) -> Result<(), Unsupported> {
         });
     }
     become_that(layers, index, input);
-    Ok(())
 }
 
 /// Zeros around a picture become part of the windows that look at it, also where the padded picture was quantised anew with

@@ -79,29 +79,43 @@ impl Window {
 
     /// Height and width of the output; `None` where the window does not fit in.
     pub fn output(&self, input: Shape) -> Option<[usize; 2]> {
+        let side = |axis: usize, length: usize| Some(self.way(axis, length)? / self.stride[axis] + 1);
+        Some([side(0, input.height)?, side(1, input.width)?])
+    }
+
+    /// The same if the last window may reach beyond the padding, as ONNX's `ceil_mode` has it; it begins in the picture or in
+    /// what is padded before.
+    pub fn output_begun(&self, input: Shape) -> Option<[usize; 2]> {
         let side = |axis: usize, length: usize| {
-            let extent = self.dilation[axis].checked_mul(self.size[axis].checked_sub(1)?)?.checked_add(1)?;
-            let padded = length.checked_add(self.pads[axis])?.checked_add(self.pads[axis + 2])?;
-            Some(padded.checked_sub(extent)? / self.stride[axis] + 1)
+            let last = self.way(axis, length)?.div_ceil(self.stride[axis]);
+            let begins = last * self.stride[axis] < length + self.pads[axis];
+            Some(if begins { last + 1 } else { last })
         };
         Some([side(0, input.height)?, side(1, input.width)?])
+    }
+
+    /// How far a window can move along an axis.
+    fn way(&self, axis: usize, length: usize) -> Option<usize> {
+        let extent = self.dilation[axis].checked_mul(self.size[axis].checked_sub(1)?)?.checked_add(1)?;
+        let padded = length.checked_add(self.pads[axis])?.checked_add(self.pads[axis + 2])?;
+        padded.checked_sub(extent)
     }
 }
 
 /// The weights of a convolution, in ONNX's order (output channel, input channel, row, column) or, for a matrix that is
 /// multiplied from the right, (input, output).
 #[derive(Debug, Clone)]
-pub struct Weights<'a> {
-    pub constant: Constant<'a>,
+pub struct Weights {
+    pub constant: Constant,
     /// One scale, or one for each output channel, where the constant is quantised.
     pub scales: Option<Vec<f32>>,
     pub input_major: bool,
 }
 
 #[derive(Debug, Clone)]
-pub struct Conv<'a> {
+pub struct Conv {
     pub window: Window,
-    pub weights: Weights<'a>,
+    pub weights: Weights,
     pub outputs: usize,
     /// Input channels of one group.
     pub inputs: usize,
@@ -111,7 +125,7 @@ pub struct Conv<'a> {
     pub gain: Option<Vec<f32>>,
 }
 
-impl Conv<'_> {
+impl Conv {
     pub fn is_depthwise(&self) -> bool {
         self.groups > 1 && self.groups == self.outputs && self.inputs == 1
     }
@@ -135,10 +149,10 @@ pub enum PoolKind {
 }
 
 #[derive(Debug, Clone)]
-pub enum Op<'a> {
+pub enum Op {
     Input,
-    Conv(Box<Conv<'a>>),
-    /// To be folded into the convolution before it.
+    Conv(Box<Conv>),
+    /// To be folded into the convolution before it, where there is one.
     Affine {
         gain: Vec<f32>,
         shift: Vec<f32>,
@@ -156,15 +170,57 @@ pub enum Op<'a> {
     Table(Box<[u8; 256]>),
 }
 
+/// What a result is bounded by. Where channels differ, `low` and `high` are the widest of them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limits {
+    pub low: f32,
+    pub high: f32,
+    /// Low and high of each channel, where they are not the same for all.
+    pub channels: Option<Vec<[f32; 2]>>,
+}
+
+impl Limits {
+    pub const NONE: Self = Self { low: f32::NEG_INFINITY, high: f32::INFINITY, channels: None };
+
+    pub fn new(low: f32, high: f32) -> Self {
+        Self { low, high, channels: None }
+    }
+
+    /// Low and high of each channel.
+    pub fn of_channels(channels: Vec<[f32; 2]>) -> Self {
+        let low = channels.iter().fold(f32::INFINITY, |least, &[low, _]| least.min(low));
+        let high = channels.iter().fold(f32::NEG_INFINITY, |most, &[_, high]| most.max(high));
+        let differ = channels.iter().any(|&each| each != [low, high]);
+        Self { low, high, channels: differ.then_some(channels) }
+    }
+
+    /// Both, these first: `clip(clip(x, self), outer)`.
+    pub fn within(&self, outer: &Self) -> Self {
+        let bounded = |inner: [f32; 2], outer: [f32; 2]| inner.map(|bound| bound.clamp(outer[0], outer[1]));
+        let channels = self.channels.as_ref().or(outer.channels.as_ref()).map_or(0, Vec::len);
+        match channels {
+            0 => {
+                let [low, high] = bounded(self.of(0), outer.of(0));
+                Self::new(low, high)
+            }
+            _ => Self::of_channels((0..channels).map(|channel| bounded(self.of(channel), outer.of(channel))).collect()),
+        }
+    }
+
+    /// Low and high of one channel.
+    pub fn of(&self, channel: usize) -> [f32; 2] {
+        self.channels.as_ref().map_or([self.low, self.high], |channels| channels[channel])
+    }
+}
+
 /// One operation. Its inputs are layers before it.
 #[derive(Debug, Clone)]
-pub struct Layer<'a> {
+pub struct Layer {
     pub name: String,
-    pub op: Op<'a>,
+    pub op: Op,
     pub inputs: Vec<usize>,
     pub shape: Shape,
     pub element: Element,
     /// What the result is bounded by, of whatever kind the operation is.
-    pub low: f32,
-    pub high: f32,
+    pub limits: Limits,
 }

@@ -9,6 +9,9 @@ mod constant;
 mod fuse;
 pub mod kernels;
 mod layer;
+mod pack;
+#[cfg(test)]
+mod parity;
 mod plan;
 mod pointwise;
 mod quantised;
@@ -51,14 +54,16 @@ pub struct Compiled {
     pub kernels: &'static str,
 }
 
+/// Each layer's weights are given back once they are packed, so that they are never in memory twice.
+///
 /// # Errors
 /// When anything in the graph is beyond these kernels; the reason names it.
-pub fn compile(model: &ModelProto, input: &InputSpec, kernels: Kernels) -> Result<Compiled, Unsupported> {
+pub fn compile(model: ModelProto, input: &InputSpec, kernels: Kernels) -> Result<Compiled, Unsupported> {
     let mut layers = read::layers(model, input)?;
     fuse::fold(&mut layers)?;
     quantised::recognise(&mut layers);
     fuse::merge(&mut layers);
-    let network = plan::plan(&layers, input, kernels)?;
+    let network = plan::plan(layers, input, kernels)?;
     let (macs, classes, result_bytes) = (network.macs(), network.classes(), network.result_bytes());
     Ok(Compiled { macs, classes, result_bytes, kernels: kernels.name, classifier: Box::new(network) })
 }

@@ -1,33 +1,31 @@
-//! Lays a network out: which results share a buffer, and the weights in the order that the kernels read them in.
+//! Lays a network out: what is done one after the other, and which results share a buffer.
 
 use super::Unsupported;
-use super::aligned::Aligned;
-use super::kernels::{Bounds, GROUP, Kernels, LANES, Layout, MAX_TAPS, PackedBytes, ToByte};
-use super::layer::{Conv, Element, Layer, Op, Quant};
+use super::kernels::{Bounds, GROUP, Kernels, LANES, Layout, ToByte};
+use super::layer::{Element, Layer, Op, Quant};
+use super::pack;
 use super::run::{Job, Network, Step};
-use super::windows::{Dense, Depthwise, Finish, Place, Source};
+use super::windows::Place;
 use crate::models::spec::InputSpec;
 
 /// Numbers in all results that are needed at the same time; more do not fit on the boards this is for.
 const MAX_RESULTS: usize = 1 << 27;
 
-/// Packed weights of all layers: a gigabyte of floats.
-const MAX_WEIGHTS: usize = 1 << 28;
-
 /// # Errors
 /// When a layer has no kernel after all.
-pub fn plan(layers: &[Layer], spec: &InputSpec, kernels: Kernels) -> Result<Network, Unsupported> {
+pub fn plan(mut layers: Vec<Layer>, spec: &InputSpec, kernels: Kernels) -> Result<Network, Unsupported> {
     let output = layers.len() - 1;
-    let needed = last_uses(layers);
+    let needed = last_uses(&layers);
     if layers[output].element != Element::F32 || layers[output].shape.pixels() != 1 {
         return Err(Unsupported::new("its output is not one float for each class"));
     }
     let mut planner = Planner { places: vec![None; layers.len()], floats: Pool::default(), bytes: Pool::default() };
     let mut steps = Vec::new();
-    refuse_enormous_weights(layers, &kernels.layout)?;
+    pack::refuse_enormous(&layers, &kernels.layout)?;
     let mut macs = 0_u64;
     for index in 0..layers.len() {
         if needed[index].is_none() {
+            layers[index].op = Op::Clip;
             continue;
         }
         let layer = &layers[index];
@@ -35,7 +33,8 @@ pub fn plan(layers: &[Layer], spec: &InputSpec, kernels: Kernels) -> Result<Netw
             .map(|&input| planner.places[input].map(|place| (place, layers[input].element)))
             .collect::<Option<_>>()
             .ok_or_else(|| Unsupported::new(format!("`{}` uses what was never computed", layer.name)))?;
-        let place = planner.place(layer, &inputs);
+        let place =
+            planner.place(layer, &inputs, matches!(layer.op, Op::Input) && is_gathered(&layers, &needed, index));
         planner.places[index] = Some(place);
         if let Op::Conv(conv) = &layer.op {
             let each = conv.outputs * conv.inputs * conv.window.taps();
@@ -43,8 +42,27 @@ pub fn plan(layers: &[Layer], spec: &InputSpec, kernels: Kernels) -> Result<Netw
         }
         let job = job(layer, spec, &kernels.layout, &inputs, place)?;
         planner.widen(&job, &inputs);
-        steps.push(Step { job, inputs: inputs.into_iter().map(|(place, _)| place).collect(), output: place });
-        planner.free_until(layers, &needed, index);
+        let places = inputs.into_iter().map(|(place, _)| place).collect();
+        let bounding = bounds_of_channels(layer).map(|job| (job, Vec::new()));
+        #[cfg(test)]
+        let is_last = {
+            let is_bounded = bounding.is_some();
+            move |job: &Job| !is_bounded || matches!(job, Job::BoundU8(_))
+        };
+        for (job, inputs) in std::iter::once((job, places)).chain(bounding) {
+            #[cfg(test)]
+            let bytes_of = (is_last(&job) && matches!(layer.element, Element::U8(_))).then(|| layer.name.clone());
+            steps.push(Step {
+                job,
+                inputs,
+                output: place,
+                #[cfg(test)]
+                bytes_of,
+            });
+        }
+        planner.free_until(&layers, &needed, index);
+        // Whatever it was: its weights are packed, and what follows asks only for its shape.
+        layers[index].op = Op::Clip;
     }
     let results: usize = planner.floats.lengths.iter().chain(&planner.bytes.lengths).sum();
     if results > MAX_RESULTS {
@@ -68,6 +86,18 @@ fn last_uses(layers: &[Layer]) -> Vec<Option<usize>> {
         }
     }
     last
+}
+
+/// Whether a result is looked at by nothing but convolutions of bytes, after quantisation perhaps. They put the pixels of a
+/// window side by side where those are short, as the picture's are, so a pixel needs no room for more than its channels.
+fn is_gathered(layers: &[Layer], needed: &[Option<usize>], index: usize) -> bool {
+    let users =
+        (index + 1..layers.len()).filter(|&user| needed[user].is_some() && layers[user].inputs.contains(&index));
+    users.into_iter().all(|user| match (&layers[user].op, layers[user].element) {
+        (Op::Conv(_), Element::U8(_)) => true,
+        (Op::Quantise, _) => is_gathered(layers, needed, user),
+        _ => false,
+    })
 }
 
 /// Buffers of one element type, shared by results that are never needed at the same time.
@@ -103,11 +133,15 @@ struct Planner {
 }
 
 impl Planner {
-    fn place(&mut self, layer: &Layer, inputs: &[(Place, Element)]) -> Place {
+    /// `gathered` as [`is_gathered`] has it.
+    fn place(&mut self, layer: &Layer, inputs: &[(Place, Element)], gathered: bool) -> Place {
         let stride = match (&layer.op, inputs) {
+            (Op::Input, _) if gathered => layer.shape.channels,
             (Op::Input, _) => layer.shape.channels.next_multiple_of(GROUP),
             // These work on numbers one by one, wherever they lie.
-            (Op::Quantise | Op::Dequantise | Op::Table(_) | Op::Clip, [(input, _), ..]) => input.stride,
+            (Op::Quantise | Op::Dequantise | Op::Table(_) | Op::Clip | Op::Affine { .. }, [(input, _), ..]) => {
+                input.stride
+            }
             _ => layer.shape.channels.next_multiple_of(LANES),
         };
         let length = layer.shape.pixels() * stride;
@@ -153,7 +187,7 @@ fn job(
     inputs: &[(Place, Element)],
     output: Place,
 ) -> Result<Job, Unsupported> {
-    let bounds = Bounds { low: layer.low, high: layer.high };
+    let bounds = Bounds { low: layer.limits.low, high: layer.limits.high };
     let quants: Option<Vec<Quant>> = inputs
         .iter()
         .map(|(_, element)| match element {
@@ -173,19 +207,14 @@ fn job(
     }
     Ok(match (&layer.op, layer.element) {
         (Op::Input, _) => Job::Input(spec.layout),
-        (Op::Conv(conv), Element::F32) if conv.is_depthwise() => {
-            Job::Depthwise(depthwise_f32(conv, bounds, inputs, layer)?)
-        }
-        (Op::Conv(conv), Element::F32) => Job::Dense(dense_f32(conv, bounds, inputs)),
-        (Op::Conv(conv), Element::U8(to)) => {
-            let from = quants.and_then(|quants| quants.first().copied());
-            let from = from.ok_or_else(|| Unsupported::new(format!("`{}` mixes floats and bytes", layer.name)))?;
-            let finish = requantised(conv, from, to, layer)?;
-            let source = source(conv, inputs, from.zero_point);
-            match conv.is_depthwise() {
-                true => Job::Depthwise(depthwise_u8(conv, finish, layout, source, layer)?),
-                false => Job::Dense(dense_u8(conv, finish, layout, source)),
-            }
+        (Op::Conv(conv), Element::F32) => pack::floats(conv, bounds, inputs),
+        (Op::Conv(conv), Element::U8(to)) => match quants.as_deref() {
+            Some(&[from, ..]) => pack::bytes(conv, [from, to], layer, layout, inputs)?,
+            _ => return refuse("mixes floats and bytes"),
+        },
+        (Op::Affine { gain, shift }, Element::F32) => {
+            let each = gain.iter().copied().zip(shift.iter().copied()).collect();
+            Job::Affine { each, bounds }
         }
         (Op::Clip, Element::F32) => Job::Clip(bounds),
         (Op::Add, Element::F32) => Job::AddF32(bounds),
@@ -201,7 +230,9 @@ fn job(
             _ => return refuse("mixes floats and bytes"),
         },
         (Op::Concat, Element::F32) => Job::ConcatF32,
-        (Op::Concat, Element::U8(to)) if layer.low <= to.dequantise(0) && layer.high >= to.dequantise(u8::MAX) => {
+        (Op::Concat, Element::U8(to))
+            if layer.limits.low <= to.dequantise(0) && layer.limits.high >= to.dequantise(u8::MAX) =>
+        {
             Job::ConcatU8
         }
         (Op::Softmax, _) => Job::Softmax,
@@ -220,171 +251,19 @@ fn job(
     })
 }
 
-/// Looked at before anything is packed: many layers may share one small constant, and each packs its own.
-fn refuse_enormous_weights(layers: &[Layer], layout: &Layout) -> Result<(), Unsupported> {
-    let packed = layers.iter().filter_map(|layer| match &layer.op {
-        Op::Conv(conv) => {
-            let depth = match conv.weights.constant.bytes() {
-                Some(_) => layout.depth(conv.inputs),
-                None => conv.inputs.next_multiple_of(GROUP),
-            };
-            Some([conv.outputs.next_multiple_of(LANES), depth, conv.window.taps()])
-        }
-        _ => None,
-    });
-    let total = packed.map(|sides| sides.into_iter().fold(1, usize::saturating_mul)).fold(0, usize::saturating_add);
-    match total <= MAX_WEIGHTS {
-        true => Ok(()),
-        false => Err(Unsupported::new("its weights are enormous")),
-    }
-}
-
 /// The layer's bounds as bytes.
-fn to_byte(to: Quant, layer: &Layer) -> ToByte {
-    ToByte { zero_point: to.zero_point, low: to.quantise(layer.low), high: to.quantise(layer.high) }
+pub fn to_byte(to: Quant, layer: &Layer) -> ToByte {
+    ToByte { zero_point: to.zero_point, low: to.quantise(layer.limits.low), high: to.quantise(layer.limits.high) }
 }
 
-fn source(conv: &Conv, inputs: &[(Place, Element)], outside: u8) -> Source {
-    Source { window: conv.window, input: inputs[0].0, outside }
-}
-
-/// A vector's worth of numbers for every 16 channels, the rest zero.
-fn padded<T: Copy + Default>(values: impl IntoIterator<Item = T>) -> Vec<T> {
-    let mut padded: Vec<T> = values.into_iter().collect();
-    padded.resize(padded.len().next_multiple_of(LANES), T::default());
-    padded
-}
-
-/// What an output channel's weights are multiplied with: its scale and its gain.
-fn factors(conv: &Conv) -> Vec<f32> {
-    let scale = |channel: usize| match conv.weights.scales.as_deref() {
-        None => 1.0,
-        Some(&[scale]) => scale,
-        Some(scales) => scales[channel],
-    };
-    (0..conv.outputs).map(|channel| scale(channel) * conv.gain.as_ref().map_or(1.0, |gain| gain[channel])).collect()
-}
-
-fn dense_f32(conv: &Conv, bounds: Bounds, inputs: &[(Place, Element)]) -> Dense {
-    let factors = factors(conv);
-    let values = conv.weights.constant.floats();
-    let (taps, depth) = (conv.window.taps(), conv.inputs);
-    let mut weights = Aligned::zeros(conv.outputs.next_multiple_of(LANES) * taps * depth);
-    let panels: &mut [f32] = &mut weights;
-    for (output, factor) in factors.iter().enumerate() {
-        let panel = output / LANES * taps * depth * LANES + output % LANES;
-        for tap in 0..taps {
-            for input in 0..depth {
-                panels[panel + (tap * depth + input) * LANES] = values[conv.index(output, input, tap)] * factor;
-            }
+/// Bounds that differ from channel to channel, for what has no room for them in its kernel.
+fn bounds_of_channels(layer: &Layer) -> Option<Job> {
+    let channels = layer.limits.channels.as_ref()?;
+    match (layer.element, &layer.op) {
+        (Element::U8(_), Op::Conv(_)) => None,
+        (Element::U8(to), _) => {
+            Some(Job::BoundU8(channels.iter().map(|bounds| bounds.map(|bound| to.quantise(bound))).collect()))
         }
-    }
-    let finish = Finish::F32 { weights, bias: padded(conv.bias.iter().copied()), bounds };
-    Dense { source: source(conv, inputs, 0), depth, gathered: false, finish }
-}
-
-fn depthwise_f32(
-    conv: &Conv,
-    bounds: Bounds,
-    inputs: &[(Place, Element)],
-    layer: &Layer,
-) -> Result<Depthwise, Unsupported> {
-    check_depthwise(conv, inputs[0].0, layer)?;
-    let (factors, stored) = (factors(conv), conv.outputs.next_multiple_of(LANES));
-    let values = conv.weights.constant.floats();
-    let mut weights = Aligned::zeros(conv.window.taps() * stored);
-    for channel in 0..conv.outputs {
-        for tap in 0..conv.window.taps() {
-            weights[tap * stored + channel] = values[conv.index(channel, 0, tap)] * factors[channel];
-        }
-    }
-    let finish = Finish::F32 { weights, bias: padded(conv.bias.iter().copied()), bounds };
-    Ok(Depthwise { source: source(conv, inputs, 0), finish })
-}
-
-fn check_depthwise(conv: &Conv, input: Place, layer: &Layer) -> Result<(), Unsupported> {
-    match conv.window.taps() <= MAX_TAPS && input.stride.is_multiple_of(LANES) {
-        true => Ok(()),
-        false => {
-            Err(Unsupported::new(format!("`{}` is a depthwise convolution of a size that has no kernel", layer.name)))
-        }
-    }
-}
-
-/// Scales and biases of an integer convolution; the weights are still missing.
-struct Requantised {
-    scale: Vec<f32>,
-    bias: Vec<i32>,
-    to: ToByte,
-}
-
-/// `(sum of x * w) * (from * weight scale / to)` is the result in steps of `to`; the bias joins the sum as an integer, and
-/// so does what the zero point of the input adds to every sum.
-fn requantised(conv: &Conv, from: Quant, to: Quant, layer: &Layer) -> Result<Requantised, Unsupported> {
-    let factors = factors(conv);
-    let weights = conv.weights.constant.bytes();
-    let weights = weights.ok_or_else(|| Unsupported::new(format!("`{}` has weights that are no bytes", layer.name)))?;
-    let mut bias = Vec::with_capacity(conv.outputs);
-    for output in 0..conv.outputs {
-        let all = (0..conv.inputs).flat_map(|input| (0..conv.window.taps()).map(move |tap| (input, tap)));
-        let sum: i64 = all.map(|(input, tap)| i64::from(weights[conv.index(output, input, tap)] as i8)).sum();
-        let step = f64::from(from.scale * factors[output]);
-        let offset =
-            if conv.bias[output] == 0.0 { 0.0 } else { (f64::from(conv.bias[output]) / step).round_ties_even() };
-        let total = offset - (sum * i64::from(from.zero_point)) as f64;
-        // Products are at most 255 * 128 each, and together with the bias they must not overflow. A channel whose weights
-        // are all but nothing may have a bias that is too large by less than the result's rounding; more is refused.
-        let most = (conv.inputs * conv.window.taps()) as f64 * 255.0 * 128.0;
-        let room = f64::from(i32::MAX) - most;
-        if room < 0.0 {
-            return Err(Unsupported::new(format!("`{}` has sums beyond 32 bits", layer.name)));
-        }
-        let lost = (total - total.clamp(-room, room)).abs() * step.abs() / f64::from(to.scale);
-        if lost.is_nan() || lost > 0.5 {
-            return Err(Unsupported::new(format!("`{}` has sums beyond 32 bits", layer.name)));
-        }
-        bias.push(total.clamp(-room, room) as i32);
-    }
-    let scale = padded(factors.iter().map(|factor| from.scale * factor / to.scale));
-    Ok(Requantised { scale, bias, to: to_byte(to, layer) })
-}
-
-fn dense_u8(conv: &Conv, finish: Requantised, layout: &Layout, source: Source) -> Dense {
-    let values = conv.weights.constant.bytes().unwrap_or_default();
-    let weight = |output, input, tap| values[conv.index(output, input, tap)] as i8;
-    // Pixels that are shorter than what the kernels read at once, which are the picture's own, are put side by side first.
-    let (taps, stored) = (conv.window.taps(), source.input.stride);
-    let gathered = stored < layout.reads;
-    let (inputs, packed) = match gathered {
-        true => {
-            let inputs = (taps * stored).next_multiple_of(layout.reads);
-            let side_by_side = |output, at: usize, _| match (at / stored, at % stored) {
-                (tap, input) if tap < taps && input < conv.inputs => weight(output, input, tap),
-                _ => 0,
-            };
-            (inputs, layout.pack_dense(&finish.bias, inputs, 1, side_by_side))
-        }
-        false => (conv.inputs, layout.pack_dense(&finish.bias, conv.inputs, taps, weight)),
-    };
-    Dense { source, depth: layout.depth(inputs), gathered, finish: finish.with(packed) }
-}
-
-fn depthwise_u8(
-    conv: &Conv,
-    finish: Requantised,
-    layout: &Layout,
-    source: Source,
-    layer: &Layer,
-) -> Result<Depthwise, Unsupported> {
-    check_depthwise(conv, source.input, layer)?;
-    let values = conv.weights.constant.bytes().unwrap_or_default();
-    let weight = |channel, tap| values[conv.index(channel, 0, tap)] as i8;
-    let packed = layout.pack_depthwise(&finish.bias, conv.window.taps(), weight);
-    Ok(Depthwise { source, finish: finish.with(packed) })
-}
-
-impl Requantised {
-    fn with(self, packed: PackedBytes) -> Finish {
-        Finish::U8 { packed, scale: self.scale, to: self.to }
+        (Element::F32, _) => Some(Job::BoundF32(channels.clone())),
     }
 }

@@ -11,6 +11,10 @@ use crate::models::spec::Layout;
 /// From the order of the model's input to channels last, for some of the pixels.
 pub fn interleave<T: Copy>(values: &[T], layout: Layout, place: Place, part: Range<usize>, out: &mut [T]) {
     let (channels, pixels) = (place.shape.channels, place.shape.pixels());
+    if layout == Layout::Nhwc && place.stride == channels {
+        out.copy_from_slice(&values[part.start * channels..][..out.len()]);
+        return;
+    }
     for (pixel, out) in part.zip(out.chunks_exact_mut(place.stride)) {
         for (channel, out) in out[..channels].iter_mut().enumerate() {
             *out = match layout {
@@ -24,6 +28,28 @@ pub fn interleave<T: Copy>(values: &[T], layout: Layout, place: Place, part: Ran
 pub fn clip(input: &[f32], bounds: Bounds, out: &mut [f32]) {
     for (out, &value) in out.iter_mut().zip(input) {
         *out = value.max(bounds.low).min(bounds.high);
+    }
+}
+
+/// `gain * value + shift`, channel by channel.
+pub fn scale_and_shift(input: &[f32], each: &[(f32, f32)], bounds: Bounds, stride: usize, out: &mut [f32]) {
+    for (out, input) in out.chunks_exact_mut(stride).zip(input.chunks_exact(stride)) {
+        for ((out, input), (gain, shift)) in out.iter_mut().zip(input).zip(each) {
+            *out = (input * gain + shift).max(bounds.low).min(bounds.high);
+        }
+    }
+}
+
+/// Each channel within bounds of its own; what is no number becomes the lower one.
+pub fn bound<T: Copy + PartialOrd>(channels: &[[T; 2]], stride: usize, out: &mut [T]) {
+    for pixel in out.chunks_exact_mut(stride) {
+        for (value, &[low, high]) in pixel.iter_mut().zip(channels) {
+            if *value > high {
+                *value = high;
+            } else if !(low..=high).contains(value) {
+                *value = low;
+            }
+        }
     }
 }
 

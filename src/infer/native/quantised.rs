@@ -1,7 +1,7 @@
 //! Finds the integer arithmetic in a graph that says "dequantise, compute, quantise".
 
-use super::fuse::{become_that, tighten, users};
-use super::layer::{Element, Layer, Op, PoolKind};
+use super::fuse::{become_that, users};
+use super::layer::{Element, Layer, Limits, Op, PoolKind};
 
 /// Replaces each quantisation by the quantised form of what it quantises, where there is one.
 pub fn recognise(layers: &mut [Layer]) {
@@ -37,14 +37,17 @@ fn recognise_at(layers: &mut [Layer], index: usize) {
 
 /// The layer whose result is quantised; the bounds in between become those of the quantisation.
 fn through_bounds(layers: &mut [Layer], index: usize) -> Option<usize> {
-    let (mut low, mut high) = (f32::NEG_INFINITY, f32::INFINITY);
+    let mut limits = Limits::NONE;
     let mut at = *layers[index].inputs.first()?;
     while matches!(layers[at].op, Op::Clip) && users(layers, at).len() == 1 {
         // From the outside in: the inner bounds are bounded by the outer ones.
-        (low, high) = (layers[at].low.clamp(low, high), layers[at].high.clamp(low, high));
+        limits = layers[at].limits.within(&limits);
+        let bounded = at;
         at = *layers[at].inputs.first()?;
+        // Nobody asks for it any more, so it must not count as one who asks.
+        layers[bounded].inputs.clear();
     }
-    (layers[index].low, layers[index].high) = (low, high);
+    layers[index].limits = limits;
     layers[index].inputs = vec![at];
     Some(at)
 }
@@ -57,19 +60,19 @@ fn bytes_behind(layers: &[Layer], index: usize) -> Option<usize> {
 fn requantise(layers: &mut [Layer], index: usize, dequantise: usize) {
     let source = layers[dequantise].inputs[0];
     let (Element::U8(from), Element::U8(to)) = (layers[source].element, layers[index].element) else { return };
-    let (low, high) = (layers[index].low, layers[index].high);
+    let limits = layers[index].limits.clone();
     let mut table = Box::new([0; 256]);
     for (byte, entry) in (0..=u8::MAX).zip(table.iter_mut()) {
-        *entry = to.quantise(from.dequantise(byte).max(low).min(high));
+        *entry = to.quantise(from.dequantise(byte).max(limits.low).min(limits.high));
     }
-    let identity = (0..=u8::MAX).zip(table.iter()).all(|(byte, &entry)| byte == entry);
+    let same = limits.channels.is_none() && (0..=u8::MAX).zip(table.iter()).all(|(byte, &entry)| byte == entry);
     let bounded = matches!(layers[source].op, Op::Conv(_) | Op::Add);
     // Zero points differ where bytes were unsigned and are signed now; what the bytes stand for is what counts.
     let mine_alone = users(layers, source) == [dequantise] && users(layers, dequantise) == [index];
     if from == to && bounded && mine_alone {
-        tighten(&mut layers[source], low, high);
+        layers[source].limits = layers[source].limits.within(&limits);
         become_that(layers, index, source);
-    } else if from == to && identity {
+    } else if from == to && same {
         for user in users(layers, index) {
             for input in &mut layers[user].inputs {
                 if *input == index {

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use super::aligned::Aligned;
-use super::kernels::{Bounds, Kernels, LANES, MAX_ROWS, MAX_TAPS, Requantise, ToByte};
+use super::kernels::{Bounds, ByteBounds, Kernels, LANES, MAX_ROWS, MAX_TAPS, Requantise, ToByte};
 use super::layer::{PoolKind, Quant, Shape, Window};
 use super::pointwise;
 use super::team::Team;
@@ -20,14 +20,35 @@ pub enum Job {
     Dense(Dense),
     Depthwise(Depthwise),
     Clip(Bounds),
+    /// A gain and a shift for each channel.
+    Affine {
+        each: Vec<(f32, f32)>,
+        bounds: Bounds,
+    },
+    /// Lowest and highest number of each channel, in place.
+    BoundF32(Vec<[f32; 2]>),
+    BoundU8(Vec<[u8; 2]>),
     AddF32(Bounds),
-    AddU8 { inputs: [Quant; 2], scale: f32, to: ToByte },
+    AddU8 {
+        inputs: [Quant; 2],
+        scale: f32,
+        to: ToByte,
+    },
     PoolF32(PoolKind, Window, Bounds),
-    PoolU8 { kind: PoolKind, window: Window, from: Quant, scale: f32, to: ToByte },
+    PoolU8 {
+        kind: PoolKind,
+        window: Window,
+        from: Quant,
+        scale: f32,
+        to: ToByte,
+    },
     ConcatF32,
     ConcatU8,
     Softmax,
-    Quantise { scale: f32, to: ToByte },
+    Quantise {
+        scale: f32,
+        to: ToByte,
+    },
     Dequantise(Quant),
     Table(Box<[u8; 256]>),
 }
@@ -37,6 +58,9 @@ pub struct Step {
     pub job: Job,
     pub inputs: Vec<Place>,
     pub output: Place,
+    /// The name of the result, where it consists of bytes.
+    #[cfg(test)]
+    pub bytes_of: Option<String>,
 }
 
 /// Ready to run; belongs to one thread, which others may help.
@@ -219,6 +243,27 @@ impl Network {
         }
         Ok(())
     }
+
+    /// As [`Self::evaluate`]; `watch` sees each layer's result of bytes, its name and place, and may change it.
+    ///
+    /// # Errors
+    /// As there.
+    #[cfg(test)]
+    pub fn evaluate_watched(
+        &mut self,
+        input: &Tensor,
+        scores: &mut Vec<f32>,
+        mut watch: impl FnMut(&str, Place, &mut [u8]),
+    ) -> Result<(), String> {
+        for step in &self.steps {
+            step.run(&self.kernels, input, &mut self.buffers, &mut self.crew)?;
+            if let Some(name) = &step.bytes_of {
+                watch(name, step.output, &mut self.buffers.bytes[step.output.buffer][..step.output.length()]);
+            }
+        }
+        scores.clear();
+        Ok(())
+    }
 }
 
 impl Step {
@@ -231,6 +276,15 @@ impl Step {
             Job::Depthwise(depthwise) => self.run_depthwise(depthwise, kernels, buffers, crew),
             Job::Clip(bounds) => {
                 buffers.write_floats(output, |from, out| pointwise::clip(&from.floats[input(0)], *bounds, out));
+            }
+            Job::Affine { each, bounds } => buffers.write_floats(output, |from, out| {
+                pointwise::scale_and_shift(&from.floats[input(0)], each, *bounds, output.stride, out);
+            }),
+            Job::BoundF32(channels) => {
+                buffers.write_floats(output, |_, out| pointwise::bound(channels, output.stride, out));
+            }
+            Job::BoundU8(channels) => {
+                buffers.write_bytes(output, |_, out| pointwise::bound(channels, output.stride, out));
             }
             Job::AddF32(bounds) => buffers.write_floats(output, |from, out| {
                 let [a, b] = [input(0), input(1)].map(|buffer| &from.floats[buffer][..out.len()]);
@@ -342,7 +396,7 @@ impl Step {
                     );
                 });
             }),
-            Finish::U8 { packed, scale, to } => buffers.write_bytes(output, |from, out| {
+            Finish::U8 { packed, scale, to, channels } => buffers.write_bytes(output, |from, out| {
                 source.fill_outside(&mut from.bytes[source.input.buffer], dense.tail(), source.outside);
                 let picture = &from.bytes[source.input.buffer];
                 crew.share(operations, unit, out, |units, out, own| {
@@ -350,8 +404,8 @@ impl Step {
                         Operands { picture, weights: &packed.weights, bias: &packed.bias, narrow: packed.narrow };
                     let Own { byte_scratch, workspace, .. } = own;
                     dense.run(operands, output, part(units), layout.byte_rows, byte_scratch, |tile, channel, range| {
-                        let scale = &scale[channel..][..tile.bias.len()];
-                        let requantise = Requantise { scale, to: *to };
+                        let range_of_channels = channel..channel + tile.bias.len();
+                        let requantise = requantise(scale, *to, channels.as_ref(), range_of_channels);
                         kernels.tile_u8(tile, requantise, workspace, &mut out[range], output.stride);
                     });
                 });
@@ -374,19 +428,32 @@ impl Step {
                     });
                 });
             }),
-            Finish::U8 { packed, scale, to } => buffers.write_bytes(output, |from, out| {
+            Finish::U8 { packed, scale, to, channels } => buffers.write_bytes(output, |from, out| {
+                let requantise = requantise(scale, *to, channels.as_ref(), 0..scale.len());
                 source.fill_outside(&mut from.bytes[source.input.buffer], depthwise.tail(), source.outside);
                 let picture = &from.bytes[source.input.buffer];
                 crew.share(operations, row, out, |rows, out, own| {
                     let operands =
                         Operands { picture, weights: &packed.weights, bias: &packed.bias, narrow: packed.narrow };
                     depthwise.run(operands, output, rows, &mut own.byte_scratch.offsets, |span, range| {
-                        kernels.span_u8(span, Requantise { scale, to: *to }, &mut out[range]);
+                        kernels.span_u8(span, requantise, &mut out[range]);
                     });
                 });
             }),
         }
     }
+}
+
+/// For some of the channels.
+fn requantise<'a>(
+    scale: &'a [f32],
+    to: ToByte,
+    bounds: Option<&'a [Vec<u8>; 2]>,
+    channels: Range<usize>,
+) -> Requantise<'a> {
+    let scale = &scale[channels.clone()];
+    let bounds = bounds.map(|[low, high]| ByteBounds { low: &low[channels.clone()], high: &high[channels.clone()] });
+    Requantise { scale, to, channels: bounds }
 }
 
 fn check_input(found: usize, shape: Shape) -> Result<(), String> {

@@ -29,7 +29,7 @@ fn answers(model: &str, threads: usize) -> Vec<(&'static str, Vec<f32>)> {
         values.iter_mut().enumerate().for_each(|(at, value)| *value = ((at % 224) as f32 / 112.0 - 1.0) * 0.9);
     }
     let answer = |kernels: Kernels| {
-        let mut compiled = compile(&file.proto, &input, kernels).expect("the kernels have all of it");
+        let mut compiled = compile(file.proto.clone(), &input, kernels).expect("the kernels have all of it");
         assert_eq!(compiled.classifier.set_threads(threads), threads);
         let mut scores = Vec::new();
         compiled.classifier.run(&picture, &mut scores).expect("runs");

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::aligned::Aligned;
-use super::kernels::{Bounds, GROUP, LANES, MAX_PANELS, MAX_ROWS, PackedBytes, Span, Tile, ToByte};
+use super::kernels::{Bounds, LANES, MAX_PANELS, MAX_ROWS, PackedBytes, Span, Tile, ToByte};
 use super::layer::{Shape, Window};
 
 /// Bytes of weights that stay in the second-level cache while all pixels are multiplied with them: half of the smallest
@@ -39,7 +39,7 @@ pub struct Source {
 #[derive(Debug)]
 pub enum Finish {
     F32 { weights: Aligned<f32>, bias: Vec<f32>, bounds: Bounds },
-    U8 { packed: PackedBytes, scale: Vec<f32>, to: ToByte },
+    U8 { packed: PackedBytes, scale: Vec<f32>, to: ToByte, channels: Option<[Vec<u8>; 2]> },
 }
 
 #[derive(Debug)]
@@ -47,6 +47,8 @@ pub struct Dense {
     pub source: Source,
     /// Channels of a pixel that are multiplied; of a whole window's pixels where it is gathered.
     pub depth: usize,
+    /// Of a grouped convolution the first channel that each panel looks at; empty where all look at the same.
+    pub firsts: Vec<u32>,
     /// Whether the pixels of a window are put side by side before they are multiplied, as if it had one tap.
     pub gathered: bool,
     pub finish: Finish,
@@ -154,7 +156,10 @@ impl Dense {
         let Operands { picture, weights, bias, narrow } = operands;
         let (taps, depth) = (self.taps(), self.depth);
         let panel_length = taps * depth * LANES;
-        let block = (WEIGHT_BLOCK / (panel_length * size_of::<W>())).max(1).next_multiple_of(MAX_PANELS);
+        let block = match self.firsts.is_empty() {
+            true => (WEIGHT_BLOCK / (panel_length * size_of::<W>())).max(1).next_multiple_of(MAX_PANELS),
+            false => 1,
+        };
         let pixels = part.pixels.len();
         // Rows of about the same number: seven tiles of seven are faster than six of eight and one of one.
         let tiles = pixels.div_ceil(most_rows);
@@ -168,6 +173,9 @@ impl Dense {
                     true => self.gather(picture, output, start..end, offsets, gathered),
                     false => {
                         self.find_taps(output, start..end, offsets);
+                        if let Some(&channel) = self.firsts.get(first) {
+                            offsets.iter_mut().for_each(|offset| *offset += channel);
+                        }
                         picture
                     }
                 };
@@ -180,7 +188,7 @@ impl Dense {
         }
     }
 
-    /// Puts the pixels that the taps of each row look at side by side; they have [`GROUP`] numbers.
+    /// Puts the pixels that the taps of each row look at side by side.
     fn gather<'a, T: Copy + Default>(
         &self,
         picture: &[T],
@@ -190,7 +198,8 @@ impl Dense {
         gathered: &'a mut Vec<T>,
     ) -> &'a [T] {
         let (source, window) = (&self.source, &self.source.window);
-        let length = window.size[1] * GROUP;
+        let stride = source.input.stride;
+        let length = window.size[1] * stride;
         // What is left of another tile in the numbers beyond the last tap meets weights of zero.
         gathered.resize(pixels.len() * self.depth, T::default());
         for (corner, gathered) in self.corners(output, pixels.clone()).zip(gathered.chunks_exact_mut(self.depth)) {
@@ -199,8 +208,8 @@ impl Dense {
                     gathered.copy_from_slice(&picture[source.tap(corner, [row, 0])..][..length]);
                 }
             } else {
-                for (tap, pixel) in window.each_tap().zip(gathered.as_chunks_mut::<GROUP>().0) {
-                    pixel.copy_from_slice(&picture[source.tap(corner, tap)..][..GROUP]);
+                for (tap, pixel) in window.each_tap().zip(gathered.chunks_exact_mut(stride)) {
+                    pixel.copy_from_slice(&picture[source.tap(corner, tap)..][..stride]);
                 }
             }
         }

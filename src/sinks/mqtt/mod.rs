@@ -14,10 +14,10 @@ mod pace;
 mod presence;
 mod session;
 pub mod tls;
-mod topics;
+pub mod topics;
 mod transport;
 mod wire;
-mod wishes;
+pub mod wishes;
 
 use std::sync::Arc;
 use std::time::Duration;

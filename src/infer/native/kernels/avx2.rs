@@ -10,7 +10,8 @@ use std::arch::x86_64::*;
 
 use super::layout::{Layout, Order};
 use super::{
-    Bounds, GROUP, Kernels, LANES, Requantise, SpanF32, SpanU8, Sum, TileF32, TileU8, ToByte, scalar, with_constant,
+    Bounds, ByteBounds, GROUP, Kernels, LANES, Requantise, SpanF32, SpanU8, Sum, TileF32, TileU8, ToByte, scalar,
+    with_constant,
 };
 
 /// Lanes of 32 bits in a register.
@@ -151,8 +152,23 @@ unsafe fn rows_u8<const ROWS: usize>(
         let narrow = Narrow::new(requantise.to);
         let scales = load_scales(requantise.scale.as_ptr().add(panel * LANES));
         for (row, &sums) in sums.iter().enumerate() {
-            _mm_storeu_si128(out.add(row * row_stride + panel * LANES).cast(), narrow.scaled(sums, scales));
+            let bytes = bounded(narrow.scaled(sums, scales), requantise.channels, panel * LANES);
+            _mm_storeu_si128(out.add(row * row_stride + panel * LANES).cast(), bytes);
         }
+    }
+}
+
+/// Sixteen bytes within the bounds that their channels have.
+///
+/// # Safety
+/// There are bounds for `channel` and fifteen after it, or none at all.
+#[inline(always)]
+pub unsafe fn bounded(bytes: __m128i, bounds: Option<ByteBounds>, channel: usize) -> __m128i {
+    let Some(ByteBounds { low, high }) = bounds else { return bytes };
+    unsafe {
+        let low = _mm_loadu_si128(low.as_ptr().add(channel).cast());
+        let high = _mm_loadu_si128(high.as_ptr().add(channel).cast());
+        _mm_min_epu8(_mm_max_epu8(bytes, low), high)
     }
 }
 
@@ -306,7 +322,8 @@ unsafe fn taps_u8<const TAPS: usize>(span: &SpanU8, requantise: Requantise, out:
                     ];
                     sums = [_mm256_add_epi32(sums[0], products[0]), _mm256_add_epi32(sums[1], products[1])];
                 }
-                _mm_storeu_si128(out.add(pixel * span.channels + channel).cast(), narrow.scaled(sums, scales));
+                let bytes = bounded(narrow.scaled(sums, scales), requantise.channels, channel);
+                _mm_storeu_si128(out.add(pixel * span.channels + channel).cast(), bytes);
             }
         }
     }

@@ -7,10 +7,11 @@
 
 use std::arch::x86_64::*;
 
+use super::avx2::bounded;
 use super::layout::{Layout, Order};
 use super::{
-    Bounds, GROUP, Kernels, LANES, MAX_PANELS, Requantise, SpanF32, SpanU8, Sum, TileF32, TileU8, ToByte, scalar,
-    with_constant,
+    Bounds, ByteBounds, GROUP, Kernels, LANES, MAX_PANELS, Requantise, SpanF32, SpanU8, Sum, TileF32, TileU8, ToByte,
+    scalar, with_constant,
 };
 
 const LAYOUT: Layout = Layout {
@@ -174,6 +175,7 @@ unsafe fn rows_u8<const ROWS: usize, const PANELS: usize>(
             let scale = _mm512_loadu_ps(requantise.scale.as_ptr().add((first + panel) * LANES));
             for (row, sums) in sums.iter().enumerate() {
                 let bytes = _mm512_cvtepi32_epi8(narrow.scaled(sums[panel], scale));
+                let bytes = bounded(bytes, requantise.channels, (first + panel) * LANES);
                 _mm_storeu_si128(out.add(row * row_stride + (first + panel) * LANES).cast(), bytes);
             }
         }
@@ -315,7 +317,12 @@ unsafe fn taps_u8<const TAPS: usize, const GROUPS: usize>(span: &SpanU8, requant
                     sums[quarter] = narrow.scaled(sums[quarter], _mm512_castsi512_ps(scale[quarter]));
                 }
                 let words = [_mm512_packs_epi32(sums[0], sums[1]), _mm512_packs_epi32(sums[2], sums[3])];
-                let bytes = _mm512_packus_epi16(words[0], words[1]);
+                let mut bytes = _mm512_packus_epi16(words[0], words[1]);
+                if let Some(ByteBounds { low, high }) = requantise.channels {
+                    let low = _mm512_maskz_loadu_epi8(mask, low.as_ptr().add(channel).cast());
+                    let high = _mm512_maskz_loadu_epi8(mask, high.as_ptr().add(channel).cast());
+                    bytes = _mm512_min_epu8(_mm512_max_epu8(bytes, low), high);
+                }
                 _mm512_mask_storeu_epi8(out.add(pixel * span.channels + channel).cast(), mask, bytes);
             }
         }

@@ -1,5 +1,7 @@
 //! The order that each set of kernels wants int8 weights in, and packing them so.
 
+use std::ops::Range;
+
 use super::LANES;
 use crate::infer::native::aligned::Aligned;
 
@@ -65,23 +67,24 @@ impl Layout {
         if self.arranges { length * self.byte_rows } else { 0 }
     }
 
-    /// `weight(output, input, tap)` for as many outputs as there are biases.
+    /// `weight(output, input, tap)` for as many outputs as there are biases, where the inputs of an output are those of the
+    /// `depth` channels read that `own(output)` says.
     pub fn pack_dense(
         &self,
         bias: &[i32],
-        inputs: usize,
-        taps: usize,
+        [depth, taps]: [usize; 2],
+        own: impl Fn(usize) -> Range<usize>,
         weight: impl Fn(usize, usize, usize) -> i8,
     ) -> PackedBytes {
-        let (outputs, depth) = (bias.len().next_multiple_of(LANES), self.depth(inputs));
+        let (outputs, depth) = (bias.len().next_multiple_of(LANES), self.depth(depth));
         let mut weights = Aligned::zeros(outputs * taps * depth);
         let mut starts = vec![0; outputs];
         for (output, &bias) in bias.iter().enumerate() {
             let mut sum = 0;
             for tap in 0..taps {
-                for input in 0..inputs {
+                for (input, read) in own(output).enumerate() {
                     let weight = weight(output, input, tap);
-                    weights[self.dense.position(taps, depth, [output, input, tap])] = weight;
+                    weights[self.dense.position(taps, depth, [output, read, tap])] = weight;
                     sum += i64::from(weight);
                 }
             }

@@ -76,6 +76,24 @@ pub struct Requantise<'a> {
     /// What makes steps of a sum, for each output channel.
     pub scale: &'a [f32],
     pub to: ToByte,
+    /// Where the output channels have bounds of their own; they are within those of `to`.
+    pub channels: Option<ByteBounds<'a>>,
+}
+
+/// The lowest and the highest byte of each output channel.
+#[derive(Debug, Clone, Copy)]
+pub struct ByteBounds<'a> {
+    pub low: &'a [u8],
+    pub high: &'a [u8],
+}
+
+impl Requantise<'_> {
+    /// # Panics
+    /// When it is not for so many output channels; the planner never makes such a one.
+    fn check(&self, channels: usize) {
+        assert!(self.scale.len() == channels);
+        assert!(self.channels.is_none_or(|ByteBounds { low, high }| low.len() == channels && high.len() == channels));
+    }
 }
 
 /// Up to [`MAX_ROWS`] pixels of a dense convolution, all their output channels.
@@ -239,7 +257,8 @@ impl Kernels {
     ) {
         tile.check(out.len(), row_stride, self.layout.byte_rows, self.layout.reads);
         assert!(workspace.len() >= self.layout.workspace(tile.taps * tile.depth));
-        assert!(tile.depth == self.layout.depth(tile.depth) && requantise.scale.len() == tile.bias.len());
+        assert!(tile.depth == self.layout.depth(tile.depth));
+        requantise.check(tile.bias.len());
         // SAFETY: as above.
         #[allow(unsafe_code, reason = "the one way into a kernel")]
         unsafe {
@@ -260,7 +279,7 @@ impl Kernels {
     /// `out` becomes the pixels' requantised sums.
     pub fn span_u8(&self, span: &SpanU8, requantise: Requantise, out: &mut [u8]) {
         span.check(out.len(), span.offsets.len().next_multiple_of(self.layout.taps));
-        assert!(requantise.scale.len() == span.channels);
+        requantise.check(span.channels);
         // SAFETY: as above.
         #[allow(unsafe_code, reason = "the one way into a kernel")]
         unsafe {

@@ -97,8 +97,9 @@ fn dot(inputs: &[u8], weights: &[i8]) -> i32 {
     inputs.iter().zip(weights).map(|(&input, &weight)| i32::from(input) * i32::from(weight)).sum()
 }
 
-fn requantised(sum: i32, channel: usize, Requantise { scale, to }: Requantise) -> u8 {
-    to_byte(sum as f32 * scale[channel], to)
+fn requantised(sum: i32, channel: usize, Requantise { scale, to, channels }: Requantise) -> u8 {
+    let byte = to_byte(sum as f32 * scale[channel], to);
+    channels.map_or(byte, |bounds| byte.max(bounds.low[channel]).min(bounds.high[channel]))
 }
 
 pub fn quantise(input: &[f32], scale: f32, to: ToByte, out: &mut [u8]) {

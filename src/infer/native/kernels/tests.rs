@@ -52,21 +52,27 @@ struct Integers {
     bias: Vec<i32>,
     scale: Vec<f32>,
     to: ToByte,
+    channels: Option<[Vec<u8>; 2]>,
 }
 
 impl Integers {
     /// `each` weights for each output.
     fn random(seed: u64, outputs: usize, each: usize, smallest: i8, zero_point: u8) -> Self {
+        let stored = outputs.next_multiple_of(LANES);
+        let low = numbers(seed ^ 5, stored, |random| random.u8(3..130));
+        let high = numbers(seed ^ 6, stored, |random| random.u8(130..250));
         Self {
             weights: numbers(seed ^ 2, outputs * each, |random| (extreme(random) as i8).max(smallest)),
             bias: numbers(seed ^ 3, outputs, |random| random.i32(-100_000..100_000)),
-            scale: numbers(seed ^ 4, outputs.next_multiple_of(LANES), |random| random.f32() / 1000.0),
+            scale: numbers(seed ^ 4, stored, |random| random.f32() / 1000.0),
             to: ToByte { zero_point, low: 3, high: 250 },
+            channels: (seed.is_multiple_of(2)).then_some([low, high]),
         }
     }
 
     fn requantise(&self) -> Requantise<'_> {
-        Requantise { scale: &self.scale, to: self.to }
+        let channels = self.channels.as_ref().map(|[low, high]| ByteBounds { low, high });
+        Requantise { scale: &self.scale, to: self.to, channels }
     }
 }
 
@@ -114,7 +120,7 @@ proptest! {
         let stride = panels * LANES + 16;
         let answer = |kernels: &Kernels, rows: usize| {
             let offsets = numbers(seed ^ 1, taps * rows, |random| random.u32(..40) * stored as u32);
-            let packed = kernels.layout.pack_dense(&numbers_of.bias, inputs, taps, |output, input, tap| {
+            let packed = kernels.layout.pack_dense(&numbers_of.bias, [inputs, taps], |_| 0..inputs, |output, input, tap| {
                 numbers_of.weights[(output * inputs + input) * taps + tap]
             });
             let tile = Tile {

@@ -3,18 +3,20 @@
 use super::attributes::{float, integer, integers, window};
 use super::{Form, Reader, Value};
 use crate::infer::native::Unsupported;
-use crate::infer::native::layer::{Conv, Op, Shape, Weights, Window};
+use crate::infer::native::layer::{Conv, Limits, Op, Shape, Weights, Window};
 use crate::infer::onnx::pb::NodeProto;
 
-impl<'a> Reader<'a> {
-    pub(super) fn conv(&mut self, node: &'a NodeProto) -> Result<Value<'a>, Unsupported> {
+impl Reader {
+    pub(super) fn conv(&mut self, node: &NodeProto) -> Result<Value, Unsupported> {
         let (input, shape, form) = self.float_layer(node, 0)?;
         let weights = self.weights(node, 1, false)?;
         let &[outputs, inputs, height, width] = weights.constant.dims().as_slice() else {
             return Err(Unsupported::new("its weights do not have four dimensions"));
         };
         let groups = usize::try_from(integer(node, "group").unwrap_or(1)).unwrap_or(0);
-        if form != Form::Nchw || groups == 0 || inputs.checked_mul(groups) != Some(shape.channels) {
+        let grouped =
+            groups > 0 && outputs.is_multiple_of(groups) && inputs.checked_mul(groups) == Some(shape.channels);
+        if form != Form::Nchw || !grouped {
             return Err(Unsupported::new("its weights do not fit its input"));
         }
         if let Some(declared) = integers(node, "kernel_shape")
@@ -25,9 +27,6 @@ impl<'a> Reader<'a> {
         let window = window(node, [height, width], shape)?;
         let bias = if Self::has_input(node, 2) { self.floats(node, 2)? } else { vec![0.0; outputs] };
         let conv = Conv { window, weights, outputs, inputs, groups, bias, gain: None };
-        if groups != 1 && !(conv.is_depthwise() && conv.window.dilation == [1, 1]) {
-            return Err(Unsupported::new("groups that are neither one nor each channel"));
-        }
         let [height, width] =
             window.output(shape).ok_or_else(|| Unsupported::new("its window is larger than the picture"))?;
         let shape = Shape { height, width, channels: outputs };
@@ -37,11 +36,11 @@ impl<'a> Reader<'a> {
     pub(super) fn push_conv(
         &mut self,
         node: &NodeProto,
-        conv: Conv<'a>,
+        conv: Conv,
         input: usize,
         shape: Shape,
         form: Form,
-    ) -> Result<Value<'a>, Unsupported> {
+    ) -> Result<Value, Unsupported> {
         if conv.bias.len() != conv.outputs || conv.outputs == 0 {
             return Err(Unsupported::new("its bias does not have one number for each output channel"));
         }
@@ -50,7 +49,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A matrix product is a convolution of one pixel.
-    pub(super) fn matrix(&mut self, node: &'a NodeProto) -> Result<Value<'a>, Unsupported> {
+    pub(super) fn matrix(&mut self, node: &NodeProto) -> Result<Value, Unsupported> {
         let (input, shape, form) = self.float_layer(node, 0)?;
         let transposed = node.op_type == "Gemm" && integer(node, "transB").unwrap_or(0) == 1;
         let weights = self.weights(node, 1, !transposed)?;
@@ -67,28 +66,23 @@ impl<'a> Reader<'a> {
         self.push_conv(node, conv, input, Shape { height: 1, width: 1, channels: outputs }, Form::Flat)
     }
 
-    pub(super) fn weights(
-        &self,
-        node: &NodeProto,
-        input: usize,
-        input_major: bool,
-    ) -> Result<Weights<'a>, Unsupported> {
+    pub(super) fn weights(&self, node: &NodeProto, input: usize, input_major: bool) -> Result<Weights, Unsupported> {
         match self.value(node, input)? {
-            Value::Constant(constant) => Ok(Weights { constant: *constant, scales: None, input_major }),
-            Value::Quantised { constant, scales, zero_points } => {
+            Value::Constant(constant) => Ok(Weights { constant: constant.clone(), scales: None, input_major }),
+            Value::Quantised { constant, scales, zero_points, axis } => {
                 if !constant.is_i8() || zero_points.iter().any(|&zero_point| zero_point != 0.0) {
                     return Err(Unsupported::new("its quantised weights are not symmetric signed bytes"));
                 }
-                if input_major && scales.len() != 1 {
-                    return Err(Unsupported::new("its matrix has a scale for each column"));
+                if scales.len() != 1 && *axis != usize::from(input_major) {
+                    return Err(Unsupported::new("its scales are not one for each output"));
                 }
-                Ok(Weights { constant: *constant, scales: Some(scales.clone()), input_major })
+                Ok(Weights { constant: constant.clone(), scales: Some(scales.clone()), input_major })
             }
             _ => Err(Unsupported::new("its weights are not constant")),
         }
     }
 
-    pub(super) fn batch_normalisation(&mut self, node: &NodeProto) -> Result<Value<'a>, Unsupported> {
+    pub(super) fn batch_normalisation(&mut self, node: &NodeProto) -> Result<Value, Unsupported> {
         let (input, shape, form) = self.float_layer(node, 0)?;
         let [scale, shift, mean, variance] = [1, 2, 3, 4].map(|at| self.floats(node, at));
         let (scale, shift, mean, variance) = (scale?, shift?, mean?, variance?);
@@ -114,31 +108,38 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn clip(&mut self, node: &NodeProto, low: f32, high: f32) -> Result<Value<'a>, Unsupported> {
-        let (input, shape, form) = self.float_layer(node, 0)?;
-        if low.is_nan() || high.is_nan() || low > high {
+    /// The input `at`, bounded.
+    pub(super) fn clip(&mut self, node: &NodeProto, at: usize, limits: Limits) -> Result<Value, Unsupported> {
+        let (input, shape, form) = self.float_layer(node, at)?;
+        let all = limits.channels.iter().flatten().copied().chain([[limits.low, limits.high]]);
+        if all.into_iter().any(|[low, high]| low.is_nan() || high.is_nan() || low > high) {
             return Err(Unsupported::new("its bounds are in the wrong order"));
         }
         let index = self.push(node, Op::Clip, vec![input], shape)?;
-        (self.layers[index].low, self.layers[index].high) = (low, high);
+        self.layers[index].limits = limits;
         Ok(Value::Layer { index, form })
     }
 
-    /// The smaller or larger of a picture and a constant that is the same everywhere.
-    pub(super) fn extremum(&mut self, node: &NodeProto) -> Result<Value<'a>, Unsupported> {
+    /// The smaller or larger of a picture and a constant for each channel.
+    pub(super) fn extremum(&mut self, node: &NodeProto) -> Result<Value, Unsupported> {
         if node.input.len() != 2 {
             return Err(Unsupported::new("it does not have two inputs"));
         }
-        let floats = self.floats(node, 1)?;
-        let same = floats.first().copied().filter(|first| floats.iter().all(|value| value == first));
-        let bound = same.ok_or_else(|| Unsupported::new("its bound differs from channel to channel"))?;
-        match node.op_type.as_str() {
-            "Min" => self.clip(node, f32::NEG_INFINITY, bound),
-            _ => self.clip(node, bound, f32::INFINITY),
+        let picture = usize::from(!matches!(self.value(node, 0)?, Value::Layer { .. }));
+        let (_, shape, form) = self.float_layer(node, picture)?;
+        let bounds = self.channel_constant(node, 1 - picture, shape, form)?;
+        // `of_channels` would lose what is no number.
+        if bounds.iter().any(|bound| bound.is_nan()) {
+            return Err(Unsupported::new("one of its bounds is not a number"));
         }
+        let limits = match node.op_type.as_str() {
+            "Min" => bounds.into_iter().map(|bound| [f32::NEG_INFINITY, bound]).collect(),
+            _ => bounds.into_iter().map(|bound| [bound, f32::INFINITY]).collect(),
+        };
+        self.clip(node, picture, Limits::of_channels(limits))
     }
 
-    pub(super) fn arithmetic(&mut self, node: &NodeProto) -> Result<Value<'a>, Unsupported> {
+    pub(super) fn arithmetic(&mut self, node: &NodeProto) -> Result<Value, Unsupported> {
         let layers = [0, 1].map(|at| matches!(self.value(node, at), Ok(Value::Layer { .. })));
         let first = usize::from(!layers[0]);
         let (input, shape, form) = self.float_layer(node, first)?;

@@ -6,8 +6,8 @@ use crate::infer::native::Unsupported;
 use crate::infer::native::layer::{Op, PoolKind, Shape, Window};
 use crate::infer::onnx::pb::NodeProto;
 
-impl<'a> Reader<'a> {
-    pub(super) fn pad(&mut self, node: &NodeProto) -> Result<Value<'a>, Unsupported> {
+impl Reader {
+    pub(super) fn pad(&mut self, node: &NodeProto) -> Result<Value, Unsupported> {
         let (input, shape, form) = self.float_layer(node, 0)?;
         let amounts = match Self::has_input(node, 1) {
             true => self.integers(node, 1)?,
@@ -28,11 +28,16 @@ impl<'a> Reader<'a> {
         Ok(Value::Layer { index, form })
     }
 
-    pub(super) fn pool(&mut self, node: &NodeProto) -> Result<Value<'a>, Unsupported> {
-        let (input, shape, form) = self.float_layer(node, 0)?;
+    pub(super) fn pool(&mut self, node: &NodeProto) -> Result<Value, Unsupported> {
+        // The largest of bytes is that of the numbers they stand for.
+        let (input, shape, form) = match node.op_type.as_str() {
+            "MaxPool" => self.layer(node, 0)?,
+            _ => self.float_layer(node, 0)?,
+        };
+        let element = self.layers[input].element;
         let size = integers(node, "kernel_shape").ok_or_else(|| Unsupported::new("it has no `kernel_shape`"))?;
         let window = window(node, bounded(&size, 1)?, shape)?;
-        if form != Form::Nchw || integer(node, "ceil_mode").unwrap_or(0) != 0 || node.output.len() > 1 {
+        if form != Form::Nchw || node.output.len() > 1 {
             return Err(Unsupported::new("a kind of pooling that has no kernel"));
         }
         // A window that sees nothing but padding has no largest value.
@@ -44,13 +49,20 @@ impl<'a> Reader<'a> {
             "MaxPool" => PoolKind::Max,
             _ => PoolKind::Average { with_padding: integer(node, "count_include_pad").unwrap_or(0) != 0 },
         };
-        let [height, width] =
-            window.output(shape).ok_or_else(|| Unsupported::new("its window is larger than the picture"))?;
+        let sides = match integer(node, "ceil_mode").unwrap_or(0) {
+            0 => window.output(shape),
+            _ if kind == (PoolKind::Average { with_padding: true }) => {
+                return Err(Unsupported::new("a mean that counts what is beyond the padding"));
+            }
+            _ => window.output_begun(shape),
+        };
+        let [height, width] = sides.ok_or_else(|| Unsupported::new("its window is larger than the picture"))?;
         let index = self.push(node, Op::Pool(kind, window), vec![input], Shape { height, width, ..shape })?;
+        self.layers[index].element = element;
         Ok(Value::Layer { index, form })
     }
 
-    pub(super) fn global_pool(&mut self, node: &NodeProto) -> Result<Value<'a>, Unsupported> {
+    pub(super) fn global_pool(&mut self, node: &NodeProto) -> Result<Value, Unsupported> {
         let (input, shape, form) = self.float_layer(node, 0)?;
         let mut keeps = true;
         if node.op_type == "ReduceMean" {
@@ -74,7 +86,7 @@ impl<'a> Reader<'a> {
     }
 
     /// With one pixel left every reshaping keeps the order of the numbers.
-    pub(super) fn reshape(&mut self, node: &NodeProto) -> Result<Value<'a>, Unsupported> {
+    pub(super) fn reshape(&mut self, node: &NodeProto) -> Result<Value, Unsupported> {
         let (index, shape, form) = match self.value(node, 0)? {
             Value::ShapeOnly => return Ok(Value::ShapeOnly),
             _ => self.layer(node, 0)?,
@@ -110,7 +122,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn transpose(&mut self, node: &NodeProto) -> Result<Value<'a>, Unsupported> {
+    pub(super) fn transpose(&mut self, node: &NodeProto) -> Result<Value, Unsupported> {
         let (index, _, form) = self.layer(node, 0)?;
         let form = match (integers(node, "perm").unwrap_or_default().as_slice(), form) {
             ([0, 3, 1, 2], Form::Nhwc) => Form::Nchw,
@@ -120,18 +132,22 @@ impl<'a> Reader<'a> {
         Ok(Value::Layer { index, form })
     }
 
-    pub(super) fn concat(&mut self, node: &NodeProto) -> Result<Value<'a>, Unsupported> {
+    pub(super) fn concat(&mut self, node: &NodeProto) -> Result<Value, Unsupported> {
         if matches!(self.value(node, 0)?, Value::ShapeOnly) {
             return Ok(Value::ShapeOnly);
         }
-        let (_, first, form) = self.float_layer(node, 0)?;
+        let (input, first, form) = self.layer(node, 0)?;
+        let element = self.layers[input].element;
         if node.input.len() > MAX_WINDOW {
             return Err(Unsupported::new(format!("it joins more than {MAX_WINDOW} pictures")));
         }
         let mut inputs = Vec::with_capacity(node.input.len());
         let mut channels = 0;
         for at in 0..node.input.len() {
-            let (input, shape, other) = self.float_layer(node, at)?;
+            let (input, shape, other) = self.layer(node, at)?;
+            if self.layers[input].element != element {
+                return Err(Unsupported::new("its inputs are quantised in different ways"));
+            }
             if other != form || (shape.height, shape.width) != (first.height, first.width) {
                 return Err(Unsupported::new("its inputs have different sizes"));
             }
@@ -143,10 +159,11 @@ impl<'a> Reader<'a> {
             _ => return Err(Unsupported::new("it joins something other than channels")),
         }
         let index = self.push(node, Op::Concat, inputs, Shape { channels, ..first })?;
+        self.layers[index].element = element;
         Ok(Value::Layer { index, form })
     }
 
-    pub(super) fn softmax(&mut self, node: &NodeProto) -> Result<Value<'a>, Unsupported> {
+    pub(super) fn softmax(&mut self, node: &NodeProto) -> Result<Value, Unsupported> {
         let (input, shape, form) = self.float_layer(node, 0)?;
         if shape.pixels() != 1
             || !matches!((form, integer(node, "axis")), (Form::Flat, None | Some(1 | -1)) | (Form::Nchw, Some(1)))

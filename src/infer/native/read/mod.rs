@@ -9,8 +9,8 @@ use std::collections::{HashMap, HashSet};
 
 use super::Unsupported;
 use super::constant::Constant;
-use super::layer::{Element, Layer, Op, Quant, Shape};
-use crate::infer::onnx::pb::{GraphProto, ModelProto, NodeProto};
+use super::layer::{Element, Layer, Limits, Op, Quant, Shape};
+use crate::infer::onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto};
 use crate::models::spec::{self, InputSpec};
 
 /// More layers than any classifier has.
@@ -26,13 +26,14 @@ const MAX_ELEMENTS: usize = 1 << 26;
 ///
 /// # Errors
 /// When the graph has anything that the layers cannot express.
-pub fn layers<'a>(model: &'a ModelProto, input: &InputSpec) -> Result<Vec<Layer<'a>>, Unsupported> {
-    let graph = model.graph.as_ref().ok_or_else(|| Unsupported::new("there is no graph"))?;
+pub fn layers(model: ModelProto, input: &InputSpec) -> Result<Vec<Layer>, Unsupported> {
+    let mut graph = model.graph.ok_or_else(|| Unsupported::new("there is no graph"))?;
     if graph.node.len() > MAX_LAYERS {
         return Err(Unsupported::new(format!("it has more than {MAX_LAYERS} nodes")));
     }
-    let mut reader = Reader::new(graph, input)?;
-    for node in &graph.node {
+    let mut reader = Reader::new(&mut graph, input)?;
+    for mut node in graph.node {
+        let tensor = node.attribute.iter_mut().find_map(|attribute| attribute.t.take());
         let at = |cause: Unsupported| {
             Unsupported::new(format!(
                 "{} (at `{}`): {cause}",
@@ -43,9 +44,9 @@ pub fn layers<'a>(model: &'a ModelProto, input: &InputSpec) -> Result<Vec<Layer<
         if !matches!(node.domain.as_str(), "" | "ai.onnx") {
             return Err(at(Unsupported::new("an operator of another domain")));
         }
-        let value = reader.node(node).map_err(at)?;
+        let value = reader.node(&node, tensor).map_err(at)?;
         let name = node.output.first().ok_or_else(|| at(Unsupported::new("it has no output")))?;
-        if reader.values.insert(name, value).is_some() {
+        if reader.values.insert(name.clone(), value).is_some() {
             return Err(at(Unsupported::new("its output has a name that was given before")));
         }
     }
@@ -62,13 +63,14 @@ pub fn layers<'a>(model: &'a ModelProto, input: &InputSpec) -> Result<Vec<Layer<
 
 /// What a name of the graph stands for.
 #[derive(Debug, Clone)]
-enum Value<'a> {
-    Constant(Constant<'a>),
-    /// A constant behind a DequantizeLinear.
+enum Value {
+    Constant(Constant),
+    /// A constant behind a DequantizeLinear. Several scales are those along the first or the second `axis`.
     Quantised {
-        constant: Constant<'a>,
+        constant: Constant,
         scales: Vec<f32>,
         zero_points: Vec<f32>,
+        axis: usize,
     },
     Layer {
         index: usize,
@@ -87,32 +89,34 @@ enum Form {
     Flat,
 }
 
-struct Reader<'a> {
-    values: HashMap<&'a str, Value<'a>>,
-    layers: Vec<Layer<'a>>,
+struct Reader {
+    values: HashMap<String, Value>,
+    layers: Vec<Layer>,
     /// Whether a DequantizeLinear has said what the bytes of the input mean.
     input_is_known: bool,
 }
 
-impl<'a> Reader<'a> {
-    fn new(graph: &'a GraphProto, spec: &InputSpec) -> Result<Self, Unsupported> {
-        let mut values = HashMap::new();
-        for tensor in &graph.initializer {
-            // One of a strange type is an error only where it is used.
-            if let Ok(constant) = Constant::new(tensor) {
-                values.insert(tensor.name.as_str(), Value::Constant(constant));
-            }
-        }
+impl Reader {
+    /// Takes the weights out of the graph.
+    fn new(graph: &mut GraphProto, spec: &InputSpec) -> Result<Self, Unsupported> {
         let weights: HashSet<&str> = graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
         let input = graph.input.iter().find(|input| !weights.contains(input.name.as_str()));
-        let input = input.ok_or_else(|| Unsupported::new("it has no input"))?;
+        let input = input.ok_or_else(|| Unsupported::new("it has no input"))?.name.clone();
+        let mut values = HashMap::new();
+        for tensor in std::mem::take(&mut graph.initializer) {
+            let name = tensor.name.clone();
+            // One of a strange type is an error only where it is used.
+            if let Ok(constant) = Constant::new(tensor) {
+                values.insert(name, Value::Constant(constant));
+            }
+        }
         let form = match spec.layout {
             spec::Layout::Nchw => Form::Nchw,
             spec::Layout::Nhwc => Form::Nhwc,
         };
-        values.insert(&input.name, Value::Layer { index: 0, form });
+        values.insert(input.clone(), Value::Layer { index: 0, form });
         let layer = Layer {
-            name: input.name.clone(),
+            name: input,
             op: Op::Input,
             inputs: Vec::new(),
             shape: Shape { height: spec.height, width: spec.width, channels: 3 },
@@ -121,27 +125,26 @@ impl<'a> Reader<'a> {
                 // Replaced by what the first DequantizeLinear says.
                 spec::Element::U8 => Element::U8(Quant { scale: 1.0, zero_point: 0 }),
             },
-            low: f32::NEG_INFINITY,
-            high: f32::INFINITY,
+            limits: Limits::NONE,
         };
         Ok(Self { values, layers: vec![layer], input_is_known: false })
     }
 
-    fn node(&mut self, node: &'a NodeProto) -> Result<Value<'a>, Unsupported> {
+    /// `tensor` is the node's own, if it has one.
+    fn node(&mut self, node: &NodeProto, tensor: Option<TensorProto>) -> Result<Value, Unsupported> {
         match node.op_type.as_str() {
             "Constant" => {
-                let tensor = node.attribute.iter().find_map(|attribute| attribute.t.as_ref());
                 Ok(Value::Constant(Constant::new(tensor.ok_or_else(|| Unsupported::new("it is not a tensor"))?)?))
             }
             "Identity" | "Dropout" => self.value(node, 0).cloned(),
             "Conv" => self.conv(node),
             "Gemm" | "MatMul" => self.matrix(node),
             "BatchNormalization" => self.batch_normalisation(node),
-            "Relu" => self.clip(node, 0.0, f32::INFINITY),
+            "Relu" => self.clip(node, 0, Limits::new(0.0, f32::INFINITY)),
             "Clip" => {
                 let low = self.bound(node, 1, "min")?.unwrap_or(f32::NEG_INFINITY);
                 let high = self.bound(node, 2, "max")?.unwrap_or(f32::INFINITY);
-                self.clip(node, low, high)
+                self.clip(node, 0, Limits::new(low, high))
             }
             "Min" | "Max" => self.extremum(node),
             "Add" | "Mul" => self.arithmetic(node),
@@ -160,7 +163,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn value(&self, node: &NodeProto, input: usize) -> Result<&Value<'a>, Unsupported> {
+    fn value(&self, node: &NodeProto, input: usize) -> Result<&Value, Unsupported> {
         let name = node.input.get(input).filter(|name| !name.is_empty());
         let name = name.ok_or_else(|| Unsupported::new(format!("its input {input} is missing")))?;
         // A cycle ends here, too: what comes later is not known yet.
@@ -194,9 +197,9 @@ impl<'a> Reader<'a> {
     fn floats(&self, node: &NodeProto, input: usize) -> Result<Vec<f32>, Unsupported> {
         match self.value(node, input)? {
             Value::Constant(constant) => Ok(constant.floats().into_owned()),
-            Value::Quantised { constant, scales, zero_points } => {
-                let each = constant.elements().checked_div(scales.len()).unwrap_or(0).max(1);
-                let at = |index: usize| (index / each).min(scales.len() - 1);
+            Value::Quantised { constant, scales, zero_points, axis } => {
+                let each: usize = constant.dims().iter().skip(axis + 1).product();
+                let at = |index: usize| index / each.max(1) % scales.len();
                 let floats = constant.floats();
                 let floats = floats.iter().copied().enumerate();
                 Ok(floats.map(|(index, value)| (value - zero_points[at(index)]) * scales[at(index)]).collect())
@@ -212,7 +215,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn push(&mut self, node: &NodeProto, op: Op<'a>, inputs: Vec<usize>, shape: Shape) -> Result<usize, Unsupported> {
+    fn push(&mut self, node: &NodeProto, op: Op, inputs: Vec<usize>, shape: Shape) -> Result<usize, Unsupported> {
         let sides = [shape.height, shape.width, shape.channels];
         let stored = [shape.height, shape.width, super::kernels::stored(shape.channels)];
         let elements = stored.iter().try_fold(1_usize, |product, &side| product.checked_mul(side));
@@ -221,8 +224,7 @@ impl<'a> Reader<'a> {
             return Err(Unsupported::new("its result would be empty or enormous"));
         }
         let name = node.output.first().cloned().unwrap_or_default();
-        let (low, high) = (f32::NEG_INFINITY, f32::INFINITY);
-        self.layers.push(Layer { name, op, inputs, shape, element: Element::F32, low, high });
+        self.layers.push(Layer { name, op, inputs, shape, element: Element::F32, limits: Limits::NONE });
         Ok(self.layers.len() - 1)
     }
 }

@@ -6,8 +6,8 @@ use crate::infer::native::Unsupported;
 use crate::infer::native::layer::{Element, Op, Quant};
 use crate::infer::onnx::pb::NodeProto;
 
-impl<'a> Reader<'a> {
-    pub(super) fn quantise(&mut self, node: &NodeProto) -> Result<Value<'a>, Unsupported> {
+impl Reader {
+    pub(super) fn quantise(&mut self, node: &NodeProto) -> Result<Value, Unsupported> {
         let (input, shape, form) = self.float_layer(node, 0)?;
         let quant = self.quant(node)?;
         let index = self.push(node, Op::Quantise, vec![input], shape)?;
@@ -15,24 +15,27 @@ impl<'a> Reader<'a> {
         Ok(Value::Layer { index, form })
     }
 
-    pub(super) fn dequantise(&mut self, node: &NodeProto) -> Result<Value<'a>, Unsupported> {
-        if let &Value::Constant(constant) = self.value(node, 0)? {
+    pub(super) fn dequantise(&mut self, node: &NodeProto) -> Result<Value, Unsupported> {
+        if let Value::Constant(constant) = self.value(node, 0)?.clone() {
             let scales = self.floats(node, 1)?;
             let zero_points = if Self::has_input(node, 2) { self.floats(node, 2)? } else { vec![0.0; scales.len()] };
             if integer(node, "block_size").unwrap_or(0) != 0 {
                 return Err(Unsupported::new("its scales are for blocks"));
             }
             let dims = constant.dims();
-            let per_channel =
-                scales.len() == 1 || (dims.first() == Some(&scales.len()) && integer(node, "axis") == Some(0));
+            // Weights of convolutions have a scale for each output channel, which is the second axis of matrices.
+            let axis = integer(node, "axis").unwrap_or(1);
+            let axis = if axis < 0 { axis.saturating_add(dims.len() as i64) } else { axis };
+            let axis = usize::try_from(axis).unwrap_or(usize::MAX);
+            let per_channel = scales.len() == 1 || (axis < 2 && dims.get(axis) == Some(&scales.len()));
             if !per_channel
                 || zero_points.len() != scales.len()
                 || constant.elements() == 0
                 || !scales.iter().all(|&scale| is_scale(scale))
             {
-                return Err(Unsupported::new("its scales are neither one nor one for each output channel"));
+                return Err(Unsupported::new("its scales are neither one nor one for each channel"));
             }
-            return Ok(Value::Quantised { constant, scales, zero_points });
+            return Ok(Value::Quantised { constant, scales, zero_points, axis });
         }
         let (input, shape, form) = self.layer(node, 0)?;
         let quant = self.quant(node)?;

@@ -4,7 +4,7 @@
 
 use std::arch::aarch64::*;
 
-use crate::infer::native::kernels::{LANES, Sum, ToByte, scalar};
+use crate::infer::native::kernels::{ByteBounds, LANES, Sum, ToByte, scalar};
 
 /// What [`scalar::to_byte`] does, sixteen at a time.
 ///
@@ -51,6 +51,19 @@ impl Narrow {
             }
             self.narrow(steps)
         }
+    }
+}
+
+/// Sixteen bytes within the bounds that their channels have.
+///
+/// # Safety
+/// There are bounds for `channel` and fifteen after it, or none at all.
+#[inline(always)]
+pub unsafe fn bounded(bytes: uint8x16_t, bounds: Option<ByteBounds>, channel: usize) -> uint8x16_t {
+    let Some(ByteBounds { low, high }) = bounds else { return bytes };
+    unsafe {
+        let (low, high) = (vld1q_u8(low.as_ptr().add(channel)), vld1q_u8(high.as_ptr().add(channel)));
+        vminq_u8(vmaxq_u8(bytes, low), high)
     }
 }
 

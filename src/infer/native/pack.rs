@@ -1,0 +1,241 @@
+//! Convolutions as the kernels want them: weights in the order that they are read in, scales and biases as integers.
+
+use std::ops::Range;
+
+use super::Unsupported;
+use super::aligned::Aligned;
+use super::kernels::{Bounds, GROUP, LANES, Layout, MAX_TAPS, PackedBytes, ToByte};
+use super::layer::{Conv, Element, Layer, Op, Quant};
+use super::plan::to_byte;
+use super::run::Job;
+use super::windows::{Dense, Depthwise, Finish, Place, Source};
+
+/// Packed weights of all layers: a gigabyte of floats.
+const MAX_WEIGHTS: usize = 1 << 28;
+
+/// A convolution of floats.
+pub fn floats(conv: &Conv, bounds: Bounds, inputs: &[(Place, Element)]) -> Job {
+    let source = Source { window: conv.window, input: inputs[0].0, outside: 0 };
+    match has_spans(conv, source.input) {
+        true => Job::Depthwise(depthwise_f32(conv, bounds, source)),
+        false => Job::Dense(dense_f32(conv, bounds, source)),
+    }
+}
+
+/// A convolution of bytes.
+///
+/// # Errors
+/// When its weights are no bytes, or its sums would not fit.
+pub fn bytes(
+    conv: &Conv,
+    [from, to]: [Quant; 2],
+    layer: &Layer,
+    layout: &Layout,
+    inputs: &[(Place, Element)],
+) -> Result<Job, Unsupported> {
+    let finish = requantised(conv, from, to, layer)?;
+    let source = Source { window: conv.window, input: inputs[0].0, outside: from.zero_point };
+    Ok(match has_spans(conv, source.input) {
+        true => Job::Depthwise(depthwise_u8(conv, finish, layout, source)),
+        false => Job::Dense(dense_u8(conv, finish, layout, source)),
+    })
+}
+
+/// Whether the kernels for depthwise convolutions can run it. What they cannot is a dense one whose other weights are zero.
+fn has_spans(conv: &Conv, input: Place) -> bool {
+    conv.is_depthwise() && conv.window.taps() <= MAX_TAPS && input.stride.is_multiple_of(LANES)
+}
+
+/// Looked at before anything is packed: many layers may share one small constant, and each packs its own.
+pub fn refuse_enormous(layers: &[Layer], layout: &Layout) -> Result<(), Unsupported> {
+    let packed = layers.iter().filter_map(|layer| match &layer.op {
+        Op::Conv(conv) => {
+            let depth = match conv.weights.constant.bytes() {
+                Some(_) => layout.depth(widest(conv)),
+                None => widest(conv).next_multiple_of(GROUP),
+            };
+            Some([conv.outputs.next_multiple_of(LANES), depth, conv.window.taps()])
+        }
+        _ => None,
+    });
+    let total = packed.map(|sides| sides.into_iter().fold(1, usize::saturating_mul)).fold(0, usize::saturating_add);
+    match total <= MAX_WEIGHTS {
+        true => Ok(()),
+        false => Err(Unsupported::new("its weights are enormous")),
+    }
+}
+
+/// The input channels that a panel's output channels look at together, at most.
+fn widest(conv: &Conv) -> usize {
+    let panels = (0..conv.outputs).step_by(LANES);
+    panels.map(|first| seen_from(conv, first).len()).max().unwrap_or(0)
+}
+
+/// The input channels that the panel which begins with this output channel looks at.
+fn seen_from(conv: &Conv, first: usize) -> Range<usize> {
+    let each = conv.outputs / conv.groups;
+    let last = (first + LANES).min(conv.outputs) - 1;
+    first / each * conv.inputs..(last / each + 1) * conv.inputs
+}
+
+/// Which channels of a pixel each panel reads. The panels of a grouped convolution read those of their own groups; where two
+/// groups share a panel, the weights between them are zero.
+struct Reads {
+    /// See [`Dense::firsts`].
+    firsts: Vec<u32>,
+    depth: usize,
+}
+
+impl Reads {
+    /// `round` makes a number of channels one that the kernels can read, where that is not all there are.
+    fn new(conv: &Conv, round: impl Fn(usize) -> usize) -> Self {
+        let channels = conv.inputs * conv.groups;
+        let depth = round(widest(conv));
+        if conv.groups == 1 || depth >= channels {
+            return Self { firsts: Vec::new(), depth: channels };
+        }
+        let panels = (0..conv.outputs).step_by(LANES);
+        // The last panel reads others' channels before its own, and nothing that is no channel.
+        let firsts = panels.map(|first| seen_from(conv, first).start.min(channels - depth) as u32).collect();
+        Self { firsts, depth }
+    }
+
+    /// Which of the channels that a panel reads are of an output's own group.
+    fn own(&self, conv: &Conv, output: usize) -> Range<usize> {
+        let first = self.firsts.get(output / LANES).map_or(0, |&first| first as usize);
+        let start = output / (conv.outputs / conv.groups) * conv.inputs - first;
+        start..start + conv.inputs
+    }
+}
+
+/// A number for every stored channel.
+fn padded<T: Copy>(values: impl IntoIterator<Item = T>, rest: T) -> Vec<T> {
+    let mut padded: Vec<T> = values.into_iter().collect();
+    padded.resize(padded.len().next_multiple_of(LANES), rest);
+    padded
+}
+
+/// What an output channel's weights are multiplied with: its scale and its gain.
+fn factors(conv: &Conv) -> Vec<f32> {
+    let scale = |channel: usize| match conv.weights.scales.as_deref() {
+        None => 1.0,
+        Some(&[scale]) => scale,
+        Some(scales) => scales[channel],
+    };
+    (0..conv.outputs).map(|channel| scale(channel) * conv.gain.as_ref().map_or(1.0, |gain| gain[channel])).collect()
+}
+
+fn dense_f32(conv: &Conv, bounds: Bounds, source: Source) -> Dense {
+    let factors = factors(conv);
+    let values = conv.weights.constant.floats();
+    let reads = Reads::new(conv, |depth| depth.next_multiple_of(GROUP));
+    let (taps, depth) = (conv.window.taps(), reads.depth);
+    let mut weights = Aligned::zeros(conv.outputs.next_multiple_of(LANES) * taps * depth);
+    let panels: &mut [f32] = &mut weights;
+    for (output, factor) in factors.iter().enumerate() {
+        let panel = output / LANES * taps * depth * LANES + output % LANES;
+        for tap in 0..taps {
+            for (input, read) in reads.own(conv, output).enumerate() {
+                panels[panel + (tap * depth + read) * LANES] = values[conv.index(output, input, tap)] * factor;
+            }
+        }
+    }
+    let finish = Finish::F32 { weights, bias: padded(conv.bias.iter().copied(), 0.0), bounds };
+    Dense { source, depth, firsts: reads.firsts, gathered: false, finish }
+}
+
+fn depthwise_f32(conv: &Conv, bounds: Bounds, source: Source) -> Depthwise {
+    let (factors, stored) = (factors(conv), conv.outputs.next_multiple_of(LANES));
+    let values = conv.weights.constant.floats();
+    let mut weights = Aligned::zeros(conv.window.taps() * stored);
+    for channel in 0..conv.outputs {
+        for tap in 0..conv.window.taps() {
+            weights[tap * stored + channel] = values[conv.index(channel, 0, tap)] * factors[channel];
+        }
+    }
+    let finish = Finish::F32 { weights, bias: padded(conv.bias.iter().copied(), 0.0), bounds };
+    Depthwise { source, finish }
+}
+
+/// Scales and biases of an integer convolution; the weights are still missing.
+struct Requantised {
+    scale: Vec<f32>,
+    bias: Vec<i32>,
+    to: ToByte,
+    /// The lowest and the highest byte of each channel, where they are not `to`'s for all.
+    channels: Option<[Vec<u8>; 2]>,
+}
+
+/// `(sum of x * w) * (from * weight scale / to)` is the result in steps of `to`; the bias joins the sum as an integer, and
+/// so does what the zero point of the input adds to every sum.
+fn requantised(conv: &Conv, from: Quant, to: Quant, layer: &Layer) -> Result<Requantised, Unsupported> {
+    let factors = factors(conv);
+    let weights = conv.weights.constant.bytes();
+    let weights = weights.ok_or_else(|| Unsupported::new(format!("`{}` has weights that are no bytes", layer.name)))?;
+    let mut bias = Vec::with_capacity(conv.outputs);
+    for output in 0..conv.outputs {
+        let all = (0..conv.inputs).flat_map(|input| (0..conv.window.taps()).map(move |tap| (input, tap)));
+        let sum: i64 = all.map(|(input, tap)| i64::from(weights[conv.index(output, input, tap)] as i8)).sum();
+        let step = f64::from(from.scale * factors[output]);
+        let offset =
+            if conv.bias[output] == 0.0 { 0.0 } else { (f64::from(conv.bias[output]) / step).round_ties_even() };
+        let total = offset - (sum * i64::from(from.zero_point)) as f64;
+        // Products are at most 255 * 128 each, and together with the bias they must not overflow. A channel whose weights
+        // are all but nothing may have a bias that is too large by less than the result's rounding; more is refused.
+        let most = (conv.inputs * conv.window.taps()) as f64 * 255.0 * 128.0;
+        let room = f64::from(i32::MAX) - most;
+        if room < 0.0 {
+            return Err(Unsupported::new(format!("`{}` has sums beyond 32 bits", layer.name)));
+        }
+        let lost = (total - total.clamp(-room, room)).abs() * step.abs() / f64::from(to.scale);
+        if lost.is_nan() || lost > 0.5 {
+            return Err(Unsupported::new(format!("`{}` has sums beyond 32 bits", layer.name)));
+        }
+        bias.push(total.clamp(-room, room) as i32);
+    }
+    let scale = padded(factors.iter().map(|factor| from.scale * factor / to.scale), 0.0);
+    let channels = layer
+        .limits
+        .channels
+        .as_ref()
+        .map(|channels| [0, 1].map(|end| padded(channels.iter().map(|bounds| to.quantise(bounds[end])), 0)));
+    Ok(Requantised { scale, bias, to: to_byte(to, layer), channels })
+}
+
+fn dense_u8(conv: &Conv, finish: Requantised, layout: &Layout, source: Source) -> Dense {
+    let values = conv.weights.constant.bytes().unwrap_or_default();
+    let mut reads = Reads::new(conv, |depth| layout.depth(depth));
+    reads.depth = layout.depth(reads.depth);
+    let weight = |output, input, tap| values[conv.index(output, input, tap)] as i8;
+    // Pixels that are shorter than what the kernels read at once, which are the picture's own, are put side by side first.
+    let (taps, stored) = (conv.window.taps(), source.input.stride);
+    let gathered = stored < layout.reads;
+    let (depth, packed) = match gathered {
+        true => {
+            let depth = (taps * stored).next_multiple_of(layout.reads);
+            let side_by_side = |output, at: usize, _| {
+                let (own, tap, channel) = (reads.own(conv, output), at / stored, at % stored);
+                if own.contains(&channel) { weight(output, channel - own.start, tap) } else { 0 }
+            };
+            (depth, layout.pack_dense(&finish.bias, [depth, 1], |_| 0..taps * stored, side_by_side))
+        }
+        false => {
+            let own = |output| reads.own(conv, output);
+            (reads.depth, layout.pack_dense(&finish.bias, [reads.depth, taps], own, weight))
+        }
+    };
+    Dense { source, depth, gathered, finish: finish.with(packed), firsts: reads.firsts }
+}
+
+fn depthwise_u8(conv: &Conv, finish: Requantised, layout: &Layout, source: Source) -> Depthwise {
+    let values = conv.weights.constant.bytes().unwrap_or_default();
+    let weight = |channel, tap| values[conv.index(channel, 0, tap)] as i8;
+    let packed = layout.pack_depthwise(&finish.bias, conv.window.taps(), weight);
+    Depthwise { source, finish: finish.with(packed) }
+}
+
+impl Requantised {
+    fn with(self, packed: PackedBytes) -> Finish {
+        Finish::U8 { packed, scale: self.scale, to: self.to, channels: self.channels }
+    }
+}

@@ -13,7 +13,7 @@ BUILD_BESIDE_TESTS = cargo build --quiet --locked --bins --tests
 # What a package is made for, and how the program in it is built: `dev` takes a minute, `release` ten.
 DEB_ARCH ?= $(shell dpkg --print-architecture 2>/dev/null)
 DEB_PROFILE ?= release
-.PHONY: help demo test test-rust test-web test-models soak endurance lint bench bench-peers bench-inference bench-instructions cross-aarch64 portable test-aarch64 appliance appliance-all appliance-arm64 fuzz deny release deb dist clean
+.PHONY: help advisories demo test test-rust test-web test-models soak endurance lint bench bench-peers bench-inference bench-instructions cross-aarch64 portable test-aarch64 appliance appliance-all appliance-arm64 fuzz deny release deb dist clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -116,7 +116,11 @@ fuzz: ## Fuzz what reads bytes from cameras, brokers and model files: FUZZ_SECON
 	        -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -timeout=30 -rss_limit_mb=3072) || exit 1; \
 	done
 
-deny: ## Check licences and sources of the dependencies (the vulnerabilities need the network: cargo deny check)
+advisories: ## Check the dependencies for known vulnerabilities (needs the network)
+	@.ci/setup ci
+	cargo deny --log-level error check advisories
+
+deny: ## Check licences and sources of the dependencies (known vulnerabilities: make advisories)
 	@.ci/setup ci
 	cargo deny --log-level error check bans licenses sources
 

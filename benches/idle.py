@@ -14,6 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import last
 from broker import free_port, start_broker
 from contender import CHECKOUT
 from process import cpu_seconds, memory_mb
@@ -91,9 +92,13 @@ def main() -> None:
     if arguments.json:
         print(json.dumps(found, indent=1))
         return
-    print(f"{found['cpu_percent']:.2f} % of a core, {found['rss_mb']:.1f} MB, wake-ups a second:")
-    for name, count in found["wakes_a_second"].items():
-        print(f"  {name:<12} {count:5.1f}")
+    print("A still scene at one frame a second; wake-ups a second; in brackets the change since the last run\n")
+    rows = {
+        "idle": {
+            "percent of a core": found["cpu_percent"], "rss mb": found["rss_mb"], **found["wakes_a_second"],
+        }
+    }  # fmt: skip
+    print(last.table(rows, last.changes("idle", rows)))
 
 
 if __name__ == "__main__":

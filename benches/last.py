@@ -12,9 +12,14 @@ KEPT = CHECKOUT / "target/bench"
 def changes(name: str, figures: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
     """Each figure by that of the last run of this name, where there is one; then these are the last."""
     file = KEPT / f"{name}.json"
-    before = json.loads(file.read_text()) if file.exists() else {}
+    try:
+        before = json.loads(file.read_text())
+    except (OSError, ValueError):
+        before = {}
     KEPT.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(figures, indent=1) + "\n")
+    # Whole or not at all.
+    file.with_suffix(".new").write_text(json.dumps(figures, indent=1) + "\n")
+    file.with_suffix(".new").replace(file)
     return {
         row: {key: value / before[row][key] for key, value in values.items() if before.get(row, {}).get(key)}
         for row, values in figures.items()

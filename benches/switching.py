@@ -60,8 +60,12 @@ class Daemon:
             env={**os.environ, "NOTIFY_SOCKET": str(address)},
         )  # fmt: skip
         threading.Thread(target=self.listen, daemon=True).start()
-        while "READY=1" not in ear.recv(4096).decode().splitlines():
-            pass
+        try:
+            while "READY=1" not in ear.recv(4096).decode().splitlines():
+                pass
+        except TimeoutError:
+            self.end()
+            raise SystemExit("the daemon is not ready after 60 s; what does it say when it is run by hand?") from None
         self.ready_ms = 1000 * (time.monotonic() - began)
         ear.close()
 
@@ -97,6 +101,7 @@ def main() -> None:
     parser.add_argument("--binary", type=Path, default=CHECKOUT / "target/release/glimpsed")
     parser.add_argument("--edits", type=int, default=10)
     parser.add_argument("--starts", type=int, default=5)
+    parser.add_argument("--most-ready-ms", type=float, default=1500.0, help="fail if the median start takes longer")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
@@ -123,6 +128,8 @@ def main() -> None:
             gap = 1000 * daemon.longest_gap(began)
         finally:
             daemon.end()
+    if statistics.median(ready) > arguments.most_ready_ms:
+        raise SystemExit(f"READY came after {statistics.median(ready):.0f} ms, later than {arguments.most_ready_ms:.0f}")
     found = {"ready_ms": ready, "edit_to_label_ms": edits, "longest_gap_ms": gap, "frame_ms": 1000 / FRAMES_A_SECOND}
     if arguments.json:
         print(json.dumps(found, indent=1))

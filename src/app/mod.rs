@@ -320,8 +320,10 @@ impl Watch {
             if let Verdict::Hopeless(stuck) = self.watchdog.look() {
                 return stuck;
             }
-            // There is a label, or a camera that is known to be absent.
-            let settled = self.labelled.labelled.load(Ordering::Relaxed) > 0
+            // There is a label, or a reason why there is none: a camera that is absent or switched off, frames that nobody can
+            // read, heat.
+            let settled = self.service.is_settled()
+                || self.labelled.failed.load(Ordering::Relaxed) > 0
                 || self.captured.reconnects.load(Ordering::Relaxed) > 0;
             self.service.tick(self.clock.now(), settled);
         }

@@ -89,6 +89,12 @@ impl Service {
         Self { outlook, pulses, pet_every, petted: None, ready: false, status: String::new() }
     }
 
+    /// Whether a label, or that there is none for now, or that nobody wants one, is known.
+    pub fn is_settled(&self) -> bool {
+        let seen = self.outlook.seen();
+        seen.label.is_some() || seen.labelled || seen.camera == Some(CameraState::Disabled)
+    }
+
     /// Resolves once, with the first label.
     pub async fn settled(&self) {
         self.outlook.0.settled.notified().await;
@@ -193,6 +199,19 @@ mod tests {
         assert_eq!(service.words(SECOND, true), []);
         outlook.publish(&Event::Camera(CameraState::Offline));
         assert_eq!(service.words(SECOND, true), [Word::Status("no camera, trying again".into())]);
+    }
+
+    #[test]
+    fn a_label_that_is_stale_and_a_camera_that_is_off_settle_it() {
+        let (service, mut outlook) = service(&Pulse::default());
+        outlook.publish(&Event::Camera(CameraState::Offline));
+        assert!(!service.is_settled(), "as each start begins");
+        outlook.publish(&Event::Camera(CameraState::Disabled));
+        assert!(service.is_settled());
+        outlook.publish(&Event::Camera(CameraState::Online));
+        assert!(!service.is_settled());
+        outlook.publish(&Event::Changed { now: stable(None), before: None });
+        assert!(service.is_settled());
     }
 
     #[tokio::test]

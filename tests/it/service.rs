@@ -17,12 +17,16 @@ struct Manager {
 
 impl Manager {
     fn start(config: ConfigFile) -> Self {
+        Self::start_with(config, &[])
+    }
+
+    fn start_with(config: ConfigFile, arguments: &[&str]) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let path = directory.path().join("notify");
         let socket = UnixDatagram::bind(&path).expect("a socket");
         socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         let (file, config) = config.keep();
-        let mut command = glimpsed(&["run", "-c", &file]);
+        let mut command = glimpsed(&[&["run", "-c", &file], arguments].concat());
         command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "2000000").env_remove("WATCHDOG_PID");
         Self { socket, daemon: Running::start(&mut command), _directory: directory, _config: config }
     }
@@ -69,6 +73,25 @@ fn a_restart_in_place_is_no_end_to_the_service_manager() {
     assert_eq!(heard.next("/status").payload, "offline");
     let said = manager.until("READY=1");
     assert!(!said.iter().any(|word| word.contains("STOPPING")), "{said:?}");
+}
+
+#[test]
+fn a_camera_that_is_switched_off_is_a_state_to_be_ready_in() {
+    let manager = Manager::start_with(ConfigFile::replay(10, ""), &["--camera-off"]);
+    let said = manager.until("READY=1");
+    assert!(said.iter().any(|word| word.starts_with("STATUS=the camera is switched off")), "{said:?}");
+}
+
+#[test]
+fn frames_that_nobody_can_read_are_a_state_to_be_ready_in() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let stream = directory.path().join("broken.mjpeg");
+    // Whole pictures to whoever splits the stream, and none to a decoder.
+    let picture = [&[0xFF, 0xD8, 0xFF, 0xDA, 0x00, 0x02][..], &[0x55; 400], &[0xFF, 0xD9]].concat();
+    std::fs::write(&stream, picture.repeat(20)).expect("written");
+    let config = format!("[device]\nid = \"test\"\n[camera]\nsource = \"replay\"\npath = {stream:?}\nfps = 10\n");
+    let manager = Manager::start(ConfigFile::new(&config));
+    manager.until("READY=1");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::super::raw::DisagreementChoice;
 use super::Checker;
 use crate::models::catalog;
 use crate::models::spec::ModelSpec;
+use crate::models::threads::Threads;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Accurate {
@@ -55,6 +56,7 @@ impl Checker<'_, '_> {
         if self.raw.accurate.enabled {
             self.has_file(&["accurate", "model"], model);
         }
-        model.clone()
+        // It is in no hurry, and its thread alone has the lower priority.
+        ModelSpec { threads: Threads::default(), ..model.clone() }
     }
 }

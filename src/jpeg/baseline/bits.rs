@@ -163,14 +163,6 @@ impl<'a> Bits<'a> {
         8 * (self.bytes.len() as isize - SPARE.len() as isize - self.at as isize) + self.left as isize
     }
 
-    /// Whether the interval is used up but for the bits that fill its last byte.
-    ///
-    /// # Errors
-    /// When it is not.
-    pub fn finish(self) -> Result<(), Damaged> {
-        if self.rest() < 8 { Ok(()) } else { Err(Damaged) }
-    }
-
     #[inline(always)]
     fn skip(&mut self, count: u32) {
         self.buffer <<= count;
@@ -296,7 +288,7 @@ mod tests {
         let mut bits = Bits::new(&interval);
         bits.refill();
         assert_eq!([bits.take(8), bits.take(8)], [0xFF, 0xA5]);
-        assert_eq!((bits.rest(), bits.finish()), (0, Ok(())));
+        assert_eq!(bits.rest(), 0);
         assert_eq!([bits.take(8), bits.take(1)], [0, 0]);
         assert_eq!(bits.rest(), -9);
     }
@@ -315,7 +307,6 @@ mod tests {
         let expected: String = bytes.iter().map(|byte| format!("{byte:08b}")).collect();
         assert!(expected.starts_with(&found));
         assert_eq!(bits.rest(), 1600 - found.len() as isize);
-        assert_eq!(bits.finish(), Err(Damaged), "there is more");
     }
 
     #[test]

@@ -173,6 +173,11 @@ impl Tables {
     }
 }
 
+/// There are four of each kind.
+fn table(number: u8) -> Result<usize, Refusal> {
+    if number < 4 { Ok(number.into()) } else { Err(Refusal::Damaged("it uses a table of a number that there is not")) }
+}
+
 fn read_frame(segment: &[u8]) -> Result<Header, Refusal> {
     let &[precision, height_high, height_low, width_high, width_low, count, ref components @ ..] = segment else {
         return Err(Refusal::Damaged("its size is cut short"));
@@ -199,7 +204,7 @@ fn read_frame(segment: &[u8]) -> Result<Header, Refusal> {
         let blocks = [usize::from(sampling >> 4), usize::from(sampling & 15)];
         // The only colour of a picture has units of one block, whatever it says.
         let blocks = if count == 1 { [1, 1] } else { blocks };
-        *to = Component { id, blocks, quantisation: usize::from(quantisation & 3), huffman: [0; 2] };
+        *to = Component { id, blocks, quantisation: table(quantisation)?, huffman: [0; 2] };
     }
     let (luma, colours) = (header.components[0], &header.components[1..]);
     let plain = count == 1 || colours.iter().all(|colour| colour.blocks == [1, 1]);
@@ -222,7 +227,7 @@ fn read_scan(segment: &[u8], header: &mut Header) -> Result<(), Refusal> {
         if component.id != id {
             return Err(Unusual("has its colours in another order").into());
         }
-        component.huffman = [usize::from(tables >> 4 & 3), usize::from(tables & 3)];
+        component.huffman = [table(tables >> 4)?, table(tables & 15)?];
     }
     match selectors.len() >= header.count {
         true => Ok(()),

@@ -110,6 +110,32 @@ fn a_picture_that_is_cut_short_is_refused() {
 }
 
 #[test]
+fn restart_markers_are_followed_whatever_bytes_are_left_before_them() {
+    let bytes = std::fs::read("tests/fixtures/images/restarts.jpg").expect("a fixture");
+    assert!(difference(&bytes, 8) < 1.0 && difference(&bytes, 4) < 1.0);
+    let expected = planes(&bytes, &everything(4)).expect("decodes");
+    let marker = bytes.windows(2).position(|two| two == [0xFF, 0xD0]).expect("a restart marker");
+    for stray in [&[0x00][..], &[0x5A, 0x12, 0x00], &[0xFF]] {
+        let with = [&bytes[..marker], stray, &bytes[marker..]].concat();
+        assert_eq!(planes(&with, &everything(4)), Ok(expected.clone()), "{stray:?}");
+    }
+    let lost = [&bytes[..marker], &bytes[marker + 2..]].concat();
+    assert!(matches!(planes(&lost, &everything(4)), Err(Refusal::Damaged(_))), "a marker that is not there");
+}
+
+#[test]
+fn tables_of_a_number_that_there_is_not_are_refused() {
+    let good = encoded(&picture(64, 48), 90);
+    let segment = |marker: u8| good.windows(2).position(|two| two == [0xFF, marker]).expect("a segment");
+    let (frame, scan) = (segment(0xC0), segment(0xDA));
+    for at in [frame + 12, scan + 6] {
+        let mut bytes = good.clone();
+        bytes[at] |= 4;
+        assert!(matches!(planes(&bytes, &everything(4)), Err(Refusal::Damaged(_))), "{at}");
+    }
+}
+
+#[test]
 fn grey_pictures_have_one_plane() {
     let grey = image::GrayImage::from_fn(61, 40, |x, y| image::Luma([(x * 3 + y) as u8]));
     let mut bytes = Vec::new();

@@ -35,8 +35,7 @@ since() { printf '%d.%d s' $((($(uptime_ms) - $1) / 1000)) $((($(uptime_ms) - $1
 subscribe
 plug_in
 show coffee.png
-systemctl --quiet stop glimpsed 2>/dev/null || true
-rm -f /etc/systemd/system/glimpsed.service /usr/bin/glimpsed
+remove_service
 
 began=$(uptime_ms)
 DEBIAN_FRONTEND=noninteractive apt-get --yes install "$share/glimpsed.deb" >"$work/apt.log" 2>&1 || fail "cannot be installed"
@@ -64,6 +63,8 @@ mark_here
 show chelsea.png
 wait_for 120 "$(answer fp32 'Egyptian cat|tiger cat|tabby')" "a cat, in fp32"
 figure "fp32: $(infer_ms fp32); resident $(memory)"
+
+(($(rss_kib "$(main_pid)") <= 60 * 1024)) || fail "more than 60 MB are resident"
 
 mark_here
 mosquitto_pub -h 127.0.0.1 -t "$topic/precision/set" -m int8

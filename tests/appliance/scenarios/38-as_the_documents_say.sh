@@ -33,6 +33,8 @@ trap show_journal EXIT
 # `make deb` was followed where Rust is; this is what it leaves.
 install_it=$(named "$(commands "$readme" "As a service")" 'apt install')
 install -D --mode=644 "$share/glimpsed.deb" "$work/target/debian/glimpsed_0.1.0-1_$(dpkg --print-architecture).deb"
+# As is after `make dist`: the other architecture's package lies beside it.
+touch "$work/target/debian/glimpsed_0.1.0-1_other.deb"
 follow "$install_it" || fail "cannot be installed as README.md says"
 is ActiveState active || fail "is $(service_state ActiveState) after it was installed"
 systemctl is-enabled --quiet glimpsed || fail "does not run after a restart"
@@ -49,7 +51,14 @@ wait_until 120 "no label arrives after the file was edited" arrives '^[01] glimp
 wait_until 30 "no state arrives" arrives '^[01] glimpsed/[^/]+/state '
 [[ $(main_pid) == "$pid" ]] || fail "the edit took another process"
 
-# The guide's third step: a password in a file.
+# The guide's third step: a password in a file. From here on the broker wants it.
+open_broker=$(</etc/mosquitto/mosquitto.conf)
+printf 'listener 1883 127.0.0.1\npassword_file /etc/mosquitto/passwords\n' >/etc/mosquitto/mosquitto.conf
+mosquitto_passwd -b -c /etc/mosquitto/passwords glimpsed 'the password'
+chown mosquitto: /etc/mosquitto/passwords
+systemctl restart mosquitto
+! mosquitto_pub -h homeassistant.local -t probe -n 2>/dev/null || fail "the broker wants no password"
+mosquitto_sub -h homeassistant.local -u glimpsed -P 'the password' -t 'glimpsed/#' -F '%r %t %p' >>"$work/all" 2>/dev/null &
 follow "$(named "$(commands "$guide" "3. The broker")" 'printf')" || fail "the password cannot be stored as the guide says"
 [[ $(stat --format='%a %G' /etc/glimpsed/mqtt-password) == '640 glimpsed' ]] || fail "the password's file has another mode"
 fenced "$guide" "3. The broker" toml >/etc/glimpsed/glimpsed.toml
@@ -70,7 +79,9 @@ follow 'sudo systemctl restart glimpsed' || fail "does not start with the drop-i
 wait_until 120 "no label arrives with the drop-ins" arrives '^[01] glimpsed/[^/]+/classification .*"label":'
 systemctl show --property DeviceAllow glimpsed | grep --quiet dma_heap || fail "the drop-in for the camera is not in effect"
 
-# "Does it work?"
+# "Does it work?", at a broker as in README.md.
+printf '%s\n' "$open_broker" >/etc/mosquitto/mosquitto.conf
+systemctl restart mosquitto
 without_systemd=$(section "$guide" "4. Does it work?" | sed --quiet 's/.*`\(GLIMPSED_[^`]*\)`.*/\1/p')
 [[ -n $without_systemd ]] || fail "the guide does not say how the doctor gets the credential"
 while read -r command; do

@@ -75,7 +75,11 @@ impl Network {
     fn classify(&mut self, channels: usize) -> ModelProto {
         self.push("GlobalAveragePool", &[], &[]).push("Flatten", &[], &[]);
         let (weights, bias) = (self.weight(&[3, channels], -1.0, 1.0), self.weight(&[3], -1.0, 1.0));
-        self.push("Gemm", &[&weights, &bias], &[("transB", &[1])]);
+        self.push("Gemm", &[&weights, &bias], &[("transB", &[1])]).finish()
+    }
+
+    /// What was pushed last is the answer.
+    fn finish(&mut self) -> ModelProto {
         self.nodes.last_mut().expect("just pushed").output[0] = "y".into();
         let declared = input("x", DataType::Float, &[None, Some(3), Some(17), Some(14)]);
         model(std::mem::take(&mut self.nodes), vec![declared], std::mem::take(&mut self.weights))
@@ -209,6 +213,27 @@ proptest! {
         // Either is right; what must not happen is a panic, or memory without end.
         let _ = load(&proto, Backend::Native);
     }
+}
+
+#[test]
+fn a_matrix_of_integers_with_a_scale_for_each_column_answers_as_tract_does() {
+    let mut network = Network::new(9);
+    network.conv([3, 8], 3, 1, [0; 4], 1).push("GlobalAveragePool", &[], &[]).push("Flatten", &[], &[]);
+    let scales = network.weight(&[3], 0.01, 0.1);
+    let bytes = |name: &str, dims: Vec<i64>, int32_data: Vec<i32>| TensorProto {
+        name: name.into(),
+        data_type: DataType::Int8 as i32,
+        dims,
+        int32_data,
+        ..Default::default()
+    };
+    network.weights.push(bytes("bytes", vec![8, 3], (0..24).map(|at| at * 37 % 255 - 127).collect()));
+    network.weights.push(bytes("zeros", vec![3], vec![0; 3]));
+    let mut dequantised = node("DequantizeLinear", &["bytes", &scales, "zeros"], "matrix");
+    dequantised.attribute = vec![attribute("axis", &[1])];
+    network.nodes.push(dequantised);
+    let found = difference(&network.push("MatMul", &["matrix"], &[]).finish());
+    assert!(found < 1e-3, "differs by {found}");
 }
 
 #[test]

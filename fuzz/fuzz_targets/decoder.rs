@@ -2,6 +2,7 @@
 #![no_main]
 
 use glimpsed::frame::{Encoding, RawFormat};
+use glimpsed::jpeg::baseline::{Decoder, Wanted};
 use glimpsed::jpeg::{Scan, Scanner, huffman};
 use glimpsed::preprocess::decode::{DecodeError, RgbImage, decode};
 use libfuzzer_sys::fuzz_target;
@@ -13,6 +14,7 @@ fuzz_target!(
     },
     |data: &[u8]| {
         read_markers(data);
+        decode_small(data);
         let mut picture = RgbImage::default();
         for encoding in [Encoding::Jpeg, Encoding::File] {
             let decoded = decode(encoding, data, &mut picture);
@@ -42,6 +44,24 @@ fn read_markers(data: &[u8]) {
         Ok(Scan::Complete(end)) if end > data.len() => std::process::abort(),
         Ok(_) => {}
         Err(_) => std::process::abort(),
+    }
+}
+
+/// Our own decoder, at a size and of a part that the bytes choose, outside of what catches panics.
+fn decode_small(data: &[u8]) {
+    let decoded = std::panic::catch_unwind(|| {
+        let mut decoder = Decoder::default();
+        let Ok(header) = decoder.read(data) else { return };
+        // What is larger would be refused before.
+        if header.width * header.height > 1 << 22 {
+            return;
+        }
+        let choice = usize::from(data[data.len() / 2]);
+        let (columns, rows) = (choice..header.width.max(choice), 0..header.height / (1 + choice % 3));
+        let _ = decoder.decode(data, &header, &Wanted { block: 1 + choice % 8, columns, rows });
+    });
+    if decoded.is_err() {
+        std::process::abort();
     }
 }
 

@@ -13,7 +13,7 @@ BUILD_BESIDE_TESTS = cargo build --quiet --locked --bins --tests
 # What a package is made for, and how the program in it is built: `dev` takes a minute, `release` ten.
 DEB_ARCH ?= $(shell dpkg --print-architecture 2>/dev/null)
 DEB_PROFILE ?= release
-.PHONY: help advisories demo test test-rust test-web test-models soak endurance lint bench bench-peers bench-inference bench-instructions cross-aarch64 portable test-aarch64 appliance appliance-all appliance-arm64 fuzz deny release deb dist clean
+.PHONY: help advisories demo test test-rust test-web test-models soak endurance lint bench bench-peers bench-inference bench-instructions cross-aarch64 portable test-aarch64 appliance appliance-all appliance-arm64 fuzz miri deny release deb dist clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -115,6 +115,10 @@ fuzz: ## Fuzz what reads bytes from cameras, brokers and model files: FUZZ_SECON
 	    mkdir -p fuzz/corpus/$$target && (cd fuzz && cargo +nightly fuzz run --dev $$target corpus/$$target ../tests/fixtures/$$seeds -- \
 	        -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -timeout=30 -rss_limit_mb=3072) || exit 1; \
 	done
+
+miri: ## Run what the native kernels' threads and memory rest on under Miri, on a nightly compiler with miri and rust-src
+	MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-permissive-provenance" \
+	    cargo +nightly miri test --locked --lib -- native::team native::aligned native::pointwise
 
 advisories: ## Check the dependencies for known vulnerabilities (needs the network)
 	@.ci/setup ci

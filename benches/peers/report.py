@@ -69,7 +69,7 @@ def inference(models: list[dict]) -> str:
     head = ["model", "runtime", "threads", "ms", "CPU ms", "ours / theirs, clock", "ours / theirs, CPU", "load ms",
             "peak MB", "same first class"]  # fmt: skip
     return table("", head, rows) + (
-        "\n\nOurs has one thread in every ratio. ncnn has no form of the 8-bit files (pnnx leaves layers in them that ncnn "
+        "\n\nBoth have the same number of threads in a ratio. ncnn has no form of the 8-bit files (pnnx leaves layers in them that ncnn "
         "does not know); LiteRT runs the only file there is for it. The class is that of a made-up picture."
     )
 

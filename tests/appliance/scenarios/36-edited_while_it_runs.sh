@@ -3,11 +3,6 @@
 # deadline: 300
 
 install_service
-plug_in
-subscribe
-start_service
-wait_for_label 15 bars
-pid=$(main_pid)
 readonly file=/etc/glimpsed/glimpsed.toml
 sed --in-place 's/^min_luma = .*/&\nmax_fps = 5.0/' "$file"
 # The same network under another name.
@@ -17,6 +12,11 @@ cp /etc/glimpsed/colour.onnx /etc/glimpsed/tint.onnx
     printf 'fit = "stretch"\nscores = "logits"\nmean = [0.0, 0.0, 0.0]\nstd = [1.0, 1.0, 1.0]\n'
 } >>"$file"
 cp "$file" "$work/both.toml"
+plug_in
+subscribe
+start_service
+wait_for_label 15 bars
+pid=$(main_pid)
 
 sequence() { grep -o "^[01] $topic/classification .*" "$work/messages" | grep -o '"seq":[0-9]*' | cut -d: -f2; }
 

@@ -77,8 +77,8 @@ def progress(text: str) -> None:
 
 
 def build(*benches: str) -> dict[str, Path]:
-    """The bench programs, by name, optimised and linked like the release. That takes minutes, and is not to be spared: without
-    it preprocessing took four times as long, and Cargo would put a program built that way where the release was."""
+    """The bench programs, by name, optimised and linked like the release, whose figures they are to be. That takes minutes; with
+    other settings Cargo would also put a program built that way where the release was."""
     chosen = [word for bench in benches for word in ("--bench", bench)]
     command = ["cargo", "bench", "--locked", "--no-run", *chosen, "--message-format", "json"]
     built = subprocess.run(command, cwd=CHECKOUT, check=True, stdout=subprocess.PIPE, text=True).stdout

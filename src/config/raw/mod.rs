@@ -141,7 +141,7 @@ pub struct RawModel {
     pub backend: BackendChoice,
     /// `fp32`, `int8` (smaller, slightly less accurate, where the model has such a file), or `auto`: whichever is clearly faster here.
     pub precision: PrecisionChoice,
-    /// Among how many threads each picture is shared: a number, or `auto`: as many as are worth it on this device, measured when a model is loaded.
+    /// Among how many threads each picture is shared: a number, or `auto`: as many as are worth it on this device, measured when a model is loaded. The accurate model always has one.
     pub threads: Threads,
 }
 

@@ -4,11 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::kernels::Kernels;
+use super::tests::open;
 use super::windows::Place;
 use super::{fuse, plan, quantised, read};
-use crate::infer::onnx::{self, graph::Graph};
-use crate::models::spec::{Backend, InputHints, LabelSource, ModelSpec};
-use crate::models::threads::Threads;
 use crate::preprocess::Tensor;
 
 /// What onnxruntime made of a tensor: its dimensions and bytes.
@@ -44,19 +42,8 @@ struct Distance {
 
 /// If `corrected`, each layer works on what onnxruntime's layers before it answered, else on what ours did.
 fn compare(model: &Path, theirs: &Path, kernels: Kernels, corrected: bool) -> Distance {
-    let spec = ModelSpec {
-        name: "layers".into(),
-        path: model.into(),
-        labels: LabelSource::ImageNet,
-        sha256: None,
-        input: InputHints { mean: Some([0.5; 3]), std: Some([0.5; 3]), ..InputHints::default() },
-        backend: Backend::Native,
-        threads: Threads::default(),
-        int8: None,
-    };
-    let file = onnx::read(&spec).expect("it is there");
-    let (input, _) = Graph::new(&file.proto, &file.path).expect("a graph").input(&spec).expect("an input");
-    let mut layers = read::layers(file.proto, &input).expect("supported");
+    let (proto, input) = open(model);
+    let mut layers = read::layers(proto, &input).expect("supported");
     fuse::fold(&mut layers).expect("supported");
     quantised::recognise(&mut layers);
     fuse::merge(&mut layers);
@@ -92,7 +79,7 @@ fn compare(model: &Path, theirs: &Path, kernels: Kernels, corrected: bool) -> Di
             distance.which.push((name.to_owned(), distance.different - before));
         }
     };
-    network.evaluate_watched(&tensor, &mut Vec::new(), watch).expect("runs");
+    network.evaluate_watched(&tensor, watch).expect("runs");
     distance
 }
 

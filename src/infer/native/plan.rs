@@ -44,21 +44,19 @@ pub fn plan(mut layers: Vec<Layer>, spec: &InputSpec, kernels: Kernels) -> Resul
         planner.widen(&job, &inputs);
         let places = inputs.into_iter().map(|(place, _)| place).collect();
         let bounding = bounds_of_channels(layer).map(|job| (job, Vec::new()));
-        #[cfg(test)]
-        let is_last = {
-            let is_bounded = bounding.is_some();
-            move |job: &Job| !is_bounded || matches!(job, Job::BoundU8(_))
-        };
         for (job, inputs) in std::iter::once((job, places)).chain(bounding) {
-            #[cfg(test)]
-            let bytes_of = (is_last(&job) && matches!(layer.element, Element::U8(_))).then(|| layer.name.clone());
             steps.push(Step {
                 job,
                 inputs,
                 output: place,
                 #[cfg(test)]
-                bytes_of,
+                bytes_of: None,
             });
+        }
+        // Behind the bounds, if there are some.
+        #[cfg(test)]
+        if let (Some(last), Element::U8(_)) = (steps.last_mut(), layer.element) {
+            last.bytes_of = Some(layer.name.clone());
         }
         planner.free_until(&layers, &needed, index);
         // Whatever it was: its weights are packed, and what follows asks only for its shape.

@@ -244,7 +244,7 @@ impl Network {
         Ok(())
     }
 
-    /// As [`Self::evaluate`]; `watch` sees each layer's result of bytes, its name and place, and may change it.
+    /// As [`Self::evaluate`], without the scores; `watch` sees each layer's result of bytes, its name and place, and may change it.
     ///
     /// # Errors
     /// As there.
@@ -252,7 +252,6 @@ impl Network {
     pub fn evaluate_watched(
         &mut self,
         input: &Tensor,
-        scores: &mut Vec<f32>,
         mut watch: impl FnMut(&str, Place, &mut [u8]),
     ) -> Result<(), String> {
         for step in &self.steps {
@@ -261,7 +260,6 @@ impl Network {
                 watch(name, step.output, &mut self.buffers.bytes[step.output.buffer][..step.output.length()]);
             }
         }
-        scores.clear();
         Ok(())
     }
 }

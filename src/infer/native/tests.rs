@@ -4,16 +4,16 @@ use std::path::Path;
 
 use super::compile;
 use super::kernels::Kernels;
-use crate::infer::onnx::{self, graph::Graph};
-use crate::models::spec::{Backend, InputHints, LabelSource, ModelSpec};
+use crate::infer::onnx::{self, graph::Graph, pb::ModelProto};
+use crate::models::spec::{Backend, InputHints, InputSpec, LabelSource, ModelSpec};
 use crate::models::threads::Threads;
 use crate::preprocess::Tensor;
 
-/// What each set of kernels, the portable ones last, answers to the same picture when so many threads share it.
-fn answers(model: &str, threads: usize) -> Vec<(&'static str, Vec<f32>)> {
+/// A model's file, and its input with pixels from -1 to 1.
+pub(super) fn open(path: &Path) -> (ModelProto, InputSpec) {
     let spec = ModelSpec {
-        name: model.into(),
-        path: Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(model).with_extension("onnx"),
+        name: "test".into(),
+        path: path.into(),
         labels: LabelSource::ImageNet,
         sha256: None,
         input: InputHints { mean: Some([0.5; 3]), std: Some([0.5; 3]), ..InputHints::default() },
@@ -21,15 +21,21 @@ fn answers(model: &str, threads: usize) -> Vec<(&'static str, Vec<f32>)> {
         threads: Threads::default(),
         int8: None,
     };
-    let file = onnx::read(&spec).expect("it is bundled");
-    let graph = Graph::new(&file.proto, &file.path).expect("a graph");
-    let (input, _) = graph.input(&spec).expect("an input");
+    let file = onnx::read(&spec).expect("it is there");
+    let (input, _) = Graph::new(&file.proto, &file.path).expect("a graph").input(&spec).expect("an input");
+    (file.proto, input)
+}
+
+/// What each set of kernels, the portable ones last, answers to the same picture when so many threads share it.
+fn answers(model: &str, threads: usize) -> Vec<(&'static str, Vec<f32>)> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(model).with_extension("onnx");
+    let (proto, input) = open(&path);
     let mut picture = Tensor::for_input(&input);
     if let Tensor::F32(values) = &mut picture {
         values.iter_mut().enumerate().for_each(|(at, value)| *value = ((at % 224) as f32 / 112.0 - 1.0) * 0.9);
     }
     let answer = |kernels: Kernels| {
-        let mut compiled = compile(file.proto.clone(), &input, kernels).expect("the kernels have all of it");
+        let mut compiled = compile(proto.clone(), &input, kernels).expect("the kernels have all of it");
         assert_eq!(compiled.classifier.set_threads(threads), threads);
         let mut scores = Vec::new();
         compiled.classifier.run(&picture, &mut scores).expect("runs");

@@ -178,7 +178,7 @@ unsafe fn rows_u8<const ROWS: usize, const PANELS: usize>(
                 _mm_storeu_si128(out.add(row * row_stride + (first + panel) * LANES).cast(), bytes);
             }
         }
-        // Few networks have them, and a question at each store took a tenth of all networks' time.
+        // Few networks have them, and a question at each store took a fifth of the others' time.
         if requantise.channels.is_some() {
             for panel in first..first + PANELS {
                 for row in 0..ROWS {

@@ -24,10 +24,10 @@ pub use layout::{Layout, PackedBytes};
 pub const LANES: usize = 16;
 
 /// Most pixels in a tile of any set of kernels.
-pub const MAX_ROWS: usize = 8;
+pub const MAX_ROWS: usize = 14;
 
 /// Most panels that one call works on.
-pub const MAX_PANELS: usize = 3;
+pub const MAX_PANELS: usize = 2;
 
 /// Numbers in a pixel are a multiple of this.
 pub const GROUP: usize = 4;

@@ -21,6 +21,7 @@ mod team;
 #[cfg(test)]
 mod tests;
 mod windows;
+mod winograd;
 
 use super::onnx::pb::ModelProto;
 use super::{Classifier, ModelError};

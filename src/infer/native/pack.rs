@@ -4,21 +4,25 @@ use std::ops::Range;
 
 use super::Unsupported;
 use super::aligned::Aligned;
-use super::kernels::{Bounds, GROUP, LANES, Layout, MAX_TAPS, PackedBytes, ToByte};
+use super::kernels::{Bounds, Form, GROUP, LANES, Layout, MAX_TAPS, PackedBytes, ToByte};
 use super::layer::{Conv, Element, Layer, Op, Quant};
 use super::plan::to_byte;
 use super::run::Job;
 use super::windows::{Dense, Depthwise, Finish, Place, Source};
+use super::winograd::{self, Winograd};
 
 /// Packed weights of all layers: a gigabyte of floats.
 const MAX_WEIGHTS: usize = 1 << 28;
 
 /// A convolution of floats.
-pub fn floats(conv: &Conv, bounds: Bounds, inputs: &[(Place, Element)]) -> Job {
+pub fn floats(conv: &Conv, bounds: Bounds, inputs: &[(Place, Element)], output: Place) -> Job {
     let source = Source { window: conv.window, input: inputs[0].0, outside: 0 };
-    match has_spans(conv, source.input) {
-        true => Job::Depthwise(depthwise_f32(conv, bounds, source)),
-        false => Job::Dense(dense_f32(conv, bounds, source)),
+    if has_spans(conv, source.input) {
+        return Job::Depthwise(depthwise_f32(conv, bounds, source));
+    }
+    match winograd::form(conv, output.shape) {
+        Some(form) => Job::Winograd(winograd_f32(conv, bounds, source, form)),
+        None => Job::Dense(dense_f32(conv, bounds, source)),
     }
 }
 
@@ -54,7 +58,8 @@ pub fn refuse_enormous(layers: &[Layer], layout: &Layout) -> Result<(), Unsuppor
                 Some(_) => layout.depth(widest(conv)),
                 None => widest(conv).next_multiple_of(GROUP),
             };
-            Some([conv.outputs.next_multiple_of(LANES), depth, conv.window.taps()])
+            let taps = winograd::form(conv, layer.shape).map_or(conv.window.taps(), Form::positions);
+            Some([conv.outputs.next_multiple_of(LANES), depth, taps])
         }
         _ => None,
     });
@@ -142,6 +147,13 @@ fn dense_f32(conv: &Conv, bounds: Bounds, source: Source) -> Dense {
     }
     let finish = Finish::F32 { weights, bias: padded(conv.bias.iter().copied(), 0.0), bounds };
     Dense { source, depth, firsts: reads.firsts, gathered: false, finish }
+}
+
+fn winograd_f32(conv: &Conv, bounds: Bounds, source: Source, form: Form) -> Winograd {
+    let factors = factors(conv);
+    let values = conv.weights.constant.floats();
+    let weight = |output: usize, input, tap| values[conv.index(output, input, tap)] * factors[output];
+    Winograd::new(form, source, conv.inputs, conv.bias.clone(), bounds, weight)
 }
 
 fn depthwise_f32(conv: &Conv, bounds: Bounds, source: Source) -> Depthwise {

@@ -155,6 +155,7 @@ impl Planner {
         let Some((place, element)) = inputs.first() else { return };
         let tail = match job {
             Job::Dense(dense) => dense.tail(),
+            Job::Winograd(_) => place.stride,
             Job::Depthwise(depthwise) => depthwise.tail(),
             _ => return,
         };
@@ -205,7 +206,7 @@ fn job(
     }
     Ok(match (&layer.op, layer.element) {
         (Op::Input, _) => Job::Input(spec.layout),
-        (Op::Conv(conv), Element::F32) => pack::floats(conv, bounds, inputs),
+        (Op::Conv(conv), Element::F32) => pack::floats(conv, bounds, inputs, output),
         (Op::Conv(conv), Element::U8(to)) => match quants.as_deref() {
             Some(&[from, ..]) => pack::bytes(conv, [from, to], layer, layout, inputs)?,
             _ => return refuse("mixes floats and bytes"),

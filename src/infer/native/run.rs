@@ -9,6 +9,7 @@ use super::layer::{PoolKind, Quant, Shape, Window};
 use super::pointwise;
 use super::team::Team;
 use super::windows::{Dense, Depthwise, Finish, Operands, Part, Place, Scratch};
+use super::winograd::Winograd;
 use crate::label::softmax;
 use crate::models::spec::Layout;
 use crate::models::threads::MOST;
@@ -19,6 +20,7 @@ pub enum Job {
     Input(Layout),
     Dense(Dense),
     Depthwise(Depthwise),
+    Winograd(Winograd),
     Clip(Bounds),
     /// A gain and a shift for each channel.
     Affine {
@@ -84,6 +86,7 @@ struct Own {
     float_scratch: Scratch<f32>,
     byte_scratch: Scratch<u8>,
     workspace: Aligned<u8>,
+    winograd: Aligned<f32>,
 }
 
 /// The threads, and what they need.
@@ -98,15 +101,17 @@ struct OwnLengths {
     taps: usize,
     gathered: usize,
     workspace: usize,
+    winograd: usize,
 }
 
 impl Own {
     fn new(lengths: OwnLengths) -> Self {
-        let OwnLengths { taps, gathered, workspace } = lengths;
+        let OwnLengths { taps, gathered, workspace, winograd } = lengths;
         Self {
             float_scratch: Scratch { offsets: Vec::with_capacity(taps), gathered: Vec::new() },
             byte_scratch: Scratch { offsets: Vec::with_capacity(taps), gathered: Vec::with_capacity(gathered) },
             workspace: Aligned::zeros(workspace),
+            winograd: Aligned::zeros(winograd),
         }
     }
 }
@@ -200,11 +205,14 @@ impl Network {
             Finish::F32 { .. } => 0,
             Finish::U8 { .. } => kernels.layout.workspace(dense.taps() * dense.depth),
         });
+        let winograd =
+            steps.iter().map(|step| if let Job::Winograd(winograd) = &step.job { winograd.scratch() } else { 0 });
+        let winograd = winograd.max().unwrap_or(0);
         let buffers = Buffers {
             floats: floats.into_iter().map(Aligned::zeros).collect(),
             bytes: bytes.into_iter().map(Aligned::zeros).collect(),
         };
-        let crew = Crew::new(OwnLengths { taps, gathered, workspace });
+        let crew = Crew::new(OwnLengths { taps, gathered, workspace, winograd });
         Self { kernels, steps, buffers, crew, classes, macs }
     }
 
@@ -272,6 +280,7 @@ impl Step {
             Job::Input(layout) => self.read(tensor, *layout, buffers, crew)?,
             Job::Dense(dense) => self.run_dense(dense, kernels, buffers, crew),
             Job::Depthwise(depthwise) => self.run_depthwise(depthwise, kernels, buffers, crew),
+            Job::Winograd(winograd) => self.run_winograd(winograd, kernels, buffers, crew),
             Job::Clip(bounds) => {
                 buffers.write_floats(output, |from, out| pointwise::clip(&from.floats[input(0)], *bounds, out));
             }
@@ -409,6 +418,22 @@ impl Step {
                 });
             }),
         }
+    }
+
+    fn run_winograd(&self, winograd: &Winograd, kernels: &Kernels, buffers: &mut Buffers, crew: &mut Crew) {
+        let (source, output) = (&winograd.source, self.output);
+        let (rows, row) = (winograd.rows_at_once(), output.shape.width * output.stride);
+        buffers.write_floats(output, |from, out| {
+            source.fill_outside(&mut from.floats[source.input.buffer], source.input.stride, 0.0);
+            let residual = self.inputs.get(1).map(|place| &from.floats[place.buffer][..out.len()]);
+            let picture = &from.floats[source.input.buffer];
+            crew.share(winograd.operations(out.len()), rows * row, out, |units, out, own| {
+                let first_row = units.start * rows;
+                let residual = residual.map(|residual| &residual[first_row * row..][..out.len()]);
+                let room = (&mut own.winograd[..], &mut own.float_scratch.offsets);
+                winograd.run(kernels, picture, residual, output, first_row, out, room);
+            });
+        });
     }
 
     fn run_depthwise(&self, depthwise: &Depthwise, kernels: &Kernels, buffers: &mut Buffers, crew: &mut Crew) {

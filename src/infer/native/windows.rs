@@ -8,7 +8,7 @@ use super::layer::{Shape, Window};
 
 /// Bytes of weights that stay in the second-level cache while all pixels are multiplied with them: half of the smallest
 /// such cache that the supported boards have for each core (256 KB).
-const WEIGHT_BLOCK: usize = 128 << 10;
+pub const WEIGHT_BLOCK: usize = 128 << 10;
 
 /// Where a result lies.
 #[derive(Debug, Clone, Copy)]
@@ -67,13 +67,11 @@ impl Source {
     }
 
     pub fn fill_outside<T: Copy>(&self, buffer: &mut [T], length: usize, value: T) {
-        if self.window.pads != [0; 4] {
-            buffer[self.outside_at()..][..length].fill(value);
-        }
+        buffer[self.outside_at()..][..length].fill(value);
     }
 
     /// Row and column of the first tap of an output pixel; negative where it is in the padding.
-    fn corner(&self, pixel: [usize; 2]) -> [isize; 2] {
+    pub fn corner(&self, pixel: [usize; 2]) -> [isize; 2] {
         let Window { stride: [down, right], pads: [top, left, ..], .. } = self.window;
         [(pixel[0] * down) as isize - top as isize, (pixel[1] * right) as isize - left as isize]
     }
@@ -90,7 +88,7 @@ impl Source {
     }
 
     /// Where a tap begins, or what stands for it outside of the picture.
-    fn tap(&self, corner: [isize; 2], tap: [usize; 2]) -> usize {
+    pub fn tap(&self, corner: [isize; 2], tap: [usize; 2]) -> usize {
         let [down, right] = self.window.distance(tap);
         let (row, column) = (corner[0] + down as isize, corner[1] + right as isize);
         let Shape { height, width, .. } = self.input.shape;

@@ -10,8 +10,8 @@ use std::arch::x86_64::*;
 
 use super::layout::{Layout, Order};
 use super::{
-    Bounds, ByteBounds, GROUP, Kernels, LANES, Requantise, SpanF32, SpanU8, Sum, TileF32, TileU8, ToByte, scalar,
-    with_constant,
+    Bounds, ByteBounds, Form, GROUP, Kernels, LANES, Patch, Requantise, SpanF32, SpanU8, Spot, Sum, Sums, TileF32,
+    TileU8, ToByte, scalar, winograd, with_constant,
 };
 
 /// Lanes of 32 bits in a register.
@@ -36,7 +36,17 @@ const LAYOUT: Layout = Layout {
 /// These kernels, where the processor has what they need.
 pub fn kernels() -> Option<Kernels> {
     let has = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-    has.then_some(Kernels { name: "avx2", layout: LAYOUT, tile_f32, tile_u8, span_f32, span_u8, quantise, add_u8 })
+    has.then_some(Kernels {
+        name: "avx2",
+        layout: LAYOUT,
+        tile_f32,
+        tile_u8,
+        span_f32,
+        span_u8,
+        quantise,
+        add_u8,
+        winograd: WINOGRAD,
+    })
 }
 
 /// # Safety
@@ -369,4 +379,60 @@ unsafe fn add_u8(sum: &Sum, to: ToByte, out: &mut [u8]) {
     }
     let rest = Sum { a: &sum.a[length..], b: &sum.b[length..], ..*sum };
     scalar::add_u8(&rest, to, &mut out[length..]);
+}
+
+const WINOGRAD: winograd::Loops = winograd::Loops { before: winograd_before, after: winograd_after };
+
+/// # Safety
+/// The processor has the features; `Kernels::winograd_before` has seen the arguments.
+#[target_feature(enable = "avx2,fma")]
+unsafe fn winograd_before(form: Form, patch: &Patch, out: &mut [f32], step: usize) {
+    unsafe { winograd::before::<__m256>(form, patch, out, step) }
+}
+
+/// # Safety
+/// The processor has the features; `Kernels::winograd_after` has seen the arguments.
+#[target_feature(enable = "avx2,fma")]
+unsafe fn winograd_after(form: Form, sums: &Sums, out: &mut [f32], spot: Spot) {
+    unsafe { winograd::after::<__m256>(form, sums, out, spot) }
+}
+
+// SAFETY of all of it: only the two functions above calculate with these vectors, and they have the features.
+impl winograd::Vector for __m256 {
+    const WIDTH: usize = 8;
+
+    #[inline(always)]
+    fn all(value: f32) -> Self {
+        unsafe { _mm256_set1_ps(value) }
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        unsafe { _mm256_loadu_ps(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        unsafe { _mm256_storeu_ps(to, self) }
+    }
+
+    #[inline(always)]
+    fn plus(self, other: Self) -> Self {
+        unsafe { _mm256_add_ps(self, other) }
+    }
+
+    #[inline(always)]
+    fn minus(self, other: Self) -> Self {
+        unsafe { _mm256_sub_ps(self, other) }
+    }
+
+    #[inline(always)]
+    fn times(self, factor: f32) -> Self {
+        unsafe { _mm256_mul_ps(self, _mm256_set1_ps(factor)) }
+    }
+
+    #[inline(always)]
+    fn within(self, low: Self, high: Self) -> Self {
+        unsafe { _mm256_min_ps(_mm256_max_ps(self, low), high) }
+    }
 }

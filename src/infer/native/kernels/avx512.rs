@@ -12,8 +12,8 @@ use std::arch::x86_64::*;
 use super::avx2::bounded;
 use super::layout::{Layout, Order};
 use super::{
-    Bounds, ByteBounds, GROUP, Kernels, LANES, MAX_PANELS, Requantise, SpanF32, SpanU8, Sum, TileF32, TileU8, ToByte,
-    scalar, with_constant,
+    Bounds, ByteBounds, Form, GROUP, Kernels, LANES, MAX_PANELS, Patch, Requantise, SpanF32, SpanU8, Spot, Sum, Sums,
+    TileF32, TileU8, ToByte, scalar, winograd, with_constant,
 };
 
 const LAYOUT: Layout = Layout {
@@ -41,6 +41,7 @@ pub fn kernels() -> Option<Kernels> {
         span_u8,
         quantise,
         add_u8,
+        winograd: WINOGRAD,
     })
 }
 
@@ -399,4 +400,60 @@ unsafe fn add_u8(sum: &Sum, to: ToByte, out: &mut [u8]) {
     }
     let rest = Sum { a: &sum.a[length..], b: &sum.b[length..], ..*sum };
     scalar::add_u8(&rest, to, &mut out[length..]);
+}
+
+const WINOGRAD: winograd::Loops = winograd::Loops { before: winograd_before, after: winograd_after };
+
+/// # Safety
+/// The processor has the features; `Kernels::winograd_before` has seen the arguments.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+unsafe fn winograd_before(form: Form, patch: &Patch, out: &mut [f32], step: usize) {
+    unsafe { winograd::before::<__m512>(form, patch, out, step) }
+}
+
+/// # Safety
+/// The processor has the features; `Kernels::winograd_after` has seen the arguments.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+unsafe fn winograd_after(form: Form, sums: &Sums, out: &mut [f32], spot: Spot) {
+    unsafe { winograd::after::<__m512>(form, sums, out, spot) }
+}
+
+// SAFETY of all of it: only the two functions above calculate with these vectors, and they have the features.
+impl winograd::Vector for __m512 {
+    const WIDTH: usize = 16;
+
+    #[inline(always)]
+    fn all(value: f32) -> Self {
+        unsafe { _mm512_set1_ps(value) }
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        unsafe { _mm512_loadu_ps(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        unsafe { _mm512_storeu_ps(to, self) }
+    }
+
+    #[inline(always)]
+    fn plus(self, other: Self) -> Self {
+        unsafe { _mm512_add_ps(self, other) }
+    }
+
+    #[inline(always)]
+    fn minus(self, other: Self) -> Self {
+        unsafe { _mm512_sub_ps(self, other) }
+    }
+
+    #[inline(always)]
+    fn times(self, factor: f32) -> Self {
+        unsafe { _mm512_mul_ps(self, _mm512_set1_ps(factor)) }
+    }
+
+    #[inline(always)]
+    fn within(self, low: Self, high: Self) -> Self {
+        unsafe { _mm512_min_ps(_mm512_max_ps(self, low), high) }
+    }
 }

@@ -16,9 +16,11 @@ mod neon;
 pub mod scalar;
 #[cfg(test)]
 mod tests;
+mod winograd;
 
 use super::layer::Quant;
 pub use layout::{Layout, PackedBytes};
+pub use winograd::{Form, Patch, Spot, Sums};
 
 /// Output channels in a panel of packed weights.
 pub const LANES: usize = 16;
@@ -60,6 +62,10 @@ pub fn stored(channels: usize) -> usize {
 pub struct Bounds {
     pub low: f32,
     pub high: f32,
+}
+
+impl Bounds {
+    pub const NONE: Self = Self { low: f32::NEG_INFINITY, high: f32::INFINITY };
 }
 
 /// From steps of a scale to a byte: `clamp(round(steps) + zero point)`, halves to even, as ONNX has it.
@@ -193,6 +199,7 @@ pub struct Kernels {
     span_u8: unsafe fn(&SpanU8, Requantise, &mut [u8]),
     quantise: unsafe fn(&[f32], f32, ToByte, &mut [u8]),
     add_u8: unsafe fn(&Sum, ToByte, &mut [u8]),
+    winograd: winograd::Loops,
 }
 
 type TileF32Loop = unsafe fn(&TileF32, Bounds, Option<&[f32]>, &mut [f32], usize);
@@ -284,6 +291,37 @@ impl Kernels {
         #[allow(unsafe_code, reason = "the one way into a kernel")]
         unsafe {
             (self.span_u8)(span, requantise, out);
+        }
+    }
+
+    /// `out[position * step ..]` becomes the position's number for each channel of what lies under a tile.
+    pub fn winograd_before(&self, form: Form, patch: &Patch, out: &mut [f32], step: usize) {
+        let Patch { source, offsets, channels } = *patch;
+        assert!(channels > 0 && channels.is_multiple_of(LANES) && offsets.len() == form.positions());
+        let furthest = offsets.iter().fold(0, |furthest, &offset| furthest.max(offset)) as usize;
+        assert!(furthest + channels <= source.len());
+        assert!(reach(form.positions(), step, channels).is_some_and(|needed| needed <= out.len()));
+        // SAFETY: as above.
+        #[allow(unsafe_code, reason = "the one way into a kernel")]
+        unsafe {
+            (self.winograd.before)(form, patch, out, step);
+        }
+    }
+
+    /// `out` becomes a tile's outputs.
+    pub fn winograd_after(&self, form: Form, sums: &Sums, out: &mut [f32], spot: Spot) {
+        let (channels, [rows, columns]) = (sums.bias.len(), spot.seen);
+        assert!(channels > 0 && channels.is_multiple_of(LANES));
+        assert!(reach(form.positions(), sums.step, channels).is_some_and(|needed| needed <= sums.source.len()));
+        assert!((1..=form.outputs()).contains(&rows) && (1..=form.outputs()).contains(&columns));
+        let row = reach(columns, spot.pixel, channels);
+        let needed = row.and_then(|row| reach(rows, spot.row, row));
+        assert!(needed.is_some_and(|needed| needed <= out.len()));
+        assert!(sums.residual.is_none_or(|residual| residual.len() >= out.len()));
+        // SAFETY: as above.
+        #[allow(unsafe_code, reason = "the one way into a kernel")]
+        unsafe {
+            (self.winograd.after)(form, sums, out, spot);
         }
     }
 

@@ -1,7 +1,9 @@
 //! The specification of every kernel, in plain Rust.
 
 use super::layout::{Layout, Order};
-use super::{Bounds, GROUP, Kernels, LANES, MAX_ROWS, Requantise, SpanF32, SpanU8, Sum, TileF32, TileU8, ToByte};
+use super::{
+    Bounds, GROUP, Kernels, LANES, MAX_ROWS, Requantise, SpanF32, SpanU8, Sum, TileF32, TileU8, ToByte, winograd,
+};
 
 const LAYOUT: Layout = Layout {
     float_rows: MAX_ROWS,
@@ -22,6 +24,7 @@ pub const KERNELS: Kernels = Kernels {
     span_u8: portable_span_u8,
     quantise,
     add_u8,
+    winograd: winograd::Loops { before: winograd::before::<f32>, after: winograd::after::<f32> },
 };
 
 fn tile_f32(tile: &TileF32, bounds: Bounds, residual: Option<&[f32]>, out: &mut [f32], row_stride: usize) {

@@ -109,6 +109,35 @@ proptest! {
     }
 
     #[test]
+    fn winograd_transformations_are_exactly_as_specified(
+        four: bool, panels in 1usize..4, rows in 1usize..5, columns in 1usize..5, seed: u64, with_residual: bool,
+    ) {
+        let form = if four { Form::Four } else { Form::Two };
+        let (channels, step) = (panels * LANES, panels * LANES + 16);
+        let source = numbers(seed, 40 * channels, float_or_nan);
+        let offsets = numbers(seed ^ 1, form.positions(), |random| random.u32(..40) * channels as u32);
+        let patch = Patch { source: &source, offsets: &offsets, channels };
+        let sums = numbers(seed ^ 2, form.positions() * step, float_or_nan);
+        let (bias, residual) = (numbers(seed ^ 3, channels, float), numbers(seed ^ 4, 16 * step, float));
+        let seen = [rows.min(form.outputs()), columns.min(form.outputs())];
+        let (spot, bounds) = (Spot { row: 4 * step, pixel: step, seen }, Bounds { low: -1.0, high: 1.5 });
+        let residual = with_residual.then_some(&residual[..]);
+        let sums = Sums { source: &sums, step, bias: &bias, bounds, residual };
+        let answer = |kernels: &Kernels| {
+            let (mut before, mut after) = (vec![9.0; form.positions() * step], vec![9.0; 16 * step]);
+            kernels.winograd_before(form, &patch, &mut before, step);
+            kernels.winograd_after(form, &sums, &mut after, spot);
+            let bits = |numbers: Vec<f32>| numbers.into_iter().map(f32::to_bits).collect::<Vec<_>>();
+            // Numbers that are none need not be the same ones.
+            before.iter_mut().filter(|number| number.is_nan()).for_each(|number| *number = f32::NAN);
+            (bits(before), bits(after))
+        };
+        for kernels in vector_kernels() {
+            prop_assert_eq!(answer(&scalar::KERNELS), answer(&kernels), "{}", kernels.name);
+        }
+    }
+
+    #[test]
     fn tiles_of_bytes_are_exactly_as_specified(
         rows in 1..=MAX_ROWS, panels in 1usize..6, inputs in 1usize..70, taps in 1usize..10, seed: u64, zero_point: u8,
         smallest in prop::sample::select(vec![-128i8, -127]),

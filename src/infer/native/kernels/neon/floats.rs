@@ -4,7 +4,7 @@
 
 use std::arch::aarch64::*;
 
-use crate::infer::native::kernels::{Bounds, LANES, SpanF32, TileF32, scalar, with_constant};
+use crate::infer::native::kernels::{Bounds, LANES, SpanF32, TileF32, scalar, winograd, with_constant};
 
 /// Floats in a register.
 const WIDTH: usize = 4;
@@ -148,5 +148,48 @@ unsafe fn taps<const TAPS: usize, const VECTORS: usize>(span: &SpanF32, bounds: 
                 }
             }
         }
+    }
+}
+
+pub const WINOGRAD: winograd::Loops =
+    winograd::Loops { before: winograd::before::<float32x4_t>, after: winograd::after::<float32x4_t> };
+
+// SAFETY of all of it: every processor of this architecture has NEON.
+impl winograd::Vector for float32x4_t {
+    const WIDTH: usize = WIDTH;
+
+    #[inline(always)]
+    fn all(value: f32) -> Self {
+        unsafe { vdupq_n_f32(value) }
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        unsafe { vld1q_f32(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        unsafe { vst1q_f32(to, self) }
+    }
+
+    #[inline(always)]
+    fn plus(self, other: Self) -> Self {
+        unsafe { vaddq_f32(self, other) }
+    }
+
+    #[inline(always)]
+    fn minus(self, other: Self) -> Self {
+        unsafe { vsubq_f32(self, other) }
+    }
+
+    #[inline(always)]
+    fn times(self, factor: f32) -> Self {
+        unsafe { vmulq_n_f32(self, factor) }
+    }
+
+    #[inline(always)]
+    fn within(self, low: Self, high: Self) -> Self {
+        unsafe { vminnmq_f32(vmaxnmq_f32(self, low), high) }
     }
 }

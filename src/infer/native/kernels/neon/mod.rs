@@ -32,6 +32,7 @@ pub fn kernels() -> [Option<Kernels>; 2] {
         span_u8: depthwise::span,
         quantise: narrow::quantise,
         add_u8: narrow::add_u8,
+        winograd: floats::WINOGRAD,
     };
     let dot = Kernels { name: "neon+dotprod", layout: DOT, tile_u8: dot::tile, ..plain };
     [std::arch::is_aarch64_feature_detected!("dotprod").then_some(dot), Some(plain)]

@@ -1,0 +1,329 @@
+//! The transformations of Winograd's convolution: 3x3 windows that move by one pixel, a square tile of outputs at a time.
+//!
+//! `y = A' [(G g G') * (B' d B)] A`: the pixels `d` under a tile and the weights `g` are transformed to as many positions each,
+//! multiplied position by position, and what comes out, summed over the input channels, is transformed back (Lavin and Gray, "Fast
+//! Algorithms for Convolutional Neural Networks", 2015). The matrices follow from points: 0, 1, -1 and infinity for tiles of two; for tiles
+//! of four 0, infinity, and the square roots of 1/2 and of 2 with both signs, which lose less than whole numbers do, because
+//! they are each other's inverse. Everything is written once, for vectors of any width; each set of kernels says what its
+//! vectors are.
+
+#![allow(unsafe_code, reason = "loads and stores; every pointer is inside of what `Kernels` has checked")]
+#![allow(clippy::needless_range_loop, reason = "constant indices put small arrays into registers; iterators do not")]
+
+use std::f32::consts::{FRAC_1_SQRT_2, SQRT_2};
+
+use super::Bounds;
+
+/// How many outputs a tile has along each side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    Two,
+    Four,
+}
+
+impl Form {
+    pub const fn outputs(self) -> usize {
+        match self {
+            Self::Two => 2,
+            Self::Four => 4,
+        }
+    }
+
+    /// Pixels under a tile along each side.
+    pub const fn side(self) -> usize {
+        self.outputs() + 2
+    }
+
+    /// Products for each pair of channels, which a direct convolution has nine times as many of as outputs.
+    pub const fn positions(self) -> usize {
+        self.side() * self.side()
+    }
+
+    /// `G`: what the three weights of a row or a column become.
+    pub const fn filter(self) -> &'static [[f64; 3]] {
+        use std::f64::consts::SQRT_2;
+        match self {
+            Self::Two => &[[1.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.0, 0.0, 1.0]],
+            Self::Four => &[
+                [1.0, 0.0, 0.0],
+                [-2.0 / 3.0, -SQRT_2 / 3.0, -1.0 / 3.0],
+                [-2.0 / 3.0, SQRT_2 / 3.0, -1.0 / 3.0],
+                [1.0 / 6.0, SQRT_2 / 6.0, 1.0 / 3.0],
+                [1.0 / 6.0, -SQRT_2 / 6.0, 1.0 / 3.0],
+                [0.0, 0.0, 1.0],
+            ],
+        }
+    }
+}
+
+/// What lies under a tile.
+#[derive(Debug)]
+pub struct Patch<'a> {
+    pub source: &'a [f32],
+    /// Where each pixel begins, row by row.
+    pub offsets: &'a [u32],
+    /// Numbers in a pixel.
+    pub channels: usize,
+}
+
+/// What has been summed up for a tile, and what its outputs are made of besides.
+#[derive(Debug)]
+pub struct Sums<'a> {
+    /// Those of a position follow one another.
+    pub source: &'a [f32],
+    /// From one position to the next.
+    pub step: usize,
+    /// One for each output channel.
+    pub bias: &'a [f32],
+    pub bounds: Bounds,
+    /// Added to the outputs; it lies as they do.
+    pub residual: Option<&'a [f32]>,
+}
+
+/// Where a tile's outputs go.
+#[derive(Debug, Clone, Copy)]
+pub struct Spot {
+    /// From one row to the next.
+    pub row: usize,
+    /// From one pixel to the next.
+    pub pixel: usize,
+    /// Rows and columns of the tile that are in the picture.
+    pub seen: [usize; 2],
+}
+
+/// The loops of a set of kernels, for each form.
+#[derive(Clone, Copy)]
+pub struct Loops {
+    pub before: unsafe fn(Form, &Patch, &mut [f32], usize),
+    pub after: unsafe fn(Form, &Sums, &mut [f32], Spot),
+}
+
+/// Floats that are calculated with at once.
+pub trait Vector: Copy {
+    /// Divides [`super::LANES`].
+    const WIDTH: usize;
+
+    fn all(value: f32) -> Self;
+
+    /// # Safety
+    /// `WIDTH` floats can be read.
+    unsafe fn load(from: *const f32) -> Self;
+
+    /// # Safety
+    /// `WIDTH` floats can be written.
+    unsafe fn store(self, to: *mut f32);
+
+    fn plus(self, other: Self) -> Self;
+
+    fn minus(self, other: Self) -> Self;
+
+    fn times(self, factor: f32) -> Self;
+
+    /// What is no number becomes `low`.
+    fn within(self, low: Self, high: Self) -> Self;
+}
+
+/// One after the other.
+impl Vector for f32 {
+    const WIDTH: usize = 1;
+
+    #[inline(always)]
+    fn all(value: f32) -> Self {
+        value
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        unsafe { *from }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        unsafe { *to = self }
+    }
+
+    #[inline(always)]
+    fn plus(self, other: Self) -> Self {
+        self + other
+    }
+
+    #[inline(always)]
+    fn minus(self, other: Self) -> Self {
+        self - other
+    }
+
+    #[inline(always)]
+    fn times(self, factor: f32) -> Self {
+        self * factor
+    }
+
+    #[inline(always)]
+    fn within(self, low: Self, high: Self) -> Self {
+        self.max(low).min(high)
+    }
+}
+
+/// One form's sums along a row or a column.
+trait Sides<const SIDE: usize, const OUTPUTS: usize> {
+    /// `B'`.
+    fn before<V: Vector>(pixels: [V; SIDE]) -> [V; SIDE];
+
+    /// `A'`.
+    fn after<V: Vector>(sums: [V; SIDE]) -> [V; OUTPUTS];
+}
+
+struct Two;
+
+impl Sides<4, 2> for Two {
+    #[inline(always)]
+    fn before<V: Vector>([a, b, c, d]: [V; 4]) -> [V; 4] {
+        [a.minus(c), b.plus(c), c.minus(b), b.minus(d)]
+    }
+
+    #[inline(always)]
+    fn after<V: Vector>([a, b, c, d]: [V; 4]) -> [V; 2] {
+        [a.plus(b).plus(c), b.minus(c).minus(d)]
+    }
+}
+
+struct Four;
+
+impl Sides<6, 4> for Four {
+    #[inline(always)]
+    fn before<V: Vector>([a, b, c, d, e, f]: [V; 6]) -> [V; 6] {
+        let (near, near_odd) = (e.minus(c.times(2.0)), d.minus(b.times(2.0)).times(FRAC_1_SQRT_2));
+        let (far, far_odd) = (e.minus(c.times(0.5)), d.minus(b.times(0.5)).times(SQRT_2));
+        [
+            a.minus(c.times(2.5)).plus(e),
+            near.plus(near_odd),
+            near.minus(near_odd),
+            far.plus(far_odd),
+            far.minus(far_odd),
+            b.minus(d.times(2.5)).plus(f),
+        ]
+    }
+
+    #[inline(always)]
+    fn after<V: Vector>([a, b, c, d, e, f]: [V; 6]) -> [V; 4] {
+        let (sum, difference) = (b.plus(c), b.minus(c));
+        let (far_sum, far_difference) = (d.plus(e), d.minus(e));
+        [
+            a.plus(sum).plus(far_sum),
+            difference.plus(far_difference.times(2.0)).times(FRAC_1_SQRT_2),
+            sum.times(0.5).plus(far_sum.times(2.0)),
+            difference.times(0.5).plus(far_difference.times(4.0)).times(FRAC_1_SQRT_2).plus(f),
+        ]
+    }
+}
+
+/// `out[position * step ..]` becomes the position's number for each channel.
+///
+/// # Safety
+/// The processor has `V`'s instructions, and `Kernels::winograd_before` has seen the arguments.
+#[inline(always)]
+pub unsafe fn before<V: Vector>(form: Form, patch: &Patch, out: &mut [f32], step: usize) {
+    unsafe {
+        match form {
+            Form::Two => before_in::<V, Two, 4, 2>(patch, out.as_mut_ptr(), step),
+            Form::Four => before_in::<V, Four, 6, 4>(patch, out.as_mut_ptr(), step),
+        }
+    }
+}
+
+/// # Safety
+/// As [`before`].
+#[inline(always)]
+unsafe fn before_in<V: Vector, S: Sides<SIDE, OUTPUTS>, const SIDE: usize, const OUTPUTS: usize>(
+    patch: &Patch,
+    out: *mut f32,
+    step: usize,
+) {
+    let offsets = patch.offsets.as_ptr();
+    let mut channel = 0;
+    while channel < patch.channels {
+        unsafe {
+            let source = patch.source.as_ptr().add(channel);
+            let mut columns = [[V::all(0.0); SIDE]; SIDE];
+            for column in 0..SIDE {
+                let mut pixels = [V::all(0.0); SIDE];
+                for row in 0..SIDE {
+                    pixels[row] = V::load(source.add(*offsets.add(row * SIDE + column) as usize));
+                }
+                columns[column] = S::before(pixels);
+            }
+            for row in 0..SIDE {
+                let mut pixels = [V::all(0.0); SIDE];
+                for column in 0..SIDE {
+                    pixels[column] = columns[column][row];
+                }
+                let positions = S::before(pixels);
+                for column in 0..SIDE {
+                    positions[column].store(out.add((row * SIDE + column) * step + channel));
+                }
+            }
+        }
+        channel += V::WIDTH;
+    }
+}
+
+/// `out` becomes the outputs of a tile that are in the picture.
+///
+/// # Safety
+/// The processor has `V`'s instructions, and `Kernels::winograd_after` has seen the arguments.
+#[inline(always)]
+pub unsafe fn after<V: Vector>(form: Form, sums: &Sums, out: &mut [f32], spot: Spot) {
+    unsafe {
+        match form {
+            Form::Two => after_in::<V, Two, 4, 2>(sums, out.as_mut_ptr(), spot),
+            Form::Four => after_in::<V, Four, 6, 4>(sums, out.as_mut_ptr(), spot),
+        }
+    }
+}
+
+/// # Safety
+/// As [`after`].
+#[inline(always)]
+unsafe fn after_in<V: Vector, S: Sides<SIDE, OUTPUTS>, const SIDE: usize, const OUTPUTS: usize>(
+    sums: &Sums,
+    out: *mut f32,
+    spot: Spot,
+) {
+    let residual = sums.residual.map_or(std::ptr::null(), <[f32]>::as_ptr);
+    let (low, high) = (V::all(sums.bounds.low), V::all(sums.bounds.high));
+    let mut channel = 0;
+    while channel < sums.bias.len() {
+        unsafe {
+            let source = sums.source.as_ptr().add(channel);
+            let bias = V::load(sums.bias.as_ptr().add(channel));
+            let mut columns = [[V::all(0.0); OUTPUTS]; SIDE];
+            for column in 0..SIDE {
+                let mut positions = [V::all(0.0); SIDE];
+                for row in 0..SIDE {
+                    positions[row] = V::load(source.add((row * SIDE + column) * sums.step));
+                }
+                columns[column] = S::after(positions);
+            }
+            for row in 0..OUTPUTS {
+                if row >= spot.seen[0] {
+                    break;
+                }
+                let mut positions = [V::all(0.0); SIDE];
+                for column in 0..SIDE {
+                    positions[column] = columns[column][row];
+                }
+                let outputs = S::after(positions);
+                for column in 0..OUTPUTS {
+                    if column < spot.seen[1] {
+                        let at = row * spot.row + column * spot.pixel + channel;
+                        let mut output = outputs[column].plus(bias);
+                        if !residual.is_null() {
+                            output = output.plus(V::load(residual.add(at)));
+                        }
+                        output.within(low, high).store(out.add(at));
+                    }
+                }
+            }
+        }
+        channel += V::WIDTH;
+    }
+}

@@ -62,6 +62,15 @@ unsafe fn tile_f32(tile: &TileF32, bounds: Bounds, residual: Option<&[f32]>, out
     }
 }
 
+/// Has what lies 3 KB behind these weights brought into the first-level cache. Those of a tile's panels are read once for
+/// fourteen pixels, from the second level or beyond, and the processor itself does not look ahead beyond a page.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn fetch_early<T>(weights: *const T) {
+    // A hint: nothing is read, wherever it points.
+    _mm_prefetch::<_MM_HINT_T0>(weights.wrapping_byte_add(3 << 10).cast());
+}
+
 /// # Safety
 /// As [`tile_f32`]; `first + PANELS` panels and `ROWS` rows are in the tile, `residual` is null or as long as `out`.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
@@ -92,6 +101,7 @@ unsafe fn rows_f32<const ROWS: usize, const PANELS: usize>(
                 let mut column = [_mm512_setzero_ps(); PANELS];
                 for (panel, column) in column.iter_mut().enumerate() {
                     *column = _mm512_loadu_ps(weights.add(panel * panel_length));
+                    fetch_early(weights.wrapping_add(panel * panel_length));
                 }
                 for row in 0..ROWS {
                     let input = _mm512_set1_ps(*rows[row].add(channel));
@@ -158,6 +168,7 @@ unsafe fn rows_u8<const ROWS: usize, const PANELS: usize>(
                 let mut column = [_mm512_setzero_si512(); PANELS];
                 for (panel, column) in column.iter_mut().enumerate() {
                     *column = _mm512_loadu_si512(weights.add(panel * panel_length).cast());
+                    fetch_early(weights.wrapping_add(panel * panel_length));
                 }
                 for row in 0..ROWS {
                     let input = _mm512_set1_epi32(rows[row].add(channel).cast::<i32>().read_unaligned());

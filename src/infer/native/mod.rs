@@ -9,6 +9,7 @@ mod constant;
 mod fuse;
 pub mod kernels;
 mod layer;
+mod number;
 mod pack;
 #[cfg(test)]
 mod parity;
@@ -17,6 +18,7 @@ mod pointwise;
 mod quantised;
 mod read;
 mod run;
+mod strip;
 mod team;
 #[cfg(test)]
 mod tests;
@@ -28,6 +30,7 @@ use super::{Classifier, ModelError};
 use crate::models::spec::InputSpec;
 use crate::preprocess::Tensor;
 use kernels::Kernels;
+use plan::Strips;
 use run::Network;
 
 /// Why a graph is left to the general backend.
@@ -64,7 +67,7 @@ pub fn compile(model: ModelProto, input: &InputSpec, kernels: Kernels) -> Result
     fuse::fold(&mut layers)?;
     quantised::recognise(&mut layers);
     fuse::merge(&mut layers);
-    let network = plan::plan(layers, input, kernels)?;
+    let network = plan::plan(layers, input, kernels, Strips::WhereWorthWhile)?;
     let (macs, classes, result_bytes) = (network.macs(), network.classes(), network.result_bytes());
     Ok(Compiled { macs, classes, result_bytes, kernels: kernels.name, classifier: Box::new(network) })
 }

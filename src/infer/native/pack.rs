@@ -6,9 +6,10 @@ use super::Unsupported;
 use super::aligned::Aligned;
 use super::kernels::{Bounds, Form, GROUP, LANES, Layout, MAX_TAPS, PackedBytes, ToByte};
 use super::layer::{Conv, Element, Layer, Op, Quant};
+use super::number::{ByteFinish, FloatFinish};
 use super::plan::to_byte;
 use super::run::Job;
-use super::windows::{Dense, Depthwise, Finish, Place, Source};
+use super::windows::{Dense, Depthwise, Place, Source};
 use super::winograd::{self, Winograd};
 
 /// Packed weights of all layers: a gigabyte of floats.
@@ -16,13 +17,13 @@ const MAX_WEIGHTS: usize = 1 << 28;
 
 /// A convolution of floats.
 pub fn floats(conv: &Conv, bounds: Bounds, inputs: &[(Place, Element)], output: Place) -> Job {
-    let source = Source { window: conv.window, input: inputs[0].0, outside: 0 };
+    let source = Source::new(conv.window, inputs[0].0, 0);
     if has_spans(conv, source.input) {
-        return Job::Depthwise(depthwise_f32(conv, bounds, source));
+        return Job::DepthwiseF32(depthwise_f32(conv, bounds, source));
     }
     match winograd::form(conv, output.shape) {
         Some(form) => Job::Winograd(winograd_f32(conv, bounds, source, form)),
-        None => Job::Dense(dense_f32(conv, bounds, source)),
+        None => Job::DenseF32(dense_f32(conv, bounds, source)),
     }
 }
 
@@ -38,10 +39,10 @@ pub fn bytes(
     inputs: &[(Place, Element)],
 ) -> Result<Job, Unsupported> {
     let finish = requantised(conv, from, to, layer)?;
-    let source = Source { window: conv.window, input: inputs[0].0, outside: from.zero_point };
+    let source = Source::new(conv.window, inputs[0].0, from.zero_point);
     Ok(match has_spans(conv, source.input) {
-        true => Job::Depthwise(depthwise_u8(conv, finish, layout, source)),
-        false => Job::Dense(dense_u8(conv, finish, layout, source)),
+        true => Job::DepthwiseU8(depthwise_u8(conv, finish, layout, source)),
+        false => Job::DenseU8(dense_u8(conv, finish, layout, source)),
     })
 }
 
@@ -130,7 +131,7 @@ fn factors(conv: &Conv) -> Vec<f32> {
     (0..conv.outputs).map(|channel| scale(channel) * conv.gain.as_ref().map_or(1.0, |gain| gain[channel])).collect()
 }
 
-fn dense_f32(conv: &Conv, bounds: Bounds, source: Source) -> Dense {
+fn dense_f32(conv: &Conv, bounds: Bounds, source: Source) -> Dense<f32> {
     let factors = factors(conv);
     let values = conv.weights.constant.floats();
     let reads = Reads::new(conv, |depth| depth.next_multiple_of(GROUP));
@@ -145,7 +146,7 @@ fn dense_f32(conv: &Conv, bounds: Bounds, source: Source) -> Dense {
             }
         }
     }
-    let finish = Finish::F32 { weights, bias: padded(conv.bias.iter().copied(), 0.0), bounds };
+    let finish = FloatFinish { weights, bias: padded(conv.bias.iter().copied(), 0.0), bounds };
     Dense { source, depth, firsts: reads.firsts, gathered: false, finish }
 }
 
@@ -156,7 +157,7 @@ fn winograd_f32(conv: &Conv, bounds: Bounds, source: Source, form: Form) -> Wino
     Winograd::new(form, source, conv.inputs, conv.bias.clone(), bounds, weight)
 }
 
-fn depthwise_f32(conv: &Conv, bounds: Bounds, source: Source) -> Depthwise {
+fn depthwise_f32(conv: &Conv, bounds: Bounds, source: Source) -> Depthwise<f32> {
     let (factors, stored) = (factors(conv), conv.outputs.next_multiple_of(LANES));
     let values = conv.weights.constant.floats();
     let mut weights = Aligned::zeros(conv.window.taps() * stored);
@@ -165,7 +166,7 @@ fn depthwise_f32(conv: &Conv, bounds: Bounds, source: Source) -> Depthwise {
             weights[tap * stored + channel] = values[conv.index(channel, 0, tap)] * factors[channel];
         }
     }
-    let finish = Finish::F32 { weights, bias: padded(conv.bias.iter().copied(), 0.0), bounds };
+    let finish = FloatFinish { weights, bias: padded(conv.bias.iter().copied(), 0.0), bounds };
     Depthwise { source, finish }
 }
 
@@ -214,7 +215,7 @@ fn requantised(conv: &Conv, from: Quant, to: Quant, layer: &Layer) -> Result<Req
     Ok(Requantised { scale, bias, to: to_byte(to, layer), channels })
 }
 
-fn dense_u8(conv: &Conv, finish: Requantised, layout: &Layout, source: Source) -> Dense {
+fn dense_u8(conv: &Conv, finish: Requantised, layout: &Layout, source: Source) -> Dense<u8> {
     let values = conv.weights.constant.bytes().unwrap_or_default();
     let mut reads = Reads::new(conv, |depth| layout.depth(depth));
     reads.depth = layout.depth(reads.depth);
@@ -239,7 +240,7 @@ fn dense_u8(conv: &Conv, finish: Requantised, layout: &Layout, source: Source) -
     Dense { source, depth, gathered, finish: finish.with(packed), firsts: reads.firsts }
 }
 
-fn depthwise_u8(conv: &Conv, finish: Requantised, layout: &Layout, source: Source) -> Depthwise {
+fn depthwise_u8(conv: &Conv, finish: Requantised, layout: &Layout, source: Source) -> Depthwise<u8> {
     let values = conv.weights.constant.bytes().unwrap_or_default();
     let weight = |channel, tap| values[conv.index(channel, 0, tap)] as i8;
     let packed = layout.pack_depthwise(&finish.bias, conv.window.taps(), weight);
@@ -247,7 +248,7 @@ fn depthwise_u8(conv: &Conv, finish: Requantised, layout: &Layout, source: Sourc
 }
 
 impl Requantised {
-    fn with(self, packed: PackedBytes) -> Finish {
-        Finish::U8 { packed, scale: self.scale, to: self.to, channels: self.channels }
+    fn with(self, packed: PackedBytes) -> ByteFinish {
+        ByteFinish { packed, scale: self.scale, to: self.to, channels: self.channels }
     }
 }

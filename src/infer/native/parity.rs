@@ -47,7 +47,7 @@ fn compare(model: &Path, theirs: &Path, kernels: Kernels, corrected: bool) -> Di
     fuse::fold(&mut layers).expect("supported");
     quantised::recognise(&mut layers);
     fuse::merge(&mut layers);
-    let mut network = plan::plan(layers, &input, kernels).expect("supported");
+    let mut network = plan::plan(layers, &input, kernels, plan::Strips::Never).expect("supported");
     let mut tensor = Tensor::for_input(&input);
     let shown = std::fs::read(theirs.join("input")).expect("written");
     match &mut tensor {

@@ -5,6 +5,7 @@ use super::kernels::{Bounds, GROUP, Kernels, LANES, Layout, ToByte};
 use super::layer::{Element, Layer, Op, Quant};
 use super::pack;
 use super::run::{Job, Network, Step};
+use super::strip::{self, Strip};
 use super::windows::Place;
 use crate::models::spec::InputSpec;
 
@@ -13,7 +14,12 @@ const MAX_RESULTS: usize = 1 << 27;
 
 /// # Errors
 /// When a layer has no kernel after all.
-pub fn plan(mut layers: Vec<Layer>, spec: &InputSpec, kernels: Kernels) -> Result<Network, Unsupported> {
+pub fn plan(
+    mut layers: Vec<Layer>,
+    spec: &InputSpec,
+    kernels: Kernels,
+    strips: Strips,
+) -> Result<Network, Unsupported> {
     let output = layers.len() - 1;
     let needed = last_uses(&layers);
     if layers[output].element != Element::F32 || layers[output].shape.pixels() != 1 {
@@ -23,26 +29,48 @@ pub fn plan(mut layers: Vec<Layer>, spec: &InputSpec, kernels: Kernels) -> Resul
     let mut steps = Vec::new();
     pack::refuse_enormous(&layers, &kernels.layout)?;
     let mut macs = 0_u64;
+    let mut strip = Vec::new();
+    let mut held = Vec::new();
     for index in 0..layers.len() {
         if needed[index].is_none() {
             layers[index].op = Op::Clip;
             continue;
+        }
+        if strip.is_empty() && strips == Strips::WhereWorthWhile {
+            strip = strip_from(&layers, &needed, index).map_or(Vec::new(), Vec::from);
         }
         let layer = &layers[index];
         let inputs: Vec<(Place, Element)> = (layer.inputs.iter())
             .map(|&input| planner.places[input].map(|place| (place, layers[input].element)))
             .collect::<Option<_>>()
             .ok_or_else(|| Unsupported::new(format!("`{}` uses what was never computed", layer.name)))?;
-        let place =
-            planner.place(layer, &inputs, matches!(layer.op, Op::Input) && is_gathered(&layers, &needed, index));
+        let place = match strip.iter().position(|&part| part == index) {
+            Some(0 | 1) => {
+                Place { buffer: NO_BUFFER, shape: layer.shape, stride: layer.shape.channels.next_multiple_of(LANES) }
+            }
+            _ => {
+                let gathered = matches!(layer.op, Op::Input) && is_gathered(&layers, &needed, index);
+                planner.place(layer, &inputs, gathered)
+            }
+        };
         planner.places[index] = Some(place);
         if let Op::Conv(conv) = &layer.op {
             let each = conv.outputs * conv.inputs * conv.window.taps();
             macs = macs.saturating_add(layer.shape.pixels() as u64 * each as u64);
         }
-        let job = job(layer, spec, &kernels.layout, &inputs, place)?;
+        let mut job = job(layer, spec, &kernels.layout, &inputs, place)?;
         planner.widen(&job, &inputs);
-        let places = inputs.into_iter().map(|(place, _)| place).collect();
+        let mut places: Vec<Place> = inputs.into_iter().map(|(place, _)| place).collect();
+        let mut done = vec![index];
+        if strip.contains(&index) {
+            held.push((job, places, place));
+            if strip.last() != Some(&index) {
+                layers[index].op = Op::Clip;
+                continue;
+            }
+            (job, places) = joined(std::mem::take(&mut held))?;
+            done = std::mem::take(&mut strip);
+        }
         let bounding = bounds_of_channels(layer).map(|job| (job, Vec::new()));
         for (job, inputs) in std::iter::once((job, places)).chain(bounding) {
             steps.push(Step {
@@ -58,7 +86,7 @@ pub fn plan(mut layers: Vec<Layer>, spec: &InputSpec, kernels: Kernels) -> Resul
         if let (Some(last), Element::U8(_)) = (steps.last_mut(), layer.element) {
             last.bytes_of = Some(layer.name.clone());
         }
-        planner.free_until(&layers, &needed, index);
+        done.into_iter().for_each(|done| planner.free_until(&layers, &needed, done));
         // Whatever it was: its weights are packed, and what follows asks only for its shape.
         layers[index].op = Op::Clip;
     }
@@ -68,6 +96,60 @@ pub fn plan(mut layers: Vec<Layer>, spec: &InputSpec, kernels: Kernels) -> Resul
     }
     let classes = layers[output].shape.channels;
     Ok(Network::new(kernels, steps, [planner.floats.lengths, planner.bytes.lengths], classes, macs))
+}
+
+/// Whether inverted residuals are computed a few rows at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strips {
+    WhereWorthWhile,
+    /// Every layer's result is there as a whole, for tests to look at.
+    #[cfg(test)]
+    Never,
+}
+
+/// In place of the buffer of a result that is never there as a whole.
+const NO_BUFFER: usize = usize::MAX;
+
+/// The three layers of an inverted residual that begins with this one, if it is better computed in strips.
+fn strip_from(layers: &[Layer], needed: &[Option<usize>], index: usize) -> Option<[usize; 3]> {
+    let mut all = (index..layers.len()).filter(|&layer| needed[layer].is_some());
+    let parts = [all.next()?, all.next()?, all.next()?];
+    let mut convs = parts.iter().map(|&part| match &layers[part].op {
+        Op::Conv(conv) => Some(&**conv),
+        _ => None,
+    });
+    let convs = [convs.next()??, convs.next()??, convs.next()??];
+    let [expand, depthwise, project] = parts;
+    // Nothing else looks at what is in between, and nothing has to be done to it.
+    let users = |of: usize| {
+        layers.iter().zip(needed).filter(|(layer, needed)| needed.is_some() && layer.inputs.contains(&of)).count()
+    };
+    let chained = layers[depthwise].inputs == [expand] && layers[project].inputs.first() == Some(&depthwise);
+    let alone = [expand, depthwise].iter().all(|&part| users(part) == 1 && bounds_of_channels(&layers[part]).is_none());
+    let is_float = |layer: usize| layers[layer].element == Element::F32;
+    let alike = parts.iter().all(|&part| is_float(part) == is_float(layers[index].inputs[0]));
+    let element_bytes = if is_float(index) { size_of::<f32>() } else { 1 };
+    let worth_while = strip::is_worth_while(convs, layers[index].shape.pixels(), element_bytes);
+    (chained && alone && alike && worth_while).then_some(parts)
+}
+
+/// The three steps as one, and the places that it looks at.
+fn joined(parts: Vec<(Job, Vec<Place>, Place)>) -> Result<(Job, Vec<Place>), Unsupported> {
+    let parts: Result<[_; 3], _> = parts.try_into();
+    let Ok([(expand, mut places, expanded), (depthwise, _, filtered), (project, added, _)]) = parts else {
+        return Err(Unsupported::new("it has half an inverted residual"));
+    };
+    let job = match (expand, depthwise, project) {
+        (Job::DenseF32(expand), Job::DepthwiseF32(depthwise), Job::DenseF32(project)) => {
+            Job::StripF32(Box::new(Strip::new(expand, expanded, depthwise, filtered, project)))
+        }
+        (Job::DenseU8(expand), Job::DepthwiseU8(depthwise), Job::DenseU8(project)) => {
+            Job::StripU8(Box::new(Strip::new(expand, expanded, depthwise, filtered, project)))
+        }
+        _ => return Err(Unsupported::new("it has an inverted residual of several kinds")),
+    };
+    places.extend(added.get(1));
+    Ok((job, places))
 }
 
 /// For every layer that the output needs, the last one that uses it; the output's own is beyond the end.
@@ -153,10 +235,15 @@ impl Planner {
     /// Behind the picture that a window looks at there is room for what lies outside of it.
     fn widen(&mut self, job: &Job, inputs: &[(Place, Element)]) {
         let Some((place, element)) = inputs.first() else { return };
+        if place.buffer == NO_BUFFER {
+            return;
+        }
         let tail = match job {
-            Job::Dense(dense) => dense.tail(),
+            Job::DenseF32(dense) => dense.tail(),
+            Job::DenseU8(dense) => dense.tail(),
             Job::Winograd(_) => place.stride,
-            Job::Depthwise(depthwise) => depthwise.tail(),
+            Job::DepthwiseF32(depthwise) => depthwise.tail(),
+            Job::DepthwiseU8(depthwise) => depthwise.tail(),
             _ => return,
         };
         let lengths = if *element == Element::F32 { &mut self.floats.lengths } else { &mut self.bytes.lengths };
@@ -170,7 +257,7 @@ impl Planner {
         done.sort_unstable();
         done.dedup();
         for input in done {
-            let Some(place) = self.places[input] else { continue };
+            let Some(place) = self.places[input].filter(|place| place.buffer != NO_BUFFER) else { continue };
             match layers[input].element {
                 Element::F32 => self.floats.free.push(place.buffer),
                 Element::U8(_) => self.bytes.free.push(place.buffer),

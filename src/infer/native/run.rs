@@ -4,11 +4,13 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use super::aligned::Aligned;
-use super::kernels::{Bounds, ByteBounds, Kernels, LANES, MAX_ROWS, MAX_TAPS, Requantise, ToByte};
+use super::kernels::{Bounds, Kernels, LANES, Layout as KernelLayout, MAX_ROWS, MAX_TAPS, ToByte};
 use super::layer::{PoolKind, Quant, Shape, Window};
+use super::number::{Number, Scratch, Worker};
 use super::pointwise;
+use super::strip::Strip;
 use super::team::Team;
-use super::windows::{Dense, Depthwise, Finish, Operands, Part, Place, Scratch};
+use super::windows::{Dense, Depthwise, Part, Place};
 use super::winograd::Winograd;
 use crate::label::softmax;
 use crate::models::spec::Layout;
@@ -18,8 +20,12 @@ use crate::preprocess::Tensor;
 #[derive(Debug)]
 pub enum Job {
     Input(Layout),
-    Dense(Dense),
-    Depthwise(Depthwise),
+    DenseF32(Dense<f32>),
+    DenseU8(Dense<u8>),
+    DepthwiseF32(Depthwise<f32>),
+    DepthwiseU8(Depthwise<u8>),
+    StripF32(Box<Strip<f32>>),
+    StripU8(Box<Strip<u8>>),
     Winograd(Winograd),
     Clip(Bounds),
     /// A gain and a shift for each channel.
@@ -81,12 +87,17 @@ struct Buffers {
     bytes: Vec<Aligned<u8>>,
 }
 
-/// What each thread needs for itself: room for where taps begin.
+/// What each thread needs for itself.
 struct Own {
-    float_scratch: Scratch<f32>,
-    byte_scratch: Scratch<u8>,
+    floats: Room<f32>,
+    bytes: Room<u8>,
     workspace: Aligned<u8>,
-    winograd: Aligned<f32>,
+}
+
+/// For numbers of one kind: where taps begin, and intermediate results.
+struct Room<N> {
+    scratch: Scratch<N>,
+    space: Aligned<N>,
 }
 
 /// The threads, and what they need.
@@ -96,22 +107,63 @@ struct Crew {
     lengths: OwnLengths,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct OwnLengths {
     taps: usize,
     gathered: usize,
+    floats: usize,
+    bytes: usize,
     workspace: usize,
-    winograd: usize,
+}
+
+impl OwnLengths {
+    /// What every step has room in.
+    fn new(steps: &[Step], layout: &KernelLayout) -> Self {
+        let mut most = Self { taps: MAX_TAPS, ..Self::default() };
+        for step in steps {
+            match &step.job {
+                Job::DenseF32(dense) => most.raise_taps(dense),
+                Job::DenseU8(dense) => most.raise_bytes(dense, layout),
+                Job::StripF32(strip) => most.floats = most.floats.max(strip.space()),
+                Job::StripU8(strip) => {
+                    most.bytes = most.bytes.max(strip.space());
+                    strip.dense().into_iter().for_each(|dense| most.raise_bytes(dense, layout));
+                }
+                Job::Winograd(winograd) => {
+                    most.floats = most.floats.max(winograd.scratch());
+                    most.taps = most.taps.max(winograd.offsets());
+                }
+                _ => {}
+            }
+        }
+        most
+    }
+
+    fn raise_taps<N: Number>(&mut self, dense: &Dense<N>) {
+        self.taps = self.taps.max(dense.source.window.taps() * MAX_ROWS);
+    }
+
+    fn raise_bytes(&mut self, dense: &Dense<u8>, layout: &KernelLayout) {
+        self.raise_taps(dense);
+        self.gathered = self.gathered.max(if dense.gathered { dense.depth * MAX_ROWS } else { 0 });
+        self.workspace = self.workspace.max(layout.workspace(dense.taps() * dense.depth));
+    }
+}
+
+impl<N: Number> Room<N> {
+    fn new(taps: usize, gathered: usize, space: usize) -> Self {
+        let scratch = Scratch { offsets: Vec::with_capacity(taps), gathered: Vec::with_capacity(gathered) };
+        Self { scratch, space: Aligned::zeros(space) }
+    }
 }
 
 impl Own {
     fn new(lengths: OwnLengths) -> Self {
-        let OwnLengths { taps, gathered, workspace, winograd } = lengths;
+        let OwnLengths { taps, gathered, floats, bytes, workspace } = lengths;
         Self {
-            float_scratch: Scratch { offsets: Vec::with_capacity(taps), gathered: Vec::new() },
-            byte_scratch: Scratch { offsets: Vec::with_capacity(taps), gathered: Vec::with_capacity(gathered) },
+            floats: Room::new(taps, 0, floats),
+            bytes: Room::new(taps, gathered, bytes),
             workspace: Aligned::zeros(workspace),
-            winograd: Aligned::zeros(winograd),
         }
     }
 }
@@ -171,18 +223,47 @@ impl Crew {
     }
 }
 
+/// Where numbers of one kind are.
+trait Stored: Number {
+    fn buffers(buffers: &mut Buffers) -> &mut Vec<Aligned<Self>>;
+
+    fn room(own: &mut Own) -> (&mut Room<Self>, &mut [u8]);
+}
+
+impl Stored for f32 {
+    fn buffers(buffers: &mut Buffers) -> &mut Vec<Aligned<f32>> {
+        &mut buffers.floats
+    }
+
+    fn room(own: &mut Own) -> (&mut Room<f32>, &mut [u8]) {
+        (&mut own.floats, &mut own.workspace)
+    }
+}
+
+impl Stored for u8 {
+    fn buffers(buffers: &mut Buffers) -> &mut Vec<Aligned<u8>> {
+        &mut buffers.bytes
+    }
+
+    fn room(own: &mut Own) -> (&mut Room<u8>, &mut [u8]) {
+        (&mut own.bytes, &mut own.workspace)
+    }
+}
+
 impl Buffers {
     /// The output is taken out of its pool while it is written, so that the inputs can be read beside it.
-    fn write_floats(&mut self, place: Place, work: impl FnOnce(&mut Self, &mut [f32])) {
-        let mut out = std::mem::take(&mut self.floats[place.buffer]);
+    fn write<N: Stored>(&mut self, place: Place, work: impl FnOnce(&mut Self, &mut [N])) {
+        let mut out = std::mem::take(&mut N::buffers(self)[place.buffer]);
         work(self, &mut out[..place.length()]);
-        self.floats[place.buffer] = out;
+        N::buffers(self)[place.buffer] = out;
+    }
+
+    fn write_floats(&mut self, place: Place, work: impl FnOnce(&mut Self, &mut [f32])) {
+        self.write(place, work);
     }
 
     fn write_bytes(&mut self, place: Place, work: impl FnOnce(&mut Self, &mut [u8])) {
-        let mut out = std::mem::take(&mut self.bytes[place.buffer]);
-        work(self, &mut out[..place.length()]);
-        self.bytes[place.buffer] = out;
+        self.write(place, work);
     }
 }
 
@@ -195,24 +276,12 @@ impl Network {
         classes: usize,
         macs: u64,
     ) -> Self {
-        let most = |of: &dyn Fn(&Dense) -> usize| {
-            let each = steps.iter().map(|step| if let Job::Dense(dense) = &step.job { of(dense) } else { 0 });
-            each.max().unwrap_or(0)
-        };
-        let taps = most(&|dense| dense.source.window.taps() * MAX_ROWS).max(MAX_TAPS);
-        let gathered = most(&|dense| if dense.gathered { dense.depth * MAX_ROWS } else { 0 });
-        let workspace = most(&|dense| match dense.finish {
-            Finish::F32 { .. } => 0,
-            Finish::U8 { .. } => kernels.layout.workspace(dense.taps() * dense.depth),
-        });
-        let winograd =
-            steps.iter().map(|step| if let Job::Winograd(winograd) = &step.job { winograd.scratch() } else { 0 });
-        let winograd = winograd.max().unwrap_or(0);
+        let lengths = OwnLengths::new(&steps, &kernels.layout);
         let buffers = Buffers {
             floats: floats.into_iter().map(Aligned::zeros).collect(),
             bytes: bytes.into_iter().map(Aligned::zeros).collect(),
         };
-        let crew = Crew::new(OwnLengths { taps, gathered, workspace, winograd });
+        let crew = Crew::new(lengths);
         Self { kernels, steps, buffers, crew, classes, macs }
     }
 
@@ -278,8 +347,12 @@ impl Step {
         let input = |at: usize| self.inputs[at].buffer;
         match &self.job {
             Job::Input(layout) => self.read(tensor, *layout, buffers, crew)?,
-            Job::Dense(dense) => self.run_dense(dense, kernels, buffers, crew),
-            Job::Depthwise(depthwise) => self.run_depthwise(depthwise, kernels, buffers, crew),
+            Job::DenseF32(dense) => self.run_dense(dense, kernels, buffers, crew),
+            Job::DenseU8(dense) => self.run_dense(dense, kernels, buffers, crew),
+            Job::DepthwiseF32(depthwise) => self.run_depthwise(depthwise, kernels, buffers, crew),
+            Job::DepthwiseU8(depthwise) => self.run_depthwise(depthwise, kernels, buffers, crew),
+            Job::StripF32(strip) => self.run_strip(strip, kernels, buffers, crew),
+            Job::StripU8(strip) => self.run_strip(strip, kernels, buffers, crew),
             Job::Winograd(winograd) => self.run_winograd(winograd, kernels, buffers, crew),
             Job::Clip(bounds) => {
                 buffers.write_floats(output, |from, out| pointwise::clip(&from.floats[input(0)], *bounds, out));
@@ -372,111 +445,79 @@ impl Step {
         Ok(())
     }
 
-    fn run_dense(&self, dense: &Dense, kernels: &Kernels, buffers: &mut Buffers, crew: &mut Crew) {
-        let (source, output, layout) = (&dense.source, self.output, &kernels.layout);
-        let pixels = output.shape.pixels();
-        let operations = pixels * output.stride * dense.taps() * dense.depth;
-        // A single pixel is shared by its channels, everything else by pixels.
-        let unit = if pixels == 1 { LANES } else { output.stride };
-        let part = |units: Range<usize>| match pixels {
-            1 => Part { pixels: 0..1, panels: units },
-            _ => Part { pixels: units, panels: 0..output.stride / LANES },
-        };
-        match &dense.finish {
-            Finish::F32 { weights, bias, bounds } => buffers.write_floats(output, |from, out| {
-                source.fill_outside(&mut from.floats[source.input.buffer], dense.tail(), 0.0);
-                let residual = self.inputs.get(1).map(|place| &from.floats[place.buffer][..out.len()]);
-                let picture = &from.floats[source.input.buffer];
-                crew.share(operations, unit, out, |units, out, own| {
-                    let residual = residual.map(|residual| &residual[units.start * unit..][..out.len()]);
-                    let operands = Operands { picture, weights, bias, narrow: false };
-                    dense.run(
-                        operands,
-                        output,
-                        part(units),
-                        layout.float_rows,
-                        &mut own.float_scratch,
-                        |tile, _, range| {
-                            let residual = residual.map(|residual| &residual[range.clone()]);
-                            kernels.tile_f32(tile, *bounds, residual, &mut out[range], output.stride);
-                        },
-                    );
-                });
-            }),
-            Finish::U8 { packed, scale, to, channels } => buffers.write_bytes(output, |from, out| {
-                source.fill_outside(&mut from.bytes[source.input.buffer], dense.tail(), source.outside);
-                let picture = &from.bytes[source.input.buffer];
-                crew.share(operations, unit, out, |units, out, own| {
-                    let operands =
-                        Operands { picture, weights: &packed.weights, bias: &packed.bias, narrow: packed.narrow };
-                    let Own { byte_scratch, workspace, .. } = own;
-                    dense.run(operands, output, part(units), layout.byte_rows, byte_scratch, |tile, channel, range| {
-                        let range_of_channels = channel..channel + tile.bias.len();
-                        let requantise = requantise(scale, *to, channels.as_ref(), range_of_channels);
-                        kernels.tile_u8(tile, requantise, workspace, &mut out[range], output.stride);
-                    });
-                });
-            }),
-        }
-    }
-
-    fn run_winograd(&self, winograd: &Winograd, kernels: &Kernels, buffers: &mut Buffers, crew: &mut Crew) {
-        let (source, output) = (&winograd.source, self.output);
-        let (rows, row) = (winograd.rows_at_once(), output.shape.width * output.stride);
-        buffers.write_floats(output, |from, out| {
-            source.fill_outside(&mut from.floats[source.input.buffer], source.input.stride, 0.0);
-            let residual = self.inputs.get(1).map(|place| &from.floats[place.buffer][..out.len()]);
-            let picture = &from.floats[source.input.buffer];
-            crew.share(winograd.operations(out.len()), rows * row, out, |units, out, own| {
-                let first_row = units.start * rows;
-                let residual = residual.map(|residual| &residual[first_row * row..][..out.len()]);
-                let room = (&mut own.winograd[..], &mut own.float_scratch.offsets);
-                winograd.run(kernels, picture, residual, output, first_row, out, room);
+    /// Shares the output, in units of so many numbers, among the threads. `work` gets a worker, its space, what the convolution looks
+    /// at, what is added to the part (it lies as the part does), the part's units, and the part.
+    #[allow(clippy::type_complexity, reason = "what a thread has, and what it is to compute")]
+    fn convolve<N: Stored>(
+        &self,
+        (operations, unit): (usize, usize),
+        kernels: &Kernels,
+        buffers: &mut Buffers,
+        crew: &mut Crew,
+        work: impl Fn(&mut Worker<N>, &mut [N], &[N], Option<&[N]>, Range<usize>, &mut [N]) + Sync,
+    ) {
+        buffers.write(self.output, |from, out: &mut [N]| {
+            let buffers = N::buffers(from);
+            let picture = &buffers[self.inputs[0].buffer][..];
+            let residual = self.inputs.get(1).map(|place| &buffers[place.buffer][..out.len()]);
+            crew.share(operations, unit, out, |units, out, own| {
+                let residual = residual.map(|residual| &residual[units.start * unit..][..out.len()]);
+                let (Room { scratch, space }, workspace) = N::room(own);
+                work(&mut Worker { kernels, scratch, workspace }, space, picture, residual, units, out);
             });
         });
     }
 
-    fn run_depthwise(&self, depthwise: &Depthwise, kernels: &Kernels, buffers: &mut Buffers, crew: &mut Crew) {
-        let (source, output) = (&depthwise.source, self.output);
-        let row = output.shape.width * output.stride;
-        let operations = output.length() * source.window.taps();
-        match &depthwise.finish {
-            Finish::F32 { weights, bias, bounds } => buffers.write_floats(output, |from, out| {
-                source.fill_outside(&mut from.floats[source.input.buffer], depthwise.tail(), 0.0);
-                let picture = &from.floats[source.input.buffer];
-                crew.share(operations, row, out, |rows, out, own| {
-                    let operands = Operands { picture, weights, bias, narrow: false };
-                    depthwise.run(operands, output, rows, &mut own.float_scratch.offsets, |span, range| {
-                        kernels.span_f32(span, *bounds, &mut out[range]);
-                    });
-                });
-            }),
-            Finish::U8 { packed, scale, to, channels } => buffers.write_bytes(output, |from, out| {
-                let requantise = requantise(scale, *to, channels.as_ref(), 0..scale.len());
-                source.fill_outside(&mut from.bytes[source.input.buffer], depthwise.tail(), source.outside);
-                let picture = &from.bytes[source.input.buffer];
-                crew.share(operations, row, out, |rows, out, own| {
-                    let operands =
-                        Operands { picture, weights: &packed.weights, bias: &packed.bias, narrow: packed.narrow };
-                    depthwise.run(operands, output, rows, &mut own.byte_scratch.offsets, |span, range| {
-                        kernels.span_u8(span, requantise, &mut out[range]);
-                    });
-                });
-            }),
-        }
+    fn run_dense<N: Stored>(&self, dense: &Dense<N>, kernels: &Kernels, buffers: &mut Buffers, crew: &mut Crew) {
+        let (source, output) = (&dense.source, self.output);
+        source.fill_outside(&mut N::buffers(buffers)[source.input.buffer], dense.tail());
+        let pixels = output.shape.pixels();
+        let operations = pixels * output.stride * dense.taps() * dense.depth;
+        // A single pixel is shared by its channels, everything else by pixels.
+        let unit = if pixels == 1 { LANES } else { output.stride };
+        self.convolve((operations, unit), kernels, buffers, crew, |worker, _, picture, residual, units, out| {
+            let part = match pixels {
+                1 => Part { pixels: 0..1, panels: units },
+                _ => Part { pixels: units, panels: dense.panels(output) },
+            };
+            dense.compute(worker, picture, residual, output, part, out);
+        });
     }
-}
 
-/// For some of the channels.
-fn requantise<'a>(
-    scale: &'a [f32],
-    to: ToByte,
-    bounds: Option<&'a [Vec<u8>; 2]>,
-    channels: Range<usize>,
-) -> Requantise<'a> {
-    let scale = &scale[channels.clone()];
-    let bounds = bounds.map(|[low, high]| ByteBounds { low: &low[channels.clone()], high: &high[channels.clone()] });
-    Requantise { scale, to, channels: bounds }
+    fn run_depthwise<N: Stored>(
+        &self,
+        depthwise: &Depthwise<N>,
+        kernels: &Kernels,
+        buffers: &mut Buffers,
+        crew: &mut Crew,
+    ) {
+        let (source, output) = (&depthwise.source, self.output);
+        source.fill_outside(&mut N::buffers(buffers)[source.input.buffer], depthwise.tail());
+        let shares = (output.length() * source.window.taps(), output.shape.width * output.stride);
+        self.convolve(shares, kernels, buffers, crew, |worker, _, picture, _, rows, out| {
+            depthwise.compute(worker, picture, output, rows, out);
+        });
+    }
+
+    fn run_strip<N: Stored>(&self, strip: &Strip<N>, kernels: &Kernels, buffers: &mut Buffers, crew: &mut Crew) {
+        let output = self.output;
+        let dense = strip.input();
+        dense.source.fill_outside(&mut N::buffers(buffers)[dense.source.input.buffer], dense.tail());
+        let shares = (strip.operations(), output.shape.width * output.stride);
+        self.convolve(shares, kernels, buffers, crew, |worker, space, picture, residual, rows, out| {
+            strip.compute(worker, space, picture, residual, output, rows, out);
+        });
+    }
+
+    fn run_winograd(&self, winograd: &Winograd, kernels: &Kernels, buffers: &mut Buffers, crew: &mut Crew) {
+        let (source, output) = (&winograd.source, self.output);
+        source.fill_outside(&mut buffers.floats[source.input.buffer], source.input.stride);
+        let (rows, row) = (winograd.rows_at_once(), output.shape.width * output.stride);
+        let shares = (winograd.operations(output.length()), rows * row);
+        self.convolve(shares, kernels, buffers, crew, |worker, space, picture, residual, units, out| {
+            winograd.run(worker, space, (picture, residual), output, units.start * rows, out);
+        });
+    }
 }
 
 fn check_input(found: usize, shape: Shape) -> Result<(), String> {

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
-use super::compile;
 use super::kernels::Kernels;
+use super::plan::Strips;
+use super::run::Network;
+use super::{compile, fuse, plan, quantised, read};
 use crate::infer::onnx::{self, graph::Graph, pb::ModelProto};
 use crate::models::spec::{Backend, InputHints, InputSpec, LabelSource, ModelSpec};
 use crate::models::threads::Threads;
@@ -69,6 +71,37 @@ fn threads_that_share_a_picture_answer_as_one_does_to_the_last_bit() {
         let alone = answers(model, 1);
         for threads in [2, 3, 8] {
             assert!(answers(model, threads) == alone, "{model} on {threads} threads");
+        }
+    }
+}
+
+#[test]
+fn inverted_residuals_in_strips_answer_as_whole_ones_do_to_the_last_bit() {
+    for model in ["efficientnet-lite0", "efficientnet-lite0-int8"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(model).with_extension("onnx");
+        let (proto, input) = open(&path);
+        let mut picture = Tensor::for_input(&input);
+        if let Tensor::F32(values) = &mut picture {
+            values.iter_mut().enumerate().for_each(|(at, value)| *value = (at % 509) as f32 / 254.0 - 1.0);
+        }
+        let network = |strips: Strips| {
+            let mut layers = read::layers(proto.clone(), &input).expect("supported");
+            fuse::fold(&mut layers).expect("supported");
+            quantised::recognise(&mut layers);
+            fuse::merge(&mut layers);
+            plan::plan(layers, &input, Kernels::detect(), strips).expect("supported")
+        };
+        let mut scores = |network: &mut Network, threads: usize| {
+            let mut scores = Vec::new();
+            network.share_among(threads);
+            network.evaluate(&picture, &mut scores).expect("runs");
+            scores
+        };
+        let (mut whole, mut strips) = (network(Strips::Never), network(Strips::WhereWorthWhile));
+        assert!(strips.result_bytes() < whole.result_bytes() * 3 / 4, "{model} has strips");
+        let expected = scores(&mut whole, 1);
+        for threads in [1, 2, 3, 8] {
+            assert!(scores(&mut strips, threads) == expected, "{model} on {threads} threads");
         }
     }
 }

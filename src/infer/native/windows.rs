@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use super::aligned::Aligned;
-use super::kernels::{Bounds, LANES, MAX_PANELS, MAX_ROWS, PackedBytes, Span, Tile, ToByte};
+use super::kernels::{LANES, MAX_PANELS, MAX_ROWS, Span, Tile};
 use super::layer::{Shape, Window};
+use super::number::{Number, Operands, Scratch, Worker};
 
 /// Bytes of weights that stay in the second-level cache while all pixels are multiplied with them: half of the smallest
 /// such cache that the supported boards have for each core (256 KB).
@@ -33,17 +33,12 @@ pub struct Source {
     pub input: Place,
     /// What lies outside of the picture: zero, or the zero point.
     pub outside: u8,
-}
-
-/// Packed weights, and what happens to the sums.
-#[derive(Debug)]
-pub enum Finish {
-    F32 { weights: Aligned<f32>, bias: Vec<f32>, bounds: Bounds },
-    U8 { packed: PackedBytes, scale: Vec<f32>, to: ToByte, channels: Option<[Vec<u8>; 2]> },
+    /// Rows of the picture that are there at once, each in the place of the one so many rows above it.
+    pub kept: usize,
 }
 
 #[derive(Debug)]
-pub struct Dense {
+pub struct Dense<N: Number> {
     pub source: Source,
     /// Channels of a pixel that are multiplied; of a whole window's pixels where it is gathered.
     pub depth: usize,
@@ -51,23 +46,28 @@ pub struct Dense {
     pub firsts: Vec<u32>,
     /// Whether the pixels of a window are put side by side before they are multiplied, as if it had one tap.
     pub gathered: bool,
-    pub finish: Finish,
+    pub finish: N::Finish,
 }
 
 #[derive(Debug)]
-pub struct Depthwise {
+pub struct Depthwise<N: Number> {
     pub source: Source,
-    pub finish: Finish,
+    pub finish: N::Finish,
 }
 
 impl Source {
-    /// The first element behind the picture.
-    fn outside_at(&self) -> usize {
-        self.input.length()
+    /// All of the picture is there.
+    pub fn new(window: Window, input: Place, outside: u8) -> Self {
+        Self { window, input, outside, kept: input.shape.height }
     }
 
-    pub fn fill_outside<T: Copy>(&self, buffer: &mut [T], length: usize, value: T) {
-        buffer[self.outside_at()..][..length].fill(value);
+    /// The first element behind the picture.
+    fn outside_at(&self) -> usize {
+        self.kept * self.input.shape.width * self.input.stride
+    }
+
+    pub fn fill_outside<N: Number>(&self, buffer: &mut [N], length: usize) {
+        buffer[self.outside_at()..][..length].fill(N::of_byte(self.outside));
     }
 
     /// Row and column of the first tap of an output pixel; negative where it is in the padding.
@@ -78,6 +78,8 @@ impl Source {
 
     /// Where a pixel of the input begins, if it is in the picture.
     fn at(&self, [row, column]: [isize; 2]) -> isize {
+        let kept = self.kept as isize;
+        let row = if row < kept { row } else { row % kept };
         (row * self.input.shape.width as isize + column) * self.input.stride as isize
     }
 
@@ -106,15 +108,6 @@ impl Source {
     }
 }
 
-/// What a convolution looks at and is multiplied with.
-pub struct Operands<'a, T, W, S> {
-    pub picture: &'a [T],
-    pub weights: &'a [W],
-    pub bias: &'a [S],
-    /// See [`PackedBytes::narrow`].
-    pub narrow: bool,
-}
-
 /// What a thread computes of a dense convolution: all channels of some pixels, or some panels of a single one.
 #[derive(Debug, Clone)]
 pub struct Part {
@@ -122,14 +115,7 @@ pub struct Part {
     pub panels: Range<usize>,
 }
 
-/// Room for what is found out about a tile before it is multiplied.
-#[derive(Debug)]
-pub struct Scratch<T> {
-    pub offsets: Vec<u32>,
-    pub gathered: Vec<T>,
-}
-
-impl Dense {
+impl<N: Number> Dense<N> {
     /// Elements that stand for what lies outside of the picture: one pixel.
     pub fn tail(&self) -> usize {
         self.source.input.stride
@@ -140,22 +126,28 @@ impl Dense {
         if self.gathered { 1 } else { self.source.window.taps() }
     }
 
-    /// Calls `kernel(tile, its first channel, where in the part's output its first row begins and its last one ends)` for
-    /// tiles of at most `most_rows`.
-    pub fn run<T: Copy + Default, W, S>(
+    /// All panels of output channels.
+    pub fn panels(&self, output: Place) -> Range<usize> {
+        0..output.stride / LANES
+    }
+
+    /// Computes a part of the output, tile by tile. `out` is what the part takes of it, and `residual` lies as `out` does.
+    pub fn compute(
         &self,
-        operands: Operands<T, W, S>,
+        worker: &mut Worker<N>,
+        picture: &[N],
+        residual: Option<&[N]>,
         output: Place,
         part: Part,
-        most_rows: usize,
-        scratch: &mut Scratch<T>,
-        mut kernel: impl FnMut(&Tile<T, W, S>, usize, Range<usize>),
+        out: &mut [N],
     ) {
-        let Operands { picture, weights, bias, narrow } = operands;
+        let Operands { picture, weights, bias, narrow } = N::operands(&self.finish, picture);
+        let Worker { kernels, scratch: Scratch { offsets, gathered }, workspace } = worker;
+        let most_rows = N::rows(&kernels.layout);
         let (taps, depth) = (self.taps(), self.depth);
         let panel_length = taps * depth * LANES;
         let block = match self.firsts.is_empty() {
-            true => (WEIGHT_BLOCK / (panel_length * size_of::<W>())).max(1).next_multiple_of(MAX_PANELS),
+            true => (WEIGHT_BLOCK / (panel_length * size_of::<N::Weight>())).max(1).next_multiple_of(MAX_PANELS),
             false => 1,
         };
         let pixels = part.pixels.len();
@@ -166,7 +158,6 @@ impl Dense {
             for tile in 0..tiles {
                 let [start, end] = [tile, tile + 1].map(|tile| part.pixels.start + tile * pixels / tiles);
                 let rows = end - start;
-                let Scratch { offsets, gathered } = &mut *scratch;
                 let source = match self.gathered {
                     true => self.gather(picture, output, start..end, offsets, gathered),
                     false => {
@@ -181,25 +172,28 @@ impl Dense {
                 let bias = &bias[first * LANES..last * LANES];
                 let tile = Tile { source, offsets, rows, taps, depth, weights, bias, narrow };
                 let at = (start - part.pixels.start) * output.stride + (first - part.panels.start) * LANES;
-                kernel(&tile, first * LANES, at..at + (rows - 1) * output.stride + (last - first) * LANES);
+                let range = at..at + (rows - 1) * output.stride + (last - first) * LANES;
+                let residual = residual.map(|residual| &residual[range.clone()]);
+                let out = (&mut out[range], output.stride);
+                N::tile(kernels, workspace, &self.finish, &tile, first * LANES, residual, out);
             }
         }
     }
 
     /// Puts the pixels that the taps of each row look at side by side.
-    fn gather<'a, T: Copy + Default>(
+    fn gather<'a>(
         &self,
-        picture: &[T],
+        picture: &[N],
         output: Place,
         pixels: Range<usize>,
         offsets: &mut Vec<u32>,
-        gathered: &'a mut Vec<T>,
-    ) -> &'a [T] {
+        gathered: &'a mut Vec<N>,
+    ) -> &'a [N] {
         let (source, window) = (&self.source, &self.source.window);
         let stride = source.input.stride;
         let length = window.size[1] * stride;
         // What is left of another tile in the numbers beyond the last tap meets weights of zero.
-        gathered.resize(pixels.len() * self.depth, T::default());
+        gathered.resize(pixels.len() * self.depth, N::default());
         for (corner, gathered) in self.corners(output, pixels.clone()).zip(gathered.chunks_exact_mut(self.depth)) {
             if source.is_inside(corner) && window.dilation[1] == 1 {
                 for (row, gathered) in gathered.chunks_exact_mut(length).take(window.size[0]).enumerate() {
@@ -217,7 +211,7 @@ impl Dense {
     }
 
     /// The first taps of output pixels that follow one another.
-    fn corners(&self, output: Place, pixels: Range<usize>) -> impl Iterator<Item = [isize; 2]> + use<'_> {
+    fn corners(&self, output: Place, pixels: Range<usize>) -> impl Iterator<Item = [isize; 2]> + use<'_, N> {
         let width = output.shape.width;
         let (mut row, mut column) = (pixels.start / width, pixels.start % width);
         pixels.map(move |_| {
@@ -255,22 +249,16 @@ impl Dense {
     }
 }
 
-impl Depthwise {
+impl<N: Number> Depthwise<N> {
     /// A row, because a span moves along the outside as it moves along the picture.
     pub fn tail(&self) -> usize {
         (self.source.input.shape.width + self.source.window.size[1]) * self.source.input.stride
     }
 
-    /// Calls `kernel(span, where its pixels lie in the output of these rows)`.
-    pub fn run<T, W, S>(
-        &self,
-        operands: Operands<T, W, S>,
-        output: Place,
-        rows: Range<usize>,
-        offsets: &mut Vec<u32>,
-        mut kernel: impl FnMut(&Span<T, W, S>, Range<usize>),
-    ) {
-        let Operands { picture, weights, bias, narrow } = operands;
+    /// Computes rows of the output, which `out` has room for.
+    pub fn compute(&self, worker: &mut Worker<N>, picture: &[N], output: Place, rows: Range<usize>, out: &mut [N]) {
+        let Operands { picture, weights, bias, narrow } = N::operands(&self.finish, picture);
+        let Worker { kernels, scratch: Scratch { offsets, .. }, .. } = worker;
         let source = &self.source;
         let channels = source.input.stride;
         let inner = source.inner_columns(output.shape.width);
@@ -284,7 +272,7 @@ impl Depthwise {
                 offsets.extend(source.window.each_tap().map(|tap| source.tap(corner, tap) as u32));
                 let span = Span { source: picture, offsets, step, pixels, channels, weights, bias, narrow };
                 let at = ((row - rows.start) * output.shape.width + column) * channels;
-                kernel(&span, at..at + pixels * channels);
+                N::span(kernels, &self.finish, &span, &mut out[at..at + pixels * channels]);
                 column += pixels;
             }
         }

@@ -3,6 +3,7 @@
 use super::aligned::Aligned;
 use super::kernels::{Bounds, Form, Kernels, LANES, Patch, Spot, Sums, Tile};
 use super::layer::{Conv, Shape, Window};
+use super::number::{Scratch, Worker};
 use super::windows::{Place, Source, WEIGHT_BLOCK};
 
 /// Most tiles that are transformed before they are multiplied. What they become may leave the second-level cache; with fewer of
@@ -104,25 +105,29 @@ impl Winograd {
         self.source.input.stride
     }
 
-    /// Computes rows of the output from `first_row` on, as many as `out` has. `residual` lies as `out` does.
-    #[allow(clippy::too_many_arguments, reason = "what a thread has, and what it is to compute")]
+    /// Pixels under a tile, or more.
+    pub fn offsets(&self) -> usize {
+        self.form.positions()
+    }
+
+    /// Computes rows of the output from `first_row` on, as many as `out` has. What is added lies as `out` does.
     pub fn run(
         &self,
-        kernels: &Kernels,
-        picture: &[f32],
-        residual: Option<&[f32]>,
+        worker: &mut Worker<f32>,
+        space: &mut [f32],
+        (picture, residual): (&[f32], Option<&[f32]>),
         output: Place,
         first_row: usize,
         out: &mut [f32],
-        (scratch, offsets): (&mut [f32], &mut Vec<u32>),
     ) {
+        let Worker { kernels, scratch: Scratch { offsets, .. }, .. } = worker;
         let (each, width) = (self.form.outputs(), output.shape.width);
         let rows = out.len() / (width * output.stride);
         let across = width.div_ceil(each);
         let tiles = rows.div_ceil(each) * across;
         // Row and column of a tile's first output, in `out`.
         let corner = |tile: usize| [tile / across * each, tile % across * each];
-        let (pixels, sums) = scratch.split_at_mut(TILES * self.form.positions() * self.depth());
+        let (pixels, sums) = space.split_at_mut(TILES * self.form.positions() * self.depth());
         let blocks = tiles.div_ceil(TILES);
         for block in 0..blocks {
             let [start, end] = [block, block + 1].map(|block| block * tiles / blocks);
@@ -250,7 +255,7 @@ mod tests {
             let bias = numbers(seed ^ 2, outputs);
             let residual = numbers(seed ^ 3, output.length());
             let bounds = Bounds { low: -2.0, high: 3.0 };
-            let source = Source { window, input, outside: 0 };
+            let source = Source::new(window, input, 0);
             let weight = |output: usize, input: usize, tap: usize| weights[(output * inputs + input) * 9 + tap];
             let winograd = Winograd::new(form, source, inputs, bias.clone(), bounds, weight);
             for kernels in Kernels::available() {
@@ -258,8 +263,8 @@ mod tests {
                 let mut scratch = vec![f32::NAN; winograd.scratch()];
                 let at = first * columns * output.stride;
                 let residual = with_residual.then_some(&residual[at..]);
-                let room = (&mut scratch[..], &mut Vec::new());
-                winograd.run(&kernels, &picture, residual, output, first, &mut out, room);
+                let mut worker = Worker { kernels: &kernels, scratch: &mut Scratch::default(), workspace: &mut [] };
+                winograd.run(&mut worker, &mut scratch, (&picture, residual), output, first, &mut out);
                 for (pixel, found) in out.chunks_exact(output.stride).enumerate() {
                     let corner = [first + pixel / columns, pixel % columns];
                     for channel in 0..outputs {

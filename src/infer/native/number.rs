@@ -1,0 +1,158 @@
+//! What the two kinds of numbers in a network have of their own, so that everything else about convolutions is written once.
+
+use std::fmt::Debug;
+use std::ops::Range;
+
+use super::aligned::Aligned;
+use super::kernels::{Bounds, ByteBounds, Kernels, Layout, PackedBytes, Requantise, Span, Tile, ToByte};
+
+/// A float, or a byte that stands for one.
+pub trait Number: Copy + Default + Send + Sync + 'static {
+    type Weight: Sync;
+    type Sum: Sync;
+    /// Packed weights, and what happens to the sums.
+    type Finish: Debug + Sync;
+
+    /// What a byte says lies outside of a picture.
+    fn of_byte(byte: u8) -> Self;
+
+    fn operands<'a>(finish: &'a Self::Finish, picture: &'a [Self]) -> Operands<'a, Self>;
+
+    /// Most pixels in a tile.
+    fn rows(layout: &Layout) -> usize;
+
+    /// The outputs of a tile whose first output channel is `channel`. `workspace` is what [`Kernels::tile_u8`] needs.
+    fn tile(
+        kernels: &Kernels,
+        workspace: &mut [u8],
+        finish: &Self::Finish,
+        tile: &Tile<Self, Self::Weight, Self::Sum>,
+        channel: usize,
+        residual: Option<&[Self]>,
+        out: (&mut [Self], usize),
+    );
+
+    fn span(kernels: &Kernels, finish: &Self::Finish, span: &Span<Self, Self::Weight, Self::Sum>, out: &mut [Self]);
+}
+
+/// What a convolution looks at and is multiplied with.
+pub struct Operands<'a, N: Number> {
+    pub picture: &'a [N],
+    pub weights: &'a [N::Weight],
+    pub bias: &'a [N::Sum],
+    /// See [`PackedBytes::narrow`].
+    pub narrow: bool,
+}
+
+/// A thread at work on numbers of one kind.
+pub struct Worker<'a, N> {
+    pub kernels: &'a Kernels,
+    pub scratch: &'a mut Scratch<N>,
+    /// See [`Layout::workspace`].
+    pub workspace: &'a mut [u8],
+}
+
+/// Room for what is found out about a tile before it is multiplied.
+#[derive(Debug, Default)]
+pub struct Scratch<N> {
+    pub offsets: Vec<u32>,
+    pub gathered: Vec<N>,
+}
+
+#[derive(Debug)]
+pub struct FloatFinish {
+    pub weights: Aligned<f32>,
+    pub bias: Vec<f32>,
+    pub bounds: Bounds,
+}
+
+#[derive(Debug)]
+pub struct ByteFinish {
+    pub packed: PackedBytes,
+    pub scale: Vec<f32>,
+    pub to: ToByte,
+    /// The lowest and the highest byte of each channel, where they are not `to`'s for all.
+    pub channels: Option<[Vec<u8>; 2]>,
+}
+
+impl Number for f32 {
+    type Weight = f32;
+    type Sum = f32;
+    type Finish = FloatFinish;
+
+    fn of_byte(byte: u8) -> f32 {
+        f32::from(byte)
+    }
+
+    fn operands<'a>(finish: &'a FloatFinish, picture: &'a [f32]) -> Operands<'a, f32> {
+        Operands { picture, weights: &finish.weights, bias: &finish.bias, narrow: false }
+    }
+
+    fn rows(layout: &Layout) -> usize {
+        layout.float_rows
+    }
+
+    fn tile(
+        kernels: &Kernels,
+        _workspace: &mut [u8],
+        finish: &FloatFinish,
+        tile: &Tile<f32, f32, f32>,
+        _channel: usize,
+        residual: Option<&[f32]>,
+        (out, row_stride): (&mut [f32], usize),
+    ) {
+        kernels.tile_f32(tile, finish.bounds, residual, out, row_stride);
+    }
+
+    fn span(kernels: &Kernels, finish: &FloatFinish, span: &Span<f32, f32, f32>, out: &mut [f32]) {
+        kernels.span_f32(span, finish.bounds, out);
+    }
+}
+
+impl Number for u8 {
+    type Weight = i8;
+    type Sum = i32;
+    type Finish = ByteFinish;
+
+    fn of_byte(byte: u8) -> u8 {
+        byte
+    }
+
+    fn operands<'a>(finish: &'a ByteFinish, picture: &'a [u8]) -> Operands<'a, u8> {
+        let packed = &finish.packed;
+        Operands { picture, weights: &packed.weights, bias: &packed.bias, narrow: packed.narrow }
+    }
+
+    fn rows(layout: &Layout) -> usize {
+        layout.byte_rows
+    }
+
+    /// Bytes are added up in a step of their own, so there is no residual.
+    fn tile(
+        kernels: &Kernels,
+        workspace: &mut [u8],
+        finish: &ByteFinish,
+        tile: &Tile<u8, i8, i32>,
+        channel: usize,
+        _residual: Option<&[u8]>,
+        (out, row_stride): (&mut [u8], usize),
+    ) {
+        let requantise = finish.requantise(channel..channel + tile.bias.len());
+        kernels.tile_u8(tile, requantise, workspace, out, row_stride);
+    }
+
+    fn span(kernels: &Kernels, finish: &ByteFinish, span: &Span<u8, i8, i32>, out: &mut [u8]) {
+        kernels.span_u8(span, finish.requantise(0..finish.scale.len()), out);
+    }
+}
+
+impl ByteFinish {
+    /// For some of the channels.
+    fn requantise(&self, channels: Range<usize>) -> Requantise<'_> {
+        let bounds = self
+            .channels
+            .as_ref()
+            .map(|[low, high]| ByteBounds { low: &low[channels.clone()], high: &high[channels.clone()] });
+        Requantise { scale: &self.scale[channels], to: self.to, channels: bounds }
+    }
+}

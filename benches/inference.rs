@@ -1,13 +1,14 @@
 //! Times inference alone, for `inference.py` and `peers/`, which alternate it with other runtimes.
 //!
-//! usage: inference BACKEND MODEL.onnx [THREADS]. Prints the load time, then answers lines (see `lines`); `best` is
-//! answered by the three classes with the highest scores.
+//! usage: inference BACKEND MODEL.onnx [THREADS]. The backend may also be one of the instruction sets that `inference sets`
+//! lists. Prints the load time, then answers lines (see `lines`); `best` is answered by the three classes with the highest
+//! scores.
 
 mod lines;
 
 use std::time::Instant;
 
-use glimpsed::infer::Model;
+use glimpsed::infer::{Kernels, Model};
 use glimpsed::models::spec::{Backend, InputHints, LabelSource, ModelSpec};
 use glimpsed::models::threads::Threads;
 use glimpsed::preprocess::Tensor;
@@ -16,7 +17,15 @@ use glimpsed::preprocess::Tensor;
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     // `cargo bench` and `cargo test` start every bench; there is nothing to do then.
-    let [backend, path, threads @ ..] = arguments.as_slice() else { return };
+    let (backend, path, threads) = match arguments.as_slice() {
+        [word] if word == "sets" => {
+            Kernels::available().filter(Kernels::are_fast).for_each(|kernels| println!("{}", kernels.name));
+            return;
+        }
+        [backend, path, threads @ ..] => (backend, path, threads),
+        _ => return,
+    };
+    let set = Kernels::available().find(|kernels| kernels.name == *backend);
     let spec = ModelSpec {
         name: "bench".into(),
         path: path.into(),
@@ -24,6 +33,7 @@ fn main() {
         sha256: None,
         input: InputHints { mean: Some([0.5; 3]), std: Some([0.5; 3]), ..InputHints::default() },
         backend: match backend.as_str() {
+            _ if set.is_some() => Backend::Native,
             "native" => Backend::Native,
             "tract" => Backend::Tract,
             _ => Backend::Auto,
@@ -34,7 +44,7 @@ fn main() {
         int8: None,
     };
     let start = Instant::now();
-    let mut model = Model::load(&spec).expect("a model that loads");
+    let mut model = Model::load_onto(&spec, set.unwrap_or_else(Kernels::detect)).expect("a model that loads");
     println!("{:.3}", start.elapsed().as_secs_f64() * 1000.0);
     let mut tensor = Tensor::for_input(&model.input);
     match &mut tensor {

@@ -1,4 +1,4 @@
-//! AVX-512 with VNNI: Ice Lake, Zen 4 and their successors.
+//! AVX-512: Skylake-X; with dot products of bytes (VNNI) Cascade Lake, Ice Lake, Zen 4 and their successors.
 //!
 //! A tile is rows x panels accumulators of one register each; for every input channel a panel's weights are loaded once
 //! and multiplied with that channel of every row. Fourteen rows by two panels fill 28 of the 32 registers, and fourteen
@@ -9,15 +9,17 @@
 
 use std::arch::x86_64::*;
 
-use super::avx2::bounded;
+use super::avx2::{self, bounded};
 use super::layout::{Layout, Order};
 use super::{
     Bounds, ByteBounds, Form, GROUP, Kernels, LANES, MAX_PANELS, Patch, Requantise, SpanF32, SpanU8, Spot, Sum, Sums,
     TileF32, TileU8, ToByte, scalar, winograd, with_constant,
 };
 
-const LAYOUT: Layout = Layout {
-    float_rows: 14,
+const FLOAT_ROWS: usize = 14;
+
+const VNNI: Layout = Layout {
+    float_rows: FLOAT_ROWS,
     byte_rows: 14,
     dense: Order::Groups(GROUP),
     reads: GROUP,
@@ -26,28 +28,22 @@ const LAYOUT: Layout = Layout {
     taps: GROUP,
 };
 
-/// These kernels, where the processor has what they need.
-pub fn kernels() -> Option<Kernels> {
-    let has = is_x86_feature_detected!("avx512f")
+/// The sets that this processor has. Without VNNI integers are AVX2's.
+pub fn kernels() -> [Option<Kernels>; 2] {
+    let layout = Layout { float_rows: FLOAT_ROWS, ..avx2::PLAIN.layout };
+    let plain =
+        Kernels { name: "avx512", layout, tile_f32, span_f32, quantise, add_u8, winograd: WINOGRAD, ..avx2::PLAIN };
+    let vnni = Kernels { name: "avx512-vnni", layout: VNNI, tile_u8, span_u8, ..plain };
+    let has = avx2::is_there()
+        && is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512bw")
-        && is_x86_feature_detected!("avx512vl")
-        && is_x86_feature_detected!("avx512vnni");
-    has.then_some(Kernels {
-        name: "avx512-vnni",
-        layout: LAYOUT,
-        tile_f32,
-        tile_u8,
-        span_f32,
-        span_u8,
-        quantise,
-        add_u8,
-        winograd: WINOGRAD,
-    })
+        && is_x86_feature_detected!("avx512vl");
+    [(has && is_x86_feature_detected!("avx512vnni")).then_some(vnni), has.then_some(plain)]
 }
 
 /// # Safety
 /// The processor has the features; `tile.check` has seen the arguments.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 unsafe fn tile_f32(tile: &TileF32, bounds: Bounds, residual: Option<&[f32]>, out: &mut [f32], row_stride: usize) {
     let mut panel = 0;
     while panel < tile.panels() {
@@ -73,7 +69,7 @@ fn fetch_early<T>(weights: *const T) {
 
 /// # Safety
 /// As [`tile_f32`]; `first + PANELS` panels and `ROWS` rows are in the tile, `residual` is null or as long as `out`.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 unsafe fn rows_f32<const ROWS: usize, const PANELS: usize>(
     tile: &TileF32,
     first: usize,
@@ -232,7 +228,7 @@ impl Narrow {
 
 /// # Safety
 /// The processor has the features; `span.check` has seen the arguments.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 unsafe fn span_f32(span: &SpanF32, bounds: Bounds, out: &mut [f32]) {
     unsafe {
         match span.offsets.len() {
@@ -245,7 +241,7 @@ unsafe fn span_f32(span: &SpanF32, bounds: Bounds, out: &mut [f32]) {
 
 /// # Safety
 /// As [`span_f32`]; the span has `TAPS` taps.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 unsafe fn taps_f32<const TAPS: usize>(span: &SpanF32, bounds: Bounds, out: *mut f32) {
     unsafe {
         let (low, high) = (_mm512_set1_ps(bounds.low), _mm512_set1_ps(bounds.high));
@@ -277,7 +273,7 @@ unsafe fn span_u8(span: &SpanU8, requantise: Requantise, out: &mut [u8]) {
         match span.offsets.len() {
             9 => taps_u8::<9, 3>(span, requantise, out.as_mut_ptr()),
             25 => taps_u8::<25, 7>(span, requantise, out.as_mut_ptr()),
-            _ => scalar::span_u8(span, requantise, &LAYOUT, out),
+            _ => scalar::span_u8(span, requantise, &VNNI, out),
         }
     }
 }
@@ -379,7 +375,7 @@ unsafe fn in_quarters(from: *const i32, blocks: usize) -> [__m512i; 4] {
 
 /// # Safety
 /// The processor has the features.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 unsafe fn quantise(input: &[f32], scale: f32, to: ToByte, out: &mut [u8]) {
     let length = out.len().min(input.len()) / LANES * LANES;
     let (divisor, narrow) = (_mm512_set1_ps(scale), Narrow::new(to));
@@ -394,7 +390,7 @@ unsafe fn quantise(input: &[f32], scale: f32, to: ToByte, out: &mut [u8]) {
 
 /// # Safety
 /// The processor has the features.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 unsafe fn add_u8(sum: &Sum, to: ToByte, out: &mut [u8]) {
     let length = out.len().min(sum.a.len()).min(sum.b.len()) / LANES * LANES;
     let (shift, narrow) = (_mm512_set1_ps(sum.shift), Narrow::new(to));
@@ -417,14 +413,14 @@ const WINOGRAD: winograd::Loops = winograd::Loops { before: winograd_before, aft
 
 /// # Safety
 /// The processor has the features; `Kernels::winograd_before` has seen the arguments.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 unsafe fn winograd_before(form: Form, patch: &Patch, out: &mut [f32], step: usize) {
     unsafe { winograd::before::<__m512>(form, patch, out, step) }
 }
 
 /// # Safety
 /// The processor has the features; `Kernels::winograd_after` has seen the arguments.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 unsafe fn winograd_after(form: Form, sums: &Sums, out: &mut [f32], spot: Spot) {
     unsafe { winograd::after::<__m512>(form, sums, out, spot) }
 }

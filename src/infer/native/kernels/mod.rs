@@ -222,7 +222,10 @@ impl Kernels {
     /// All that this processor can run, the fastest first and the portable ones last.
     pub fn available() -> impl Iterator<Item = Self> {
         #[cfg(target_arch = "x86_64")]
-        let sets = [avx512::kernels(), avx2::kernels()];
+        let sets = {
+            let ([avx512_vnni, avx512], [avx_vnni, avx2]) = (avx512::kernels(), avx2::kernels());
+            [avx512_vnni, avx_vnni, avx512, avx2]
+        };
         #[cfg(target_arch = "aarch64")]
         let sets = neon::kernels();
         #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]

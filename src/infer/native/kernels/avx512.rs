@@ -9,11 +9,11 @@
 
 use std::arch::x86_64::*;
 
-use super::avx2::{self, bounded};
+use super::avx2::{self, bound};
 use super::layout::{Layout, Order};
 use super::{
-    Bounds, ByteBounds, Form, GROUP, Kernels, LANES, MAX_PANELS, Patch, Requantise, SpanF32, SpanU8, Spot, Sum, Sums,
-    TileF32, TileU8, ToByte, scalar, winograd, with_constant,
+    Bounds, Form, GROUP, Kernels, LANES, MAX_PANELS, Patch, Requantise, SpanF32, SpanU8, Spot, Sum, Sums, TileF32,
+    TileU8, ToByte, scalar, winograd, with_constant,
 };
 
 const FLOAT_ROWS: usize = 14;
@@ -183,14 +183,8 @@ unsafe fn rows_u8<const ROWS: usize, const PANELS: usize>(
                 _mm_storeu_si128(out.add(row * row_stride + (first + panel) * LANES).cast(), bytes);
             }
         }
-        // Few networks have them, and a question at each store took a fifth of the others' time.
-        if requantise.channels.is_some() {
-            for panel in first..first + PANELS {
-                for row in 0..ROWS {
-                    let at: *mut __m128i = out.add(row * row_stride + panel * LANES).cast();
-                    _mm_storeu_si128(at, bounded(_mm_loadu_si128(at), requantise.channels, panel * LANES));
-                }
-            }
+        for channel in (first * LANES..(first + PANELS) * LANES).step_by(LANES) {
+            bound(requantise.channels, channel, out.add(channel), ROWS, row_stride);
         }
     }
 }
@@ -333,14 +327,8 @@ unsafe fn taps_u8<const TAPS: usize, const GROUPS: usize>(span: &SpanU8, requant
                 let bytes = _mm512_packus_epi16(words[0], words[1]);
                 _mm512_mask_storeu_epi8(out.add(pixel * span.channels + channel).cast(), mask, bytes);
             }
-            if let Some(ByteBounds { low, high }) = requantise.channels {
-                let low = _mm512_maskz_loadu_epi8(mask, low.as_ptr().add(channel).cast());
-                let high = _mm512_maskz_loadu_epi8(mask, high.as_ptr().add(channel).cast());
-                for pixel in 0..span.pixels {
-                    let at = out.add(pixel * span.channels + channel);
-                    let bytes = _mm512_maskz_loadu_epi8(mask, at.cast());
-                    _mm512_mask_storeu_epi8(at.cast(), mask, _mm512_min_epu8(_mm512_max_epu8(bytes, low), high));
-                }
+            for channel in (channel..channel + width).step_by(LANES) {
+                bound(requantise.channels, channel, out.add(channel), span.pixels, span.channels);
             }
         }
     }

@@ -4,7 +4,7 @@
 
 use std::arch::x86_64::*;
 
-use super::narrow::{Narrow, bounded, load_scales};
+use super::narrow::{Narrow, bound, load_scales};
 use super::{BYTES, PAIR, PANEL, WIDTH};
 use crate::infer::native::kernels::{LANES, Requantise, SpanU8, TileU8, scalar, with_constant};
 
@@ -60,11 +60,11 @@ unsafe fn rows<const ROWS: usize>(
             }
         }
         let narrow = Narrow::new(requantise.to);
-        let scales = load_scales(requantise.scale.as_ptr().add(panel * LANES));
+        let (scales, out) = (load_scales(requantise.scale.as_ptr().add(panel * LANES)), out.add(panel * LANES));
         for (row, &sums) in sums.iter().enumerate() {
-            let bytes = bounded(narrow.scaled(sums, scales), requantise.channels, panel * LANES);
-            _mm_storeu_si128(out.add(row * row_stride + panel * LANES).cast(), bytes);
+            _mm_storeu_si128(out.add(row * row_stride).cast(), narrow.scaled(sums, scales));
         }
+        bound(requantise.channels, panel * LANES, out, ROWS, row_stride);
     }
 }
 
@@ -104,7 +104,7 @@ unsafe fn taps<const TAPS: usize>(span: &SpanU8, requantise: Requantise, out: *m
             for tap in 0..TAPS {
                 inputs[tap] = inputs[tap].add(span.offsets[tap] as usize + channel);
             }
-            let scales = load_scales(requantise.scale.as_ptr().add(channel));
+            let (scales, out) = (load_scales(requantise.scale.as_ptr().add(channel)), out.add(channel));
             let bias = span.bias.as_ptr().add(channel).cast::<__m256i>();
             let bias = [_mm256_loadu_si256(bias), _mm256_loadu_si256(bias.add(1))];
             for pixel in 0..span.pixels {
@@ -125,9 +125,9 @@ unsafe fn taps<const TAPS: usize>(span: &SpanU8, requantise: Requantise, out: *m
                     ];
                     sums = [_mm256_add_epi32(sums[0], products[0]), _mm256_add_epi32(sums[1], products[1])];
                 }
-                let bytes = bounded(narrow.scaled(sums, scales), requantise.channels, channel);
-                _mm_storeu_si128(out.add(pixel * span.channels + channel).cast(), bytes);
+                _mm_storeu_si128(out.add(pixel * span.channels).cast(), narrow.scaled(sums, scales));
             }
+            bound(requantise.channels, channel, out, span.pixels, span.channels);
         }
     }
 }

@@ -11,7 +11,7 @@ mod floats;
 mod narrow;
 mod vnni;
 
-pub use narrow::bounded;
+pub use narrow::bound;
 
 use super::layout::{Layout, Order};
 use super::{GROUP, Kernels, LANES};

@@ -4,9 +4,9 @@
 
 use std::arch::x86_64::*;
 
-use super::narrow::{Narrow, bounded, load_scales};
+use super::narrow::{Narrow, bound, load_scales};
 use super::{PANEL, VNNI, WIDTH};
-use crate::infer::native::kernels::{ByteBounds, GROUP, LANES, Requantise, SpanU8, TileU8, scalar, with_constant};
+use crate::infer::native::kernels::{GROUP, LANES, Requantise, SpanU8, TileU8, scalar, with_constant};
 
 /// # Safety
 /// The processor has the features; `tile.check` has seen the arguments.
@@ -56,11 +56,11 @@ unsafe fn rows<const ROWS: usize>(
             }
         }
         let narrow = Narrow::new(requantise.to);
-        let scales = load_scales(requantise.scale.as_ptr().add(panel * LANES));
+        let (scales, out) = (load_scales(requantise.scale.as_ptr().add(panel * LANES)), out.add(panel * LANES));
         for row in 0..ROWS {
-            let bytes = bounded(narrow.scaled(sums[row], scales), requantise.channels, panel * LANES);
-            _mm_storeu_si128(out.add(row * row_stride + panel * LANES).cast(), bytes);
+            _mm_storeu_si128(out.add(row * row_stride).cast(), narrow.scaled(sums[row], scales));
         }
+        bound(requantise.channels, panel * LANES, out, ROWS, row_stride);
     }
 }
 
@@ -148,13 +148,8 @@ unsafe fn block<const TAPS: usize, const GROUPS: usize, const HALVES: usize>(
             let words = [_mm256_packs_epi32(sums[0], sums[1]), _mm256_packs_epi32(sums[2], sums[3])];
             store::<HALVES>(out.add(pixel * span.channels + channel), _mm256_packus_epi16(words[0], words[1]));
         }
-        if let Some(ByteBounds { low, high }) = requantise.channels {
-            let low = load::<HALVES>(low.as_ptr().add(channel));
-            let high = load::<HALVES>(high.as_ptr().add(channel));
-            for pixel in 0..span.pixels {
-                let at = out.add(pixel * span.channels + channel);
-                store::<HALVES>(at, _mm256_min_epu8(_mm256_max_epu8(load::<HALVES>(at), low), high));
-            }
+        for at in (channel..channel + HALVES * LANES).step_by(LANES) {
+            bound(requantise.channels, at, out.add(at), span.pixels, span.channels);
         }
     }
 }

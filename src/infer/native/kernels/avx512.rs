@@ -23,7 +23,7 @@ const VNNI: Layout = Layout {
     byte_rows: 14,
     dense: Order::Groups(GROUP),
     reads: GROUP,
-    arranges: false,
+    arranged: 0,
     minus: 0,
     taps: GROUP,
 };
@@ -288,23 +288,24 @@ unsafe fn taps_u8<const TAPS: usize, const GROUPS: usize>(span: &SpanU8, requant
             let width = BLOCK.min(span.channels - channel);
             let mask = u64::MAX >> (BLOCK - width);
             let mut weights = [[_mm512_setzero_si512(); 4]; GROUPS];
-            for (group, weights) in weights.iter_mut().enumerate() {
+            for group in 0..GROUPS {
                 let at = span.weights.as_ptr().add((group * span.channels + channel) * GROUP);
-                *weights = in_quarters(at.cast(), width / LANES);
+                weights[group] = in_quarters(at.cast(), width / LANES);
             }
             let scale = in_quarters(requantise.scale.as_ptr().add(channel).cast(), width / LANES);
             let bias = in_quarters(span.bias.as_ptr().add(channel).cast(), width / LANES);
-            // The last group's missing taps have weights of zero, so it does not matter what they look at.
-            let mut inputs = [[span.source.as_ptr().add(span.offsets[0] as usize + channel); GROUP]; GROUPS];
-            for (tap, &offset) in span.offsets.iter().enumerate().take(TAPS) {
-                inputs[tap / GROUP][tap % GROUP] = span.source.as_ptr().add(offset as usize + channel);
+            let mut inputs = [span.source.as_ptr(); TAPS];
+            for tap in 0..TAPS {
+                inputs[tap] = inputs[tap].add(span.offsets[tap] as usize + channel);
             }
             for pixel in 0..span.pixels {
                 let mut sums = bias;
                 for group in 0..GROUPS {
                     let mut taps = [_mm512_setzero_si512(); GROUP];
                     for tap in 0..GROUP {
-                        taps[tap] = _mm512_maskz_loadu_epi8(mask, inputs[group][tap].add(pixel * span.step).cast());
+                        // The weights of the taps that the last group lacks are zero.
+                        let tap_or_last = (group * GROUP + tap).min(TAPS - 1);
+                        taps[tap] = _mm512_maskz_loadu_epi8(mask, inputs[tap_or_last].add(pixel * span.step).cast());
                     }
                     let (low01, high01) =
                         (_mm512_unpacklo_epi8(taps[0], taps[1]), _mm512_unpackhi_epi8(taps[0], taps[1]));
@@ -339,12 +340,15 @@ unsafe fn taps_u8<const TAPS: usize, const GROUPS: usize>(span: &SpanU8, requant
 ///
 /// # Safety
 /// `from` can be read for `blocks` registers, 1 to 4.
+#[inline]
 #[target_feature(enable = "avx512f")]
 unsafe fn in_quarters(from: *const i32, blocks: usize) -> [__m512i; 4] {
     unsafe {
         let mut loaded = [_mm512_setzero_si512(); 4];
-        for (block, register) in loaded.iter_mut().enumerate().take(blocks) {
-            *register = _mm512_loadu_si512(from.add(block * LANES).cast());
+        for block in 0..4 {
+            if block < blocks {
+                loaded[block] = _mm512_loadu_si512(from.add(block * LANES).cast());
+            }
         }
         let [a, b, c, d] = loaded;
         // A transposition of four by four quarters, in two steps of picking quarters from two registers.

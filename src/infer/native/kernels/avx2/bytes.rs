@@ -6,28 +6,57 @@ use std::arch::x86_64::*;
 
 use super::narrow::{Narrow, bound, load_scales};
 use super::{BYTES, PAIR, PANEL, WIDTH};
-use crate::infer::native::kernels::{LANES, Requantise, SpanU8, TileU8, scalar, with_constant};
+use crate::infer::native::kernels::{GROUP, LANES, Requantise, SpanU8, TileU8, scalar, with_constant};
 
 /// # Safety
-/// The processor has the features; `tile.check` has seen the arguments.
+/// The processor has the features; `tile.check` has seen the arguments; `workspace` holds [`BYTES`]'s workspace for the tile.
 #[target_feature(enable = "avx2,fma")]
-pub unsafe fn tile(tile: &TileU8, requantise: Requantise, _workspace: &mut [u8], out: &mut [u8], row_stride: usize) {
-    for panel in 0..tile.panels() {
-        with_constant!(tile.rows, [1 2 3 4 5 6], ROWS => unsafe {
-            rows::<ROWS>(tile, panel, requantise, out.as_mut_ptr(), row_stride);
-        });
+pub unsafe fn tile(tile: &TileU8, requantise: Requantise, workspace: &mut [u8], out: &mut [u8], row_stride: usize) {
+    let (inputs, out) = (workspace.as_mut_ptr().cast(), out.as_mut_ptr());
+    with_constant!(tile.rows, [1 2 3 4 5 6], ROWS => unsafe {
+        widen::<ROWS>(tile, inputs);
+        for panel in 0..tile.panels() {
+            rows::<ROWS>(tile, panel, inputs, requantise, out, row_stride);
+        }
+    });
+}
+
+/// Writes the bytes of the pixels as words, `[row][tap][depth]`: once for all panels, and then a pair of them is broadcast
+/// by the load alone.
+///
+/// # Safety
+/// `tile.check` has seen the tile, which has `ROWS` rows; there is room for `ROWS` times its taps times its depth.
+#[target_feature(enable = "avx2,fma")]
+unsafe fn widen<const ROWS: usize>(tile: &TileU8, inputs: *mut i16) {
+    let whole = tile.depth / LANES * LANES;
+    for tap in 0..tile.taps {
+        for row in 0..ROWS {
+            unsafe {
+                let from = tile.source.as_ptr().add(*tile.offsets.as_ptr().add(tap * ROWS + row) as usize);
+                let to = inputs.add((row * tile.taps + tap) * tile.depth);
+                for channel in (0..whole).step_by(LANES) {
+                    let bytes = _mm_loadu_si128(from.add(channel).cast());
+                    _mm256_storeu_si256(to.add(channel).cast(), _mm256_cvtepu8_epi16(bytes));
+                }
+                for channel in (whole..tile.depth).step_by(GROUP) {
+                    let bytes = _mm_cvtsi32_si128(from.add(channel).cast::<i32>().read_unaligned());
+                    _mm_storel_epi64(to.add(channel).cast(), _mm_cvtepu8_epi16(bytes));
+                }
+            }
+        }
     }
 }
 
-/// Two input channels at a time, widened to 16 bits: products of bytes, added in 32 bits, cannot overflow, whereas the
-/// instruction that multiplies bytes saturates in 16.
+/// Two input channels at a time in 16 bits: products of bytes, added in 32 bits, cannot overflow, whereas the instruction that
+/// multiplies bytes saturates in 16.
 ///
 /// # Safety
-/// As [`tile`]; the tile has `ROWS` rows and a panel `panel`.
+/// As [`tile`]; the tile has `ROWS` rows and a panel `panel`, `inputs` are what [`widen`] made of them.
 #[target_feature(enable = "avx2,fma")]
 unsafe fn rows<const ROWS: usize>(
     tile: &TileU8,
     panel: usize,
+    inputs: *const i16,
     requantise: Requantise,
     out: *mut u8,
     row_stride: usize,
@@ -40,24 +69,21 @@ unsafe fn rows<const ROWS: usize>(
                 sums[vector] = bias;
             }
         }
-        let mut weights = tile.weights.as_ptr().add(panel * tile.taps * tile.depth * LANES);
-        for tap in 0..tile.taps {
-            let mut pixels = [tile.source.as_ptr(); ROWS];
+        let length = tile.taps * tile.depth;
+        let mut weights = tile.weights.as_ptr().add(panel * length * LANES);
+        let mut pixels = [inputs; ROWS];
+        for row in 0..ROWS {
+            pixels[row] = inputs.add(row * length);
+        }
+        for input in (0..length).step_by(PAIR) {
+            let column = [widened_weights(weights), widened_weights(weights.add(WIDTH * PAIR))];
             for row in 0..ROWS {
-                pixels[row] = pixels[row].add(*tile.offsets.as_ptr().add(tap * ROWS + row) as usize);
-            }
-            for channel in (0..tile.depth).step_by(PAIR) {
-                let column = [widened_weights(weights), widened_weights(weights.add(WIDTH * PAIR))];
-                for row in 0..ROWS {
-                    let pair = pixels[row].add(channel).cast::<i16>().read_unaligned();
-                    let input = _mm256_cvtepu8_epi16(_mm_set1_epi16(pair));
-                    for vector in 0..PANEL {
-                        let products = _mm256_madd_epi16(input, column[vector]);
-                        sums[row][vector] = _mm256_add_epi32(sums[row][vector], products);
-                    }
+                let pair = _mm256_set1_epi32(pixels[row].add(input).cast::<i32>().read_unaligned());
+                for vector in 0..PANEL {
+                    sums[row][vector] = _mm256_add_epi32(sums[row][vector], _mm256_madd_epi16(pair, column[vector]));
                 }
-                weights = weights.add(LANES * PAIR);
             }
+            weights = weights.add(LANES * PAIR);
         }
         let narrow = Narrow::new(requantise.to);
         let (scales, out) = (load_scales(requantise.scale.as_ptr().add(panel * LANES)), out.add(panel * LANES));

@@ -30,12 +30,12 @@ const BYTES: Layout = Layout {
     byte_rows: 6,
     dense: Order::Groups(PAIR),
     reads: GROUP,
-    arranges: false,
+    arranged: size_of::<i16>(),
     minus: 0,
     taps: PAIR,
 };
 
-const VNNI: Layout = Layout { dense: Order::Groups(GROUP), taps: GROUP, ..BYTES };
+const VNNI: Layout = Layout { dense: Order::Groups(GROUP), arranged: 0, taps: GROUP, ..BYTES };
 
 pub const PLAIN: Kernels = Kernels {
     name: "avx2",

@@ -6,7 +6,7 @@ use std::arch::aarch64::*;
 use std::arch::asm;
 
 use super::BYTES;
-use super::narrow::{Narrow, bounded, load_floats};
+use super::narrow::{Narrow, bound, load_floats};
 use crate::infer::native::kernels::{LANES, Requantise, SpanU8, scalar};
 
 /// # Safety
@@ -57,11 +57,11 @@ unsafe fn taps<const TAPS: usize, const PAIRS: bool>(span: &SpanU8, requantise: 
                 // The last of an odd number.
                 let (last, weights) = (signed(source.add(offsets[TAPS - 1])), weights[TAPS - 1]);
                 add(&mut sums, vmull_s8(vget_low_s8(last), vget_low_s8(weights)), multiply_high(last, weights));
-                let bytes = bounded(narrow.scaled(sums, scales), requantise.channels, channel);
-                vst1q_u8(out.add(pixel * span.channels + channel), bytes);
+                vst1q_u8(out.add(pixel * span.channels + channel), narrow.scaled(sums, scales));
                 // Never looked at beyond the last pixel, where it may point behind the picture.
                 source = source.wrapping_add(span.step);
             }
+            bound(requantise.channels, channel, out.add(channel), span.pixels, span.channels);
         }
     }
 }

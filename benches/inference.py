@@ -9,6 +9,7 @@ With --sets all sets of kernels that the processor can run take turns instead.
 """
 
 import argparse
+import itertools
 import json
 import statistics
 import subprocess
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from contender import CHECKOUT, Contender, build, environment, take_turns
 from machine import processor
-from work import Work, fastest
+from work import Work
 
 THEIRS = CHECKOUT / "benches/peers/theirs/model.py"
 # Of what benches/peers installs.
@@ -53,9 +54,9 @@ def measure(model: Path, bench: Path, python: Path, arguments: argparse.Namespac
         Contender("onnxruntime", [python, THEIRS, "onnxruntime", model, "1"]),
         Contender("tract", [bench, "tract", model]),
     ]
-    take_turns(model.name, [native, *theirs, peak], arguments.rounds, arguments.runs)
+    take_turns(model.name, [native, *theirs, *peak], arguments.rounds, arguments.runs)
     runtimes = {runtime.name: summary(runtime) for runtime in [native, *theirs]}
-    runtimes["native"] |= beside_peak(work, runtimes["native"]["median_ms"], peak)
+    runtimes["native"] |= work.beside(peak, runtimes["native"]["median_ms"])
     return {"model": model.name, "runtimes": runtimes}
 
 
@@ -64,17 +65,12 @@ def measure_sets(model: Path, bench: Path, arguments: argparse.Namespace) -> dic
     sets = [Contender(name, [bench, name, model]) for name in names]
     works = [Work.of(one) for one in sets]
     peaks = [work.peak(bench) for work in works]
-    take_turns(model.name, [*sets, *peaks], arguments.rounds, arguments.runs)
+    take_turns(model.name, [*sets, *itertools.chain(*peaks)], arguments.rounds, arguments.runs)
     rows = {}
     for one, work, peak in zip(sets, works, peaks, strict=True):
         row = summary(one)
-        rows[one.name] = row | beside_peak(work, row["median_ms"], peak)
+        rows[one.name] = row | work.beside(peak, row["median_ms"])
     return {"model": model.name, "sets": rows}
-
-
-def beside_peak(work: Work, ms: float, peak: Contender) -> dict:
-    gmacs, gmacs_peak = work.per_second(ms), fastest(peak)
-    return {"gmacs": gmacs, "gmacs_peak": gmacs_peak, "of_peak": gmacs / gmacs_peak}
 
 
 def summary(runtime: Contender) -> dict:
@@ -99,10 +95,9 @@ def show(results: list[dict]) -> None:
     for result in results:
         ours = result["runtimes"]["native"]["median_ms"]
         for name, row in result["runtimes"].items():
-            part = of_peak(row) if name == "native" else ""
             print(
                 f"| {result['model']} | {name} | {row['median_ms']:.2f} | {row['p10_ms']:.2f} to {row['p90_ms']:.2f} |"
-                f" {ours / row['median_ms']:.2f} | {part} | {row['load_ms']:.0f} | {row['peak_mb']:.0f} |"
+                f" {ours / row['median_ms']:.2f} | {of_peak(row)} | {row['load_ms']:.0f} | {row['peak_mb']:.0f} |"
             )
 
 
@@ -120,7 +115,7 @@ def show_sets(results: list[dict]) -> None:
 
 
 def of_peak(row: dict) -> str:
-    return f"{row['of_peak']:.0%} of {row['gmacs_peak']:.0f} GMAC/s"
+    return f"{row['of_peak']:.0%} of {row['gmacs_peak']:.0f} GMAC/s" if "of_peak" in row else ""
 
 
 if __name__ == "__main__":

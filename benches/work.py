@@ -19,17 +19,20 @@ class Work:
         macs, precision, kernels = ours.ask("work").split()
         return cls(int(macs), precision, kernels)
 
-    def peak(self, bench: Path) -> Contender:
-        """A loop of nothing but these instructions."""
-        return Contender("peak", [bench, "peak", self.precision, self.kernels])
+    def peak(self, bench: Path) -> list[Contender]:
+        """A loop of nothing but these instructions; none where they are not vectors'."""
+        return [] if self.kernels == "portable" else [Contender("peak", [bench, "peak", self.precision, self.kernels])]
 
-    def per_second(self, ms: float) -> float:
-        """In billions."""
-        return self.macs / ms / 1e6
+    def beside(self, peak: list[Contender], ms: float, cores: int = 1) -> dict[str, float]:
+        """Billions of multiplications a second, and which part that is of what the cores can do."""
+        gmacs = self.macs / ms / 1e6
+        figures = {"gmacs": gmacs}
+        for one in peak:
+            figures["gmacs_peak"] = cores * fastest(one)
+            figures["of_peak"] = gmacs / figures["gmacs_peak"]
+        return figures
 
 
 def fastest(peak: Contender) -> float:
-    """Billions of multiplications a second in the best of its runs. Ends it."""
-    macs = int(peak.ask("work"))
-    peak.end()
-    return macs / min(peak.times) / 1e6
+    """Billions of multiplications a second, in the best of its runs."""
+    return int(peak.ask("work")) / min(peak.times) / 1e6

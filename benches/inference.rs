@@ -1,40 +1,65 @@
 //! Times inference alone, for `inference.py` and `peers/`, which alternate it with other runtimes.
 //!
-//! usage: inference BACKEND MODEL.onnx [THREADS]. Prints the load time, then answers lines (see `lines`); `best` is
-//! answered by the three classes with the highest scores.
+//! usage: inference BACKEND MODEL.onnx [THREADS]. The backend may also be the name of a set of kernels. Prints the load time, then
+//! answers lines (see `lines`); `best` is answered by the three classes with the highest scores, `work` by the multiplications
+//! of a picture, the precision and the set of kernels.
+//!
+//! usage: inference sets. Lists the sets of kernels that this processor has.
+//!
+//! usage: inference peak fp32|int8 SET. The arithmetic peak of a core with that set's instructions, in the same way.
 
 mod lines;
+mod peak;
 
 use std::time::Instant;
 
-use glimpsed::infer::Model;
+use glimpsed::infer::{Kernels, Model};
 use glimpsed::models::spec::{Backend, InputHints, LabelSource, ModelSpec};
 use glimpsed::models::threads::Threads;
 use glimpsed::preprocess::Tensor;
+use peak::Peak;
 
-#[allow(clippy::print_stdout, clippy::expect_used, reason = "a bench")]
+#[allow(clippy::print_stdout, reason = "a bench")]
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
-    // `cargo bench` and `cargo test` start every bench; there is nothing to do then.
-    let [backend, path, threads @ ..] = arguments.as_slice() else { return };
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["sets"] => Kernels::available().filter(Kernels::are_fast).for_each(|kernels| println!("{}", kernels.name)),
+        ["peak", precision, set] => serve_peak(precision, set),
+        [backend, path, threads @ ..] => serve_model(backend, path, threads.first().copied()),
+        // `cargo bench` and `cargo test` start every bench; there is nothing to do then.
+        _ => {}
+    }
+}
+
+#[allow(clippy::print_stdout, clippy::expect_used, reason = "a bench")]
+fn serve_peak(precision: &str, set: &str) {
+    assert!(Kernels::available().any(|kernels| kernels.name == set), "this processor has no {set}");
+    let mut peak = Peak::of(set, precision).expect("a set with a peak");
+    println!("0");
+    lines::serve(&mut peak, Peak::run, |peak, _| peak.macs().to_string());
+}
+
+#[allow(clippy::print_stdout, clippy::expect_used, reason = "a bench")]
+fn serve_model(backend: &str, path: &str, threads: Option<&str>) {
+    let set = Kernels::available().find(|kernels| kernels.name == backend).unwrap_or_else(Kernels::detect);
     let spec = ModelSpec {
         name: "bench".into(),
         path: path.into(),
         labels: LabelSource::ImageNet,
         sha256: None,
         input: InputHints { mean: Some([0.5; 3]), std: Some([0.5; 3]), ..InputHints::default() },
-        backend: match backend.as_str() {
+        backend: match backend {
+            _ if backend == set.name => Backend::Native,
             "native" => Backend::Native,
             "tract" => Backend::Tract,
             _ => Backend::Auto,
         },
-        threads: threads
-            .first()
-            .map_or(Threads::default(), |threads| Threads::Fixed(threads.parse().expect("a number"))),
+        threads: threads.map_or(Threads::default(), |threads| Threads::Fixed(threads.parse().expect("a number"))),
         int8: None,
     };
     let start = Instant::now();
-    let mut model = Model::load(&spec).expect("a model that loads");
+    let mut model = Model::load_onto(&spec, set).expect("a model that loads");
     println!("{:.3}", start.elapsed().as_secs_f64() * 1000.0);
     let mut tensor = Tensor::for_input(&model.input);
     match &mut tensor {
@@ -46,7 +71,11 @@ fn main() {
     let run = |model: &mut Model| {
         model.raw_scores(&tensor).expect("a picture can be labelled");
     };
-    lines::serve(&mut model, run, |model, _| {
+    lines::serve(&mut model, run, |model, question| {
+        let inspection = &model.inspection;
+        if question == "work" {
+            return format!("{} {} {}", inspection.macs, inspection.precision, set.name);
+        }
         let scores = model.raw_scores(&tensor).expect("a picture can be labelled");
         let mut classes: Vec<usize> = (0..scores.len()).collect();
         classes.sort_by(|&one, &other| scores[other].total_cmp(&scores[one]));

@@ -6,6 +6,7 @@ from pathlib import Path
 from contender import Contender, take_turns
 from peers.figures import ratio, spread
 from peers.material import THEIRS, Model
+from work import Work
 
 NAMES = {"onnxruntime": "onnxruntime", "ncnn": "ncnn", "litert": "LiteRT"}
 # So long threads spin that wait for more work, and would take a core from whoever is next.
@@ -26,7 +27,9 @@ def one(model: Model, bench: Path, python: Path, arguments: argparse.Namespace) 
                 command = [python, THEIRS / "model.py", runtime, file, str(threads)]
                 rest = RESTLESS_SECONDS if threads > 1 else 0.0
                 field.append((Contender(NAMES[runtime], command, rest_seconds=rest), threads))
-    take_turns(model.name, [contender for contender, _ in field], arguments.rounds, arguments.runs)
+    work = Work.of(field[0][0])
+    peak = work.peak(bench)
+    take_turns(model.name, [*(contender for contender, _ in field), *peak], arguments.rounds, arguments.runs)
     ours = {threads: medians(contender) for contender, threads in field[:2]}
     expected = field[0][0].ask("best")
     rows = []
@@ -44,7 +47,7 @@ def one(model: Model, bench: Path, python: Path, arguments: argparse.Namespace) 
             "same_first": contender.ask("best").split()[0] == expected.split()[0],
             "peak_mb": contender.end() / 1024,
             "rounds": theirs,
-        })  # fmt: skip
+        } | (work.beside(peak, spread(theirs["ms"])["median"], threads) if contender.name == "glimpsed" else {}))  # fmt: skip
     return {"model": model.name, "rows": rows}
 
 

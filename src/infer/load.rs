@@ -9,7 +9,7 @@ use crate::models::spec::{Backend, ModelSpec};
 
 /// # Errors
 /// Whatever is wrong with the file; or what it lacks for the backend that was asked for.
-pub fn load(spec: &ModelSpec) -> Result<(Box<dyn Classifier>, Inspection), ModelError> {
+pub fn load(spec: &ModelSpec, kernels: Kernels) -> Result<(Box<dyn Classifier>, Inspection), ModelError> {
     let file = onnx::read(spec)?;
     let graph = Graph::new(&file.proto, &file.path)?;
     graph.refuse_external_data()?;
@@ -38,7 +38,6 @@ pub fn load(spec: &ModelSpec) -> Result<(Box<dyn Classifier>, Inspection), Model
         not_native: None,
     };
     let weight_bytes = graph.weight_bytes();
-    let kernels = Kernels::detect();
     let (proto, reason) = match without_kernels(spec.backend, kernels) {
         Some(reason) => (file.proto, reason.to_owned()),
         None => match native::compile(file.proto, &input, kernels) {

@@ -19,6 +19,7 @@ use crate::models::inspect::{Inspection, Precision};
 use crate::models::spec::{InputSpec, LabelSource, ModelSpec, Scores};
 use crate::models::threads::{self, Threads};
 use crate::preprocess::Tensor;
+pub use native::kernels::Kernels;
 
 /// Runs a network. One value belongs to one thread.
 pub trait Classifier: Send {
@@ -85,7 +86,15 @@ impl Model {
     /// # Errors
     /// Whatever is wrong with the file, its labels or what was declared of it.
     pub fn load(spec: &ModelSpec) -> Result<Self, ModelError> {
-        let (classifier, mut inspection) = load::load(spec)?;
+        Self::load_onto(spec, Kernels::detect())
+    }
+
+    /// [`Self::load`] for an instruction set that need not be the best of this processor.
+    ///
+    /// # Errors
+    /// As those of [`Self::load`].
+    pub fn load_onto(spec: &ModelSpec, kernels: Kernels) -> Result<Self, ModelError> {
+        let (classifier, mut inspection) = load::load(spec, kernels)?;
         let (labels, labels_name) =
             spec.labels.read().map_err(|(path, cause)| ModelError::Unreadable { path, cause })?;
         inspection.background_class = match inspection.classes.checked_sub(labels.len()) {
@@ -221,7 +230,7 @@ impl Model {
 /// # Errors
 /// Whatever is wrong with the file.
 pub fn inspect(spec: &ModelSpec) -> Result<Inspection, ModelError> {
-    let (_, mut inspection) = load::load(spec)?;
+    let (_, mut inspection) = load::load(spec, Kernels::detect())?;
     inspection.background_class = inspection.classes == 1001 && spec.labels == LabelSource::ImageNet;
     Ok(inspection)
 }

@@ -1,4 +1,4 @@
-//! AVX-512 with VNNI: Ice Lake, Zen 4 and their successors.
+//! AVX-512: Skylake-X; with dot products of bytes (VNNI) Cascade Lake, Ice Lake, Zen 4 and their successors.
 //!
 //! A tile is rows x panels accumulators of one register each; for every input channel a panel's weights are loaded once
 //! and multiplied with that channel of every row. Fourteen rows by two panels fill 28 of the 32 registers, and fourteen
@@ -9,45 +9,41 @@
 
 use std::arch::x86_64::*;
 
-use super::avx2::bounded;
+use super::avx2::{self, bound};
 use super::layout::{Layout, Order};
 use super::{
-    Bounds, ByteBounds, Form, GROUP, Kernels, LANES, MAX_PANELS, Patch, Requantise, SpanF32, SpanU8, Spot, Sum, Sums,
-    TileF32, TileU8, ToByte, scalar, winograd, with_constant,
+    Bounds, Form, GROUP, Kernels, LANES, MAX_PANELS, Patch, Requantise, SpanF32, SpanU8, Spot, Sum, Sums, TileF32,
+    TileU8, ToByte, scalar, winograd, with_constant,
 };
 
-const LAYOUT: Layout = Layout {
-    float_rows: 14,
+const FLOAT_ROWS: usize = 14;
+
+const VNNI: Layout = Layout {
+    float_rows: FLOAT_ROWS,
     byte_rows: 14,
     dense: Order::Groups(GROUP),
     reads: GROUP,
-    arranges: false,
+    arranged: 0,
     minus: 0,
     taps: GROUP,
 };
 
-/// These kernels, where the processor has what they need.
-pub fn kernels() -> Option<Kernels> {
-    let has = is_x86_feature_detected!("avx512f")
+/// The sets that this processor has. Without VNNI integers are AVX2's.
+pub fn kernels() -> [Option<Kernels>; 2] {
+    let layout = Layout { float_rows: FLOAT_ROWS, ..avx2::PLAIN.layout };
+    let plain =
+        Kernels { name: "avx512", layout, tile_f32, span_f32, quantise, add_u8, winograd: WINOGRAD, ..avx2::PLAIN };
+    let vnni = Kernels { name: "avx512-vnni", layout: VNNI, tile_u8, span_u8, ..plain };
+    let has = avx2::is_there()
+        && is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512bw")
-        && is_x86_feature_detected!("avx512vl")
-        && is_x86_feature_detected!("avx512vnni");
-    has.then_some(Kernels {
-        name: "avx512-vnni",
-        layout: LAYOUT,
-        tile_f32,
-        tile_u8,
-        span_f32,
-        span_u8,
-        quantise,
-        add_u8,
-        winograd: WINOGRAD,
-    })
+        && is_x86_feature_detected!("avx512vl");
+    [(has && is_x86_feature_detected!("avx512vnni")).then_some(vnni), has.then_some(plain)]
 }
 
 /// # Safety
 /// The processor has the features; `tile.check` has seen the arguments.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 unsafe fn tile_f32(tile: &TileF32, bounds: Bounds, residual: Option<&[f32]>, out: &mut [f32], row_stride: usize) {
     let mut panel = 0;
     while panel < tile.panels() {
@@ -73,7 +69,7 @@ fn fetch_early<T>(weights: *const T) {
 
 /// # Safety
 /// As [`tile_f32`]; `first + PANELS` panels and `ROWS` rows are in the tile, `residual` is null or as long as `out`.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 unsafe fn rows_f32<const ROWS: usize, const PANELS: usize>(
     tile: &TileF32,
     first: usize,
@@ -187,14 +183,8 @@ unsafe fn rows_u8<const ROWS: usize, const PANELS: usize>(
                 _mm_storeu_si128(out.add(row * row_stride + (first + panel) * LANES).cast(), bytes);
             }
         }
-        // Few networks have them, and a question at each store took a fifth of the others' time.
-        if requantise.channels.is_some() {
-            for panel in first..first + PANELS {
-                for row in 0..ROWS {
-                    let at: *mut __m128i = out.add(row * row_stride + panel * LANES).cast();
-                    _mm_storeu_si128(at, bounded(_mm_loadu_si128(at), requantise.channels, panel * LANES));
-                }
-            }
+        for channel in (first * LANES..(first + PANELS) * LANES).step_by(LANES) {
+            bound(requantise.channels, channel, out.add(channel), ROWS, row_stride);
         }
     }
 }
@@ -232,7 +222,7 @@ impl Narrow {
 
 /// # Safety
 /// The processor has the features; `span.check` has seen the arguments.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 unsafe fn span_f32(span: &SpanF32, bounds: Bounds, out: &mut [f32]) {
     unsafe {
         match span.offsets.len() {
@@ -245,7 +235,7 @@ unsafe fn span_f32(span: &SpanF32, bounds: Bounds, out: &mut [f32]) {
 
 /// # Safety
 /// As [`span_f32`]; the span has `TAPS` taps.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 unsafe fn taps_f32<const TAPS: usize>(span: &SpanF32, bounds: Bounds, out: *mut f32) {
     unsafe {
         let (low, high) = (_mm512_set1_ps(bounds.low), _mm512_set1_ps(bounds.high));
@@ -277,7 +267,7 @@ unsafe fn span_u8(span: &SpanU8, requantise: Requantise, out: &mut [u8]) {
         match span.offsets.len() {
             9 => taps_u8::<9, 3>(span, requantise, out.as_mut_ptr()),
             25 => taps_u8::<25, 7>(span, requantise, out.as_mut_ptr()),
-            _ => scalar::span_u8(span, requantise, &LAYOUT, out),
+            _ => scalar::span_u8(span, requantise, &VNNI, out),
         }
     }
 }
@@ -298,23 +288,24 @@ unsafe fn taps_u8<const TAPS: usize, const GROUPS: usize>(span: &SpanU8, requant
             let width = BLOCK.min(span.channels - channel);
             let mask = u64::MAX >> (BLOCK - width);
             let mut weights = [[_mm512_setzero_si512(); 4]; GROUPS];
-            for (group, weights) in weights.iter_mut().enumerate() {
+            for group in 0..GROUPS {
                 let at = span.weights.as_ptr().add((group * span.channels + channel) * GROUP);
-                *weights = in_quarters(at.cast(), width / LANES);
+                weights[group] = in_quarters(at.cast(), width / LANES);
             }
             let scale = in_quarters(requantise.scale.as_ptr().add(channel).cast(), width / LANES);
             let bias = in_quarters(span.bias.as_ptr().add(channel).cast(), width / LANES);
-            // The last group's missing taps have weights of zero, so it does not matter what they look at.
-            let mut inputs = [[span.source.as_ptr().add(span.offsets[0] as usize + channel); GROUP]; GROUPS];
-            for (tap, &offset) in span.offsets.iter().enumerate().take(TAPS) {
-                inputs[tap / GROUP][tap % GROUP] = span.source.as_ptr().add(offset as usize + channel);
+            let mut inputs = [span.source.as_ptr(); TAPS];
+            for tap in 0..TAPS {
+                inputs[tap] = inputs[tap].add(span.offsets[tap] as usize + channel);
             }
             for pixel in 0..span.pixels {
                 let mut sums = bias;
                 for group in 0..GROUPS {
                     let mut taps = [_mm512_setzero_si512(); GROUP];
                     for tap in 0..GROUP {
-                        taps[tap] = _mm512_maskz_loadu_epi8(mask, inputs[group][tap].add(pixel * span.step).cast());
+                        // The weights of the taps that the last group lacks are zero.
+                        let tap_or_last = (group * GROUP + tap).min(TAPS - 1);
+                        taps[tap] = _mm512_maskz_loadu_epi8(mask, inputs[tap_or_last].add(pixel * span.step).cast());
                     }
                     let (low01, high01) =
                         (_mm512_unpacklo_epi8(taps[0], taps[1]), _mm512_unpackhi_epi8(taps[0], taps[1]));
@@ -337,14 +328,8 @@ unsafe fn taps_u8<const TAPS: usize, const GROUPS: usize>(span: &SpanU8, requant
                 let bytes = _mm512_packus_epi16(words[0], words[1]);
                 _mm512_mask_storeu_epi8(out.add(pixel * span.channels + channel).cast(), mask, bytes);
             }
-            if let Some(ByteBounds { low, high }) = requantise.channels {
-                let low = _mm512_maskz_loadu_epi8(mask, low.as_ptr().add(channel).cast());
-                let high = _mm512_maskz_loadu_epi8(mask, high.as_ptr().add(channel).cast());
-                for pixel in 0..span.pixels {
-                    let at = out.add(pixel * span.channels + channel);
-                    let bytes = _mm512_maskz_loadu_epi8(mask, at.cast());
-                    _mm512_mask_storeu_epi8(at.cast(), mask, _mm512_min_epu8(_mm512_max_epu8(bytes, low), high));
-                }
+            for channel in (channel..channel + width).step_by(LANES) {
+                bound(requantise.channels, channel, out.add(channel), span.pixels, span.channels);
             }
         }
     }
@@ -355,12 +340,15 @@ unsafe fn taps_u8<const TAPS: usize, const GROUPS: usize>(span: &SpanU8, requant
 ///
 /// # Safety
 /// `from` can be read for `blocks` registers, 1 to 4.
+#[inline]
 #[target_feature(enable = "avx512f")]
 unsafe fn in_quarters(from: *const i32, blocks: usize) -> [__m512i; 4] {
     unsafe {
         let mut loaded = [_mm512_setzero_si512(); 4];
-        for (block, register) in loaded.iter_mut().enumerate().take(blocks) {
-            *register = _mm512_loadu_si512(from.add(block * LANES).cast());
+        for block in 0..4 {
+            if block < blocks {
+                loaded[block] = _mm512_loadu_si512(from.add(block * LANES).cast());
+            }
         }
         let [a, b, c, d] = loaded;
         // A transposition of four by four quarters, in two steps of picking quarters from two registers.
@@ -379,7 +367,7 @@ unsafe fn in_quarters(from: *const i32, blocks: usize) -> [__m512i; 4] {
 
 /// # Safety
 /// The processor has the features.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 unsafe fn quantise(input: &[f32], scale: f32, to: ToByte, out: &mut [u8]) {
     let length = out.len().min(input.len()) / LANES * LANES;
     let (divisor, narrow) = (_mm512_set1_ps(scale), Narrow::new(to));
@@ -394,7 +382,7 @@ unsafe fn quantise(input: &[f32], scale: f32, to: ToByte, out: &mut [u8]) {
 
 /// # Safety
 /// The processor has the features.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 unsafe fn add_u8(sum: &Sum, to: ToByte, out: &mut [u8]) {
     let length = out.len().min(sum.a.len()).min(sum.b.len()) / LANES * LANES;
     let (shift, narrow) = (_mm512_set1_ps(sum.shift), Narrow::new(to));
@@ -417,14 +405,14 @@ const WINOGRAD: winograd::Loops = winograd::Loops { before: winograd_before, aft
 
 /// # Safety
 /// The processor has the features; `Kernels::winograd_before` has seen the arguments.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 unsafe fn winograd_before(form: Form, patch: &Patch, out: &mut [f32], step: usize) {
     unsafe { winograd::before::<__m512>(form, patch, out, step) }
 }
 
 /// # Safety
 /// The processor has the features; `Kernels::winograd_after` has seen the arguments.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 unsafe fn winograd_after(form: Form, sums: &Sums, out: &mut [f32], spot: Spot) {
     unsafe { winograd::after::<__m512>(form, sums, out, spot) }
 }

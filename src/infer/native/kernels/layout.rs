@@ -16,8 +16,8 @@ pub struct Layout {
     pub dense: Order,
     /// Bytes of a pixel that a dense int8 kernel reads at once.
     pub reads: usize,
-    /// Whether a dense int8 kernel puts the bytes of its pixels in order first.
-    pub arranges: bool,
+    /// Bytes that each input takes where a dense int8 kernel puts those of its pixels in order first; else 0.
+    pub arranged: usize,
     /// Subtracted from every byte before it is multiplied: 128 where only signed bytes can be multiplied with signed ones. The
     /// sums begin with what that takes away.
     pub minus: u8,
@@ -64,7 +64,7 @@ impl Layout {
 
     /// Bytes that a tile needs to put its inputs in order, if `length` are multiplied for each output.
     pub fn workspace(&self, length: usize) -> usize {
-        if self.arranges { length * self.byte_rows } else { 0 }
+        length * self.byte_rows * self.arranged
     }
 
     /// `weight(output, input, tap)` for as many outputs as there are biases, where the inputs of an output are those of the

@@ -187,12 +187,13 @@ impl<T, W, S> Span<'_, T, W, S> {
 pub type SpanF32<'a> = Span<'a, f32, f32, f32>;
 pub type SpanU8<'a> = Span<'a, u8, i8, i32>;
 
-/// The inner loops of one instruction set. The fields are unsafe because a processor without that set cannot run them, and
-/// because they take what [`Tile::check`] and [`Span::check`] have seen for granted.
+/// The inner loops of one instruction set.
+// The fields are unsafe because a processor without that set cannot run them, and because they take what `Tile::check` and
+// `Span::check` have seen for granted.
 #[derive(Clone, Copy)]
 pub struct Kernels {
     pub name: &'static str,
-    pub layout: Layout,
+    pub(super) layout: Layout,
     tile_f32: TileF32Loop,
     tile_u8: unsafe fn(&TileU8, Requantise, &mut [u8], &mut [u8], usize),
     span_f32: unsafe fn(&SpanF32, Bounds, &mut [f32]),
@@ -222,7 +223,10 @@ impl Kernels {
     /// All that this processor can run, the fastest first and the portable ones last.
     pub fn available() -> impl Iterator<Item = Self> {
         #[cfg(target_arch = "x86_64")]
-        let sets = [avx512::kernels(), avx2::kernels()];
+        let sets = {
+            let ([avx512_vnni, avx512], [avx_vnni, avx2]) = (avx512::kernels(), avx2::kernels());
+            [avx512_vnni, avx_vnni, avx512, avx2]
+        };
         #[cfg(target_arch = "aarch64")]
         let sets = neon::kernels();
         #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
@@ -236,7 +240,7 @@ impl Kernels {
     }
 
     /// `out[row * row_stride ..]` becomes the row's sums plus `residual`'s at the same place, bounded.
-    pub fn tile_f32(
+    pub(super) fn tile_f32(
         &self,
         tile: &TileF32,
         bounds: Bounds,
@@ -254,7 +258,7 @@ impl Kernels {
     }
 
     /// `out[row * row_stride ..]` becomes the row's requantised sums. `workspace` is as long as [`Layout::workspace`] says.
-    pub fn tile_u8(
+    pub(super) fn tile_u8(
         &self,
         tile: &TileU8,
         requantise: Requantise,
@@ -274,7 +278,7 @@ impl Kernels {
     }
 
     /// `out` becomes the pixels' sums, bounded.
-    pub fn span_f32(&self, span: &SpanF32, bounds: Bounds, out: &mut [f32]) {
+    pub(super) fn span_f32(&self, span: &SpanF32, bounds: Bounds, out: &mut [f32]) {
         span.check(out.len(), span.offsets.len());
         // SAFETY: as above.
         #[allow(unsafe_code, reason = "the one way into a kernel")]
@@ -284,7 +288,7 @@ impl Kernels {
     }
 
     /// `out` becomes the pixels' requantised sums.
-    pub fn span_u8(&self, span: &SpanU8, requantise: Requantise, out: &mut [u8]) {
+    pub(super) fn span_u8(&self, span: &SpanU8, requantise: Requantise, out: &mut [u8]) {
         span.check(out.len(), span.offsets.len().next_multiple_of(self.layout.taps));
         requantise.check(span.channels);
         // SAFETY: as above.
@@ -295,7 +299,7 @@ impl Kernels {
     }
 
     /// `out[position * step ..]` becomes the position's number for each channel of what lies under a tile.
-    pub fn winograd_before(&self, form: Form, patch: &Patch, out: &mut [f32], step: usize) {
+    pub(super) fn winograd_before(&self, form: Form, patch: &Patch, out: &mut [f32], step: usize) {
         let Patch { source, offsets, channels } = *patch;
         assert!(channels > 0 && channels.is_multiple_of(LANES) && offsets.len() == form.positions());
         let furthest = offsets.iter().fold(0, |furthest, &offset| furthest.max(offset)) as usize;
@@ -309,7 +313,7 @@ impl Kernels {
     }
 
     /// `out` becomes a tile's outputs.
-    pub fn winograd_after(&self, form: Form, sums: &Sums, out: &mut [f32], spot: Spot) {
+    pub(super) fn winograd_after(&self, form: Form, sums: &Sums, out: &mut [f32], spot: Spot) {
         let (channels, [rows, columns]) = (sums.bias.len(), spot.seen);
         assert!(channels > 0 && channels.is_multiple_of(LANES));
         assert!(reach(form.positions(), sums.step, channels).is_some_and(|needed| needed <= sums.source.len()));
@@ -326,7 +330,7 @@ impl Kernels {
     }
 
     /// Bytes for floats of which a step is `scale`.
-    pub fn quantise(&self, input: &[f32], scale: f32, to: ToByte, out: &mut [u8]) {
+    pub(super) fn quantise(&self, input: &[f32], scale: f32, to: ToByte, out: &mut [u8]) {
         // SAFETY: safe code but for the instruction set, which `detect` found.
         #[allow(unsafe_code, reason = "the one way into a kernel")]
         unsafe {
@@ -335,7 +339,7 @@ impl Kernels {
     }
 
     /// The sum of two quantised pictures, in steps of `scale`.
-    pub fn add_u8(&self, inputs: [(&[u8], Quant); 2], scale: f32, to: ToByte, out: &mut [u8]) {
+    pub(super) fn add_u8(&self, inputs: [(&[u8], Quant); 2], scale: f32, to: ToByte, out: &mut [u8]) {
         let factors = inputs.map(|(_, quant)| quant.scale / scale);
         let zeros = inputs.map(|(_, quant)| f32::from(quant.zero_point));
         let [(a, _), (b, _)] = inputs;

@@ -10,7 +10,7 @@ const LAYOUT: Layout = Layout {
     byte_rows: MAX_ROWS,
     dense: Order::Groups(GROUP),
     reads: GROUP,
-    arranges: false,
+    arranged: 0,
     minus: 0,
     taps: GROUP,
 };

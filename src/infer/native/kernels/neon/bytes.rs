@@ -10,7 +10,7 @@
 use std::arch::aarch64::*;
 
 use super::arrange::{CHANNELS, arrange};
-use super::narrow::Narrow;
+use super::narrow::{Narrow, bound};
 use crate::infer::native::kernels::{LANES, Requantise, TileU8, with_constant};
 
 /// Output channels that are worked on at once.
@@ -25,6 +25,9 @@ pub unsafe fn tile(tile: &TileU8, requantise: Requantise, workspace: &mut [u8], 
         match tile.narrow {
             true => rows::<ROWS, true>(tile, requantise, inputs, out, row_stride),
             false => rows::<ROWS, false>(tile, requantise, inputs, out, row_stride),
+        }
+        for channel in (0..tile.panels() * LANES).step_by(LANES) {
+            bound(requantise.channels, channel, out.add(channel), ROWS, row_stride);
         }
     });
 }
@@ -45,8 +48,7 @@ unsafe fn rows<const ROWS: usize, const PAIRS: bool>(
             let bias = tile.bias.as_ptr().add(first);
             let sums = sums::<ROWS, PAIRS>(tile.taps * tile.depth, inputs.cast(), weights, bias);
             let scale = vld1q_f32(requantise.scale.as_ptr().add(first));
-            let bounds = requantise.channels.map(|bounds| [bounds.low, bounds.high].map(|of| repeated(of, first)));
-            store(sums, scale, (narrow, bounds), out.add(first), row_stride);
+            store(sums, scale, narrow, out.add(first), row_stride);
         }
     }
 }
@@ -99,15 +101,6 @@ unsafe fn sums<const ROWS: usize, const PAIRS: bool>(
     }
 }
 
-/// The bounds of four channels, once for each row.
-///
-/// # Safety
-/// There are four from `first` on.
-#[inline(always)]
-unsafe fn repeated(bounds: &[u8], first: usize) -> uint8x16_t {
-    unsafe { vreinterpretq_u8_u32(vdupq_n_u32(bounds.as_ptr().add(first).cast::<u32>().read_unaligned())) }
-}
-
 /// Four bytes for each row, of which there are up to four.
 ///
 /// # Safety
@@ -116,7 +109,7 @@ unsafe fn repeated(bounds: &[u8], first: usize) -> uint8x16_t {
 unsafe fn store<const ROWS: usize>(
     sums: [int32x4_t; ROWS],
     scale: float32x4_t,
-    (narrow, bounds): (Narrow, Option<[uint8x16_t; 2]>),
+    narrow: Narrow,
     out: *mut u8,
     row_stride: usize,
 ) {
@@ -125,9 +118,7 @@ unsafe fn store<const ROWS: usize>(
         for row in 1..ROWS {
             four[row] = sums[row];
         }
-        let bytes = narrow.scaled(four, [scale; 4]);
-        let bytes = bounds.map_or(bytes, |[low, high]| vminq_u8(vmaxq_u8(bytes, low), high));
-        let bytes = vreinterpretq_u32_u8(bytes);
+        let bytes = vreinterpretq_u32_u8(narrow.scaled(four, [scale; 4]));
         // A tile may begin at any byte.
         out.cast::<u32>().write_unaligned(vgetq_lane_u32::<0>(bytes));
         if ROWS > 1 {

@@ -6,7 +6,7 @@ use std::arch::aarch64::*;
 use std::arch::asm;
 
 use super::BYTES;
-use super::narrow::{Narrow, bounded, load_floats};
+use super::narrow::{Narrow, bound, load_floats};
 use crate::infer::native::kernels::{LANES, Requantise, SpanU8, scalar};
 
 /// # Safety
@@ -41,27 +41,31 @@ unsafe fn taps<const TAPS: usize, const PAIRS: bool>(span: &SpanU8, requantise: 
             let mut source = span.source.as_ptr();
             for pixel in 0..span.pixels {
                 let mut sums = bias;
-                for tap in (0..TAPS - 1).step_by(2) {
-                    let (first, second) = (signed(source.add(offsets[tap])), signed(source.add(offsets[tap + 1])));
-                    let low = vmull_s8(vget_low_s8(first), vget_low_s8(weights[tap]));
-                    let high = multiply_high(first, weights[tap]);
-                    if PAIRS {
-                        let low = vmlal_s8(low, vget_low_s8(second), vget_low_s8(weights[tap + 1]));
-                        add(&mut sums, low, multiply_high_onto(high, second, weights[tap + 1]));
-                    } else {
-                        add(&mut sums, low, high);
-                        let low = vmull_s8(vget_low_s8(second), vget_low_s8(weights[tap + 1]));
-                        add(&mut sums, low, multiply_high(second, weights[tap + 1]));
+                // Twelve pairs are more than the compiler would unroll.
+                for eight in 0..TAPS / 8 {
+                    for pair in 0..4 {
+                        let tap = eight * 8 + pair * 2;
+                        let (first, second) = (signed(source.add(offsets[tap])), signed(source.add(offsets[tap + 1])));
+                        let low = vmull_s8(vget_low_s8(first), vget_low_s8(weights[tap]));
+                        let high = multiply_high(first, weights[tap]);
+                        if PAIRS {
+                            let low = vmlal_s8(low, vget_low_s8(second), vget_low_s8(weights[tap + 1]));
+                            add(&mut sums, low, multiply_high_onto(high, second, weights[tap + 1]));
+                        } else {
+                            add(&mut sums, low, high);
+                            let low = vmull_s8(vget_low_s8(second), vget_low_s8(weights[tap + 1]));
+                            add(&mut sums, low, multiply_high(second, weights[tap + 1]));
+                        }
                     }
                 }
                 // The last of an odd number.
                 let (last, weights) = (signed(source.add(offsets[TAPS - 1])), weights[TAPS - 1]);
                 add(&mut sums, vmull_s8(vget_low_s8(last), vget_low_s8(weights)), multiply_high(last, weights));
-                let bytes = bounded(narrow.scaled(sums, scales), requantise.channels, channel);
-                vst1q_u8(out.add(pixel * span.channels + channel), bytes);
+                vst1q_u8(out.add(pixel * span.channels + channel), narrow.scaled(sums, scales));
                 // Never looked at beyond the last pixel, where it may point behind the picture.
                 source = source.wrapping_add(span.step);
             }
+            bound(requantise.channels, channel, out.add(channel), span.pixels, span.channels);
         }
     }
 }

@@ -6,7 +6,7 @@ use std::arch::aarch64::*;
 use std::arch::asm;
 
 use super::arrange::{CHANNELS, arrange};
-use super::narrow::{Narrow, bounded, load_floats};
+use super::narrow::{Narrow, bound, load_floats};
 use crate::infer::native::kernels::{GROUP, LANES, Requantise, TileU8, with_constant};
 
 /// Registers in a panel.
@@ -94,10 +94,10 @@ unsafe fn rows<const ROWS: usize>(
             weights = weights.add(CHANNELS * LANES);
         }
         let narrow = Narrow::new(requantise.to);
-        let scales = load_floats(requantise.scale.as_ptr().add(panel * LANES));
+        let (scales, out) = (load_floats(requantise.scale.as_ptr().add(panel * LANES)), out.add(panel * LANES));
         for (row, &sums) in sums.iter().enumerate() {
-            let bytes = bounded(narrow.scaled(sums, scales), requantise.channels, panel * LANES);
-            vst1q_u8(out.add(row * row_stride + panel * LANES), bytes);
+            vst1q_u8(out.add(row * row_stride), narrow.scaled(sums, scales));
         }
+        bound(requantise.channels, panel * LANES, out, ROWS, row_stride);
     }
 }

@@ -54,16 +54,20 @@ impl Narrow {
     }
 }
 
-/// Sixteen bytes within the bounds that their channels have.
+/// Bounds what a kernel has stored for sixteen channels of `pixels` pixels, `step` bytes apart, where the channels have bounds: a
+/// pass of its own, because few networks have them.
 ///
 /// # Safety
-/// There are bounds for `channel` and fifteen after it, or none at all.
-#[inline(always)]
-pub unsafe fn bounded(bytes: uint8x16_t, bounds: Option<ByteBounds>, channel: usize) -> uint8x16_t {
-    let Some(ByteBounds { low, high }) = bounds else { return bytes };
+/// There are bounds for `channel` and fifteen after it, or none at all; the bytes of these channels can be written from `at` on.
+#[inline]
+pub unsafe fn bound(channels: Option<ByteBounds>, channel: usize, at: *mut u8, pixels: usize, step: usize) {
+    let Some(ByteBounds { low, high }) = channels else { return };
     unsafe {
         let (low, high) = (vld1q_u8(low.as_ptr().add(channel)), vld1q_u8(high.as_ptr().add(channel)));
-        vminq_u8(vmaxq_u8(bytes, low), high)
+        for pixel in 0..pixels {
+            let at = at.add(pixel * step);
+            vst1q_u8(at, vminq_u8(vmaxq_u8(vld1q_u8(at), low), high));
+        }
     }
 }
 

@@ -243,7 +243,7 @@ fn dense_u8(conv: &Conv, finish: Requantised, layout: &Layout, source: Source) -
 fn depthwise_u8(conv: &Conv, finish: Requantised, layout: &Layout, source: Source) -> Depthwise<u8> {
     let values = conv.weights.constant.bytes().unwrap_or_default();
     let weight = |channel, tap| values[conv.index(channel, 0, tap)] as i8;
-    let packed = layout.pack_depthwise(&finish.bias, conv.window.taps(), weight);
+    let packed = layout.pack_depthwise(&finish.bias, conv.window.size, weight);
     Depthwise { source, finish: finish.with(packed) }
 }
 

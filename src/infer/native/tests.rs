@@ -91,7 +91,7 @@ fn inverted_residuals_in_strips_answer_as_whole_ones_do_to_the_last_bit() {
             fuse::merge(&mut layers);
             plan::plan(layers, &input, Kernels::detect(), strips).expect("supported")
         };
-        let mut scores = |network: &mut Network, threads: usize| {
+        let scores = |network: &mut Network, threads: usize| {
             let mut scores = Vec::new();
             network.share_among(threads);
             network.evaluate(&picture, &mut scores).expect("runs");

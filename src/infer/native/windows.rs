@@ -262,7 +262,9 @@ impl<N: Number> Depthwise<N> {
         let source = &self.source;
         let channels = source.input.stride;
         let inner = source.inner_columns(output.shape.width);
-        let step = source.window.stride[1] * channels;
+        let Window { size, stride, dilation, .. } = source.window;
+        let step = stride[1] * channels;
+        let ahead = if dilation[1] == 1 { stride[1] } else { 0 };
         for row in rows.clone() {
             let mut column = 0;
             while column < output.shape.width {
@@ -270,7 +272,8 @@ impl<N: Number> Depthwise<N> {
                 let corner = source.corner([row, column]);
                 offsets.clear();
                 offsets.extend(source.window.each_tap().map(|tap| source.tap(corner, tap) as u32));
-                let span = Span { source: picture, offsets, step, pixels, channels, weights, bias, narrow };
+                let span =
+                    Span { source: picture, size, offsets, step, ahead, pixels, channels, weights, bias, narrow };
                 let at = ((row - rows.start) * output.shape.width + column) * channels;
                 N::span(kernels, &self.finish, &span, &mut out[at..at + pixels * channels]);
                 column += pixels;

@@ -21,8 +21,8 @@ pub struct Layout {
     /// Subtracted from every byte before it is multiplied: 128 where only signed bytes can be multiplied with signed ones. The
     /// sums begin with what that takes away.
     pub minus: u8,
-    /// Taps of a depthwise window whose int8 weights for one channel lie side by side.
-    pub taps: usize,
+    /// How the int8 weights of a depthwise convolution lie.
+    pub taps: Taps,
 }
 
 /// The order of int8 weights.
@@ -33,6 +33,16 @@ pub enum Order {
     /// `[panel][quarter][tap][depth / 16][4][16]`: sixteen input channels for each of a quarter panel's output channels.
     #[cfg_attr(not(target_arch = "aarch64"), allow(dead_code, reason = "NEON's"))]
     Quarters,
+}
+
+/// The order of the int8 weights of a depthwise convolution: `[group][channels][N]`, where a group is of N taps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taps {
+    /// Row by row.
+    InTurn(usize),
+    /// Column by column; those of a column are a group or several.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "AVX-512's"))]
+    OfColumns(usize),
 }
 
 /// Packed weights of an int8 convolution, and what its sums begin with.
@@ -53,6 +63,25 @@ impl Order {
             }
             Self::Quarters => ((output / 4 * taps + tap) * depth + input / 16 * 16) * 4 + lane % 4 * 16 + input % 16,
         }
+    }
+}
+
+impl Taps {
+    /// Taps of a window of so many rows and columns, those that are none included.
+    pub fn count(self, [rows, columns]: [usize; 2]) -> usize {
+        match self {
+            Self::InTurn(group) => (rows * columns).next_multiple_of(group),
+            Self::OfColumns(group) => rows.next_multiple_of(group) * columns,
+        }
+    }
+
+    /// Where the weight of a channel at a tap is.
+    pub fn position(self, [rows, columns]: [usize; 2], channels: usize, [channel, tap]: [usize; 2]) -> usize {
+        let (group, at) = match self {
+            Self::InTurn(group) => (group, tap),
+            Self::OfColumns(group) => (group, tap % columns * rows.next_multiple_of(group) + tap / columns),
+        };
+        (at / group * channels + channel) * group + at % group
     }
 }
 
@@ -93,16 +122,16 @@ impl Layout {
         PackedBytes { narrow: weights.iter().all(|&weight| weight != i8::MIN), weights, bias: starts }
     }
 
-    /// `weight(channel, tap)` for as many channels as there are biases.
-    pub fn pack_depthwise(&self, bias: &[i32], taps: usize, weight: impl Fn(usize, usize) -> i8) -> PackedBytes {
+    /// `weight(channel, tap)` for as many channels as there are biases and windows of so many rows and columns.
+    pub fn pack_depthwise(&self, bias: &[i32], size: [usize; 2], weight: impl Fn(usize, usize) -> i8) -> PackedBytes {
         let stored = bias.len().next_multiple_of(LANES);
-        let mut weights = Aligned::zeros(taps.next_multiple_of(self.taps) * stored);
+        let mut weights = Aligned::zeros(self.taps.count(size) * stored);
         let mut starts = vec![0; stored];
         for (channel, &bias) in bias.iter().enumerate() {
             let mut sum = 0;
-            for tap in 0..taps {
+            for tap in 0..size[0] * size[1] {
                 let weight = weight(channel, tap);
-                weights[(tap / self.taps * stored + channel) * self.taps + tap % self.taps] = weight;
+                weights[self.taps.position(size, stored, [channel, tap])] = weight;
                 sum += i64::from(weight);
             }
             starts[channel] = self.start(bias, sum);

@@ -154,14 +154,20 @@ pub type TileU8<'a> = Tile<'a, u8, i8, i32>;
 #[derive(Debug)]
 pub struct Span<'a, T, W, S> {
     pub source: &'a [T],
-    /// Where each tap of the first output pixel begins in `source`.
+    /// Rows and columns of the window.
+    pub size: [usize; 2],
+    /// Where each tap of the first output pixel begins in `source`, row by row.
     pub offsets: &'a [u32],
     /// From one output pixel's taps to the next one's.
     pub step: usize,
+    /// By how many columns a window is ahead of the one before it, the others being the same, or at least holding the same; 0 where
+    /// no two windows share columns.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "AVX-512's"))]
+    pub ahead: usize,
     pub pixels: usize,
     /// Stored channels.
     pub channels: usize,
-    /// `[tap][channels]`; for int8 `[ceil(taps / N)][channels][N]` with the N of the kernels' [`Layout::taps`].
+    /// `[tap][channels]`; for int8 as the kernels' [`Layout::taps`] says.
     pub weights: &'a [W],
     pub bias: &'a [S],
     /// See [`PackedBytes::narrow`]; nothing for floats.
@@ -177,6 +183,7 @@ impl<T, W, S> Span<'_, T, W, S> {
         assert!(
             !self.offsets.is_empty() && self.offsets.len() <= MAX_TAPS && self.weights.len() == taps * self.channels
         );
+        assert!(self.offsets.len() == self.size[0] * self.size[1]);
         let furthest = self.offsets.iter().fold(0, |furthest, &offset| furthest.max(offset)) as usize;
         let seen = reach(self.pixels, self.step, self.channels).and_then(|seen| seen.checked_add(furthest));
         assert!(seen.is_some_and(|needed| needed <= self.source.len()));
@@ -289,7 +296,7 @@ impl Kernels {
 
     /// `out` becomes the pixels' requantised sums.
     pub(super) fn span_u8(&self, span: &SpanU8, requantise: Requantise, out: &mut [u8]) {
-        span.check(out.len(), span.offsets.len().next_multiple_of(self.layout.taps));
+        span.check(out.len(), self.layout.taps.count(span.size));
         requantise.check(span.channels);
         // SAFETY: as above.
         #[allow(unsafe_code, reason = "the one way into a kernel")]

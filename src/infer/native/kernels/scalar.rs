@@ -1,6 +1,6 @@
 //! The specification of every kernel, in plain Rust.
 
-use super::layout::{Layout, Order};
+use super::layout::{Layout, Order, Taps};
 use super::{
     Bounds, GROUP, Kernels, LANES, MAX_ROWS, Requantise, SpanF32, SpanU8, Sum, TileF32, TileU8, ToByte, winograd,
 };
@@ -12,7 +12,7 @@ const LAYOUT: Layout = Layout {
     reads: GROUP,
     arranged: 0,
     minus: 0,
-    taps: GROUP,
+    taps: Taps::InTurn(GROUP),
 };
 
 pub const KERNELS: Kernels = Kernels {
@@ -82,13 +82,12 @@ fn portable_span_u8(span: &SpanU8, requantise: Requantise, out: &mut [u8]) {
 
 /// For weights that lie as `layout` says.
 pub fn span_u8(span: &SpanU8, requantise: Requantise, layout: &Layout, out: &mut [u8]) {
-    let group = layout.taps;
     for (pixel, out) in out.chunks_exact_mut(span.channels).take(span.pixels).enumerate() {
         for (channel, out) in out.iter_mut().enumerate() {
             let mut sum = span.bias[channel];
             for (tap, &offset) in span.offsets.iter().enumerate() {
                 let input = span.source[offset as usize + pixel * span.step + channel];
-                let weight = span.weights[(tap / group * span.channels + channel) * group + tap % group];
+                let weight = span.weights[layout.taps.position(span.size, span.channels, [channel, tap])];
                 sum = sum.wrapping_add((i32::from(input) - i32::from(layout.minus)) * i32::from(weight));
             }
             *out = requantised(sum, channel, requantise);

@@ -179,7 +179,10 @@ proptest! {
         let bias = numbers(seed ^ 3, channels, float_or_nan);
         let offsets = window(seed, side, channels, neighbours);
         let (step, bounds) = (stride * channels, Bounds { low: 0.0, high: 6.0 });
-        let span = Span { source: &source, offsets: &offsets, step, pixels, channels, weights: &weights, bias: &bias, narrow: false };
+        let span = Span {
+            source: &source, size: [side; 2], offsets: &offsets, step, ahead: if neighbours { stride } else { 0 }, pixels, channels,
+            weights: &weights, bias: &bias, narrow: false,
+        };
         let mut expected = vec![9.0; pixels * channels];
         scalar::KERNELS.span_f32(&span, bounds, &mut expected);
         for kernels in vector_kernels() {
@@ -199,9 +202,10 @@ proptest! {
         let offsets = window(seed, side, channels, neighbours);
         let numbers_of = Integers::random(seed, channels, taps, smallest, zero_point);
         let answer = |kernels: &Kernels| {
-            let packed = kernels.layout.pack_depthwise(&numbers_of.bias, taps, |channel, tap| numbers_of.weights[channel * taps + tap]);
+            let packed = kernels.layout.pack_depthwise(&numbers_of.bias, [side; 2], |channel, tap| numbers_of.weights[channel * taps + tap]);
             let span = Span {
-                source: &source, offsets: &offsets, step: stride * channels, pixels, channels,
+                source: &source, size: [side; 2], offsets: &offsets, step: stride * channels,
+                ahead: if neighbours { stride } else { 0 }, pixels, channels,
                 weights: &packed.weights, bias: &packed.bias, narrow: packed.narrow,
             };
             let mut out = vec![9; pixels * channels];

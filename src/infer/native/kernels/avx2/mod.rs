@@ -13,7 +13,7 @@ mod vnni;
 
 pub use narrow::bound;
 
-use super::layout::{Layout, Order};
+use super::layout::{Layout, Order, Taps};
 use super::{GROUP, Kernels, LANES};
 
 /// Lanes of 32 bits in a register.
@@ -32,10 +32,10 @@ const BYTES: Layout = Layout {
     reads: GROUP,
     arranged: size_of::<i16>(),
     minus: 0,
-    taps: PAIR,
+    taps: Taps::InTurn(PAIR),
 };
 
-const VNNI: Layout = Layout { dense: Order::Groups(GROUP), arranged: 0, taps: GROUP, ..BYTES };
+const VNNI: Layout = Layout { dense: Order::Groups(GROUP), arranged: 0, taps: Taps::InTurn(GROUP), ..BYTES };
 
 pub const PLAIN: Kernels = Kernels {
     name: "avx2",

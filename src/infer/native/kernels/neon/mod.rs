@@ -13,11 +13,18 @@ mod floats;
 mod narrow;
 
 use super::Kernels;
-use super::layout::{Layout, Order};
+use super::layout::{Layout, Order, Taps};
 
 /// More than six pixels of floats or four of bytes would need more registers than there are.
-const BYTES: Layout =
-    Layout { float_rows: 6, byte_rows: 4, dense: Order::Quarters, reads: 16, arranged: 1, minus: 128, taps: 1 };
+const BYTES: Layout = Layout {
+    float_rows: 6,
+    byte_rows: 4,
+    dense: Order::Quarters,
+    reads: 16,
+    arranged: 1,
+    minus: 128,
+    taps: Taps::InTurn(1),
+};
 
 const DOT: Layout = Layout { byte_rows: 6, dense: Order::Groups(4), ..BYTES };
 

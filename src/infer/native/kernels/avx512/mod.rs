@@ -7,13 +7,15 @@
 #![allow(unsafe_code, reason = "intrinsics; every pointer is inside of what `check` has seen")]
 #![allow(clippy::needless_range_loop, reason = "constant indices put small arrays into registers; iterators do not")]
 
+mod depthwise;
+
 use std::arch::x86_64::*;
 
 use super::avx2::{self, bound};
-use super::layout::{Layout, Order};
+use super::layout::{Layout, Order, Taps};
 use super::{
-    Bounds, Form, GROUP, Kernels, LANES, MAX_PANELS, Patch, Requantise, SpanF32, SpanU8, Spot, Sum, Sums, TileF32,
-    TileU8, ToByte, scalar, winograd, with_constant,
+    Bounds, Form, GROUP, Kernels, LANES, MAX_PANELS, Patch, Requantise, SpanF32, Spot, Sum, Sums, TileF32, TileU8,
+    ToByte, scalar, winograd, with_constant,
 };
 
 const FLOAT_ROWS: usize = 14;
@@ -25,7 +27,7 @@ const VNNI: Layout = Layout {
     reads: GROUP,
     arranged: 0,
     minus: 0,
-    taps: GROUP,
+    taps: Taps::OfColumns(GROUP),
 };
 
 /// The sets that this processor has. Without VNNI integers are AVX2's.
@@ -33,7 +35,7 @@ pub fn kernels() -> [Option<Kernels>; 2] {
     let layout = Layout { float_rows: FLOAT_ROWS, ..avx2::PLAIN.layout };
     let plain =
         Kernels { name: "avx512", layout, tile_f32, span_f32, quantise, add_u8, winograd: WINOGRAD, ..avx2::PLAIN };
-    let vnni = Kernels { name: "avx512-vnni", layout: VNNI, tile_u8, span_u8, ..plain };
+    let vnni = Kernels { name: "avx512-vnni", layout: VNNI, tile_u8, span_u8: depthwise::span, ..plain };
     let has = avx2::is_there()
         && is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512bw")
@@ -256,112 +258,6 @@ unsafe fn taps_f32<const TAPS: usize>(span: &SpanF32, bounds: Bounds, out: *mut 
                 _mm512_storeu_ps(out.add(pixel * span.channels + channel), bounded);
             }
         }
-    }
-}
-
-/// # Safety
-/// The processor has the features; `span.check` has seen the arguments.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-unsafe fn span_u8(span: &SpanU8, requantise: Requantise, out: &mut [u8]) {
-    unsafe {
-        match span.offsets.len() {
-            9 => taps_u8::<9, 3>(span, requantise, out.as_mut_ptr()),
-            25 => taps_u8::<25, 7>(span, requantise, out.as_mut_ptr()),
-            _ => scalar::span_u8(span, requantise, &VNNI, out),
-        }
-    }
-}
-
-/// Four taps at once: their bytes are interleaved, so that a dot product of four multiplies the taps of one channel.
-///
-/// The interleaving works within each quarter of a register, and packing the sums undoes just that: the quarters of sums
-/// hold channels 0-3, 16-19, .. of 64, and the pack of 32 to 16 to 8 bits puts them back in order.
-///
-/// # Safety
-/// As [`span_u8`]; the span has `TAPS` taps in `GROUPS` groups.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-unsafe fn taps_u8<const TAPS: usize, const GROUPS: usize>(span: &SpanU8, requantise: Requantise, out: *mut u8) {
-    const BLOCK: usize = 4 * LANES;
-    unsafe {
-        let narrow = Narrow::new(requantise.to);
-        for channel in (0..span.channels).step_by(BLOCK) {
-            let width = BLOCK.min(span.channels - channel);
-            let mask = u64::MAX >> (BLOCK - width);
-            let mut weights = [[_mm512_setzero_si512(); 4]; GROUPS];
-            for group in 0..GROUPS {
-                let at = span.weights.as_ptr().add((group * span.channels + channel) * GROUP);
-                weights[group] = in_quarters(at.cast(), width / LANES);
-            }
-            let scale = in_quarters(requantise.scale.as_ptr().add(channel).cast(), width / LANES);
-            let bias = in_quarters(span.bias.as_ptr().add(channel).cast(), width / LANES);
-            let mut inputs = [span.source.as_ptr(); TAPS];
-            for tap in 0..TAPS {
-                inputs[tap] = inputs[tap].add(span.offsets[tap] as usize + channel);
-            }
-            for pixel in 0..span.pixels {
-                let mut sums = bias;
-                for group in 0..GROUPS {
-                    let mut taps = [_mm512_setzero_si512(); GROUP];
-                    for tap in 0..GROUP {
-                        // The weights of the taps that the last group lacks are zero.
-                        let tap_or_last = (group * GROUP + tap).min(TAPS - 1);
-                        taps[tap] = _mm512_maskz_loadu_epi8(mask, inputs[tap_or_last].add(pixel * span.step).cast());
-                    }
-                    let (low01, high01) =
-                        (_mm512_unpacklo_epi8(taps[0], taps[1]), _mm512_unpackhi_epi8(taps[0], taps[1]));
-                    let (low23, high23) =
-                        (_mm512_unpacklo_epi8(taps[2], taps[3]), _mm512_unpackhi_epi8(taps[2], taps[3]));
-                    let quarters = [
-                        _mm512_unpacklo_epi16(low01, low23),
-                        _mm512_unpackhi_epi16(low01, low23),
-                        _mm512_unpacklo_epi16(high01, high23),
-                        _mm512_unpackhi_epi16(high01, high23),
-                    ];
-                    for quarter in 0..4 {
-                        sums[quarter] = _mm512_dpbusd_epi32(sums[quarter], quarters[quarter], weights[group][quarter]);
-                    }
-                }
-                for quarter in 0..4 {
-                    sums[quarter] = narrow.scaled(sums[quarter], _mm512_castsi512_ps(scale[quarter]));
-                }
-                let words = [_mm512_packs_epi32(sums[0], sums[1]), _mm512_packs_epi32(sums[2], sums[3])];
-                let bytes = _mm512_packus_epi16(words[0], words[1]);
-                _mm512_mask_storeu_epi8(out.add(pixel * span.channels + channel).cast(), mask, bytes);
-            }
-            for channel in (channel..channel + width).step_by(LANES) {
-                bound(requantise.channels, channel, out.add(channel), span.pixels, span.channels);
-            }
-        }
-    }
-}
-
-/// Four registers of 32-bit lanes, of which `from` has `blocks` times 16 in channel order, in the order that interleaving
-/// gives: register `q` holds channels `16 * block + 4 * q ..` in its quarter `block`.
-///
-/// # Safety
-/// `from` can be read for `blocks` registers, 1 to 4.
-#[inline]
-#[target_feature(enable = "avx512f")]
-unsafe fn in_quarters(from: *const i32, blocks: usize) -> [__m512i; 4] {
-    unsafe {
-        let mut loaded = [_mm512_setzero_si512(); 4];
-        for block in 0..4 {
-            if block < blocks {
-                loaded[block] = _mm512_loadu_si512(from.add(block * LANES).cast());
-            }
-        }
-        let [a, b, c, d] = loaded;
-        // A transposition of four by four quarters, in two steps of picking quarters from two registers.
-        let (ab_even, ab_odd) =
-            (_mm512_shuffle_i32x4::<0b10_00_10_00>(a, b), _mm512_shuffle_i32x4::<0b11_01_11_01>(a, b));
-        let (cd_even, cd_odd) =
-            (_mm512_shuffle_i32x4::<0b10_00_10_00>(c, d), _mm512_shuffle_i32x4::<0b11_01_11_01>(c, d));
-        [
-            _mm512_shuffle_i32x4::<0b10_00_10_00>(ab_even, cd_even),
-            _mm512_shuffle_i32x4::<0b10_00_10_00>(ab_odd, cd_odd),
-            _mm512_shuffle_i32x4::<0b11_01_11_01>(ab_even, cd_even),
-            _mm512_shuffle_i32x4::<0b11_01_11_01>(ab_odd, cd_odd),
-        ]
     }
 }
 

@@ -135,8 +135,8 @@ pub fn mean_u8(
     output: Place,
     out: &mut [u8],
 ) {
-    /// Sums of so many channels at once fit into registers.
-    const BLOCK: usize = 16;
+    /// Channels whose sums are kept at once.
+    const BLOCK: usize = 64;
     for (pixel, out) in out.chunks_exact_mut(output.stride).enumerate() {
         for (block, out) in out.chunks_mut(BLOCK).enumerate() {
             let mut sums = [0_i32; BLOCK];

@@ -145,7 +145,7 @@ impl OwnLengths {
 
     fn raise_bytes(&mut self, dense: &Dense<u8>, layout: &KernelLayout) {
         self.raise_taps(dense);
-        self.gathered = self.gathered.max(if dense.gathered { dense.depth * MAX_ROWS } else { 0 });
+        self.gathered = self.gathered.max(if dense.gathered { dense.gathered_at_most() } else { 0 });
         self.workspace = self.workspace.max(layout.workspace(dense.taps() * dense.depth));
     }
 }

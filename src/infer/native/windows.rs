@@ -10,6 +10,9 @@ use super::number::{Number, Operands, Scratch, Worker};
 /// such cache that the supported boards have for each core (256 KB).
 pub const WEIGHT_BLOCK: usize = 128 << 10;
 
+/// Numbers that are copied at once while a window is gathered, if its rows are not longer.
+const AT_ONCE: usize = 16;
+
 /// Where a result lies.
 #[derive(Debug, Clone, Copy)]
 pub struct Place {
@@ -180,6 +183,11 @@ impl<N: Number> Dense<N> {
         }
     }
 
+    /// Numbers that are put side by side for a tile.
+    pub fn gathered_at_most(&self) -> usize {
+        self.depth * MAX_ROWS + AT_ONCE
+    }
+
     /// Puts the pixels that the taps of each row look at side by side.
     fn gather<'a>(
         &self,
@@ -192,12 +200,19 @@ impl<N: Number> Dense<N> {
         let (source, window) = (&self.source, &self.source.window);
         let stride = source.input.stride;
         let length = window.size[1] * stride;
-        // What is left of another tile in the numbers beyond the last tap meets weights of zero.
-        gathered.resize(pixels.len() * self.depth, N::default());
-        for (corner, gathered) in self.corners(output, pixels.clone()).zip(gathered.chunks_exact_mut(self.depth)) {
+        // What is left of another tile in the numbers beyond the last tap meets weights of zero, and so does what is copied
+        // beyond the end of a window's row: the next row comes over it, or the next pixel.
+        gathered.resize(pixels.len() * self.depth + AT_ONCE, N::default());
+        for (pixel, corner) in self.corners(output, pixels.clone()).enumerate() {
+            let gathered = &mut gathered[pixel * self.depth..];
             if source.is_inside(corner) && window.dilation[1] == 1 {
-                for (row, gathered) in gathered.chunks_exact_mut(length).take(window.size[0]).enumerate() {
-                    gathered.copy_from_slice(&picture[source.tap(corner, [row, 0])..][..length]);
+                for row in 0..window.size[0] {
+                    let (from, to) = (&picture[source.tap(corner, [row, 0])..], &mut gathered[row * length..]);
+                    match (from.first_chunk::<AT_ONCE>(), to.first_chunk_mut::<AT_ONCE>()) {
+                        // A length that is known is a move and not a call.
+                        (Some(from), Some(to)) if length <= AT_ONCE => *to = *from,
+                        _ => to[..length].copy_from_slice(&from[..length]),
+                    }
                 }
             } else {
                 for (tap, pixel) in window.each_tap().zip(gathered.chunks_exact_mut(stride)) {

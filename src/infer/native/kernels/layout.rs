@@ -40,7 +40,8 @@ pub enum Order {
 pub enum Taps {
     /// Row by row.
     InTurn(usize),
-    /// Column by column; those of a column are a group or several.
+    /// Column by column; those of a column are a group or several. `[group][channels / 64][4][16][N]`, where each quarter of the
+    /// sixteen is of four neighbouring channels and each of the four of other ones: what interleaving bytes gives.
     #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "AVX-512's"))]
     OfColumns(usize),
 }
@@ -66,22 +67,29 @@ impl Order {
     }
 }
 
+/// Channels whose weights lie together in [`Taps::OfColumns`].
+const BLOCK: usize = 4 * LANES;
+
 impl Taps {
-    /// Taps of a window of so many rows and columns, those that are none included.
-    pub fn count(self, [rows, columns]: [usize; 2]) -> usize {
+    /// Weights for windows of so many rows and columns, those that are none included.
+    pub fn count(self, [rows, columns]: [usize; 2], channels: usize) -> usize {
         match self {
-            Self::InTurn(group) => (rows * columns).next_multiple_of(group),
-            Self::OfColumns(group) => rows.next_multiple_of(group) * columns,
+            Self::InTurn(group) => (rows * columns).next_multiple_of(group) * channels,
+            Self::OfColumns(group) => rows.next_multiple_of(group) * columns * channels.next_multiple_of(BLOCK),
         }
     }
 
     /// Where the weight of a channel at a tap is.
     pub fn position(self, [rows, columns]: [usize; 2], channels: usize, [channel, tap]: [usize; 2]) -> usize {
-        let (group, at) = match self {
-            Self::InTurn(group) => (group, tap),
-            Self::OfColumns(group) => (group, tap % columns * rows.next_multiple_of(group) + tap / columns),
-        };
-        (at / group * channels + channel) * group + at % group
+        match self {
+            Self::InTurn(group) => (tap / group * channels + channel) * group + tap % group,
+            Self::OfColumns(group) => {
+                let at = tap % columns * rows.next_multiple_of(group) + tap / columns;
+                let (block, quarter, lane) = (channel % BLOCK / LANES, channel % LANES / 4, channel % 4);
+                let first = at / group * channels.next_multiple_of(BLOCK) + channel / BLOCK * BLOCK;
+                (first + quarter * LANES + block * 4 + lane) * group + at % group
+            }
+        }
     }
 }
 
@@ -125,7 +133,7 @@ impl Layout {
     /// `weight(channel, tap)` for as many channels as there are biases and windows of so many rows and columns.
     pub fn pack_depthwise(&self, bias: &[i32], size: [usize; 2], weight: impl Fn(usize, usize) -> i8) -> PackedBytes {
         let stored = bias.len().next_multiple_of(LANES);
-        let mut weights = Aligned::zeros(self.taps.count(size) * stored);
+        let mut weights = Aligned::zeros(self.taps.count(size, stored));
         let mut starts = vec![0; stored];
         for (channel, &bias) in bias.iter().enumerate() {
             let mut sum = 0;

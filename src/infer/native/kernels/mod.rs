@@ -178,11 +178,9 @@ pub struct Span<'a, T, W, S> {
 impl<T, W, S> Span<'_, T, W, S> {
     /// # Panics
     /// When a slice is shorter than the arguments say; the planner never makes such a span.
-    fn check(&self, out: usize, taps: usize) {
+    fn check(&self, out: usize, weights: usize) {
         assert!(self.channels.is_multiple_of(LANES) && self.bias.len() == self.channels && self.pixels > 0);
-        assert!(
-            !self.offsets.is_empty() && self.offsets.len() <= MAX_TAPS && self.weights.len() == taps * self.channels
-        );
+        assert!(!self.offsets.is_empty() && self.offsets.len() <= MAX_TAPS && self.weights.len() == weights);
         assert!(self.offsets.len() == self.size[0] * self.size[1]);
         let furthest = self.offsets.iter().fold(0, |furthest, &offset| furthest.max(offset)) as usize;
         let seen = reach(self.pixels, self.step, self.channels).and_then(|seen| seen.checked_add(furthest));
@@ -286,7 +284,7 @@ impl Kernels {
 
     /// `out` becomes the pixels' sums, bounded.
     pub(super) fn span_f32(&self, span: &SpanF32, bounds: Bounds, out: &mut [f32]) {
-        span.check(out.len(), span.offsets.len());
+        span.check(out.len(), span.offsets.len() * span.channels);
         // SAFETY: as above.
         #[allow(unsafe_code, reason = "the one way into a kernel")]
         unsafe {
@@ -296,7 +294,7 @@ impl Kernels {
 
     /// `out` becomes the pixels' requantised sums.
     pub(super) fn span_u8(&self, span: &SpanU8, requantise: Requantise, out: &mut [u8]) {
-        span.check(out.len(), self.layout.taps.count(span.size));
+        span.check(out.len(), self.layout.taps.count(span.size, span.channels));
         requantise.check(span.channels);
         // SAFETY: as above.
         #[allow(unsafe_code, reason = "the one way into a kernel")]

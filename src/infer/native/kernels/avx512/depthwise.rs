@@ -52,8 +52,11 @@ unsafe fn columns<const SIDE: usize, const GROUPS: usize, const AHEAD: usize, co
             let mut weights = [[[_mm512_setzero_si512(); 4]; GROUPS]; SIDE];
             for column in 0..SIDE {
                 for group in 0..GROUPS {
-                    let at = ((column * GROUPS + group) * span.channels + channel) * GROUP;
-                    weights[column][group] = in_quarters(span.weights.as_ptr().add(at).cast(), width / LANES);
+                    let at = (column * GROUPS + group) * span.channels.next_multiple_of(BLOCK) + channel;
+                    for quarter in 0..4 {
+                        let at = span.weights.as_ptr().add((at + quarter * LANES) * GROUP);
+                        weights[column][group][quarter] = _mm512_loadu_si512(at.cast());
+                    }
                 }
             }
             let scale = in_quarters(requantise.scale.as_ptr().add(channel).cast(), width / LANES);

@@ -4,7 +4,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{PANEL, WIDTH};
+use super::{PANEL, WIDTH, fetch_early};
 use crate::infer::native::kernels::{
     Bounds, Form, LANES, Patch, SpanF32, Spot, Sums, TileF32, scalar, winograd, with_constant,
 };
@@ -48,6 +48,7 @@ unsafe fn rows<const ROWS: usize>(
             }
             for channel in 0..tile.depth {
                 let column = [_mm256_loadu_ps(weights), _mm256_loadu_ps(weights.add(WIDTH))];
+                fetch_early(weights);
                 for row in 0..ROWS {
                     let input = _mm256_broadcast_ss(&*pixels[row].add(channel));
                     for vector in 0..PANEL {

@@ -11,7 +11,7 @@ mod depthwise;
 
 use std::arch::x86_64::*;
 
-use super::avx2::{self, bound};
+use super::avx2::{self, bound, fetch_early};
 use super::layout::{Layout, Order, Taps};
 use super::{
     Bounds, Form, GROUP, Kernels, LANES, MAX_PANELS, Patch, Requantise, SpanF32, Spot, Sum, Sums, TileF32, TileU8,
@@ -58,15 +58,6 @@ unsafe fn tile_f32(tile: &TileF32, bounds: Bounds, residual: Option<&[f32]>, out
         }
         panel += panels;
     }
-}
-
-/// Has what lies 3 KB behind these weights brought into the first-level cache. Those of a tile's panels are read once for
-/// fourteen pixels, from the second level or beyond, and the processor itself does not look ahead beyond a page.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn fetch_early<T>(weights: *const T) {
-    // A hint: nothing is read, wherever it points.
-    _mm_prefetch::<_MM_HINT_T0>(weights.wrapping_byte_add(3 << 10).cast());
 }
 
 /// # Safety

@@ -6,6 +6,7 @@
 
 mod aligned;
 mod constant;
+mod crew;
 mod fuse;
 pub mod kernels;
 mod layer;

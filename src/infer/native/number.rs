@@ -44,6 +44,13 @@ pub struct Operands<'a, N: Number> {
     pub narrow: bool,
 }
 
+/// What a step looks at, and what is added to a part of its output: it lies as the part does.
+#[derive(Clone, Copy)]
+pub struct Inputs<'a, N> {
+    pub picture: &'a [N],
+    pub residual: Option<&'a [N]>,
+}
+
 /// A thread at work on numbers of one kind.
 pub struct Worker<'a, N> {
     pub kernels: &'a Kernels,

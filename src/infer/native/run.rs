@@ -1,20 +1,18 @@
 //! A network as a flat list of steps, and how they are executed. Nothing is allocated here.
 
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
 
 use super::aligned::Aligned;
+use super::crew::{Buffers, Crew, Lengths, Room, Stored};
 use super::kernels::{Bounds, Kernels, LANES, Layout as KernelLayout, MAX_ROWS, MAX_TAPS, ToByte};
 use super::layer::{PoolKind, Quant, Shape, Window};
-use super::number::{Number, Scratch, Worker};
+use super::number::{Inputs, Number, Worker};
 use super::pointwise;
 use super::strip::Strip;
-use super::team::Team;
 use super::windows::{Dense, Depthwise, Part, Place};
 use super::winograd::Winograd;
 use crate::label::softmax;
 use crate::models::spec::Layout;
-use crate::models::threads::MOST;
 use crate::preprocess::Tensor;
 
 #[derive(Debug)]
@@ -81,42 +79,7 @@ pub struct Network {
     macs: u64,
 }
 
-/// The results that are needed at the same time.
-struct Buffers {
-    floats: Vec<Aligned<f32>>,
-    bytes: Vec<Aligned<u8>>,
-}
-
-/// What each thread needs for itself.
-struct Own {
-    floats: Room<f32>,
-    bytes: Room<u8>,
-    workspace: Aligned<u8>,
-}
-
-/// For numbers of one kind: where taps begin, and intermediate results.
-struct Room<N> {
-    scratch: Scratch<N>,
-    space: Aligned<N>,
-}
-
-/// The threads, and what they need.
-struct Crew {
-    team: Team,
-    own: Vec<Mutex<Own>>,
-    lengths: OwnLengths,
-}
-
-#[derive(Clone, Copy, Default)]
-struct OwnLengths {
-    taps: usize,
-    gathered: usize,
-    floats: usize,
-    bytes: usize,
-    workspace: usize,
-}
-
-impl OwnLengths {
+impl Lengths {
     /// What every step has room in.
     fn new(steps: &[Step], layout: &KernelLayout) -> Self {
         let mut most = Self { taps: MAX_TAPS, ..Self::default() };
@@ -150,123 +113,6 @@ impl OwnLengths {
     }
 }
 
-impl<N: Number> Room<N> {
-    fn new(taps: usize, gathered: usize, space: usize) -> Self {
-        let scratch = Scratch { offsets: Vec::with_capacity(taps), gathered: Vec::with_capacity(gathered) };
-        Self { scratch, space: Aligned::zeros(space) }
-    }
-}
-
-impl Own {
-    fn new(lengths: OwnLengths) -> Self {
-        let OwnLengths { taps, gathered, floats, bytes, workspace } = lengths;
-        Self {
-            floats: Room::new(taps, 0, floats),
-            bytes: Room::new(taps, gathered, bytes),
-            workspace: Aligned::zeros(workspace),
-        }
-    }
-}
-
-/// Units of a result, and where they go.
-type Share<'a, T> = (Range<usize>, &'a mut [T]);
-
-/// Operations below which a step is not shared: others would be told later than one thread is done.
-const WORTH_SHARING: usize = 1 << 15;
-
-impl Crew {
-    fn new(lengths: OwnLengths) -> Self {
-        Self { team: Team::default(), own: vec![Mutex::new(Own::new(lengths))], lengths }
-    }
-
-    fn set_threads(&mut self, threads: usize) {
-        self.team = Team::new(threads);
-        self.own = (0..self.team.threads()).map(|_| Mutex::new(Own::new(self.lengths))).collect();
-    }
-
-    /// Shares `out`, which consists of units of `length` numbers and takes so many operations, among the threads: calls
-    /// `work` with a range of units, their part of `out`, and what the thread has for itself.
-    fn share<T: Send>(
-        &mut self,
-        operations: usize,
-        length: usize,
-        out: &mut [T],
-        work: impl Fn(Range<usize>, &mut [T], &mut Own) + Sync,
-    ) {
-        let units = out.len() / length.max(1);
-        let parts = if operations < WORTH_SHARING { 1 } else { self.team.threads().min(units).max(1) };
-        let own = &self.own;
-        let lend = |part: usize, units, out: &mut [T]| {
-            work(units, out, &mut own[part].lock().unwrap_or_else(PoisonError::into_inner));
-        };
-        if parts == 1 {
-            return lend(0, 0..units, out);
-        }
-        let mut rest = out;
-        let shares: [Mutex<Option<Share<T>>>; MOST] = std::array::from_fn(|part| {
-            if part >= parts {
-                return Mutex::new(None);
-            }
-            let range = part * units / parts..(part + 1) * units / parts;
-            // The last one has what does not make a unit.
-            let mine = if part + 1 == parts { rest.len() } else { range.len() * length };
-            let (mine, others) = std::mem::take(&mut rest).split_at_mut(mine);
-            rest = others;
-            Mutex::new(Some((range, mine)))
-        });
-        self.team.run(parts, &|part| {
-            let share = shares[part].lock().unwrap_or_else(PoisonError::into_inner).take();
-            if let Some((range, out)) = share {
-                lend(part, range, out);
-            }
-        });
-    }
-}
-
-/// Where numbers of one kind are.
-trait Stored: Number {
-    fn buffers(buffers: &mut Buffers) -> &mut Vec<Aligned<Self>>;
-
-    fn room(own: &mut Own) -> (&mut Room<Self>, &mut [u8]);
-}
-
-impl Stored for f32 {
-    fn buffers(buffers: &mut Buffers) -> &mut Vec<Aligned<f32>> {
-        &mut buffers.floats
-    }
-
-    fn room(own: &mut Own) -> (&mut Room<f32>, &mut [u8]) {
-        (&mut own.floats, &mut own.workspace)
-    }
-}
-
-impl Stored for u8 {
-    fn buffers(buffers: &mut Buffers) -> &mut Vec<Aligned<u8>> {
-        &mut buffers.bytes
-    }
-
-    fn room(own: &mut Own) -> (&mut Room<u8>, &mut [u8]) {
-        (&mut own.bytes, &mut own.workspace)
-    }
-}
-
-impl Buffers {
-    /// The output is taken out of its pool while it is written, so that the inputs can be read beside it.
-    fn write<N: Stored>(&mut self, place: Place, work: impl FnOnce(&mut Self, &mut [N])) {
-        let mut out = std::mem::take(&mut N::buffers(self)[place.buffer]);
-        work(self, &mut out[..place.length()]);
-        N::buffers(self)[place.buffer] = out;
-    }
-
-    fn write_floats(&mut self, place: Place, work: impl FnOnce(&mut Self, &mut [f32])) {
-        self.write(place, work);
-    }
-
-    fn write_bytes(&mut self, place: Place, work: impl FnOnce(&mut Self, &mut [u8])) {
-        self.write(place, work);
-    }
-}
-
 impl Network {
     /// `floats` and `bytes` are the lengths of the buffers.
     pub fn new(
@@ -276,7 +122,7 @@ impl Network {
         classes: usize,
         macs: u64,
     ) -> Self {
-        let lengths = OwnLengths::new(&steps, &kernels.layout);
+        let lengths = Lengths::new(&steps, &kernels.layout);
         let buffers = Buffers {
             floats: floats.into_iter().map(Aligned::zeros).collect(),
             bytes: bytes.into_iter().map(Aligned::zeros).collect(),
@@ -297,10 +143,11 @@ impl Network {
         self.macs
     }
 
-    /// Memory for results.
+    /// Memory for results, those that one thread has for itself included.
     pub fn result_bytes(&self) -> u64 {
-        let floats: usize = self.buffers.floats.iter().map(|buffer| buffer.len()).sum();
-        let bytes: usize = self.buffers.bytes.iter().map(|buffer| buffer.len()).sum();
+        let Lengths { floats, bytes, workspace, .. } = self.crew.lengths;
+        let floats: usize = self.buffers.floats.iter().map(|buffer| buffer.len()).sum::<usize>() + floats;
+        let bytes: usize = self.buffers.bytes.iter().map(|buffer| buffer.len()).sum::<usize>() + bytes + workspace;
         (floats * size_of::<f32>() + bytes) as u64
     }
 
@@ -445,16 +292,15 @@ impl Step {
         Ok(())
     }
 
-    /// Shares the output, in units of so many numbers, among the threads. `work` gets a worker, its space, what the convolution looks
-    /// at, what is added to the part (it lies as the part does), the part's units, and the part.
-    #[allow(clippy::type_complexity, reason = "what a thread has, and what it is to compute")]
+    /// Shares the output, in units of so many numbers, among the threads. `work` gets a worker and its space, what it looks at, and the
+    /// units of the output that it is to compute.
     fn convolve<N: Stored>(
         &self,
         (operations, unit): (usize, usize),
         kernels: &Kernels,
         buffers: &mut Buffers,
         crew: &mut Crew,
-        work: impl Fn(&mut Worker<N>, &mut [N], &[N], Option<&[N]>, Range<usize>, &mut [N]) + Sync,
+        work: impl Fn(&mut Worker<N>, &mut [N], Inputs<N>, Range<usize>, &mut [N]) + Sync,
     ) {
         buffers.write(self.output, |from, out: &mut [N]| {
             let buffers = N::buffers(from);
@@ -463,7 +309,8 @@ impl Step {
             crew.share(operations, unit, out, |units, out, own| {
                 let residual = residual.map(|residual| &residual[units.start * unit..][..out.len()]);
                 let (Room { scratch, space }, workspace) = N::room(own);
-                work(&mut Worker { kernels, scratch, workspace }, space, picture, residual, units, out);
+                let inputs = Inputs { picture, residual };
+                work(&mut Worker { kernels, scratch, workspace }, space, inputs, units, out);
             });
         });
     }
@@ -475,12 +322,12 @@ impl Step {
         let operations = pixels * output.stride * dense.taps() * dense.depth;
         // A single pixel is shared by its channels, everything else by pixels.
         let unit = if pixels == 1 { LANES } else { output.stride };
-        self.convolve((operations, unit), kernels, buffers, crew, |worker, _, picture, residual, units, out| {
+        self.convolve((operations, unit), kernels, buffers, crew, |worker, _, inputs, units, out| {
             let part = match pixels {
                 1 => Part { pixels: 0..1, panels: units },
                 _ => Part { pixels: units, panels: dense.panels(output) },
             };
-            dense.compute(worker, picture, residual, output, part, out);
+            dense.compute(worker, inputs, output, part, out);
         });
     }
 
@@ -494,8 +341,8 @@ impl Step {
         let (source, output) = (&depthwise.source, self.output);
         source.fill_outside(&mut N::buffers(buffers)[source.input.buffer], depthwise.tail());
         let shares = (output.length() * source.window.taps(), output.shape.width * output.stride);
-        self.convolve(shares, kernels, buffers, crew, |worker, _, picture, _, rows, out| {
-            depthwise.compute(worker, picture, output, rows, out);
+        self.convolve(shares, kernels, buffers, crew, |worker, _, inputs, rows, out| {
+            depthwise.compute(worker, inputs.picture, output, rows, out);
         });
     }
 
@@ -504,8 +351,8 @@ impl Step {
         let dense = strip.input();
         dense.source.fill_outside(&mut N::buffers(buffers)[dense.source.input.buffer], dense.tail());
         let shares = (strip.operations(), output.shape.width * output.stride);
-        self.convolve(shares, kernels, buffers, crew, |worker, space, picture, residual, rows, out| {
-            strip.compute(worker, space, picture, residual, output, rows, out);
+        self.convolve(shares, kernels, buffers, crew, |worker, space, inputs, rows, out| {
+            strip.compute(worker, space, inputs, output, rows, out);
         });
     }
 
@@ -514,8 +361,8 @@ impl Step {
         source.fill_outside(&mut buffers.floats[source.input.buffer], source.input.stride);
         let (rows, row) = (winograd.rows_at_once(), output.shape.width * output.stride);
         let shares = (winograd.operations(output.length()), rows * row);
-        self.convolve(shares, kernels, buffers, crew, |worker, space, picture, residual, units, out| {
-            winograd.run(worker, space, (picture, residual), output, units.start * rows, out);
+        self.convolve(shares, kernels, buffers, crew, |worker, space, inputs, units, out| {
+            winograd.run(worker, space, inputs, output, units.start * rows, out);
         });
     }
 }

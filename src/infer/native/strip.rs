@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::layer::{Conv, Window};
-use super::number::{Number, Worker};
+use super::number::{Inputs, Number, Worker};
 use super::windows::{Dense, Depthwise, Part, Place, WEIGHT_BLOCK};
 
 /// Bytes of a result from which on it is worth while: what a core has of the second-level cache on the boards this is for.
@@ -82,13 +82,12 @@ impl<N: Number> Strip<N> {
         [&self.expand, &self.project]
     }
 
-    /// Computes `rows` of the output; `residual` lies as `out` does.
+    /// Computes `rows` of the output.
     pub fn compute(
         &self,
         worker: &mut Worker<N>,
         space: &mut [N],
-        picture: &[N],
-        residual: Option<&[N]>,
+        Inputs { picture, residual }: Inputs<N>,
         output: Place,
         rows: Range<usize>,
         out: &mut [N],
@@ -112,7 +111,8 @@ impl<N: Number> Strip<N> {
             let residual = residual.map(|residual| &residual[range.clone()]);
             // What is filtered begins with this strip.
             let part = Part { pixels: 0..(end - start) * width, panels: self.project.panels(output) };
-            self.project.compute(worker, filtered, residual, output, part, &mut out[range]);
+            let inputs = Inputs { picture: filtered, residual };
+            self.project.compute(worker, inputs, output, part, &mut out[range]);
         }
     }
 
@@ -124,7 +124,7 @@ impl<N: Number> Strip<N> {
         let part = Part { pixels: rows.start * width..end * width, panels: self.expand.panels(self.expanded) };
         let row = width * self.expanded.stride;
         let out = &mut expanded[at * row..][..(end - rows.start) * row];
-        self.expand.compute(worker, picture, None, self.expanded, part, out);
+        self.expand.compute(worker, Inputs { picture, residual: None }, self.expanded, part, out);
         end
     }
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::kernels::{LANES, MAX_PANELS, MAX_ROWS, Span, Tile};
 use super::layer::{Shape, Window};
-use super::number::{Number, Operands, Scratch, Worker};
+use super::number::{Inputs, Number, Operands, Scratch, Worker};
 
 /// Bytes of weights that stay in the second-level cache while all pixels are multiplied with them: half of the smallest
 /// such cache that the supported boards have for each core (256 KB).
@@ -134,12 +134,11 @@ impl<N: Number> Dense<N> {
         0..output.stride / LANES
     }
 
-    /// Computes a part of the output, tile by tile. `out` is what the part takes of it, and `residual` lies as `out` does.
+    /// Computes a part of the output, tile by tile. `out` is what the part takes of it.
     pub fn compute(
         &self,
         worker: &mut Worker<N>,
-        picture: &[N],
-        residual: Option<&[N]>,
+        Inputs { picture, residual }: Inputs<N>,
         output: Place,
         part: Part,
         out: &mut [N],

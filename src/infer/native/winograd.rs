@@ -3,7 +3,7 @@
 use super::aligned::Aligned;
 use super::kernels::{Bounds, Form, Kernels, LANES, Patch, Spot, Sums, Tile};
 use super::layer::{Conv, Shape, Window};
-use super::number::{Scratch, Worker};
+use super::number::{Inputs, Scratch, Worker};
 use super::windows::{Place, Source, WEIGHT_BLOCK};
 
 /// Most tiles that are transformed before they are multiplied. What they become may leave the second-level cache; with fewer of
@@ -110,12 +110,12 @@ impl Winograd {
         self.form.positions()
     }
 
-    /// Computes rows of the output from `first_row` on, as many as `out` has. What is added lies as `out` does.
+    /// Computes rows of the output from `first_row` on, as many as `out` has.
     pub fn run(
         &self,
         worker: &mut Worker<f32>,
         space: &mut [f32],
-        (picture, residual): (&[f32], Option<&[f32]>),
+        Inputs { picture, residual }: Inputs<f32>,
         output: Place,
         first_row: usize,
         out: &mut [f32],
@@ -264,7 +264,7 @@ mod tests {
                 let at = first * columns * output.stride;
                 let residual = with_residual.then_some(&residual[at..]);
                 let mut worker = Worker { kernels: &kernels, scratch: &mut Scratch::default(), workspace: &mut [] };
-                winograd.run(&mut worker, &mut scratch, (&picture, residual), output, first, &mut out);
+                winograd.run(&mut worker, &mut scratch, Inputs { picture: &picture, residual }, output, first, &mut out);
                 for (pixel, found) in out.chunks_exact(output.stride).enumerate() {
                     let corner = [first + pixel / columns, pixel % columns];
                     for channel in 0..outputs {

@@ -55,7 +55,7 @@ impl Own {
     pub fn new(lengths: Lengths) -> Self {
         let Lengths { taps, gathered, floats, bytes, workspace } = lengths;
         Self {
-            floats: Room::new(taps, 0, floats),
+            floats: Room::new(taps, gathered, floats),
             bytes: Room::new(taps, gathered, bytes),
             workspace: Aligned::zeros(workspace),
         }

@@ -131,23 +131,32 @@ fn factors(conv: &Conv) -> Vec<f32> {
     (0..conv.outputs).map(|channel| scale(channel) * conv.gain.as_ref().map_or(1.0, |gain| gain[channel])).collect()
 }
 
+/// Whether the pixels of a window are put side by side: short ones of floats, which are the picture's own.
+pub fn gathers_floats(conv: &Conv, stored: usize) -> bool {
+    conv.groups == 1 && stored < LANES
+}
+
 fn dense_f32(conv: &Conv, bounds: Bounds, source: Source) -> Dense<f32> {
     let factors = factors(conv);
     let values = conv.weights.constant.floats();
     let reads = Reads::new(conv, |depth| depth.next_multiple_of(GROUP));
-    let (taps, depth) = (conv.window.taps(), reads.depth);
-    let mut weights = Aligned::zeros(conv.outputs.next_multiple_of(LANES) * taps * depth);
+    let gathered = gathers_floats(conv, source.input.stride);
+    // Numbers from a tap to the next one, and of a window in all.
+    let step = if gathered { source.input.stride } else { reads.depth };
+    let length = if gathered { (conv.window.taps() * step).next_multiple_of(GROUP) } else { conv.window.taps() * step };
+    let mut weights = Aligned::zeros(conv.outputs.next_multiple_of(LANES) * length);
     let panels: &mut [f32] = &mut weights;
     for (output, factor) in factors.iter().enumerate() {
-        let panel = output / LANES * taps * depth * LANES + output % LANES;
-        for tap in 0..taps {
+        let panel = output / LANES * length * LANES + output % LANES;
+        for tap in 0..conv.window.taps() {
             for (input, read) in reads.own(conv, output).enumerate() {
-                panels[panel + (tap * depth + read) * LANES] = values[conv.index(output, input, tap)] * factor;
+                panels[panel + (tap * step + read) * LANES] = values[conv.index(output, input, tap)] * factor;
             }
         }
     }
     let finish = FloatFinish { weights, bias: padded(conv.bias.iter().copied(), 0.0), bounds };
-    Dense { source, depth, firsts: reads.firsts, gathered: false, finish }
+    let depth = if gathered { length } else { reads.depth };
+    Dense { source, depth, firsts: reads.firsts, gathered, finish }
 }
 
 fn winograd_f32(conv: &Conv, bounds: Bounds, source: Source, form: Form) -> Winograd {

@@ -168,13 +168,14 @@ fn last_uses(layers: &[Layer]) -> Vec<Option<usize>> {
     last
 }
 
-/// Whether a result is looked at by nothing but convolutions of bytes, after quantisation perhaps. They put the pixels of a
-/// window side by side where those are short, as the picture's are, so a pixel needs no room for more than its channels.
+/// Whether a result is looked at by nothing but convolutions that put the pixels of a window side by side, after quantisation
+/// perhaps: those of short pixels, as the picture's are. So a pixel needs no room for more than its channels.
 fn is_gathered(layers: &[Layer], needed: &[Option<usize>], index: usize) -> bool {
     let users =
         (index + 1..layers.len()).filter(|&user| needed[user].is_some() && layers[user].inputs.contains(&index));
     users.into_iter().all(|user| match (&layers[user].op, layers[user].element) {
         (Op::Conv(_), Element::U8(_)) => true,
+        (Op::Conv(conv), Element::F32) => pack::gathers_floats(conv, layers[index].shape.channels),
         (Op::Quantise, _) => is_gathered(layers, needed, user),
         _ => false,
     })

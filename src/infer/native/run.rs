@@ -104,11 +104,11 @@ impl Lengths {
 
     fn raise_taps<N: Number>(&mut self, dense: &Dense<N>) {
         self.taps = self.taps.max(dense.source.window.taps() * MAX_ROWS);
+        self.gathered = self.gathered.max(if dense.gathered { dense.gathered_at_most() } else { 0 });
     }
 
     fn raise_bytes(&mut self, dense: &Dense<u8>, layout: &KernelLayout) {
         self.raise_taps(dense);
-        self.gathered = self.gathered.max(if dense.gathered { dense.gathered_at_most() } else { 0 });
         self.workspace = self.workspace.max(layout.workspace(dense.taps() * dense.depth));
     }
 }
@@ -228,17 +228,23 @@ impl Step {
                 });
             }),
             Job::PoolF32(kind, window, bounds) => buffers.write_floats(output, |from, out| {
-                pointwise::pool_f32(&from.floats[input(0)], self.inputs[0], *kind, window, *bounds, output, out);
+                let source = (&from.floats[input(0)][..], self.inputs[0]);
+                crew.share(out.len() * window.taps(), output.stride, out, |pixels, out, _| {
+                    pointwise::pool_f32(source, *kind, window, *bounds, (output, pixels.start), out);
+                });
             }),
             Job::PoolU8 { kind, window, from: quant, scale, to } => buffers.write_bytes(output, |from, out| {
                 let (picture, place) = (&from.bytes[input(0)][..], self.inputs[0]);
-                match kind {
-                    PoolKind::Max => pointwise::max_u8(picture, place, window, *to, output, out),
-                    PoolKind::Average { with_padding } => {
-                        let source = (picture, place, *quant);
-                        pointwise::mean_u8(source, *with_padding, window, (*scale, *to), output, out);
+                crew.share(out.len() * window.taps(), output.stride, out, |pixels, out, _| {
+                    let output = (output, pixels.start);
+                    match kind {
+                        PoolKind::Max => pointwise::max_u8((picture, place), window, *to, output, out),
+                        PoolKind::Average { with_padding } => {
+                            let source = (picture, place, *quant);
+                            pointwise::mean_u8(source, *with_padding, window, (*scale, *to), output, out);
+                        }
                     }
-                }
+                });
             }),
             Job::ConcatF32 => buffers.write_floats(output, |from, out| {
                 pointwise::concat(

@@ -10,7 +10,7 @@ use super::number::{Inputs, Number, Operands, Scratch, Worker};
 /// such cache that the supported boards have for each core (256 KB).
 pub const WEIGHT_BLOCK: usize = 128 << 10;
 
-/// Numbers that are copied at once while a window is gathered, if its rows are not longer.
+/// Numbers that are copied at once while a window is gathered.
 const AT_ONCE: usize = 16;
 
 /// Where a result lies.
@@ -207,10 +207,13 @@ impl<N: Number> Dense<N> {
             if source.is_inside(corner) && window.dilation[1] == 1 {
                 for row in 0..window.size[0] {
                     let (from, to) = (&picture[source.tap(corner, [row, 0])..], &mut gathered[row * length..]);
-                    match (from.first_chunk::<AT_ONCE>(), to.first_chunk_mut::<AT_ONCE>()) {
+                    for at in (0..length).step_by(AT_ONCE) {
+                        let (from, to) = (&from[at..], &mut to[at..]);
                         // A length that is known is a move and not a call.
-                        (Some(from), Some(to)) if length <= AT_ONCE => *to = *from,
-                        _ => to[..length].copy_from_slice(&from[..length]),
+                        match (from.first_chunk::<AT_ONCE>(), to.first_chunk_mut::<AT_ONCE>()) {
+                            (Some(from), Some(to)) => *to = *from,
+                            _ => to[..AT_ONCE.min(length - at)].copy_from_slice(&from[..AT_ONCE.min(length - at)]),
+                        }
                     }
                 }
             } else {

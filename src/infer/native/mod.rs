@@ -31,6 +31,7 @@ use super::{Classifier, ModelError};
 use crate::models::spec::InputSpec;
 use crate::preprocess::Tensor;
 use kernels::Kernels;
+use layer::Layer;
 use plan::Strips;
 use run::Network;
 
@@ -64,13 +65,18 @@ pub struct Compiled {
 /// # Errors
 /// When anything in the graph is beyond these kernels; the reason names it.
 pub fn compile(model: ModelProto, input: &InputSpec, kernels: Kernels) -> Result<Compiled, Unsupported> {
+    let network = plan::plan(layers(model, input)?, input, kernels, Strips::WhereWorthWhile)?;
+    let (macs, classes, result_bytes) = (network.macs(), network.classes(), network.result_bytes());
+    Ok(Compiled { macs, classes, result_bytes, kernels: kernels.name, classifier: Box::new(network) })
+}
+
+/// What is to be laid out, as few layers as it can be.
+fn layers(model: ModelProto, input: &InputSpec) -> Result<Vec<Layer>, Unsupported> {
     let mut layers = read::layers(model, input)?;
     fuse::fold(&mut layers)?;
     quantised::recognise(&mut layers);
     fuse::merge(&mut layers);
-    let network = plan::plan(layers, input, kernels, Strips::WhereWorthWhile)?;
-    let (macs, classes, result_bytes) = (network.macs(), network.classes(), network.result_bytes());
-    Ok(Compiled { macs, classes, result_bytes, kernels: kernels.name, classifier: Box::new(network) })
+    Ok(layers)
 }
 
 impl Classifier for Network {

@@ -13,6 +13,9 @@ pub trait Number: Copy + Default + Send + Sync + 'static {
     /// Packed weights, and what happens to the sums.
     type Finish: Debug + Sync;
 
+    /// Whether kernels multiply any number of channels, so that a row of a window can be one tap where it lies in the picture.
+    const ROWS_ARE_TAPS: bool;
+
     /// What a byte says lies outside of a picture.
     fn of_byte(byte: u8) -> Self;
 
@@ -87,6 +90,8 @@ impl Number for f32 {
     type Sum = f32;
     type Finish = FloatFinish;
 
+    const ROWS_ARE_TAPS: bool = true;
+
     fn of_byte(byte: u8) -> f32 {
         f32::from(byte)
     }
@@ -120,6 +125,8 @@ impl Number for u8 {
     type Weight = i8;
     type Sum = i32;
     type Finish = ByteFinish;
+
+    const ROWS_ARE_TAPS: bool = false;
 
     fn of_byte(byte: u8) -> u8 {
         byte

@@ -59,7 +59,8 @@ pub fn refuse_enormous(layers: &[Layer], layout: &Layout) -> Result<(), Unsuppor
                 Some(_) => layout.depth(widest(conv)),
                 None => widest(conv).next_multiple_of(GROUP),
             };
-            let taps = winograd::form(conv, layer.shape).map_or(conv.window.taps(), Form::positions);
+            let form = winograd::form(conv, layer.shape).filter(|_| layer.element == Element::F32);
+            let taps = form.map_or(conv.window.taps(), Form::positions);
             Some([conv.outputs.next_multiple_of(LANES), depth, taps])
         }
         _ => None,
@@ -143,7 +144,7 @@ fn dense_f32(conv: &Conv, bounds: Bounds, source: Source) -> Dense<f32> {
     let gathered = gathers_floats(conv, source.input.stride);
     // Numbers from a tap to the next one, and of a window in all.
     let step = if gathered { source.input.stride } else { reads.depth };
-    let length = if gathered { (conv.window.taps() * step).next_multiple_of(GROUP) } else { conv.window.taps() * step };
+    let length = conv.window.taps() * step;
     let mut weights = Aligned::zeros(conv.outputs.next_multiple_of(LANES) * length);
     let panels: &mut [f32] = &mut weights;
     for (output, factor) in factors.iter().enumerate() {

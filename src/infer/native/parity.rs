@@ -6,7 +6,7 @@ use std::process::Command;
 use super::kernels::Kernels;
 use super::tests::open;
 use super::windows::Place;
-use super::{fuse, plan, quantised, read};
+use super::{layers, plan};
 use crate::preprocess::Tensor;
 
 /// What onnxruntime made of a tensor: its dimensions and bytes.
@@ -43,11 +43,8 @@ struct Distance {
 /// If `corrected`, each layer works on what onnxruntime's layers before it answered, else on what ours did.
 fn compare(model: &Path, theirs: &Path, kernels: Kernels, corrected: bool) -> Distance {
     let (proto, input) = open(model);
-    let mut layers = read::layers(proto, &input).expect("supported");
-    fuse::fold(&mut layers).expect("supported");
-    quantised::recognise(&mut layers);
-    fuse::merge(&mut layers);
-    let mut network = plan::plan(layers, &input, kernels, plan::Strips::Never).expect("supported");
+    let mut network =
+        plan::plan(layers(proto, &input).expect("supported"), &input, kernels, plan::Strips::Never).expect("supported");
     let mut tensor = Tensor::for_input(&input);
     let shown = std::fs::read(theirs.join("input")).expect("written");
     match &mut tensor {

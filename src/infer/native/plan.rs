@@ -36,8 +36,8 @@ pub fn plan(
             layers[index].op = Op::Clip;
             continue;
         }
-        if strip.is_empty() && strips == Strips::WhereWorthWhile {
-            strip = strip_from(&layers, &needed, index).map_or(Vec::new(), Vec::from);
+        if strip.is_empty() {
+            strip = strip_from(&layers, &needed, index, strips).map_or(Vec::new(), Vec::from);
         }
         let layer = &layers[index];
         let inputs: Vec<(Place, Element)> = (layer.inputs.iter())
@@ -102,6 +102,9 @@ pub fn plan(
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Strips {
     WhereWorthWhile,
+    /// However few their bytes are.
+    #[cfg(test)]
+    WherePossible,
     /// Every layer's result is there as a whole, for tests to look at.
     #[cfg(test)]
     Never,
@@ -111,7 +114,7 @@ pub enum Strips {
 const NO_BUFFER: usize = usize::MAX;
 
 /// The three layers of an inverted residual that begins with this one, if it is better computed in strips.
-fn strip_from(layers: &[Layer], needed: &[Option<usize>], index: usize) -> Option<[usize; 3]> {
+fn strip_from(layers: &[Layer], needed: &[Option<usize>], index: usize, strips: Strips) -> Option<[usize; 3]> {
     let mut all = (index..layers.len()).filter(|&layer| needed[layer].is_some());
     let parts = [all.next()?, all.next()?, all.next()?];
     let mut convs = parts.iter().map(|&part| match &layers[part].op {
@@ -120,17 +123,26 @@ fn strip_from(layers: &[Layer], needed: &[Option<usize>], index: usize) -> Optio
     });
     let convs = [convs.next()??, convs.next()??, convs.next()??];
     let [expand, depthwise, project] = parts;
-    // Nothing else looks at what is in between, and nothing has to be done to it.
+    // Nothing else looks at what is in between, nor is anything added to it or done to it.
     let users = |of: usize| {
-        layers.iter().zip(needed).filter(|(layer, needed)| needed.is_some() && layer.inputs.contains(&of)).count()
+        (0..layers.len()).filter(|&user| needed[user].is_some() && layers[user].inputs.contains(&of)).count()
     };
-    let chained = layers[depthwise].inputs == [expand] && layers[project].inputs.first() == Some(&depthwise);
+    let chained = layers[expand].inputs.len() == 1
+        && layers[depthwise].inputs == [expand]
+        && layers[project].inputs.first() == Some(&depthwise)
+        && layers[project].inputs[1..].iter().all(|added| !parts.contains(added));
     let alone = [expand, depthwise].iter().all(|&part| users(part) == 1 && bounds_of_channels(&layers[part]).is_none());
     let is_float = |layer: usize| layers[layer].element == Element::F32;
     let alike = parts.iter().all(|&part| is_float(part) == is_float(layers[index].inputs[0]));
     let element_bytes = if is_float(index) { size_of::<f32>() } else { 1 };
-    let worth_while = strip::is_worth_while(convs, layers[index].shape.pixels(), element_bytes);
-    (chained && alone && alike && worth_while).then_some(parts)
+    let wanted = match strips {
+        Strips::WhereWorthWhile => strip::is_worth_while(convs, layers[index].shape, element_bytes),
+        #[cfg(test)]
+        Strips::WherePossible => true,
+        #[cfg(test)]
+        Strips::Never => false,
+    };
+    (chained && alone && alike && strip::is_possible(convs) && wanted).then_some(parts)
 }
 
 /// The three steps as one, and the places that it looks at.

@@ -87,13 +87,16 @@ impl Lengths {
             match &step.job {
                 Job::DenseF32(dense) => most.raise_taps(dense),
                 Job::DenseU8(dense) => most.raise_bytes(dense, layout),
-                Job::StripF32(strip) => most.floats = most.floats.max(strip.space()),
+                Job::StripF32(strip) => {
+                    most.floats = most.floats.max(strip.space());
+                    strip.dense().into_iter().for_each(|dense| most.raise_taps(dense));
+                }
                 Job::StripU8(strip) => {
                     most.bytes = most.bytes.max(strip.space());
                     strip.dense().into_iter().for_each(|dense| most.raise_bytes(dense, layout));
                 }
                 Job::Winograd(winograd) => {
-                    most.floats = most.floats.max(winograd.scratch());
+                    most.floats = most.floats.max(winograd.space());
                     most.taps = most.taps.max(winograd.offsets());
                 }
                 _ => {}

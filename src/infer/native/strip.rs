@@ -3,14 +3,16 @@
 
 use std::ops::Range;
 
-use super::layer::{Conv, Window};
+use super::kernels::MAX_TAPS;
+use super::layer::{Conv, Shape, Window};
 use super::number::{Inputs, Number, Worker};
 use super::windows::{Dense, Depthwise, Part, Place, WEIGHT_BLOCK};
 
-/// Bytes of a result from which on it is worth while: what a core has of the second-level cache on the boards this is for.
-const WORTH_STRIPS: usize = 256 << 10;
+/// What a core has of the second-level cache on the boards this is for: strips are for results of more bytes than that, and have
+/// no more themselves.
+const CACHE: usize = 256 << 10;
 
-/// Bytes of rows that are kept, if a few rows are not more.
+/// Bytes of rows that are computed at once, if a few rows are not more.
 const KEPT: usize = 128 << 10;
 
 #[derive(Debug)]
@@ -24,19 +26,20 @@ pub struct Strip<N: Number> {
     rows: usize,
 }
 
-/// Whether three convolutions, each of which is all that looks at the one before it, are an inverted residual whose many channels are
-/// too many bytes to be computed all at once.
-pub fn is_worth_while([expand, depthwise, project]: [&Conv; 3], pixels: usize, element_bytes: usize) -> bool {
+/// Whether three convolutions, each of which is all that looks at the one before it, can be an inverted residual in strips.
+pub fn is_possible([expand, depthwise, project]: [&Conv; 3]) -> bool {
     let is_point = |conv: &Conv| conv.window == Window::POINT && conv.groups == 1;
+    let is_filter = depthwise.is_depthwise() && depthwise.window.taps() <= MAX_TAPS;
+    is_point(expand) && is_point(project) && is_filter && depthwise.window.dilation == [1, 1]
+}
+
+/// Whether the many channels are so many bytes that a few rows are better than all, and a few are few enough.
+pub fn is_worth_while([expand, depthwise, project]: [&Conv; 3], shape: Shape, element_bytes: usize) -> bool {
     let weights = (expand.inputs * expand.outputs + project.inputs * project.outputs) * element_bytes;
-    let expanded = pixels.saturating_mul(expand.outputs).saturating_mul(element_bytes);
+    let row = shape.width.saturating_mul(expand.outputs).saturating_mul(element_bytes);
+    let rows = depthwise.window.size[0] + 1;
     // The weights of both are read again for each strip.
-    is_point(expand)
-        && is_point(project)
-        && depthwise.is_depthwise()
-        && depthwise.window.dilation == [1, 1]
-        && expanded > WORTH_STRIPS
-        && weights <= WEIGHT_BLOCK
+    row.saturating_mul(shape.height) > CACHE && row.saturating_mul(rows) <= CACHE && weights <= WEIGHT_BLOCK
 }
 
 impl<N: Number> Strip<N> {
@@ -69,7 +72,8 @@ impl<N: Number> Strip<N> {
     /// Multiplications and additions for all of it.
     pub fn operations(&self) -> usize {
         let dense = |dense: &Dense<N>, output: Place| output.length() * dense.depth;
-        dense(&self.expand, self.expanded) + dense(&self.project, self.filtered) + self.filtered.length()
+        let filter = self.filtered.length() * self.depthwise.source.window.taps();
+        dense(&self.expand, self.expanded) + filter + dense(&self.project, self.filtered)
     }
 
     /// What the first convolution looks at.

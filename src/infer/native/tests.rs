@@ -2,14 +2,18 @@
 
 use std::path::Path;
 
+use super::constant::Constant;
 use super::kernels::Kernels;
+use super::layer::{Conv, Element, Layer, Limits, Op, PoolKind, Shape, Weights, Window};
 use super::plan::Strips;
 use super::run::Network;
-use super::{compile, fuse, plan, quantised, read};
-use crate::infer::onnx::{self, graph::Graph, pb::ModelProto};
+use super::{compile, layers, plan};
+use crate::infer::onnx::pb::{ModelProto, TensorProto, tensor_proto::DataType};
+use crate::infer::onnx::{self, graph::Graph};
 use crate::models::spec::{Backend, InputHints, InputSpec, LabelSource, ModelSpec};
 use crate::models::threads::Threads;
 use crate::preprocess::Tensor;
+use proptest::prelude::*;
 
 /// A model's file, and its input with pixels from -1 to 1.
 pub(super) fn open(path: &Path) -> (ModelProto, InputSpec) {
@@ -85,10 +89,7 @@ fn inverted_residuals_in_strips_answer_as_whole_ones_do_to_the_last_bit() {
             values.iter_mut().enumerate().for_each(|(at, value)| *value = (at % 509) as f32 / 254.0 - 1.0);
         }
         let network = |strips: Strips| {
-            let mut layers = read::layers(proto.clone(), &input).expect("supported");
-            fuse::fold(&mut layers).expect("supported");
-            quantised::recognise(&mut layers);
-            fuse::merge(&mut layers);
+            let layers = layers(proto.clone(), &input).expect("supported");
             plan::plan(layers, &input, Kernels::detect(), strips).expect("supported")
         };
         let scores = |network: &mut Network, threads: usize| {
@@ -103,5 +104,122 @@ fn inverted_residuals_in_strips_answer_as_whole_ones_do_to_the_last_bit() {
         for threads in [1, 2, 3, 8] {
             assert!(scores(&mut strips, threads) == expected, "{model} on {threads} threads");
         }
+    }
+}
+
+/// A convolution of floats with random weights.
+fn conv(
+    seed: u64,
+    name: &str,
+    inputs: Vec<usize>,
+    from: Shape,
+    outputs: usize,
+    window: Window,
+    depthwise: bool,
+) -> Layer {
+    let groups = if depthwise { from.channels } else { 1 };
+    let each = from.channels / groups;
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut numbers = |count: usize| (0..count).map(|_| random.f32() - 0.5).collect::<Vec<_>>();
+    let dims = [outputs, each, window.size[0], window.size[1]];
+    let weights = TensorProto {
+        data_type: DataType::Float as i32,
+        dims: dims.map(|side| side as i64).into(),
+        float_data: numbers(dims.iter().product()),
+        ..TensorProto::default()
+    };
+    let constant = Constant::new(weights).expect("as many numbers as its shape says");
+    let weights = Weights { constant, scales: None, input_major: false };
+    let bias = numbers(outputs);
+    let op = Conv { window, weights, outputs, inputs: each, groups, bias, gain: None };
+    let [height, width] = window.output(from).expect("it fits");
+    let shape = Shape { height, width, channels: outputs };
+    let limits = Limits::new(-3.0, 3.0);
+    Layer { name: name.into(), op: Op::Conv(Box::new(op)), inputs, shape, element: Element::F32, limits }
+}
+
+/// Ends in the mean of each channel of the last layer, and answers for a picture of this shape.
+fn answer(mut layers: Vec<Layer>, strips: Strips, threads: usize) -> Vec<f32> {
+    let (first, last) = (layers[0].shape, layers[layers.len() - 1].shape);
+    let whole = Window { size: [last.height, last.width], ..Window::POINT };
+    layers.push(Layer {
+        name: "mean".into(),
+        op: Op::Pool(PoolKind::Average { with_padding: false }, whole),
+        inputs: vec![layers.len() - 1],
+        shape: Shape { height: 1, width: 1, ..last },
+        element: Element::F32,
+        limits: Limits::NONE,
+    });
+    let element = crate::models::spec::Element::F32;
+    let spec = InputSpec { element, ..InputSpec::stretched(first.width, first.height) };
+    let mut network = plan::plan(layers, &spec, Kernels::detect(), strips).expect("kernels for all of it");
+    let mut picture = Tensor::for_input(&spec);
+    if let Tensor::F32(values) = &mut picture {
+        values.iter_mut().enumerate().for_each(|(at, value)| *value = (at % 61) as f32 / 30.0 - 1.0);
+    }
+    let mut scores = Vec::new();
+    network.share_among(threads);
+    network.evaluate(&picture, &mut scores).expect("runs");
+    scores
+}
+
+/// What is added where in an inverted residual.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Added {
+    Nothing,
+    /// To the last convolution, what the first one looks at.
+    Input,
+    /// To the first convolution, what it looks at.
+    InputToExpanded,
+    /// To the last convolution, what it looks at.
+    Filtered,
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn inverted_residuals_of_any_shape_answer_the_same_in_strips(
+        height in 7usize..40, width in 7usize..24, channels in 1usize..40, side in prop::sample::select(vec![1usize, 2, 3, 5, 7]),
+        stride in 1usize..3, pads in prop::array::uniform4(0usize..4), threads in 1usize..4, seed: u64,
+        added in prop::sample::select(vec![Added::Nothing, Added::Input, Added::InputToExpanded, Added::Filtered]),
+    ) {
+        let picture = Shape { height, width, channels: 3 };
+        let window = Window { size: [side; 2], stride: [stride; 2], dilation: [1, 1], pads };
+        let input = Layer {
+            name: "input".into(), op: Op::Input, inputs: vec![], shape: picture, element: Element::F32, limits: Limits::NONE,
+        };
+        let first = conv(seed, "first", vec![0], picture, channels, Window::POINT, false);
+        // As many where something is added to it.
+        let many = if added == Added::InputToExpanded { channels } else { 3 * channels };
+        let expand = conv(seed ^ 1, "expand", vec![1], first.shape, many, Window::POINT, false);
+        let depthwise = conv(seed ^ 2, "depthwise", vec![2], expand.shape, many, window, true);
+        let few = if added == Added::Filtered { many } else { channels };
+        let project = conv(seed ^ 3, "project", vec![3], depthwise.shape, few, Window::POINT, false);
+        let mut layers = vec![input, first, expand, depthwise, project];
+        match added {
+            Added::Input if layers[4].shape == layers[1].shape => layers[4].inputs.push(1),
+            Added::InputToExpanded => layers[2].inputs.push(1),
+            Added::Filtered => layers[4].inputs.push(3),
+            Added::Nothing | Added::Input => {}
+        }
+        let whole = answer(layers.clone(), Strips::Never, 1);
+        prop_assert_eq!(whole, answer(layers, Strips::WherePossible, threads));
+    }
+
+    #[test]
+    fn threads_that_share_a_winograd_convolution_answer_as_one_does(
+        height in 4usize..30, width in 4usize..30, channels in 16usize..50, pads in prop::array::uniform4(0usize..2), seed: u64,
+        threads in 2usize..6,
+    ) {
+        let picture = Shape { height, width, channels: 3 };
+        let window = Window { size: [3, 3], stride: [1, 1], dilation: [1, 1], pads };
+        let input = Layer {
+            name: "input".into(), op: Op::Input, inputs: vec![], shape: picture, element: Element::F32, limits: Limits::NONE,
+        };
+        let first = conv(seed, "first", vec![0], picture, channels, Window::POINT, false);
+        let second = conv(seed ^ 1, "second", vec![1], first.shape, channels, window, false);
+        let layers = vec![input, first, second];
+        let alone = answer(layers.clone(), Strips::WhereWorthWhile, 1);
+        prop_assert_eq!(alone, answer(layers, Strips::WhereWorthWhile, threads));
     }
 }

@@ -160,15 +160,17 @@ impl<N: Number> Dense<N> {
             for tile in 0..tiles {
                 let [start, end] = [tile, tile + 1].map(|tile| part.pixels.start + tile * pixels / tiles);
                 let rows = end - start;
-                let source = match self.gathered {
-                    true => self.gather(picture, output, start..end, offsets, gathered),
-                    false => {
-                        self.find_taps(output, start..end, offsets);
-                        if let Some(&channel) = self.firsts.get(first) {
-                            offsets.iter_mut().for_each(|offset| *offset += channel);
-                        }
-                        picture
+                let (source, taps, depth) = if !self.gathered {
+                    self.find_taps(output, start..end, offsets);
+                    if let Some(&channel) = self.firsts.get(first) {
+                        offsets.iter_mut().for_each(|offset| *offset += channel);
                     }
+                    (picture, taps, depth)
+                } else if N::ROWS_ARE_TAPS && self.find_rows(output, start..end, offsets) {
+                    let [rows, columns] = self.source.window.size;
+                    (picture, rows, columns * self.source.input.stride)
+                } else {
+                    (self.gather(picture, output, start..end, offsets, gathered), taps, depth)
                 };
                 let weights = &weights[first * panel_length..last * panel_length];
                 let bias = &bias[first * LANES..last * LANES];
@@ -180,6 +182,21 @@ impl<N: Number> Dense<N> {
                 N::tile(kernels, workspace, &self.finish, &tile, first * LANES, residual, out);
             }
         }
+    }
+
+    /// Where the rows of the pixels' windows begin, if all are in the picture: a row of short pixels is like one of many channels.
+    fn find_rows(&self, output: Place, pixels: Range<usize>, offsets: &mut Vec<u32>) -> bool {
+        let (source, window) = (&self.source, &self.source.window);
+        offsets.clear();
+        if window.dilation != [1, 1] || !self.corners(output, pixels.clone()).all(|corner| source.is_inside(corner)) {
+            return false;
+        }
+        let pitch = source.input.shape.width * source.input.stride;
+        for row in 0..window.size[0] {
+            let starts = self.corners(output, pixels.clone()).map(|corner| source.at(corner) as usize + row * pitch);
+            offsets.extend(starts.map(|start| start as u32));
+        }
+        true
     }
 
     /// Numbers that are put side by side for a tile.
@@ -199,22 +216,16 @@ impl<N: Number> Dense<N> {
         let (source, window) = (&self.source, &self.source.window);
         let stride = source.input.stride;
         let length = window.size[1] * stride;
-        // What is left of another tile in the numbers beyond the last tap meets weights of zero, and so does what is copied
-        // beyond the end of a window's row: the next row comes over it, or the next pixel.
+        // What is left of another tile in the bytes beyond the last tap meets weights of zero; what is copied beyond the end of a
+        // window's row is copied over by the next row, or the next pixel.
         gathered.resize(pixels.len() * self.depth + AT_ONCE, N::default());
+        let pitch = source.input.shape.width * stride;
         for (pixel, corner) in self.corners(output, pixels.clone()).enumerate() {
             let gathered = &mut gathered[pixel * self.depth..];
-            if source.is_inside(corner) && window.dilation[1] == 1 {
+            if source.is_inside(corner) && window.dilation == [1, 1] {
+                let picture = &picture[source.at(corner) as usize..];
                 for row in 0..window.size[0] {
-                    let (from, to) = (&picture[source.tap(corner, [row, 0])..], &mut gathered[row * length..]);
-                    for at in (0..length).step_by(AT_ONCE) {
-                        let (from, to) = (&from[at..], &mut to[at..]);
-                        // A length that is known is a move and not a call.
-                        match (from.first_chunk::<AT_ONCE>(), to.first_chunk_mut::<AT_ONCE>()) {
-                            (Some(from), Some(to)) => *to = *from,
-                            _ => to[..AT_ONCE.min(length - at)].copy_from_slice(&from[..AT_ONCE.min(length - at)]),
-                        }
-                    }
+                    copy(&picture[row * pitch..], &mut gathered[row * length..], length);
                 }
             } else {
                 for (tap, pixel) in window.each_tap().zip(gathered.chunks_exact_mut(stride)) {
@@ -262,6 +273,18 @@ impl<N: Number> Dense<N> {
             } else {
                 offsets.extend(corners.iter().map(|&corner| source.tap(corner, tap) as u32));
             }
+        }
+    }
+}
+
+/// Copies so many numbers, and perhaps some of those behind them.
+fn copy<N: Number>(from: &[N], to: &mut [N], length: usize) {
+    for at in (0..length).step_by(AT_ONCE) {
+        let (from, to) = (&from[at..], &mut to[at..]);
+        // A length that is known, of few bytes, is a move and not a call.
+        match (from.first_chunk::<AT_ONCE>(), to.first_chunk_mut::<AT_ONCE>()) {
+            (Some(from), Some(to)) => *to = *from,
+            _ => to[..AT_ONCE.min(length - at)].copy_from_slice(&from[..AT_ONCE.min(length - at)]),
         }
     }
 }

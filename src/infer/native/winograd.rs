@@ -19,6 +19,8 @@ const MOST_OF_TWO: usize = 1152 << 10;
 pub struct Winograd {
     pub source: Source,
     form: Form,
+    /// Channels of an input pixel that are multiplied; what is stored beyond them may be no number.
+    inputs: usize,
     /// `[position][panel][input channel][LANES]`
     weights: Aligned<f32>,
     bias: Vec<f32>,
@@ -54,9 +56,9 @@ impl Winograd {
         bounds: Bounds,
         weight: impl Fn(usize, usize, usize) -> f32,
     ) -> Self {
-        let (outputs, depth, side) = (bias.len(), source.input.stride, form.side());
+        let (outputs, side) = (bias.len(), form.side());
         let panels = outputs.div_ceil(LANES);
-        let mut weights = Aligned::zeros(form.positions() * panels * depth * LANES);
+        let mut weights = Aligned::zeros(form.positions() * panels * inputs * LANES);
         for panel in 0..panels {
             let lanes = LANES.min(outputs - panel * LANES);
             for input in 0..inputs {
@@ -74,7 +76,7 @@ impl Winograd {
                 }
                 for position in 0..form.positions() {
                     let numbers = weighted(&form.filter()[position % side], rows[position / side]);
-                    let at = ((position * panels + panel) * depth + input) * LANES;
+                    let at = ((position * panels + panel) * inputs + input) * LANES;
                     for (to, number) in weights[at..at + LANES].iter_mut().zip(numbers) {
                         *to = number as f32;
                     }
@@ -82,7 +84,7 @@ impl Winograd {
             }
         }
         bias.resize(panels * LANES, 0.0);
-        Self { source, form, weights, start: vec![0.0; bias.len()], bias, bounds }
+        Self { source, form, inputs, weights, start: vec![0.0; bias.len()], bias, bounds }
     }
 
     /// Output rows that are computed together.
@@ -92,15 +94,15 @@ impl Winograd {
 
     /// Multiplications and additions for so many outputs.
     pub fn operations(&self, outputs: usize) -> usize {
-        outputs / self.form.outputs().pow(2) * self.form.positions() * self.depth()
+        outputs / self.form.outputs().pow(2) * self.form.positions() * self.inputs
     }
 
     /// Numbers that a thread needs room for.
-    pub fn scratch(&self) -> usize {
+    pub fn space(&self) -> usize {
         TILES * self.form.positions() * (self.depth() + self.bias.len())
     }
 
-    /// Channels of an input pixel.
+    /// Numbers of an input pixel.
     fn depth(&self) -> usize {
         self.source.input.stride
     }
@@ -174,9 +176,9 @@ impl Winograd {
         let groups = tiles.div_ceil(most_rows);
         offsets.clear();
         offsets.extend((0..most_rows).map(|row| (row * depth) as u32));
-        let panels = (WEIGHT_BLOCK / (depth * LANES * size_of::<f32>())).max(1) * LANES;
+        let panels = (WEIGHT_BLOCK / (self.inputs * LANES * size_of::<f32>())).max(1) * LANES;
         for position in 0..self.form.positions() {
-            let weights = &self.weights[position * outputs * depth..][..outputs * depth];
+            let weights = &self.weights[position * outputs * self.inputs..][..outputs * self.inputs];
             for first in (0..outputs).step_by(panels) {
                 let last = (first + panels).min(outputs);
                 for group in 0..groups {
@@ -186,8 +188,8 @@ impl Winograd {
                         offsets: &offsets[..end - start],
                         rows: end - start,
                         taps: 1,
-                        depth,
-                        weights: &weights[first * depth..last * depth],
+                        depth: self.inputs,
+                        weights: &weights[first * self.inputs..last * self.inputs],
                         bias: &self.start[first..last],
                         narrow: false,
                     };
@@ -260,11 +262,11 @@ mod tests {
             let winograd = Winograd::new(form, source, inputs, bias.clone(), bounds, weight);
             for kernels in Kernels::available() {
                 let mut out = vec![9.0; (rows - first) * columns * output.stride];
-                let mut scratch = vec![f32::NAN; winograd.scratch()];
+                let mut space = vec![f32::NAN; winograd.space()];
                 let at = first * columns * output.stride;
                 let residual = with_residual.then_some(&residual[at..]);
                 let mut worker = Worker { kernels: &kernels, scratch: &mut Scratch::default(), workspace: &mut [] };
-                winograd.run(&mut worker, &mut scratch, Inputs { picture: &picture, residual }, output, first, &mut out);
+                winograd.run(&mut worker, &mut space, Inputs { picture: &picture, residual }, output, first, &mut out);
                 for (pixel, found) in out.chunks_exact(output.stride).enumerate() {
                     let corner = [first + pixel / columns, pixel % columns];
                     for channel in 0..outputs {
@@ -279,6 +281,39 @@ mod tests {
                         prop_assert!(lost < tolerance(form), "{}: {lost}", kernels.name);
                     }
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn many_tiles_of_many_channels_are_those_of_the_convolution() {
+        // More tiles than are transformed at once, and more weights than stay in a cache.
+        let (side, inputs, outputs) = (30, 160, 200);
+        let window = Window { size: [3, 3], stride: [1, 1], dilation: [1, 1], pads: [1; 4] };
+        let (input, output) = (place(side, side, inputs), place(side, side, outputs));
+        let mut picture = numbers(1, input.length());
+        picture.resize(input.length() + input.stride, 0.0);
+        let weights = numbers(2, outputs * inputs * 9);
+        let weight = |output: usize, input: usize, tap: usize| weights[(output * inputs + input) * 9 + tap];
+        for form in [Form::Two, Form::Four] {
+            let source = Source::new(window, input, 0);
+            let winograd = Winograd::new(form, source, inputs, vec![0.5; outputs], Bounds::NONE, weight);
+            let (mut out, mut space) = (vec![9.0; output.length()], vec![0.0; winograd.space()]);
+            let kernels = Kernels::detect();
+            let mut worker = Worker { kernels: &kernels, scratch: &mut Scratch::default(), workspace: &mut [] };
+            winograd.run(&mut worker, &mut space, Inputs { picture: &picture, residual: None }, output, 0, &mut out);
+            for (pixel, channel) in
+                (0..side * side).step_by(7).flat_map(|pixel| (0..outputs).step_by(9).map(move |at| (pixel, at)))
+            {
+                let corner = winograd.source.corner([pixel / side, pixel % side]);
+                let taps = window.each_tap().enumerate().map(|(tap, at)| (tap, winograd.source.tap(corner, at)));
+                let products = taps.flat_map(|(tap, at)| (0..inputs).map(move |input| (tap, at + input, input)));
+                let sum: f64 = products
+                    .map(|(tap, at, input)| f64::from(picture[at]) * f64::from(weight(channel, input, tap)))
+                    .sum();
+                let lost = (f64::from(out[pixel * output.stride + channel]) - sum - 0.5).abs();
+                // Four times as many products as above are summed up.
+                assert!(lost < 4.0 * tolerance(form), "{form:?}: {lost}");
             }
         }
     }

@@ -10,15 +10,12 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
-#[cfg(target_arch = "x86_64")]
-mod columns;
 mod layout;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 pub mod scalar;
 #[cfg(test)]
 mod tests;
-mod vector;
 mod winograd;
 
 use super::layer::Quant;

@@ -63,7 +63,7 @@ fn tile_u8(tile: &TileU8, requantise: Requantise, _workspace: &mut [u8], out: &m
     }
 }
 
-pub fn span_f32(span: &SpanF32, bounds: Bounds, out: &mut [f32]) {
+fn span_f32(span: &SpanF32, bounds: Bounds, out: &mut [f32]) {
     for (pixel, out) in out.chunks_exact_mut(span.channels).take(span.pixels).enumerate() {
         for (channel, out) in out.iter_mut().enumerate() {
             let mut sum = span.bias[channel];

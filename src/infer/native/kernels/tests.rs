@@ -109,7 +109,7 @@ proptest! {
     }
 
     #[test]
-    fn winograd_transformations_are_exactly_as_specified(
+    fn winograd_transformations_are_the_same_for_vectors_of_any_width(
         four: bool, panels in 1usize..4, rows in 1usize..5, columns in 1usize..5, seed: u64, with_residual: bool,
     ) {
         let form = if four { Form::Four } else { Form::Two };

@@ -13,7 +13,6 @@
 use std::f32::consts::{FRAC_1_SQRT_2, SQRT_2};
 
 use super::Bounds;
-use super::vector::Vector;
 
 /// How many outputs a tile has along each side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +96,71 @@ pub struct Spot {
 pub struct Loops {
     pub before: unsafe fn(Form, &Patch, &mut [f32], usize),
     pub after: unsafe fn(Form, &Sums, &mut [f32], Spot),
+}
+
+/// Floats that are calculated with at once.
+pub trait Vector: Copy {
+    /// Divides [`super::LANES`].
+    const WIDTH: usize;
+
+    fn all(value: f32) -> Self;
+
+    /// # Safety
+    /// `WIDTH` floats can be read.
+    unsafe fn load(from: *const f32) -> Self;
+
+    /// # Safety
+    /// `WIDTH` floats can be written.
+    unsafe fn store(self, to: *mut f32);
+
+    fn plus(self, other: Self) -> Self;
+
+    fn minus(self, other: Self) -> Self;
+
+    fn times(self, factor: f32) -> Self;
+
+    /// What is no number becomes `low`.
+    fn within(self, low: Self, high: Self) -> Self;
+}
+
+/// One after the other.
+impl Vector for f32 {
+    const WIDTH: usize = 1;
+
+    #[inline(always)]
+    fn all(value: f32) -> Self {
+        value
+    }
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        unsafe { *from }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        unsafe { *to = self }
+    }
+
+    #[inline(always)]
+    fn plus(self, other: Self) -> Self {
+        self + other
+    }
+
+    #[inline(always)]
+    fn minus(self, other: Self) -> Self {
+        self - other
+    }
+
+    #[inline(always)]
+    fn times(self, factor: f32) -> Self {
+        self * factor
+    }
+
+    #[inline(always)]
+    fn within(self, low: Self, high: Self) -> Self {
+        self.max(low).min(high)
+    }
 }
 
 /// One form's sums along a row or a column.

@@ -5,9 +5,8 @@
 use std::arch::x86_64::*;
 
 use super::{PANEL, WIDTH, fetch_early};
-use crate::infer::native::kernels::vector::Vector;
 use crate::infer::native::kernels::{
-    Bounds, Form, LANES, Patch, SpanF32, Spot, Sums, TileF32, columns, winograd, with_constant,
+    Bounds, Form, LANES, Patch, SpanF32, Spot, Sums, TileF32, scalar, winograd, with_constant,
 };
 
 /// # Safety
@@ -74,7 +73,39 @@ unsafe fn rows<const ROWS: usize>(
 /// The processor has the features; `span.check` has seen the arguments.
 #[target_feature(enable = "avx2,fma")]
 pub unsafe fn span(span: &SpanF32, bounds: Bounds, out: &mut [f32]) {
-    unsafe { columns::span::<__m256>(span, bounds, out) }
+    unsafe {
+        match span.offsets.len() {
+            9 => taps::<9>(span, bounds, out.as_mut_ptr()),
+            25 => taps::<25>(span, bounds, out.as_mut_ptr()),
+            _ => scalar::KERNELS.span_f32(span, bounds, out),
+        }
+    }
+}
+
+/// # Safety
+/// As [`span`]; the span has `TAPS` taps.
+#[target_feature(enable = "avx2,fma")]
+unsafe fn taps<const TAPS: usize>(span: &SpanF32, bounds: Bounds, out: *mut f32) {
+    unsafe {
+        let (low, high) = (_mm256_set1_ps(bounds.low), _mm256_set1_ps(bounds.high));
+        for channel in (0..span.channels).step_by(WIDTH) {
+            let mut inputs = [span.source.as_ptr(); TAPS];
+            for tap in 0..TAPS {
+                inputs[tap] = inputs[tap].add(span.offsets[tap] as usize + channel);
+            }
+            let bias = _mm256_loadu_ps(span.bias.as_ptr().add(channel));
+            let weights = span.weights.as_ptr().add(channel);
+            for pixel in 0..span.pixels {
+                let mut sum = bias;
+                for tap in 0..TAPS {
+                    let weight = _mm256_loadu_ps(weights.add(tap * span.channels));
+                    sum = _mm256_fmadd_ps(_mm256_loadu_ps(inputs[tap].add(pixel * span.step)), weight, sum);
+                }
+                let bounded = _mm256_min_ps(_mm256_max_ps(sum, low), high);
+                _mm256_storeu_ps(out.add(pixel * span.channels + channel), bounded);
+            }
+        }
+    }
 }
 
 pub const WINOGRAD: winograd::Loops = winograd::Loops { before: winograd_before, after: winograd_after };
@@ -94,7 +125,7 @@ unsafe fn winograd_after(form: Form, sums: &Sums, out: &mut [f32], spot: Spot) {
 }
 
 // SAFETY of all of it: only the two functions above calculate with these vectors, and they have the features.
-impl Vector for __m256 {
+impl winograd::Vector for __m256 {
     const WIDTH: usize = 8;
 
     #[inline(always)]
@@ -125,11 +156,6 @@ impl Vector for __m256 {
     #[inline(always)]
     fn times(self, factor: f32) -> Self {
         unsafe { _mm256_mul_ps(self, _mm256_set1_ps(factor)) }
-    }
-
-    #[inline(always)]
-    fn fused(self, factor: Self, sum: Self) -> Self {
-        unsafe { _mm256_fmadd_ps(self, factor, sum) }
     }
 
     #[inline(always)]

@@ -13,10 +13,9 @@ use std::arch::x86_64::*;
 
 use super::avx2::{self, bound, fetch_early};
 use super::layout::{Layout, Order, Taps};
-use super::vector::Vector;
 use super::{
     Bounds, Form, GROUP, Kernels, LANES, MAX_PANELS, Patch, Requantise, SpanF32, Spot, Sum, Sums, TileF32, TileU8,
-    ToByte, columns, scalar, winograd, with_constant,
+    ToByte, scalar, winograd, with_constant,
 };
 
 const FLOAT_ROWS: usize = 14;
@@ -218,7 +217,39 @@ impl Narrow {
 /// The processor has the features; `span.check` has seen the arguments.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
 unsafe fn span_f32(span: &SpanF32, bounds: Bounds, out: &mut [f32]) {
-    unsafe { columns::span::<__m512>(span, bounds, out) }
+    unsafe {
+        match span.offsets.len() {
+            9 => taps_f32::<9>(span, bounds, out.as_mut_ptr()),
+            25 => taps_f32::<25>(span, bounds, out.as_mut_ptr()),
+            _ => scalar::KERNELS.span_f32(span, bounds, out),
+        }
+    }
+}
+
+/// # Safety
+/// As [`span_f32`]; the span has `TAPS` taps.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+unsafe fn taps_f32<const TAPS: usize>(span: &SpanF32, bounds: Bounds, out: *mut f32) {
+    unsafe {
+        let (low, high) = (_mm512_set1_ps(bounds.low), _mm512_set1_ps(bounds.high));
+        for channel in (0..span.channels).step_by(LANES) {
+            let mut weights = [_mm512_setzero_ps(); TAPS];
+            let mut inputs = [span.source.as_ptr(); TAPS];
+            for tap in 0..TAPS {
+                weights[tap] = _mm512_loadu_ps(span.weights.as_ptr().add(tap * span.channels + channel));
+                inputs[tap] = inputs[tap].add(span.offsets[tap] as usize + channel);
+            }
+            let bias = _mm512_loadu_ps(span.bias.as_ptr().add(channel));
+            for pixel in 0..span.pixels {
+                let mut sum = bias;
+                for tap in 0..TAPS {
+                    sum = _mm512_fmadd_ps(_mm512_loadu_ps(inputs[tap].add(pixel * span.step)), weights[tap], sum);
+                }
+                let bounded = _mm512_min_ps(_mm512_max_ps(sum, low), high);
+                _mm512_storeu_ps(out.add(pixel * span.channels + channel), bounded);
+            }
+        }
+    }
 }
 
 /// # Safety
@@ -274,7 +305,7 @@ unsafe fn winograd_after(form: Form, sums: &Sums, out: &mut [f32], spot: Spot) {
 }
 
 // SAFETY of all of it: only the two functions above calculate with these vectors, and they have the features.
-impl Vector for __m512 {
+impl winograd::Vector for __m512 {
     const WIDTH: usize = 16;
 
     #[inline(always)]
@@ -305,11 +336,6 @@ impl Vector for __m512 {
     #[inline(always)]
     fn times(self, factor: f32) -> Self {
         unsafe { _mm512_mul_ps(self, _mm512_set1_ps(factor)) }
-    }
-
-    #[inline(always)]
-    fn fused(self, factor: Self, sum: Self) -> Self {
-        unsafe { _mm512_fmadd_ps(self, factor, sum) }
     }
 
     #[inline(always)]

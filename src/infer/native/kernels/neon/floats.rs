@@ -4,7 +4,6 @@
 
 use std::arch::aarch64::*;
 
-use crate::infer::native::kernels::vector::Vector;
 use crate::infer::native::kernels::{Bounds, LANES, SpanF32, TileF32, scalar, winograd, with_constant};
 
 /// Floats in a register.
@@ -156,7 +155,7 @@ pub const WINOGRAD: winograd::Loops =
     winograd::Loops { before: winograd::before::<float32x4_t>, after: winograd::after::<float32x4_t> };
 
 // SAFETY of all of it: every processor of this architecture has NEON.
-impl Vector for float32x4_t {
+impl winograd::Vector for float32x4_t {
     const WIDTH: usize = WIDTH;
 
     #[inline(always)]
@@ -187,11 +186,6 @@ impl Vector for float32x4_t {
     #[inline(always)]
     fn times(self, factor: f32) -> Self {
         unsafe { vmulq_n_f32(self, factor) }
-    }
-
-    #[inline(always)]
-    fn fused(self, factor: Self, sum: Self) -> Self {
-        unsafe { vfmaq_f32(sum, self, factor) }
     }
 
     #[inline(always)]

@@ -42,7 +42,10 @@ fn serve_peak(precision: &str, set: &str) {
 
 #[allow(clippy::print_stdout, clippy::expect_used, reason = "a bench")]
 fn serve_model(backend: &str, path: &str, threads: Option<&str>) {
-    let set = Kernels::available().find(|kernels| kernels.name == backend).unwrap_or_else(Kernels::detect);
+    let set = match backend {
+        "auto" | "native" | "tract" => Kernels::detect(),
+        name => Kernels::available().find(|kernels| kernels.name == name).expect("a set that this processor has"),
+    };
     let spec = ModelSpec {
         name: "bench".into(),
         path: path.into(),
@@ -50,10 +53,9 @@ fn serve_model(backend: &str, path: &str, threads: Option<&str>) {
         sha256: None,
         input: InputHints { mean: Some([0.5; 3]), std: Some([0.5; 3]), ..InputHints::default() },
         backend: match backend {
-            _ if backend == set.name => Backend::Native,
-            "native" => Backend::Native,
+            "auto" => Backend::Auto,
             "tract" => Backend::Tract,
-            _ => Backend::Auto,
+            _ => Backend::Native,
         },
         threads: threads.map_or(Threads::default(), |threads| Threads::Fixed(threads.parse().expect("a number"))),
         int8: None,

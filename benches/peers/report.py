@@ -71,8 +71,9 @@ def inference(models: list[dict]) -> str:
             "of the arithmetic peak", "load ms", "peak MB", "same first class"]  # fmt: skip
     return table("", head, rows) + (
         "\n\nBoth have the same number of threads in a ratio. ncnn has no form of the 8-bit files (pnnx leaves layers in them that ncnn "
-        "does not know); LiteRT runs the only file there is for it. The arithmetic peak is what as many cores reach "
-        "in a loop of nothing but our kernels' multiplications and additions, in the same run. The class is that of a made-up picture."
+        "does not know); LiteRT runs the only file there is for it. The arithmetic peak is what one core reaches "
+        "in a loop of nothing but our kernels' multiplications and additions, in the same run, times the threads; a model's are those of "
+        "direct convolutions, and Winograd's needs fewer (ResNet-18). The class is that of a made-up picture."
     )
 
 

@@ -1,4 +1,5 @@
-//! What the two kinds of numbers in a network have of their own, so that everything else about convolutions is written once.
+//! What the two kinds of numbers in a network have of their own, so that everything else about convolutions is written
+//! once.
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -13,7 +14,8 @@ pub trait Number: Copy + Default + Send + Sync + 'static {
     /// Packed weights, and what happens to the sums.
     type Finish: Debug + Sync;
 
-    /// Whether kernels multiply any number of channels, so that a row of a window can be one tap where it lies in the picture.
+    /// Whether kernels multiply any number of channels, so that a row of a window can be one tap where it lies in the
+    /// picture.
     const ROWS_ARE_TAPS: bool;
 
     /// What a byte says lies outside of a picture.

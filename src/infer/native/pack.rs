@@ -46,7 +46,8 @@ pub fn bytes(
     })
 }
 
-/// Whether the kernels for depthwise convolutions can run it. What they cannot is a dense one whose other weights are zero.
+/// Whether the kernels for depthwise convolutions can run it. What they cannot is a dense one whose other weights are
+/// zero.
 fn has_spans(conv: &Conv, input: Place) -> bool {
     conv.is_depthwise() && conv.window.taps() <= MAX_TAPS && input.stride.is_multiple_of(LANES)
 }
@@ -85,8 +86,8 @@ fn seen_from(conv: &Conv, first: usize) -> Range<usize> {
     first / each * conv.inputs..(last / each + 1) * conv.inputs
 }
 
-/// Which channels of a pixel each panel reads. The panels of a grouped convolution read those of their own groups; where two
-/// groups share a panel, the weights between them are zero.
+/// Which channels of a pixel each panel reads. The panels of a grouped convolution read those of their own groups;
+/// where two groups share a panel, the weights between them are zero.
 struct Reads {
     /// See [`Dense::firsts`].
     firsts: Vec<u32>,
@@ -189,8 +190,8 @@ struct Requantised {
     channels: Option<[Vec<u8>; 2]>,
 }
 
-/// `(sum of x * w) * (from * weight scale / to)` is the result in steps of `to`; the bias joins the sum as an integer, and
-/// so does what the zero point of the input adds to every sum.
+/// `(sum of x * w) * (from * weight scale / to)` is the result in steps of `to`; the bias joins the sum as an integer,
+/// and so does what the zero point of the input adds to every sum.
 fn requantised(conv: &Conv, from: Quant, to: Quant, layer: &Layer) -> Result<Requantised, Unsupported> {
     let factors = factors(conv);
     let weights = conv.weights.constant.bytes();
@@ -203,8 +204,9 @@ fn requantised(conv: &Conv, from: Quant, to: Quant, layer: &Layer) -> Result<Req
         let offset =
             if conv.bias[output] == 0.0 { 0.0 } else { (f64::from(conv.bias[output]) / step).round_ties_even() };
         let total = offset - (sum * i64::from(from.zero_point)) as f64;
-        // Products are at most 255 * 128 each, and together with the bias they must not overflow. A channel whose weights
-        // are all but nothing may have a bias that is too large by less than the result's rounding; more is refused.
+        // Products are at most 255 * 128 each, and together with the bias they must not overflow. A channel whose
+        // weights are all but nothing may have a bias that is too large by less than the result's rounding; more is
+        // refused.
         let most = (conv.inputs * conv.window.taps()) as f64 * 255.0 * 128.0;
         let room = f64::from(i32::MAX) - most;
         if room < 0.0 {
@@ -230,7 +232,8 @@ fn dense_u8(conv: &Conv, finish: Requantised, layout: &Layout, source: Source) -
     let mut reads = Reads::new(conv, |depth| layout.depth(depth));
     reads.depth = layout.depth(reads.depth);
     let weight = |output, input, tap| values[conv.index(output, input, tap)] as i8;
-    // Pixels that are shorter than what the kernels read at once, which are the picture's own, are put side by side first.
+    // Pixels that are shorter than what the kernels read at once, which are the picture's own, are put side by side
+    // first.
     let (taps, stored) = (conv.window.taps(), source.input.stride);
     let gathered = stored < layout.reads;
     let (depth, packed) = match gathered {

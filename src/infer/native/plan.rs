@@ -180,8 +180,9 @@ fn last_uses(layers: &[Layer]) -> Vec<Option<usize>> {
     last
 }
 
-/// Whether a result is looked at by nothing but convolutions that put the pixels of a window side by side, after quantisation
-/// perhaps: those of short pixels, as the picture's are. So a pixel needs no room for more than its channels.
+/// Whether a result is looked at by nothing but convolutions that put the pixels of a window side by side, after
+/// quantisation perhaps: those of short pixels, as the picture's are. So a pixel needs no room for more than its
+/// channels.
 fn is_gathered(layers: &[Layer], needed: &[Option<usize>], index: usize) -> bool {
     let users =
         (index + 1..layers.len()).filter(|&user| needed[user].is_some() && layers[user].inputs.contains(&index));

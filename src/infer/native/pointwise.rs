@@ -110,7 +110,7 @@ pub fn pool_f32(
             let input = &input[at..at + out.len()];
             match kind {
                 PoolKind::Max => {
-                    out.iter_mut().zip(input).for_each(|(out, &value)| *out = if value > *out { value } else { *out })
+                    out.iter_mut().zip(input).for_each(|(out, &value)| *out = if value > *out { value } else { *out });
                 }
                 PoolKind::Average { .. } => out.iter_mut().zip(input).for_each(|(out, &value)| *out += value),
             }

@@ -171,7 +171,8 @@ impl Network {
         Ok(())
     }
 
-    /// As [`Self::evaluate`], without the scores; `watch` sees each layer's result of bytes, its name and place, and may change it.
+    /// As [`Self::evaluate`], without the scores; `watch` sees each layer's result of bytes, its name and place, and
+    /// may change it.
     ///
     /// # Errors
     /// As there.
@@ -301,8 +302,8 @@ impl Step {
         Ok(())
     }
 
-    /// Shares the output, in units of so many numbers, among the threads. `work` gets a worker and its space, what it looks at, and the
-    /// units of the output that it is to compute.
+    /// Shares the output, in units of so many numbers, among the threads. `work` gets a worker and its space, what it
+    /// looks at, and the units of the output that it is to compute.
     fn convolve<N: Stored>(
         &self,
         (operations, unit): (usize, usize),

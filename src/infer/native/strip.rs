@@ -1,5 +1,6 @@
-//! An inverted residual, a few rows at a time: a convolution that makes many channels of few, a depthwise one, and one that makes
-//! few of many again. Of the many channels only the rows in between are ever there, so they stay in the second-level cache.
+//! An inverted residual, a few rows at a time: a convolution that makes many channels of few, a depthwise one, and one
+//! that makes few of many again. Of the many channels only the rows in between are ever there, so they stay in the
+//! second-level cache.
 
 use std::ops::Range;
 
@@ -8,8 +9,8 @@ use super::layer::{Conv, Shape, Window};
 use super::number::{Inputs, Number, Worker};
 use super::windows::{Dense, Depthwise, Part, Place, WEIGHT_BLOCK};
 
-/// What a core has of the second-level cache on the boards this is for: strips are for results of more bytes than that, and have
-/// no more themselves.
+/// What a core has of the second-level cache on the boards this is for: strips are for results of more bytes than that,
+/// and have no more themselves.
 const CACHE: usize = 256 << 10;
 
 /// Bytes of rows that are computed at once, if a few rows are not more.
@@ -26,7 +27,8 @@ pub struct Strip<N: Number> {
     rows: usize,
 }
 
-/// Whether three convolutions, each of which is all that looks at the one before it, can be an inverted residual in strips.
+/// Whether three convolutions, each of which is all that looks at the one before it, can be an inverted residual in
+/// strips.
 pub fn is_possible([expand, depthwise, project]: [&Conv; 3]) -> bool {
     let is_point = |conv: &Conv| conv.window == Window::POINT && conv.groups == 1;
     let is_filter = depthwise.is_depthwise() && depthwise.window.taps() <= MAX_TAPS;
@@ -60,7 +62,8 @@ impl<N: Number> Strip<N> {
         Self { expand, expanded, depthwise, filtered, project, rows }
     }
 
-    /// Numbers that a thread needs room for: rows of the expanded picture, what lies outside of it, and rows of the filtered one.
+    /// Numbers that a thread needs room for: rows of the expanded picture, what lies outside of it, and rows of the
+    /// filtered one.
     pub fn space(&self) -> usize {
         self.kept() + self.depthwise.tail() + self.rows * self.filtered.shape.width * self.filtered.stride
     }

@@ -184,7 +184,8 @@ impl<N: Number> Dense<N> {
         }
     }
 
-    /// Where the rows of the pixels' windows begin, if all are in the picture: a row of short pixels is like one of many channels.
+    /// Where the rows of the pixels' windows begin, if all are in the picture: a row of short pixels is like one of
+    /// many channels.
     fn find_rows(&self, output: Place, pixels: Range<usize>, offsets: &mut Vec<u32>) -> bool {
         let (source, window) = (&self.source, &self.source.window);
         offsets.clear();
@@ -216,8 +217,8 @@ impl<N: Number> Dense<N> {
         let (source, window) = (&self.source, &self.source.window);
         let stride = source.input.stride;
         let length = window.size[1] * stride;
-        // What is left of another tile in the bytes beyond the last tap meets weights of zero; what is copied beyond the end of a
-        // window's row is copied over by the next row, or the next pixel.
+        // What is left of another tile in the bytes beyond the last tap meets weights of zero; what is copied beyond
+        // the end of a window's row is copied over by the next row, or the next pixel.
         gathered.resize(pixels.len() * self.depth + AT_ONCE, N::default());
         let pitch = source.input.shape.width * stride;
         for (pixel, corner) in self.corners(output, pixels.clone()).enumerate() {

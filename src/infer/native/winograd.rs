@@ -6,12 +6,12 @@ use super::layer::{Conv, Shape, Window};
 use super::number::{Inputs, Scratch, Worker};
 use super::windows::{Place, Source, WEIGHT_BLOCK};
 
-/// Most tiles that are transformed before they are multiplied. What they become may leave the second-level cache; with fewer of
-/// them the weights, which are as many, would come through it more often.
+/// Most tiles that are transformed before they are multiplied. What they become may leave the second-level cache; with
+/// fewer of them the weights, which are as many, would come through it more often.
 const TILES: usize = 56;
 
-/// Most numbers that the weights may become. Beyond these they come from memory, each time, for a few tiles: that takes longer
-/// than the multiplications that are saved, and the memory is taken from others.
+/// Most numbers that the weights may become. Beyond these they come from memory, each time, for a few tiles: that takes
+/// longer than the multiplications that are saved, and the memory is taken from others.
 const MOST_OF_FOUR: usize = 640 << 10;
 const MOST_OF_TWO: usize = 1152 << 10;
 
@@ -220,8 +220,8 @@ mod tests {
     use crate::infer::onnx::pb::{TensorProto, tensor_proto::DataType};
     use proptest::prelude::*;
 
-    /// What may be lost beside a convolution in 64 bits, of up to 360 products of numbers up to 1: numbers of that size lose less
-    /// than 2e-5 when they are summed up one by one.
+    /// What may be lost beside a convolution in 64 bits, of up to 360 products of numbers up to 1: numbers of that size
+    /// lose less than 2e-5 when they are summed up one by one.
     fn tolerance(form: Form) -> f64 {
         match form {
             Form::Two => 1e-5,

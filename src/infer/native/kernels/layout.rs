@@ -18,8 +18,8 @@ pub struct Layout {
     pub reads: usize,
     /// Bytes that each input takes where a dense int8 kernel puts those of its pixels in order first; else 0.
     pub arranged: usize,
-    /// Subtracted from every byte before it is multiplied: 128 where only signed bytes can be multiplied with signed ones. The
-    /// sums begin with what that takes away.
+    /// Subtracted from every byte before it is multiplied: 128 where only signed bytes can be multiplied with signed
+    /// ones. The sums begin with what that takes away.
     pub minus: u8,
     /// How the int8 weights of a depthwise convolution lie.
     pub taps: Taps,
@@ -30,7 +30,8 @@ pub struct Layout {
 pub enum Order {
     /// `[panel][tap][depth / N][LANES][N]`: for each output channel the weights of N input channels lie side by side.
     Groups(usize),
-    /// `[panel][quarter][tap][depth / 16][4][16]`: sixteen input channels for each of a quarter panel's output channels.
+    /// `[panel][quarter][tap][depth / 16][4][16]`: sixteen input channels for each of a quarter panel's output
+    /// channels.
     #[cfg_attr(not(target_arch = "aarch64"), allow(dead_code, reason = "NEON's"))]
     Quarters,
 }
@@ -40,8 +41,9 @@ pub enum Order {
 pub enum Taps {
     /// Row by row.
     InTurn(usize),
-    /// Column by column; those of a column are a group or several. `[group][channels / 64][4][16][N]`, where each quarter of the
-    /// sixteen is of four neighbouring channels and each of the four of other ones: what interleaving bytes gives.
+    /// Column by column; those of a column are a group or several. `[group][channels / 64][4][16][N]`, where each
+    /// quarter of the sixteen is of four neighbouring channels and each of the four of other ones: what interleaving
+    /// bytes gives.
     #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "AVX-512's"))]
     OfColumns(usize),
 }
@@ -104,7 +106,8 @@ impl Layout {
         length * self.byte_rows * self.arranged
     }
 
-    /// `weight(output, input, tap)` for as many outputs as there are biases, where the inputs of an output are those of the
+    /// `weight(output, input, tap)` for as many outputs as there are biases, where the inputs of an output are those of
+    /// the
     /// `depth` channels read that `own(output)` says.
     pub fn pack_dense(
         &self,
@@ -147,8 +150,8 @@ impl Layout {
         PackedBytes { narrow: weights.iter().all(|&weight| weight != i8::MIN), weights, bias: starts }
     }
 
-    /// What a channel's sum begins with if its weights add up to `sum`. Sums may wrap on the way; what they are in the end
-    /// fits, as the planner made sure.
+    /// What a channel's sum begins with if its weights add up to `sum`. Sums may wrap on the way; what they are in the
+    /// end fits, as the planner made sure.
     fn start(&self, bias: i32, sum: i64) -> i32 {
         (i64::from(bias) + sum * i64::from(self.minus)) as i32
     }

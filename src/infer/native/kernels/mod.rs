@@ -37,8 +37,8 @@ pub const GROUP: usize = 4;
 /// Most taps of a depthwise window: 5x5.
 pub const MAX_TAPS: usize = 25;
 
-/// Evaluates an expression with a constant of the value that a variable has, so that arrays of that length are registers.
-/// A value that is not listed does nothing; what the kernels' checks let through is listed.
+/// Evaluates an expression with a constant of the value that a variable has, so that arrays of that length are
+/// registers. A value that is not listed does nothing; what the kernels' checks let through is listed.
 macro_rules! with_constant {
     ($value:expr, [$($constant:literal)+], $name:ident => $call:expr) => {
         match $value {
@@ -160,8 +160,8 @@ pub struct Span<'a, T, W, S> {
     pub offsets: &'a [u32],
     /// From one output pixel's taps to the next one's.
     pub step: usize,
-    /// By how many columns a window is ahead of the one before it, the others being the same, or at least holding the same; 0 where
-    /// no two windows share columns.
+    /// By how many columns a window is ahead of the one before it, the others being the same, or at least holding the
+    /// same; 0 where no two windows share columns.
     #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "AVX-512's"))]
     pub ahead: usize,
     pub pixels: usize,
@@ -193,7 +193,8 @@ pub type SpanF32<'a> = Span<'a, f32, f32, f32>;
 pub type SpanU8<'a> = Span<'a, u8, i8, i32>;
 
 /// The inner loops of one instruction set.
-// The fields are unsafe because a processor without that set cannot run them, and because they take what `Tile::check` and
+// The fields are unsafe because a processor without that set cannot run them, and because they take what `Tile::check`
+// and
 // `Span::check` have seen for granted.
 #[derive(Clone, Copy)]
 pub struct Kernels {
@@ -262,7 +263,8 @@ impl Kernels {
         }
     }
 
-    /// `out[row * row_stride ..]` becomes the row's requantised sums. `workspace` is as long as [`Layout::workspace`] says.
+    /// `out[row * row_stride ..]` becomes the row's requantised sums. `workspace` is as long as [`Layout::workspace`]
+    /// says.
     pub(super) fn tile_u8(
         &self,
         tile: &TileU8,

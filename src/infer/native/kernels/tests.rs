@@ -171,16 +171,16 @@ proptest! {
 
     #[test]
     fn spans_of_floats_are_as_specified(
-        pixels in 1usize..20, blocks in 1usize..11, side in 2usize..6, seed: u64, stride in 1usize..3, neighbours: bool,
+        pixels in 1usize..20, blocks in 1usize..11, size in prop::array::uniform2(1usize..6), seed: u64, stride in 1usize..3, neighbours: bool,
     ) {
-        let (taps, channels) = (side * side, blocks * LANES);
+        let (taps, channels) = (size[0] * size[1], blocks * LANES);
         let source = numbers(seed, (80 + pixels * stride) * channels, float);
         let weights = numbers(seed ^ 2, taps * channels, float);
         let bias = numbers(seed ^ 3, channels, float_or_nan);
-        let offsets = window(seed, side, channels, neighbours);
+        let offsets = window(seed, size, channels, neighbours);
         let (step, bounds) = (stride * channels, Bounds { low: 0.0, high: 6.0 });
         let span = Span {
-            source: &source, size: [side; 2], offsets: &offsets, step, ahead: if neighbours { stride } else { 0 }, pixels, channels,
+            source: &source, size, offsets: &offsets, step, ahead: if neighbours { stride } else { 0 }, pixels, channels,
             weights: &weights, bias: &bias, narrow: false,
         };
         let mut expected = vec![9.0; pixels * channels];
@@ -194,17 +194,17 @@ proptest! {
 
     #[test]
     fn spans_of_bytes_are_exactly_as_specified(
-        pixels in 1usize..20, blocks in 1usize..11, side in 2usize..6, seed: u64, zero_point: u8, stride in 1usize..3,
+        pixels in 1usize..20, blocks in 1usize..11, size in prop::array::uniform2(1usize..6), seed: u64, zero_point: u8, stride in 1usize..3,
         neighbours: bool, smallest in prop::sample::select(vec![-128i8, -127]),
     ) {
-        let (taps, channels) = (side * side, blocks * LANES);
+        let (taps, channels) = (size[0] * size[1], blocks * LANES);
         let source = numbers(seed, (80 + pixels * stride) * channels, extreme);
-        let offsets = window(seed, side, channels, neighbours);
+        let offsets = window(seed, size, channels, neighbours);
         let numbers_of = Integers::random(seed, channels, taps, smallest, zero_point);
         let answer = |kernels: &Kernels| {
-            let packed = kernels.layout.pack_depthwise(&numbers_of.bias, [side; 2], |channel, tap| numbers_of.weights[channel * taps + tap]);
+            let packed = kernels.layout.pack_depthwise(&numbers_of.bias, size, |channel, tap| numbers_of.weights[channel * taps + tap]);
             let span = Span {
-                source: &source, size: [side; 2], offsets: &offsets, step: stride * channels,
+                source: &source, size, offsets: &offsets, step: stride * channels,
                 ahead: if neighbours { stride } else { 0 }, pixels, channels,
                 weights: &packed.weights, bias: &packed.bias, narrow: packed.narrow,
             };
@@ -241,11 +241,11 @@ proptest! {
     }
 }
 
-/// Where the taps of a square window begin: beside one another, as in a picture, or anywhere.
-fn window(seed: u64, side: usize, channels: usize, neighbours: bool) -> Vec<u32> {
-    let row = |at: usize| (at / side * 9 + at % side) * channels;
+/// Where the taps of a window begin: beside one another, as in a picture, or anywhere.
+fn window(seed: u64, [rows, columns]: [usize; 2], channels: usize, neighbours: bool) -> Vec<u32> {
+    let tap = |at: usize| (at / columns * 9 + at % columns) * channels;
     match neighbours {
-        true => (0..side * side).map(|at| row(at) as u32).collect(),
-        false => numbers(seed ^ 1, side * side, |random| random.u32(..80) * channels as u32),
+        true => (0..rows * columns).map(|at| tap(at) as u32).collect(),
+        false => numbers(seed ^ 1, rows * columns, |random| random.u32(..80) * channels as u32),
     }
 }

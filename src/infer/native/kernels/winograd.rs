@@ -1,11 +1,12 @@
-//! The transformations of Winograd's convolution: 3x3 windows that move by one pixel, a square tile of outputs at a time.
+//! The transformations of Winograd's convolution: 3x3 windows that move by one pixel, a square tile of outputs at a
+//! time.
 //!
-//! `y = A' [(G g G') * (B' d B)] A`: the pixels `d` under a tile and the weights `g` are transformed to as many positions each,
-//! multiplied position by position, and what comes out, summed over the input channels, is transformed back (Lavin and Gray, "Fast
-//! Algorithms for Convolutional Neural Networks", 2015). The matrices follow from points: 0, 1, -1 and infinity for tiles of two; for tiles
-//! of four 0, infinity, and the square roots of 1/2 and of 2 with both signs, which lose less than whole numbers do, because
-//! they are each other's inverse. Everything is written once, for vectors of any width; each set of kernels says what its
-//! vectors are.
+//! `y = A' [(G g G') * (B' d B)] A`: the pixels `d` under a tile and the weights `g` are transformed to as many
+//! positions each, multiplied position by position, and what comes out, summed over the input channels, is transformed
+//! back (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015). The matrices follow from points:
+//! 0, 1, -1 and infinity for tiles of two; for tiles of four 0, infinity, and the square roots of 1/2 and of 2 with
+//! both signs, which lose less than whole numbers do, because they are each other's inverse. Everything is written
+//! once, for vectors of any width; each set of kernels says what its vectors are.
 
 #![allow(unsafe_code, reason = "loads and stores; every pointer is inside of what `Kernels` has checked")]
 #![allow(clippy::needless_range_loop, reason = "constant indices put small arrays into registers; iterators do not")]

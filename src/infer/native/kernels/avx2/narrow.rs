@@ -61,12 +61,13 @@ impl Narrow {
     }
 }
 
-/// Bounds what a kernel has stored for sixteen channels of `pixels` pixels, `step` bytes apart, where the channels have bounds.
+/// Bounds what a kernel has stored for sixteen channels of `pixels` pixels, `step` bytes apart, where the channels have
+/// bounds.
 ///
 /// A pass of its own: few networks have them, and a question at each store took a fifth of the others' time.
 ///
-/// # Safety
-/// There are bounds for `channel` and fifteen after it, or none at all; the bytes of these channels can be written from `at` on.
+/// # Safety There are bounds for `channel` and fifteen after it, or none at all; the bytes of these channels can be
+/// written from `at` on.
 #[inline]
 #[target_feature(enable = "avx2")]
 pub unsafe fn bound(channels: Option<ByteBounds>, channel: usize, at: *mut u8, pixels: usize, step: usize) {

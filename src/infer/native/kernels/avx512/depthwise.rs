@@ -1,8 +1,8 @@
 //! Depthwise convolutions of bytes, column by column of their windows.
 //!
-//! The bytes that four rows have in a column are interleaved, so that a dot product of four multiplies the taps of one channel.
-//! Loading and interleaving is most of the work, and neighbouring windows share columns: each column is interleaved once and
-//! added to all sums that need it, of which there are as many as windows that overlap.
+//! The bytes that four rows have in a column are interleaved, so that a dot product of four multiplies the taps of one
+//! channel. Loading and interleaving is most of the work, and neighbouring windows share columns: each column is
+//! interleaved once and added to all sums that need it, of which there are as many as windows that overlap.
 
 use std::arch::x86_64::*;
 
@@ -33,7 +33,8 @@ pub unsafe fn span(span: &SpanU8, requantise: Requantise, out: &mut [u8]) {
     }
 }
 
-/// Windows of `SIDE` columns of as many rows, which are `GROUPS` groups, each window `AHEAD` columns ahead of the one before; so
+/// Windows of `SIDE` columns of as many rows, which are `GROUPS` groups, each window `AHEAD` columns ahead of the one
+/// before; so
 /// `SUMS` overlap.
 ///
 /// # Safety
@@ -102,8 +103,8 @@ unsafe fn columns<const SIDE: usize, const GROUPS: usize, const AHEAD: usize, co
 
 /// The bytes of a column, interleaved.
 ///
-/// The interleaving works within each quarter of a register, and packing the sums undoes just that: the quarters of sums
-/// hold channels 0-3, 16-19, .. of 64, and the pack of 32 to 16 to 8 bits puts them back in order.
+/// The interleaving works within each quarter of a register, and packing the sums undoes just that: the quarters of
+/// sums hold channels 0-3, 16-19, .. of 64, and the pack of 32 to 16 to 8 bits puts them back in order.
 ///
 /// # Safety
 /// `offsets` has one for each row, `SIDE` apart, at each of which the bytes of `mask` can be read.
@@ -151,8 +152,8 @@ fn add<const GROUPS: usize>(
     }
 }
 
-/// Four registers of 32-bit lanes, of which `from` has `blocks` times 16 in channel order, in the order that interleaving
-/// gives: register `q` holds channels `16 * block + 4 * q ..` in its quarter `block`.
+/// Four registers of 32-bit lanes, of which `from` has `blocks` times 16 in channel order, in the order that
+/// interleaving gives: register `q` holds channels `16 * block + 4 * q ..` in its quarter `block`.
 ///
 /// # Safety
 /// `from` can be read for `blocks` registers, 1 to 4.

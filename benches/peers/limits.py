@@ -29,7 +29,15 @@ def judge(results: dict) -> list[dict]:
         ("the same, where OpenCV decodes to half", 0.5, prepare(results, "opencv-reduced")),
         ("a still scene at one frame a second, percent of a core", 2.0, {"ours": results["idle"]["cpu_percent"]}),
     ]
+    wanted += [
+        (f"{one['model']} alone, one thread, beside whoever is fastest", 1.0, alone(one)) for one in results["inference"]
+    ]
     return [asdict(worst(what, limit, found)) for what, limit, found in wanted]
+
+
+def alone(model: dict) -> dict[str, float]:
+    """Other runtimes with one thread."""
+    return {row["runtime"]: row["ratio_ms"]["median"] for row in model["rows"][1:] if row["threads"] == 1}
 
 
 def ratios(results: dict, side: str) -> dict[str, dict]:

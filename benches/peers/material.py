@@ -62,6 +62,12 @@ def others(python: Path, directory: Path) -> list[Model]:
         if not path.exists():
             subprocess.run([python, tool, path], check=True)
         found.append(Model("resnet18-random", path))
+        quantised = directory / "resnet18-random-int8.onnx"
+        if not quantised.exists():
+            tool = CHECKOUT / "models/quantize.py"
+            command = [python, tool, path, photographs()[0].parent, "--family", "imagenet", "-o", quantised]
+            subprocess.run(command, check=True, stdout=sys.stderr)
+        found.append(Model("resnet18-random-int8", quantised))
     return found
 
 

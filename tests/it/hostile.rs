@@ -11,8 +11,8 @@ use crate::allocations::most_held;
 use crate::onnx::Fixture;
 use crate::support::fixture;
 
-/// Networks of every kind of operator, the smallest file of each.
-const FIXTURES: [&str; 8] = [
+/// Networks of every kind of operator, the smallest file of each; wide ones for strips and for both forms of Winograd.
+const FIXTURES: [&str; 10] = [
     "efficientnet-lite-opset21",
     "mobilenet-v1-opset9",
     "mobilenet-v2-opset10",
@@ -21,6 +21,8 @@ const FIXTURES: [&str; 8] = [
     "resnext-opset13",
     "resnext-qoperator",
     "squeezenet-opset13",
+    "wide-opset13",
+    "wide-qdq",
 ];
 
 /// More than any of the fixtures needs, whatever is said in 70 kB.

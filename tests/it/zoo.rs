@@ -53,7 +53,7 @@ fn difference(name: &str, backend: Backend) -> (f32, Model) {
     (difference / largest, model)
 }
 
-const FLOAT: [(&str, bool); 9] = [
+const FLOAT: [(&str, bool); 10] = [
     ("resnet-opset7", true),
     ("mobilenet-v1-opset9", false),
     ("mobilenet-v2-opset10", true),
@@ -63,6 +63,7 @@ const FLOAT: [(&str, bool); 9] = [
     ("resnext-opset13", true),
     ("efficientnet-lite-opset13", false),
     ("efficientnet-lite-opset21", false),
+    ("wide-opset13", true),
 ];
 
 #[test]
@@ -82,7 +83,7 @@ fn every_export_loads_and_answers_as_onnxruntime_does() {
 
 #[test]
 fn both_forms_of_quantised_models_load_and_answer_as_onnxruntime_does() {
-    for name in ["mobilenet-v2-qdq", "mobilenet-v2-qoperator", "resnext-qoperator"] {
+    for name in ["mobilenet-v2-qdq", "mobilenet-v2-qoperator", "resnext-qoperator", "wide-qdq"] {
         for backend in [Backend::Auto, Backend::Tract] {
             // onnxruntime adds up in integers, tract in floats: a rounding here and there.
             let (difference, model) = difference(name, backend);

@@ -38,8 +38,10 @@ impl Monitor {
     }
 
     pub fn counters(&self) -> Counters {
-        let counters = *self.lock();
-        Counters { dropped: self.outbox.dropped(), waiting: self.outbox.waiting(), ..counters }
+        // In this order, and messages are counted before they stop waiting: none is ever neither here nor there.
+        let waiting = self.outbox.waiting();
+        let dropped = self.outbox.dropped();
+        Counters { dropped, waiting, ..*self.lock() }
     }
 
     pub(super) fn began(&self) {

@@ -209,8 +209,8 @@ impl Outbox {
 
     /// The broker will never take it, now or later (it is too large for it): gone, and counted.
     pub fn reject(&self, ticket: Ticket, delivery: Delivery) {
-        self.acknowledge(ticket);
         self.lock().dropped.count(delivery);
+        self.acknowledge(ticket);
     }
 
     /// A session has begun: everything that the broker may have forgotten comes first, oldest topic first, then the events.

@@ -208,8 +208,8 @@ impl<'a> Session<'a> {
         let Some(place) = self.window.iter().position(|message| message.id == id) else { return };
         let Some(UnderWay { ticket, delivery, topic, .. }) = self.window.remove(place) else { return };
         let Some(reason) = refusal else {
-            self.outbox.acknowledge(ticket);
-            return self.monitor.published(delivery);
+            self.monitor.published(delivery);
+            return self.outbox.acknowledge(ticket);
         };
         self.outbox.reject(ticket, delivery);
         if self.refused.insert(topic.clone()) {

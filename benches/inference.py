@@ -18,7 +18,7 @@ from pathlib import Path
 
 from contender import CHECKOUT, Contender, build, environment, take_turns
 from machine import processor
-from work import Work
+from work import Work, of_peak
 
 THEIRS = CHECKOUT / "benches/peers/theirs/model.py"
 # Of what benches/peers installs.
@@ -112,10 +112,6 @@ def show_sets(results: list[dict]) -> None:
                 f"| {result['model']} | {name} | {row['median_ms']:.2f} | {row['p10_ms']:.2f} to {row['p90_ms']:.2f} |"
                 f" {row['median_ms'] / best:.2f} | {of_peak(row)} |"
             )
-
-
-def of_peak(row: dict) -> str:
-    return f"{row['of_peak']:.0%} of {row['gmacs_peak']:.0f} GMAC/s" if "of_peak" in row else ""
 
 
 if __name__ == "__main__":

@@ -36,3 +36,8 @@ class Work:
 def fastest(peak: Contender) -> float:
     """Billions of multiplications a second, in the best of its runs."""
     return int(peak.ask("work")) / min(peak.times) / 1e6
+
+
+def of_peak(row: dict) -> str:
+    """What `Work.beside` found, for a table."""
+    return f"{row['of_peak']:.0%} of {row['gmacs_peak']:.0f} GMAC/s" if "of_peak" in row else ""

@@ -5,6 +5,7 @@ from pathlib import Path
 from peers import plot
 from peers.figures import show
 from peers.pipeline import HALF, OURS, THEIR_OWN
+from work import of_peak
 
 NAMES = {OURS: "glimpsed", THEIR_OWN: "Python", HALF: "Python, decoded to half"}
 
@@ -64,7 +65,7 @@ def inference(models: list[dict]) -> str:
             rows.append([
                 model["model"], row["runtime"], str(row["threads"]), show(row["ms"]), show(row["cpu_ms"]),
                 "" if ours else show(row["ratio_ms"]), "" if ours else show(row["ratio_cpu"]),
-                f"{row['of_peak']:.0%} of {row['gmacs_peak']:.0f} GMAC/s" if "of_peak" in row else "",
+                of_peak(row),
                 f"{row['load_ms']:.0f}", f"{row['peak_mb']:.0f}", answer(row),
             ])  # fmt: skip
     head = ["model", "runtime", "threads", "ms", "CPU ms", "ours / theirs, clock", "ours / theirs, CPU",

@@ -69,8 +69,8 @@ impl Order {
     }
 }
 
-/// Channels whose weights lie together in [`Taps::OfColumns`].
-const BLOCK: usize = 4 * LANES;
+/// Channels whose weights lie together in [`Taps::OfColumns`]: as many bytes as AVX-512's registers have.
+pub const BLOCK: usize = 4 * LANES;
 
 impl Taps {
     /// Weights for windows of so many rows and columns, those that are none included.

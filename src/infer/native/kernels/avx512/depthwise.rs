@@ -8,10 +8,8 @@ use std::arch::x86_64::*;
 
 use super::{Narrow, VNNI};
 use crate::infer::native::kernels::avx2::bound;
+use crate::infer::native::kernels::layout::BLOCK;
 use crate::infer::native::kernels::{GROUP, LANES, Requantise, SpanU8, scalar};
-
-/// Channels at once.
-const BLOCK: usize = 4 * LANES;
 
 /// # Safety
 /// The processor has the features; `span.check` has seen the arguments.
@@ -34,8 +32,7 @@ pub unsafe fn span(span: &SpanU8, requantise: Requantise, out: &mut [u8]) {
 }
 
 /// Windows of `SIDE` columns of as many rows, which are `GROUPS` groups, each window `AHEAD` columns ahead of the one
-/// before; so
-/// `SUMS` overlap.
+/// before; so `SUMS` overlap.
 ///
 /// # Safety
 /// As [`span`]; the span's windows are such.

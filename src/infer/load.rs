@@ -1,26 +1,39 @@
 //! From a model file to something that runs: the native kernels where they can, else tract.
 
 use super::native::kernels::Kernels;
+use super::onnx::OnnxFile;
 use super::onnx::graph::Graph;
-use super::onnx::pb::ModelProto;
-use super::{Classifier, ModelError, native, onnx, tract};
+use super::{Classifier, ModelError, native, tract};
 use crate::models::inspect::Inspection;
 use crate::models::spec::{Backend, ModelSpec};
 
 /// # Errors
 /// Whatever is wrong with the file; or what it lacks for the backend that was asked for.
 pub fn load(spec: &ModelSpec, kernels: Kernels) -> Result<(Box<dyn Classifier>, Inspection), ModelError> {
-    let file = onnx::read(spec)?;
-    let graph = Graph::new(&file.proto, &file.path)?;
+    let file = OnnxFile::open(spec)?;
+    let loaded = load_from(&file, spec, kernels);
+    // Of another file than the one that was meant nothing else is worth saying.
+    let sha256 = file.finish()?;
+    let (classifier, inspection) = loaded?;
+    Ok((classifier, Inspection { sha256, ..inspection }))
+}
+
+fn load_from(
+    file: &OnnxFile,
+    spec: &ModelSpec,
+    kernels: Kernels,
+) -> Result<(Box<dyn Classifier>, Inspection), ModelError> {
+    let decoded = file.decode()?;
+    let graph = Graph::new(&decoded.proto, &file.path)?;
     graph.refuse_external_data()?;
     let (input, input_name) = graph.input(spec)?;
     let mut inspection = Inspection {
         name: spec.name.clone(),
         path: file.path.clone(),
-        sha256: file.sha256.clone(),
+        sha256: String::new(),
         file_bytes: file.bytes,
         opset: graph.opset(),
-        producer: file.proto.producer_name.clone(),
+        producer: decoded.proto.producer_name.clone(),
         precision: graph.precision(),
         parameters: graph.parameters(),
         macs: 0,
@@ -38,9 +51,9 @@ pub fn load(spec: &ModelSpec, kernels: Kernels) -> Result<(Box<dyn Classifier>, 
         not_native: None,
     };
     let weight_bytes = graph.weight_bytes();
-    let (proto, reason) = match without_kernels(spec.backend, kernels) {
-        Some(reason) => (file.proto, reason.to_owned()),
-        None => match native::compile(file.proto, &input, kernels) {
+    let reason = match without_kernels(spec.backend, kernels) {
+        Some(reason) => reason.to_owned(),
+        None => match native::compile(decoded, &input, kernels) {
             Ok(compiled) => {
                 inspection.backend = format!("native ({})", compiled.kernels);
                 (inspection.macs, inspection.classes) = (compiled.macs, compiled.classes);
@@ -51,11 +64,10 @@ pub fn load(spec: &ModelSpec, kernels: Kernels) -> Result<(Box<dyn Classifier>, 
             Err(unsupported) if spec.backend == Backend::Native => {
                 return Err(ModelError::NotNative { reason: unsupported.to_string() });
             }
-            // The weights were given back while they were packed, so the file is read again.
-            Err(unsupported) => (read_again(spec, &inspection.sha256)?, unsupported.to_string()),
+            Err(unsupported) => unsupported.to_string(),
         },
     };
-    let loaded = tract::load(proto, &input, &input_name)?;
+    let loaded = tract::load(file.decode_whole()?, &input, &input_name)?;
     inspection.backend = "tract".into();
     inspection.not_native = Some(reason);
     (inspection.macs, inspection.output) = (loaded.macs, loaded.shape);
@@ -70,13 +82,5 @@ fn without_kernels(backend: Backend, kernels: Kernels) -> Option<&'static str> {
         Backend::Tract => Some("the configuration says so"),
         Backend::Auto if !kernels.are_fast() => Some("there are no kernels for this processor yet"),
         Backend::Auto | Backend::Native => None,
-    }
-}
-
-fn read_again(spec: &ModelSpec, sha256: &str) -> Result<ModelProto, ModelError> {
-    let file = onnx::read(spec)?;
-    match file.sha256 == sha256 {
-        true => Ok(file.proto),
-        false => Err(ModelError::Unreadable { path: file.path, cause: "it changes while it is read".into() }),
     }
 }

@@ -6,15 +6,25 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-/// Of a file that is read in pieces, lower-case hexadecimal.
+/// Small enough for the second-level cache, and large enough to ask the system seldom.
+const PIECE_BYTES: usize = 1 << 16;
+
+/// Of a file, lower-case hexadecimal.
 ///
 /// # Errors
 /// When the file cannot be read.
 pub fn sha256_of(path: &Path) -> std::io::Result<String> {
-    let mut file = File::open(path)?;
-    let (mut hasher, mut piece) = (Sha256::new(), vec![0; 1 << 16]);
+    sha256_of_all(File::open(path)?)
+}
+
+/// Of all that is left of a reader, lower-case hexadecimal.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn sha256_of_all(mut reader: impl Read) -> std::io::Result<String> {
+    let (mut hasher, mut piece) = (Sha256::new(), vec![0; PIECE_BYTES]);
     loop {
-        match file.read(&mut piece)? {
+        match reader.read(&mut piece)? {
             0 => return Ok(hex(hasher)),
             read => hasher.update(&piece[..read]),
         }

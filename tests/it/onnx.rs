@@ -233,6 +233,33 @@ fn weights_in_other_files_are_refused_before_they_are_opened() {
 }
 
 #[test]
+fn weights_that_pretend_to_be_in_the_model_file_are_refused_where_they_cannot_be_or_end_behind_it() {
+    let pretending = |offset: usize| {
+        let entry = |key: &str, value: String| StringStringEntryProto { key: key.into(), value };
+        TensorProto {
+            name: "w".into(),
+            data_type: DataType::Float as i32,
+            dims: vec![1],
+            external_data: vec![
+                entry("location", String::new()),
+                entry("offset", offset.to_string()),
+                entry("length", "4".into()),
+            ],
+            ..Default::default()
+        }
+    };
+    let mut proto = mean_colour(1, DataType::Float);
+    let graph = proto.graph.as_mut().expect("a graph");
+    graph.initializer.push(pretending(usize::MAX));
+    assert!(error_of(&proto).contains("cut short or damaged"), "{}", error_of(&proto));
+    let graph = proto.graph.as_mut().expect("a graph");
+    graph.initializer.clear();
+    let list = tract_onnx::pb::AttributeProto { tensors: vec![pretending(0)], ..Default::default() };
+    graph.node[0].attribute.push(list);
+    assert!(error_of(&proto).contains("keeps weights in another file"), "{}", error_of(&proto));
+}
+
+#[test]
 fn graphs_that_are_no_classifier_are_refused_with_the_reason() {
     let with = |change: &dyn Fn(&mut GraphProto)| {
         let mut proto = mean_colour(1, DataType::Float);

@@ -1,8 +1,14 @@
-//! Constants of an ONNX graph, decoded when they are needed: a weight is not copied to find out whether a graph can run.
+//! Constants of an ONNX graph, decoded when they are needed: a weight is not copied to find out whether a graph can run, and
+//! larger ones are not even read.
 
 use std::borrow::Cow;
+use std::fs::File;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::rc::Rc;
+use std::sync::Arc;
 
+use crate::infer::onnx::Extent;
 use crate::infer::onnx::pb::TensorProto;
 use crate::infer::onnx::pb::tensor_proto::DataType;
 
@@ -17,34 +23,56 @@ pub struct Constant {
     tensor: Rc<TensorProto>,
     kind: DataType,
     elements: usize,
+    /// Where its bytes begin in the file, if that is where they are.
+    left: Option<(Arc<File>, u64)>,
 }
 
 impl Constant {
+    /// Of a tensor that was decoded from this file.
+    ///
     /// # Errors
     /// When the type is none that weights have, or the data are not as many as the shape says.
-    pub fn new(tensor: TensorProto) -> Result<Self, Unsupported> {
+    pub fn new(tensor: TensorProto, file: &Arc<File>) -> Result<Self, Unsupported> {
+        let extent = Extent::of(&tensor);
+        let left = extent.map(|extent| (file.clone(), extent.offset));
+        Self::stored(tensor, extent.map(|extent| extent.length), left)
+    }
+
+    /// Of a tensor that has its data.
+    ///
+    /// # Errors
+    /// As [`Constant::new`].
+    #[cfg(test)]
+    pub fn whole(tensor: TensorProto) -> Result<Self, Unsupported> {
+        Self::stored(tensor, None, None)
+    }
+
+    fn stored(tensor: TensorProto, bytes: Option<u64>, left: Option<(Arc<File>, u64)>) -> Result<Self, Unsupported> {
         let refuse = |what: &str| Unsupported::new(format!("the constant `{}` {what}", tensor.name));
         let kind = DataType::try_from(tensor.data_type).map_err(|_| refuse("has no element type"))?;
         let sides = tensor.dims.iter().map(|&side| usize::try_from(side));
         let elements = sides.map(|side| side.ok()).try_fold(1_usize, |product, side| product.checked_mul(side?));
         let elements =
             elements.filter(|&elements| elements <= MAX_ELEMENTS).ok_or_else(|| refuse("has an impossible shape"))?;
-        let (width, typed) = match kind {
-            DataType::Float => (4, tensor.float_data.len()),
-            DataType::Int32 => (4, tensor.int32_data.len()),
-            DataType::Int8 | DataType::Uint8 => (1, tensor.int32_data.len()),
-            DataType::Int64 => (8, tensor.int64_data.len()),
+        let typed = match kind {
+            DataType::Float => tensor.float_data.len(),
+            DataType::Int32 | DataType::Int8 | DataType::Uint8 => tensor.int32_data.len(),
+            DataType::Int64 => tensor.int64_data.len(),
             other => return Err(refuse(&format!("is of type {}", other.as_str_name()))),
         };
-        let stored = if tensor.raw_data.is_empty() { typed } else { tensor.raw_data.len() / width };
-        if stored != elements || !tensor.raw_data.len().is_multiple_of(width) {
+        let bytes = bytes.or((!tensor.raw_data.is_empty()).then_some(tensor.raw_data.len() as u64));
+        let agree = match bytes {
+            Some(bytes) => bytes == (elements * width(kind)) as u64,
+            None => typed == elements,
+        };
+        if !agree {
             return Err(refuse("does not have as many numbers as its shape says"));
         }
-        Ok(Self { tensor: Rc::new(tensor), kind, elements })
+        Ok(Self { tensor: Rc::new(tensor), kind, elements, left })
     }
 
     pub fn dims(&self) -> Vec<usize> {
-        // Proven by `new` not to be negative.
+        // Proven by `stored` not to be negative.
         self.tensor.dims.iter().map(|&side| side.unsigned_abs() as usize).collect()
     }
 
@@ -60,49 +88,107 @@ impl Constant {
         self.kind == DataType::Uint8
     }
 
-    /// The numbers, where they are bytes of either sign.
-    pub fn bytes(&self) -> Option<Cow<'_, [u8]>> {
-        match (self.kind, self.tensor.raw_data.is_empty()) {
-            (DataType::Int8 | DataType::Uint8, false) => Some(Cow::Borrowed(&self.tensor.raw_data)),
-            // ONNX stores small integers in `int32_data`, one each.
-            (DataType::Int8 | DataType::Uint8, true) => {
-                Some(self.tensor.int32_data.iter().map(|&value| value as u8).collect())
+    /// The stored bytes of a range of elements, if it is bytes that are stored. `buffer` is where they go if they come from
+    /// the file.
+    fn raw<'a>(&'a self, range: Range<usize>, buffer: &'a mut Vec<u8>) -> Result<Option<&'a [u8]>, Unsupported> {
+        let [start, end] = [range.start, range.end].map(|at| at * width(self.kind));
+        match &self.left {
+            None if self.tensor.raw_data.is_empty() => Ok(None),
+            None => Ok(Some(&self.tensor.raw_data[start..end])),
+            Some((file, offset)) => {
+                buffer.resize(end - start, 0);
+                file.read_exact_at(buffer, offset + start as u64).map_err(|error| {
+                    Unsupported::new(format!("the constant `{}` could not be read: {error}", self.tensor.name))
+                })?;
+                Ok(Some(buffer))
             }
-            _ => None,
         }
     }
 
-    /// The numbers as floats, whatever they are stored as; where they are floats of this machine's, those of the file.
-    pub fn floats(&self) -> Cow<'_, [f32]> {
-        let (raw, tensor) = (&self.tensor.raw_data, &self.tensor);
-        match (self.kind, raw.is_empty()) {
-            (DataType::Float, true) => Cow::Borrowed(&tensor.float_data),
-            (DataType::Float, false) => match bytemuck::try_cast_slice(raw) {
+    /// The numbers, where they are bytes of either sign.
+    ///
+    /// # Errors
+    /// When they are no bytes, or could not be read.
+    pub fn bytes(&self) -> Result<Cow<'_, [u8]>, Unsupported> {
+        if !self.is_i8() && !self.is_u8() {
+            return Err(Unsupported::new(format!("the constant `{}` is not of bytes", self.tensor.name)));
+        }
+        // ONNX stores small integers in `int32_data`, one each.
+        if self.left.is_none() && self.tensor.raw_data.is_empty() {
+            return Ok(self.tensor.int32_data.iter().map(|&value| value as u8).collect());
+        }
+        if self.left.is_none() {
+            return Ok(Cow::Borrowed(&self.tensor.raw_data));
+        }
+        let mut bytes = Vec::new();
+        self.raw(0..self.elements, &mut bytes)?;
+        Ok(Cow::Owned(bytes))
+    }
+
+    /// A range of the numbers as floats, whatever they are stored as; where they are floats of this machine's, without a copy.
+    ///
+    /// # Errors
+    /// When they could not be read.
+    pub fn floats_of<'a>(
+        &'a self,
+        range: Range<usize>,
+        buffer: &'a mut Vec<u8>,
+    ) -> Result<Cow<'a, [f32]>, Unsupported> {
+        let tensor = &self.tensor;
+        let raw = self.raw(range.clone(), buffer)?;
+        Ok(match (self.kind, raw) {
+            (DataType::Float, None) => Cow::Borrowed(&tensor.float_data[range]),
+            (DataType::Float, Some(raw)) => match bytemuck::try_cast_slice(raw) {
                 Ok(floats) if cfg!(target_endian = "little") => Cow::Borrowed(floats),
                 _ => words(raw).map(f32::from_le_bytes).collect(),
             },
-            (DataType::Int32, false) => words(raw).map(|word| i32::from_le_bytes(word) as f32).collect(),
-            (DataType::Int8, false) => raw.iter().map(|&byte| f32::from(byte as i8)).collect(),
-            (DataType::Uint8, false) => raw.iter().map(|&byte| f32::from(byte)).collect(),
-            (DataType::Int64, _) => self.integers().into_iter().map(|value| value as f32).collect(),
-            (_, true) => tensor.int32_data.iter().map(|&value| value as f32).collect(),
-            // `new` lets no other type in.
+            (DataType::Int32, Some(raw)) => words(raw).map(|word| i32::from_le_bytes(word) as f32).collect(),
+            (DataType::Int8, Some(raw)) => raw.iter().map(|&byte| f32::from(byte as i8)).collect(),
+            (DataType::Uint8, Some(raw)) => raw.iter().map(|&byte| f32::from(byte)).collect(),
+            (DataType::Int64, Some(raw)) => long_words(raw).map(|value| value as f32).collect(),
+            (DataType::Int64, None) => tensor.int64_data[range].iter().map(|&value| value as f32).collect(),
+            (_, None) => tensor.int32_data[range].iter().map(|&value| value as f32).collect(),
+            // `stored` lets no other type in.
             _ => Cow::Borrowed(&[]),
-        }
+        })
+    }
+
+    /// All numbers as floats.
+    ///
+    /// # Errors
+    /// When they could not be read.
+    pub fn floats(&self) -> Result<Vec<f32>, Unsupported> {
+        Ok(self.floats_of(0..self.elements, &mut Vec::new())?.into_owned())
     }
 
     /// The numbers of an integer tensor; empty for floats.
-    pub fn integers(&self) -> Vec<i64> {
-        let raw = &self.tensor.raw_data;
-        match (self.kind, raw.is_empty()) {
-            (DataType::Int64, true) => self.tensor.int64_data.clone(),
-            (DataType::Int64, false) => {
-                raw.chunks_exact(8).filter_map(|bytes| bytes.try_into().ok()).map(i64::from_le_bytes).collect()
-            }
-            (DataType::Float, _) => Vec::new(),
-            _ => self.floats().iter().map(|&value| value as i64).collect(),
-        }
+    ///
+    /// # Errors
+    /// When they could not be read.
+    pub fn integers(&self) -> Result<Vec<i64>, Unsupported> {
+        Ok(match self.kind {
+            DataType::Int64 => match self.raw(0..self.elements, &mut Vec::new())? {
+                None => self.tensor.int64_data.clone(),
+                Some(raw) => long_words(raw).collect(),
+            },
+            DataType::Float => Vec::new(),
+            _ => self.floats()?.iter().map(|&value| value as i64).collect(),
+        })
     }
+}
+
+/// Bytes of an element.
+fn width(kind: DataType) -> usize {
+    match kind {
+        DataType::Int8 | DataType::Uint8 => 1,
+        DataType::Int64 => 8,
+        // `stored` lets no other type in.
+        _ => 4,
+    }
+}
+
+fn long_words(raw: &[u8]) -> impl Iterator<Item = i64> + '_ {
+    raw.chunks_exact(8).filter_map(|bytes| bytes.try_into().ok()).map(i64::from_le_bytes)
 }
 
 // Of a known number, so that what is collected is allocated once.

@@ -23,10 +23,11 @@ mod strip;
 mod team;
 #[cfg(test)]
 mod tests;
+mod weights;
 mod windows;
 mod winograd;
 
-use super::onnx::pb::ModelProto;
+use super::onnx::Decoded;
 use super::{Classifier, ModelError};
 use crate::models::spec::InputSpec;
 use crate::preprocess::Tensor;
@@ -60,18 +61,18 @@ pub struct Compiled {
     pub kernels: &'static str,
 }
 
-/// Each layer's weights are given back once they are packed, so that they are never in memory twice.
+/// Weights are read from the file when they are packed, so that they are never in memory twice.
 ///
 /// # Errors
 /// When anything in the graph is beyond these kernels; the reason names it.
-pub fn compile(model: ModelProto, input: &InputSpec, kernels: Kernels) -> Result<Compiled, Unsupported> {
+pub fn compile(model: Decoded, input: &InputSpec, kernels: Kernels) -> Result<Compiled, Unsupported> {
     let network = plan::plan(layers(model, input)?, input, kernels, Strips::WhereWorthWhile)?;
     let (macs, classes, result_bytes) = (network.macs(), network.classes(), network.result_bytes());
     Ok(Compiled { macs, classes, result_bytes, kernels: kernels.name, classifier: Box::new(network) })
 }
 
 /// What is to be laid out, as few layers as it can be.
-fn layers(model: ModelProto, input: &InputSpec) -> Result<Vec<Layer>, Unsupported> {
+fn layers(model: Decoded, input: &InputSpec) -> Result<Vec<Layer>, Unsupported> {
     let mut layers = read::layers(model, input)?;
     fuse::fold(&mut layers)?;
     quantised::recognise(&mut layers);

@@ -9,6 +9,7 @@ use super::layer::{Conv, Element, Layer, Op, Quant};
 use super::number::{ByteFinish, FloatFinish};
 use super::plan::to_byte;
 use super::run::Job;
+use super::weights::{factors, for_each_block};
 use super::windows::{Dense, Depthwise, Place, Source};
 use super::winograd::{self, Winograd};
 
@@ -16,15 +17,18 @@ use super::winograd::{self, Winograd};
 const MAX_WEIGHTS: usize = 1 << 28;
 
 /// A convolution of floats.
-pub fn floats(conv: &Conv, bounds: Bounds, inputs: &[(Place, Element)], output: Place) -> Job {
+///
+/// # Errors
+/// When its weights cannot be read.
+pub fn floats(conv: &Conv, bounds: Bounds, inputs: &[(Place, Element)], output: Place) -> Result<Job, Unsupported> {
     let source = Source::new(conv.window, inputs[0].0, 0);
     if has_spans(conv, source.input) {
-        return Job::DepthwiseF32(depthwise_f32(conv, bounds, source));
+        return Ok(Job::DepthwiseF32(depthwise_f32(conv, bounds, source)?));
     }
-    match winograd::form(conv, output.shape) {
-        Some(form) => Job::Winograd(winograd_f32(conv, bounds, source, form)),
-        None => Job::DenseF32(dense_f32(conv, bounds, source)),
-    }
+    Ok(match winograd::form(conv, output.shape) {
+        Some(form) => Job::Winograd(winograd_f32(conv, bounds, source, form)?),
+        None => Job::DenseF32(dense_f32(conv, bounds, source)?),
+    })
 }
 
 /// A convolution of bytes.
@@ -38,11 +42,12 @@ pub fn bytes(
     layout: &Layout,
     inputs: &[(Place, Element)],
 ) -> Result<Job, Unsupported> {
-    let finish = requantised(conv, from, to, layer)?;
+    let weights = conv.weights.constant.bytes()?;
+    let finish = requantised(conv, &weights, from, to, layer)?;
     let source = Source::new(conv.window, inputs[0].0, from.zero_point);
     Ok(match has_spans(conv, source.input) {
-        true => Job::DepthwiseU8(depthwise_u8(conv, finish, layout, source)),
-        false => Job::DenseU8(dense_u8(conv, finish, layout, source)),
+        true => Job::DepthwiseU8(depthwise_u8(conv, &weights, finish, layout, source)),
+        false => Job::DenseU8(dense_u8(conv, &weights, finish, layout, source)),
     })
 }
 
@@ -56,9 +61,9 @@ fn has_spans(conv: &Conv, input: Place) -> bool {
 pub fn refuse_enormous(layers: &[Layer], layout: &Layout) -> Result<(), Unsupported> {
     let packed = layers.iter().filter_map(|layer| match &layer.op {
         Op::Conv(conv) => {
-            let depth = match conv.weights.constant.bytes() {
-                Some(_) => layout.depth(widest(conv)),
-                None => widest(conv).next_multiple_of(GROUP),
+            let depth = match layer.element {
+                Element::U8(_) => layout.depth(widest(conv)),
+                Element::F32 => widest(conv).next_multiple_of(GROUP),
             };
             let form = winograd::form(conv, layer.shape).filter(|_| layer.element == Element::F32);
             let taps = form.map_or(conv.window.taps(), Form::positions);
@@ -123,24 +128,12 @@ fn padded<T: Copy>(values: impl IntoIterator<Item = T>, rest: T) -> Vec<T> {
     padded
 }
 
-/// What an output channel's weights are multiplied with: its scale and its gain.
-fn factors(conv: &Conv) -> Vec<f32> {
-    let scale = |channel: usize| match conv.weights.scales.as_deref() {
-        None => 1.0,
-        Some(&[scale]) => scale,
-        Some(scales) => scales[channel],
-    };
-    (0..conv.outputs).map(|channel| scale(channel) * conv.gain.as_ref().map_or(1.0, |gain| gain[channel])).collect()
-}
-
 /// Whether the pixels of a window are put side by side: short ones of floats, which are the picture's own.
 pub fn gathers_floats(conv: &Conv, stored: usize) -> bool {
     conv.groups == 1 && stored < LANES
 }
 
-fn dense_f32(conv: &Conv, bounds: Bounds, source: Source) -> Dense<f32> {
-    let factors = factors(conv);
-    let values = conv.weights.constant.floats();
+fn dense_f32(conv: &Conv, bounds: Bounds, source: Source) -> Result<Dense<f32>, Unsupported> {
     let reads = Reads::new(conv, |depth| depth.next_multiple_of(GROUP));
     let gathered = gathers_floats(conv, source.input.stride);
     // Numbers from a tap to the next one, and of a window in all.
@@ -148,37 +141,41 @@ fn dense_f32(conv: &Conv, bounds: Bounds, source: Source) -> Dense<f32> {
     let length = conv.window.taps() * step;
     let mut weights = Aligned::zeros(conv.outputs.next_multiple_of(LANES) * length);
     let panels: &mut [f32] = &mut weights;
-    for (output, factor) in factors.iter().enumerate() {
-        let panel = output / LANES * length * LANES + output % LANES;
-        for tap in 0..conv.window.taps() {
-            for (input, read) in reads.own(conv, output).enumerate() {
-                panels[panel + (tap * step + read) * LANES] = values[conv.index(output, input, tap)] * factor;
+    for_each_block(conv, |block| {
+        for output in block.outputs.clone() {
+            let panel = output / LANES * length * LANES + output % LANES;
+            for tap in 0..conv.window.taps() {
+                for (input, read) in reads.own(conv, output).enumerate() {
+                    panels[panel + (tap * step + read) * LANES] = block.weight(output, input, tap);
+                }
             }
         }
-    }
+    })?;
     let finish = FloatFinish { weights, bias: padded(conv.bias.iter().copied(), 0.0), bounds };
     let depth = if gathered { length } else { reads.depth };
-    Dense { source, depth, firsts: reads.firsts, gathered, finish }
+    Ok(Dense { source, depth, firsts: reads.firsts, gathered, finish })
 }
 
-fn winograd_f32(conv: &Conv, bounds: Bounds, source: Source, form: Form) -> Winograd {
-    let factors = factors(conv);
-    let values = conv.weights.constant.floats();
-    let weight = |output: usize, input, tap| values[conv.index(output, input, tap)] * factors[output];
-    Winograd::new(form, source, conv.inputs, conv.bias.clone(), bounds, weight)
+fn winograd_f32(conv: &Conv, bounds: Bounds, source: Source, form: Form) -> Result<Winograd, Unsupported> {
+    let mut winograd = Winograd::new(form, source, conv.inputs, conv.bias.clone(), bounds);
+    for_each_block(conv, |block| {
+        winograd.pack(block.outputs.clone(), |output, input, tap| block.weight(output, input, tap));
+    })?;
+    Ok(winograd)
 }
 
-fn depthwise_f32(conv: &Conv, bounds: Bounds, source: Source) -> Depthwise<f32> {
-    let (factors, stored) = (factors(conv), conv.outputs.next_multiple_of(LANES));
-    let values = conv.weights.constant.floats();
+fn depthwise_f32(conv: &Conv, bounds: Bounds, source: Source) -> Result<Depthwise<f32>, Unsupported> {
+    let stored = conv.outputs.next_multiple_of(LANES);
     let mut weights = Aligned::zeros(conv.window.taps() * stored);
-    for channel in 0..conv.outputs {
-        for tap in 0..conv.window.taps() {
-            weights[tap * stored + channel] = values[conv.index(channel, 0, tap)] * factors[channel];
+    for_each_block(conv, |block| {
+        for channel in block.outputs.clone() {
+            for tap in 0..conv.window.taps() {
+                weights[tap * stored + channel] = block.weight(channel, 0, tap);
+            }
         }
-    }
+    })?;
     let finish = FloatFinish { weights, bias: padded(conv.bias.iter().copied(), 0.0), bounds };
-    Depthwise { source, finish }
+    Ok(Depthwise { source, finish })
 }
 
 /// Scales and biases of an integer convolution; the weights are still missing.
@@ -192,10 +189,8 @@ struct Requantised {
 
 /// `(sum of x * w) * (from * weight scale / to)` is the result in steps of `to`; the bias joins the sum as an integer,
 /// and so does what the zero point of the input adds to every sum.
-fn requantised(conv: &Conv, from: Quant, to: Quant, layer: &Layer) -> Result<Requantised, Unsupported> {
+fn requantised(conv: &Conv, weights: &[u8], from: Quant, to: Quant, layer: &Layer) -> Result<Requantised, Unsupported> {
     let factors = factors(conv);
-    let weights = conv.weights.constant.bytes();
-    let weights = weights.ok_or_else(|| Unsupported::new(format!("`{}` has weights that are no bytes", layer.name)))?;
     let mut bias = Vec::with_capacity(conv.outputs);
     for output in 0..conv.outputs {
         let all = (0..conv.inputs).flat_map(|input| (0..conv.window.taps()).map(move |tap| (input, tap)));
@@ -227,8 +222,7 @@ fn requantised(conv: &Conv, from: Quant, to: Quant, layer: &Layer) -> Result<Req
     Ok(Requantised { scale, bias, to: to_byte(to, layer), channels })
 }
 
-fn dense_u8(conv: &Conv, finish: Requantised, layout: &Layout, source: Source) -> Dense<u8> {
-    let values = conv.weights.constant.bytes().unwrap_or_default();
+fn dense_u8(conv: &Conv, values: &[u8], finish: Requantised, layout: &Layout, source: Source) -> Dense<u8> {
     let mut reads = Reads::new(conv, |depth| layout.depth(depth));
     reads.depth = layout.depth(reads.depth);
     let weight = |output, input, tap| values[conv.index(output, input, tap)] as i8;
@@ -253,8 +247,7 @@ fn dense_u8(conv: &Conv, finish: Requantised, layout: &Layout, source: Source) -
     Dense { source, depth, gathered, finish: finish.with(packed), firsts: reads.firsts }
 }
 
-fn depthwise_u8(conv: &Conv, finish: Requantised, layout: &Layout, source: Source) -> Depthwise<u8> {
-    let values = conv.weights.constant.bytes().unwrap_or_default();
+fn depthwise_u8(conv: &Conv, values: &[u8], finish: Requantised, layout: &Layout, source: Source) -> Depthwise<u8> {
     let weight = |channel, tap| values[conv.index(channel, 0, tap)] as i8;
     let packed = layout.pack_depthwise(&finish.bias, conv.window.size, weight);
     Depthwise { source, finish: finish.with(packed) }

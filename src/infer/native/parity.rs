@@ -42,9 +42,9 @@ struct Distance {
 
 /// If `corrected`, each layer works on what onnxruntime's layers before it answered, else on what ours did.
 fn compare(model: &Path, theirs: &Path, kernels: Kernels, corrected: bool) -> Distance {
-    let (proto, input) = open(model);
+    let (model, input) = open(model);
     let mut network =
-        plan::plan(layers(proto, &input).expect("supported"), &input, kernels, plan::Strips::Never).expect("supported");
+        plan::plan(layers(model, &input).expect("supported"), &input, kernels, plan::Strips::Never).expect("supported");
     let mut tensor = Tensor::for_input(&input);
     let shown = std::fs::read(theirs.join("input")).expect("written");
     match &mut tensor {

@@ -307,7 +307,7 @@ fn job(
     }
     Ok(match (&layer.op, layer.element) {
         (Op::Input, _) => Job::Input(spec.layout),
-        (Op::Conv(conv), Element::F32) => pack::floats(conv, bounds, inputs, output),
+        (Op::Conv(conv), Element::F32) => pack::floats(conv, bounds, inputs, output)?,
         (Op::Conv(conv), Element::U8(to)) => match quants.as_deref() {
             Some(&[from, ..]) => pack::bytes(conv, [from, to], layer, layout, inputs)?,
             _ => return refuse("mixes floats and bytes"),

@@ -8,15 +8,15 @@ use super::layer::{Conv, Element, Layer, Limits, Op, PoolKind, Shape, Weights, W
 use super::plan::Strips;
 use super::run::Network;
 use super::{compile, layers, plan};
-use crate::infer::onnx::pb::{ModelProto, TensorProto, tensor_proto::DataType};
-use crate::infer::onnx::{self, graph::Graph};
+use crate::infer::onnx::pb::{TensorProto, tensor_proto::DataType};
+use crate::infer::onnx::{Decoded, OnnxFile, graph::Graph};
 use crate::models::spec::{Backend, InputHints, InputSpec, LabelSource, ModelSpec};
 use crate::models::threads::Threads;
 use crate::preprocess::Tensor;
 use proptest::prelude::*;
 
 /// A model's file, and its input with pixels from -1 to 1.
-pub(super) fn open(path: &Path) -> (ModelProto, InputSpec) {
+pub(super) fn open(path: &Path) -> (Decoded, InputSpec) {
     let spec = ModelSpec {
         name: "test".into(),
         path: path.into(),
@@ -27,21 +27,22 @@ pub(super) fn open(path: &Path) -> (ModelProto, InputSpec) {
         threads: Threads::default(),
         int8: None,
     };
-    let file = onnx::read(&spec).expect("it is there");
-    let (input, _) = Graph::new(&file.proto, &file.path).expect("a graph").input(&spec).expect("an input");
-    (file.proto, input)
+    let file = OnnxFile::open(&spec).expect("it is there");
+    let decoded = file.decode().expect("a model");
+    let (input, _) = Graph::new(&decoded.proto, &file.path).expect("a graph").input(&spec).expect("an input");
+    (decoded, input)
 }
 
 /// What each set of kernels, the portable ones last, answers to the same picture when so many threads share it.
 fn answers(model: &str, threads: usize) -> Vec<(&'static str, Vec<f32>)> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models").join(model).with_extension("onnx");
-    let (proto, input) = open(&path);
+    let (model, input) = open(&path);
     let mut picture = Tensor::for_input(&input);
     if let Tensor::F32(values) = &mut picture {
         values.iter_mut().enumerate().for_each(|(at, value)| *value = ((at % 224) as f32 / 112.0 - 1.0) * 0.9);
     }
     let answer = |kernels: Kernels| {
-        let mut compiled = compile(proto.clone(), &input, kernels).expect("the kernels have all of it");
+        let mut compiled = compile(model.clone(), &input, kernels).expect("the kernels have all of it");
         assert_eq!(compiled.classifier.set_threads(threads), threads);
         let mut scores = Vec::new();
         compiled.classifier.run(&picture, &mut scores).expect("runs");
@@ -85,13 +86,13 @@ fn inverted_residuals_in_strips_answer_as_whole_ones_do_to_the_last_bit() {
     let small = ["tests/fixtures/zoo/wide-opset13", "tests/fixtures/zoo/wide-qdq"];
     for model in bundled.into_iter().chain(small) {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(model).with_extension("onnx");
-        let (proto, input) = open(&path);
+        let (file, input) = open(&path);
         let mut picture = Tensor::for_input(&input);
         if let Tensor::F32(values) = &mut picture {
             values.iter_mut().enumerate().for_each(|(at, value)| *value = (at % 509) as f32 / 254.0 - 1.0);
         }
         let network = |strips: Strips| {
-            let layers = layers(proto.clone(), &input).expect("supported");
+            let layers = layers(file.clone(), &input).expect("supported");
             plan::plan(layers, &input, Kernels::detect(), strips).expect("supported")
         };
         let scores = |network: &mut Network, threads: usize| {
@@ -130,7 +131,7 @@ fn conv(
         float_data: numbers(dims.iter().product()),
         ..TensorProto::default()
     };
-    let constant = Constant::new(weights).expect("as many numbers as its shape says");
+    let constant = Constant::whole(weights).expect("as many numbers as its shape says");
     let weights = Weights { constant, scales: None, input_major: false };
     let bias = numbers(outputs);
     let op = Conv { window, weights, outputs, inputs: each, groups, bias, gain: None };

@@ -1,5 +1,7 @@
 //! 3x3 convolutions of floats by Winograd's transformations: a quarter or four ninths of the multiplications.
 
+use std::ops::Range;
+
 use super::aligned::Aligned;
 use super::kernels::{Bounds, Form, Kernels, LANES, Patch, Spot, Sums, Tile};
 use super::layer::{Conv, Shape, Window};
@@ -47,44 +49,40 @@ pub fn form(conv: &Conv, output: Shape) -> Option<Form> {
 }
 
 impl Winograd {
-    /// `weight(output, input, tap)` for as many outputs as there are biases.
-    pub fn new(
-        form: Form,
-        source: Source,
-        inputs: usize,
-        mut bias: Vec<f32>,
-        bounds: Bounds,
-        weight: impl Fn(usize, usize, usize) -> f32,
-    ) -> Self {
-        let (outputs, side) = (bias.len(), form.side());
-        let panels = outputs.div_ceil(LANES);
-        let mut weights = Aligned::zeros(form.positions() * panels * inputs * LANES);
-        for panel in 0..panels {
-            let lanes = LANES.min(outputs - panel * LANES);
-            for input in 0..inputs {
+    /// Without weights.
+    pub fn new(form: Form, source: Source, inputs: usize, mut bias: Vec<f32>, bounds: Bounds) -> Self {
+        bias.resize(bias.len().next_multiple_of(LANES), 0.0);
+        let weights = Aligned::zeros(form.positions() * bias.len() * inputs);
+        Self { source, form, inputs, weights, start: vec![0.0; bias.len()], bias, bounds }
+    }
+
+    /// Transforms the weights of some outputs, which begin with a panel.
+    pub fn pack(&mut self, outputs: Range<usize>, weight: impl Fn(usize, usize, usize) -> f32) {
+        let (panels, side) = (self.bias.len() / LANES, self.form.side());
+        for first in outputs.clone().step_by(LANES) {
+            let (panel, lanes) = (first / LANES, LANES.min(outputs.end - first));
+            for input in 0..self.inputs {
                 let mut taps = [[0.0; LANES]; 9];
                 for lane in 0..lanes {
                     for (tap, numbers) in taps.iter_mut().enumerate() {
-                        numbers[lane] = f64::from(weight(panel * LANES + lane, input, tap));
+                        numbers[lane] = f64::from(weight(first + lane, input, tap));
                     }
                 }
                 let mut rows = [[[0.0; LANES]; 3]; 6];
-                for (row, factors) in rows.iter_mut().zip(form.filter()) {
+                for (row, factors) in rows.iter_mut().zip(self.form.filter()) {
                     for (column, numbers) in row.iter_mut().enumerate() {
                         *numbers = weighted(factors, [taps[column], taps[3 + column], taps[6 + column]]);
                     }
                 }
-                for position in 0..form.positions() {
-                    let numbers = weighted(&form.filter()[position % side], rows[position / side]);
-                    let at = ((position * panels + panel) * inputs + input) * LANES;
-                    for (to, number) in weights[at..at + LANES].iter_mut().zip(numbers) {
+                for position in 0..self.form.positions() {
+                    let numbers = weighted(&self.form.filter()[position % side], rows[position / side]);
+                    let at = ((position * panels + panel) * self.inputs + input) * LANES;
+                    for (to, number) in self.weights[at..at + LANES].iter_mut().zip(numbers) {
                         *to = number as f32;
                     }
                 }
             }
         }
-        bias.resize(panels * LANES, 0.0);
-        Self { source, form, inputs, weights, start: vec![0.0; bias.len()], bias, bounds }
     }
 
     /// Output rows that are computed together.
@@ -259,7 +257,8 @@ mod tests {
             let bounds = Bounds { low: -2.0, high: 3.0 };
             let source = Source::new(window, input, 0);
             let weight = |output: usize, input: usize, tap: usize| weights[(output * inputs + input) * 9 + tap];
-            let winograd = Winograd::new(form, source, inputs, bias.clone(), bounds, weight);
+            let mut winograd = Winograd::new(form, source, inputs, bias.clone(), bounds);
+            winograd.pack(0..outputs, weight);
             for kernels in Kernels::available() {
                 let mut out = vec![9.0; (rows - first) * columns * output.stride];
                 let mut space = vec![f32::NAN; winograd.space()];
@@ -297,7 +296,8 @@ mod tests {
         let weight = |output: usize, input: usize, tap: usize| weights[(output * inputs + input) * 9 + tap];
         for form in [Form::Two, Form::Four] {
             let source = Source::new(window, input, 0);
-            let winograd = Winograd::new(form, source, inputs, vec![0.5; outputs], Bounds::NONE, weight);
+            let mut winograd = Winograd::new(form, source, inputs, vec![0.5; outputs], Bounds::NONE);
+            winograd.pack(0..outputs, weight);
             let (mut out, mut space) = (vec![9.0; output.length()], vec![0.0; winograd.space()]);
             let kernels = Kernels::detect();
             let mut worker = Worker { kernels: &kernels, scratch: &mut Scratch::default(), workspace: &mut [] };
@@ -322,7 +322,11 @@ mod tests {
         let nothing = TensorProto { data_type: DataType::Float as i32, dims: vec![0], ..TensorProto::default() };
         Conv {
             window: Window { size: [size; 2], stride: [1, 1], dilation: [1, 1], pads: [size / 2; 4] },
-            weights: Weights { constant: Constant::new(nothing).expect("no floats"), scales: None, input_major: false },
+            weights: Weights {
+                constant: Constant::whole(nothing).expect("no floats"),
+                scales: None,
+                input_major: false,
+            },
             outputs,
             inputs,
             groups: 1,

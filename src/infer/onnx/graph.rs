@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use super::Extent;
 use super::pb::{
     AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, tensor_proto, tensor_shape_proto, type_proto,
 };
@@ -59,7 +60,9 @@ impl<'a> Graph<'a> {
             tensor.data_location == Some(tensor_proto::DataLocation::External as i32)
                 || !tensor.external_data.is_empty()
         };
-        match tensors(self.graph).iter().find(|tensor| external(tensor)) {
+        // Only of the graph's own tensors some may be in this very file.
+        let elsewhere = own_tensors(self.graph).filter(|tensor| Extent::of(tensor).is_none());
+        match elsewhere.chain(nested_tensors(self.graph)).find(external) {
             None => Ok(()),
             Some(tensor) => {
                 let location = tensor.external_data.iter().find(|entry| entry.key == "location");
@@ -320,11 +323,18 @@ fn elements(tensor: &TensorProto) -> u64 {
 
 /// Every tensor of the graph, those in attributes and in the graphs of `If` and `Loop` included.
 fn tensors(graph: &GraphProto) -> Vec<&TensorProto> {
-    let mut found: Vec<&TensorProto> = graph.initializer.iter().collect();
+    own_tensors(graph).chain(nested_tensors(graph)).collect()
+}
+
+/// Weights and constants.
+pub fn own_tensors(graph: &GraphProto) -> impl Iterator<Item = &TensorProto> {
     let attributes = graph.node.iter().flat_map(|node| &node.attribute);
-    for AttributeProto { t, tensors: list, g, graphs, .. } in attributes {
-        found.extend(t.iter().chain(list));
-        found.extend(g.iter().chain(graphs).flat_map(tensors));
-    }
-    found
+    graph.initializer.iter().chain(attributes.filter_map(|attribute| attribute.t.as_ref()))
+}
+
+fn nested_tensors(graph: &GraphProto) -> impl Iterator<Item = &TensorProto> {
+    let attributes = graph.node.iter().flat_map(|node| &node.attribute);
+    attributes.flat_map(|AttributeProto { tensors: list, g, graphs, .. }| {
+        list.iter().chain(g.iter().chain(graphs).flat_map(tensors))
+    })
 }

@@ -1,73 +1,184 @@
-//! ONNX files: read once, hashed on the way, and what their graph says of itself.
+//! ONNX files: what their graph says of itself, where their weights are, and whether they are the ones that were meant.
 
 pub mod graph;
 mod qoperator;
-mod stream;
+mod skeleton;
 
-use std::fs::File;
+use std::fs::{File, Metadata};
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
 
-use prost::Message;
-/// The protobuf's types, as tract generates them; the backends share one parsed file.
+/// The protobuf's types, as tract generates them; the backends share one decoder.
 pub use tract_onnx::pb;
 
-use self::stream::Stream;
+pub use self::skeleton::Extent;
+use self::skeleton::Positioned;
 use super::ModelError;
 use crate::models::catalog::{self, Entry};
-use crate::models::hash::hex;
+use crate::models::hash::sha256_of_all;
 use crate::models::spec::ModelSpec;
 
 /// The largest classifiers in use have some 600 MB; more would not run on the boards this is for.
 const MAX_FILE_BYTES: u64 = 1 << 30;
 
-/// A parsed model and what is known of the file it was in.
+/// An open file. Its hash is computed beside everything else that is done with it, so whoever uses what is in it asks
+/// [`OnnxFile::finish`] in the end.
 pub struct OnnxFile {
-    pub proto: pb::ModelProto,
     pub path: String,
-    /// Of the whole file, lower-case hexadecimal.
-    pub sha256: String,
     pub bytes: u64,
+    file: Arc<File>,
+    opened: Metadata,
+    expected: Option<String>,
+    hash: Option<JoinHandle<std::io::Result<String>>>,
 }
 
-/// Reads the file once: hashed while it is parsed.
-///
-/// # Errors
-/// When it cannot be read, is too large, is not the one that was meant, or is no ONNX file.
-pub fn read(spec: &ModelSpec) -> Result<OnnxFile, ModelError> {
-    let path = spec.path.display().to_string();
-    let unreadable = |cause: String| ModelError::Unreadable { path: path.clone(), cause };
-    let metadata = std::fs::metadata(&spec.path).map_err(|error| match fetchable(spec) {
-        Some(entry) if error.kind() == std::io::ErrorKind::NotFound => {
-            ModelError::NotFetched { path: path.clone(), name: entry.name.clone() }
+/// A decoded file. The larger weights are still there; see [`Extent`].
+#[derive(Clone)]
+pub struct Decoded {
+    pub proto: pb::ModelProto,
+    pub file: Arc<File>,
+}
+
+impl OnnxFile {
+    /// # Errors
+    /// When it cannot be read or is too large.
+    pub fn open(spec: &ModelSpec) -> Result<Self, ModelError> {
+        let path = spec.path.display().to_string();
+        let unreadable = |cause: String| ModelError::Unreadable { path: path.clone(), cause };
+        // Before it is opened: opening a pipe would wait for somebody who writes.
+        let found = std::fs::metadata(&spec.path).map_err(|error| match fetchable(spec) {
+            Some(entry) if error.kind() == ErrorKind::NotFound => {
+                ModelError::NotFetched { path: path.clone(), name: entry.name.clone() }
+            }
+            _ => unreadable(error.to_string()),
+        })?;
+        if !found.is_file() {
+            return Err(unreadable("it is not a file".into()));
         }
-        _ => unreadable(error.to_string()),
-    })?;
-    if !metadata.is_file() {
-        return Err(unreadable("it is not a file".into()));
-    }
-    let file = File::open(&spec.path).map_err(|error| unreadable(error.to_string()))?;
-    let not_onnx = |cause: &str| ModelError::NotOnnx { path: path.clone(), cause: cause.to_owned() };
-    match metadata.len() {
-        0 => return Err(not_onnx("it is empty (0 bytes)")),
-        length if length > MAX_FILE_BYTES => {
-            return Err(unreadable(format!("it has {length} bytes; at most 1 GiB is read")));
+        let file = File::open(&spec.path).map_err(|error| unreadable(error.to_string()))?;
+        let opened = file.metadata().map_err(|error| unreadable(error.to_string()))?;
+        match opened.len() {
+            0 => Err(ModelError::NotOnnx { path, cause: "it is empty (0 bytes)".into() }),
+            length if length > MAX_FILE_BYTES => {
+                Err(unreadable(format!("it has {length} bytes; at most 1 GiB is read")))
+            }
+            bytes => {
+                let file = Arc::new(file);
+                let hashed = file.clone();
+                // Hashing takes a fifth of the time that a large model takes to load, and more where the processor has
+                // no instructions for it. Where there can be no thread it is done in the end.
+                let hash = Builder::new().name("hash".into()).spawn(move || hash_of(&hashed)).ok();
+                Ok(Self { path, bytes, file, opened, expected: spec.sha256.clone(), hash })
+            }
         }
-        _ => {}
     }
-    // Not more than 1 GiB, which fits into a `usize` everywhere.
-    let mut stream = Stream::new(file, metadata.len() as usize);
-    let parsed = pb::ModelProto::decode(&mut stream);
-    let found = hex(stream.finish().map_err(|error| unreadable(error.to_string()))?);
-    if let Some(expected) = &spec.sha256
-        && *expected != found
-    {
-        return Err(ModelError::WrongHash { path, expected: expected.clone(), found });
+
+    /// # Errors
+    /// When it cannot be read, or is no ONNX file.
+    pub fn decode(&self) -> Result<Decoded, ModelError> {
+        let mut proto = skeleton::decode(&self.file, self.bytes).map_err(|error| self.wrong(&error))?;
+        qoperator::expand(&mut proto);
+        Ok(Decoded { proto, file: self.file.clone() })
     }
-    let mut proto = parsed.map_err(|_| not_onnx("its protobuf is cut short or damaged"))?;
-    qoperator::expand(&mut proto);
-    Ok(OnnxFile { proto, path, sha256: found, bytes: metadata.len() })
+
+    /// With all weights in it.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is no ONNX file.
+    pub fn decode_whole(&self) -> Result<pb::ModelProto, ModelError> {
+        let mut proto = self.decode()?.proto;
+        skeleton::fill(&mut proto, &self.file).map_err(|error| self.wrong(&error))?;
+        Ok(proto)
+    }
+
+    /// The hash of the whole, lower-case hexadecimal.
+    ///
+    /// # Errors
+    /// When the file is not the one that was meant, could not be read, or changed on the way: whatever was found in it is
+    /// worth nothing then.
+    pub fn finish(self) -> Result<String, ModelError> {
+        let hash = match self.hash {
+            Some(thread) => thread.join().unwrap_or_else(|_| hash_of(&self.file)),
+            None => hash_of(&self.file),
+        };
+        let unreadable = |cause: String| ModelError::Unreadable { path: self.path.clone(), cause };
+        let found = hash.map_err(|error| unreadable(error.to_string()))?;
+        match self.expected {
+            Some(expected) if expected != found => Err(ModelError::WrongHash { path: self.path, expected, found }),
+            _ => match self.file.metadata() {
+                Ok(now) if is_same(&self.opened, &now) => Ok(found),
+                Ok(_) => Err(unreadable("it changes while it is read".into())),
+                Err(error) => Err(unreadable(error.to_string())),
+            },
+        }
+    }
+
+    fn wrong(&self, error: &std::io::Error) -> ModelError {
+        let path = self.path.clone();
+        match error.kind() {
+            ErrorKind::InvalidData => {
+                ModelError::NotOnnx { path, cause: "its protobuf is cut short or damaged".to_owned() }
+            }
+            _ => ModelError::Unreadable { path, cause: error.to_string() },
+        }
+    }
+}
+
+fn hash_of(file: &File) -> std::io::Result<String> {
+    sha256_of_all(Positioned { file, at: 0 })
+}
+
+fn is_same(before: &Metadata, now: &Metadata) -> bool {
+    before.len() == now.len() && before.modified().ok() == now.modified().ok()
 }
 
 /// The catalogue's entry for this very file, if it can be downloaded.
 fn fetchable(spec: &ModelSpec) -> Option<&'static Entry> {
     catalog::all().iter().find(|entry| !entry.bundled() && spec.sha256.as_ref() == Some(&entry.sha256))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::models::spec::{Backend, InputHints, LabelSource};
+    use crate::models::threads::Threads;
+
+    fn stored(bytes: &[u8]) -> (tempfile::NamedTempFile, ModelSpec) {
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        file.write_all(bytes).expect("writable");
+        let spec = ModelSpec {
+            name: "m".into(),
+            path: file.path().into(),
+            labels: LabelSource::ImageNet,
+            sha256: None,
+            input: InputHints::default(),
+            backend: Backend::Auto,
+            threads: Threads::default(),
+            int8: None,
+        };
+        (file, spec)
+    }
+
+    #[test]
+    fn the_hash_is_that_of_the_whole_file() {
+        let (_file, spec) = stored(b"abc");
+        // FIPS 180-2, appendix B.1.
+        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(OnnxFile::open(&spec).expect("readable").finish().expect("the same"), expected);
+        let other = ModelSpec { sha256: Some("0".repeat(64)), ..spec };
+        let refused = OnnxFile::open(&other).expect("readable").finish();
+        assert!(matches!(refused, Err(ModelError::WrongHash { found, .. }) if found == expected));
+    }
+
+    #[test]
+    fn a_file_that_changes_while_it_is_read_is_refused() {
+        let (mut file, spec) = stored(&[0; 1000]);
+        let open = OnnxFile::open(&spec).expect("readable");
+        file.write_all(&[1; 1000]).expect("writable");
+        let refused = open.finish().map_err(|error| error.to_string()).expect_err("changed");
+        assert!(refused.contains("it changes while it is read"), "{refused}");
+    }
 }

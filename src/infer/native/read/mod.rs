@@ -6,11 +6,14 @@ mod attributes;
 mod quantisation;
 
 use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::sync::Arc;
 
 use super::Unsupported;
 use super::constant::Constant;
 use super::layer::{Element, Layer, Limits, Op, Quant, Shape};
-use crate::infer::onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto};
+use crate::infer::onnx::Decoded;
+use crate::infer::onnx::pb::{GraphProto, NodeProto, TensorProto};
 use crate::models::spec::{self, InputSpec};
 
 /// More layers than any classifier has.
@@ -26,12 +29,12 @@ const MAX_ELEMENTS: usize = 1 << 26;
 ///
 /// # Errors
 /// When the graph has anything that the layers cannot express.
-pub fn layers(model: ModelProto, input: &InputSpec) -> Result<Vec<Layer>, Unsupported> {
-    let mut graph = model.graph.ok_or_else(|| Unsupported::new("there is no graph"))?;
+pub fn layers(model: Decoded, input: &InputSpec) -> Result<Vec<Layer>, Unsupported> {
+    let mut graph = model.proto.graph.ok_or_else(|| Unsupported::new("there is no graph"))?;
     if graph.node.len() > MAX_LAYERS {
         return Err(Unsupported::new(format!("it has more than {MAX_LAYERS} nodes")));
     }
-    let mut reader = Reader::new(&mut graph, input)?;
+    let mut reader = Reader::new(&mut graph, model.file, input)?;
     for mut node in graph.node {
         let tensor = node.attribute.iter_mut().find_map(|attribute| attribute.t.take());
         let at = |cause: Unsupported| {
@@ -90,6 +93,7 @@ enum Form {
 }
 
 struct Reader {
+    file: Arc<File>,
     values: HashMap<String, Value>,
     layers: Vec<Layer>,
     /// Whether a DequantizeLinear has said what the bytes of the input mean.
@@ -98,7 +102,7 @@ struct Reader {
 
 impl Reader {
     /// Takes the weights out of the graph.
-    fn new(graph: &mut GraphProto, spec: &InputSpec) -> Result<Self, Unsupported> {
+    fn new(graph: &mut GraphProto, file: Arc<File>, spec: &InputSpec) -> Result<Self, Unsupported> {
         let weights: HashSet<&str> = graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
         let input = graph.input.iter().find(|input| !weights.contains(input.name.as_str()));
         let input = input.ok_or_else(|| Unsupported::new("it has no input"))?.name.clone();
@@ -106,7 +110,7 @@ impl Reader {
         for tensor in std::mem::take(&mut graph.initializer) {
             let name = tensor.name.clone();
             // One of a strange type is an error only where it is used.
-            if let Ok(constant) = Constant::new(tensor) {
+            if let Ok(constant) = Constant::new(tensor, &file) {
                 values.insert(name, Value::Constant(constant));
             }
         }
@@ -127,14 +131,15 @@ impl Reader {
             },
             limits: Limits::NONE,
         };
-        Ok(Self { values, layers: vec![layer], input_is_known: false })
+        Ok(Self { file, values, layers: vec![layer], input_is_known: false })
     }
 
     /// `tensor` is the node's own, if it has one.
     fn node(&mut self, node: &NodeProto, tensor: Option<TensorProto>) -> Result<Value, Unsupported> {
         match node.op_type.as_str() {
             "Constant" => {
-                Ok(Value::Constant(Constant::new(tensor.ok_or_else(|| Unsupported::new("it is not a tensor"))?)?))
+                let tensor = tensor.ok_or_else(|| Unsupported::new("it is not a tensor"))?;
+                Ok(Value::Constant(Constant::new(tensor, &self.file)?))
             }
             "Identity" | "Dropout" => self.value(node, 0).cloned(),
             "Conv" => self.conv(node),
@@ -196,11 +201,11 @@ impl Reader {
     /// A constant as floats, dequantised where it is quantised as a whole.
     fn floats(&self, node: &NodeProto, input: usize) -> Result<Vec<f32>, Unsupported> {
         match self.value(node, input)? {
-            Value::Constant(constant) => Ok(constant.floats().into_owned()),
+            Value::Constant(constant) => constant.floats(),
             Value::Quantised { constant, scales, zero_points, axis } => {
                 let each: usize = constant.dims().iter().skip(axis + 1).product();
                 let at = |index: usize| index / each.max(1) % scales.len();
-                let floats = constant.floats();
+                let floats = constant.floats()?;
                 let floats = floats.iter().copied().enumerate();
                 Ok(floats.map(|(index, value)| (value - zero_points[at(index)]) * scales[at(index)]).collect())
             }
@@ -210,7 +215,7 @@ impl Reader {
 
     fn integers(&self, node: &NodeProto, input: usize) -> Result<Vec<i64>, Unsupported> {
         match self.value(node, input)? {
-            Value::Constant(constant) => Ok(constant.integers()),
+            Value::Constant(constant) => constant.integers(),
             _ => Err(Unsupported::new(format!("its input {input} is not a constant"))),
         }
     }

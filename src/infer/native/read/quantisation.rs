@@ -74,7 +74,7 @@ impl Reader {
             (_, true) => 128,
             _ => return Err(Unsupported::new("its zero point is not a byte")),
         };
-        let zero_point = constant.integers().first().and_then(|value| u8::try_from(value + shift).ok());
+        let zero_point = constant.integers()?.first().and_then(|value| u8::try_from(value + shift).ok());
         match zero_point.filter(|_| constant.elements() == 1) {
             Some(zero_point) => Ok(Quant { scale, zero_point }),
             None => Err(Unsupported::new("its zero point is not one byte")),

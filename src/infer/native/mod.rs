@@ -8,6 +8,7 @@ mod aligned;
 mod constant;
 mod crew;
 mod fuse;
+mod join;
 pub mod kernels;
 mod layer;
 mod number;
@@ -16,6 +17,7 @@ mod pack;
 mod parity;
 mod plan;
 mod pointwise;
+mod pooled;
 mod quantised;
 mod read;
 mod run;
@@ -31,9 +33,9 @@ use super::onnx::Decoded;
 use super::{Classifier, ModelError};
 use crate::models::spec::InputSpec;
 use crate::preprocess::Tensor;
+use join::Joining;
 use kernels::Kernels;
 use layer::Layer;
-use plan::Strips;
 use run::Network;
 
 /// Why a graph is left to the general backend.
@@ -66,7 +68,7 @@ pub struct Compiled {
 /// # Errors
 /// When anything in the graph is beyond these kernels; the reason names it.
 pub fn compile(model: Decoded, input: &InputSpec, kernels: Kernels) -> Result<Compiled, Unsupported> {
-    let network = plan::plan(layers(model, input)?, input, kernels, Strips::WhereWorthWhile)?;
+    let network = plan::plan(layers(model, input)?, input, kernels, Joining::WhereWorthWhile)?;
     let (macs, classes, result_bytes) = (network.macs(), network.classes(), network.result_bytes());
     Ok(Compiled { macs, classes, result_bytes, kernels: kernels.name, classifier: Box::new(network) })
 }

@@ -6,6 +6,11 @@ use std::ops::Range;
 
 use super::aligned::Aligned;
 use super::kernels::{Bounds, ByteBounds, Kernels, Layout, PackedBytes, Requantise, Span, Tile, ToByte};
+use super::layer::{PoolKind, Quant};
+use super::pointwise;
+use super::windows::Place;
+
+const MEAN: PoolKind = PoolKind::Average { with_padding: false };
 
 /// A float, or a byte that stands for one.
 pub trait Number: Copy + Default + Send + Sync + 'static {
@@ -13,6 +18,8 @@ pub trait Number: Copy + Default + Send + Sync + 'static {
     type Sum: Sync;
     /// Packed weights, and what happens to the sums.
     type Finish: Debug + Sync;
+    /// What turns a sum of numbers into their mean.
+    type Mean: Debug + Sync;
 
     /// Whether kernels multiply any number of channels, so that a row of a window can be one tap where it lies in the
     /// picture.
@@ -38,6 +45,9 @@ pub trait Number: Copy + Default + Send + Sync + 'static {
     );
 
     fn span(kernels: &Kernels, finish: &Self::Finish, span: &Span<Self, Self::Weight, Self::Sum>, out: &mut [Self]);
+
+    /// The means of all pixels of a picture, one for each channel.
+    fn means(picture: (&[Self], Place), mean: &Self::Mean, out: &mut [Self]);
 }
 
 /// What a convolution looks at and is multiplied with.
@@ -91,6 +101,7 @@ impl Number for f32 {
     type Weight = f32;
     type Sum = f32;
     type Finish = FloatFinish;
+    type Mean = Bounds;
 
     const ROWS_ARE_TAPS: bool = true;
 
@@ -121,12 +132,18 @@ impl Number for f32 {
     fn span(kernels: &Kernels, finish: &FloatFinish, span: &Span<f32, f32, f32>, out: &mut [f32]) {
         kernels.span_f32(span, finish.bounds, out);
     }
+
+    fn means((picture, place): (&[f32], Place), bounds: &Bounds, out: &mut [f32]) {
+        let (window, output) = place.to_point();
+        pointwise::pool_f32((picture, place), MEAN, &window, *bounds, (output, 0), out);
+    }
 }
 
 impl Number for u8 {
     type Weight = i8;
     type Sum = i32;
     type Finish = ByteFinish;
+    type Mean = (Quant, f32, ToByte);
 
     const ROWS_ARE_TAPS: bool = false;
 
@@ -159,6 +176,11 @@ impl Number for u8 {
 
     fn span(kernels: &Kernels, finish: &ByteFinish, span: &Span<u8, i8, i32>, out: &mut [u8]) {
         kernels.span_u8(span, finish.requantise(0..finish.scale.len()), out);
+    }
+
+    fn means((picture, place): (&[u8], Place), &(from, scale, to): &Self::Mean, out: &mut [u8]) {
+        let (window, output) = place.to_point();
+        pointwise::mean_u8((picture, place, from), false, &window, (scale, to), (output, 0), out);
     }
 }
 

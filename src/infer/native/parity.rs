@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::join::Joining;
 use super::kernels::Kernels;
 use super::tests::open;
 use super::windows::Place;
@@ -44,7 +45,7 @@ struct Distance {
 fn compare(model: &Path, theirs: &Path, kernels: Kernels, corrected: bool) -> Distance {
     let (model, input) = open(model);
     let mut network =
-        plan::plan(layers(model, &input).expect("supported"), &input, kernels, plan::Strips::Never).expect("supported");
+        plan::plan(layers(model, &input).expect("supported"), &input, kernels, Joining::Never).expect("supported");
     let mut tensor = Tensor::for_input(&input);
     let shown = std::fs::read(theirs.join("input")).expect("written");
     match &mut tensor {

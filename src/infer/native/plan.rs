@@ -1,11 +1,11 @@
 //! Lays a network out: what is done one after the other, and which results share a buffer.
 
 use super::Unsupported;
+use super::join::{self, Joining};
 use super::kernels::{Bounds, GROUP, Kernels, LANES, Layout, ToByte};
 use super::layer::{Element, Layer, Op, Quant};
 use super::pack;
 use super::run::{Job, Network, Step};
-use super::strip::{self, Strip};
 use super::windows::Place;
 use crate::models::spec::InputSpec;
 
@@ -18,77 +18,51 @@ pub fn plan(
     mut layers: Vec<Layer>,
     spec: &InputSpec,
     kernels: Kernels,
-    strips: Strips,
+    joining: Joining,
 ) -> Result<Network, Unsupported> {
     let output = layers.len() - 1;
     let needed = last_uses(&layers);
     if layers[output].element != Element::F32 || layers[output].shape.pixels() != 1 {
         return Err(Unsupported::new("its output is not one float for each class"));
     }
+    pack::refuse_enormous(&layers, &kernels.layout)?;
+    let macs = (0..layers.len()).filter(|&index| needed[index].is_some()).map(|index| macs(&layers[index]));
+    let macs = macs.fold(0, u64::saturating_add);
     let mut planner = Planner { places: vec![None; layers.len()], floats: Pool::default(), bytes: Pool::default() };
     let mut steps = Vec::new();
-    pack::refuse_enormous(&layers, &kernels.layout)?;
-    let mut macs = 0_u64;
-    let mut strip = Vec::new();
-    let mut held = Vec::new();
-    for index in 0..layers.len() {
-        if needed[index].is_none() {
-            layers[index].op = Op::Clip;
-            continue;
-        }
-        if strip.is_empty() {
-            strip = strip_from(&layers, &needed, index, strips).map_or(Vec::new(), Vec::from);
-        }
-        let layer = &layers[index];
-        let inputs: Vec<(Place, Element)> = (layer.inputs.iter())
-            .map(|&input| planner.places[input].map(|place| (place, layers[input].element)))
-            .collect::<Option<_>>()
-            .ok_or_else(|| Unsupported::new(format!("`{}` uses what was never computed", layer.name)))?;
-        let place = match strip.iter().position(|&part| part == index) {
-            Some(0 | 1) => {
-                Place { buffer: NO_BUFFER, shape: layer.shape, stride: layer.shape.channels.next_multiple_of(LANES) }
-            }
-            _ => {
+    for group in join::groups(&layers, &needed, joining) {
+        let Some(&last) = group.last() else { continue };
+        let mut parts = Vec::with_capacity(group.len());
+        for &index in &group {
+            let layer = &layers[index];
+            let inputs: Vec<(Place, Element)> = (layer.inputs.iter())
+                .map(|&input| planner.places[input].map(|place| (place, layers[input].element)))
+                .collect::<Option<_>>()
+                .ok_or_else(|| Unsupported::new(format!("`{}` uses what was never computed", layer.name)))?;
+            let place = if index == last {
                 let gathered = matches!(layer.op, Op::Input) && is_gathered(&layers, &needed, index);
                 planner.place(layer, &inputs, gathered)
-            }
-        };
-        planner.places[index] = Some(place);
-        if let Op::Conv(conv) = &layer.op {
-            let each = conv.outputs * conv.inputs * conv.window.taps();
-            macs = macs.saturating_add(layer.shape.pixels() as u64 * each as u64);
+            } else {
+                Place { buffer: NO_BUFFER, shape: layer.shape, stride: layer.shape.channels.next_multiple_of(LANES) }
+            };
+            planner.places[index] = Some(place);
+            let job = job(layer, spec, &kernels.layout, &inputs, place)?;
+            planner.widen(&job, &inputs);
+            let inputs = inputs.into_iter().map(|(place, _)| place).collect();
+            parts.push(Step::new(job, inputs, place));
         }
-        let mut job = job(layer, spec, &kernels.layout, &inputs, place)?;
-        planner.widen(&job, &inputs);
-        let mut places: Vec<Place> = inputs.into_iter().map(|(place, _)| place).collect();
-        let mut done = vec![index];
-        if strip.contains(&index) {
-            held.push((job, places, place));
-            if strip.last() != Some(&index) {
-                layers[index].op = Op::Clip;
-                continue;
-            }
-            (job, places) = joined(std::mem::take(&mut held))?;
-            done = std::mem::take(&mut strip);
-        }
-        let bounding = bounds_of_channels(layer).map(|job| (job, Vec::new()));
-        for (job, inputs) in std::iter::once((job, places)).chain(bounding) {
-            steps.push(Step {
-                job,
-                inputs,
-                output: place,
-                #[cfg(test)]
-                bytes_of: None,
-            });
-        }
+        let step = join::joined(parts)?;
+        let place = step.output;
+        steps.push(step);
+        steps.extend(bounds_of_channels(&layers[last]).map(|job| Step::new(job, Vec::new(), place)));
         // Behind the bounds, if there are some.
         #[cfg(test)]
-        if let (Some(last), Element::U8(_)) = (steps.last_mut(), layer.element) {
-            last.bytes_of = Some(layer.name.clone());
+        if let (Some(step), Element::U8(_)) = (steps.last_mut(), layers[last].element) {
+            step.bytes_of = Some(layers[last].name.clone());
         }
-        done.into_iter().for_each(|done| planner.free_until(&layers, &needed, done));
+        group.iter().for_each(|&done| planner.free_until(&layers, &needed, done));
         // Whatever it was: its weights are packed, and what follows asks only for its shape.
-        layers[index].op = Op::Clip;
+        group.iter().for_each(|&done| layers[done].op = Op::Clip);
     }
     let results: usize = planner.floats.lengths.iter().chain(&planner.bytes.lengths).sum();
     if results > MAX_RESULTS {
@@ -98,70 +72,14 @@ pub fn plan(
     Ok(Network::new(kernels, steps, [planner.floats.lengths, planner.bytes.lengths], classes, macs))
 }
 
-/// Whether inverted residuals are computed a few rows at a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Strips {
-    WhereWorthWhile,
-    /// However few their bytes are.
-    #[cfg(test)]
-    WherePossible,
-    /// Every layer's result is there as a whole, for tests to look at.
-    #[cfg(test)]
-    Never,
-}
-
 /// In place of the buffer of a result that is never there as a whole.
 const NO_BUFFER: usize = usize::MAX;
 
-/// The three layers of an inverted residual that begins with this one, if it is better computed in strips.
-fn strip_from(layers: &[Layer], needed: &[Option<usize>], index: usize, strips: Strips) -> Option<[usize; 3]> {
-    let mut all = (index..layers.len()).filter(|&layer| needed[layer].is_some());
-    let parts = [all.next()?, all.next()?, all.next()?];
-    let mut convs = parts.iter().map(|&part| match &layers[part].op {
-        Op::Conv(conv) => Some(&**conv),
-        _ => None,
-    });
-    let convs = [convs.next()??, convs.next()??, convs.next()??];
-    let [expand, depthwise, project] = parts;
-    // Nothing else looks at what is in between, nor is anything added to it or done to it.
-    let users = |of: usize| {
-        (0..layers.len()).filter(|&user| needed[user].is_some() && layers[user].inputs.contains(&of)).count()
-    };
-    let chained = layers[expand].inputs.len() == 1
-        && layers[depthwise].inputs == [expand]
-        && layers[project].inputs.first() == Some(&depthwise)
-        && layers[project].inputs[1..].iter().all(|added| !parts.contains(added));
-    let alone = [expand, depthwise].iter().all(|&part| users(part) == 1 && bounds_of_channels(&layers[part]).is_none());
-    let is_float = |layer: usize| layers[layer].element == Element::F32;
-    let alike = parts.iter().all(|&part| is_float(part) == is_float(layers[index].inputs[0]));
-    let element_bytes = if is_float(index) { size_of::<f32>() } else { 1 };
-    let wanted = match strips {
-        Strips::WhereWorthWhile => strip::is_worth_while(convs, layers[index].shape, element_bytes),
-        #[cfg(test)]
-        Strips::WherePossible => true,
-        #[cfg(test)]
-        Strips::Never => false,
-    };
-    (chained && alone && alike && strip::is_possible(convs) && wanted).then_some(parts)
-}
-
-/// The three steps as one, and the places that it looks at.
-fn joined(parts: Vec<(Job, Vec<Place>, Place)>) -> Result<(Job, Vec<Place>), Unsupported> {
-    let parts: Result<[_; 3], _> = parts.try_into();
-    let Ok([(expand, mut places, expanded), (depthwise, _, filtered), (project, added, _)]) = parts else {
-        return Err(Unsupported::new("it has half an inverted residual"));
-    };
-    let job = match (expand, depthwise, project) {
-        (Job::DenseF32(expand), Job::DepthwiseF32(depthwise), Job::DenseF32(project)) => {
-            Job::StripF32(Box::new(Strip::new(expand, expanded, depthwise, filtered, project)))
-        }
-        (Job::DenseU8(expand), Job::DepthwiseU8(depthwise), Job::DenseU8(project)) => {
-            Job::StripU8(Box::new(Strip::new(expand, expanded, depthwise, filtered, project)))
-        }
-        _ => return Err(Unsupported::new("it has an inverted residual of several kinds")),
-    };
-    places.extend(added.get(1));
-    Ok((job, places))
+/// Multiplications and additions.
+fn macs(layer: &Layer) -> u64 {
+    let Op::Conv(conv) = &layer.op else { return 0 };
+    let each = conv.outputs * conv.inputs * conv.window.taps();
+    layer.shape.pixels() as u64 * each as u64
 }
 
 /// For every layer that the output needs, the last one that uses it; the output's own is beyond the end.
@@ -357,7 +275,7 @@ pub fn to_byte(to: Quant, layer: &Layer) -> ToByte {
 }
 
 /// Bounds that differ from channel to channel, for what has no room for them in its kernel.
-fn bounds_of_channels(layer: &Layer) -> Option<Job> {
+pub fn bounds_of_channels(layer: &Layer) -> Option<Job> {
     let channels = layer.limits.channels.as_ref()?;
     match (layer.element, &layer.op) {
         (Element::U8(_), Op::Conv(_)) => None,

@@ -8,6 +8,7 @@ use super::kernels::{Bounds, Kernels, LANES, Layout as KernelLayout, MAX_ROWS, M
 use super::layer::{PoolKind, Quant, Shape, Window};
 use super::number::{Inputs, Number, Worker};
 use super::pointwise;
+use super::pooled::Pooled;
 use super::strip::Strip;
 use super::windows::{Dense, Depthwise, Part, Place};
 use super::winograd::Winograd;
@@ -25,6 +26,8 @@ pub enum Job {
     StripF32(Box<Strip<f32>>),
     StripU8(Box<Strip<u8>>),
     Winograd(Winograd),
+    PooledF32(Box<Pooled<f32>>),
+    PooledU8(Box<Pooled<u8>>),
     Clip(Bounds),
     /// A gain and a shift for each channel.
     Affine {
@@ -69,6 +72,18 @@ pub struct Step {
     pub bytes_of: Option<String>,
 }
 
+impl Step {
+    pub fn new(job: Job, inputs: Vec<Place>, output: Place) -> Self {
+        Self {
+            job,
+            inputs,
+            output,
+            #[cfg(test)]
+            bytes_of: None,
+        }
+    }
+}
+
 /// Ready to run; belongs to one thread, which others may help.
 pub struct Network {
     kernels: Kernels,
@@ -98,6 +113,14 @@ impl Lengths {
                 Job::Winograd(winograd) => {
                     most.floats = most.floats.max(winograd.space());
                     most.taps = most.taps.max(winograd.offsets());
+                }
+                Job::PooledF32(pooled) => {
+                    most.floats = most.floats.max(pooled.space());
+                    most.raise_taps(pooled.conv());
+                }
+                Job::PooledU8(pooled) => {
+                    most.bytes = most.bytes.max(pooled.space());
+                    most.raise_bytes(pooled.conv(), layout);
                 }
                 _ => {}
             }
@@ -205,6 +228,8 @@ impl Step {
             Job::StripF32(strip) => self.run_strip(strip, kernels, buffers, crew),
             Job::StripU8(strip) => self.run_strip(strip, kernels, buffers, crew),
             Job::Winograd(winograd) => self.run_winograd(winograd, kernels, buffers, crew),
+            Job::PooledF32(pooled) => self.run_pooled(pooled, kernels, buffers, crew),
+            Job::PooledU8(pooled) => self.run_pooled(pooled, kernels, buffers, crew),
             Job::Clip(bounds) => {
                 buffers.write_floats(output, |from, out| pointwise::clip(&from.floats[input(0)], *bounds, out));
             }
@@ -363,6 +388,14 @@ impl Step {
         let shares = (strip.operations(), output.shape.width * output.stride);
         self.convolve(shares, kernels, buffers, crew, |worker, space, inputs, rows, out| {
             strip.compute(worker, space, inputs, output, rows, out);
+        });
+    }
+
+    fn run_pooled<N: Stored>(&self, pooled: &Pooled<N>, kernels: &Kernels, buffers: &mut Buffers, crew: &mut Crew) {
+        let conv = pooled.conv();
+        conv.source.fill_outside(&mut N::buffers(buffers)[conv.source.input.buffer], conv.tail());
+        self.convolve((pooled.operations(), LANES), kernels, buffers, crew, |worker, space, inputs, panels, out| {
+            pooled.compute(worker, space, inputs.picture, panels, out);
         });
     }
 

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use super::constant::Constant;
+use super::join::Joining;
 use super::kernels::Kernels;
 use super::layer::{Conv, Element, Layer, Limits, Op, PoolKind, Shape, Weights, Window};
-use super::plan::Strips;
 use super::run::Network;
 use super::{compile, layers, plan};
 use crate::infer::onnx::pb::{TensorProto, tensor_proto::DataType};
@@ -91,9 +91,9 @@ fn inverted_residuals_in_strips_answer_as_whole_ones_do_to_the_last_bit() {
         if let Tensor::F32(values) = &mut picture {
             values.iter_mut().enumerate().for_each(|(at, value)| *value = (at % 509) as f32 / 254.0 - 1.0);
         }
-        let network = |strips: Strips| {
+        let network = |joining: Joining| {
             let layers = layers(file.clone(), &input).expect("supported");
-            plan::plan(layers, &input, Kernels::detect(), strips).expect("supported")
+            plan::plan(layers, &input, Kernels::detect(), joining).expect("supported")
         };
         let scores = |network: &mut Network, threads: usize| {
             let mut scores = Vec::new();
@@ -101,7 +101,7 @@ fn inverted_residuals_in_strips_answer_as_whole_ones_do_to_the_last_bit() {
             network.evaluate(&picture, &mut scores).expect("runs");
             scores
         };
-        let (mut whole, mut strips) = (network(Strips::Never), network(Strips::WhereWorthWhile));
+        let (mut whole, mut strips) = (network(Joining::Never), network(Joining::WhereWorthWhile));
         assert!(strips.result_bytes() < whole.result_bytes() * 3 / 4, "{model} has strips");
         let expected = scores(&mut whole, 1);
         for threads in [1, 2, 3, 8] {
@@ -142,7 +142,7 @@ fn conv(
 }
 
 /// Ends in the mean of each channel of the last layer, and answers for a picture of this shape.
-fn answer(mut layers: Vec<Layer>, strips: Strips, threads: usize) -> Vec<f32> {
+fn answer(mut layers: Vec<Layer>, joining: Joining, threads: usize) -> Vec<f32> {
     let (first, last) = (layers[0].shape, layers[layers.len() - 1].shape);
     let whole = Window { size: [last.height, last.width], ..Window::POINT };
     layers.push(Layer {
@@ -155,7 +155,7 @@ fn answer(mut layers: Vec<Layer>, strips: Strips, threads: usize) -> Vec<f32> {
     });
     let element = crate::models::spec::Element::F32;
     let spec = InputSpec { element, ..InputSpec::stretched(first.width, first.height) };
-    let mut network = plan::plan(layers, &spec, Kernels::detect(), strips).expect("kernels for all of it");
+    let mut network = plan::plan(layers, &spec, Kernels::detect(), joining).expect("kernels for all of it");
     let mut picture = Tensor::for_input(&spec);
     if let Tensor::F32(values) = &mut picture {
         values.iter_mut().enumerate().for_each(|(at, value)| *value = (at % 61) as f32 / 30.0 - 1.0);
@@ -205,8 +205,25 @@ proptest! {
             Added::Filtered => layers[4].inputs.push(3),
             Added::Nothing | Added::Input => {}
         }
-        let whole = answer(layers.clone(), Strips::Never, 1);
-        prop_assert_eq!(whole, answer(layers, Strips::WherePossible, threads));
+        let whole = answer(layers.clone(), Joining::Never, 1);
+        prop_assert_eq!(whole, answer(layers, Joining::WherePossible, threads));
+    }
+
+    #[test]
+    fn means_of_a_convolution_are_the_same_if_it_is_never_there_as_a_whole(
+        height in 1usize..12, width in 1usize..12, channels in 1usize..40, outputs in 1usize..200, stride in 1usize..3, threads in 1usize..4,
+        side in 1usize..4, seed: u64,
+    ) {
+        let picture = Shape { height, width, channels: 3 };
+        let window = Window { size: [side; 2], stride: [stride; 2], dilation: [1, 1], pads: [1; 4] };
+        let input = Layer {
+            name: "input".into(), op: Op::Input, inputs: vec![], shape: picture, element: Element::F32, limits: Limits::NONE,
+        };
+        let first = conv(seed, "first", vec![0], picture, channels, Window::POINT, false);
+        let last = conv(seed ^ 1, "last", vec![1], first.shape, outputs, window, false);
+        let layers = vec![input, first, last];
+        let whole = answer(layers.clone(), Joining::Never, 1);
+        prop_assert_eq!(whole, answer(layers, Joining::WherePossible, threads));
     }
 
     #[test]
@@ -222,7 +239,7 @@ proptest! {
         let first = conv(seed, "first", vec![0], picture, channels, Window::POINT, false);
         let second = conv(seed ^ 1, "second", vec![1], first.shape, channels, window, false);
         let layers = vec![input, first, second];
-        let alone = answer(layers.clone(), Strips::WhereWorthWhile, 1);
-        prop_assert_eq!(alone, answer(layers, Strips::WhereWorthWhile, threads));
+        let alone = answer(layers.clone(), Joining::WhereWorthWhile, 1);
+        prop_assert_eq!(alone, answer(layers, Joining::WhereWorthWhile, threads));
     }
 }

@@ -27,6 +27,13 @@ impl Place {
     pub fn length(&self) -> usize {
         self.shape.pixels() * self.stride
     }
+
+    /// A window over all of it, and where what it makes of it lies.
+    pub fn to_point(self) -> (Window, Self) {
+        let Shape { height, width, .. } = self.shape;
+        let window = Window { size: [height, width], ..Window::POINT };
+        (window, Self { shape: Shape { height: 1, width: 1, ..self.shape }, ..self })
+    }
 }
 
 /// What a window looks at.

@@ -161,8 +161,8 @@ pub struct Span<'a, T, W, S> {
     /// From one output pixel's taps to the next one's.
     pub step: usize,
     /// By how many columns a window is ahead of the one before it, the others being the same, or at least holding the
-    /// same; 0 where no two windows share columns.
-    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "AVX-512's"))]
+    /// same; then a row's taps lie pixel by pixel behind its first one, or all that lies there is the same. 0 where no two
+    /// windows share columns.
     pub ahead: usize,
     pub pixels: usize,
     /// Stored channels.
@@ -185,6 +185,12 @@ impl<T, W, S> Span<'_, T, W, S> {
         let furthest = self.offsets.iter().fold(0, |furthest, &offset| furthest.max(offset)) as usize;
         let seen = reach(self.pixels, self.step, self.channels).and_then(|seen| seen.checked_add(furthest));
         assert!(seen.is_some_and(|needed| needed <= self.source.len()));
+        if self.ahead > 0 {
+            let columns = self.size[1];
+            let first = (0..self.size[0]).fold(0, |furthest, row| furthest.max(self.offsets[row * columns])) as usize;
+            let seen = reach(self.pixels, self.step, columns * self.channels).and_then(|seen| seen.checked_add(first));
+            assert!(seen.is_some_and(|needed| needed <= self.source.len()));
+        }
         assert!(reach(self.pixels, self.channels, self.channels).is_some_and(|needed| needed <= out));
     }
 }

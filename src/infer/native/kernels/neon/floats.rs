@@ -3,6 +3,7 @@
 #![allow(unsafe_code, reason = "intrinsics; every pointer is inside of what `check` has seen")]
 
 use std::arch::aarch64::*;
+use std::arch::asm;
 
 use crate::infer::native::kernels::{Bounds, LANES, SpanF32, TileF32, scalar, winograd, with_constant};
 
@@ -105,12 +106,118 @@ unsafe fn rows<const ROWS: usize>(
 /// # Safety
 /// `span.check` has seen the arguments.
 pub unsafe fn span(span: &SpanF32, bounds: Bounds, out: &mut [f32]) {
+    let ahead = if span.pixels == 1 { 0 } else { span.ahead };
+    let out_at = out.as_mut_ptr();
     unsafe {
-        match span.offsets.len() {
-            // Weights of so many channels fit into registers.
-            9 => taps::<9, 2>(span, bounds, out.as_mut_ptr()),
-            25 => taps::<25, 1>(span, bounds, out.as_mut_ptr()),
+        // Weights of so many channels and sums of so many windows fit into registers.
+        match (span.size, ahead) {
+            ([3, 3], 1) => columns::<3, 1, 2, 2>(span, bounds, out_at),
+            ([3, 3], 2) => columns::<3, 2, 2, 2>(span, bounds, out_at),
+            ([3, 3], _) => taps::<9, 2>(span, bounds, out_at),
+            ([5, 5], 1) => columns::<5, 1, 2, 1>(span, bounds, out_at),
+            ([5, 5], 2) => columns::<5, 2, 2, 1>(span, bounds, out_at),
+            ([5, 5], _) => taps::<25, 1>(span, bounds, out_at),
             _ => scalar::KERNELS.span_f32(span, bounds, out),
+        }
+    }
+}
+
+/// Windows of `SIDE` rows and columns, each `AHEAD` columns ahead of the one before it, `WINDOWS` at once.
+///
+/// # Safety
+/// As [`span`]; the span's windows are such.
+unsafe fn columns<const SIDE: usize, const AHEAD: usize, const WINDOWS: usize, const VECTORS: usize>(
+    span: &SpanF32,
+    bounds: Bounds,
+    out: *mut f32,
+) {
+    unsafe {
+        for channel in (0..span.channels).step_by(VECTORS * WIDTH) {
+            let mut weights = [[[vdupq_n_f32(0.0); VECTORS]; SIDE]; SIDE];
+            let mut rows = [span.source.as_ptr(); SIDE];
+            for row in 0..SIDE {
+                rows[row] = rows[row].add(*span.offsets.as_ptr().add(row * SIDE) as usize + channel);
+                for column in 0..SIDE {
+                    for vector in 0..VECTORS {
+                        let at = (row * SIDE + column) * span.channels + channel + vector * WIDTH;
+                        weights[row][column][vector] = vld1q_f32(span.weights.as_ptr().add(at));
+                    }
+                }
+            }
+            let bias = span.bias.as_ptr().add(channel);
+            let mut out = out.add(channel);
+            for _ in 0..span.pixels / WINDOWS {
+                windows::<SIDE, AHEAD, WINDOWS, VECTORS>(span.channels, &rows, &weights, bias, bounds, out);
+                for row in 0..SIDE {
+                    rows[row] = anew(rows[row].add(WINDOWS * span.step));
+                }
+                out = out.add(WINDOWS * span.channels);
+            }
+            for _ in 0..span.pixels % WINDOWS {
+                windows::<SIDE, AHEAD, 1, VECTORS>(span.channels, &rows, &weights, bias, bounds, out);
+                for row in 0..SIDE {
+                    rows[row] = anew(rows[row].add(span.step));
+                }
+                out = out.add(span.channels);
+            }
+        }
+    }
+}
+
+/// A pointer of which the compiler does not know where it came from: else it would have one for each column of each row, and
+/// move all of them from window to window.
+#[inline(always)]
+fn anew(mut pointer: *const f32) -> *const f32 {
+    // SAFETY: no instruction at all.
+    unsafe { asm!("/* {0} */", inout(reg) pointer, options(pure, nomem, nostack, preserves_flags)) }
+    pointer
+}
+
+/// Neighbouring windows share columns: what is loaded is multiplied for each window that it belongs to.
+///
+/// # Safety
+/// As [`columns`]; there are `WINDOWS` at `rows` and `out`.
+#[inline(always)]
+unsafe fn windows<const SIDE: usize, const AHEAD: usize, const WINDOWS: usize, const VECTORS: usize>(
+    channels: usize,
+    rows: &[*const f32; SIDE],
+    weights: &[[[float32x4_t; VECTORS]; SIDE]; SIDE],
+    bias: *const f32,
+    bounds: Bounds,
+    out: *mut f32,
+) {
+    unsafe {
+        let mut sums = [[vdupq_n_f32(0.0); VECTORS]; WINDOWS];
+        for vector in 0..VECTORS {
+            let bias = vld1q_f32(bias.add(vector * WIDTH));
+            for window in 0..WINDOWS {
+                sums[window][vector] = bias;
+            }
+        }
+        for row in 0..SIDE {
+            for window in 0..WINDOWS {
+                // Columns before these belong to the window before it, too.
+                let new = if window == 0 { 0 } else { SIDE - AHEAD };
+                for column in window * AHEAD + new..window * AHEAD + SIDE {
+                    let at = rows[row].add(column * channels);
+                    for vector in 0..VECTORS {
+                        let input = vld1q_f32(at.add(vector * WIDTH));
+                        for window in 0..WINDOWS {
+                            let tap = column.wrapping_sub(window * AHEAD);
+                            if tap < SIDE {
+                                sums[window][vector] = vfmaq_f32(sums[window][vector], input, weights[row][tap][vector]);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        let (low, high) = (vdupq_n_f32(bounds.low), vdupq_n_f32(bounds.high));
+        for window in 0..WINDOWS {
+            for vector in 0..VECTORS {
+                let bounded = vminnmq_f32(vmaxnmq_f32(sums[window][vector], low), high);
+                vst1q_f32(out.add(window * channels + vector * WIDTH), bounded);
+            }
         }
     }
 }

@@ -5,7 +5,7 @@
 use std::arch::aarch64::*;
 use std::arch::asm;
 
-use super::BYTES;
+use super::{BYTES, anew};
 use super::narrow::{Narrow, bound, load_floats};
 use crate::infer::native::kernels::{LANES, Requantise, SpanU8, scalar};
 
@@ -63,7 +63,7 @@ unsafe fn taps<const TAPS: usize, const PAIRS: bool>(span: &SpanU8, requantise: 
                 add(&mut sums, vmull_s8(vget_low_s8(last), vget_low_s8(weights)), multiply_high(last, weights));
                 vst1q_u8(out.add(pixel * span.channels + channel), narrow.scaled(sums, scales));
                 // Never looked at beyond the last pixel, where it may point behind the picture.
-                source = source.wrapping_add(span.step);
+                source = anew(source.wrapping_add(span.step));
             }
             bound(requantise.channels, channel, out.add(channel), span.pixels, span.channels);
         }

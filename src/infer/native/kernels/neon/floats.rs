@@ -3,8 +3,8 @@
 #![allow(unsafe_code, reason = "intrinsics; every pointer is inside of what `check` has seen")]
 
 use std::arch::aarch64::*;
-use std::arch::asm;
 
+use super::anew;
 use crate::infer::native::kernels::{Bounds, LANES, SpanF32, TileF32, scalar, winograd, with_constant};
 
 /// Floats in a register.
@@ -162,15 +162,6 @@ unsafe fn columns<const SIDE: usize, const AHEAD: usize, const WINDOWS: usize, c
             }
         }
     }
-}
-
-/// A pointer of which the compiler does not know where it came from: else it would have one for each column of each row, and
-/// move all of them from window to window.
-#[inline(always)]
-fn anew(mut pointer: *const f32) -> *const f32 {
-    // SAFETY: no instruction at all.
-    unsafe { asm!("/* {0} */", inout(reg) pointer, options(pure, nomem, nostack, preserves_flags)) }
-    pointer
 }
 
 /// Neighbouring windows share columns: what is loaded is multiplied for each window that it belongs to.

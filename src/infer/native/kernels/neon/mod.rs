@@ -12,6 +12,8 @@ mod dot;
 mod floats;
 mod narrow;
 
+use std::arch::asm;
+
 use super::Kernels;
 use super::layout::{Layout, Order, Taps};
 
@@ -43,4 +45,14 @@ pub fn kernels() -> [Option<Kernels>; 2] {
     };
     let dot = Kernels { name: "neon+dotprod", layout: DOT, tile_u8: dot::tile, ..plain };
     [std::arch::is_aarch64_feature_detected!("dotprod").then_some(dot), Some(plain)]
+}
+
+/// A pointer of which the compiler does not know where it came from. Else it would have one for each tap of a window, and move
+/// all of them from one window to the next.
+#[inline(always)]
+#[allow(unsafe_code, reason = "an assembly that is empty")]
+fn anew<T>(mut pointer: *const T) -> *const T {
+    // SAFETY: no instruction at all.
+    unsafe { asm!("/* {0} */", inout(reg) pointer, options(pure, nomem, nostack, preserves_flags)) }
+    pointer
 }

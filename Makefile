@@ -116,9 +116,9 @@ fuzz: ## Fuzz what reads bytes from cameras, brokers and model files: FUZZ_SECON
 	        -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -timeout=30 -rss_limit_mb=3072) || exit 1; \
 	done
 
-miri: ## Run what the native kernels' threads and memory rest on under Miri, on a nightly compiler with miri and rust-src
-	MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-permissive-provenance" \
-	    cargo +nightly miri test --locked --lib -- native::team native::aligned native::pointwise
+miri: ## Run the native kernels (portable and AVX2), their threads and their memory under Miri, on a nightly with miri and rust-src
+	PROPTEST_CASES=2 RUSTFLAGS="-Ctarget-feature=+avx2,+fma" MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-permissive-provenance" \
+	    cargo +nightly miri test --locked --lib -- native::team native::aligned native::pointwise native::kernels outputs_are_those
 
 advisories: ## Check the dependencies for known vulnerabilities (needs the network)
 	@.ci/setup ci

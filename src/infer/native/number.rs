@@ -21,10 +21,6 @@ pub trait Number: Copy + Default + Send + Sync + 'static {
     /// What turns a sum of numbers into their mean.
     type Mean: Debug + Sync;
 
-    /// Whether kernels multiply any number of channels, so that a row of a window can be one tap where it lies in the
-    /// picture.
-    const ROWS_ARE_TAPS: bool;
-
     /// What a byte says lies outside of a picture.
     fn of_byte(byte: u8) -> Self;
 
@@ -103,8 +99,6 @@ impl Number for f32 {
     type Finish = FloatFinish;
     type Mean = Bounds;
 
-    const ROWS_ARE_TAPS: bool = true;
-
     fn of_byte(byte: u8) -> f32 {
         f32::from(byte)
     }
@@ -144,8 +138,6 @@ impl Number for u8 {
     type Sum = i32;
     type Finish = ByteFinish;
     type Mean = (Quant, f32, ToByte);
-
-    const ROWS_ARE_TAPS: bool = false;
 
     fn of_byte(byte: u8) -> u8 {
         byte

@@ -10,7 +10,7 @@ use super::number::{ByteFinish, FloatFinish};
 use super::plan::to_byte;
 use super::run::Job;
 use super::weights::{factors, for_each_block};
-use super::windows::{Dense, Depthwise, Place, Source};
+use super::windows::{Dense, Depthwise, Gathered, Place, Source};
 use super::winograd::{self, Winograd};
 
 /// Packed weights of all layers: a gigabyte of floats.
@@ -135,9 +135,11 @@ pub fn gathers_floats(conv: &Conv, stored: usize) -> bool {
 
 fn dense_f32(conv: &Conv, bounds: Bounds, source: Source) -> Result<Dense<f32>, Unsupported> {
     let reads = Reads::new(conv, |depth| depth.next_multiple_of(GROUP));
-    let gathered = gathers_floats(conv, source.input.stride);
+    // The kernels multiply any number of floats.
+    let row = conv.window.size[1] * source.input.stride;
+    let gathered = gathers_floats(conv, source.input.stride).then_some(Gathered { row, rows_are_taps: true });
     // Numbers from a tap to the next one, and of a window in all.
-    let step = if gathered { source.input.stride } else { reads.depth };
+    let step = if gathered.is_some() { source.input.stride } else { reads.depth };
     let length = conv.window.taps() * step;
     let mut weights = Aligned::zeros(conv.outputs.next_multiple_of(LANES) * length);
     let panels: &mut [f32] = &mut weights;
@@ -152,7 +154,7 @@ fn dense_f32(conv: &Conv, bounds: Bounds, source: Source) -> Result<Dense<f32>, 
         }
     })?;
     let finish = FloatFinish { weights, bias: padded(conv.bias.iter().copied(), 0.0), bounds };
-    let depth = if gathered { length } else { reads.depth };
+    let depth = if gathered.is_some() { length } else { reads.depth };
     Ok(Dense { source, depth, firsts: reads.firsts, gathered, finish })
 }
 
@@ -228,20 +230,28 @@ fn dense_u8(conv: &Conv, values: &[u8], finish: Requantised, layout: &Layout, so
     let weight = |output, input, tap| values[conv.index(output, input, tap)] as i8;
     // Pixels that are shorter than what the kernels read at once, which are the picture's own, are put side by side
     // first.
-    let (taps, stored) = (conv.window.taps(), source.input.stride);
-    let gathered = stored < layout.reads;
+    let ([rows, columns], stored) = (conv.window.size, source.input.stride);
+    let gathered = (stored < layout.reads).then(|| {
+        let rows_are_taps = layout.rows_are_taps;
+        let row = columns * stored;
+        Gathered { row: if rows_are_taps { row.next_multiple_of(layout.reads) } else { row }, rows_are_taps }
+    });
     let (depth, packed) = match gathered {
-        true => {
-            let depth = (taps * stored).next_multiple_of(layout.reads);
+        Some(Gathered { row, .. }) => {
+            let length = rows * row;
+            let depth = length.next_multiple_of(layout.reads);
             let side_by_side = |output, at: usize, _| {
-                let (own, tap, channel) = (reads.own(conv, output), at / stored, at % stored);
-                if own.contains(&channel) { weight(output, channel - own.start, tap) } else { 0 }
+                let (own, column, channel) = (reads.own(conv, output), at % row / stored, at % row % stored);
+                match column < columns && own.contains(&channel) {
+                    true => weight(output, channel - own.start, at / row * columns + column),
+                    false => 0,
+                }
             };
-            (depth, layout.pack_dense(&finish.bias, [depth, 1], |_| 0..taps * stored, side_by_side))
+            (depth, layout.pack_dense(&finish.bias, [depth, 1], |_| 0..length, side_by_side))
         }
-        false => {
+        None => {
             let own = |output| reads.own(conv, output);
-            (reads.depth, layout.pack_dense(&finish.bias, [reads.depth, taps], own, weight))
+            (reads.depth, layout.pack_dense(&finish.bias, [reads.depth, rows * columns], own, weight))
         }
     };
     Dense { source, depth, gathered, finish: finish.with(packed), firsts: reads.firsts }

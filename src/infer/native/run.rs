@@ -130,7 +130,7 @@ impl Lengths {
 
     fn raise_taps<N: Number>(&mut self, dense: &Dense<N>) {
         self.taps = self.taps.max(dense.source.window.taps() * MAX_ROWS);
-        self.gathered = self.gathered.max(if dense.gathered { dense.gathered_at_most() } else { 0 });
+        self.gathered = self.gathered.max(if dense.gathered.is_some() { dense.gathered_at_most() } else { 0 });
     }
 
     fn raise_bytes(&mut self, dense: &Dense<u8>, layout: &KernelLayout) {

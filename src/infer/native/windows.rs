@@ -55,8 +55,17 @@ pub struct Dense<N: Number> {
     /// Of a grouped convolution the first channel that each panel looks at; empty where all look at the same.
     pub firsts: Vec<u32>,
     /// Whether the pixels of a window are put side by side before they are multiplied, as if it had one tap.
-    pub gathered: bool,
+    pub gathered: Option<Gathered>,
     pub finish: N::Finish,
+}
+
+/// How the pixels of a window are put side by side.
+#[derive(Debug, Clone, Copy)]
+pub struct Gathered {
+    /// Numbers from one row of the window to the next.
+    pub row: usize,
+    /// Whether the kernels can multiply that many: then a row is one tap where it lies in the picture.
+    pub rows_are_taps: bool,
 }
 
 #[derive(Debug)]
@@ -133,7 +142,7 @@ impl<N: Number> Dense<N> {
 
     /// Taps that the kernels see.
     pub fn taps(&self) -> usize {
-        if self.gathered { 1 } else { self.source.window.taps() }
+        if self.gathered.is_some() { 1 } else { self.source.window.taps() }
     }
 
     /// All panels of output channels.
@@ -167,17 +176,20 @@ impl<N: Number> Dense<N> {
             for tile in 0..tiles {
                 let [start, end] = [tile, tile + 1].map(|tile| part.pixels.start + tile * pixels / tiles);
                 let rows = end - start;
-                let (source, taps, depth) = if !self.gathered {
-                    self.find_taps(output, start..end, offsets);
-                    if let Some(&channel) = self.firsts.get(first) {
-                        offsets.iter_mut().for_each(|offset| *offset += channel);
+                let (source, taps, depth) = match self.gathered {
+                    None => {
+                        self.find_taps(output, start..end, offsets);
+                        if let Some(&channel) = self.firsts.get(first) {
+                            offsets.iter_mut().for_each(|offset| *offset += channel);
+                        }
+                        (picture, taps, depth)
                     }
-                    (picture, taps, depth)
-                } else if N::ROWS_ARE_TAPS && self.find_rows(output, start..end, offsets) {
-                    let [rows, columns] = self.source.window.size;
-                    (picture, rows, columns * self.source.input.stride)
-                } else {
-                    (self.gather(picture, output, start..end, offsets, gathered), taps, depth)
+                    Some(Gathered { row, rows_are_taps: true }) if self.find_rows(output, start..end, offsets) => {
+                        (picture, self.source.window.size[0], row)
+                    }
+                    Some(Gathered { row, .. }) => {
+                        (self.gather(picture, output, start..end, row, (offsets, gathered)), taps, depth)
+                    }
                 };
                 let weights = &weights[first * panel_length..last * panel_length];
                 let bias = &bias[first * LANES..last * LANES];
@@ -212,20 +224,20 @@ impl<N: Number> Dense<N> {
         self.depth * MAX_ROWS + AT_ONCE
     }
 
-    /// Puts the pixels that the taps of each row look at side by side.
+    /// Puts the pixels that the taps of each row look at side by side, the rows of a window so many numbers apart.
     fn gather<'a>(
         &self,
         picture: &[N],
         output: Place,
         pixels: Range<usize>,
-        offsets: &mut Vec<u32>,
-        gathered: &'a mut Vec<N>,
+        row_length: usize,
+        (offsets, gathered): (&mut Vec<u32>, &'a mut Vec<N>),
     ) -> &'a [N] {
         let (source, window) = (&self.source, &self.source.window);
         let stride = source.input.stride;
         let length = window.size[1] * stride;
-        // What is left of another tile in the bytes beyond the last tap meets weights of zero; what is copied beyond
-        // the end of a window's row is copied over by the next row, or the next pixel.
+        // What is left of another tile in the bytes beyond a row's last tap meets weights of zero; what is copied beyond
+        // the end of a window's row is that too, or copied over by the next row or the next pixel.
         gathered.resize(pixels.len() * self.depth + AT_ONCE, N::default());
         let pitch = source.input.shape.width * stride;
         for (pixel, corner) in self.corners(output, pixels.clone()).enumerate() {
@@ -233,11 +245,12 @@ impl<N: Number> Dense<N> {
             if source.is_inside(corner) && window.dilation == [1, 1] {
                 let picture = &picture[source.at(corner) as usize..];
                 for row in 0..window.size[0] {
-                    copy(&picture[row * pitch..], &mut gathered[row * length..], length);
+                    copy(&picture[row * pitch..], &mut gathered[row * row_length..], length);
                 }
             } else {
-                for (tap, pixel) in window.each_tap().zip(gathered.chunks_exact_mut(stride)) {
-                    pixel.copy_from_slice(&picture[source.tap(corner, tap)..][..stride]);
+                for tap in window.each_tap() {
+                    let at = tap[0] * row_length + tap[1] * stride;
+                    gathered[at..at + stride].copy_from_slice(&picture[source.tap(corner, tap)..][..stride]);
                 }
             }
         }

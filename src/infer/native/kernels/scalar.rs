@@ -11,6 +11,7 @@ const LAYOUT: Layout = Layout {
     dense: Order::Groups(GROUP),
     reads: GROUP,
     arranged: 0,
+    rows_are_taps: true,
     minus: 0,
     taps: Taps::InTurn(GROUP),
 };

@@ -33,11 +33,13 @@ const BYTES: Layout = Layout {
     dense: Order::Groups(PAIR),
     reads: GROUP,
     arranged: size_of::<i16>(),
+    rows_are_taps: false,
     minus: 0,
     taps: Taps::InTurn(PAIR),
 };
 
-const VNNI: Layout = Layout { dense: Order::Groups(GROUP), arranged: 0, taps: Taps::InTurn(GROUP), ..BYTES };
+const VNNI: Layout =
+    Layout { dense: Order::Groups(GROUP), arranged: 0, rows_are_taps: true, taps: Taps::InTurn(GROUP), ..BYTES };
 
 pub const PLAIN: Kernels = Kernels {
     name: "avx2",

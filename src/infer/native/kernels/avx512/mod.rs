@@ -26,6 +26,7 @@ const VNNI: Layout = Layout {
     dense: Order::Groups(GROUP),
     reads: GROUP,
     arranged: 0,
+    rows_are_taps: true,
     minus: 0,
     taps: Taps::OfColumns(GROUP),
 };

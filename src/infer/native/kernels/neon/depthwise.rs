@@ -5,8 +5,8 @@
 use std::arch::aarch64::*;
 use std::arch::asm;
 
-use super::{BYTES, anew};
 use super::narrow::{Narrow, bound, load_floats};
+use super::{BYTES, anew};
 use crate::infer::native::kernels::{LANES, Requantise, SpanU8, scalar};
 
 /// # Safety

@@ -196,7 +196,8 @@ unsafe fn windows<const SIDE: usize, const AHEAD: usize, const WINDOWS: usize, c
                         for window in 0..WINDOWS {
                             let tap = column.wrapping_sub(window * AHEAD);
                             if tap < SIDE {
-                                sums[window][vector] = vfmaq_f32(sums[window][vector], input, weights[row][tap][vector]);
+                                sums[window][vector] =
+                                    vfmaq_f32(sums[window][vector], input, weights[row][tap][vector]);
                             }
                         }
                     }

@@ -24,6 +24,7 @@ const BYTES: Layout = Layout {
     dense: Order::Quarters,
     reads: 16,
     arranged: 1,
+    rows_are_taps: false,
     minus: 128,
     taps: Taps::InTurn(1),
 };

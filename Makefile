@@ -3,6 +3,7 @@
 .DEFAULT_GOAL := help
 FUZZ_SECONDS ?= 600
 # The processors of a Pi 3, a Pi 4 (a Jetson Nano's is in between), a Pi 5, and all that the emulator knows.
+comma := ,
 ARM_CPUS ?= cortex-a53 cortex-a72 cortex-a76 max
 # Those of a Pi 3, a Pi 4, a Pi 5.
 BOARD_CPUS ?= cortex-a53 cortex-a72 cortex-a76
@@ -117,7 +118,7 @@ fuzz: ## Fuzz what reads bytes from cameras, brokers and model files: FUZZ_SECON
 	done
 
 miri: ## Run the native kernels (portable and AVX2), their threads and their memory under Miri, on a nightly with miri and rust-src
-	PROPTEST_CASES=2 RUSTFLAGS="-Ctarget-feature=+avx2,+fma" MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-permissive-provenance" \
+	PROPTEST_CASES=4 RUSTFLAGS="$(if $(filter x86_64,$(shell uname -m)),-Ctarget-feature=+avx2$(comma)+fma)" MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-permissive-provenance" \
 	    cargo +nightly miri test --locked --lib -- native::team native::aligned native::pointwise native::kernels outputs_are_those
 
 advisories: ## Check the dependencies for known vulnerabilities (needs the network)

@@ -10,16 +10,16 @@ use crate::models::spec::{Backend, ModelSpec};
 /// # Errors
 /// Whatever is wrong with the file; or what it lacks for the backend that was asked for.
 pub fn load(spec: &ModelSpec, kernels: Kernels) -> Result<(Box<dyn Classifier>, Inspection), ModelError> {
-    let file = OnnxFile::open(spec)?;
-    let loaded = load_from(&file, spec, kernels);
+    let mut file = OnnxFile::open(spec)?;
+    let loaded = load_from(&mut file, spec, kernels);
     // Of another file than the one that was meant nothing else is worth saying.
-    let sha256 = file.finish()?;
+    let sha256 = file.verify()?;
     let (classifier, inspection) = loaded?;
     Ok((classifier, Inspection { sha256, ..inspection }))
 }
 
 fn load_from(
-    file: &OnnxFile,
+    file: &mut OnnxFile,
     spec: &ModelSpec,
     kernels: Kernels,
 ) -> Result<(Box<dyn Classifier>, Inspection), ModelError> {
@@ -61,13 +61,20 @@ fn load_from(
                 inspection.memory_bytes = weight_bytes.saturating_add(compiled.result_bytes);
                 return Ok((compiled.classifier, inspection));
             }
+            Err(unsupported) if unsupported.is_unreadable() => {
+                return Err(ModelError::Unreadable { path: file.path.clone(), cause: unsupported.to_string() });
+            }
             Err(unsupported) if spec.backend == Backend::Native => {
                 return Err(ModelError::NotNative { reason: unsupported.to_string() });
             }
             Err(unsupported) => unsupported.to_string(),
         },
     };
-    let loaded = tract::load(file.decode_whole()?, &input, &input_name)?;
+    let whole = file.decode_whole()?;
+    // tract gets what was checked, and nothing of another file than the one that was meant.
+    Graph::new(&whole, &file.path)?.refuse_external_data()?;
+    file.verify()?;
+    let loaded = tract::load(whole, &input, &input_name)?;
     inspection.backend = "tract".into();
     inspection.not_native = Some(reason);
     (inspection.macs, inspection.output) = (loaded.macs, loaded.shape);

@@ -1,7 +1,7 @@
 //! The sha256 of model files.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
@@ -24,9 +24,11 @@ pub fn sha256_of(path: &Path) -> std::io::Result<String> {
 pub fn sha256_of_all(mut reader: impl Read) -> std::io::Result<String> {
     let (mut hasher, mut piece) = (Sha256::new(), vec![0; PIECE_BYTES]);
     loop {
-        match reader.read(&mut piece)? {
-            0 => return Ok(hex(hasher)),
-            read => hasher.update(&piece[..read]),
+        match reader.read(&mut piece) {
+            Ok(0) => return Ok(hex(hasher)),
+            Ok(read) => hasher.update(&piece[..read]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
 }

@@ -98,7 +98,7 @@ impl Constant {
             Some((file, offset)) => {
                 buffer.resize(end - start, 0);
                 file.read_exact_at(buffer, offset + start as u64).map_err(|error| {
-                    Unsupported::new(format!("the constant `{}` could not be read: {error}", self.tensor.name))
+                    Unsupported::unreadable(format!("the constant `{}` could not be read: {error}", self.tensor.name))
                 })?;
                 Ok(Some(buffer))
             }

@@ -43,11 +43,21 @@ use run::Network;
 #[error("{reason}")]
 pub struct Unsupported {
     reason: String,
+    is_unreadable: bool,
 }
 
 impl Unsupported {
     pub fn new(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into() }
+        Self { reason: reason.into(), is_unreadable: false }
+    }
+
+    /// What is wrong is the disk, and not the graph.
+    pub fn unreadable(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), is_unreadable: true }
+    }
+
+    pub fn is_unreadable(&self) -> bool {
+        self.is_unreadable
     }
 }
 

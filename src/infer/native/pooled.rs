@@ -14,9 +14,13 @@ const PANELS: usize = 4;
 /// Bytes of what is added up, at most: the boards' first-level caches have 32 KB, and the second level is near.
 const MOST: usize = 64 << 10;
 
-/// Whether what a convolution makes of this shape is so small that some channels of it stay in the cache.
+/// Channels of which there is a share for each of several threads.
+const FEWEST: usize = 2 * PANELS * LANES;
+
+/// Whether what a convolution makes of this shape is so small that some channels of it stay in the cache, and has so many that threads
+/// can share them.
 pub fn is_worth_while(made: Shape, element_bytes: usize) -> bool {
-    made.pixels() * PANELS * LANES * element_bytes <= MOST
+    made.pixels().saturating_mul(PANELS * LANES * element_bytes) <= MOST && made.channels >= FEWEST
 }
 
 #[derive(Debug)]

@@ -165,6 +165,16 @@ impl Network {
         self.crew.team.threads()
     }
 
+    /// Steps that are several layers.
+    #[cfg(test)]
+    pub fn joined(&self) -> [usize; 2] {
+        let count = |is: fn(&Job) -> bool| self.steps.iter().filter(|step| is(&step.job)).count();
+        [
+            count(|job| matches!(job, Job::StripF32(_) | Job::StripU8(_))),
+            count(|job| matches!(job, Job::PooledF32(_) | Job::PooledU8(_))),
+        ]
+    }
+
     pub fn macs(&self) -> u64 {
         self.macs
     }

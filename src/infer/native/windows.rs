@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::kernels::{LANES, MAX_PANELS, MAX_ROWS, Span, Tile};
+use super::kernels::{LANES, MAX_PANELS, MAX_ROWS, Offsets, Span, Tile};
 use super::layer::{Shape, Window};
 use super::number::{Inputs, Number, Operands, Scratch, Worker};
 
@@ -127,6 +127,39 @@ impl Source {
     }
 }
 
+/// Pixels shared out among tiles, rows of about the same number: seven tiles of seven are faster than six of eight and one of
+/// one.
+#[derive(Debug, Clone, Copy)]
+pub struct Tiles {
+    next: usize,
+    pixels: usize,
+    /// Pixels of a tile; some have one more.
+    pub fewest: usize,
+    /// How many tiles still have one more.
+    more: usize,
+}
+
+impl Tiles {
+    pub fn new(pixels: usize, most: usize) -> Self {
+        let tiles = pixels.div_ceil(most).max(1);
+        Self { next: 0, pixels, fewest: pixels / tiles, more: pixels % tiles }
+    }
+}
+
+impl Iterator for Tiles {
+    type Item = Range<usize>;
+
+    fn next(&mut self) -> Option<Range<usize>> {
+        let (start, more) = (self.next, usize::from(self.more > 0));
+        if start == self.pixels {
+            return None;
+        }
+        self.next += self.fewest + more;
+        self.more -= more;
+        Some(start..self.next)
+    }
+}
+
 /// What a thread computes of a dense convolution: all channels of some pixels, or some panels of a single one.
 #[derive(Debug, Clone)]
 pub struct Part {
@@ -168,15 +201,19 @@ impl<N: Number> Dense<N> {
             true => (WEIGHT_BLOCK / (panel_length * size_of::<N::Weight>())).max(1).next_multiple_of(MAX_PANELS),
             false => 1,
         };
-        let pixels = part.pixels.len();
-        // Rows of about the same number: seven tiles of seven are faster than six of eight and one of one.
-        let tiles = pixels.div_ceil(most_rows);
+        let tiles = Tiles::new(part.pixels.len(), most_rows);
+        // Where pixels are multiplied one by one, they are as far apart in each tile.
+        let points = self.gathered.is_none() && self.firsts.is_empty() && self.source.window == Window::POINT;
+        let (stride, mut steps) = (self.source.input.stride, [0; MAX_ROWS]);
+        steps.iter_mut().enumerate().for_each(|(row, step)| *step = (row * stride) as u32);
+        let steps = [tiles.fewest, tiles.fewest + 1].map(|rows| Offsets::new(&steps[..rows.min(MAX_ROWS)]));
         for first in part.panels.clone().step_by(block) {
             let last = (first + block).min(part.panels.end);
-            for tile in 0..tiles {
-                let [start, end] = [tile, tile + 1].map(|tile| part.pixels.start + tile * pixels / tiles);
+            for pixels in tiles {
+                let [start, end] = [pixels.start, pixels.end].map(|pixel| part.pixels.start + pixel);
                 let rows = end - start;
                 let (source, taps, depth) = match self.gathered {
+                    None if points => (&picture[start * stride..], taps, depth),
                     None => {
                         self.find_taps(output, start..end, offsets);
                         if let Some(&channel) = self.firsts.get(first) {
@@ -193,6 +230,7 @@ impl<N: Number> Dense<N> {
                 };
                 let weights = &weights[first * panel_length..last * panel_length];
                 let bias = &bias[first * LANES..last * LANES];
+                let offsets = if points { steps[rows - tiles.fewest] } else { Offsets::new(offsets) };
                 let tile = Tile { source, offsets, rows, taps, depth, weights, bias, narrow };
                 let at = (start - part.pixels.start) * output.stride + (first - part.panels.start) * LANES;
                 let range = at..at + (rows - 1) * output.stride + (last - first) * LANES;
@@ -276,10 +314,6 @@ impl<N: Number> Dense<N> {
     fn find_taps(&self, output: Place, pixels: Range<usize>, offsets: &mut Vec<u32>) {
         let source = &self.source;
         offsets.clear();
-        if source.window == Window::POINT {
-            offsets.extend(pixels.map(|pixel| (pixel * source.input.stride) as u32));
-            return;
-        }
         let mut corners = [[0; 2]; MAX_ROWS];
         let corners = &mut corners[..pixels.len()];
         for (to, corner) in corners.iter_mut().zip(self.corners(output, pixels)) {

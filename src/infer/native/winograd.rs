@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use super::aligned::Aligned;
-use super::kernels::{Bounds, Form, Kernels, LANES, Patch, Spot, Sums, Tile};
+use super::kernels::{Bounds, Form, Kernels, LANES, Offsets, Patch, Spot, Sums, Tile};
 use super::layer::{Conv, Shape, Window};
 use super::number::{Inputs, Scratch, Worker};
-use super::windows::{Place, Source, WEIGHT_BLOCK};
+use super::windows::{Place, Source, Tiles, WEIGHT_BLOCK};
 
 /// Most tiles that are transformed before they are multiplied. What they become may leave the second-level cache; with
 /// fewer of them the weights, which are as many, would come through it more often.
@@ -128,9 +128,7 @@ impl Winograd {
         // Row and column of a tile's first output, in `out`.
         let corner = |tile: usize| [tile / across * each, tile % across * each];
         let (pixels, sums) = space.split_at_mut(TILES * self.form.positions() * self.depth());
-        let blocks = tiles.div_ceil(TILES);
-        for block in 0..blocks {
-            let [start, end] = [block, block + 1].map(|block| block * tiles / blocks);
+        for Range { start, end } in Tiles::new(tiles, TILES) {
             let count = end - start;
             for tile in start..end {
                 let [row, column] = corner(tile);
@@ -170,20 +168,19 @@ impl Winograd {
     /// `[position][tile][input channel]` times the weights: `[position][tile][output channel]`.
     fn multiply(&self, kernels: &Kernels, tiles: usize, pixels: &[f32], sums: &mut [f32], offsets: &mut Vec<u32>) {
         let (depth, outputs) = (self.depth(), self.bias.len());
-        let most_rows = kernels.layout.float_rows;
-        let groups = tiles.div_ceil(most_rows);
+        let groups = Tiles::new(tiles, kernels.layout.float_rows);
         offsets.clear();
-        offsets.extend((0..most_rows).map(|row| (row * depth) as u32));
+        offsets.extend((0..=groups.fewest).map(|row| (row * depth) as u32));
+        let steps = [groups.fewest, groups.fewest + 1].map(|rows| Offsets::new(&offsets[..rows]));
         let panels = (WEIGHT_BLOCK / (self.inputs * LANES * size_of::<f32>())).max(1) * LANES;
         for position in 0..self.form.positions() {
             let weights = &self.weights[position * outputs * self.inputs..][..outputs * self.inputs];
             for first in (0..outputs).step_by(panels) {
                 let last = (first + panels).min(outputs);
-                for group in 0..groups {
-                    let [start, end] = [group, group + 1].map(|group| group * tiles / groups);
+                for Range { start, end } in groups {
                     let tile = Tile {
                         source: &pixels[(position * tiles + start) * depth..],
-                        offsets: &offsets[..end - start],
+                        offsets: steps[end - start - groups.fewest],
                         rows: end - start,
                         taps: 1,
                         depth: self.inputs,

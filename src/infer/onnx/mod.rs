@@ -5,7 +5,7 @@ mod qoperator;
 mod skeleton;
 
 use std::fs::{File, Metadata};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
@@ -23,7 +23,7 @@ use crate::models::spec::ModelSpec;
 const MAX_FILE_BYTES: u64 = 1 << 30;
 
 /// An open file. Its hash is computed beside everything else that is done with it, so whoever uses what is in it asks
-/// [`OnnxFile::finish`] in the end.
+/// [`OnnxFile::verify`] before anybody relies on it.
 pub struct OnnxFile {
     pub path: String,
     pub bytes: u64,
@@ -31,6 +31,7 @@ pub struct OnnxFile {
     opened: Metadata,
     expected: Option<String>,
     hash: Option<JoinHandle<std::io::Result<String>>>,
+    found: Option<String>,
 }
 
 /// A decoded file. The larger weights are still there; see [`Extent`].
@@ -68,8 +69,8 @@ impl OnnxFile {
                 let hashed = file.clone();
                 // Hashing takes a fifth of the time that a large model takes to load, and more where the processor has
                 // no instructions for it. Where there can be no thread it is done in the end.
-                let hash = Builder::new().name("hash".into()).spawn(move || hash_of(&hashed)).ok();
-                Ok(Self { path, bytes, file, opened, expected: spec.sha256.clone(), hash })
+                let hash = Builder::new().name("hash".into()).spawn(move || hash_of(&hashed, bytes)).ok();
+                Ok(Self { path, bytes, file, opened, expected: spec.sha256.clone(), hash, found: None })
             }
         }
     }
@@ -95,23 +96,26 @@ impl OnnxFile {
     /// The hash of the whole, lower-case hexadecimal.
     ///
     /// # Errors
-    /// When the file is not the one that was meant, could not be read, or changed on the way: whatever was found in it is
+    /// When the file is not the one that was meant, could not be read, or was written to since it was opened: whatever was found in it is
     /// worth nothing then.
-    pub fn finish(self) -> Result<String, ModelError> {
-        let hash = match self.hash {
-            Some(thread) => thread.join().unwrap_or_else(|_| hash_of(&self.file)),
-            None => hash_of(&self.file),
-        };
+    pub fn verify(&mut self) -> Result<String, ModelError> {
         let unreadable = |cause: String| ModelError::Unreadable { path: self.path.clone(), cause };
-        let found = hash.map_err(|error| unreadable(error.to_string()))?;
-        match self.expected {
-            Some(expected) if expected != found => Err(ModelError::WrongHash { path: self.path, expected, found }),
-            _ => match self.file.metadata() {
-                Ok(now) if is_same(&self.opened, &now) => Ok(found),
-                Ok(_) => Err(unreadable("it changes while it is read".into())),
-                Err(error) => Err(unreadable(error.to_string())),
-            },
+        let found = match (self.found.take(), self.hash.take()) {
+            (Some(found), _) => Ok(found),
+            (None, Some(thread)) => thread.join().unwrap_or_else(|_| hash_of(&self.file, self.bytes)),
+            (None, None) => hash_of(&self.file, self.bytes),
+        };
+        let found = found.map_err(|error| unreadable(error.to_string()))?;
+        if let Some(expected) = self.expected.clone().filter(|expected| *expected != found) {
+            return Err(ModelError::WrongHash { path: self.path.clone(), expected, found });
         }
+        match self.file.metadata() {
+            Ok(now) if is_same(&self.opened, &now) => {}
+            Ok(_) => return Err(unreadable("it changes while it is read".into())),
+            Err(error) => return Err(unreadable(error.to_string())),
+        }
+        self.found = Some(found.clone());
+        Ok(found)
     }
 
     fn wrong(&self, error: &std::io::Error) -> ModelError {
@@ -125,8 +129,9 @@ impl OnnxFile {
     }
 }
 
-fn hash_of(file: &File) -> std::io::Result<String> {
-    sha256_of_all(Positioned { file, at: 0 })
+/// Of so many bytes: somebody may append to the file for ever.
+fn hash_of(file: &File, bytes: u64) -> std::io::Result<String> {
+    sha256_of_all(Positioned { file, at: 0 }.take(bytes))
 }
 
 fn is_same(before: &Metadata, now: &Metadata) -> bool {
@@ -167,18 +172,18 @@ mod tests {
         let (_file, spec) = stored(b"abc");
         // FIPS 180-2, appendix B.1.
         let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        assert_eq!(OnnxFile::open(&spec).expect("readable").finish().expect("the same"), expected);
+        assert_eq!(OnnxFile::open(&spec).expect("readable").verify().expect("the same"), expected);
         let other = ModelSpec { sha256: Some("0".repeat(64)), ..spec };
-        let refused = OnnxFile::open(&other).expect("readable").finish();
+        let refused = OnnxFile::open(&other).expect("readable").verify();
         assert!(matches!(refused, Err(ModelError::WrongHash { found, .. }) if found == expected));
     }
 
     #[test]
     fn a_file_that_changes_while_it_is_read_is_refused() {
         let (mut file, spec) = stored(&[0; 1000]);
-        let open = OnnxFile::open(&spec).expect("readable");
+        let mut open = OnnxFile::open(&spec).expect("readable");
         file.write_all(&[1; 1000]).expect("writable");
-        let refused = open.finish().map_err(|error| error.to_string()).expect_err("changed");
+        let refused = open.verify().map_err(|error| error.to_string()).expect_err("changed");
         assert!(refused.contains("it changes while it is read"), "{refused}");
     }
 }

@@ -161,13 +161,16 @@ fn bias_values(graph: &GraphProto, bias: &str, input: &str, weights: &str) -> Op
 fn numbers(tensor: &TensorProto) -> Option<Vec<f32>> {
     let four = |bytes: &[u8]| <[u8; 4]>::try_from(bytes).ok();
     let raw = tensor.raw_data.chunks_exact(4).filter_map(four);
-    match (DataType::try_from(tensor.data_type).ok()?, tensor.raw_data.is_empty()) {
-        (DataType::Float, true) => Some(tensor.float_data.clone()),
-        (DataType::Float, false) => Some(raw.map(f32::from_le_bytes).collect()),
-        (DataType::Int32, true) => Some(tensor.int32_data.iter().map(|&value| value as f32).collect()),
-        (DataType::Int32, false) => Some(raw.map(|bytes| i32::from_le_bytes(bytes) as f32).collect()),
-        _ => None,
-    }
+    let numbers: Vec<f32> = match (DataType::try_from(tensor.data_type).ok()?, tensor.raw_data.is_empty()) {
+        (DataType::Float, true) => tensor.float_data.clone(),
+        (DataType::Float, false) => raw.map(f32::from_le_bytes).collect(),
+        (DataType::Int32, true) => tensor.int32_data.iter().map(|&value| value as f32).collect(),
+        (DataType::Int32, false) => raw.map(|bytes| i32::from_le_bytes(bytes) as f32).collect(),
+        _ => return None,
+    };
+    // Those of more than one side may still be in the file.
+    let count = tensor.dims.iter().try_fold(1_usize, |count, &side| count.checked_mul(usize::try_from(side).ok()?));
+    (count == Some(numbers.len())).then_some(numbers)
 }
 
 fn floats(name: &str, values: Vec<f32>) -> TensorProto {

@@ -1,7 +1,9 @@
-//! An ONNX file without its larger tensors: they stay in the file until somebody needs them, so that a model is never in
+//! An ONNX file without its larger weights: they stay in the file until somebody needs them, so that a model is never in
 //! memory beside what is made of it.
 //!
-//! What is decoded refers to them as ONNX refers to data in other files, only that the other file has no name.
+//! What is decoded refers to them as ONNX refers to data in other files, only that the other file has no name. That goes for
+//! tensors of the graph's own whose numbers lie in the file as they lie in memory, which is what exporters write; others
+//! are decoded like everything else.
 
 use std::fs::File;
 use std::io::{BufReader, Error, ErrorKind, Read, Result, Seek, SeekFrom};
@@ -13,8 +15,11 @@ use prost::encoding::encode_varint;
 use super::graph::own_tensors;
 use super::pb::{GraphProto, ModelProto, StringStringEntryProto, TensorProto, tensor_proto::DataLocation};
 
-/// Tensors of fewer bytes come along: biases, scales, shapes.
-const LARGE_BYTES: u64 = 64 << 10;
+/// Tensors of fewer bytes come along: scales, shapes, small weights. Tests and the fuzzer have small files.
+const LARGE_BYTES: u64 = if cfg!(any(test, fuzzing)) { 256 } else { 64 << 10 };
+
+/// The kind of field that may be a message, text, or packed numbers.
+const LENGTH_DELIMITED: u64 = 2;
 
 /// The messages of the protobuf that have tensors in them.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -38,8 +43,15 @@ impl Message {
         }
     }
 
+    /// `float_data`, which is packed as little-endian numbers one after the other, or `raw_data`, which is the same.
     fn is_data(self, field: u64) -> bool {
-        self == Self::Tensor && field == 9
+        self == Self::Tensor && matches!(field, 4 | 9)
+    }
+
+    /// Whether a second field of this kind is merged with the first one, or takes its place. With what stays in the file that cannot be
+    /// done, and nobody writes such.
+    fn is_single(self, field: u64) -> bool {
+        self.is_data(field) || (self == Self::Attribute && field == 5)
     }
 }
 
@@ -84,11 +96,18 @@ pub fn decode(file: &File, length: u64) -> Result<ModelProto> {
     let mut walk = Walk { reader: BufReader::new(Positioned { file, at: 0 }), at: 0 };
     let mut skeleton = Vec::new();
     walk.copy(Message::Model, length, &mut skeleton)?;
-    let model = ModelProto::decode(skeleton.as_slice()).map_err(|_| damaged())?;
-    // Not those that were written above, but others may pretend to be such.
-    let fits = |extent: Extent| extent.offset.checked_add(extent.length).is_some_and(|end| end <= length);
-    let fit = model.graph.iter().flat_map(own_tensors).filter_map(Extent::of).all(fits);
-    if fit { Ok(model) } else { Err(damaged()) }
+    let mut model = ModelProto::decode(skeleton.as_slice()).map_err(|_| damaged())?;
+    drop(skeleton);
+    // Not those that were written above, but others may pretend to be such: to lie behind the end, or to be more together
+    // than the file has.
+    let extents = || model.graph.iter().flat_map(own_tensors).filter_map(Extent::of);
+    let inside = extents().all(|extent| extent.offset.checked_add(extent.length).is_some_and(|end| end <= length));
+    if !inside || extents().fold(0, |sum: u64, extent| sum.saturating_add(extent.length)) > length {
+        return Err(damaged());
+    }
+    // Biases and scales are looked at before anybody decides what runs the model.
+    fill_some(&mut model, file, |tensor| tensor.dims.len() < 2)?;
+    Ok(model)
 }
 
 /// Puts into the tensors of a decoded file what stayed there.
@@ -96,10 +115,15 @@ pub fn decode(file: &File, length: u64) -> Result<ModelProto> {
 /// # Errors
 /// When it cannot be read.
 pub fn fill(model: &mut ModelProto, file: &File) -> Result<()> {
+    fill_some(model, file, |_| true)
+}
+
+fn fill_some(model: &mut ModelProto, file: &File, which: impl Fn(&TensorProto) -> bool) -> Result<()> {
     let Some(graph) = &mut model.graph else { return Ok(()) };
     let GraphProto { initializer, node, .. } = graph;
     let attributes = node.iter_mut().flat_map(|node| &mut node.attribute);
-    for tensor in initializer.iter_mut().chain(attributes.filter_map(|attribute| attribute.t.as_mut())) {
+    let tensors = initializer.iter_mut().chain(attributes.filter_map(|attribute| attribute.t.as_mut()));
+    for tensor in tensors.filter(|tensor| which(tensor)) {
         let Some(extent) = Extent::of(tensor) else { continue };
         tensor.raw_data = vec![0; extent.length as usize];
         file.read_exact_at(&mut tensor.raw_data, extent.offset)?;
@@ -129,11 +153,9 @@ impl Read for Positioned<'_> {
 
 impl Seek for Positioned<'_> {
     fn seek(&mut self, to: SeekFrom) -> Result<u64> {
-        let at = match to {
-            SeekFrom::Start(at) => Some(at),
-            SeekFrom::Current(by) => self.at.checked_add_signed(by),
-            SeekFrom::End(by) => self.file.metadata()?.len().checked_add_signed(by),
-        };
+        // What `BufReader` does to skip.
+        let SeekFrom::Current(by) = to else { return Err(ErrorKind::Unsupported.into()) };
+        let at = self.at.checked_add_signed(by);
         self.at = at.ok_or(ErrorKind::InvalidInput)?;
         Ok(self.at)
     }
@@ -148,34 +170,40 @@ struct Walk<'a> {
 impl Walk<'_> {
     /// Appends the message that ends there to `out`, its larger tensors as extents.
     fn copy(&mut self, message: Message, end: u64, out: &mut Vec<u8>) -> Result<()> {
+        let mut has_single = false;
         while self.at < end {
             let key = self.varint()?;
-            let field = key >> 3;
-            encode_varint(key, out);
-            match key & 7 {
-                0 => encode_varint(self.varint()?, out),
-                1 => self.take(8, out)?,
-                5 => self.take(4, out)?,
-                2 => {
-                    let length = self.varint()?;
-                    let stop = self.at.checked_add(length).filter(|&stop| stop <= end).ok_or_else(damaged)?;
-                    if let Some(part) = message.part(field) {
-                        let mut inner = Vec::new();
-                        self.copy(part, stop, &mut inner)?;
-                        encode_varint(inner.len() as u64, out);
-                        out.append(&mut inner);
-                    } else if message.is_data(field) && length >= LARGE_BYTES {
-                        let extent = Extent { offset: self.at, length };
-                        encode_varint(0, out);
-                        // Behind the rest of the tensor's fields, in whatever order they are.
-                        out.append(&mut extent.written());
-                        self.skip(length)?;
-                    } else {
-                        encode_varint(length, out);
-                        self.take(length, out)?;
-                    }
+            let (field, kind) = (key >> 3, key & 7);
+            if kind != LENGTH_DELIMITED {
+                encode_varint(key, out);
+                match kind {
+                    0 => encode_varint(self.varint()?, out),
+                    1 => self.take(8, out)?,
+                    5 => self.take(4, out)?,
+                    _ => return Err(damaged()),
                 }
-                _ => return Err(damaged()),
+                continue;
+            }
+            if message.is_single(field) && std::mem::replace(&mut has_single, true) {
+                return Err(damaged());
+            }
+            let length = self.varint()?;
+            let stop = self.at.checked_add(length).filter(|&stop| stop <= end).ok_or_else(damaged)?;
+            if message.is_data(field) && length >= LARGE_BYTES {
+                // In place of the data.
+                out.append(&mut Extent { offset: self.at, length }.written());
+                self.skip(length)?;
+                continue;
+            }
+            encode_varint(key, out);
+            if let Some(part) = message.part(field) {
+                let mut inner = Vec::new();
+                self.copy(part, stop, &mut inner)?;
+                encode_varint(inner.len() as u64, out);
+                out.append(&mut inner);
+            } else {
+                encode_varint(length, out);
+                self.take(length, out)?;
             }
         }
         if self.at == end { Ok(()) } else { Err(damaged()) }
@@ -189,7 +217,8 @@ impl Walk<'_> {
             self.at += 1;
             value |= u64::from(byte[0] & 0x7f) << shift;
             if byte[0] < 0x80 {
-                return Ok(value);
+                // The tenth byte has room for one bit.
+                return if shift == 63 && byte[0] > 1 { Err(damaged()) } else { Ok(value) };
             }
         }
         Err(damaged())
@@ -220,7 +249,7 @@ mod tests {
     fn tensor(name: &str, raw: Vec<u8>) -> TensorProto {
         TensorProto {
             name: name.into(),
-            dims: vec![raw.len() as i64],
+            dims: vec![1, raw.len() as i64],
             data_type: 2,
             raw_data: raw,
             ..Default::default()
@@ -249,19 +278,18 @@ mod tests {
         file
     }
 
+    const SIZES: [usize; 4] = [10, 70_000, 0, 300];
+
     #[test]
     fn large_tensors_stay_in_the_file_and_small_ones_come_along() {
-        let whole = model(&[10, 70_000, 0, 100_000]);
+        let whole = model(&SIZES);
         let bytes = whole.encode_to_vec();
         let file = stored(&bytes);
         let mut decoded = decode(&file, bytes.len() as u64).expect("valid");
         let graph = decoded.graph.as_ref().expect("a graph");
         let nodes = graph.node.iter().filter_map(|node| node.attribute[0].t.as_ref());
-        for (tensor, original) in graph
-            .initializer
-            .iter()
-            .chain(nodes)
-            .zip(model(&[10, 70_000, 0, 100_000]).graph.expect("one").initializer.iter().cycle())
+        for (tensor, original) in
+            graph.initializer.iter().chain(nodes).zip(model(&SIZES).graph.expect("one").initializer.iter().cycle())
         {
             match Extent::of(tensor) {
                 None => assert_eq!(tensor, original),
@@ -276,22 +304,59 @@ mod tests {
         assert_eq!(decoded, whole);
     }
 
+    fn decoded(bytes: &[u8]) -> Result<ModelProto> {
+        decode(&stored(bytes), bytes.len() as u64)
+    }
+
     #[test]
-    fn data_beyond_the_end_of_the_file_is_refused() {
-        let mut lying = model(&[10]);
-        let extent = Extent { offset: 5, length: 1 << 40 };
-        let graph = lying.graph.as_mut().expect("a graph");
-        graph.initializer[0].merge(extent.written().as_slice()).expect("fields");
-        assert_eq!(Extent::of(&graph.initializer[0]), Some(extent));
-        let bytes = lying.encode_to_vec();
-        let refused = decode(&stored(&bytes), bytes.len() as u64).map_err(|error| error.kind());
-        assert_eq!(refused, Err(ErrorKind::InvalidData));
+    fn data_beyond_the_end_of_the_file_or_more_than_it_has_is_refused() {
+        let pretending = |extents: &[Extent]| {
+            let mut lying = model(&[10; 9]);
+            let graph = lying.graph.as_mut().expect("a graph");
+            for (tensor, extent) in graph.initializer.iter_mut().zip(extents) {
+                tensor.merge(extent.written().as_slice()).expect("fields");
+                assert_eq!(Extent::of(tensor), Some(*extent));
+            }
+            decoded(&lying.encode_to_vec()).map(|_| ()).map_err(|error| error.kind())
+        };
+        assert_eq!(pretending(&[Extent { offset: 5, length: 1 << 40 }]), Err(ErrorKind::InvalidData));
+        assert_eq!(pretending(&[Extent { offset: u64::MAX, length: 5 }]), Err(ErrorKind::InvalidData));
+        assert_eq!(pretending(&[Extent { offset: 0, length: 100 }; 2]), Ok(()));
+        assert_eq!(pretending(&[Extent { offset: 0, length: 400 }; 9]), Err(ErrorKind::InvalidData));
+    }
+
+    #[test]
+    fn floats_that_are_no_raw_data_stay_too_and_what_has_one_side_comes_along() {
+        let floats: Vec<f32> = (0..100).map(|at| at as f32).collect();
+        let weights =
+            |dims: Vec<i64>| TensorProto { dims, data_type: 1, float_data: floats.clone(), ..Default::default() };
+        let graph = GraphProto { initializer: vec![weights(vec![10, 10]), weights(vec![100])], ..Default::default() };
+        let bytes = ModelProto { graph: Some(graph), ..Default::default() }.encode_to_vec();
+        let mut model = decoded(&bytes).expect("valid");
+        let raw =
+            |model: &ModelProto, at: usize| model.graph.as_ref().expect("a graph").initializer[at].raw_data.clone();
+        let expected: Vec<u8> = floats.iter().flat_map(|float| float.to_le_bytes()).collect();
+        assert_eq!((raw(&model, 0), raw(&model, 1)), (Vec::new(), expected.clone()));
+        fill(&mut model, &stored(&bytes)).expect("readable");
+        assert_eq!(raw(&model, 0), expected);
+    }
+
+    #[test]
+    fn data_that_is_there_twice_is_refused() {
+        let [large, small] = [300, 10].map(|size| tensor("w", vec![1; size]).encode_to_vec());
+        for twice in [[large.clone(), small.clone()].concat(), [small, large].concat()] {
+            let mut bytes = Vec::new();
+            prost::encoding::bytes::encode(5, &twice, &mut bytes);
+            let mut whole = Vec::new();
+            prost::encoding::bytes::encode(7, &bytes, &mut whole);
+            assert_eq!(decoded(&whole).map_err(|error| error.kind()), Err(ErrorKind::InvalidData));
+        }
     }
 
     proptest! {
         #[test]
         fn a_file_that_is_cut_or_damaged_is_refused_or_decoded_like_any_other(
-            sizes in prop::collection::vec(prop_oneof![0..100usize, 65_000..67_000usize], 0..4), at in any::<prop::sample::Index>(), byte: u8, cut: bool,
+            sizes in prop::collection::vec(prop_oneof![0..300usize, 65_000..67_000usize], 0..4), at in any::<prop::sample::Index>(), byte: u8, cut: bool,
         ) {
             let mut bytes = model(&sizes).encode_to_vec();
             let at = at.index(bytes.len());

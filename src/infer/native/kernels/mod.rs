@@ -102,12 +102,33 @@ impl Requantise<'_> {
     }
 }
 
+/// Where things begin. The furthest is found once, so that tiles that look at the same distances need not ask each time.
+#[derive(Debug, Clone, Copy)]
+pub struct Offsets<'a> {
+    each: &'a [u32],
+    furthest: usize,
+}
+
+impl<'a> Offsets<'a> {
+    pub fn new(each: &'a [u32]) -> Self {
+        Self { each, furthest: each.iter().fold(0, |furthest, &offset| furthest.max(offset)) as usize }
+    }
+}
+
+impl std::ops::Deref for Offsets<'_> {
+    type Target = [u32];
+
+    fn deref(&self) -> &[u32] {
+        self.each
+    }
+}
+
 /// Up to [`MAX_ROWS`] pixels of a dense convolution, all their output channels.
 #[derive(Debug)]
 pub struct Tile<'a, T, W, S> {
     pub source: &'a [T],
     /// `[taps][rows]`: where in `source` the input pixel of each tap of each output pixel begins.
-    pub offsets: &'a [u32],
+    pub offsets: Offsets<'a>,
     pub rows: usize,
     pub taps: usize,
     /// Channels of an input pixel that are multiplied.
@@ -141,8 +162,7 @@ impl<T, W, S> Tile<'_, T, W, S> {
         assert!(self.taps > 0 && self.depth > 0);
         assert!(self.offsets.len() == self.taps * self.rows);
         assert!(self.weights.len() == panels * self.taps * self.depth * LANES);
-        let furthest = self.offsets.iter().fold(0, |furthest, &offset| furthest.max(offset)) as usize;
-        assert!(furthest + self.depth.next_multiple_of(reads) <= self.source.len());
+        assert!(self.offsets.furthest + self.depth.next_multiple_of(reads) <= self.source.len());
         assert!(reach(self.rows, row_stride, panels * LANES).is_some_and(|needed| needed <= out));
     }
 }
@@ -182,10 +202,11 @@ impl<T, W, S> Span<'_, T, W, S> {
         assert!(self.channels.is_multiple_of(LANES) && self.bias.len() == self.channels && self.pixels > 0);
         assert!(!self.offsets.is_empty() && self.offsets.len() <= MAX_TAPS && self.weights.len() == weights);
         assert!(self.offsets.len() == self.size[0] * self.size[1]);
-        let furthest = self.offsets.iter().fold(0, |furthest, &offset| furthest.max(offset)) as usize;
+        let furthest = Offsets::new(self.offsets).furthest;
         let seen = reach(self.pixels, self.step, self.channels).and_then(|seen| seen.checked_add(furthest));
         assert!(seen.is_some_and(|needed| needed <= self.source.len()));
         if self.ahead > 0 {
+            assert!(self.ahead.checked_mul(self.channels) == Some(self.step));
             let columns = self.size[1];
             let first = (0..self.size[0]).fold(0, |furthest, row| furthest.max(self.offsets[row * columns])) as usize;
             let seen = reach(self.pixels, self.step, columns * self.channels).and_then(|seen| seen.checked_add(first));
@@ -315,8 +336,7 @@ impl Kernels {
     pub(super) fn winograd_before(&self, form: Form, patch: &Patch, out: &mut [f32], step: usize) {
         let Patch { source, offsets, channels } = *patch;
         assert!(channels > 0 && channels.is_multiple_of(LANES) && offsets.len() == form.positions());
-        let furthest = offsets.iter().fold(0, |furthest, &offset| furthest.max(offset)) as usize;
-        assert!(furthest + channels <= source.len());
+        assert!(Offsets::new(offsets).furthest + channels <= source.len());
         assert!(reach(form.positions(), step, channels).is_some_and(|needed| needed <= out.len()));
         // SAFETY: as above.
         #[allow(unsafe_code, reason = "the one way into a kernel")]

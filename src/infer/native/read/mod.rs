@@ -37,12 +37,9 @@ pub fn layers(model: Decoded, input: &InputSpec) -> Result<Vec<Layer>, Unsupport
     let mut reader = Reader::new(&mut graph, model.file, input)?;
     for mut node in graph.node {
         let tensor = node.attribute.iter_mut().find_map(|attribute| attribute.t.take());
-        let at = |cause: Unsupported| {
-            Unsupported::new(format!(
-                "{} (at `{}`): {cause}",
-                node.op_type,
-                node.output.first().map_or("", String::as_str)
-            ))
+        let at = |cause: Unsupported| Unsupported {
+            reason: format!("{} (at `{}`): {cause}", node.op_type, node.output.first().map_or("", String::as_str)),
+            ..cause
         };
         if !matches!(node.domain.as_str(), "" | "ai.onnx") {
             return Err(at(Unsupported::new("an operator of another domain")));

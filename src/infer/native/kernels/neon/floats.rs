@@ -113,10 +113,10 @@ pub unsafe fn span(span: &SpanF32, bounds: Bounds, out: &mut [f32]) {
         match (span.size, ahead) {
             ([3, 3], 1) => columns::<3, 1, 2, 2>(span, bounds, out_at),
             ([3, 3], 2) => columns::<3, 2, 2, 2>(span, bounds, out_at),
-            ([3, 3], _) => taps::<9, 2>(span, bounds, out_at),
             ([5, 5], 1) => columns::<5, 1, 2, 1>(span, bounds, out_at),
             ([5, 5], 2) => columns::<5, 2, 2, 1>(span, bounds, out_at),
-            ([5, 5], _) => taps::<25, 1>(span, bounds, out_at),
+            _ if span.offsets.len() == 9 => taps::<9, 2>(span, bounds, out_at),
+            _ if span.offsets.len() == 25 => taps::<25, 1>(span, bounds, out_at),
             _ => scalar::KERNELS.span_f32(span, bounds, out),
         }
     }
@@ -193,11 +193,10 @@ unsafe fn windows<const SIDE: usize, const AHEAD: usize, const WINDOWS: usize, c
                     let at = rows[row].add(column * channels);
                     for vector in 0..VECTORS {
                         let input = vld1q_f32(at.add(vector * WIDTH));
-                        for window in 0..WINDOWS {
-                            let tap = column.wrapping_sub(window * AHEAD);
+                        for other in 0..WINDOWS {
+                            let tap = column.wrapping_sub(other * AHEAD);
                             if tap < SIDE {
-                                sums[window][vector] =
-                                    vfmaq_f32(sums[window][vector], input, weights[row][tap][vector]);
+                                sums[other][vector] = vfmaq_f32(sums[other][vector], input, weights[row][tap][vector]);
                             }
                         }
                     }

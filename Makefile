@@ -2,8 +2,8 @@
 
 .DEFAULT_GOAL := help
 FUZZ_SECONDS ?= 600
-# The processors of a Pi 3, a Pi 4 (a Jetson Nano's is in between), a Pi 5, and all that the emulator knows.
 comma := ,
+# The processors of a Pi 3, a Pi 4 (a Jetson Nano's is in between), a Pi 5, and all that the emulator knows.
 ARM_CPUS ?= cortex-a53 cortex-a72 cortex-a76 max
 # Those of a Pi 3, a Pi 4, a Pi 5.
 BOARD_CPUS ?= cortex-a53 cortex-a72 cortex-a76

@@ -52,7 +52,10 @@ fn load_from(
     };
     let weight_bytes = graph.weight_bytes();
     let reason = match without_kernels(spec.backend, kernels) {
-        Some(reason) => reason.to_owned(),
+        Some(reason) => {
+            drop(decoded);
+            reason.to_owned()
+        }
         None => match native::compile(decoded, &input, kernels) {
             Ok(compiled) => {
                 inspection.backend = format!("native ({})", compiled.kernels);

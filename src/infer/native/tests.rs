@@ -5,7 +5,7 @@ use std::path::Path;
 use super::constant::Constant;
 use super::join::Joining;
 use super::kernels::Kernels;
-use super::layer::{Conv, Element, Layer, Limits, Op, PoolKind, Shape, Weights, Window};
+use super::layer::{Conv, Element, Layer, Limits, Op, PoolKind, Quant, Shape, Weights, Window};
 use super::run::Network;
 use super::{compile, layers, plan};
 use crate::infer::onnx::pb::{TensorProto, tensor_proto::DataType};
@@ -150,7 +150,11 @@ fn answer(layers: Vec<Layer>, joining: Joining, threads: usize) -> Vec<f32> {
 }
 
 /// As [`answer`], and how many steps were joined.
-fn answer_of(mut layers: Vec<Layer>, joining: Joining, threads: usize) -> (Vec<f32>, [usize; 2]) {
+fn answer_of(layers: Vec<Layer>, joining: Joining, threads: usize) -> (Vec<f32>, [usize; 2]) {
+    answer_on(Kernels::detect(), layers, joining, threads)
+}
+
+fn answer_on(kernels: Kernels, mut layers: Vec<Layer>, joining: Joining, threads: usize) -> (Vec<f32>, [usize; 2]) {
     let (first, last) = (layers[0].shape, layers[layers.len() - 1].shape);
     let whole = Window { size: [last.height, last.width], ..Window::POINT };
     layers.push(Layer {
@@ -161,12 +165,18 @@ fn answer_of(mut layers: Vec<Layer>, joining: Joining, threads: usize) -> (Vec<f
         element: Element::F32,
         limits: Limits::NONE,
     });
-    let element = crate::models::spec::Element::F32;
+    let element = match layers[0].element {
+        Element::F32 => crate::models::spec::Element::F32,
+        Element::U8(_) => crate::models::spec::Element::U8,
+    };
     let spec = InputSpec { element, ..InputSpec::stretched(first.width, first.height) };
-    let mut network = plan::plan(layers, &spec, Kernels::detect(), joining).expect("kernels for all of it");
+    let mut network = plan::plan(layers, &spec, kernels, joining).expect("kernels for all of it");
     let mut picture = Tensor::for_input(&spec);
-    if let Tensor::F32(values) = &mut picture {
-        values.iter_mut().enumerate().for_each(|(at, value)| *value = (at % 61) as f32 / 30.0 - 1.0);
+    match &mut picture {
+        Tensor::F32(values) => {
+            values.iter_mut().enumerate().for_each(|(at, value)| *value = (at % 61) as f32 / 30.0 - 1.0);
+        }
+        Tensor::U8(values) => values.iter_mut().enumerate().for_each(|(at, value)| *value = (at % 251) as u8),
     }
     let mut scores = Vec::new();
     network.share_among(threads);
@@ -235,6 +245,47 @@ proptest! {
         prop_assert_eq!(whole, found);
         // 3x3 may be Winograd's.
         prop_assert!(joined == [0, 1] || (side == 3 && joined == [0, 0]));
+    }
+
+    #[test]
+    fn the_first_convolution_of_bytes_answers_the_same_on_all_kernels(
+        height in 8usize..30, width in 8usize..30, outputs in 1usize..40, side in prop::sample::select(vec![1usize, 2, 3, 5, 7]),
+        stride in 1usize..3, dilation in 1usize..3, pads in prop::array::uniform4(0usize..4), zero_point: u8, seed: u64,
+    ) {
+        let from = Shape { height, width, channels: 3 };
+        let window = Window { size: [side; 2], stride: [stride; 2], dilation: [dilation; 2], pads };
+        let Some([rows, columns]) = window.output(from) else { return Ok(()) };
+        let mut random = fastrand::Rng::with_seed(seed);
+        let weights: Vec<i8> = (0..outputs * 3 * side * side).map(|_| random.i8(-127..)).collect();
+        let constant = Constant::whole(TensorProto {
+            data_type: DataType::Int8 as i32,
+            dims: [outputs, 3, side, side].map(|side| side as i64).into(),
+            raw_data: bytemuck::cast_slice(&weights).to_vec(),
+            ..TensorProto::default()
+        });
+        let weights = Weights { constant: constant.expect("bytes"), scales: Some(vec![0.01]), input_major: false };
+        let bias = (0..outputs).map(|_| random.f32() - 0.5).collect();
+        let op = Conv { window, weights, outputs, inputs: 3, groups: 1, bias, gain: None };
+        let input = Layer {
+            name: "input".into(), op: Op::Input, inputs: vec![], shape: from, limits: Limits::NONE,
+            element: Element::U8(Quant { scale: 0.02, zero_point }),
+        };
+        let made = Shape { height: rows, width: columns, channels: outputs };
+        let conv = Layer {
+            name: "conv".into(), op: Op::Conv(Box::new(op)), inputs: vec![0], shape: made, limits: Limits::NONE,
+            element: Element::U8(Quant { scale: 0.05, zero_point: 100 }),
+        };
+        let floats = Layer {
+            name: "floats".into(), op: Op::Dequantise, inputs: vec![1], shape: made, limits: Limits::NONE, element: Element::F32,
+        };
+        let layers = [input, conv, floats];
+        let answers: Vec<_> = Kernels::available()
+            .map(|kernels| (kernels.name, answer_on(kernels, layers.to_vec(), Joining::Never, 1).0))
+            .collect();
+        let (_, expected) = answers.last().expect("the portable kernels");
+        for (name, scores) in &answers {
+            prop_assert_eq!(scores, expected, "{}", name);
+        }
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub struct Dense<N: Number> {
     pub depth: usize,
     /// Of a grouped convolution the first channel that each panel looks at; empty where all look at the same.
     pub firsts: Vec<u32>,
-    /// Whether the pixels of a window are put side by side before they are multiplied, as if it had one tap.
+    /// If the pixels of a window are put side by side before they are multiplied, as if it had one tap: how.
     pub gathered: Option<Gathered>,
     pub finish: N::Finish,
 }
@@ -168,9 +168,11 @@ pub struct Part {
 }
 
 impl<N: Number> Dense<N> {
-    /// Elements that stand for what lies outside of the picture: one pixel.
+    /// Elements that stand for what lies outside of the picture: one pixel, and what is read behind a row that is a tap.
     pub fn tail(&self) -> usize {
-        self.source.input.stride
+        let stride = self.source.input.stride;
+        let row = self.gathered.filter(|gathered| gathered.rows_are_taps).map_or(0, |gathered| gathered.row);
+        stride.max(row.saturating_sub(self.source.window.size[1] * stride))
     }
 
     /// Taps that the kernels see.

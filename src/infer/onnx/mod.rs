@@ -31,7 +31,8 @@ pub struct OnnxFile {
     opened: Metadata,
     expected: Option<String>,
     hash: Option<JoinHandle<std::io::Result<String>>>,
-    found: Option<String>,
+    /// What came of it.
+    found: Option<Result<String, String>>,
 }
 
 /// A decoded file. The larger weights are still there; see [`Extent`].
@@ -100,22 +101,20 @@ impl OnnxFile {
     /// worth nothing then.
     pub fn verify(&mut self) -> Result<String, ModelError> {
         let unreadable = |cause: String| ModelError::Unreadable { path: self.path.clone(), cause };
-        let found = match (self.found.take(), self.hash.take()) {
-            (Some(found), _) => Ok(found),
-            (None, Some(thread)) => thread.join().unwrap_or_else(|_| hash_of(&self.file, self.bytes)),
-            (None, None) => hash_of(&self.file, self.bytes),
-        };
-        let found = found.map_err(|error| unreadable(error.to_string()))?;
+        let (file, bytes, hash) = (&self.file, self.bytes, &mut self.hash);
+        let found = self.found.get_or_insert_with(|| {
+            let joined = hash.take().and_then(|thread| thread.join().ok());
+            joined.unwrap_or_else(|| hash_of(file, bytes)).map_err(|error| error.to_string())
+        });
+        let found = found.clone().map_err(unreadable)?;
         if let Some(expected) = self.expected.clone().filter(|expected| *expected != found) {
             return Err(ModelError::WrongHash { path: self.path.clone(), expected, found });
         }
         match self.file.metadata() {
-            Ok(now) if is_same(&self.opened, &now) => {}
-            Ok(_) => return Err(unreadable("it changes while it is read".into())),
-            Err(error) => return Err(unreadable(error.to_string())),
+            Ok(now) if is_same(&self.opened, &now) => Ok(found),
+            Ok(_) => Err(unreadable("it changes while it is read".into())),
+            Err(error) => Err(unreadable(error.to_string())),
         }
-        self.found = Some(found.clone());
-        Ok(found)
     }
 
     fn wrong(&self, error: &std::io::Error) -> ModelError {

@@ -37,14 +37,18 @@ fn form(operator: &str) -> Option<Form> {
     }
 }
 
+/// Biases of all layers together; more is hostile: many operators may name one large bias, and each gets its own.
+const MAX_BIASES: usize = 1 << 20;
+
 /// Rewrites all such operators; one that is beyond this is left, and reported by whoever meets it.
 pub fn expand(proto: &mut ModelProto) {
     let Some(graph) = proto.graph.as_mut() else { return };
     let nodes = std::mem::take(&mut graph.node);
+    let mut room = MAX_BIASES;
     for node in nodes {
         let expanded = match node.op_type.as_str() {
             "QLinearConcat" => concat(&node),
-            operator => form(operator).and_then(|form| expanded(&node, &form, graph)),
+            operator => form(operator).and_then(|form| expanded(&node, &form, graph, &mut room)),
         };
         match expanded {
             Some(several) => graph.node.extend(several),
@@ -53,7 +57,8 @@ pub fn expand(proto: &mut ModelProto) {
     }
 }
 
-fn expanded(node: &NodeProto, form: &Form, graph: &mut GraphProto) -> Option<Vec<NodeProto>> {
+/// `room` is for how many numbers of biases there still is some.
+fn expanded(node: &NodeProto, form: &Form, graph: &mut GraphProto, room: &mut usize) -> Option<Vec<NodeProto>> {
     let attribute = |name: &str| node.attribute.iter().find(|attribute| attribute.name == name);
     let flag = |name: &str| attribute(name).is_some_and(|attribute| attribute.i != 0);
     if flag("channels_last") || attribute("alpha").is_some_and(|alpha| node.op_type == "QGemm" && alpha.f != 1.0) {
@@ -77,6 +82,7 @@ fn expanded(node: &NodeProto, form: &Form, graph: &mut GraphProto) -> Option<Vec
         let name = format!("{output}/bias");
         let [one, other] = [form.operands[0], form.operands[1]].map(|first| node.input.get(first + 1));
         let values = bias_values(graph, bias, one?, other?)?;
+        *room = room.checked_sub(values.len())?;
         graph.initializer.push(floats(&name, values));
         inputs.push(name);
     }

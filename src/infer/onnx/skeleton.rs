@@ -2,8 +2,7 @@
 //! memory beside what is made of it.
 //!
 //! What is decoded refers to them as ONNX refers to data in other files, only that the other file has no name. That goes for
-//! tensors of the graph's own whose numbers lie in the file as they lie in memory, which is what exporters write; others
-//! are decoded like everything else.
+//! tensors of the graph's own that have raw data, which is what exporters write; others are decoded like everything else.
 
 use std::fs::File;
 use std::io::{BufReader, Error, ErrorKind, Read, Result, Seek, SeekFrom};
@@ -43,9 +42,9 @@ impl Message {
         }
     }
 
-    /// `float_data`, which is packed as little-endian numbers one after the other, or `raw_data`, which is the same.
+    /// `raw_data`.
     fn is_data(self, field: u64) -> bool {
-        self == Self::Tensor && matches!(field, 4 | 9)
+        self == Self::Tensor && field == 9
     }
 
     /// Whether a second field of this kind is merged with the first one, or takes its place. With what stays in the file that cannot be
@@ -326,19 +325,11 @@ mod tests {
     }
 
     #[test]
-    fn floats_that_are_no_raw_data_stay_too_and_what_has_one_side_comes_along() {
-        let floats: Vec<f32> = (0..100).map(|at| at as f32).collect();
-        let weights =
-            |dims: Vec<i64>| TensorProto { dims, data_type: 1, float_data: floats.clone(), ..Default::default() };
-        let graph = GraphProto { initializer: vec![weights(vec![10, 10]), weights(vec![100])], ..Default::default() };
-        let bytes = ModelProto { graph: Some(graph), ..Default::default() }.encode_to_vec();
-        let mut model = decoded(&bytes).expect("valid");
-        let raw =
-            |model: &ModelProto, at: usize| model.graph.as_ref().expect("a graph").initializer[at].raw_data.clone();
-        let expected: Vec<u8> = floats.iter().flat_map(|float| float.to_le_bytes()).collect();
-        assert_eq!((raw(&model, 0), raw(&model, 1)), (Vec::new(), expected.clone()));
-        fill(&mut model, &stored(&bytes)).expect("readable");
-        assert_eq!(raw(&model, 0), expected);
+    fn biases_come_along_however_large_they_are() {
+        let bias = TensorProto { dims: vec![1000], ..tensor("bias", vec![7; 1000]) };
+        let graph = GraphProto { initializer: vec![bias.clone()], ..Default::default() };
+        let model = decoded(&ModelProto { graph: Some(graph), ..Default::default() }.encode_to_vec()).expect("valid");
+        assert_eq!(model.graph.expect("a graph").initializer, [bias]);
     }
 
     #[test]

@@ -18,8 +18,8 @@ pub struct Layout {
     pub reads: usize,
     /// Bytes that each input takes where a dense int8 kernel puts those of its pixels in order first; else 0.
     pub arranged: usize,
-    /// Whether that is so few that it is better to multiply with zeros what follows a row of a window in the picture than to
-    /// put the pixels of a window side by side.
+    /// Whether `reads` is so few that it is better to multiply with zeros what follows a row of a window in the picture
+    /// than to put the pixels of a window side by side.
     pub rows_are_taps: bool,
     /// Subtracted from every byte before it is multiplied: 128 where only signed bytes can be multiplied with signed
     /// ones. The sums begin with what that takes away.

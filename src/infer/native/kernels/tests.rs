@@ -241,8 +241,7 @@ proptest! {
     }
 }
 
-/// Where the taps of a window begin: beside one another, as in a picture, or anywhere.
-/// Those that have kernels of their own more often.
+/// Windows. Those that have kernels of their own more often.
 fn sizes() -> impl Strategy<Value = [usize; 2]> {
     prop_oneof![Just([3, 3]), Just([5, 5]), prop::array::uniform2(1usize..6)]
 }
@@ -254,6 +253,7 @@ fn seen(offsets: &[u32], [_, columns]: [usize; 2], [moved, channels]: [usize; 2]
     moved + rows.max(furthest(1) + channels)
 }
 
+/// Where the taps of a window begin: beside one another, as in a picture, or anywhere.
 fn window(seed: u64, [rows, columns]: [usize; 2], channels: usize, neighbours: bool) -> Vec<u32> {
     let tap = |at: usize| (at / columns * 9 + at % columns) * channels;
     match neighbours {

@@ -2,7 +2,8 @@
 
 use super::Unsupported;
 use super::layer::{Conv, Element, Layer, Op, PoolKind};
-use super::plan::bounds_of_channels;
+use super::number::Added;
+use super::plan::{NO_BUFFER, bounds_of_channels};
 use super::pooled::{self, Pooled};
 use super::run::{Job, Step};
 use super::strip::{self, Strip};
@@ -42,7 +43,11 @@ pub fn groups(layers: &[Layer], needed: &[Option<usize>], joining: Joining) -> V
     let mut rest = all.as_slice();
     while let Some(&first) = rest.first() {
         let group = match rest {
+            [a, b, c, add, ..] if chains.are_strip([*a, *b, *c], joining) && chains.are_added([*c, *add], joining) => {
+                vec![*a, *b, *c, *add]
+            }
             [a, b, c, ..] if chains.are_strip([*a, *b, *c], joining) => vec![*a, *b, *c],
+            [conv, add, ..] if chains.are_added([*conv, *add], joining) => vec![*conv, *add],
             [conv, pool, ..] if chains.are_pooled([*conv, *pool], joining) => vec![*conv, *pool],
             _ => vec![first],
         };
@@ -99,6 +104,17 @@ impl Chains<'_> {
         chained && passed_on && alike && wanted && strip::is_possible(convs)
     }
 
+    /// Whether these are a dense convolution of bytes and a sum of what it makes and something that is there already. Of floats
+    /// such are one layer by now.
+    fn are_added(&self, [conv, add]: [usize; 2], joining: Joining) -> bool {
+        let (from, to) = (&self.layers[conv], &self.layers[add]);
+        let is_dense = self.conv(conv).is_some_and(|conv| !conv.is_depthwise());
+        let of_bytes = from.inputs.iter().chain(&[conv, add]).all(|&layer| !self.is_float(layer));
+        let is_sum = matches!(to.op, Op::Add) && to.inputs.iter().filter(|&&input| input == conv).count() == 1;
+        let chained = from.inputs.len() == 1 && to.inputs.len() == 2 && self.is_passed_on(conv);
+        is_dense && of_bytes && is_sum && chained && joining.wants(|| true)
+    }
+
     /// Whether these are a dense convolution and the means of its channels, of few pixels.
     fn are_pooled(&self, [conv, pool]: [usize; 2], joining: Joining) -> bool {
         let (from, to) = (&self.layers[conv], &self.layers[pool]);
@@ -120,7 +136,8 @@ impl Chains<'_> {
 ///
 /// # Errors
 /// When they are none that can be joined.
-pub fn joined(parts: Vec<Step>) -> Result<Step, Unsupported> {
+pub fn joined(mut parts: Vec<Step>) -> Result<Step, Unsupported> {
+    let sum = if parts.len() > 1 { parts.pop_if(|last| matches!(last.job, Job::AddU8 { .. })) } else { None };
     let mut parts = parts.into_iter();
     let step = match (parts.next(), parts.next(), parts.next()) {
         (Some(only), None, None) => Some(only),
@@ -128,7 +145,27 @@ pub fn joined(parts: Vec<Step>) -> Result<Step, Unsupported> {
         (Some(expand), Some(depthwise), Some(project)) => strip(expand, depthwise, project),
         _ => None,
     };
+    let step = match sum {
+        None => step,
+        Some(sum) => step.and_then(|made| added(made, sum)),
+    };
     step.ok_or_else(|| Unsupported::new("it has layers that cannot be joined"))
+}
+
+/// The sum of what `made` makes, which is nowhere, and something else.
+fn added(mut made: Step, sum: Step) -> Option<Step> {
+    let (Job::AddU8 { inputs: quants, scale, to }, &[first, second]) = (sum.job, sum.inputs.as_slice()) else {
+        return None;
+    };
+    let made_first = first.buffer == NO_BUFFER;
+    let added = Some(Added { quants, made_first, scale, to });
+    match &mut made.job {
+        Job::DenseU8(dense) => dense.finish.added = added,
+        Job::StripU8(strip) => strip.finish().added = added,
+        _ => return None,
+    }
+    made.inputs.push(if made_first { second } else { first });
+    Some(Step::new(made.job, made.inputs, sum.output))
 }
 
 fn pooled(conv: Step, pool: Step) -> Option<Step> {

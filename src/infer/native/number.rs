@@ -91,6 +91,33 @@ pub struct ByteFinish {
     pub to: ToByte,
     /// The lowest and the highest byte of each channel, where they are not `to`'s for all.
     pub channels: Option<[Vec<u8>; 2]>,
+    /// What becomes of the bytes when others are added to them.
+    pub added: Option<Added>,
+}
+
+/// A sum of two pictures of bytes, of which the convolution makes one.
+#[derive(Debug, Clone, Copy)]
+pub struct Added {
+    /// Of what is added, in this order.
+    pub quants: [Quant; 2],
+    pub made_first: bool,
+    pub scale: f32,
+    pub to: ToByte,
+}
+
+impl Added {
+    /// Bytes that are added at once.
+    const BLOCK: usize = 256;
+
+    fn add(&self, kernels: &Kernels, others: &[u8], out: &mut [u8]) {
+        let mut block = [0; Self::BLOCK];
+        for (out, other) in out.chunks_mut(Self::BLOCK).zip(others.chunks(Self::BLOCK)) {
+            let made = &mut block[..out.len()];
+            made.copy_from_slice(out);
+            let [a, b] = if self.made_first { [&*made, other] } else { [other, &*made] };
+            kernels.add_u8([(a, self.quants[0]), (b, self.quants[1])], self.scale, self.to, out);
+        }
+    }
 }
 
 impl Number for f32 {
@@ -152,18 +179,24 @@ impl Number for u8 {
         layout.byte_rows
     }
 
-    /// Bytes are added up in a step of their own, so there is no residual.
     fn tile(
         kernels: &Kernels,
         workspace: &mut [u8],
         finish: &ByteFinish,
         tile: &Tile<u8, i8, i32>,
         channel: usize,
-        _residual: Option<&[u8]>,
+        residual: Option<&[u8]>,
         (out, row_stride): (&mut [u8], usize),
     ) {
-        let requantise = finish.requantise(channel..channel + tile.bias.len());
+        let channels = tile.bias.len();
+        let requantise = finish.requantise(channel..channel + channels);
         kernels.tile_u8(tile, requantise, workspace, out, row_stride);
+        // ONNX defines the convolution's result as bytes, so these are there before anything is added to them.
+        if let (Some(added), Some(residual)) = (&finish.added, residual) {
+            for (out, residual) in out.chunks_mut(row_stride).zip(residual.chunks(row_stride)) {
+                added.add(kernels, &residual[..channels], &mut out[..channels]);
+            }
+        }
     }
 
     fn span(kernels: &Kernels, finish: &ByteFinish, span: &Span<u8, i8, i32>, out: &mut [u8]) {

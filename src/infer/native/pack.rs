@@ -265,6 +265,6 @@ fn depthwise_u8(conv: &Conv, values: &[u8], finish: Requantised, layout: &Layout
 
 impl Requantised {
     fn with(self, packed: PackedBytes) -> ByteFinish {
-        ByteFinish { packed, scale: self.scale, to: self.to, channels: self.channels }
+        ByteFinish { packed, scale: self.scale, to: self.to, channels: self.channels, added: None }
     }
 }

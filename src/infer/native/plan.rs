@@ -73,7 +73,7 @@ pub fn plan(
 }
 
 /// In place of the buffer of a result that is never there as a whole.
-const NO_BUFFER: usize = usize::MAX;
+pub const NO_BUFFER: usize = usize::MAX;
 
 /// Multiplications and additions.
 fn macs(layer: &Layer) -> u64 {

@@ -165,14 +165,16 @@ impl Network {
         self.crew.team.threads()
     }
 
-    /// Steps that are several layers.
+    /// How many steps are strips, how many have means, and how many additions of bytes, instead of layers of their own.
     #[cfg(test)]
-    pub fn joined(&self) -> [usize; 2] {
-        let count = |is: fn(&Job) -> bool| self.steps.iter().filter(|step| is(&step.job)).count();
-        [
-            count(|job| matches!(job, Job::StripF32(_) | Job::StripU8(_))),
-            count(|job| matches!(job, Job::PooledF32(_) | Job::PooledU8(_))),
-        ]
+    pub fn joined(&self) -> [usize; 3] {
+        let mut joined = [0; 3];
+        for step in &self.steps {
+            joined[0] += usize::from(matches!(step.job, Job::StripF32(_) | Job::StripU8(_)));
+            joined[1] += usize::from(matches!(step.job, Job::PooledF32(_) | Job::PooledU8(_)));
+            joined[2] += usize::from(matches!(step.job, Job::DenseU8(_) | Job::StripU8(_)) && step.inputs.len() > 1);
+        }
+        joined
     }
 
     pub fn macs(&self) -> u64 {

@@ -79,6 +79,11 @@ impl<N: Number> Strip<N> {
         dense(&self.expand, self.expanded) + filter + dense(&self.project, self.filtered)
     }
 
+    /// What happens to the sums of the last convolution.
+    pub fn finish(&mut self) -> &mut N::Finish {
+        &mut self.project.finish
+    }
+
     /// What the first convolution looks at.
     pub fn input(&self) -> &Dense<N> {
         &self.expand

@@ -193,6 +193,9 @@ impl Number for u8 {
         kernels.tile_u8(tile, requantise, workspace, out, row_stride);
         // ONNX defines the convolution's result as bytes, so these are there before anything is added to them.
         if let (Some(added), Some(residual)) = (&finish.added, residual) {
+            if channels == row_stride {
+                return added.add(kernels, residual, out);
+            }
             for (out, residual) in out.chunks_mut(row_stride).zip(residual.chunks(row_stride)) {
                 added.add(kernels, &residual[..channels], &mut out[..channels]);
             }

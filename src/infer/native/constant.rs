@@ -23,8 +23,8 @@ pub struct Constant {
     tensor: Rc<TensorProto>,
     kind: DataType,
     elements: usize,
-    /// Where its bytes begin in the file, if that is where they are.
-    left: Option<(Arc<File>, u64)>,
+    /// Where its bytes are, if they stayed in the file.
+    left: Option<(Arc<File>, Extent)>,
 }
 
 impl Constant {
@@ -33,9 +33,8 @@ impl Constant {
     /// # Errors
     /// When the type is none that weights have, or the data are not as many as the shape says.
     pub fn new(tensor: TensorProto, file: &Arc<File>) -> Result<Self, Unsupported> {
-        let extent = Extent::of(&tensor);
-        let left = extent.map(|extent| (file.clone(), extent.offset));
-        Self::stored(tensor, extent.map(|extent| extent.length), left)
+        let left = Extent::of(&tensor).map(|extent| (file.clone(), extent));
+        Self::stored(tensor, left)
     }
 
     /// Of a tensor that has its data.
@@ -44,10 +43,10 @@ impl Constant {
     /// As [`Constant::new`].
     #[cfg(test)]
     pub fn whole(tensor: TensorProto) -> Result<Self, Unsupported> {
-        Self::stored(tensor, None, None)
+        Self::stored(tensor, None)
     }
 
-    fn stored(tensor: TensorProto, bytes: Option<u64>, left: Option<(Arc<File>, u64)>) -> Result<Self, Unsupported> {
+    fn stored(tensor: TensorProto, left: Option<(Arc<File>, Extent)>) -> Result<Self, Unsupported> {
         let refuse = |what: &str| Unsupported::new(format!("the constant `{}` {what}", tensor.name));
         let kind = DataType::try_from(tensor.data_type).map_err(|_| refuse("has no element type"))?;
         let sides = tensor.dims.iter().map(|&side| usize::try_from(side));
@@ -60,10 +59,11 @@ impl Constant {
             DataType::Int64 => tensor.int64_data.len(),
             other => return Err(refuse(&format!("is of type {}", other.as_str_name()))),
         };
-        let bytes = bytes.or((!tensor.raw_data.is_empty()).then_some(tensor.raw_data.len() as u64));
-        let agree = match bytes {
-            Some(bytes) => bytes == (elements * width(kind)) as u64,
-            None => typed == elements,
+        let bytes = (elements * width(kind)) as u64;
+        let agree = match &left {
+            Some((_, extent)) => extent.length == bytes,
+            None if tensor.raw_data.is_empty() => typed == elements,
+            None => tensor.raw_data.len() as u64 == bytes,
         };
         if !agree {
             return Err(refuse("does not have as many numbers as its shape says"));
@@ -95,7 +95,7 @@ impl Constant {
         match &self.left {
             None if self.tensor.raw_data.is_empty() => Ok(None),
             None => Ok(Some(&self.tensor.raw_data[start..end])),
-            Some((file, offset)) => {
+            Some((file, Extent { offset, .. })) => {
                 buffer.resize(end - start, 0);
                 file.read_exact_at(buffer, offset + start as u64).map_err(|error| {
                     Unsupported::unreadable(format!("the constant `{}` could not be read: {error}", self.tensor.name))
@@ -113,16 +113,18 @@ impl Constant {
         if !self.is_i8() && !self.is_u8() {
             return Err(Unsupported::new(format!("the constant `{}` is not of bytes", self.tensor.name)));
         }
-        // ONNX stores small integers in `int32_data`, one each.
-        if self.left.is_none() && self.tensor.raw_data.is_empty() {
-            return Ok(self.tensor.int32_data.iter().map(|&value| value as u8).collect());
+        match &self.left {
+            // ONNX stores small integers in `int32_data`, one each.
+            None if self.tensor.raw_data.is_empty() => {
+                Ok(self.tensor.int32_data.iter().map(|&value| value as u8).collect())
+            }
+            None => Ok(Cow::Borrowed(&self.tensor.raw_data)),
+            Some(_) => {
+                let mut bytes = Vec::new();
+                self.raw(0..self.elements, &mut bytes)?;
+                Ok(Cow::Owned(bytes))
+            }
         }
-        if self.left.is_none() {
-            return Ok(Cow::Borrowed(&self.tensor.raw_data));
-        }
-        let mut bytes = Vec::new();
-        self.raw(0..self.elements, &mut bytes)?;
-        Ok(Cow::Owned(bytes))
     }
 
     /// A range of the numbers as floats, whatever they are stored as; where they are floats of this machine's, without a copy.

@@ -41,18 +41,16 @@ pub fn groups(layers: &[Layer], needed: &[Option<usize>], joining: Joining) -> V
     let chains = Chains { layers, users };
     let mut groups = Vec::new();
     let mut rest = all.as_slice();
-    while let Some(&first) = rest.first() {
-        let group = match rest {
-            [a, b, c, add, ..] if chains.are_strip([*a, *b, *c], joining) && chains.are_added([*c, *add], joining) => {
-                vec![*a, *b, *c, *add]
-            }
-            [a, b, c, ..] if chains.are_strip([*a, *b, *c], joining) => vec![*a, *b, *c],
-            [conv, add, ..] if chains.are_added([*conv, *add], joining) => vec![*conv, *add],
-            [conv, pool, ..] if chains.are_pooled([*conv, *pool], joining) => vec![*conv, *pool],
-            _ => vec![first],
+    while !rest.is_empty() {
+        let made = match rest {
+            [a, b, c, ..] if chains.are_strip([*a, *b, *c], joining) => 3,
+            [conv, pool, ..] if chains.are_pooled([*conv, *pool], joining) => 2,
+            _ => 1,
         };
-        rest = &rest[group.len()..];
-        groups.push(group);
+        let is_added = matches!(&rest[made - 1..], [last, add, ..] if chains.are_added([*last, *add], joining));
+        let (group, others) = rest.split_at(made + usize::from(is_added));
+        groups.push(group.to_vec());
+        rest = others;
     }
     groups
 }

@@ -115,6 +115,11 @@ fn inverted_residuals_in_strips_answer_as_whole_ones_do_to_the_last_bit() {
     }
 }
 
+/// The picture.
+fn input(shape: Shape, element: Element) -> Layer {
+    Layer { name: "input".into(), op: Op::Input, inputs: vec![], shape, element, limits: Limits::NONE }
+}
+
 /// A convolution of floats with random weights.
 fn conv(
     seed: u64,
@@ -208,9 +213,7 @@ proptest! {
     ) {
         let picture = Shape { height, width, channels: 3 };
         let window = Window { size: [side; 2], stride: [stride; 2], dilation: [1, 1], pads };
-        let input = Layer {
-            name: "input".into(), op: Op::Input, inputs: vec![], shape: picture, element: Element::F32, limits: Limits::NONE,
-        };
+        let input = input(picture, Element::F32);
         let first = conv(seed, "first", vec![0], picture, channels, Window::POINT, false);
         // As many where something is added to it.
         let many = if added == Added::InputToExpanded { channels } else { 3 * channels };
@@ -236,9 +239,7 @@ proptest! {
     ) {
         let picture = Shape { height, width, channels: 3 };
         let window = Window { size: [side; 2], stride: [stride; 2], dilation: [1, 1], pads: [1; 4] };
-        let input = Layer {
-            name: "input".into(), op: Op::Input, inputs: vec![], shape: picture, element: Element::F32, limits: Limits::NONE,
-        };
+        let input = input(picture, Element::F32);
         let first = conv(seed, "first", vec![0], picture, channels, Window::POINT, false);
         let last = conv(seed ^ 1, "last", vec![1], first.shape, outputs, window, false);
         let layers = vec![input, first, last];
@@ -288,10 +289,7 @@ proptest! {
         let defined: Vec<f64> = (0..outputs).map(mean).collect();
         let weights = Weights { constant: constant.expect("bytes"), scales: Some(vec![0.01]), input_major: false };
         let op = Conv { window, weights, outputs, inputs: 3, groups: 1, bias, gain: None };
-        let input = Layer {
-            name: "input".into(), op: Op::Input, inputs: vec![], shape: from, limits: Limits::NONE,
-            element: Element::U8(Quant { scale: 0.02, zero_point }),
-        };
+        let input = input(from, Element::U8(Quant { scale: 0.02, zero_point }));
         let made = Shape { height: rows, width: columns, channels: outputs };
         let conv = Layer {
             name: "conv".into(), op: Op::Conv(Box::new(op)), inputs: vec![0], shape: made, limits: Limits::NONE,
@@ -320,9 +318,7 @@ proptest! {
     ) {
         let picture = Shape { height, width, channels: 3 };
         let window = Window { size: [3, 3], stride: [1, 1], dilation: [1, 1], pads };
-        let input = Layer {
-            name: "input".into(), op: Op::Input, inputs: vec![], shape: picture, element: Element::F32, limits: Limits::NONE,
-        };
+        let input = input(picture, Element::F32);
         let first = conv(seed, "first", vec![0], picture, channels, Window::POINT, false);
         let second = conv(seed ^ 1, "second", vec![1], first.shape, channels, window, false);
         let layers = vec![input, first, second];

@@ -149,16 +149,17 @@ unsafe fn columns<const SIDE: usize, const AHEAD: usize, const WINDOWS: usize, c
             for _ in 0..span.pixels / WINDOWS {
                 windows::<SIDE, AHEAD, WINDOWS, VECTORS>(span.channels, &rows, &weights, bias, bounds, out);
                 for row in 0..SIDE {
-                    rows[row] = anew(rows[row].add(WINDOWS * span.step));
+                    // Never looked at beyond the last pixel, where it may point behind the picture.
+                    rows[row] = anew(rows[row].wrapping_add(WINDOWS * span.step));
                 }
-                out = out.add(WINDOWS * span.channels);
+                out = out.wrapping_add(WINDOWS * span.channels);
             }
             for _ in 0..span.pixels % WINDOWS {
                 windows::<SIDE, AHEAD, 1, VECTORS>(span.channels, &rows, &weights, bias, bounds, out);
                 for row in 0..SIDE {
-                    rows[row] = anew(rows[row].add(span.step));
+                    rows[row] = anew(rows[row].wrapping_add(span.step));
                 }
-                out = out.add(span.channels);
+                out = out.wrapping_add(span.channels);
             }
         }
     }

@@ -14,7 +14,8 @@ mod peak;
 use std::time::Instant;
 
 use glimpsed::infer::{Kernels, Model};
-use glimpsed::models::spec::{Backend, InputHints, LabelSource, ModelSpec};
+use glimpsed::models::labels::LabelSource;
+use glimpsed::models::spec::{Backend, InputHints, ModelSpec};
 use glimpsed::models::threads::Threads;
 use glimpsed::preprocess::Tensor;
 use peak::Peak;

@@ -6,8 +6,8 @@
 
 mod lines;
 
-use glimpsed::config::typed::Rotation;
-use glimpsed::frame::Encoding;
+use glimpsed::domain::frame::Encoding;
+use glimpsed::domain::view::Rotation;
 use glimpsed::models::spec::{ChannelOrder, Element, Fit, InputSpec, Layout};
 use glimpsed::preprocess::source::FrameDecoder;
 use glimpsed::preprocess::{Preprocessor, Tensor};

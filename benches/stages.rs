@@ -12,20 +12,20 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use glimpsed::capture::mjpeg::Splitter;
 use glimpsed::config::Sources;
-use glimpsed::config::typed::Rotation;
 use glimpsed::decide::gate::{Gate, GateRules};
 use glimpsed::decide::{Decider, Seen};
-use glimpsed::frame::{Encoding, Frame, RawFormat};
+use glimpsed::domain::classification::Classification;
+use glimpsed::domain::frame::{Encoding, Frame, RawFormat};
+use glimpsed::domain::view::Rotation;
 use glimpsed::infer::Model;
 use glimpsed::infer::labeller::Labeller;
-use glimpsed::label::Classification;
 use glimpsed::models::catalog;
 use glimpsed::models::spec::InputSpec;
+use glimpsed::payload::classification_json;
 use glimpsed::preprocess::samples::Samples;
 use glimpsed::preprocess::source::FrameDecoder;
 use glimpsed::preprocess::thumbnail::Thumbnail;
 use glimpsed::preprocess::{Preprocessor, Tensor};
-use glimpsed::sinks::payload::classification_json;
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops::FilterType;
 
@@ -157,7 +157,7 @@ fn decide(criterion: &mut Criterion) {
     let model = load("efficientnet-lite0-int8");
     let labels = model.labels().clone();
     let mut decider = Decider::new(labels, &rules, Default::default(), Duration::from_secs(3600));
-    let mut labeller = Labeller::new(model, Rotation::None, &rules);
+    let mut labeller = Labeller::new(model, Rotation::None, rules.answering());
     let answer: Classification =
         labeller.label(&Frame::from_bytes(Encoding::Jpeg, camera_jpeg(SIZES[0]))).expect("labels");
     let mut now = Duration::ZERO;

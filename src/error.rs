@@ -6,6 +6,7 @@ use crate::capture::CaptureError;
 use crate::config::diagnostics::Problems;
 use crate::infer::ModelError;
 use crate::preprocess::decode::DecodeError;
+use crate::thread::{NotStarted, Panicked};
 
 /// The last error of a command. Each variant names the object; the cause follows.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +47,18 @@ impl Error {
 impl From<Problems> for Error {
     fn from(problems: Problems) -> Self {
         Self::Config(problems)
+    }
+}
+
+impl From<NotStarted> for Error {
+    fn from(not_started: NotStarted) -> Self {
+        Self::Failed(not_started.to_string())
+    }
+}
+
+impl From<Panicked> for Error {
+    fn from(panicked: Panicked) -> Self {
+        Self::Failed(panicked.to_string())
     }
 }
 

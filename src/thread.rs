@@ -1,11 +1,23 @@
 //! Threads whose end can be awaited.
 
+use std::io;
 use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
-use crate::error::{Error, Result};
+/// The system has no thread left.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot start the {name} thread: {cause}")]
+pub struct NotStarted {
+    name: &'static str,
+    cause: io::Error,
+}
+
+/// The thread of this name has panicked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the {0} thread panicked")]
+pub struct Panicked(&'static str);
 
 /// A thread with a name.
 pub struct Thread {
@@ -19,16 +31,14 @@ pub struct Thread {
 impl Thread {
     /// # Errors
     /// When the system has no thread left.
-    pub fn spawn(name: &'static str, work: impl FnOnce() + Send + 'static) -> Result<Self> {
+    pub fn spawn(name: &'static str, work: impl FnOnce() + Send + 'static) -> Result<Self, NotStarted> {
         let (sender, ended) = oneshot::channel::<()>();
         let run = move || {
             let _alive = sender;
             work();
         };
-        let handle = std::thread::Builder::new()
-            .name(name.into())
-            .spawn(run)
-            .map_err(Error::io(format!("cannot start the {name} thread")))?;
+        let handle =
+            std::thread::Builder::new().name(name.into()).spawn(run).map_err(|cause| NotStarted { name, cause })?;
         Ok(Self { name, handle: Some(handle), ended, has_ended: false })
     }
 
@@ -49,13 +59,13 @@ impl Thread {
     ///
     /// # Errors
     /// When the thread panicked.
-    pub async fn join(&mut self, deadline: Instant) -> Result<bool> {
+    pub async fn join(&mut self, deadline: Instant) -> Result<bool, Panicked> {
         if timeout_at(deadline, self.ended()).await.is_err() {
             tracing::warn!(thread = self.name, "did not stop in time");
             return Ok(false);
         }
         match self.handle.take().map(JoinHandle::join) {
-            Some(Err(_)) => Err(Error::Failed(format!("the {} thread panicked", self.name))),
+            Some(Err(_)) => Err(Panicked(self.name)),
             Some(Ok(())) | None => Ok(true),
         }
     }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use glimpsed::infer::{Model, inspect};
-use glimpsed::models::spec::{Backend, InputHints, LabelSource, ModelSpec};
+use glimpsed::models::labels::LabelSource;
+use glimpsed::models::spec::{Backend, InputHints, ModelSpec};
 use glimpsed::models::threads::Threads;
 use glimpsed::preprocess::Tensor;
 use libfuzzer_sys::fuzz_target;

@@ -1,7 +1,7 @@
 //! Any bytes as a frame of every kind: an error at worst, and a picture is as large as it says.
 #![no_main]
 
-use glimpsed::frame::{Encoding, RawFormat};
+use glimpsed::domain::frame::{Encoding, RawFormat};
 use glimpsed::jpeg::baseline::{Decoder, Wanted};
 use glimpsed::jpeg::{Scan, Scanner, huffman};
 use glimpsed::preprocess::decode::{DecodeError, RgbImage, decode};

@@ -1,7 +1,7 @@
 //! Any message on any topic that is listened to: understood, refused or ignored.
 #![no_main]
 
-use glimpsed::control::command::Command;
+use glimpsed::bus::commands::Command;
 use glimpsed::sinks::mqtt::topics::{Key, Topics};
 use glimpsed::sinks::mqtt::wishes::{REQUESTS, Wish, understand};
 use libfuzzer_sys::fuzz_target;

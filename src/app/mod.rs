@@ -10,29 +10,31 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::bus::commands::{Command, Commands};
+use crate::bus::hub::Hub;
+use crate::bus::preview::Preview;
 use crate::capture;
 use crate::capture::supervisor;
 use crate::capture::watchdog::{Verdict, Watchdog};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Sources};
 use crate::control::camera::{Camera, Openers};
-use crate::control::command::{Command, Commands};
 use crate::control::loader::Loader;
 use crate::control::{Controller, Ending, ModelInfo, Parts, rules_of, view_of};
+use crate::domain::frame::Frame;
+use crate::domain::health::Health;
 use crate::error::{Error, Result};
-use crate::frame::Frame;
 use crate::infer::labeller::Labeller;
-use crate::infer::orders::Orders;
 use crate::infer::precision;
-use crate::infer::uploads::Uploads;
-use crate::infer::worker::{self, Worker};
-use crate::preview::Preview;
+use crate::pipeline::orders::Orders;
+use crate::pipeline::uploads::Uploads;
+use crate::pipeline::worker;
+use crate::pipeline::worker::Worker;
 use crate::pulse::Pulse;
 use crate::shutdown::Shutdown;
-use crate::sinks::Hub;
 use crate::sinks::stdout::{self, Printer};
 use crate::slot::{Slot, WhenFull};
-use crate::telemetry::health::{Health, Monitor};
+use crate::telemetry::health::Monitor;
 use crate::telemetry::service::{self, Outlook, Service};
 use crate::thread::Thread;
 use crate::web::{self, View};
@@ -100,7 +102,7 @@ impl App {
             hub.attach("stdout", Box::new(sink));
             printer
         });
-        let labeller = Labeller::new(chosen.model, view_of(&config), &config.labels);
+        let labeller = Labeller::new(chosen.model, view_of(&config), config.labels.answering());
         Ok(Self {
             sources,
             config,
@@ -289,7 +291,7 @@ impl Running {
                 if let Err(error) = camera {
                     tracing::warn!(%error, "the camera was not closed");
                 }
-                inference.map(drop)
+                Ok(inference.map(drop)?)
             }
         }
     }
@@ -333,10 +335,10 @@ impl Watch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bus::hub::tests_support::Told;
     use crate::capture::{CaptureError, Opener, Read, Source};
     use crate::clock::ManualClock;
-    use crate::label::CameraState;
-    use crate::sinks::tests_support::Told;
+    use crate::domain::camera::CameraState;
 
     /// A driver that never returns, while time flies.
     struct Hung(ManualClock);

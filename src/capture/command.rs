@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::mjpeg::Splitter;
 use super::{CaptureError, Captured, Opener, Read, Source};
-use crate::frame::Encoding;
+use crate::domain::frame::Encoding;
 
 /// How long a program may take to end after it was asked to.
 const GRACE: Duration = Duration::from_millis(500);

@@ -16,8 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::typed::{Camera, CameraSource};
-use crate::frame::Encoding;
-use crate::label::Negotiated;
+use crate::domain::camera::Negotiated;
+use crate::domain::frame::Encoding;
 use crate::shutdown::Shutdown;
 use crate::slot::WhenFull;
 

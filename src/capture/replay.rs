@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::mjpeg::{MAX_PICTURE_BYTES, Splitter};
 use super::{CaptureError, Captured, Opener, Read, Source};
 use crate::bounded;
-use crate::frame::Encoding;
+use crate::domain::frame::Encoding;
 use crate::jpeg::{START, Scan, Scanner};
 use crate::slot::WhenFull;
 

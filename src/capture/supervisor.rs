@@ -8,12 +8,13 @@ use super::freeze::Freeze;
 use super::watchdog::CallInProgress;
 use super::{CaptureError, Captured, Opener, Read, Source};
 use crate::backoff::Backoff;
+use crate::bus::hub::Hub;
 use crate::clock::Clock;
-use crate::frame::Frame;
-use crate::label::{CameraState, Event, Negotiated};
+use crate::domain::camera::{CameraState, Negotiated};
+use crate::domain::event::Event;
+use crate::domain::frame::Frame;
 use crate::pulse::Pulse;
 use crate::shutdown::Shutdown;
-use crate::sinks::Hub;
 use crate::slot::Slot;
 
 /// How long a single read may block before shutdown is looked at again.
@@ -220,10 +221,10 @@ mod freshness;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bus::hub::tests_support::{Told, hub_with};
     use crate::capture::Source;
     use crate::clock::ManualClock;
-    use crate::frame::Encoding;
-    use crate::sinks::tests_support::{Told, hub_with};
+    use crate::domain::frame::Encoding;
     use crate::slot::{Taken, WhenFull};
 
     /// Plays a script: one entry per attempt, one item per read.

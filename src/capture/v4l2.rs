@@ -22,9 +22,9 @@ use v4l::{Device, Format};
 
 use super::{CaptureError, Captured, Opener, Read, Source};
 use crate::config::raw::FormatChoice;
-use crate::frame::{Encoding, RawFormat};
+use crate::domain::camera::Negotiated;
+use crate::domain::frame::{Encoding, RawFormat};
 use crate::jpeg::{Scan, Scanner, huffman};
-use crate::label::Negotiated;
 use crate::shutdown::Shutdown;
 
 /// One buffer with us and the others with the driver; more would only make frames older.

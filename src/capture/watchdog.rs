@@ -6,9 +6,10 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::bus::hub::Hub;
 use crate::clock::Clock;
-use crate::label::{CameraState, Event};
-use crate::sinks::Hub;
+use crate::domain::camera::CameraState;
+use crate::domain::event::Event;
 
 /// A camera that has not answered for this many frame timeouts is offline, whatever it was told to be.
 const OFFLINE_AFTER_TIMEOUTS: u32 = 2;
@@ -103,8 +104,8 @@ impl Watchdog {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bus::hub::tests_support::{Told, hub_with};
     use crate::clock::ManualClock;
-    use crate::sinks::tests_support::{Told, hub_with};
 
     fn watchdog() -> (Watchdog, ManualClock, Told) {
         let (clock, told) = (ManualClock::default(), Told::default());

@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 
 use super::{OptionalConfigFile, Streams, models, table};
 use crate::bounded;
-use crate::config::raw::PrecisionChoice;
-use crate::config::typed::Rotation;
+use crate::domain::classification::Classification;
+use crate::domain::frame::{Encoding, Frame};
+use crate::domain::settings::PrecisionChoice;
+use crate::domain::view::Rotation;
 use crate::error::{Error, Result};
-use crate::frame::{Encoding, Frame};
 use crate::infer::labeller::{LabelError, Labeller};
 use crate::infer::precision;
-use crate::label::Classification;
 
 /// A photograph larger than this is refused.
 const MAX_FILE_BYTES: u64 = 64 << 20;
@@ -50,7 +50,7 @@ pub fn run(options: &Options, streams: &mut Streams) -> Result<()> {
     let mut rules = config.labels;
     rules.top_k = options.top.map_or(rules.top_k, usize::from);
     // A photograph says itself how it was held; the camera's rotation is not for it.
-    let mut labeller = Labeller::new(model, Rotation::None, &rules);
+    let mut labeller = Labeller::new(model, Rotation::None, rules.answering());
 
     let progress = progress_bar(options, streams);
     let mut answers: Vec<(&Path, Answer)> = Vec::with_capacity(options.files.len());

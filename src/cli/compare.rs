@@ -9,7 +9,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{OptionalConfigFile, Streams, models};
 use crate::cli::table::render;
-use crate::compare::{self, Plan, Progress, Report, html, subjects, table};
+use crate::compare;
+use crate::compare::{Plan, html, subjects, table};
+use crate::domain::comparison::{Progress, Report};
 use crate::error::{Error, Result};
 use crate::models::catalog;
 

@@ -12,14 +12,14 @@ use serde::Serialize;
 use super::cameras::{grab, report_text};
 use super::mqtt::try_broker;
 use super::{OptionalConfigFile, Streams, table};
+use crate::board::Board;
 use crate::capture::discover::cameras;
-use crate::config::raw::PrecisionChoice;
 use crate::config::typed::{Camera, CameraSource, Config};
+use crate::directories;
+use crate::domain::settings::PrecisionChoice;
 use crate::error::{Error, Result};
 use crate::infer::precision::{self, Chosen};
 use crate::models::spec::ModelSpec;
-use crate::places;
-use crate::telemetry::board::Board;
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -60,7 +60,7 @@ pub fn run(options: &Options, streams: &mut Streams) -> Result<()> {
         .chain(second)
         .chain([camera(&config.camera), broker(&config)?])
         .chain(board::findings(&Board::default(), config.thermal))
-        .chain(board::room(&places::state()))
+        .chain(board::room(&directories::state()))
         .collect();
     if options.json {
         streams.print_json(&findings)?;

@@ -9,11 +9,11 @@ use serde_json::json;
 use super::table::render;
 use super::{OptionalConfigFile, Streams};
 use crate::config::diagnostics::suggestion;
+use crate::directories;
 use crate::error::{Error, Result};
 use crate::models::catalog::{self, Entry};
 use crate::models::fetch::{self, Limits, Outcome};
 use crate::models::hash::sha256_of;
-use crate::places;
 
 #[derive(Debug, Args)]
 pub struct Fetch {
@@ -53,7 +53,7 @@ pub fn fetch(options: &Fetch, streams: &mut Streams) -> Result<()> {
     let entries: Vec<&Entry> = options.names.iter().map(|name| find(name)).collect::<Result<_>>()?;
     let configured = options.config.sources()?.model_directory();
     let already = catalog::search_path(configured.clone());
-    let directories = configured.map_or_else(places::fetched_models, |directory| vec![directory]);
+    let directories = configured.map_or_else(directories::fetched_models, |directory| vec![directory]);
     let mut done = Vec::new();
     for entry in entries {
         let fetched = fetch_one(entry, &already, &directories, options.from.as_deref(), streams.terminal);

@@ -3,12 +3,11 @@
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::fetch;
 use super::table::{grouped, render};
-use super::{OptionalConfigFile, Streams};
+use super::{OptionalConfigFile, Streams, fetch};
 use crate::config::Config;
 use crate::config::diagnostics::suggestion;
-use crate::config::raw::PrecisionChoice;
+use crate::domain::settings::PrecisionChoice;
 use crate::error::{Error, Result};
 use crate::infer::{self, precision};
 use crate::models::catalog;

@@ -1,18 +1,6 @@
 //! Which model to take. Everything is decided by what was measured on this device.
 
-use schemars::JsonSchema;
-use serde::Serialize;
-
-use super::report::{Accuracy, Figures, Row, Share};
-
-/// A model and what speaks for it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Advice {
-    /// "fastest", "most accurate", "smallest" or "balanced".
-    pub kind: &'static str,
-    pub model: String,
-    pub reason: String,
-}
+use crate::domain::comparison::{Accuracy, Advice, Figures, Row, Share};
 
 /// With fewer labelled pictures than this, one of them more or less decides.
 const FEW: usize = 100;

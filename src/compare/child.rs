@@ -11,14 +11,16 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Signal, nice, set_parent_process_death_signal};
 use serde::{Deserialize, Serialize};
 
-use super::report::Facts;
+use super::report::facts;
 use super::{CHILD_COMMAND, Content, Picture};
 use crate::bounded;
-use crate::frame::{Encoding, Frame, RawFormat};
+use crate::domain::classification::Answering;
+use crate::domain::comparison::Facts;
+use crate::domain::frame::{Encoding, Frame, RawFormat};
+use crate::domain::view::View;
 use crate::infer::Model;
 use crate::infer::labeller::Labeller;
 use crate::models::spec::ModelSpec;
-use crate::preprocess::View;
 
 /// What the process is told on its standard input: this as one line of JSON, then the pixels of the pictures that are not
 /// files.
@@ -134,7 +136,7 @@ fn work(
     let start = Instant::now();
     let model = Model::load(&job.spec).map_err(|cause| cause.to_string())?;
     let load_ms = start.elapsed().as_secs_f64() * 1000.0;
-    let mut labeller = Labeller::plain(model, View::default(), TOP_K);
+    let mut labeller = Labeller::new(model, View::default(), Answering { top_k: TOP_K, unknown_below: 0.0 });
     let measurement = measure(&mut labeller, load_ms, &job)?;
     if let Err(gone) = say(&Said::Timed(Box::new(measurement))) {
         return Ok(Err(gone));
@@ -169,7 +171,7 @@ fn measure(labeller: &mut Labeller, load_ms: f64, job: &Job) -> Result<Measureme
         preprocess_ms.push(timing.preprocess_ms);
     }
     Ok(Measurement {
-        facts: Facts::of(&labeller.model().inspection),
+        facts: facts(&labeller.model().inspection),
         load_ms,
         infer_ms,
         preprocess_ms,

@@ -1,8 +1,7 @@
 //! The report as a page in one file: no scripts, nothing from elsewhere.
 
-use super::plot;
-use super::report::{Figures, Report};
-use super::table;
+use super::{plot, table};
+use crate::domain::comparison::{Figures, Report};
 
 const STYLE: &str = include_str!("report.css");
 
@@ -94,9 +93,9 @@ pub fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::report::Row;
     use super::super::report::tests::{report, row};
     use super::*;
+    use crate::domain::comparison::Row;
 
     #[test]
     fn the_page_needs_nothing_else_and_what_it_quotes_is_harmless() {

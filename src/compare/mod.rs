@@ -16,10 +16,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use child::serve;
-pub use report::{Progress, Report};
 
+use crate::domain::comparison::{Progress, Report};
+use crate::domain::view::View;
 use crate::models::spec::ModelSpec;
-use crate::preprocess::View;
 use crate::preprocess::decode::RgbImage;
 use child::{Child, Job, Measurement, Said, Sent};
 

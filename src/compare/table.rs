@@ -1,6 +1,6 @@
 //! The report as text: for a terminal, and as Markdown.
 
-use super::report::{Accuracy, Figures, Report, Share};
+use crate::domain::comparison::{Accuracy, Figures, Report, Share};
 
 /// Below so many pictures a percentage pretends too much.
 const FEW: usize = 100;

@@ -15,7 +15,7 @@ use super::raw::Raw;
 pub const PREFIX: &str = "GLIMPSED_";
 
 /// Variables with the prefix that are not keys.
-pub const RESERVED: [&str; 2] = ["GLIMPSED_CONFIG", crate::telemetry::board::ROOT_VARIABLE];
+pub const RESERVED: [&str; 2] = ["GLIMPSED_CONFIG", crate::board::ROOT_VARIABLE];
 
 /// The parsed file with the overrides written into it.
 pub struct Document<'a> {

@@ -6,18 +6,19 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::backoff::Backoff;
+use crate::bus::hub::Hub;
 use crate::capture::Opener;
 use crate::capture::freeze::Freeze;
 use crate::capture::supervisor::{Counters, Supervisor};
 use crate::capture::watchdog::CallInProgress;
 use crate::clock::Clock;
 use crate::config::typed;
+use crate::domain::camera::CameraState;
+use crate::domain::event::Event;
+use crate::domain::frame::Frame;
 use crate::error::{Error, Result};
-use crate::frame::Frame;
-use crate::label::{CameraState, Event};
 use crate::pulse::Pulse;
 use crate::shutdown::Shutdown;
-use crate::sinks::Hub;
 use crate::slot::Slot;
 use crate::thread::Thread;
 
@@ -91,7 +92,7 @@ impl Camera {
                 self.running = None;
                 // What a camera that was switched off has seen is not to be told after that.
                 self.slot.clear();
-                joined.map(drop)
+                Ok(joined.map(drop)?)
             }
         }
     }

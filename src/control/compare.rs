@@ -6,15 +6,15 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::command::Answer;
 use super::pictures;
+use crate::bus::commands::Answer;
+use crate::bus::hub::Hub;
 use crate::compare::{self, Content, Picture, Plan, subjects};
-use crate::infer::orders::Orders;
-use crate::label::{Comparing, Event};
+use crate::domain::event::{Comparing, Event};
+use crate::domain::view::View;
 use crate::models::catalog;
 use crate::models::spec::ModelSpec;
-use crate::preprocess::View;
-use crate::sinks::Hub;
+use crate::pipeline::orders::Orders;
 
 /// For a frame to be labelled.
 const SHOT_WITHIN: Duration = Duration::from_secs(5);

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::Controller;
+use crate::domain::classification::ModelId;
+use crate::domain::event::Event;
 use crate::infer::precision::Chosen;
-use crate::label::{Event, ModelId};
-use crate::sinks::{InfoModelPayload, InfoPayload};
+use crate::payload::{InfoModelPayload, InfoPayload};
 
 /// What is told of the model in use.
 #[derive(Debug, Clone)]

@@ -1,7 +1,6 @@
 //! What can be changed while everything runs: the configuration, the model, the camera. One wish after another.
 
 pub mod camera;
-pub mod command;
 mod compare;
 mod info;
 pub mod loader;
@@ -19,25 +18,28 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
+use crate::bus::commands::{Answer, Command, Commands, Request};
+use crate::bus::hub::Hub;
 use crate::clock::Clock;
 use crate::compare::subjects;
-use crate::config::raw::PrecisionChoice;
 use crate::config::{Config, Sources};
 use crate::decide::thermal::Thermal;
+use crate::domain::event::Event;
+use crate::domain::health::Health;
+use crate::domain::settings::{PrecisionChoice, Settings};
+use crate::domain::view::View;
 use crate::error::{Error, Result};
 use crate::infer::labeller::Labeller;
-use crate::infer::orders::{Order, Orders, Rules};
 use crate::infer::precision;
-use crate::infer::uploads::Uploads;
-use crate::label::{Event, Settings};
 use crate::models::spec::ModelSpec;
-use crate::preprocess::View;
+use crate::payload::health_json;
+use crate::pipeline::orders::{Order, Orders, Rules};
+use crate::pipeline::uploads::Uploads;
+use crate::sinks::mqtt;
 use crate::sinks::mqtt::discovery::Device;
-use crate::sinks::{Hub, health_json, mqtt};
-use crate::telemetry::health::{Health, Monitor};
+use crate::telemetry::health::Monitor;
 use crate::web::{self, Web};
 use camera::Camera;
-use command::{Answer, Command, Commands, Request};
 pub use info::ModelInfo;
 use loader::Loader;
 use watch::FileWatch;
@@ -82,7 +84,7 @@ pub fn rules_of(config: &Config) -> Rules {
         labels: config.labels.clone(),
         policy: config.accurate.disagreement,
         gate: config.gate,
-        ask: (&config.accurate).into(),
+        ask: config.accurate.rules(),
         heartbeat: heartbeat(config),
         stale_after: stale_after(config),
     }
@@ -380,7 +382,7 @@ impl Controller {
         let (view, rules, name) = (view_of(config), config.labels.clone(), spec.name.clone());
         let load = move || {
             precision::load(&spec, wanted)
-                .map(|chosen| (ModelInfo::of(&chosen), Labeller::new(chosen.model, view, &rules)))
+                .map(|chosen| (ModelInfo::of(&chosen), Labeller::new(chosen.model, view, rules.answering())))
         };
         match self.parts.loader.run(load).await {
             Some(loaded) => loaded.map_err(|cause| format!("model `{name}`: {cause}")),

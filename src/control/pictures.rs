@@ -6,10 +6,11 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::sleep;
 
-use crate::infer::orders::{Order, Orders, Shot};
-use crate::label::Event;
+use crate::bus::hub::{Hub, Sink};
+use crate::domain::event::Event;
+use crate::payload::picture;
+use crate::pipeline::orders::{Order, Orders, Shot};
 use crate::preprocess::turned;
-use crate::sinks::{Hub, Sink, picture};
 
 /// The sink's name in the hub.
 const NAME: &str = "pictures";

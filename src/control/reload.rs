@@ -5,11 +5,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::command::Answer;
 use super::{Controller, view_of, web_settings};
+use crate::bus::commands::Answer;
 use crate::config::{Config, Sources};
 use crate::error::{Error, Result};
-use crate::infer::orders::Order;
+use crate::pipeline::orders::Order;
 use crate::sinks::mqtt;
 use crate::telemetry::service;
 

@@ -6,15 +6,15 @@ use serde_json::json;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::command::Answer;
 use super::{Controller, Loaded, ModelInfo};
+use crate::bus::commands::Answer;
 use crate::config::Config;
-use crate::config::raw::PrecisionChoice;
+use crate::domain::settings::PrecisionChoice;
 use crate::error::{Error, Result};
-use crate::infer::orders::Order;
-use crate::infer::second;
 use crate::models::spec::ModelSpec;
-use crate::sinks::second_opinion_value;
+use crate::payload::second_opinion_value;
+use crate::pipeline::orders::Order;
+use crate::pipeline::second_opinion;
 use crate::thread::Thread;
 
 /// For an opinion that was asked for: as long as a rest of the accurate model takes, on all but the slowest boards.
@@ -97,7 +97,7 @@ impl Controller {
         if let Change::To(next) = change {
             let ((info, labeller), spec) = *next;
             let model = info.id.clone();
-            let (asked, classifies, thread) = second::start(labeller, self.parts.hub.clone())?;
+            let (asked, classifies, thread) = second_opinion::start(labeller, self.parts.hub.clone())?;
             self.second = Some(Second { thread, spec, info });
             self.tell_second(Some(Box::new(asked)))?;
             self.parts.uploads.set_accurate(Some(classifies));
@@ -106,7 +106,7 @@ impl Controller {
         Ok(())
     }
 
-    fn tell_second(&self, asked: Option<Box<second::Asked>>) -> Result<()> {
+    fn tell_second(&self, asked: Option<Box<second_opinion::Asked>>) -> Result<()> {
         self.parts.orders.give(Order::Second(asked)).map_err(|cause| Error::Failed(cause.into()))
     }
 

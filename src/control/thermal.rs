@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::Controller;
-use crate::decide::thermal::Pace;
-use crate::infer::orders::Order;
+use crate::domain::health::Pace;
+use crate::pipeline::orders::Order;
 
 /// Between two looks. A processor without a heat sink warms by a degree or two in that time.
 pub const EVERY: Duration = Duration::from_secs(5);

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use super::vocabulary::best;
-use crate::config::typed::Accurate;
-use crate::label::Reason;
+use crate::domain::classification::Reason;
 
 /// Decides for each frame of the fast model whether the accurate one should look at it too.
 #[derive(Debug)]
@@ -20,23 +19,15 @@ pub struct Asker {
 /// What of the configuration decides.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rules {
-    every: Option<Duration>,
-    when_unsure: bool,
-    margin: f32,
-    entropy: f32,
-    max_duty: f64,
-}
-
-impl From<&Accurate> for Rules {
-    fn from(accurate: &Accurate) -> Self {
-        Self {
-            every: accurate.every,
-            when_unsure: accurate.when_unsure,
-            margin: accurate.unsure_margin,
-            entropy: accurate.unsure_entropy,
-            max_duty: accurate.max_duty,
-        }
-    }
+    /// Longest time between two second opinions; `None`: not by the clock.
+    pub every: Option<Duration>,
+    pub when_unsure: bool,
+    /// The fast model is unsure when its two best answers are closer than this.
+    pub margin: f32,
+    /// The fast model is unsure when the entropy of its answer (0..1) is above this; 1 never.
+    pub entropy: f32,
+    /// Share of the time (0..1) that the second model works.
+    pub max_duty: f64,
 }
 
 impl Asker {

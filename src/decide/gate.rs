@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::thermal::Pace;
+use crate::domain::health::Pace;
 use crate::preprocess::thumbnail::Thumbnail;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -111,7 +111,7 @@ impl Gate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::preprocess::Region;
+    use crate::domain::view::Region;
     use crate::preprocess::decode::RgbImage;
     use proptest::prelude::*;
 

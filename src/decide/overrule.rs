@@ -1,8 +1,8 @@
 //! What holds where the two models disagree.
 
+use super::rules::DisagreementChoice;
 use super::stable::Answer;
-use crate::config::raw::DisagreementChoice;
-use crate::label::SecondOpinion;
+use crate::domain::classification::SecondOpinion;
 
 /// Remembers a disagreement: while the fast model says `fast`, the label is another.
 #[derive(Debug)]

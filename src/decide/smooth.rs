@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::config::typed::Smoothing;
+use super::rules::Smoothing;
 
 /// Averages each label's probability over time.
 #[derive(Debug)]

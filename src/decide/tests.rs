@@ -1,7 +1,7 @@
+use super::rules::{LabelFilter, Smoothing};
 use super::*;
-use crate::config::typed::{LabelFilter, Smoothing};
-use crate::label::tests_support::frame;
-use crate::label::{ModelId, Reason};
+use crate::domain::classification::tests_support::frame;
+use crate::domain::classification::{ModelId, Reason};
 use crate::models::inspect::Precision;
 use proptest::prelude::*;
 

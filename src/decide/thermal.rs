@@ -1,5 +1,6 @@
 //! What a board that grows too warm does about it.
 
+use crate::domain::health::Pace;
 use std::time::Duration;
 
 /// Degrees Celsius.
@@ -9,27 +10,6 @@ pub struct Limits {
     pub soft: f64,
     /// From here on none are.
     pub hard: f64,
-}
-
-/// How many of the frames are labelled.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Pace {
-    #[default]
-    Full,
-    /// One of so many.
-    OneIn(u32),
-    None,
-}
-
-impl Pace {
-    /// The part of the frames that is labelled, from 1 (all) to 0 (none).
-    pub fn share(self) -> f64 {
-        match self {
-            Self::Full => 1.0,
-            Self::OneIn(frames) => 1.0 / f64::from(frames),
-            Self::None => 0.0,
-        }
-    }
 }
 
 /// Half of the frames, a quarter, an eighth.

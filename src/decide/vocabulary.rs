@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::config::typed::LabelFilter;
-use crate::label::Labels;
+use super::rules::LabelFilter;
+use crate::domain::classification::Labels;
 
 /// The labels there are for one model.
 #[derive(Debug)]
@@ -81,7 +81,7 @@ pub fn unknown_names<'a>(labels: &'a Labels, filter: &'a LabelFilter) -> impl It
 mod tests {
     use super::*;
     use crate::decide::groups::{Groups, IMAGENET};
-    use crate::models::catalog::IMAGENET_LABELS;
+    use crate::models::labels::IMAGENET_LABELS;
     use proptest::prelude::*;
 
     const LABELS: &str = "tabby\ntiger cat\npug\ncrane\ncrane";

@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 use super::{Model, ModelError};
-use crate::config::typed::LabelRules;
-use crate::frame::{Encoding, Frame};
-use crate::label::{Classification, Status, Timing, Top};
+use crate::domain::classification::{Answering, Classification, Status, Timing, Top};
+use crate::domain::frame::{Encoding, Frame};
+use crate::domain::view::View;
 use crate::preprocess::decode::DecodeError;
 use crate::preprocess::samples::Samples;
 use crate::preprocess::source::FrameDecoder;
-use crate::preprocess::{Preprocessor, Tensor, View};
+use crate::preprocess::{Preprocessor, Tensor};
 
 /// Everything that turns one frame into its labels; the buffers serve again.
 pub struct Labeller {
@@ -17,8 +17,7 @@ pub struct Labeller {
     preprocessor: Preprocessor,
     decoder: FrameDecoder,
     tensor: Tensor,
-    top_k: usize,
-    unknown_below: f32,
+    answering: Answering,
 }
 
 /// Why a frame has no label.
@@ -31,19 +30,14 @@ pub enum LabelError {
 }
 
 impl Labeller {
-    pub fn new(model: Model, view: impl Into<View>, rules: &LabelRules) -> Self {
-        Self { unknown_below: rules.unknown_below, ..Self::plain(model, view.into(), rules.top_k) }
-    }
-
-    /// By no rules: the `top_k` most likely, however unlikely.
-    pub fn plain(model: Model, view: View, top_k: usize) -> Self {
+    pub fn new(model: Model, view: impl Into<View>, answering: Answering) -> Self {
+        let view = view.into();
         Self {
             preprocessor: Preprocessor::new(model.input.clone(), view),
             tensor: Tensor::for_input(&model.input),
             decoder: FrameDecoder::default(),
             model,
-            top_k,
-            unknown_below: 0.0,
+            answering,
         }
     }
 
@@ -55,8 +49,8 @@ impl Labeller {
         self.preprocessor.view()
     }
 
-    pub fn set_rules(&mut self, rules: &LabelRules) {
-        (self.top_k, self.unknown_below) = (rules.top_k, rules.unknown_below);
+    pub fn set_answering(&mut self, answering: Answering) {
+        self.answering = answering;
     }
 
     pub fn set_view(&mut self, view: View) {
@@ -98,7 +92,7 @@ impl Labeller {
         let start = Instant::now();
         self.preprocessor.prepare(self.decoder.samples(&frame.bytes), &mut self.tensor);
         let prepared = Instant::now();
-        let top = self.model.classify(&self.tensor, self.top_k)?;
+        let top = self.model.classify(&self.tensor, self.answering.top_k)?;
         let timing = Timing {
             capture_ms: milliseconds(frame.capture_time),
             decode_ms: milliseconds(decode),
@@ -115,7 +109,7 @@ impl Labeller {
     /// When the network cannot be evaluated.
     pub fn classify_tensor(&mut self, tensor: &Tensor) -> Result<Classification, ModelError> {
         let start = Instant::now();
-        let top = self.model.classify(tensor, self.top_k)?;
+        let top = self.model.classify(tensor, self.answering.top_k)?;
         let infer_ms = milliseconds(start.elapsed());
         let frame = Frame::from_bytes(Encoding::File, Vec::new());
         Ok(self.answer(&frame, top, Timing { infer_ms, total_ms: infer_ms, ..Timing::default() }))
@@ -134,7 +128,7 @@ impl Labeller {
     }
 
     fn answer(&self, frame: &Frame, top: Top, timing: Timing) -> Classification {
-        let likely = top.first().is_some_and(|best| best.confidence >= self.unknown_below);
+        let likely = top.first().is_some_and(|best| best.confidence >= self.answering.unknown_below);
         Classification {
             seq: frame.seq,
             ts: frame.wall,

@@ -4,19 +4,18 @@ pub mod labeller;
 mod load;
 mod native;
 mod onnx;
-pub mod orders;
 pub mod precision;
-pub mod second;
+mod scores;
 mod tract;
-pub mod uploads;
-pub mod worker;
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::label::{Labels, ModelId, Ranked, Top, softmax, top_k};
+use self::scores::softmax;
+use crate::domain::classification::{Labels, ModelId, Ranked, Top, top_k};
 use crate::models::inspect::{Inspection, Precision};
-use crate::models::spec::{InputSpec, LabelSource, ModelSpec, Scores};
+use crate::models::labels::LabelSource;
+use crate::models::spec::{InputSpec, ModelSpec, Scores};
 use crate::models::threads::{self, Threads};
 use crate::preprocess::Tensor;
 pub use native::kernels::Kernels;

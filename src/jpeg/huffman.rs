@@ -76,7 +76,7 @@ fn has_tables(picture: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::Encoding;
+    use crate::domain::frame::Encoding;
     use crate::preprocess::decode::{RgbImage, decode};
 
     fn fixture() -> Vec<u8> {

@@ -5,9 +5,10 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-use super::spec::{Backend, InputHints, LabelSource, ModelSpec, Quantised};
+use super::labels::LabelSource;
+use super::spec::{Backend, InputHints, ModelSpec, Quantised};
+use crate::directories;
 use crate::models::threads::Threads;
-use crate::places;
 
 /// One entry of `models/catalog.toml`.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -90,14 +91,11 @@ pub fn find(name: &str) -> Option<&'static Entry> {
     all().iter().find(|entry| entry.name == name)
 }
 
-/// The names of the 1000 ImageNet classes in class order, one a line.
-pub const IMAGENET_LABELS: &str = include_str!("../../models/imagenet-labels.txt");
-
 /// Where catalogue models are looked for, first to last: the configured directory or the bundled models' one, then where
 /// they are fetched to.
 pub fn search_path(configured: Option<PathBuf>) -> Vec<PathBuf> {
     let mut directories = vec![configured.unwrap_or_else(default_directory)];
-    for directory in places::fetched_models() {
+    for directory in directories::fetched_models() {
         if !directories.contains(&directory) {
             directories.push(directory);
         }

@@ -5,10 +5,8 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::catalog;
 use super::threads::Threads;
-use crate::bounded;
-use crate::label::Labels;
+use crate::models::labels::LabelSource;
 
 /// A model as the configuration and the catalogue describe it, before its file has been read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -86,42 +84,6 @@ pub enum Backend {
     Auto,
     Native,
     Tract,
-}
-
-/// Where the names of the classes come from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum LabelSource {
-    /// The built-in list of the 1000 ImageNet classes.
-    ImageNet,
-    File(PathBuf),
-}
-
-/// A label file of a megabyte has some 50 000 classes.
-const MAX_LABEL_BYTES: u64 = 1 << 20;
-
-/// Home Assistant shows at most 255 characters of a state.
-const MAX_LABEL_LENGTH: usize = 255;
-
-impl LabelSource {
-    /// The labels, and what they are called: `imagenet` or the file.
-    ///
-    /// # Errors
-    /// The file, and why it cannot be used.
-    pub fn read(&self) -> Result<(Labels, String), (String, String)> {
-        let path = match self {
-            Self::ImageNet => return Ok((Labels::parse(catalog::IMAGENET_LABELS), "imagenet".into())),
-            Self::File(path) => path,
-        };
-        let name = path.display().to_string();
-        let text = match bounded::read_text(path, MAX_LABEL_BYTES) {
-            Ok(text) => text,
-            Err(cause) => return Err((name, format!("it {cause}"))),
-        };
-        match text.lines().position(|line| line.len() > MAX_LABEL_LENGTH) {
-            Some(line) => Err((name, format!("line {} has more than {MAX_LABEL_LENGTH} bytes", line + 1))),
-            None => Ok((Labels::parse(&text), name)),
-        }
-    }
 }
 
 /// What was declared about the input; `None` means: read it from the file, or use the usual.

@@ -11,7 +11,7 @@ use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::pack::video_range;
-use crate::frame::{Encoding, RawFormat};
+use crate::domain::frame::{Encoding, RawFormat};
 use crate::jpeg::{START, Scan, Scanner, huffman};
 
 /// Pictures with more pixels are refused before decoding.

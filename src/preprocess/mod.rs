@@ -11,15 +11,13 @@ pub mod samples;
 pub mod source;
 mod squeeze;
 pub mod thumbnail;
-mod view;
 
-use crate::config::typed::Rotation;
+use crate::domain::view::{Rotation, View};
 use crate::models::spec::{Element, Fit, InputSpec};
 use decode::RgbImage;
 use pack::{Packer, turn};
 use resample::{Axis, Key, Lines};
 use samples::Samples;
-pub use view::{Region, View};
 
 /// Input of a model, in the order and element type that its [`InputSpec`] says.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,7 +2,7 @@
 
 use super::Tensor;
 use super::samples::Colour;
-use crate::config::typed::Rotation;
+use crate::domain::view::Rotation;
 use crate::models::spec::{ChannelOrder, InputSpec, Layout};
 
 /// Puts rows of small pictures into tensors.

@@ -2,7 +2,7 @@
 
 use super::decode::{DecodeError, MAX_PIXELS, RgbImage, check_raw, check_size, decode, guarded};
 use super::samples::Samples;
-use crate::frame::{Encoding, RawFormat};
+use crate::domain::frame::{Encoding, RawFormat};
 pub use crate::jpeg::baseline::Wanted;
 use crate::jpeg::baseline::{self, Refusal};
 

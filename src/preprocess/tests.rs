@@ -14,7 +14,9 @@ fn tensor(spec: InputSpec, rotation: Rotation) -> Tensor {
 
 #[test]
 fn layouts_and_channel_orders_arrange_the_same_pixels() {
-    use {ChannelOrder::*, Element::*, Layout::*};
+    use ChannelOrder::*;
+    use Element::*;
+    use Layout::*;
     assert_eq!(tensor(spec(U8, Nhwc, Rgb), Rotation::None), Tensor::U8(vec![0, 51, 102, 153, 204, 255]));
     assert_eq!(tensor(spec(U8, Nhwc, Bgr), Rotation::None), Tensor::U8(vec![102, 51, 0, 255, 204, 153]));
     assert_eq!(tensor(spec(U8, Nchw, Rgb), Rotation::None), Tensor::U8(vec![0, 153, 51, 204, 102, 255]));
@@ -25,7 +27,9 @@ fn layouts_and_channel_orders_arrange_the_same_pixels() {
 
 #[test]
 fn half_a_turn_swaps_the_pixels() {
-    use {ChannelOrder::*, Element::*, Layout::*};
+    use ChannelOrder::*;
+    use Element::*;
+    use Layout::*;
     assert_eq!(tensor(spec(U8, Nhwc, Rgb), Rotation::Half), Tensor::U8(vec![153, 204, 255, 0, 51, 102]));
 }
 

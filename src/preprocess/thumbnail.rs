@@ -1,7 +1,7 @@
 //! A picture's brightness in few numbers, to tell cheaply whether there is light and whether anything has changed.
 
-use super::Region;
 use super::samples::{Colour, Samples};
+use crate::domain::view::Region;
 
 const COLUMNS: usize = 32;
 const ROWS: usize = 24;

@@ -3,10 +3,11 @@
 use std::io::Write;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
-use super::Sink;
-use super::payload::{classification_json, status_name};
+use crate::bus::hub::Sink;
 use crate::config::raw::StdoutChoice;
-use crate::label::{Classification, Event};
+use crate::domain::classification::Classification;
+use crate::domain::event::Event;
+use crate::payload::{classification_json, status_name};
 
 /// Lines that wait for a slow reader; what comes while they are all there is dropped and counted.
 const CAPACITY: usize = 256;
@@ -77,7 +78,7 @@ fn text(frame: &Classification) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::label::tests_support::frame;
+    use crate::domain::classification::tests_support::frame;
 
     #[test]
     fn a_line_of_text_names_the_label_with_its_confidence() {

@@ -1,81 +1,16 @@
 //! How the daemon is: numbers from all its parts, taken together now and then.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::board::Board;
+use crate::board::Board;
 use crate::capture::supervisor;
 use crate::clock::Clock;
-use crate::decide::thermal::Pace;
-use crate::frame::Frame;
-use crate::infer::worker;
-use crate::sinks::mqtt::Tally;
+use crate::domain::frame::Frame;
+use crate::domain::health::{Broker, Health};
+use crate::pipeline::worker;
 use crate::slot::Slot;
-
-/// One look at everything.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Health {
-    /// Since the daemon started.
-    pub uptime: Duration,
-    /// Of the warmest part of the board.
-    pub temperature_celsius: Option<f64>,
-    /// Whether the supply is too weak, so that the board slows itself down; `None` where it cannot say.
-    pub throttled: Option<bool>,
-    /// How many of the frames are labelled, because of the temperature.
-    pub pace: Pace,
-    /// Frames labelled a second, since the look before this one.
-    pub fps: f64,
-    pub captured: u64,
-    /// Frames that have an answer.
-    pub labelled: u64,
-    /// Of these, those that show what an earlier one showed, and have its answer.
-    pub cached: u64,
-    /// Of these, those that no model looked at because there is no light.
-    pub too_dark: u64,
-    /// Frames that came sooner than they are wanted.
-    pub skipped: u64,
-    /// Frames that could not be decoded or labelled.
-    pub failed: u64,
-    /// Frames that a newer one replaced before anyone looked at them.
-    pub overwritten: u64,
-    /// Frames that came broken from the camera.
-    pub damaged: u64,
-    pub reconnects: u64,
-    /// Resident memory of the process.
-    pub rss_bytes: Option<u64>,
-    /// `None` without a broker.
-    pub broker: Option<Broker>,
-    /// `None` where the web page is switched off.
-    pub web: Option<Web>,
-}
-
-/// Whether the web page is served.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Web {
-    /// Not while another program has its port.
-    pub listening: bool,
-    /// Where it is or was served.
-    pub address: Option<SocketAddr>,
-}
-
-/// What happened on the way to the broker so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Broker {
-    pub connected: bool,
-    /// Sessions that have begun.
-    pub connects: u64,
-    /// Tries that led to no session, and sessions that were lost.
-    pub failures: u64,
-    pub published: Tally,
-    /// Messages that wait to be sent or acknowledged.
-    pub waiting: u64,
-    /// Messages that will never arrive: events that were too many, single answers while the broker was away.
-    pub dropped: Tally,
-    /// Commands thrown away because too many came at once.
-    pub refused_commands: u64,
-}
 
 /// Takes the looks.
 pub struct Monitor {

@@ -7,10 +7,13 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use tokio::sync::Notify;
 
-use crate::label::{CameraState, Event, Settings, Stable, Status};
+use crate::bus::hub::Sink;
+use crate::domain::camera::CameraState;
+use crate::domain::classification::{Stable, Status};
+use crate::domain::event::Event;
+use crate::domain::settings::Settings;
+use crate::payload::status_name;
 use crate::pulse::Pulse;
-use crate::sinks::Sink;
-use crate::sinks::status_name;
 
 /// How things are, as the hub tells it.
 #[derive(Debug, Clone, Default)]
@@ -171,7 +174,7 @@ fn say(states: &[NotifyState<'_>]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::label::tests_support::{frame, stable};
+    use crate::domain::classification::tests_support::{frame, stable};
 
     const SECOND: Duration = Duration::from_secs(1);
 

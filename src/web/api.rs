@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 
 use super::Site;
 use super::problem::Problem;
-use crate::config::raw::PrecisionChoice;
-use crate::control::command::{Answer, Command};
+use crate::bus::commands::{Answer, Command};
+use crate::domain::settings::PrecisionChoice;
 use crate::models::catalog;
-use crate::sinks::health_json;
+use crate::payload::health_json;
 
 type Answered = Result<Json<Value>, Problem>;
 

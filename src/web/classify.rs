@@ -16,9 +16,9 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::Site;
 use super::problem::Problem;
-use crate::infer::uploads::{Opinion, UploadError};
-use crate::label::Classification;
-use crate::sinks::classification_json;
+use crate::domain::classification::Classification;
+use crate::payload::classification_json;
+use crate::pipeline::uploads::{Opinion, UploadError};
 
 /// Pictures that are received or labelled at once; each is in memory as a whole.
 const MAX_AT_ONCE: usize = 3;

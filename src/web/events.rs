@@ -16,7 +16,7 @@ use tokio::time::{interval, timeout};
 
 use super::Site;
 use super::problem::Problem;
-use crate::sinks::health_json;
+use crate::payload::health_json;
 
 /// Proxies and browsers take a silent connection for a dead one.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);

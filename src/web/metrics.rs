@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::exposition::{Exposition, Histogram, Kind};
 use super::process::Process;
-use crate::label::{CameraState, Classification, Event, Status};
-use crate::sinks::Sink;
-use crate::sinks::mqtt::Tally;
-use crate::telemetry::health::{Broker, Health};
+use crate::bus::hub::Sink;
+use crate::domain::camera::CameraState;
+use crate::domain::classification::{Classification, Status};
+use crate::domain::event::Event;
+use crate::domain::health::{Broker, Health, Tally};
 
 /// Models that have histograms of their own; the names come from the configuration, so there are never that many.
 const MAX_MODELS: usize = 32;
@@ -212,7 +213,7 @@ fn broker(page: &mut Exposition, traffic: Option<&Broker>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::label::tests_support::{frame, stable};
+    use crate::domain::classification::tests_support::{frame, stable};
 
     #[test]
     fn what_the_hub_tells_is_counted_and_no_class_is_a_label() {

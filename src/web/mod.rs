@@ -33,18 +33,19 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::Instant;
 
+use crate::bus::commands::Commands;
+use crate::bus::hub::Hub;
+use crate::bus::preview::Preview;
 use crate::clock::Clock;
 use crate::config::typed::Http;
-use crate::control::command::Commands;
+use crate::domain::health;
+use crate::domain::health::Health;
 use crate::error::{Error, Result};
-use crate::infer::orders::Orders;
-use crate::infer::uploads::Uploads;
-use crate::preview::Preview;
+use crate::pipeline::orders::Orders;
+use crate::pipeline::uploads::Uploads;
 use crate::pulse::Pulse;
 use crate::shutdown::Shutdown;
-use crate::sinks::Hub;
 use crate::sinks::mqtt::Traffic;
-use crate::telemetry::health::{self, Health};
 use crate::thread::Thread;
 pub use metrics::Metrics;
 pub use view::View;
@@ -65,7 +66,7 @@ pub struct Parts {
     pub view: View,
     pub metrics: Metrics,
     /// Its own, so that its looks do not disturb the rates of those that are published.
-    pub monitor: Arc<Mutex<health::Monitor>>,
+    pub monitor: Arc<Mutex<crate::telemetry::health::Monitor>>,
     pub traffic: Arc<Mutex<Option<Traffic>>>,
     pub clock: Arc<dyn Clock>,
     /// When the daemon did.

@@ -14,8 +14,8 @@ use super::exposition::CONTENT_TYPE;
 use super::metrics::Look;
 use super::problem::Problem;
 use super::process::Process;
-use crate::decide::thermal::Pace;
-use crate::label::CameraState;
+use crate::domain::camera::CameraState;
+use crate::domain::health::Pace;
 
 /// Whether each thread keeps its word; as the service manager's watchdog sees it.
 pub async fn livez(State(site): State<Arc<Site>>) -> Result<&'static str, Problem> {

@@ -4,8 +4,8 @@
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use crate::compare::report::Report;
-use crate::sinks::define_schemas;
+use crate::domain::comparison::Report;
+use crate::payload::define_schemas;
 
 /// A reference to one of the named schemas.
 pub fn named(name: &str) -> Value {

@@ -16,15 +16,15 @@ use tokio::time::sleep;
 
 use super::Site;
 use super::problem::Problem;
-use crate::config::typed::Rotation;
-use crate::frame::Encoding;
-use crate::infer::orders::Order;
+use crate::bus::preview::{Offered, Viewer};
+use crate::domain::camera::CameraState;
+use crate::domain::frame::Encoding;
+use crate::domain::view::Rotation;
 use crate::jpeg::huffman;
-use crate::label::CameraState;
+use crate::payload::picture;
+use crate::pipeline::orders::Order;
 use crate::preprocess::decode::{RgbImage, decode};
 use crate::preprocess::{shrunk, turned};
-use crate::preview::{Offered, Viewer};
-use crate::sinks::picture;
 
 /// Between two pictures of the stream: 30 a second.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(33);

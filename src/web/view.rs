@@ -8,10 +8,14 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
+use crate::bus::hub::Sink;
+use crate::bus::preview::Preview;
 use crate::clock::Clock;
-use crate::label::{CameraState, Classification, Comparing, Event, Negotiated, SecondOpinion, Settings, Stable};
-use crate::preview::Preview;
-use crate::sinks::{Sink, camera_json, classification_json, rounded, second_opinion_value, state_json, status_name};
+use crate::domain::camera::{CameraState, Negotiated};
+use crate::domain::classification::{Classification, SecondOpinion, Stable};
+use crate::domain::event::{Comparing, Event};
+use crate::domain::settings::Settings;
+use crate::payload::{camera_json, classification_json, rounded, second_opinion_value, state_json, status_name};
 
 /// Labels that the timeline goes back.
 const MAX_TIMELINE: usize = 200;
@@ -296,7 +300,7 @@ fn message(name: &str, data: &str) -> Bytes {
 mod tests {
     use super::*;
     use crate::clock::ManualClock;
-    use crate::label::tests_support::{frame, stable};
+    use crate::domain::classification::tests_support::{frame, stable};
 
     fn view() -> (View, ManualClock) {
         let clock = ManualClock::default();

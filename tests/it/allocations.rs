@@ -5,9 +5,9 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use glimpsed::config::Sources;
-use glimpsed::config::typed::Rotation;
 use glimpsed::decide::{Decider, Seen};
-use glimpsed::frame::{Encoding, Frame, RawFormat};
+use glimpsed::domain::frame::{Encoding, Frame, RawFormat};
+use glimpsed::domain::view::Rotation;
 use glimpsed::infer::Model;
 use glimpsed::infer::labeller::Labeller;
 use glimpsed::preprocess::thumbnail::Thumbnail;
@@ -101,7 +101,7 @@ fn a_frame_is_decoded_inferred_and_decided_upon_without_the_heap() {
     for name in ["efficientnet-lite0", "efficientnet-lite0-int8"] {
         let model = Model::load(&bundled(name)).expect("loads");
         let mut decider = Decider::new(model.labels().clone(), &rules, Default::default(), Duration::from_secs(3600));
-        let mut labeller = Labeller::new(model, Rotation::None, &rules);
+        let mut labeller = Labeller::new(model, Rotation::None, rules.answering());
         let mut thumbnail = Thumbnail::default();
         // Each frame twice, so that every buffer has the size that it needs.
         let mut now = Duration::from_secs(1);

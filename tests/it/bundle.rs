@@ -2,14 +2,15 @@
 
 use std::path::Path;
 
+use glimpsed::domain::classification::{Labels, top_k};
 use glimpsed::infer::Model;
-use glimpsed::label::{Labels, top_k};
 use glimpsed::models::catalog;
 use glimpsed::models::spec::ModelSpec;
 use glimpsed::preprocess::Tensor;
 use sha2::{Digest, Sha256};
 
 use crate::support::{bundled, fixture, root};
+use glimpsed::models::labels::IMAGENET_LABELS;
 
 const PHOTOS: [&str; 3] = ["chelsea", "coffee", "rocket"];
 
@@ -29,7 +30,7 @@ fn the_catalogue_describes_the_bundled_files() {
 
 #[test]
 fn there_is_a_label_for_each_imagenet_class() {
-    let labels = Labels::parse(catalog::IMAGENET_LABELS);
+    let labels = Labels::parse(IMAGENET_LABELS);
     assert_eq!(labels.len(), 1000);
     for (class, label) in [(0, "tench"), (285, "Egyptian cat"), (967, "espresso"), (999, "toilet tissue")] {
         assert_eq!(labels.get(class).map(|label| &**label), Some(label));

@@ -5,7 +5,8 @@ use glimpsed::models::spec::{Backend, ModelSpec};
 use glimpsed::preprocess::Tensor;
 use proptest::prelude::*;
 use prost::Message;
-use tract_onnx::pb::{ModelProto, NodeProto, TensorProto, tensor_shape_proto::dimension};
+use tract_onnx::pb::tensor_shape_proto::dimension;
+use tract_onnx::pb::{ModelProto, NodeProto, TensorProto};
 
 use crate::allocations::most_held;
 use crate::onnx::Fixture;

@@ -1,6 +1,6 @@
 //! Photographs of every kind, good and bad, through `glimpsed classify`.
 
-use glimpsed::frame::Encoding;
+use glimpsed::domain::frame::Encoding;
 use glimpsed::preprocess::decode::{DecodeError, RgbImage, decode};
 
 use crate::support::{fixture, run};

@@ -21,6 +21,7 @@ mod daemon;
 mod demo;
 mod documents;
 mod fetch;
+mod floors;
 mod hostile;
 mod images;
 mod mqtt;

@@ -1,11 +1,13 @@
 //! The native kernels beside tract, which knows nothing of them, on networks of every shape; and networks that lie.
 
 use glimpsed::infer::{Model, ModelError};
-use glimpsed::models::spec::{Backend, LabelSource};
+use glimpsed::models::labels::LabelSource;
+use glimpsed::models::spec::Backend;
 use glimpsed::preprocess::Tensor;
 use proptest::prelude::*;
 use tract_onnx::pb::attribute_proto::AttributeType;
-use tract_onnx::pb::{AttributeProto, ModelProto, NodeProto, TensorProto, tensor_proto::DataType};
+use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::pb::{AttributeProto, ModelProto, NodeProto, TensorProto};
 
 use crate::onnx::{Fixture, input, model, node};
 use crate::support::{bundled, shared};

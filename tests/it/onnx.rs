@@ -2,16 +2,18 @@
 
 use std::path::PathBuf;
 
-use glimpsed::config::typed::Rotation;
+use glimpsed::domain::view::Rotation;
 use glimpsed::infer::Model;
-use glimpsed::models::spec::{Backend, InputHints, LabelSource, Layout, ModelSpec, Scores};
+use glimpsed::models::labels::LabelSource;
+use glimpsed::models::spec::{Backend, InputHints, Layout, ModelSpec, Scores};
 use glimpsed::models::threads::Threads;
 use glimpsed::preprocess::decode::RgbImage;
 use glimpsed::preprocess::{Preprocessor, Tensor};
 use prost::Message;
+use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::{
     GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto, TensorShapeProto,
-    TypeProto, ValueInfoProto, tensor_proto::DataType, tensor_shape_proto, type_proto,
+    TypeProto, ValueInfoProto, tensor_shape_proto, type_proto,
 };
 
 use crate::support::{bundled, root, run};

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
 
+use glimpsed::payload::schemas;
 use glimpsed::sinks::mqtt::Topics;
 use glimpsed::sinks::mqtt::discovery::{self, Device};
-use glimpsed::sinks::schemas;
 use serde_json::Value;
 
 use crate::support::{Broker, ConfigFile, complaints, fixture, root};

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use glimpsed::config::typed::Rotation;
-use glimpsed::frame::{Encoding, RawFormat};
+use glimpsed::domain::frame::{Encoding, RawFormat};
+use glimpsed::domain::view::Rotation;
 use glimpsed::infer::Model;
 use glimpsed::models::spec::{ChannelOrder, Element, Fit, InputSpec, Layout};
 use glimpsed::preprocess::decode::{RgbImage, decode};

@@ -8,7 +8,8 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use glimpsed::models::spec::{Backend, InputHints, LabelSource, ModelSpec};
+use glimpsed::models::labels::LabelSource;
+use glimpsed::models::spec::{Backend, InputHints, ModelSpec};
 use glimpsed::models::threads::Threads;
 use serde_json::Value;
 

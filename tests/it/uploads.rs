@@ -3,17 +3,18 @@
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use glimpsed::bus::hub::Hub;
 use glimpsed::clock::SystemClock;
-use glimpsed::config::typed::LabelRules;
 use glimpsed::config::{Config, Sources};
 use glimpsed::control::{rules_of, view_of};
+use glimpsed::decide::rules::LabelRules;
+use glimpsed::infer::Model;
 use glimpsed::infer::labeller::Labeller;
-use glimpsed::infer::orders::{Order, Orders, Rules};
-use glimpsed::infer::uploads::{UploadError, Uploads};
-use glimpsed::infer::worker::{self, Worker};
-use glimpsed::infer::{Model, second};
+use glimpsed::pipeline::orders::{Order, Orders, Rules};
+use glimpsed::pipeline::uploads::{UploadError, Uploads};
+use glimpsed::pipeline::worker::Worker;
+use glimpsed::pipeline::{second_opinion, worker};
 use glimpsed::shutdown::Shutdown;
-use glimpsed::sinks::Hub;
 use glimpsed::slot::{Slot, WhenFull};
 use std::sync::atomic::Ordering;
 
@@ -23,7 +24,7 @@ struct Desk {
     config: Config,
     orders: Orders,
     uploads: Uploads,
-    slot: Arc<Slot<glimpsed::frame::Frame>>,
+    slot: Arc<Slot<glimpsed::domain::frame::Frame>>,
     inference: Option<JoinHandle<()>>,
 }
 
@@ -62,7 +63,7 @@ impl Drop for Desk {
 }
 
 fn labeller(name: &str, config: &Config) -> Labeller {
-    Labeller::new(Model::load(&bundled(name)).expect("bundled"), view_of(config), &config.labels)
+    Labeller::new(Model::load(&bundled(name)).expect("bundled"), view_of(config), config.labels.answering())
 }
 
 fn photo(name: &str) -> Vec<u8> {
@@ -102,7 +103,7 @@ async fn the_cache_holds_so_many_answers_and_no_more() {
 async fn both_models_answer_and_the_answer_is_that_of_labelling_a_file() {
     let desk = Desk::new();
     let (asked, classifies, _thread) =
-        second::start(labeller("efficientnet-lite0", &desk.config), Hub::default()).expect("a thread");
+        second_opinion::start(labeller("efficientnet-lite0", &desk.config), Hub::default()).expect("a thread");
     desk.orders.give(Order::Second(Some(Box::new(asked)))).expect("alive");
     desk.uploads.set_accurate(Some(classifies));
     let five = LabelRules { top_k: 5, ..desk.config.labels.clone() };
@@ -110,7 +111,8 @@ async fn both_models_answer_and_the_answer_is_that_of_labelling_a_file() {
     desk.uploads.set_rules(five, 2);
     let opinion = desk.uploads.classify(photo("chelsea.png")).await.0.expect("a photograph");
     assert_eq!((opinion.fast.top.len(), opinion.accurate.as_ref().map(|answer| answer.top.len())), (5, Some(5)));
-    let frame = glimpsed::frame::Frame::from_bytes(glimpsed::frame::Encoding::File, photo("chelsea.png"));
+    let frame =
+        glimpsed::domain::frame::Frame::from_bytes(glimpsed::domain::frame::Encoding::File, photo("chelsea.png"));
     let accurate = opinion.accurate.expect("an accurate model");
     for (answer, name) in [(opinion.fast, "efficientnet-lite0-int8"), (accurate, "efficientnet-lite0")] {
         assert_eq!(answer.model.name, name);

@@ -1,10 +1,11 @@
 //! Classifiers as exporters of the last years have written them, checked against what onnxruntime answers
 //! (tests/fixtures/make_zoo.py).
 
+use glimpsed::domain::classification::top_k;
 use glimpsed::infer::Model;
-use glimpsed::label::top_k;
 use glimpsed::models::inspect::Precision;
-use glimpsed::models::spec::{Backend, InputHints, LabelSource, ModelSpec};
+use glimpsed::models::labels::LabelSource;
+use glimpsed::models::spec::{Backend, InputHints, ModelSpec};
 use glimpsed::preprocess::Tensor;
 
 use crate::support::fixture;

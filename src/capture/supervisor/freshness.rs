@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use super::tests::supervisor;
 use super::*;
 use crate::clock::ManualClock;
-use crate::frame::{Encoding, RawFormat};
+use crate::domain::frame::{Encoding, RawFormat};
 use crate::slot::Taken;
 
 /// A camera and a model that is slower, in one thread: each read is the next frame, and takes the newest out of the slot

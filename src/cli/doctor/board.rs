@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::{Finding, Verdict};
+use crate::board::Board;
 use crate::decide::thermal::Limits;
-use crate::telemetry::board::Board;
 
 /// Bytes. A model that is fetched needs some 20 MB, the system's log and an upgrade more.
 const LITTLE_ROOM: u64 = 200_000_000;

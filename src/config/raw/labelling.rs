@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::interval::Interval;
+use crate::decide::rules::DisagreementChoice;
 
 /// A second opinion: another model looks at single frames, now and then.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -42,15 +43,6 @@ impl Default for RawAccurate {
             disagreement: DisagreementChoice::default(),
         }
     }
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum DisagreementChoice {
-    #[default]
-    Fast,
-    Accurate,
-    Unknown,
 }
 
 /// From scores to a label.

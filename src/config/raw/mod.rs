@@ -13,6 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::interval::Interval;
+use crate::domain::settings::PrecisionChoice;
 use crate::models::spec::Family;
 use crate::models::threads::Threads;
 pub use labelling::*;
@@ -201,29 +202,6 @@ pub struct RawModelFile {
     /// What the model's numbers are; found out from the graph when `auto`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scores: Option<ScoreChoice>,
-}
-
-/// Which of a model's two files labels.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum PrecisionChoice {
-    Auto,
-    #[default]
-    Fp32,
-    Int8,
-}
-
-impl PrecisionChoice {
-    pub const ALL: [Self; 3] = [Self::Auto, Self::Fp32, Self::Int8];
-
-    /// As it stands in the file.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Fp32 => "fp32",
-            Self::Int8 => "int8",
-        }
-    }
 }
 
 /// What runs the network: `auto` (the native kernels where they can run all of it, else tract), `native` or `tract`.

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::super::diagnostics::suggestion;
 use super::super::interval::Interval;
-use super::super::raw::DisagreementChoice;
 use super::Checker;
+use crate::decide::ask;
+use crate::decide::rules::DisagreementChoice;
 use crate::models::catalog;
 use crate::models::spec::ModelSpec;
 use crate::models::threads::Threads;
@@ -22,6 +23,19 @@ pub struct Accurate {
     /// Share of the time.
     pub max_duty: f64,
     pub disagreement: DisagreementChoice,
+}
+
+impl Accurate {
+    /// When the second model is asked.
+    pub fn rules(&self) -> ask::Rules {
+        ask::Rules {
+            every: self.every,
+            when_unsure: self.when_unsure,
+            margin: self.unsure_margin,
+            entropy: self.unsure_entropy,
+            max_duty: self.max_duty,
+        }
+    }
 }
 
 impl Checker<'_, '_> {

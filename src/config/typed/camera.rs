@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::super::interval::Interval;
 use super::super::raw::SourceKind;
-use super::{Camera, CameraSource, Checker, Rotation};
+use super::{Camera, CameraSource, Checker};
 use crate::capture::pictures_in;
+use crate::domain::view::Rotation;
 use crate::models::spec::resolve;
 
 impl Checker<'_, '_> {

@@ -1,7 +1,8 @@
 //! Which frames, and which part of them, are worth a model's time.
 
 use super::super::interval::Interval;
-use super::{Checker, GateRules, Region};
+use super::{Checker, GateRules};
+use crate::domain::view::Region;
 
 /// A part of the picture smaller than this is hardly a picture.
 const SMALLEST_SIDE: f64 = 0.02;

@@ -2,65 +2,15 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::super::diagnostics::nearest;
 use super::super::interval::Interval;
 use super::super::raw::SmoothingChoice;
 use super::Checker;
 use crate::decide::groups::{self, Groups};
+use crate::decide::rules::{LabelFilter, LabelRules, Smoothing};
 use crate::decide::vocabulary;
 use crate::models::spec::{ModelSpec, resolve};
-
-#[derive(Debug, Clone, PartialEq)]
-pub struct LabelRules {
-    pub top_k: usize,
-    /// Below it the answer for a frame is "unknown".
-    pub unknown_below: f32,
-    pub smoothing: Smoothing,
-    /// What a label needs to become the stable one; `None`: as much as `unknown_below`.
-    pub enter: Option<f32>,
-    /// What the stable label needs to remain it; `None`: half as much as to become it.
-    pub keep: Option<f32>,
-    pub margin: f32,
-    pub consecutive: u32,
-    pub hold: Duration,
-    pub filter: LabelFilter,
-}
-
-/// How the answers of several frames become one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Smoothing {
-    None,
-    /// A frame's weight halves in this time.
-    Exponential {
-        half_life: Duration,
-    },
-    /// So many frames count alike.
-    Window {
-        frames: usize,
-    },
-}
-
-/// Which labels there are to choose from.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct LabelFilter {
-    /// Empty: all.
-    pub allow: Vec<String>,
-    pub deny: Vec<String>,
-    pub groups: Arc<Groups>,
-}
-
-impl LabelRules {
-    pub fn enter(&self) -> f32 {
-        self.enter.unwrap_or(self.unknown_below)
-    }
-
-    /// Never more than a label needs to become the stable one.
-    pub fn keep(&self) -> f32 {
-        self.keep.unwrap_or(self.enter() / 2.0).min(self.enter())
-    }
-}
 
 /// More frames than this are a minute at 10 a second.
 const LONGEST_WINDOW: u32 = 600;

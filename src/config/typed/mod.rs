@@ -13,8 +13,6 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::broker_url::BrokerUrl;
 use super::diagnostics::{Problem, Problems};
 use super::document::Document;
@@ -23,13 +21,14 @@ use super::interval::Interval;
 use super::raw::{self, LevelChoice, LogFormat, Raw, StdoutChoice};
 use super::secrets::Secret;
 use crate::decide::gate::GateRules;
+use crate::decide::rules::LabelRules;
 use crate::decide::thermal::Limits;
+use crate::domain::settings::PrecisionChoice;
+use crate::domain::view::{Region, Rotation};
 use crate::models::catalog;
 use crate::models::spec::{ModelSpec, resolve};
-pub use crate::preprocess::Region;
 use crate::sinks::mqtt::tls::Tls;
 pub use accurate::Accurate;
-pub use labels::{LabelFilter, LabelRules, Smoothing};
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
@@ -42,7 +41,7 @@ pub struct Config {
     /// Where catalogue models are looked for, first to last.
     pub model_directories: Vec<PathBuf>,
     /// Whether the own file of the model that labels the video is taken, or its quantised one.
-    pub precision: raw::PrecisionChoice,
+    pub precision: PrecisionChoice,
     pub accurate: Accurate,
     pub labels: LabelRules,
     /// The part of the picture that is looked at.
@@ -99,15 +98,6 @@ pub enum CameraSource {
         fps: f64,
         repeat: bool,
     },
-}
-
-/// Clockwise.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Rotation {
-    None,
-    Quarter,
-    Half,
-    ThreeQuarters,
 }
 
 #[derive(Debug, Clone, PartialEq)]

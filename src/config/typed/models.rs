@@ -6,9 +6,11 @@ use super::super::diagnostics::{list, suggestion};
 use super::super::identity::is_id;
 use super::super::raw;
 use super::Checker;
+use crate::domain::settings::PrecisionChoice;
 use crate::models::catalog;
+use crate::models::labels::LabelSource;
 use crate::models::spec::{
-    Backend, ChannelOrder, FitChoice, InputHints, LabelSource, Layout, ModelSpec, Quantised, Scores, resolve,
+    Backend, ChannelOrder, FitChoice, InputHints, Layout, ModelSpec, Quantised, Scores, resolve,
 };
 use crate::models::threads::Threads;
 
@@ -165,7 +167,7 @@ impl Checker<'_, '_> {
     /// Whoever insists on a model's quantised file is told where it is not there. A model that names none is taken as it is.
     fn precision(&mut self, model: &ModelSpec) {
         let Some(int8) = model.int8.as_ref().filter(|int8| !int8.path.is_file()) else { return };
-        if self.raw.model.precision != raw::PrecisionChoice::Int8 {
+        if self.raw.model.precision != PrecisionChoice::Int8 {
             return;
         }
         let hint = match catalog::find(&model.name).and_then(|entry| entry.int8.as_ref()) {

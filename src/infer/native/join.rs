@@ -1,13 +1,12 @@
 //! Layers that are computed as one step, so that what is between them is never there as a whole.
 
-use super::Unsupported;
 use super::layer::{Conv, Element, Layer, Op, PoolKind};
 use super::number::Added;
 use super::plan::{NO_BUFFER, bounds_of_channels};
 use super::pooled::{self, Pooled};
 use super::run::{Job, Step};
 use super::strip::{self, Strip};
-use super::winograd;
+use super::{Unsupported, winograd};
 
 /// Whether there are such layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,12 +1,11 @@
 //! Lays a network out: what is done one after the other, and which results share a buffer.
 
-use super::Unsupported;
 use super::join::{self, Joining};
 use super::kernels::{Bounds, GROUP, Kernels, LANES, Layout, ToByte};
 use super::layer::{Element, Layer, Op, Quant};
-use super::pack;
 use super::run::{Job, Network, Step};
 use super::windows::Place;
+use super::{Unsupported, pack};
 use crate::models::spec::InputSpec;
 
 /// Numbers in all results that are needed at the same time; more do not fit on the boards this is for.

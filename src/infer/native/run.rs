@@ -12,7 +12,7 @@ use super::pooled::Pooled;
 use super::strip::Strip;
 use super::windows::{Dense, Depthwise, Part, Place};
 use super::winograd::Winograd;
-use crate::label::softmax;
+use crate::infer::scores::softmax;
 use crate::models::spec::Layout;
 use crate::preprocess::Tensor;
 

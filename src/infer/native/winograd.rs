@@ -212,7 +212,8 @@ mod tests {
     use super::*;
     use crate::infer::native::constant::Constant;
     use crate::infer::native::layer::Weights;
-    use crate::infer::onnx::pb::{TensorProto, tensor_proto::DataType};
+    use crate::infer::onnx::pb::TensorProto;
+    use crate::infer::onnx::pb::tensor_proto::DataType;
     use proptest::prelude::*;
 
     /// What may be lost beside a convolution in 64 bits, of up to 360 products of numbers up to 1: numbers of that size

@@ -147,7 +147,8 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::models::spec::{Backend, InputHints, LabelSource};
+    use crate::models::labels::LabelSource;
+    use crate::models::spec::{Backend, InputHints};
     use crate::models::threads::Threads;
 
     fn stored(bytes: &[u8]) -> (tempfile::NamedTempFile, ModelSpec) {

@@ -4,10 +4,9 @@
 //!
 //! Definitions: <https://onnx.ai/onnx/operators/> and onnxruntime's `docs/ContribOperators.md`.
 
-use super::pb::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, attribute_proto::AttributeType,
-    tensor_proto::DataType,
-};
+use super::pb::attribute_proto::AttributeType;
+use super::pb::tensor_proto::DataType;
+use super::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto};
 
 /// Where an operator's inputs are: first tensor, scale and zero point of each operand.
 struct Form {

@@ -12,7 +12,8 @@ use prost::Message as _;
 use prost::encoding::encode_varint;
 
 use super::graph::own_tensors;
-use super::pb::{GraphProto, ModelProto, StringStringEntryProto, TensorProto, tensor_proto::DataLocation};
+use super::pb::tensor_proto::DataLocation;
+use super::pb::{GraphProto, ModelProto, StringStringEntryProto, TensorProto};
 
 /// Tensors of fewer bytes come along: scales, shapes, small weights. Tests and the fuzzer have small files.
 const LARGE_BYTES: u64 = if cfg!(any(test, fuzzing)) { 256 } else { 64 << 10 };

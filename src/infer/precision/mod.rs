@@ -8,7 +8,7 @@ mod verdicts;
 use std::time::{Duration, Instant};
 
 use super::{Model, ModelError};
-use crate::config::raw::PrecisionChoice;
+use crate::domain::settings::PrecisionChoice;
 use crate::models::hash::sha256_of;
 use crate::models::spec::ModelSpec;
 use crate::preprocess::Tensor;
@@ -75,7 +75,7 @@ fn key(spec: &ModelSpec, quantised: &ModelSpec) -> Option<String> {
         None => sha256_of(&spec.path).ok(),
     };
     let kernels = super::native::kernels::Kernels::detect().name;
-    let processor = crate::telemetry::board::Board::default().processor();
+    let processor = crate::board::Board::default().processor();
     let (version, backend) = (env!("CARGO_PKG_VERSION"), spec.backend);
     Some(format!("{} {} {version} {backend:?} {kernels} {processor}", hash(spec)?, hash(quantised)?))
 }

@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::WORTH_IT;
-use crate::bounded;
-use crate::places;
+use crate::{bounded, directories};
 
 const FILE: &str = "precision.json";
 
@@ -49,7 +48,7 @@ pub struct Verdicts(Vec<Verdict>);
 impl Verdicts {
     /// From the first place that has some; a damaged file counts for nothing.
     pub fn read() -> Self {
-        places::state().iter().find_map(|directory| Self::read_from(&directory.join(FILE))).unwrap_or_default()
+        directories::state().iter().find_map(|directory| Self::read_from(&directory.join(FILE))).unwrap_or_default()
     }
 
     fn read_from(file: &Path) -> Option<Self> {
@@ -76,7 +75,7 @@ impl Verdicts {
         verdicts.0.drain(..surplus);
         let text = serde_json::to_string_pretty(&verdicts).map_err(|error| error.to_string())?;
         let mut cause = "there is no directory for it".to_owned();
-        for directory in places::state() {
+        for directory in directories::state() {
             match write(&directory, &text) {
                 Ok(_) => return Ok(()),
                 Err(error) => cause = format!("cannot write into `{}`: {error}", directory.display()),

@@ -5,7 +5,8 @@
 //! worked on each number by itself, which makes every class equally certain. So both ends are taken out of the graph: the
 //! first's arithmetic is done while the tensor is copied, a look-up per byte, and the last is rounding that nobody wants.
 
-use crate::infer::onnx::pb::{GraphProto, ModelProto, TensorProto, tensor_proto::DataType, type_proto};
+use crate::infer::onnx::pb::tensor_proto::DataType;
+use crate::infer::onnx::pb::{GraphProto, ModelProto, TensorProto, type_proto};
 
 /// `(byte - zero_point) * scale` for every byte.
 pub type Table = [f32; 256];

@@ -4,7 +4,7 @@ use image::codecs::jpeg::JpegEncoder;
 use proptest::prelude::*;
 
 use super::*;
-use crate::frame::Encoding;
+use crate::domain::frame::Encoding;
 use crate::preprocess::decode::{RgbImage, decode};
 
 /// Waves and edges in all colours, of a size that ends within a unit.

@@ -3,7 +3,8 @@
 use std::io;
 use std::sync::Arc;
 
-use tokio_rustls::rustls::{self, crypto::ring};
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::{self};
 use ureq::http::{Response, header};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body, Error};

@@ -11,8 +11,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::wishes::{Call, Wish, understand};
 use super::{Delivery, Incoming, Key, Message, Outbox, Topics};
-use crate::control::command::{Answer, Command, Commands};
-use crate::sinks::response_json;
+use crate::bus::commands::{Answer, Command, Commands};
+use crate::payload::response_json;
 
 /// For what was asked for when the connection ended.
 const FINISH_WITHIN: Duration = Duration::from_secs(60);
@@ -178,7 +178,7 @@ async fn due(at: Option<Instant>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::command::Request;
+    use crate::bus::commands::Request;
     use crate::sinks::mqtt::retained;
     use tokio::task::JoinHandle;
 

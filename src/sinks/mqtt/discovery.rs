@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::topics::{Key, Topics};
-use crate::config::raw::PrecisionChoice;
 use crate::control::HEALTH_EVERY;
+use crate::domain::settings::PrecisionChoice;
 
 /// What the entities are made of.
 #[derive(Debug, Clone)]

@@ -29,9 +29,13 @@ pub use outbox::{Delivery, Message, Outbox, Tally};
 pub use presence::{Heritage, Presence, Traffic};
 pub use topics::{Key, Topics};
 
-use super::{Sink, camera_json, classification_json, event_json, health_json, second_opinion_value, state_json};
+use crate::bus::hub::Sink;
 use crate::clock::Clock;
-use crate::label::{CameraState, Event, Settings, Stable, Status};
+use crate::domain::camera::CameraState;
+use crate::domain::classification::{Stable, Status};
+use crate::domain::event::Event;
+use crate::domain::settings::Settings;
+use crate::payload::{camera_json, classification_json, event_json, health_json, second_opinion_value, state_json};
 use serde_json::Value;
 
 /// The sink's name in the hub.
@@ -158,8 +162,8 @@ fn retained(topic: &str, payload: impl Into<Vec<u8>>) -> Message {
 mod tests {
     use super::*;
     use crate::clock::ManualClock;
-    use crate::config::raw::PrecisionChoice;
-    use crate::label::tests_support::{frame, stable};
+    use crate::domain::classification::tests_support::{frame, stable};
+    use crate::domain::settings::PrecisionChoice;
     use serde_json::json;
 
     struct Sent {
@@ -202,7 +206,8 @@ mod tests {
     #[test]
     fn what_the_camera_agreed_to_becomes_part_of_info_and_stays_there() {
         let mut sent = Sent::new(Duration::ZERO);
-        let camera = crate::label::Negotiated { format: "MJPG".into(), width: 640, height: 480, fps: Some(29.97) };
+        let camera =
+            crate::domain::camera::Negotiated { format: "MJPG".into(), width: 640, height: 480, fps: Some(29.97) };
         sent.sink.publish(&Event::Info(Arc::new(json!({ "version": "1" }))));
         sent.sink.publish(&Event::Negotiated(Some(camera)));
         sent.sink.publish(&Event::Info(Arc::new(json!({ "version": "2" }))));

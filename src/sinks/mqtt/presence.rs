@@ -10,13 +10,13 @@ use super::attention::Attention;
 use super::discovery::{self, Device};
 use super::wishes::subscriptions;
 use super::{Connection, Inbox, Monitor, MqttSink, NAME, Outbox, Tally, Topics, retained};
+use crate::bus::commands::Commands;
+use crate::bus::hub::Hub;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::broker_url::BrokerUrl;
-use crate::control::command::Commands;
+use crate::domain::health::{self, Broker};
 use crate::shutdown::Shutdown;
-use crate::sinks::Hub;
-use crate::telemetry::health::Broker;
 
 /// For the goodbye to a broker that another one follows.
 const LEAVE_WITHIN: Duration = Duration::from_secs(2);
@@ -48,12 +48,16 @@ impl Traffic {
             connected: now.connected,
             connects: before.connects + now.connects,
             failures: before.failures + now.failures,
-            published: before.published.plus(now.published),
+            published: before.published.plus(tally(now.published)),
             waiting: now.waiting as u64,
-            dropped: before.dropped.plus(now.dropped),
+            dropped: before.dropped.plus(tally(now.dropped)),
             refused_commands: before.refused_commands + now.refused,
         }
     }
+}
+
+fn tally(count: Tally) -> health::Tally {
+    health::Tally { live: count.live, latest: count.latest, event: count.event }
 }
 
 /// What one presence leaves to the next: nothing is lost and the counts go on when a setting of the broker is changed.
@@ -139,7 +143,7 @@ impl Presence {
         end(&self.shutdown, self.connection, Instant::now() + LEAVE_WITHIN).await;
         if same_topics {
             // What was dropped is counted by the outbox itself, which lives on.
-            let counters = Broker { dropped: Tally::default(), ..counters };
+            let counters = Broker { dropped: health::Tally::default(), ..counters };
             return Heritage { outbox: Some(self.outbox), counters };
         }
         let undelivered = self.outbox.waiting();

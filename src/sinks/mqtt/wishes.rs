@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value};
 
 use super::topics::{Key, Topics};
-use crate::config::raw::PrecisionChoice;
-use crate::control::command::Command;
+use crate::bus::commands::Command;
+use crate::domain::settings::PrecisionChoice;
 
 /// A payload is a word, a number, or a small object.
 const MAX_BYTES: usize = 4096;

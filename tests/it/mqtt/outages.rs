@@ -4,10 +4,11 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use glimpsed::bus::hub::Hub;
 use glimpsed::clock::SystemClock;
-use glimpsed::label::{Classification, Event, ModelId, Ranked, Stable, Status, Timing};
+use glimpsed::domain::classification::{Classification, ModelId, Ranked, Stable, Status, Timing};
+use glimpsed::domain::event::Event;
 use glimpsed::models::inspect::Precision;
-use glimpsed::sinks::Hub;
 use glimpsed::sinks::mqtt::{Delivery, MqttSink, Topics};
 
 use super::proxy::{Mode, Proxy};

@@ -6,16 +6,17 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::labeller::Labeller;
-use crate::config::typed::{LabelFilter, LabelRules};
+use crate::bus::hub::Hub;
+use crate::decide::rules::{LabelFilter, LabelRules};
 use crate::decide::vocabulary::Vocabulary;
-use crate::error::Result;
-use crate::frame::Frame;
-use crate::label::{Classification, Event, ModelId, Reason, SecondOpinion};
+use crate::domain::classification::{Classification, ModelId, Reason, SecondOpinion};
+use crate::domain::event::Event;
+use crate::domain::frame::Frame;
+use crate::domain::view::View;
+use crate::infer::labeller::Labeller;
 use crate::models::spec::InputSpec;
-use crate::preprocess::{Tensor, View};
-use crate::sinks::Hub;
-use crate::thread::Thread;
+use crate::preprocess::Tensor;
+use crate::thread::{NotStarted, Thread};
 
 /// How much the fast labels go before: the niceness that Linux calls the weakest but one is still a twentieth of a core
 /// when all others want it.
@@ -25,14 +26,14 @@ const NICENESS: i32 = 15;
 const MAX_JOBS: usize = 2;
 
 /// What both say of a frame; or why there is no opinion.
-pub type Opinion = std::result::Result<Arc<SecondOpinion>, String>;
+pub type Opinion = Result<Arc<SecondOpinion>, String>;
 
 /// Where an opinion on a frame goes, beside the sinks.
 pub type Wanted = Vec<oneshot::Sender<Opinion>>;
 
 enum Job {
     Look(Box<Look>),
-    Classify(Tensor, Box<LabelRules>, oneshot::Sender<std::result::Result<Classification, String>>),
+    Classify(Tensor, Box<LabelRules>, oneshot::Sender<Result<Classification, String>>),
 }
 
 /// A frame of the fast model's, and what that says of it.
@@ -62,7 +63,7 @@ pub struct Asked {
 impl Asked {
     /// # Errors
     /// Those who wait for the opinion, when the thread is not free.
-    pub fn look(&self, look: Look) -> std::result::Result<(), Wanted> {
+    pub fn look(&self, look: Look) -> Result<(), Wanted> {
         match self.jobs.try_send(Job::Look(Box::new(look))) {
             Err(TrySendError::Full(Job::Look(look)) | TrySendError::Disconnected(Job::Look(look))) => Err(look.wanted),
             Ok(()) | Err(_) => Ok(()),
@@ -73,7 +74,7 @@ impl Asked {
     ///
     /// # Errors
     /// That there is none yet, or that the thread has ended.
-    pub fn verdict(&self) -> std::result::Result<Verdict, TryRecvError> {
+    pub fn verdict(&self) -> Result<Verdict, TryRecvError> {
         self.verdicts.try_recv()
     }
 }
@@ -89,7 +90,7 @@ pub struct Classifies {
 impl Classifies {
     /// # Errors
     /// Why there is no answer.
-    pub async fn classify(&self, tensor: Tensor, rules: LabelRules) -> std::result::Result<Classification, String> {
+    pub async fn classify(&self, tensor: Tensor, rules: LabelRules) -> Result<Classification, String> {
         const ENDED: &str = "the accurate model was switched off";
         let (to, answer) = oneshot::channel();
         self.jobs.try_send(Job::Classify(tensor, Box::new(rules), to)).map_err(|error| match error {
@@ -104,7 +105,7 @@ impl Classifies {
 ///
 /// # Errors
 /// When the system has no thread left.
-pub fn start(labeller: Labeller, hub: Hub) -> Result<(Asked, Classifies, Thread)> {
+pub fn start(labeller: Labeller, hub: Hub) -> Result<(Asked, Classifies, Thread), NotStarted> {
     let (jobs, waiting) = sync_channel(MAX_JOBS);
     // One look is under way at a time, so there is always room.
     let (verdict, verdicts) = sync_channel(1);
@@ -137,7 +138,7 @@ impl Worker {
                     let _ = self.verdict.try_send(Verdict { opinion, work: start.elapsed() });
                 }
                 Job::Classify(tensor, rules, to) => {
-                    self.labeller.set_rules(&rules);
+                    self.labeller.set_answering(rules.answering());
                     let answer = self.labeller.classify_tensor(&tensor);
                     let _ = to.send(answer.map_err(|error| error.to_string()));
                 }
@@ -148,7 +149,7 @@ impl Worker {
     fn look(&mut self, look: Look) -> Option<Arc<SecondOpinion>> {
         let Look { frame, view, rules, fast, fast_label, reason, wanted } = look;
         self.labeller.set_view(view);
-        self.labeller.set_rules(&rules);
+        self.labeller.set_answering(rules.answering());
         let opinion = match self.labeller.label(&frame) {
             Ok(accurate) => {
                 let accurate_label = self.label(&rules);

@@ -5,8 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{VERSION, rounded};
-use crate::decide::thermal::Pace;
-use crate::telemetry::health::{Broker, Health};
+use crate::domain::health::{Broker, Health, Pace};
 
 /// How the device and the daemon are (topic `health`). Counts are since the daemon started.
 #[derive(Serialize, JsonSchema)]

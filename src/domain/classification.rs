@@ -1,14 +1,11 @@
-//! What the model says of a frame, and what is told to the world.
+//! What a model says of a frame, and the label that holds.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use smallvec::SmallVec;
 
-use crate::compare::{Progress, Report};
-use crate::config::raw::PrecisionChoice;
 use crate::models::inspect::Precision;
-use crate::telemetry::health::Health;
 
 /// The names of a model's classes, in class order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +50,15 @@ pub struct ModelId {
     pub name: String,
     pub precision: Precision,
     pub sha256: String,
+}
+
+/// What an answer is made of.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Answering {
+    /// How many labels it has.
+    pub top_k: usize,
+    /// Below this probability of the most likely class (0..1) the answer is "unknown".
+    pub unknown_below: f32,
 }
 
 /// How the answer is to be read.
@@ -150,106 +156,6 @@ pub struct Stable {
     pub since: Timestamp,
 }
 
-/// Whether frames arrive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CameraState {
-    Online,
-    Offline,
-    /// Somebody has switched it off.
-    Disabled,
-}
-
-/// What a camera was asked for and what it gives are two things; this is the second.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Negotiated {
-    /// The pixel format's four letters, such as `MJPG`.
-    pub format: String,
-    pub width: u32,
-    pub height: u32,
-    /// Frames a second; `None` where the driver does not say.
-    pub fps: Option<f64>,
-}
-
-/// What can be set while the daemon runs, as it is now.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Settings {
-    /// Whether the camera is looked through.
-    pub enabled: bool,
-    /// Name of the model that labels the video.
-    pub model: String,
-    /// Which of its files is wanted.
-    pub precision: PrecisionChoice,
-    /// Below this confidence (0..1) the answer is "unknown".
-    pub threshold: f32,
-    /// Whether a second model is asked now and then; `None` where its file is missing.
-    pub accurate: Option<bool>,
-}
-
-/// What is published.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Event {
-    /// The camera came or went.
-    Camera(CameraState),
-    /// What its driver agreed to; `None` for a source without a driver.
-    Negotiated(Option<Negotiated>),
-    /// A frame was labelled.
-    Classified(Classification),
-    /// The accurate model has looked at a frame too.
-    SecondOpinion(Arc<SecondOpinion>),
-    /// Another label holds now than `before`, which is `None` when there was none or none was known.
-    Changed { now: Stable, before: Option<Arc<str>> },
-    /// The same label still holds.
-    Heartbeat(Stable),
-    /// Something was set.
-    Settings(Settings),
-    /// What this device is and how it is configured, as JSON.
-    Info(Arc<serde_json::Value>),
-    /// How the device and the daemon are.
-    Health(Arc<Health>),
-    /// A picture with its labels drawn in, as a JPEG file.
-    Picture(Arc<[u8]>),
-    /// The models are compared.
-    Comparing(Comparing),
-}
-
-/// How far a comparison of the models is.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Comparing {
-    Running(Progress),
-    Finished(Arc<Report>),
-    Failed(String),
-}
-
-/// What the newest event of counts for somebody who comes later.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Subject {
-    Info,
-    Settings,
-    Camera,
-    Negotiated,
-    State,
-    Health,
-    Comparison,
-}
-
-impl Event {
-    /// What it is about and how it is told to somebody who comes later; `None` if it is only of the moment.
-    pub fn lasting(&self) -> Option<(Subject, Self)> {
-        let subject = match self {
-            Self::Changed { now, .. } => return Some((Subject::State, Self::Heartbeat(now.clone()))),
-            Self::Classified(_) | Self::SecondOpinion(_) | Self::Picture(_) => return None,
-            Self::Camera(_) => Subject::Camera,
-            Self::Negotiated(_) => Subject::Negotiated,
-            Self::Heartbeat(_) => Subject::State,
-            Self::Settings(_) => Subject::Settings,
-            Self::Info(_) => Subject::Info,
-            Self::Health(_) => Subject::Health,
-            Self::Comparing(_) => Subject::Comparison,
-        };
-        Some((subject, self.clone()))
-    }
-}
-
 /// The `k` largest of `probabilities` as `(class, probability)`, largest first, equal ones in class order. What is not a
 /// number is never among them.
 pub fn top_k(probabilities: &[f32], k: usize) -> Top<(usize, f32)> {
@@ -266,20 +172,6 @@ pub fn top_k(probabilities: &[f32], k: usize) -> Top<(usize, f32)> {
         best.insert(at, (class, probability));
     }
     best
-}
-
-/// Turns logits into probabilities in place. Shifted by the largest, so that no exponential overflows (Goodfellow et al.,
-/// "Deep Learning", section 4.1).
-pub fn softmax(values: &mut [f32]) {
-    let largest = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let mut sum = 0.0;
-    for value in values.iter_mut() {
-        *value = (*value - largest).exp();
-        sum += *value;
-    }
-    for value in values.iter_mut() {
-        *value /= sum;
-    }
 }
 
 #[cfg(test)]
@@ -325,14 +217,6 @@ mod tests {
         assert_eq!(top_k(&[f32::NAN, 0.2, f32::NAN], 3)[..], [(1, 0.2)]);
     }
 
-    #[test]
-    fn softmax_of_huge_logits_stays_finite() {
-        let mut values = [1000.0, 999.0, -1000.0];
-        softmax(&mut values);
-        assert!((values[0] - 0.731_058_6).abs() < 1e-5, "{values:?}");
-        assert!(values[2] == 0.0);
-    }
-
     proptest! {
         #[test]
         fn top_k_is_what_sorting_everything_gives(values in proptest::collection::vec(0.0f32..1.0, 0..60), k in 0usize..8) {
@@ -340,14 +224,6 @@ mod tests {
             sorted.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
             sorted.truncate(k);
             prop_assert_eq!(top_k(&values, k).into_vec(), sorted);
-        }
-
-        #[test]
-        fn softmax_adds_up_to_one_and_keeps_the_order(mut values in proptest::collection::vec(-50.0f32..50.0, 1..60)) {
-            let before = top_k(&values, 1)[0].0;
-            softmax(&mut values);
-            prop_assert!((values.iter().sum::<f32>() - 1.0).abs() < 1e-4);
-            prop_assert!(values[before] >= values.iter().copied().fold(0.0, f32::max) - 1e-6);
         }
     }
 }

@@ -1,16 +1,18 @@
-//! The JSON that goes out. These types are the wire format; the domain's own are in [`crate::label`].
+//! The JSON that goes out. These types are the wire format; the domain's own are in [`crate::domain::classification`].
 
 mod health;
+pub mod picture;
 
 use jiff::Timestamp;
 use schemars::{JsonSchema, Schema, SchemaGenerator, schema_for};
 use serde::Serialize;
 use serde_json::Value;
 
-use health::HealthPayload;
-pub use health::health_json;
+use self::health::HealthPayload;
+pub use self::health::health_json;
 
-use crate::label::{Classification, ModelId, Negotiated, Ranked, Reason, SecondOpinion, Stable, Status, Timing};
+use crate::domain::camera::Negotiated;
+use crate::domain::classification::{Classification, ModelId, Ranked, Reason, SecondOpinion, Stable, Status, Timing};
 
 /// Grows only when a reader of the old format would misread the new one.
 const VERSION: u32 = 1;
@@ -403,7 +405,7 @@ fn to_json(payload: &impl Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::label::tests_support::frame;
+    use crate::domain::classification::tests_support::frame;
 
     #[test]
     fn a_known_frame_carries_its_label_and_an_unknown_one_null() {

@@ -4,8 +4,8 @@ use font8x8::UnicodeFonts;
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 
-use super::payload::status_name;
-use crate::label::{Classification, Status};
+use super::status_name;
+use crate::domain::classification::{Classification, Status};
 use crate::preprocess::decode::RgbImage;
 
 /// Good enough to look at; a 640x480 picture takes some 60 kB.
@@ -89,7 +89,7 @@ fn stamp(picture: &mut RgbImage, bitmap: &[u8; LETTER], (left, top): (usize, usi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::label::tests_support::frame;
+    use crate::domain::classification::tests_support::frame;
     use proptest::prelude::*;
 
     fn grey(width: usize, height: usize) -> RgbImage {

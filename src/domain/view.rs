@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::typed::Rotation;
-
 /// How a camera's pictures are looked at. Files are looked at whole and as they are.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct View {
@@ -37,6 +35,15 @@ impl View {
             Rotation::ThreeQuarters => Region { x: from_below, y: x, width: height, height: width },
         }
     }
+}
+
+/// Clockwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Rotation {
+    None,
+    Quarter,
+    Half,
+    ThreeQuarters,
 }
 
 /// A part of a picture, in fractions of it.

@@ -12,13 +12,13 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::orders::{Order, Orders, Prepared, Refusal};
-use super::second::Classifies;
-use crate::config::typed::LabelRules;
-use crate::label::{Classification, ModelId};
+use super::second_opinion::Classifies;
+use crate::decide::rules::LabelRules;
+use crate::domain::classification::{Classification, ModelId};
+use crate::domain::view::View;
 use crate::models::spec::InputSpec;
-use crate::preprocess::decode::RgbImage;
-use crate::preprocess::decode::{DecodeError, decode_file_within};
-use crate::preprocess::{Preprocessor, Tensor, View};
+use crate::preprocess::decode::{DecodeError, RgbImage, decode_file_within};
+use crate::preprocess::{Preprocessor, Tensor};
 
 /// A picture of this size takes 96 MB, and as much again while it is turned upright.
 const MAX_PIXELS: u64 = 32_000_000;

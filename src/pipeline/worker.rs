@@ -7,22 +7,22 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::labeller::{LabelError, Labeller, milliseconds};
 use super::orders::{Order, Prepared, Refusal, Rules, Shot};
-use super::second::{Asked, Look, Opinion, Verdict, Wanted};
+use super::second_opinion::{Asked, Look, Opinion, Verdict, Wanted};
+use crate::bus::hub::Hub;
+use crate::bus::preview::Preview;
 use crate::clock::Clock;
-use crate::config::typed::LabelRules;
 use crate::decide::ask::Asker;
 use crate::decide::gate::{self, Gate};
-use crate::decide::thermal::Pace;
+use crate::decide::rules::LabelRules;
 use crate::decide::{Decider, Seen};
-use crate::frame::Frame;
-use crate::label::{Classification, Timing};
+use crate::domain::classification::{Classification, Timing};
+use crate::domain::frame::Frame;
+use crate::domain::health::Pace;
+use crate::infer::labeller::{LabelError, Labeller, milliseconds};
 use crate::preprocess::thumbnail::Thumbnail;
-use crate::preview::Preview;
 use crate::pulse::Pulse;
 use crate::shutdown::Shutdown;
-use crate::sinks::Hub;
 use crate::slot::{Slot, Taken};
 
 /// How long to wait for a frame before shutdown is looked at again; closing the slot wakes at once.
@@ -207,7 +207,7 @@ impl Worker {
     }
 
     fn set_rules(&mut self, rules: Rules) {
-        self.parts.labeller.set_rules(&rules.labels);
+        self.parts.labeller.set_answering(rules.labels.answering());
         self.decider.set_rules(&rules.labels, rules.policy, rules.heartbeat);
         self.gate.set_rules(rules.gate);
         // A frame that shows the same has to be judged by the new ones.

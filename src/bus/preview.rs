@@ -7,8 +7,8 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use crate::config::typed::Rotation;
-use crate::frame::{Encoding, Frame};
+use crate::domain::frame::{Encoding, Frame};
+use crate::domain::view::Rotation;
 
 /// A copy of a frame, still as its source delivered it.
 #[derive(Debug)]

@@ -7,17 +7,18 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::labeller::Labeller;
-use super::{ModelError, second};
-use crate::config::raw::DisagreementChoice;
-use crate::config::typed::{LabelRules, Rotation};
+use super::second_opinion;
 use crate::decide::ask;
 use crate::decide::gate::GateRules;
-use crate::decide::thermal::Pace;
-use crate::frame::Frame;
-use crate::label::{Classification, ModelId};
+use crate::decide::rules::{DisagreementChoice, LabelRules};
+use crate::domain::classification::{Classification, ModelId};
+use crate::domain::frame::Frame;
+use crate::domain::health::Pace;
+use crate::domain::view::{Rotation, View};
+use crate::infer::ModelError;
+use crate::infer::labeller::Labeller;
+use crate::preprocess::Tensor;
 use crate::preprocess::decode::{RgbImage, decode};
-use crate::preprocess::{Tensor, View};
 use crate::slot::Slot;
 
 /// What the worker does between two frames when it is told to.
@@ -29,13 +30,13 @@ pub enum Order {
     /// Label so many of the frames from now on.
     Pace(Pace),
     /// Ask this model for its opinion from now on, or none.
-    Second(Option<Box<second::Asked>>),
+    Second(Option<Box<second_opinion::Asked>>),
     /// Say that what was taken before is labelled.
     Settle(oneshot::Sender<()>),
     /// A copy of the next frame that is labelled.
     Shot(oneshot::Sender<Shot>),
     /// The accurate model's opinion on the next frame that is labelled; or why there is none.
-    SecondOpinion(oneshot::Sender<second::Opinion>),
+    SecondOpinion(oneshot::Sender<second_opinion::Opinion>),
     /// Label what was prepared for the model of this id.
     Classify(Box<Prepared>, oneshot::Sender<Result<Classification, Refusal>>),
 }

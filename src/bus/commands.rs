@@ -3,7 +3,7 @@
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::config::raw::PrecisionChoice;
+use crate::domain::settings::PrecisionChoice;
 
 /// One wish.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,8 +2,13 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::Sink;
-use crate::label::{Event, Subject};
+use crate::domain::event::{Event, Subject};
+
+/// Takes events from the thread that they happened on. It must never block: a broker or a pipe that hangs must not stop the labels.
+pub trait Sink: Send {
+    /// Takes note of the event, or of as much as concerns it.
+    fn publish(&mut self, event: &Event);
+}
 
 /// Shared by all threads. A sink never blocks, so neither does telling.
 #[derive(Clone, Default)]
@@ -56,11 +61,51 @@ impl Hub {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests_support {
+    use std::sync::{Arc, Mutex};
+
     use super::*;
-    use crate::label::CameraState::{Offline, Online};
-    use crate::label::tests_support::{frame, stable};
-    use crate::sinks::tests_support::Told;
+    use crate::domain::camera::CameraState;
+
+    /// Keeps what it was told.
+    #[derive(Clone, Default)]
+    pub struct Told(Arc<Mutex<Vec<Event>>>);
+
+    impl Told {
+        pub fn events(&self) -> Vec<Event> {
+            self.0.lock().expect("alive").clone()
+        }
+
+        /// Only what was said of the camera's state.
+        pub fn states(&self) -> Vec<CameraState> {
+            let state = |event| match event {
+                Event::Camera(state) => Some(state),
+                _ => None,
+            };
+            self.events().into_iter().filter_map(state).collect()
+        }
+    }
+
+    /// A hub that tells it everything.
+    pub fn hub_with(told: &Told) -> Hub {
+        let hub = Hub::default();
+        hub.attach("told", Box::new(told.clone()));
+        hub
+    }
+
+    impl Sink for Told {
+        fn publish(&mut self, event: &Event) {
+            self.0.lock().expect("alive").push(event.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::tests_support::Told;
+    use super::*;
+    use crate::domain::camera::CameraState::{Offline, Online};
+    use crate::domain::classification::tests_support::{frame, stable};
 
     #[test]
     fn a_sink_that_comes_late_is_told_how_things_are_but_not_what_happened() {

@@ -1,0 +1,10 @@
+//! What the parts tell each other: plain values, without threads, files or networks.
+
+pub mod camera;
+pub mod classification;
+pub mod comparison;
+pub mod event;
+pub mod frame;
+pub mod health;
+pub mod settings;
+pub mod view;

@@ -1,0 +1,426 @@
+//! The order of the modules: no folder uses one that stands above it or beside it on the same floor, and no two files
+//! use each other, directly or through others. Inside one crate the compiler forbids neither.
+//!
+//! A path is followed to the file that defines its last name, through re-exports, so a `mod.rs` may list and re-export
+//! what stands below it. Tests inside the sources are left out: they may look anywhere.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// The folders and files directly in `src/`, from the ground up. A name may use what stands in an earlier line, and nothing else
+/// but itself.
+const FLOORS: &[&[&str]] = &[
+    &["directories", "board"],
+    &["domain"],
+    &["bus", "preprocess", "models"],
+    &["decide", "infer", "payload"],
+    &["config", "pipeline"],
+    &["capture", "sinks", "compare"],
+    &["telemetry", "error"],
+    &["web"],
+    &["control"],
+    &["app"],
+    &["cli"],
+];
+
+#[test]
+fn no_folder_uses_one_above_it() {
+    let sources = Sources::read(&repository().join("src"));
+    let floor_of = |name: &str| FLOORS.iter().position(|floor| floor.contains(&name));
+    let mut wrong = BTreeSet::new();
+    for (user, used) in sources.uses() {
+        let (from, to) = (user[0].as_str(), used[0].as_str());
+        let (Some(own), Some(other)) = (floor_of(from), floor_of(to)) else {
+            let stranger = if floor_of(from).is_none() { from } else { to };
+            wrong.insert(format!("`{stranger}` stands on no floor; add it to FLOORS"));
+            continue;
+        };
+        if from != to && other >= own {
+            wrong.insert(format!("{from} > {to}: {} uses {}", user.join("::"), used.join("::")));
+        }
+    }
+    let report: Vec<String> = wrong.into_iter().collect();
+    assert!(report.is_empty(), "{} paths lead upwards:\n{}", report.len(), report.join("\n"));
+}
+
+#[test]
+fn no_files_use_each_other_in_a_circle() {
+    let mut roots = vec![repository().join("src")];
+    let crates = std::fs::read_dir(repository().join("crates")).into_iter().flatten().flatten();
+    roots.extend(crates.map(|entry| entry.path().join("src")).filter(|path| path.is_dir()));
+    for root in roots {
+        let sources = Sources::read(&root);
+        let circles = circles(&sources.uses());
+        let report: Vec<String> = circles
+            .iter()
+            .map(|circle| circle.iter().map(|file| file.join("::")).collect::<Vec<_>>().join(", "))
+            .collect();
+        assert!(report.is_empty(), "files of {} use each other:\n{}", root.display(), report.join("\n"));
+    }
+}
+
+#[test]
+fn every_floor_is_there() {
+    let sources = Sources::read(&repository().join("src"));
+    for name in FLOORS.iter().copied().flatten() {
+        assert!(sources.files.keys().any(|module| module[0] == *name), "`{name}` is not in src/; take it off FLOORS");
+    }
+}
+
+#[test]
+fn paths_are_followed_through_re_exports_groups_and_modules() {
+    let files = [
+        ("a", "pub struct One; pub mod inner;"),
+        ("a::inner", "pub use super::One as Uno; pub struct Two;"),
+        ("b", "use crate::a::{One, inner::{self, Two}};\nfn f() { inner::Uno; }"),
+        ("c", "/* crate::b */ // crate::b\nfn f() { \"crate::b\"; crate::a::inner::Two; }"),
+        ("d", "#[cfg(test)]\nmod tests { use crate::b; }\nuse crate::a::inner::*;"),
+    ];
+    let sources = Sources::of(files.map(|(name, text)| (module(name), text.to_owned())).into());
+    let uses: Vec<String> =
+        sources.uses().iter().map(|(user, used)| format!("{} {}", user.join("::"), used.join("::"))).collect();
+    assert_eq!(uses, ["a::inner a", "b a", "b a::inner", "c a::inner", "d a::inner"]);
+}
+
+#[test]
+fn a_circle_is_found_however_long_it_is() {
+    let pairs = [("a", "b"), ("b", "c"), ("c", "a"), ("c", "d"), ("e", "a")];
+    let uses = pairs.iter().map(|(one, other)| (module(one), module(other))).collect();
+    assert_eq!(circles(&uses), [["a", "b", "c"].map(module)]);
+}
+
+/// The path of a module inside its crate, the crate left out.
+type Module = Vec<String>;
+
+fn module(path: &str) -> Module {
+    path.split("::").map(str::to_owned).collect()
+}
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+struct Sources {
+    files: BTreeMap<Module, File>,
+}
+
+#[derive(Default)]
+struct File {
+    /// What it says at its top: the names of its items and child modules.
+    defines: BTreeSet<String>,
+    /// What it passes on under which name; `*` for everything of a module.
+    passes_on: Vec<(String, Module)>,
+    /// The paths that it uses, from the crate's root.
+    paths: Vec<Module>,
+}
+
+impl Sources {
+    fn read(root: &Path) -> Self {
+        let (mut texts, mut folders) = (BTreeMap::new(), vec![root.to_owned()]);
+        while let Some(folder) = folders.pop() {
+            for path in std::fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+                let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if name.ends_with(".rs") && !["main.rs", "lib.rs", "tests.rs"].contains(&name.as_str()) {
+                    let below = path.strip_prefix(root).expect("below").with_extension("");
+                    let mut module: Module = below.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+                    module.retain(|part| part != "mod");
+                    texts.insert(module, std::fs::read_to_string(&path).expect("text"));
+                }
+            }
+        }
+        Self::of(texts)
+    }
+
+    fn of(texts: BTreeMap<Module, String>) -> Self {
+        let files = texts.iter().map(|(module, text)| (module.clone(), File::parse(module, text))).collect();
+        Self { files }
+    }
+
+    /// Which file uses which, each pair once.
+    fn uses(&self) -> BTreeSet<(Module, Module)> {
+        let mut pairs = BTreeSet::new();
+        for (module, file) in &self.files {
+            for path in &file.paths {
+                if let Some(used) = self.file_of(path, 0).filter(|used| used != module) {
+                    pairs.insert((module.clone(), used));
+                }
+            }
+        }
+        pairs
+    }
+
+    /// The file that defines what `path` leads to; `None` for what is no file of this crate.
+    fn file_of(&self, path: &[String], depth: usize) -> Option<Module> {
+        // A module of that name, or the longest one on the way.
+        let mut length = path.len();
+        while length > 0 && !self.files.contains_key(&path[..length]) {
+            length -= 1;
+        }
+        let module = &path[..length];
+        let file = self.files.get(module)?;
+        let Some(name) = path.get(length).filter(|name| *name != "*" && depth < 8) else {
+            return Some(module.to_vec());
+        };
+        if file.defines.contains(name) {
+            return Some(module.to_vec());
+        }
+        let named = file.passes_on.iter().find(|(as_name, _)| as_name == name);
+        if let Some((_, target)) = named {
+            let rest = path[length + 1..].iter().cloned();
+            return self.file_of(&target.iter().cloned().chain(rest).collect::<Vec<_>>(), depth + 1);
+        }
+        let globs = file.passes_on.iter().filter(|(as_name, _)| as_name == "*");
+        let through = globs.filter_map(|(_, target)| {
+            let target = &target[..target.len() - 1];
+            self.files.get(target)?.defines.contains(name).then(|| target.to_vec())
+        });
+        Some(through.into_iter().next().unwrap_or_else(|| module.to_vec()))
+    }
+}
+
+impl File {
+    fn parse(module: &[String], text: &str) -> Self {
+        let code = without_tests(&without_comments(text));
+        let mut file = Self::default();
+        let mut children = BTreeSet::new();
+        let mut tokens = tokens(&code).into_iter().peekable();
+        let mut imported: BTreeMap<String, Module> = BTreeMap::new();
+        let (mut rest, mut is_public) = (Vec::new(), false);
+        while let Some(token) = tokens.next() {
+            match token.as_str() {
+                "use" => {
+                    let tree: Vec<String> = tokens.by_ref().take_while(|token| token != ";").collect();
+                    for (path, name) in leaves(&tree) {
+                        rest.push((path.clone(), Some(name.clone()), is_public));
+                    }
+                }
+                "mod" => {
+                    if let Some(name) = tokens.peek() {
+                        children.insert(name.clone());
+                    }
+                }
+                "struct" | "enum" | "fn" | "const" | "static" | "trait" | "type" | "union" | "macro_rules" => {
+                    let name = tokens.peek().filter(|name| is_name(name)).cloned();
+                    file.defines.extend(name);
+                }
+                first if is_name(first) => {
+                    let mut path = vec![first.to_owned()];
+                    while tokens.peek().is_some_and(|token| token == "::") {
+                        tokens.next();
+                        match tokens.peek().filter(|name| is_name(name)) {
+                            Some(name) => path.push(name.clone()),
+                            None => break,
+                        }
+                        tokens.next();
+                    }
+                    if path.len() > 1 {
+                        rest.push((path, None, false));
+                    }
+                }
+                _ => {}
+            }
+            is_public = token == "pub" || (is_public && ["(", ")", "crate", "super", "in"].contains(&token.as_str()));
+        }
+        // First what names mean, then the paths that begin with them.
+        let absolute = |path: &[String], imported: &BTreeMap<String, Module>| -> Option<Module> {
+            let mut own = module.to_vec();
+            let mut parts = path.iter().peekable();
+            match parts.next()?.as_str() {
+                "crate" => own.clear(),
+                "self" => {}
+                "super" => {
+                    own.pop();
+                    while parts.next_if(|part| *part == "super").is_some() {
+                        own.pop();
+                    }
+                }
+                name if imported.contains_key(name) => own = imported[name].clone(),
+                name if children.contains(name) => own.push(name.to_owned()),
+                _ => return None,
+            }
+            own.extend(parts.cloned());
+            Some(own)
+        };
+        for (path, name, is_public) in rest.iter().filter(|(_, name, _)| name.is_some()) {
+            let Some(target) = absolute(path, &BTreeMap::new()) else { continue };
+            let name = name.clone().unwrap_or_default();
+            // To list what stands below is no use of it; to pass on what stands elsewhere is.
+            if !(*is_public && target.starts_with(module)) {
+                file.paths.push(target.clone());
+            }
+            if *is_public {
+                file.passes_on.push((name, target.clone()));
+            }
+            if path.last().is_some_and(|last| last != "*") {
+                imported.insert(rest_name(path, &target, &file.passes_on), target);
+            }
+        }
+        let inline = rest.iter().filter(|(_, name, _)| name.is_none());
+        file.paths.extend(inline.filter_map(|(path, ..)| absolute(path, &imported)));
+        file
+    }
+}
+
+/// The name under which a leaf is known.
+fn rest_name(path: &[String], target: &Module, passes_on: &[(String, Module)]) -> String {
+    let renamed = passes_on.iter().find(|(_, known)| known == target).map(|(name, _)| name.clone());
+    renamed.or_else(|| path.last().cloned()).unwrap_or_default()
+}
+
+fn is_name(token: &str) -> bool {
+    token.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+}
+
+/// Words, `::` and single characters.
+fn tokens(code: &str) -> Vec<String> {
+    let (mut tokens, mut chars) = (Vec::new(), code.chars().peekable());
+    while let Some(c) = chars.next() {
+        if c.is_ascii_alphanumeric() || c == '_' {
+            let mut word = String::from(c);
+            while let Some(c) = chars.next_if(|c| c.is_ascii_alphanumeric() || *c == '_') {
+                word.push(c);
+            }
+            tokens.push(word);
+        } else if c == ':' && chars.next_if_eq(&':').is_some() {
+            tokens.push("::".into());
+        } else if !c.is_whitespace() {
+            tokens.push(c.into());
+        }
+    }
+    tokens
+}
+
+/// Every path of a `use` tree, with the name that it gives.
+fn leaves(tree: &[String]) -> Vec<(Vec<String>, String)> {
+    fn walk(tokens: &mut std::slice::Iter<String>, prefix: &[String], out: &mut Vec<(Vec<String>, String)>) {
+        let mut path = prefix.to_vec();
+        let mut name: Option<String> = None;
+        let finish = |path: &mut Vec<String>, name: &mut Option<String>, out: &mut Vec<(Vec<String>, String)>| {
+            if path.len() > prefix.len() {
+                if path.last().is_some_and(|last| last == "self") && path.len() > 1 {
+                    path.pop();
+                }
+                let own = name.take().or_else(|| path.last().cloned()).unwrap_or_default();
+                out.push((path.clone(), own));
+            }
+            path.truncate(prefix.len());
+        };
+        while let Some(token) = tokens.next() {
+            match token.as_str() {
+                "{" => {
+                    walk(tokens, &path, out);
+                    path.truncate(prefix.len());
+                }
+                "}" => break,
+                "," => finish(&mut path, &mut name, out),
+                "as" => name = tokens.next().cloned(),
+                "::" => {}
+                part => path.push(part.to_owned()),
+            }
+        }
+        finish(&mut path, &mut name, out);
+    }
+    let mut out = Vec::new();
+    walk(&mut tree.iter(), &[], &mut out);
+    out
+}
+
+/// The text with comments, strings and characters taken out.
+fn without_comments(text: &str) -> String {
+    let (mut code, mut rest) = (String::new(), text);
+    while let Some(first) = rest.chars().next() {
+        let raw = rest.trim_start_matches('b').strip_prefix('r').map(|after| after.trim_start_matches('#'));
+        let starts_word = !code.ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        let length = if rest.starts_with("//") {
+            rest.find('\n').unwrap_or(rest.len())
+        } else if rest.starts_with("/*") {
+            rest.find("*/").map_or(rest.len(), |end| end + 2)
+        } else if starts_word && raw.is_some_and(|after| after.starts_with('"')) && (rest.len() > 2) {
+            let hashes = rest.chars().skip_while(|c| "br".contains(*c)).take_while(|c| *c == '#').count();
+            let open = rest.find('"').unwrap_or_default() + 1;
+            let close = format!("\"{}", "#".repeat(hashes));
+            rest[open..].find(&close).map_or(rest.len(), |end| open + end + close.len())
+        } else if first == '"' {
+            let mut escaped = false;
+            let end = rest[1..].find(|c| match (escaped, c) {
+                (true, _) => {
+                    escaped = false;
+                    false
+                }
+                (false, '\\') => {
+                    escaped = true;
+                    false
+                }
+                (false, c) => c == '"',
+            });
+            end.map_or(rest.len(), |end| end + 2)
+        } else if first == '\'' {
+            let inside: Vec<char> = rest.chars().skip(1).take(12).collect();
+            match inside[..] {
+                ['\\', ..] => rest[2..].char_indices().skip(1).find(|(_, c)| *c == '\'').map_or(1, |(at, _)| at + 3),
+                [c, '\'', ..] => 2 + c.len_utf8(),
+                _ => 1,
+            }
+        } else {
+            code.push(first);
+            rest = &rest[first.len_utf8()..];
+            continue;
+        };
+        code.push(' ');
+        rest = &rest[length..];
+    }
+    code
+}
+
+/// The code without what is compiled for tests only.
+fn without_tests(code: &str) -> String {
+    let (mut kept, mut rest) = (String::new(), code);
+    while let Some(at) = rest.find("#[cfg(test)]") {
+        kept.push_str(&rest[..at]);
+        let after = &rest[at..];
+        // The item ends with its block, or with a semicolon before any block.
+        let mut depth = 0;
+        let end = after.char_indices().find(|(_, c)| match c {
+            '{' => {
+                depth += 1;
+                false
+            }
+            '}' => {
+                depth -= 1;
+                depth == 0
+            }
+            ';' => depth == 0,
+            _ => false,
+        });
+        rest = &after[end.map_or(after.len(), |(at, _)| at + 1)..];
+    }
+    kept + rest
+}
+
+/// Groups of files each of which leads to every other of its group; sorted.
+fn circles(uses: &BTreeSet<(Module, Module)>) -> Vec<Vec<Module>> {
+    let reach = |from: &Module| {
+        let (mut seen, mut open) = (BTreeSet::new(), vec![from.clone()]);
+        while let Some(at) = open.pop() {
+            for (_, next) in uses.iter().filter(|(user, _)| *user == at) {
+                if seen.insert(next.clone()) {
+                    open.push(next.clone());
+                }
+            }
+        }
+        seen
+    };
+    let all: BTreeMap<Module, BTreeSet<Module>> = uses.iter().map(|(user, _)| (user.clone(), reach(user))).collect();
+    let mut groups: Vec<Vec<Module>> = Vec::new();
+    for (file, _) in all.iter().filter(|(file, reached)| reached.contains(*file)) {
+        if groups.iter().any(|group| group.contains(file)) {
+            continue;
+        }
+        let together =
+            |other: &&Module| all[file].contains(*other) && all.get(*other).is_some_and(|r| r.contains(file));
+        groups.push(all.keys().filter(together).cloned().collect());
+    }
+    groups
+}

@@ -13,11 +13,11 @@ mod peak;
 
 use std::time::Instant;
 
-use glimpsed::infer::{Kernels, Model};
+use glimpsed::infer::Model;
 use glimpsed::models::labels::LabelSource;
-use glimpsed::models::spec::{Backend, InputHints, ModelSpec};
+use glimpsed::models::spec::ModelSpec;
 use glimpsed::models::threads::Threads;
-use glimpsed::preprocess::Tensor;
+use glimpsed_inference::{Backend, InputHints, Kernels, Tensor};
 use peak::Peak;
 
 #[allow(clippy::print_stdout, reason = "a bench")]

@@ -8,9 +8,9 @@ mod lines;
 
 use glimpsed::domain::frame::Encoding;
 use glimpsed::domain::view::Rotation;
-use glimpsed::models::spec::{ChannelOrder, Element, Fit, InputSpec, Layout};
+use glimpsed::preprocess::Preprocessor;
 use glimpsed::preprocess::source::FrameDecoder;
-use glimpsed::preprocess::{Preprocessor, Tensor};
+use glimpsed_inference::{ChannelOrder, Element, Fit, InputSpec, Layout, Tensor};
 
 struct Preparing {
     frames: Vec<Vec<u8>>,

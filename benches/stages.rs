@@ -20,12 +20,12 @@ use glimpsed::domain::view::Rotation;
 use glimpsed::infer::Model;
 use glimpsed::infer::labeller::Labeller;
 use glimpsed::models::catalog;
-use glimpsed::models::spec::InputSpec;
 use glimpsed::payload::classification_json;
+use glimpsed::preprocess::Preprocessor;
 use glimpsed::preprocess::samples::Samples;
 use glimpsed::preprocess::source::FrameDecoder;
 use glimpsed::preprocess::thumbnail::Thumbnail;
-use glimpsed::preprocess::{Preprocessor, Tensor};
+use glimpsed_inference::{InputSpec, Tensor};
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops::FilterType;
 

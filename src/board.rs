@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::bounded;
+use glimpsed_base::files;
 
 /// A line of sysfs or procfs.
 const MAX_BYTES: u64 = 4096;
@@ -115,7 +115,7 @@ impl Board {
     }
 
     fn text(&self, path: impl AsRef<Path>) -> Option<String> {
-        bounded::read_text(&self.root.join(path), MAX_BYTES).ok()
+        files::read_text(&self.root.join(path), MAX_BYTES).ok()
     }
 }
 

@@ -6,7 +6,7 @@ use crate::capture::CaptureError;
 use crate::config::diagnostics::Problems;
 use crate::infer::ModelError;
 use crate::preprocess::decode::DecodeError;
-use crate::thread::{NotStarted, Panicked};
+use glimpsed_base::thread::{NotStarted, Panicked};
 
 /// The last error of a command. Each variant names the object; the cause follows.
 #[derive(Debug, thiserror::Error)]

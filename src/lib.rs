@@ -19,13 +19,10 @@
 //! Data flows one way, in this order; `ARCHITECTURE.md` has the picture and the invariants.
 
 pub mod app;
-pub mod backoff;
 pub mod board;
-pub mod bounded;
 pub mod bus;
 pub mod capture;
 pub mod cli;
-pub mod clock;
 pub mod compare;
 pub mod config;
 pub mod control;
@@ -34,15 +31,10 @@ pub mod directories;
 pub mod domain;
 pub mod error;
 pub mod infer;
-pub mod jpeg;
 pub mod models;
 pub mod payload;
 pub mod pipeline;
 pub mod preprocess;
-pub mod pulse;
-pub mod shutdown;
 pub mod sinks;
-pub mod slot;
 pub mod telemetry;
-mod thread;
 pub mod web;

@@ -6,9 +6,10 @@ use std::sync::LazyLock;
 
 use glimpsed::infer::{Model, inspect};
 use glimpsed::models::labels::LabelSource;
-use glimpsed::models::spec::{Backend, InputHints, ModelSpec};
+use glimpsed::models::spec::ModelSpec;
+use glimpsed_inference::{Backend, InputHints};
 use glimpsed::models::threads::Threads;
-use glimpsed::preprocess::Tensor;
+use glimpsed_inference::Tensor;
 use libfuzzer_sys::fuzz_target;
 
 /// Larger networks are compiled, but would take too long to run with a sanitizer.

@@ -2,8 +2,8 @@
 #![no_main]
 
 use glimpsed::domain::frame::{Encoding, RawFormat};
-use glimpsed::jpeg::baseline::{Decoder, Wanted};
-use glimpsed::jpeg::{Scan, Scanner, huffman};
+use glimpsed_jpeg::baseline::{Decoder, Wanted};
+use glimpsed_jpeg::{Scan, Scanner, huffman};
 use glimpsed::preprocess::decode::{DecodeError, RgbImage, decode};
 use libfuzzer_sys::fuzz_target;
 

@@ -16,7 +16,6 @@ use crate::bus::preview::Preview;
 use crate::capture;
 use crate::capture::supervisor;
 use crate::capture::watchdog::{Verdict, Watchdog};
-use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, Sources};
 use crate::control::camera::{Camera, Openers};
 use crate::control::loader::Loader;
@@ -30,14 +29,15 @@ use crate::pipeline::orders::Orders;
 use crate::pipeline::uploads::Uploads;
 use crate::pipeline::worker;
 use crate::pipeline::worker::Worker;
-use crate::pulse::Pulse;
-use crate::shutdown::Shutdown;
 use crate::sinks::stdout::{self, Printer};
-use crate::slot::{Slot, WhenFull};
 use crate::telemetry::health::Monitor;
 use crate::telemetry::service::{self, Outlook, Service};
-use crate::thread::Thread;
 use crate::web::{self, View};
+use glimpsed_base::clock::{Clock, SystemClock};
+use glimpsed_base::liveness::Pulse;
+use glimpsed_base::shutdown::Shutdown;
+use glimpsed_base::slot::{Slot, WhenFull};
+use glimpsed_base::thread::Thread;
 pub use lifetime::{Lifetime, runtime};
 use lifetime::{Signals, Wish};
 
@@ -337,8 +337,8 @@ mod tests {
     use super::*;
     use crate::bus::hub::tests_support::Told;
     use crate::capture::{CaptureError, Opener, Read, Source};
-    use crate::clock::ManualClock;
     use crate::domain::camera::CameraState;
+    use glimpsed_base::clock::ManualClock;
 
     /// A driver that never returns, while time flies.
     struct Hung(ManualClock);

@@ -1,6 +1,6 @@
 //! Takes a stream of JPEG pictures apart.
 
-use crate::jpeg::{START, Scan, Scanner};
+use glimpsed_jpeg::{START, Scan, Scanner};
 
 /// A picture larger than this is taken for garbage: 16 MiB is a 40-megapixel photograph at high quality.
 pub const MAX_PICTURE_BYTES: usize = 16 << 20;

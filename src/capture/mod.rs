@@ -10,7 +10,6 @@ mod v4l2;
 pub mod watchdog;
 
 pub use command::kill_stragglers;
-pub use replay::pictures_in;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,8 +17,8 @@ use std::time::Duration;
 use crate::config::typed::{Camera, CameraSource};
 use crate::domain::camera::Negotiated;
 use crate::domain::frame::Encoding;
-use crate::shutdown::Shutdown;
-use crate::slot::WhenFull;
+use glimpsed_base::shutdown::Shutdown;
+use glimpsed_base::slot::WhenFull;
 
 /// Opens a source; asked again after each loss.
 pub trait Opener: Send {

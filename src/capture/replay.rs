@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use super::mjpeg::{MAX_PICTURE_BYTES, Splitter};
 use super::{CaptureError, Captured, Opener, Read, Source};
-use crate::bounded;
 use crate::domain::frame::Encoding;
-use crate::jpeg::{START, Scan, Scanner};
-use crate::slot::WhenFull;
+use glimpsed_base::files;
+use glimpsed_base::files::pictures_in;
+use glimpsed_base::slot::WhenFull;
+use glimpsed_jpeg::{START, Scan, Scanner};
 
 /// A photograph larger than this is skipped.
 const MAX_FILE_BYTES: u64 = 64 << 20;
@@ -84,7 +85,7 @@ impl Source for Replay {
                 }
                 let file = files.get(*next).ok_or(CaptureError::Ended)?;
                 *next += 1;
-                if let Err(cause) = bounded::read_into(file, MAX_FILE_BYTES, bytes) {
+                if let Err(cause) = files::read_into(file, MAX_FILE_BYTES, bytes) {
                     tracing::warn!(file = %file.display(), cause, "skipped");
                     self.pace.advance();
                     return Ok(Read::Nothing);
@@ -190,23 +191,6 @@ const PORTIONS: usize = 64;
 
 fn file_name(path: &Path) -> Arc<str> {
     path.file_name().unwrap_or_default().to_string_lossy().into()
-}
-
-/// The photographs of a directory in the order of their names.
-///
-/// # Errors
-/// When the directory cannot be listed.
-pub fn pictures_in(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(directory)? {
-        let path = entry?.path();
-        let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
-        if path.is_file() && ["jpg", "jpeg", "png"].iter().any(|known| extension == *known) {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
 }
 
 /// Whether a file holds JPEG pictures one after another. A photograph may have something behind its end (phones put

@@ -7,15 +7,15 @@ use std::time::Duration;
 use super::freeze::Freeze;
 use super::watchdog::CallInProgress;
 use super::{CaptureError, Captured, Opener, Read, Source};
-use crate::backoff::Backoff;
 use crate::bus::hub::Hub;
-use crate::clock::Clock;
 use crate::domain::camera::{CameraState, Negotiated};
 use crate::domain::event::Event;
 use crate::domain::frame::Frame;
-use crate::pulse::Pulse;
-use crate::shutdown::Shutdown;
-use crate::slot::Slot;
+use glimpsed_base::backoff::Backoff;
+use glimpsed_base::clock::Clock;
+use glimpsed_base::liveness::Pulse;
+use glimpsed_base::shutdown::Shutdown;
+use glimpsed_base::slot::Slot;
 
 /// How long a single read may block before shutdown is looked at again.
 const LOOK_UP: Duration = Duration::from_millis(200);
@@ -223,9 +223,9 @@ mod tests {
     use super::*;
     use crate::bus::hub::tests_support::{Told, hub_with};
     use crate::capture::Source;
-    use crate::clock::ManualClock;
     use crate::domain::frame::Encoding;
-    use crate::slot::{Taken, WhenFull};
+    use glimpsed_base::clock::ManualClock;
+    use glimpsed_base::slot::{Taken, WhenFull};
 
     /// Plays a script: one entry per attempt, one item per read.
     struct Script(Vec<Result<Vec<Step>, CaptureError>>);

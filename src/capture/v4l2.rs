@@ -24,8 +24,8 @@ use super::{CaptureError, Captured, Opener, Read, Source};
 use crate::config::raw::FormatChoice;
 use crate::domain::camera::Negotiated;
 use crate::domain::frame::{Encoding, RawFormat};
-use crate::jpeg::{Scan, Scanner, huffman};
-use crate::shutdown::Shutdown;
+use glimpsed_base::shutdown::Shutdown;
+use glimpsed_jpeg::{Scan, Scanner, huffman};
 
 /// One buffer with us and the others with the driver; more would only make frames older.
 const BUFFERS: u32 = 4;

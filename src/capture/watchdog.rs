@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::bus::hub::Hub;
-use crate::clock::Clock;
 use crate::domain::camera::CameraState;
 use crate::domain::event::Event;
+use glimpsed_base::clock::Clock;
 
 /// A camera that has not answered for this many frame timeouts is offline, whatever it was told to be.
 const OFFLINE_AFTER_TIMEOUTS: u32 = 2;
@@ -105,7 +105,7 @@ impl Watchdog {
 mod tests {
     use super::*;
     use crate::bus::hub::tests_support::{Told, hub_with};
-    use crate::clock::ManualClock;
+    use glimpsed_base::clock::ManualClock;
 
     fn watchdog() -> (Watchdog, ManualClock, Told) {
         let (clock, told) = (ManualClock::default(), Told::default());

@@ -41,6 +41,6 @@ fn verify(options: &Options) -> Result<String> {
         let second = Model::load(spec).map_err(|cause| Error::Model { name: spec.name.clone(), cause })?;
         models.push_str(&format!(" and {} ({})", second.id.name, second.id.precision));
     }
-    let broker = config.mqtt.as_ref().map_or("no broker".to_owned(), |mqtt| mqtt.broker.to_string());
+    let broker = config.mqtt.as_ref().map_or("no broker".to_owned(), |mqtt| mqtt.connection.broker.to_string());
     Ok(format!("{} is fine: {models}, {broker}\n", options.file.path.display(),))
 }

@@ -7,7 +7,6 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::{OptionalConfigFile, Streams, models, table};
-use crate::bounded;
 use crate::domain::classification::Classification;
 use crate::domain::frame::{Encoding, Frame};
 use crate::domain::settings::PrecisionChoice;
@@ -15,6 +14,7 @@ use crate::domain::view::Rotation;
 use crate::error::{Error, Result};
 use crate::infer::labeller::{LabelError, Labeller};
 use crate::infer::precision;
+use glimpsed_base::files;
 
 /// A photograph larger than this is refused.
 const MAX_FILE_BYTES: u64 = 64 << 20;
@@ -98,7 +98,7 @@ fn classify(labeller: &mut Labeller, file: &Path) -> Answer {
 }
 
 fn read(file: &Path) -> Result<Vec<u8>> {
-    bounded::read(file, MAX_FILE_BYTES).map_err(|cause| Error::Failed(format!("{} {cause}", file.display())))
+    files::read(file, MAX_FILE_BYTES).map_err(|cause| Error::Failed(format!("{} {cause}", file.display())))
 }
 
 fn to_json(file: &Path, answer: &Answer) -> Value {

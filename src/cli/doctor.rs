@@ -163,11 +163,11 @@ fn broker(config: &Config) -> Result<Finding> {
     let (verdict, says) = match report.failure() {
         None => (
             Verdict::Ok,
-            format!("{} accepts the connection, and lets all topics be read and written", settings.broker),
+            format!("{} accepts the connection, and lets all topics be read and written", settings.connection.broker),
         ),
         Some(failed) => {
             let verdict = if report.reachable { Verdict::Failed } else { Verdict::Unreachable };
-            (verdict, format!("{}: {}: {}", settings.broker, failed.step, failed.says))
+            (verdict, format!("{}: {}: {}", settings.connection.broker, failed.step, failed.says))
         }
     };
     Ok(Finding { subject: "broker", verdict, says })

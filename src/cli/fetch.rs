@@ -13,7 +13,7 @@ use crate::directories;
 use crate::error::{Error, Result};
 use crate::models::catalog::{self, Entry};
 use crate::models::fetch::{self, Limits, Outcome};
-use crate::models::hash::sha256_of;
+use glimpsed_inference::sha256_of;
 
 #[derive(Debug, Args)]
 pub struct Fetch {

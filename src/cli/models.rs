@@ -9,9 +9,8 @@ use crate::config::Config;
 use crate::config::diagnostics::suggestion;
 use crate::domain::settings::PrecisionChoice;
 use crate::error::{Error, Result};
-use crate::infer::{self, precision};
+use crate::infer::{self, Inspected, precision};
 use crate::models::catalog;
-use crate::models::inspect::Inspection;
 use crate::models::spec::ModelSpec;
 
 #[derive(Debug, Subcommand)]
@@ -141,11 +140,12 @@ fn run_inspect(inspect: &Inspect, streams: &mut Streams) -> Result<()> {
     streams.print(&texts.join("\n"))
 }
 
-fn describe(model: &Inspection) -> String {
+fn describe(inspected: &Inspected) -> String {
+    let model = &inspected.file;
     let input = &model.input;
     let operators: Vec<String> = model.operators.iter().map(|(name, count)| format!("{count} {name}")).collect();
     let rows = [
-        ("model", model.name.clone()),
+        ("model", inspected.name.clone()),
         ("file", format!("{} ({} bytes)", model.path, grouped(model.file_bytes))),
         ("sha256", model.sha256.clone()),
         (
@@ -179,12 +179,12 @@ fn describe(model: &Inspection) -> String {
                 "{:?} {}{}",
                 model.output,
                 format!("{:?}", model.scores).to_lowercase(),
-                if model.background_class { ", the first class is the background" } else { "" }
+                if inspected.background_class { ", the first class is the background" } else { "" }
             ),
         ),
         ("operators", operators.join(", ")),
         ("runs on", model.not_native.as_ref().map_or(model.backend.clone(), |why| format!("{}: {why}", model.backend))),
-        ("threads", model.threads.to_string()),
+        ("threads", inspected.threads.to_string()),
     ];
     render(&rows.map(|(name, value)| vec![name.to_owned(), value]))
 }

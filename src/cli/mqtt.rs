@@ -66,7 +66,7 @@ fn run_test(options: &Test, streams: &mut Streams) -> Result<()> {
     let report = try_broker(settings, &config.device.id)?;
     if options.json {
         streams.print_json(&json!({
-            "broker": settings.broker.to_string(), "ok": report.is_ok(), "reachable": report.reachable, "steps": report.steps,
+            "broker": settings.connection.broker.to_string(), "ok": report.is_ok(), "reachable": report.reachable, "steps": report.steps,
         }))?;
     } else {
         let verdict = |ok: bool| if ok { "ok" } else { "FAILED" };
@@ -79,8 +79,10 @@ fn run_test(options: &Test, streams: &mut Streams) -> Result<()> {
     }
     match (report.is_ok(), report.reachable) {
         (true, _) => Ok(()),
-        (false, true) => Err(Error::Failed(format!("{} does not allow everything that is needed", settings.broker))),
-        (false, false) => Err(Error::Unreachable(format!("{} cannot be used", settings.broker))),
+        (false, true) => {
+            Err(Error::Failed(format!("{} does not allow everything that is needed", settings.connection.broker)))
+        }
+        (false, false) => Err(Error::Unreachable(format!("{} cannot be used", settings.connection.broker))),
     }
 }
 
@@ -90,7 +92,7 @@ fn run_clean(options: &Clean, streams: &mut Streams) -> Result<()> {
     let status = format!("{}/{}/status", settings.base_topic, config.device.id);
     let prefix = config.homeassistant.as_deref().unwrap_or(DISCOVERY_PREFIX);
     let topics = block_on(async {
-        let unreachable = |loss| Error::Unreachable(format!("{}: {loss}", settings.broker));
+        let unreachable = |loss| Error::Unreachable(format!("{}: {loss}", settings.connection.broker));
         let found = Leftovers::find(settings, &config.device.id, prefix).await.map_err(unreachable)?;
         let online = found.retained.get(&status).is_some_and(|payload| payload == b"online");
         if online && !options.force && !options.dry_run {
@@ -101,7 +103,7 @@ fn run_clean(options: &Clean, streams: &mut Streams) -> Result<()> {
         }
         let topics: Vec<String> = found.retained.keys().cloned().collect();
         if !options.dry_run {
-            found.remove().await.map_err(|loss| Error::Failed(format!("{}: {loss}", settings.broker)))?;
+            found.remove().await.map_err(|loss| Error::Failed(format!("{}: {loss}", settings.connection.broker)))?;
         }
         Ok(topics)
     })??;
@@ -110,7 +112,7 @@ fn run_clean(options: &Clean, streams: &mut Streams) -> Result<()> {
     }
     let mut text: String = topics.iter().map(|topic| format!("{topic}\n")).collect();
     text.push_str(&match (topics.len(), options.dry_run) {
-        (0, _) => format!("{} keeps nothing of `{}`\n", settings.broker, config.device.id),
+        (0, _) => format!("{} keeps nothing of `{}`\n", settings.connection.broker, config.device.id),
         (count, true) => format!("{count} retained messages would be removed\n"),
         (count, false) => format!("{count} retained messages are removed\n"),
     });

@@ -13,7 +13,6 @@ use serde::{Deserialize, Serialize};
 
 use super::report::facts;
 use super::{CHILD_COMMAND, Content, Picture};
-use crate::bounded;
 use crate::domain::classification::Answering;
 use crate::domain::comparison::Facts;
 use crate::domain::frame::{Encoding, Frame, RawFormat};
@@ -21,6 +20,7 @@ use crate::domain::view::View;
 use crate::infer::Model;
 use crate::infer::labeller::Labeller;
 use crate::models::spec::ModelSpec;
+use glimpsed_base::files;
 
 /// What the process is told on its standard input: this as one line of JSON, then the pixels of the pictures that are not
 /// files.
@@ -188,7 +188,7 @@ fn peak_memory() -> Option<u64> {
 }
 
 fn file(path: &Path) -> Result<Frame, String> {
-    let bytes = bounded::read(path, MAX_FILE_BYTES).map_err(|cause| format!("it {cause}"))?;
+    let bytes = files::read(path, MAX_FILE_BYTES).map_err(|cause| format!("it {cause}"))?;
     Ok(Frame::from_bytes(Encoding::File, bytes))
 }
 

@@ -6,8 +6,8 @@ use super::child::Measurement;
 use super::{Outcome, Picture, Plan, advice};
 use crate::board::Board;
 use crate::domain::comparison::{Accuracy, Bin, Device, Facts, Figures, Guess, Latency, Pictures, Report, Row, Share};
-use crate::models::inspect::Inspection;
 use crate::payload::rounded;
+use glimpsed_inference::Inspection;
 
 /// What a model's file says of it.
 pub(super) fn facts(inspection: &Inspection) -> Facts {

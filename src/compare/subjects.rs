@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::report::plain;
 use super::{Content, Picture};
-use crate::bounded;
 use crate::config::diagnostics::suggestion;
 use crate::models::spec::ModelSpec;
+use glimpsed_base::files;
 
 /// All of ImageNet's validation set is half of this.
 const MOST_PICTURES: usize = 100_000;
@@ -85,7 +85,7 @@ fn entries(directory: &Path) -> Result<Vec<PathBuf>, String> {
 
 /// Lines of `file,label`; the file is relative to the CSV, a label with a comma stands in quotes.
 fn from_csv(csv: &Path) -> Result<Vec<Picture>, String> {
-    let text = bounded::read_text(csv, MAX_CSV_BYTES).map_err(|cause| format!("`{}` {cause}", csv.display()))?;
+    let text = files::read_text(csv, MAX_CSV_BYTES).map_err(|cause| format!("`{}` {cause}", csv.display()))?;
     let base = csv.parent().unwrap_or(Path::new("."));
     let mut found = Vec::new();
     for (number, line) in text.lines().enumerate() {

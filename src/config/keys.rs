@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use glimpsed_inference::MAX_THREADS;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
@@ -46,7 +47,7 @@ impl Kind {
                 format!("one of {}", quoted.join(", "))
             }
             Self::Integer => "a whole number, zero or more".into(),
-            Self::Threads => format!("a whole number from 1 to {}, or \"auto\" in quotes", threads::MOST),
+            Self::Threads => format!("a whole number from 1 to {}, or \"auto\" in quotes", MAX_THREADS),
             Self::Number => "a number".into(),
             Self::Switch => "true or false".into(),
             Self::List(None) => "a list in brackets".into(),

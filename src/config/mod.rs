@@ -3,7 +3,6 @@
 //! [`document`] parses and keeps places, [`raw`] mirrors the file, [`typed`] checks and converts; every mistake is
 //! collected in [`diagnostics`] and reported at once.
 
-pub mod broker_url;
 pub mod diagnostics;
 pub mod document;
 mod identity;
@@ -11,16 +10,15 @@ pub mod interval;
 pub mod keys;
 pub mod raw;
 pub mod reference;
-pub mod secrets;
 mod show;
 pub mod typed;
 
 use std::path::{Path, PathBuf};
 
-use crate::bounded;
-use crate::models::spec::resolve;
 use diagnostics::{Place, Problem, Problems};
 use document::Document;
+use glimpsed_base::files;
+use glimpsed_base::files::resolve;
 pub use typed::Config;
 
 /// Where the .deb puts the configuration.
@@ -55,7 +53,7 @@ impl Sources {
             });
             problems
         };
-        let text = bounded::read_text(path, MAX_BYTES).map_err(|cause| {
+        let text = files::read_text(path, MAX_BYTES).map_err(|cause| {
             let hint = if path.exists() {
                 "a configuration is a TOML text file of at most 1 MiB"
             } else {

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::document::{Document, Origin};
 use super::raw::Raw;
-use super::secrets::without_logins;
 use super::typed::Config;
+use glimpsed_base::secret::without_logins;
 
 /// As TOML; each line ends in a comment that names the origin.
 pub fn effective(config: &Config, raw: &Raw, document: &Document<'_>) -> String {
@@ -56,7 +56,7 @@ fn entries(config: &Config, raw: &Raw, document: &Document<'_>) -> Vec<(Vec<Stri
     filled.device.name = Some(config.device.name.clone());
     filled.model.directory = Some(config.model_directories[0].clone());
     if let Some(mqtt) = &config.mqtt {
-        filled.mqtt.client_id = Some(mqtt.client_id.clone());
+        filled.mqtt.client_id = Some(mqtt.connection.client_id.clone());
     }
     let mut entries = Vec::new();
     let tree = serde_json::to_value(&filled).unwrap_or_default();

@@ -5,22 +5,22 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::backoff::Backoff;
 use crate::bus::hub::Hub;
 use crate::capture::Opener;
 use crate::capture::freeze::Freeze;
 use crate::capture::supervisor::{Counters, Supervisor};
 use crate::capture::watchdog::CallInProgress;
-use crate::clock::Clock;
 use crate::config::typed;
 use crate::domain::camera::CameraState;
 use crate::domain::event::Event;
 use crate::domain::frame::Frame;
 use crate::error::{Error, Result};
-use crate::pulse::Pulse;
-use crate::shutdown::Shutdown;
-use crate::slot::Slot;
-use crate::thread::Thread;
+use glimpsed_base::backoff::Backoff;
+use glimpsed_base::clock::Clock;
+use glimpsed_base::liveness::Pulse;
+use glimpsed_base::shutdown::Shutdown;
+use glimpsed_base::slot::Slot;
+use glimpsed_base::thread::Thread;
 
 /// Makes the opener that a configuration asks for.
 pub type Openers = Box<dyn Fn(&typed::Camera) -> Box<dyn Opener> + Send>;

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Sender, channel};
 use tokio::sync::oneshot;
 
 use crate::error::Result;
-use crate::thread::Thread;
+use glimpsed_base::thread::Thread;
 
 type Work = Box<dyn FnOnce() + Send>;
 

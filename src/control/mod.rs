@@ -20,7 +20,6 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::bus::commands::{Answer, Command, Commands, Request};
 use crate::bus::hub::Hub;
-use crate::clock::Clock;
 use crate::compare::subjects;
 use crate::config::{Config, Sources};
 use crate::decide::thermal::Thermal;
@@ -40,6 +39,7 @@ use crate::sinks::mqtt::discovery::Device;
 use crate::telemetry::health::Monitor;
 use crate::web::{self, Web};
 use camera::Camera;
+use glimpsed_base::clock::Clock;
 pub use info::ModelInfo;
 use loader::Loader;
 use watch::FileWatch;

@@ -15,7 +15,7 @@ use crate::models::spec::ModelSpec;
 use crate::payload::second_opinion_value;
 use crate::pipeline::orders::Order;
 use crate::pipeline::second_opinion;
-use crate::thread::Thread;
+use glimpsed_base::thread::Thread;
 
 /// For an opinion that was asked for: as long as a rest of the accurate model takes, on all but the slowest boards.
 const OPINION_WITHIN: Duration = Duration::from_secs(15);

@@ -2,7 +2,7 @@ use super::rules::{LabelFilter, Smoothing};
 use super::*;
 use crate::domain::classification::tests_support::frame;
 use crate::domain::classification::{ModelId, Reason};
-use crate::models::inspect::Precision;
+use glimpsed_inference::Precision;
 use proptest::prelude::*;
 
 const LABELS: &str = "cat\ndog\nbird";

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use smallvec::SmallVec;
 
-use crate::models::inspect::Precision;
+use glimpsed_inference::Precision;
 
 /// The names of a model's classes, in class order.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 pub struct Frame {
     /// Counts from 1 over the life of the process, lost frames included.
     pub seq: u64,
-    /// Monotonic time ([`crate::clock::Clock::now`]) at which the last byte had arrived.
+    /// Monotonic time ([`glimpsed_base::clock::Clock::now`]) at which the last byte had arrived.
     pub captured_at: Duration,
     /// The same moment by the time of day.
     pub wall: Timestamp,

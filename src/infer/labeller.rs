@@ -6,10 +6,11 @@ use super::{Model, ModelError};
 use crate::domain::classification::{Answering, Classification, Status, Timing, Top};
 use crate::domain::frame::{Encoding, Frame};
 use crate::domain::view::View;
+use crate::preprocess::Preprocessor;
 use crate::preprocess::decode::DecodeError;
 use crate::preprocess::samples::Samples;
 use crate::preprocess::source::FrameDecoder;
-use crate::preprocess::{Preprocessor, Tensor};
+use glimpsed_inference::Tensor;
 
 /// Everything that turns one frame into its labels; the buffers serve again.
 pub struct Labeller {

@@ -6,9 +6,10 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 
 use super::labels::LabelSource;
-use super::spec::{Backend, InputHints, ModelSpec, Quantised};
+use super::spec::{ModelSpec, Quantised};
 use crate::directories;
 use crate::models::threads::Threads;
+use glimpsed_inference::{Backend, InputHints};
 
 /// One entry of `models/catalog.toml`.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -85,6 +86,11 @@ pub fn all() -> &'static [Entry] {
         file.map(|file| file.model).unwrap_or_default()
     });
     &CATALOG
+}
+
+/// The entry of this very file, if it can be downloaded.
+pub fn downloadable(spec: &ModelSpec) -> Option<&'static Entry> {
+    all().iter().find(|entry| !entry.bundled() && spec.sha256.as_ref() == Some(&entry.sha256))
 }
 
 pub fn find(name: &str) -> Option<&'static Entry> {

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::bounded;
 use crate::domain::classification::Labels;
+use glimpsed_base::files;
 
 /// The names of the 1000 ImageNet classes in class order, one a line.
 pub const IMAGENET_LABELS: &str = include_str!("../../models/imagenet-labels.txt");
@@ -35,7 +35,7 @@ impl LabelSource {
             Self::File(path) => path,
         };
         let name = path.display().to_string();
-        let text = match bounded::read_text(path, MAX_LABEL_BYTES) {
+        let text = match files::read_text(path, MAX_LABEL_BYTES) {
             Ok(text) => text,
             Err(cause) => return Err((name, format!("it {cause}"))),
         };

@@ -2,8 +2,6 @@
 
 pub mod catalog;
 pub mod fetch;
-pub mod hash;
-pub mod inspect;
 pub mod labels;
 pub mod spec;
 pub mod threads;

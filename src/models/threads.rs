@@ -6,8 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::{Serialize, Serializer};
 
-/// Most that can be asked for.
-pub const MOST: usize = 8;
+use glimpsed_inference::MAX_THREADS;
 
 /// The schema's name for what this is; see `config::keys`.
 pub const FORMAT: &str = "threads";
@@ -16,7 +15,7 @@ pub const FORMAT: &str = "threads";
 pub enum Threads {
     /// As many as are worth it: measured when the model is loaded.
     Auto,
-    /// From 1 to [`MOST`].
+    /// From 1 to [`MAX_THREADS`].
     Fixed(usize),
 }
 
@@ -49,12 +48,12 @@ impl Visitor<'_> for Reader {
     type Value = Threads;
 
     fn expecting(&self, formatter: &mut std::fmt::Formatter) -> std::fmt::Result {
-        write!(formatter, "a whole number from 1 to {MOST}, or \"auto\"")
+        write!(formatter, "a whole number from 1 to {MAX_THREADS}, or \"auto\"")
     }
 
     fn visit_u64<E: de::Error>(self, number: u64) -> Result<Threads, E> {
         match usize::try_from(number) {
-            Ok(threads @ 1..=MOST) => Ok(Threads::Fixed(threads)),
+            Ok(threads @ 1..=MAX_THREADS) => Ok(Threads::Fixed(threads)),
             _ => Err(E::invalid_value(de::Unexpected::Unsigned(number), &self)),
         }
     }
@@ -80,7 +79,7 @@ impl JsonSchema for Threads {
         json_schema!({
             "type": ["integer", "string"],
             "minimum": 1,
-            "maximum": MOST,
+            "maximum": MAX_THREADS,
             "pattern": "^auto$",
             "format": FORMAT,
         })

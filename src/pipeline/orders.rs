@@ -17,9 +17,9 @@ use crate::domain::health::Pace;
 use crate::domain::view::{Rotation, View};
 use crate::infer::ModelError;
 use crate::infer::labeller::Labeller;
-use crate::preprocess::Tensor;
 use crate::preprocess::decode::{RgbImage, decode};
-use crate::slot::Slot;
+use glimpsed_base::slot::Slot;
+use glimpsed_inference::Tensor;
 
 /// What the worker does between two frames when it is told to.
 pub enum Order {

@@ -14,9 +14,8 @@ use crate::domain::event::Event;
 use crate::domain::frame::Frame;
 use crate::domain::view::View;
 use crate::infer::labeller::Labeller;
-use crate::models::spec::InputSpec;
-use crate::preprocess::Tensor;
-use crate::thread::{NotStarted, Thread};
+use glimpsed_base::thread::{NotStarted, Thread};
+use glimpsed_inference::{InputSpec, Tensor};
 
 /// How much the fast labels go before: the niceness that Linux calls the weakest but one is still a twentieth of a core
 /// when all others want it.

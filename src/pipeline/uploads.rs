@@ -16,9 +16,9 @@ use super::second_opinion::Classifies;
 use crate::decide::rules::LabelRules;
 use crate::domain::classification::{Classification, ModelId};
 use crate::domain::view::View;
-use crate::models::spec::InputSpec;
+use crate::preprocess::Preprocessor;
 use crate::preprocess::decode::{DecodeError, RgbImage, decode_file_within};
-use crate::preprocess::{Preprocessor, Tensor};
+use glimpsed_inference::{InputSpec, Tensor};
 
 /// A picture of this size takes 96 MB, and as much again while it is turned upright.
 const MAX_PIXELS: u64 = 32_000_000;

@@ -11,7 +11,6 @@ use super::orders::{Order, Prepared, Refusal, Rules, Shot};
 use super::second_opinion::{Asked, Look, Opinion, Verdict, Wanted};
 use crate::bus::hub::Hub;
 use crate::bus::preview::Preview;
-use crate::clock::Clock;
 use crate::decide::ask::Asker;
 use crate::decide::gate::{self, Gate};
 use crate::decide::rules::LabelRules;
@@ -21,9 +20,10 @@ use crate::domain::frame::Frame;
 use crate::domain::health::Pace;
 use crate::infer::labeller::{LabelError, Labeller, milliseconds};
 use crate::preprocess::thumbnail::Thumbnail;
-use crate::pulse::Pulse;
-use crate::shutdown::Shutdown;
-use crate::slot::{Slot, Taken};
+use glimpsed_base::clock::Clock;
+use glimpsed_base::liveness::Pulse;
+use glimpsed_base::shutdown::Shutdown;
+use glimpsed_base::slot::{Slot, Taken};
 
 /// How long to wait for a frame before shutdown is looked at again; closing the slot wakes at once.
 const LOOK_UP: Duration = Duration::from_secs(1);

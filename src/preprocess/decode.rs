@@ -12,7 +12,7 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::pack::video_range;
 use crate::domain::frame::{Encoding, RawFormat};
-use crate::jpeg::{START, Scan, Scanner, huffman};
+use glimpsed_jpeg::{START, Scan, Scanner, huffman};
 
 /// Pictures with more pixels are refused before decoding.
 pub const MAX_PIXELS: u64 = 64_000_000;

@@ -13,28 +13,11 @@ mod squeeze;
 pub mod thumbnail;
 
 use crate::domain::view::{Rotation, View};
-use crate::models::spec::{Element, Fit, InputSpec};
 use decode::RgbImage;
+use glimpsed_inference::{Fit, InputSpec, Tensor};
 use pack::{Packer, turn};
 use resample::{Axis, Key, Lines};
 use samples::Samples;
-
-/// Input of a model, in the order and element type that its [`InputSpec`] says.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Tensor {
-    F32(Vec<f32>),
-    U8(Vec<u8>),
-}
-
-impl Tensor {
-    /// Zeros, of the model's size.
-    pub fn for_input(spec: &InputSpec) -> Self {
-        match spec.element {
-            Element::F32 => Self::F32(vec![0.0; spec.len()]),
-            Element::U8 => Self::U8(vec![0; spec.len()]),
-        }
-    }
-}
 
 /// Turns pictures into tensors for one model; its buffers serve again for every frame.
 pub struct Preprocessor {

@@ -1,9 +1,8 @@
 //! The last step: colours, scaling, and the order that a model wants its numbers in.
 
-use super::Tensor;
 use super::samples::Colour;
 use crate::domain::view::Rotation;
-use crate::models::spec::{ChannelOrder, InputSpec, Layout};
+use glimpsed_inference::{ChannelOrder, InputSpec, Layout, Tensor};
 
 /// Puts rows of small pictures into tensors.
 pub struct Packer {

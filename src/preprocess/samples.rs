@@ -1,7 +1,7 @@
 //! Where the numbers of a picture lie, however it is kept: what a camera sends is looked at as it is.
 
 use super::decode::RgbImage;
-use crate::jpeg::baseline::Plane;
+use glimpsed_jpeg::baseline::Plane;
 
 /// What the components of a picture are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use super::decode::{DecodeError, MAX_PIXELS, RgbImage, check_raw, check_size, decode, guarded};
 use super::samples::Samples;
 use crate::domain::frame::{Encoding, RawFormat};
-pub use crate::jpeg::baseline::Wanted;
-use crate::jpeg::baseline::{self, Refusal};
+pub use glimpsed_jpeg::baseline::Wanted;
+use glimpsed_jpeg::baseline::{self, Refusal};
 
 /// Its buffers serve again for every frame.
 #[derive(Default)]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::models::spec::{ChannelOrder, Layout};
+use glimpsed_inference::{ChannelOrder, Element, Layout};
 
 fn spec(element: Element, layout: Layout, channels: ChannelOrder) -> InputSpec {
     InputSpec { height: 1, width: 2, layout, element, channels, mean: [0.0; 3], std: [1.0; 3], fit: Fit::Stretch }

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use crate::board::Board;
 use crate::capture::supervisor;
-use crate::clock::Clock;
 use crate::domain::frame::Frame;
 use crate::domain::health::{Broker, Health};
 use crate::pipeline::worker;
-use crate::slot::Slot;
+use glimpsed_base::clock::Clock;
+use glimpsed_base::slot::Slot;
 
 /// Takes the looks.
 pub struct Monitor {
@@ -80,8 +80,8 @@ fn resident_bytes() -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::ManualClock;
-    use crate::slot::WhenFull;
+    use glimpsed_base::clock::ManualClock;
+    use glimpsed_base::slot::WhenFull;
 
     #[test]
     fn frames_a_second_are_counted_between_two_looks_but_not_between_two_close_ones() {

@@ -13,7 +13,7 @@ use crate::domain::classification::{Stable, Status};
 use crate::domain::event::Event;
 use crate::domain::settings::Settings;
 use crate::payload::status_name;
-use crate::pulse::Pulse;
+use glimpsed_base::liveness::Pulse;
 
 /// How things are, as the hub tells it.
 #[derive(Debug, Clone, Default)]

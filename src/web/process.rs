@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::exposition::Exposition;
-use crate::bounded;
+use glimpsed_base::files;
 
 /// Lines of procfs.
 const MAX_BYTES: u64 = 64 << 10;
@@ -57,7 +57,7 @@ impl Process {
 }
 
 fn read(name: &str) -> Option<String> {
-    bounded::read_text(&std::path::Path::new("/proc/self").join(name), MAX_BYTES).ok()
+    files::read_text(&std::path::Path::new("/proc/self").join(name), MAX_BYTES).ok()
 }
 
 #[cfg(test)]

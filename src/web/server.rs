@@ -21,8 +21,8 @@ use super::Status;
 use super::admission::{Admission, Place};
 use super::connection::Connection;
 use super::guard::Peer;
-use crate::backoff::Backoff;
-use crate::shutdown::Shutdown;
+use glimpsed_base::backoff::Backoff;
+use glimpsed_base::shutdown::Shutdown;
 
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 256;

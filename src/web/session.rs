@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use ring::hmac;
 
-use crate::config::secrets::Secret;
+use glimpsed_base::secret::Secret;
 
 /// The cookie that a browser keeps.
 pub const COOKIE: &str = "glimpsed_session";

@@ -20,11 +20,11 @@ use crate::bus::preview::{Offered, Viewer};
 use crate::domain::camera::CameraState;
 use crate::domain::frame::Encoding;
 use crate::domain::view::Rotation;
-use crate::jpeg::huffman;
 use crate::payload::picture;
 use crate::pipeline::orders::Order;
 use crate::preprocess::decode::{RgbImage, decode};
 use crate::preprocess::{shrunk, turned};
+use glimpsed_jpeg::huffman;
 
 /// Between two pictures of the stream: 30 a second.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(33);

@@ -10,12 +10,12 @@ use tokio::sync::broadcast;
 
 use crate::bus::hub::Sink;
 use crate::bus::preview::Preview;
-use crate::clock::Clock;
 use crate::domain::camera::{CameraState, Negotiated};
 use crate::domain::classification::{Classification, SecondOpinion, Stable};
 use crate::domain::event::{Comparing, Event};
 use crate::domain::settings::Settings;
 use crate::payload::{camera_json, classification_json, rounded, second_opinion_value, state_json, status_name};
+use glimpsed_base::clock::Clock;
 
 /// Labels that the timeline goes back.
 const MAX_TIMELINE: usize = 200;
@@ -299,8 +299,8 @@ fn message(name: &str, data: &str) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::ManualClock;
     use crate::domain::classification::tests_support::{frame, stable};
+    use glimpsed_base::clock::ManualClock;
 
     fn view() -> (View, ManualClock) {
         let clock = ManualClock::default();

@@ -6,7 +6,7 @@ use glimpsed::domain::classification::{Labels, top_k};
 use glimpsed::infer::Model;
 use glimpsed::models::catalog;
 use glimpsed::models::spec::ModelSpec;
-use glimpsed::preprocess::Tensor;
+use glimpsed_inference::Tensor;
 use sha2::{Digest, Sha256};
 
 use crate::support::{bundled, fixture, root};

@@ -83,7 +83,7 @@ fn the_environment_overrides_the_file_and_its_mistakes_name_the_variable() {
         [("GLIMPSED_CAMERA_WIDTH", "1280"), ("GLIMPSED_MQTT_URL", "mqtt://10.0.0.1"), ("GLIMPSED_LABELS_TOP_K", "5")];
     let config = sources(text, &environment).load().expect("fine");
     assert_eq!(config.labels.top_k, 5);
-    assert_eq!(config.mqtt.expect("a broker").broker.host, "10.0.0.1");
+    assert_eq!(config.mqtt.expect("a broker").connection.broker.host, "10.0.0.1");
 
     let environment = [
         ("GLIMPSED_CAMERA_WIDHT", "1280"),
@@ -118,7 +118,7 @@ fn show_says_where_each_value_comes_from_and_never_a_secret() {
 
 #[test]
 fn a_secret_cannot_be_printed() {
-    let secret = glimpsed::config::secrets::Secret::new("hunter2");
+    let secret = glimpsed_base::secret::Secret::new("hunter2");
     assert_eq!(format!("{secret:?}"), "********");
     assert_eq!(secret.reveal(), "hunter2");
 }

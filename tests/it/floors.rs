@@ -188,17 +188,34 @@ impl File {
         let mut tokens = tokens(&code).into_iter().peekable();
         let mut imported: BTreeMap<String, Module> = BTreeMap::new();
         let (mut rest, mut is_public) = (Vec::new(), false);
+        // How deep it is, and the modules that are written out in this file with the depth of their blocks.
+        let (mut depth, mut inline): (usize, Vec<(String, usize)>) = (0, Vec::new());
+        let here = |inline: &[(String, usize)], path: Vec<String>| -> Vec<String> {
+            let inside = ["super", "self"].contains(&path[0].as_str());
+            let names = inline.iter().map(|(name, _)| name.clone());
+            match inline.is_empty() || !inside {
+                true => path,
+                false => ["self".to_owned()].into_iter().chain(names).chain(path).collect(),
+            }
+        };
         while let Some(token) = tokens.next() {
             match token.as_str() {
+                "{" => depth += 1,
+                "}" => {
+                    depth -= 1;
+                    inline.pop_if(|(_, block)| *block > depth);
+                }
                 "use" => {
                     let tree: Vec<String> = tokens.by_ref().take_while(|token| token != ";").collect();
                     for (path, name) in leaves(&tree) {
-                        rest.push((path.clone(), Some(name.clone()), is_public));
+                        rest.push((here(&inline, path), Some(name), is_public && inline.is_empty()));
                     }
                 }
                 "mod" => {
-                    if let Some(name) = tokens.peek() {
-                        children.insert(name.clone());
+                    let Some(name) = tokens.next_if(|name| is_name(name)) else { continue };
+                    match tokens.peek().is_some_and(|next| next == "{") {
+                        true => inline.push((name, depth + 1)),
+                        false => drop(children.insert(name)),
                     }
                 }
                 "struct" | "enum" | "fn" | "const" | "static" | "trait" | "type" | "union" | "macro_rules" => {
@@ -216,7 +233,7 @@ impl File {
                         tokens.next();
                     }
                     if path.len() > 1 {
-                        rest.push((path, None, false));
+                        rest.push((here(&inline, path), None, false));
                     }
                 }
                 _ => {}
@@ -226,21 +243,22 @@ impl File {
         // First what names mean, then the paths that begin with them.
         let absolute = |path: &[String], imported: &BTreeMap<String, Module>| -> Option<Module> {
             let mut own = module.to_vec();
-            let mut parts = path.iter().peekable();
+            let mut parts = path.iter();
             match parts.next()?.as_str() {
                 "crate" => own.clear(),
                 "self" => {}
-                "super" => {
-                    own.pop();
-                    while parts.next_if(|part| *part == "super").is_some() {
-                        own.pop();
-                    }
-                }
+                "super" => drop(own.pop()),
                 name if imported.contains_key(name) => own = imported[name].clone(),
                 name if children.contains(name) => own.push(name.to_owned()),
                 _ => return None,
             }
-            own.extend(parts.cloned());
+            for part in parts {
+                match part.as_str() {
+                    "super" => drop(own.pop()),
+                    "self" => {}
+                    name => own.push(name.to_owned()),
+                }
+            }
             Some(own)
         };
         for (path, name, is_public) in rest.iter().filter(|(_, name, _)| name.is_some()) {

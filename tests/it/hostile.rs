@@ -1,12 +1,12 @@
 //! Model files that were damaged or made to do harm: refused or run, without a panic and without gigabytes.
 
 use glimpsed::infer::{Model, inspect};
-use glimpsed::models::spec::{Backend, ModelSpec};
-use glimpsed::preprocess::Tensor;
+use glimpsed::models::spec::ModelSpec;
+use glimpsed_inference::pb::tensor_shape_proto::dimension;
+use glimpsed_inference::pb::{ModelProto, NodeProto, TensorProto};
+use glimpsed_inference::{Backend, Tensor};
 use proptest::prelude::*;
 use prost::Message;
-use tract_onnx::pb::tensor_shape_proto::dimension;
-use tract_onnx::pb::{ModelProto, NodeProto, TensorProto};
 
 use crate::allocations::most_held;
 use crate::onnx::Fixture;
@@ -120,7 +120,7 @@ impl Attacker {
             10 => {
                 let (side, length) = (self.random.usize(..4), self.integer());
                 let kind = graph.input[0].r#type.as_mut().and_then(|kind| kind.value.as_mut());
-                if let Some(tract_onnx::pb::type_proto::Value::TensorType(tensor)) = kind
+                if let Some(glimpsed_inference::pb::type_proto::Value::TensorType(tensor)) = kind
                     && let Some(dim) = tensor.shape.as_mut().and_then(|shape| shape.dim.get_mut(side))
                 {
                     dim.value = Some(dimension::Value::DimValue(length));
@@ -190,7 +190,7 @@ fn try_out(bytes: &[u8]) {
     let file = Fixture::new(bytes);
     let labels: String = (0..10).map(|class| format!("class {class}\n")).collect();
     let spec = ModelSpec { backend: Backend::Native, ..file.spec(&labels) };
-    if inspect(&spec).is_ok_and(|inspection| inspection.macs <= MOST_MACS)
+    if inspect(&spec).is_ok_and(|inspection| inspection.file.macs <= MOST_MACS)
         && let Ok(mut model) = Model::load(&spec)
     {
         let tensor = Tensor::for_input(&model.input);

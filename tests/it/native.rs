@@ -2,12 +2,11 @@
 
 use glimpsed::infer::{Model, ModelError};
 use glimpsed::models::labels::LabelSource;
-use glimpsed::models::spec::Backend;
-use glimpsed::preprocess::Tensor;
+use glimpsed_inference::pb::attribute_proto::AttributeType;
+use glimpsed_inference::pb::tensor_proto::DataType;
+use glimpsed_inference::pb::{AttributeProto, ModelProto, NodeProto, TensorProto};
+use glimpsed_inference::{Backend, Tensor};
 use proptest::prelude::*;
-use tract_onnx::pb::attribute_proto::AttributeType;
-use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::{AttributeProto, ModelProto, NodeProto, TensorProto};
 
 use crate::onnx::{Fixture, input, model, node};
 use crate::support::{bundled, shared};

@@ -5,16 +5,17 @@ use std::path::PathBuf;
 use glimpsed::domain::view::Rotation;
 use glimpsed::infer::Model;
 use glimpsed::models::labels::LabelSource;
-use glimpsed::models::spec::{Backend, InputHints, Layout, ModelSpec, Scores};
+use glimpsed::models::spec::ModelSpec;
 use glimpsed::models::threads::Threads;
+use glimpsed::preprocess::Preprocessor;
 use glimpsed::preprocess::decode::RgbImage;
-use glimpsed::preprocess::{Preprocessor, Tensor};
-use prost::Message;
-use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::{
+use glimpsed_inference::pb::tensor_proto::DataType;
+use glimpsed_inference::pb::{
     GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto, TensorShapeProto,
     TypeProto, ValueInfoProto, tensor_shape_proto, type_proto,
 };
+use glimpsed_inference::{Backend, InputHints, Layout, Scores, Tensor};
+use prost::Message;
 
 use crate::support::{bundled, root, run};
 
@@ -52,9 +53,9 @@ pub fn model(nodes: Vec<NodeProto>, inputs: Vec<ValueInfoProto>, initializer: Ve
 }
 
 pub fn node(operator: &str, inputs: &[&str], output: &str) -> NodeProto {
-    let attribute = (operator == "Transpose").then(|| tract_onnx::pb::AttributeProto {
+    let attribute = (operator == "Transpose").then(|| glimpsed_inference::pb::AttributeProto {
         name: "perm".into(),
-        r#type: tract_onnx::pb::attribute_proto::AttributeType::Ints as i32,
+        r#type: glimpsed_inference::pb::attribute_proto::AttributeType::Ints as i32,
         ints: vec![0, 3, 1, 2],
         ..Default::default()
     });
@@ -153,7 +154,7 @@ fn layouts_are_read_from_the_shape() {
 fn a_background_class_is_recognised_and_never_reported() {
     let fixture = Fixture::of(&mean_colour(1, DataType::Float));
     let mut model = fixture.load("g\nb").expect("loads");
-    assert!(model.inspection.background_class);
+    assert!(model.background_class);
     // Red is the background here; what is left of the probability is shared by the other two.
     let top = label_of(&mut model, [255, 0, 0]);
     assert_eq!(top.iter().map(|(label, _)| label.as_str()).collect::<Vec<_>>(), ["g", "b"]);
@@ -256,7 +257,7 @@ fn weights_that_pretend_to_be_in_the_model_file_are_refused_where_they_cannot_be
     assert!(error_of(&proto).contains("cut short or damaged"), "{}", error_of(&proto));
     let graph = proto.graph.as_mut().expect("a graph");
     graph.initializer.clear();
-    let list = tract_onnx::pb::AttributeProto { tensors: vec![pretending(0)], ..Default::default() };
+    let list = glimpsed_inference::pb::AttributeProto { tensors: vec![pretending(0)], ..Default::default() };
     graph.node[0].attribute.push(list);
     assert!(error_of(&proto).contains("keeps weights in another file"), "{}", error_of(&proto));
 }

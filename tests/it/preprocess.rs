@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use glimpsed::domain::frame::{Encoding, RawFormat};
 use glimpsed::domain::view::Rotation;
 use glimpsed::infer::Model;
-use glimpsed::models::spec::{ChannelOrder, Element, Fit, InputSpec, Layout};
+use glimpsed::preprocess::Preprocessor;
 use glimpsed::preprocess::decode::{RgbImage, decode};
 use glimpsed::preprocess::source::FrameDecoder;
-use glimpsed::preprocess::{Preprocessor, Tensor};
+use glimpsed_inference::{ChannelOrder, Element, Fit, InputSpec, Layout, Tensor};
 
 use crate::support::{bundled, fixture, photos, shared};
 

@@ -9,8 +9,9 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use glimpsed::models::labels::LabelSource;
-use glimpsed::models::spec::{Backend, InputHints, ModelSpec};
+use glimpsed::models::spec::ModelSpec;
 use glimpsed::models::threads::Threads;
+use glimpsed_inference::{Backend, InputHints};
 use serde_json::Value;
 
 /// Far longer than anything takes on a busy machine; only a failure waits for it.

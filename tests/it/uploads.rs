@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use glimpsed::bus::hub::Hub;
-use glimpsed::clock::SystemClock;
 use glimpsed::config::{Config, Sources};
 use glimpsed::control::{rules_of, view_of};
 use glimpsed::decide::rules::LabelRules;
@@ -14,8 +13,9 @@ use glimpsed::pipeline::orders::{Order, Orders, Rules};
 use glimpsed::pipeline::uploads::{UploadError, Uploads};
 use glimpsed::pipeline::worker::Worker;
 use glimpsed::pipeline::{second_opinion, worker};
-use glimpsed::shutdown::Shutdown;
-use glimpsed::slot::{Slot, WhenFull};
+use glimpsed_base::clock::SystemClock;
+use glimpsed_base::shutdown::Shutdown;
+use glimpsed_base::slot::{Slot, WhenFull};
 use std::sync::atomic::Ordering;
 
 use crate::support::{bundled, fixture, photos};
@@ -45,7 +45,7 @@ impl Desk {
             hub: Hub::default(),
             counters: Arc::default(),
             orders: receiver,
-            pulse: glimpsed::pulse::Pulse::default(),
+            pulse: glimpsed_base::liveness::Pulse::default(),
             preview: Arc::default(),
         });
         let inference = Some(std::thread::spawn(move || worker.run()));

@@ -3,10 +3,9 @@
 
 use glimpsed::domain::classification::top_k;
 use glimpsed::infer::Model;
-use glimpsed::models::inspect::Precision;
 use glimpsed::models::labels::LabelSource;
-use glimpsed::models::spec::{Backend, InputHints, ModelSpec};
-use glimpsed::preprocess::Tensor;
+use glimpsed::models::spec::ModelSpec;
+use glimpsed_inference::{Backend, InputHints, Precision, Tensor};
 
 use crate::support::fixture;
 
@@ -104,7 +103,8 @@ fn parameters_are_the_same_however_the_weights_are_stored() {
 
 #[test]
 fn a_family_stands_for_mean_and_deviation() {
-    use glimpsed::models::spec::{ChannelOrder, Family};
+    use glimpsed::models::spec::Family;
+    use glimpsed_inference::ChannelOrder;
     assert_eq!(Family::Inception.hints().mean, Some([0.5; 3]));
     assert_eq!(Family::Caffe.hints().channels, Some(ChannelOrder::Bgr));
     let text = "[models.mine]\npath = \"m.onnx\"\nlabels = \"l.txt\"\nfamily = \"unit\"\n[model]\nactive = \"mine\"\n";

@@ -4,9 +4,9 @@ use std::sync::Mutex;
 
 use super::tests::supervisor;
 use super::*;
-use crate::clock::ManualClock;
 use crate::domain::frame::{Encoding, RawFormat};
-use crate::slot::Taken;
+use glimpsed_base::clock::ManualClock;
+use glimpsed_base::slot::Taken;
 
 /// A camera and a model that is slower, in one thread: each read is the next frame, and takes the newest out of the slot
 /// when the model is done with the one before.

@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
-use super::super::broker_url::BrokerUrl;
 use super::super::identity::{default_client_id, topic_problem};
 use super::super::interval::Interval;
-use super::super::secrets::Secret;
+use super::super::raw::MqttVersion;
 use super::{Checker, Mqtt};
-use crate::models::spec::resolve;
-use crate::sinks::mqtt::tls::{Files, Problem as TlsProblem, Tls, is_server_name};
+use glimpsed_base::files::resolve;
+use glimpsed_base::secret::Secret;
+use glimpsed_mqtt::tls::{Files, Problem as TlsProblem, Tls, is_server_name};
+use glimpsed_mqtt::{BrokerUrl, Options, Version};
 
 impl Checker<'_, '_> {
     pub(super) fn mqtt(&mut self, device_id: &str) -> Option<Mqtt> {
@@ -56,14 +57,20 @@ impl Checker<'_, '_> {
         let url = mqtt.url.as_ref()?;
         match url.parse::<BrokerUrl>() {
             Ok(broker) => Some(Mqtt {
-                tls: self.tls(broker.tls),
-                broker,
-                version: mqtt.version,
-                client_id,
+                connection: Options {
+                    tls: self.tls(broker.tls),
+                    broker,
+                    version: match mqtt.version {
+                        MqttVersion::V5 => Version::V5,
+                        MqttVersion::V311 => Version::V311,
+                    },
+                    client_id,
+                    username: mqtt.username.clone(),
+                    password,
+                    keepalive: mqtt.keepalive.0,
+                    software: concat!("glimpsed ", env!("CARGO_PKG_VERSION")).to_owned(),
+                },
                 base_topic: mqtt.base_topic.clone(),
-                username: mqtt.username.clone(),
-                password,
-                keepalive: mqtt.keepalive.0,
                 buffer: mqtt.buffer as usize,
                 classification_interval: mqtt.classification_interval.0,
                 heartbeat: mqtt.heartbeat.0,

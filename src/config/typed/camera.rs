@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use super::super::interval::Interval;
 use super::super::raw::SourceKind;
 use super::{Camera, CameraSource, Checker};
-use crate::capture::pictures_in;
 use crate::domain::view::Rotation;
-use crate::models::spec::resolve;
+use glimpsed_base::files::{pictures_in, resolve};
 
 impl Checker<'_, '_> {
     pub(super) fn camera(&mut self) -> Camera {

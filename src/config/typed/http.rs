@@ -2,9 +2,9 @@
 
 use std::net::SocketAddr;
 
-use super::super::secrets::Secret;
 use super::{Checker, Http};
-use crate::models::spec::resolve;
+use glimpsed_base::files::resolve;
+use glimpsed_base::secret::Secret;
 
 /// What can be guessed is no token: 16 random hexadecimal digits are 64 bits.
 const SHORTEST_TOKEN: usize = 16;

@@ -10,7 +10,8 @@ use super::Checker;
 use crate::decide::groups::{self, Groups};
 use crate::decide::rules::{LabelFilter, LabelRules, Smoothing};
 use crate::decide::vocabulary;
-use crate::models::spec::{ModelSpec, resolve};
+use crate::models::spec::ModelSpec;
+use glimpsed_base::files::resolve;
 
 /// More frames than this are a minute at 10 a second.
 const LONGEST_WINDOW: u32 = 600;
@@ -95,7 +96,8 @@ impl Checker<'_, '_> {
             Ok(groups::IMAGENET.to_owned())
         } else {
             let path = resolve(self.base, path);
-            crate::bounded::read_text(&path, MAX_GROUP_BYTES).map_err(|cause| format!("{} {cause}", path.display()))
+            glimpsed_base::files::read_text(&path, MAX_GROUP_BYTES)
+                .map_err(|cause| format!("{} {cause}", path.display()))
         };
         match read.and_then(|text| Groups::parse(&text)) {
             Ok(groups) => groups,

@@ -13,22 +13,22 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::broker_url::BrokerUrl;
 use super::diagnostics::{Problem, Problems};
 use super::document::Document;
 use super::identity::{clean_id, default_id, is_id, topic_problem};
 use super::interval::Interval;
 use super::raw::{self, LevelChoice, LogFormat, Raw, StdoutChoice};
-use super::secrets::Secret;
 use crate::decide::gate::GateRules;
 use crate::decide::rules::LabelRules;
 use crate::decide::thermal::Limits;
 use crate::domain::settings::PrecisionChoice;
 use crate::domain::view::{Region, Rotation};
 use crate::models::catalog;
-use crate::models::spec::{ModelSpec, resolve};
-use crate::sinks::mqtt::tls::Tls;
+use crate::models::spec::ModelSpec;
 pub use accurate::Accurate;
+use glimpsed_base::files::resolve;
+use glimpsed_base::secret::Secret;
+use glimpsed_mqtt::Options;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
@@ -102,15 +102,9 @@ pub enum CameraSource {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mqtt {
-    pub broker: BrokerUrl,
-    /// Where the broker's url asks for it.
-    pub tls: Option<Tls>,
-    pub version: raw::MqttVersion,
-    pub client_id: String,
+    /// How the broker is reached, and as whom.
+    pub connection: Options,
     pub base_topic: String,
-    pub username: Option<String>,
-    pub password: Option<Secret>,
-    pub keepalive: Duration,
     pub buffer: usize,
     pub classification_interval: Duration,
     pub heartbeat: Duration,

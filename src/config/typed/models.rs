@@ -9,10 +9,10 @@ use super::Checker;
 use crate::domain::settings::PrecisionChoice;
 use crate::models::catalog;
 use crate::models::labels::LabelSource;
-use crate::models::spec::{
-    Backend, ChannelOrder, FitChoice, InputHints, Layout, ModelSpec, Quantised, Scores, resolve,
-};
+use crate::models::spec::{ModelSpec, Quantised};
 use crate::models::threads::Threads;
+use glimpsed_base::files::resolve;
+use glimpsed_inference::{Backend, ChannelOrder, FitChoice, InputHints, Layout, Scores};
 
 impl Checker<'_, '_> {
     pub(super) fn models(&mut self, directories: &[PathBuf]) -> Vec<ModelSpec> {

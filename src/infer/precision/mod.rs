@@ -9,9 +9,8 @@ use std::time::{Duration, Instant};
 
 use super::{Model, ModelError};
 use crate::domain::settings::PrecisionChoice;
-use crate::models::hash::sha256_of;
 use crate::models::spec::ModelSpec;
-use crate::preprocess::Tensor;
+use glimpsed_inference::{Tensor, sha256_of};
 use verdicts::{Verdict, Verdicts};
 
 /// Both files together; on the slowest board this is three pictures each.
@@ -74,7 +73,7 @@ fn key(spec: &ModelSpec, quantised: &ModelSpec) -> Option<String> {
         Some(declared) => Some(declared.clone()),
         None => sha256_of(&spec.path).ok(),
     };
-    let kernels = super::native::kernels::Kernels::detect().name;
+    let kernels = glimpsed_inference::Kernels::detect().name;
     let processor = crate::board::Board::default().processor();
     let (version, backend) = (env!("CARGO_PKG_VERSION"), spec.backend);
     Some(format!("{} {} {version} {backend:?} {kernels} {processor}", hash(spec)?, hash(quantised)?))

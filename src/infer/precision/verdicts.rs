@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::WORTH_IT;
-use crate::{bounded, directories};
+use crate::directories;
+use glimpsed_base::files;
 
 const FILE: &str = "precision.json";
 
@@ -52,7 +53,7 @@ impl Verdicts {
     }
 
     fn read_from(file: &Path) -> Option<Self> {
-        let text = bounded::read_text(file, MAX_BYTES).ok()?;
+        let text = files::read_text(file, MAX_BYTES).ok()?;
         let mut verdicts: Self = serde_json::from_str(&text).ok()?;
         // A time that is no time is not one that was measured.
         verdicts.0.retain(|verdict| verdict.fp32_ms > 0.0 && verdict.int8_ms > 0.0);

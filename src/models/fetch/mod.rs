@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use sha2::{Digest, Sha256};
 
 use super::catalog::Entry;
-use super::hash::{hex, sha256_of};
+use glimpsed_inference::{hex, sha256_of};
 use place::Place;
 
 /// How patient a download is.

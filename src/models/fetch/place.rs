@@ -9,7 +9,7 @@ use rustix::fs::{FlockOperation, OFlags, flock, statvfs};
 
 use super::super::catalog::Entry;
 use super::FetchError;
-use crate::bounded;
+use glimpsed_base::files;
 
 /// What is left free for everybody else.
 const RESERVE_BYTES: u64 = 16 << 20;
@@ -84,7 +84,7 @@ impl Place {
 
     /// Which version of the file the unfinished one is of.
     pub fn etag(&self) -> Option<String> {
-        bounded::read_text(&self.etag, MAX_ETAG_BYTES).ok().filter(|etag| !etag.is_empty())
+        files::read_text(&self.etag, MAX_ETAG_BYTES).ok().filter(|etag| !etag.is_empty())
     }
 
     /// That it cannot be noted only means that the next try is less certain.

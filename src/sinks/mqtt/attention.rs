@@ -10,9 +10,10 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::wishes::{Call, Wish, understand};
-use super::{Delivery, Incoming, Key, Message, Outbox, Topics};
+use super::{Key, Topics};
 use crate::bus::commands::{Answer, Command, Commands};
 use crate::payload::response_json;
+use glimpsed_mqtt::{Delivery, Incoming, Message, Outbox};
 
 /// For what was asked for when the connection ended.
 const FINISH_WITHIN: Duration = Duration::from_secs(60);

@@ -8,17 +8,12 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::certificate::Certificate;
-use super::link::Link;
-use super::loss::Loss;
-use super::outbox::{Delivery, Message};
-use super::tls::Seen;
 use super::topics::Topics;
-use super::transport::{self, STEP};
-use super::wire::Received;
 use super::wishes::{REQUESTS, subscriptions};
-use crate::config::broker_url::BrokerUrl;
 use crate::config::typed::Mqtt;
+use glimpsed_mqtt::tls::Seen;
+use glimpsed_mqtt::transport::{self, STEP};
+use glimpsed_mqtt::{BrokerUrl, Certificate, Delivery, Link, Loss, Message, Received};
 
 /// The broker has sent all retained messages when it has sent none for this long.
 const QUIET: Duration = Duration::from_millis(500);
@@ -73,7 +68,7 @@ pub async fn test(settings: &Mqtt, device_id: &str) -> Report {
 }
 
 async fn session(settings: &Mqtt, report: &mut Report) -> Option<Link> {
-    let broker = &settings.broker;
+    let broker = &settings.connection.broker;
     let addresses = transport::resolve(broker).await;
     report.add("address", addresses.as_ref().map(|found| known_as(broker, found)).map_err(Loss::to_string))?;
     let tcp = transport::connect(&addresses.ok()?).await;
@@ -81,7 +76,7 @@ async fn session(settings: &Mqtt, report: &mut Report) -> Option<Link> {
         |tcp: &tokio::net::TcpStream| tcp.peer_addr().map_or("connected".into(), |at| format!("connected to {at}"));
     report.add("tcp", tcp.as_ref().map(says).map_err(Loss::to_string))?;
     let tcp = tcp.ok()?;
-    let stream: Box<dyn transport::Stream> = match &settings.tls {
+    let stream: Box<dyn transport::Stream> = match &settings.connection.tls {
         None => Box::new(tcp),
         Some(tls) => {
             let seen = Seen::default();
@@ -95,8 +90,9 @@ async fn session(settings: &Mqtt, report: &mut Report) -> Option<Link> {
             stream.ok()?
         }
     };
-    let link = Link::begin(stream, settings, &format!("{}-test", settings.client_id), None).await;
-    let who = settings.username.as_ref().map_or("without a user name".into(), |name| format!("as `{name}`"));
+    let link =
+        Link::begin(stream, &settings.connection, &format!("{}-test", settings.connection.client_id), None).await;
+    let who = settings.connection.username.as_ref().map_or("without a user name".into(), |name| format!("as `{name}`"));
     report.add("session", link.as_ref().map(|_| format!("welcome {who}")).map_err(Loss::to_string))?;
     link.ok()
 }
@@ -226,8 +222,10 @@ impl Leftovers {
     /// # Errors
     /// When the broker cannot be reached, or does not let us look.
     pub async fn find(settings: &Mqtt, device_id: &str, discovery_prefix: &str) -> Result<Self, Loss> {
-        let stream = transport::open(&settings.broker, settings.tls.as_ref()).await?;
-        let mut link = Link::begin(stream, settings, &format!("{}-clean", settings.client_id), None).await?;
+        let stream = transport::open(&settings.connection.broker, settings.connection.tls.as_ref()).await?;
+        let mut link =
+            Link::begin(stream, &settings.connection, &format!("{}-clean", settings.connection.client_id), None)
+                .await?;
         let filters =
             [format!("{}/{device_id}/#", settings.base_topic), format!("{discovery_prefix}/device/{device_id}/config")];
         link.subscribe(&filters)?;

@@ -1,48 +1,30 @@
 //! MQTT: what is published, when, and that it survives the broker's absence; and what is asked for from there.
 
 mod attention;
-mod certificate;
-mod client;
 pub mod diagnose;
 pub mod discovery;
-mod inbox;
-mod link;
-mod loss;
-mod monitor;
-mod outbox;
-mod pace;
 mod presence;
-mod session;
-pub mod tls;
 pub mod topics;
-mod transport;
-mod wire;
 pub mod wishes;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use client::Connection;
-pub use inbox::{Inbox, Incoming};
-pub use monitor::{Counters, Monitor};
-pub use outbox::{Delivery, Message, Outbox, Tally};
 pub use presence::{Heritage, Presence, Traffic};
 pub use topics::{Key, Topics};
 
 use crate::bus::hub::Sink;
-use crate::clock::Clock;
 use crate::domain::camera::CameraState;
 use crate::domain::classification::{Stable, Status};
 use crate::domain::event::Event;
 use crate::domain::settings::Settings;
 use crate::payload::{camera_json, classification_json, event_json, health_json, second_opinion_value, state_json};
+use glimpsed_base::clock::Clock;
+use glimpsed_mqtt::{Delivery, Message, Outbox};
 use serde_json::Value;
 
 /// The sink's name in the hub.
 pub const NAME: &str = "mqtt";
-
-/// What the library accepts and sends; its own default of 10 KiB would cut a connection over a long payload.
-pub const MAX_PACKET_BYTES: usize = 1 << 20;
 
 /// Puts events into the outbox; the connection empties it on its own thread's time.
 pub struct MqttSink {
@@ -161,9 +143,9 @@ fn retained(topic: &str, payload: impl Into<Vec<u8>>) -> Message {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::ManualClock;
     use crate::domain::classification::tests_support::{frame, stable};
     use crate::domain::settings::PrecisionChoice;
+    use glimpsed_base::clock::ManualClock;
     use serde_json::json;
 
     struct Sent {

@@ -9,14 +9,14 @@ use tokio::time::{Instant, timeout_at};
 use super::attention::Attention;
 use super::discovery::{self, Device};
 use super::wishes::subscriptions;
-use super::{Connection, Inbox, Monitor, MqttSink, NAME, Outbox, Tally, Topics, retained};
+use super::{MqttSink, NAME, Topics, retained};
 use crate::bus::commands::Commands;
 use crate::bus::hub::Hub;
-use crate::clock::Clock;
 use crate::config::Config;
-use crate::config::broker_url::BrokerUrl;
 use crate::domain::health::{self, Broker};
-use crate::shutdown::Shutdown;
+use glimpsed_base::clock::Clock;
+use glimpsed_base::shutdown::Shutdown;
+use glimpsed_mqtt::{BrokerUrl, Connection, Inbox, Monitor, Outbox, Tally};
 
 /// For the goodbye to a broker that another one follows.
 const LEAVE_WITHIN: Duration = Duration::from_secs(2);
@@ -92,14 +92,15 @@ impl Presence {
         let sink = MqttSink::new(outbox.clone(), topics.clone(), clock.clone(), settings.classification_interval);
         hub.attach(NAME, Box::new(sink));
         let (inbox, incoming) = Inbox::new(subscriptions(&topics, prefix.as_deref()));
-        let connection = Connection::new(settings.clone(), topics.clone(), outbox.clone(), inbox);
+        let connection =
+            Connection::new(settings.connection.clone(), retained(&topics.status, "offline"), outbox.clone(), inbox);
         let (monitor, shutdown) = (connection.monitor(), Shutdown::new());
         let attention = Attention::new(topics.clone(), prefix, outbox.clone(), commands.clone());
         Some(Self {
             outbox,
             traffic: Traffic { monitor, before: heritage.counters },
             topics,
-            broker: settings.broker.clone(),
+            broker: settings.connection.broker.clone(),
             discovery,
             connection: tokio::spawn(connection.run(shutdown.clone())),
             attention: tokio::spawn(attention.run(incoming)),
@@ -127,7 +128,7 @@ impl Presence {
     pub async fn leave(self, next: &Config) -> Heritage {
         let next_topics = next.mqtt.as_ref().map(|mqtt| Topics::new(&mqtt.base_topic, &next.device.id));
         let same_topics = next_topics.as_ref() == Some(&self.topics);
-        let stays = same_topics && next.mqtt.as_ref().is_some_and(|mqtt| mqtt.broker == self.broker);
+        let stays = same_topics && next.mqtt.as_ref().is_some_and(|mqtt| mqtt.connection.broker == self.broker);
         let next_discovery = next.homeassistant.as_ref().map(|prefix| Topics::discovery(prefix, &next.device.id));
         if let Some(topic) = &self.discovery
             && (!stays || next_discovery.as_ref() != Some(topic))

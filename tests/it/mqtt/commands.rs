@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use glimpsed::sinks::mqtt::Delivery;
+use glimpsed_mqtt::Delivery;
 
 use super::{Device, memory, settings};
 use crate::support::{Broker, ConfigFile, Running};

@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 
 use glimpsed::config::Sources;
 use glimpsed::config::typed::Mqtt;
-use glimpsed::shutdown::Shutdown;
-use glimpsed::sinks::mqtt::{Connection, Counters, Delivery, Inbox, Incoming, Message, Monitor, Outbox, Topics};
+use glimpsed::sinks::mqtt::Topics;
+use glimpsed_base::shutdown::Shutdown;
+use glimpsed_mqtt::{Connection, Counters, Delivery, Inbox, Incoming, Message, Monitor, Outbox};
 use tokio::sync::mpsc::Receiver;
 
 use crate::support::{ConfigFile, PATIENCE, Subscriber};
@@ -45,9 +46,11 @@ impl Device {
             delivery: Delivery::Latest,
             retain: true,
         });
+        let goodbye =
+            Message { topic: topics.status, payload: "offline".into(), delivery: Delivery::Latest, retain: true };
         let subscriptions = ["glimpsed/test/+/set", "glimpsed/test/request/+"].map(str::to_owned).to_vec();
         let (inbox, commands) = Inbox::new(subscriptions);
-        let connection = Connection::new(settings, topics, outbox.clone(), inbox);
+        let connection = Connection::new(settings.connection, goodbye, outbox.clone(), inbox);
         let (monitor, shutdown) = (connection.monitor(), Shutdown::new());
         let run = connection.run(shutdown.clone());
         let thread = std::thread::spawn(move || {

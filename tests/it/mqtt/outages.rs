@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use glimpsed::bus::hub::Hub;
-use glimpsed::clock::SystemClock;
 use glimpsed::domain::classification::{Classification, ModelId, Ranked, Stable, Status, Timing};
 use glimpsed::domain::event::Event;
-use glimpsed::models::inspect::Precision;
-use glimpsed::sinks::mqtt::{Delivery, MqttSink, Topics};
+use glimpsed::sinks::mqtt::{MqttSink, Topics};
+use glimpsed_base::clock::SystemClock;
+use glimpsed_inference::Precision;
+use glimpsed_mqtt::Delivery;
 
 use super::proxy::{Mode, Proxy};
 use super::{Device, cpu, events_until, memory, settings};

@@ -1,0 +1,72 @@
+//! Files that somebody else has written: regular ones only, and never more of them than makes sense.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// The whole file.
+///
+/// # Errors
+/// A sentence that says why not: it cannot be read, is no regular file (a pipe could keep us waiting for ever), or is
+/// longer than `max_bytes`.
+pub fn read(path: &Path, max_bytes: u64) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    read_into(path, max_bytes, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// As [`read`], into a buffer that serves again.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_into(path: &Path, max_bytes: u64, bytes: &mut Vec<u8>) -> Result<(), String> {
+    let metadata = std::fs::metadata(path).map_err(unreadable)?;
+    if metadata.is_dir() {
+        return Err("is a directory".into());
+    }
+    if !metadata.is_file() {
+        return Err("is not a file".into());
+    }
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    bytes.clear();
+    // One byte more than allowed tells a file that is too long; its length would not, where it grows or lies in /proc.
+    file.take(max_bytes + 1).read_to_end(bytes).map_err(unreadable)?;
+    match bytes.len() as u64 > max_bytes {
+        true => Err(format!("has more than {max_bytes} bytes")),
+        false => Ok(()),
+    }
+}
+
+fn unreadable(error: std::io::Error) -> String {
+    format!("cannot be read: {error}")
+}
+
+/// As [`read`], for text.
+///
+/// # Errors
+/// As [`read`], or that it is not UTF-8.
+pub fn read_text(path: &Path, max_bytes: u64) -> Result<String, String> {
+    let bytes = read(path, max_bytes)?;
+    String::from_utf8(bytes).map_err(|error| format!("is not UTF-8 after {} bytes", error.utf8_error().valid_up_to()))
+}
+
+/// `path` as seen from the directory of the file that names it.
+pub fn resolve(base: &Path, path: &Path) -> PathBuf {
+    if path.is_absolute() { path.to_owned() } else { base.join(path) }
+}
+
+/// The photographs of a directory in the order of their names.
+///
+/// # Errors
+/// When the directory cannot be listed.
+pub fn pictures_in(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(directory)? {
+        let path = entry?.path();
+        let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
+        if path.is_file() && ["jpg", "jpeg", "png"].iter().any(|known| extension == *known) {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}

@@ -1,0 +1,13 @@
+//! The ground that the daemon and its libraries stand on: waiting with a deadline, handing over the newest value, reading files
+//! that somebody else has written.
+//!
+//! Nothing here knows of cameras, models or brokers.
+
+pub mod backoff;
+pub mod clock;
+pub mod files;
+pub mod liveness;
+pub mod secret;
+pub mod shutdown;
+pub mod slot;
+pub mod thread;

@@ -1,0 +1,81 @@
+//! Values that must not be seen.
+
+use std::path::Path;
+
+use crate::files;
+
+/// A password or token. It can be compared and handed to the protocol that needs it, never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+/// Shown wherever a secret would stand.
+pub const MASK: &str = "********";
+
+/// `text` with the user and password of every address in it masked: `rtsp://********@camera/stream`.
+pub fn without_logins(text: &str) -> String {
+    let mut masked = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("://") {
+        let authority = after.find(['/', '?', '#', ' ', '"', '\'']).unwrap_or(after.len());
+        masked.push_str(before);
+        masked.push_str("://");
+        rest = match after[..authority].rfind('@') {
+            Some(at) => {
+                masked.push_str(MASK);
+                &after[at..]
+            }
+            None => after,
+        };
+    }
+    masked + rest
+}
+
+/// A password file larger than this is not a password file.
+const MAX_BYTES: u64 = 4096;
+
+impl Secret {
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    /// The first line of a file.
+    ///
+    /// # Errors
+    /// A sentence that names the cause: unreadable, too long, empty, or not text.
+    pub fn from_file(path: &Path) -> Result<Self, String> {
+        let text = files::read_text(path, MAX_BYTES)?;
+        match text.lines().next() {
+            Some(line) if !line.is_empty() => Ok(Self(line.to_owned())),
+            _ => Err("has an empty first line".into()),
+        }
+    }
+
+    /// The value itself, for the protocol that needs it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(MASK)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logins_in_addresses_are_masked_and_nothing_else_is() {
+        for (text, shown) in [
+            ("rtsp://me:secret@10.0.0.7:554/stream?a=b@c", "rtsp://********@10.0.0.7:554/stream?a=b@c"),
+            ("-i rtsp://token@cam -f http://a:b@c/d", "-i rtsp://********@cam -f http://********@c/d"),
+            ("rtsp://user:p@ss@cam/", "rtsp://********@cam/"),
+            ("mqtt://broker/ me@home", "mqtt://broker/ me@home"),
+            ("/dev/video0", "/dev/video0"),
+        ] {
+            assert_eq!(without_logins(text), shown);
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Runs ONNX picture classifiers on a CPU.
+//!
+//! A file is read ([`load`]), checked, and given to the native kernels where they can run all of it; else to tract, if the feature
+//! `tract` is on.
+
+mod classifier;
+mod error;
+mod hash;
+mod input;
+mod inspection;
+mod load;
+mod native;
+mod onnx;
+mod scores;
+mod tensor;
+#[cfg(feature = "tract")]
+mod tract;
+
+pub use classifier::Classifier;
+pub use error::Error;
+pub use hash::{hex, sha256_of, sha256_of_all};
+pub use input::{Backend, ChannelOrder, Element, Fit, FitChoice, InputHints, InputSpec, Layout, Scores};
+pub use inspection::{Inspection, Precision};
+pub use load::{Loaded, Source, load, load_onto};
+pub use native::kernels::Kernels;
+pub use native::pool::MAX_THREADS;
+pub use onnx::pb;
+pub use scores::softmax;
+pub use tensor::Tensor;

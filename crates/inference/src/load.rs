@@ -1,0 +1,180 @@
+//! From a model file to something that runs: the native kernels where they can, else tract.
+
+use std::path::Path;
+
+use crate::classifier::Classifier;
+use crate::error::Error;
+use crate::input::{Backend, InputHints, InputSpec};
+use crate::inspection::Inspection;
+use crate::native::kernels::Kernels;
+use crate::onnx::OnnxFile;
+use crate::onnx::graph::Graph;
+use crate::{native, onnx};
+
+/// A file, and what it does not say of itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Source<'a> {
+    /// An ONNX file of at most 1 GiB.
+    pub path: &'a Path,
+    /// Lower-case hexadecimal; the file must hash to it.
+    pub sha256: Option<&'a str>,
+    /// How its input is prepared, as far as the file leaves it open.
+    pub input: &'a InputHints,
+    /// What is to run it.
+    pub backend: Backend,
+}
+
+/// A network that is ready to run.
+pub struct Loaded {
+    /// Runs it.
+    pub classifier: Box<dyn Classifier>,
+    /// What the file contains.
+    pub inspection: Inspection,
+}
+
+/// Loads a file for the best instruction set of this processor.
+///
+/// # Errors
+/// Whatever is wrong with the file; or what it lacks for the backend that was asked for.
+pub fn load(source: &Source<'_>) -> Result<Loaded, Error> {
+    load_onto(source, Kernels::detect())
+}
+
+/// As [`load`], for an instruction set that need not be the best of this processor.
+///
+/// # Errors
+/// As those of [`load`].
+pub fn load_onto(source: &Source<'_>, kernels: Kernels) -> Result<Loaded, Error> {
+    let mut file = OnnxFile::open(source)?;
+    let prepared = prepare(&mut file, source, kernels);
+    // Of another file than the one that was meant nothing else is worth saying.
+    let sha256 = file.verify()?;
+    let (facts, running) = prepared?;
+    let file = (file.path, file.bytes);
+    Ok(Loaded { inspection: facts.inspection(file, sha256, &running), classifier: running.classifier })
+}
+
+/// What the graph says of itself.
+struct Facts {
+    opset: i64,
+    producer: String,
+    input: InputSpec,
+    operators: Vec<(String, usize)>,
+    graph: onnx::graph::Figures,
+    scores: crate::input::Scores,
+}
+
+/// What a backend made of it.
+struct Running {
+    classifier: Box<dyn Classifier>,
+    /// Multiply-accumulate operations for one picture.
+    macs: u64,
+    /// The output's shape.
+    output: Vec<usize>,
+    /// Of the results that are kept at the same time.
+    result_bytes: u64,
+    backend: String,
+    /// Why it is not the native kernels, where it is not.
+    not_native: Option<String>,
+}
+
+impl Facts {
+    fn inspection(self, (path, file_bytes): (String, u64), sha256: String, running: &Running) -> Inspection {
+        Inspection {
+            path,
+            sha256,
+            file_bytes,
+            opset: self.opset,
+            producer: self.producer,
+            precision: self.graph.precision,
+            parameters: self.graph.parameters,
+            macs: running.macs,
+            layers: self.graph.layers,
+            residual: self.graph.residual,
+            memory_bytes: self.graph.weight_bytes.saturating_add(running.result_bytes),
+            classes: running.output.iter().product(),
+            output: running.output.clone(),
+            input: self.input,
+            scores: self.scores,
+            operators: self.operators,
+            backend: running.backend.clone(),
+            not_native: running.not_native.clone(),
+        }
+    }
+}
+
+fn prepare(file: &mut OnnxFile, source: &Source<'_>, kernels: Kernels) -> Result<(Facts, Running), Error> {
+    let decoded = file.decode()?;
+    let graph = Graph::new(&decoded.proto, &file.path)?;
+    graph.refuse_external_data()?;
+    let (input, input_name) = graph.input(source.input)?;
+    let facts = Facts {
+        opset: graph.opset(),
+        producer: decoded.proto.producer_name.clone(),
+        input: input.clone(),
+        operators: graph.operators(),
+        graph: graph.figures(),
+        scores: source.input.scores.unwrap_or_else(|| graph.scores()),
+    };
+    let reason = match without_kernels(source.backend, kernels) {
+        Some(reason) => {
+            drop(decoded);
+            reason.to_owned()
+        }
+        None => match native::compile(decoded, &input, kernels) {
+            Ok(compiled) => {
+                let running = Running {
+                    classifier: compiled.classifier,
+                    macs: compiled.macs,
+                    output: vec![1, compiled.classes],
+                    result_bytes: compiled.result_bytes,
+                    backend: format!("native ({})", compiled.kernels),
+                    not_native: None,
+                };
+                return Ok((facts, running));
+            }
+            Err(unsupported) if unsupported.is_unreadable() => {
+                return Err(Error::Unreadable { path: file.path.clone(), cause: unsupported.to_string() });
+            }
+            Err(unsupported) if source.backend == Backend::Native => {
+                return Err(Error::NotNative { reason: unsupported.to_string() });
+            }
+            Err(unsupported) => unsupported.to_string(),
+        },
+    };
+    Ok((facts, with_tract(file, &input, &input_name, reason)?))
+}
+
+/// The file as the general backend runs it; `reason` is why the native kernels do not.
+#[cfg(feature = "tract")]
+fn with_tract(file: &mut OnnxFile, input: &InputSpec, input_name: &str, reason: String) -> Result<Running, Error> {
+    let whole = file.decode_whole()?;
+    // tract gets what was checked, and nothing of another file than the one that was meant.
+    Graph::new(&whole, &file.path)?.refuse_external_data()?;
+    file.verify()?;
+    let loaded = crate::tract::load(whole, input, input_name)?;
+    Ok(Running {
+        classifier: loaded.classifier,
+        macs: loaded.macs,
+        output: loaded.shape,
+        result_bytes: loaded.result_bytes,
+        backend: "tract".into(),
+        not_native: Some(reason),
+    })
+}
+
+#[cfg(not(feature = "tract"))]
+fn with_tract(_: &mut OnnxFile, _: &InputSpec, _: &str, reason: String) -> Result<Running, Error> {
+    Err(Error::NotNative { reason })
+}
+
+/// Why the native kernels are not even asked.
+fn without_kernels(backend: Backend, kernels: Kernels) -> Option<&'static str> {
+    match backend {
+        Backend::Tract => Some("the configuration says so"),
+        Backend::Auto if cfg!(feature = "tract") && !kernels.are_fast() => {
+            Some("there are no kernels for this processor yet")
+        }
+        Backend::Auto | Backend::Native => None,
+    }
+}

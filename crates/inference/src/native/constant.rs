@@ -1,0 +1,199 @@
+//! Constants of an ONNX graph, decoded when they are needed: a weight is not copied to find out whether a graph can run, and
+//! larger ones are not even read.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::onnx::Extent;
+use crate::onnx::pb::TensorProto;
+use crate::onnx::pb::tensor_proto::DataType;
+
+use super::unsupported::Unsupported;
+
+/// More than any classifier's largest layer; a file that declares more is hostile.
+const MAX_ELEMENTS: usize = 1 << 28;
+
+/// A constant whose declared shape and stored data agree. Copies share the data, which goes with the last of them.
+#[derive(Debug, Clone)]
+pub struct Constant {
+    tensor: Rc<TensorProto>,
+    kind: DataType,
+    elements: usize,
+    /// Where its bytes are, if they stayed in the file.
+    left: Option<(Arc<File>, Extent)>,
+}
+
+impl Constant {
+    /// Of a tensor that was decoded from this file.
+    ///
+    /// # Errors
+    /// When the type is none that weights have, or the data are not as many as the shape says.
+    pub fn new(tensor: TensorProto, file: &Arc<File>) -> Result<Self, Unsupported> {
+        let left = Extent::of(&tensor).map(|extent| (file.clone(), extent));
+        Self::stored(tensor, left)
+    }
+
+    /// Of a tensor that has its data.
+    ///
+    /// # Errors
+    /// As [`Constant::new`].
+    #[cfg(test)]
+    pub fn whole(tensor: TensorProto) -> Result<Self, Unsupported> {
+        Self::stored(tensor, None)
+    }
+
+    fn stored(tensor: TensorProto, left: Option<(Arc<File>, Extent)>) -> Result<Self, Unsupported> {
+        let refuse = |what: &str| Unsupported::new(format!("the constant `{}` {what}", tensor.name));
+        let kind = DataType::try_from(tensor.data_type).map_err(|_| refuse("has no element type"))?;
+        let sides = tensor.dims.iter().map(|&side| usize::try_from(side));
+        let elements = sides.map(|side| side.ok()).try_fold(1_usize, |product, side| product.checked_mul(side?));
+        let elements =
+            elements.filter(|&elements| elements <= MAX_ELEMENTS).ok_or_else(|| refuse("has an impossible shape"))?;
+        let typed = match kind {
+            DataType::Float => tensor.float_data.len(),
+            DataType::Int32 | DataType::Int8 | DataType::Uint8 => tensor.int32_data.len(),
+            DataType::Int64 => tensor.int64_data.len(),
+            other => return Err(refuse(&format!("is of type {}", other.name()))),
+        };
+        let bytes = (elements * width(kind)) as u64;
+        let agree = match &left {
+            Some((_, extent)) => extent.length == bytes,
+            None if tensor.raw_data.is_empty() => typed == elements,
+            None => tensor.raw_data.len() as u64 == bytes,
+        };
+        if !agree {
+            return Err(refuse("does not have as many numbers as its shape says"));
+        }
+        Ok(Self { tensor: Rc::new(tensor), kind, elements, left })
+    }
+
+    pub fn dims(&self) -> Vec<usize> {
+        // Proven by `stored` not to be negative.
+        self.tensor.dims.iter().map(|&side| side.unsigned_abs() as usize).collect()
+    }
+
+    pub fn elements(&self) -> usize {
+        self.elements
+    }
+
+    pub fn is_i8(&self) -> bool {
+        self.kind == DataType::Int8
+    }
+
+    pub fn is_u8(&self) -> bool {
+        self.kind == DataType::Uint8
+    }
+
+    /// The stored bytes of a range of elements, if it is bytes that are stored. `buffer` is where they go if they come from
+    /// the file.
+    fn raw<'a>(&'a self, range: Range<usize>, buffer: &'a mut Vec<u8>) -> Result<Option<&'a [u8]>, Unsupported> {
+        let [start, end] = [range.start, range.end].map(|at| at * width(self.kind));
+        match &self.left {
+            None if self.tensor.raw_data.is_empty() => Ok(None),
+            None => Ok(Some(&self.tensor.raw_data[start..end])),
+            Some((file, Extent { offset, .. })) => {
+                buffer.resize(end - start, 0);
+                file.read_exact_at(buffer, offset + start as u64).map_err(|error| {
+                    Unsupported::unreadable(format!("the constant `{}` could not be read: {error}", self.tensor.name))
+                })?;
+                Ok(Some(buffer))
+            }
+        }
+    }
+
+    /// The numbers, where they are bytes of either sign.
+    ///
+    /// # Errors
+    /// When they are no bytes, or could not be read.
+    pub fn bytes(&self) -> Result<Cow<'_, [u8]>, Unsupported> {
+        if !self.is_i8() && !self.is_u8() {
+            return Err(Unsupported::new(format!("the constant `{}` is not of bytes", self.tensor.name)));
+        }
+        match &self.left {
+            // ONNX stores small integers in `int32_data`, one each.
+            None if self.tensor.raw_data.is_empty() => {
+                Ok(self.tensor.int32_data.iter().map(|&value| value as u8).collect())
+            }
+            None => Ok(Cow::Borrowed(&self.tensor.raw_data)),
+            Some(_) => {
+                let mut bytes = Vec::new();
+                self.raw(0..self.elements, &mut bytes)?;
+                Ok(Cow::Owned(bytes))
+            }
+        }
+    }
+
+    /// A range of the numbers as floats, whatever they are stored as; where they are floats of this machine's, without a copy.
+    ///
+    /// # Errors
+    /// When they could not be read.
+    pub fn floats_of<'a>(
+        &'a self,
+        range: Range<usize>,
+        buffer: &'a mut Vec<u8>,
+    ) -> Result<Cow<'a, [f32]>, Unsupported> {
+        let tensor = &self.tensor;
+        let raw = self.raw(range.clone(), buffer)?;
+        Ok(match (self.kind, raw) {
+            (DataType::Float, None) => Cow::Borrowed(&tensor.float_data[range]),
+            (DataType::Float, Some(raw)) => match bytemuck::try_cast_slice(raw) {
+                Ok(floats) if cfg!(target_endian = "little") => Cow::Borrowed(floats),
+                _ => words(raw).map(f32::from_le_bytes).collect(),
+            },
+            (DataType::Int32, Some(raw)) => words(raw).map(|word| i32::from_le_bytes(word) as f32).collect(),
+            (DataType::Int8, Some(raw)) => raw.iter().map(|&byte| f32::from(byte as i8)).collect(),
+            (DataType::Uint8, Some(raw)) => raw.iter().map(|&byte| f32::from(byte)).collect(),
+            (DataType::Int64, Some(raw)) => long_words(raw).map(|value| value as f32).collect(),
+            (DataType::Int64, None) => tensor.int64_data[range].iter().map(|&value| value as f32).collect(),
+            (_, None) => tensor.int32_data[range].iter().map(|&value| value as f32).collect(),
+            // `stored` lets no other type in.
+            _ => Cow::Borrowed(&[]),
+        })
+    }
+
+    /// All numbers as floats.
+    ///
+    /// # Errors
+    /// When they could not be read.
+    pub fn floats(&self) -> Result<Vec<f32>, Unsupported> {
+        Ok(self.floats_of(0..self.elements, &mut Vec::new())?.into_owned())
+    }
+
+    /// The numbers of an integer tensor; empty for floats.
+    ///
+    /// # Errors
+    /// When they could not be read.
+    pub fn integers(&self) -> Result<Vec<i64>, Unsupported> {
+        Ok(match self.kind {
+            DataType::Int64 => match self.raw(0..self.elements, &mut Vec::new())? {
+                None => self.tensor.int64_data.clone(),
+                Some(raw) => long_words(raw).collect(),
+            },
+            DataType::Float => Vec::new(),
+            _ => self.floats()?.iter().map(|&value| value as i64).collect(),
+        })
+    }
+}
+
+/// Bytes of an element.
+fn width(kind: DataType) -> usize {
+    match kind {
+        DataType::Int8 | DataType::Uint8 => 1,
+        DataType::Int64 => 8,
+        // `stored` lets no other type in.
+        _ => 4,
+    }
+}
+
+fn long_words(raw: &[u8]) -> impl Iterator<Item = i64> + '_ {
+    raw.chunks_exact(8).filter_map(|bytes| bytes.try_into().ok()).map(i64::from_le_bytes)
+}
+
+// Of a known number, so that what is collected is allocated once.
+fn words(raw: &[u8]) -> impl ExactSizeIterator<Item = [u8; 4]> + '_ {
+    raw.chunks_exact(4).map(|bytes| [bytes[0], bytes[1], bytes[2], bytes[3]])
+}

@@ -1,0 +1,358 @@
+//! Convolutions taken apart into what the kernels do at once: tiles of pixels, and spans of a row.
+
+use std::ops::Range;
+
+use super::element::{Inputs, Number, Operands, Scratch, Worker};
+use super::kernels::{LANES, MAX_PANELS, MAX_ROWS, Offsets, Span, Tile};
+use super::layer::{Shape, Window};
+use crate::native::place::Place;
+
+/// Bytes of weights that stay in the second-level cache while all pixels are multiplied with them: half of the smallest
+/// such cache that the supported boards have for each core (256 KB).
+pub const WEIGHT_BLOCK: usize = 128 << 10;
+
+/// Numbers that are copied at once while a window is gathered.
+const AT_ONCE: usize = 16;
+
+/// What a window looks at.
+#[derive(Debug)]
+pub struct Source {
+    pub window: Window,
+    pub input: Place,
+    /// What lies outside of the picture: zero, or the zero point.
+    pub outside: u8,
+    /// Rows of the picture that are there at once, each in the place of the one so many rows above it.
+    pub kept: usize,
+}
+
+#[derive(Debug)]
+pub struct Dense<N: Number> {
+    pub source: Source,
+    /// Channels of a pixel that are multiplied; of a whole window's pixels where it is gathered.
+    pub depth: usize,
+    /// Of a grouped convolution the first channel that each panel looks at; empty where all look at the same.
+    pub firsts: Vec<u32>,
+    /// If the pixels of a window are put side by side before they are multiplied, as if it had one tap: how.
+    pub gathered: Option<Gathered>,
+    pub finish: N::Finish,
+}
+
+/// How the pixels of a window are put side by side.
+#[derive(Debug, Clone, Copy)]
+pub struct Gathered {
+    /// Numbers from one row of the window to the next.
+    pub row: usize,
+    /// Whether the kernels can multiply that many: then a row is one tap where it lies in the picture.
+    pub rows_are_taps: bool,
+}
+
+#[derive(Debug)]
+pub struct Depthwise<N: Number> {
+    pub source: Source,
+    pub finish: N::Finish,
+}
+
+impl Source {
+    /// All of the picture is there.
+    pub fn new(window: Window, input: Place, outside: u8) -> Self {
+        Self { window, input, outside, kept: input.shape.height }
+    }
+
+    /// The first element behind the picture.
+    fn outside_at(&self) -> usize {
+        self.kept * self.input.shape.width * self.input.stride
+    }
+
+    pub fn fill_outside<N: Number>(&self, buffer: &mut [N], length: usize) {
+        buffer[self.outside_at()..][..length].fill(N::of_byte(self.outside));
+    }
+
+    /// Row and column of the first tap of an output pixel; negative where it is in the padding.
+    pub fn corner(&self, pixel: [usize; 2]) -> [isize; 2] {
+        let Window { stride: [down, right], pads: [top, left, ..], .. } = self.window;
+        [(pixel[0] * down) as isize - top as isize, (pixel[1] * right) as isize - left as isize]
+    }
+
+    /// Where a pixel of the input begins, if it is in the picture.
+    fn at(&self, [row, column]: [isize; 2]) -> isize {
+        let kept = self.kept as isize;
+        let row = if row < kept { row } else { row % kept };
+        (row * self.input.shape.width as isize + column) * self.input.stride as isize
+    }
+
+    /// Whether all taps are in the picture.
+    fn is_inside(&self, [row, column]: [isize; 2]) -> bool {
+        let ([rows, columns], Shape { height, width, .. }) = (self.window.reach(), self.input.shape);
+        row >= 0 && column >= 0 && row as usize + rows < height && column as usize + columns < width
+    }
+
+    /// Where a tap begins, or what stands for it outside of the picture.
+    pub fn tap(&self, corner: [isize; 2], tap: [usize; 2]) -> usize {
+        let [down, right] = self.window.distance(tap);
+        let (row, column) = (corner[0] + down as isize, corner[1] + right as isize);
+        let Shape { height, width, .. } = self.input.shape;
+        let seen = (0..height as isize).contains(&row) && (0..width as isize).contains(&column);
+        if seen { self.at([row, column]) as usize } else { self.outside_at() }
+    }
+
+    /// The output columns whose windows lie between the left and the right edge.
+    fn inner_columns(&self, width: usize) -> Range<usize> {
+        let Window { stride, pads, .. } = &self.window;
+        let first = pads[1].div_ceil(stride[1]).min(width);
+        let reach = self.window.reach()[1];
+        let end = (self.input.shape.width + pads[1]).checked_sub(reach + 1).map_or(0, |last| last / stride[1] + 1);
+        first..end.clamp(first, width)
+    }
+}
+
+/// Pixels shared out among tiles, rows of about the same number: seven tiles of seven are faster than six of eight and one of
+/// one.
+#[derive(Debug, Clone, Copy)]
+pub struct Tiles {
+    next: usize,
+    pixels: usize,
+    /// Pixels of a tile; some have one more.
+    pub fewest: usize,
+    /// How many tiles still have one more.
+    more: usize,
+}
+
+impl Tiles {
+    pub fn new(pixels: usize, most: usize) -> Self {
+        let tiles = pixels.div_ceil(most).max(1);
+        Self { next: 0, pixels, fewest: pixels / tiles, more: pixels % tiles }
+    }
+}
+
+impl Iterator for Tiles {
+    type Item = Range<usize>;
+
+    fn next(&mut self) -> Option<Range<usize>> {
+        let (start, more) = (self.next, usize::from(self.more > 0));
+        if start == self.pixels {
+            return None;
+        }
+        self.next += self.fewest + more;
+        self.more -= more;
+        Some(start..self.next)
+    }
+}
+
+/// What a thread computes of a dense convolution: all channels of some pixels, or some panels of a single one.
+#[derive(Debug, Clone)]
+pub struct Part {
+    pub pixels: Range<usize>,
+    pub panels: Range<usize>,
+}
+
+impl<N: Number> Dense<N> {
+    /// Elements that stand for what lies outside of the picture: one pixel, and what is read behind a row that is a tap.
+    pub fn tail(&self) -> usize {
+        let stride = self.source.input.stride;
+        let row = self.gathered.filter(|gathered| gathered.rows_are_taps).map_or(0, |gathered| gathered.row);
+        stride.max(row.saturating_sub(self.source.window.size[1] * stride))
+    }
+
+    /// Taps that the kernels see.
+    pub fn taps(&self) -> usize {
+        if self.gathered.is_some() { 1 } else { self.source.window.taps() }
+    }
+
+    /// All panels of output channels.
+    pub fn panels(&self, output: Place) -> Range<usize> {
+        0..output.stride / LANES
+    }
+
+    /// Computes a part of the output, tile by tile. `out` is what the part takes of it.
+    pub fn compute(
+        &self,
+        worker: &mut Worker<N>,
+        Inputs { picture, residual }: Inputs<N>,
+        output: Place,
+        part: Part,
+        out: &mut [N],
+    ) {
+        let Operands { picture, weights, bias, narrow } = N::operands(&self.finish, picture);
+        let Worker { kernels, scratch: Scratch { offsets, gathered }, workspace } = worker;
+        let most_rows = N::rows(&kernels.layout);
+        let (taps, depth) = (self.taps(), self.depth);
+        let panel_length = taps * depth * LANES;
+        let block = match self.firsts.is_empty() {
+            true => (WEIGHT_BLOCK / (panel_length * size_of::<N::Weight>())).max(1).next_multiple_of(MAX_PANELS),
+            false => 1,
+        };
+        let tiles = Tiles::new(part.pixels.len(), most_rows);
+        // Where pixels are multiplied one by one, they are as far apart in each tile.
+        let points = self.gathered.is_none() && self.firsts.is_empty() && self.source.window == Window::POINT;
+        let (stride, mut steps) = (self.source.input.stride, [0; MAX_ROWS]);
+        steps.iter_mut().enumerate().for_each(|(row, step)| *step = (row * stride) as u32);
+        let steps = [tiles.fewest, tiles.fewest + 1].map(|rows| Offsets::new(&steps[..rows.min(MAX_ROWS)]));
+        for first in part.panels.clone().step_by(block) {
+            let last = (first + block).min(part.panels.end);
+            for pixels in tiles {
+                let [start, end] = [pixels.start, pixels.end].map(|pixel| part.pixels.start + pixel);
+                let rows = end - start;
+                let (source, taps, depth) = match self.gathered {
+                    None if points => (&picture[start * stride..], taps, depth),
+                    None => {
+                        self.find_taps(output, start..end, offsets);
+                        if let Some(&channel) = self.firsts.get(first) {
+                            offsets.iter_mut().for_each(|offset| *offset += channel);
+                        }
+                        (picture, taps, depth)
+                    }
+                    Some(Gathered { row, rows_are_taps: true }) if self.find_rows(output, start..end, offsets) => {
+                        (picture, self.source.window.size[0], row)
+                    }
+                    Some(Gathered { row, .. }) => {
+                        (self.gather(picture, output, start..end, row, (offsets, gathered)), taps, depth)
+                    }
+                };
+                let weights = &weights[first * panel_length..last * panel_length];
+                let bias = &bias[first * LANES..last * LANES];
+                let offsets = if points { steps[rows - tiles.fewest] } else { Offsets::new(offsets) };
+                let tile = Tile { source, offsets, rows, taps, depth, weights, bias, narrow };
+                let at = (start - part.pixels.start) * output.stride + (first - part.panels.start) * LANES;
+                let range = at..at + (rows - 1) * output.stride + (last - first) * LANES;
+                let residual = residual.map(|residual| &residual[range.clone()]);
+                let out = (&mut out[range], output.stride);
+                N::tile(kernels, workspace, &self.finish, &tile, first * LANES, residual, out);
+            }
+        }
+    }
+
+    /// Where the rows of the pixels' windows begin, if all are in the picture: a row of short pixels is like one of
+    /// many channels.
+    fn find_rows(&self, output: Place, pixels: Range<usize>, offsets: &mut Vec<u32>) -> bool {
+        let (source, window) = (&self.source, &self.source.window);
+        offsets.clear();
+        if window.dilation != [1, 1] || !self.corners(output, pixels.clone()).all(|corner| source.is_inside(corner)) {
+            return false;
+        }
+        let pitch = source.input.shape.width * source.input.stride;
+        for row in 0..window.size[0] {
+            let starts = self.corners(output, pixels.clone()).map(|corner| source.at(corner) as usize + row * pitch);
+            offsets.extend(starts.map(|start| start as u32));
+        }
+        true
+    }
+
+    /// Numbers that are put side by side for a tile.
+    pub fn gathered_at_most(&self) -> usize {
+        self.depth * MAX_ROWS + AT_ONCE
+    }
+
+    /// Puts the pixels that the taps of each row look at side by side, the rows of a window so many numbers apart.
+    fn gather<'a>(
+        &self,
+        picture: &[N],
+        output: Place,
+        pixels: Range<usize>,
+        row_length: usize,
+        (offsets, gathered): (&mut Vec<u32>, &'a mut Vec<N>),
+    ) -> &'a [N] {
+        let (source, window) = (&self.source, &self.source.window);
+        let stride = source.input.stride;
+        let length = window.size[1] * stride;
+        // What is left of another tile in the bytes beyond a row's last tap meets weights of zero; what is copied beyond
+        // the end of a window's row is that too, or copied over by the next row or the next pixel.
+        gathered.resize(pixels.len() * self.depth + AT_ONCE, N::default());
+        let pitch = source.input.shape.width * stride;
+        for (pixel, corner) in self.corners(output, pixels.clone()).enumerate() {
+            let gathered = &mut gathered[pixel * self.depth..];
+            if source.is_inside(corner) && window.dilation == [1, 1] {
+                let picture = &picture[source.at(corner) as usize..];
+                for row in 0..window.size[0] {
+                    copy(&picture[row * pitch..], &mut gathered[row * row_length..], length);
+                }
+            } else {
+                for tap in window.each_tap() {
+                    let at = tap[0] * row_length + tap[1] * stride;
+                    gathered[at..at + stride].copy_from_slice(&picture[source.tap(corner, tap)..][..stride]);
+                }
+            }
+        }
+        offsets.clear();
+        offsets.extend((0..pixels.len()).map(|row| (row * self.depth) as u32));
+        gathered
+    }
+
+    /// The first taps of output pixels that follow one another.
+    fn corners(&self, output: Place, pixels: Range<usize>) -> impl Iterator<Item = [isize; 2]> + use<'_, N> {
+        let width = output.shape.width;
+        let (mut row, mut column) = (pixels.start / width, pixels.start % width);
+        pixels.map(move |_| {
+            let corner = self.source.corner([row, column]);
+            column += 1;
+            if column == width {
+                (row, column) = (row + 1, 0);
+            }
+            corner
+        })
+    }
+
+    fn find_taps(&self, output: Place, pixels: Range<usize>, offsets: &mut Vec<u32>) {
+        let source = &self.source;
+        offsets.clear();
+        let mut corners = [[0; 2]; MAX_ROWS];
+        let corners = &mut corners[..pixels.len()];
+        for (to, corner) in corners.iter_mut().zip(self.corners(output, pixels)) {
+            *to = corner;
+        }
+        let all_inside = corners.iter().all(|&corner| source.is_inside(corner));
+        for tap in source.window.each_tap() {
+            if all_inside {
+                let [down, right] = source.window.distance(tap);
+                let from_corner = source.at([down as isize, right as isize]);
+                offsets.extend(corners.iter().map(|&corner| (source.at(corner) + from_corner) as u32));
+            } else {
+                offsets.extend(corners.iter().map(|&corner| source.tap(corner, tap) as u32));
+            }
+        }
+    }
+}
+
+/// Copies so many numbers, and perhaps some of those behind them.
+fn copy<N: Number>(from: &[N], to: &mut [N], length: usize) {
+    for at in (0..length).step_by(AT_ONCE) {
+        let (from, to) = (&from[at..], &mut to[at..]);
+        // A length that is known, of few bytes, is a move and not a call.
+        match (from.first_chunk::<AT_ONCE>(), to.first_chunk_mut::<AT_ONCE>()) {
+            (Some(from), Some(to)) => *to = *from,
+            _ => to[..AT_ONCE.min(length - at)].copy_from_slice(&from[..AT_ONCE.min(length - at)]),
+        }
+    }
+}
+
+impl<N: Number> Depthwise<N> {
+    /// A row, because a span moves along the outside as it moves along the picture.
+    pub fn tail(&self) -> usize {
+        (self.source.input.shape.width + self.source.window.size[1]) * self.source.input.stride
+    }
+
+    /// Computes rows of the output, which `out` has room for.
+    pub fn compute(&self, worker: &mut Worker<N>, picture: &[N], output: Place, rows: Range<usize>, out: &mut [N]) {
+        let Operands { picture, weights, bias, narrow } = N::operands(&self.finish, picture);
+        let Worker { kernels, scratch: Scratch { offsets, .. }, .. } = worker;
+        let source = &self.source;
+        let channels = source.input.stride;
+        let inner = source.inner_columns(output.shape.width);
+        let Window { size, stride, dilation, .. } = source.window;
+        let step = stride[1] * channels;
+        let ahead = if dilation[1] == 1 { stride[1] } else { 0 };
+        for row in rows.clone() {
+            let mut column = 0;
+            while column < output.shape.width {
+                let pixels = if inner.start == column { inner.len().max(1) } else { 1 };
+                let corner = source.corner([row, column]);
+                offsets.clear();
+                offsets.extend(source.window.each_tap().map(|tap| source.tap(corner, tap) as u32));
+                let span =
+                    Span { source: picture, size, offsets, step, ahead, pixels, channels, weights, bias, narrow };
+                let at = ((row - rows.start) * output.shape.width + column) * channels;
+                N::span(kernels, &self.finish, &span, &mut out[at..at + pixels * channels]);
+                column += pixels;
+            }
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! What the two kinds of numbers in a network have of their own, so that everything else about convolutions is written
+//! once.
+
+use std::fmt::Debug;
+use std::ops::Range;
+
+use super::aligned::Aligned;
+use super::kernels::{Bounds, ByteBounds, Kernels, Layout, PackedBytes, Requantise, Span, Tile, ToByte};
+use super::layer::{PoolKind, Quant};
+use super::place::Place;
+use super::pointwise;
+
+const MEAN: PoolKind = PoolKind::Average { with_padding: false };
+
+/// A float, or a byte that stands for one.
+pub trait Number: Copy + Default + Send + Sync + 'static {
+    type Weight: Sync;
+    type Sum: Sync;
+    /// Packed weights, and what happens to the sums.
+    type Finish: Debug + Sync;
+    /// What turns a sum of numbers into their mean.
+    type Mean: Debug + Sync;
+
+    /// What a byte says lies outside of a picture.
+    fn of_byte(byte: u8) -> Self;
+
+    fn operands<'a>(finish: &'a Self::Finish, picture: &'a [Self]) -> Operands<'a, Self>;
+
+    /// Most pixels in a tile.
+    fn rows(layout: &Layout) -> usize;
+
+    /// The outputs of a tile whose first output channel is `channel`. `workspace` is what [`Kernels::tile_u8`] needs.
+    fn tile(
+        kernels: &Kernels,
+        workspace: &mut [u8],
+        finish: &Self::Finish,
+        tile: &Tile<Self, Self::Weight, Self::Sum>,
+        channel: usize,
+        residual: Option<&[Self]>,
+        out: (&mut [Self], usize),
+    );
+
+    fn span(kernels: &Kernels, finish: &Self::Finish, span: &Span<Self, Self::Weight, Self::Sum>, out: &mut [Self]);
+
+    /// The means of all pixels of a picture, one for each channel.
+    fn means(picture: (&[Self], Place), mean: &Self::Mean, out: &mut [Self]);
+}
+
+/// What a convolution looks at and is multiplied with.
+pub struct Operands<'a, N: Number> {
+    pub picture: &'a [N],
+    pub weights: &'a [N::Weight],
+    pub bias: &'a [N::Sum],
+    /// See [`PackedBytes::narrow`].
+    pub narrow: bool,
+}
+
+/// What a step looks at, and what is added to a part of its output: it lies as the part does.
+#[derive(Clone, Copy)]
+pub struct Inputs<'a, N> {
+    pub picture: &'a [N],
+    pub residual: Option<&'a [N]>,
+}
+
+/// A thread at work on numbers of one kind.
+pub struct Worker<'a, N> {
+    pub kernels: &'a Kernels,
+    pub scratch: &'a mut Scratch<N>,
+    /// See [`Layout::workspace`].
+    pub workspace: &'a mut [u8],
+}
+
+/// Room for what is found out about a tile before it is multiplied.
+#[derive(Debug, Default)]
+pub struct Scratch<N> {
+    pub offsets: Vec<u32>,
+    pub gathered: Vec<N>,
+}
+
+#[derive(Debug)]
+pub struct FloatFinish {
+    pub weights: Aligned<f32>,
+    pub bias: Vec<f32>,
+    pub bounds: Bounds,
+}
+
+#[derive(Debug)]
+pub struct ByteFinish {
+    pub packed: PackedBytes,
+    pub scale: Vec<f32>,
+    pub to: ToByte,
+    /// The lowest and the highest byte of each channel, where they are not `to`'s for all.
+    pub channels: Option<[Vec<u8>; 2]>,
+    /// What becomes of the bytes when others are added to them.
+    pub added: Option<Added>,
+}
+
+/// A sum of two pictures of bytes, of which the convolution makes one.
+#[derive(Debug, Clone, Copy)]
+pub struct Added {
+    /// Of what is added, in this order.
+    pub quants: [Quant; 2],
+    pub made_first: bool,
+    pub scale: f32,
+    pub to: ToByte,
+}
+
+impl Added {
+    /// Bytes that are added at once.
+    const BLOCK: usize = 256;
+
+    fn add(&self, kernels: &Kernels, others: &[u8], out: &mut [u8]) {
+        let mut block = [0; Self::BLOCK];
+        for (out, other) in out.chunks_mut(Self::BLOCK).zip(others.chunks(Self::BLOCK)) {
+            let made = &mut block[..out.len()];
+            made.copy_from_slice(out);
+            let [a, b] = if self.made_first { [&*made, other] } else { [other, &*made] };
+            kernels.add_u8([(a, self.quants[0]), (b, self.quants[1])], self.scale, self.to, out);
+        }
+    }
+}
+
+impl Number for f32 {
+    type Weight = f32;
+    type Sum = f32;
+    type Finish = FloatFinish;
+    type Mean = Bounds;
+
+    fn of_byte(byte: u8) -> f32 {
+        f32::from(byte)
+    }
+
+    fn operands<'a>(finish: &'a FloatFinish, picture: &'a [f32]) -> Operands<'a, f32> {
+        Operands { picture, weights: &finish.weights, bias: &finish.bias, narrow: false }
+    }
+
+    fn rows(layout: &Layout) -> usize {
+        layout.float_rows
+    }
+
+    fn tile(
+        kernels: &Kernels,
+        _workspace: &mut [u8],
+        finish: &FloatFinish,
+        tile: &Tile<f32, f32, f32>,
+        _channel: usize,
+        residual: Option<&[f32]>,
+        (out, row_stride): (&mut [f32], usize),
+    ) {
+        kernels.tile_f32(tile, finish.bounds, residual, out, row_stride);
+    }
+
+    fn span(kernels: &Kernels, finish: &FloatFinish, span: &Span<f32, f32, f32>, out: &mut [f32]) {
+        kernels.span_f32(span, finish.bounds, out);
+    }
+
+    fn means((picture, place): (&[f32], Place), bounds: &Bounds, out: &mut [f32]) {
+        let (window, output) = place.to_point();
+        pointwise::pool_f32((picture, place), MEAN, &window, *bounds, (output, 0), out);
+    }
+}
+
+impl Number for u8 {
+    type Weight = i8;
+    type Sum = i32;
+    type Finish = ByteFinish;
+    type Mean = (Quant, f32, ToByte);
+
+    fn of_byte(byte: u8) -> u8 {
+        byte
+    }
+
+    fn operands<'a>(finish: &'a ByteFinish, picture: &'a [u8]) -> Operands<'a, u8> {
+        let packed = &finish.packed;
+        Operands { picture, weights: &packed.weights, bias: &packed.bias, narrow: packed.narrow }
+    }
+
+    fn rows(layout: &Layout) -> usize {
+        layout.byte_rows
+    }
+
+    fn tile(
+        kernels: &Kernels,
+        workspace: &mut [u8],
+        finish: &ByteFinish,
+        tile: &Tile<u8, i8, i32>,
+        channel: usize,
+        residual: Option<&[u8]>,
+        (out, row_stride): (&mut [u8], usize),
+    ) {
+        let channels = tile.bias.len();
+        let requantise = finish.requantise(channel..channel + channels);
+        kernels.tile_u8(tile, requantise, workspace, out, row_stride);
+        // ONNX defines the convolution's result as bytes, so these are there before anything is added to them.
+        if let (Some(added), Some(residual)) = (&finish.added, residual) {
+            if channels == row_stride {
+                return added.add(kernels, residual, out);
+            }
+            for (out, residual) in out.chunks_mut(row_stride).zip(residual.chunks(row_stride)) {
+                added.add(kernels, &residual[..channels], &mut out[..channels]);
+            }
+        }
+    }
+
+    fn span(kernels: &Kernels, finish: &ByteFinish, span: &Span<u8, i8, i32>, out: &mut [u8]) {
+        kernels.span_u8(span, finish.requantise(0..finish.scale.len()), out);
+    }
+
+    fn means((picture, place): (&[u8], Place), &(from, scale, to): &Self::Mean, out: &mut [u8]) {
+        let (window, output) = place.to_point();
+        pointwise::mean_u8((picture, place, from), false, &window, (scale, to), (output, 0), out);
+    }
+}
+
+impl ByteFinish {
+    /// For some of the channels.
+    fn requantise(&self, channels: Range<usize>) -> Requantise<'_> {
+        let bounds = self
+            .channels
+            .as_ref()
+            .map(|[low, high]| ByteBounds { low: &low[channels.clone()], high: &high[channels.clone()] });
+        Requantise { scale: &self.scale[channels], to: self.to, channels: bounds }
+    }
+}

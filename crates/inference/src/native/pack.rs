@@ -1,0 +1,275 @@
+//! Convolutions as the kernels want them: weights in the order that they are read in, scales and biases as integers.
+
+use std::ops::Range;
+
+use super::aligned::Aligned;
+use super::convolution::{Dense, Depthwise, Gathered, Source};
+use super::element::{ByteFinish, FloatFinish};
+use super::kernels::{Bounds, Form, GROUP, LANES, Layout, MAX_TAPS, PackedBytes, ToByte};
+use super::layer::{Conv, Element, Layer, Op, Quant};
+use super::place::Place;
+use super::run::Job;
+use super::unsupported::Unsupported;
+use super::weights::{factors, for_each_block};
+use super::winograd::{self, Winograd};
+
+/// Packed weights of all layers: a gigabyte of floats.
+const MAX_WEIGHTS: usize = 1 << 28;
+
+/// A convolution of floats.
+///
+/// # Errors
+/// When its weights cannot be read.
+pub fn floats(conv: &Conv, bounds: Bounds, inputs: &[(Place, Element)], output: Place) -> Result<Job, Unsupported> {
+    let source = Source::new(conv.window, inputs[0].0, 0);
+    if has_spans(conv, source.input) {
+        return Ok(Job::DepthwiseF32(depthwise_f32(conv, bounds, source)?));
+    }
+    Ok(match winograd::form(conv, output.shape) {
+        Some(form) => Job::Winograd(winograd_f32(conv, bounds, source, form)?),
+        None => Job::DenseF32(dense_f32(conv, bounds, source)?),
+    })
+}
+
+/// A convolution of bytes.
+///
+/// # Errors
+/// When its weights are no bytes, or its sums would not fit.
+pub fn bytes(
+    conv: &Conv,
+    [from, to]: [Quant; 2],
+    layer: &Layer,
+    layout: &Layout,
+    inputs: &[(Place, Element)],
+) -> Result<Job, Unsupported> {
+    let weights = conv.weights.constant.bytes()?;
+    let finish = requantised(conv, &weights, from, to, layer)?;
+    let source = Source::new(conv.window, inputs[0].0, from.zero_point);
+    Ok(match has_spans(conv, source.input) {
+        true => Job::DepthwiseU8(depthwise_u8(conv, &weights, finish, layout, source)),
+        false => Job::DenseU8(dense_u8(conv, &weights, finish, layout, source)),
+    })
+}
+
+/// Whether the kernels for depthwise convolutions can run it. What they cannot is a dense one whose other weights are
+/// zero.
+fn has_spans(conv: &Conv, input: Place) -> bool {
+    conv.is_depthwise() && conv.window.taps() <= MAX_TAPS && input.stride.is_multiple_of(LANES)
+}
+
+/// Looked at before anything is packed: many layers may share one small constant, and each packs its own.
+pub fn refuse_enormous(layers: &[Layer], layout: &Layout) -> Result<(), Unsupported> {
+    let packed = layers.iter().filter_map(|layer| match &layer.op {
+        Op::Conv(conv) => {
+            let depth = match layer.element {
+                Element::U8(_) => layout.depth(widest(conv)),
+                Element::F32 => widest(conv).next_multiple_of(GROUP),
+            };
+            let form = winograd::form(conv, layer.shape).filter(|_| layer.element == Element::F32);
+            let taps = form.map_or(conv.window.taps(), Form::positions);
+            Some([conv.outputs.next_multiple_of(LANES), depth, taps])
+        }
+        _ => None,
+    });
+    let total = packed.map(|sides| sides.into_iter().fold(1, usize::saturating_mul)).fold(0, usize::saturating_add);
+    match total <= MAX_WEIGHTS {
+        true => Ok(()),
+        false => Err(Unsupported::new("its weights are enormous")),
+    }
+}
+
+/// The input channels that a panel's output channels look at together, at most.
+fn widest(conv: &Conv) -> usize {
+    let panels = (0..conv.outputs).step_by(LANES);
+    panels.map(|first| seen_from(conv, first).len()).max().unwrap_or(0)
+}
+
+/// The input channels that the panel which begins with this output channel looks at.
+fn seen_from(conv: &Conv, first: usize) -> Range<usize> {
+    let each = conv.outputs / conv.groups;
+    let last = (first + LANES).min(conv.outputs) - 1;
+    first / each * conv.inputs..(last / each + 1) * conv.inputs
+}
+
+/// Which channels of a pixel each panel reads. The panels of a grouped convolution read those of their own groups;
+/// where two groups share a panel, the weights between them are zero.
+struct Reads {
+    /// See [`Dense::firsts`].
+    firsts: Vec<u32>,
+    depth: usize,
+}
+
+impl Reads {
+    /// `round` makes a number of channels one that the kernels can read, where that is not all there are.
+    fn new(conv: &Conv, round: impl Fn(usize) -> usize) -> Self {
+        let channels = conv.inputs * conv.groups;
+        let depth = round(widest(conv));
+        if conv.groups == 1 || depth >= channels {
+            return Self { firsts: Vec::new(), depth: channels };
+        }
+        let panels = (0..conv.outputs).step_by(LANES);
+        // The last panel reads others' channels before its own, and nothing that is no channel.
+        let firsts = panels.map(|first| seen_from(conv, first).start.min(channels - depth) as u32).collect();
+        Self { firsts, depth }
+    }
+
+    /// Which of the channels that a panel reads are of an output's own group.
+    fn own(&self, conv: &Conv, output: usize) -> Range<usize> {
+        let first = self.firsts.get(output / LANES).map_or(0, |&first| first as usize);
+        let start = output / (conv.outputs / conv.groups) * conv.inputs - first;
+        start..start + conv.inputs
+    }
+}
+
+/// A number for every stored channel.
+fn padded<T: Copy>(values: impl IntoIterator<Item = T>, rest: T) -> Vec<T> {
+    let mut padded: Vec<T> = values.into_iter().collect();
+    padded.resize(padded.len().next_multiple_of(LANES), rest);
+    padded
+}
+
+/// Whether the pixels of a window are put side by side: short ones of floats, which are the picture's own.
+pub fn gathers_floats(conv: &Conv, stored: usize) -> bool {
+    conv.groups == 1 && stored < LANES
+}
+
+fn dense_f32(conv: &Conv, bounds: Bounds, source: Source) -> Result<Dense<f32>, Unsupported> {
+    let reads = Reads::new(conv, |depth| depth.next_multiple_of(GROUP));
+    // The kernels multiply any number of floats.
+    let row = conv.window.size[1] * source.input.stride;
+    let gathered = gathers_floats(conv, source.input.stride).then_some(Gathered { row, rows_are_taps: true });
+    // Numbers from a tap to the next one, and of a window in all.
+    let step = if gathered.is_some() { source.input.stride } else { reads.depth };
+    let length = conv.window.taps() * step;
+    let mut weights = Aligned::zeros(conv.outputs.next_multiple_of(LANES) * length);
+    let panels: &mut [f32] = &mut weights;
+    for_each_block(conv, |block| {
+        for output in block.outputs.clone() {
+            let panel = output / LANES * length * LANES + output % LANES;
+            for tap in 0..conv.window.taps() {
+                for (input, read) in reads.own(conv, output).enumerate() {
+                    panels[panel + (tap * step + read) * LANES] = block.weight(output, input, tap);
+                }
+            }
+        }
+    })?;
+    let finish = FloatFinish { weights, bias: padded(conv.bias.iter().copied(), 0.0), bounds };
+    let depth = if gathered.is_some() { length } else { reads.depth };
+    Ok(Dense { source, depth, firsts: reads.firsts, gathered, finish })
+}
+
+fn winograd_f32(conv: &Conv, bounds: Bounds, source: Source, form: Form) -> Result<Winograd, Unsupported> {
+    let mut winograd = Winograd::new(form, source, conv.inputs, conv.bias.clone(), bounds);
+    for_each_block(conv, |block| {
+        winograd.pack(block.outputs.clone(), |output, input, tap| block.weight(output, input, tap));
+    })?;
+    Ok(winograd)
+}
+
+fn depthwise_f32(conv: &Conv, bounds: Bounds, source: Source) -> Result<Depthwise<f32>, Unsupported> {
+    let stored = conv.outputs.next_multiple_of(LANES);
+    let mut weights = Aligned::zeros(conv.window.taps() * stored);
+    for_each_block(conv, |block| {
+        for channel in block.outputs.clone() {
+            for tap in 0..conv.window.taps() {
+                weights[tap * stored + channel] = block.weight(channel, 0, tap);
+            }
+        }
+    })?;
+    let finish = FloatFinish { weights, bias: padded(conv.bias.iter().copied(), 0.0), bounds };
+    Ok(Depthwise { source, finish })
+}
+
+/// Scales and biases of an integer convolution; the weights are still missing.
+struct Requantised {
+    scale: Vec<f32>,
+    bias: Vec<i32>,
+    to: ToByte,
+    /// The lowest and the highest byte of each channel, where they are not `to`'s for all.
+    channels: Option<[Vec<u8>; 2]>,
+}
+
+/// `(sum of x * w) * (from * weight scale / to)` is the result in steps of `to`; the bias joins the sum as an integer,
+/// and so does what the zero point of the input adds to every sum.
+fn requantised(conv: &Conv, weights: &[u8], from: Quant, to: Quant, layer: &Layer) -> Result<Requantised, Unsupported> {
+    let factors = factors(conv);
+    let mut bias = Vec::with_capacity(conv.outputs);
+    for output in 0..conv.outputs {
+        let all = (0..conv.inputs).flat_map(|input| (0..conv.window.taps()).map(move |tap| (input, tap)));
+        let sum: i64 = all.map(|(input, tap)| i64::from(weights[conv.index(output, input, tap)] as i8)).sum();
+        let step = f64::from(from.scale * factors[output]);
+        let offset =
+            if conv.bias[output] == 0.0 { 0.0 } else { (f64::from(conv.bias[output]) / step).round_ties_even() };
+        let total = offset - (sum * i64::from(from.zero_point)) as f64;
+        // Products are at most 255 * 128 each, and together with the bias they must not overflow. A channel whose
+        // weights are all but nothing may have a bias that is too large by less than the result's rounding; more is
+        // refused.
+        let most = (conv.inputs * conv.window.taps()) as f64 * 255.0 * 128.0;
+        let room = f64::from(i32::MAX) - most;
+        if room < 0.0 {
+            return Err(Unsupported::new(format!("`{}` has sums beyond 32 bits", layer.name)));
+        }
+        let lost = (total - total.clamp(-room, room)).abs() * step.abs() / f64::from(to.scale);
+        if lost.is_nan() || lost > 0.5 {
+            return Err(Unsupported::new(format!("`{}` has sums beyond 32 bits", layer.name)));
+        }
+        bias.push(total.clamp(-room, room) as i32);
+    }
+    let scale = padded(factors.iter().map(|factor| from.scale * factor / to.scale), 0.0);
+    let channels = layer
+        .limits
+        .channels
+        .as_ref()
+        .map(|channels| [0, 1].map(|end| padded(channels.iter().map(|bounds| to.quantise(bounds[end])), 0)));
+    Ok(Requantised { scale, bias, to: to_byte(to, layer), channels })
+}
+
+fn dense_u8(conv: &Conv, values: &[u8], finish: Requantised, layout: &Layout, source: Source) -> Dense<u8> {
+    let mut reads = Reads::new(conv, |depth| layout.depth(depth));
+    reads.depth = layout.depth(reads.depth);
+    let weight = |output, input, tap| values[conv.index(output, input, tap)] as i8;
+    // Pixels that are shorter than what the kernels read at once, which are the picture's own, are put side by side
+    // first.
+    let ([rows, columns], stored) = (conv.window.size, source.input.stride);
+    let gathered = (stored < layout.reads).then(|| {
+        let rows_are_taps = layout.rows_are_taps;
+        let row = columns * stored;
+        Gathered { row: if rows_are_taps { row.next_multiple_of(layout.reads) } else { row }, rows_are_taps }
+    });
+    let (depth, packed) = match gathered {
+        Some(Gathered { row, .. }) => {
+            let length = rows * row;
+            let depth = length.next_multiple_of(layout.reads);
+            let side_by_side = |output, at: usize, _| {
+                let (own, column, channel) = (reads.own(conv, output), at % row / stored, at % row % stored);
+                match column < columns && own.contains(&channel) {
+                    true => weight(output, channel - own.start, at / row * columns + column),
+                    false => 0,
+                }
+            };
+            (depth, layout.pack_dense(&finish.bias, [depth, 1], |_| 0..length, side_by_side))
+        }
+        None => {
+            let own = |output| reads.own(conv, output);
+            (reads.depth, layout.pack_dense(&finish.bias, [reads.depth, rows * columns], own, weight))
+        }
+    };
+    Dense { source, depth, gathered, finish: finish.with(packed), firsts: reads.firsts }
+}
+
+fn depthwise_u8(conv: &Conv, values: &[u8], finish: Requantised, layout: &Layout, source: Source) -> Depthwise<u8> {
+    let weight = |channel, tap| values[conv.index(channel, 0, tap)] as i8;
+    let packed = layout.pack_depthwise(&finish.bias, conv.window.size, weight);
+    Depthwise { source, finish: finish.with(packed) }
+}
+
+impl Requantised {
+    fn with(self, packed: PackedBytes) -> ByteFinish {
+        ByteFinish { packed, scale: self.scale, to: self.to, channels: self.channels, added: None }
+    }
+}
+
+/// The layer's bounds as bytes.
+pub fn to_byte(to: Quant, layer: &Layer) -> ToByte {
+    ToByte { zero_point: to.zero_point, low: to.quantise(layer.limits.low), high: to.quantise(layer.limits.high) }
+}

@@ -1,0 +1,29 @@
+//! Where a result lies.
+
+use super::layer::{Shape, Window};
+
+/// In place of the buffer of a result that is never there as a whole.
+pub const NO_BUFFER: usize = usize::MAX;
+
+/// Where a result lies.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    pub buffer: usize,
+    pub shape: Shape,
+    /// From one pixel to the next.
+    pub stride: usize,
+}
+
+impl Place {
+    /// Elements of the picture.
+    pub fn length(&self) -> usize {
+        self.shape.pixels() * self.stride
+    }
+
+    /// A window over all of it, and where what it makes of it lies.
+    pub fn to_point(self) -> (Window, Self) {
+        let Shape { height, width, .. } = self.shape;
+        let window = Window { size: [height, width], ..Window::POINT };
+        (window, Self { shape: Shape { height: 1, width: 1, ..self.shape }, ..self })
+    }
+}

@@ -1,0 +1,66 @@
+//! A convolution and the means of its channels, some channels at a time: what it makes of all pixels stays in the first-level
+//! cache until it is added up.
+
+use std::ops::Range;
+
+use super::convolution::{Dense, Part};
+use super::element::{Inputs, Number, Worker};
+use super::kernels::LANES;
+use super::layer::Shape;
+use super::place::Place;
+
+/// Panels of output channels that are computed at once.
+const PANELS: usize = 4;
+
+/// Bytes of what is added up, at most: the boards' first-level caches have 32 KB, and the second level is near.
+const MOST: usize = 64 << 10;
+
+/// Channels of which there is a share for each of several threads.
+const FEWEST: usize = 2 * PANELS * LANES;
+
+/// Whether what a convolution makes of this shape is so small that some channels of it stay in the cache, and has so many that threads
+/// can share them.
+pub fn is_worth_while(made: Shape, element_bytes: usize) -> bool {
+    made.pixels().saturating_mul(PANELS * LANES * element_bytes) <= MOST && made.channels >= FEWEST
+}
+
+#[derive(Debug)]
+pub struct Pooled<N: Number> {
+    conv: Dense<N>,
+    /// What the convolution would make.
+    made: Place,
+    mean: N::Mean,
+}
+
+impl<N: Number> Pooled<N> {
+    pub fn new(conv: Dense<N>, made: Place, mean: N::Mean) -> Self {
+        Self { conv, made, mean }
+    }
+
+    pub fn conv(&self) -> &Dense<N> {
+        &self.conv
+    }
+
+    /// Numbers that a thread needs room for.
+    pub fn space(&self) -> usize {
+        self.made.shape.pixels() * self.made.stride.min(PANELS * LANES)
+    }
+
+    /// Multiplications and additions for all of it.
+    pub fn operations(&self) -> usize {
+        self.made.length() * self.conv.taps() * self.conv.depth
+    }
+
+    /// Computes the means of some panels.
+    pub fn compute(&self, worker: &mut Worker<N>, space: &mut [N], picture: &[N], panels: Range<usize>, out: &mut [N]) {
+        let firsts = panels.step_by(PANELS);
+        for (first, out) in firsts.zip(out.chunks_mut(PANELS * LANES)) {
+            let some =
+                Place { shape: Shape { channels: out.len(), ..self.made.shape }, stride: out.len(), ..self.made };
+            let part = Part { pixels: 0..some.shape.pixels(), panels: first..first + out.len() / LANES };
+            let space = &mut space[..some.length()];
+            self.conv.compute(worker, Inputs { picture, residual: None }, some, part, space);
+            N::means((space, some), &self.mean, out);
+        }
+    }
+}

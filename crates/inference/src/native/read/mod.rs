@@ -1,0 +1,230 @@
+//! From an ONNX graph to layers: names become indices, shapes are derived, constants stay where they are.
+
+mod arithmetic;
+mod arrangement;
+mod attributes;
+mod quantisation;
+
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::sync::Arc;
+
+use super::constant::Constant;
+use super::layer::{Element, Layer, Limits, Op, Quant, Shape};
+use super::unsupported::Unsupported;
+use crate::input;
+use crate::input::InputSpec;
+use crate::onnx::Decoded;
+use crate::onnx::pb::{GraphProto, NodeProto, TensorProto};
+
+/// More layers than any classifier has.
+const MAX_LAYERS: usize = 10_000;
+
+/// Channels, or pixels of a side, beyond this are a mistake.
+const MAX_SIDE: usize = 1 << 16;
+
+/// Elements of one result beyond this do not fit on the boards this is for: 256 MB of floats.
+const MAX_ELEMENTS: usize = 1 << 26;
+
+/// The layers of the graph in the order they run in; the last one is the output.
+///
+/// # Errors
+/// When the graph has anything that the layers cannot express.
+pub fn layers(model: Decoded, input: &InputSpec) -> Result<Vec<Layer>, Unsupported> {
+    let mut graph = model.proto.graph.ok_or_else(|| Unsupported::new("there is no graph"))?;
+    if graph.node.len() > MAX_LAYERS {
+        return Err(Unsupported::new(format!("it has more than {MAX_LAYERS} nodes")));
+    }
+    let mut reader = Reader::new(&mut graph, model.file, input)?;
+    for mut node in graph.node {
+        let tensor = node.attribute.iter_mut().find_map(|attribute| attribute.t.take());
+        let at = |cause: Unsupported| cause.at(&node.op_type, node.output.first().map_or("", String::as_str));
+        if !matches!(node.domain.as_str(), "" | "ai.onnx") {
+            return Err(at(Unsupported::new("an operator of another domain")));
+        }
+        let value = reader.node(&node, tensor).map_err(at)?;
+        let name = node.output.first().ok_or_else(|| at(Unsupported::new("it has no output")))?;
+        if reader.values.insert(name.clone(), value).is_some() {
+            return Err(at(Unsupported::new("its output has a name that was given before")));
+        }
+    }
+    let [output] = graph.output.as_slice() else {
+        return Err(Unsupported::new(format!("it has {} outputs, not one", graph.output.len())));
+    };
+    let Some(&Value::Layer { index, .. }) = reader.values.get(output.name.as_str()) else {
+        return Err(Unsupported::new("its output does not depend on the picture"));
+    };
+    // What comes after the output's own layer is not needed.
+    reader.layers.truncate(index + 1);
+    Ok(reader.layers)
+}
+
+/// What a name of the graph stands for.
+#[derive(Debug, Clone)]
+enum Value {
+    Constant(Constant),
+    /// A constant behind a DequantizeLinear. Several scales are those along the first or the second `axis`.
+    Quantised {
+        constant: Constant,
+        scales: Vec<f32>,
+        zero_points: Vec<f32>,
+        axis: usize,
+    },
+    Layer {
+        index: usize,
+        form: Form,
+    },
+    /// Something about shapes. Where pictures have one pixel left, every reshaping gives the same.
+    ShapeOnly,
+}
+
+/// How a layer's result is seen by the graph; in memory channels are always last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Nchw,
+    Nhwc,
+    /// `[1, n]` or `[n]`: one pixel.
+    Flat,
+}
+
+struct Reader {
+    file: Arc<File>,
+    values: HashMap<String, Value>,
+    layers: Vec<Layer>,
+    /// Whether a DequantizeLinear has said what the bytes of the input mean.
+    input_is_known: bool,
+}
+
+impl Reader {
+    /// Takes the weights out of the graph.
+    fn new(graph: &mut GraphProto, file: Arc<File>, spec: &InputSpec) -> Result<Self, Unsupported> {
+        let weights: HashSet<&str> = graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
+        let input = graph.input.iter().find(|input| !weights.contains(input.name.as_str()));
+        let input = input.ok_or_else(|| Unsupported::new("it has no input"))?.name.clone();
+        let mut values = HashMap::new();
+        for tensor in std::mem::take(&mut graph.initializer) {
+            let name = tensor.name.clone();
+            // One of a strange type is an error only where it is used.
+            if let Ok(constant) = Constant::new(tensor, &file) {
+                values.insert(name, Value::Constant(constant));
+            }
+        }
+        let form = match spec.layout {
+            input::Layout::Nchw => Form::Nchw,
+            input::Layout::Nhwc => Form::Nhwc,
+        };
+        values.insert(input.clone(), Value::Layer { index: 0, form });
+        let layer = Layer {
+            name: input,
+            op: Op::Input,
+            inputs: Vec::new(),
+            shape: Shape { height: spec.height, width: spec.width, channels: 3 },
+            element: match spec.element {
+                input::Element::F32 => Element::F32,
+                // Replaced by what the first DequantizeLinear says.
+                input::Element::U8 => Element::U8(Quant { scale: 1.0, zero_point: 0 }),
+            },
+            limits: Limits::NONE,
+        };
+        Ok(Self { file, values, layers: vec![layer], input_is_known: false })
+    }
+
+    /// `tensor` is the node's own, if it has one.
+    fn node(&mut self, node: &NodeProto, tensor: Option<TensorProto>) -> Result<Value, Unsupported> {
+        match node.op_type.as_str() {
+            "Constant" => {
+                let tensor = tensor.ok_or_else(|| Unsupported::new("it is not a tensor"))?;
+                Ok(Value::Constant(Constant::new(tensor, &self.file)?))
+            }
+            "Identity" | "Dropout" => self.value(node, 0).cloned(),
+            "Conv" => self.conv(node),
+            "Gemm" | "MatMul" => self.matrix(node),
+            "BatchNormalization" => self.batch_normalisation(node),
+            "Relu" => self.clip(node, 0, Limits::new(0.0, f32::INFINITY)),
+            "Clip" => {
+                let low = self.bound(node, 1, "min")?.unwrap_or(f32::NEG_INFINITY);
+                let high = self.bound(node, 2, "max")?.unwrap_or(f32::INFINITY);
+                self.clip(node, 0, Limits::new(low, high))
+            }
+            "Min" | "Max" => self.extremum(node),
+            "Add" | "Mul" => self.arithmetic(node),
+            "Pad" => self.pad(node),
+            "MaxPool" | "AveragePool" => self.pool(node),
+            "GlobalAveragePool" | "ReduceMean" => self.global_pool(node),
+            "Flatten" | "Reshape" | "Squeeze" | "Unsqueeze" => self.reshape(node),
+            "Transpose" => self.transpose(node),
+            "Concat" => self.concat(node),
+            "Softmax" => self.softmax(node),
+            "QuantizeLinear" => self.quantise(node),
+            "DequantizeLinear" => self.dequantise(node),
+            "Shape" => Ok(Value::ShapeOnly),
+            "Gather" | "Slice" | "Cast" if matches!(self.value(node, 0)?, Value::ShapeOnly) => Ok(Value::ShapeOnly),
+            _ => Err(Unsupported::new("an operator that has no kernel")),
+        }
+    }
+
+    fn value(&self, node: &NodeProto, input: usize) -> Result<&Value, Unsupported> {
+        let name = node.input.get(input).filter(|name| !name.is_empty());
+        let name = name.ok_or_else(|| Unsupported::new(format!("its input {input} is missing")))?;
+        // A cycle ends here, too: what comes later is not known yet.
+        self.values
+            .get(name.as_str())
+            .ok_or_else(|| Unsupported::new(format!("`{name}` is not known before it is used")))
+    }
+
+    fn has_input(node: &NodeProto, input: usize) -> bool {
+        node.input.get(input).is_some_and(|name| !name.is_empty())
+    }
+
+    /// The index, layer and form of an input that depends on the picture.
+    fn layer(&self, node: &NodeProto, input: usize) -> Result<(usize, Shape, Form), Unsupported> {
+        match self.value(node, input)? {
+            &Value::Layer { index, form } => Ok((index, self.layers[index].shape, form)),
+            _ => Err(Unsupported::new(format!("its input {input} is a constant"))),
+        }
+    }
+
+    /// An input of floats.
+    fn float_layer(&self, node: &NodeProto, input: usize) -> Result<(usize, Shape, Form), Unsupported> {
+        let (index, shape, form) = self.layer(node, input)?;
+        match self.layers[index].element {
+            Element::F32 => Ok((index, shape, form)),
+            Element::U8(_) => Err(Unsupported::new("its input is quantised")),
+        }
+    }
+
+    /// A constant as floats, dequantised where it is quantised as a whole.
+    fn floats(&self, node: &NodeProto, input: usize) -> Result<Vec<f32>, Unsupported> {
+        match self.value(node, input)? {
+            Value::Constant(constant) => constant.floats(),
+            Value::Quantised { constant, scales, zero_points, axis } => {
+                let each: usize = constant.dims().iter().skip(axis + 1).product();
+                let at = |index: usize| index / each.max(1) % scales.len();
+                let floats = constant.floats()?;
+                let floats = floats.iter().copied().enumerate();
+                Ok(floats.map(|(index, value)| (value - zero_points[at(index)]) * scales[at(index)]).collect())
+            }
+            _ => Err(Unsupported::new(format!("its input {input} is not a constant"))),
+        }
+    }
+
+    fn integers(&self, node: &NodeProto, input: usize) -> Result<Vec<i64>, Unsupported> {
+        match self.value(node, input)? {
+            Value::Constant(constant) => constant.integers(),
+            _ => Err(Unsupported::new(format!("its input {input} is not a constant"))),
+        }
+    }
+
+    fn push(&mut self, node: &NodeProto, op: Op, inputs: Vec<usize>, shape: Shape) -> Result<usize, Unsupported> {
+        let sides = [shape.height, shape.width, shape.channels];
+        let stored = [shape.height, shape.width, super::kernels::stored(shape.channels)];
+        let elements = stored.iter().try_fold(1_usize, |product, &side| product.checked_mul(side));
+        if sides.iter().any(|side| !(1..=MAX_SIDE).contains(side)) || elements.is_none_or(|count| count > MAX_ELEMENTS)
+        {
+            return Err(Unsupported::new("its result would be empty or enormous"));
+        }
+        let name = node.output.first().cloned().unwrap_or_default();
+        self.layers.push(Layer { name, op, inputs, shape, element: Element::F32, limits: Limits::NONE });
+        Ok(self.layers.len() - 1)
+    }
+}

@@ -1,0 +1,61 @@
+//! The weights of a convolution of floats on their way from the file to where they are packed: some output channels at a time.
+
+use std::ops::Range;
+
+use super::kernels::LANES;
+use super::layer::Conv;
+use super::unsupported::Unsupported;
+
+/// Numbers that are read at once where that is as many as some panels have: what is read, and what is made of it, stays in a
+/// small second-level cache.
+const BLOCK: usize = 16 << 10;
+
+/// The weights of some output channels.
+pub struct Block<'a> {
+    conv: &'a Conv,
+    values: &'a [f32],
+    factors: &'a [f32],
+    /// Whole panels, but for the last one.
+    pub outputs: Range<usize>,
+    /// The output channel that the values begin with.
+    first: usize,
+}
+
+impl Block<'_> {
+    /// The weight of an output and an input channel at a tap, multiplied with its scale.
+    pub fn weight(&self, output: usize, input: usize, tap: usize) -> f32 {
+        self.values[self.conv.index(output - self.first, input, tap)] * self.factors[output]
+    }
+}
+
+/// Hands all weights to `pack`.
+///
+/// # Errors
+/// When they cannot be read.
+pub fn for_each_block(conv: &Conv, mut pack: impl FnMut(&Block)) -> Result<(), Unsupported> {
+    let (factors, constant) = (factors(conv), &conv.weights.constant);
+    let each = conv.inputs * conv.window.taps();
+    let mut buffer = Vec::new();
+    if conv.weights.input_major {
+        let values = &constant.floats_of(0..conv.outputs * each, &mut buffer)?;
+        pack(&Block { conv, values, factors: &factors, outputs: 0..conv.outputs, first: 0 });
+        return Ok(());
+    }
+    let at_once = (BLOCK / each.max(1) / LANES * LANES).max(LANES);
+    for first in (0..conv.outputs).step_by(at_once) {
+        let outputs = first..(first + at_once).min(conv.outputs);
+        let values = &constant.floats_of(first * each..outputs.end * each, &mut buffer)?;
+        pack(&Block { conv, values, factors: &factors, outputs, first });
+    }
+    Ok(())
+}
+
+/// What an output channel's weights are multiplied with: its scale and its gain.
+pub fn factors(conv: &Conv) -> Vec<f32> {
+    let scale = |channel: usize| match conv.weights.scales.as_deref() {
+        None => 1.0,
+        Some(&[scale]) => scale,
+        Some(scales) => scales[channel],
+    };
+    (0..conv.outputs).map(|channel| scale(channel) * conv.gain.as_ref().map_or(1.0, |gain| gain[channel])).collect()
+}

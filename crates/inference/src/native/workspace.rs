@@ -1,0 +1,161 @@
+//! The threads that work on a network, and the memory that they work in.
+
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
+use super::aligned::Aligned;
+use super::element::{Number, Scratch};
+use super::place::Place;
+use super::pool::{MAX_THREADS, Team};
+
+/// The results that are needed at the same time.
+pub struct Buffers {
+    pub floats: Vec<Aligned<f32>>,
+    pub bytes: Vec<Aligned<u8>>,
+}
+
+/// What each thread needs for itself.
+pub struct Own {
+    floats: Room<f32>,
+    bytes: Room<u8>,
+    workspace: Aligned<u8>,
+}
+
+/// For numbers of one kind: where taps begin, and intermediate results.
+pub struct Room<N> {
+    pub scratch: Scratch<N>,
+    pub space: Aligned<N>,
+}
+
+/// The threads, and what they need.
+pub struct Crew {
+    pub team: Team,
+    own: Vec<Mutex<Own>>,
+    pub lengths: Lengths,
+}
+
+#[derive(Clone, Copy, Default)]
+pub struct Lengths {
+    pub taps: usize,
+    pub gathered: usize,
+    pub floats: usize,
+    pub bytes: usize,
+    pub workspace: usize,
+}
+
+impl<N: Number> Room<N> {
+    pub fn new(taps: usize, gathered: usize, space: usize) -> Self {
+        let scratch = Scratch { offsets: Vec::with_capacity(taps), gathered: Vec::with_capacity(gathered) };
+        Self { scratch, space: Aligned::zeros(space) }
+    }
+}
+
+impl Own {
+    pub fn new(lengths: Lengths) -> Self {
+        let Lengths { taps, gathered, floats, bytes, workspace } = lengths;
+        Self {
+            floats: Room::new(taps, gathered, floats),
+            bytes: Room::new(taps, gathered, bytes),
+            workspace: Aligned::zeros(workspace),
+        }
+    }
+}
+
+/// Units of a result, and where they go.
+type Share<'a, T> = (Range<usize>, &'a mut [T]);
+
+/// Operations below which a step is not shared: others would be told later than one thread is done.
+const WORTH_SHARING: usize = 1 << 15;
+
+impl Crew {
+    pub fn new(lengths: Lengths) -> Self {
+        Self { team: Team::default(), own: vec![Mutex::new(Own::new(lengths))], lengths }
+    }
+
+    pub fn set_threads(&mut self, threads: usize) {
+        self.team = Team::new(threads);
+        self.own = (0..self.team.threads()).map(|_| Mutex::new(Own::new(self.lengths))).collect();
+    }
+
+    /// Shares `out`, which consists of units of `length` numbers and takes so many operations, among the threads: calls
+    /// `work` with a range of units, their part of `out`, and what the thread has for itself.
+    pub fn share<T: Send>(
+        &mut self,
+        operations: usize,
+        length: usize,
+        out: &mut [T],
+        work: impl Fn(Range<usize>, &mut [T], &mut Own) + Sync,
+    ) {
+        let units = out.len() / length.max(1);
+        let parts = if operations < WORTH_SHARING { 1 } else { self.team.threads().min(units).max(1) };
+        let own = &self.own;
+        let lend = |part: usize, units, out: &mut [T]| {
+            work(units, out, &mut own[part].lock().unwrap_or_else(PoisonError::into_inner));
+        };
+        if parts == 1 {
+            return lend(0, 0..units, out);
+        }
+        let mut rest = out;
+        let shares: [Mutex<Option<Share<T>>>; MAX_THREADS] = std::array::from_fn(|part| {
+            if part >= parts {
+                return Mutex::new(None);
+            }
+            let range = part * units / parts..(part + 1) * units / parts;
+            // The last one has what does not make a unit.
+            let mine = if part + 1 == parts { rest.len() } else { range.len() * length };
+            let (mine, others) = std::mem::take(&mut rest).split_at_mut(mine);
+            rest = others;
+            Mutex::new(Some((range, mine)))
+        });
+        self.team.run(parts, &|part| {
+            let share = shares[part].lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some((range, out)) = share {
+                lend(part, range, out);
+            }
+        });
+    }
+}
+
+/// Where numbers of one kind are.
+pub trait Stored: Number {
+    fn buffers(buffers: &mut Buffers) -> &mut Vec<Aligned<Self>>;
+
+    fn room(own: &mut Own) -> (&mut Room<Self>, &mut [u8]);
+}
+
+impl Stored for f32 {
+    fn buffers(buffers: &mut Buffers) -> &mut Vec<Aligned<f32>> {
+        &mut buffers.floats
+    }
+
+    fn room(own: &mut Own) -> (&mut Room<f32>, &mut [u8]) {
+        (&mut own.floats, &mut own.workspace)
+    }
+}
+
+impl Stored for u8 {
+    fn buffers(buffers: &mut Buffers) -> &mut Vec<Aligned<u8>> {
+        &mut buffers.bytes
+    }
+
+    fn room(own: &mut Own) -> (&mut Room<u8>, &mut [u8]) {
+        (&mut own.bytes, &mut own.workspace)
+    }
+}
+
+impl Buffers {
+    /// The output is taken out of its pool while it is written, so that the inputs can be read beside it.
+    pub fn write<N: Stored>(&mut self, place: Place, work: impl FnOnce(&mut Self, &mut [N])) {
+        let mut out = std::mem::take(&mut N::buffers(self)[place.buffer]);
+        work(self, &mut out[..place.length()]);
+        N::buffers(self)[place.buffer] = out;
+    }
+
+    pub fn write_floats(&mut self, place: Place, work: impl FnOnce(&mut Self, &mut [f32])) {
+        self.write(place, work);
+    }
+
+    pub fn write_bytes(&mut self, place: Place, work: impl FnOnce(&mut Self, &mut [u8])) {
+        self.write(place, work);
+    }
+}

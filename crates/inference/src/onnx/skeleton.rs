@@ -1,0 +1,367 @@
+//! An ONNX file without its larger weights: they stay in the file until somebody needs them, so that a model is never in
+//! memory beside what is made of it.
+//!
+//! What is decoded refers to them as ONNX refers to data in other files, only that the other file has no name. That goes for
+//! tensors of the graph's own that have raw data, which is what exporters write; others are decoded like everything else.
+
+use std::fs::File;
+use std::io::{BufReader, Error, ErrorKind, Read, Result, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
+
+use prost::Message as _;
+use prost::encoding::encode_varint;
+
+use super::graph::own_tensors;
+use super::pb::tensor_proto::DataLocation;
+use super::pb::{GraphProto, ModelProto, StringStringEntryProto, TensorProto};
+
+/// Tensors of fewer bytes come along: scales, shapes, small weights. Tests and the fuzzer have small files.
+const LARGE_BYTES: u64 = if cfg!(any(test, fuzzing)) { 256 } else { 64 << 10 };
+
+/// The kind of field that may be a message, text, or packed numbers.
+const LENGTH_DELIMITED: u64 = 2;
+
+/// The messages of the protobuf that have tensors in them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Message {
+    Model,
+    Graph,
+    Node,
+    Attribute,
+    Tensor,
+}
+
+impl Message {
+    /// What the field of this number is. The numbers are onnx.proto's.
+    fn part(self, field: u64) -> Option<Self> {
+        match (self, field) {
+            (Self::Model, 7) => Some(Self::Graph),
+            (Self::Graph, 1) => Some(Self::Node),
+            (Self::Graph, 5) | (Self::Attribute, 5) => Some(Self::Tensor),
+            (Self::Node, 5) => Some(Self::Attribute),
+            _ => None,
+        }
+    }
+
+    /// `raw_data`.
+    fn is_data(self, field: u64) -> bool {
+        self == Self::Tensor && field == 9
+    }
+
+    /// Whether a second field of this kind is merged with the first one, or takes its place. With what stays in the file that cannot be
+    /// done, and nobody writes such.
+    fn is_single(self, field: u64) -> bool {
+        self.is_data(field) || (self == Self::Attribute && field == 5)
+    }
+}
+
+/// Where the data of a tensor is in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    pub offset: u64,
+    pub length: u64,
+}
+
+impl Extent {
+    /// Of a tensor whose data stayed in the file.
+    pub fn of(tensor: &TensorProto) -> Option<Self> {
+        let entries = &tensor.external_data;
+        let value = |key: &str| entries.iter().rev().find(|entry| entry.key == key).map(|entry| entry.value.as_str());
+        let number = |key: &str| value(key)?.parse().ok();
+        value("location").filter(|location| location.is_empty())?;
+        Some(Self { offset: number("offset")?, length: number("length")? })
+    }
+
+    /// As fields of a tensor.
+    fn written(self) -> Vec<u8> {
+        let entry = |key: &str, value: String| StringStringEntryProto { key: key.into(), value };
+        let fields = TensorProto {
+            data_location: Some(DataLocation::External as i32),
+            external_data: vec![
+                entry("location", String::new()),
+                entry("offset", self.offset.to_string()),
+                entry("length", self.length.to_string()),
+            ],
+            ..TensorProto::default()
+        };
+        fields.encode_to_vec()
+    }
+}
+
+/// Decodes a file of so many bytes.
+///
+/// # Errors
+/// When it cannot be read; or, as [`ErrorKind::InvalidData`], when it is cut short or damaged.
+pub fn decode(file: &File, length: u64) -> Result<ModelProto> {
+    let mut walk = Walk { reader: BufReader::new(Positioned { file, at: 0 }), at: 0 };
+    let mut skeleton = Vec::new();
+    walk.copy(Message::Model, length, &mut skeleton)?;
+    let mut model = ModelProto::decode(skeleton.as_slice()).map_err(|_| damaged())?;
+    drop(skeleton);
+    // Not those that were written above, but others may pretend to be such: to lie behind the end, or to be more together
+    // than the file has.
+    let extents = || model.graph.iter().flat_map(own_tensors).filter_map(Extent::of);
+    let inside = extents().all(|extent| extent.offset.checked_add(extent.length).is_some_and(|end| end <= length));
+    if !inside || extents().fold(0, |sum: u64, extent| sum.saturating_add(extent.length)) > length {
+        return Err(damaged());
+    }
+    // Biases and scales are looked at before anybody decides what runs the model.
+    fill_some(&mut model, file, |tensor| tensor.dims.len() < 2)?;
+    Ok(model)
+}
+
+/// Puts into the tensors of a decoded file what stayed there.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn fill(model: &mut ModelProto, file: &File) -> Result<()> {
+    fill_some(model, file, |_| true)
+}
+
+fn fill_some(model: &mut ModelProto, file: &File, which: impl Fn(&TensorProto) -> bool) -> Result<()> {
+    let Some(graph) = &mut model.graph else { return Ok(()) };
+    let GraphProto { initializer, node, .. } = graph;
+    let attributes = node.iter_mut().flat_map(|node| &mut node.attribute);
+    let tensors = initializer.iter_mut().chain(attributes.filter_map(|attribute| attribute.t.as_mut()));
+    for tensor in tensors.filter(|tensor| which(tensor)) {
+        let Some(extent) = Extent::of(tensor) else { continue };
+        tensor.raw_data = vec![0; extent.length as usize];
+        file.read_exact_at(&mut tensor.raw_data, extent.offset)?;
+        tensor.external_data.clear();
+        tensor.data_location = None;
+    }
+    Ok(())
+}
+
+fn damaged() -> Error {
+    ErrorKind::InvalidData.into()
+}
+
+/// A file that is read from a place of its own, whoever else reads it.
+pub struct Positioned<'a> {
+    pub file: &'a File,
+    pub at: u64,
+}
+
+impl Read for Positioned<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let read = self.file.read_at(buffer, self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+impl Seek for Positioned<'_> {
+    fn seek(&mut self, to: SeekFrom) -> Result<u64> {
+        // What `BufReader` does to skip.
+        let SeekFrom::Current(by) = to else { return Err(ErrorKind::Unsupported.into()) };
+        let at = self.at.checked_add_signed(by);
+        self.at = at.ok_or(ErrorKind::InvalidInput)?;
+        Ok(self.at)
+    }
+}
+
+/// The way through the messages.
+struct Walk<'a> {
+    reader: BufReader<Positioned<'a>>,
+    at: u64,
+}
+
+impl Walk<'_> {
+    /// Appends the message that ends there to `out`, its larger tensors as extents.
+    fn copy(&mut self, message: Message, end: u64, out: &mut Vec<u8>) -> Result<()> {
+        let mut has_single = false;
+        while self.at < end {
+            let key = self.varint()?;
+            let (field, kind) = (key >> 3, key & 7);
+            if kind != LENGTH_DELIMITED {
+                encode_varint(key, out);
+                match kind {
+                    0 => encode_varint(self.varint()?, out),
+                    1 => self.take(8, out)?,
+                    5 => self.take(4, out)?,
+                    _ => return Err(damaged()),
+                }
+                continue;
+            }
+            if message.is_single(field) && std::mem::replace(&mut has_single, true) {
+                return Err(damaged());
+            }
+            let length = self.varint()?;
+            let stop = self.at.checked_add(length).filter(|&stop| stop <= end).ok_or_else(damaged)?;
+            if message.is_data(field) && length >= LARGE_BYTES {
+                // In place of the data.
+                out.append(&mut Extent { offset: self.at, length }.written());
+                self.skip(length)?;
+                continue;
+            }
+            encode_varint(key, out);
+            if let Some(part) = message.part(field) {
+                let mut inner = Vec::new();
+                self.copy(part, stop, &mut inner)?;
+                encode_varint(inner.len() as u64, out);
+                out.append(&mut inner);
+            } else {
+                encode_varint(length, out);
+                self.take(length, out)?;
+            }
+        }
+        if self.at == end { Ok(()) } else { Err(damaged()) }
+    }
+
+    fn varint(&mut self) -> Result<u64> {
+        let mut value = 0;
+        for shift in (0..64).step_by(7) {
+            let mut byte = [0];
+            self.reader.read_exact(&mut byte).map_err(cut)?;
+            self.at += 1;
+            value |= u64::from(byte[0] & 0x7f) << shift;
+            if byte[0] < 0x80 {
+                // The tenth byte has room for one bit.
+                return if shift == 63 && byte[0] > 1 { Err(damaged()) } else { Ok(value) };
+            }
+        }
+        Err(damaged())
+    }
+
+    fn take(&mut self, length: u64, out: &mut Vec<u8>) -> Result<()> {
+        let read = Read::by_ref(&mut self.reader).take(length).read_to_end(out)?;
+        self.at += read as u64;
+        if read as u64 == length { Ok(()) } else { Err(damaged()) }
+    }
+
+    fn skip(&mut self, length: u64) -> Result<()> {
+        self.at += length;
+        self.reader.seek_relative(i64::try_from(length).map_err(|_| damaged())?)
+    }
+}
+
+fn cut(error: Error) -> Error {
+    if error.kind() == ErrorKind::UnexpectedEof { damaged() } else { error }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::onnx::pb::{AttributeProto, NodeProto};
+    use proptest::prelude::*;
+
+    fn tensor(name: &str, raw: Vec<u8>) -> TensorProto {
+        TensorProto {
+            name: name.into(),
+            dims: vec![1, raw.len() as i64],
+            data_type: 2,
+            raw_data: raw,
+            ..Default::default()
+        }
+    }
+
+    fn model(sizes: &[usize]) -> ModelProto {
+        let raw = |seed: usize, size: usize| (0..size).map(|at| (at * 7 + seed) as u8).collect();
+        let tensors = || sizes.iter().enumerate().map(|(at, &size)| tensor(&format!("w{at}"), raw(at, size)));
+        let constant = |tensor| NodeProto {
+            op_type: "Constant".into(),
+            attribute: vec![AttributeProto { name: "value".into(), t: Some(tensor), f: 1.5, ..Default::default() }],
+            ..Default::default()
+        };
+        let graph = GraphProto {
+            initializer: tensors().collect(),
+            node: tensors().map(constant).collect(),
+            ..Default::default()
+        };
+        ModelProto { ir_version: 8, producer_name: "test".into(), graph: Some(graph), ..Default::default() }
+    }
+
+    fn stored(bytes: &[u8]) -> File {
+        let mut file = tempfile::tempfile().expect("a file");
+        std::io::Write::write_all(&mut file, bytes).expect("writable");
+        file
+    }
+
+    const SIZES: [usize; 4] = [10, 70_000, 0, 300];
+
+    #[test]
+    fn large_tensors_stay_in_the_file_and_small_ones_come_along() {
+        let whole = model(&SIZES);
+        let bytes = whole.encode_to_vec();
+        let file = stored(&bytes);
+        let mut decoded = decode(&file, bytes.len() as u64).expect("valid");
+        let graph = decoded.graph.as_ref().expect("a graph");
+        let nodes = graph.node.iter().filter_map(|node| node.attribute[0].t.as_ref());
+        for (tensor, original) in
+            graph.initializer.iter().chain(nodes).zip(model(&SIZES).graph.expect("one").initializer.iter().cycle())
+        {
+            match Extent::of(tensor) {
+                None => assert_eq!(tensor, original),
+                Some(extent) => {
+                    let [start, end] = [extent.offset, extent.offset + extent.length].map(|at| at as usize);
+                    assert_eq!((&bytes[start..end], tensor.raw_data.len()), (&original.raw_data[..], 0));
+                }
+            }
+        }
+        assert_eq!(graph.initializer.iter().filter(|tensor| Extent::of(tensor).is_some()).count(), 2);
+        fill(&mut decoded, &file).expect("readable");
+        assert_eq!(decoded, whole);
+    }
+
+    fn decoded(bytes: &[u8]) -> Result<ModelProto> {
+        decode(&stored(bytes), bytes.len() as u64)
+    }
+
+    #[test]
+    fn data_beyond_the_end_of_the_file_or_more_than_it_has_is_refused() {
+        let pretending = |extents: &[Extent]| {
+            let mut lying = model(&[10; 9]);
+            let graph = lying.graph.as_mut().expect("a graph");
+            for (tensor, extent) in graph.initializer.iter_mut().zip(extents) {
+                tensor.merge(extent.written().as_slice()).expect("fields");
+                assert_eq!(Extent::of(tensor), Some(*extent));
+            }
+            decoded(&lying.encode_to_vec()).map(|_| ()).map_err(|error| error.kind())
+        };
+        assert_eq!(pretending(&[Extent { offset: 5, length: 1 << 40 }]), Err(ErrorKind::InvalidData));
+        assert_eq!(pretending(&[Extent { offset: u64::MAX, length: 5 }]), Err(ErrorKind::InvalidData));
+        assert_eq!(pretending(&[Extent { offset: 0, length: 100 }; 2]), Ok(()));
+        assert_eq!(pretending(&[Extent { offset: 0, length: 400 }; 9]), Err(ErrorKind::InvalidData));
+    }
+
+    #[test]
+    fn biases_come_along_however_large_they_are() {
+        let bias = TensorProto { dims: vec![1000], ..tensor("bias", vec![7; 1000]) };
+        let graph = GraphProto { initializer: vec![bias.clone()], ..Default::default() };
+        let model = decoded(&ModelProto { graph: Some(graph), ..Default::default() }.encode_to_vec()).expect("valid");
+        assert_eq!(model.graph.expect("a graph").initializer, [bias]);
+    }
+
+    #[test]
+    fn data_that_is_there_twice_is_refused() {
+        let [large, small] = [300, 10].map(|size| tensor("w", vec![1; size]).encode_to_vec());
+        for twice in [[large.clone(), small.clone()].concat(), [small, large].concat()] {
+            let mut bytes = Vec::new();
+            prost::encoding::bytes::encode(5, &twice, &mut bytes);
+            let mut whole = Vec::new();
+            prost::encoding::bytes::encode(7, &bytes, &mut whole);
+            assert_eq!(decoded(&whole).map_err(|error| error.kind()), Err(ErrorKind::InvalidData));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_file_that_is_cut_or_damaged_is_refused_or_decoded_like_any_other(
+            sizes in prop::collection::vec(prop_oneof![0..300usize, 65_000..67_000usize], 0..4), at in any::<prop::sample::Index>(), byte: u8, cut: bool,
+        ) {
+            let mut bytes = model(&sizes).encode_to_vec();
+            let at = at.index(bytes.len());
+            if cut { bytes.truncate(at) } else { bytes[at] = byte }
+            let length = bytes.len() as u64;
+            let expected = ModelProto::decode(bytes.as_slice()).ok();
+            let file = stored(&bytes);
+            let found = decode(&file, length).and_then(|mut model| fill(&mut model, &file).map(|()| model)).ok();
+            // Groups, which nobody writes any more, are refused here.
+            if let (Some(found), Some(expected)) = (&found, &expected) {
+                prop_assert_eq!(found, expected);
+            }
+            prop_assert!(found.is_none() || expected.is_some());
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The connection to the broker: session after session, until shutdown.
+//!
+//! rumqttc's own event loop reconnects at once and without delay, throws its queue away when the broker has no session,
+//! sends to a name and checks the certificate for the same name only. So its codecs are used and the rest is here: the
+//! waits between sessions are ours, and a message leaves the outbox for good only when the broker has acknowledged it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+
+use crate::inbox::Inbox;
+use crate::link::Link;
+use crate::loss::Loss;
+use crate::message::Message;
+use crate::monitor::Monitor;
+use crate::options::Options;
+use crate::outbox::Outbox;
+use crate::pace::Pace;
+use crate::session::Session;
+use crate::transport;
+use glimpsed_base::shutdown::Shutdown;
+
+/// On shutdown, after everything else: for the bytes that say so to leave.
+const GOODBYE: Duration = Duration::from_millis(200);
+
+/// Keeps a session with the broker until shutdown.
+pub struct Connection {
+    options: Options,
+    goodbye: Message,
+    outbox: Arc<Outbox>,
+    inbox: Inbox,
+    monitor: Monitor,
+}
+
+impl Connection {
+    /// `goodbye` is the broker's to say when the connection is lost (the last will), and is said here on a clean stop.
+    pub fn new(options: Options, goodbye: Message, outbox: Arc<Outbox>, inbox: Inbox) -> Self {
+        let monitor = Monitor::new(outbox.clone());
+        Self { options, goodbye, outbox, inbox, monitor }
+    }
+
+    /// To be taken before [`run`](Self::run).
+    pub fn monitor(&self) -> Monitor {
+        self.monitor.clone()
+    }
+
+    /// Connects, and connects again after every loss; returns after shutdown, with the goodbye published if there was a
+    /// session.
+    pub async fn run(self, shutdown: Shutdown) {
+        let mut pace = Pace::new();
+        let mut last_cause = String::new();
+        // Dropped events that were spoken of.
+        let mut told = 0;
+        loop {
+            let mut began: Option<Instant> = None;
+            let end = self.session(&shutdown, &mut began, &mut told).await;
+            self.monitor.ended();
+            self.outbox.disconnected();
+            let Err(loss) = end else { return };
+            self.monitor.failed();
+            let wait = pace.wait_after(&loss, began.map(|began| began.elapsed()), fastrand::f64());
+            if pace.has_twin(&loss) {
+                let client_id = &self.options.client_id;
+                let hint =
+                    "give each its own `client_id` in [mqtt]; copies of one system's disk share the machine's id";
+                tracing::warn!(
+                    client_id,
+                    hint,
+                    "another client seems to use the same client id: each throws the other out"
+                );
+            }
+            let (cause, retry_in_ms) = (loss.to_string(), wait.as_millis() as u64);
+            // The same cause every minute for a night is one line in the log, not five hundred.
+            if cause == last_cause {
+                tracing::debug!(broker = %self.options.broker, cause, retry_in_ms, "no broker");
+            } else {
+                tracing::warn!(broker = %self.options.broker, cause, retry_in_ms, "no broker");
+            }
+            last_cause = cause;
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = shutdown.wait() => return,
+            }
+        }
+    }
+
+    async fn session(&self, shutdown: &Shutdown, began: &mut Option<Instant>, told: &mut u64) -> Result<(), Loss> {
+        let mut session = tokio::select! {
+            session = self.begin() => session?,
+            () = shutdown.wait() => return Ok(()),
+        };
+        *began = Some(Instant::now());
+        self.monitor.began();
+        self.outbox.connected();
+        tracing::info!(broker = %self.options.broker, client_id = %self.options.client_id, "connected to the broker");
+        let dropped = self.outbox.dropped().event;
+        if dropped > *told {
+            tracing::warn!(
+                dropped = dropped - *told,
+                in_total = dropped,
+                "events were dropped while the broker was away"
+            );
+            *told = dropped;
+        }
+        session.serve(shutdown).await?;
+        match session.say_farewell(self.goodbye.clone()).await {
+            Ok(true) => {
+                // Nothing can be done about a goodbye that is not taken.
+                let _ = timeout(GOODBYE, session.link.end()).await;
+            }
+            Ok(false) | Err(_) => {
+                tracing::warn!("the broker did not acknowledge `offline` in time; its will says it instead");
+            }
+        }
+        Ok(())
+    }
+
+    /// A session that is subscribed to what it should be.
+    async fn begin(&self) -> Result<Session<'_>, Loss> {
+        let Options { broker, tls, client_id, keepalive, .. } = &self.options;
+        let stream = transport::open(broker, tls.as_ref()).await?;
+        let link = Link::begin(stream, &self.options, client_id, Some(&self.goodbye)).await?;
+        let mut session = Session::new(link, &self.outbox, &self.inbox, &self.monitor, *keepalive);
+        session.subscribe().await?;
+        Ok(session)
+    }
+}

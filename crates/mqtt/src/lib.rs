@@ -1,0 +1,29 @@
+//! A connection to an MQTT broker for a device that is forgotten for a year.
+
+mod broker_url;
+mod certificate;
+mod client;
+mod inbox;
+mod link;
+mod loss;
+mod message;
+mod monitor;
+mod options;
+mod outbox;
+mod pace;
+mod session;
+pub mod tls;
+pub mod transport;
+mod wire;
+
+pub use broker_url::BrokerUrl;
+pub use certificate::Certificate;
+pub use client::Connection;
+pub use inbox::{Inbox, Incoming};
+pub use link::Link;
+pub use loss::Loss;
+pub use message::{Delivery, MAX_PACKET_BYTES, Message, Tally};
+pub use monitor::{Counters, Monitor};
+pub use options::{Options, Version};
+pub use outbox::Outbox;
+pub use wire::Received;

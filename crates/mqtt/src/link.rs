@@ -1,0 +1,184 @@
+//! Packets over a stream, both ways at once.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, timeout};
+
+use crate::loss::Loss;
+use crate::message::Message;
+use crate::options::{Options, Version};
+use crate::transport::{STEP, Stream};
+use crate::wire::{self, Limits, Received};
+
+/// Nothing more is read or queued while this much waits to be written.
+const MAX_UNWRITTEN: usize = 256 << 10;
+
+/// A connection with the broker. All waiting can be cancelled without loss: what is half read or half written stays here.
+pub struct Link {
+    stream: Box<dyn Stream>,
+    version: Version,
+    input: BytesMut,
+    output: BytesMut,
+    /// Bytes of a message that is too large, still to be read and forgotten.
+    skip: usize,
+    unflushed: bool,
+    /// Nothing can be written any more. What the broker said before that is still read, because it may be the reason.
+    broken: Option<Loss>,
+    /// When bytes were last taken by the stream, or first waited to be.
+    progress: Instant,
+    pub last_sent: Instant,
+    pub last_received: Instant,
+    pub limits: Limits,
+    last_id: u16,
+}
+
+impl Link {
+    /// Sends CONNECT and waits for the answer.
+    ///
+    /// # Errors
+    /// Why the broker does not welcome us.
+    pub async fn begin(
+        stream: Box<dyn Stream>,
+        options: &Options,
+        client_id: &str,
+        will: Option<&Message>,
+    ) -> Result<Self, Loss> {
+        let now = Instant::now();
+        let mut link = Self {
+            stream,
+            version: options.version,
+            input: BytesMut::new(),
+            output: wire::connect(options, client_id, will)?,
+            skip: 0,
+            unflushed: true,
+            broken: None,
+            progress: now,
+            last_sent: now,
+            last_received: now,
+            limits: Limits { window: 1, packet_bytes: crate::message::MAX_PACKET_BYTES, keepalive_s: None },
+            last_id: 0,
+        };
+        let answer = timeout(STEP, link.next()).await.map_err(|_| Loss::NoAnswer(STEP))?;
+        match answer.map_err(Loss::before_session)? {
+            Received::Welcome(limits) => link.limits = limits,
+            Received::Refused(cause) => return Err(Loss::Refused(cause)),
+            _ => return Err(Loss::NotMqtt),
+        }
+        Ok(link)
+    }
+
+    /// Queues a message; the id of what will be acknowledged, or `None` when it is too large for the broker.
+    pub fn publish(&mut self, message: Message) -> Result<Option<u16>, Loss> {
+        let id = self.next_id();
+        let written = wire::publish(self.version, id, message, self.limits.packet_bytes, &mut self.output)?;
+        self.queued();
+        Ok(written.then_some(id))
+    }
+
+    pub fn subscribe(&mut self, filters: &[String]) -> Result<(), Loss> {
+        let id = self.next_id();
+        wire::subscribe(self.version, id, filters, &mut self.output)?;
+        self.queued();
+        Ok(())
+    }
+
+    pub fn acknowledge(&mut self, id: u16) {
+        wire::acknowledge(id, &mut self.output);
+        self.queued();
+    }
+
+    pub fn ping(&mut self) {
+        self.output.extend_from_slice(&wire::PING);
+        self.queued();
+    }
+
+    /// Whether more may be queued.
+    pub fn has_room(&self) -> bool {
+        self.output.len() < MAX_UNWRITTEN
+    }
+
+    /// Since when the broker has taken none of the bytes that wait, if any wait.
+    pub fn stalled_since(&self) -> Option<Instant> {
+        self.unflushed.then_some(self.progress)
+    }
+
+    /// DISCONNECT, which makes the broker forget the will, behind everything that is queued.
+    pub async fn end(mut self) -> Result<(), Loss> {
+        self.output.extend_from_slice(&wire::DISCONNECT);
+        self.queued();
+        poll_fn(|cx| self.poll_write(cx)).await?;
+        Ok(poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx)).await?)
+    }
+
+    /// The next packet; writes what is queued meanwhile.
+    pub async fn next(&mut self) -> Result<Received, Loss> {
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, Loss>> {
+        loop {
+            if self.broken.is_none() {
+                match self.poll_write(cx) {
+                    // A broker that takes nothing gets no more answers.
+                    Poll::Pending if !self.has_room() => return Poll::Pending,
+                    Poll::Ready(Err(loss)) => self.broken = Some(loss),
+                    Poll::Pending | Poll::Ready(Ok(())) => {}
+                }
+            }
+            let skipped = self.skip.min(self.input.len());
+            self.input.advance(skipped);
+            self.skip -= skipped;
+            if self.skip == 0
+                && let Some(received) = wire::decode(self.version, &mut self.input)?
+            {
+                self.last_received = Instant::now();
+                if let Received::TooLarge { skip, .. } = received {
+                    self.skip = skip;
+                }
+                return Poll::Ready(Ok(received));
+            }
+            let mut bytes = [0; 8192];
+            let mut buffer = ReadBuf::new(&mut bytes);
+            let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer));
+            if read.is_err() || buffer.filled().is_empty() {
+                let loss = read.map_or_else(Loss::from, |()| Loss::Closed);
+                return Poll::Ready(Err(self.broken.take().unwrap_or(loss)));
+            }
+            self.input.extend_from_slice(buffer.filled());
+        }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Loss>> {
+        while !self.output.is_empty() {
+            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.output))?;
+            if written == 0 {
+                return Poll::Ready(Err(Loss::Closed));
+            }
+            self.output.advance(written);
+            self.progress = Instant::now();
+        }
+        if self.unflushed {
+            ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn queued(&mut self) {
+        self.last_sent = Instant::now();
+        if !self.unflushed {
+            self.unflushed = true;
+            self.progress = self.last_sent;
+        }
+    }
+
+    /// From 1; after 65535 messages the first ones are long acknowledged.
+    fn next_id(&mut self) -> u16 {
+        self.last_id = self.last_id.checked_add(1).unwrap_or(1);
+        self.last_id
+    }
+}

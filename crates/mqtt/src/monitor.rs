@@ -1,0 +1,77 @@
+//! What the connection did so far.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+
+use crate::message::{Delivery, Tally};
+use crate::outbox::Outbox;
+
+/// Since the start of the daemon.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Counters {
+    pub connected: bool,
+    /// Sessions that have begun.
+    pub connects: u64,
+    /// Tries that led to no session, and sessions that were lost.
+    pub failures: u64,
+    /// Live messages that were written, others that were acknowledged.
+    pub published: Tally,
+    pub dropped: Tally,
+    /// Messages that wait to be sent or acknowledged.
+    pub waiting: usize,
+    /// Messages on subscribed topics that were handed over.
+    pub received: u64,
+    /// Messages on subscribed topics that were too many, or too large, to be handed over.
+    pub refused: u64,
+}
+
+/// Looks at a connection from any thread.
+#[derive(Debug, Clone)]
+pub struct Monitor {
+    outbox: Arc<Outbox>,
+    counters: Arc<Mutex<Counters>>,
+}
+
+impl Monitor {
+    pub(super) fn new(outbox: Arc<Outbox>) -> Self {
+        Self { outbox, counters: Arc::default() }
+    }
+
+    pub fn counters(&self) -> Counters {
+        // In this order, and messages are counted before they stop waiting: none is ever neither here nor there.
+        let waiting = self.outbox.waiting();
+        let dropped = self.outbox.dropped();
+        Counters { dropped, waiting, ..*self.lock() }
+    }
+
+    pub(super) fn began(&self) {
+        let mut counters = self.lock();
+        counters.connected = true;
+        counters.connects += 1;
+    }
+
+    pub(super) fn failed(&self) {
+        self.lock().failures += 1;
+    }
+
+    pub(super) fn ended(&self) {
+        self.lock().connected = false;
+    }
+
+    pub(super) fn published(&self, delivery: Delivery) {
+        self.lock().published.count(delivery);
+    }
+
+    pub(super) fn received(&self, taken: bool) {
+        let mut counters = self.lock();
+        match taken {
+            true => counters.received += 1,
+            false => counters.refused += 1,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Counters> {
+        self.counters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

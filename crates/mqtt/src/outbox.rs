@@ -1,0 +1,454 @@
+//! Messages on their way to the broker: bounded, and patient while it is away.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::message::{Delivery, Message, Tally};
+
+/// The largest message; with its header it still fits into a packet of [`crate::message::MAX_PACKET_BYTES`].
+pub const MAX_MESSAGE_BYTES: usize = crate::message::MAX_PACKET_BYTES - 4096;
+
+/// How many topics may have a newest message. The daemon has a dozen.
+const MAX_TOPICS: usize = 256;
+
+/// More live messages than this are no longer live.
+const MAX_LIVE: usize = 64;
+
+/// Of all waiting messages of one kind.
+const MAX_BYTES: usize = 8 << 20;
+
+/// A queue between the threads that have something to say, which never wait, and the connection.
+///
+/// What the connection has taken stays here until it is acknowledged; so after a loss everything is where it was.
+#[derive(Debug)]
+pub struct Outbox {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+/// Names a message that was taken, for its acknowledgement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ticket(u64);
+
+#[derive(Debug)]
+struct State {
+    /// In the order in which the topics came up, which is the order at the beginning of each session.
+    latest: Vec<Newest>,
+    live: Lane,
+    events: Lane,
+    /// Events that were taken and not acknowledged yet, oldest first.
+    unacknowledged: VecDeque<Queued>,
+    connected: bool,
+    dropped: Tally,
+    last_ticket: u64,
+}
+
+#[derive(Debug)]
+struct Newest {
+    message: Message,
+    status: Status,
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Status {
+    /// To be sent before everything else: a session has begun.
+    Again,
+    /// To be sent in the order of the tickets.
+    Waiting(u64),
+    Taken(u64),
+    Acknowledged,
+}
+
+#[derive(Debug)]
+struct Queued {
+    ticket: u64,
+    message: Message,
+}
+
+/// First in, first out; too many push out the oldest.
+#[derive(Debug)]
+struct Lane {
+    queue: VecDeque<Queued>,
+    bytes: usize,
+    capacity: usize,
+}
+
+impl Lane {
+    fn new(capacity: usize) -> Self {
+        Self { queue: VecDeque::new(), bytes: 0, capacity }
+    }
+
+    fn push_back(&mut self, queued: Queued) {
+        self.bytes += queued.message.size();
+        self.queue.push_back(queued);
+    }
+
+    fn push_front(&mut self, queued: Queued) {
+        self.bytes += queued.message.size();
+        self.queue.push_front(queued);
+    }
+
+    fn pop(&mut self) -> Option<Queued> {
+        let queued = self.queue.pop_front()?;
+        self.bytes -= queued.message.size();
+        Some(queued)
+    }
+
+    /// Drops the oldest that are too many and returns their number.
+    fn trim(&mut self) -> u64 {
+        let mut dropped = 0;
+        while (self.queue.len() > self.capacity || self.bytes > MAX_BYTES) && self.pop().is_some() {
+            dropped += 1;
+        }
+        dropped
+    }
+
+    /// Of the next message.
+    fn ticket(&self) -> u64 {
+        self.queue.front().map_or(u64::MAX, |queued| queued.ticket)
+    }
+}
+
+impl Message {
+    /// What it takes in memory and on the wire, nearly.
+    fn size(&self) -> usize {
+        self.topic.len() + self.payload.len()
+    }
+}
+
+impl Outbox {
+    /// `capacity` is the number of events that wait for the broker.
+    pub fn new(capacity: usize) -> Self {
+        let state = State {
+            latest: Vec::new(),
+            live: Lane::new(capacity.min(MAX_LIVE)),
+            events: Lane::new(capacity),
+            unacknowledged: VecDeque::new(),
+            connected: false,
+            dropped: Tally::default(),
+            last_ticket: 0,
+        };
+        Self { state: Mutex::new(state), changed: Notify::new() }
+    }
+
+    /// Another number of events that wait; when there are more, the oldest are dropped with the next one.
+    pub fn set_capacity(&self, capacity: usize) {
+        self.lock().events.capacity = capacity;
+    }
+
+    /// Never waits. What is too large, or of a topic too many, is dropped and counted, as is what it pushes out.
+    pub fn push(&self, message: Message) {
+        self.lock().push(message);
+        self.changed.notify_one();
+    }
+
+    /// The next message to be sent. Unless it is a live one it is kept until it is acknowledged.
+    pub fn take(&self) -> Option<(Ticket, Message)> {
+        self.lock().take()
+    }
+
+    /// The broker has it. An unknown ticket (of an earlier session, of a message that a newer one has replaced) is nothing.
+    pub fn acknowledge(&self, ticket: Ticket) {
+        let mut state = self.lock();
+        state.unacknowledged.retain(|event| event.ticket != ticket.0);
+        for newest in &mut state.latest {
+            if newest.status == Status::Taken(ticket.0) {
+                newest.status = Status::Acknowledged;
+            }
+        }
+    }
+
+    /// The broker will never take it, now or later (it is too large for it): gone, and counted.
+    pub fn reject(&self, ticket: Ticket, delivery: Delivery) {
+        self.lock().dropped.count(delivery);
+        self.acknowledge(ticket);
+    }
+
+    /// A session has begun: everything that the broker may have forgotten comes first, oldest topic first, then the events.
+    pub fn connected(&self) {
+        let mut state = self.lock();
+        state.connected = true;
+        state.put_back();
+        for newest in &mut state.latest {
+            newest.status = Status::Again;
+        }
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// Somebody has forgotten everything: the newest of every topic is sent again.
+    pub fn repeat(&self) {
+        for newest in &mut self.lock().latest {
+            newest.status = Status::Again;
+        }
+        self.changed.notify_one();
+    }
+
+    /// The session has ended: what was not acknowledged waits again, in its old place; what was live is gone.
+    pub fn disconnected(&self) {
+        let mut state = self.lock();
+        state.connected = false;
+        while state.live.pop().is_some() {
+            state.dropped.live += 1;
+        }
+        state.put_back();
+    }
+
+    /// Resolves after a message was pushed.
+    pub async fn wait(&self) {
+        self.changed.notified().await;
+    }
+
+    /// Messages that were thrown away: live ones without a broker, events and live ones that were too many, and any that
+    /// were too large.
+    pub fn dropped(&self) -> Tally {
+        self.lock().dropped
+    }
+
+    /// How many messages wait to be sent or acknowledged.
+    pub fn waiting(&self) -> usize {
+        let state = self.lock();
+        let latest = state.latest.iter().filter(|newest| newest.status != Status::Acknowledged).count();
+        latest + state.live.queue.len() + state.events.queue.len() + state.unacknowledged.len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn push(&mut self, message: Message) {
+        if message.size() > MAX_MESSAGE_BYTES {
+            return self.dropped.count(message.delivery);
+        }
+        self.last_ticket += 1;
+        let ticket = self.last_ticket;
+        match message.delivery {
+            Delivery::Live if !self.connected => self.dropped.live += 1,
+            Delivery::Live => {
+                self.live.push_back(Queued { ticket, message });
+                self.dropped.live += self.live.trim();
+            }
+            Delivery::Event => {
+                self.events.push_back(Queued { ticket, message });
+                self.dropped.event += self.events.trim();
+            }
+            Delivery::Latest => {
+                let full = self.latest.len() >= MAX_TOPICS;
+                match self.latest.iter_mut().find(|newest| newest.message.topic == message.topic) {
+                    // Its place at the beginning of a session is kept.
+                    Some(newest) if newest.status == Status::Again => newest.message = message,
+                    Some(newest) => *newest = Newest { message, status: Status::Waiting(ticket) },
+                    None if full => self.dropped.latest += 1,
+                    None => self.latest.push(Newest { message, status: Status::Waiting(ticket) }),
+                }
+            }
+        }
+    }
+
+    fn take(&mut self) -> Option<(Ticket, Message)> {
+        let latest = self.latest.iter_mut().min_by(|a, b| a.status.cmp(&b.status));
+        let due = latest.and_then(|newest| match newest.status {
+            Status::Again => Some((0, newest)),
+            Status::Waiting(ticket) => Some((ticket, newest)),
+            Status::Taken(_) | Status::Acknowledged => None,
+        });
+        let (live, events) = (self.live.ticket(), self.events.ticket());
+        if let Some((ticket, newest)) = due
+            && ticket < live.min(events)
+        {
+            // A ticket of its own: a newer message of the same topic may be under way already.
+            self.last_ticket += 1;
+            newest.status = Status::Taken(self.last_ticket);
+            return Some((Ticket(self.last_ticket), newest.message.clone()));
+        }
+        if live < events {
+            return self.live.pop().map(|queued| (Ticket(queued.ticket), queued.message));
+        }
+        let queued = self.events.pop()?;
+        let taken = (Ticket(queued.ticket), queued.message.clone());
+        self.unacknowledged.push_back(queued);
+        Some(taken)
+    }
+
+    /// What was not acknowledged waits again, before what came later.
+    fn put_back(&mut self) {
+        while let Some(event) = self.unacknowledged.pop_back() {
+            self.events.push_front(event);
+        }
+        self.dropped.event += self.events.trim();
+        for newest in &mut self.latest {
+            if let Status::Taken(ticket) = newest.status {
+                newest.status = Status::Waiting(ticket);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Delivery::{Event, Latest, Live};
+    use proptest::prelude::*;
+
+    fn message(topic: &str, payload: &str, delivery: Delivery) -> Message {
+        Message { topic: topic.into(), payload: payload.into(), delivery, retain: delivery == Latest }
+    }
+
+    fn take(outbox: &Outbox) -> Option<(Ticket, String)> {
+        outbox.take().map(|(ticket, message)| (ticket, String::from_utf8(message.payload).expect("text")))
+    }
+
+    fn drain(outbox: &Outbox) -> Vec<String> {
+        std::iter::from_fn(|| take(outbox)).map(|(_, payload)| payload).collect()
+    }
+
+    #[test]
+    fn live_messages_are_not_kept_for_a_broker_that_is_away() {
+        let outbox = Outbox::new(10);
+        outbox.push(message("c", "lost", Live));
+        outbox.connected();
+        outbox.push(message("c", "sent", Live));
+        assert_eq!(drain(&outbox), ["sent"]);
+        assert_eq!(outbox.dropped().live, 1);
+    }
+
+    #[test]
+    fn only_the_newest_state_waits_and_it_is_sent_again_after_a_reconnect() {
+        let outbox = Outbox::new(10);
+        outbox.push(message("state", "cat", Latest));
+        outbox.push(message("state", "dog", Latest));
+        outbox.connected();
+        assert_eq!(drain(&outbox), ["dog"]);
+        outbox.disconnected();
+        outbox.connected();
+        assert_eq!(drain(&outbox), ["dog"], "the broker may have forgotten it");
+    }
+
+    #[test]
+    fn a_session_begins_with_the_topics_in_their_first_order_and_goes_on_with_the_events() {
+        let outbox = Outbox::new(10);
+        outbox.push(message("status", "online", Latest));
+        outbox.push(message("info", "old", Latest));
+        outbox.push(message("event", "1", Event));
+        outbox.push(message("state", "cat", Latest));
+        outbox.push(message("event", "2", Event));
+        outbox.push(message("info", "new", Latest));
+        outbox.connected();
+        assert_eq!(drain(&outbox), ["online", "new", "cat", "1", "2"]);
+    }
+
+    #[test]
+    fn in_a_session_messages_of_all_kinds_keep_their_order() {
+        let outbox = Outbox::new(10);
+        outbox.connected();
+        outbox.push(message("state", "cat", Latest));
+        outbox.push(message("event", "cat came", Event));
+        outbox.push(message("c", "frame", Live));
+        outbox.push(message("event", "cat went", Event));
+        outbox.push(message("other", "x", Latest));
+        assert_eq!(drain(&outbox), ["cat", "cat came", "frame", "cat went", "x"]);
+    }
+
+    #[test]
+    fn unacknowledged_events_come_again_in_order_and_acknowledged_ones_do_not() {
+        let outbox = Outbox::new(10);
+        outbox.connected();
+        for payload in ["1", "2", "3", "4"] {
+            outbox.push(message("event", payload, Event));
+        }
+        let tickets: Vec<Ticket> = (0..3).filter_map(|_| take(&outbox)).map(|(ticket, _)| ticket).collect();
+        outbox.acknowledge(tickets[1]);
+        outbox.disconnected();
+        outbox.push(message("event", "5", Event));
+        outbox.connected();
+        assert_eq!(drain(&outbox), ["1", "3", "4", "5"]);
+    }
+
+    #[test]
+    fn an_acknowledgement_of_an_older_state_does_not_hide_the_newer_one() {
+        let outbox = Outbox::new(10);
+        outbox.connected();
+        outbox.push(message("state", "cat", Latest));
+        let (old, _) = take(&outbox).expect("the cat");
+        outbox.push(message("state", "dog", Latest));
+        outbox.acknowledge(old);
+        assert_eq!(drain(&outbox), ["dog"]);
+    }
+
+    #[test]
+    fn too_many_events_drop_the_oldest_and_never_a_state() {
+        let outbox = Outbox::new(2);
+        outbox.push(message("state", "cat", Latest));
+        for payload in ["1", "2", "3"] {
+            outbox.push(message("event", payload, Event));
+        }
+        assert_eq!(outbox.dropped(), Tally { event: 1, ..Tally::default() });
+        outbox.connected();
+        assert_eq!(drain(&outbox), ["cat", "2", "3"]);
+    }
+
+    #[test]
+    fn topics_bytes_and_live_messages_are_bounded() {
+        let outbox = Outbox::new(100_000);
+        outbox.connected();
+        for number in 0..MAX_TOPICS + 3 {
+            outbox.push(message(&format!("topic{number}"), "x", Latest));
+        }
+        for _ in 0..MAX_LIVE + 2 {
+            outbox.push(message("c", "x", Live));
+        }
+        let large = "x".repeat(MAX_BYTES / 10);
+        for _ in 0..12 {
+            outbox.push(message("event", &large, Event));
+        }
+        outbox.push(message("event", &"x".repeat(MAX_MESSAGE_BYTES + 1), Event));
+        assert_eq!(outbox.dropped(), Tally { live: 2, latest: 3, event: 4 });
+    }
+
+    proptest! {
+        /// Whatever happens between the outbox and the broker, the broker gets each event at least once and in order, except
+        /// those that were counted as dropped.
+        #[test]
+        fn events_arrive_in_order_or_are_counted(steps in prop::collection::vec(0..10u8, 1..300), capacity in 1..20usize) {
+            let outbox = Outbox::new(capacity);
+            let (mut pushed, mut arrived, mut open) = (0u64, Vec::<u32>::new(), VecDeque::new());
+            let deliver = |open: &mut VecDeque<Ticket>, arrived: &mut Vec<u32>| {
+                let Some((ticket, payload)) = take(&outbox) else { return };
+                let number = payload.parse().expect("a number");
+                if !arrived.contains(&number) {
+                    arrived.push(number);
+                }
+                open.push_back(ticket);
+            };
+            for step in steps {
+                match step {
+                    0..4 => {
+                        outbox.push(message("event", &pushed.to_string(), Event));
+                        pushed += 1;
+                    }
+                    4..7 => deliver(&mut open, &mut arrived),
+                    7 | 8 => if let Some(ticket) = open.pop_front() { outbox.acknowledge(ticket) },
+                    _ => {
+                        outbox.disconnected();
+                        open.clear();
+                        outbox.connected();
+                    }
+                }
+            }
+            outbox.disconnected();
+            outbox.connected();
+            open.clear();
+            while outbox.waiting() > open.len() {
+                deliver(&mut open, &mut arrived);
+            }
+            prop_assert!(arrived.is_sorted(), "{arrived:?}");
+            // One that was dropped may have arrived before it was acknowledged.
+            prop_assert!(arrived.len() as u64 + outbox.dropped().event >= pushed);
+            prop_assert!(arrived.len() as u64 <= pushed);
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! One session with the broker: what is in the outbox goes out, what is commanded comes in.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use crate::inbox::{Inbox, Incoming};
+use crate::link::Link;
+use crate::loss::Loss;
+use crate::message::{Delivery, Message};
+use crate::monitor::Monitor;
+use crate::outbox::{Outbox, Ticket};
+use crate::wire::Received;
+use glimpsed_base::shutdown::Shutdown;
+
+/// Messages under way at a time. One would cost a round trip each; many would be many duplicates after a loss.
+const WINDOW: usize = 16;
+
+/// An answer that takes longer means that the session is dead.
+const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+
+/// On shutdown: for what is queued and the `offline` behind it. The whole stop has two seconds.
+const FAREWELL: Duration = Duration::from_millis(750);
+
+/// A command longer than this is none.
+const MAX_COMMAND_BYTES: usize = 64 << 10;
+
+pub struct Session<'a> {
+    pub link: Link,
+    pub outbox: &'a Outbox,
+    pub inbox: &'a Inbox,
+    pub monitor: &'a Monitor,
+    pub keepalive: Duration,
+    pub window: VecDeque<UnderWay>,
+    /// Since when an answer is waited for.
+    pub owed_since: Option<Instant>,
+    /// Topics whose messages the broker refused; each is complained of once a session.
+    pub refused: BTreeSet<String>,
+}
+
+/// A message that was sent and not acknowledged yet.
+pub struct UnderWay {
+    id: u16,
+    ticket: Ticket,
+    delivery: Delivery,
+    topic: String,
+}
+
+impl<'a> Session<'a> {
+    pub fn new(link: Link, outbox: &'a Outbox, inbox: &'a Inbox, monitor: &'a Monitor, keepalive: Duration) -> Self {
+        let keepalive = link
+            .limits
+            .keepalive_s
+            .filter(|&s| s > 0)
+            .map_or(keepalive, |s| keepalive.min(Duration::from_secs(s.into())));
+        let (window, refused) = (VecDeque::new(), BTreeSet::new());
+        Self { link, outbox, inbox, monitor, keepalive, window, owed_since: None, refused }
+    }
+
+    /// Subscribes to what there is to subscribe to, and waits until that stands.
+    pub async fn subscribe(&mut self) -> Result<(), Loss> {
+        if self.inbox.subscriptions.is_empty() {
+            return Ok(());
+        }
+        self.link.subscribe(&self.inbox.subscriptions)?;
+        self.owed_since = Some(Instant::now());
+        while self.owed_since.is_some() {
+            self.wait(false).await?;
+        }
+        Ok(())
+    }
+
+    /// Until shutdown or the session's end.
+    pub async fn serve(&mut self, shutdown: &Shutdown) -> Result<(), Loss> {
+        loop {
+            self.send_what_may_be_sent()?;
+            tokio::select! {
+                waited = self.wait(true) => waited?,
+                () = shutdown.wait() => return Ok(()),
+            }
+        }
+    }
+
+    /// Sends what is still queued, then `goodbye`. False when there was no time for all of it.
+    pub async fn say_farewell(&mut self, goodbye: Message) -> Result<bool, Loss> {
+        let begun = Instant::now();
+        // Should there be no time for all of it, the goodbye still goes.
+        let _ = self.deliver_until(begun + FAREWELL / 2).await?;
+        self.outbox.push(goodbye);
+        self.deliver_until(begun + FAREWELL).await
+    }
+
+    /// False when there was no time for all that waits.
+    async fn deliver_until(&mut self, deadline: Instant) -> Result<bool, Loss> {
+        loop {
+            self.send_what_may_be_sent()?;
+            if self.outbox.waiting() == 0 {
+                return Ok(true);
+            }
+            tokio::select! {
+                waited = self.wait(true) => waited?,
+                () = sleep_until(deadline) => return Ok(false),
+            }
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.link.has_room() && self.window.len() < WINDOW.min(self.link.limits.window.into())
+    }
+
+    fn send_what_may_be_sent(&mut self) -> Result<(), Loss> {
+        while self.has_room()
+            && let Some((ticket, message)) = self.outbox.take()
+        {
+            let (delivery, topic, bytes) = (message.delivery, message.topic.clone(), message.payload.len());
+            match self.link.publish(message)? {
+                None => {
+                    self.outbox.reject(ticket, delivery);
+                    if self.refused.insert(topic.clone()) {
+                        let limit = self.link.limits.packet_bytes;
+                        tracing::warn!(topic, bytes, limit, "a message is larger than the broker takes; it is dropped");
+                    }
+                }
+                Some(_) if delivery == Delivery::Live => self.monitor.published(delivery),
+                Some(id) => {
+                    self.owed_since.get_or_insert_with(Instant::now);
+                    self.window.push_back(UnderWay { id, ticket, delivery, topic });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Until something happens: a packet (which is attended to), a message in the outbox, or nothing for long.
+    async fn wait(&mut self, sending: bool) -> Result<(), Loss> {
+        let ping_at = self.link.last_sent.min(self.link.last_received) + self.keepalive;
+        let at = match self.owed_since {
+            Some(since) => since + ANSWER_WITHIN,
+            None => ping_at,
+        };
+        let stalls_at = self.link.stalled_since().unwrap_or_else(Instant::now) + ANSWER_WITHIN;
+        let has_room = sending && self.has_room();
+        tokio::select! {
+            received = self.link.next() => {
+                let attended = self.attend(received?);
+                // A burst of commands comes in one read; whoever attends to them has to have its turn in between.
+                tokio::task::yield_now().await;
+                return attended;
+            }
+            () = self.outbox.wait(), if has_room => return Ok(()),
+            () = sleep_until(at.min(stalls_at)) => {}
+        }
+        if self.link.stalled_since().is_some_and(|since| since.elapsed() >= ANSWER_WITHIN) {
+            return Err(Loss::Stalled(ANSWER_WITHIN));
+        }
+        match self.owed_since {
+            Some(since) if since.elapsed() >= ANSWER_WITHIN => Err(Loss::NoAcknowledgement(ANSWER_WITHIN)),
+            None if ping_at <= Instant::now() => {
+                self.link.ping();
+                self.owed_since = Some(Instant::now());
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn attend(&mut self, received: Received) -> Result<(), Loss> {
+        match received {
+            Received::Acknowledged { id, refusal } => {
+                self.acknowledged(id, refusal);
+                self.answered();
+            }
+            Received::Subscribed(refusals) => {
+                self.report(&refusals);
+                self.answered();
+            }
+            Received::Pong => self.answered(),
+            Received::Message { id, topic, payload, retained } => {
+                if let Some(id) = id {
+                    self.link.acknowledge(id);
+                }
+                let taken =
+                    payload.len() <= MAX_COMMAND_BYTES && self.inbox.deliver(Incoming { topic, payload, retained });
+                self.monitor.received(taken);
+            }
+            Received::TooLarge { id, .. } => {
+                if let Some(id) = id {
+                    self.link.acknowledge(id);
+                }
+                self.monitor.received(false);
+            }
+            Received::Welcome(_) | Received::Refused(_) => return Err(Loss::Malformed("a second CONNACK".into())),
+        }
+        Ok(())
+    }
+
+    /// The broker lives; the wait for its next answer begins now.
+    fn answered(&mut self) {
+        self.owed_since = (!self.window.is_empty()).then(Instant::now);
+    }
+
+    fn acknowledged(&mut self, id: u16, refusal: Option<String>) {
+        let Some(place) = self.window.iter().position(|message| message.id == id) else { return };
+        let Some(UnderWay { ticket, delivery, topic, .. }) = self.window.remove(place) else { return };
+        let Some(reason) = refusal else {
+            self.monitor.published(delivery);
+            return self.outbox.acknowledge(ticket);
+        };
+        self.outbox.reject(ticket, delivery);
+        if self.refused.insert(topic.clone()) {
+            let hint = "does the broker's ACL let this user write to it?";
+            tracing::warn!(topic, reason, hint, "the broker refused a message");
+        }
+    }
+
+    fn report(&self, refusals: &[Option<String>]) {
+        for (topic, refusal) in self.inbox.subscriptions.iter().zip(refusals) {
+            if let Some(reason) = refusal {
+                let hint = "commands on it will not arrive; does the broker's ACL let this user read it?";
+                tracing::warn!(topic, reason, hint, "the broker refused a subscription");
+            }
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! TLS to the broker: what is trusted, who we are, and why it failed in plain words.
+
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio_rustls::rustls::client::WebPkiServerVerifier;
+use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use tokio_rustls::rustls::{
+    self, AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+};
+
+use glimpsed_base::files;
+use glimpsed_base::secret::Secret;
+
+/// A bundle of all public CAs has a quarter of this.
+const MAX_PEM_BYTES: u64 = 1 << 20;
+
+/// What [`Tls::load`] is given: files, and the name that the certificate must be for.
+#[derive(Debug, Clone, Default)]
+pub struct Files<'a> {
+    pub ca: Option<&'a Path>,
+    pub cert: Option<&'a Path>,
+    pub key: Option<&'a Path>,
+}
+
+/// What a TLS connection needs, read from its files once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// PEM; `None` trusts what the system trusts.
+    ca: Option<String>,
+    identity: Option<Identity>,
+    /// Instead of the broker's host.
+    pub server_name: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Identity {
+    cert: String,
+    key: Secret,
+}
+
+/// What is wrong with one of the files.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// `ca`, `cert` or `key`.
+    pub key: &'static str,
+    pub cause: String,
+    pub hint: Option<String>,
+}
+
+impl Problem {
+    fn new(key: &'static str, cause: impl Into<String>) -> Self {
+        Self { key, cause: cause.into(), hint: None }
+    }
+
+    fn with_hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+}
+
+impl Tls {
+    /// Reads the files and makes sure that they can be used.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn load(files: &Files<'_>, server_name: Option<String>) -> Result<Self, Problem> {
+        let read = |key, path: Option<&Path>| {
+            path.map(|path| {
+                let text = files::read_text(path, MAX_PEM_BYTES)
+                    .map_err(|cause| Problem::new(key, format!("`{}` {cause}", path.display())))?;
+                match text.trim().is_empty() {
+                    true => Err(Problem::new(key, format!("`{}` is empty", path.display()))),
+                    false => Ok(text),
+                }
+            })
+            .transpose()
+        };
+        if let Some(path) = files.key {
+            refuse_open_key(path)?;
+        }
+        let identity = match (read("cert", files.cert)?, read("key", files.key)?) {
+            (Some(cert), Some(key)) => Some(Identity { cert, key: Secret::new(key) }),
+            (None, None) => None,
+            (Some(_), None) => return Err(Problem::new("cert", "found no `key`").with_hint("set `key` too")),
+            (None, Some(_)) => return Err(Problem::new("key", "found no `cert`").with_hint("set `cert` too")),
+        };
+        let tls = Self { ca: read("ca", files.ca)?, identity, server_name };
+        tls.client_config(None)?;
+        Ok(tls)
+    }
+
+    /// TLS 1.2 and 1.3 with ring's primitives. `seen` gets the broker's certificate, also one that is refused.
+    pub(super) fn client_config(&self, seen: Option<Seen>) -> Result<ClientConfig, Problem> {
+        let provider = Arc::new(ring::default_provider());
+        let roots = Arc::new(self.roots()?);
+        let inner = |error: rustls::Error| Problem::new("ca", error.to_string());
+        let builder = ClientConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .map_err(inner)?;
+        let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider.clone())
+            .build()
+            .map_err(|error| Problem::new("ca", error.to_string()))?;
+        let builder = match seen {
+            None => builder.with_webpki_verifier(verifier),
+            Some(seen) => {
+                builder.dangerous().with_custom_certificate_verifier(Arc::new(Recorder { verifier, seen, provider }))
+            }
+        };
+        let Some(Identity { cert, key }) = &self.identity else { return Ok(builder.with_no_client_auth()) };
+        let chain = certificates("cert", cert)?;
+        let key =
+            PrivateKeyDer::from_pem_slice(key.reveal().as_bytes()).map_err(|error| unreadable_key(key, &error))?;
+        builder.with_client_auth_cert(chain, key).map_err(|error| match error {
+            rustls::Error::InconsistentKeys(_) => Problem::new("key", "it is not the key of the certificate in `cert`"),
+            error => Problem::new("key", format!("it cannot be used: {error}")),
+        })
+    }
+
+    fn roots(&self) -> Result<RootCertStore, Problem> {
+        let mut roots = RootCertStore::empty();
+        match &self.ca {
+            Some(pem) => {
+                for (place, certificate) in certificates("ca", pem)?.into_iter().enumerate() {
+                    roots.add(certificate).map_err(|error| {
+                        Problem::new("ca", format!("certificate number {} cannot be used: {error}", place + 1))
+                    })?;
+                }
+            }
+            None => {
+                // One certificate that cannot be read among a hundred is not worth a word.
+                roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+                if roots.is_empty() {
+                    return Err(Problem::new("ca", "the system has no list of trusted CAs")
+                        .with_hint("install ca-certificates, or set `ca` to the file of the broker's CA"));
+                }
+            }
+        }
+        Ok(roots)
+    }
+}
+
+/// Whether a certificate can be for it.
+pub fn is_server_name(name: &str) -> bool {
+    ServerName::try_from(name).is_ok()
+}
+
+/// As PostgreSQL does it: the group may read a key, because daemons get theirs through a group; everybody may not.
+fn refuse_open_key(path: &Path) -> Result<(), Problem> {
+    let Ok(metadata) = std::fs::metadata(path) else { return Ok(()) };
+    let mode = metadata.permissions().mode() & 0o7777;
+    if mode & 0o027 == 0 {
+        return Ok(());
+    }
+    let cause = format!("`{}` has mode {mode:04o}: others could read the key, or the group replace it", path.display());
+    Err(Problem::new("key", cause).with_hint(format!("chmod 0600 {0}, or 0640 and the daemon's group", path.display())))
+}
+
+fn certificates(key: &'static str, pem: &str) -> Result<Vec<CertificateDer<'static>>, Problem> {
+    let certificates = CertificateDer::pem_slice_iter(pem.as_bytes())
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| Problem::new(key, format!("it is not PEM: {error}")))?;
+    if certificates.is_empty() {
+        let cause = match pem.contains("PRIVATE KEY-----") {
+            true => "it holds a private key instead of a certificate",
+            false => "it holds no certificate",
+        };
+        return Err(Problem::new(key, cause).with_hint("a PEM file with `-----BEGIN CERTIFICATE-----` is needed"));
+    }
+    Ok(certificates)
+}
+
+fn unreadable_key(key: &Secret, error: &pem::Error) -> Problem {
+    let text = key.reveal();
+    if text.contains("BEGIN ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED") {
+        return Problem::new("key", "it is encrypted, and a daemon has nobody to ask for the passphrase")
+            .with_hint("openssl pkey -in KEY -out DECRYPTED, then chmod 0600");
+    }
+    match error {
+        pem::Error::NoItemsFound => Problem::new("key", "it holds no private key")
+            .with_hint("a PEM file with `-----BEGIN PRIVATE KEY-----` is needed"),
+        error => Problem::new("key", format!("it is not PEM: {error}")),
+    }
+}
+
+/// The broker's certificate (DER), once it was shown.
+#[derive(Debug, Clone, Default)]
+pub struct Seen(Arc<Mutex<Option<Vec<u8>>>>);
+
+impl Seen {
+    pub fn take(&self) -> Option<Vec<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// Remembers the certificate and leaves the decision to the real verifier.
+#[derive(Debug)]
+struct Recorder {
+    verifier: Arc<WebPkiServerVerifier>,
+    seen: Seen,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for Recorder {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        *self.seen.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(end_entity.to_vec());
+        self.verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// What an error of TLS means; `None` when it is another one. A refused client certificate shows after the handshake, on
+/// the first read.
+pub(super) fn explain_io(error: &io::Error) -> Option<String> {
+    error.get_ref()?.downcast_ref::<rustls::Error>().map(explain)
+}
+
+fn explain(error: &rustls::Error) -> String {
+    match error {
+        rustls::Error::InvalidCertificate(error) => explain_certificate(error),
+        rustls::Error::AlertReceived(alert) => match alert {
+            AlertDescription::CertificateRequired | AlertDescription::HandshakeFailure => {
+                "the broker wants a client certificate; set `cert` and `key` in [mqtt.tls]".into()
+            }
+            AlertDescription::ProtocolVersion => {
+                "the broker speaks neither TLS 1.2 nor TLS 1.3; older ones are not safe".into()
+            }
+            AlertDescription::BadCertificate
+            | AlertDescription::UnknownCA
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::DecryptError
+            | AlertDescription::AccessDenied => {
+                format!(
+                    "the broker refused the client certificate in `cert` ({alert:?}); is it signed by the CA that the broker trusts, and not expired?"
+                )
+            }
+            alert => format!("the broker ended the TLS handshake ({alert:?})"),
+        },
+        rustls::Error::InvalidMessage(_) => {
+            "the answer was not TLS; is this the broker's TLS port? mqtt:// is without TLS".into()
+        }
+        error => format!("TLS failed: {error}"),
+    }
+}
+
+fn explain_certificate(error: &CertificateError) -> String {
+    match error {
+        CertificateError::ExpiredContext { not_after, .. } => {
+            format!("the broker's certificate has expired on {}; renew it, or set this device's clock", date(*not_after))
+        }
+        CertificateError::Expired => "the broker's certificate has expired; renew it, or set this device's clock".into(),
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "the broker's certificate is not valid yet; is this device's clock right?".into()
+        }
+        CertificateError::UnknownIssuer => {
+            "the broker's certificate is not signed by a CA that is trusted here; set `ca` in [mqtt.tls] to the CA's file".into()
+        }
+        CertificateError::NotValidForNameContext { expected, presented } => format!(
+            "the broker's certificate is not for `{}` but for {}; set `server_name` in [mqtt.tls] to one of its names",
+            expected.to_str(),
+            presented.join(", ")
+        ),
+        CertificateError::NotValidForName => {
+            "the broker's certificate is for another name; set `server_name` in [mqtt.tls]".into()
+        }
+        CertificateError::Revoked => "the broker's certificate is revoked".into(),
+        other => format!("the broker's certificate cannot be trusted: {other}"),
+    }
+}
+
+fn date(time: UnixTime) -> String {
+    let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_second(seconds)
+        .map_or_else(|_| "an unknown day".into(), |time| time.strftime("%F").to_string())
+}

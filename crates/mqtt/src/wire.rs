@@ -1,0 +1,437 @@
+//! Packets of MQTT 5 and 3.1.1 to bytes and back. Only this file names rumqttc, whose codecs do the work.
+
+use bytes::BytesMut;
+use rumqttc::mqttbytes::{self, v4};
+use rumqttc::v5::mqttbytes::{self as mqttbytes5, v5};
+
+use crate::loss::Loss;
+use crate::message::{Delivery, MAX_PACKET_BYTES, Message};
+use crate::options::{Options, Version};
+
+/// A live message that a broker cannot deliver within this many seconds is not worth delivering.
+const LIVE_EXPIRES_S: u32 = 30;
+
+/// Neither version puts anything into these.
+pub const PING: [u8; 2] = [0xC0, 0];
+pub const DISCONNECT: [u8; 2] = [0xE0, 0];
+
+/// What the broker sent.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Received {
+    Welcome(Limits),
+    /// Instead of a welcome.
+    Refused(String),
+    Acknowledged {
+        id: u16,
+        refusal: Option<String>,
+    },
+    /// For each filter, why it was refused.
+    Subscribed(Vec<Option<String>>),
+    Message {
+        /// To be acknowledged, if any.
+        id: Option<u16>,
+        topic: String,
+        payload: Vec<u8>,
+        retained: bool,
+    },
+    /// A message that nobody here has a use for, and of which only the beginning was looked at. With MQTT 5 the broker
+    /// knows our limit and sends none.
+    TooLarge {
+        id: Option<u16>,
+        /// Bytes that are still to come, or to be skipped.
+        skip: usize,
+    },
+    Pong,
+}
+
+/// What the broker allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Unacknowledged messages at a time.
+    pub window: u16,
+    pub packet_bytes: usize,
+    pub keepalive_s: Option<u16>,
+}
+
+/// A session without a memory at the broker: what was commanded while we were away is not wanted any more, and what we
+/// have to say waits in the outbox.
+pub fn connect(options: &Options, client_id: &str, will: Option<&Message>) -> Result<BytesMut, Loss> {
+    let keep_alive = options.keepalive.as_secs() as u16;
+    let client_id = client_id.to_owned();
+    let login = options.username.as_ref().map(|username| {
+        (username.clone(), options.password.as_ref().map_or_else(String::new, |password| password.reveal().to_owned()))
+    });
+    let mut bytes = BytesMut::new();
+    match options.version {
+        Version::V5 => {
+            let mut properties = v5::ConnectProperties::new();
+            properties.max_packet_size = Some(MAX_PACKET_BYTES as u32);
+            properties.user_properties = vec![("software".into(), options.software.clone())];
+            let connect = v5::Connect { keep_alive, client_id, clean_start: true, properties: Some(properties) };
+            let will = will.map(|will| {
+                v5::LastWill::new(&will.topic, &will.payload[..], mqttbytes5::QoS::AtLeastOnce, will.retain, None)
+            });
+            let login = login.map(|(username, password)| v5::Login { username, password });
+            v5::Packet::Connect(connect, will, login).write(&mut bytes, None).map_err(unwritable)?;
+        }
+        Version::V311 => {
+            let connect = v4::Connect {
+                protocol: mqttbytes::Protocol::V4,
+                keep_alive,
+                client_id,
+                clean_session: true,
+                last_will: will.map(|will| {
+                    v4::LastWill::new(&will.topic, &will.payload[..], mqttbytes::QoS::AtLeastOnce, will.retain)
+                }),
+                login: login.map(|(username, password)| v4::Login { username, password }),
+            };
+            v4::Packet::Connect(connect).write(&mut bytes, MAX_PACKET_BYTES).map_err(unwritable)?;
+        }
+    }
+    Ok(bytes)
+}
+
+/// Everything with QoS 1.
+pub fn subscribe(version: Version, id: u16, filters: &[String], out: &mut BytesMut) -> Result<(), Loss> {
+    match version {
+        Version::V5 => {
+            let filters = filters.iter().map(|filter| v5::Filter::new(filter, mqttbytes5::QoS::AtLeastOnce)).collect();
+            v5::Packet::Subscribe(v5::Subscribe { pkid: id, filters, properties: None })
+                .write(out, None)
+                .map_err(unwritable)?;
+        }
+        Version::V311 => {
+            let filters = filters
+                .iter()
+                .map(|filter| v4::SubscribeFilter::new(filter.clone(), mqttbytes::QoS::AtLeastOnce))
+                .collect();
+            v4::Packet::Subscribe(v4::Subscribe { pkid: id, filters })
+                .write(out, MAX_PACKET_BYTES)
+                .map_err(unwritable)?;
+        }
+    }
+    Ok(())
+}
+
+/// False when the packet is larger than `max_bytes`; then nothing was written. `id` is not used for live messages.
+pub fn publish(
+    version: Version,
+    id: u16,
+    message: Message,
+    max_bytes: usize,
+    out: &mut BytesMut,
+) -> Result<bool, Loss> {
+    let live = message.delivery == Delivery::Live;
+    let pkid = if live { 0 } else { id };
+    match version {
+        Version::V5 => {
+            let properties = Some(properties(&message));
+            let qos = if live { mqttbytes5::QoS::AtMostOnce } else { mqttbytes5::QoS::AtLeastOnce };
+            let mut publish = v5::Publish::new(message.topic, qos, message.payload, properties);
+            (publish.pkid, publish.retain) = (pkid, message.retain);
+            if publish.size() > max_bytes {
+                return Ok(false);
+            }
+            publish.write(out).map_err(unwritable)?;
+        }
+        Version::V311 => {
+            let qos = if live { mqttbytes::QoS::AtMostOnce } else { mqttbytes::QoS::AtLeastOnce };
+            let mut publish = v4::Publish::new(message.topic, qos, message.payload);
+            (publish.pkid, publish.retain) = (pkid, message.retain);
+            if publish.size() > max_bytes {
+                return Ok(false);
+            }
+            publish.write(out).map_err(unwritable)?;
+        }
+    }
+    Ok(true)
+}
+
+/// What a subscriber can know without looking at the payload.
+fn properties(message: &Message) -> v5::PublishProperties {
+    let (content_type, is_text) = match message.payload.as_slice() {
+        [b'{' | b'[', ..] => (Some("application/json"), true),
+        [0xFF, 0xD8, ..] => (Some("image/jpeg"), false),
+        payload => (None, !payload.is_empty() && payload.len() < 256 && payload.is_ascii()),
+    };
+    v5::PublishProperties {
+        payload_format_indicator: is_text.then_some(1),
+        message_expiry_interval: (message.delivery == Delivery::Live && !message.retain).then_some(LIVE_EXPIRES_S),
+        content_type: content_type.map(str::to_owned),
+        ..v5::PublishProperties::default()
+    }
+}
+
+/// Both versions write it alike.
+pub fn acknowledge(id: u16, out: &mut BytesMut) {
+    out.extend_from_slice(&[0x40, 2]);
+    out.extend_from_slice(&id.to_be_bytes());
+}
+
+/// Takes the next packet out of `input`, if it is there as a whole.
+pub fn decode(version: Version, input: &mut BytesMut) -> Result<Option<Received>, Loss> {
+    if let Some(too_large) = too_large(input)? {
+        return Ok(too_large);
+    }
+    let before = input.len();
+    match version {
+        Version::V5 => {
+            // The library does not read these two.
+            if let [0x20, 2, _, 1] = input[..] {
+                return Ok(Some(Received::Refused(
+                    "the broker does not speak MQTT 5; set `version = \"3.1.1\"` in [mqtt]".into(),
+                )));
+            }
+            if let [0xE0, rest @ ..] = &input[..]
+                && let Some(last) = rest.iter().take(4).position(|byte| byte & 0x80 == 0)
+            {
+                // The reason is the first byte behind the length; without one all went well.
+                let empty = rest[..=last].iter().all(|digit| digit & 0x7F == 0);
+                match rest.get(last + 1) {
+                    Some(&reason) if !empty => return Err(goodbye(Some(reason))),
+                    None if !empty => return Ok(None),
+                    _ => return Err(goodbye(None)),
+                }
+            }
+            match v5::Packet::read(input, Some(MAX_PACKET_BYTES as u32)) {
+                Ok(packet) => received5(packet).map(Some),
+                Err(mqttbytes5::Error::InsufficientBytes(_)) if input.len() == before => Ok(None),
+                Err(error) => Err(Loss::Malformed(error.to_string())),
+            }
+        }
+        Version::V311 => match v4::Packet::read(input, MAX_PACKET_BYTES) {
+            Ok(packet) => received4(packet).map(Some),
+            Err(mqttbytes::Error::InsufficientBytes(_)) if input.len() == before => Ok(None),
+            Err(error) => Err(Loss::Malformed(error.to_string())),
+        },
+    }
+}
+
+/// A message above our limit, or nothing yet while its beginning is not there; `None` for any other packet. A retained one
+/// would come again after each reconnect, so it is no reason to end the session.
+fn too_large(input: &[u8]) -> Result<Option<Option<Received>>, Loss> {
+    const PUBLISH: u8 = 3;
+    let Some((&first, rest)) = input.split_first() else { return Ok(None) };
+    let Some(digits) = rest.iter().take(4).position(|byte| byte & 0x80 == 0) else { return Ok(None) };
+    let length = rest[..=digits].iter().rev().fold(0, |length, digit| length << 7 | usize::from(digit & 0x7F));
+    if first >> 4 != PUBLISH || length <= MAX_PACKET_BYTES {
+        return Ok(None);
+    }
+    let skip = 2 + digits + length;
+    let body = &rest[digits + 1..];
+    let Some((&[high, low], after)) = body.split_first_chunk() else { return Ok(Some(None)) };
+    let topic_bytes = usize::from(u16::from_be_bytes([high, low]));
+    let qos = first >> 1 & 3;
+    match after.get(topic_bytes..topic_bytes + 2) {
+        Some(&[high, low]) => {
+            let id = message_id(qos, u16::from_be_bytes([high, low]))?;
+            Ok(Some(Some(Received::TooLarge { id, skip })))
+        }
+        _ => Ok(Some(None)),
+    }
+}
+
+fn received5(packet: v5::Packet) -> Result<Received, Loss> {
+    Ok(match packet {
+        v5::Packet::ConnAck(answer) if answer.code == v5::ConnectReturnCode::Success => {
+            let properties = answer.properties.as_ref();
+            let packet_bytes = properties.and_then(|properties| properties.max_packet_size);
+            Received::Welcome(Limits {
+                window: properties.and_then(|properties| properties.receive_max).unwrap_or(u16::MAX).max(1),
+                packet_bytes: packet_bytes.map_or(MAX_PACKET_BYTES, |bytes| MAX_PACKET_BYTES.min(bytes as usize)),
+                keepalive_s: properties.and_then(|properties| properties.server_keep_alive),
+            })
+        }
+        v5::Packet::ConnAck(answer) => Received::Refused(refusal5(answer.code)),
+        v5::Packet::PubAck(answer) => {
+            let accepted = matches!(answer.reason, v5::PubAckReason::Success | v5::PubAckReason::NoMatchingSubscribers);
+            Received::Acknowledged { id: answer.pkid, refusal: (!accepted).then(|| words(answer.reason)) }
+        }
+        v5::Packet::SubAck(answer) => {
+            let granted = |code: &v5::SubscribeReasonCode| match code {
+                v5::SubscribeReasonCode::Success(_) => None,
+                refused => Some(words(refused)),
+            };
+            Received::Subscribed(answer.return_codes.iter().map(granted).collect())
+        }
+        v5::Packet::Publish(publish) => Received::Message {
+            id: message_id(publish.qos as u8, publish.pkid)?,
+            topic: String::from_utf8(publish.topic.to_vec())
+                .map_err(|_| Loss::Malformed("a topic that is not UTF-8".into()))?,
+            payload: publish.payload.to_vec(),
+            retained: publish.retain,
+        },
+        v5::Packet::PingResp(_) => Received::Pong,
+        other => return Err(unexpected(&words(other))),
+    })
+}
+
+fn received4(packet: v4::Packet) -> Result<Received, Loss> {
+    Ok(match packet {
+        v4::Packet::ConnAck(answer) if answer.code == v4::ConnectReturnCode::Success => {
+            Received::Welcome(Limits { window: u16::MAX, packet_bytes: MAX_PACKET_BYTES, keepalive_s: None })
+        }
+        v4::Packet::ConnAck(answer) => Received::Refused(refusal4(answer.code).into()),
+        v4::Packet::PubAck(answer) => Received::Acknowledged { id: answer.pkid, refusal: None },
+        v4::Packet::SubAck(answer) => {
+            let granted = |code: &v4::SubscribeReasonCode| {
+                (*code == v4::SubscribeReasonCode::Failure).then(|| "it gave no reason".to_owned())
+            };
+            Received::Subscribed(answer.return_codes.iter().map(granted).collect())
+        }
+        v4::Packet::Publish(publish) => Received::Message {
+            id: message_id(publish.qos as u8, publish.pkid)?,
+            topic: publish.topic,
+            payload: publish.payload.to_vec(),
+            retained: publish.retain,
+        },
+        v4::Packet::PingResp => Received::Pong,
+        other => return Err(unexpected(&words(other))),
+    })
+}
+
+fn message_id(qos: u8, id: u16) -> Result<Option<u16>, Loss> {
+    match qos {
+        0 => Ok(None),
+        1 => Ok(Some(id)),
+        // Nothing is subscribed with more than QoS 1.
+        _ => Err(Loss::Malformed("a message with QoS 2 that was not asked for".into())),
+    }
+}
+
+fn unexpected(packet: &str) -> Loss {
+    let name = packet.split(['(', ' ', '{']).next().unwrap_or_default();
+    Loss::Malformed(format!("a packet that only clients send ({name})"))
+}
+
+fn unwritable(error: impl std::fmt::Display) -> Loss {
+    Loss::Malformed(error.to_string())
+}
+
+fn goodbye(reason: Option<u8>) -> Loss {
+    match reason.map(v5::DisconnectReasonCode::try_from) {
+        Some(Ok(v5::DisconnectReasonCode::SessionTakenOver)) => Loss::TakenOver,
+        Some(Ok(reason)) => Loss::Ended(words(reason)),
+        Some(Err(_)) | None => Loss::Ended("it gave no reason".into()),
+    }
+}
+
+const NOT_AUTHORIZED: &str = "the broker does not allow this client; check `username`, `password_file` and its ACL";
+const BAD_LOGIN: &str = "the broker refused the user name or the password; check `username`, `password_file`";
+const BAD_CLIENT_ID: &str = "the broker refused the client id; set another `client_id`";
+const UNAVAILABLE: &str = "the broker says it is unavailable";
+
+fn refusal5(code: v5::ConnectReturnCode) -> String {
+    match code {
+        v5::ConnectReturnCode::BadUserNamePassword => BAD_LOGIN.into(),
+        v5::ConnectReturnCode::NotAuthorized => NOT_AUTHORIZED.into(),
+        v5::ConnectReturnCode::ClientIdentifierNotValid => BAD_CLIENT_ID.into(),
+        v5::ConnectReturnCode::ServerUnavailable | v5::ConnectReturnCode::ServerBusy => UNAVAILABLE.into(),
+        v5::ConnectReturnCode::UnsupportedProtocolVersion => {
+            "the broker does not speak MQTT 5; set `version = \"3.1.1\"` in [mqtt]".into()
+        }
+        other => format!("the broker refused the connection: {}", words(other)),
+    }
+}
+
+fn refusal4(code: v4::ConnectReturnCode) -> &'static str {
+    match code {
+        v4::ConnectReturnCode::BadUserNamePassword => BAD_LOGIN,
+        v4::ConnectReturnCode::NotAuthorized => NOT_AUTHORIZED,
+        v4::ConnectReturnCode::BadClientId => BAD_CLIENT_ID,
+        v4::ConnectReturnCode::RefusedProtocolVersion => {
+            "the broker does not speak MQTT 3.1.1; set `version = \"5\"` in [mqtt]"
+        }
+        v4::ConnectReturnCode::ServiceUnavailable => UNAVAILABLE,
+        v4::ConnectReturnCode::Success => "the broker refused and gave no reason",
+    }
+}
+
+/// `ServerShuttingDown` -> `server shutting down`.
+fn words(name: impl std::fmt::Debug) -> String {
+    let mut words = String::new();
+    for (place, c) in format!("{name:?}").chars().enumerate() {
+        if c.is_uppercase() && place > 0 {
+            words.push(' ');
+        }
+        words.extend(c.to_lowercase());
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_broker_that_knows_only_the_old_version_is_told_of_in_plain_words() {
+        let mut answer = BytesMut::from(&[0x20, 2, 0, 1][..]);
+        let Ok(Some(Received::Refused(cause))) = decode(Version::V5, &mut answer) else { panic!("not refused") };
+        assert!(cause.contains("version = \"3.1.1\""), "{cause}");
+    }
+
+    #[test]
+    fn a_client_that_was_thrown_out_by_its_twin_is_told_so() {
+        for packet in [&[0xE0, 1, 0x8E][..], &[0xE0, 2, 0x8E, 0]] {
+            let end = decode(Version::V5, &mut BytesMut::from(packet));
+            assert!(matches!(end, Err(Loss::TakenOver)), "{end:?}");
+        }
+        let end = decode(Version::V5, &mut BytesMut::from(&[0xE0, 1, 0x8B][..])).expect_err("the end");
+        assert_eq!(end.to_string(), "the broker ended the session: server shutting down");
+    }
+
+    #[test]
+    fn a_packet_that_is_not_there_yet_is_waited_for() {
+        let mut whole = BytesMut::new();
+        let message = Message { topic: "a/b".into(), payload: b"{}".to_vec(), delivery: Delivery::Event, retain: true };
+        for version in [Version::V5, Version::V311] {
+            whole.clear();
+            assert!(publish(version, 7, message.clone(), 1000, &mut whole).expect("written"));
+            for length in 0..whole.len() {
+                let mut part = BytesMut::from(&whole[..length]);
+                assert!(matches!(decode(version, &mut part), Ok(None)), "{version:?} {length}");
+            }
+            let read = decode(version, &mut whole).expect("a packet");
+            let (topic, payload) = ("a/b".into(), b"{}".to_vec());
+            assert_eq!(read, Some(Received::Message { id: Some(7), topic, payload, retained: true }));
+        }
+    }
+
+    #[test]
+    fn of_a_message_that_is_too_large_the_beginning_tells_enough() {
+        let mut out = BytesMut::new();
+        let payload = vec![0; 2 * MAX_PACKET_BYTES];
+        let message = Message { topic: "a/b".into(), payload, delivery: Delivery::Event, retain: true };
+        for version in [Version::V5, Version::V311] {
+            out.clear();
+            assert!(publish(version, 300, message.clone(), usize::MAX, &mut out).expect("written"));
+            let (whole, beginning) = (out.len(), &out[..12]);
+            assert!(matches!(decode(version, &mut BytesMut::from(&beginning[..8])), Ok(None)));
+            let read = decode(version, &mut BytesMut::from(beginning)).expect("a packet");
+            assert_eq!(read, Some(Received::TooLarge { id: Some(300), skip: whole }));
+        }
+    }
+
+    #[test]
+    fn a_message_larger_than_the_broker_takes_is_not_written() {
+        let message = Message { topic: "a".into(), payload: vec![0; 100], delivery: Delivery::Live, retain: false };
+        for version in [Version::V5, Version::V311] {
+            let mut out = BytesMut::new();
+            assert!(!publish(version, 1, message.clone(), 100, &mut out).expect("no error"));
+            assert!(out.is_empty());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_packet_or_refused_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..80), kind in 0..16u8) {
+            let mut framed = vec![kind << 4, bytes.len() as u8];
+            framed.extend_from_slice(&bytes);
+            for version in [Version::V5, Version::V311] {
+                let _ = decode(version, &mut BytesMut::from(&bytes[..]));
+                let _ = decode(version, &mut BytesMut::from(&framed[..]));
+            }
+        }
+    }
+}

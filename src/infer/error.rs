@@ -1,0 +1,38 @@
+//! Why a model cannot be used, with what to do about it in this program's configuration.
+
+use glimpsed_inference::Error;
+
+/// Why a model cannot be used.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ModelError {
+    /// What the engine refuses, by whatever name the model has in the configuration.
+    #[error("{}", with_remedy(name, cause))]
+    Engine { name: String, cause: Error },
+    #[error("cannot read `{path}`: {cause}")]
+    Labels { path: String, cause: String },
+    #[error("`{path}` is not there; `glimpsed models fetch {name}` downloads it")]
+    NotFetched { path: String, name: String },
+    #[error(
+        "has {classes} classes, but `{labels}` has {found} labels; they must match (or the model have one more, a background class)"
+    )]
+    LabelCount { classes: usize, labels: String, found: usize },
+    #[error(
+        "gives numbers that add up to {sum}, which are no probabilities; leave `scores` out or set it to \"logits\""
+    )]
+    NotProbabilities { sum: f32 },
+}
+
+fn with_remedy(name: &str, cause: &Error) -> String {
+    match cause {
+        Error::WrongHash { .. } => format!("{cause}; fetch it again"),
+        Error::NotNative { .. } => format!("{cause}; leave `backend` out, and tract runs it"),
+        Error::ExternalData { location } => {
+            format!("keeps weights in another file (`{location}`), which glimpsed refuses to open; save it as one file")
+        }
+        Error::UnknownScaling => format!(
+            "does not say how its input is scaled; set `family` in [models.{name}] (\"imagenet\" for what PyTorch's libraries trained, \"inception\" for TensorFlow's MobileNets), or `mean` and `std`"
+        ),
+        Error::SizeLeftOpen => format!("{cause}; set `input = [height, width]` in [models.{name}]"),
+        other => other.to_string(),
+    }
+}

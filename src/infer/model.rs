@@ -1,0 +1,217 @@
+//! A loaded model with its labels.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use glimpsed_inference::{
+    Classifier, Error, InputSpec, Inspection, Kernels, Loaded, MAX_THREADS, Precision, Scores, Source, Tensor,
+    load_onto, softmax,
+};
+use serde::Serialize;
+
+use super::error::ModelError;
+use crate::models::catalog;
+
+use crate::domain::classification::{Labels, ModelId, Ranked, Top, top_k};
+use crate::models::labels::LabelSource;
+use crate::models::spec::ModelSpec;
+use crate::models::threads::Threads;
+
+/// A loaded, warmed-up model.
+pub struct Model {
+    pub id: Arc<ModelId>,
+    pub input: InputSpec,
+    pub inspection: Inspection,
+    /// Whether the first class is a background class, which is never reported.
+    pub background_class: bool,
+    /// Among how many threads a picture is shared.
+    pub threads: usize,
+    labels: Labels,
+    classifier: Box<dyn Classifier>,
+    scores: Vec<f32>,
+}
+
+impl Model {
+    /// Reads, checks and warms up the model.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the file, its labels or what was declared of it.
+    pub fn load(spec: &ModelSpec) -> Result<Self, ModelError> {
+        Self::load_onto(spec, Kernels::detect())
+    }
+
+    /// [`Self::load`] for an instruction set that need not be the best of this processor.
+    ///
+    /// # Errors
+    /// As those of [`Self::load`].
+    pub fn load_onto(spec: &ModelSpec, kernels: Kernels) -> Result<Self, ModelError> {
+        let Loaded { classifier, inspection } = engine(spec, kernels)?;
+        let (labels, labels_name) = spec.labels.read().map_err(|(path, cause)| ModelError::Labels { path, cause })?;
+        let background_class = match inspection.classes.checked_sub(labels.len()) {
+            Some(0) => false,
+            Some(1) => true,
+            _ => {
+                let (classes, found) = (inspection.classes, labels.len());
+                return Err(ModelError::LabelCount { classes, labels: labels_name, found });
+            }
+        };
+        let id =
+            ModelId { name: spec.name.clone(), precision: inspection.precision, sha256: inspection.sha256.clone() };
+        let input = inspection.input.clone();
+        let scores = Vec::with_capacity(inspection.classes);
+        let id = Arc::new(id);
+        let mut model = Self { id, input, inspection, background_class, threads: 1, labels, classifier, scores };
+        // The first run allocates and touches every weight; it also proves that the network gives numbers.
+        let probabilities = model.probabilities(&Tensor::for_input(&model.input))?;
+        if probabilities.iter().any(|probability| !probability.is_finite()) {
+            let cause = "it answers a black picture with something that is no number".into();
+            return Err(model.failed(Error::Evaluation { cause }));
+        }
+        model.check_scores()?;
+        match spec.threads {
+            Threads::Fixed(1) => {}
+            Threads::Fixed(threads) => model.set_threads(threads),
+            Threads::Auto => model.measure_threads()?,
+        }
+        Ok(model)
+    }
+
+    fn set_threads(&mut self, threads: usize) {
+        self.threads = self.classifier.set_threads(threads);
+    }
+
+    /// Takes twice as many threads as long as that is worth it: each doubling has to save a fifth of the time, or the
+    /// additional cores are better left to sleep.
+    fn measure_threads(&mut self) -> Result<(), ModelError> {
+        const WORTH: f64 = 0.8;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let tensor = Tensor::for_input(&self.input);
+        let mut best = self.fastest_run(&tensor)?;
+        for threads in [2, 4, 8].into_iter().take_while(|threads| *threads <= cores.min(MAX_THREADS)) {
+            let before = self.threads;
+            self.set_threads(threads);
+            let time = self.fastest_run(&tensor)?;
+            if self.threads != threads || time > best * WORTH {
+                self.set_threads(before);
+                break;
+            }
+            best = time;
+        }
+        tracing::info!(threads = self.threads, "measured among how many threads a picture is shared");
+        Ok(())
+    }
+
+    /// Seconds of the fastest of a few runs, which the rest of the system has disturbed least.
+    fn fastest_run(&mut self, tensor: &Tensor) -> Result<f64, ModelError> {
+        let mut fastest = f64::INFINITY;
+        for _ in 0..6 {
+            let start = Instant::now();
+            self.run(tensor)?;
+            fastest = fastest.min(start.elapsed().as_secs_f64());
+        }
+        Ok(fastest)
+    }
+
+    /// Numbers that were declared to be probabilities must be some; those of the warm-up are at hand.
+    fn check_scores(&self) -> Result<(), ModelError> {
+        let sum: f32 = self.scores.iter().sum();
+        // In 8 bits those below half a step are nothing, and of a thousand classes many are.
+        let least = if self.inspection.precision == Precision::Int8 { 0.0 } else { 0.9 };
+        let each = self.scores.iter().all(|score| (-0.01..=1.01).contains(score));
+        let probabilities = each && (least..1.1).contains(&sum);
+        if self.inspection.scores == Scores::Softmax && !probabilities {
+            return Err(ModelError::NotProbabilities { sum });
+        }
+        Ok(())
+    }
+
+    fn run(&mut self, input: &Tensor) -> Result<(), ModelError> {
+        self.classifier.run(input, &mut self.scores).map_err(|cause| self.failed(cause))
+    }
+
+    fn failed(&self, cause: Error) -> ModelError {
+        ModelError::Engine { name: self.id.name.clone(), cause }
+    }
+
+    /// One probability per label.
+    ///
+    /// # Errors
+    /// When the network cannot be evaluated.
+    pub fn probabilities(&mut self, input: &Tensor) -> Result<&[f32], ModelError> {
+        self.run(input)?;
+        let expected = self.inspection.classes;
+        if self.scores.len() != expected {
+            let cause = format!("it answered with {} numbers instead of {expected}", self.scores.len());
+            return Err(self.failed(Error::Evaluation { cause }));
+        }
+        let skipped = usize::from(self.background_class);
+        let classes = self.scores.get_mut(skipped..).unwrap_or_default();
+        if self.inspection.scores == Scores::Logits {
+            softmax(classes);
+        }
+        Ok(classes)
+    }
+
+    pub fn labels(&self) -> &Labels {
+        &self.labels
+    }
+
+    /// What [`Self::probabilities`] gave last.
+    pub fn last_probabilities(&self) -> &[f32] {
+        self.scores.get(usize::from(self.background_class)..).unwrap_or_default()
+    }
+
+    /// The network's own numbers for all classes, as they come out of it.
+    ///
+    /// # Errors
+    /// When the network cannot be evaluated.
+    pub fn raw_scores(&mut self, input: &Tensor) -> Result<&[f32], ModelError> {
+        self.run(input)?;
+        Ok(&self.scores)
+    }
+
+    /// The `k` most likely labels.
+    ///
+    /// # Errors
+    /// When the network cannot be evaluated.
+    pub fn classify(&mut self, input: &Tensor, k: usize) -> Result<Top, ModelError> {
+        let best = top_k(self.probabilities(input)?, k);
+        let ranked = best.into_iter().filter_map(|(class_id, confidence)| {
+            self.labels.get(class_id).map(|label| Ranked { label: label.clone(), class_id, confidence })
+        });
+        Ok(ranked.collect())
+    }
+}
+
+/// What the file contains, and what is made of it here.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Inspected {
+    pub name: String,
+    #[serde(flatten)]
+    pub file: Inspection,
+    /// Whether the first class is a background class, which is never reported.
+    pub background_class: bool,
+    /// Among how many threads a picture is shared.
+    pub threads: usize,
+}
+
+/// What the file contains, without loading its labels.
+///
+/// # Errors
+/// Whatever is wrong with the file.
+pub fn inspect(spec: &ModelSpec) -> Result<Inspected, ModelError> {
+    let file = engine(spec, Kernels::detect())?.inspection;
+    let background_class = file.classes == 1001 && spec.labels == LabelSource::ImageNet;
+    Ok(Inspected { name: spec.name.clone(), file, background_class, threads: 1 })
+}
+
+fn engine(spec: &ModelSpec, kernels: Kernels) -> Result<Loaded, ModelError> {
+    let source = Source { path: &spec.path, sha256: spec.sha256.as_deref(), input: &spec.input, backend: spec.backend };
+    load_onto(&source, kernels).map_err(|cause| match cause {
+        Error::NotFound { path, cause } => match catalog::downloadable(spec) {
+            Some(entry) => ModelError::NotFetched { path, name: entry.name.clone() },
+            None => ModelError::Engine { name: spec.name.clone(), cause: Error::NotFound { path, cause } },
+        },
+        cause => ModelError::Engine { name: spec.name.clone(), cause },
+    })
+}

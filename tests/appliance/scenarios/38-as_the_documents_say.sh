@@ -23,6 +23,12 @@ named() {
     printf '%s\n' "$found"
 }
 
+# for_service_alone FILE: fails unless its contents are for root and the service, and nobody else.
+for_service_alone() {
+    [[ $(stat --format='%a %U %G' "$1") == '640 root glimpsed' ]] || fail "$1 has another mode or owner: $(stat --format='%a %U %G' "$1")"
+    [[ $(<"$1") == 'the password' ]] || fail "$1 does not hold what was typed"
+}
+
 remove_service
 subscribe
 plug_in
@@ -45,6 +51,10 @@ pid=$(main_pid)
 mosquitto_sub -h homeassistant.local -t 'glimpsed/#' -F '%r %t %p' >>"$work/all" 2>/dev/null &
 awk '/^```toml$/ { on = 1; next } /^```$/ { if (on) exit } on' "$readme" >"$work/readme.toml"
 grep --quiet homeassistant.local "$work/readme.toml" || fail "README.md does not begin with a configuration for a broker"
+# The password is typed. The broker of the scenarios lets everybody in, with a name or without.
+store_it=$(named "$(commands "$readme" "A first configuration")" 'mqtt-password')
+follow "$store_it" <<<'the password' || fail "the password cannot be stored as README.md says"
+for_service_alone /etc/glimpsed/mqtt-password
 cat "$work/readme.toml" >/etc/glimpsed/glimpsed.toml
 arrives() { grep --quiet --extended-regexp "$1" "$work/all"; }
 wait_until 120 "no label arrives after the file was edited" arrives '^[01] glimpsed/[^/]+/classification .*"label":'
@@ -59,8 +69,9 @@ chown mosquitto: /etc/mosquitto/passwords
 systemctl restart mosquitto
 ! mosquitto_pub -h homeassistant.local -t probe -n 2>/dev/null || fail "the broker wants no password"
 mosquitto_sub -h homeassistant.local -u glimpsed -P 'the password' -t 'glimpsed/#' -F '%r %t %p' >>"$work/all" 2>/dev/null &
-follow "$(named "$(commands "$guide" "3. The broker")" 'printf')" || fail "the password cannot be stored as the guide says"
-[[ $(stat --format='%a %G' /etc/glimpsed/mqtt-password) == '640 glimpsed' ]] || fail "the password's file has another mode"
+rm /etc/glimpsed/mqtt-password
+follow "$(named "$(commands "$guide" "3. The broker")" 'mqtt-password')" <<<'the password' || fail "the password cannot be stored as the guide says"
+for_service_alone /etc/glimpsed/mqtt-password
 fenced "$guide" "3. The broker" toml >/etc/glimpsed/glimpsed.toml
 : >"$work/all"
 wait_until 120 "no label arrives with a user's name and password" arrives '^[01] glimpsed/[^/]+/classification .*"label":'

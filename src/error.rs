@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::capture::CaptureError;
+use crate::capture::source::CaptureError;
 use crate::config::diagnostics::Problems;
 use crate::infer::ModelError;
 use crate::preprocess::decode::DecodeError;

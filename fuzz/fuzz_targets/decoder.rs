@@ -4,7 +4,8 @@
 use glimpsed::domain::frame::{Encoding, RawFormat};
 use glimpsed_jpeg::baseline::{Decoder, Wanted};
 use glimpsed_jpeg::{Scan, Scanner, huffman};
-use glimpsed::preprocess::decode::{DecodeError, RgbImage, decode};
+use glimpsed::preprocess::decode::{DecodeError, decode};
+use glimpsed::preprocess::picture::RgbImage;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(

@@ -13,13 +13,14 @@ use tokio::time::Instant;
 use crate::bus::commands::{Command, Commands};
 use crate::bus::hub::Hub;
 use crate::bus::preview::Preview;
-use crate::capture;
 use crate::capture::supervisor;
 use crate::capture::watchdog::{Verdict, Watchdog};
 use crate::config::{Config, Sources};
 use crate::control::camera::{Camera, Openers};
 use crate::control::loader::Loader;
-use crate::control::{Controller, Ending, ModelInfo, Parts, rules_of, view_of};
+use crate::control::model_info::ModelInfo;
+use crate::control::settings_of::{rules_of, view_of};
+use crate::control::{Controller, Ending, Parts};
 use crate::domain::frame::Frame;
 use crate::domain::health::Health;
 use crate::error::{Error, Result};
@@ -32,7 +33,8 @@ use crate::pipeline::worker::Worker;
 use crate::sinks::stdout::{self, Printer};
 use crate::telemetry::health::Monitor;
 use crate::telemetry::service::{self, Outlook, Service};
-use crate::web::{self, View};
+use crate::web::view::View;
+use crate::{capture, web};
 use glimpsed_base::clock::{Clock, SystemClock};
 use glimpsed_base::liveness::Pulse;
 use glimpsed_base::shutdown::Shutdown;
@@ -194,7 +196,7 @@ impl App {
             uploads: uploads.clone(),
             view: View::new(preview.clone(), self.clock.clone()),
             preview,
-            metrics: web::Metrics::default(),
+            metrics: web::metrics::Metrics::default(),
             monitor: Arc::new(Mutex::new(Monitor::new(
                 self.clock.clone(),
                 slot.clone(),
@@ -336,7 +338,7 @@ impl Watch {
 mod tests {
     use super::*;
     use crate::bus::hub::tests_support::Told;
-    use crate::capture::{CaptureError, Opener, Read, Source};
+    use crate::capture::source::{CaptureError, Opener, Read, Source};
     use crate::domain::camera::CameraState;
     use glimpsed_base::clock::ManualClock;
 

@@ -26,7 +26,7 @@ pub enum Command {
     Restart,
     /// Publish a picture with its labels drawn in.
     Snapshot,
-    /// Measure every model on this device; see [`crate::compare`].
+    /// Measure every model on this device; see [`crate::compare::turns`].
     Compare,
     /// Say how everything is.
     Health,

@@ -11,7 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::mjpeg::Splitter;
-use super::{CaptureError, Captured, Opener, Read, Source};
+use super::source::{CaptureError, Captured, Opener, Read, Source};
 use crate::domain::frame::Encoding;
 
 /// How long a program may take to end after it was asked to.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::mjpeg::{MAX_PICTURE_BYTES, Splitter};
-use super::{CaptureError, Captured, Opener, Read, Source};
+use super::source::{CaptureError, Captured, Opener, Read, Source};
 use crate::domain::frame::Encoding;
 use glimpsed_base::files;
 use glimpsed_base::files::pictures_in;

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::freeze::Freeze;
+use super::source::{CaptureError, Captured, Opener, Read, Source};
 use super::watchdog::CallInProgress;
-use super::{CaptureError, Captured, Opener, Read, Source};
 use crate::bus::hub::Hub;
 use crate::domain::camera::{CameraState, Negotiated};
 use crate::domain::event::Event;
@@ -222,7 +222,7 @@ mod freshness;
 mod tests {
     use super::*;
     use crate::bus::hub::tests_support::{Told, hub_with};
-    use crate::capture::Source;
+    use crate::capture::source::Source;
     use crate::domain::frame::Encoding;
     use glimpsed_base::clock::ManualClock;
     use glimpsed_base::slot::{Taken, WhenFull};

@@ -20,7 +20,7 @@ use v4l::video::Capture;
 use v4l::video::capture::Parameters;
 use v4l::{Device, Format};
 
-use super::{CaptureError, Captured, Opener, Read, Source};
+use super::source::{CaptureError, Captured, Opener, Read, Source};
 use crate::config::raw::FormatChoice;
 use crate::domain::camera::Negotiated;
 use crate::domain::frame::{Encoding, RawFormat};

@@ -6,13 +6,16 @@ use std::time::{Duration, Instant};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{OptionalConfigFile, Streams};
+use super::files::OptionalConfigFile;
+use super::streams::Streams;
 use crate::capture::discover::{CameraInfo, cameras};
-use crate::capture::{self, CaptureError, Read};
+use crate::capture::opener;
+use crate::capture::source::{CaptureError, Read};
 use crate::config::raw::RawCamera;
 use crate::config::typed::{Camera, CameraSource};
 use crate::error::{Error, Result};
-use crate::preprocess::decode::{RgbImage, decode};
+use crate::preprocess::decode::decode;
+use crate::preprocess::picture::RgbImage;
 
 /// A camera that gives nothing for this long is taken for dead.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -103,7 +106,7 @@ fn run_probe(probe: &Probe, streams: &mut Streams) -> Result<()> {
 
 /// Opens the camera as the daemon would, decodes its first frame and times some more.
 pub(super) fn grab(camera: &Camera) -> Result<Value> {
-    let mut opener = capture::opener(camera);
+    let mut opener = opener(camera);
     let name = opener.describe();
     let start = Instant::now();
     let mut source = opener.open()?;

@@ -3,7 +3,8 @@
 use clap::Args;
 use serde_json::json;
 
-use super::{ConfigFile, Streams};
+use super::files::ConfigFile;
+use super::streams::Streams;
 use crate::config::Sources;
 use crate::error::{Error, Result};
 use crate::infer::{Model, precision};

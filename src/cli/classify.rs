@@ -6,7 +6,9 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::{OptionalConfigFile, Streams, models, table};
+use super::files::OptionalConfigFile;
+use super::streams::Streams;
+use super::{models, table};
 use crate::domain::classification::Classification;
 use crate::domain::frame::{Encoding, Frame};
 use crate::domain::settings::PrecisionChoice;

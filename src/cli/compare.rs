@@ -7,7 +7,9 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{OptionalConfigFile, Streams, models};
+use super::files::OptionalConfigFile;
+use super::models;
+use super::streams::Streams;
 use crate::cli::table::render;
 use crate::compare;
 use crate::compare::{Plan, html, subjects, table};

@@ -1,9 +1,9 @@
 //! `glimpsed completions`
 
-use clap::{Args, Command, CommandFactory, ValueEnum};
+use clap::{Args, Command, ValueEnum};
 use clap_complete::Shell;
 
-use super::{Arguments, Streams};
+use super::streams::Streams;
 use crate::error::Result;
 
 #[derive(Debug, Args)]
@@ -21,14 +21,15 @@ enum Supported {
     Fish,
 }
 
-pub fn run(options: &Options, streams: &mut Streams) -> Result<()> {
+/// `command` is the whole command line.
+pub fn run(options: &Options, command: Command, streams: &mut Streams) -> Result<()> {
     let shell = match options.shell {
         Supported::Bash => Shell::Bash,
         Supported::Zsh => Shell::Zsh,
         Supported::Fish => Shell::Fish,
     };
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut advertised(Arguments::command()), "glimpsed", &mut script);
+    clap_complete::generate(shell, &mut advertised(command), "glimpsed", &mut script);
     streams.print(&String::from_utf8_lossy(&script))
 }
 

@@ -3,7 +3,8 @@
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
-use super::{ConfigFile, OptionalConfigFile, Streams};
+use super::files::{ConfigFile, OptionalConfigFile};
+use super::streams::Streams;
 use crate::config::{Sources, keys};
 use crate::decide::groups::{Groups, IMAGENET};
 use crate::error::{Error, Result};

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde_json::Value;
 
-use super::Streams;
+use super::streams::Streams;
 use crate::app::{App, Lifetime};
 use crate::config::Sources;
 use crate::error::{Error, Result};

@@ -6,8 +6,9 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use super::files::OptionalConfigFile;
+use super::streams::Streams;
 use super::table::render;
-use super::{OptionalConfigFile, Streams};
 use crate::config::diagnostics::suggestion;
 use crate::directories;
 use crate::error::{Error, Result};

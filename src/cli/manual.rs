@@ -4,10 +4,9 @@ use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_mangen::roff::{Roff, bold, italic, roman};
 
-use super::Arguments;
 use crate::config::{DEFAULT_PATH, reference};
 use crate::error::{Error, Result};
 
@@ -17,11 +16,12 @@ pub struct Options {
     directory: PathBuf,
 }
 
-pub fn run(options: &Options) -> Result<()> {
+/// `command` is the whole command line.
+pub fn run(options: &Options, command: Command) -> Result<()> {
     let failed = |cause| Error::Io { what: format!("cannot write to {}", options.directory.display()), cause };
     fs::create_dir_all(&options.directory).map_err(failed)?;
     // `glimpsed-help` would say what `--help` says.
-    let command = Arguments::command().disable_help_subcommand(true);
+    let command = command.disable_help_subcommand(true);
     clap_mangen::generate_to(command, &options.directory).map_err(failed)?;
     let first = options.directory.join("glimpsed.1");
     let mut page = fs::OpenOptions::new().append(true).open(&first).map_err(failed)?;

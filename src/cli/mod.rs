@@ -1,5 +1,6 @@
 //! The subcommands.
 
+mod arguments;
 mod cameras;
 mod check;
 mod classify;
@@ -9,167 +10,12 @@ mod config;
 mod demo;
 mod doctor;
 mod fetch;
+mod files;
 mod manual;
 mod models;
 mod mqtt;
+mod streams;
 mod table;
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
-
-use clap::{Args, Parser, Subcommand};
-
-use crate::app::{App, Lifetime};
-use crate::config::{DEFAULT_PATH, Sources};
-use crate::error::{Error, Result};
-use crate::telemetry::logging;
-
-/// Labels what a camera sees and says so over MQTT.
-#[derive(Debug, Parser)]
-#[command(name = "glimpsed", version, arg_required_else_help = true, max_term_width = 100)]
-pub struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Run the daemon until it is told to stop
-    Run(Run),
-    /// Label the bundled photographs and show what arrives over a private broker
-    Demo(demo::Options),
-    /// Verify everything that start-up would, without starting
-    Check(check::Options),
-    /// Try the camera, the model, the broker and the board, and say what to do about what does not work
-    Doctor(doctor::Options),
-    /// Show the effective configuration, or its JSON Schema
-    #[command(subcommand)]
-    Config(config::Command),
-    /// Label photographs
-    Classify(classify::Options),
-    /// Measure the models side by side on this device, and say which one to take
-    Compare(compare::Options),
-    /// The process that `compare` starts for each model
-    #[command(name = crate::compare::CHILD_COMMAND, hide = true)]
-    MeasureModel,
-    /// List the cameras, or try one
-    #[command(subcommand)]
-    Cameras(cameras::Command),
-    /// List the known models, or look into one
-    #[command(subcommand)]
-    Models(models::Command),
-    /// Try the broker, or remove what it keeps of this device
-    #[command(subcommand)]
-    Mqtt(mqtt::Command),
-    /// Print what makes a shell complete the commands
-    Completions(completions::Options),
-    /// Write the manual pages, for whoever makes packages
-    #[command(hide = true)]
-    Manual(manual::Options),
-}
-
-#[derive(Debug, Args)]
-struct Run {
-    #[command(flatten)]
-    file: ConfigFile,
-    /// Start with the camera switched off, until it is switched on over MQTT
-    #[arg(long)]
-    camera_off: bool,
-}
-
-/// Where the configuration is.
-#[derive(Debug, Args)]
-struct ConfigFile {
-    /// The configuration file
-    #[arg(short = 'c', long = "config", value_name = "FILE", env = "GLIMPSED_CONFIG", default_value = DEFAULT_PATH)]
-    path: PathBuf,
-}
-
-/// Where the configuration is, for commands that also work without one.
-#[derive(Debug, Args)]
-struct OptionalConfigFile {
-    /// The configuration file [default: /etc/glimpsed/glimpsed.toml if there is one]
-    #[arg(short = 'c', long = "config", value_name = "FILE", env = "GLIMPSED_CONFIG")]
-    path: Option<PathBuf>,
-}
-
-impl OptionalConfigFile {
-    fn sources(&self) -> Result<Sources> {
-        match &self.path {
-            Some(path) => Ok(Sources::read(path)?),
-            None if Path::new(DEFAULT_PATH).is_file() => Ok(Sources::read(Path::new(DEFAULT_PATH))?),
-            None => Ok(Sources::defaults()),
-        }
-    }
-}
-
-/// What a command may write to.
-pub struct Streams {
-    pub out: Box<dyn Write + Send>,
-    /// Whether a person watches standard error.
-    pub terminal: bool,
-}
-
-impl Streams {
-    /// Prints, quietly ending where nobody reads any more (`glimpsed ... | head`).
-    fn print(&mut self, text: &str) -> Result<()> {
-        match self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()) {
-            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-                Err(Error::Io { what: "cannot write to standard output".into(), cause: error })
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn print_json(&mut self, value: &impl serde::Serialize) -> Result<()> {
-        let text = serde_json::to_string_pretty(value).map_err(|error| Error::Failed(error.to_string()))?;
-        self.print(&format!("{text}\n"))
-    }
-}
-
-/// How a command that did not fail has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Done {
-    Finished,
-    /// The daemon is to be started again in this process's place, and its camera is to stay as it was.
-    Restart {
-        camera_off: bool,
-    },
-}
-
-impl Arguments {
-    /// Does what was asked for.
-    ///
-    /// # Errors
-    /// Whatever ended the command; [`Error::exit_code`] says which exit code that is.
-    pub fn run(self, streams: &mut Streams) -> Result<Done> {
-        let finished = match self.command {
-            Command::Run(options) => return run(&options, streams),
-            Command::Demo(options) => demo::run(&options, streams),
-            Command::Check(options) => check::run(&options, streams),
-            Command::Doctor(options) => doctor::run(&options, streams),
-            Command::Config(command) => config::run(&command, streams),
-            Command::Classify(options) => classify::run(&options, streams),
-            Command::Compare(options) => compare::run(&options, streams),
-            Command::MeasureModel => compare::serve(streams),
-            Command::Cameras(command) => cameras::run(&command, streams),
-            Command::Models(command) => models::run(&command, streams),
-            Command::Mqtt(command) => mqtt::run(&command, streams),
-            Command::Completions(options) => completions::run(&options, streams),
-            Command::Manual(options) => manual::run(&options),
-        };
-        finished.map(|()| Done::Finished)
-    }
-}
-
-fn run(options: &Run, streams: &mut Streams) -> Result<Done> {
-    let lifetime = Lifetime::begin()?;
-    let sources = Sources::read(&options.file.path)?;
-    let config = sources.load()?;
-    logging::init(config.log);
-    let out = std::mem::replace(&mut streams.out, Box::new(std::io::sink()));
-    let mut app = App::build(sources, config, out)?;
-    app.enabled = !options.camera_off;
-    let summary = app.run(lifetime)?;
-    Ok(if summary.restart { Done::Restart { camera_off: !summary.enabled } } else { Done::Finished })
-}
+pub use arguments::{Arguments, Done};
+pub use streams::Streams;

@@ -3,8 +3,10 @@
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::fetch;
+use super::files::OptionalConfigFile;
+use super::streams::Streams;
 use super::table::{grouped, render};
-use super::{OptionalConfigFile, Streams, fetch};
 use crate::config::Config;
 use crate::config::diagnostics::suggestion;
 use crate::domain::settings::PrecisionChoice;

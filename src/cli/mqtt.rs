@@ -3,7 +3,9 @@
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::{OptionalConfigFile, Streams, table};
+use super::files::OptionalConfigFile;
+use super::streams::Streams;
+use super::table;
 use crate::app::runtime;
 use crate::config::Config;
 use crate::config::typed::Mqtt;

@@ -11,8 +11,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Signal, nice, set_parent_process_death_signal};
 use serde::{Deserialize, Serialize};
 
-use super::report::facts;
-use super::{CHILD_COMMAND, Content, Picture};
+use super::plan::{Content, Picture};
 use crate::domain::classification::Answering;
 use crate::domain::comparison::Facts;
 use crate::domain::frame::{Encoding, Frame, RawFormat};
@@ -21,6 +20,10 @@ use crate::infer::Model;
 use crate::infer::labeller::Labeller;
 use crate::models::spec::ModelSpec;
 use glimpsed_base::files;
+use glimpsed_inference::Inspection;
+
+/// The hidden subcommand that [`serve`]s.
+pub const CHILD_COMMAND: &str = "measure-model";
 
 /// What the process is told on its standard input: this as one line of JSON, then the pixels of the pictures that are not
 /// files.
@@ -298,5 +301,19 @@ impl Child {
             },
             Err(error) => error.to_string(),
         }
+    }
+}
+
+/// What a model's file says of it.
+fn facts(inspection: &Inspection) -> Facts {
+    Facts {
+        precision: inspection.precision.to_string(),
+        backend: inspection.backend.clone(),
+        sha256: inspection.sha256.clone(),
+        file_bytes: inspection.file_bytes,
+        parameters: inspection.parameters,
+        macs: inspection.macs,
+        layers: inspection.layers,
+        residual: inspection.residual,
     }
 }

@@ -1,6 +1,7 @@
 //! The report as a page in one file: no scripts, nothing from elsewhere.
 
 use super::{plot, table};
+use crate::compare::escape::escaped;
 use crate::domain::comparison::{Figures, Report};
 
 const STYLE: &str = include_str!("report.css");
@@ -73,22 +74,6 @@ fn figures(report: &Report, out: &mut String) {
         out.push_str(&format!("<p class=\"failure\">Not measured: {}</p>\n", escaped(&failure)));
     }
     out.push_str("</section>\n");
-}
-
-/// Text that may hold anything, for any place in the page.
-pub fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            other => out.push(other),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The report's plots, as SVG that takes its colours from the page.
 
-use super::html::escaped;
+use super::escape::escaped;
 use crate::domain::comparison::Figures;
 
 const COLOURS: [&str; 8] = ["c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7"];

@@ -2,25 +2,18 @@
 
 use jiff::Timestamp;
 
+use super::advice;
 use super::child::Measurement;
-use super::{Outcome, Picture, Plan, advice};
+use super::plan::{Picture, Plan};
 use crate::board::Board;
-use crate::domain::comparison::{Accuracy, Bin, Device, Facts, Figures, Guess, Latency, Pictures, Report, Row, Share};
-use crate::payload::rounded;
-use glimpsed_inference::Inspection;
+use crate::domain::comparison::{Accuracy, Bin, Device, Figures, Guess, Latency, Pictures, Report, Row, Share};
+use crate::payload::numbers::rounded;
 
-/// What a model's file says of it.
-pub(super) fn facts(inspection: &Inspection) -> Facts {
-    Facts {
-        precision: inspection.precision.to_string(),
-        backend: inspection.backend.clone(),
-        sha256: inspection.sha256.clone(),
-        file_bytes: inspection.file_bytes,
-        parameters: inspection.parameters,
-        macs: inspection.macs,
-        layers: inspection.layers,
-        residual: inspection.residual,
-    }
+/// What all turns of a model have brought.
+pub(super) struct Outcome {
+    pub(super) measurements: Vec<Measurement>,
+    pub(super) answers: Vec<super::child::Answer>,
+    pub(super) error: Option<String>,
 }
 
 /// Bins of a histogram.
@@ -154,6 +147,7 @@ fn histogram(sorted: &[f64]) -> Vec<Bin> {
 #[cfg(test)]
 pub mod tests {
     use super::*;
+    use crate::domain::comparison::Facts;
 
     pub fn row(name: &str, p50: f64, file_bytes: u64, top1: Option<usize>) -> Row {
         let accuracy = top1.map(|top1| Accuracy { top1, top5: 100, of: 100 });
@@ -215,7 +209,7 @@ pub mod tests {
     fn any_right_label_counts_whatever_its_case_and_a_failure_counts_as_wrong() {
         let picture = |labels: &[&str]| Picture {
             name: "p".into(),
-            content: super::super::Content::File("p".into()),
+            content: crate::compare::plan::Content::File("p".into()),
             labels: labels.iter().map(|&label| label.to_owned()).collect(),
         };
         let answer = |labels: &[&str]| super::super::child::Answer {

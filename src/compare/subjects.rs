@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use super::plan::{Content, Picture};
 use super::report::plain;
-use super::{Content, Picture};
 use crate::config::diagnostics::suggestion;
 use crate::models::spec::ModelSpec;
 use glimpsed_base::files;

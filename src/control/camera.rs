@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::bus::hub::Hub;
-use crate::capture::Opener;
 use crate::capture::freeze::Freeze;
+use crate::capture::source::Opener;
 use crate::capture::supervisor::{Counters, Supervisor};
 use crate::capture::watchdog::CallInProgress;
 use crate::config::typed;

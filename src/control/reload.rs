@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{Controller, view_of, web_settings};
+use super::Controller;
+use super::settings_of::{view_of, web_settings};
 use crate::bus::commands::Answer;
 use crate::config::{Config, Sources};
 use crate::error::{Error, Result};

@@ -6,29 +6,23 @@ use serde_json::json;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::{Controller, Loaded, ModelInfo};
+use super::Controller;
+use super::controller::Loaded;
 use crate::bus::commands::Answer;
 use crate::config::Config;
+use crate::control::second_thread::Second;
 use crate::domain::settings::PrecisionChoice;
 use crate::error::{Error, Result};
 use crate::models::spec::ModelSpec;
 use crate::payload::second_opinion_value;
 use crate::pipeline::orders::Order;
 use crate::pipeline::second_opinion;
-use glimpsed_base::thread::Thread;
 
 /// For an opinion that was asked for: as long as a rest of the accurate model takes, on all but the slowest boards.
 const OPINION_WITHIN: Duration = Duration::from_secs(15);
 
 /// For its thread to finish the frame it is at.
 const STOPS_WITHIN: Duration = Duration::from_secs(10);
-
-/// The accurate model's thread, and what it has loaded.
-pub struct Second {
-    thread: Thread,
-    spec: ModelSpec,
-    pub(super) info: ModelInfo,
-}
 
 /// What is to become of the accurate model.
 pub(super) enum Change {

@@ -1,13 +1,8 @@
 //! Looks at the board's temperature, and labels fewer frames when it is too warm.
 
-use std::time::Duration;
-
 use super::Controller;
 use crate::domain::health::Pace;
 use crate::pipeline::orders::Order;
-
-/// Between two looks. A processor without a heat sink warms by a degree or two in that time.
-pub const EVERY: Duration = Duration::from_secs(5);
 
 impl Controller {
     /// Tells the inference thread when its pace is to change.

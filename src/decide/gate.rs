@@ -112,7 +112,7 @@ impl Gate {
 mod tests {
     use super::*;
     use crate::domain::view::Region;
-    use crate::preprocess::decode::RgbImage;
+    use crate::preprocess::picture::RgbImage;
     use proptest::prelude::*;
 
     const RULES: GateRules = GateRules { min_luma: 10.0, min_change: 6.0, max_fps: None, ttl: Duration::from_secs(5) };

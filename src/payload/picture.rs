@@ -6,7 +6,7 @@ use image::{ExtendedColorType, ImageEncoder};
 
 use super::status_name;
 use crate::domain::classification::{Classification, Status};
-use crate::preprocess::decode::RgbImage;
+use crate::preprocess::picture::RgbImage;
 
 /// Good enough to look at; a 640x480 picture takes some 60 kB.
 const QUALITY: u8 = 80;

@@ -17,7 +17,8 @@ use crate::domain::health::Pace;
 use crate::domain::view::{Rotation, View};
 use crate::infer::ModelError;
 use crate::infer::labeller::Labeller;
-use crate::preprocess::decode::{RgbImage, decode};
+use crate::preprocess::decode::decode;
+use crate::preprocess::picture::RgbImage;
 use glimpsed_base::slot::Slot;
 use glimpsed_inference::Tensor;
 

@@ -17,7 +17,8 @@ use crate::decide::rules::LabelRules;
 use crate::domain::classification::{Classification, ModelId};
 use crate::domain::view::View;
 use crate::preprocess::Preprocessor;
-use crate::preprocess::decode::{DecodeError, RgbImage, decode_file_within};
+use crate::preprocess::decode::{DecodeError, decode_file_within};
+use crate::preprocess::picture::RgbImage;
 use glimpsed_inference::{InputSpec, Tensor};
 
 /// A picture of this size takes 96 MB, and as much again while it is turned upright.

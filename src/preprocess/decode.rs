@@ -10,8 +10,9 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
-use super::pack::video_range;
+use super::colour::video_range;
 use crate::domain::frame::{Encoding, RawFormat};
+use crate::preprocess::picture::RgbImage;
 use glimpsed_jpeg::{START, Scan, Scanner, huffman};
 
 /// Pictures with more pixels are refused before decoding.
@@ -20,14 +21,6 @@ pub const MAX_PIXELS: u64 = 64_000_000;
 /// Pictures that take more memory in their own format are refused too: 64 megapixels of 8-bit RGB take 192 MB, of 16-bit
 /// RGBA 512 MB. To turn or convert a picture takes as much again.
 const MAX_DECODED_BYTES: u64 = 200_000_000;
-
-/// Rows of red, green and blue bytes without padding. One value is used again for every frame.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RgbImage {
-    pub width: usize,
-    pub height: usize,
-    pub pixels: Vec<u8>,
-}
 
 /// Why there is no picture.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,7 +1,8 @@
 //! The last step: colours, scaling, and the order that a model wants its numbers in.
 
-use super::samples::Colour;
+use super::colour::Colour;
 use crate::domain::view::Rotation;
+use crate::preprocess::colour::{full_range, video_range};
 use glimpsed_inference::{ChannelOrder, InputSpec, Layout, Tensor};
 
 /// Puts rows of small pictures into tensors.
@@ -94,24 +95,6 @@ fn put<T>(row: &[u8], out: &mut [T], first: usize, step: isize, value: impl Fn(u
         }
         at = at.wrapping_add_signed(step);
     }
-}
-
-/// As JFIF has it, in 14-bit fixed point.
-#[inline(always)]
-fn full_range(luma: u8, blue: u8, red: u8) -> [u8; 3] {
-    let luma = (i32::from(luma) << 14) + (1 << 13);
-    let (blue, red) = (i32::from(blue) - 128, i32::from(red) - 128);
-    let clamp = |sum: i32| (sum >> 14).clamp(0, 255) as u8;
-    [clamp(luma + 22_970 * red), clamp(luma - 5_638 * blue - 11_700 * red), clamp(luma + 29_032 * blue)]
-}
-
-/// ITU-R BT.601 with limited range, in 8-bit fixed point.
-#[inline(always)]
-pub fn video_range(luma: u8, blue: u8, red: u8) -> [u8; 3] {
-    let luma = 298 * (i32::from(luma) - 16) + 128;
-    let (blue, red) = (i32::from(blue) - 128, i32::from(red) - 128);
-    let clamp = |sum: i32| (sum >> 8).clamp(0, 255) as u8;
-    [clamp(luma + 409 * red), clamp(luma - 100 * blue - 208 * red), clamp(luma + 516 * blue)]
 }
 
 /// Turns an interleaved picture clockwise; `width` and `height` are the result's.

@@ -5,84 +5,10 @@
 
 use super::samples::{Component, Group};
 use super::squeeze::squeeze;
-
-/// What weights add up to: 14 bits.
-const ONE: i32 = 1 << 14;
-
-/// Numbers that are kept between the two passes have so many bits behind the point; 8 + 7 fit into an `i16`.
-pub const KEPT: u32 = 7;
+use crate::preprocess::axis::{Axis, KEPT};
 
 /// Half of what the first pass drops.
 const HALF: i32 = 1 << (13 - KEPT);
-
-/// Taps come in multiples of this, filled up with weights of zero.
-const TAPS: usize = 4;
-
-/// What the numbers of one axis are made of.
-#[derive(Debug, Default, PartialEq)]
-pub struct Axis {
-    key: Option<Key>,
-    pub taps: usize,
-    /// For each number of the result, where its taps begin.
-    pub starts: Vec<usize>,
-    /// `taps` for each number of the result.
-    pub weights: Vec<i16>,
-}
-
-/// Where the result's numbers lie on the source's.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Key {
-    pub start: f64,
-    pub length: f64,
-    /// Numbers of the source.
-    pub source: usize,
-    pub result: usize,
-}
-
-impl Axis {
-    /// Computes the weights anew if `key` is another one than before.
-    pub fn set(&mut self, key: Key) {
-        if self.key == Some(key) {
-            return;
-        }
-        let scale = key.length / key.result as f64;
-        let reach = scale.max(1.0);
-        let window = |at: usize| {
-            let centre = key.start + (at as f64 + 0.5) * scale;
-            let first = ((centre - reach + 0.5).max(0.0) as usize).min(key.source.saturating_sub(1));
-            let end = ((centre + reach + 0.5).max(0.0) as usize).clamp(first + 1, key.source.max(1));
-            (centre, first, end)
-        };
-        let taps = (0..key.result).map(|at| window(at).2 - window(at).1).max().unwrap_or(1);
-        self.taps = taps.next_multiple_of(TAPS);
-        self.starts.clear();
-        self.weights.clear();
-        for at in 0..key.result {
-            let (centre, first, end) = window(at);
-            let weight = |tap: usize| (1.0 - ((tap as f64 + 0.5 - centre) / reach).abs()).max(0.0);
-            let total: f64 = (first..end).map(weight).sum();
-            // What rounding has lost so far goes into the next weight, so that they add up.
-            let (mut sum, mut given) = (0.0, 0);
-            self.starts.push(first);
-            for tap in first..first + self.taps {
-                if tap < end {
-                    sum += if total > 0.0 { weight(tap) / total } else { 1.0 / (end - first) as f64 };
-                }
-                let due = (sum * f64::from(ONE)).round() as i32 - given;
-                given += due;
-                self.weights.push(due as i16);
-            }
-        }
-        self.key = Some(key);
-    }
-
-    /// The source's numbers that are looked at, without those that meet a weight of zero.
-    fn seen(&self) -> std::ops::Range<usize> {
-        let source = self.key.map_or(0, |key| key.source);
-        let end = self.starts.last().map_or(0, |last| (last + self.taps).min(source));
-        self.starts.first().copied().unwrap_or(0)..end
-    }
-}
 
 /// Room for a row between the two passes.
 #[derive(Debug, Default)]
@@ -156,6 +82,7 @@ fn blend(group: &Group, start: usize, weights: &[i16], first: usize, sums: &mut 
 
 #[cfg(test)]
 mod tests {
+    use super::super::axis::{Key, ONE};
     use super::*;
 
     fn axis(start: f64, length: f64, source: usize, result: usize) -> Axis {

@@ -1,18 +1,8 @@
 //! Where the numbers of a picture lie, however it is kept: what a camera sends is looked at as it is.
 
-use super::decode::RgbImage;
+use super::picture::RgbImage;
+use crate::preprocess::colour::Colour;
 use glimpsed_jpeg::baseline::Plane;
-
-/// What the components of a picture are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Colour {
-    Rgb,
-    Grey,
-    /// Luma, blue and red of ITU-R BT.601, from 0 to 255 as JFIF has them.
-    FullRange,
-    /// The same from 16 to 235 (240), as video has them.
-    VideoRange,
-}
 
 /// One component in the rows of a [`Group`].
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,6 +1,7 @@
 //! From the bytes of a frame to the numbers in them, with as little work as the model's size allows.
 
-use super::decode::{DecodeError, MAX_PIXELS, RgbImage, check_raw, check_size, decode, guarded};
+use super::decode::{DecodeError, MAX_PIXELS, check_raw, check_size, decode, guarded};
+use super::picture::RgbImage;
 use super::samples::Samples;
 use crate::domain::frame::{Encoding, RawFormat};
 pub use glimpsed_jpeg::baseline::Wanted;

@@ -3,10 +3,10 @@
 //! This is where preparing a picture spends its time, so four results are made at once. Vectors of 128 bits are in every
 //! x86-64 and every 64-bit Arm; elsewhere the plain loop does it, which says what the others mean.
 
-use super::resample::Axis;
+use super::axis::Axis;
 
 /// What weights add up to, and what the first pass keeps: so many bits behind the point of a sum.
-const POINT: u32 = 14 + super::resample::KEPT;
+const POINT: u32 = 14 + super::axis::KEPT;
 
 /// Along a row that begins with the source's number `first`. A result whose neighbours `line` does not have is left out.
 pub fn squeeze(axis: &Axis, first: usize, line: &[i16], out: &mut [u8]) {
@@ -125,7 +125,7 @@ mod tests {
 
     fn numbers<const N: usize>() -> impl Strategy<Value = [[i16; N]; 4]> {
         // What the first pass can leave.
-        prop::array::uniform4(prop::array::uniform::<_, N>(0..=255_i16 << super::super::resample::KEPT))
+        prop::array::uniform4(prop::array::uniform::<_, N>(0..=255_i16 << crate::preprocess::axis::KEPT))
     }
 
     fn weights<const N: usize>() -> impl Strategy<Value = [[i16; N]; 4]> {

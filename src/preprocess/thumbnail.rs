@@ -1,6 +1,7 @@
 //! A picture's brightness in few numbers, to tell cheaply whether there is light and whether anything has changed.
 
-use super::samples::{Colour, Samples};
+use super::colour::Colour;
+use super::samples::Samples;
 use crate::domain::view::Region;
 
 const COLUMNS: usize = 32;
@@ -78,7 +79,7 @@ fn positions<const N: usize>(start: usize, length: usize, scale: f64, end: usize
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::preprocess::decode::RgbImage;
+    use crate::preprocess::picture::RgbImage;
 
     fn grey(width: usize, height: usize, luma: impl Fn(usize, usize) -> u8) -> RgbImage {
         let pixels = (0..width * height).flat_map(|index| [luma(index % width, index / width); 3]).collect();

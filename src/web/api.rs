@@ -9,8 +9,8 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Site;
 use super::problem::Problem;
+use super::site::Site;
 use crate::bus::commands::{Answer, Command};
 use crate::domain::settings::PrecisionChoice;
 use crate::models::catalog;

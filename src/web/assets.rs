@@ -8,8 +8,8 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use sha2::{Digest, Sha256};
 
-use super::Site;
 use super::problem::Problem;
+use super::site::Site;
 
 /// A file of the page.
 struct Asset {

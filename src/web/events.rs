@@ -14,8 +14,8 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{interval, timeout};
 
-use super::Site;
 use super::problem::Problem;
+use super::site::Site;
 use crate::payload::health_json;
 
 /// Proxies and browsers take a silent connection for a dead one.

@@ -8,9 +8,9 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::Site;
 use super::problem::Problem;
 use super::session::{COOKIE, Verdict};
+use super::site::Site;
 
 /// Who asks; the server puts it into each request.
 #[derive(Debug, Clone, Copy)]

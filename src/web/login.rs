@@ -8,9 +8,10 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
+use super::guard;
 use super::problem::Problem;
 use super::session::{COOKIE, SESSION, Verdict};
-use super::{Site, guard};
+use super::site::Site;
 
 #[derive(Deserialize)]
 struct Given {

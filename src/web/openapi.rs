@@ -6,8 +6,8 @@ use axum::Router;
 use axum::routing::MethodRouter;
 use serde_json::{Map, Value, json};
 
-use super::Site;
 use super::schemas::{named, schemas};
+use super::site::Site;
 
 /// A router that knows what it does.
 pub struct Documented {

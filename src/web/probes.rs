@@ -9,11 +9,11 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::Site;
 use super::exposition::CONTENT_TYPE;
 use super::metrics::Look;
 use super::problem::Problem;
 use super::process::Process;
+use super::site::Site;
 use crate::domain::camera::CameraState;
 use crate::domain::health::Pace;
 

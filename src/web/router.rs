@@ -15,7 +15,8 @@ use serde_json::json;
 use super::openapi::{Documented, Operation};
 use super::problem::Problem;
 use super::schemas::named;
-use super::{Site, api, assets, classify, events, exposition, guard, login, probes, stream};
+use super::site::Site;
+use super::{api, assets, classify, events, exposition, guard, login, probes, stream};
 
 /// For an answer to begin. To load a large model and to swap it takes up to a minute on a small board.
 const ANSWER_WITHIN: Duration = Duration::from_secs(90);

@@ -5,7 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::admission::{Admission, Place};
+use super::connection::Connection;
+use super::guard::Peer;
 use axum::Router;
+use glimpsed_base::backoff::Backoff;
+use glimpsed_base::shutdown::Shutdown;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -13,16 +18,24 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use rustix::net::sockopt;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, PoisonError};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::Status;
-use super::admission::{Admission, Place};
-use super::connection::Connection;
-use super::guard::Peer;
-use glimpsed_base::backoff::Backoff;
-use glimpsed_base::shutdown::Shutdown;
+/// Whether it listens, for the daemon's health.
+#[derive(Debug, Default)]
+pub struct Status {
+    pub listening: AtomicBool,
+    pub(super) address: Mutex<Option<SocketAddr>>,
+}
+
+impl Status {
+    fn set_address(&self, address: SocketAddr) {
+        *self.address.lock().unwrap_or_else(PoisonError::into_inner) = Some(address);
+    }
+}
 
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 256;

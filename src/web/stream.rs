@@ -14,15 +14,16 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
-use super::Site;
 use super::problem::Problem;
+use super::site::{Picture, Site};
 use crate::bus::preview::{Offered, Viewer};
 use crate::domain::camera::CameraState;
 use crate::domain::frame::Encoding;
 use crate::domain::view::Rotation;
 use crate::payload::picture;
 use crate::pipeline::orders::Order;
-use crate::preprocess::decode::{RgbImage, decode};
+use crate::preprocess::decode::decode;
+use crate::preprocess::picture::RgbImage;
 use crate::preprocess::{shrunk, turned};
 use glimpsed_jpeg::huffman;
 
@@ -37,12 +38,6 @@ const MAX_SIDE: usize = 1280;
 
 /// For a frame to be labelled when a snapshot is asked for.
 const SHOT_WITHIN: Duration = Duration::from_secs(5);
-
-/// A frame for the viewers, as the part of the stream that it becomes.
-#[derive(Debug)]
-pub struct Picture {
-    part: Bytes,
-}
 
 /// Waits while nobody watches; then makes a picture of each newest frame, one after another.
 pub async fn develop(site: Arc<Site>) {

@@ -1,7 +1,8 @@
 //! Photographs of every kind, good and bad, through `glimpsed classify`.
 
 use glimpsed::domain::frame::Encoding;
-use glimpsed::preprocess::decode::{DecodeError, RgbImage, decode};
+use glimpsed::preprocess::decode::{DecodeError, decode};
+use glimpsed::preprocess::picture::RgbImage;
 
 use crate::support::{fixture, run};
 

@@ -8,7 +8,7 @@ use glimpsed::models::labels::LabelSource;
 use glimpsed::models::spec::ModelSpec;
 use glimpsed::models::threads::Threads;
 use glimpsed::preprocess::Preprocessor;
-use glimpsed::preprocess::decode::RgbImage;
+use glimpsed::preprocess::picture::RgbImage;
 use glimpsed_inference::pb::tensor_proto::DataType;
 use glimpsed_inference::pb::{
     GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto, TensorShapeProto,

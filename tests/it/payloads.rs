@@ -91,6 +91,7 @@ fn device() -> Device {
         board: "Raspberry Pi 4 Model B Rev 1.4".into(),
         models: vec!["efficientnet-lite0".into(), "mobilenet-v2".into()],
         heartbeat: std::time::Duration::from_secs(60),
+        health_every: std::time::Duration::from_secs(60),
         pictures: true,
         accurate: true,
         temperature: true,

@@ -6,7 +6,8 @@ use glimpsed::domain::frame::{Encoding, RawFormat};
 use glimpsed::domain::view::Rotation;
 use glimpsed::infer::Model;
 use glimpsed::preprocess::Preprocessor;
-use glimpsed::preprocess::decode::{RgbImage, decode};
+use glimpsed::preprocess::decode::decode;
+use glimpsed::preprocess::picture::RgbImage;
 use glimpsed::preprocess::source::FrameDecoder;
 use glimpsed_inference::{ChannelOrder, Element, Fit, InputSpec, Layout, Tensor};
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Finding, Verdict};
+use super::finding::{Finding, Verdict};
 use crate::board::Board;
 use crate::decide::thermal::Limits;
 

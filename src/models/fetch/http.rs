@@ -9,7 +9,7 @@ use ureq::http::{Response, header};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body, Error};
 
-use super::{Failure, FetchError, Limits, Stream};
+use super::failure::{Failure, FetchError, Limits, Stream};
 
 /// From a repository to its storage is one.
 const MOST_REDIRECTS: u32 = 5;

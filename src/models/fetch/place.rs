@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, OFlags, flock, statvfs};
 
 use super::super::catalog::Entry;
-use super::FetchError;
+use super::failure::FetchError;
 use glimpsed_base::files;
 
 /// What is left free for everybody else.

@@ -180,7 +180,7 @@ async fn due(at: Option<Instant>) {
 mod tests {
     use super::*;
     use crate::bus::commands::Request;
-    use crate::sinks::mqtt::retained;
+    use crate::sinks::mqtt::sink::retained;
     use tokio::task::JoinHandle;
 
     /// Longer than anything that was asked for takes.

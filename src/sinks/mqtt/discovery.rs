@@ -6,7 +6,6 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::topics::{Key, Topics};
-use crate::control::HEALTH_EVERY;
 use crate::domain::settings::PrecisionChoice;
 
 /// What the entities are made of.
@@ -19,6 +18,8 @@ pub struct Device {
     /// The models that can be selected.
     pub models: Vec<String>,
     pub heartbeat: Duration,
+    /// Longest time between two messages on the health topic.
+    pub health_every: Duration,
     /// Whether there are pictures on `camera/image`.
     pub pictures: bool,
     /// Whether there is an accurate model to be switched on.
@@ -81,7 +82,7 @@ fn components(device: &Device, topics: &Topics) -> Vec<(&'static str, Value)> {
     ]);
     let expire_after = |every: Duration| (every * MISSED_BEATS).as_secs();
     let state_expires = expire_after(device.heartbeat.max(Duration::from_secs(1)));
-    let health_expires = expire_after(HEALTH_EVERY);
+    let health_expires = expire_after(device.health_every);
     let mut components = vec![
         (
             "label",

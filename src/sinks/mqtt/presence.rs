@@ -8,8 +8,9 @@ use tokio::time::{Instant, timeout_at};
 
 use super::attention::Attention;
 use super::discovery::{self, Device};
+use super::sink::retained;
 use super::wishes::subscriptions;
-use super::{MqttSink, NAME, Topics, retained};
+use super::{MqttSink, NAME, Topics};
 use crate::bus::commands::Commands;
 use crate::bus::hub::Hub;
 use crate::config::Config;

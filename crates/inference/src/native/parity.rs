@@ -115,7 +115,7 @@ fn models(root: &Path) -> Vec<(PathBuf, usize)> {
 #[test]
 #[ignore = "needs onnxruntime: make test-models"]
 fn every_layer_of_integers_is_onnxruntimes_within_one_step() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = &Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let directory = tempfile::tempdir().expect("a directory");
     for (model, layers) in models(root) {
         let name = model.file_stem().expect("a name").to_string_lossy().into_owned();

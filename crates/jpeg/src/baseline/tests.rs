@@ -114,7 +114,8 @@ fn a_picture_that_is_cut_short_is_refused() {
 
 #[test]
 fn restart_markers_are_followed_whatever_bytes_are_left_before_them() {
-    let bytes = std::fs::read("tests/fixtures/images/restarts.jpg").expect("a fixture");
+    let bytes = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/images/restarts.jpg"))
+        .expect("a fixture");
     assert!(difference(&bytes, 8) < 1.0 && difference(&bytes, 4) < 1.0);
     let expected = planes(&bytes, &everything(4)).expect("decodes");
     let marker = bytes.windows(2).position(|two| two == [0xFF, 0xD0]).expect("a restart marker");

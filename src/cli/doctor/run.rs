@@ -1,19 +1,20 @@
-//! `glimpsed doctor`
-
-mod board;
+//! Tries everything, one after the other.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Instant;
 
 use clap::Args;
-use serde::Serialize;
 
-use super::cameras::{grab, report_text};
-use super::mqtt::try_broker;
-use super::{OptionalConfigFile, Streams, table};
+use super::board;
 use crate::board::Board;
 use crate::capture::discover::cameras;
+use crate::cli::cameras::{grab, report_text};
+use crate::cli::doctor::finding::{Finding, Verdict};
+use crate::cli::files::OptionalConfigFile;
+use crate::cli::mqtt::try_broker;
+use crate::cli::streams::Streams;
+use crate::cli::table;
 use crate::config::typed::{Camera, CameraSource, Config};
 use crate::directories;
 use crate::domain::settings::PrecisionChoice;
@@ -28,26 +29,6 @@ pub struct Options {
     /// For scripts
     #[arg(long)]
     json: bool,
-}
-
-/// What was looked at, and how it is.
-#[derive(Debug, PartialEq, Serialize)]
-struct Finding {
-    subject: &'static str,
-    verdict: Verdict,
-    /// What was seen, or what went wrong and what to do about it.
-    says: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Verdict {
-    Ok,
-    /// It works, and should not stay like this.
-    Warning,
-    Failed,
-    /// Something outside does not answer: a camera or a broker.
-    Unreachable,
 }
 
 pub fn run(options: &Options, streams: &mut Streams) -> Result<()> {

@@ -1,0 +1,18 @@
+//! The source that the configuration asks for.
+
+use super::command::CommandOpener;
+use super::replay::ReplayOpener;
+use super::source::Opener;
+use super::v4l2::V4l2Opener;
+use crate::config::typed::{Camera, CameraSource};
+
+/// The opener that the configuration asks for.
+pub fn opener(camera: &Camera) -> Box<dyn Opener> {
+    match &camera.source {
+        CameraSource::V4l2 { device, width, height, fps, format } => {
+            Box::new(V4l2Opener::new(device.clone(), (*width, *height), *fps, *format))
+        }
+        CameraSource::Command { argv } => Box::new(CommandOpener::new(argv.clone())),
+        CameraSource::Replay { path, fps, repeat } => Box::new(ReplayOpener::new(path.clone(), *fps, *repeat)),
+    }
+}

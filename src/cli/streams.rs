@@ -1,0 +1,29 @@
+//! What a command may write to.
+
+use std::io::Write;
+
+use crate::error::{Error, Result};
+
+/// What a command may write to.
+pub struct Streams {
+    pub out: Box<dyn Write + Send>,
+    /// Whether a person watches standard error.
+    pub terminal: bool,
+}
+
+impl Streams {
+    /// Prints, quietly ending where nobody reads any more (`glimpsed ... | head`).
+    pub fn print(&mut self, text: &str) -> Result<()> {
+        match self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()) {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                Err(Error::Io { what: "cannot write to standard output".into(), cause: error })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub fn print_json(&mut self, value: &impl serde::Serialize) -> Result<()> {
+        let text = serde_json::to_string_pretty(value).map_err(|error| Error::Failed(error.to_string()))?;
+        self.print(&format!("{text}\n"))
+    }
+}

@@ -1,0 +1,83 @@
+//! Takes turns with the models.
+
+use std::time::Duration;
+
+use super::child::{Child, Job, Said, Sent};
+use super::plan::Picture;
+use super::report;
+use super::report::Outcome;
+use crate::compare::plan::Plan;
+use crate::domain::comparison::{Progress, Report};
+use crate::models::spec::ModelSpec;
+
+/// For a process to say the next thing; the slowest board loads the largest model in less.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Measures everything; blocks for as long as that takes. `tell` hears of each step.
+///
+/// # Errors
+/// When there is nothing to compare, or no process can be started at all.
+pub fn run(plan: &Plan, mut tell: impl FnMut(&Progress)) -> Result<Report, String> {
+    if plan.models.is_empty() {
+        return Err("there is no model to compare".into());
+    }
+    let total = plan.models.len() * (plan.rounds + plan.pictures.len());
+    let mut progress = Progress { model: String::new(), done: 0, total };
+    let mut outcomes: Vec<Outcome> =
+        plan.models.iter().map(|_| Outcome { measurements: Vec::new(), answers: Vec::new(), error: None }).collect();
+    for round in 0..plan.rounds {
+        for (spec, outcome) in plan.models.iter().zip(&mut outcomes) {
+            progress.model.clone_from(&spec.name);
+            tell(&progress);
+            // What has failed once fails again.
+            if outcome.error.is_some() {
+                progress.done += 1;
+                continue;
+            }
+            let pictures: &[Picture] = if round == 0 { &plan.pictures } else { &[] };
+            let before = progress.done;
+            if let Err(cause) = turn(plan, spec, pictures, outcome, &mut progress, &mut tell) {
+                outcome.error = Some(cause);
+            }
+            progress.done = before + 1 + pictures.len();
+        }
+    }
+    tell(&progress);
+    Ok(report::build(plan, outcomes))
+}
+
+fn turn(
+    plan: &Plan,
+    spec: &ModelSpec,
+    pictures: &[Picture],
+    outcome: &mut Outcome,
+    progress: &mut Progress,
+    tell: &mut impl FnMut(&Progress),
+) -> Result<(), String> {
+    let job = Job {
+        spec: spec.clone(),
+        pictures: pictures.iter().map(Sent::of).collect(),
+        runs: plan.runs,
+        time_ms: plan.time_a_turn.as_millis() as u64,
+        low_priority: plan.low_priority,
+    };
+    let mut child = Child::start(&job, pictures)?;
+    let mut timed = false;
+    while let Some(said) = child.listen(PATIENCE)? {
+        match said {
+            Said::Timed(measurement) => {
+                outcome.measurements.push(*measurement);
+                timed = true;
+            }
+            Said::Answer(answer) => outcome.answers.push(answer),
+            Said::Failed(cause) => return Err(cause),
+        }
+        progress.done += 1;
+        tell(progress);
+    }
+    if timed && (pictures.is_empty() || outcome.answers.len() == pictures.len()) {
+        Ok(())
+    } else {
+        Err(format!("its process ended before it was done: {}", child.ending()))
+    }
+}

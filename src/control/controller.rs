@@ -1,0 +1,457 @@
+//! The controller: executes one command after another.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+use super::camera::Camera;
+use super::loader::Loader;
+use super::watch::FileWatch;
+use super::{compare, pictures};
+use crate::bus::commands::{Answer, Command, Commands, Request};
+use crate::bus::hub::Hub;
+use crate::compare::subjects;
+use crate::config::{Config, Sources};
+use crate::control::model_info::ModelInfo;
+use crate::control::second_thread::Second;
+use crate::control::settings_of::{heartbeat, rules_of, view_of, web_settings};
+use crate::decide::thermal::Thermal;
+use crate::domain::event::Event;
+use crate::domain::health::Health;
+use crate::domain::settings::{PrecisionChoice, Settings};
+use crate::error::{Error, Result};
+use crate::infer::labeller::Labeller;
+use crate::infer::precision;
+use crate::models::spec::ModelSpec;
+use crate::payload::health_json;
+use crate::pipeline::orders::{Order, Orders};
+use crate::pipeline::uploads::Uploads;
+use crate::sinks::mqtt;
+use crate::sinks::mqtt::discovery::Device;
+use crate::telemetry::health::Monitor;
+use crate::web::{self, Web};
+use glimpsed_base::clock::Clock;
+
+/// Between two looks at the daemon's health; the first comes sooner.
+const HEALTH_EVERY: Duration = Duration::from_secs(60);
+const FIRST_HEALTH: Duration = Duration::from_secs(5);
+
+/// For the inference thread to finish its frame and take the new model; the slowest model on the slowest board takes
+/// seconds.
+const SWAP_WITHIN: Duration = Duration::from_secs(30);
+
+/// Between two looks. A processor without a heat sink warms by a degree or two in that time.
+const TEMPERATURE_EVERY: Duration = Duration::from_secs(5);
+
+const LATE: &str = "the inference thread does not finish its frame";
+
+/// For a frame to be labelled when a snapshot is asked for.
+const SHOT_WITHIN: Duration = Duration::from_secs(5);
+
+/// Why the controller has ended.
+pub enum Ending {
+    /// A new process image is to take over.
+    Restart,
+    /// Something that only a new process can mend.
+    Failed(Error),
+}
+
+/// A model that is ready to label, and what is told of it.
+pub(super) type Loaded = (ModelInfo, Labeller);
+
+/// The parts that the controller turns.
+pub struct Parts {
+    pub camera: Camera,
+    pub orders: Orders,
+    pub uploads: Uploads,
+    pub loader: Loader,
+    pub monitor: Monitor,
+    pub hub: Hub,
+    pub clock: Arc<dyn Clock>,
+    /// What the web page is shown.
+    pub web: web::Parts,
+}
+
+/// Attends to wishes.
+pub struct Controller {
+    pub(super) sources: Sources,
+    /// For people: each key with its value and where that comes from.
+    pub(super) effective: Value,
+    /// As the file has it.
+    pub(super) file: Config,
+    /// As it is in effect: the file, and what was set since.
+    pub(super) live: Config,
+    /// `effective` as it was when the daemon started.
+    pub(super) started: Value,
+    pub(super) enabled: bool,
+    pub(super) model: ModelInfo,
+    /// Keys of the configuration that were edited and that only a new start can put into effect.
+    pub(super) restart_required: Vec<String>,
+    /// Why the file as it is now is not in effect.
+    pub(super) reload_error: Option<String>,
+    pub(super) parts: Parts,
+    pub(super) commands: Commands,
+    pub(super) requests: mpsc::Receiver<Request>,
+    pub(super) broker: Option<mqtt::Presence>,
+    pub(super) web: Option<Web>,
+    pub(super) pictures: Option<pictures::Pictures>,
+    /// The accurate model, while it is in use.
+    pub(super) second: Option<Second>,
+    pub(super) thermal: Thermal,
+    /// One at a time: it takes a core and the memory of a model.
+    pub(super) comparison: Option<JoinHandle<()>>,
+    pub(super) unknown_models: u64,
+}
+
+impl Controller {
+    /// `enabled` is whether the camera is looked through from the beginning.
+    pub fn new(
+        sources: Sources,
+        config: Config,
+        model: ModelInfo,
+        parts: Parts,
+        (commands, requests): (Commands, mpsc::Receiver<Request>),
+        enabled: bool,
+    ) -> Self {
+        let effective = sources.show_json().unwrap_or_default();
+        Self {
+            thermal: Thermal::new(config.thermal),
+            sources,
+            started: effective.clone(),
+            effective,
+            file: config.clone(),
+            live: config,
+            enabled,
+            model,
+            restart_required: Vec::new(),
+            reload_error: None,
+            parts,
+            commands,
+            requests,
+            broker: None,
+            web: None,
+            pictures: None,
+            second: None,
+            comparison: None,
+            unknown_models: 0,
+        }
+    }
+
+    /// For whoever wants something.
+    pub fn commands(&self) -> Commands {
+        self.commands.clone()
+    }
+
+    /// Starts the camera, serves the web page and connects to the broker.
+    ///
+    /// # Errors
+    /// When the system has no thread left.
+    pub fn start(&mut self) -> Result<()> {
+        self.tell_info();
+        self.tell_settings();
+        self.connect(mqtt::Heritage::default());
+        self.serve()?;
+        match self.enabled {
+            true => self.parts.camera.start(&self.live.camera),
+            false => {
+                self.parts.camera.tell_disabled();
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether the camera is looked through.
+    pub fn is_enabled(&self) -> bool {
+        self.enabled
+    }
+
+    /// Attends to wishes until one of them ends the daemon.
+    pub async fn run(&mut self) -> Ending {
+        if self.live.accurate.enabled {
+            self.begin_second().await;
+        }
+        let mut watch = FileWatch::new(&self.sources.path);
+        let mut health = interval_at(Instant::now() + FIRST_HEALTH, HEALTH_EVERY);
+        health.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut looks = interval_at(Instant::now() + TEMPERATURE_EVERY, TEMPERATURE_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let has_sensor = self.parts.monitor.board.temperature().is_some();
+        loop {
+            let done = tokio::select! {
+                Some(request) = self.requests.recv() => self.attend(request).await,
+                () = watch.changed() => self.file_changed().await.map(|()| None),
+                _ = looks.tick(), if has_sensor => {
+                    self.look_at_the_temperature().await;
+                    Ok(None)
+                }
+                _ = health.tick() => {
+                    self.tell_health();
+                    Ok(None)
+                }
+            };
+            match done {
+                Ok(None) => {}
+                Ok(Some(ending)) => return ending,
+                Err(error) => return Ending::Failed(error),
+            }
+        }
+    }
+
+    /// The web page, for whoever ends it.
+    pub fn take_web(&mut self) -> Option<Web> {
+        self.web.take()
+    }
+
+    /// Closes the camera and, after everything is said, the connection to the broker.
+    pub async fn stop_camera(&mut self, deadline: Instant) -> Result<()> {
+        self.parts.camera.stop_before(deadline).await
+    }
+
+    pub async fn disconnect(&mut self, deadline: Instant) {
+        if let Some(broker) = self.broker.take() {
+            self.parts.hub.detach(mqtt::NAME);
+            broker.stop(deadline).await;
+        }
+    }
+
+    /// The error is one that only a new process can mend.
+    pub(super) async fn attend(&mut self, request: Request) -> Result<Option<Ending>> {
+        let Request { command, reply } = request;
+        let (answer, ending) = match command {
+            Command::Enable(enabled) => (self.enable(enabled).await?, None),
+            Command::Model(name) => (self.switch_model(&name).await, None),
+            Command::Precision(wanted) => (self.set_precision(wanted).await, None),
+            Command::Threshold(threshold) => (self.set_threshold(threshold).await, None),
+            Command::Accurate(enabled) => (self.set_accurate(enabled).await, None),
+            Command::Reload => (self.reload().await?, None),
+            Command::Snapshot => (self.snapshot().await, None),
+            Command::Health => (Ok(health_json(&self.tell_health())), None),
+            Command::Restart => (Ok(json!({})), Some(Ending::Restart)),
+            Command::SecondOpinion => {
+                self.second_opinion(reply);
+                return Ok(None);
+            }
+            Command::Compare => {
+                self.compare(reply);
+                return Ok(None);
+            }
+        };
+        // Whoever asked may have gone.
+        let _ = reply.send(answer);
+        Ok(ending)
+    }
+
+    /// How everything is, without telling anybody.
+    pub fn health(&mut self) -> Health {
+        let broker = self.broker.as_ref().map(mqtt::Presence::counters);
+        let health = self.parts.monitor.look(broker);
+        Health { web: self.web.as_ref().map(Web::health), ..health }
+    }
+
+    pub(super) async fn enable(&mut self, enabled: bool) -> Result<Answer> {
+        if enabled != self.enabled {
+            self.enabled = enabled;
+            if enabled {
+                self.parts.camera.start(&self.live.camera)?;
+            } else {
+                self.pictures = None;
+                self.close_camera().await?;
+                self.parts.camera.tell_disabled();
+            }
+            self.watch_for_pictures();
+            tracing::info!(enabled, "the camera was switched");
+        }
+        self.tell_settings();
+        Ok(Ok(json!({ "enabled": self.enabled })))
+    }
+
+    /// When this returns, all that the camera has seen is told or thrown away.
+    pub(super) async fn close_camera(&mut self) -> Result<()> {
+        self.parts.camera.stop().await?;
+        self.settle().await.map_err(Error::Failed)
+    }
+
+    /// Waits until the inference thread has done what it was told and labelled what it had taken.
+    pub(super) async fn settle(&self) -> std::result::Result<(), String> {
+        self.parts.orders.ask(Order::Settle, SWAP_WITHIN, LATE).await
+    }
+
+    pub(super) async fn switch_model(&mut self, name: &str) -> Answer {
+        let result = self.try_switch_model(name).await;
+        // Also when nothing came of it, so that whoever set it sees what is in effect.
+        self.tell_settings();
+        if let Err(cause) = &result {
+            self.unknown_models += 1;
+            // Whoever sends garbage all night must not fill the journal.
+            if self.unknown_models.is_power_of_two() {
+                tracing::warn!(cause, tries = self.unknown_models, "the model was not switched");
+            }
+        }
+        result.map(|()| json!({ "model": self.live.model.name }))
+    }
+
+    pub(super) async fn try_switch_model(&mut self, name: &str) -> std::result::Result<(), String> {
+        let Some(spec) = self.live.models.iter().find(|model| model.name == name).cloned() else {
+            let known: Vec<&str> = self.usable_models().map(|model| model.name.as_str()).collect();
+            let name = name.chars().take(64).collect::<String>();
+            return Err(format!("there is no model `{name}`; there is {}", known.join(", ")));
+        };
+        if spec != self.live.model {
+            self.install(spec).await?;
+            self.tell_info();
+        }
+        Ok(())
+    }
+
+    /// Labels with the file of the model that is wanted from now on.
+    pub(super) async fn set_precision(&mut self, wanted: PrecisionChoice) -> Answer {
+        let before = std::mem::replace(&mut self.live.precision, wanted);
+        let result = if wanted == before { Ok(()) } else { self.install(self.live.model.clone()).await };
+        match &result {
+            Ok(()) => self.tell_info(),
+            Err(cause) => {
+                tracing::warn!(cause, "the precision was not changed");
+                self.live.precision = before;
+            }
+        }
+        self.tell_settings();
+        let (id, why) = (&self.model.id, &self.model.why);
+        result.map(|()| json!({ "precision": wanted, "in_use": id.precision.to_string(), "reason": why }))
+    }
+
+    /// Loads the model beside the one in use and swaps them between two frames.
+    pub(super) async fn install(&mut self, spec: ModelSpec) -> std::result::Result<(), String> {
+        let loaded = self.load(spec.clone(), self.live.precision, &self.live).await?;
+        self.swap(loaded, spec).await
+    }
+
+    pub(super) async fn load(
+        &self,
+        spec: ModelSpec,
+        wanted: PrecisionChoice,
+        config: &Config,
+    ) -> std::result::Result<Loaded, String> {
+        let (view, rules, name) = (view_of(config), config.labels.clone(), spec.name.clone());
+        let load = move || {
+            precision::load(&spec, wanted)
+                .map(|chosen| (ModelInfo::of(&chosen), Labeller::new(chosen.model, view, rules.answering())))
+        };
+        match self.parts.loader.run(load).await {
+            Some(loaded) => loaded.map_err(|cause| format!("model `{name}`: {cause}")),
+            None => Err(format!("model `{name}`: loading it panicked")),
+        }
+    }
+
+    pub(super) async fn swap(&mut self, (info, labeller): Loaded, spec: ModelSpec) -> std::result::Result<(), String> {
+        let input = labeller.model().input.clone();
+        let swap = |back| Order::Labeller(Box::new(labeller), back);
+        let old = self.parts.orders.ask(swap, SWAP_WITHIN, LATE).await?;
+        // To free a hundred megabytes takes milliseconds, which nobody here has.
+        self.parts.loader.free(old);
+        self.parts.uploads.set_fast(info.id.clone(), input);
+        tracing::info!(model = %info.id.name, precision = %info.id.precision, why = info.why, "labelling with another model");
+        (self.model, self.live.model) = (info, spec);
+        Ok(())
+    }
+
+    pub(super) async fn set_threshold(&mut self, threshold: f32) -> Answer {
+        let before = std::mem::replace(&mut self.live.labels.unknown_below, threshold);
+        let told = self.tell_rules().await;
+        if told.is_err() {
+            self.live.labels.unknown_below = before;
+        }
+        self.tell_settings();
+        told.map(|()| json!({ "threshold": threshold }))
+    }
+
+    /// When this returns, no frame is judged by the old ones any more.
+    pub(super) async fn tell_rules(&self) -> std::result::Result<(), String> {
+        self.parts.orders.give(Order::Rules(Box::new(rules_of(&self.live))))?;
+        self.settle().await?;
+        self.parts.uploads.set_rules(self.live.labels.clone(), self.live.cache_entries);
+        Ok(())
+    }
+
+    pub(super) async fn snapshot(&mut self) -> Answer {
+        if !self.live.publish_image {
+            return Err("pictures do not leave this device; set `publish_image = true` in [privacy]".into());
+        }
+        let bytes = pictures::take(&self.parts.orders, &self.parts.hub, SHOT_WITHIN).await?;
+        Ok(json!({ "topic": "camera/image", "bytes": bytes }))
+    }
+
+    /// Beside everything else: it takes some seconds for each model.
+    pub(super) fn compare(&mut self, reply: oneshot::Sender<Answer>) {
+        if self.comparison.as_ref().is_some_and(|task| !task.is_finished()) {
+            let _ = reply.send(Err("another comparison is under way".into()));
+            return;
+        }
+        let models = subjects::usable(&self.live.models);
+        let (orders, hub) = (self.parts.orders.clone(), self.parts.hub.clone());
+        let (reference, view) = (self.live.model.name.clone(), view_of(&self.live));
+        self.comparison = Some(compare::start(models, reference, orders, view, hub, reply));
+    }
+
+    pub(super) fn tell_health(&mut self) -> Arc<Health> {
+        let health = Arc::new(self.health());
+        self.parts.hub.publish(&Event::Health(health.clone()));
+        health
+    }
+
+    pub(super) fn tell_settings(&self) {
+        self.parts.hub.publish(&Event::Settings(Settings {
+            enabled: self.enabled,
+            model: self.live.model.name.clone(),
+            precision: self.live.precision,
+            threshold: self.live.labels.unknown_below,
+            accurate: self.accurate_is_there().then_some(self.second.is_some()),
+        }));
+    }
+
+    /// The models whose file is there.
+    pub(super) fn usable_models(&self) -> impl Iterator<Item = &ModelSpec> {
+        self.live.models.iter().filter(|model| model.path.is_file())
+    }
+
+    /// Connects to the broker that the configuration names, if it names one.
+    pub(super) fn connect(&mut self, heritage: mqtt::Heritage) {
+        let hub = &self.parts.hub;
+        let device = Device {
+            id: self.live.device.id.clone(),
+            name: self.live.device.name.clone(),
+            board: self.parts.monitor.board.model(),
+            models: self.usable_models().map(|model| model.name.clone()).collect(),
+            heartbeat: heartbeat(&self.live),
+            health_every: HEALTH_EVERY,
+            pictures: self.live.publish_image,
+            accurate: self.accurate_is_there(),
+            temperature: self.parts.monitor.board.temperature().is_some(),
+        };
+        self.broker = mqtt::Presence::start(&self.live, &device, &self.commands, hub, &self.parts.clock, heritage);
+        let traffic = self.broker.as_ref().map(mqtt::Presence::traffic);
+        *self.parts.web.traffic.lock().unwrap_or_else(PoisonError::into_inner) = traffic;
+        self.watch_for_pictures();
+    }
+
+    /// Serves the web page where the configuration says so.
+    pub(super) fn serve(&mut self) -> Result<()> {
+        let settings = web_settings(&self.live);
+        if settings.is_some() {
+            self.parts.web.attach(&self.parts.hub);
+        }
+        self.web = settings.map(|settings| Web::start(settings, self.parts.web.clone())).transpose()?;
+        Ok(())
+    }
+
+    /// Pictures are published only while the camera is looked through and somebody wishes for them.
+    pub(super) fn watch_for_pictures(&mut self) {
+        // First the old one, which takes its sink away by name.
+        self.pictures = None;
+        let wanted = self.enabled && self.live.publish_image && self.broker.is_some();
+        self.pictures = wanted.then(|| pictures::Pictures::start(self.parts.orders.clone(), &self.parts.hub));
+    }
+}

@@ -1,0 +1,38 @@
+//! What is told of a model in use.
+
+use std::sync::Arc;
+
+use crate::domain::classification::ModelId;
+use crate::infer::precision::Chosen;
+use crate::payload::InfoModelPayload;
+
+/// What is told of the model in use.
+#[derive(Debug, Clone)]
+pub struct ModelInfo {
+    pub id: Arc<ModelId>,
+    pub parameters: u64,
+    pub macs: u64,
+    /// Why it is the one of its two files.
+    pub why: Option<String>,
+}
+
+impl ModelInfo {
+    pub fn of(chosen: &Chosen) -> Self {
+        let Chosen { model, why } = chosen;
+        let inspection = &model.inspection;
+        Self { id: model.id.clone(), parameters: inspection.parameters, macs: inspection.macs, why: why.clone() }
+    }
+
+    pub(super) fn payload(&self, role: &'static str) -> InfoModelPayload {
+        let Self { id, parameters, macs, why } = self;
+        InfoModelPayload {
+            role,
+            name: id.name.clone(),
+            precision: id.precision.to_string(),
+            precision_reason: why.clone(),
+            sha256: id.sha256.clone(),
+            parameters: *parameters,
+            macs: *macs,
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The accurate model while it is in use.
+
+use glimpsed_base::thread::Thread;
+
+use super::model_info::ModelInfo;
+use crate::models::spec::ModelSpec;
+
+/// The accurate model's thread, and what it has loaded.
+pub struct Second {
+    pub(super) thread: Thread,
+    pub(super) spec: ModelSpec,
+    pub(super) info: ModelInfo,
+}

@@ -1,0 +1,412 @@
+//! What is said of a frame, a label, the device.
+
+use jiff::Timestamp;
+use schemars::{JsonSchema, Schema, SchemaGenerator, schema_for};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::health::HealthPayload;
+
+use crate::domain::camera::Negotiated;
+use crate::domain::classification::{Classification, ModelId, Ranked, Reason, SecondOpinion, Stable, Status, Timing};
+use crate::payload::numbers::{VERSION, rounded};
+
+/// The only camera there is, until a device can have several.
+const CAMERA: &str = "main";
+
+/// What one frame shows (topic `classification`), or the label that holds (topic `state`).
+#[derive(Serialize, JsonSchema)]
+struct ClassificationPayload<'a> {
+    /// Version of this format.
+    v: u32,
+    /// When the frame was captured: RFC 3339, UTC.
+    #[schemars(extend("format" = "date-time"))]
+    ts: String,
+    /// Name of the camera.
+    camera: &'static str,
+    /// Number of the frame since the daemon started.
+    seq: u64,
+    model: ModelPayload<'a>,
+    /// How the label is to be read; "too_dark" when no model has looked, "stale" when no frame has come for a while.
+    #[schemars(extend("enum" = ["known", "unknown", "too_dark", "stale"]))]
+    status: &'static str,
+    /// `null` unless the status is "known".
+    label: Option<&'a str>,
+    /// Probability of the label, or of the most likely class.
+    #[schemars(range(min = 0, max = 1))]
+    confidence: f64,
+    /// The most likely classes of the frame, most likely first.
+    top: Vec<RankedPayload<'a>>,
+    timing_ms: TimingPayload,
+    /// Whether the answer is an earlier frame's, which showed the same.
+    cached: bool,
+    /// The file that a replayed frame comes from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<&'a str>,
+    /// Only in the state: when the label began to hold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"))]
+    since: Option<String>,
+}
+
+/// What the accurate model says of a frame, beside what the fast one says of it (topic `accurate`).
+#[derive(Serialize, JsonSchema)]
+struct SecondOpinionPayload<'a> {
+    #[serde(flatten)]
+    accurate: ClassificationPayload<'a>,
+    /// Why it was asked: it was time, the fast model was unsure, or somebody wanted to know.
+    #[schemars(extend("enum" = ["interval", "unsure", "asked"]))]
+    reason: &'static str,
+    /// Whether both say the same, after groups are put together.
+    agree: bool,
+    fast: FastPayload<'a>,
+}
+
+/// What the fast model says of the same frame.
+#[derive(Serialize, JsonSchema)]
+struct FastPayload<'a> {
+    model: ModelPayload<'a>,
+    #[schemars(extend("enum" = ["known", "unknown"]))]
+    status: &'static str,
+    label: Option<&'a str>,
+    #[schemars(range(min = 0, max = 1))]
+    confidence: f64,
+    top: Vec<RankedPayload<'a>>,
+}
+
+/// The model that answered.
+#[derive(Serialize, JsonSchema)]
+struct ModelPayload<'a> {
+    name: &'a str,
+    /// "fp32" or "int8".
+    precision: String,
+    /// Of its file.
+    #[schemars(length(min = 64, max = 64))]
+    sha256: &'a str,
+}
+
+/// A class and its probability.
+#[derive(Serialize, JsonSchema)]
+struct RankedPayload<'a> {
+    label: &'a str,
+    /// Index into the model's labels.
+    class_id: usize,
+    #[schemars(range(min = 0, max = 1))]
+    confidence: f64,
+}
+
+/// Milliseconds that each stage took; `total` is from the frame's arrival to its label.
+#[derive(Serialize, JsonSchema)]
+struct TimingPayload {
+    capture: f64,
+    decode: f64,
+    preprocess: f64,
+    infer: f64,
+    total: f64,
+}
+
+/// Another label holds (topic `event`).
+#[derive(Serialize, JsonSchema)]
+struct EventPayload<'a> {
+    /// Version of this format.
+    v: u32,
+    #[schemars(extend("const" = "label_changed"))]
+    event_type: &'static str,
+    /// When the frame that decided it was captured: RFC 3339, UTC.
+    #[schemars(extend("format" = "date-time"))]
+    ts: String,
+    camera: &'static str,
+    seq: u64,
+    #[schemars(extend("enum" = ["known", "unknown", "too_dark"]))]
+    status: &'static str,
+    /// `null` when nothing is likely enough any more.
+    label: Option<&'a str>,
+    /// The label before; `null` when there was none.
+    previous: Option<&'a str>,
+    #[schemars(range(min = 0, max = 1))]
+    confidence: f64,
+}
+
+/// What the device is and how it is configured (topic `info`).
+#[derive(Serialize, JsonSchema)]
+pub struct InfoPayload {
+    /// Version of this format.
+    v: u32,
+    /// What people call the device.
+    pub name: String,
+    /// Of glimpsed.
+    pub version: &'static str,
+    /// The board's name, or the processor's architecture.
+    pub board: String,
+    /// The models that label.
+    pub models: Vec<InfoModelPayload>,
+    /// The models that `model/set` takes.
+    pub available_models: Vec<String>,
+    /// Each key of the configuration in effect: its value and where that comes from, without secrets.
+    pub config: Value,
+    /// What is wrong with the configuration as it was edited last; `null` when it is in effect.
+    pub config_error: Option<String>,
+    /// Keys of the configuration that were edited and that only a new start puts into effect, such as `log.level`.
+    pub restart_required: Vec<String>,
+    /// What the camera's driver agreed to, once there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    camera: Option<CameraPayload>,
+}
+
+/// A model that labels.
+#[derive(Serialize, JsonSchema)]
+pub struct InfoModelPayload {
+    /// "fast" labels the video, "accurate" gives second opinions.
+    #[schemars(extend("enum" = ["fast", "accurate"]))]
+    pub role: &'static str,
+    pub name: String,
+    /// "fp32" or "int8".
+    pub precision: String,
+    /// Why it is that, where the model has both.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub precision_reason: Option<String>,
+    /// Of its file.
+    #[schemars(length(min = 64, max = 64))]
+    pub sha256: String,
+    /// Trained numbers.
+    pub parameters: u64,
+    /// Multiply-accumulate operations for one picture.
+    pub macs: u64,
+}
+
+/// What the camera's driver agreed to.
+#[derive(Serialize, JsonSchema)]
+struct CameraPayload {
+    /// The pixel format's four letters, such as `MJPG`.
+    format: String,
+    width: u32,
+    height: u32,
+    /// Frames a second; `null` where the driver does not say.
+    fps: Option<f64>,
+}
+
+/// The answer to a request (topics `response/<name>`).
+#[derive(Serialize, JsonSchema)]
+struct ResponsePayload<'a> {
+    #[schemars(extend("enum" = ["ok", "error"]))]
+    status: &'static str,
+    /// What was asked for; `null` with an error.
+    data: &'a Value,
+    /// Why there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+    /// As it was in the request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transaction: Option<&'a Value>,
+}
+
+/// The JSON Schemas of what is published, by the name of the topic. Members may be added, so readers have to let unknown ones pass.
+pub fn schemas() -> [(&'static str, Schema); 6] {
+    [
+        ("accurate", schema_for!(SecondOpinionPayload<'static>)),
+        ("classification", schema_for!(ClassificationPayload<'static>)),
+        ("event", schema_for!(EventPayload<'static>)),
+        ("health", schema_for!(HealthPayload)),
+        ("info", schema_for!(InfoPayload)),
+        ("response", schema_for!(ResponsePayload<'static>)),
+    ]
+}
+
+/// Defines the same for an interface's document.
+pub fn define_schemas(generator: &mut SchemaGenerator) {
+    generator.subschema_for::<ClassificationPayload<'static>>();
+    generator.subschema_for::<HealthPayload>();
+    generator.subschema_for::<InfoPayload>();
+    generator.subschema_for::<SecondOpinionPayload<'static>>();
+}
+
+impl InfoPayload {
+    /// With nothing of the configuration yet.
+    pub fn new(name: String, board: String) -> Self {
+        Self {
+            v: VERSION,
+            name,
+            version: env!("CARGO_PKG_VERSION"),
+            board,
+            models: Vec::new(),
+            available_models: Vec::new(),
+            config: Value::Null,
+            config_error: None,
+            restart_required: Vec::new(),
+            camera: None,
+        }
+    }
+
+    /// Strings and numbers only: this cannot fail.
+    pub fn to_value(&self) -> Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+}
+
+/// Classes with their probabilities, as in every payload.
+pub fn ranking_json(top: &[Ranked]) -> Value {
+    serde_json::to_value(top.iter().map(ranked).collect::<Vec<_>>()).unwrap_or_default()
+}
+
+/// What the camera's driver agreed to, as a part of `info`.
+pub fn camera_json(camera: &Negotiated) -> Value {
+    let Negotiated { format, width, height, fps } = camera;
+    let fps = fps.map(|fps| rounded(fps, 3));
+    let payload = CameraPayload { format: format.clone(), width: *width, height: *height, fps };
+    serde_json::to_value(payload).unwrap_or_default()
+}
+
+/// What became of a request.
+pub fn response_json(answer: Result<&Value, &str>, transaction: Option<&Value>) -> String {
+    let (status, data, error) = match answer {
+        Ok(data) => ("ok", data, None),
+        Err(cause) => ("error", &Value::Null, Some(cause)),
+    };
+    to_json(&ResponsePayload { status, data, error, transaction })
+}
+
+/// The raw answer for one frame.
+pub fn classification_json(frame: &Classification) -> String {
+    to_json(&frame_payload(frame))
+}
+
+/// What both models say of a frame.
+pub fn second_opinion_value(opinion: &SecondOpinion) -> Value {
+    let SecondOpinion { accurate, fast, reason, .. } = opinion;
+    let payload = SecondOpinionPayload {
+        accurate: frame_payload(accurate),
+        reason: match reason {
+            Reason::Interval => "interval",
+            Reason::Unsure => "unsure",
+            Reason::Asked => "asked",
+        },
+        agree: opinion.agree(),
+        fast: FastPayload {
+            model: model_payload(&fast.model),
+            status: status_name(fast.status),
+            label: fast.label().map(|ranked| &*ranked.label),
+            confidence: most(fast),
+            top: fast.top.iter().map(ranked).collect(),
+        },
+    };
+    // Strings and numbers only: serialising them cannot fail.
+    serde_json::to_value(payload).unwrap_or_default()
+}
+
+/// Of the most likely class.
+fn most(frame: &Classification) -> f64 {
+    frame.top.first().map_or(0.0, |best| rounded(f64::from(best.confidence), 4))
+}
+
+fn frame_payload(frame: &Classification) -> ClassificationPayload<'_> {
+    let label = frame.label().map(|ranked| &*ranked.label);
+    payload(frame, frame.status, label, frame.top.first().map_or(0.0, |best| best.confidence))
+}
+
+/// The label that holds.
+pub fn state_json(stable: &Stable) -> String {
+    let mut payload = payload(&stable.frame, stable.status, stable.label.as_deref(), stable.confidence);
+    payload.since = Some(time(stable.since));
+    to_json(&payload)
+}
+
+/// Another label holds than before.
+pub fn event_json(now: &Stable, before: Option<&str>) -> String {
+    to_json(&EventPayload {
+        v: VERSION,
+        event_type: "label_changed",
+        ts: time(now.frame.ts),
+        camera: CAMERA,
+        seq: now.frame.seq,
+        status: status_name(now.status),
+        label: now.label.as_deref(),
+        previous: before,
+        confidence: rounded(f64::from(now.confidence), 4),
+    })
+}
+
+fn payload<'a>(
+    frame: &'a Classification,
+    status: Status,
+    label: Option<&'a str>,
+    confidence: f32,
+) -> ClassificationPayload<'a> {
+    ClassificationPayload {
+        v: VERSION,
+        ts: time(frame.ts),
+        camera: CAMERA,
+        seq: frame.seq,
+        model: model_payload(&frame.model),
+        status: status_name(status),
+        label,
+        confidence: rounded(f64::from(confidence), 4),
+        top: frame.top.iter().map(ranked).collect(),
+        timing_ms: timing(&frame.timing),
+        cached: frame.cached,
+        source: frame.origin.as_deref(),
+        since: None,
+    }
+}
+
+fn model_payload(model: &ModelId) -> ModelPayload<'_> {
+    ModelPayload { name: &model.name, precision: model.precision.to_string(), sha256: &model.sha256 }
+}
+
+/// As it stands in every payload and in the text on standard output.
+pub fn status_name(status: Status) -> &'static str {
+    match status {
+        Status::Known => "known",
+        Status::Unknown => "unknown",
+        Status::TooDark => "too_dark",
+        Status::Stale => "stale",
+    }
+}
+
+fn ranked(ranked: &Ranked) -> RankedPayload<'_> {
+    RankedPayload {
+        label: &ranked.label,
+        class_id: ranked.class_id,
+        confidence: rounded(f64::from(ranked.confidence), 4),
+    }
+}
+
+fn timing(timing: &Timing) -> TimingPayload {
+    TimingPayload {
+        capture: rounded(timing.capture_ms, 3),
+        decode: rounded(timing.decode_ms, 3),
+        preprocess: rounded(timing.preprocess_ms, 3),
+        infer: rounded(timing.infer_ms, 3),
+        total: rounded(timing.total_ms, 3),
+    }
+}
+
+/// RFC 3339 in UTC with milliseconds.
+fn time(ts: Timestamp) -> String {
+    ts.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+}
+
+fn to_json(payload: &impl Serialize) -> String {
+    // Strings and numbers only: serialising them cannot fail.
+    serde_json::to_string(payload).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::classification::tests_support::frame;
+
+    #[test]
+    fn a_known_frame_carries_its_label_and_an_unknown_one_null() {
+        let parse =
+            |label| serde_json::from_str::<serde_json::Value>(&classification_json(&frame(3, label))).expect("JSON");
+        let known = parse(Some("cat"));
+        assert_eq!(known["label"], "cat");
+        assert_eq!(known["status"], "known");
+        assert_eq!(known["confidence"], 0.9);
+        assert_eq!(known["top"][0], serde_json::json!({ "label": "cat", "class_id": 7, "confidence": 0.9 }));
+        let unknown = parse(None);
+        assert!(unknown["label"].is_null());
+        assert_eq!(unknown["status"], "unknown");
+        assert_eq!(unknown["top"][0]["label"], "noise", "the raw top is there even so");
+    }
+}

@@ -1,0 +1,30 @@
+//! How colours are coded.
+
+/// What the components of a picture are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Colour {
+    Rgb,
+    Grey,
+    /// Luma, blue and red of ITU-R BT.601, from 0 to 255 as JFIF has them.
+    FullRange,
+    /// The same from 16 to 235 (240), as video has them.
+    VideoRange,
+}
+
+/// As JFIF has it, in 14-bit fixed point.
+#[inline(always)]
+pub fn full_range(luma: u8, blue: u8, red: u8) -> [u8; 3] {
+    let luma = (i32::from(luma) << 14) + (1 << 13);
+    let (blue, red) = (i32::from(blue) - 128, i32::from(red) - 128);
+    let clamp = |sum: i32| (sum >> 14).clamp(0, 255) as u8;
+    [clamp(luma + 22_970 * red), clamp(luma - 5_638 * blue - 11_700 * red), clamp(luma + 29_032 * blue)]
+}
+
+/// ITU-R BT.601 with limited range, in 8-bit fixed point.
+#[inline(always)]
+pub fn video_range(luma: u8, blue: u8, red: u8) -> [u8; 3] {
+    let luma = 298 * (i32::from(luma) - 16) + 128;
+    let (blue, red) = (i32::from(blue) - 128, i32::from(red) - 128);
+    let clamp = |sum: i32| (sum >> 8).clamp(0, 255) as u8;
+    [clamp(luma + 409 * red), clamp(luma - 100 * blue - 208 * red), clamp(luma + 516 * blue)]
+}

@@ -1,0 +1,9 @@
+//! A decoded picture.
+
+/// Rows of red, green and blue bytes without padding. One value is used again for every frame.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RgbImage {
+    pub width: usize,
+    pub height: usize,
+    pub pixels: Vec<u8>,
+}

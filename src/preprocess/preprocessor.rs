@@ -1,0 +1,174 @@
+//! Turns pictures into tensors for one model.
+
+use super::axis::{Axis, Key};
+use super::pack::{Packer, turn};
+use super::picture::RgbImage;
+use super::resample::Lines;
+use super::samples::Samples;
+use super::{resample, source};
+use crate::domain::view::{Rotation, View};
+use glimpsed_inference::{Fit, InputSpec, Tensor};
+
+/// Turns pictures into tensors for one model; its buffers serve again for every frame.
+pub struct Preprocessor {
+    spec: InputSpec,
+    view: View,
+    packer: Packer,
+    axes: Axes,
+    lines: Lines,
+    /// A row of each component, at the model's size.
+    rows: [Vec<u8>; 3],
+}
+
+/// Down for each group, across for each component.
+#[derive(Default)]
+struct Axes {
+    down: [Axis; 3],
+    across: [Axis; 3],
+}
+
+/// The part of a picture that becomes the tensor, in the picture's pixels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Part {
+    left: f64,
+    top: f64,
+    across: f64,
+    down: f64,
+}
+
+impl Preprocessor {
+    pub fn new(spec: InputSpec, view: impl Into<View>) -> Self {
+        let view = view.into();
+        let packer = Packer::new(&spec, view.rotation);
+        Self { packer, axes: Axes::default(), lines: Lines::default(), rows: Default::default(), view, spec }
+    }
+
+    pub fn view(&self) -> View {
+        self.view
+    }
+
+    /// Fills `tensor` (made by [`Tensor::for_input`]) from a picture.
+    ///
+    /// The resampling is Pillow's bilinear filter with antialiasing, from the very part of the picture that torchvision's
+    /// `Resize` and `CenterCrop` would keep, in one step and without the rows and columns that would be thrown away. The
+    /// numbers are whole ones up to the last step, and colours are computed for the pixels that are left.
+    pub fn prepare<'a>(&mut self, picture: impl Into<Samples<'a>>, tensor: &mut Tensor) {
+        let picture = picture.into();
+        let (width, height) = self.unturned();
+        let part = self.part(picture.width, picture.height);
+        let Self { axes: Axes { down, across }, lines, rows, packer, .. } = self;
+        let mut first = 0;
+        for (group, down) in picture.groups().iter().zip(&mut *down) {
+            down.set(Key {
+                start: part.top * group.scale,
+                length: part.down * group.scale,
+                source: group.height,
+                result: height,
+            });
+            for (component, across) in group.components().iter().zip(&mut across[first..]) {
+                across.set(Key {
+                    start: part.left * component.scale,
+                    length: part.across * component.scale,
+                    source: component.width,
+                    result: width,
+                });
+            }
+            first += group.components().len();
+        }
+        rows.iter_mut().for_each(|row| row.resize(width, 0));
+        for row in 0..height {
+            let mut first = 0;
+            for (group, down) in picture.groups().iter().zip(&*down) {
+                let end = first + group.components().len();
+                let out = rows[first..end].iter_mut().map(Vec::as_mut_slice);
+                resample::row(group, down, &across[first..end], row, lines, out);
+                first = end;
+            }
+            packer.pack(picture.colour, row, rows, tensor);
+        }
+    }
+
+    /// Width and height of the result before it is turned.
+    fn unturned(&self) -> (usize, usize) {
+        match self.view.rotation {
+            Rotation::None | Rotation::Half => (self.spec.width, self.spec.height),
+            Rotation::Quarter | Rotation::ThreeQuarters => (self.spec.height, self.spec.width),
+        }
+    }
+
+    fn part(&self, picture_width: usize, picture_height: usize) -> Part {
+        let (width, height) = self.unturned();
+        let window = self.view.before_turning().pixels(picture_width, picture_height);
+        let (left, across, top, down) = match self.spec.fit {
+            Fit::Stretch => (0.0, window.width as f64, 0.0, window.height as f64),
+            Fit::Crop { shorter_px } => {
+                let (left, across) = centre_crop(window.width, window.height, shorter_px, width);
+                let (top, down) = centre_crop(window.height, window.width, shorter_px, height);
+                (left, across, top, down)
+            }
+        };
+        Part { left: window.x as f64 + left, across, top: window.y as f64 + top, down }
+    }
+
+    /// How a picture of this size has to be decoded, so that nothing is lost that the model would see.
+    pub fn wanted(&self, picture_width: usize, picture_height: usize) -> source::Wanted {
+        let (width, height) = self.unturned();
+        let part = self.part(picture_width, picture_height);
+        // As many pixels as the model takes, or more.
+        let enough = |block: &usize| {
+            let pixels = |length: f64| length * *block as f64 / 8.0;
+            pixels(part.across) >= width as f64 && pixels(part.down) >= height as f64
+        };
+        let range = |start: f64, length: f64| start as usize..(start + length).ceil() as usize;
+        source::Wanted {
+            block: (1..=8).find(enough).unwrap_or(8),
+            columns: range(part.left, part.across),
+            rows: range(part.top, part.down),
+        }
+    }
+}
+
+/// Start and length, in pixels of the source, of what remains of one side after torchvision's `Resize(shorter_px)` and
+/// `CenterCrop(target)`; `side` is that side's length and `other` the other's.
+fn centre_crop(side: usize, other: usize, shorter_px: usize, target: usize) -> (f64, f64) {
+    // torchvision truncates the longer side, and rounds the offset half to even.
+    let resized = if side <= other { shorter_px } else { shorter_px * side / other };
+    let offset = ((resized as f64 - target as f64) / 2.0).round_ties_even();
+    let scale = side as f64 / resized as f64;
+    let length = (target as f64 * scale).min(side as f64);
+    let start = (offset * scale).clamp(0.0, side as f64 - length);
+    (start, length)
+}
+
+/// The picture with a longer side of at most `side` pixels.
+pub fn shrunk(picture: RgbImage, side: usize) -> RgbImage {
+    let longer = picture.width.max(picture.height);
+    if longer <= side {
+        return picture;
+    }
+    let [width, height] = [picture.width, picture.height].map(|length| (length * side / longer).max(1));
+    let spec = InputSpec::stretched(width, height);
+    let mut tensor = Tensor::for_input(&spec);
+    Preprocessor::new(spec, View::default()).prepare(&picture, &mut tensor);
+    let pixels = match tensor {
+        Tensor::U8(pixels) => pixels,
+        Tensor::F32(_) => Vec::new(),
+    };
+    RgbImage { width, height, pixels }
+}
+
+/// The picture as it is to be seen.
+pub fn turned(picture: RgbImage, rotation: Rotation) -> RgbImage {
+    let (width, height) = match rotation {
+        Rotation::None => return picture,
+        Rotation::Half => (picture.width, picture.height),
+        Rotation::Quarter | Rotation::ThreeQuarters => (picture.height, picture.width),
+    };
+    let mut pixels = vec![0; picture.pixels.len()];
+    turn(&picture.pixels, width, height, rotation, &mut pixels);
+    RgbImage { width, height, pixels }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

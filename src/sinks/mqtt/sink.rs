@@ -1,0 +1,232 @@
+//! Puts events into the outbox.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::topics::Key;
+use crate::bus::hub::Sink;
+use crate::domain::camera::CameraState;
+use crate::domain::classification::{Stable, Status};
+use crate::domain::event::Event;
+use crate::domain::settings::Settings;
+use crate::payload::{camera_json, classification_json, event_json, health_json, second_opinion_value, state_json};
+use crate::sinks::mqtt::topics::Topics;
+use glimpsed_base::clock::Clock;
+use glimpsed_mqtt::{Delivery, Message, Outbox};
+use serde_json::Value;
+
+/// The sink's name in the hub.
+pub const NAME: &str = "mqtt";
+
+/// Puts events into the outbox; the connection empties it on its own thread's time.
+pub struct MqttSink {
+    outbox: Arc<Outbox>,
+    topics: Topics,
+    /// What `info` says; the camera's part follows when the camera is open.
+    info: Value,
+    camera: Option<Value>,
+    clock: Arc<dyn Clock>,
+    classification_interval: Duration,
+    last_classification: Option<Duration>,
+}
+
+impl MqttSink {
+    pub fn new(outbox: Arc<Outbox>, topics: Topics, clock: Arc<dyn Clock>, classification_interval: Duration) -> Self {
+        let (info, camera, last_classification) = (Value::Null, None, None);
+        Self { outbox, topics, info, camera, clock, classification_interval, last_classification }
+    }
+
+    fn retain(&self, topic: &str, payload: impl Into<Vec<u8>>) {
+        self.outbox.push(retained(topic, payload));
+    }
+
+    fn tell_info(&self) {
+        let mut info = self.info.clone();
+        if let Some(camera) = &self.camera {
+            info["camera"] = camera.clone();
+        }
+        self.retain(&self.topics.info, info.to_string());
+    }
+
+    fn classification_is_due(&mut self) -> bool {
+        let now = self.clock.now();
+        let due = self.last_classification.is_none_or(|last| now.saturating_sub(last) >= self.classification_interval);
+        if due {
+            self.last_classification = Some(now);
+        }
+        due
+    }
+
+    fn send(&self, topic: &str, delivery: Delivery, payload: impl Into<Vec<u8>>) {
+        self.outbox.push(Message { topic: topic.to_owned(), payload: payload.into(), delivery, retain: false });
+    }
+
+    /// A label that is not known any more is no event: nothing was seen to change.
+    fn tell_change(&self, now: &Stable, before: Option<&str>) {
+        if now.status != Status::Stale && now.label.as_deref() != before {
+            self.send(&self.topics.event, Delivery::Event, event_json(now, before));
+        }
+    }
+
+    fn tell_settings(&self, settings: &Settings) {
+        for key in Key::ALL {
+            let value = match key {
+                Key::Enabled => on_or_off(settings.enabled),
+                Key::Model => settings.model.clone(),
+                Key::Precision => settings.precision.name().to_owned(),
+                Key::Threshold => settings.threshold.to_string(),
+                // Where there is nothing to switch on, the topic that may be there from before is taken away.
+                Key::Accurate => settings.accurate.map(on_or_off).unwrap_or_default(),
+            };
+            self.retain(&self.topics.setting(key), value);
+        }
+    }
+}
+
+fn on_or_off(on: bool) -> String {
+    if on { "ON" } else { "OFF" }.to_owned()
+}
+
+impl Sink for MqttSink {
+    fn publish(&mut self, event: &Event) {
+        match event {
+            Event::Camera(state) => {
+                let state = match state {
+                    CameraState::Online => "online",
+                    CameraState::Offline => "offline",
+                    CameraState::Disabled => "disabled",
+                };
+                self.retain(&self.topics.camera_status, state);
+            }
+            // Whoever asked over MQTT gets the report as the answer.
+            Event::Comparing(_) => {}
+            Event::Negotiated(camera) => {
+                self.camera = camera.as_ref().map(camera_json);
+                self.tell_info();
+            }
+            Event::Info(info) => {
+                self.info = Value::clone(info);
+                self.tell_info();
+            }
+            Event::Classified(frame) => {
+                if self.classification_is_due() {
+                    self.send(&self.topics.classification, Delivery::Live, classification_json(frame));
+                }
+            }
+            Event::SecondOpinion(opinion) => {
+                self.send(&self.topics.accurate, Delivery::Live, second_opinion_value(opinion).to_string());
+            }
+            Event::Changed { now, before } => {
+                self.retain(&self.topics.state, state_json(now));
+                self.tell_change(now, before.as_deref());
+            }
+            Event::Heartbeat(stable) => self.retain(&self.topics.state, state_json(stable)),
+            Event::Settings(settings) => self.tell_settings(settings),
+            Event::Health(health) => self.retain(&self.topics.health, health_json(health).to_string()),
+            Event::Picture(jpeg) => self.send(&self.topics.camera_image, Delivery::Live, &jpeg[..]),
+        }
+    }
+}
+
+pub(super) fn retained(topic: &str, payload: impl Into<Vec<u8>>) -> Message {
+    Message { topic: topic.to_owned(), payload: payload.into(), delivery: Delivery::Latest, retain: true }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::classification::tests_support::{frame, stable};
+    use crate::domain::settings::PrecisionChoice;
+    use glimpsed_base::clock::ManualClock;
+    use serde_json::json;
+
+    struct Sent {
+        sink: MqttSink,
+        outbox: Arc<Outbox>,
+        clock: ManualClock,
+    }
+
+    impl Sent {
+        fn new(classification_interval: Duration) -> Self {
+            let (outbox, clock) = (Arc::new(Outbox::new(100)), ManualClock::default());
+            outbox.connected();
+            let topics = Topics::new("glimpsed", "shelf");
+            let sink = MqttSink::new(outbox.clone(), topics, Arc::new(clock.clone()), classification_interval);
+            Self { sink, outbox, clock }
+        }
+
+        /// What was sent since the last look: topic below the device, payload, whether retained.
+        fn messages(&self) -> Vec<(String, String, bool)> {
+            let taken = std::iter::from_fn(|| self.outbox.take()).map(|(_, message)| message);
+            taken
+                .map(|message| {
+                    let below = message.topic.strip_prefix("glimpsed/shelf/").expect("ours").to_owned();
+                    (below, String::from_utf8_lossy(&message.payload).into_owned(), message.retain)
+                })
+                .collect()
+        }
+    }
+
+    #[test]
+    fn classifications_are_limited_in_rate_and_changes_are_not() {
+        let mut sent = Sent::new(Duration::from_secs(1));
+        for _ in 0..30 {
+            sent.sink.publish(&Event::Classified(frame(1, Some("cat"))));
+            sent.clock.advance(Duration::from_millis(100));
+        }
+        assert_eq!(sent.messages().len(), 3);
+    }
+
+    #[test]
+    fn what_the_camera_agreed_to_becomes_part_of_info_and_stays_there() {
+        let mut sent = Sent::new(Duration::ZERO);
+        let camera =
+            crate::domain::camera::Negotiated { format: "MJPG".into(), width: 640, height: 480, fps: Some(29.97) };
+        sent.sink.publish(&Event::Info(Arc::new(json!({ "version": "1" }))));
+        sent.sink.publish(&Event::Negotiated(Some(camera)));
+        sent.sink.publish(&Event::Info(Arc::new(json!({ "version": "2" }))));
+        let messages = sent.messages();
+        let [(topic, payload, true)] = &messages[..] else { panic!("{messages:?}") };
+        assert_eq!(topic, "info");
+        let info: Value = serde_json::from_str(payload).expect("JSON");
+        let camera = json!({ "format": "MJPG", "width": 640, "height": 480, "fps": 29.97 });
+        assert_eq!(info, json!({ "version": "2", "camera": camera }));
+    }
+
+    #[test]
+    fn a_change_is_state_and_event_but_the_loss_of_frames_is_only_state() {
+        let mut sent = Sent::new(Duration::ZERO);
+        let topics = |sent: &Sent| sent.messages().into_iter().map(|(topic, ..)| topic).collect::<Vec<_>>();
+        sent.sink.publish(&Event::Changed { now: stable(Some("cat")), before: None });
+        assert_eq!(topics(&sent), ["state", "event"]);
+        let stale = Stable { status: Status::Stale, ..stable(None) };
+        sent.sink.publish(&Event::Changed { now: stale, before: Some("cat".into()) });
+        assert_eq!(topics(&sent), ["state"]);
+        sent.sink.publish(&Event::Changed { now: stable(None), before: None });
+        assert_eq!(topics(&sent), ["state"], "nothing was known, nothing is known");
+    }
+
+    #[test]
+    fn settings_are_shown_as_they_are_set() {
+        let mut sent = Sent::new(Duration::ZERO);
+        let settings = Settings {
+            enabled: false,
+            model: "mobilenet-v2".into(),
+            precision: PrecisionChoice::Auto,
+            threshold: 0.35,
+            accurate: Some(true),
+        };
+        sent.sink.publish(&Event::Settings(settings));
+        let retained = |topic: &str, payload: &str| (topic.to_owned(), payload.to_owned(), true);
+        assert_eq!(
+            sent.messages(),
+            [
+                retained("enabled/state", "OFF"),
+                retained("model/state", "mobilenet-v2"),
+                retained("precision/state", "auto"),
+                retained("threshold/state", "0.35"),
+                retained("accurate/state", "ON")
+            ]
+        );
+    }
+}

@@ -1,0 +1,73 @@
+//! Keeps the camera first where people send pictures.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+/// Pictures that are received or labelled at once; each is in memory as a whole.
+const MAX_AT_ONCE: usize = 3;
+
+/// The part of a core's time that pictures from here may take, decoding included.
+const SHARE: f64 = 0.08;
+
+/// Seconds of that time that may be saved up, for somebody who comes with a handful of pictures.
+const MOST_SAVED: f64 = 2.0;
+
+/// Keeps the camera first: time is earned slowly, and each picture costs what it took.
+pub struct Budget {
+    /// Seconds saved, and when they were counted.
+    saved: Mutex<(f64, Duration)>,
+    pub(super) turns: Arc<Semaphore>,
+}
+
+impl Budget {
+    pub fn new() -> Self {
+        Self { saved: Mutex::new((MOST_SAVED, Duration::ZERO)), turns: Arc::new(Semaphore::new(MAX_AT_ONCE)) }
+    }
+
+    /// # Errors
+    /// Seconds until the next picture can be labelled.
+    pub(super) fn admit(&self, now: Duration) -> Result<(), u64> {
+        let saved = self.charge(now, 0.0);
+        if saved > 0.0 { Ok(()) } else { Err((-saved / SHARE).ceil().clamp(1.0, 600.0) as u64) }
+    }
+
+    /// Returns what is left.
+    pub(super) fn charge(&self, now: Duration, seconds: f64) -> f64 {
+        let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
+        let earned = SHARE * now.saturating_sub(saved.1).as_secs_f64();
+        *saved = ((saved.0 + earned).min(MOST_SAVED) - seconds, now.max(saved.1));
+        saved.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_take_their_share_of_the_time_and_a_handful_is_labelled_at_once() {
+        let budget = Budget::new();
+        let (mut now, mut labelled) = (Duration::from_secs(1), 0);
+        // Each takes half a second of the model's time, and somebody asks ten times a second.
+        for _ in 0..6000 {
+            if budget.admit(now).is_ok() {
+                budget.charge(now, 0.5);
+                labelled += 1;
+            }
+            now += Duration::from_millis(100);
+        }
+        let allowed = (600.0 * SHARE + MOST_SAVED) / 0.5;
+        assert!((allowed - 2.0..=allowed + 2.0).contains(&f64::from(labelled)), "{labelled} of {allowed}");
+    }
+
+    #[test]
+    fn who_waits_as_long_as_told_is_let_in() {
+        let budget = Budget::new();
+        let now = Duration::from_secs(10);
+        budget.charge(now, 7.0);
+        let seconds = budget.admit(now).expect_err("nothing is left");
+        assert!(budget.admit(now + Duration::from_secs(seconds) + Duration::from_millis(100)).is_ok());
+    }
+}

@@ -1,0 +1,69 @@
+//! The server while it runs.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::server::Status;
+use super::site::{Parts, Settings};
+use super::{events, router, server, stream};
+use crate::domain::health;
+use crate::error::{Error, Result};
+use crate::web::site::Site;
+use glimpsed_base::shutdown::Shutdown;
+use glimpsed_base::thread::Thread;
+
+/// Threads that decode and encode pictures.
+const MAX_WORKERS: usize = 2;
+
+/// For streams to end and answers to be finished; what is left then is cut.
+const STOP_WITHIN: Duration = Duration::from_secs(1);
+
+/// The server while it runs.
+pub struct Web {
+    thread: Thread,
+    shutdown: Shutdown,
+    status: Arc<Status>,
+}
+
+impl Web {
+    /// # Errors
+    /// When the system has no thread left.
+    pub fn start(settings: Settings, parts: Parts) -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(MAX_WORKERS)
+            .thread_name("web-worker")
+            .build()
+            .map_err(Error::io("cannot start the web server's runtime"))?;
+        let (shutdown, status) = (Shutdown::new(), Arc::<Status>::default());
+        let address = settings.http.listen;
+        let site = Arc::new(Site::new(settings, parts, shutdown.clone()));
+        let (until, told) = (shutdown.clone(), status.clone());
+        let thread = Thread::spawn("web", move || {
+            runtime.block_on(async {
+                let helpers = [tokio::spawn(stream::develop(site.clone())), tokio::spawn(events::vitals(site.clone()))];
+                server::serve(address, router::router(site), told, until).await;
+                helpers.iter().for_each(tokio::task::JoinHandle::abort);
+            });
+            // A picture that is being decoded is not waited for.
+            runtime.shutdown_background();
+        })?;
+        Ok(Self { thread, shutdown, status })
+    }
+
+    /// As the daemon's health has it.
+    pub fn health(&self) -> health::Web {
+        let address = *self.status.address.lock().unwrap_or_else(PoisonError::into_inner);
+        health::Web { listening: self.status.listening.load(Ordering::Relaxed), address }
+    }
+
+    /// Ends the streams and closes the port.
+    pub async fn stop(mut self, deadline: Instant) {
+        self.shutdown.trigger();
+        // Whether it panicked matters no more.
+        let _ = self.thread.join(deadline.min(Instant::now() + STOP_WITHIN)).await;
+    }
+}

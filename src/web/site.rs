@@ -1,0 +1,121 @@
+//! What every request can see of the daemon.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use glimpsed_base::clock::Clock;
+use glimpsed_base::liveness::Pulse;
+use glimpsed_base::shutdown::Shutdown;
+use jiff::Timestamp;
+use tokio::sync::{Notify, Semaphore, watch};
+
+use super::metrics::Metrics;
+use super::session::Door;
+use super::view::View;
+use crate::bus::commands::Commands;
+use crate::bus::hub::Hub;
+use crate::bus::preview::Preview;
+use crate::config::typed::Http;
+use crate::domain::health::Health;
+use crate::pipeline::orders::Orders;
+use crate::pipeline::uploads::Uploads;
+use crate::sinks::mqtt::Traffic;
+use crate::telemetry::health::Monitor;
+
+/// The page's and the interface's view of the rest of the daemon.
+#[derive(Clone)]
+pub struct Parts {
+    pub commands: Commands,
+    pub orders: Orders,
+    pub uploads: Uploads,
+    pub preview: Arc<Preview>,
+    pub view: View,
+    pub metrics: Metrics,
+    /// Its own, so that its looks do not disturb the rates of those that are published.
+    pub monitor: Arc<Mutex<Monitor>>,
+    pub traffic: Arc<Mutex<Option<Traffic>>>,
+    pub clock: Arc<dyn Clock>,
+    /// When the daemon did.
+    pub started: Timestamp,
+    /// The threads that have given their word.
+    pub pulses: Vec<Pulse>,
+}
+
+impl Parts {
+    /// Attaches what listens to the hub.
+    pub fn attach(&self, hub: &Hub) {
+        hub.attach("view", Box::new(self.view.clone()));
+        hub.attach("metrics", Box::new(self.metrics.clone()));
+    }
+
+    pub(super) fn look(&self) -> Health {
+        let traffic = self.traffic.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let broker = traffic.map(|traffic| traffic.counters());
+        self.monitor.lock().unwrap_or_else(PoisonError::into_inner).look(broker)
+    }
+}
+
+/// What of the configuration matters here.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    pub http: Http,
+    pub preview: bool,
+    /// Without a frame for this long, labels are not fresh.
+    pub stale_after: Duration,
+}
+
+/// A frame for the viewers, as the part of the stream that it becomes.
+#[derive(Debug)]
+pub(super) struct Picture {
+    pub(super) part: Bytes,
+}
+
+/// What is asked of one configuration: everything that a request needs.
+pub(super) struct Site {
+    pub(super) parts: Parts,
+    pub(super) settings: Http,
+    /// Whether the live picture may be seen.
+    pub(super) preview: bool,
+    pub(super) stale_after: Duration,
+    pub(super) hostname: String,
+    pub(super) door: Option<Door>,
+    pub(super) pictures: watch::Sender<Option<Arc<super::site::Picture>>>,
+    /// Somebody has begun to watch.
+    pub(super) watched: Notify,
+    /// Whoever watches the picture, and whoever listens to the events.
+    pub(super) streams: Arc<Semaphore>,
+    pub(super) events: Arc<Semaphore>,
+    pub(super) snapshots: Semaphore,
+    pub(super) budget: super::budget::Budget,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) shutdown: Shutdown,
+}
+
+impl Site {
+    pub(super) fn new(settings: Settings, parts: Parts, shutdown: Shutdown) -> Self {
+        let Settings { http, preview, stale_after } = settings;
+        Self {
+            hostname: hostname(),
+            door: http.token.as_ref().map(Door::new),
+            pictures: watch::Sender::default(),
+            watched: Notify::new(),
+            streams: Arc::new(Semaphore::new(http.max_clients)),
+            events: Arc::new(Semaphore::new(http.max_clients)),
+            snapshots: Semaphore::new(1),
+            budget: super::budget::Budget::new(),
+            clock: parts.clock.clone(),
+            settings: http,
+            preview,
+            stale_after,
+            shutdown,
+            parts,
+        }
+    }
+}
+
+/// Without its domain.
+fn hostname() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().to_lowercase();
+    name.split('.').next().unwrap_or_default().to_owned()
+}

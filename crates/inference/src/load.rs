@@ -1,28 +1,14 @@
 //! From a model file to something that runs: the native kernels where they can, else tract.
 
-use std::path::Path;
-
 use crate::classifier::Classifier;
 use crate::error::Error;
-use crate::input::{Backend, InputHints, InputSpec};
+use crate::input::{Backend, InputSpec};
 use crate::inspection::Inspection;
 use crate::native::kernels::Kernels;
 use crate::onnx::OnnxFile;
 use crate::onnx::graph::Graph;
+use crate::source::Source;
 use crate::{native, onnx};
-
-/// A file, and what it does not say of itself.
-#[derive(Debug, Clone, Copy)]
-pub struct Source<'a> {
-    /// An ONNX file of at most 1 GiB.
-    pub path: &'a Path,
-    /// Lower-case hexadecimal; the file must hash to it.
-    pub sha256: Option<&'a str>,
-    /// How its input is prepared, as far as the file leaves it open.
-    pub input: &'a InputHints,
-    /// What is to run it.
-    pub backend: Backend,
-}
 
 /// A network that is ready to run.
 pub struct Loaded {

@@ -8,9 +8,9 @@ use std::os::unix::fs::FileExt;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::onnx::Extent;
 use crate::onnx::pb::TensorProto;
 use crate::onnx::pb::tensor_proto::DataType;
+use crate::onnx::skeleton::Extent;
 
 use super::unsupported::Unsupported;
 

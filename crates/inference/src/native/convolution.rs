@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::element::{Inputs, Number, Operands, Scratch, Worker};
-use super::kernels::{LANES, MAX_PANELS, MAX_ROWS, Offsets, Span, Tile};
+use super::kernels::operands::{LANES, MAX_PANELS, MAX_ROWS, Offsets, Span, Tile};
 use super::layer::{Shape, Window};
 use crate::native::place::Place;
 

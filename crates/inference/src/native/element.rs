@@ -5,7 +5,9 @@ use std::fmt::Debug;
 use std::ops::Range;
 
 use super::aligned::Aligned;
-use super::kernels::{Bounds, ByteBounds, Kernels, Layout, PackedBytes, Requantise, Span, Tile, ToByte};
+use super::kernels::Kernels;
+use super::kernels::layout::{Layout, PackedBytes};
+use super::kernels::operands::{Bounds, ByteBounds, Requantise, Span, Tile, ToByte};
 use super::layer::{PoolKind, Quant};
 use super::place::Place;
 use super::pointwise;

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::convolution::{Dense, Depthwise, Part, WEIGHT_BLOCK};
 use super::element::{Inputs, Number, Worker};
-use super::kernels::MAX_TAPS;
+use super::kernels::operands::MAX_TAPS;
 use super::layer::{Conv, Shape, Window};
 use super::place::Place;
 

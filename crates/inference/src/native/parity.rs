@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::compile::layers;
 use super::fusion::Joining;
 use super::kernels::Kernels;
 use super::place::Place;
+use super::plan;
 use super::tests::open;
-use super::{layers, plan};
 use crate::tensor::Tensor;
 
 /// What onnxruntime made of a tensor: its dimensions and bytes.

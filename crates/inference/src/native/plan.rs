@@ -1,7 +1,9 @@
 //! Lays a network out: what is done one after the other, and which results share a buffer.
 
 use super::fusion::{self, Joining};
-use super::kernels::{Bounds, GROUP, Kernels, LANES, Layout};
+use super::kernels::Kernels;
+use super::kernels::layout::Layout;
+use super::kernels::operands::{Bounds, GROUP, LANES};
 use super::layer::{Element, Layer, Op, Quant};
 use super::pack::{self, to_byte};
 use super::place::Place;

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
+use super::kernels::operands::{Bounds, ToByte};
 use super::kernels::scalar::to_byte;
-use super::kernels::{Bounds, ToByte};
 use super::layer::{PoolKind, Quant, Window};
 use super::place::Place;
 use crate::input::Layout;

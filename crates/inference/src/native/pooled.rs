@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::convolution::{Dense, Part};
 use super::element::{Inputs, Number, Worker};
-use super::kernels::LANES;
+use super::kernels::operands::LANES;
 use super::layer::Shape;
 use super::place::Place;
 

@@ -2,18 +2,19 @@
 
 use std::path::Path;
 
+use super::compile::{compile, layers};
 use super::constant::Constant;
 use super::fusion::Joining;
 use super::kernels::Kernels;
 use super::layer::{Conv, Element, Layer, Limits, Op, PoolKind, Quant, Shape, Weights, Window};
+use super::plan;
 use super::run::Network;
-use super::{compile, layers, plan};
 use crate::input::{Backend, InputHints, InputSpec};
-use crate::load::Source;
 use crate::onnx::graph::Graph;
 use crate::onnx::pb::TensorProto;
 use crate::onnx::pb::tensor_proto::DataType;
 use crate::onnx::{Decoded, OnnxFile};
+use crate::source::Source;
 use crate::tensor::Tensor;
 use proptest::prelude::*;
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::kernels::LANES;
+use super::kernels::operands::LANES;
 use super::layer::Conv;
 use super::unsupported::Unsupported;
 

@@ -5,7 +5,9 @@ use std::ops::Range;
 use super::aligned::Aligned;
 use super::convolution::{Source, Tiles, WEIGHT_BLOCK};
 use super::element::{Inputs, Scratch, Worker};
-use super::kernels::{Bounds, Form, Kernels, LANES, Offsets, Patch, Spot, Sums, Tile};
+use super::kernels::Kernels;
+use super::kernels::operands::{Bounds, LANES, Offsets, Tile};
+use super::kernels::winograd::{Form, Patch, Spot, Sums};
 use super::layer::{Conv, Shape, Window};
 use super::place::Place;
 

@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::Extent;
 use super::pb::{
     AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, tensor_proto, tensor_shape_proto, type_proto,
 };
+use super::skeleton::Extent;
 
 use crate::error::Error;
 use crate::input::{ChannelOrder, Element, Fit, FitChoice, InputHints, InputSpec, Layout, Scores};
 use crate::inspection::Precision;
+use crate::onnx::skeleton::own_tensors;
 
 /// The ratio of torchvision's and most others' reference preprocessing: 256 pixels for an input of 224.
 const USUAL_RESIZE: (usize, usize) = (256, 224);
@@ -339,12 +340,6 @@ fn elements(tensor: &TensorProto) -> u64 {
 /// Every tensor of the graph, those in attributes and in the graphs of `If` and `Loop` included.
 fn tensors(graph: &GraphProto) -> Vec<&TensorProto> {
     own_tensors(graph).chain(nested_tensors(graph)).collect()
-}
-
-/// Weights and constants.
-pub fn own_tensors(graph: &GraphProto) -> impl Iterator<Item = &TensorProto> {
-    let attributes = graph.node.iter().flat_map(|node| &node.attribute);
-    graph.initializer.iter().chain(attributes.filter_map(|attribute| attribute.t.as_ref()))
 }
 
 fn nested_tensors(graph: &GraphProto) -> impl Iterator<Item = &TensorProto> {

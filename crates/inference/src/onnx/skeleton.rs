@@ -11,7 +11,6 @@ use std::os::unix::fs::FileExt;
 use prost::Message as _;
 use prost::encoding::encode_varint;
 
-use super::graph::own_tensors;
 use super::pb::tensor_proto::DataLocation;
 use super::pb::{GraphProto, ModelProto, StringStringEntryProto, TensorProto};
 
@@ -238,6 +237,12 @@ impl Walk<'_> {
 
 fn cut(error: Error) -> Error {
     if error.kind() == ErrorKind::UnexpectedEof { damaged() } else { error }
+}
+
+/// Weights and constants.
+pub fn own_tensors(graph: &GraphProto) -> impl Iterator<Item = &TensorProto> {
+    let attributes = graph.node.iter().flat_map(|node| &node.attribute);
+    graph.initializer.iter().chain(attributes.filter_map(|attribute| attribute.t.as_ref()))
 }
 
 #[cfg(test)]

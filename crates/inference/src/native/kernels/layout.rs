@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::LANES;
+use super::operands::LANES;
 use crate::native::aligned::Aligned;
 
 /// What a set of kernels wants its operands to be like.

@@ -1,9 +1,8 @@
 //! The specification of every kernel, in plain Rust.
 
 use super::layout::{Layout, Order, Taps};
-use super::{
-    Bounds, GROUP, Kernels, LANES, MAX_ROWS, Requantise, SpanF32, SpanU8, Sum, TileF32, TileU8, ToByte, winograd,
-};
+use super::operands::{Bounds, GROUP, LANES, MAX_ROWS, Requantise, SpanF32, SpanU8, Sum, TileF32, TileU8, ToByte};
+use super::{Kernels, winograd};
 
 const LAYOUT: Layout = Layout {
     float_rows: MAX_ROWS,

@@ -1,6 +1,9 @@
 //! Every set of kernels that this processor has against the specification.
 
+use super::operands::*;
+use super::winograd::*;
 use super::*;
+use crate::native::layer::Quant;
 use proptest::prelude::*;
 
 /// Repeatable numbers of any kind.

@@ -13,7 +13,7 @@
 
 use std::f32::consts::{FRAC_1_SQRT_2, SQRT_2};
 
-use super::Bounds;
+use super::operands::Bounds;
 
 /// How many outputs a tile has along each side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,7 +101,7 @@ pub struct Loops {
 
 /// Floats that are calculated with at once.
 pub trait Vector: Copy {
-    /// Divides [`super::LANES`].
+    /// Divides [`super::operands::LANES`].
     const WIDTH: usize;
 
     fn all(value: f32) -> Self;

@@ -217,7 +217,7 @@ impl Reader {
 
     fn push(&mut self, node: &NodeProto, op: Op, inputs: Vec<usize>, shape: Shape) -> Result<usize, Unsupported> {
         let sides = [shape.height, shape.width, shape.channels];
-        let stored = [shape.height, shape.width, super::kernels::stored(shape.channels)];
+        let stored = [shape.height, shape.width, super::kernels::operands::stored(shape.channels)];
         let elements = stored.iter().try_fold(1_usize, |product, &side| product.checked_mul(side));
         if sides.iter().any(|side| !(1..=MAX_SIDE).contains(side)) || elements.is_none_or(|count| count > MAX_ELEMENTS)
         {

@@ -4,10 +4,10 @@
 
 use std::arch::x86_64::*;
 
-use super::{PANEL, WIDTH, fetch_early};
-use crate::native::kernels::{
-    Bounds, Form, LANES, Patch, SpanF32, Spot, Sums, TileF32, scalar, winograd, with_constant,
-};
+use super::registers::{PANEL, WIDTH, fetch_early};
+use crate::native::kernels::operands::{Bounds, LANES, SpanF32, TileF32, with_constant};
+use crate::native::kernels::scalar;
+use crate::native::kernels::winograd::{self, Form, Patch, Spot, Sums};
 
 /// # Safety
 /// The processor has the features; `tile.check` has seen the arguments.

@@ -4,8 +4,9 @@
 
 use std::arch::x86_64::*;
 
-use super::{PANEL, WIDTH};
-use crate::native::kernels::{ByteBounds, LANES, Sum, ToByte, scalar};
+use super::registers::{PANEL, WIDTH};
+use crate::native::kernels::operands::{ByteBounds, LANES, Sum, ToByte};
+use crate::native::kernels::scalar;
 
 /// # Safety
 /// Sixteen floats can be read at `from`.

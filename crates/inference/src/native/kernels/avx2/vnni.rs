@@ -5,8 +5,9 @@
 use std::arch::x86_64::*;
 
 use super::narrow::{Narrow, bound, load_scales};
-use super::{PANEL, VNNI, WIDTH};
-use crate::native::kernels::{GROUP, LANES, Requantise, SpanU8, TileU8, scalar, with_constant};
+use super::registers::{PANEL, VNNI, WIDTH};
+use crate::native::kernels::operands::{GROUP, LANES, Requantise, SpanU8, TileU8, with_constant};
+use crate::native::kernels::scalar;
 
 /// # Safety
 /// The processor has the features; `tile.check` has seen the arguments.

@@ -6,10 +6,11 @@
 
 use std::arch::x86_64::*;
 
-use super::{Narrow, VNNI};
-use crate::native::kernels::avx2::bound;
+use super::registers::{Narrow, VNNI};
+use crate::native::kernels::avx2::narrow::bound;
 use crate::native::kernels::layout::BLOCK;
-use crate::native::kernels::{GROUP, LANES, Requantise, SpanU8, scalar};
+use crate::native::kernels::operands::{GROUP, LANES, Requantise, SpanU8};
+use crate::native::kernels::scalar;
 
 /// # Safety
 /// The processor has the features; `span.check` has seen the arguments.

@@ -4,7 +4,7 @@
 
 use std::arch::aarch64::*;
 
-use crate::native::kernels::TileU8;
+use crate::native::kernels::operands::TileU8;
 
 /// Input channels in a register.
 pub const CHANNELS: usize = 16;

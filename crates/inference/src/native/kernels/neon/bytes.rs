@@ -11,13 +11,13 @@ use std::arch::aarch64::*;
 
 use super::arrange::{CHANNELS, arrange};
 use super::narrow::{Narrow, bound};
-use crate::native::kernels::{LANES, Requantise, TileU8, with_constant};
+use crate::native::kernels::operands::{LANES, Requantise, TileU8, with_constant};
 
 /// Output channels that are worked on at once.
 const OUTPUTS: usize = 4;
 
 /// # Safety
-/// `tile.check` has seen the arguments; `workspace` holds [`super::BYTES`]'s workspace for the tile.
+/// `tile.check` has seen the arguments; `workspace` holds [`super::registers::BYTES`]'s workspace for the tile.
 pub unsafe fn tile(tile: &TileU8, requantise: Requantise, workspace: &mut [u8], out: &mut [u8], row_stride: usize) {
     let (inputs, out) = (workspace.as_mut_ptr(), out.as_mut_ptr());
     with_constant!(tile.rows, [1 2 3 4], ROWS => unsafe {

@@ -6,8 +6,9 @@ use std::arch::aarch64::*;
 use std::arch::asm;
 
 use super::narrow::{Narrow, bound, load_floats};
-use super::{BYTES, anew};
-use crate::native::kernels::{LANES, Requantise, SpanU8, scalar};
+use super::registers::{BYTES, anew};
+use crate::native::kernels::operands::{LANES, Requantise, SpanU8};
+use crate::native::kernels::scalar;
 
 /// # Safety
 /// `span.check` has seen the arguments.

@@ -7,7 +7,7 @@ use std::arch::asm;
 
 use super::arrange::{CHANNELS, arrange};
 use super::narrow::{Narrow, bound, load_floats};
-use crate::native::kernels::{GROUP, LANES, Requantise, TileU8, with_constant};
+use crate::native::kernels::operands::{GROUP, LANES, Requantise, TileU8, with_constant};
 
 /// Registers in a panel.
 const PANEL: usize = 4;
@@ -30,7 +30,7 @@ fn dot<const LANE: i32>(sums: int32x4_t, weights: int8x16_t, inputs: int8x16_t) 
 }
 
 /// # Safety
-/// The processor has dot products; `tile.check` has seen the arguments; `workspace` holds [`super::DOT`]'s workspace for the
+/// The processor has dot products; `tile.check` has seen the arguments; `workspace` holds [`super::registers::DOT`]'s workspace for the
 /// tile.
 #[target_feature(enable = "neon,dotprod")]
 pub unsafe fn tile(tile: &TileU8, requantise: Requantise, workspace: &mut [u8], out: &mut [u8], row_stride: usize) {

@@ -4,8 +4,9 @@
 
 use std::arch::aarch64::*;
 
-use super::anew;
-use crate::native::kernels::{Bounds, LANES, SpanF32, TileF32, scalar, winograd, with_constant};
+use super::registers::anew;
+use crate::native::kernels::operands::{Bounds, LANES, SpanF32, TileF32, with_constant};
+use crate::native::kernels::{scalar, winograd};
 
 /// Floats in a register.
 const WIDTH: usize = 4;

@@ -4,7 +4,8 @@
 
 use std::arch::aarch64::*;
 
-use crate::native::kernels::{ByteBounds, LANES, Sum, ToByte, scalar};
+use crate::native::kernels::operands::{ByteBounds, LANES, Sum, ToByte};
+use crate::native::kernels::scalar;
 
 /// What [`scalar::to_byte`] does, sixteen at a time.
 ///

@@ -1,0 +1,43 @@
+//! How panels lie in registers, and what the loops have in common.
+
+use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+
+use crate::native::kernels::layout::{Layout, Order, Taps};
+use crate::native::kernels::operands::{GROUP, LANES};
+
+/// Lanes of 32 bits in a register.
+pub const WIDTH: usize = 8;
+
+/// Registers in a panel.
+pub const PANEL: usize = LANES / WIDTH;
+
+/// Input channels, or taps, that one instruction multiplies for each lane where there are no dot products.
+pub const PAIR: usize = 2;
+
+pub const BYTES: Layout = Layout {
+    float_rows: 6,
+    byte_rows: 6,
+    dense: Order::Groups(PAIR),
+    reads: GROUP,
+    arranged: size_of::<i16>(),
+    rows_are_taps: false,
+    minus: 0,
+    taps: Taps::InTurn(PAIR),
+};
+
+pub const VNNI: Layout =
+    Layout { dense: Order::Groups(GROUP), arranged: 0, rows_are_taps: true, taps: Taps::InTurn(GROUP), ..BYTES };
+
+/// Whether the processor has AVX2 and FMA.
+pub fn is_there() -> bool {
+    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
+}
+
+/// Has what lies 3 KB behind these weights brought into the first-level cache. Those of a tile's panels are read once for
+/// all of its pixels, from the second level or beyond, and the processor itself does not look ahead beyond a page.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub fn fetch_early<T>(weights: *const T) {
+    // A hint: nothing is read, wherever it points.
+    _mm_prefetch::<_MM_HINT_T0>(weights.wrapping_byte_add(3 << 10).cast());
+}

@@ -1,0 +1,29 @@
+//! How operands lie in registers, and what the loops have in common.
+
+use std::arch::asm;
+
+use crate::native::kernels::layout::{Layout, Order, Taps};
+
+/// More than six pixels of floats or four of bytes would need more registers than there are.
+pub const BYTES: Layout = Layout {
+    float_rows: 6,
+    byte_rows: 4,
+    dense: Order::Quarters,
+    reads: 16,
+    arranged: 1,
+    rows_are_taps: false,
+    minus: 128,
+    taps: Taps::InTurn(1),
+};
+
+pub const DOT: Layout = Layout { byte_rows: 6, dense: Order::Groups(4), ..BYTES };
+
+/// A pointer of which the compiler does not know where it came from. Else it would have one for each tap of a window, and move
+/// all of them from one window to the next.
+#[inline(always)]
+#[allow(unsafe_code, reason = "an assembly that is empty")]
+pub fn anew<T>(mut pointer: *const T) -> *const T {
+    // SAFETY: no instruction at all.
+    unsafe { asm!("/* {0} */", inout(reg) pointer, options(pure, nomem, nostack, preserves_flags)) }
+    pointer
+}

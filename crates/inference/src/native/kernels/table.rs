@@ -1,0 +1,141 @@
+//! A set of inner loops, and the safe ways into them.
+
+use super::layout::Layout;
+use super::operands::{
+    Bounds, GROUP, LANES, Offsets, Requantise, SpanF32, SpanU8, Sum, TileF32, TileU8, ToByte, reach,
+};
+use super::winograd::{self, Form, Patch, Spot, Sums};
+use crate::native::layer::Quant;
+
+/// The inner loops of one instruction set.
+// The fields are unsafe because a processor without that set cannot run them, and because they take what `Tile::check`
+// and
+// `Span::check` have seen for granted.
+#[derive(Clone, Copy)]
+pub struct Kernels {
+    pub name: &'static str,
+    pub(in crate::native) layout: Layout,
+    pub(super) tile_f32: TileF32Loop,
+    pub(super) tile_u8: unsafe fn(&TileU8, Requantise, &mut [u8], &mut [u8], usize),
+    pub(super) span_f32: unsafe fn(&SpanF32, Bounds, &mut [f32]),
+    pub(super) span_u8: unsafe fn(&SpanU8, Requantise, &mut [u8]),
+    pub(super) quantise: unsafe fn(&[f32], f32, ToByte, &mut [u8]),
+    pub(super) add_u8: unsafe fn(&Sum, ToByte, &mut [u8]),
+    pub(super) winograd: winograd::Loops,
+}
+
+type TileF32Loop = unsafe fn(&TileF32, Bounds, Option<&[f32]>, &mut [f32], usize);
+
+impl Kernels {
+    /// `out[row * row_stride ..]` becomes the row's sums plus `residual`'s at the same place, bounded.
+    pub(in crate::native) fn tile_f32(
+        &self,
+        tile: &TileF32,
+        bounds: Bounds,
+        residual: Option<&[f32]>,
+        out: &mut [f32],
+        row_stride: usize,
+    ) {
+        tile.check(out.len(), row_stride, self.layout.float_rows, GROUP);
+        assert!(residual.is_none_or(|residual| residual.len() >= out.len()));
+        // SAFETY: the slices were checked, and `detect` took this set because the processor has it.
+        #[allow(unsafe_code, reason = "the one way into a kernel")]
+        unsafe {
+            (self.tile_f32)(tile, bounds, residual, out, row_stride);
+        }
+    }
+
+    /// `out[row * row_stride ..]` becomes the row's requantised sums. `workspace` is as long as [`Layout::workspace`]
+    /// says.
+    pub(in crate::native) fn tile_u8(
+        &self,
+        tile: &TileU8,
+        requantise: Requantise,
+        workspace: &mut [u8],
+        out: &mut [u8],
+        row_stride: usize,
+    ) {
+        tile.check(out.len(), row_stride, self.layout.byte_rows, self.layout.reads);
+        assert!(workspace.len() >= self.layout.workspace(tile.taps * tile.depth));
+        assert!(tile.depth == self.layout.depth(tile.depth));
+        requantise.check(tile.bias.len());
+        // SAFETY: as above.
+        #[allow(unsafe_code, reason = "the one way into a kernel")]
+        unsafe {
+            (self.tile_u8)(tile, requantise, workspace, out, row_stride);
+        }
+    }
+
+    /// `out` becomes the pixels' sums, bounded.
+    pub(in crate::native) fn span_f32(&self, span: &SpanF32, bounds: Bounds, out: &mut [f32]) {
+        span.check(out.len(), span.offsets.len() * span.channels);
+        // SAFETY: as above.
+        #[allow(unsafe_code, reason = "the one way into a kernel")]
+        unsafe {
+            (self.span_f32)(span, bounds, out);
+        }
+    }
+
+    /// `out` becomes the pixels' requantised sums.
+    pub(in crate::native) fn span_u8(&self, span: &SpanU8, requantise: Requantise, out: &mut [u8]) {
+        span.check(out.len(), self.layout.taps.count(span.size, span.channels));
+        requantise.check(span.channels);
+        // SAFETY: as above.
+        #[allow(unsafe_code, reason = "the one way into a kernel")]
+        unsafe {
+            (self.span_u8)(span, requantise, out);
+        }
+    }
+
+    /// `out[position * step ..]` becomes the position's number for each channel of what lies under a tile.
+    pub(in crate::native) fn winograd_before(&self, form: Form, patch: &Patch, out: &mut [f32], step: usize) {
+        let Patch { source, offsets, channels } = *patch;
+        assert!(channels > 0 && channels.is_multiple_of(LANES) && offsets.len() == form.positions());
+        assert!(Offsets::new(offsets).furthest + channels <= source.len());
+        assert!(reach(form.positions(), step, channels).is_some_and(|needed| needed <= out.len()));
+        // SAFETY: as above.
+        #[allow(unsafe_code, reason = "the one way into a kernel")]
+        unsafe {
+            (self.winograd.before)(form, patch, out, step);
+        }
+    }
+
+    /// `out` becomes a tile's outputs.
+    pub(in crate::native) fn winograd_after(&self, form: Form, sums: &Sums, out: &mut [f32], spot: Spot) {
+        let (channels, [rows, columns]) = (sums.bias.len(), spot.seen);
+        assert!(channels > 0 && channels.is_multiple_of(LANES));
+        assert!(reach(form.positions(), sums.step, channels).is_some_and(|needed| needed <= sums.source.len()));
+        assert!((1..=form.outputs()).contains(&rows) && (1..=form.outputs()).contains(&columns));
+        let row = reach(columns, spot.pixel, channels);
+        let needed = row.and_then(|row| reach(rows, spot.row, row));
+        assert!(needed.is_some_and(|needed| needed <= out.len()));
+        assert!(sums.residual.is_none_or(|residual| residual.len() >= out.len()));
+        // SAFETY: as above.
+        #[allow(unsafe_code, reason = "the one way into a kernel")]
+        unsafe {
+            (self.winograd.after)(form, sums, out, spot);
+        }
+    }
+
+    /// Bytes for floats of which a step is `scale`.
+    pub(in crate::native) fn quantise(&self, input: &[f32], scale: f32, to: ToByte, out: &mut [u8]) {
+        // SAFETY: safe code but for the instruction set, which `detect` found.
+        #[allow(unsafe_code, reason = "the one way into a kernel")]
+        unsafe {
+            (self.quantise)(input, scale, to, out);
+        }
+    }
+
+    /// The sum of two quantised pictures, in steps of `scale`.
+    pub(in crate::native) fn add_u8(&self, inputs: [(&[u8], Quant); 2], scale: f32, to: ToByte, out: &mut [u8]) {
+        let factors = inputs.map(|(_, quant)| quant.scale / scale);
+        let zeros = inputs.map(|(_, quant)| f32::from(quant.zero_point));
+        let [(a, _), (b, _)] = inputs;
+        let sum = Sum { a, b, factors, shift: zeros[0] * factors[0] + zeros[1] * factors[1] };
+        // SAFETY: as above.
+        #[allow(unsafe_code, reason = "the one way into a kernel")]
+        unsafe {
+            (self.add_u8)(&sum, to, out);
+        }
+    }
+}

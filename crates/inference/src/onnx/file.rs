@@ -1,0 +1,163 @@
+//! An open file: decoded, hashed, and checked to be the one that was meant.
+
+use std::fs::{File, Metadata};
+use std::io::{ErrorKind, Read};
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
+
+use super::skeleton::Positioned;
+use crate::error::Error;
+use crate::hash::sha256_of_all;
+use crate::source::Source;
+
+/// The largest classifiers in use have some 600 MB; more would not run on the boards this is for.
+const MAX_FILE_BYTES: u64 = 1 << 30;
+
+/// An open file. Its hash is computed beside everything else that is done with it, so whoever uses what is in it asks
+/// [`OnnxFile::verify`] before anybody relies on it.
+pub struct OnnxFile {
+    pub path: String,
+    pub bytes: u64,
+    file: Arc<File>,
+    opened: Metadata,
+    expected: Option<String>,
+    hash: Option<JoinHandle<std::io::Result<String>>>,
+    /// What came of it.
+    found: Option<Result<String, String>>,
+}
+
+/// A decoded file. The larger weights are still there; see [`Extent`].
+#[derive(Clone)]
+pub struct Decoded {
+    pub proto: super::pb::ModelProto,
+    pub file: Arc<File>,
+}
+
+impl OnnxFile {
+    /// # Errors
+    /// When it cannot be read or is too large.
+    pub fn open(source: &Source<'_>) -> Result<Self, Error> {
+        let path = source.path.display().to_string();
+        let unreadable = |cause: String| Error::Unreadable { path: path.clone(), cause };
+        // Before it is opened: opening a pipe would wait for somebody who writes.
+        let found = std::fs::metadata(source.path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => Error::NotFound { path: path.clone(), cause: error.to_string() },
+            _ => unreadable(error.to_string()),
+        })?;
+        if !found.is_file() {
+            return Err(unreadable("it is not a file".into()));
+        }
+        let file = File::open(source.path).map_err(|error| unreadable(error.to_string()))?;
+        let opened = file.metadata().map_err(|error| unreadable(error.to_string()))?;
+        match opened.len() {
+            0 => Err(Error::NotOnnx { path, cause: "it is empty (0 bytes)".into() }),
+            length if length > MAX_FILE_BYTES => {
+                Err(unreadable(format!("it has {length} bytes; at most 1 GiB is read")))
+            }
+            bytes => {
+                let file = Arc::new(file);
+                let hashed = file.clone();
+                // Hashing takes a fifth of the time that a large model takes to load, and more where the processor has
+                // no instructions for it. Where there can be no thread it is done in the end.
+                let hash = Builder::new().name("hash".into()).spawn(move || hash_of(&hashed, bytes)).ok();
+                Ok(Self { path, bytes, file, opened, expected: source.sha256.map(str::to_owned), hash, found: None })
+            }
+        }
+    }
+
+    /// # Errors
+    /// When it cannot be read, or is no ONNX file.
+    pub fn decode(&self) -> Result<Decoded, Error> {
+        let mut proto = super::skeleton::decode(&self.file, self.bytes).map_err(|error| self.wrong(&error))?;
+        self::super::qoperator::expand(&mut proto);
+        Ok(Decoded { proto, file: self.file.clone() })
+    }
+
+    /// With all weights in it.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is no ONNX file.
+    pub fn decode_whole(&self) -> Result<super::pb::ModelProto, Error> {
+        let mut proto = self.decode()?.proto;
+        super::skeleton::fill(&mut proto, &self.file).map_err(|error| self.wrong(&error))?;
+        Ok(proto)
+    }
+
+    /// The hash of the whole, lower-case hexadecimal.
+    ///
+    /// # Errors
+    /// When the file is not the one that was meant, could not be read, or was written to since it was opened: whatever was found in it is
+    /// worth nothing then.
+    pub fn verify(&mut self) -> Result<String, Error> {
+        let unreadable = |cause: String| Error::Unreadable { path: self.path.clone(), cause };
+        let (file, bytes, hash) = (&self.file, self.bytes, &mut self.hash);
+        let found = self.found.get_or_insert_with(|| {
+            let joined = hash.take().and_then(|thread| thread.join().ok());
+            joined.unwrap_or_else(|| hash_of(file, bytes)).map_err(|error| error.to_string())
+        });
+        let found = found.clone().map_err(unreadable)?;
+        if let Some(expected) = self.expected.clone().filter(|expected| *expected != found) {
+            return Err(Error::WrongHash { path: self.path.clone(), expected, found });
+        }
+        match self.file.metadata() {
+            Ok(now) if is_same(&self.opened, &now) => Ok(found),
+            Ok(_) => Err(unreadable("it changes while it is read".into())),
+            Err(error) => Err(unreadable(error.to_string())),
+        }
+    }
+
+    fn wrong(&self, error: &std::io::Error) -> Error {
+        let path = self.path.clone();
+        match error.kind() {
+            ErrorKind::InvalidData => Error::NotOnnx { path, cause: "its protobuf is cut short or damaged".to_owned() },
+            _ => Error::Unreadable { path, cause: error.to_string() },
+        }
+    }
+}
+
+/// Of so many bytes: somebody may append to the file for ever.
+fn hash_of(file: &File, bytes: u64) -> std::io::Result<String> {
+    sha256_of_all(Positioned { file, at: 0 }.take(bytes))
+}
+
+fn is_same(before: &Metadata, now: &Metadata) -> bool {
+    before.len() == now.len() && before.modified().ok() == now.modified().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::input::{Backend, InputHints};
+
+    fn stored(bytes: &[u8]) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        file.write_all(bytes).expect("writable");
+        file
+    }
+
+    fn open(file: &tempfile::NamedTempFile, sha256: Option<&str>) -> OnnxFile {
+        let source = Source { path: file.path(), sha256, input: &InputHints::default(), backend: Backend::Auto };
+        OnnxFile::open(&source).expect("readable")
+    }
+
+    #[test]
+    fn the_hash_is_that_of_the_whole_file() {
+        let file = stored(b"abc");
+        // FIPS 180-2, appendix B.1.
+        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(open(&file, None).verify().expect("the same"), expected);
+        let refused = open(&file, Some(&"0".repeat(64))).verify();
+        assert!(matches!(refused, Err(Error::WrongHash { found, .. }) if found == expected));
+    }
+
+    #[test]
+    fn a_file_that_changes_while_it_is_read_is_refused() {
+        let mut file = stored(&[0; 1000]);
+        let mut open = open(&file, None);
+        file.write_all(&[1; 1000]).expect("writable");
+        let refused = open.verify().map_err(|error| error.to_string()).expect_err("changed");
+        assert!(refused.contains("it changes while it is read"), "{refused}");
+    }
+}

@@ -111,7 +111,7 @@ appliance-arm64: ## Install the package in a Debian guest for 64-bit Arm, and la
 	done
 
 fuzz: ## Fuzz what reads bytes from cameras, brokers and model files: FUZZ_SECONDS (600) each, on a nightly compiler with cargo-fuzz
-	for target in splitter decoder wishes compiler; do \
+	for target in splitter decoder inbound compiler; do \
 	    seeds=images; [ $$target = compiler ] && seeds=zoo; \
 	    mkdir -p fuzz/corpus/$$target && (cd fuzz && cargo +nightly fuzz run --dev $$target corpus/$$target ../tests/fixtures/$$seeds -- \
 	        -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -timeout=30 -rss_limit_mb=3072) || exit 1; \

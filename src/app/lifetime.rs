@@ -37,7 +37,7 @@ pub fn runtime() -> Result<Runtime> {
 
 /// What somebody outside wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wish {
+pub enum Inbound {
     /// The signal that said so.
     Stop(&'static str),
     Reload,
@@ -62,14 +62,14 @@ impl Signals {
         })
     }
 
-    pub async fn next(&mut self) -> Wish {
+    pub async fn next(&mut self) -> Inbound {
         tokio::select! {
-            _ = self.interrupt.recv() => Wish::Stop("SIGINT"),
-            _ = self.terminate.recv() => Wish::Stop("SIGTERM"),
+            _ = self.interrupt.recv() => Inbound::Stop("SIGINT"),
+            _ = self.terminate.recv() => Inbound::Stop("SIGTERM"),
             // The terminal was closed, or somebody wants the configuration to be read again.
             _ = self.hangup.recv() => match self.in_terminal && !std::io::stdin().is_terminal() {
-                true => Wish::Stop("SIGHUP"),
-                false => Wish::Reload,
+                true => Inbound::Stop("SIGHUP"),
+                false => Inbound::Reload,
             },
         }
     }
@@ -77,7 +77,7 @@ impl Signals {
     /// The next signal that asks to stop.
     pub async fn stop(&mut self) -> &'static str {
         loop {
-            if let Wish::Stop(name) = self.next().await {
+            if let Inbound::Stop(name) = self.next().await {
                 return name;
             }
         }

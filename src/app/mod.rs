@@ -33,15 +33,15 @@ use crate::pipeline::worker::Worker;
 use crate::sinks::stdout::{self, Printer};
 use crate::telemetry::health::Monitor;
 use crate::telemetry::service::{self, Outlook, Service};
-use crate::web::view::View;
+use crate::web::live_state::LiveState;
 use crate::{capture, web};
 use glimpsed_base::clock::{Clock, SystemClock};
-use glimpsed_base::liveness::Pulse;
+use glimpsed_base::liveness::Liveness;
 use glimpsed_base::shutdown::Shutdown;
 use glimpsed_base::slot::{Slot, WhenFull};
 use glimpsed_base::thread::Thread;
 pub use lifetime::{Lifetime, runtime};
-use lifetime::{Signals, Wish};
+use lifetime::{Signals, Inbound};
 
 /// From the first signal to the end of the process; a service manager's patience is longer, a person's is not.
 const STOP_WITHIN: Duration = Duration::from_millis(1900);
@@ -161,10 +161,10 @@ impl App {
         let camera = Camera::new(self.openers, slot.clone(), self.clock.clone(), self.hub.clone());
         let watchdog =
             Watchdog { call: camera.call.clone(), clock: self.clock.clone(), hub: self.hub.clone(), declared: None };
-        let (outlook, pulse) = (Outlook::default(), Pulse::default());
+        let (outlook, liveness) = (Outlook::default(), Liveness::default());
         self.hub.attach("service", Box::new(outlook.clone()));
-        let pulses = vec![camera.pulse.clone(), pulse.clone()];
-        let service = Service::new(outlook, pulses.clone());
+        let liveness_of_threads = vec![camera.liveness.clone(), liveness.clone()];
+        let service = Service::new(outlook, liveness_of_threads.clone());
         let preview = Arc::<Preview>::default();
         let clock = self.clock.clone();
         let input = self.labeller.model().input.clone();
@@ -184,7 +184,7 @@ impl App {
             hub: self.hub.clone(),
             counters: labelled.clone(),
             orders: receiver,
-            pulse,
+            liveness,
             preview: preview.clone(),
         });
         let captured = camera.counters.clone();
@@ -194,7 +194,7 @@ impl App {
             commands: channel.0.clone(),
             orders: orders.clone(),
             uploads: uploads.clone(),
-            view: View::new(preview.clone(), self.clock.clone()),
+            view: LiveState::new(preview.clone(), self.clock.clone()),
             preview,
             metrics: web::metrics::Metrics::default(),
             monitor: Arc::new(Mutex::new(Monitor::new(
@@ -206,7 +206,7 @@ impl App {
             traffic: Arc::default(),
             started: self.clock.wall(),
             clock: self.clock.clone(),
-            pulses,
+            liveness_of_threads,
         };
         let loader = Loader::start()?;
         let parts = Parts { camera, orders, uploads, loader, monitor, hub: self.hub.clone(), clock: self.clock, web };
@@ -239,11 +239,11 @@ impl Running {
         loop {
             tokio::select! {
                 wish = signals.next() => match wish {
-                    Wish::Stop(signal) => {
+                    Inbound::Stop(signal) => {
                         tracing::info!(signal, "stopping");
                         return Stop::Asked;
                     }
-                    Wish::Reload => commands.tell(Command::Reload),
+                    Inbound::Reload => commands.tell(Command::Reload),
                 },
                 () = self.inference.ended() => {
                     tracing::info!("the source has ended");

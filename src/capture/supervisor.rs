@@ -13,7 +13,7 @@ use crate::domain::event::Event;
 use crate::domain::frame::Frame;
 use glimpsed_base::backoff::Backoff;
 use glimpsed_base::clock::Clock;
-use glimpsed_base::liveness::Pulse;
+use glimpsed_base::liveness::Liveness;
 use glimpsed_base::shutdown::Shutdown;
 use glimpsed_base::slot::Slot;
 
@@ -29,7 +29,7 @@ pub struct Supervisor {
     pub freeze: Freeze,
     /// What the watchdog looks at.
     pub call: CallInProgress,
-    pub pulse: Pulse,
+    pub liveness: Liveness,
     pub backoff: Backoff,
     pub counters: Arc<Counters>,
     /// Told when the camera comes and goes.
@@ -54,11 +54,11 @@ const GOOD_SESSION: Duration = Duration::from_secs(10);
 
 /// A source that has ended, or a thread that panicked, ends the inference, and with it the daemon. One that was told to stop
 /// does not: another camera may follow.
-struct CloseUnlessStopped(Arc<Slot<Frame>>, Shutdown, Pulse);
+struct CloseUnlessStopped(Arc<Slot<Frame>>, Shutdown, Liveness);
 
 impl Drop for CloseUnlessStopped {
     fn drop(&mut self) {
-        self.2.rest();
+        self.2.pause();
         if !self.1.is_set() {
             self.0.close();
         }
@@ -72,7 +72,7 @@ impl Supervisor {
     /// Captures until the source has ended, which closes the slot, or shutdown is asked for.
     pub fn run(mut self, mut opener: Box<dyn Opener>) {
         let name = opener.describe();
-        let _closes = CloseUnlessStopped(self.slot.clone(), self.shutdown.clone(), self.pulse.clone());
+        let _closes = CloseUnlessStopped(self.slot.clone(), self.shutdown.clone(), self.liveness.clone());
         let (mut last_cause, mut repeated) = (String::new(), 0u32);
         self.tell(CameraState::Offline);
         while !self.shutdown.is_set() {
@@ -101,7 +101,7 @@ impl Supervisor {
                     if repeated.is_power_of_two() {
                         tracing::warn!(source = %name, %error, retry_in_ms = wait.as_millis() as u64, repeated, "no frames");
                     }
-                    self.pulse.promise(self.clock.now() + wait + WITHIN);
+                    self.liveness.expect_by(self.clock.now() + wait + WITHIN);
                     if opener.wait(wait, &self.shutdown) {
                         self.backoff.reset();
                     }
@@ -113,7 +113,7 @@ impl Supervisor {
     /// Opens the source and hands its frames over until something goes wrong; `Ok` means shutdown.
     fn run_once(&mut self, opener: &mut dyn Opener) -> Result<(), CaptureError> {
         let (call, clock) = (self.call.clone(), self.clock.clone());
-        self.promise();
+        self.expect_by();
         let mut source = call.during(&*clock, || opener.open())?;
         tracing::info!(source = %opener.describe(), "capturing");
         let result = self.stream(source.as_mut());
@@ -127,7 +127,7 @@ impl Supervisor {
         let mut last = clock.now();
         let (mut online, mut corrupt, mut frozen) = (false, 0, None);
         while !self.shutdown.is_set() {
-            self.promise();
+            self.expect_by();
             match call.during(&*clock, || source.read(&mut bytes, LOOK_UP.min(self.frame_timeout)))? {
                 Read::Frame(captured) => {
                     corrupt = 0;
@@ -177,8 +177,8 @@ impl Supervisor {
     }
 
     /// A call that does not return is noticed by the daemon's own watchdog, which says so, before this word is broken.
-    fn promise(&self) {
-        self.pulse.promise(self.clock.now() + self.frame_timeout * 2 + WITHIN);
+    fn expect_by(&self) {
+        self.liveness.expect_by(self.clock.now() + self.frame_timeout * 2 + WITHIN);
     }
 
     fn tell_negotiated(&mut self, negotiated: Option<Negotiated>) {
@@ -209,7 +209,7 @@ impl Supervisor {
             if self.shutdown.is_set() {
                 return;
             }
-            self.promise();
+            self.expect_by();
             frame = refused;
         }
     }
@@ -306,7 +306,7 @@ mod tests {
             frame_timeout: Duration::from_secs(5),
             freeze: Freeze::new(Some(Duration::from_secs(60))),
             call: CallInProgress::new(Duration::MAX),
-            pulse: Pulse::default(),
+            liveness: Liveness::default(),
             backoff: Backoff::new(Duration::from_millis(1), Duration::from_millis(2)),
             counters: Arc::default(),
             hub: hub_with(&told),

@@ -22,14 +22,14 @@ const OR: char = '|';
 /// The models whose file is there, each with its quantised one where that has no name of its own.
 pub fn usable(models: &[ModelSpec]) -> Vec<ModelSpec> {
     let mut usable: Vec<ModelSpec> = models.iter().filter(|model| model.path.is_file()).cloned().collect();
-    let twins = models.iter().filter_map(|model| {
-        let mut twin = model.quantised()?;
-        twin.name = format!("{}-int8", model.name);
-        let known = models.iter().any(|model| model.path == twin.path || model.name == twin.name);
-        (twin.path.is_file() && !known).then_some(twin)
+    let int8_variants = models.iter().filter_map(|model| {
+        let mut int8_variant = model.quantised()?;
+        int8_variant.name = format!("{}-int8", model.name);
+        let known = models.iter().any(|model| model.path == int8_variant.path || model.name == int8_variant.name);
+        (int8_variant.path.is_file() && !known).then_some(int8_variant)
     });
-    let twins: Vec<ModelSpec> = twins.collect();
-    usable.extend(twins);
+    let int8_variants: Vec<ModelSpec> = int8_variants.collect();
+    usable.extend(int8_variants);
     usable
 }
 

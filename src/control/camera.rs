@@ -17,7 +17,7 @@ use crate::domain::frame::Frame;
 use crate::error::{Error, Result};
 use glimpsed_base::backoff::Backoff;
 use glimpsed_base::clock::Clock;
-use glimpsed_base::liveness::Pulse;
+use glimpsed_base::liveness::Liveness;
 use glimpsed_base::shutdown::Shutdown;
 use glimpsed_base::slot::Slot;
 use glimpsed_base::thread::Thread;
@@ -37,14 +37,14 @@ pub struct Camera {
     pub counters: Arc<Counters>,
     /// What the watchdog looks at, whichever camera there is.
     pub call: CallInProgress,
-    pub pulse: Pulse,
+    pub liveness: Liveness,
     running: Option<(Thread, Shutdown)>,
 }
 
 impl Camera {
     pub fn new(openers: Openers, slot: Arc<Slot<Frame>>, clock: Arc<dyn Clock>, hub: Hub) -> Self {
         let call = CallInProgress::new(Duration::MAX);
-        Self { openers, slot, clock, hub, counters: Arc::default(), call, pulse: Pulse::default(), running: None }
+        Self { openers, slot, clock, hub, counters: Arc::default(), call, liveness: Liveness::default(), running: None }
     }
 
     /// # Errors
@@ -61,7 +61,7 @@ impl Camera {
             frame_timeout: settings.frame_timeout,
             freeze: Freeze::new(settings.frozen_after),
             call: self.call.clone(),
-            pulse: self.pulse.clone(),
+            liveness: self.liveness.clone(),
             backoff: Backoff::new(settings.reconnect_min, settings.reconnect_max),
             counters: self.counters.clone(),
             hub: self.hub.clone(),

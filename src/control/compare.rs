@@ -17,7 +17,7 @@ use crate::models::spec::ModelSpec;
 use crate::pipeline::orders::Orders;
 
 /// For a frame to be labelled.
-const SHOT_WITHIN: Duration = Duration::from_secs(5);
+const SNAPSHOT_WITHIN: Duration = Duration::from_secs(5);
 
 /// How thoroughly: a daemon has other things to do, so some seconds for each model.
 const ROUNDS: usize = 2;
@@ -34,7 +34,7 @@ pub fn start(
     reply: oneshot::Sender<Answer>,
 ) -> JoinHandle<()> {
     tokio::spawn(async move {
-        let picture = pictures::shot(&orders, SHOT_WITHIN).await.ok();
+        let picture = pictures::snapshot(&orders, SNAPSHOT_WITHIN).await.ok();
         let tell = hub.clone();
         let measure = move || {
             let bundled = subjects::pictures(&catalog::default_directory().join("photos"));

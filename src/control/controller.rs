@@ -50,7 +50,7 @@ const TEMPERATURE_EVERY: Duration = Duration::from_secs(5);
 const LATE: &str = "the inference thread does not finish its frame";
 
 /// For a frame to be labelled when a snapshot is asked for.
-const SHOT_WITHIN: Duration = Duration::from_secs(5);
+const SNAPSHOT_WITHIN: Duration = Duration::from_secs(5);
 
 /// Why the controller has ended.
 pub enum Ending {
@@ -96,7 +96,7 @@ pub struct Controller {
     pub(super) parts: Parts,
     pub(super) commands: Commands,
     pub(super) requests: mpsc::Receiver<Request>,
-    pub(super) broker: Option<mqtt::Presence>,
+    pub(super) broker: Option<mqtt::BrokerSession>,
     pub(super) web: Option<Web>,
     pub(super) pictures: Option<pictures::Pictures>,
     /// The accurate model, while it is in use.
@@ -153,7 +153,7 @@ impl Controller {
     pub fn start(&mut self) -> Result<()> {
         self.tell_info();
         self.tell_settings();
-        self.connect(mqtt::Heritage::default());
+        self.connect(mqtt::Handover::default());
         self.serve()?;
         match self.enabled {
             true => self.parts.camera.start(&self.live.camera),
@@ -182,7 +182,7 @@ impl Controller {
         let has_sensor = self.parts.monitor.board.temperature().is_some();
         loop {
             let done = tokio::select! {
-                Some(request) = self.requests.recv() => self.attend(request).await,
+                Some(request) = self.requests.recv() => self.handle(request).await,
                 () = watch.changed() => self.file_changed().await.map(|()| None),
                 _ = looks.tick(), if has_sensor => {
                     self.look_at_the_temperature().await;
@@ -219,7 +219,7 @@ impl Controller {
     }
 
     /// The error is one that only a new process can mend.
-    pub(super) async fn attend(&mut self, request: Request) -> Result<Option<Ending>> {
+    pub(super) async fn handle(&mut self, request: Request) -> Result<Option<Ending>> {
         let Request { command, reply } = request;
         let (answer, ending) = match command {
             Command::Enable(enabled) => (self.enable(enabled).await?, None),
@@ -247,7 +247,7 @@ impl Controller {
 
     /// How everything is, without telling anybody.
     pub fn health(&mut self) -> Health {
-        let broker = self.broker.as_ref().map(mqtt::Presence::counters);
+        let broker = self.broker.as_ref().map(mqtt::BrokerSession::counters);
         let health = self.parts.monitor.look(broker);
         Health { web: self.web.as_ref().map(Web::health), ..health }
     }
@@ -380,7 +380,7 @@ impl Controller {
         if !self.live.publish_image {
             return Err("pictures do not leave this device; set `publish_image = true` in [privacy]".into());
         }
-        let bytes = pictures::take(&self.parts.orders, &self.parts.hub, SHOT_WITHIN).await?;
+        let bytes = pictures::take(&self.parts.orders, &self.parts.hub, SNAPSHOT_WITHIN).await?;
         Ok(json!({ "topic": "camera/image", "bytes": bytes }))
     }
 
@@ -418,7 +418,7 @@ impl Controller {
     }
 
     /// Connects to the broker that the configuration names, if it names one.
-    pub(super) fn connect(&mut self, heritage: mqtt::Heritage) {
+    pub(super) fn connect(&mut self, handover: mqtt::Handover) {
         let hub = &self.parts.hub;
         let device = Device {
             id: self.live.device.id.clone(),
@@ -431,8 +431,8 @@ impl Controller {
             accurate: self.accurate_is_there(),
             temperature: self.parts.monitor.board.temperature().is_some(),
         };
-        self.broker = mqtt::Presence::start(&self.live, &device, &self.commands, hub, &self.parts.clock, heritage);
-        let traffic = self.broker.as_ref().map(mqtt::Presence::traffic);
+        self.broker = mqtt::BrokerSession::start(&self.live, &device, &self.commands, hub, &self.parts.clock, handover);
+        let traffic = self.broker.as_ref().map(mqtt::BrokerSession::traffic);
         *self.parts.web.traffic.lock().unwrap_or_else(PoisonError::into_inner) = traffic;
         self.watch_for_pictures();
     }

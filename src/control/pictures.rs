@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use crate::bus::hub::{Hub, Sink};
 use crate::domain::event::Event;
 use crate::payload::picture;
-use crate::pipeline::orders::{Order, Orders, Shot};
+use crate::pipeline::orders::{Order, Orders, Snapshot};
 use crate::preprocess::turned;
 
 /// The sink's name in the hub.
@@ -68,7 +68,7 @@ impl Sink for Changes {
 /// # Errors
 /// Why there is no picture.
 pub async fn take(orders: &Orders, hub: &Hub, patience: Duration) -> Result<usize, String> {
-    let shot = shot(orders, patience).await?;
+    let shot = snapshot(orders, patience).await?;
     let draw = move || picture::jpeg(turned(shot.picture()?, shot.rotation), &shot.answer);
     let jpeg = spawn_blocking(draw).await.map_err(|_| "drawing the labels panicked")??;
     let bytes = jpeg.len();
@@ -80,7 +80,7 @@ pub async fn take(orders: &Orders, hub: &Hub, patience: Duration) -> Result<usiz
 ///
 /// # Errors
 /// Why there is none.
-pub async fn shot(orders: &Orders, patience: Duration) -> Result<Shot, String> {
+pub async fn snapshot(orders: &Orders, patience: Duration) -> Result<Snapshot, String> {
     let late = format!("no frame was labelled within {} s", patience.as_secs());
-    orders.ask(Order::Shot, patience, &late).await
+    orders.ask(Order::Snapshot, patience, &late).await
 }

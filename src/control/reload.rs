@@ -148,10 +148,10 @@ impl Controller {
         self.pictures = None;
         // What happens meanwhile the hub tells the next one, as far as it lasts.
         self.parts.hub.detach(mqtt::NAME);
-        let heritage = match self.broker.take() {
+        let handover = match self.broker.take() {
             Some(broker) => broker.leave(&self.live).await,
-            None => mqtt::Heritage::default(),
+            None => mqtt::Handover::default(),
         };
-        self.connect(heritage);
+        self.connect(handover);
     }
 }

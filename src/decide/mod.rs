@@ -1,6 +1,6 @@
 //! From the answers for single frames to what is told to the world: pure decisions over given times.
 
-pub mod ask;
+pub mod escalation;
 pub mod gate;
 pub mod groups;
 mod overrule;
@@ -111,8 +111,8 @@ impl Decider {
     }
 
     /// Takes a second opinion into account, from the next frame on.
-    pub fn hear(&mut self, opinion: &SecondOpinion) {
-        self.overrule.hear(opinion);
+    pub fn receive_opinion(&mut self, opinion: &SecondOpinion) {
+        self.overrule.receive_opinion(opinion);
     }
 
     /// What to tell about this frame at the monotonic time `now`.

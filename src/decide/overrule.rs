@@ -27,7 +27,7 @@ impl Overrule {
     }
 
     /// The newest opinion is the one that counts.
-    pub fn hear(&mut self, opinion: &SecondOpinion) {
+    pub fn receive_opinion(&mut self, opinion: &SecondOpinion) {
         let fast = Answer::from(opinion.fast_label.clone());
         self.standing = match (self.policy, &opinion.accurate_label) {
             _ if opinion.agree() => None,

@@ -136,7 +136,7 @@ fn opinion(fast: Option<&str>, accurate: Option<&str>) -> SecondOpinion {
 fn after_opinion(policy: DisagreementChoice, accurate: Option<&str>) -> Vec<String> {
     let mut decider = decider_with(&rules(), policy);
     at(&mut decider, 0, CAT);
-    decider.hear(&opinion(Some("cat"), accurate));
+    decider.receive_opinion(&opinion(Some("cat"), accurate));
     changes(&mut decider, &[CAT, CAT, CAT])
 }
 
@@ -154,12 +154,12 @@ fn where_the_models_disagree_the_policy_decides() {
 fn a_disagreement_ends_when_the_fast_model_says_something_else_or_an_opinion_agrees() {
     let mut decider = decider_with(&rules(), DisagreementChoice::Accurate);
     at(&mut decider, 0, CAT);
-    decider.hear(&opinion(Some("cat"), Some("lynx")));
+    decider.receive_opinion(&opinion(Some("cat"), Some("lynx")));
     assert_eq!(changes(&mut decider, &[CAT, CAT, DOG, CAT, CAT]), ["lynx"], "a single frame does not end it");
     assert_eq!(changes(&mut decider, &[DOG, DOG, CAT, CAT]), ["dog", "cat"]);
-    decider.hear(&opinion(Some("cat"), Some("lynx")));
+    decider.receive_opinion(&opinion(Some("cat"), Some("lynx")));
     assert_eq!(changes(&mut decider, &[CAT, CAT]), ["lynx"]);
-    decider.hear(&opinion(Some("cat"), Some("cat")));
+    decider.receive_opinion(&opinion(Some("cat"), Some("cat")));
     assert_eq!(changes(&mut decider, &[CAT, CAT]), ["cat"]);
 }
 
@@ -167,7 +167,7 @@ fn a_disagreement_ends_when_the_fast_model_says_something_else_or_an_opinion_agr
 fn a_disagreement_ends_with_the_model_that_disagreed() {
     let mut decider = decider_with(&rules(), DisagreementChoice::Accurate);
     at(&mut decider, 0, CAT);
-    decider.hear(&opinion(Some("cat"), Some("lynx")));
+    decider.receive_opinion(&opinion(Some("cat"), Some("lynx")));
     assert_eq!(changes(&mut decider, &[CAT, CAT]), ["lynx"]);
     decider.forget_opinions();
     assert_eq!(changes(&mut decider, &[CAT, CAT]), ["cat"]);
@@ -178,7 +178,7 @@ fn an_opinion_may_name_what_the_fast_model_did_not_know() {
     let mut decider = decider_with(&rules(), DisagreementChoice::Accurate);
     const NOTHING: Seen<'static> = Seen::Scores(&[0.1, 0.1, 0.1]);
     at(&mut decider, 0, NOTHING);
-    decider.hear(&opinion(None, Some("lynx")));
+    decider.receive_opinion(&opinion(None, Some("lynx")));
     assert_eq!(changes(&mut decider, &[NOTHING, NOTHING]), ["lynx"]);
 }
 

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::second_opinion;
-use crate::decide::ask;
+use crate::decide::escalation;
 use crate::decide::gate::GateRules;
 use crate::decide::rules::{DisagreementChoice, LabelRules};
 use crate::domain::classification::{Classification, ModelId};
@@ -35,7 +35,7 @@ pub enum Order {
     /// Say that what was taken before is labelled.
     Settle(oneshot::Sender<()>),
     /// A copy of the next frame that is labelled.
-    Shot(oneshot::Sender<Shot>),
+    Snapshot(oneshot::Sender<Snapshot>),
     /// The accurate model's opinion on the next frame that is labelled; or why there is none.
     SecondOpinion(oneshot::Sender<second_opinion::Opinion>),
     /// Label what was prepared for the model of this id.
@@ -47,7 +47,7 @@ pub struct Rules {
     pub labels: LabelRules,
     pub policy: DisagreementChoice,
     pub gate: GateRules,
-    pub ask: ask::Rules,
+    pub ask: escalation::Rules,
     /// Longest time between two states.
     pub heartbeat: Duration,
     /// Without a frame for this long, nothing is known of now. Longer than any camera is waited for.
@@ -70,7 +70,7 @@ pub struct Prepared {
 }
 
 /// A frame and what the model says of it.
-pub struct Shot {
+pub struct Snapshot {
     /// As the camera has it.
     pub frame: Frame,
     /// How it is to be turned.
@@ -78,7 +78,7 @@ pub struct Shot {
     pub answer: Classification,
 }
 
-impl Shot {
+impl Snapshot {
     /// The frame as a picture of its full size, not turned. Takes as long as decoding does.
     ///
     /// # Errors

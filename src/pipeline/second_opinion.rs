@@ -47,7 +47,7 @@ pub struct Look {
 }
 
 /// What became of a look.
-pub struct Verdict {
+pub struct Outcome {
     /// `None` when the network could not be evaluated.
     pub opinion: Option<Arc<SecondOpinion>>,
     pub work: Duration,
@@ -56,7 +56,7 @@ pub struct Verdict {
 /// The inference thread's end: gives looks and takes their verdicts.
 pub struct Asked {
     jobs: SyncSender<Job>,
-    verdicts: Receiver<Verdict>,
+    verdicts: Receiver<Outcome>,
 }
 
 impl Asked {
@@ -73,7 +73,7 @@ impl Asked {
     ///
     /// # Errors
     /// That there is none yet, or that the thread has ended.
-    pub fn verdict(&self) -> Result<Verdict, TryRecvError> {
+    pub fn verdict(&self) -> Result<Outcome, TryRecvError> {
         self.verdicts.try_recv()
     }
 }
@@ -119,7 +119,7 @@ struct Worker {
     /// Made for a filter, and made anew for another one.
     vocabulary: Option<(LabelFilter, Vocabulary)>,
     hub: Hub,
-    verdict: SyncSender<Verdict>,
+    verdict: SyncSender<Outcome>,
 }
 
 impl Worker {
@@ -134,7 +134,7 @@ impl Worker {
                     let start = Instant::now();
                     let opinion = self.look(*look);
                     // The other end is gone when another model took the place of this one.
-                    let _ = self.verdict.try_send(Verdict { opinion, work: start.elapsed() });
+                    let _ = self.verdict.try_send(Outcome { opinion, work: start.elapsed() });
                 }
                 Job::Classify(tensor, rules, to) => {
                     self.labeller.set_answering(rules.answering());

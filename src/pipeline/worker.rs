@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::orders::{Order, Prepared, Refusal, Rules, Shot};
-use super::second_opinion::{Asked, Look, Opinion, Verdict, Wanted};
+use super::orders::{Order, Prepared, Refusal, Rules, Snapshot};
+use super::second_opinion::{Asked, Look, Opinion, Outcome, Wanted};
 use crate::bus::hub::Hub;
 use crate::bus::preview::Preview;
-use crate::decide::ask::Asker;
+use crate::decide::escalation::EscalationPolicy;
 use crate::decide::gate::{self, Gate};
 use crate::decide::rules::LabelRules;
 use crate::decide::{Decider, Seen};
@@ -21,7 +21,7 @@ use crate::domain::health::Pace;
 use crate::infer::labeller::{LabelError, Labeller, milliseconds};
 use crate::preprocess::thumbnail::Thumbnail;
 use glimpsed_base::clock::Clock;
-use glimpsed_base::liveness::Pulse;
+use glimpsed_base::liveness::Liveness;
 use glimpsed_base::shutdown::Shutdown;
 use glimpsed_base::slot::{Slot, Taken};
 
@@ -69,7 +69,7 @@ pub struct Parts {
     pub hub: Hub,
     pub counters: Arc<Counters>,
     pub orders: Receiver<Order>,
-    pub pulse: Pulse,
+    pub liveness: Liveness,
     /// Whoever watches sees each frame, whatever is made of it.
     pub preview: Arc<Preview>,
 }
@@ -80,12 +80,12 @@ pub struct Worker {
     gate: Gate,
     thumbnail: Thumbnail,
     decider: Decider,
-    asker: Asker,
+    escalation: EscalationPolicy,
     second: Option<Box<Asked>>,
     /// The last answer that a model gave.
     last: Option<Classification>,
     /// Who waits for a picture, and who for an opinion.
-    shots: Vec<oneshot::Sender<Shot>>,
+    snapshots: Vec<oneshot::Sender<Snapshot>>,
     opinions: Wanted,
 }
 
@@ -97,10 +97,10 @@ impl Worker {
             gate: Gate::new(*gate),
             thumbnail: Thumbnail::default(),
             decider,
-            asker: Asker::new(*ask),
+            escalation: EscalationPolicy::new(*ask),
             second: None,
             last: None,
-            shots: Vec::new(),
+            snapshots: Vec::new(),
             opinions: Vec::new(),
             parts,
         }
@@ -111,13 +111,13 @@ impl Worker {
         let mut last_frame = self.now();
         while !self.parts.shutdown.is_set() {
             while let Ok(order) = self.parts.orders.try_recv() {
-                self.obey(order);
+                self.execute(order);
             }
-            self.hear();
-            self.parts.pulse.promise(self.now() + WAKES_WITHIN);
+            self.receive_opinions();
+            self.parts.liveness.expect_by(self.now() + WAKES_WITHIN);
             match self.parts.slot.take(LOOK_UP) {
                 Taken::Value(frame) => {
-                    self.parts.pulse.promise(self.now() + LABELS_WITHIN);
+                    self.parts.liveness.expect_by(self.now() + LABELS_WITHIN);
                     // A camera that sends garbage shows nothing of now.
                     if self.handle(&frame) {
                         last_frame = self.now();
@@ -131,7 +131,7 @@ impl Worker {
                 self.grow_stale();
             }
         }
-        self.parts.pulse.rest();
+        self.parts.liveness.pause();
     }
 
     /// Nothing is known of now any more.
@@ -146,7 +146,7 @@ impl Worker {
         self.parts.clock.now()
     }
 
-    fn obey(&mut self, order: Order) {
+    fn execute(&mut self, order: Order) {
         match order {
             // Whoever has stopped waiting has gone back to the one in use.
             Order::Labeller(_, back) if back.is_closed() => {}
@@ -173,9 +173,9 @@ impl Worker {
                 self.second = second;
             }
             Order::Settle(settled) => drop(settled.send(())),
-            Order::Shot(to) => {
-                self.shots.retain(|waiting| !waiting.is_closed());
-                self.shots.push(to);
+            Order::Snapshot(to) => {
+                self.snapshots.retain(|waiting| !waiting.is_closed());
+                self.snapshots.push(to);
             }
             Order::SecondOpinion(to) => self.want_opinion(to),
             Order::Classify(prepared, to) => {
@@ -199,7 +199,7 @@ impl Worker {
     /// Nobody is left who could take back what it has said.
     fn lose_second(&mut self, why: &str) {
         self.second = None;
-        self.asker.forget();
+        self.escalation.forget();
         self.decider.forget_opinions();
         for to in self.opinions.drain(..) {
             let _ = to.send(Err(why.to_owned()));
@@ -212,7 +212,7 @@ impl Worker {
         self.gate.set_rules(rules.gate);
         // A frame that shows the same has to be judged by the new ones.
         self.gate.forget();
-        self.asker.set_rules(rules.ask);
+        self.escalation.set_rules(rules.ask);
         self.parts.rules = rules;
     }
 
@@ -226,13 +226,13 @@ impl Worker {
     }
 
     /// What the accurate model has said meanwhile.
-    fn hear(&mut self) {
+    fn receive_opinions(&mut self) {
         let Some(second) = &self.second else { return };
         match second.verdict() {
-            Ok(Verdict { opinion, work }) => {
-                self.asker.end(self.now(), work);
+            Ok(Outcome { opinion, work }) => {
+                self.escalation.end(self.now(), work);
                 if let Some(opinion) = opinion {
-                    self.decider.hear(&opinion);
+                    self.decider.receive_opinion(&opinion);
                 }
             }
             Err(TryRecvError::Empty) => {}
@@ -249,7 +249,7 @@ impl Worker {
     fn handle(&mut self, frame: &Frame) -> bool {
         let now = self.now();
         self.parts.preview.offer(frame, self.parts.labeller.view().rotation);
-        let wanted = !self.shots.is_empty() || !self.opinions.is_empty();
+        let wanted = !self.snapshots.is_empty() || !self.opinions.is_empty();
         if !self.gate.admits(now, wanted) {
             self.parts.counters.skipped.fetch_add(1, Ordering::Relaxed);
             return true;
@@ -303,9 +303,9 @@ impl Worker {
         if counters.labelled.fetch_add(1, Ordering::Relaxed) == 0 {
             tracing::info!(since_start_ms = now.as_millis() as u64, "first label");
         }
-        for to in self.shots.drain(..) {
+        for to in self.snapshots.drain(..) {
             let rotation = self.parts.labeller.view().rotation;
-            let _ = to.send(Shot { frame: frame.clone(), rotation, answer: answer.clone() });
+            let _ = to.send(Snapshot { frame: frame.clone(), rotation, answer: answer.clone() });
         }
         let seen = match verdict {
             gate::Verdict::Infer => Seen::Scores(self.parts.labeller.probabilities()),
@@ -325,7 +325,7 @@ impl Worker {
     fn ask_second(&mut self, frame: &Frame, fast: Classification, fresh: bool, now: Duration) {
         let Some(second) = &self.second else { return };
         self.opinions.retain(|waiting| !waiting.is_closed());
-        let Some(reason) = self.asker.reason(self.decider.scores(), fresh, !self.opinions.is_empty(), now) else {
+        let Some(reason) = self.escalation.reason(self.decider.scores(), fresh, !self.opinions.is_empty(), now) else {
             return;
         };
         let labeller = &self.parts.labeller;
@@ -340,7 +340,7 @@ impl Worker {
             wanted: std::mem::take(&mut self.opinions),
         });
         match asked {
-            Ok(()) => self.asker.begin(now),
+            Ok(()) => self.escalation.begin(now),
             // It is busy with somebody's picture; the next frame will do.
             Err(waiting) => self.opinions = waiting,
         }

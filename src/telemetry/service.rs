@@ -13,7 +13,7 @@ use crate::domain::classification::{Stable, Status};
 use crate::domain::event::Event;
 use crate::domain::settings::Settings;
 use crate::payload::status_name;
-use glimpsed_base::liveness::Pulse;
+use glimpsed_base::liveness::Liveness;
 
 /// How things are, as the hub tells it.
 #[derive(Debug, Clone, Default)]
@@ -77,7 +77,7 @@ impl Outlook {
 /// Speaks to the service manager.
 pub struct Service {
     outlook: Outlook,
-    pulses: Vec<Pulse>,
+    liveness_of_threads: Vec<Liveness>,
     /// How often it wants to hear that all is well.
     pet_every: Option<Duration>,
     petted: Option<Duration>,
@@ -86,10 +86,10 @@ pub struct Service {
 }
 
 impl Service {
-    pub fn new(outlook: Outlook, pulses: Vec<Pulse>) -> Self {
+    pub fn new(outlook: Outlook, liveness_of_threads: Vec<Liveness>) -> Self {
         // Twice as often as it asks for, so that a late word is not the end.
         let pet_every = sd_notify::watchdog_enabled().map(|every| every / 2);
-        Self { outlook, pulses, pet_every, petted: None, ready: false, status: String::new() }
+        Self { outlook, liveness_of_threads, pet_every, petted: None, ready: false, status: String::new() }
     }
 
     /// Whether a label, or that there is none for now, or that nobody wants one, is known.
@@ -127,7 +127,7 @@ impl Service {
         }
         let due = |every| self.petted.is_none_or(|petted| now.saturating_sub(petted) >= every);
         if self.pet_every.is_some_and(due) {
-            if self.pulses.iter().any(|pulse| pulse.is_late(now)) {
+            if self.liveness_of_threads.iter().any(|liveness| liveness.is_overdue(now)) {
                 tracing::error!(
                     "a thread has not been heard of for too long; the service manager's watchdog is left alone"
                 );
@@ -178,16 +178,16 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn service(pulse: &Pulse) -> (Service, Outlook) {
+    fn service(liveness: &Liveness) -> (Service, Outlook) {
         let outlook = Outlook::default();
-        let mut service = Service::new(outlook.clone(), vec![pulse.clone()]);
+        let mut service = Service::new(outlook.clone(), vec![liveness.clone()]);
         service.pet_every = Some(SECOND * 10);
         (service, outlook)
     }
 
     #[test]
     fn ready_is_said_once_and_the_status_when_it_changes() {
-        let (mut service, mut outlook) = service(&Pulse::default());
+        let (mut service, mut outlook) = service(&Liveness::default());
         assert_eq!(service.words(SECOND, false), [Word::Alive], "nothing is known yet");
         outlook.publish(&Event::Camera(CameraState::Online));
         outlook.publish(&Event::Settings(Settings {
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn a_label_that_is_stale_and_a_camera_that_is_off_settle_it() {
-        let (service, mut outlook) = service(&Pulse::default());
+        let (service, mut outlook) = service(&Liveness::default());
         outlook.publish(&Event::Camera(CameraState::Offline));
         assert!(!service.is_settled(), "as each start begins");
         outlook.publish(&Event::Camera(CameraState::Disabled));
@@ -219,7 +219,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_first_label_wakes_whoever_waits_for_it_and_no_later_one_does() {
-        let (service, mut outlook) = service(&Pulse::default());
+        let (service, mut outlook) = service(&Liveness::default());
         let woken = async || tokio::time::timeout(Duration::ZERO, service.settled()).await.is_ok();
         outlook.publish(&Event::Camera(CameraState::Online));
         assert!(!woken().await);
@@ -231,13 +231,13 @@ mod tests {
 
     #[test]
     fn the_watchdog_is_not_petted_while_a_thread_is_late() {
-        let pulse = Pulse::default();
-        let (mut service, _) = service(&pulse);
+        let liveness = Liveness::default();
+        let (mut service, _) = service(&liveness);
         assert_eq!(service.words(SECOND, false), [Word::Alive]);
         assert_eq!(service.words(SECOND * 5, false), [], "not due");
-        pulse.promise(SECOND * 10);
+        liveness.expect_by(SECOND * 10);
         assert_eq!(service.words(SECOND * 11, false), [], "broken");
-        pulse.promise(SECOND * 60);
+        liveness.expect_by(SECOND * 60);
         assert_eq!(service.words(SECOND * 21, false), [Word::Alive], "heard of again");
     }
 }

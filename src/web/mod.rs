@@ -25,7 +25,7 @@ mod server;
 mod session;
 mod site;
 mod stream;
-pub mod view;
+pub mod live_state;
 
 pub use page::Web;
 pub use site::{Parts, Settings};

@@ -20,7 +20,7 @@ use crate::domain::health::Pace;
 /// Whether each thread keeps its word; as the service manager's watchdog sees it.
 pub async fn livez(State(site): State<Arc<Site>>) -> Result<&'static str, Problem> {
     let now = site.clock.now();
-    match site.parts.pulses.iter().any(|pulse| pulse.is_late(now)) {
+    match site.parts.liveness_of_threads.iter().any(|liveness| liveness.is_overdue(now)) {
         true => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "a thread does not return")),
         false => Ok("ok\n"),
     }

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use glimpsed_base::clock::Clock;
-use glimpsed_base::liveness::Pulse;
+use glimpsed_base::liveness::Liveness;
 use glimpsed_base::shutdown::Shutdown;
 use jiff::Timestamp;
 use tokio::sync::{Notify, Semaphore, watch};
 
 use super::metrics::Metrics;
 use super::session::Door;
-use super::view::View;
+use super::live_state::LiveState;
 use crate::bus::commands::Commands;
 use crate::bus::hub::Hub;
 use crate::bus::preview::Preview;
@@ -30,7 +30,7 @@ pub struct Parts {
     pub orders: Orders,
     pub uploads: Uploads,
     pub preview: Arc<Preview>,
-    pub view: View,
+    pub view: LiveState,
     pub metrics: Metrics,
     /// Its own, so that its looks do not disturb the rates of those that are published.
     pub monitor: Arc<Mutex<Monitor>>,
@@ -39,7 +39,7 @@ pub struct Parts {
     /// When the daemon did.
     pub started: Timestamp,
     /// The threads that have given their word.
-    pub pulses: Vec<Pulse>,
+    pub liveness_of_threads: Vec<Liveness>,
 }
 
 impl Parts {

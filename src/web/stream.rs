@@ -37,7 +37,7 @@ const MAX_PASSED_BYTES: usize = 1 << 20;
 const MAX_SIDE: usize = 1280;
 
 /// For a frame to be labelled when a snapshot is asked for.
-const SHOT_WITHIN: Duration = Duration::from_secs(5);
+const SNAPSHOT_WITHIN: Duration = Duration::from_secs(5);
 
 /// Waits while nobody watches; then makes a picture of each newest frame, one after another.
 pub async fn develop(site: Arc<Site>) {
@@ -157,8 +157,8 @@ pub async fn snapshot(
     }
     let busy = |_| Problem::later(StatusCode::SERVICE_UNAVAILABLE, 1, "somebody else is being served a picture");
     let _permit = site.snapshots.try_acquire().map_err(busy)?;
-    let late = format!("no frame was labelled within {} s", SHOT_WITHIN.as_secs());
-    let shot = site.parts.orders.ask(Order::Shot, SHOT_WITHIN, &late).await;
+    let late = format!("no frame was labelled within {} s", SNAPSHOT_WITHIN.as_secs());
+    let shot = site.parts.orders.ask(Order::Snapshot, SNAPSHOT_WITHIN, &late).await;
     let shot = shot.map_err(|cause| Problem::later(StatusCode::SERVICE_UNAVAILABLE, 5, cause))?;
     let draw = move || {
         let picture = turned(shot.picture()?, shot.rotation);

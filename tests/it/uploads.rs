@@ -45,7 +45,7 @@ impl Desk {
             hub: Hub::default(),
             counters: Arc::default(),
             orders: receiver,
-            pulse: glimpsed_base::liveness::Pulse::default(),
+            liveness: glimpsed_base::liveness::Liveness::default(),
             preview: Arc::default(),
         });
         let inference = Some(std::thread::spawn(move || worker.run()));

@@ -143,7 +143,7 @@ impl<'a> Session<'a> {
         let has_room = sending && self.has_room();
         tokio::select! {
             received = self.link.next() => {
-                let attended = self.attend(received?);
+                let attended = self.handle(received?);
                 // A burst of commands comes in one read; whoever attends to them has to have its turn in between.
                 tokio::task::yield_now().await;
                 return attended;
@@ -165,7 +165,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn attend(&mut self, received: Received) -> Result<(), Loss> {
+    fn handle(&mut self, received: Received) -> Result<(), Loss> {
         match received {
             Received::Acknowledged { id, refusal } => {
                 self.acknowledged(id, refusal);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::diagnostics::suggestion;
 use super::super::interval::Interval;
 use super::Checker;
-use crate::decide::ask;
+use crate::decide::escalation;
 use crate::decide::rules::DisagreementChoice;
 use crate::models::catalog;
 use crate::models::spec::ModelSpec;
@@ -27,8 +27,8 @@ pub struct Accurate {
 
 impl Accurate {
     /// When the second model is asked.
-    pub fn rules(&self) -> ask::Rules {
-        ask::Rules {
+    pub fn rules(&self) -> escalation::Rules {
+        escalation::Rules {
             every: self.every,
             when_unsure: self.when_unsure,
             margin: self.unsure_margin,

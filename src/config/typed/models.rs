@@ -111,7 +111,7 @@ impl Checker<'_, '_> {
             }),
         };
         let own = own.or(family.unwrap_or_default());
-        // A file of one's own under a catalogue name keeps the catalogue's conventions, but neither its hash nor its twin.
+        // A file of one's own under a catalogue name keeps the catalogue's conventions, but neither its hash nor its int8_variant.
         let catalogued = known.filter(|_| file.path.is_none()).map(|entry| entry.spec(directories));
         let int8 = match &file.int8 {
             Some(path) => Some(Quantised { path: resolve(self.base, path), sha256: None }),
@@ -171,7 +171,7 @@ impl Checker<'_, '_> {
             return;
         }
         let hint = match catalog::find(&model.name).and_then(|entry| entry.int8.as_ref()) {
-            Some(twin) if int8.sha256.is_some() => format!("`glimpsed models fetch {twin}` downloads it"),
+            Some(int8_variant) if int8.sha256.is_some() => format!("`glimpsed models fetch {int8_variant}` downloads it"),
             _ => format!("set `int8` in [models.{}] to a file that is there", model.name),
         };
         let found = format!("found no `{}`", int8.path.display());

@@ -1,4 +1,4 @@
-//! A download, from the first try to the file in its place.
+//! A download, from the first try to the file in its destination.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::failure::Limits;
 use super::http;
-use super::place::Place;
+use super::destination::Destination;
 use crate::models::catalog::Entry;
 use crate::models::fetch::failure::{Failure, FetchError, Stream};
 use glimpsed_inference::{hex, sha256_of};
@@ -25,7 +25,7 @@ pub enum Outcome {
 /// directory, or the URL of one. `tell` hears how many bytes there are.
 ///
 /// # Errors
-/// Why there is no file. What was at its place before is untouched then.
+/// Why there is no file. What was at its destination before is untouched then.
 pub fn fetch(
     entry: &Entry,
     directory: &Path,
@@ -34,13 +34,13 @@ pub fn fetch(
     mut tell: impl FnMut(u64),
 ) -> Result<Outcome, FetchError> {
     let address = address(entry, from)?;
-    let place = Place::claim(directory, entry)?;
-    if sha256_of(&place.file).is_ok_and(|found| found == entry.sha256) {
+    let destination = Destination::claim(directory, entry)?;
+    if sha256_of(&destination.file).is_ok_and(|found| found == entry.sha256) {
         return Ok(Outcome::AlreadyThere);
     }
     let mut pauses = limits.pauses.iter();
     loop {
-        match once(entry, &place, &address, limits, &mut tell) {
+        match once(entry, &destination, &address, limits, &mut tell) {
             Ok(()) => return Ok(Outcome::Fetched),
             Err(Failure::Final(error)) => return Err(error),
             Err(Failure::Again(error)) => match pauses.next() {
@@ -64,35 +64,35 @@ fn address(entry: &Entry, from: Option<&str>) -> Result<String, FetchError> {
 
 fn once(
     entry: &Entry,
-    place: &Place,
+    destination: &Destination,
     address: &str,
     limits: &Limits,
     tell: &mut impl FnMut(u64),
 ) -> Result<(), Failure> {
-    let local = |cause| Failure::Final(place.cannot(cause));
-    let mut part = place.open_part().map_err(local)?;
-    let have = place.usable_length(entry);
+    let local = |cause| Failure::Final(destination.cannot(cause));
+    let mut part = destination.open_part().map_err(local)?;
+    let have = destination.usable_length(entry);
     let stream = match address.contains("://") {
-        true => http::open(address, entry.bytes, have, place.etag(), limits)?,
+        true => http::open(address, entry.bytes, have, destination.etag(), limits)?,
         false => open_file(address, entry.bytes, have)?,
     };
-    place.keep_etag(stream.etag.as_deref());
-    place.has_space(entry.bytes - stream.offset).map_err(Failure::Final)?;
+    destination.keep_etag(stream.etag.as_deref());
+    destination.has_space(entry.bytes - stream.offset).map_err(Failure::Final)?;
     let hasher = begin(&mut part, stream.offset).map_err(local)?;
     let mut writing = Writing { part, hasher, length: stream.offset };
     writing.copy(stream.reader, address, entry, limits, tell).inspect_err(|failure| {
         if matches!(failure, Failure::Final(FetchError::WrongSize { .. })) {
-            place.forget_part();
+            destination.forget_part();
         }
     })?;
     let found = hex(writing.hasher);
     if found != entry.sha256 {
-        place.forget_part();
+        destination.forget_part();
         let wrong = FetchError::WrongHash { from: address.to_owned(), found, expected: entry.sha256.clone() };
         // What was put together of two tries may be of two files.
         return Err(if stream.offset > 0 { Failure::Again(wrong) } else { Failure::Final(wrong) });
     }
-    place.finish(&writing.part).map_err(local)
+    destination.finish(&writing.part).map_err(local)
 }
 
 fn open_file(path: &str, expected: u64, have: u64) -> Result<Stream, Failure> {

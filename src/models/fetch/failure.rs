@@ -47,7 +47,7 @@ pub enum FetchError {
     WrongSize { from: String, found: u64, expected: u64 },
     #[error(
         "{from}: what arrived is not the model that the catalogue means (its sha256 is {found}, not {expected}), so it was \
-         deleted; somebody has replaced the file, or a proxy has answered in its place"
+         deleted; somebody has replaced the file, or a proxy has answered in its destination"
     )]
     WrongHash { from: String, found: String, expected: String },
 }

@@ -6,7 +6,7 @@
 mod download;
 mod failure;
 mod http;
-mod place;
+mod destination;
 
 pub use download::{Outcome, fetch};
 pub use failure::{FetchError, Limits};

@@ -9,7 +9,7 @@ use serde::Serialize;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::topics::Topics;
-use super::wishes::{REQUESTS, subscriptions};
+use super::inbound::{REQUESTS, subscriptions};
 use crate::config::typed::Mqtt;
 use glimpsed_mqtt::tls::Seen;
 use glimpsed_mqtt::transport::{self, STEP};

@@ -1,13 +1,13 @@
 //! MQTT: what is published, when, and that it survives the broker's absence; and what is asked for from there.
 
-mod attention;
+mod dispatcher;
 pub mod diagnose;
 pub mod discovery;
-mod presence;
+mod broker_session;
 mod sink;
 pub mod topics;
-pub mod wishes;
+pub mod inbound;
 
-pub use presence::{Heritage, Presence, Traffic};
+pub use broker_session::{Handover, BrokerSession, Traffic};
 pub use sink::{MqttSink, NAME};
 pub use topics::{Key, Topics};

@@ -1,6 +1,6 @@
 //! From an ONNX graph to a network that is ready to run.
 
-use super::fusion::Joining;
+use super::fusion::Fusion;
 use super::kernels::Kernels;
 use super::layer::Layer;
 use super::run::Network;
@@ -28,7 +28,7 @@ pub struct Compiled {
 /// # Errors
 /// When anything in the graph is beyond these kernels; the reason names it.
 pub fn compile(model: Decoded, input: &InputSpec, kernels: Kernels) -> Result<Compiled, Unsupported> {
-    let network = super::plan::plan(layers(model, input)?, input, kernels, Joining::WhereWorthWhile)?;
+    let network = super::plan::plan(layers(model, input)?, input, kernels, Fusion::WhereWorthWhile)?;
     let (macs, classes, result_bytes) = (network.macs(), network.classes(), network.result_bytes());
     Ok(Compiled { macs, classes, result_bytes, kernels: kernels.name, classifier: Box::new(network) })
 }

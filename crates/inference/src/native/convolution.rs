@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use super::element::{Inputs, Number, Operands, Scratch, Worker};
+use super::element::{Inputs, ElementType, Operands, Scratch, Worker};
 use super::kernels::operands::{LANES, MAX_PANELS, MAX_ROWS, Offsets, Span, Tile};
 use super::layer::{Shape, Window};
-use crate::native::place::Place;
+use crate::native::tensor_view::TensorView;
 
 /// Bytes of weights that stay in the second-level cache while all pixels are multiplied with them: half of the smallest
 /// such cache that the supported boards have for each core (256 KB).
@@ -18,7 +18,7 @@ const AT_ONCE: usize = 16;
 #[derive(Debug)]
 pub struct Source {
     pub window: Window,
-    pub input: Place,
+    pub input: TensorView,
     /// What lies outside of the picture: zero, or the zero point.
     pub outside: u8,
     /// Rows of the picture that are there at once, each in the place of the one so many rows above it.
@@ -26,7 +26,7 @@ pub struct Source {
 }
 
 #[derive(Debug)]
-pub struct Dense<N: Number> {
+pub struct Dense<N: ElementType> {
     pub source: Source,
     /// Channels of a pixel that are multiplied; of a whole window's pixels where it is gathered.
     pub depth: usize,
@@ -34,7 +34,7 @@ pub struct Dense<N: Number> {
     pub firsts: Vec<u32>,
     /// If the pixels of a window are put side by side before they are multiplied, as if it had one tap: how.
     pub gathered: Option<Gathered>,
-    pub finish: N::Finish,
+    pub epilogue: N::Epilogue,
 }
 
 /// How the pixels of a window are put side by side.
@@ -47,14 +47,14 @@ pub struct Gathered {
 }
 
 #[derive(Debug)]
-pub struct Depthwise<N: Number> {
+pub struct Depthwise<N: ElementType> {
     pub source: Source,
-    pub finish: N::Finish,
+    pub epilogue: N::Epilogue,
 }
 
 impl Source {
     /// All of the picture is there.
-    pub fn new(window: Window, input: Place, outside: u8) -> Self {
+    pub fn new(window: Window, input: TensorView, outside: u8) -> Self {
         Self { window, input, outside, kept: input.shape.height }
     }
 
@@ -63,7 +63,7 @@ impl Source {
         self.kept * self.input.shape.width * self.input.stride
     }
 
-    pub fn fill_outside<N: Number>(&self, buffer: &mut [N], length: usize) {
+    pub fn fill_outside<N: ElementType>(&self, buffer: &mut [N], length: usize) {
         buffer[self.outside_at()..][..length].fill(N::of_byte(self.outside));
     }
 
@@ -145,7 +145,7 @@ pub struct Part {
     pub panels: Range<usize>,
 }
 
-impl<N: Number> Dense<N> {
+impl<N: ElementType> Dense<N> {
     /// Elements that stand for what lies outside of the picture: one pixel, and what is read behind a row that is a tap.
     pub fn tail(&self) -> usize {
         let stride = self.source.input.stride;
@@ -159,7 +159,7 @@ impl<N: Number> Dense<N> {
     }
 
     /// All panels of output channels.
-    pub fn panels(&self, output: Place) -> Range<usize> {
+    pub fn panels(&self, output: TensorView) -> Range<usize> {
         0..output.stride / LANES
     }
 
@@ -168,11 +168,11 @@ impl<N: Number> Dense<N> {
         &self,
         worker: &mut Worker<N>,
         Inputs { picture, residual }: Inputs<N>,
-        output: Place,
+        output: TensorView,
         part: Part,
         out: &mut [N],
     ) {
-        let Operands { picture, weights, bias, narrow } = N::operands(&self.finish, picture);
+        let Operands { picture, weights, bias, narrow } = N::operands(&self.epilogue, picture);
         let Worker { kernels, scratch: Scratch { offsets, gathered }, workspace } = worker;
         let most_rows = N::rows(&kernels.layout);
         let (taps, depth) = (self.taps(), self.depth);
@@ -216,14 +216,14 @@ impl<N: Number> Dense<N> {
                 let range = at..at + (rows - 1) * output.stride + (last - first) * LANES;
                 let residual = residual.map(|residual| &residual[range.clone()]);
                 let out = (&mut out[range], output.stride);
-                N::tile(kernels, workspace, &self.finish, &tile, first * LANES, residual, out);
+                N::tile(kernels, workspace, &self.epilogue, &tile, first * LANES, residual, out);
             }
         }
     }
 
     /// Where the rows of the pixels' windows begin, if all are in the picture: a row of short pixels is like one of
     /// many channels.
-    fn find_rows(&self, output: Place, pixels: Range<usize>, offsets: &mut Vec<u32>) -> bool {
+    fn find_rows(&self, output: TensorView, pixels: Range<usize>, offsets: &mut Vec<u32>) -> bool {
         let (source, window) = (&self.source, &self.source.window);
         offsets.clear();
         if window.dilation != [1, 1] || !self.corners(output, pixels.clone()).all(|corner| source.is_inside(corner)) {
@@ -246,7 +246,7 @@ impl<N: Number> Dense<N> {
     fn gather<'a>(
         &self,
         picture: &[N],
-        output: Place,
+        output: TensorView,
         pixels: Range<usize>,
         row_length: usize,
         (offsets, gathered): (&mut Vec<u32>, &'a mut Vec<N>),
@@ -278,7 +278,7 @@ impl<N: Number> Dense<N> {
     }
 
     /// The first taps of output pixels that follow one another.
-    fn corners(&self, output: Place, pixels: Range<usize>) -> impl Iterator<Item = [isize; 2]> + use<'_, N> {
+    fn corners(&self, output: TensorView, pixels: Range<usize>) -> impl Iterator<Item = [isize; 2]> + use<'_, N> {
         let width = output.shape.width;
         let (mut row, mut column) = (pixels.start / width, pixels.start % width);
         pixels.map(move |_| {
@@ -291,7 +291,7 @@ impl<N: Number> Dense<N> {
         })
     }
 
-    fn find_taps(&self, output: Place, pixels: Range<usize>, offsets: &mut Vec<u32>) {
+    fn find_taps(&self, output: TensorView, pixels: Range<usize>, offsets: &mut Vec<u32>) {
         let source = &self.source;
         offsets.clear();
         let mut corners = [[0; 2]; MAX_ROWS];
@@ -313,7 +313,7 @@ impl<N: Number> Dense<N> {
 }
 
 /// Copies so many numbers, and perhaps some of those behind them.
-fn copy<N: Number>(from: &[N], to: &mut [N], length: usize) {
+fn copy<N: ElementType>(from: &[N], to: &mut [N], length: usize) {
     for at in (0..length).step_by(AT_ONCE) {
         let (from, to) = (&from[at..], &mut to[at..]);
         // A length that is known, of few bytes, is a move and not a call.
@@ -324,15 +324,15 @@ fn copy<N: Number>(from: &[N], to: &mut [N], length: usize) {
     }
 }
 
-impl<N: Number> Depthwise<N> {
+impl<N: ElementType> Depthwise<N> {
     /// A row, because a span moves along the outside as it moves along the picture.
     pub fn tail(&self) -> usize {
         (self.source.input.shape.width + self.source.window.size[1]) * self.source.input.stride
     }
 
     /// Computes rows of the output, which `out` has room for.
-    pub fn compute(&self, worker: &mut Worker<N>, picture: &[N], output: Place, rows: Range<usize>, out: &mut [N]) {
-        let Operands { picture, weights, bias, narrow } = N::operands(&self.finish, picture);
+    pub fn compute(&self, worker: &mut Worker<N>, picture: &[N], output: TensorView, rows: Range<usize>, out: &mut [N]) {
+        let Operands { picture, weights, bias, narrow } = N::operands(&self.epilogue, picture);
         let Worker { kernels, scratch: Scratch { offsets, .. }, .. } = worker;
         let source = &self.source;
         let channels = source.input.stride;
@@ -350,7 +350,7 @@ impl<N: Number> Depthwise<N> {
                 let span =
                     Span { source: picture, size, offsets, step, ahead, pixels, channels, weights, bias, narrow };
                 let at = ((row - rows.start) * output.shape.width + column) * channels;
-                N::span(kernels, &self.finish, &span, &mut out[at..at + pixels * channels]);
+                N::span(kernels, &self.epilogue, &span, &mut out[at..at + pixels * channels]);
                 column += pixels;
             }
         }

@@ -9,24 +9,24 @@ use super::kernels::Kernels;
 use super::kernels::layout::{Layout, PackedBytes};
 use super::kernels::operands::{Bounds, ByteBounds, Requantise, Span, Tile, ToByte};
 use super::layer::{PoolKind, Quant};
-use super::place::Place;
+use super::tensor_view::TensorView;
 use super::pointwise;
 
 const MEAN: PoolKind = PoolKind::Average { with_padding: false };
 
 /// A float, or a byte that stands for one.
-pub trait Number: Copy + Default + Send + Sync + 'static {
+pub trait ElementType: Copy + Default + Send + Sync + 'static {
     type Weight: Sync;
     type Sum: Sync;
     /// Packed weights, and what happens to the sums.
-    type Finish: Debug + Sync;
+    type Epilogue: Debug + Sync;
     /// What turns a sum of numbers into their mean.
     type Mean: Debug + Sync;
 
     /// What a byte says lies outside of a picture.
     fn of_byte(byte: u8) -> Self;
 
-    fn operands<'a>(finish: &'a Self::Finish, picture: &'a [Self]) -> Operands<'a, Self>;
+    fn operands<'a>(epilogue: &'a Self::Epilogue, picture: &'a [Self]) -> Operands<'a, Self>;
 
     /// Most pixels in a tile.
     fn rows(layout: &Layout) -> usize;
@@ -35,21 +35,21 @@ pub trait Number: Copy + Default + Send + Sync + 'static {
     fn tile(
         kernels: &Kernels,
         workspace: &mut [u8],
-        finish: &Self::Finish,
+        epilogue: &Self::Epilogue,
         tile: &Tile<Self, Self::Weight, Self::Sum>,
         channel: usize,
         residual: Option<&[Self]>,
         out: (&mut [Self], usize),
     );
 
-    fn span(kernels: &Kernels, finish: &Self::Finish, span: &Span<Self, Self::Weight, Self::Sum>, out: &mut [Self]);
+    fn span(kernels: &Kernels, epilogue: &Self::Epilogue, span: &Span<Self, Self::Weight, Self::Sum>, out: &mut [Self]);
 
     /// The means of all pixels of a picture, one for each channel.
-    fn means(picture: (&[Self], Place), mean: &Self::Mean, out: &mut [Self]);
+    fn means(picture: (&[Self], TensorView), mean: &Self::Mean, out: &mut [Self]);
 }
 
 /// What a convolution looks at and is multiplied with.
-pub struct Operands<'a, N: Number> {
+pub struct Operands<'a, N: ElementType> {
     pub picture: &'a [N],
     pub weights: &'a [N::Weight],
     pub bias: &'a [N::Sum],
@@ -72,7 +72,7 @@ pub struct Worker<'a, N> {
     pub workspace: &'a mut [u8],
 }
 
-/// Room for what is found out about a tile before it is multiplied.
+/// ElementScratch for what is found out about a tile before it is multiplied.
 #[derive(Debug, Default)]
 pub struct Scratch<N> {
     pub offsets: Vec<u32>,
@@ -80,14 +80,14 @@ pub struct Scratch<N> {
 }
 
 #[derive(Debug)]
-pub struct FloatFinish {
+pub struct FloatEpilogue {
     pub weights: Aligned<f32>,
     pub bias: Vec<f32>,
     pub bounds: Bounds,
 }
 
 #[derive(Debug)]
-pub struct ByteFinish {
+pub struct ByteEpilogue {
     pub packed: PackedBytes,
     pub scale: Vec<f32>,
     pub to: ToByte,
@@ -122,18 +122,18 @@ impl Added {
     }
 }
 
-impl Number for f32 {
+impl ElementType for f32 {
     type Weight = f32;
     type Sum = f32;
-    type Finish = FloatFinish;
+    type Epilogue = FloatEpilogue;
     type Mean = Bounds;
 
     fn of_byte(byte: u8) -> f32 {
         f32::from(byte)
     }
 
-    fn operands<'a>(finish: &'a FloatFinish, picture: &'a [f32]) -> Operands<'a, f32> {
-        Operands { picture, weights: &finish.weights, bias: &finish.bias, narrow: false }
+    fn operands<'a>(epilogue: &'a FloatEpilogue, picture: &'a [f32]) -> Operands<'a, f32> {
+        Operands { picture, weights: &epilogue.weights, bias: &epilogue.bias, narrow: false }
     }
 
     fn rows(layout: &Layout) -> usize {
@@ -143,37 +143,37 @@ impl Number for f32 {
     fn tile(
         kernels: &Kernels,
         _workspace: &mut [u8],
-        finish: &FloatFinish,
+        epilogue: &FloatEpilogue,
         tile: &Tile<f32, f32, f32>,
         _channel: usize,
         residual: Option<&[f32]>,
         (out, row_stride): (&mut [f32], usize),
     ) {
-        kernels.tile_f32(tile, finish.bounds, residual, out, row_stride);
+        kernels.tile_f32(tile, epilogue.bounds, residual, out, row_stride);
     }
 
-    fn span(kernels: &Kernels, finish: &FloatFinish, span: &Span<f32, f32, f32>, out: &mut [f32]) {
-        kernels.span_f32(span, finish.bounds, out);
+    fn span(kernels: &Kernels, epilogue: &FloatEpilogue, span: &Span<f32, f32, f32>, out: &mut [f32]) {
+        kernels.span_f32(span, epilogue.bounds, out);
     }
 
-    fn means((picture, place): (&[f32], Place), bounds: &Bounds, out: &mut [f32]) {
+    fn means((picture, place): (&[f32], TensorView), bounds: &Bounds, out: &mut [f32]) {
         let (window, output) = place.to_point();
         pointwise::pool_f32((picture, place), MEAN, &window, *bounds, (output, 0), out);
     }
 }
 
-impl Number for u8 {
+impl ElementType for u8 {
     type Weight = i8;
     type Sum = i32;
-    type Finish = ByteFinish;
+    type Epilogue = ByteEpilogue;
     type Mean = (Quant, f32, ToByte);
 
     fn of_byte(byte: u8) -> u8 {
         byte
     }
 
-    fn operands<'a>(finish: &'a ByteFinish, picture: &'a [u8]) -> Operands<'a, u8> {
-        let packed = &finish.packed;
+    fn operands<'a>(epilogue: &'a ByteEpilogue, picture: &'a [u8]) -> Operands<'a, u8> {
+        let packed = &epilogue.packed;
         Operands { picture, weights: &packed.weights, bias: &packed.bias, narrow: packed.narrow }
     }
 
@@ -184,17 +184,17 @@ impl Number for u8 {
     fn tile(
         kernels: &Kernels,
         workspace: &mut [u8],
-        finish: &ByteFinish,
+        epilogue: &ByteEpilogue,
         tile: &Tile<u8, i8, i32>,
         channel: usize,
         residual: Option<&[u8]>,
         (out, row_stride): (&mut [u8], usize),
     ) {
         let channels = tile.bias.len();
-        let requantise = finish.requantise(channel..channel + channels);
+        let requantise = epilogue.requantise(channel..channel + channels);
         kernels.tile_u8(tile, requantise, workspace, out, row_stride);
         // ONNX defines the convolution's result as bytes, so these are there before anything is added to them.
-        if let (Some(added), Some(residual)) = (&finish.added, residual) {
+        if let (Some(added), Some(residual)) = (&epilogue.added, residual) {
             if channels == row_stride {
                 return added.add(kernels, residual, out);
             }
@@ -204,17 +204,17 @@ impl Number for u8 {
         }
     }
 
-    fn span(kernels: &Kernels, finish: &ByteFinish, span: &Span<u8, i8, i32>, out: &mut [u8]) {
-        kernels.span_u8(span, finish.requantise(0..finish.scale.len()), out);
+    fn span(kernels: &Kernels, epilogue: &ByteEpilogue, span: &Span<u8, i8, i32>, out: &mut [u8]) {
+        kernels.span_u8(span, epilogue.requantise(0..epilogue.scale.len()), out);
     }
 
-    fn means((picture, place): (&[u8], Place), &(from, scale, to): &Self::Mean, out: &mut [u8]) {
+    fn means((picture, place): (&[u8], TensorView), &(from, scale, to): &Self::Mean, out: &mut [u8]) {
         let (window, output) = place.to_point();
         pointwise::mean_u8((picture, place, from), false, &window, (scale, to), (output, 0), out);
     }
 }
 
-impl ByteFinish {
+impl ByteEpilogue {
     /// For some of the channels.
     fn requantise(&self, channels: Range<usize>) -> Requantise<'_> {
         let bounds = self

@@ -1,9 +1,9 @@
 //! Layers that are computed as one step, so that what is between them is never there as a whole.
 
 use super::element::Added;
-use super::inverted_residual::{self, Strip};
+use super::inverted_residual::{self, InvertedResidual};
 use super::layer::{Conv, Element, Layer, Op, PoolKind};
-use super::place::NO_BUFFER;
+use super::tensor_view::NO_BUFFER;
 use super::pooled::{self, Pooled};
 use super::run::{Job, Step};
 use super::unsupported::Unsupported;
@@ -11,7 +11,7 @@ use super::winograd;
 
 /// Whether there are such layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Joining {
+pub enum Fusion {
     WhereWorthWhile,
     /// However few bytes are between them.
     #[cfg(test)]
@@ -21,7 +21,7 @@ pub enum Joining {
     Never,
 }
 
-impl Joining {
+impl Fusion {
     fn wants(self, is_worth_while: impl Fn() -> bool) -> bool {
         match self {
             Self::WhereWorthWhile => is_worth_while(),
@@ -34,7 +34,7 @@ impl Joining {
 }
 
 /// The layers that are needed, in their order: those of a group are computed as one.
-pub fn groups(layers: &[Layer], needed: &[Option<usize>], joining: Joining) -> Vec<Vec<usize>> {
+pub fn groups(layers: &[Layer], needed: &[Option<usize>], fusion: Fusion) -> Vec<Vec<usize>> {
     let all: Vec<usize> = (0..layers.len()).filter(|&layer| needed[layer].is_some()).collect();
     let mut users = vec![0; layers.len()];
     all.iter().flat_map(|&layer| &layers[layer].inputs).for_each(|&input| users[input] += 1);
@@ -43,11 +43,11 @@ pub fn groups(layers: &[Layer], needed: &[Option<usize>], joining: Joining) -> V
     let mut rest = all.as_slice();
     while !rest.is_empty() {
         let made = match rest {
-            [a, b, c, ..] if chains.are_strip([*a, *b, *c], joining) => 3,
-            [conv, pool, ..] if chains.are_pooled([*conv, *pool], joining) => 2,
+            [a, b, c, ..] if chains.are_strip([*a, *b, *c], fusion) => 3,
+            [conv, pool, ..] if chains.are_pooled([*conv, *pool], fusion) => 2,
             _ => 1,
         };
-        let is_added = matches!(&rest[made - 1..], [last, add, ..] if chains.are_added([*last, *add], joining));
+        let is_added = matches!(&rest[made - 1..], [last, add, ..] if chains.are_added([*last, *add], fusion));
         let (group, others) = rest.split_at(made + usize::from(is_added));
         groups.push(group.to_vec());
         rest = others;
@@ -83,7 +83,7 @@ impl Chains<'_> {
     }
 
     /// Whether these are an inverted residual that is better computed a few rows at a time.
-    fn are_strip(&self, [expand, depthwise, project]: [usize; 3], joining: Joining) -> bool {
+    fn are_strip(&self, [expand, depthwise, project]: [usize; 3], fusion: Fusion) -> bool {
         let layers = self.layers;
         let (Some(first), Some(second), Some(third)) = (self.conv(expand), self.conv(depthwise), self.conv(project))
         else {
@@ -98,24 +98,24 @@ impl Chains<'_> {
         let passed_on = self.is_passed_on(expand) && self.is_passed_on(depthwise);
         let alike = parts.iter().all(|&part| self.is_float(part) == self.is_float(layers[expand].inputs[0]));
         let convs = [first, second, third];
-        let wanted = joining
+        let wanted = fusion
             .wants(|| inverted_residual::is_worth_while(convs, layers[expand].shape, self.element_bytes(expand)));
         chained && passed_on && alike && wanted && inverted_residual::is_possible(convs)
     }
 
     /// Whether these are a dense convolution of bytes and a sum of what it makes and something that is there already. Of floats
     /// such are one layer by now.
-    fn are_added(&self, [conv, add]: [usize; 2], joining: Joining) -> bool {
+    fn are_added(&self, [conv, add]: [usize; 2], fusion: Fusion) -> bool {
         let (from, to) = (&self.layers[conv], &self.layers[add]);
         let is_dense = self.conv(conv).is_some_and(|conv| !conv.is_depthwise());
         let of_bytes = from.inputs.iter().chain(&[conv, add]).all(|&layer| !self.is_float(layer));
         let is_sum = matches!(to.op, Op::Add) && to.inputs.iter().filter(|&&input| input == conv).count() == 1;
         let chained = from.inputs.len() == 1 && to.inputs.len() == 2 && self.is_passed_on(conv);
-        is_dense && of_bytes && is_sum && chained && joining.wants(|| true)
+        is_dense && of_bytes && is_sum && chained && fusion.wants(|| true)
     }
 
     /// Whether these are a dense convolution and the means of its channels, of few pixels.
-    fn are_pooled(&self, [conv, pool]: [usize; 2], joining: Joining) -> bool {
+    fn are_pooled(&self, [conv, pool]: [usize; 2], fusion: Fusion) -> bool {
         let (from, to) = (&self.layers[conv], &self.layers[pool]);
         let (Some(dense), Op::Pool(PoolKind::Average { .. }, window)) = (self.conv(conv), &to.op) else {
             return false;
@@ -126,7 +126,7 @@ impl Chains<'_> {
         let of_all = window.size == [from.shape.height, from.shape.width] && window.pads == [0; 4];
         let chained = from.inputs.len() == 1 && to.inputs == [conv] && self.is_passed_on(conv);
         let alike = self.is_float(pool) == self.is_float(conv);
-        let wanted = joining.wants(|| pooled::is_worth_while(from.shape, self.element_bytes(conv)));
+        let wanted = fusion.wants(|| pooled::is_worth_while(from.shape, self.element_bytes(conv)));
         is_dense && of_all && chained && alike && wanted
     }
 }
@@ -159,8 +159,8 @@ fn added(mut made: Step, sum: Step) -> Option<Step> {
     let made_first = first.buffer == NO_BUFFER;
     let added = Some(Added { quants, made_first, scale, to });
     match &mut made.job {
-        Job::DenseU8(dense) => dense.finish.added = added,
-        Job::StripU8(strip) => strip.finish().added = added,
+        Job::DenseU8(dense) => dense.epilogue.added = added,
+        Job::InvertedResidualU8(strip) => strip.epilogue().added = added,
         _ => return None,
     }
     made.inputs.push(if made_first { second } else { first });
@@ -184,10 +184,10 @@ fn strip(expand: Step, depthwise: Step, project: Step) -> Option<Step> {
     let (expanded, filtered) = (expand.output, depthwise.output);
     let job = match (expand.job, depthwise.job, project.job) {
         (Job::DenseF32(expand), Job::DepthwiseF32(depthwise), Job::DenseF32(project)) => {
-            Job::StripF32(Box::new(Strip::new(expand, expanded, depthwise, filtered, project)))
+            Job::InvertedResidualF32(Box::new(InvertedResidual::new(expand, expanded, depthwise, filtered, project)))
         }
         (Job::DenseU8(expand), Job::DepthwiseU8(depthwise), Job::DenseU8(project)) => {
-            Job::StripU8(Box::new(Strip::new(expand, expanded, depthwise, filtered, project)))
+            Job::InvertedResidualU8(Box::new(InvertedResidual::new(expand, expanded, depthwise, filtered, project)))
         }
         _ => return None,
     };

@@ -5,10 +5,10 @@
 use std::ops::Range;
 
 use super::convolution::{Dense, Depthwise, Part, WEIGHT_BLOCK};
-use super::element::{Inputs, Number, Worker};
+use super::element::{Inputs, ElementType, Worker};
 use super::kernels::operands::MAX_TAPS;
 use super::layer::{Conv, Shape, Window};
-use super::place::Place;
+use super::tensor_view::TensorView;
 
 /// What a core has of the second-level cache on the boards this is for: strips are for results of more bytes than that,
 /// and have no more themselves.
@@ -18,11 +18,11 @@ const CACHE: usize = 256 << 10;
 const KEPT: usize = 128 << 10;
 
 #[derive(Debug)]
-pub struct Strip<N: Number> {
+pub struct InvertedResidual<N: ElementType> {
     expand: Dense<N>,
-    expanded: Place,
+    expanded: TensorView,
     depthwise: Depthwise<N>,
-    filtered: Place,
+    filtered: TensorView,
     project: Dense<N>,
     /// Output rows that are computed at once.
     rows: usize,
@@ -45,17 +45,17 @@ pub fn is_worth_while([expand, depthwise, project]: [&Conv; 3], shape: Shape, el
     row.saturating_mul(shape.height) > CACHE && row.saturating_mul(rows) <= CACHE && weights <= WEIGHT_BLOCK
 }
 
-impl<N: Number> Strip<N> {
+impl<N: ElementType> InvertedResidual<N> {
     /// `expanded` and `filtered` are what the first two would make of everything.
     pub fn new(
         expand: Dense<N>,
-        expanded: Place,
+        expanded: TensorView,
         mut depthwise: Depthwise<N>,
-        filtered: Place,
+        filtered: TensorView,
         project: Dense<N>,
     ) -> Self {
         let Window { size, stride, .. } = depthwise.source.window;
-        let row_bytes = |place: Place| place.shape.width * place.stride * size_of::<N>();
+        let row_bytes = |place: TensorView| place.shape.width * place.stride * size_of::<N>();
         let first = size[0] * row_bytes(expanded) + row_bytes(filtered);
         let each = stride[0] * row_bytes(expanded) + row_bytes(filtered);
         let rows = (1 + KEPT.saturating_sub(first) / each.max(1)).min(filtered.shape.height);
@@ -75,14 +75,14 @@ impl<N: Number> Strip<N> {
 
     /// Multiplications and additions for all of it.
     pub fn operations(&self) -> usize {
-        let dense = |dense: &Dense<N>, output: Place| output.length() * dense.depth;
+        let dense = |dense: &Dense<N>, output: TensorView| output.length() * dense.depth;
         let filter = self.filtered.length() * self.depthwise.source.window.taps();
         dense(&self.expand, self.expanded) + filter + dense(&self.project, self.filtered)
     }
 
     /// What happens to the sums of the last convolution.
-    pub fn finish(&mut self) -> &mut N::Finish {
-        &mut self.project.finish
+    pub fn epilogue(&mut self) -> &mut N::Epilogue {
+        &mut self.project.epilogue
     }
 
     /// What the first convolution looks at.
@@ -101,7 +101,7 @@ impl<N: Number> Strip<N> {
         worker: &mut Worker<N>,
         space: &mut [N],
         Inputs { picture, residual }: Inputs<N>,
-        output: Place,
+        output: TensorView,
         rows: Range<usize>,
         out: &mut [N],
     ) {

@@ -17,7 +17,7 @@ mod layer;
 mod pack;
 #[cfg(test)]
 mod parity;
-mod place;
+mod tensor_view;
 mod plan;
 mod pointwise;
 pub mod pool;

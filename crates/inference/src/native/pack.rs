@@ -4,12 +4,12 @@ use std::ops::Range;
 
 use super::aligned::Aligned;
 use super::convolution::{Dense, Depthwise, Gathered, Source};
-use super::element::{ByteFinish, FloatFinish};
+use super::element::{ByteEpilogue, FloatEpilogue};
 use super::kernels::layout::{Layout, PackedBytes};
 use super::kernels::operands::{Bounds, GROUP, LANES, MAX_TAPS, ToByte};
 use super::kernels::winograd::Form;
 use super::layer::{Conv, Element, Layer, Op, Quant};
-use super::place::Place;
+use super::tensor_view::TensorView;
 use super::run::Job;
 use super::unsupported::Unsupported;
 use super::weights::{factors, for_each_block};
@@ -22,7 +22,7 @@ const MAX_WEIGHTS: usize = 1 << 28;
 ///
 /// # Errors
 /// When its weights cannot be read.
-pub fn floats(conv: &Conv, bounds: Bounds, inputs: &[(Place, Element)], output: Place) -> Result<Job, Unsupported> {
+pub fn floats(conv: &Conv, bounds: Bounds, inputs: &[(TensorView, Element)], output: TensorView) -> Result<Job, Unsupported> {
     let source = Source::new(conv.window, inputs[0].0, 0);
     if has_spans(conv, source.input) {
         return Ok(Job::DepthwiseF32(depthwise_f32(conv, bounds, source)?));
@@ -42,20 +42,20 @@ pub fn bytes(
     [from, to]: [Quant; 2],
     layer: &Layer,
     layout: &Layout,
-    inputs: &[(Place, Element)],
+    inputs: &[(TensorView, Element)],
 ) -> Result<Job, Unsupported> {
     let weights = conv.weights.constant.bytes()?;
-    let finish = requantised(conv, &weights, from, to, layer)?;
+    let epilogue = requantised(conv, &weights, from, to, layer)?;
     let source = Source::new(conv.window, inputs[0].0, from.zero_point);
     Ok(match has_spans(conv, source.input) {
-        true => Job::DepthwiseU8(depthwise_u8(conv, &weights, finish, layout, source)),
-        false => Job::DenseU8(dense_u8(conv, &weights, finish, layout, source)),
+        true => Job::DepthwiseU8(depthwise_u8(conv, &weights, epilogue, layout, source)),
+        false => Job::DenseU8(dense_u8(conv, &weights, epilogue, layout, source)),
     })
 }
 
 /// Whether the kernels for depthwise convolutions can run it. What they cannot is a dense one whose other weights are
 /// zero.
-fn has_spans(conv: &Conv, input: Place) -> bool {
+fn has_spans(conv: &Conv, input: TensorView) -> bool {
     conv.is_depthwise() && conv.window.taps() <= MAX_TAPS && input.stride.is_multiple_of(LANES)
 }
 
@@ -155,9 +155,9 @@ fn dense_f32(conv: &Conv, bounds: Bounds, source: Source) -> Result<Dense<f32>, 
             }
         }
     })?;
-    let finish = FloatFinish { weights, bias: padded(conv.bias.iter().copied(), 0.0), bounds };
+    let epilogue = FloatEpilogue { weights, bias: padded(conv.bias.iter().copied(), 0.0), bounds };
     let depth = if gathered.is_some() { length } else { reads.depth };
-    Ok(Dense { source, depth, firsts: reads.firsts, gathered, finish })
+    Ok(Dense { source, depth, firsts: reads.firsts, gathered, epilogue })
 }
 
 fn winograd_f32(conv: &Conv, bounds: Bounds, source: Source, form: Form) -> Result<Winograd, Unsupported> {
@@ -178,8 +178,8 @@ fn depthwise_f32(conv: &Conv, bounds: Bounds, source: Source) -> Result<Depthwis
             }
         }
     })?;
-    let finish = FloatFinish { weights, bias: padded(conv.bias.iter().copied(), 0.0), bounds };
-    Ok(Depthwise { source, finish })
+    let epilogue = FloatEpilogue { weights, bias: padded(conv.bias.iter().copied(), 0.0), bounds };
+    Ok(Depthwise { source, epilogue })
 }
 
 /// Scales and biases of an integer convolution; the weights are still missing.
@@ -226,7 +226,7 @@ fn requantised(conv: &Conv, weights: &[u8], from: Quant, to: Quant, layer: &Laye
     Ok(Requantised { scale, bias, to: to_byte(to, layer), channels })
 }
 
-fn dense_u8(conv: &Conv, values: &[u8], finish: Requantised, layout: &Layout, source: Source) -> Dense<u8> {
+fn dense_u8(conv: &Conv, values: &[u8], epilogue: Requantised, layout: &Layout, source: Source) -> Dense<u8> {
     let mut reads = Reads::new(conv, |depth| layout.depth(depth));
     reads.depth = layout.depth(reads.depth);
     let weight = |output, input, tap| values[conv.index(output, input, tap)] as i8;
@@ -249,25 +249,25 @@ fn dense_u8(conv: &Conv, values: &[u8], finish: Requantised, layout: &Layout, so
                     false => 0,
                 }
             };
-            (depth, layout.pack_dense(&finish.bias, [depth, 1], |_| 0..length, side_by_side))
+            (depth, layout.pack_dense(&epilogue.bias, [depth, 1], |_| 0..length, side_by_side))
         }
         None => {
             let own = |output| reads.own(conv, output);
-            (reads.depth, layout.pack_dense(&finish.bias, [reads.depth, rows * columns], own, weight))
+            (reads.depth, layout.pack_dense(&epilogue.bias, [reads.depth, rows * columns], own, weight))
         }
     };
-    Dense { source, depth, gathered, finish: finish.with(packed), firsts: reads.firsts }
+    Dense { source, depth, gathered, epilogue: epilogue.with(packed), firsts: reads.firsts }
 }
 
-fn depthwise_u8(conv: &Conv, values: &[u8], finish: Requantised, layout: &Layout, source: Source) -> Depthwise<u8> {
+fn depthwise_u8(conv: &Conv, values: &[u8], epilogue: Requantised, layout: &Layout, source: Source) -> Depthwise<u8> {
     let weight = |channel, tap| values[conv.index(channel, 0, tap)] as i8;
-    let packed = layout.pack_depthwise(&finish.bias, conv.window.size, weight);
-    Depthwise { source, finish: finish.with(packed) }
+    let packed = layout.pack_depthwise(&epilogue.bias, conv.window.size, weight);
+    Depthwise { source, epilogue: epilogue.with(packed) }
 }
 
 impl Requantised {
-    fn with(self, packed: PackedBytes) -> ByteFinish {
-        ByteFinish { packed, scale: self.scale, to: self.to, channels: self.channels, added: None }
+    fn with(self, packed: PackedBytes) -> ByteEpilogue {
+        ByteEpilogue { packed, scale: self.scale, to: self.to, channels: self.channels, added: None }
     }
 }
 

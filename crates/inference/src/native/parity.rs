@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::compile::layers;
-use super::fusion::Joining;
+use super::fusion::Fusion;
 use super::kernels::Kernels;
-use super::place::Place;
+use super::tensor_view::TensorView;
 use super::plan;
 use super::tests::open;
 use crate::tensor::Tensor;
@@ -20,7 +20,7 @@ struct Theirs {
 
 impl Theirs {
     /// Where a number of ours is, if the tensor has the dimensions of our picture.
-    fn position(&self, place: Place) -> Option<impl Fn(usize, usize) -> usize + use<>> {
+    fn position(&self, place: TensorView) -> Option<impl Fn(usize, usize) -> usize + use<>> {
         let (shape, pixels) = (place.shape, place.shape.pixels());
         let planes = match *self.dims.as_slice() {
             [1, c, h, w] if [h, w, c] == [shape.height, shape.width, shape.channels] => true,
@@ -46,7 +46,7 @@ struct Distance {
 fn compare(model: &Path, theirs: &Path, kernels: Kernels, corrected: bool) -> Distance {
     let (model, input) = open(model);
     let mut network =
-        plan::plan(layers(model, &input).expect("supported"), &input, kernels, Joining::Never).expect("supported");
+        plan::plan(layers(model, &input).expect("supported"), &input, kernels, Fusion::Never).expect("supported");
     let mut tensor = Tensor::for_input(&input);
     let shown = std::fs::read(theirs.join("input")).expect("written");
     match &mut tensor {
@@ -58,7 +58,7 @@ fn compare(model: &Path, theirs: &Path, kernels: Kernels, corrected: bool) -> Di
     }
     let tensors = load(theirs);
     let mut distance = Distance { layers: 0, largest: 0, different: 0, bytes: 0, which: Vec::new() };
-    let watch = |name: &str, place: Place, ours: &mut [u8]| {
+    let watch = |name: &str, place: TensorView, ours: &mut [u8]| {
         let Some(theirs) = tensors.iter().find(|theirs| theirs.name == name) else { return };
         let Some(position) = theirs.position(place) else { return };
         distance.layers += 1;

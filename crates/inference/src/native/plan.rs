@@ -1,17 +1,17 @@
 //! Lays a network out: what is done one after the other, and which results share a buffer.
 
-use super::fusion::{self, Joining};
+use super::fusion::{self, Fusion};
 use super::kernels::Kernels;
 use super::kernels::layout::Layout;
 use super::kernels::operands::{Bounds, GROUP, LANES};
 use super::layer::{Element, Layer, Op, Quant};
 use super::pack::{self, to_byte};
-use super::place::Place;
+use super::tensor_view::TensorView;
 use super::run::{Job, Network, Step};
 use super::unsupported::Unsupported;
 use crate::input::InputSpec;
 use crate::native::fusion::bounds_of_channels;
-use crate::native::place::NO_BUFFER;
+use crate::native::tensor_view::NO_BUFFER;
 
 /// Numbers in all results that are needed at the same time; more do not fit on the boards this is for.
 const MAX_RESULTS: usize = 1 << 27;
@@ -22,7 +22,7 @@ pub fn plan(
     mut layers: Vec<Layer>,
     spec: &InputSpec,
     kernels: Kernels,
-    joining: Joining,
+    fusion: Fusion,
 ) -> Result<Network, Unsupported> {
     let output = layers.len() - 1;
     let needed = last_uses(&layers);
@@ -34,12 +34,12 @@ pub fn plan(
     let macs = macs.fold(0, u64::saturating_add);
     let mut planner = Planner { places: vec![None; layers.len()], floats: Pool::default(), bytes: Pool::default() };
     let mut steps = Vec::new();
-    for group in fusion::groups(&layers, &needed, joining) {
+    for group in fusion::groups(&layers, &needed, fusion) {
         let Some(&last) = group.last() else { continue };
         let mut parts = Vec::with_capacity(group.len());
         for &index in &group {
             let layer = &layers[index];
-            let inputs: Vec<(Place, Element)> = (layer.inputs.iter())
+            let inputs: Vec<(TensorView, Element)> = (layer.inputs.iter())
                 .map(|&input| planner.places[input].map(|place| (place, layers[input].element)))
                 .collect::<Option<_>>()
                 .ok_or_else(|| Unsupported::new(format!("`{}` uses what was never computed", layer.name)))?;
@@ -47,7 +47,7 @@ pub fn plan(
                 let gathered = matches!(layer.op, Op::Input) && is_gathered(&layers, &needed, index);
                 planner.place(layer, &inputs, gathered)
             } else {
-                Place { buffer: NO_BUFFER, shape: layer.shape, stride: layer.shape.channels.next_multiple_of(LANES) }
+                TensorView { buffer: NO_BUFFER, shape: layer.shape, stride: layer.shape.channels.next_multiple_of(LANES) }
             };
             planner.places[index] = Some(place);
             let job = job(layer, spec, &kernels.layout, &inputs, place)?;
@@ -140,14 +140,14 @@ impl Pool {
 }
 
 struct Planner {
-    places: Vec<Option<Place>>,
+    places: Vec<Option<TensorView>>,
     floats: Pool,
     bytes: Pool,
 }
 
 impl Planner {
     /// `gathered` as [`is_gathered`] has it.
-    fn place(&mut self, layer: &Layer, inputs: &[(Place, Element)], gathered: bool) -> Place {
+    fn place(&mut self, layer: &Layer, inputs: &[(TensorView, Element)], gathered: bool) -> TensorView {
         let stride = match (&layer.op, inputs) {
             (Op::Input, _) if gathered => layer.shape.channels,
             (Op::Input, _) => layer.shape.channels.next_multiple_of(GROUP),
@@ -162,11 +162,11 @@ impl Planner {
             Element::F32 => self.floats.take(length),
             Element::U8(_) => self.bytes.take(length),
         };
-        Place { buffer, shape: layer.shape, stride }
+        TensorView { buffer, shape: layer.shape, stride }
     }
 
     /// Behind the picture that a window looks at there is room for what lies outside of it.
-    fn widen(&mut self, job: &Job, inputs: &[(Place, Element)]) {
+    fn widen(&mut self, job: &Job, inputs: &[(TensorView, Element)]) {
         let Some((place, element)) = inputs.first() else { return };
         if place.buffer == NO_BUFFER {
             return;
@@ -203,8 +203,8 @@ fn job(
     layer: &Layer,
     spec: &InputSpec,
     layout: &Layout,
-    inputs: &[(Place, Element)],
-    output: Place,
+    inputs: &[(TensorView, Element)],
+    output: TensorView,
 ) -> Result<Job, Unsupported> {
     let bounds = Bounds { low: layer.limits.low, high: layer.limits.high };
     let quants: Option<Vec<Quant>> = inputs

@@ -5,11 +5,11 @@ use std::ops::Range;
 use super::kernels::operands::{Bounds, ToByte};
 use super::kernels::scalar::to_byte;
 use super::layer::{PoolKind, Quant, Window};
-use super::place::Place;
+use super::tensor_view::TensorView;
 use crate::input::Layout;
 
 /// From the order of the model's input to channels last, for some of the pixels.
-pub fn interleave<T: Copy>(values: &[T], layout: Layout, place: Place, part: Range<usize>, out: &mut [T]) {
+pub fn interleave<T: Copy>(values: &[T], layout: Layout, place: TensorView, part: Range<usize>, out: &mut [T]) {
     let (channels, pixels) = (place.shape.channels, place.shape.pixels());
     if layout == Layout::Nhwc && place.stride == channels {
         out.copy_from_slice(&values[part.start * channels..][..out.len()]);
@@ -81,7 +81,7 @@ pub fn look_up(input: &[u8], table: &[u8; 256], out: &mut [u8]) {
 }
 
 /// Parts of each pixel's channels, one after the other.
-pub fn concat<'a, T: Copy + 'a>(inputs: impl Iterator<Item = (&'a [T], Place)>, place: Place, out: &mut [T]) {
+pub fn concat<'a, T: Copy + 'a>(inputs: impl Iterator<Item = (&'a [T], TensorView)>, place: TensorView, out: &mut [T]) {
     let mut first = 0;
     for (input, from) in inputs {
         let channels = from.shape.channels;
@@ -94,11 +94,11 @@ pub fn concat<'a, T: Copy + 'a>(inputs: impl Iterator<Item = (&'a [T], Place)>, 
 
 /// Some of the pixels, from `first` on; the others here do the same.
 pub fn pool_f32(
-    (input, place): (&[f32], Place),
+    (input, place): (&[f32], TensorView),
     kind: PoolKind,
     window: &Window,
     bounds: Bounds,
-    (output, first): (Place, usize),
+    (output, first): (TensorView, usize),
     out: &mut [f32],
 ) {
     for (pixel, out) in out.chunks_exact_mut(output.stride).enumerate() {
@@ -124,10 +124,10 @@ pub fn pool_f32(
 
 /// The largest byte, which stands for the largest number: its scale stays what it was.
 pub fn max_u8(
-    (input, place): (&[u8], Place),
+    (input, place): (&[u8], TensorView),
     window: &Window,
     to: ToByte,
-    (output, first): (Place, usize),
+    (output, first): (TensorView, usize),
     out: &mut [u8],
 ) {
     for (pixel, out) in out.chunks_exact_mut(output.stride).enumerate() {
@@ -146,11 +146,11 @@ pub fn max_u8(
 
 /// The mean, in integers until the last step.
 pub fn mean_u8(
-    (input, place, from): (&[u8], Place, Quant),
+    (input, place, from): (&[u8], TensorView, Quant),
     with_padding: bool,
     window: &Window,
     (scale, to): (f32, ToByte),
-    (output, first): (Place, usize),
+    (output, first): (TensorView, usize),
     out: &mut [u8],
 ) {
     /// Channels whose sums are kept at once.
@@ -176,7 +176,7 @@ pub fn mean_u8(
 }
 
 /// Where the pixels of a window begin that lie in the picture.
-fn pixels_in(window: &Window, place: Place, output: Place, pixel: usize) -> impl Iterator<Item = usize> {
+fn pixels_in(window: &Window, place: TensorView, output: TensorView, pixel: usize) -> impl Iterator<Item = usize> {
     let pixel = [pixel / output.shape.width, pixel % output.shape.width];
     let Window { size, stride, dilation, pads } = *window;
     let inside = move |axis: usize, tap: usize, length: usize| {
@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn the_largest_byte_of_a_window_is_bounded_and_what_lies_outside_does_not_count() {
-        let place = |height, width| Place { buffer: 0, shape: Shape { height, width, channels: 2 }, stride: 2 };
+        let place = |height, width| TensorView { buffer: 0, shape: Shape { height, width, channels: 2 }, stride: 2 };
         let window = Window { size: [2, 2], stride: [2, 2], dilation: [1, 1], pads: [1, 1, 0, 0] };
         // Nine pixels of two channels.
         let input = [10, 250, 20, 240, 30, 230, 40, 220, 50, 210, 60, 200, 70, 190, 80, 180, 90, 170];

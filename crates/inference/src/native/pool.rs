@@ -24,7 +24,7 @@ type Job = dyn Fn(usize) + Sync;
 #[derive(Clone, Copy)]
 struct Lent(*const Job);
 
-// SAFETY: a `Job` may be used by several threads, and none uses it after `Team::run` has returned.
+// SAFETY: a `Job` may be used by several threads, and none uses it after `ThreadPool::run` has returned.
 #[allow(unsafe_code, reason = "a job on the leader's stack")]
 unsafe impl Send for Lent {}
 
@@ -46,28 +46,28 @@ struct Member {
 
 /// The leader's end; the members end with it.
 #[derive(Default)]
-pub struct Team {
+pub struct ThreadPool {
     shared: Arc<Shared>,
     members: Vec<Member>,
 }
 
-impl Team {
+impl ThreadPool {
     /// `threads` with the leader, who is whoever calls [`Self::run`]; fewer where the system has none left.
     pub fn new(threads: usize) -> Self {
-        let mut team = Self::default();
+        let mut pool = Self::default();
         for number in 1..threads.min(MAX_THREADS) {
-            let (shared, asleep) = (team.shared.clone(), Arc::new(AtomicBool::new(false)));
+            let (shared, asleep) = (pool.shared.clone(), Arc::new(AtomicBool::new(false)));
             let own = asleep.clone();
             let started = thread::Builder::new().name(format!("infer-{number}"));
             match started.spawn(move || serve(&shared, number, &own)) {
-                Ok(thread) => team.members.push(Member { asleep, thread }),
+                Ok(thread) => pool.members.push(Member { asleep, thread }),
                 Err(error) => {
                     tracing::warn!(%error, "no thread to infer with; going on with {number}");
                     break;
                 }
             }
         }
-        team
+        pool
     }
 
     pub fn threads(&self) -> usize {
@@ -113,7 +113,7 @@ impl Team {
     }
 }
 
-impl Drop for Team {
+impl Drop for ThreadPool {
     fn drop(&mut self) {
         self.shared.ended.store(true, Ordering::SeqCst);
         for Member { thread, .. } in self.members.drain(..) {
@@ -166,11 +166,11 @@ mod tests {
 
     #[test]
     fn every_part_is_done_once_by_a_thread_of_its_own() {
-        let mut team = Team::new(3);
-        assert_eq!(team.threads(), 3);
+        let mut pool = ThreadPool::new(3);
+        assert_eq!(pool.threads(), 3);
         for parts in [1, 2, 3, 3, 1, 2] {
             let done = [0, 1, 2].map(|_| AtomicUsize::new(0));
-            team.run(parts, &|part| {
+            pool.run(parts, &|part| {
                 done[part].fetch_add(1, Ordering::Relaxed);
             });
             let done = done.map(AtomicUsize::into_inner);
@@ -180,13 +180,13 @@ mod tests {
 
     #[test]
     fn thousands_of_rounds_lose_no_part_whether_members_sleep_or_not() {
-        let mut team = Team::new(2);
+        let mut pool = ThreadPool::new(2);
         let sum = AtomicUsize::new(0);
         for round in 0..2000 {
             if round % 400 == 0 {
                 thread::sleep(std::time::Duration::from_millis(3));
             }
-            team.run(2, &|part| {
+            pool.run(2, &|part| {
                 sum.fetch_add(part + 1, Ordering::Relaxed);
             });
         }
@@ -195,12 +195,12 @@ mod tests {
 
     #[test]
     fn a_panic_in_a_part_is_the_leaders_and_the_team_goes_on() {
-        let mut team = Team::new(2);
+        let mut pool = ThreadPool::new(2);
         for culprits in [&[0][..], &[1], &[0, 1]] {
-            let panicked = catch_unwind(AssertUnwindSafe(|| team.run(2, &|part| assert!(!culprits.contains(&part)))));
+            let panicked = catch_unwind(AssertUnwindSafe(|| pool.run(2, &|part| assert!(!culprits.contains(&part)))));
             assert!(panicked.is_err());
             let sum = AtomicUsize::new(0);
-            team.run(2, &|part| {
+            pool.run(2, &|part| {
                 sum.fetch_add(part + 1, Ordering::Relaxed);
             });
             assert_eq!(sum.into_inner(), 3);

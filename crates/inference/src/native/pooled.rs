@@ -4,10 +4,10 @@
 use std::ops::Range;
 
 use super::convolution::{Dense, Part};
-use super::element::{Inputs, Number, Worker};
+use super::element::{Inputs, ElementType, Worker};
 use super::kernels::operands::LANES;
 use super::layer::Shape;
-use super::place::Place;
+use super::tensor_view::TensorView;
 
 /// Panels of output channels that are computed at once.
 const PANELS: usize = 4;
@@ -25,15 +25,15 @@ pub fn is_worth_while(made: Shape, element_bytes: usize) -> bool {
 }
 
 #[derive(Debug)]
-pub struct Pooled<N: Number> {
+pub struct Pooled<N: ElementType> {
     conv: Dense<N>,
     /// What the convolution would make.
-    made: Place,
+    made: TensorView,
     mean: N::Mean,
 }
 
-impl<N: Number> Pooled<N> {
-    pub fn new(conv: Dense<N>, made: Place, mean: N::Mean) -> Self {
+impl<N: ElementType> Pooled<N> {
+    pub fn new(conv: Dense<N>, made: TensorView, mean: N::Mean) -> Self {
         Self { conv, made, mean }
     }
 
@@ -56,7 +56,7 @@ impl<N: Number> Pooled<N> {
         let firsts = panels.step_by(PANELS);
         for (first, out) in firsts.zip(out.chunks_mut(PANELS * LANES)) {
             let some =
-                Place { shape: Shape { channels: out.len(), ..self.made.shape }, stride: out.len(), ..self.made };
+                TensorView { shape: Shape { channels: out.len(), ..self.made.shape }, stride: out.len(), ..self.made };
             let part = Part { pixels: 0..some.shape.pixels(), panels: first..first + out.len() / LANES };
             let space = &mut space[..some.length()];
             self.conv.compute(worker, Inputs { picture, residual: None }, some, part, space);

@@ -4,17 +4,17 @@ use std::ops::Range;
 
 use super::aligned::Aligned;
 use super::convolution::{Dense, Depthwise, Part};
-use super::element::{Inputs, Number, Worker};
-use super::inverted_residual::Strip;
+use super::element::{Inputs, ElementType, Worker};
+use super::inverted_residual::InvertedResidual;
 use super::kernels::Kernels;
 use super::kernels::layout::Layout as KernelLayout;
 use super::kernels::operands::{Bounds, LANES, MAX_ROWS, MAX_TAPS, ToByte};
 use super::layer::{PoolKind, Quant, Shape, Window};
-use super::place::Place;
+use super::tensor_view::TensorView;
 use super::pointwise;
 use super::pooled::Pooled;
 use super::winograd::Winograd;
-use super::workspace::{Buffers, Crew, Lengths, Room, Stored};
+use super::workspace::{Buffers, Workspace, Lengths, ElementScratch, Stored};
 use crate::input::Layout;
 use crate::scores::softmax;
 use crate::tensor::Tensor;
@@ -26,8 +26,8 @@ pub enum Job {
     DenseU8(Dense<u8>),
     DepthwiseF32(Depthwise<f32>),
     DepthwiseU8(Depthwise<u8>),
-    StripF32(Box<Strip<f32>>),
-    StripU8(Box<Strip<u8>>),
+    InvertedResidualF32(Box<InvertedResidual<f32>>),
+    InvertedResidualU8(Box<InvertedResidual<u8>>),
     Winograd(Winograd),
     PooledF32(Box<Pooled<f32>>),
     PooledU8(Box<Pooled<u8>>),
@@ -68,15 +68,15 @@ pub enum Job {
 #[derive(Debug)]
 pub struct Step {
     pub job: Job,
-    pub inputs: Vec<Place>,
-    pub output: Place,
+    pub inputs: Vec<TensorView>,
+    pub output: TensorView,
     /// The name of the result, where it consists of bytes.
     #[cfg(test)]
     pub bytes_of: Option<String>,
 }
 
 impl Step {
-    pub fn new(job: Job, inputs: Vec<Place>, output: Place) -> Self {
+    pub fn new(job: Job, inputs: Vec<TensorView>, output: TensorView) -> Self {
         Self {
             job,
             inputs,
@@ -92,7 +92,7 @@ pub struct Network {
     kernels: Kernels,
     steps: Vec<Step>,
     buffers: Buffers,
-    crew: Crew,
+    workspace: Workspace,
     classes: usize,
     macs: u64,
 }
@@ -105,11 +105,11 @@ impl Lengths {
             match &step.job {
                 Job::DenseF32(dense) => most.raise_taps(dense),
                 Job::DenseU8(dense) => most.raise_bytes(dense, layout),
-                Job::StripF32(strip) => {
+                Job::InvertedResidualF32(strip) => {
                     most.floats = most.floats.max(strip.space());
                     strip.dense().into_iter().for_each(|dense| most.raise_taps(dense));
                 }
-                Job::StripU8(strip) => {
+                Job::InvertedResidualU8(strip) => {
                     most.bytes = most.bytes.max(strip.space());
                     strip.dense().into_iter().for_each(|dense| most.raise_bytes(dense, layout));
                 }
@@ -131,7 +131,7 @@ impl Lengths {
         most
     }
 
-    fn raise_taps<N: Number>(&mut self, dense: &Dense<N>) {
+    fn raise_taps<N: ElementType>(&mut self, dense: &Dense<N>) {
         self.taps = self.taps.max(dense.source.window.taps() * MAX_ROWS);
         self.gathered = self.gathered.max(if dense.gathered.is_some() { dense.gathered_at_most() } else { 0 });
     }
@@ -156,16 +156,16 @@ impl Network {
             floats: floats.into_iter().map(Aligned::zeros).collect(),
             bytes: bytes.into_iter().map(Aligned::zeros).collect(),
         };
-        let crew = Crew::new(lengths);
-        Self { kernels, steps, buffers, crew, classes, macs }
+        let workspace = Workspace::new(lengths);
+        Self { kernels, steps, buffers, workspace, classes, macs }
     }
 
     /// From now on so many threads work on each picture, the one that calls included; returns how many there are.
     pub fn share_among(&mut self, threads: usize) -> usize {
-        if threads != self.crew.team.threads() {
-            self.crew.set_threads(threads);
+        if threads != self.workspace.pool.threads() {
+            self.workspace.set_threads(threads);
         }
-        self.crew.team.threads()
+        self.workspace.pool.threads()
     }
 
     /// How many steps are strips, how many have means, and how many additions of bytes, instead of layers of their own.
@@ -173,9 +173,9 @@ impl Network {
     pub fn joined(&self) -> [usize; 3] {
         let mut joined = [0; 3];
         for step in &self.steps {
-            joined[0] += usize::from(matches!(step.job, Job::StripF32(_) | Job::StripU8(_)));
+            joined[0] += usize::from(matches!(step.job, Job::InvertedResidualF32(_) | Job::InvertedResidualU8(_)));
             joined[1] += usize::from(matches!(step.job, Job::PooledF32(_) | Job::PooledU8(_)));
-            joined[2] += usize::from(matches!(step.job, Job::DenseU8(_) | Job::StripU8(_)) && step.inputs.len() > 1);
+            joined[2] += usize::from(matches!(step.job, Job::DenseU8(_) | Job::InvertedResidualU8(_)) && step.inputs.len() > 1);
         }
         joined
     }
@@ -186,7 +186,7 @@ impl Network {
 
     /// Memory for results, those that one thread has for itself included.
     pub fn result_bytes(&self) -> u64 {
-        let Lengths { floats, bytes, workspace, .. } = self.crew.lengths;
+        let Lengths { floats, bytes, workspace, .. } = self.workspace.lengths;
         let floats: usize = self.buffers.floats.iter().map(|buffer| buffer.len()).sum::<usize>() + floats;
         let bytes: usize = self.buffers.bytes.iter().map(|buffer| buffer.len()).sum::<usize>() + bytes + workspace;
         (floats * size_of::<f32>() + bytes) as u64
@@ -200,7 +200,7 @@ impl Network {
     /// When the input is of another size than the network's.
     pub fn evaluate(&mut self, input: &Tensor, scores: &mut Vec<f32>) -> Result<(), String> {
         for step in &self.steps {
-            step.run(&self.kernels, input, &mut self.buffers, &mut self.crew)?;
+            step.run(&self.kernels, input, &mut self.buffers, &mut self.workspace)?;
         }
         scores.clear();
         if let Some(last) = self.steps.last() {
@@ -218,10 +218,10 @@ impl Network {
     pub fn evaluate_watched(
         &mut self,
         input: &Tensor,
-        mut watch: impl FnMut(&str, Place, &mut [u8]),
+        mut watch: impl FnMut(&str, TensorView, &mut [u8]),
     ) -> Result<(), String> {
         for step in &self.steps {
-            step.run(&self.kernels, input, &mut self.buffers, &mut self.crew)?;
+            step.run(&self.kernels, input, &mut self.buffers, &mut self.workspace)?;
             if let Some(name) = &step.bytes_of {
                 watch(name, step.output, &mut self.buffers.bytes[step.output.buffer][..step.output.length()]);
             }
@@ -231,20 +231,20 @@ impl Network {
 }
 
 impl Step {
-    fn run(&self, kernels: &Kernels, tensor: &Tensor, buffers: &mut Buffers, crew: &mut Crew) -> Result<(), String> {
+    fn run(&self, kernels: &Kernels, tensor: &Tensor, buffers: &mut Buffers, workspace: &mut Workspace) -> Result<(), String> {
         let output = self.output;
         let input = |at: usize| self.inputs[at].buffer;
         match &self.job {
-            Job::Input(layout) => self.read(tensor, *layout, buffers, crew)?,
-            Job::DenseF32(dense) => self.run_dense(dense, kernels, buffers, crew),
-            Job::DenseU8(dense) => self.run_dense(dense, kernels, buffers, crew),
-            Job::DepthwiseF32(depthwise) => self.run_depthwise(depthwise, kernels, buffers, crew),
-            Job::DepthwiseU8(depthwise) => self.run_depthwise(depthwise, kernels, buffers, crew),
-            Job::StripF32(strip) => self.run_strip(strip, kernels, buffers, crew),
-            Job::StripU8(strip) => self.run_strip(strip, kernels, buffers, crew),
-            Job::Winograd(winograd) => self.run_winograd(winograd, kernels, buffers, crew),
-            Job::PooledF32(pooled) => self.run_pooled(pooled, kernels, buffers, crew),
-            Job::PooledU8(pooled) => self.run_pooled(pooled, kernels, buffers, crew),
+            Job::Input(layout) => self.read(tensor, *layout, buffers, workspace)?,
+            Job::DenseF32(dense) => self.run_dense(dense, kernels, buffers, workspace),
+            Job::DenseU8(dense) => self.run_dense(dense, kernels, buffers, workspace),
+            Job::DepthwiseF32(depthwise) => self.run_depthwise(depthwise, kernels, buffers, workspace),
+            Job::DepthwiseU8(depthwise) => self.run_depthwise(depthwise, kernels, buffers, workspace),
+            Job::InvertedResidualF32(strip) => self.run_inverted_residual(strip, kernels, buffers, workspace),
+            Job::InvertedResidualU8(strip) => self.run_inverted_residual(strip, kernels, buffers, workspace),
+            Job::Winograd(winograd) => self.run_winograd(winograd, kernels, buffers, workspace),
+            Job::PooledF32(pooled) => self.run_pooled(pooled, kernels, buffers, workspace),
+            Job::PooledU8(pooled) => self.run_pooled(pooled, kernels, buffers, workspace),
             Job::Clip(bounds) => {
                 buffers.write_floats(output, |from, out| pointwise::clip(&from.floats[input(0)], *bounds, out));
             }
@@ -259,27 +259,27 @@ impl Step {
             }
             Job::AddF32(bounds) => buffers.write_floats(output, |from, out| {
                 let [a, b] = [input(0), input(1)].map(|buffer| &from.floats[buffer][..out.len()]);
-                crew.share(out.len(), LANES, out, |units, out, _| {
+                workspace.share(out.len(), LANES, out, |units, out, _| {
                     let at = units.start * LANES;
                     pointwise::add_f32(&a[at..], &b[at..], *bounds, out);
                 });
             }),
             Job::AddU8 { inputs, scale, to } => buffers.write_bytes(output, |from, out| {
                 let [a, b] = [input(0), input(1)].map(|buffer| &from.bytes[buffer][..out.len()]);
-                crew.share(out.len(), LANES, out, |units, out, _| {
+                workspace.share(out.len(), LANES, out, |units, out, _| {
                     let [a, b] = [a, b].map(|all| &all[units.start * LANES..][..out.len()]);
                     kernels.add_u8([(a, inputs[0]), (b, inputs[1])], *scale, *to, out);
                 });
             }),
             Job::PoolF32(kind, window, bounds) => buffers.write_floats(output, |from, out| {
                 let source = (&from.floats[input(0)][..], self.inputs[0]);
-                crew.share(out.len() * window.taps(), output.stride, out, |pixels, out, _| {
+                workspace.share(out.len() * window.taps(), output.stride, out, |pixels, out, _| {
                     pointwise::pool_f32(source, *kind, window, *bounds, (output, pixels.start), out);
                 });
             }),
             Job::PoolU8 { kind, window, from: quant, scale, to } => buffers.write_bytes(output, |from, out| {
                 let (picture, place) = (&from.bytes[input(0)][..], self.inputs[0]);
-                crew.share(out.len() * window.taps(), output.stride, out, |pixels, out, _| {
+                workspace.share(out.len() * window.taps(), output.stride, out, |pixels, out, _| {
                     let output = (output, pixels.start);
                     match kind {
                         PoolKind::Max => pointwise::max_u8((picture, place), window, *to, output, out),
@@ -319,13 +319,13 @@ impl Step {
         Ok(())
     }
 
-    fn read(&self, tensor: &Tensor, layout: Layout, buffers: &mut Buffers, crew: &mut Crew) -> Result<(), String> {
+    fn read(&self, tensor: &Tensor, layout: Layout, buffers: &mut Buffers, workspace: &mut Workspace) -> Result<(), String> {
         let output = self.output;
         match tensor {
             Tensor::F32(values) => {
                 check_input(values.len(), output.shape)?;
                 buffers.write_floats(output, |_, out| {
-                    crew.share(out.len(), output.stride, out, |pixels, out, _| {
+                    workspace.share(out.len(), output.stride, out, |pixels, out, _| {
                         pointwise::interleave(values, layout, output, pixels, out);
                     });
                 });
@@ -333,7 +333,7 @@ impl Step {
             Tensor::U8(values) => {
                 check_input(values.len(), output.shape)?;
                 buffers.write_bytes(output, |_, out| {
-                    crew.share(out.len(), output.stride, out, |pixels, out, _| {
+                    workspace.share(out.len(), output.stride, out, |pixels, out, _| {
                         pointwise::interleave(values, layout, output, pixels, out);
                     });
                 });
@@ -349,30 +349,30 @@ impl Step {
         (operations, unit): (usize, usize),
         kernels: &Kernels,
         buffers: &mut Buffers,
-        crew: &mut Crew,
+        workspace: &mut Workspace,
         work: impl Fn(&mut Worker<N>, &mut [N], Inputs<N>, Range<usize>, &mut [N]) + Sync,
     ) {
         buffers.write(self.output, |from, out: &mut [N]| {
             let buffers = N::buffers(from);
             let picture = &buffers[self.inputs[0].buffer][..];
             let residual = self.inputs.get(1).map(|place| &buffers[place.buffer][..out.len()]);
-            crew.share(operations, unit, out, |units, out, own| {
+            workspace.share(operations, unit, out, |units, out, own| {
                 let residual = residual.map(|residual| &residual[units.start * unit..][..out.len()]);
-                let (Room { scratch, space }, workspace) = N::room(own);
+                let (ElementScratch { scratch, space }, workspace) = N::room(own);
                 let inputs = Inputs { picture, residual };
                 work(&mut Worker { kernels, scratch, workspace }, space, inputs, units, out);
             });
         });
     }
 
-    fn run_dense<N: Stored>(&self, dense: &Dense<N>, kernels: &Kernels, buffers: &mut Buffers, crew: &mut Crew) {
+    fn run_dense<N: Stored>(&self, dense: &Dense<N>, kernels: &Kernels, buffers: &mut Buffers, workspace: &mut Workspace) {
         let (source, output) = (&dense.source, self.output);
         source.fill_outside(&mut N::buffers(buffers)[source.input.buffer], dense.tail());
         let pixels = output.shape.pixels();
         let operations = pixels * output.stride * dense.taps() * dense.depth;
         // A single pixel is shared by its channels, everything else by pixels.
         let unit = if pixels == 1 { LANES } else { output.stride };
-        self.convolve((operations, unit), kernels, buffers, crew, |worker, _, inputs, units, out| {
+        self.convolve((operations, unit), kernels, buffers, workspace, |worker, _, inputs, units, out| {
             let part = match pixels {
                 1 => Part { pixels: 0..1, panels: units },
                 _ => Part { pixels: units, panels: dense.panels(output) },
@@ -386,40 +386,40 @@ impl Step {
         depthwise: &Depthwise<N>,
         kernels: &Kernels,
         buffers: &mut Buffers,
-        crew: &mut Crew,
+        workspace: &mut Workspace,
     ) {
         let (source, output) = (&depthwise.source, self.output);
         source.fill_outside(&mut N::buffers(buffers)[source.input.buffer], depthwise.tail());
         let shares = (output.length() * source.window.taps(), output.shape.width * output.stride);
-        self.convolve(shares, kernels, buffers, crew, |worker, _, inputs, rows, out| {
+        self.convolve(shares, kernels, buffers, workspace, |worker, _, inputs, rows, out| {
             depthwise.compute(worker, inputs.picture, output, rows, out);
         });
     }
 
-    fn run_strip<N: Stored>(&self, strip: &Strip<N>, kernels: &Kernels, buffers: &mut Buffers, crew: &mut Crew) {
+    fn run_inverted_residual<N: Stored>(&self, strip: &InvertedResidual<N>, kernels: &Kernels, buffers: &mut Buffers, workspace: &mut Workspace) {
         let output = self.output;
         let dense = strip.input();
         dense.source.fill_outside(&mut N::buffers(buffers)[dense.source.input.buffer], dense.tail());
         let shares = (strip.operations(), output.shape.width * output.stride);
-        self.convolve(shares, kernels, buffers, crew, |worker, space, inputs, rows, out| {
+        self.convolve(shares, kernels, buffers, workspace, |worker, space, inputs, rows, out| {
             strip.compute(worker, space, inputs, output, rows, out);
         });
     }
 
-    fn run_pooled<N: Stored>(&self, pooled: &Pooled<N>, kernels: &Kernels, buffers: &mut Buffers, crew: &mut Crew) {
+    fn run_pooled<N: Stored>(&self, pooled: &Pooled<N>, kernels: &Kernels, buffers: &mut Buffers, workspace: &mut Workspace) {
         let conv = pooled.conv();
         conv.source.fill_outside(&mut N::buffers(buffers)[conv.source.input.buffer], conv.tail());
-        self.convolve((pooled.operations(), LANES), kernels, buffers, crew, |worker, space, inputs, panels, out| {
+        self.convolve((pooled.operations(), LANES), kernels, buffers, workspace, |worker, space, inputs, panels, out| {
             pooled.compute(worker, space, inputs.picture, panels, out);
         });
     }
 
-    fn run_winograd(&self, winograd: &Winograd, kernels: &Kernels, buffers: &mut Buffers, crew: &mut Crew) {
+    fn run_winograd(&self, winograd: &Winograd, kernels: &Kernels, buffers: &mut Buffers, workspace: &mut Workspace) {
         let (source, output) = (&winograd.source, self.output);
         source.fill_outside(&mut buffers.floats[source.input.buffer], source.input.stride);
         let (rows, row) = (winograd.rows_at_once(), output.shape.width * output.stride);
         let shares = (winograd.operations(output.length()), rows * row);
-        self.convolve(shares, kernels, buffers, crew, |worker, space, inputs, units, out| {
+        self.convolve(shares, kernels, buffers, workspace, |worker, space, inputs, units, out| {
             winograd.run(worker, space, inputs, output, units.start * rows, out);
         });
     }

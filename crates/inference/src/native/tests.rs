@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::compile::{compile, layers};
 use super::constant::Constant;
-use super::fusion::Joining;
+use super::fusion::Fusion;
 use super::kernels::Kernels;
 use super::layer::{Conv, Element, Layer, Limits, Op, PoolKind, Quant, Shape, Weights, Window};
 use super::plan;
@@ -86,9 +86,9 @@ fn inverted_residuals_in_strips_answer_as_whole_ones_do_to_the_last_bit() {
         if let Tensor::F32(values) = &mut picture {
             values.iter_mut().enumerate().for_each(|(at, value)| *value = (at % 509) as f32 / 254.0 - 1.0);
         }
-        let network = |joining: Joining| {
+        let network = |fusion: Fusion| {
             let layers = layers(file.clone(), &input).expect("supported");
-            plan::plan(layers, &input, Kernels::detect(), joining).expect("supported")
+            plan::plan(layers, &input, Kernels::detect(), fusion).expect("supported")
         };
         let scores = |network: &mut Network, threads: usize| {
             let mut scores = Vec::new();
@@ -96,7 +96,7 @@ fn inverted_residuals_in_strips_answer_as_whole_ones_do_to_the_last_bit() {
             network.evaluate(&picture, &mut scores).expect("runs");
             scores
         };
-        let (mut whole, mut strips) = (network(Joining::Never), network(Joining::WhereWorthWhile));
+        let (mut whole, mut strips) = (network(Fusion::Never), network(Fusion::WhereWorthWhile));
         assert!(strips.result_bytes() < whole.result_bytes() * 3 / 4, "{model} has strips");
         assert!(strips.joined()[0] > 0 && whole.joined() == [0; 3], "{model}");
         // The small ones have few channels in the end.
@@ -147,16 +147,16 @@ fn conv(
 }
 
 /// Ends in the mean of each channel of the last layer, and answers for a picture of this shape.
-fn answer(layers: Vec<Layer>, joining: Joining, threads: usize) -> Vec<f32> {
-    answer_of(layers, joining, threads).0
+fn answer(layers: Vec<Layer>, fusion: Fusion, threads: usize) -> Vec<f32> {
+    answer_of(layers, fusion, threads).0
 }
 
 /// As [`answer`], and how many steps were joined.
-fn answer_of(layers: Vec<Layer>, joining: Joining, threads: usize) -> (Vec<f32>, [usize; 3]) {
-    answer_on(Kernels::detect(), layers, joining, threads)
+fn answer_of(layers: Vec<Layer>, fusion: Fusion, threads: usize) -> (Vec<f32>, [usize; 3]) {
+    answer_on(Kernels::detect(), layers, fusion, threads)
 }
 
-fn answer_on(kernels: Kernels, mut layers: Vec<Layer>, joining: Joining, threads: usize) -> (Vec<f32>, [usize; 3]) {
+fn answer_on(kernels: Kernels, mut layers: Vec<Layer>, fusion: Fusion, threads: usize) -> (Vec<f32>, [usize; 3]) {
     let (first, last) = (layers[0].shape, layers[layers.len() - 1].shape);
     let whole = Window { size: [last.height, last.width], ..Window::POINT };
     layers.push(Layer {
@@ -172,7 +172,7 @@ fn answer_on(kernels: Kernels, mut layers: Vec<Layer>, joining: Joining, threads
         Element::U8(_) => crate::input::Element::U8,
     };
     let spec = InputSpec { element, ..InputSpec::stretched(first.width, first.height) };
-    let mut network = plan::plan(layers, &spec, kernels, joining).expect("kernels for all of it");
+    let mut network = plan::plan(layers, &spec, kernels, fusion).expect("kernels for all of it");
     let mut picture = Tensor::for_input(&spec);
     match &mut picture {
         Tensor::F32(values) => {
@@ -223,8 +223,8 @@ proptest! {
             Added::Filtered => layers[4].inputs.push(3),
             Added::Nothing | Added::Input => {}
         }
-        let whole = answer(layers.clone(), Joining::Never, 1);
-        prop_assert_eq!(whole, answer(layers, Joining::WherePossible, threads));
+        let whole = answer(layers.clone(), Fusion::Never, 1);
+        prop_assert_eq!(whole, answer(layers, Fusion::WherePossible, threads));
     }
 
     #[test]
@@ -238,8 +238,8 @@ proptest! {
         let first = conv(seed, "first", vec![0], picture, channels, Window::POINT, false);
         let last = conv(seed ^ 1, "last", vec![1], first.shape, outputs, window, false);
         let layers = vec![input, first, last];
-        let whole = answer(layers.clone(), Joining::Never, 1);
-        let (found, joined) = answer_of(layers, Joining::WherePossible, threads);
+        let whole = answer(layers.clone(), Fusion::Never, 1);
+        let (found, joined) = answer_of(layers, Fusion::WherePossible, threads);
         prop_assert_eq!(whole, found);
         // 3x3 may be Winograd's.
         prop_assert!(joined == [0, 1, 0] || (side == 3 && joined == [0; 3]));
@@ -295,7 +295,7 @@ proptest! {
         };
         let layers = [input, conv, floats];
         let answers: Vec<_> = Kernels::available()
-            .map(|kernels| (kernels.name, answer_on(kernels, layers.to_vec(), Joining::Never, 1).0))
+            .map(|kernels| (kernels.name, answer_on(kernels, layers.to_vec(), Fusion::Never, 1).0))
             .collect();
         let (_, expected) = answers.last().expect("the portable kernels");
         // A pixel may be rounded to the other side.
@@ -317,7 +317,7 @@ proptest! {
         let first = conv(seed, "first", vec![0], picture, channels, Window::POINT, false);
         let second = conv(seed ^ 1, "second", vec![1], first.shape, channels, window, false);
         let layers = vec![input, first, second];
-        let alone = answer(layers.clone(), Joining::WhereWorthWhile, 1);
-        prop_assert_eq!(alone, answer(layers, Joining::WhereWorthWhile, threads));
+        let alone = answer(layers.clone(), Fusion::WhereWorthWhile, 1);
+        prop_assert_eq!(alone, answer(layers, Fusion::WhereWorthWhile, threads));
     }
 }

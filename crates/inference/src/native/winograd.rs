@@ -9,7 +9,7 @@ use super::kernels::Kernels;
 use super::kernels::operands::{Bounds, LANES, Offsets, Tile};
 use super::kernels::winograd::{Form, Patch, Spot, Sums};
 use super::layer::{Conv, Shape, Window};
-use super::place::Place;
+use super::tensor_view::TensorView;
 
 /// Most tiles that are transformed before they are multiplied. What they become may leave the second-level cache; with
 /// fewer of them the weights, which are as many, would come through it more often.
@@ -119,7 +119,7 @@ impl Winograd {
         worker: &mut Worker<f32>,
         space: &mut [f32],
         Inputs { picture, residual }: Inputs<f32>,
-        output: Place,
+        output: TensorView,
         first_row: usize,
         out: &mut [f32],
     ) {
@@ -233,8 +233,8 @@ mod tests {
         (0..count).map(|_| random.f32() * 2.0 - 1.0).collect()
     }
 
-    fn place(height: usize, width: usize, channels: usize) -> Place {
-        Place { buffer: 0, shape: Shape { height, width, channels }, stride: channels.next_multiple_of(LANES) }
+    fn place(height: usize, width: usize, channels: usize) -> TensorView {
+        TensorView { buffer: 0, shape: Shape { height, width, channels }, stride: channels.next_multiple_of(LANES) }
     }
 
     proptest! {

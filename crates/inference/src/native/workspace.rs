@@ -4,9 +4,9 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use super::aligned::Aligned;
-use super::element::{Number, Scratch};
-use super::place::Place;
-use super::pool::{MAX_THREADS, Team};
+use super::element::{ElementType, Scratch};
+use super::tensor_view::TensorView;
+use super::pool::{MAX_THREADS, ThreadPool};
 
 /// The results that are needed at the same time.
 pub struct Buffers {
@@ -15,22 +15,22 @@ pub struct Buffers {
 }
 
 /// What each thread needs for itself.
-pub struct Own {
-    floats: Room<f32>,
-    bytes: Room<u8>,
+pub struct ThreadScratch {
+    floats: ElementScratch<f32>,
+    bytes: ElementScratch<u8>,
     workspace: Aligned<u8>,
 }
 
 /// For numbers of one kind: where taps begin, and intermediate results.
-pub struct Room<N> {
+pub struct ElementScratch<N> {
     pub scratch: Scratch<N>,
     pub space: Aligned<N>,
 }
 
 /// The threads, and what they need.
-pub struct Crew {
-    pub team: Team,
-    own: Vec<Mutex<Own>>,
+pub struct Workspace {
+    pub pool: ThreadPool,
+    own: Vec<Mutex<ThreadScratch>>,
     pub lengths: Lengths,
 }
 
@@ -43,19 +43,19 @@ pub struct Lengths {
     pub workspace: usize,
 }
 
-impl<N: Number> Room<N> {
+impl<N: ElementType> ElementScratch<N> {
     pub fn new(taps: usize, gathered: usize, space: usize) -> Self {
         let scratch = Scratch { offsets: Vec::with_capacity(taps), gathered: Vec::with_capacity(gathered) };
         Self { scratch, space: Aligned::zeros(space) }
     }
 }
 
-impl Own {
+impl ThreadScratch {
     pub fn new(lengths: Lengths) -> Self {
         let Lengths { taps, gathered, floats, bytes, workspace } = lengths;
         Self {
-            floats: Room::new(taps, gathered, floats),
-            bytes: Room::new(taps, gathered, bytes),
+            floats: ElementScratch::new(taps, gathered, floats),
+            bytes: ElementScratch::new(taps, gathered, bytes),
             workspace: Aligned::zeros(workspace),
         }
     }
@@ -67,14 +67,14 @@ type Share<'a, T> = (Range<usize>, &'a mut [T]);
 /// Operations below which a step is not shared: others would be told later than one thread is done.
 const WORTH_SHARING: usize = 1 << 15;
 
-impl Crew {
+impl Workspace {
     pub fn new(lengths: Lengths) -> Self {
-        Self { team: Team::default(), own: vec![Mutex::new(Own::new(lengths))], lengths }
+        Self { pool: ThreadPool::default(), own: vec![Mutex::new(ThreadScratch::new(lengths))], lengths }
     }
 
     pub fn set_threads(&mut self, threads: usize) {
-        self.team = Team::new(threads);
-        self.own = (0..self.team.threads()).map(|_| Mutex::new(Own::new(self.lengths))).collect();
+        self.pool = ThreadPool::new(threads);
+        self.own = (0..self.pool.threads()).map(|_| Mutex::new(ThreadScratch::new(self.lengths))).collect();
     }
 
     /// Shares `out`, which consists of units of `length` numbers and takes so many operations, among the threads: calls
@@ -84,10 +84,10 @@ impl Crew {
         operations: usize,
         length: usize,
         out: &mut [T],
-        work: impl Fn(Range<usize>, &mut [T], &mut Own) + Sync,
+        work: impl Fn(Range<usize>, &mut [T], &mut ThreadScratch) + Sync,
     ) {
         let units = out.len() / length.max(1);
-        let parts = if operations < WORTH_SHARING { 1 } else { self.team.threads().min(units).max(1) };
+        let parts = if operations < WORTH_SHARING { 1 } else { self.pool.threads().min(units).max(1) };
         let own = &self.own;
         let lend = |part: usize, units, out: &mut [T]| {
             work(units, out, &mut own[part].lock().unwrap_or_else(PoisonError::into_inner));
@@ -107,7 +107,7 @@ impl Crew {
             rest = others;
             Mutex::new(Some((range, mine)))
         });
-        self.team.run(parts, &|part| {
+        self.pool.run(parts, &|part| {
             let share = shares[part].lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some((range, out)) = share {
                 lend(part, range, out);
@@ -117,10 +117,10 @@ impl Crew {
 }
 
 /// Where numbers of one kind are.
-pub trait Stored: Number {
+pub trait Stored: ElementType {
     fn buffers(buffers: &mut Buffers) -> &mut Vec<Aligned<Self>>;
 
-    fn room(own: &mut Own) -> (&mut Room<Self>, &mut [u8]);
+    fn room(own: &mut ThreadScratch) -> (&mut ElementScratch<Self>, &mut [u8]);
 }
 
 impl Stored for f32 {
@@ -128,7 +128,7 @@ impl Stored for f32 {
         &mut buffers.floats
     }
 
-    fn room(own: &mut Own) -> (&mut Room<f32>, &mut [u8]) {
+    fn room(own: &mut ThreadScratch) -> (&mut ElementScratch<f32>, &mut [u8]) {
         (&mut own.floats, &mut own.workspace)
     }
 }
@@ -138,24 +138,24 @@ impl Stored for u8 {
         &mut buffers.bytes
     }
 
-    fn room(own: &mut Own) -> (&mut Room<u8>, &mut [u8]) {
+    fn room(own: &mut ThreadScratch) -> (&mut ElementScratch<u8>, &mut [u8]) {
         (&mut own.bytes, &mut own.workspace)
     }
 }
 
 impl Buffers {
     /// The output is taken out of its pool while it is written, so that the inputs can be read beside it.
-    pub fn write<N: Stored>(&mut self, place: Place, work: impl FnOnce(&mut Self, &mut [N])) {
+    pub fn write<N: Stored>(&mut self, place: TensorView, work: impl FnOnce(&mut Self, &mut [N])) {
         let mut out = std::mem::take(&mut N::buffers(self)[place.buffer]);
         work(self, &mut out[..place.length()]);
         N::buffers(self)[place.buffer] = out;
     }
 
-    pub fn write_floats(&mut self, place: Place, work: impl FnOnce(&mut Self, &mut [f32])) {
+    pub fn write_floats(&mut self, place: TensorView, work: impl FnOnce(&mut Self, &mut [f32])) {
         self.write(place, work);
     }
 
-    pub fn write_bytes(&mut self, place: Place, work: impl FnOnce(&mut Self, &mut [u8])) {
+    pub fn write_bytes(&mut self, place: TensorView, work: impl FnOnce(&mut Self, &mut [u8])) {
         self.write(place, work);
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::wishes::{Call, Wish, understand};
+use super::inbound::{Call, Inbound, parse};
 use super::{Key, Topics};
 use crate::bus::commands::{Answer, Command, Commands};
 use crate::payload::response_json;
@@ -28,7 +28,7 @@ const AFTER_BIRTH: (Duration, Duration) = (Duration::from_secs(1), Duration::fro
 type Job = Pin<Box<dyn Future<Output = (Option<Call>, Answer)> + Send>>;
 
 /// Attends to what arrives: at once, so that nothing piles up; one wish is fulfilled after another.
-pub struct Attention {
+pub struct Dispatcher {
     topics: Topics,
     discovery_prefix: Option<String>,
     outbox: Arc<Outbox>,
@@ -45,7 +45,7 @@ pub struct Attention {
     refused: u64,
 }
 
-impl Attention {
+impl Dispatcher {
     pub fn new(topics: Topics, discovery_prefix: Option<String>, outbox: Arc<Outbox>, commands: Commands) -> Self {
         let (sets, calls) = (BTreeMap::new(), VecDeque::new());
         let (job, long, repeat_at, after_birth, refused) = (None, None, None, AFTER_BIRTH, 0);
@@ -102,15 +102,15 @@ impl Attention {
 
     fn note(&mut self, message: &Incoming) {
         let Incoming { topic, payload, retained } = message;
-        match understand(&self.topics, self.discovery_prefix.as_deref(), topic, payload, *retained) {
+        match parse(&self.topics, self.discovery_prefix.as_deref(), topic, payload, *retained) {
             Ok(None) => {}
-            Ok(Some(Wish::Set(key, command))) => drop(self.sets.insert(key, command)),
-            Ok(Some(Wish::Request(call))) if self.calls.len() >= MAX_CALLS => {
+            Ok(Some(Inbound::Set(key, command))) => drop(self.sets.insert(key, command)),
+            Ok(Some(Inbound::Request(call))) if self.calls.len() >= MAX_CALLS => {
                 // Not among the events: who asks too often must not push those out.
                 self.respond(&call, &Err(format!("busy: {MAX_CALLS} requests wait already")), Delivery::Live);
             }
-            Ok(Some(Wish::Request(call))) => self.calls.push_back(call),
-            Ok(Some(Wish::HomeAssistantStarted)) => {
+            Ok(Some(Inbound::Request(call))) => self.calls.push_back(call),
+            Ok(Some(Inbound::HomeAssistantStarted)) => {
                 let (soonest, latest) = self.after_birth;
                 let wait = soonest + (latest - soonest).mul_f64(fastrand::f64());
                 self.repeat_at.get_or_insert(Instant::now() + wait);
@@ -198,7 +198,7 @@ mod tests {
         let outbox = Arc::new(Outbox::new(100));
         let (sender, receiver) = mpsc::channel(64);
         let topics = Topics::new("glimpsed", "shelf");
-        let mut attention = Attention::new(topics, Some("homeassistant".into()), outbox.clone(), commands);
+        let mut attention = Dispatcher::new(topics, Some("homeassistant".into()), outbox.clone(), commands);
         attention.after_birth = (Duration::from_millis(100), Duration::from_millis(200));
         Bench { sender, requests, outbox, _task: tokio::spawn(attention.run(receiver)) }
     }

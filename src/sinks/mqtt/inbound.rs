@@ -16,7 +16,7 @@ const MAX_TRANSACTION_BYTES: usize = 256;
 
 /// What a message asks for.
 #[derive(Debug, PartialEq)]
-pub enum Wish {
+pub enum Inbound {
     /// A value for a key; only the newest of each counts.
     Set(Key, Command),
     Request(Call),
@@ -57,16 +57,16 @@ pub fn subscriptions(topics: &Topics, discovery_prefix: Option<&str>) -> Vec<Str
 ///
 /// # Errors
 /// What is wrong with it, for the log.
-pub fn understand(
+pub fn parse(
     topics: &Topics,
     discovery_prefix: Option<&str>,
     topic: &str,
     payload: &[u8],
     retained: bool,
-) -> Result<Option<Wish>, String> {
+) -> Result<Option<Inbound>, String> {
     if discovery_prefix.is_some_and(|prefix| topic == Topics::birth(prefix)) {
         // A retained birth message is from before this connection, after which everything is sent anyway.
-        return Ok((payload == b"online" && !retained).then_some(Wish::HomeAssistantStarted));
+        return Ok((payload == b"online" && !retained).then_some(Inbound::HomeAssistantStarted));
     }
     let Some(below) = topics.below(topic) else { return Ok(None) };
     if retained {
@@ -77,14 +77,14 @@ pub fn understand(
     }
     let text = std::str::from_utf8(payload).map_err(|_| "is not UTF-8")?.trim();
     if let Some(key) = Key::ALL.into_iter().find(|key| below.strip_suffix("/set") == Some(key.name())) {
-        return set(key, text).map(|command| Some(Wish::Set(key, command)));
+        return set(key, text).map(|command| Some(Inbound::Set(key, command)));
     }
     let Some((name, command)) = REQUESTS.iter().find(|(name, _)| below.strip_prefix("request/") == Some(name)) else {
         return Ok(None);
     };
     let (transaction, wrong) = request(text);
     let command = wrong.map_or_else(|| Ok(command.clone()), Err);
-    Ok(Some(Wish::Request(Call { name, command, transaction })))
+    Ok(Some(Inbound::Request(Call { name, command, transaction })))
 }
 
 fn on_or_off(text: &str) -> Result<bool, String> {
@@ -146,14 +146,14 @@ mod tests {
         Topics::new("home/glimpsed", "shelf")
     }
 
-    fn ask(topic: &str, payload: &str) -> Result<Option<Wish>, String> {
-        understand(&topics(), Some("homeassistant"), topic, payload.as_bytes(), false)
+    fn ask(topic: &str, payload: &str) -> Result<Option<Inbound>, String> {
+        parse(&topics(), Some("homeassistant"), topic, payload.as_bytes(), false)
     }
 
     #[test]
     fn settings_are_understood_as_people_and_programs_write_them() {
         let set = |key: &str, payload: &str| match ask(&format!("home/glimpsed/shelf/{key}/set"), payload) {
-            Ok(Some(Wish::Set(_, command))) => Ok(command),
+            Ok(Some(Inbound::Set(_, command))) => Ok(command),
             Err(cause) => Err(cause),
             other => panic!("{other:?}"),
         };
@@ -177,13 +177,13 @@ mod tests {
 
     #[test]
     fn a_request_gives_its_transaction_back_even_with_an_error() {
-        let Ok(Some(Wish::Request(call))) = ask("home/glimpsed/shelf/request/health", r#"{"transaction": 7}"#) else {
+        let Ok(Some(Inbound::Request(call))) = ask("home/glimpsed/shelf/request/health", r#"{"transaction": 7}"#) else {
             panic!("a request");
         };
         assert_eq!((call.name, call.command), ("health", Ok(Command::Health)));
         assert_eq!(call.transaction, Some(json!(7)));
         let wrong = ask("home/glimpsed/shelf/request/health", r#"{"transaction": 7, "now": true}"#);
-        let Ok(Some(Wish::Request(call))) = wrong else { panic!("a request") };
+        let Ok(Some(Inbound::Request(call))) = wrong else { panic!("a request") };
         assert!(call.command.is_err_and(|cause| cause.contains("`now`")) && call.transaction == Some(json!(7)));
     }
 
@@ -191,7 +191,7 @@ mod tests {
     fn a_button_that_sends_a_word_is_a_request() {
         for payload in ["", "PRESS", "{}"] {
             let wish = ask("home/glimpsed/shelf/request/restart", payload);
-            let Ok(Some(Wish::Request(call))) = wish else { panic!("{payload}: {wish:?}") };
+            let Ok(Some(Inbound::Request(call))) = wish else { panic!("{payload}: {wish:?}") };
             assert_eq!(call.command, Ok(Command::Restart));
         }
     }
@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn a_request_that_is_no_json_is_answered_with_what_is_wrong() {
         for payload in ["{", r#"{"unknown": 1}"#, &format!(r#"{{"transaction": {:?}}}"#, "x".repeat(300))] {
-            let Ok(Some(Wish::Request(call))) = ask("home/glimpsed/shelf/request/reload", payload) else {
+            let Ok(Some(Inbound::Request(call))) = ask("home/glimpsed/shelf/request/reload", payload) else {
                 panic!("{payload}")
             };
             assert!(call.command.is_err(), "{payload}");
@@ -208,11 +208,11 @@ mod tests {
 
     #[test]
     fn a_retained_command_is_refused_and_a_retained_birth_is_nothing_new() {
-        let retained = |topic| understand(&topics(), Some("homeassistant"), topic, b"online", true);
+        let retained = |topic| parse(&topics(), Some("homeassistant"), topic, b"online", true);
         assert!(retained("home/glimpsed/shelf/model/set").is_err());
         assert!(retained("home/glimpsed/shelf/request/restart").is_err());
         assert_eq!(retained("homeassistant/status"), Ok(None));
-        assert_eq!(ask("homeassistant/status", "online"), Ok(Some(Wish::HomeAssistantStarted)));
+        assert_eq!(ask("homeassistant/status", "online"), Ok(Some(Inbound::HomeAssistantStarted)));
         assert_eq!(ask("homeassistant/status", "offline"), Ok(None));
     }
 
@@ -238,7 +238,7 @@ mod tests {
             key in "(enabled|model|threshold|request/(restart|health|x)|)(/set)?", payload in proptest::collection::vec(any::<u8>(), 0..80),
             retained in any::<bool>(),
         ) {
-            let _ = understand(&topics(), None, &format!("home/glimpsed/shelf/{key}"), &payload, retained);
+            let _ = parse(&topics(), None, &format!("home/glimpsed/shelf/{key}"), &payload, retained);
         }
 
         #[test]

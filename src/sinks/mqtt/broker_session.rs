@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
-use super::attention::Attention;
+use super::dispatcher::Dispatcher;
 use super::discovery::{self, Device};
 use super::sink::retained;
-use super::wishes::subscriptions;
+use super::inbound::subscriptions;
 use super::{MqttSink, NAME, Topics};
 use crate::bus::commands::Commands;
 use crate::bus::hub::Hub;
@@ -23,7 +23,7 @@ use glimpsed_mqtt::{BrokerUrl, Connection, Inbox, Monitor, Outbox, Tally};
 const LEAVE_WITHIN: Duration = Duration::from_secs(2);
 
 /// What the daemon has to do with a broker.
-pub struct Presence {
+pub struct BrokerSession {
     outbox: Arc<Outbox>,
     traffic: Traffic,
     topics: Topics,
@@ -63,12 +63,12 @@ fn tally(count: Tally) -> health::Tally {
 
 /// What one presence leaves to the next: nothing is lost and the counts go on when a setting of the broker is changed.
 #[derive(Default)]
-pub struct Heritage {
+pub struct Handover {
     outbox: Option<Arc<Outbox>>,
     counters: Broker,
 }
 
-impl Presence {
+impl BrokerSession {
     /// Connects to the broker that the configuration names, if it names one. Has to be called inside the asynchronous
     /// runtime.
     pub fn start(
@@ -77,13 +77,13 @@ impl Presence {
         commands: &Commands,
         hub: &Hub,
         clock: &Arc<dyn Clock>,
-        heritage: Heritage,
+        handover: Handover,
     ) -> Option<Self> {
         let settings = config.mqtt.as_ref()?;
         let topics = Topics::new(&settings.base_topic, &device.id);
         let prefix = config.homeassistant.clone();
         let discovery = prefix.as_ref().map(|prefix| Topics::discovery(prefix, &device.id));
-        let outbox = heritage.outbox.unwrap_or_else(|| Arc::new(Outbox::new(settings.buffer)));
+        let outbox = handover.outbox.unwrap_or_else(|| Arc::new(Outbox::new(settings.buffer)));
         outbox.set_capacity(settings.buffer);
         // Each session begins with these, in this order; what the hub knows follows.
         outbox.push(retained(&topics.status, "online"));
@@ -96,10 +96,10 @@ impl Presence {
         let connection =
             Connection::new(settings.connection.clone(), retained(&topics.status, "offline"), outbox.clone(), inbox);
         let (monitor, shutdown) = (connection.monitor(), Shutdown::new());
-        let attention = Attention::new(topics.clone(), prefix, outbox.clone(), commands.clone());
+        let attention = Dispatcher::new(topics.clone(), prefix, outbox.clone(), commands.clone());
         Some(Self {
             outbox,
-            traffic: Traffic { monitor, before: heritage.counters },
+            traffic: Traffic { monitor, before: handover.counters },
             topics,
             broker: settings.connection.broker.clone(),
             discovery,
@@ -126,7 +126,7 @@ impl Presence {
 
     /// Says goodbye before another presence follows, and takes away what that one will not keep up to date. What a request
     /// from here has set going is still answered.
-    pub async fn leave(self, next: &Config) -> Heritage {
+    pub async fn leave(self, next: &Config) -> Handover {
         let next_topics = next.mqtt.as_ref().map(|mqtt| Topics::new(&mqtt.base_topic, &next.device.id));
         let same_topics = next_topics.as_ref() == Some(&self.topics);
         let stays = same_topics && next.mqtt.as_ref().is_some_and(|mqtt| mqtt.connection.broker == self.broker);
@@ -146,13 +146,13 @@ impl Presence {
         if same_topics {
             // What was dropped is counted by the outbox itself, which lives on.
             let counters = Broker { dropped: health::Tally::default(), ..counters };
-            return Heritage { outbox: Some(self.outbox), counters };
+            return Handover { outbox: Some(self.outbox), counters };
         }
         let undelivered = self.outbox.waiting();
         if undelivered > 0 {
             tracing::warn!(undelivered, "messages for the old topics were not delivered");
         }
-        Heritage { outbox: None, counters }
+        Handover { outbox: None, counters }
     }
 }
 

@@ -23,7 +23,7 @@ fn own_file() -> OpenOptions {
     options
 }
 
-pub struct Place {
+pub struct Destination {
     directory: PathBuf,
     /// The finished file.
     pub file: PathBuf,
@@ -33,7 +33,7 @@ pub struct Place {
     _claim: File,
 }
 
-impl Place {
+impl Destination {
     /// # Errors
     /// When the directory cannot be written, or somebody else downloads into it.
     pub fn claim(directory: &Path, entry: &Entry) -> Result<Self, FetchError> {

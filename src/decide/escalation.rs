@@ -7,7 +7,7 @@ use crate::domain::classification::Reason;
 
 /// Decides for each frame of the fast model whether the accurate one should look at it too.
 #[derive(Debug)]
-pub struct Asker {
+pub struct EscalationPolicy {
     rules: Rules,
     /// The second model is at work.
     busy: bool,
@@ -30,7 +30,7 @@ pub struct Rules {
     pub max_duty: f64,
 }
 
-impl Asker {
+impl EscalationPolicy {
     pub fn new(rules: Rules) -> Self {
         Self { rules, busy: false, last: None, rested: Duration::ZERO }
     }
@@ -122,36 +122,36 @@ mod tests {
 
     #[test]
     fn it_is_asked_by_the_clock_when_unsure_and_on_request() {
-        let mut asker = Asker::new(RULES);
-        assert_eq!(asker.reason(SURE, true, false, seconds(1)), Some(Reason::Interval), "the first frame");
-        asker.begin(seconds(1));
-        asker.end(seconds(2), seconds(1));
-        assert_eq!(asker.reason(SURE, true, false, seconds(12)), None);
-        assert_eq!(asker.reason(UNSURE, true, false, seconds(12)), Some(Reason::Unsure));
-        assert_eq!(asker.reason(UNSURE, false, false, seconds(12)), None, "it has said so of the same picture");
-        assert_eq!(asker.reason(SURE, true, true, seconds(12)), Some(Reason::Asked));
-        assert_eq!(asker.reason(SURE, true, false, seconds(31)), Some(Reason::Interval));
+        let mut escalation = EscalationPolicy::new(RULES);
+        assert_eq!(escalation.reason(SURE, true, false, seconds(1)), Some(Reason::Interval), "the first frame");
+        escalation.begin(seconds(1));
+        escalation.end(seconds(2), seconds(1));
+        assert_eq!(escalation.reason(SURE, true, false, seconds(12)), None);
+        assert_eq!(escalation.reason(UNSURE, true, false, seconds(12)), Some(Reason::Unsure));
+        assert_eq!(escalation.reason(UNSURE, false, false, seconds(12)), None, "it has said so of the same picture");
+        assert_eq!(escalation.reason(SURE, true, true, seconds(12)), Some(Reason::Asked));
+        assert_eq!(escalation.reason(SURE, true, false, seconds(31)), Some(Reason::Interval));
     }
 
     #[test]
     fn after_a_second_of_work_it_rests_for_nine_whoever_asks() {
-        let mut asker = Asker::new(RULES);
-        asker.begin(seconds(1));
-        assert_eq!(asker.reason(UNSURE, true, true, seconds(60)), None, "it is at work");
-        asker.end(seconds(60), seconds(1));
-        assert_eq!(asker.reason(UNSURE, true, true, seconds(68)), None);
-        assert_eq!(asker.wait(seconds(68)), Some(seconds(1)));
-        assert_eq!(asker.reason(UNSURE, true, true, seconds(69)), Some(Reason::Asked));
+        let mut escalation = EscalationPolicy::new(RULES);
+        escalation.begin(seconds(1));
+        assert_eq!(escalation.reason(UNSURE, true, true, seconds(60)), None, "it is at work");
+        escalation.end(seconds(60), seconds(1));
+        assert_eq!(escalation.reason(UNSURE, true, true, seconds(68)), None);
+        assert_eq!(escalation.wait(seconds(68)), Some(seconds(1)));
+        assert_eq!(escalation.reason(UNSURE, true, true, seconds(69)), Some(Reason::Asked));
     }
 
     #[test]
     fn another_model_does_not_work_while_the_one_before_would_rest() {
-        let mut asker = Asker::new(RULES);
-        asker.begin(seconds(1));
-        asker.end(seconds(2), seconds(1));
-        asker.forget();
-        assert_eq!(asker.reason(UNSURE, true, true, seconds(10)), None);
-        assert_eq!(asker.reason(UNSURE, true, true, seconds(11)), Some(Reason::Asked));
+        let mut escalation = EscalationPolicy::new(RULES);
+        escalation.begin(seconds(1));
+        escalation.end(seconds(2), seconds(1));
+        escalation.forget();
+        assert_eq!(escalation.reason(UNSURE, true, true, seconds(10)), None);
+        assert_eq!(escalation.reason(UNSURE, true, true, seconds(11)), Some(Reason::Asked));
     }
 
     #[test]
@@ -168,15 +168,15 @@ mod tests {
             max_duty in 0.01f64..1.0,
             frames in proptest::collection::vec((1u64..500, 1u64..2000, proptest::bool::ANY), 1..200),
         ) {
-            let mut asker = Asker::new(Rules { max_duty, ..RULES });
+            let mut escalation = EscalationPolicy::new(Rules { max_duty, ..RULES });
             let (mut now, mut worked, mut longest) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
             for (gap, work, wanted) in frames {
                 now += Duration::from_millis(gap);
-                if asker.reason(UNSURE, true, wanted, now).is_some() {
+                if escalation.reason(UNSURE, true, wanted, now).is_some() {
                     let work = Duration::from_millis(work);
-                    asker.begin(now);
+                    escalation.begin(now);
                     now += work;
-                    asker.end(now, work);
+                    escalation.end(now, work);
                     (worked, longest) = (worked + work, longest.max(work));
                 }
             }

@@ -7,14 +7,14 @@ pub const NO_BUFFER: usize = usize::MAX;
 
 /// Where a result lies.
 #[derive(Debug, Clone, Copy)]
-pub struct Place {
+pub struct TensorView {
     pub buffer: usize,
     pub shape: Shape,
     /// From one pixel to the next.
     pub stride: usize,
 }
 
-impl Place {
+impl TensorView {
     /// Elements of the picture.
     pub fn length(&self) -> usize {
         self.shape.pixels() * self.stride

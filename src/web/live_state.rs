@@ -29,7 +29,7 @@ const SHORTEST_INTERVAL: Duration = Duration::from_millis(95);
 
 /// Shared between the hub, which tells it everything, and the web server.
 #[derive(Clone)]
-pub struct View {
+pub struct LiveState {
     seen: Arc<Mutex<Seen>>,
     messages: broadcast::Sender<Bytes>,
     preview: Arc<Preview>,
@@ -82,7 +82,7 @@ impl Comparison {
     }
 }
 
-impl View {
+impl LiveState {
     pub fn new(preview: Arc<Preview>, clock: Arc<dyn Clock>) -> Self {
         Self { seen: Arc::default(), messages: broadcast::Sender::new(MAX_BEHIND), preview, clock }
     }
@@ -210,7 +210,7 @@ impl View {
     }
 }
 
-impl Sink for View {
+impl Sink for LiveState {
     fn publish(&mut self, event: &Event) {
         match event {
             Event::Camera(state) => {
@@ -303,9 +303,9 @@ mod tests {
     use crate::domain::classification::tests_support::{frame, stable};
     use glimpsed_base::clock::ManualClock;
 
-    fn view() -> (View, ManualClock) {
+    fn view() -> (LiveState, ManualClock) {
         let clock = ManualClock::default();
-        (View::new(Arc::default(), Arc::new(clock.clone())), clock)
+        (LiveState::new(Arc::default(), Arc::new(clock.clone())), clock)
     }
 
     #[test]

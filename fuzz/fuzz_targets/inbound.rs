@@ -3,7 +3,7 @@
 
 use glimpsed::bus::commands::Command;
 use glimpsed::sinks::mqtt::topics::{Key, Topics};
-use glimpsed::sinks::mqtt::wishes::{REQUESTS, Wish, understand};
+use glimpsed::sinks::mqtt::inbound::{REQUESTS, Inbound, parse};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -14,18 +14,18 @@ fuzz_target!(|data: &[u8]| {
     listened.push(Topics::birth("homeassistant"));
     let topic = &listened[usize::from(choice >> 1) % listened.len()];
     let retained = choice & 1 == 1;
-    match understand(&topics, Some("homeassistant"), topic, payload, retained) {
+    match parse(&topics, Some("homeassistant"), topic, payload, retained) {
         Ok(Some(wish)) => {
             assert!(!retained, "a retained message was acted upon");
             match wish {
-                Wish::Set(Key::Threshold, Command::Threshold(value)) => assert!((0.0..=1.0).contains(&value)),
-                Wish::Set(Key::Model, Command::Model(name)) => assert!(!name.is_empty() && name.len() <= 4096),
-                Wish::Set(Key::Enabled, Command::Enable(_))
-                | Wish::Set(Key::Precision, Command::Precision(_))
-                | Wish::Set(Key::Accurate, Command::Accurate(_))
-                | Wish::HomeAssistantStarted => {}
-                Wish::Set(key, command) => panic!("{command:?} for {key:?}"),
-                Wish::Request(call) => {
+                Inbound::Set(Key::Threshold, Command::Threshold(value)) => assert!((0.0..=1.0).contains(&value)),
+                Inbound::Set(Key::Model, Command::Model(name)) => assert!(!name.is_empty() && name.len() <= 4096),
+                Inbound::Set(Key::Enabled, Command::Enable(_))
+                | Inbound::Set(Key::Precision, Command::Precision(_))
+                | Inbound::Set(Key::Accurate, Command::Accurate(_))
+                | Inbound::HomeAssistantStarted => {}
+                Inbound::Set(key, command) => panic!("{command:?} for {key:?}"),
+                Inbound::Request(call) => {
                     let id = call.transaction.map(|id| id.to_string()).unwrap_or_default();
                     assert!(id.len() <= 256, "given back, whatever it is");
                 }

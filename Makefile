@@ -11,6 +11,11 @@ MINUTES ?= 60
 # The program as the tests have it: what they need turns on features of what it needs, and without the tests everything
 # would be compiled a second time.
 BUILD_BESIDE_TESTS = cargo build --quiet --locked --bins --tests
+# The native kernels run the bundled models on these processors, so the demo leaves tract out, which is half of a first build.
+ifneq ($(filter x86_64 aarch64 arm64,$(shell uname -m)),)
+DEMO_FEATURES := --no-default-features
+DEMO_SAYS := (without tract, the general backend, which the bundled models do not need)
+endif
 # What a package is made for, and how the program in it is built: `dev` takes a minute, `release` ten.
 DEB_ARCH ?= $(shell dpkg --print-architecture 2>/dev/null)
 DEB_PROFILE ?= release
@@ -21,7 +26,8 @@ help: ## Show this list
 
 demo: ## Label the bundled photographs and show what arrives over a private broker
 	@.ci/setup demo
-	cargo build --quiet --locked
+	@[ -x target/debug/glimpsed ] || echo "demo: compiling glimpsed; the first time this takes some minutes on a small machine $(DEMO_SAYS)"
+	cargo build --locked $(DEMO_FEATURES)
 	@target/debug/glimpsed demo $(ARGS)
 
 test: test-rust ## Run the test suite: the program, the models' scripts, the page in a browser (ARGS for nextest: the program alone)
@@ -30,6 +36,7 @@ test: test-rust ## Run the test suite: the program, the models' scripts, the pag
 test-rust: ## Run the tests of the program alone (ARGS for nextest, as for `make test`)
 	@.ci/setup test
 	cargo nextest run --locked $(ARGS)
+	@if [ -z "$(ARGS)" ]; then cargo test --quiet --locked --workspace --doc; fi
 
 test-web: ## Drive the page in a headless Chromium and the HTTP interface from its OpenAPI document (WEB_ARGS for pytest)
 	@.ci/setup web
@@ -51,9 +58,9 @@ endurance: release ## Run the daemon at full rate for MINUTES (60), nicely: it m
 
 lint: ## Check the format, run clippy, build the documentation; warnings are errors
 	@.ci/setup test
-	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
 
 bench: release ## Measure each stage and the whole daemon, and compare with the last run (ARGS for benches/daemon.py)
 	cargo bench --locked --bench stages
@@ -85,7 +92,7 @@ portable: ## Build for DEB_ARCH and glibc 2.27 (Jetson Nano, Ubuntu 18.04) or ne
 test-aarch64: ## Run the tests of inference on emulated Arm processors (ARM_CPUS)
 	@.ci/setup cross
 	for cpu in $(ARM_CPUS); do \
-	    echo "$$cpu:" && CROSS_CPU=$$cpu .ci/cross cargo test --quiet --locked --lib -- native:: && \
+	    echo "$$cpu:" && CROSS_CPU=$$cpu .ci/cross cargo test --quiet --locked -p glimpsed-inference --lib -- native:: resample:: && \
 	    CROSS_CPU=$$cpu .ci/cross cargo test --quiet --locked --test it -- native:: || exit 1; \
 	done
 
@@ -111,15 +118,16 @@ appliance-arm64: ## Install the package in a Debian guest for 64-bit Arm, and la
 	done
 
 fuzz: ## Fuzz what reads bytes from cameras, brokers and model files: FUZZ_SECONDS (600) each, on a nightly compiler with cargo-fuzz
-	for target in splitter decoder inbound compiler; do \
+	for target in splitter decoder pictures inbound compiler; do \
 	    seeds=images; [ $$target = compiler ] && seeds=zoo; \
-	    mkdir -p fuzz/corpus/$$target && (cd fuzz && cargo +nightly fuzz run --dev $$target corpus/$$target ../tests/fixtures/$$seeds -- \
+	    features=; case $$target in splitter|pictures|inbound) features="--features daemon";; esac; \
+	    mkdir -p fuzz/corpus/$$target && (cd fuzz && cargo +nightly fuzz run --dev $$features $$target corpus/$$target ../tests/fixtures/$$seeds -- \
 	        -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -timeout=30 -rss_limit_mb=3072) || exit 1; \
 	done
 
 miri: ## Run the native kernels (portable and AVX2), their threads and their memory under Miri, on a nightly with miri and rust-src
 	PROPTEST_CASES=4 RUSTFLAGS="$(if $(filter x86_64,$(shell uname -m)),-Ctarget-feature=+avx2$(comma)+fma)" MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-permissive-provenance" \
-	    cargo +nightly miri test --locked --lib -- native::team native::aligned native::pointwise native::kernels outputs_are_those
+	    cargo +nightly miri test --locked -p glimpsed-inference --no-default-features --lib -- native::pool native::aligned native::pointwise native::kernels outputs_are_those
 
 advisories: ## Check the dependencies for known vulnerabilities (needs the network)
 	@.ci/setup ci

@@ -18,6 +18,8 @@
 //!
 //! Data flows one way, in this order; `ARCHITECTURE.md` has the picture and the invariants.
 
+#![forbid(unsafe_code)]
+
 pub mod app;
 pub mod board;
 pub mod bus;

@@ -4,45 +4,24 @@
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use glimpsed::infer::{Model, inspect};
-use glimpsed::models::labels::LabelSource;
-use glimpsed::models::spec::ModelSpec;
-use glimpsed_inference::{Backend, InputHints};
-use glimpsed::models::threads::Threads;
-use glimpsed_inference::Tensor;
+use glimpsed_inference::{Backend, InputHints, Source, Tensor, load};
 use libfuzzer_sys::fuzz_target;
 
 /// Larger networks are compiled, but would take too long to run with a sanitizer.
 const MOST_MACS: u64 = 20_000_000;
 
-/// A directory of this process, with the labels of the networks in tests/fixtures/zoo.
-static DIRECTORY: LazyLock<PathBuf> = LazyLock::new(|| {
-    let directory = std::env::temp_dir().join(format!("glimpsed-fuzz-{}", std::process::id()));
-    std::fs::create_dir_all(&directory).expect("a directory");
-    let labels: String = (0..10).map(|class| format!("class {class}\n")).collect();
-    std::fs::write(directory.join("labels.txt"), labels).expect("writable");
-    directory
-});
+/// The file of this process.
+static FILE: LazyLock<PathBuf> =
+    LazyLock::new(|| std::env::temp_dir().join(format!("glimpsed-fuzz-{}.onnx", std::process::id())));
 
 fuzz_target!(|data: &[u8]| {
-    let path = DIRECTORY.join("model.onnx");
-    std::fs::write(&path, data).expect("writable");
-    let spec = ModelSpec {
-        name: "fuzzed".into(),
-        path,
-        labels: LabelSource::File(DIRECTORY.join("labels.txt")),
-        sha256: None,
-        input: InputHints { mean: Some([0.0; 3]), std: Some([1.0; 3]), ..InputHints::default() },
-        backend: Backend::Native,
-        threads: Threads::Fixed(1),
-        int8: None,
-    };
-    // Loading runs it once.
-    if inspect(&spec).is_ok_and(|inspection| inspection.macs <= MOST_MACS)
-        && let Ok(mut model) = Model::load(&spec)
-    {
-        let tensor = Tensor::for_input(&model.input);
-        let scores = model.raw_scores(&tensor).expect("what was compiled runs").len();
-        assert_eq!(scores, model.inspection.classes);
+    std::fs::write(&*FILE, data).expect("writable");
+    let hints = InputHints { mean: Some([0.0; 3]), std: Some([1.0; 3]), ..InputHints::default() };
+    let source = Source { path: &FILE, sha256: None, input: &hints, backend: Backend::Native };
+    let Ok(mut loaded) = load(&source) else { return };
+    if loaded.inspection.macs <= MOST_MACS {
+        let mut scores = Vec::new();
+        loaded.classifier.run(&Tensor::for_input(&loaded.inspection.input), &mut scores).expect("what was compiled runs");
+        assert_eq!(scores.len(), loaded.inspection.classes);
     }
 });

@@ -40,8 +40,8 @@ use glimpsed_base::liveness::Liveness;
 use glimpsed_base::shutdown::Shutdown;
 use glimpsed_base::slot::{Slot, WhenFull};
 use glimpsed_base::thread::Thread;
+use lifetime::{Inbound, Signals};
 pub use lifetime::{Lifetime, runtime};
-use lifetime::{Signals, Inbound};
 
 /// From the first signal to the end of the process; a service manager's patience is longer, a person's is not.
 const STOP_WITHIN: Duration = Duration::from_millis(1900);

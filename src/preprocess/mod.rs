@@ -4,7 +4,6 @@
 //! bytes of a frame -> source::FrameDecoder -> Samples -> Preprocessor (resample, pack) -> Tensor
 //! ```
 
-mod axis;
 mod colour;
 pub mod decode;
 mod pack;
@@ -13,7 +12,6 @@ mod preprocessor;
 mod resample;
 pub mod samples;
 pub mod source;
-mod squeeze;
 pub mod thumbnail;
 
 pub use preprocessor::{Preprocessor, shrunk, turned};

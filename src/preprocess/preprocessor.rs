@@ -1,12 +1,12 @@
 //! Turns pictures into tensors for one model.
 
-use super::axis::{Axis, Key};
 use super::pack::{Packer, turn};
 use super::picture::RgbImage;
 use super::resample::Lines;
 use super::samples::Samples;
 use super::{resample, source};
 use crate::domain::view::{Rotation, View};
+use glimpsed_inference::resample::{Axis, Key};
 use glimpsed_inference::{Fit, InputSpec, Tensor};
 
 /// Turns pictures into tensors for one model; its buffers serve again for every frame.

@@ -4,8 +4,8 @@
 //! is kept in between, and both passes run over numbers that lie side by side.
 
 use super::samples::{Component, Group};
-use super::squeeze::squeeze;
-use crate::preprocess::axis::{Axis, KEPT};
+use glimpsed_inference::resample::squeeze;
+use glimpsed_inference::resample::{Axis, KEPT};
 
 /// Half of what the first pass drops.
 const HALF: i32 = 1 << (13 - KEPT);
@@ -82,8 +82,8 @@ fn blend(group: &Group, start: usize, weights: &[i16], first: usize, sums: &mut 
 
 #[cfg(test)]
 mod tests {
-    use super::super::axis::{Key, ONE};
     use super::*;
+    use glimpsed_inference::resample::{Key, ONE};
 
     fn axis(start: f64, length: f64, source: usize, result: usize) -> Axis {
         let mut axis = Axis::default();

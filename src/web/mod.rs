@@ -12,6 +12,7 @@ mod connection;
 mod events;
 mod exposition;
 mod guard;
+pub mod live_state;
 mod login;
 pub mod metrics;
 mod openapi;
@@ -25,7 +26,6 @@ mod server;
 mod session;
 mod site;
 mod stream;
-pub mod live_state;
 
 pub use page::Web;
 pub use site::{Parts, Settings};

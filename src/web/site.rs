@@ -10,9 +10,9 @@ use glimpsed_base::shutdown::Shutdown;
 use jiff::Timestamp;
 use tokio::sync::{Notify, Semaphore, watch};
 
+use super::live_state::LiveState;
 use super::metrics::Metrics;
 use super::session::Door;
-use super::live_state::LiveState;
 use crate::bus::commands::Commands;
 use crate::bus::hub::Hub;
 use crate::bus::preview::Preview;

@@ -11,3 +11,8 @@ pub mod secret;
 pub mod shutdown;
 pub mod slot;
 pub mod thread;
+
+/// The example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

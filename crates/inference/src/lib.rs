@@ -11,6 +11,7 @@ mod inspection;
 mod load;
 mod native;
 mod onnx;
+pub mod resample;
 mod scores;
 mod source;
 mod tensor;
@@ -29,3 +30,8 @@ pub use onnx::pb;
 pub use scores::softmax;
 pub use source::Source;
 pub use tensor::Tensor;
+
+/// The example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -154,3 +154,8 @@ mod tests {
         }
     }
 }
+
+/// The example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -27,3 +27,8 @@ pub use monitor::{Counters, Monitor};
 pub use options::{Options, Version};
 pub use outbox::Outbox;
 pub use wire::Received;
+
+/// The example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

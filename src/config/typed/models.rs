@@ -171,7 +171,9 @@ impl Checker<'_, '_> {
             return;
         }
         let hint = match catalog::find(&model.name).and_then(|entry| entry.int8.as_ref()) {
-            Some(int8_variant) if int8.sha256.is_some() => format!("`glimpsed models fetch {int8_variant}` downloads it"),
+            Some(int8_variant) if int8.sha256.is_some() => {
+                format!("`glimpsed models fetch {int8_variant}` downloads it")
+            }
             _ => format!("set `int8` in [models.{}] to a file that is there", model.name),
         };
         let found = format!("found no `{}`", int8.path.display());

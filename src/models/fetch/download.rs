@@ -7,9 +7,9 @@ use std::time::Instant;
 
 use sha2::{Digest, Sha256};
 
+use super::destination::Destination;
 use super::failure::Limits;
 use super::http;
-use super::destination::Destination;
 use crate::models::catalog::Entry;
 use crate::models::fetch::failure::{Failure, FetchError, Stream};
 use glimpsed_inference::{hex, sha256_of};

@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
-use super::dispatcher::Dispatcher;
 use super::discovery::{self, Device};
-use super::sink::retained;
+use super::dispatcher::Dispatcher;
 use super::inbound::subscriptions;
+use super::sink::retained;
 use super::{MqttSink, NAME, Topics};
 use crate::bus::commands::Commands;
 use crate::bus::hub::Hub;

@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::topics::Topics;
 use super::inbound::{REQUESTS, subscriptions};
+use super::topics::Topics;
 use crate::config::typed::Mqtt;
 use glimpsed_mqtt::tls::Seen;
 use glimpsed_mqtt::transport::{self, STEP};

@@ -177,7 +177,8 @@ mod tests {
 
     #[test]
     fn a_request_gives_its_transaction_back_even_with_an_error() {
-        let Ok(Some(Inbound::Request(call))) = ask("home/glimpsed/shelf/request/health", r#"{"transaction": 7}"#) else {
+        let Ok(Some(Inbound::Request(call))) = ask("home/glimpsed/shelf/request/health", r#"{"transaction": 7}"#)
+        else {
             panic!("a request");
         };
         assert_eq!((call.name, call.command), ("health", Ok(Command::Health)));

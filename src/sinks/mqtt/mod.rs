@@ -1,13 +1,13 @@
 //! MQTT: what is published, when, and that it survives the broker's absence; and what is asked for from there.
 
-mod dispatcher;
+mod broker_session;
 pub mod diagnose;
 pub mod discovery;
-mod broker_session;
+mod dispatcher;
+pub mod inbound;
 mod sink;
 pub mod topics;
-pub mod inbound;
 
-pub use broker_session::{Handover, BrokerSession, Traffic};
+pub use broker_session::{BrokerSession, Handover, Traffic};
 pub use sink::{MqttSink, NAME};
 pub use topics::{Key, Topics};

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::element::{Inputs, ElementType, Operands, Scratch, Worker};
+use super::element::{ElementType, Inputs, Operands, Scratch, Worker};
 use super::kernels::operands::{LANES, MAX_PANELS, MAX_ROWS, Offsets, Span, Tile};
 use super::layer::{Shape, Window};
 use crate::native::tensor_view::TensorView;
@@ -331,7 +331,14 @@ impl<N: ElementType> Depthwise<N> {
     }
 
     /// Computes rows of the output, which `out` has room for.
-    pub fn compute(&self, worker: &mut Worker<N>, picture: &[N], output: TensorView, rows: Range<usize>, out: &mut [N]) {
+    pub fn compute(
+        &self,
+        worker: &mut Worker<N>,
+        picture: &[N],
+        output: TensorView,
+        rows: Range<usize>,
+        out: &mut [N],
+    ) {
         let Operands { picture, weights, bias, narrow } = N::operands(&self.epilogue, picture);
         let Worker { kernels, scratch: Scratch { offsets, .. }, .. } = worker;
         let source = &self.source;

@@ -9,8 +9,8 @@ use super::kernels::Kernels;
 use super::kernels::layout::{Layout, PackedBytes};
 use super::kernels::operands::{Bounds, ByteBounds, Requantise, Span, Tile, ToByte};
 use super::layer::{PoolKind, Quant};
-use super::tensor_view::TensorView;
 use super::pointwise;
+use super::tensor_view::TensorView;
 
 const MEAN: PoolKind = PoolKind::Average { with_padding: false };
 

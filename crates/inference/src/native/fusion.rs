@@ -3,9 +3,9 @@
 use super::element::Added;
 use super::inverted_residual::{self, InvertedResidual};
 use super::layer::{Conv, Element, Layer, Op, PoolKind};
-use super::tensor_view::NO_BUFFER;
 use super::pooled::{self, Pooled};
 use super::run::{Job, Step};
+use super::tensor_view::NO_BUFFER;
 use super::unsupported::Unsupported;
 use super::winograd;
 
@@ -98,8 +98,8 @@ impl Chains<'_> {
         let passed_on = self.is_passed_on(expand) && self.is_passed_on(depthwise);
         let alike = parts.iter().all(|&part| self.is_float(part) == self.is_float(layers[expand].inputs[0]));
         let convs = [first, second, third];
-        let wanted = fusion
-            .wants(|| inverted_residual::is_worth_while(convs, layers[expand].shape, self.element_bytes(expand)));
+        let wanted =
+            fusion.wants(|| inverted_residual::is_worth_while(convs, layers[expand].shape, self.element_bytes(expand)));
         chained && passed_on && alike && wanted && inverted_residual::is_possible(convs)
     }
 

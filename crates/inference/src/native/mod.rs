@@ -17,7 +17,6 @@ mod layer;
 mod pack;
 #[cfg(test)]
 mod parity;
-mod tensor_view;
 mod plan;
 mod pointwise;
 pub mod pool;
@@ -25,6 +24,7 @@ mod pooled;
 mod quantised;
 mod read;
 mod run;
+mod tensor_view;
 #[cfg(test)]
 mod tests;
 mod unsupported;

@@ -9,8 +9,8 @@ use super::kernels::layout::{Layout, PackedBytes};
 use super::kernels::operands::{Bounds, GROUP, LANES, MAX_TAPS, ToByte};
 use super::kernels::winograd::Form;
 use super::layer::{Conv, Element, Layer, Op, Quant};
-use super::tensor_view::TensorView;
 use super::run::Job;
+use super::tensor_view::TensorView;
 use super::unsupported::Unsupported;
 use super::weights::{factors, for_each_block};
 use super::winograd::{self, Winograd};
@@ -22,7 +22,12 @@ const MAX_WEIGHTS: usize = 1 << 28;
 ///
 /// # Errors
 /// When its weights cannot be read.
-pub fn floats(conv: &Conv, bounds: Bounds, inputs: &[(TensorView, Element)], output: TensorView) -> Result<Job, Unsupported> {
+pub fn floats(
+    conv: &Conv,
+    bounds: Bounds,
+    inputs: &[(TensorView, Element)],
+    output: TensorView,
+) -> Result<Job, Unsupported> {
     let source = Source::new(conv.window, inputs[0].0, 0);
     if has_spans(conv, source.input) {
         return Ok(Job::DepthwiseF32(depthwise_f32(conv, bounds, source)?));

@@ -6,8 +6,8 @@ use std::process::Command;
 use super::compile::layers;
 use super::fusion::Fusion;
 use super::kernels::Kernels;
-use super::tensor_view::TensorView;
 use super::plan;
+use super::tensor_view::TensorView;
 use super::tests::open;
 use crate::tensor::Tensor;
 

@@ -6,8 +6,8 @@ use super::kernels::layout::Layout;
 use super::kernels::operands::{Bounds, GROUP, LANES};
 use super::layer::{Element, Layer, Op, Quant};
 use super::pack::{self, to_byte};
-use super::tensor_view::TensorView;
 use super::run::{Job, Network, Step};
+use super::tensor_view::TensorView;
 use super::unsupported::Unsupported;
 use crate::input::InputSpec;
 use crate::native::fusion::bounds_of_channels;
@@ -47,7 +47,11 @@ pub fn plan(
                 let gathered = matches!(layer.op, Op::Input) && is_gathered(&layers, &needed, index);
                 planner.place(layer, &inputs, gathered)
             } else {
-                TensorView { buffer: NO_BUFFER, shape: layer.shape, stride: layer.shape.channels.next_multiple_of(LANES) }
+                TensorView {
+                    buffer: NO_BUFFER,
+                    shape: layer.shape,
+                    stride: layer.shape.channels.next_multiple_of(LANES),
+                }
             };
             planner.places[index] = Some(place);
             let job = job(layer, spec, &kernels.layout, &inputs, place)?;

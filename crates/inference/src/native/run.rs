@@ -4,17 +4,17 @@ use std::ops::Range;
 
 use super::aligned::Aligned;
 use super::convolution::{Dense, Depthwise, Part};
-use super::element::{Inputs, ElementType, Worker};
+use super::element::{ElementType, Inputs, Worker};
 use super::inverted_residual::InvertedResidual;
 use super::kernels::Kernels;
 use super::kernels::layout::Layout as KernelLayout;
 use super::kernels::operands::{Bounds, LANES, MAX_ROWS, MAX_TAPS, ToByte};
 use super::layer::{PoolKind, Quant, Shape, Window};
-use super::tensor_view::TensorView;
 use super::pointwise;
 use super::pooled::Pooled;
+use super::tensor_view::TensorView;
 use super::winograd::Winograd;
-use super::workspace::{Buffers, Workspace, Lengths, ElementScratch, Stored};
+use super::workspace::{Buffers, ElementScratch, Lengths, Stored, Workspace};
 use crate::input::Layout;
 use crate::scores::softmax;
 use crate::tensor::Tensor;
@@ -175,7 +175,8 @@ impl Network {
         for step in &self.steps {
             joined[0] += usize::from(matches!(step.job, Job::InvertedResidualF32(_) | Job::InvertedResidualU8(_)));
             joined[1] += usize::from(matches!(step.job, Job::PooledF32(_) | Job::PooledU8(_)));
-            joined[2] += usize::from(matches!(step.job, Job::DenseU8(_) | Job::InvertedResidualU8(_)) && step.inputs.len() > 1);
+            joined[2] +=
+                usize::from(matches!(step.job, Job::DenseU8(_) | Job::InvertedResidualU8(_)) && step.inputs.len() > 1);
         }
         joined
     }
@@ -231,7 +232,13 @@ impl Network {
 }
 
 impl Step {
-    fn run(&self, kernels: &Kernels, tensor: &Tensor, buffers: &mut Buffers, workspace: &mut Workspace) -> Result<(), String> {
+    fn run(
+        &self,
+        kernels: &Kernels,
+        tensor: &Tensor,
+        buffers: &mut Buffers,
+        workspace: &mut Workspace,
+    ) -> Result<(), String> {
         let output = self.output;
         let input = |at: usize| self.inputs[at].buffer;
         match &self.job {
@@ -319,7 +326,13 @@ impl Step {
         Ok(())
     }
 
-    fn read(&self, tensor: &Tensor, layout: Layout, buffers: &mut Buffers, workspace: &mut Workspace) -> Result<(), String> {
+    fn read(
+        &self,
+        tensor: &Tensor,
+        layout: Layout,
+        buffers: &mut Buffers,
+        workspace: &mut Workspace,
+    ) -> Result<(), String> {
         let output = self.output;
         match tensor {
             Tensor::F32(values) => {
@@ -365,7 +378,13 @@ impl Step {
         });
     }
 
-    fn run_dense<N: Stored>(&self, dense: &Dense<N>, kernels: &Kernels, buffers: &mut Buffers, workspace: &mut Workspace) {
+    fn run_dense<N: Stored>(
+        &self,
+        dense: &Dense<N>,
+        kernels: &Kernels,
+        buffers: &mut Buffers,
+        workspace: &mut Workspace,
+    ) {
         let (source, output) = (&dense.source, self.output);
         source.fill_outside(&mut N::buffers(buffers)[source.input.buffer], dense.tail());
         let pixels = output.shape.pixels();
@@ -396,7 +415,13 @@ impl Step {
         });
     }
 
-    fn run_inverted_residual<N: Stored>(&self, strip: &InvertedResidual<N>, kernels: &Kernels, buffers: &mut Buffers, workspace: &mut Workspace) {
+    fn run_inverted_residual<N: Stored>(
+        &self,
+        strip: &InvertedResidual<N>,
+        kernels: &Kernels,
+        buffers: &mut Buffers,
+        workspace: &mut Workspace,
+    ) {
         let output = self.output;
         let dense = strip.input();
         dense.source.fill_outside(&mut N::buffers(buffers)[dense.source.input.buffer], dense.tail());
@@ -406,12 +431,24 @@ impl Step {
         });
     }
 
-    fn run_pooled<N: Stored>(&self, pooled: &Pooled<N>, kernels: &Kernels, buffers: &mut Buffers, workspace: &mut Workspace) {
+    fn run_pooled<N: Stored>(
+        &self,
+        pooled: &Pooled<N>,
+        kernels: &Kernels,
+        buffers: &mut Buffers,
+        workspace: &mut Workspace,
+    ) {
         let conv = pooled.conv();
         conv.source.fill_outside(&mut N::buffers(buffers)[conv.source.input.buffer], conv.tail());
-        self.convolve((pooled.operations(), LANES), kernels, buffers, workspace, |worker, space, inputs, panels, out| {
-            pooled.compute(worker, space, inputs.picture, panels, out);
-        });
+        self.convolve(
+            (pooled.operations(), LANES),
+            kernels,
+            buffers,
+            workspace,
+            |worker, space, inputs, panels, out| {
+                pooled.compute(worker, space, inputs.picture, panels, out);
+            },
+        );
     }
 
     fn run_winograd(&self, winograd: &Winograd, kernels: &Kernels, buffers: &mut Buffers, workspace: &mut Workspace) {

@@ -5,8 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use super::aligned::Aligned;
 use super::element::{ElementType, Scratch};
-use super::tensor_view::TensorView;
 use super::pool::{MAX_THREADS, ThreadPool};
+use super::tensor_view::TensorView;
 
 /// The results that are needed at the same time.
 pub struct Buffers {

@@ -113,6 +113,7 @@ pub fn decode(file: &File, length: u64) -> Result<ModelProto> {
 ///
 /// # Errors
 /// When it cannot be read.
+#[cfg(any(feature = "tract", test))]
 pub fn fill(model: &mut ModelProto, file: &File) -> Result<()> {
     fill_some(model, file, |_| true)
 }

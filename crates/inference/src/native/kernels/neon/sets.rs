@@ -2,7 +2,6 @@
 
 use super::registers::{BYTES, DOT};
 use crate::native::kernels::Kernels;
-use crate::native::kernels::layout::{Layout, Order, Taps};
 
 /// The sets that this processor has.
 pub fn kernels() -> [Option<Kernels>; 2] {

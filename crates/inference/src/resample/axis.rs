@@ -68,7 +68,7 @@ impl Axis {
     }
 
     /// The source's numbers that are looked at, without those that meet a weight of zero.
-    pub(super) fn seen(&self) -> std::ops::Range<usize> {
+    pub fn seen(&self) -> std::ops::Range<usize> {
         let source = self.key.map_or(0, |key| key.source);
         let end = self.starts.last().map_or(0, |last| (last + self.taps).min(source));
         self.starts.first().copied().unwrap_or(0)..end

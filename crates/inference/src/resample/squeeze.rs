@@ -1,4 +1,4 @@
-//! The second pass of [`super::resample`]: along a row, a few neighbours for each number of the result.
+//! The second pass of [`glimpsed::preprocess::resample`]: along a row, a few neighbours for each number of the result.
 //!
 //! This is where preparing a picture spends its time, so four results are made at once. Vectors of 128 bits are in every
 //! x86-64 and every 64-bit Arm; elsewhere the plain loop does it, which says what the others mean.
@@ -125,7 +125,7 @@ mod tests {
 
     fn numbers<const N: usize>() -> impl Strategy<Value = [[i16; N]; 4]> {
         // What the first pass can leave.
-        prop::array::uniform4(prop::array::uniform::<_, N>(0..=255_i16 << crate::preprocess::axis::KEPT))
+        prop::array::uniform4(prop::array::uniform::<_, N>(0..=255_i16 << crate::resample::axis::KEPT))
     }
 
     fn weights<const N: usize>() -> impl Strategy<Value = [[i16; N]; 4]> {

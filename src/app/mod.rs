@@ -4,8 +4,8 @@ mod lifetime;
 
 use std::io::Write;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -39,6 +39,7 @@ use glimpsed_base::clock::{Clock, SystemClock};
 use glimpsed_base::liveness::Liveness;
 use glimpsed_base::shutdown::Shutdown;
 use glimpsed_base::slot::{Slot, WhenFull};
+use glimpsed_base::sync::Mutex;
 use glimpsed_base::thread::Thread;
 use lifetime::{Inbound, Signals};
 pub use lifetime::{Lifetime, runtime};

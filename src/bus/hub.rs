@@ -1,8 +1,9 @@
 //! Where every thread tells its events, and from where they go to all sinks.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 
 use crate::domain::event::{Event, Subject};
+use glimpsed_base::sync::Mutex;
 
 /// Takes events from the thread that they happened on. It must never block: a broker or a pipe that hangs must not stop the labels.
 pub trait Sink: Send {
@@ -56,13 +57,13 @@ impl Hub {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // A sink that panicked is as good as any other for the next event.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 
 #[cfg(test)]
 pub mod tests_support {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Arc;
 
     use super::*;
     use crate::domain::camera::CameraState;
@@ -73,7 +74,7 @@ pub mod tests_support {
 
     impl Told {
         pub fn events(&self) -> Vec<Event> {
-            self.0.lock().expect("alive").clone()
+            self.0.lock().clone()
         }
 
         /// Only what was said of the camera's state.
@@ -95,7 +96,7 @@ pub mod tests_support {
 
     impl Sink for Told {
         fn publish(&mut self, event: &Event) {
-            self.0.lock().expect("alive").push(event.clone());
+            self.0.lock().push(event.clone());
         }
     }
 }

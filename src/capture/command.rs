@@ -4,7 +4,6 @@ use std::io::{BufRead, BufReader, Read as _};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -13,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use super::mjpeg::Splitter;
 use super::source::{CaptureError, Captured, Opener, Read, Source};
 use crate::domain::frame::Encoding;
+use glimpsed_base::sync::Mutex;
 
 /// How long a program may take to end after it was asked to.
 const GRACE: Duration = Duration::from_millis(500);
@@ -26,7 +26,7 @@ static GROUPS: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 
 /// Kills every program that is still there; for the end of the process.
 pub fn kill_stragglers() {
-    for group in GROUPS.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+    for group in GROUPS.lock().drain(..) {
         let _ = kill_process_group(group, Signal::KILL);
     }
 }
@@ -55,7 +55,7 @@ impl Opener for CommandOpener {
             .spawn()
             .map_err(|error| fail(error.to_string()))?;
         let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-        GROUPS.lock().unwrap_or_else(PoisonError::into_inner).extend(group);
+        GROUPS.lock().extend(group);
         let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
             return Err(fail("its output cannot be read".into()));
         };
@@ -113,7 +113,7 @@ impl Drop for Running {
         }
         // Also for what the program started and left behind.
         signal(Signal::KILL);
-        GROUPS.lock().unwrap_or_else(PoisonError::into_inner).retain(|running| Some(*running) != group);
+        GROUPS.lock().retain(|running| Some(*running) != group);
         if let Err(error) = self.child.wait() {
             tracing::warn!(source = %self.name, %error, "cannot be waited for");
         }

@@ -3,13 +3,14 @@
 //! Waits for frames have a deadline; system calls have none. A driver whose ioctl never returns takes the capture thread
 //! with it, and that thread can then say nothing any more.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use crate::bus::hub::Hub;
 use crate::domain::camera::CameraState;
 use crate::domain::event::Event;
 use glimpsed_base::clock::Clock;
+use glimpsed_base::sync::Mutex;
 
 /// A camera that has not answered for this many frame timeouts is offline, whatever it was told to be.
 const OFFLINE_AFTER_TIMEOUTS: u32 = 2;
@@ -48,7 +49,7 @@ impl CallInProgress {
     }
 
     fn lock(&self) -> MutexGuard<'_, Call> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -1,6 +1,6 @@
 //! The controller: executes one command after another.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -433,7 +433,7 @@ impl Controller {
         };
         self.broker = mqtt::BrokerSession::start(&self.live, &device, &self.commands, hub, &self.parts.clock, handover);
         let traffic = self.broker.as_ref().map(mqtt::BrokerSession::traffic);
-        *self.parts.web.traffic.lock().unwrap_or_else(PoisonError::into_inner) = traffic;
+        *self.parts.web.traffic.lock() = traffic;
         self.watch_for_pictures();
     }
 

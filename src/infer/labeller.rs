@@ -60,48 +60,23 @@ impl Labeller {
         }
     }
 
-    /// The picture that was decoded last, which is that of `frame`.
-    pub fn samples<'a>(&'a self, frame: &'a Frame) -> Samples<'a> {
-        self.decoder.samples(&frame.bytes)
-    }
-
     /// Decodes and labels one frame. `total_ms` of its timing is left to the caller, who knows when it arrived.
     ///
     /// # Errors
     /// When the frame cannot be decoded or the network cannot be evaluated.
     pub fn label(&mut self, frame: &Frame) -> Result<Classification, LabelError> {
-        let decode = self.decode(frame)?;
-        self.classify(frame, decode)
+        Ok(self.decode(frame)?.classify()?)
     }
 
-    /// Decodes one frame; returns how long that took.
+    /// Decodes one frame, as far as this model needs it.
     ///
     /// # Errors
     /// When the frame cannot be decoded.
-    pub fn decode(&mut self, frame: &Frame) -> Result<Duration, DecodeError> {
+    pub fn decode<'a>(&'a mut self, frame: &'a Frame) -> Result<Decoded<'a>, DecodeError> {
         let start = Instant::now();
         let wanted = |width, height| self.preprocessor.wanted(width, height);
         self.decoder.decode(frame.encoding, &frame.bytes, wanted)?;
-        Ok(start.elapsed())
-    }
-
-    /// Labels the picture that was decoded last, which is that of `frame`.
-    ///
-    /// # Errors
-    /// When the network cannot be evaluated.
-    pub fn classify(&mut self, frame: &Frame, decode: Duration) -> Result<Classification, LabelError> {
-        let start = Instant::now();
-        self.preprocessor.prepare(self.decoder.samples(&frame.bytes), &mut self.tensor);
-        let prepared = Instant::now();
-        let top = self.model.classify(&self.tensor, self.answering.top_k)?;
-        let timing = Timing {
-            capture_ms: milliseconds(frame.capture_time),
-            decode_ms: milliseconds(decode),
-            preprocess_ms: milliseconds(prepared - start),
-            infer_ms: milliseconds(prepared.elapsed()),
-            total_ms: milliseconds(decode + start.elapsed()),
-        };
-        Ok(self.answer(frame, top, timing))
+        Ok(Decoded { labeller: self, frame, time: start.elapsed() })
     }
 
     /// Labels what is prepared already for a model like this one, and is no frame of the camera's.
@@ -114,13 +89,6 @@ impl Labeller {
         let infer_ms = milliseconds(start.elapsed());
         let frame = Frame::from_bytes(Encoding::File, Vec::new());
         Ok(self.answer(&frame, top, Timing { infer_ms, total_ms: infer_ms, ..Timing::default() }))
-    }
-
-    /// The answer for a frame that no model has looked at.
-    pub fn too_dark(&self, frame: &Frame, decode: Duration) -> Classification {
-        let (capture_ms, decode_ms) = (milliseconds(frame.capture_time), milliseconds(decode));
-        let timing = Timing { capture_ms, decode_ms, total_ms: decode_ms, ..Timing::default() };
-        Classification { status: Status::TooDark, ..self.answer(frame, Top::new(), timing) }
     }
 
     /// The probabilities of all classes in the picture that was labelled last.
@@ -140,6 +108,53 @@ impl Labeller {
             timing,
             origin: frame.origin.clone(),
         }
+    }
+}
+
+/// A decoded frame, before a model runs. It borrows the labeller, so no other frame can take its place meanwhile.
+pub struct Decoded<'a> {
+    labeller: &'a mut Labeller,
+    frame: &'a Frame,
+    /// How long decoding took.
+    time: Duration,
+}
+
+impl Decoded<'_> {
+    /// How long decoding took.
+    pub fn time(&self) -> Duration {
+        self.time
+    }
+
+    /// The decoded picture.
+    pub fn samples(&self) -> Samples<'_> {
+        self.labeller.decoder.samples(&self.frame.bytes)
+    }
+
+    /// Runs the model on it.
+    ///
+    /// # Errors
+    /// When the network cannot be evaluated.
+    pub fn classify(self) -> Result<Classification, ModelError> {
+        let Self { labeller, frame, time: decode } = self;
+        let start = Instant::now();
+        labeller.preprocessor.prepare(labeller.decoder.samples(&frame.bytes), &mut labeller.tensor);
+        let prepared = Instant::now();
+        let top = labeller.model.classify(&labeller.tensor, labeller.answering.top_k)?;
+        let timing = Timing {
+            capture_ms: milliseconds(frame.capture_time),
+            decode_ms: milliseconds(decode),
+            preprocess_ms: milliseconds(prepared - start),
+            infer_ms: milliseconds(prepared.elapsed()),
+            total_ms: milliseconds(decode + start.elapsed()),
+        };
+        Ok(labeller.answer(frame, top, timing))
+    }
+
+    /// The answer for a frame that is too dark for a model to be run.
+    pub fn too_dark(self) -> Classification {
+        let (capture_ms, decode_ms) = (milliseconds(self.frame.capture_time), milliseconds(self.time));
+        let timing = Timing { capture_ms, decode_ms, total_ms: decode_ms, ..Timing::default() };
+        Classification { status: Status::TooDark, ..self.labeller.answer(self.frame, Top::new(), timing) }
     }
 }
 

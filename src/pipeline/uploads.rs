@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use lru::LruCache;
@@ -19,6 +19,7 @@ use crate::domain::view::View;
 use crate::preprocess::Preprocessor;
 use crate::preprocess::decode::{DecodeError, decode_file_within};
 use crate::preprocess::picture::RgbImage;
+use glimpsed_base::sync::Mutex;
 use glimpsed_inference::{InputSpec, Tensor};
 
 /// A picture of this size takes 96 MB, and as much again while it is turned upright.
@@ -228,7 +229,7 @@ impl Uploads {
     }
 
     fn lock(&self) -> MutexGuard<'_, Models> {
-        self.0.models.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.models.lock()
     }
 }
 

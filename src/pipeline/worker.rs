@@ -1,8 +1,8 @@
 //! The inference thread: takes the newest frame, labels it, tells the sinks.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -24,6 +24,7 @@ use glimpsed_base::clock::Clock;
 use glimpsed_base::liveness::Liveness;
 use glimpsed_base::shutdown::Shutdown;
 use glimpsed_base::slot::{Slot, Taken};
+use glimpsed_base::sync::Mutex;
 
 /// How long to wait for a frame before shutdown is looked at again; closing the slot wakes at once.
 const LOOK_UP: Duration = Duration::from_secs(1);
@@ -51,11 +52,11 @@ pub struct Counters {
 
 impl Counters {
     pub fn pace(&self) -> Pace {
-        *self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.pace.lock()
     }
 
     fn set_pace(&self, pace: Pace) {
-        *self.pace.lock().unwrap_or_else(PoisonError::into_inner) = pace;
+        *self.pace.lock() = pace;
     }
 }
 
@@ -276,14 +277,15 @@ impl Worker {
     fn look(&mut self, frame: &Frame) -> Result<(Classification, gate::Verdict), LabelError> {
         let now = self.now();
         let labeller = &mut self.parts.labeller;
-        let decode = labeller.decode(frame)?;
-        self.thumbnail.take(labeller.samples(frame), labeller.view().before_turning());
+        let region = labeller.view().before_turning();
+        let decoded = labeller.decode(frame)?;
+        self.thumbnail.take(decoded.samples(), region);
         let verdict = self.gate.judge(&self.thumbnail, now);
         let answer = match (verdict, &self.last) {
-            (gate::Verdict::TooDark, _) => labeller.too_dark(frame, decode),
-            (gate::Verdict::Same, Some(last)) => again(last, frame, decode),
+            (gate::Verdict::TooDark, _) => decoded.too_dark(),
+            (gate::Verdict::Same, Some(last)) => again(last, frame, decoded.time()),
             (gate::Verdict::Same | gate::Verdict::Infer, _) => {
-                let answer = labeller.classify(frame, decode)?;
+                let answer = decoded.classify()?;
                 self.last = Some(answer.clone());
                 answer
             }

@@ -4,8 +4,7 @@
 //! is kept in between, and both passes run over numbers that lie side by side.
 
 use super::samples::{Component, Group};
-use glimpsed_inference::resample::squeeze;
-use glimpsed_inference::resample::{Axis, KEPT};
+use glimpsed_inference::resample::{Axis, KEPT, squeeze};
 
 /// Half of what the first pass drops.
 const HALF: i32 = 1 << (13 - KEPT);

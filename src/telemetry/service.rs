@@ -1,7 +1,7 @@
 //! What the service manager is told: ready, a line on how it goes, and that all threads are alive. Without systemd these
 //! go nowhere.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use sd_notify::NotifyState;
@@ -14,6 +14,7 @@ use crate::domain::event::Event;
 use crate::domain::settings::Settings;
 use crate::payload::status_name;
 use glimpsed_base::liveness::Liveness;
+use glimpsed_base::sync::Mutex;
 
 /// How things are, as the hub tells it.
 #[derive(Debug, Clone, Default)]
@@ -59,7 +60,7 @@ fn label(stable: &Stable) -> String {
 
 impl Outlook {
     fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.0.seen.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.seen.lock()
     }
 
     /// One line for people.

@@ -1,8 +1,9 @@
 //! How many connections there are, in all and from one address.
 
+use glimpsed_base::sync::Mutex;
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 
 /// Connections at once; a browser opens six.
 const MAX_CONNECTIONS: usize = 256;
@@ -37,7 +38,7 @@ impl Admission {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -1,8 +1,9 @@
 //! Keeps the camera first where people send pictures.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use glimpsed_base::sync::Mutex;
 use tokio::sync::Semaphore;
 
 /// Pictures that are received or labelled at once; each is in memory as a whole.
@@ -35,7 +36,7 @@ impl Budget {
 
     /// Returns what is left.
     pub(super) fn charge(&self, now: Duration, seconds: f64) -> f64 {
-        let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut saved = self.saved.lock();
         let earned = SHARE * now.saturating_sub(saved.1).as_secs_f64();
         *saved = ((saved.0 + earned).min(MOST_SAVED) - seconds, now.max(saved.1));
         saved.0

@@ -1,7 +1,7 @@
 //! How things are, for whoever comes to see; and what happens, for whoever stays.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,6 +17,7 @@ use crate::domain::settings::Settings;
 use crate::payload::numbers::rounded;
 use crate::payload::{camera_json, classification_json, second_opinion_value, state_json, status_name};
 use glimpsed_base::clock::Clock;
+use glimpsed_base::sync::Mutex;
 
 /// Labels that the timeline goes back.
 const MAX_TIMELINE: usize = 200;
@@ -174,7 +175,7 @@ impl LiveState {
     }
 
     fn lock(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+        self.seen.lock()
     }
 
     fn classified(&self, frame: &Classification) {

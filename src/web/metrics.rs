@@ -1,7 +1,7 @@
 //! What is measured of the daemon, for Prometheus. The names are part of the contract with the users.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 
 use super::exposition::{Exposition, Histogram, Kind};
 use super::process::Process;
@@ -10,6 +10,7 @@ use crate::domain::camera::CameraState;
 use crate::domain::classification::{Classification, Status};
 use crate::domain::event::Event;
 use crate::domain::health::{Broker, Health, Tally};
+use glimpsed_base::sync::Mutex;
 
 /// Models that have histograms of their own; the names come from the configuration, so there are never that many.
 const MAX_MODELS: usize = 32;
@@ -90,7 +91,7 @@ impl Counts {
     }
 
     fn models(&self) -> MutexGuard<'_, Vec<(String, Arc<Stages>)>> {
-        self.models.lock().unwrap_or_else(PoisonError::into_inner)
+        self.models.lock()
     }
 }
 

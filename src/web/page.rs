@@ -1,7 +1,7 @@
 //! The server while it runs.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -56,7 +56,7 @@ impl Web {
 
     /// As the daemon's health has it.
     pub fn health(&self) -> health::Web {
-        let address = *self.status.address.lock().unwrap_or_else(PoisonError::into_inner);
+        let address = *self.status.address.lock();
         health::Web { listening: self.status.listening.load(Ordering::Relaxed), address }
     }
 

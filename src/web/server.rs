@@ -11,6 +11,7 @@ use super::guard::Peer;
 use axum::Router;
 use glimpsed_base::backoff::Backoff;
 use glimpsed_base::shutdown::Shutdown;
+use glimpsed_base::sync::Mutex;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -19,7 +20,6 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use rustix::net::sockopt;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Mutex, PoisonError};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -33,7 +33,7 @@ pub struct Status {
 
 impl Status {
     fn set_address(&self, address: SocketAddr) {
-        *self.address.lock().unwrap_or_else(PoisonError::into_inner) = Some(address);
+        *self.address.lock() = Some(address);
     }
 }
 

@@ -2,13 +2,13 @@
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use ring::hmac;
 
 use glimpsed_base::secret::Secret;
+use glimpsed_base::sync::Mutex;
 
 /// The cookie that a browser keeps.
 pub const COOKIE: &str = "glimpsed_session";
@@ -49,7 +49,7 @@ impl Door {
 
     /// Compares in constant time. `now` is monotonic.
     pub fn try_token(&self, given: &str, from: IpAddr, now: Duration) -> Verdict {
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failures = self.failures.lock();
         failures.retain(|(_, at)| now.saturating_sub(*at) < WITHIN);
         if failures.iter().filter(|(address, _)| *address == from).count() >= MAX_FAILURES {
             return Verdict::Wait;

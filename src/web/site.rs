@@ -1,6 +1,6 @@
 //! What every request can see of the daemon.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -22,6 +22,7 @@ use crate::pipeline::orders::Orders;
 use crate::pipeline::uploads::Uploads;
 use crate::sinks::mqtt::Traffic;
 use crate::telemetry::health::Monitor;
+use glimpsed_base::sync::Mutex;
 
 /// The page's and the interface's view of the rest of the daemon.
 #[derive(Clone)]
@@ -50,9 +51,9 @@ impl Parts {
     }
 
     pub(super) fn look(&self) -> Health {
-        let traffic = self.traffic.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let traffic = self.traffic.lock().clone();
         let broker = traffic.map(|traffic| traffic.counters());
-        self.monitor.lock().unwrap_or_else(PoisonError::into_inner).look(broker)
+        self.monitor.lock().look(broker)
     }
 }
 

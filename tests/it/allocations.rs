@@ -106,9 +106,10 @@ fn a_frame_is_decoded_inferred_and_decided_upon_without_the_heap() {
         // Each frame twice, so that every buffer has the size that it needs.
         let mut now = Duration::from_secs(1);
         let mut label = |frame: &Frame| {
-            let decode = labeller.decode(frame).expect("a frame");
-            thumbnail.take(labeller.samples(frame), labeller.view().before_turning());
-            let answer = labeller.classify(frame, decode).expect("runs");
+            let region = labeller.view().before_turning();
+            let decoded = labeller.decode(frame).expect("a frame");
+            thumbnail.take(decoded.samples(), region);
+            let answer = decoded.classify().expect("runs");
             now += Duration::from_millis(1);
             drop(decider.observe(answer, Seen::Scores(labeller.probabilities()), now));
         };

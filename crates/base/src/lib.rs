@@ -10,6 +10,7 @@ pub mod liveness;
 pub mod secret;
 pub mod shutdown;
 pub mod slot;
+pub mod sync;
 pub mod thread;
 
 /// The example of the README.

@@ -1,11 +1,12 @@
 //! What the connection did so far.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 
 use serde::Serialize;
 
 use crate::message::{Delivery, Tally};
 use crate::outbox::Outbox;
+use glimpsed_base::sync::Mutex;
 
 /// Since the start of the daemon.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -72,6 +73,6 @@ impl Monitor {
     }
 
     fn lock(&self) -> MutexGuard<'_, Counters> {
-        self.counters.lock().unwrap_or_else(PoisonError::into_inner)
+        self.counters.lock()
     }
 }

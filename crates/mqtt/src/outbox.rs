@@ -1,11 +1,12 @@
 //! Messages on their way to the broker: bounded, and patient while it is away.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 
 use tokio::sync::Notify;
 
 use crate::message::{Delivery, Message, Tally};
+use glimpsed_base::sync::Mutex;
 
 /// The largest message; with its header it still fits into a packet of [`crate::message::MAX_PACKET_BYTES`].
 pub const MAX_MESSAGE_BYTES: usize = crate::message::MAX_PACKET_BYTES - 4096;
@@ -215,7 +216,7 @@ impl Outbox {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

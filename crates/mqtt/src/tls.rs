@@ -3,7 +3,7 @@
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use tokio_rustls::rustls::client::WebPkiServerVerifier;
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -16,6 +16,7 @@ use tokio_rustls::rustls::{
 
 use glimpsed_base::files;
 use glimpsed_base::secret::Secret;
+use glimpsed_base::sync::Mutex;
 
 /// A bundle of all public CAs has a quarter of this.
 const MAX_PEM_BYTES: u64 = 1 << 20;
@@ -193,7 +194,7 @@ pub struct Seen(Arc<Mutex<Option<Vec<u8>>>>);
 
 impl Seen {
     pub fn take(&self) -> Option<Vec<u8>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.0.lock().take()
     }
 }
 
@@ -214,7 +215,7 @@ impl ServerCertVerifier for Recorder {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        *self.seen.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(end_entity.to_vec());
+        *self.seen.0.lock() = Some(end_entity.to_vec());
         self.verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
     }
 

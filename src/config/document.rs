@@ -155,6 +155,9 @@ impl<'a> Document<'a> {
             };
         };
         let hint = match (&key.kind, &offender.text) {
+            (Kind::Choice(_), Some(text)) if dotted == "camera.source" && NETWORK_SOURCES.contains(&text.as_str()) => {
+                Some(NETWORK_CAMERA.to_owned())
+            }
             (Kind::Choice(choices), Some(text)) => {
                 nearest(text, choices.iter().map(String::as_str)).map(|choice| format!("did you mean \"{choice}\"?"))
             }
@@ -210,8 +213,19 @@ fn unknown_variable(name: &str) -> Problem {
     }
 }
 
+/// How a network camera is configured.
+const NETWORK_CAMERA: &str = "a network camera is read through ffmpeg: `source = \"command\"` and `command = [\"ffmpeg\", ..., \"-i\", \"rtsp://...\", ...]`; \
+                              config/examples/ip-camera.toml has all of it";
+
+/// What people call the address of a network camera, and where it comes from.
+const ADDRESSES: [&str; 7] = ["url", "uri", "rtsp", "address", "host", "ip", "stream"];
+const NETWORK_SOURCES: [&str; 8] = ["rtsp", "rtsps", "http", "https", "ip", "ffmpeg", "network", "onvif"];
+
 /// A key that exists, only in another table: the commonest slip of a text editor's user.
 fn elsewhere(name: &str, table: &[String]) -> Option<String> {
+    if table == ["camera"] && ADDRESSES.contains(&name) {
+        return Some(NETWORK_CAMERA.to_owned());
+    }
     let known = keys::children(table);
     if nearest(name, known.iter().copied()).is_some() {
         return None;

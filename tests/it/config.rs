@@ -7,7 +7,7 @@ use glimpsed::config::raw::Raw;
 use glimpsed::config::{Sources, keys};
 use proptest::prelude::*;
 
-use crate::support::{ConfigFile, glimpsed, root, run};
+use crate::support::{ConfigFile, glimpsed, root, run, write_secret};
 
 fn sources(text: &str, environment: &[(&str, &str)]) -> Sources {
     Sources {
@@ -77,6 +77,28 @@ fn sources_that_lack_what_they_need_say_so() {
 }
 
 #[test]
+fn a_network_camera_is_led_to_ffmpeg_whatever_key_or_source_it_was_looked_for_under() {
+    for text in ["url = \"rtsp://10.0.0.7/stream\"", "address = \"10.0.0.7\"", "source = \"rtsp\"", "source = \"http\""]
+    {
+        let report = sources(&format!("[camera]\n{text}\n"), &[]).load().expect_err("refused").to_string();
+        assert!(report.contains("read through ffmpeg") && report.contains("ip-camera.toml"), "{report}");
+    }
+}
+
+#[test]
+fn a_password_that_other_users_can_read_is_refused_with_the_remedy() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let file = directory.path().join("password");
+    write_secret(&file, "hunter2\n");
+    let text = format!("[mqtt]\nurl = \"mqtt://broker\"\nusername = \"me\"\npassword_file = {file:?}\n");
+    sources(&text, &[]).load().expect("closed to others");
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o644)).expect("ours");
+    let report = sources(&text, &[]).load().expect_err("refused").to_string();
+    assert!(report.contains("has mode 0644") && report.contains("chmod 0600"), "{report}");
+    assert!(!report.contains("hunter2"));
+}
+
+#[test]
 fn the_environment_overrides_the_file_and_its_mistakes_name_the_variable() {
     let text = "[camera]\nfps = 5.0\n";
     let environment =
@@ -98,7 +120,7 @@ fn the_environment_overrides_the_file_and_its_mistakes_name_the_variable() {
 #[test]
 fn show_says_where_each_value_comes_from_and_never_a_secret() {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    std::fs::write(directory.path().join("password"), "hunter2\n").expect("writable");
+    write_secret(&directory.path().join("password"), "hunter2\n");
     let file = ConfigFile::new(&format!(
         "[device]\nid = \"shelf\"\n[mqtt]\nurl = \"mqtt://broker\"\nusername = \"me\"\npassword_file = {:?}\n",
         directory.path().join("password")

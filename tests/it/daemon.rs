@@ -212,7 +212,7 @@ fn a_password_from_a_file_opens_the_broker_and_is_never_shown() {
     let mut subscriber = broker.subscribe("glimpsed/#", &["-u", "me", "-P", "hunter2"]);
 
     let secret = directory.path().join("secret");
-    std::fs::write(&secret, "hunter2\n").expect("writable");
+    crate::support::write_secret(&secret, "hunter2\n");
     let rest = format!("username = \"me\"\npassword_file = {secret:?}\n[log]\nlevel = \"trace\"\n");
     let mut daemon = ConfigFile::replay(5, &with_broker(&broker.url(), &rest)).daemon();
     let info = subscriber.next("/info").payload;

@@ -261,6 +261,7 @@ def test_a_board_that_is_too_warm_is_told(page, start):
 
 def test_a_token_is_asked_for_once_and_opens_everything(page, start, tmp_path):
     (tmp_path / "token").write_text(TOKEN + "\n")
+    (tmp_path / "token").chmod(0o600)
     daemon = start(http=f'token_file = "{tmp_path}/token"\n')
     page.open(daemon.url + "/")
     assert page.driver.current_url.endswith("/login")

@@ -1,6 +1,7 @@
 //! Files that somebody else has written: regular ones only, and never more of them than makes sense.
 
 use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// The whole file.
@@ -38,6 +39,17 @@ pub fn read_into(path: &Path, max_bytes: u64, bytes: &mut Vec<u8>) -> Result<(),
 
 fn unreadable(error: std::io::Error) -> String {
     format!("cannot be read: {error}")
+}
+
+/// The permissions of a secret file that are too wide: others can read it, or the group can replace it. `None` for a file that is
+/// closed, or not there. The group may read, because daemons get their secrets through a group. What a container's runtime mounts in
+/// `/run/secrets` belongs to the container alone, whatever its mode.
+pub fn too_open(path: &Path) -> Option<u32> {
+    if path.starts_with("/run/secrets") {
+        return None;
+    }
+    let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o7777;
+    (mode & 0o027 != 0).then_some(mode)
 }
 
 /// As [`read`], for text.

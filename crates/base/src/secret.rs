@@ -41,9 +41,14 @@ impl Secret {
     /// The first line of a file.
     ///
     /// # Errors
-    /// A sentence that names the cause: unreadable, too long, empty, or not text.
+    /// A sentence that names the cause: unreadable, too long, empty, not text, or open to other users.
     pub fn from_file(path: &Path) -> Result<Self, String> {
         let text = files::read_text(path, MAX_BYTES)?;
+        if let Some(mode) = files::too_open(path) {
+            return Err(format!(
+                "has mode {mode:04o}: others could read or replace it; chmod 0600 it, or 0640 with the daemon's group"
+            ));
+        }
         match text.lines().next() {
             Some(line) if !line.is_empty() => Ok(Self(line.to_owned())),
             _ => Err("has an empty first line".into()),
@@ -65,6 +70,19 @@ impl std::fmt::Debug for Secret {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_that_other_users_can_read_or_replace_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), "secret\n").expect("writable");
+        for (mode, taken) in [(0o600, true), (0o640, true), (0o644, false), (0o660, false), (0o604, false)] {
+            std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(mode)).expect("changed");
+            let read = Secret::from_file(file.path());
+            assert_eq!(read.is_ok(), taken, "{mode:o}: {read:?}");
+            assert!(taken || read.is_err_and(|cause| cause.contains(&format!("{mode:04o}"))));
+        }
+    }
 
     #[test]
     fn logins_in_addresses_are_masked_and_nothing_else_is() {

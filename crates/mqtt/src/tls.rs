@@ -1,7 +1,6 @@
 //! TLS to the broker: what is trusted, who we are, and why it failed in plain words.
 
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -152,11 +151,7 @@ pub fn is_server_name(name: &str) -> bool {
 
 /// As PostgreSQL does it: the group may read a key, because daemons get theirs through a group; everybody may not.
 fn refuse_open_key(path: &Path) -> Result<(), Problem> {
-    let Ok(metadata) = std::fs::metadata(path) else { return Ok(()) };
-    let mode = metadata.permissions().mode() & 0o7777;
-    if mode & 0o027 == 0 {
-        return Ok(());
-    }
+    let Some(mode) = files::too_open(path) else { return Ok(()) };
     let cause = format!("`{}` has mode {mode:04o}: others could read the key, or the group replace it", path.display());
     Err(Problem::new("key", cause).with_hint(format!("chmod 0600 {0}, or 0640 and the daemon's group", path.display())))
 }

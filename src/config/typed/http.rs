@@ -28,7 +28,7 @@ impl Checker<'_, '_> {
             let token = Secret::from_file(&path).and_then(strong_enough);
             token
                 .map_err(|cause| {
-                    let hint = format!("`openssl rand -hex 16 > {}` makes one", path.display());
+                    let hint = format!("`(umask 077; openssl rand -hex 16 > {})` makes one", path.display());
                     let found = format!("`{}` {cause}", path.display());
                     self.complain(&["http", "token_file"], "cannot be used", found, Some(hint));
                 })

@@ -7,14 +7,14 @@ use rustix::process::Signal;
 
 use super::client::Server;
 use super::{labelling, serving};
-use crate::support::{ConfigFile, free_port, run};
+use crate::support::{ConfigFile, free_port, run, write_secret};
 
 const TOKEN: &str = "correct-horse-battery-staple";
 
 fn token_file() -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let file = directory.path().join("token");
-    std::fs::write(&file, format!("{TOKEN}\n")).expect("writable");
+    write_secret(&file, &format!("{TOKEN}\n"));
     (directory, file)
 }
 

@@ -30,7 +30,7 @@ fn who_has_gone_out_of_reach_gives_the_place_back_although_there_is_nothing_to_s
     let Some(cable) = Cable::plug(78) else { return };
     let directory = tempfile::tempdir().expect("a temporary directory");
     let token = directory.path().join("token");
-    std::fs::write(&token, "0123456789abcdef0123456789abcdef\n").expect("writable");
+    crate::support::write_secret(&token, "0123456789abcdef0123456789abcdef\n");
     // One frame, and then none for a long time.
     let script = format!("cat {}; sleep 600", photos().join("rocket.jpg").display());
     let (config, _directory) = ConfigFile::new(&format!(

@@ -1,5 +1,6 @@
 //! Everything that is wrong with a configuration, collected in one pass and shown with line and caret.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
@@ -27,41 +28,73 @@ pub enum Place {
     Nowhere,
 }
 
-/// All mistakes of one configuration.
+/// A file with more mistakes is another kind of file. The rest is counted and not kept.
+pub const MAX_PROBLEMS: usize = 50;
+
+/// Bytes of a report, of its summary, and of what is quoted in a line of either: a file that was saved over the configuration can
+/// hold anything.
+const MAX_REPORT_BYTES: usize = 20_000;
+const MAX_QUOTED_BYTES: usize = 160;
+
+/// All mistakes of one configuration, up to [`MAX_PROBLEMS`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Problems {
     origin: String,
     text: String,
+    /// Where each line begins.
+    lines: Vec<usize>,
     list: Vec<Problem>,
+    /// Mistakes beyond those that are kept.
+    omitted: usize,
     /// Lines that are no TOML.
-    broken_lines: Vec<usize>,
+    broken_lines: BTreeSet<usize>,
 }
 
 impl Problems {
     /// `origin` is the file's name as the user gave it, `text` its content.
     pub fn new(origin: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { origin: origin.into(), text: text.into(), list: Vec::new(), broken_lines: Vec::new() }
+        let text = text.into();
+        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Self { origin: origin.into(), text, lines, list: Vec::new(), omitted: 0, broken_lines: BTreeSet::new() }
     }
 
     /// Adds a mistake, unless it stands on the line of an earlier one and only follows from it: what was read from a line
     /// that is no TOML means nothing.
     pub fn push(&mut self, problem: Problem) {
-        if let Place::File(range) = &problem.place {
-            let (line, _) = self.line_and_column(range.start);
-            if self.broken_lines.contains(&line) {
-                return;
-            }
+        if let Place::File(range) = &problem.place
+            && self.broken_lines.contains(&self.line(range.start))
+        {
+            return;
         }
-        self.list.push(problem);
+        self.keep(problem);
     }
 
-    /// Adds a mistake of syntax.
+    /// Adds a mistake of syntax. Of those on one line the first says enough: the others follow from it.
     pub fn push_syntax(&mut self, place: Place, message: &str) {
-        let problem = Problem { place, title: "not valid TOML".into(), label: message.replace('\n', ", "), hint: None };
-        if let Place::File(range) = &problem.place {
-            self.broken_lines.push(self.line_and_column(range.start).0);
+        if let Place::File(range) = &place
+            && !self.broken_lines.insert(self.line(range.start))
+        {
+            return;
         }
-        self.list.push(problem);
+        self.keep(Problem { place, title: "not valid TOML".into(), label: message.replace('\n', ", "), hint: None });
+    }
+
+    fn keep(&mut self, problem: Problem) {
+        if self.list.len() < MAX_PROBLEMS {
+            self.list.push(problem);
+        } else {
+            self.omitted += 1;
+        }
+    }
+
+    /// Whether no more are kept.
+    pub fn is_full(&self) -> bool {
+        self.list.len() == MAX_PROBLEMS
+    }
+
+    /// There may be more, which nobody has counted.
+    pub fn stop_counting(&mut self) {
+        self.omitted += 1;
     }
 
     pub fn is_empty(&self) -> bool {
@@ -94,16 +127,36 @@ impl Problems {
                 Place::Nowhere => String::new(),
             };
             let hint = problem.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
-            format!("{place}{}{hint}", problem.title)
+            format!("{place}{}{hint}", clipped(&problem.title))
         });
-        lines.collect::<Vec<_>>().join("\n")
+        self.bounded(lines, "\n")
+    }
+
+    /// As many of these as a report may hold, and how many are missing.
+    fn bounded(&self, parts: impl Iterator<Item = String>, between: &str) -> String {
+        let (mut report, mut shown) = (String::new(), 0);
+        for part in parts {
+            if shown > 0 && report.len() + part.len() > MAX_REPORT_BYTES {
+                break;
+            }
+            if shown > 0 {
+                report.push_str(between);
+            }
+            report.push_str(&part);
+            shown += 1;
+        }
+        if shown < self.list.len() || self.omitted > 0 {
+            report.push_str(between);
+            report.push_str(&format!("there are more problems than these {shown}; the rest is not shown"));
+        }
+        report
     }
 
     /// As for scripts: one object per mistake, with a 1-based line and column where there is one.
     pub fn to_json(&self) -> serde_json::Value {
         let list = self.list.iter().map(|problem| {
             let mut object =
-                serde_json::json!({ "title": problem.title, "found": problem.label, "hint": problem.hint });
+                serde_json::json!({ "title": clipped(&problem.title), "found": clipped(&problem.label), "hint": problem.hint });
             match &problem.place {
                 Place::File(range) => {
                     let (line, column) = self.line_and_column(range.start);
@@ -119,36 +172,75 @@ impl Problems {
         list.collect()
     }
 
+    /// Counted from 1.
+    fn line(&self, offset: usize) -> usize {
+        self.lines.partition_point(|start| *start <= offset).max(1)
+    }
+
     fn line_and_column(&self, offset: usize) -> (usize, usize) {
-        let before = &self.text[..self.text.floor_char_boundary(offset)];
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+        let (line, offset) = (self.line(offset), self.text.floor_char_boundary(offset));
+        let start = self.lines.get(line - 1).copied().unwrap_or_default().min(offset);
+        (line, self.text[start..offset].chars().count() + 1)
     }
 
     /// The report, coloured for a terminal or plain.
     pub fn render(&self, coloured: bool) -> String {
         let renderer = if coloured { Renderer::styled() } else { Renderer::plain() };
-        let groups: Vec<String> = self.list.iter().map(|problem| renderer.render(&[self.group(problem)])).collect();
-        groups.join("\n\n")
+        let groups = self.list.iter().map(|problem| {
+            let (title, label) = (clipped(&problem.title), clipped(&problem.label));
+            renderer.render(&[self.group(problem, &title, &label)])
+        });
+        self.bounded(groups, "\n\n")
     }
 
-    fn group<'a>(&'a self, problem: &'a Problem) -> Group<'a> {
-        let title = Level::ERROR.primary_title(&problem.title);
+    fn group<'a>(&'a self, problem: &'a Problem, title: &'a str, label: &'a str) -> Group<'a> {
+        let title = Level::ERROR.primary_title(title);
         let group = match &problem.place {
-            Place::File(range) => title.element(
-                Snippet::source(&self.text)
-                    .path(&self.origin)
-                    .annotation(AnnotationKind::Primary.span(range.clone()).label(&problem.label)),
-            ),
+            Place::File(range) => match self.quoted(range) {
+                Ok((line, text, range)) => title.element(
+                    Snippet::source(text)
+                        .line_start(line)
+                        .path(&self.origin)
+                        .annotation(AnnotationKind::Primary.span(range).label(label)),
+                ),
+                Err((line, column)) => {
+                    title.element(Level::NOTE.message(format!("{label} at {}:{line}:{column}", self.origin)))
+                }
+            },
             Place::Variable(name) => {
-                title.element(Level::NOTE.message(format!("{} in the environment variable {name}", problem.label)))
+                title.element(Level::NOTE.message(format!("{label} in the environment variable {name}")))
             }
-            Place::Nowhere => title.element(Level::NOTE.message(format!("{} in {}", problem.label, self.origin))),
+            Place::Nowhere => title.element(Level::NOTE.message(format!("{label} in {}", self.origin))),
         };
         match &problem.hint {
             Some(hint) => group.element(Level::HELP.with_name("hint").message(hint.as_str())),
             None => group,
         }
+    }
+
+    /// The line of a place, its beginning if it is long, and the place in that.
+    ///
+    /// # Errors
+    /// Line and column of a place that is too far from the beginning of its line to be shown.
+    fn quoted(&self, range: &Range<usize>) -> Result<(usize, &str, Range<usize>), (usize, usize)> {
+        let (line, column) = self.line_and_column(range.start);
+        let start = self.lines.get(line - 1).copied().unwrap_or_default();
+        let end = self.lines.get(line).map_or(self.text.len(), |next| next - 1);
+        let text = &self.text[start..self.text.floor_char_boundary(end.min(start + MAX_QUOTED_BYTES))];
+        let first = self.text.floor_char_boundary(range.start) - start;
+        if first > text.len() || (first == text.len() && end > start + text.len()) {
+            return Err((line, column));
+        }
+        let last = self.text.floor_char_boundary(range.end.min(self.text.len())).saturating_sub(start);
+        Ok((line, text, first..last.clamp(first, text.len())))
+    }
+}
+
+/// At most so much of it as a line of a report may quote.
+fn clipped(text: &str) -> std::borrow::Cow<'_, str> {
+    match text.len() > 2 * MAX_QUOTED_BYTES {
+        true => format!("{}...", &text[..text.floor_char_boundary(2 * MAX_QUOTED_BYTES)]).into(),
+        false => text.into(),
     }
 }
 
@@ -184,5 +276,43 @@ pub fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
         [] => "nothing".into(),
         [only] => only.clone(),
         [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mistake(place: Place, label: &str) -> Problem {
+        Problem { place, title: "wrong".into(), label: label.into(), hint: None }
+    }
+
+    #[test]
+    fn a_report_has_a_bound_however_many_mistakes_there_are_and_however_long_they_are() {
+        let line = format!("{}\n", "x".repeat(2000));
+        let mut problems = Problems::new("f", line.repeat(5000));
+        for at in 0..5000 {
+            problems.push_syntax(Place::File(at * 2001..at * 2001 + 1900), &"y".repeat(3000));
+        }
+        assert_eq!(problems.len(), MAX_PROBLEMS);
+        for report in [problems.render(false), problems.render(true), problems.summary()] {
+            assert!(report.len() < MAX_REPORT_BYTES + 1000, "{}", report.len());
+            assert!(report.ends_with("the rest is not shown"), "{report}");
+        }
+    }
+
+    #[test]
+    fn a_mistake_far_to_the_right_is_named_by_line_and_column() {
+        let mut problems = Problems::new("f", format!("a = 1\n{}", "é".repeat(1000)));
+        problems.push(mistake(Place::File(6 + 1600..6 + 1602), "this"));
+        assert!(problems.render(false).contains("this at f:2:801"), "{}", problems.render(false));
+    }
+
+    #[test]
+    fn a_mistake_over_several_lines_is_shown_at_its_first_one() {
+        let mut problems = Problems::new("f", "a = [\n1,\n2]\n");
+        problems.push(mistake(Place::File(4..12), "these"));
+        let report = problems.render(false);
+        assert!(report.contains("f:1:5") && report.contains("^ these"), "{report}");
     }
 }

@@ -91,8 +91,8 @@ impl<'a> Document<'a> {
                         return Raw::default();
                     };
                     problems.push(self.explain(&offender));
-                    if problems.len() >= MOST_PROBLEMS {
-                        problems.push(too_many());
+                    if problems.is_full() {
+                        problems.stop_counting();
                         return Raw::default();
                     }
                 }
@@ -174,18 +174,6 @@ impl<'a> Document<'a> {
 /// `mqtt.base_topic` -> `GLIMPSED_MQTT_BASE_TOPIC`.
 pub fn variable_name(path: &[String]) -> String {
     format!("{PREFIX}{}", path.join("_").to_uppercase())
-}
-
-/// A file with more mistakes is another kind of file; each costs a reading of the whole.
-const MOST_PROBLEMS: usize = 50;
-
-fn too_many() -> Problem {
-    Problem {
-        place: Place::Nowhere,
-        title: format!("there may be more than these {MOST_PROBLEMS} problems"),
-        label: "the rest was not looked at".into(),
-        hint: None,
-    }
 }
 
 struct Offender {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
 use super::Controller;
@@ -37,7 +38,11 @@ impl Controller {
     /// Reads the file again. The outer error is one that only a new process can mend.
     pub(super) async fn reload(&mut self) -> Result<Answer> {
         service::reloading();
-        let read = Sources::read(&self.sources.path).and_then(|sources| sources.load().map(|config| (sources, config)));
+        // A megabyte of something else takes its time, and the broker and the signals are not to wait for that.
+        let path = self.sources.path.clone();
+        let read = move || Sources::read(&path).and_then(|sources| sources.load().map(|config| (sources, config)));
+        let read =
+            spawn_blocking(read).await.map_err(|error| Error::Failed(format!("reading the configuration: {error}")))?;
         let result = match read {
             Ok((sources, config)) => self.apply(sources, config).await?,
             Err(problems) => {

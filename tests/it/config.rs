@@ -77,6 +77,22 @@ fn sources_that_lack_what_they_need_say_so() {
 }
 
 #[test]
+fn whatever_is_saved_over_the_configuration_is_reported_within_bounds() {
+    let json =
+        format!("{{\n{}\n}}\n", "  \"entity\": { \"state\": \"on\", \"attributes\": [1, 2, 3] },\n".repeat(4000));
+    let escapes = format!("[device]\nname = \"{}\"\n", "\\q".repeat(20_000));
+    let one_line = format!("a = [{}\n", "{ b = 1 ".repeat(3000));
+    let strangers: String = (0..5000).map(|key| format!("stranger{key} = \"{}\"\n", "x".repeat(100))).collect();
+    for text in [json, escapes, one_line, strangers] {
+        let problems = sources(&text, &[]).load().expect_err("no configuration");
+        assert!((1..=50).contains(&problems.len()), "{}", problems.len());
+        for report in [problems.to_string(), problems.summary()] {
+            assert!(report.len() < 21_000, "{} bytes: {}", report.len(), &report[..500]);
+        }
+    }
+}
+
+#[test]
 fn a_network_camera_is_led_to_ffmpeg_whatever_key_or_source_it_was_looked_for_under() {
     for text in ["url = \"rtsp://10.0.0.7/stream\"", "address = \"10.0.0.7\"", "source = \"rtsp\"", "source = \"http\""]
     {

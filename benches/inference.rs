@@ -59,6 +59,7 @@ fn serve_model(backend: &str, path: &str, threads: Option<&str>) {
             _ => Backend::Native,
         },
         threads: threads.map_or(Threads::default(), |threads| Threads::Fixed(threads.parse().expect("a number"))),
+        background: None,
         int8: None,
     };
     let start = Instant::now();

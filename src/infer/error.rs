@@ -13,9 +13,9 @@ pub enum ModelError {
     #[error("`{path}` is not there; `glimpsed models fetch {name}` downloads it")]
     NotFetched { path: String, name: String },
     #[error(
-        "has {classes} classes, but `{labels}` has {found} labels; they must match (or the model have one more, a background class)"
+        "has {classes} classes, but `{labels}` has {found} labels; they must match, or `background = true` in [models.{name}] say that the first class is a background class without a label"
     )]
-    LabelCount { classes: usize, labels: String, found: usize },
+    LabelCount { name: String, classes: usize, labels: String, found: usize },
     #[error(
         "gives numbers that add up to {sum}, which are no probabilities; leave `scores` out or set it to \"logits\""
     )]

@@ -13,7 +13,6 @@ use super::error::ModelError;
 use crate::models::catalog;
 
 use crate::domain::classification::{Labels, ModelId, Ranked, Top, top_k};
-use crate::models::labels::LabelSource;
 use crate::models::spec::ModelSpec;
 use crate::models::threads::Threads;
 
@@ -47,14 +46,13 @@ impl Model {
     pub fn load_onto(spec: &ModelSpec, kernels: Kernels) -> Result<Self, ModelError> {
         let Loaded { classifier, inspection } = engine(spec, kernels)?;
         let (labels, labels_name) = spec.labels.read().map_err(|(path, cause)| ModelError::Labels { path, cause })?;
-        let background_class = match inspection.classes.checked_sub(labels.len()) {
-            Some(0) => false,
-            Some(1) => true,
-            _ => {
-                let (classes, found) = (inspection.classes, labels.len());
-                return Err(ModelError::LabelCount { classes, labels: labels_name, found });
-            }
-        };
+        let (classes, found) = (inspection.classes, labels.len());
+        let background_class = spec.has_background(classes, found).map_err(|()| ModelError::LabelCount {
+            name: spec.name.clone(),
+            classes,
+            labels: labels_name,
+            found,
+        })?;
         let id =
             ModelId { name: spec.name.clone(), precision: inspection.precision, sha256: inspection.sha256.clone() };
         let input = inspection.input.clone();
@@ -144,12 +142,11 @@ impl Model {
             let cause = format!("it answered with {} numbers instead of {expected}", self.scores.len());
             return Err(self.failed(Error::Evaluation { cause }));
         }
-        let skipped = usize::from(self.background_class);
-        let classes = self.scores.get_mut(skipped..).unwrap_or_default();
+        // The background class has its share of the probability: a picture of nothing is not almost certainly something else.
         if self.inspection.scores == Scores::Logits {
-            softmax(classes);
+            softmax(&mut self.scores);
         }
-        Ok(classes)
+        Ok(self.last_probabilities())
     }
 
     pub fn labels(&self) -> &Labels {
@@ -195,13 +192,14 @@ pub struct Inspected {
     pub threads: usize,
 }
 
-/// What the file contains, without loading its labels.
+/// What the file contains.
 ///
 /// # Errors
 /// Whatever is wrong with the file.
 pub fn inspect(spec: &ModelSpec) -> Result<Inspected, ModelError> {
     let file = engine(spec, Kernels::detect())?.inspection;
-    let background_class = file.classes == 1001 && spec.labels == LabelSource::ImageNet;
+    let labelled = spec.labels.read().map_or(file.classes, |(labels, _)| labels.len());
+    let background_class = spec.has_background(file.classes, labelled).unwrap_or_default();
     Ok(Inspected { name: spec.name.clone(), file, background_class, threads: 1 })
 }
 

@@ -47,6 +47,7 @@ impl Entry {
             name: self.name.clone(),
             path: self.locate(directories),
             labels: LabelSource::ImageNet,
+            background: None,
             sha256: Some(self.sha256.clone()),
             input: self.hints(),
             backend: Backend::Auto,

@@ -15,6 +15,9 @@ pub struct ModelSpec {
     pub name: String,
     pub path: PathBuf,
     pub labels: LabelSource,
+    /// Whether the first class is a background class, which has no label; `None`: as [`ModelSpec::has_background`] says.
+    #[serde(default)]
+    pub background: Option<bool>,
     /// Lower-case hexadecimal; the file must hash to it.
     pub sha256: Option<String>,
     pub input: InputHints,
@@ -26,7 +29,23 @@ pub struct ModelSpec {
     pub int8: Option<Quantised>,
 }
 
+/// The classes of TensorFlow's ImageNet models, which put a background class before the 1000.
+const IMAGENET_WITH_BACKGROUND: usize = 1001;
+
 impl ModelSpec {
+    /// Whether the first of so many classes, of which `labelled` have a label, is a background class. A label that is missing by mistake
+    /// would shift all others, so only a key or ImageNet's own number is taken for the wish to have one.
+    ///
+    /// # Errors
+    /// When the numbers do not match.
+    pub fn has_background(&self, classes: usize, labelled: usize) -> Result<bool, ()> {
+        match classes.checked_sub(labelled) {
+            Some(0) if self.background != Some(true) => Ok(false),
+            Some(1) if self.background.unwrap_or(classes == IMAGENET_WITH_BACKGROUND) => Ok(true),
+            _ => Err(()),
+        }
+    }
+
     /// The quantised file under the same name, if there is one.
     pub fn quantised(&self) -> Option<Self> {
         let Quantised { path, sha256 } = self.int8.clone()?;

@@ -109,6 +109,7 @@ impl Fixture {
             input: InputHints { mean: Some([0.0; 3]), std: Some([1.0; 3]), ..InputHints::default() },
             backend: Backend::Auto,
             threads: Threads::default(),
+            background: None,
             int8: None,
         }
     }
@@ -151,14 +152,25 @@ fn layouts_are_read_from_the_shape() {
 }
 
 #[test]
-fn a_background_class_is_recognised_and_never_reported() {
+fn a_background_class_that_is_declared_is_never_reported() {
     let fixture = Fixture::of(&mean_colour(1, DataType::Float));
-    let mut model = fixture.load("g\nb").expect("loads");
+    let spec = ModelSpec { background: Some(true), ..fixture.spec("g\nb") };
+    let mut model = fixture.load_spec(&spec).expect("loads");
     assert!(model.background_class);
-    // Red is the background here; what is left of the probability is shared by the other two.
+    // Red is the background here, and keeps its share: the other two have what is left, and not all of it.
     let top = label_of(&mut model, [255, 0, 0]);
     assert_eq!(top.iter().map(|(label, _)| label.as_str()).collect::<Vec<_>>(), ["g", "b"]);
-    assert!((top[0].1 - 0.5).abs() < 1e-6);
+    let expected = 1.0 / (1f32.exp() + 2.0);
+    assert!((top[0].1 - expected).abs() < 1e-5, "{top:?}");
+}
+
+#[test]
+fn a_label_that_is_missing_is_no_background_class() {
+    let fixture = Fixture::of(&mean_colour(1, DataType::Float));
+    let refused = fixture.load("g\nb").err().expect("refused");
+    assert!(refused.contains("3 classes") && refused.contains("background = true"), "{refused}");
+    let declared = ModelSpec { background: Some(true), ..fixture.spec("r\ng\nb") };
+    assert!(fixture.load_spec(&declared).is_err(), "every class has a label, so none is a background class");
 }
 
 #[test]

@@ -61,6 +61,7 @@ pub fn model(name: &str, path: PathBuf, scaling: Option<(f32, f32)>) -> ModelSpe
         input,
         backend: Backend::Auto,
         threads: Threads::default(),
+        background: None,
         int8: None,
     }
 }

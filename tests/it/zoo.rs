@@ -22,6 +22,7 @@ fn spec(name: &str, backend: Backend, directory: &tempfile::TempDir) -> ModelSpe
         input: InputHints { mean: Some([0.0; 3]), std: Some([1.0; 3]), ..InputHints::default() },
         backend,
         threads: glimpsed::models::threads::Threads::default(),
+        background: None,
         int8: None,
     }
 }

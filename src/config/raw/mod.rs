@@ -172,6 +172,9 @@ pub struct RawModelFile {
     /// One label a line in class order, or `imagenet` for the built-in list of 1000.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<PathBuf>,
+    /// Whether the first class is a background class, which has no label and is never reported. Default: only of 1001 classes with 1000 labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub background: Option<bool>,
     /// What the file must hash to (64 hexadecimal digits); anything else is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,

@@ -125,6 +125,7 @@ impl Checker<'_, '_> {
                 Some(name) if name == Path::new("imagenet") => LabelSource::ImageNet,
                 Some(path) => LabelSource::File(resolve(self.base, path)),
             },
+            background: file.background,
             sha256: file
                 .sha256
                 .as_ref()

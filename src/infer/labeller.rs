@@ -1,4 +1,4 @@
-//! From a frame to its labels, for one model.
+//! From a frame to its labels, with one model.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use crate::preprocess::samples::Samples;
 use crate::preprocess::source::FrameDecoder;
 use glimpsed_inference::Tensor;
 
-/// Everything that turns one frame into its labels; the buffers serve again.
+/// A model with all buffers of a frame's way to its labels. They are reused for every frame.
 pub struct Labeller {
     model: Model,
     preprocessor: Preprocessor,
@@ -60,12 +60,12 @@ impl Labeller {
         }
     }
 
-    /// The picture that was decoded last, which is that of `frame`.
+    /// The decoded picture of `frame`, which must be the last one that was decoded.
     pub fn samples<'a>(&'a self, frame: &'a Frame) -> Samples<'a> {
         self.decoder.samples(&frame.bytes)
     }
 
-    /// Decodes and labels one frame. `total_ms` of its timing is left to the caller, who knows when it arrived.
+    /// Decodes and labels one frame. Leaves `total_ms` of the timing to the caller, who knows when the frame arrived.
     ///
     /// # Errors
     /// When the frame cannot be decoded or the network cannot be evaluated.
@@ -85,7 +85,7 @@ impl Labeller {
         Ok(start.elapsed())
     }
 
-    /// Labels the picture that was decoded last, which is that of `frame`.
+    /// Labels the decoded picture of `frame`, which must be the last one that was decoded.
     ///
     /// # Errors
     /// When the network cannot be evaluated.
@@ -104,7 +104,7 @@ impl Labeller {
         Ok(self.answer(frame, top, timing))
     }
 
-    /// Labels what is prepared already for a model like this one, and is no frame of the camera's.
+    /// Labels a tensor that was prepared for this model from an uploaded picture.
     ///
     /// # Errors
     /// When the network cannot be evaluated.
@@ -116,14 +116,14 @@ impl Labeller {
         Ok(self.answer(&frame, top, Timing { infer_ms, total_ms: infer_ms, ..Timing::default() }))
     }
 
-    /// The answer for a frame that no model has looked at.
+    /// The answer for a frame that is too dark for the model.
     pub fn too_dark(&self, frame: &Frame, decode: Duration) -> Classification {
         let (capture_ms, decode_ms) = (milliseconds(frame.capture_time), milliseconds(decode));
         let timing = Timing { capture_ms, decode_ms, total_ms: decode_ms, ..Timing::default() };
         Classification { status: Status::TooDark, ..self.answer(frame, Top::new(), timing) }
     }
 
-    /// The probabilities of all classes in the picture that was labelled last.
+    /// The class probabilities of the last labelled picture.
     pub fn probabilities(&self) -> &[f32] {
         self.model.last_probabilities()
     }

@@ -1,4 +1,4 @@
-//! Which file a model is, and what its file does not say of itself.
+//! A model's file, and the properties that its file does not state.
 
 use std::path::PathBuf;
 
@@ -15,26 +15,26 @@ pub struct ModelSpec {
     pub name: String,
     pub path: PathBuf,
     pub labels: LabelSource,
-    /// Lower-case hexadecimal; the file must hash to it.
+    /// Lower-case hexadecimal; the file's hash is checked against it.
     pub sha256: Option<String>,
     pub input: InputHints,
     pub backend: Backend,
-    /// For the native kernels.
+    /// Only the native kernels use more than one.
     #[serde(default)]
     pub threads: Threads,
-    /// The same network quantised to 8 bits, with the same labels and input.
+    /// The int8 variant: the same network quantised to 8 bits, with the same labels and input.
     pub int8: Option<Quantised>,
 }
 
 impl ModelSpec {
-    /// The quantised file under the same name, if there is one.
+    /// The spec of the int8 variant, if there is one.
     pub fn quantised(&self) -> Option<Self> {
         let Quantised { path, sha256 } = self.int8.clone()?;
         Some(Self { path, sha256, int8: None, ..self.clone() })
     }
 }
 
-/// A quantised file.
+/// The file of an int8 variant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Quantised {
     pub path: PathBuf,
@@ -58,7 +58,7 @@ pub enum Family {
 }
 
 impl Family {
-    /// What its models are fed with.
+    /// The input normalisation of its models.
     pub fn hints(self) -> InputHints {
         const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
         const BYTE: f32 = 1.0 / 255.0;

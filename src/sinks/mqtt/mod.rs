@@ -1,4 +1,4 @@
-//! MQTT: what is published, when, and that it survives the broker's absence; and what is asked for from there.
+//! MQTT: publishes events, survives the broker's absence, and receives commands.
 
 mod dispatcher;
 pub mod diagnose;

@@ -1,4 +1,4 @@
-//! The asynchronous runtime, and the signals that it listens to.
+//! The asynchronous runtime and the signals.
 
 use std::io::IsTerminal;
 
@@ -7,8 +7,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::error::{Error, Result};
 
-/// From when it exists, a signal waits to be attended to instead of ending the process; so it is made before anything is
-/// started that must not be left behind.
+/// From its creation on, signals are queued instead of ending the process. So it is created before anything that must
+/// be cleaned up.
 pub struct Lifetime {
     pub(super) runtime: Runtime,
     pub(super) signals: Signals,
@@ -35,15 +35,15 @@ pub fn runtime() -> Result<Runtime> {
     Builder::new_current_thread().enable_all().build().map_err(Error::io("cannot start the asynchronous runtime"))
 }
 
-/// What somebody outside wants.
+/// A request by signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Inbound {
-    /// The signal that said so.
+    /// With the signal's name.
     Stop(&'static str),
     Reload,
 }
 
-/// The signals that are listened to.
+/// The handled signals.
 pub struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
@@ -66,7 +66,7 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => Inbound::Stop("SIGINT"),
             _ = self.terminate.recv() => Inbound::Stop("SIGTERM"),
-            // The terminal was closed, or somebody wants the configuration to be read again.
+            // Either the terminal was closed, or a reload is requested.
             _ = self.hangup.recv() => match self.in_terminal && !std::io::stdin().is_terminal() {
                 true => Inbound::Stop("SIGHUP"),
                 false => Inbound::Reload,
@@ -74,7 +74,7 @@ impl Signals {
         }
     }
 
-    /// The next signal that asks to stop.
+    /// Waits for the next signal to stop.
     pub async fn stop(&mut self) -> &'static str {
         loop {
             if let Inbound::Stop(name) = self.next().await {

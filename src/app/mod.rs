@@ -44,13 +44,13 @@ use glimpsed_base::thread::Thread;
 use lifetime::{Inbound, Signals};
 pub use lifetime::{Lifetime, runtime};
 
-/// From the first signal to the end of the process; a service manager's patience is longer, a person's is not.
+/// Deadline from the first signal to the end of the process. A service manager would wait longer, a user would not.
 const STOP_WITHIN: Duration = Duration::from_millis(1900);
 
-/// Of that, for capture and inference to finish the frame they are at; the rest is for the broker.
+/// Of that, for capture and inference to finish the current frame; the rest is for the broker.
 const THREADS_WITHIN: Duration = Duration::from_millis(800);
 
-/// How often the watchdog looks: ten times in the default frame timeout, and too seldom to be seen in the CPU's load.
+/// Interval of the watchdog's checks: ten per default frame timeout, and too few to show up as CPU load.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// A daemon that is ready to run.
@@ -63,22 +63,22 @@ pub struct App {
     info: ModelInfo,
     hub: Hub,
     printer: Option<Printer>,
-    /// Whether the camera is looked through from the beginning.
+    /// Whether the camera is open from the start.
     pub enabled: bool,
 }
 
-/// What a run did.
+/// The result of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Summary {
-    /// As it was at the end.
+    /// The health figures at the end.
     pub health: Health,
-    /// Somebody asked for a new start.
+    /// A restart was requested.
     pub restart: bool,
-    /// Whether the camera was looked through at the end.
+    /// Whether the camera was enabled at the end.
     pub enabled: bool,
 }
 
-/// Why it stops.
+/// Why the daemon stops.
 enum Stop {
     Asked,
     SourceEnded,
@@ -87,9 +87,9 @@ enum Stop {
 }
 
 impl App {
-    /// Loads the model and prepares everything; nothing is started yet.
+    /// Loads the model and prepares everything, without starting it.
     ///
-    /// `sources` is what `config` was made of, `out` where labels are printed.
+    /// `sources` is what `config` was read from, `out` where labels are printed.
     ///
     /// # Errors
     /// When the model cannot be loaded.
@@ -119,16 +119,16 @@ impl App {
         })
     }
 
-    /// Runs until a signal comes or the source has ended, then drains.
+    /// Runs until a signal arrives or the source has ended, then drains.
     ///
     /// # Errors
-    /// When a thread cannot be started, or died; or when the source has ended and nothing was labelled.
+    /// When a thread cannot be started or has died, or when the source has ended before any frame was labelled.
     pub fn run(self, lifetime: Lifetime) -> Result<Summary> {
         let Lifetime { runtime, signals } = lifetime;
         let result = runtime.block_on(self.supervise(signals));
-        // A name look-up or a model's loading may still block one of the runtime's threads.
+        // A name lookup or the loading of a model may still block a thread of the runtime.
         runtime.shutdown_background();
-        // Whichever way it ended: no program that was started stays behind.
+        // Leaves no child process behind, however the run ended.
         capture::kill_stragglers();
         result
     }
@@ -154,7 +154,7 @@ impl App {
     }
 
     fn spawn(self) -> Result<Running> {
-        // What becomes of a frame that finds it full is for the camera to say, when there is one.
+        // The camera's source sets the policy for a full slot later.
         let slot = Arc::new(Slot::new(WhenFull::Overwrite));
         let shutdown = Shutdown::new();
         let (orders, receiver) = Orders::new(slot.clone());
@@ -221,7 +221,7 @@ impl App {
     }
 }
 
-/// Everything that was started.
+/// All running parts.
 struct Running {
     controller: Controller,
     inference: Thread,
@@ -267,7 +267,7 @@ impl Running {
     async fn drain(&mut self, stop: &Stop) -> Result<()> {
         let start = Instant::now();
         let threads_until = start + THREADS_WITHIN;
-        // To a service manager a restart in place is no end: after the word it would kill what goes on.
+        // For a service manager, a restart in place is not a stop: after `STOPPING` it would kill the new image.
         if !matches!(stop, Stop::Restart) {
             service::stopping();
         }
@@ -288,7 +288,7 @@ impl Running {
             let _ = printer.join(start + STOP_WITHIN).await;
         }
         match stop {
-            // That a thread does not end is no news then.
+            // It is known already that a thread does not end.
             Stop::Failed(_) => Ok(()),
             Stop::Asked | Stop::SourceEnded | Stop::Restart => {
                 if let Err(error) = camera {
@@ -304,7 +304,7 @@ impl Running {
     }
 }
 
-/// Looks at the threads now and then, and tells the service manager how it goes.
+/// Checks the threads periodically, and notifies the service manager.
 struct Watch {
     watchdog: Watchdog,
     service: Service,
@@ -314,7 +314,7 @@ struct Watch {
 }
 
 impl Watch {
-    /// Resolves when the capture thread will not come back; never otherwise.
+    /// Resolves when a call into the camera's driver is hopelessly stuck; otherwise never.
     async fn until_hopeless(&mut self) -> Duration {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         loop {
@@ -325,8 +325,8 @@ impl Watch {
             if let Verdict::Hopeless(stuck) = self.watchdog.look() {
                 return stuck;
             }
-            // There is a label, or a reason why there is none: a camera that is absent or switched off, frames that nobody can
-            // read, heat.
+            // Settled: there is a label, or a known reason for having none, such as a missing or disabled camera,
+            // undecodable frames, or heat.
             let settled = self.service.is_settled()
                 || self.labelled.failed.load(Ordering::Relaxed) > 0
                 || self.captured.reconnects.load(Ordering::Relaxed) > 0;
@@ -343,7 +343,7 @@ mod tests {
     use crate::domain::camera::CameraState;
     use glimpsed_base::clock::ManualClock;
 
-    /// A driver that never returns, while time flies.
+    /// A driver whose open never returns; it advances the clock.
     struct Hung(ManualClock);
 
     impl Opener for Hung {
@@ -377,7 +377,7 @@ mod tests {
         app.hub.attach("told", Box::new(told.clone()));
         let error = app.run(lifetime).expect_err("nothing can be done").to_string();
         assert!(error.starts_with("a call into the camera's driver has not returned for "), "{error}");
-        // Once by the capture thread before it opens the camera, once by the watchdog after that.
+        // Once by the capture thread before it opens the camera, then once by the watchdog.
         assert_eq!(told.states(), [CameraState::Offline, CameraState::Offline]);
     }
 }

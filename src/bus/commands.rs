@@ -1,26 +1,26 @@
-//! What can be asked of the running daemon, whoever asks: a signal, an edited file, the broker.
+//! The commands that the running daemon accepts from signals, an edited file, the broker and the web page.
 
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::domain::settings::PrecisionChoice;
 
-/// One wish.
+/// One command.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
-    /// Look through the camera, or close it.
+    /// Open the camera and label its frames, or close it.
     Enable(bool),
     /// Label with the model of this name.
     Model(String),
-    /// Label with the model's own file, its quantised one, or whichever is faster.
+    /// Label with the model's fp32 file, its int8 variant, or the faster of both.
     Precision(PrecisionChoice),
     /// Below this confidence (0..1) the answer is "unknown".
     Threshold(f32),
-    /// Ask a second model now and then, or no longer.
+    /// Ask the second model now and then, or stop that.
     Accurate(bool),
-    /// Ask it about the next frame.
+    /// Ask the second model about the next frame.
     SecondOpinion,
-    /// Read the configuration again.
+    /// Reload the configuration file.
     Reload,
     /// End, and start again as a new process image.
     Restart,
@@ -28,24 +28,24 @@ pub enum Command {
     Snapshot,
     /// Measure every model on this device; see [`crate::compare::turns`].
     Compare,
-    /// Say how everything is.
+    /// Publish the health figures.
     Health,
 }
 
-/// What became of it: data, or a sentence that says why not.
+/// The result of a command: data, or the reason for its refusal in one sentence.
 pub type Answer = Result<Value, String>;
 
-/// A wish and where its answer goes.
+/// A command and the channel for its answer.
 #[derive(Debug)]
 pub struct Request {
     pub command: Command,
     pub reply: oneshot::Sender<Answer>,
 }
 
-/// Requests that wait while one is attended to.
+/// Capacity of the queue: requests that wait while one is executed.
 const MAX_WAITING: usize = 16;
 
-/// Asks the daemon.
+/// The sending end of the command queue.
 #[derive(Debug, Clone)]
 pub struct Commands(mpsc::Sender<Request>);
 
@@ -55,7 +55,7 @@ impl Commands {
         (Self(sender), receiver)
     }
 
-    /// Without waiting for an answer; when too much waits already it is not done.
+    /// Does not wait for an answer. If the queue is full, the command is dropped with a warning.
     pub fn tell(&self, command: Command) {
         let (reply, _) = oneshot::channel();
         if let Err(error) = self.0.try_send(Request { command, reply }) {
@@ -63,10 +63,10 @@ impl Commands {
         }
     }
 
-    /// Waits for its turn and for the answer; both end with the daemon.
+    /// Waits for a place in the queue and for the answer. Both waits end when the daemon stops.
     ///
     /// # Errors
-    /// Why it was not done.
+    /// Why the command was not executed.
     pub async fn ask(&self, command: Command) -> Answer {
         const GONE: &str = "the daemon is stopping";
         let (reply, answer) = oneshot::channel();

@@ -1,24 +1,25 @@
-//! Where every thread tells its events, and from where they go to all sinks.
+//! The event hub: every thread publishes to it, and it forwards each event to all sinks.
 
 use std::sync::{Arc, MutexGuard};
 
 use crate::domain::event::{Event, Subject};
 use glimpsed_base::sync::Mutex;
 
-/// Takes events from the thread that they happened on. It must never block: a broker or a pipe that hangs must not stop the labels.
+/// Receives events on the thread that published them. It must never block: a hung broker or pipe must not stop
+/// labelling.
 pub trait Sink: Send {
-    /// Takes note of the event, or of as much as concerns it.
+    /// Handles the event; an event that does not concern the sink is ignored.
     fn publish(&mut self, event: &Event);
 }
 
-/// Shared by all threads. A sink never blocks, so neither does telling.
+/// Shared by all threads. Publishing never blocks, because no sink does.
 #[derive(Clone, Default)]
 pub struct Hub(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
     sinks: Vec<(&'static str, Box<dyn Sink>)>,
-    /// The newest event of each subject, for sinks that come later.
+    /// The newest event of each subject, for sinks that are attached later.
     newest: Vec<(Subject, Event)>,
 }
 
@@ -36,7 +37,7 @@ impl Hub {
         }
     }
 
-    /// Adds a sink, in the place of the one of the same name, and tells it how things are.
+    /// Adds a sink, replacing one of the same name, and sends it the newest event of each subject.
     pub fn attach(&self, name: &'static str, mut sink: Box<dyn Sink>) {
         let mut state = self.lock();
         for (_, event) in &state.newest {
@@ -50,7 +51,7 @@ impl Hub {
         self.lock().sinks.retain(|(known, _)| *known != name);
     }
 
-    /// Without a sink a thread that prints has nothing to wait for.
+    /// Drops all sinks, so that their threads find their queues closed and end.
     pub fn detach_all(&self) {
         self.lock().sinks.clear();
     }
@@ -68,7 +69,7 @@ pub mod tests_support {
     use super::*;
     use crate::domain::camera::CameraState;
 
-    /// Keeps what it was told.
+    /// Records the events it receives.
     #[derive(Clone, Default)]
     pub struct Told(Arc<Mutex<Vec<Event>>>);
 
@@ -77,7 +78,7 @@ pub mod tests_support {
             self.0.lock().clone()
         }
 
-        /// Only what was said of the camera's state.
+        /// Only the states of the camera.
         pub fn states(&self) -> Vec<CameraState> {
             let state = |event| match event {
                 Event::Camera(state) => Some(state),
@@ -87,7 +88,7 @@ pub mod tests_support {
         }
     }
 
-    /// A hub that tells it everything.
+    /// A hub with this sink attached.
     pub fn hub_with(told: &Told) -> Hub {
         let hub = Hub::default();
         hub.attach("told", Box::new(told.clone()));

@@ -1,4 +1,4 @@
-//! What connects the parts while they run: events out of them, commands into them, frames for whoever watches.
+//! What connects the parts at run time: the event hub, the command queue, and the preview of frames for viewers.
 
 pub mod commands;
 pub mod hub;

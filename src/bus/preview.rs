@@ -1,4 +1,4 @@
-//! The frames as they are labelled, for whoever watches. Nobody watching costs one look at a counter a frame.
+//! The labelled frames, for live viewers. Without a viewer the cost is one atomic load per frame.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,18 +10,19 @@ use tokio::sync::watch;
 use crate::domain::frame::{Encoding, Frame};
 use crate::domain::view::Rotation;
 
-/// A copy of a frame, still as its source delivered it.
+/// A copy of a frame in its source's encoding.
 #[derive(Debug)]
 pub struct Offered {
     pub seq: u64,
     pub wall: Timestamp,
     pub encoding: Encoding,
-    /// How it is to be turned to be seen.
+    /// The rotation to apply before showing it.
     pub rotation: Rotation,
     pub bytes: Bytes,
 }
 
-/// Between the thread that labels, which never waits, and who watches. It holds one frame, and none when nobody watches.
+/// Connects the inference thread, which never waits, with the viewers. Holds the newest frame, and none without
+/// viewers.
 #[derive(Debug, Default)]
 pub struct Preview {
     viewers: AtomicUsize,
@@ -29,7 +30,7 @@ pub struct Preview {
 }
 
 impl Preview {
-    /// Copies the frame if somebody watches.
+    /// Copies the frame if there is a viewer.
     pub fn offer(&self, frame: &Frame, rotation: Rotation) {
         if self.viewers.load(Ordering::Relaxed) == 0 {
             return;
@@ -39,7 +40,7 @@ impl Preview {
         self.newest.send_replace(Some(Arc::new(offered)));
     }
 
-    /// What a camera that is gone or switched off has seen is not to be looked at any more.
+    /// Drops the last frame: a camera that is gone or disabled must not be seen any more.
     pub fn clear(&self) {
         self.newest.send_replace(None);
     }
@@ -55,16 +56,16 @@ impl Preview {
     }
 }
 
-/// Somebody who watches.
+/// One viewer of the preview.
 pub struct Viewer {
     preview: Arc<Preview>,
     frames: watch::Receiver<Option<Arc<Offered>>>,
 }
 
 impl Viewer {
-    /// The newest frame, once there is one that was not seen; `None` when the camera is gone.
+    /// Waits for the next frame not yet seen by this viewer; `None` when the camera is gone.
     pub async fn next(&mut self) -> Option<Arc<Offered>> {
-        // The sender lives in `preview`, which is ours too.
+        // The sender lives in `preview`, which this viewer keeps alive, so `changed` cannot fail.
         let _ = self.frames.changed().await;
         self.frames.borrow_and_update().clone()
     }

@@ -14,17 +14,17 @@ use super::source::{CaptureError, Captured, Opener, Read, Source};
 use crate::domain::frame::Encoding;
 use glimpsed_base::sync::Mutex;
 
-/// How long a program may take to end after it was asked to.
+/// How long a program may take to exit after SIGTERM.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// Lines of the program's standard error that are logged a minute; a chatty program must not fill the journal.
+/// Lines of the program's standard error that are logged per minute; a verbose program must not fill the journal.
 const STDERR_LINES_A_MINUTE: u32 = 20;
 
-/// Process groups that run. What ends the daemon without dropping its source (a second signal, a thread that is stuck)
-/// must not leave them behind.
+/// Running process groups. If the daemon ends without dropping its source (a second signal, a stuck thread), they must
+/// not be left behind.
 static GROUPS: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 
-/// Kills every program that is still there; for the end of the process.
+/// Kills every program that still runs; called at the end of the process.
 pub fn kill_stragglers() {
     for group in GROUPS.lock().drain(..) {
         let _ = kill_process_group(group, Signal::KILL);
@@ -45,7 +45,7 @@ impl Opener for CommandOpener {
     fn open(&mut self) -> Result<Box<dyn Source>, CaptureError> {
         let fail = |cause: String| CaptureError::Open { source_name: self.describe(), cause };
         let (program, arguments) = self.argv.split_first().ok_or_else(|| fail("no program is named".into()))?;
-        // A process group of its own, so that what the program starts can be ended with it.
+        // The program gets its own process group, so that its children can be ended with it.
         let mut child = Command::new(program)
             .args(arguments)
             .stdin(Stdio::null())
@@ -103,7 +103,7 @@ impl Source for Running {
 }
 
 impl Drop for Running {
-    /// Asks the whole process group to end, and makes it.
+    /// Sends SIGTERM to the process group, then SIGKILL.
     fn drop(&mut self) {
         let group = self.group;
         let signal = |signal| group.map(|group| kill_process_group(group, signal));
@@ -111,7 +111,7 @@ impl Drop for Running {
         if !ended_within(&mut self.child, GRACE) {
             tracing::warn!(source = %self.name, "does not end by itself; killed");
         }
-        // Also for what the program started and left behind.
+        // Also kills children that the program left behind.
         signal(Signal::KILL);
         GROUPS.lock().retain(|running| Some(*running) != group);
         if let Err(error) = self.child.wait() {
@@ -150,14 +150,14 @@ fn how_it_ended(child: &mut Child) -> String {
     }
 }
 
-/// Ends when the program and all it started have closed their standard error.
+/// Ends when the program and all its children have closed their standard error.
 fn log_stderr(stderr: ChildStderr, name: &str) {
     let (mut lines, mut suppressed, mut minute) = (0, 0u64, Instant::now());
     let mut reader = BufReader::new(stderr);
     let mut line = Vec::new();
     loop {
         line.clear();
-        // A bounded line, so that a program without line breaks cannot fill the memory.
+        // Limits the line, so that a program without line breaks cannot exhaust the memory.
         match reader.by_ref().take(1024).read_until(b'\n', &mut line) {
             Ok(0) | Err(_) => return,
             Ok(_) => {}

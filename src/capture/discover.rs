@@ -1,4 +1,4 @@
-//! Which cameras there are. Only this file names nokhwa.
+//! Lists the cameras. Only this file names nokhwa.
 
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
@@ -10,16 +10,16 @@ use v4l::frameinterval::FrameIntervalEnum;
 use v4l::framesize::FrameSizeEnum;
 use v4l::video::Capture;
 
-/// A device that gives pictures.
+/// A device that captures video.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CameraInfo {
     pub device: PathBuf,
-    /// What the driver calls it.
+    /// The driver's name for it.
     pub name: String,
-    /// Links under /dev/v4l that stay the same when cameras are plugged in another order.
+    /// Links under /dev/v4l that do not depend on the order in which cameras are plugged in.
     pub stable_names: Vec<PathBuf>,
     pub formats: Vec<FormatInfo>,
-    /// Why its formats could not be read.
+    /// Why the formats could not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
 }
@@ -33,9 +33,9 @@ pub struct FormatInfo {
     pub sizes: Vec<String>,
 }
 
-/// All cameras, in the order of their numbers. Nodes that give no pictures (outputs, metadata) are left out.
+/// All cameras, in the order of their numbers. Nodes that do not capture (outputs, metadata) are left out.
 pub fn cameras() -> Vec<CameraInfo> {
-    // The library takes every /dev/video* for a number and panics where there is none.
+    // nokhwa expects a number behind every /dev/video and panics without one.
     let found =
         catch_unwind(|| nokhwa::query(ApiBackend::Video4Linux)).map(Result::unwrap_or_default).unwrap_or_default();
     let mut cameras: Vec<(u32, CameraInfo)> = found
@@ -100,7 +100,7 @@ fn fps(interval: &FrameIntervalEnum) -> String {
     }
 }
 
-/// Links that lead to the device.
+/// Links that point to the device.
 fn stable_names(device: &Path) -> Vec<PathBuf> {
     let mut names = Vec::new();
     for directory in ["/dev/v4l/by-id", "/dev/v4l/by-path"] {

@@ -1,18 +1,18 @@
-//! Notices a picture that no longer changes.
+//! Detects a frozen picture.
 //!
-//! The noise of a sensor makes each of its frames another one, be it by some bits of raw pixels or some bytes of a JPEG. The
-//! same bytes again and again come from a camera whose firmware hangs, or from a program that repeats its last picture.
-//! (Or from a source without a sensor: a grabber that shows a still picture. There the watch is switched off.)
+//! A sensor's noise makes every frame different, if only in some bits of raw pixels or some bytes of a JPEG. Identical
+//! bytes come from a camera whose firmware hangs, or from a program that repeats its last picture. (Or from a source
+//! without a sensor, such as a grabber that shows a still picture. For that, the detection can be disabled.)
 
 use std::hash::{DefaultHasher, Hasher};
 use std::time::Duration;
 
-/// Compares each frame with the one before.
+/// Compares each frame with the previous one.
 #[derive(Debug)]
 pub struct Freeze {
-    /// How long the same picture is believed; `None` is for ever.
+    /// How long an unchanged picture is accepted; `None` disables the detection.
     after: Option<Duration>,
-    /// Hash of the last frame, and when that picture came first.
+    /// Hash of the last frame, and when that picture first arrived.
     last: Option<(u64, Duration)>,
 }
 
@@ -21,7 +21,7 @@ impl Freeze {
         Self { after, last: None }
     }
 
-    /// For how long the picture has been the same, if that is too long.
+    /// How long the picture has been the same, if that is too long.
     pub fn observe(&mut self, bytes: &[u8], now: Duration) -> Option<Duration> {
         let after = self.after?;
         let hash = hash(bytes);
@@ -34,13 +34,13 @@ impl Freeze {
         }
     }
 
-    /// After a session that ended otherwise, the same picture may come again.
+    /// After a session that ended for another reason, the same picture is accepted again.
     pub fn forget(&mut self) {
         self.last = None;
     }
 }
 
-/// 0.1 ms for 640x480 in YUYV on a desktop machine, which a multiplication for eight bytes does not better.
+/// 0.1 ms for 640x480 in YUYV on a desktop machine; a multiplicative hash of eight bytes at a time is not faster.
 fn hash(bytes: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     hasher.write(bytes);

@@ -1,15 +1,15 @@
-//! Takes a stream of JPEG pictures apart.
+//! Splits a stream of JPEG pictures.
 
 use glimpsed_jpeg::{START, Scan, Scanner};
 
-/// A picture larger than this is taken for garbage: 16 MiB is a 40-megapixel photograph at high quality.
+/// Limit of a picture's size; more is garbage. 16 MiB is a 40-megapixel photograph at high quality.
 pub const MAX_PICTURE_BYTES: usize = 16 << 20;
 
-/// Collects bytes and gives whole pictures out; what is not a picture is skipped and counted.
+/// Buffers the stream's bytes and extracts whole pictures; other data is skipped and counted.
 #[derive(Debug, Default)]
 pub struct Splitter {
     buffer: Vec<u8>,
-    /// Start of what has not been given out.
+    /// Start of the unconsumed bytes.
     start: usize,
     scanner: Scanner,
     skipped_bytes: u64,
@@ -29,7 +29,7 @@ impl Splitter {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// Fills `picture` with the next whole picture; false when more bytes are needed.
+    /// Fills `picture` with the next whole picture; false if more bytes are needed.
     pub fn next_into(&mut self, picture: &mut Vec<u8>) -> bool {
         loop {
             let rest = &self.buffer[self.start..];
@@ -42,7 +42,7 @@ impl Splitter {
                     return true;
                 }
                 Scan::Incomplete if rest.len() <= MAX_PICTURE_BYTES => return false,
-                // The whole of it: looking for another start inside would read the same bytes again and again.
+                // Drops all of it: resuming at a start inside would scan the same bytes again and again.
                 Scan::Incomplete => {
                     let length = rest.len();
                     self.discard(length);
@@ -52,24 +52,24 @@ impl Splitter {
         }
     }
 
-    /// Bytes that belonged to no whole picture.
+    /// Bytes that belonged to no complete picture.
     pub fn skipped_bytes(&self) -> u64 {
         self.skipped_bytes
     }
 
-    /// Pictures that were begun and not finished.
+    /// Pictures that began but did not end.
     pub fn broken(&self) -> u64 {
         self.broken
     }
 
-    /// Goes on at the next possible start at or after `from` (but always at least one byte on).
+    /// Resumes at the next possible start at or after `from`, but always at least one byte further.
     fn resume(&mut self, from: usize) {
         let rest = &self.buffer[self.start..];
         self.broken += u64::from(rest.starts_with(&START));
         let from = from.max(1).min(rest.len());
         let skip = match rest[from..].windows(START.len()).position(|pair| pair == START) {
             Some(offset) => from + offset,
-            // The last byte may be the first half of a start.
+            // The last byte may be the first half of a start marker.
             None if rest.last() == Some(&START[0]) => rest.len() - 1,
             None => rest.len(),
         };
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn garbage_full_of_starts_takes_time_in_proportion_to_its_length() {
-        // Each start begins a picture of endless segments; reading on from each of them would take hours.
+        // Each start begins a picture of endless segments; resuming at each of them would take hours.
         let garbage: Vec<u8> = START.into_iter().chain([0xFF, 0xE1, 0x00, 0x04, 0xFF, 0xD8].repeat(1 << 17)).collect();
         let mut splitter = Splitter::new();
         let mut next = Vec::new();

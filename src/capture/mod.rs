@@ -1,4 +1,4 @@
-//! Where frames come from: a camera, a program, or files.
+//! Sources of frames: cameras, programs and files.
 
 mod command;
 pub mod discover;

@@ -1,4 +1,4 @@
-//! The source that the configuration asks for.
+//! Creates the opener of the configured source.
 
 use super::command::CommandOpener;
 use super::replay::ReplayOpener;
@@ -6,7 +6,7 @@ use super::source::Opener;
 use super::v4l2::V4l2Opener;
 use crate::config::typed::{Camera, CameraSource};
 
-/// The opener that the configuration asks for.
+/// The opener of the configured source.
 pub fn opener(camera: &Camera) -> Box<dyn Opener> {
     match &camera.source {
         CameraSource::V4l2 { device, width, height, fps, format } => {

@@ -1,4 +1,4 @@
-//! Files as a camera: a directory of photographs, one photograph, or an MJPEG stream in a file.
+//! Replays files as a camera: a directory of photographs, one photograph, or an MJPEG stream in a file.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -114,14 +114,14 @@ impl Source for Replay {
     }
 }
 
-/// One frame each interval, by the machine's clock; a consumer that is slower sets the pace instead.
+/// Paces the frames by the system clock, one per interval; a slower consumer sets the pace instead.
 struct Pace {
     interval: Duration,
     due: Instant,
 }
 
 impl Pace {
-    /// Sleeps until a frame is due, at most for `patience`; true if one is.
+    /// Sleeps until a frame is due, at most for `patience`; true if one is due.
     fn wait(&self, patience: Duration) -> bool {
         let left = self.due.saturating_duration_since(Instant::now());
         std::thread::sleep(left.min(patience));
@@ -133,14 +133,14 @@ impl Pace {
     }
 }
 
-/// An MJPEG file, read in portions.
+/// An MJPEG file, read in chunks.
 struct Stream {
     path: PathBuf,
     name: Arc<str>,
     file: File,
     splitter: Splitter,
     portion: Vec<u8>,
-    /// Since it was last rewound.
+    /// Whether a picture was found since the last rewind.
     had_pictures: bool,
 }
 
@@ -162,7 +162,7 @@ impl Stream {
         Ok(())
     }
 
-    /// Reads a bounded part of the file, so that a long one without pictures does not keep the caller.
+    /// Reads a bounded part of the file, so that a long one without pictures does not block the caller.
     fn next_into(&mut self, picture: &mut Vec<u8>) -> std::io::Result<Progress> {
         for _ in 0..PORTIONS {
             if self.splitter.next_into(picture) {
@@ -178,23 +178,23 @@ impl Stream {
     }
 }
 
-/// What became of a look into the stream.
+/// The result of reading a part of the stream.
 enum Progress {
     Picture,
-    /// No picture yet, and the file goes on.
+    /// No picture yet, but the file continues.
     More,
     End,
 }
 
-/// Portions of 64 KiB that are read at a time.
+/// Chunks of 64 KiB that are read per call.
 const PORTIONS: usize = 64;
 
 fn file_name(path: &Path) -> Arc<str> {
     path.file_name().unwrap_or_default().to_string_lossy().into()
 }
 
-/// Whether a file holds JPEG pictures one after another. A photograph may have something behind its end (phones put
-/// videos there), so only another picture counts.
+/// Whether a file is a sequence of JPEG pictures. A photograph may have other data behind its end (phones append
+/// videos), so only another picture counts.
 fn is_stream(path: &Path) -> std::io::Result<bool> {
     if path
         .extension()

@@ -1,4 +1,4 @@
-//! What a camera, a program or files have in common.
+//! The interface of all sources: cameras, programs and files.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,60 +8,60 @@ use crate::domain::frame::Encoding;
 use glimpsed_base::shutdown::Shutdown;
 use glimpsed_base::slot::WhenFull;
 
-/// Opens a source; asked again after each loss.
+/// Opens a source, and opens it again after each loss.
 pub trait Opener: Send {
     /// # Errors
-    /// Why there is no source now; the caller retries.
+    /// Why the source cannot be opened now; the caller retries.
     fn open(&mut self) -> Result<Box<dyn Source>, CaptureError>;
 
-    /// For log lines: which source this is.
+    /// The source's name for log lines.
     fn describe(&self) -> String;
 
-    /// Waits before the next try, at most for `time`; true if something has changed that makes a try worth while.
+    /// Waits before the next attempt, at most for `time`; true if a change makes the attempt promising.
     fn wait(&mut self, time: Duration, shutdown: &Shutdown) -> bool {
         shutdown.sleep(time);
         false
     }
 
-    /// What becomes of a frame while an earlier one is still being labelled.
+    /// The slot's policy for a frame that arrives while an earlier one is being labelled.
     fn when_full(&self) -> WhenFull {
         WhenFull::Overwrite
     }
 }
 
-/// An open source. It belongs to the thread that opened it.
+/// An open source. It stays on the thread that opened it.
 pub trait Source {
-    /// Fills `bytes` with the next frame if one comes within `patience`.
+    /// Fills `bytes` with the next frame if one arrives within `patience`.
     ///
     /// # Errors
-    /// [`CaptureError::Ended`] after the last frame; anything else means that the source has to be opened again.
+    /// [`CaptureError::Ended`] after the last frame; any other error means that the source must be reopened.
     fn read(&mut self, bytes: &mut Vec<u8>, patience: Duration) -> Result<Read, CaptureError>;
 
-    /// What was agreed with a driver, for sources that have one.
+    /// The format agreed with the driver; `None` for a source without one.
     fn negotiated(&self) -> Option<Negotiated> {
         None
     }
 }
 
-/// What became of a read.
+/// The result of a read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Read {
     Frame(Captured),
-    /// Nothing came in time.
+    /// No frame arrived in time.
     Nothing,
-    /// Something came that is no picture; why.
+    /// The data is not a picture, for this reason.
     Corrupt(&'static str),
 }
 
-/// What the bytes of a frame are.
+/// The encoding and origin of a frame's bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Captured {
     pub encoding: Encoding,
-    /// The file a replayed frame comes from.
+    /// The file that a replayed frame was read from.
     pub origin: Option<Arc<str>>,
 }
 
-/// Why a source gives no frames.
+/// Why a source delivers no frames.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CaptureError {
     #[error("no more frames")]

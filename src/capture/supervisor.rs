@@ -1,4 +1,4 @@
-//! Keeps a source open: one plain attempt after another, with back-off in between.
+//! Keeps a source open: retries with back-off after each loss.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,31 +17,31 @@ use glimpsed_base::liveness::Liveness;
 use glimpsed_base::shutdown::Shutdown;
 use glimpsed_base::slot::Slot;
 
-/// How long a single read may block before shutdown is looked at again.
+/// Longest block of a single read before shutdown is checked again.
 const LOOK_UP: Duration = Duration::from_millis(200);
 
-/// What the supervisor needs from the rest of the program.
+/// Runs a source on the capture thread, with the parts it needs.
 pub struct Supervisor {
     pub slot: Arc<Slot<Frame>>,
     pub clock: Arc<dyn Clock>,
     pub shutdown: Shutdown,
     pub frame_timeout: Duration,
     pub freeze: Freeze,
-    /// What the watchdog looks at.
+    /// Marks calls into the source for the watchdog.
     pub call: CallInProgress,
     pub liveness: Liveness,
     pub backoff: Backoff,
     pub counters: Arc<Counters>,
-    /// Told when the camera comes and goes.
+    /// Receives the camera's state.
     pub hub: Hub,
-    /// What it was told last.
+    /// The format that was published last.
     pub negotiated: Option<Option<Negotiated>>,
 }
 
-/// The thread's word to the service manager's watchdog, beyond what it waits for.
+/// Slack of the thread's liveness deadline, beyond its own waits.
 const WITHIN: Duration = Duration::from_secs(120);
 
-/// What happened so far.
+/// Counters since the start.
 #[derive(Debug, Default)]
 pub struct Counters {
     pub frames: AtomicU64,
@@ -49,11 +49,11 @@ pub struct Counters {
     pub corrupt: AtomicU64,
 }
 
-/// Frames for this long, and the next loss starts with a short wait again.
+/// A session of at least this length resets the back-off.
 const GOOD_SESSION: Duration = Duration::from_secs(10);
 
-/// A source that has ended, or a thread that panicked, ends the inference, and with it the daemon. One that was told to stop
-/// does not: another camera may follow.
+/// Closes the slot when a source ends or the thread panics, which ends the inference and with it the daemon. A thread
+/// that was stopped leaves the slot open, because another camera may follow.
 struct CloseUnlessStopped(Arc<Slot<Frame>>, Shutdown, Liveness);
 
 impl Drop for CloseUnlessStopped {
@@ -65,11 +65,11 @@ impl Drop for CloseUnlessStopped {
     }
 }
 
-/// A camera may send a damaged frame now and then; this many in a row and it is opened again.
+/// A camera may send a damaged frame now and then; after this many in a row it is reopened.
 const MAX_CORRUPT_RUN: u32 = 30;
 
 impl Supervisor {
-    /// Captures until the source has ended, which closes the slot, or shutdown is asked for.
+    /// Captures until the source has ended, which closes the slot, or shutdown is requested.
     pub fn run(mut self, mut opener: Box<dyn Opener>) {
         let name = opener.describe();
         let _closes = CloseUnlessStopped(self.slot.clone(), self.shutdown.clone(), self.liveness.clone());
@@ -81,7 +81,7 @@ impl Supervisor {
             let result = self.run_once(opener.as_mut());
             if self.counters.frames.load(Ordering::Relaxed) > before {
                 self.tell(CameraState::Offline);
-                // A picture that was frozen stays suspect, whatever comes in between, until another one has come.
+                // After a freeze, the frozen picture stays suspect across reopenings, until a different one arrives.
                 if !matches!(result, Err(CaptureError::Frozen { .. })) {
                     self.freeze.forget();
                 }
@@ -97,7 +97,7 @@ impl Supervisor {
                     let cause = error.to_string();
                     repeated = if cause == last_cause { repeated + 1 } else { 1 };
                     last_cause = cause;
-                    // A camera that is away for a night is a dozen lines in the log, not thousands.
+                    // A camera that is away for a night causes a dozen lines in the log, not thousands.
                     if repeated.is_power_of_two() {
                         tracing::warn!(source = %name, %error, retry_in_ms = wait.as_millis() as u64, repeated, "no frames");
                     }
@@ -110,7 +110,7 @@ impl Supervisor {
         }
     }
 
-    /// Opens the source and hands its frames over until something goes wrong; `Ok` means shutdown.
+    /// Opens the source and puts its frames into the slot until something fails; `Ok` means shutdown.
     fn run_once(&mut self, opener: &mut dyn Opener) -> Result<(), CaptureError> {
         let (call, clock) = (self.call.clone(), self.clock.clone());
         self.expect_by();
@@ -132,14 +132,14 @@ impl Supervisor {
                 Read::Frame(captured) => {
                     corrupt = 0;
                     let now = clock.now();
-                    // Late: the watchdog may have said offline meanwhile, so the session is over.
+                    // The watchdog may have published `offline` during this late call, so the session must end.
                     if now.saturating_sub(last) >= self.frame_timeout {
                         return Err(CaptureError::Stalled { after: now.saturating_sub(last) });
                     }
                     frozen = self.freeze.observe(&bytes, now);
                     match frozen {
                         Some(for_time) if online => return Err(CaptureError::Frozen { for_time }),
-                        // Opened again, it gets until the deadline to show another picture.
+                        // A source that was reopened after a freeze has until the deadline to show a different picture.
                         Some(_) => {}
                         None => {
                             self.hand_over(captured, std::mem::take(&mut bytes), last);
@@ -176,13 +176,13 @@ impl Supervisor {
         Ok(())
     }
 
-    /// A call that does not return is noticed by the daemon's own watchdog, which says so, before this word is broken.
+    /// The daemon's own watchdog reports a hung call well before this liveness deadline.
     fn expect_by(&self) {
         self.liveness.expect_by(self.clock.now() + self.frame_timeout * 2 + WITHIN);
     }
 
     fn tell_negotiated(&mut self, negotiated: Option<Negotiated>) {
-        // Another camera's thread may have told of another one before.
+        // The thread of the previous camera may have published another format.
         if self.negotiated.as_ref() != Some(&negotiated) {
             self.hub.publish(&Event::Negotiated(negotiated.clone()));
         }
@@ -193,7 +193,7 @@ impl Supervisor {
         self.hub.publish(&Event::Camera(state));
     }
 
-    /// A waiting slot makes the source wait too, but never beyond shutdown.
+    /// A slot that waits for the consumer blocks the source, too, but not beyond shutdown.
     fn hand_over(&self, captured: Captured, bytes: Vec<u8>, last: Duration) {
         let now = self.clock.now();
         let mut frame = Frame {
@@ -227,16 +227,16 @@ mod tests {
     use glimpsed_base::clock::ManualClock;
     use glimpsed_base::slot::{Taken, WhenFull};
 
-    /// Plays a script: one entry per attempt, one item per read.
+    /// Plays a script: one entry per attempt, one step per read.
     struct Script(Vec<Result<Vec<Step>, CaptureError>>);
 
     enum Step {
-        /// Another picture than any before.
+        /// A picture that differs from all before.
         Frame,
-        /// One that may have been there before.
+        /// A picture with this content, which may repeat.
         Picture(u8),
         Silence(Duration),
-        /// The call takes so long, and then gives what comes next.
+        /// A call of this duration, which then returns the next step.
         Hang(Duration),
         Corrupt,
         Fail(CaptureError),
@@ -421,7 +421,7 @@ mod tests {
             Ok(vec![Step::Frame, Step::Hang(Duration::from_secs(20)), Step::Frame, Step::Frame]),
             Ok(vec![Step::Frame]),
         ]));
-        // The watchdog has said offline meanwhile; a session that went on would never say online again.
+        // The watchdog has published `offline`. A session that continued would never publish `online` again.
         assert_eq!(states, [Offline, Online, Offline, Online, Offline]);
         assert_eq!(counters.frames.load(Ordering::Relaxed), 2);
     }

@@ -1,8 +1,8 @@
 //! USB cameras through V4L2, streamed with the `v4l` crate.
 //!
-//! nokhwa, which brings this crate, lists the cameras ([`super::discover`]). Its own streaming waits without a timeout,
-//! ignores how many bytes the driver wrote, refuses cameras whose frame rate is not a whole number, asks for grey as
-//! "GRAY" where V4L2 says "GREY", and takes sizes that a driver gives as a range for a diagonal.
+//! nokhwa, a wrapper around this crate, only lists the cameras ([`super::discover`]). Its streaming waits without a
+//! timeout, ignores how many bytes the driver wrote, refuses cameras whose frame rate is not an integer, requests grey
+//! as "GRAY" where V4L2 has "GREY", and misreads a range of sizes as a diagonal.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,16 +27,16 @@ use crate::domain::frame::{Encoding, RawFormat};
 use glimpsed_base::shutdown::Shutdown;
 use glimpsed_jpeg::{Scan, Scanner, huffman};
 
-/// One buffer with us and the others with the driver; more would only make frames older.
+/// One buffer is read here while the driver has the others; more would only make frames older.
 const BUFFERS: u32 = 4;
 
-/// How long a wait may block before shutdown is looked at again.
+/// Longest block of a wait before shutdown is checked again.
 const LOOK_UP: Duration = Duration::from_millis(500);
 
-/// A device that comes and goes in quick succession is not tried more often than this.
+/// Shortest wait between two attempts, for a device that comes and goes in quick succession.
 const SHORTEST_WAIT: Duration = Duration::from_millis(100);
 
-/// A frame is there when this is waited for: the poll before has said so.
+/// Timeout of the dequeue. The preceding poll has reported a frame, so this does not wait.
 const DEQUEUE: Duration = Duration::from_millis(100);
 
 pub struct V4l2Opener {
@@ -44,7 +44,7 @@ pub struct V4l2Opener {
     size: (u32, u32),
     fps: f64,
     format: FormatChoice,
-    /// Whether there was no such device at the last try.
+    /// Whether the device did not exist at the last attempt.
     missing: bool,
 }
 
@@ -57,7 +57,7 @@ impl V4l2Opener {
         let device = Device::with_path(&self.device).map_err(|error| explain(&error, &self.device))?;
         let format = self.negotiate(&device)?;
         let interval = nearest_interval(&device, &format, self.fps);
-        // Not every driver lets the rate be chosen; the frames then come as they come.
+        // Not every driver can set the rate; the frames then come at the driver's own.
         let fps = device.set_params(&Parameters::new(interval)).ok().map(|params| rate(params.interval));
         let mut stream = MmapStream::with_buffers(&device, Type::VideoCapture, BUFFERS)
             .map_err(|error| explain(&error, &self.device))?;
@@ -70,7 +70,7 @@ impl V4l2Opener {
         Ok(V4l2Source { stream: Some(stream), device, format, fps, name: self.describe() })
     }
 
-    /// The most preferred pixel format that the camera has. The driver picks the nearest size by itself.
+    /// Sets the most preferred pixel format that the camera has. The driver picks the nearest size by itself.
     fn negotiate(&self, device: &Device) -> Result<Format, String> {
         let offered = device.enum_formats().map_err(|error| match error.raw_os_error() {
             Some(EINVAL) => "it is no camera (it gives no pictures)".to_owned(),
@@ -107,7 +107,7 @@ impl Opener for V4l2Opener {
         format!("camera {}", self.device.display())
     }
 
-    /// Also ends when a video device appears or changes its rights.
+    /// Also returns when a video device appears or changes its permissions.
     fn wait(&mut self, time: Duration, shutdown: &Shutdown) -> bool {
         let shortest = time.min(SHORTEST_WAIT);
         if shutdown.sleep(shortest) {
@@ -115,7 +115,7 @@ impl Opener for V4l2Opener {
         }
         match self.wait_for_device(time - shortest, shutdown) {
             Ok(appeared) => appeared,
-            // Without inotify (no such file system, no watch left) there is still the clock.
+            // Without inotify (unsupported file system, no watch left) only the time counts.
             Err(_) => {
                 shutdown.sleep(time - shortest);
                 false
@@ -129,10 +129,10 @@ impl V4l2Opener {
         let watcher = inotify::init(inotify::CreateFlags::NONBLOCK | inotify::CreateFlags::CLOEXEC)?;
         let flags = inotify::WatchFlags::CREATE | inotify::WatchFlags::MOVED_TO | inotify::WatchFlags::ATTRIB;
         inotify::add_watch(&watcher, "/dev", flags)?;
-        // Stable names are links in directories that exist only while there is a camera.
+        // Stable names are links in directories that exist only while a camera is connected.
         let parent = self.device.parent().filter(|parent| *parent != Path::new("/dev"));
         let _ = parent.map(|parent| inotify::add_watch(&watcher, parent, flags));
-        // It may have come between the failed try and the watch.
+        // The device may have appeared between the failed attempt and the watch.
         if self.missing && self.device.exists() {
             return Ok(true);
         }
@@ -162,11 +162,11 @@ impl V4l2Opener {
 }
 
 struct V4l2Source {
-    /// `None` only while it is dropped.
+    /// `None` only during drop.
     stream: Option<MmapStream<'static>>,
     device: Device,
     format: Format,
-    /// What the driver answered to the wanted rate.
+    /// The rate that the driver agreed to, in frames per second.
     fps: Option<f64>,
     name: String,
 }
@@ -188,7 +188,7 @@ impl Source for V4l2Source {
         if metadata.flags.contains(Flags::ERROR) {
             return Ok(Read::Corrupt("the driver marked it as damaged"));
         }
-        // The buffer is as long as the driver's, with bytes of older frames behind the picture.
+        // The buffer is the driver's whole one; behind the picture it has bytes of older frames.
         let frame = &buffer[..buffer.len().min(metadata.bytesused as usize)];
         bytes.clear();
         match unpack(&self.format, frame, bytes) {
@@ -204,8 +204,8 @@ impl Source for V4l2Source {
 }
 
 impl Drop for V4l2Source {
-    /// The stream's own drop panics on any error but ENODEV; so it is stopped here first, and one that cannot be stopped
-    /// is abandoned with its four buffers rather than taking the daemon with it.
+    /// The stream's own drop panics on any error but ENODEV. So it is stopped here first. If that fails, its four
+    /// buffers are leaked, so that the daemon survives.
     fn drop(&mut self) {
         let Some(mut stream) = self.stream.take() else { return };
         match stream.stop() {
@@ -219,10 +219,10 @@ impl Drop for V4l2Source {
     }
 }
 
-/// Starts without waiting for the first frame. The stream queues buffer 0 itself at its first `next`.
+/// Starts without waiting for the first frame. The stream itself queues buffer 0 at its first `next`.
 fn start(stream: &mut MmapStream<'_>) -> io::Result<()> {
     for index in 1..BUFFERS as usize {
-        // The driver may have given fewer.
+        // The driver may have allocated fewer.
         if CaptureStream::queue(stream, index).is_err() {
             break;
         }
@@ -230,8 +230,9 @@ fn start(stream: &mut MmapStream<'_>) -> io::Result<()> {
     Stream::start(stream)
 }
 
-/// Copies a frame out of the driver's buffer, without what lies behind a JPEG and without the padding of rows, and with the
-/// Huffman tables that a JPEG may lack; the only copy between the driver and the decoder. `None` if it is not whole.
+/// Copies a frame out of the driver's buffer: without bytes behind a JPEG, without row padding, and with the Huffman
+/// tables that a JPEG may lack. This is the only copy between the driver and the decoder. `None` if the frame is
+/// incomplete.
 fn unpack(format: &Format, frame: &[u8], out: &mut Vec<u8>) -> Option<Encoding> {
     let (width, height) = (format.width as usize, format.height as usize);
     let raw = |raw| Encoding::Raw { format: raw, width: format.width, height: format.height };
@@ -250,7 +251,7 @@ fn unpack(format: &Format, frame: &[u8], out: &mut Vec<u8>) -> Option<Encoding> 
         _ => return None,
     };
     let stride = (format.stride as usize).max(row_bytes);
-    // The last row need not be padded.
+    // The last row may lack its padding.
     if frame.len() < stride * (rows - 1) + row_bytes {
         return None;
     }
@@ -264,7 +265,7 @@ fn unpack(format: &Format, frame: &[u8], out: &mut Vec<u8>) -> Option<Encoding> 
     Some(encoding)
 }
 
-/// In order of preference: MJPEG needs the least bandwidth on the bus.
+/// In order of preference: MJPEG needs the least USB bandwidth.
 fn acceptable(format: FormatChoice) -> &'static [&'static [u8; 4]] {
     match format {
         FormatChoice::Auto => &[b"MJPG", b"YUYV", b"NV12", b"GREY", b"RGB3"],
@@ -275,8 +276,8 @@ fn acceptable(format: FormatChoice) -> &'static [&'static [u8; 4]] {
     }
 }
 
-/// The interval that the camera has nearest to the wanted rate. (Asked for one that it does not have, a driver takes the
-/// next shorter one.)
+/// The camera's frame interval that is nearest to the requested rate. (For an interval that the camera does not have, a
+/// driver takes the next shorter one.)
 fn nearest_interval(device: &Device, format: &Format, fps: f64) -> Fraction {
     let offered = device.enum_frameintervals(format.fourcc, format.width, format.height).unwrap_or_default();
     let discrete = offered.into_iter().filter_map(|offered| match offered.interval {
@@ -288,17 +289,17 @@ fn nearest_interval(device: &Device, format: &Format, fps: f64) -> Fraction {
     nearest.unwrap_or_else(|| Fraction::new(1000, (1000.0 * fps).round() as u32))
 }
 
-/// Frames a second.
+/// Frames per second.
 pub(super) fn rate(interval: Fraction) -> f64 {
     f64::from(interval.denominator) / f64::from(interval.numerator.max(1))
 }
 
-/// errno values, the same on all of Linux's architectures that this runs on.
+/// errno values, the same on all supported Linux architectures.
 const EINVAL: i32 = 22;
 const ENODEV: i32 = 19;
 const EBUSY: i32 = 16;
 
-/// In the user's words, with what to do.
+/// The error in the user's terms, with a remedy.
 pub(super) fn explain(error: &io::Error, device: &Path) -> String {
     match (error.kind(), error.raw_os_error()) {
         (io::ErrorKind::NotFound, _) => "there is no such device; is the camera plugged in?".into(),
@@ -314,7 +315,7 @@ pub(super) fn explain(error: &io::Error, device: &Path) -> String {
     }
 }
 
-/// The process that has the device open, as far as /proc lets it be seen: `v4l2-ctl (PID 1234)`.
+/// The process that has the device open, as far as /proc shows it: `v4l2-ctl (PID 1234)`.
 fn holder(device: &Path) -> Option<String> {
     let device = device.canonicalize().ok()?;
     let own = std::process::id().to_string();
@@ -368,7 +369,7 @@ mod tests {
 
     #[test]
     fn old_bytes_behind_a_jpeg_are_left_out() {
-        // With a (here empty) segment of Huffman tables.
+        // With an (empty) segment of Huffman tables.
         let picture = [0xFF, 0xD8, 0xFF, 0xC4, 0x00, 0x02, 0xFF, 0xDA, 0x00, 0x02, 7, 0xFF, 0xD9];
         let buffer = [&picture[..], &[1, 2, 3, 0xFF, 0xD9]].concat();
         assert_eq!(unpacked(&format(b"MJPG", 2, 2, 0), &buffer), Some(picture.to_vec()));

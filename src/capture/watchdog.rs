@@ -1,7 +1,7 @@
-//! Looks at the capture thread from outside.
+//! Monitors the capture thread from outside.
 //!
-//! Waits for frames have a deadline; system calls have none. A driver whose ioctl never returns takes the capture thread
-//! with it, and that thread can then say nothing any more.
+//! Waits for frames have a deadline, but system calls have none. A driver whose ioctl never returns hangs the capture
+//! thread, which then cannot report anything.
 
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
@@ -12,15 +12,15 @@ use crate::domain::event::Event;
 use glimpsed_base::clock::Clock;
 use glimpsed_base::sync::Mutex;
 
-/// A camera that has not answered for this many frame timeouts is offline, whatever it was told to be.
+/// After this many frame timeouts in one call, the camera is offline, whatever state it was in.
 const OFFLINE_AFTER_TIMEOUTS: u32 = 2;
 
-/// After that, how long a driver gets to come back before only a new process can help. Opening a USB camera takes seconds,
-/// a transfer that the kernel gives up five. It counts from the look that found it stuck: a process that was stopped for an
-/// hour and goes on finds every call an hour old.
+/// How long a driver may take to recover after that, before only a new process can help. Opening a USB camera takes
+/// seconds, and the kernel gives up a transfer after five. It counts from the check that found the call stuck: a
+/// process that was suspended for an hour finds every call an hour old.
 const HOPELESS_AFTER: Duration = Duration::from_secs(60);
 
-/// When the call into the source began that has not returned yet. It stays while one camera follows another.
+/// The start of the call into the source that has not returned yet. Shared by all successive cameras.
 #[derive(Debug, Clone)]
 pub struct CallInProgress(Arc<Mutex<Call>>);
 
@@ -35,12 +35,12 @@ impl CallInProgress {
         Self(Arc::new(Mutex::new(Call { began: None, frame_timeout })))
     }
 
-    /// Another camera has come, with another patience.
+    /// Sets the frame timeout of the new camera.
     pub fn set_frame_timeout(&self, frame_timeout: Duration) {
         self.lock().frame_timeout = frame_timeout;
     }
 
-    /// Marks the call for as long as it runs.
+    /// Marks the call while it runs.
     pub fn during<T>(&self, clock: &dyn Clock, call: impl FnOnce() -> T) -> T {
         self.lock().began = Some(clock.now());
         let result = call();
@@ -53,35 +53,35 @@ impl CallInProgress {
     }
 }
 
-/// Asked now and then by a thread that no driver can block.
+/// Checked periodically from a thread that no driver can block.
 pub struct Watchdog {
     pub call: CallInProgress,
     pub clock: Arc<dyn Clock>,
     pub hub: Hub,
-    /// The call that the camera was declared offline for.
+    /// The call for which the camera was declared offline.
     pub declared: Option<Declared>,
 }
 
-/// That a call is stuck.
+/// A stuck call, and when it was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Declared {
     call_began: Duration,
     at: Duration,
 }
 
-/// What the watchdog thinks of the capture thread.
+/// The state of the capture thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It moves, or has not been still for long.
+    /// Not in a call, or not for too long.
     Alive,
-    /// It has been inside one call for so long that it will not come back.
+    /// Stuck in one call for so long that it will not return.
     Hopeless(Duration),
 }
 
 impl Watchdog {
-    /// Says that the camera is offline if the capture thread cannot.
+    /// Publishes that the camera is offline if its thread is stuck in a call.
     pub fn look(&mut self) -> Verdict {
-        // Held while the sinks are told: a call that returns at this moment has its say after, not before.
+        // Held while publishing, so that a call that returns right now publishes its state after this one.
         let call = self.call.lock();
         let Some(began) = call.began else { return Verdict::Alive };
         let now = self.clock.now();

@@ -1,4 +1,4 @@
-//! The camera's thread, which can be ended and started again with another camera while everything else runs on.
+//! The camera's thread, which can be stopped and started with another camera while the rest of the daemon runs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,10 +22,10 @@ use glimpsed_base::shutdown::Shutdown;
 use glimpsed_base::slot::Slot;
 use glimpsed_base::thread::Thread;
 
-/// Makes the opener that a configuration asks for.
+/// Creates the opener of a configuration.
 pub type Openers = Box<dyn Fn(&typed::Camera) -> Box<dyn Opener> + Send>;
 
-/// For the camera's thread to finish what it is at; opening a USB camera takes seconds.
+/// Deadline for the camera's thread to finish its current call; opening a USB camera takes seconds.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 
 /// Starts and stops the capture thread.
@@ -35,7 +35,7 @@ pub struct Camera {
     clock: Arc<dyn Clock>,
     hub: Hub,
     pub counters: Arc<Counters>,
-    /// What the watchdog looks at, whichever camera there is.
+    /// Marks calls for the watchdog; shared by all successive cameras.
     pub call: CallInProgress,
     pub liveness: Liveness,
     running: Option<(Thread, Shutdown)>,
@@ -48,7 +48,7 @@ impl Camera {
     }
 
     /// # Errors
-    /// When the system has no thread left.
+    /// When the system cannot start another thread.
     pub fn start(&mut self, settings: &typed::Camera) -> Result<()> {
         let opener = (self.openers)(settings);
         self.slot.set_when_full(opener.when_full());
@@ -71,15 +71,15 @@ impl Camera {
         Ok(())
     }
 
-    /// Ends the thread and closes the camera.
+    /// Stops the thread and closes the camera.
     ///
     /// # Errors
-    /// When it does not end: its driver does not return, and no other camera can be started in its place.
+    /// When the thread does not end, because its driver hangs. No other camera can be started then.
     pub async fn stop(&mut self) -> Result<()> {
         self.stop_before(Instant::now() + STOP_WITHIN).await
     }
 
-    /// As [`Self::stop`], with a deadline of the caller's.
+    /// As [`Self::stop`], with the caller's deadline.
     ///
     /// # Errors
     /// As [`Self::stop`], or when the thread panicked.
@@ -90,14 +90,14 @@ impl Camera {
             Ok(false) => Err(Error::Failed("the camera's driver does not return".into())),
             joined => {
                 self.running = None;
-                // What a camera that was switched off has seen is not to be told after that.
+                // A frame of a disabled camera must not be published.
                 self.slot.clear();
                 Ok(joined.map(drop)?)
             }
         }
     }
 
-    /// Tells that somebody has switched it off.
+    /// Publishes that a user disabled the camera.
     pub fn tell_disabled(&self) {
         self.hub.publish(&Event::Camera(CameraState::Disabled));
     }

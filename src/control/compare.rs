@@ -1,4 +1,4 @@
-//! The models side by side while the daemon runs: on a picture of the camera and the bundled photographs.
+//! Compares the models while the daemon runs, on a picture of the camera and the bundled photographs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,15 +16,15 @@ use crate::models::catalog;
 use crate::models::spec::ModelSpec;
 use crate::pipeline::orders::Orders;
 
-/// For a frame to be labelled.
+/// Deadline for the next labelled frame.
 const SNAPSHOT_WITHIN: Duration = Duration::from_secs(5);
 
-/// How thoroughly: a daemon has other things to do, so some seconds for each model.
+/// A short comparison, of some seconds per model, because the daemon keeps labelling.
 const ROUNDS: usize = 2;
 const RUNS: usize = 30;
 const TIME_A_TURN: Duration = Duration::from_secs(3);
 
-/// Measures beside everything else, at low priority, and tells the hub how far it is. These times are those of a busy device.
+/// Measures in the background at low priority, and publishes the progress. The latencies are those of a busy device.
 pub fn start(
     models: Vec<ModelSpec>,
     reference: String,
@@ -42,7 +42,7 @@ pub fn start(
                 tracing::info!(cause, "no photographs to compare with");
                 Vec::new()
             });
-            // First, because what is said of the first picture is in the report. Without one, the photographs will do.
+            // The camera's picture comes first, because the report shows the answers for the first one. It is optional.
             if let Some(picture) = picture.and_then(|shot| shot.picture().ok()) {
                 let content = Content::Rgb(picture, view);
                 pictures.insert(0, Picture { name: "the camera's picture".into(), content, labels: Vec::new() });
@@ -68,7 +68,7 @@ pub fn start(
             Err(cause) => (Comparing::Failed(cause.clone()), Err(cause)),
         };
         hub.publish(&Event::Comparing(event));
-        // Whoever asked may have gone.
+        // The requester may have timed out.
         let _ = reply.send(answer);
     })
 }

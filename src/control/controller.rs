@@ -36,34 +36,34 @@ use crate::telemetry::health::Monitor;
 use crate::web::{self, Web};
 use glimpsed_base::clock::Clock;
 
-/// Between two looks at the daemon's health; the first comes sooner.
+/// Interval of the health events; the first one comes sooner.
 const HEALTH_EVERY: Duration = Duration::from_secs(60);
 const FIRST_HEALTH: Duration = Duration::from_secs(5);
 
-/// For the inference thread to finish its frame and take the new model; the slowest model on the slowest board takes
-/// seconds.
+/// Deadline for the inference thread to finish its frame and take the new model. The slowest model on the slowest board
+/// takes seconds per frame.
 const SWAP_WITHIN: Duration = Duration::from_secs(30);
 
-/// Between two looks. A processor without a heat sink warms by a degree or two in that time.
+/// Interval of the temperature checks. A processor without a heat sink warms by a degree or two in that time.
 const TEMPERATURE_EVERY: Duration = Duration::from_secs(5);
 
 const LATE: &str = "the inference thread does not finish its frame";
 
-/// For a frame to be labelled when a snapshot is asked for.
+/// Deadline for the next labelled frame of a snapshot.
 const SNAPSHOT_WITHIN: Duration = Duration::from_secs(5);
 
 /// Why the controller has ended.
 pub enum Ending {
-    /// A new process image is to take over.
+    /// A new process image is to replace this one.
     Restart,
-    /// Something that only a new process can mend.
+    /// An error that only a new process can recover from.
     Failed(Error),
 }
 
-/// A model that is ready to label, and what is told of it.
+/// A model that is ready to label, and its published properties.
 pub(super) type Loaded = (ModelInfo, Labeller);
 
-/// The parts that the controller turns.
+/// The parts that the controller configures and commands.
 pub struct Parts {
     pub camera: Camera,
     pub orders: Orders,
@@ -72,26 +72,26 @@ pub struct Parts {
     pub monitor: Monitor,
     pub hub: Hub,
     pub clock: Arc<dyn Clock>,
-    /// What the web page is shown.
+    /// What the web server needs.
     pub web: web::Parts,
 }
 
-/// Attends to wishes.
+/// Executes commands, one at a time.
 pub struct Controller {
     pub(super) sources: Sources,
-    /// For people: each key with its value and where that comes from.
+    /// Each key of the configuration with its value and origin, for `info`.
     pub(super) effective: Value,
-    /// As the file has it.
+    /// The configuration of the file.
     pub(super) file: Config,
-    /// As it is in effect: the file, and what was set since.
+    /// The configuration in effect: the file's, with the settings changed since.
     pub(super) live: Config,
     /// `effective` as it was when the daemon started.
     pub(super) started: Value,
     pub(super) enabled: bool,
     pub(super) model: ModelInfo,
-    /// Keys of the configuration that were edited and that only a new start can put into effect.
+    /// Keys of the configuration that were edited but take effect only after a restart.
     pub(super) restart_required: Vec<String>,
-    /// Why the file as it is now is not in effect.
+    /// Why the current file is not in effect.
     pub(super) reload_error: Option<String>,
     pub(super) parts: Parts,
     pub(super) commands: Commands,
@@ -102,13 +102,13 @@ pub struct Controller {
     /// The accurate model, while it is in use.
     pub(super) second: Option<Second>,
     pub(super) thermal: Thermal,
-    /// One at a time: it takes a core and the memory of a model.
+    /// At most one at a time, because it takes a core and the memory of a model.
     pub(super) comparison: Option<JoinHandle<()>>,
     pub(super) unknown_models: u64,
 }
 
 impl Controller {
-    /// `enabled` is whether the camera is looked through from the beginning.
+    /// `enabled` is whether the camera is open from the start.
     pub fn new(
         sources: Sources,
         config: Config,
@@ -141,7 +141,7 @@ impl Controller {
         }
     }
 
-    /// For whoever wants something.
+    /// A handle to the command queue.
     pub fn commands(&self) -> Commands {
         self.commands.clone()
     }
@@ -149,7 +149,7 @@ impl Controller {
     /// Starts the camera, serves the web page and connects to the broker.
     ///
     /// # Errors
-    /// When the system has no thread left.
+    /// When the system cannot start another thread.
     pub fn start(&mut self) -> Result<()> {
         self.tell_info();
         self.tell_settings();
@@ -164,12 +164,12 @@ impl Controller {
         }
     }
 
-    /// Whether the camera is looked through.
+    /// Whether the camera is enabled.
     pub fn is_enabled(&self) -> bool {
         self.enabled
     }
 
-    /// Attends to wishes until one of them ends the daemon.
+    /// Executes commands until one of them ends the daemon.
     pub async fn run(&mut self) -> Ending {
         if self.live.accurate.enabled {
             self.begin_second().await;
@@ -201,12 +201,12 @@ impl Controller {
         }
     }
 
-    /// The web page, for whoever ends it.
+    /// Hands the web server over to the caller, who stops it.
     pub fn take_web(&mut self) -> Option<Web> {
         self.web.take()
     }
 
-    /// Closes the camera and, after everything is said, the connection to the broker.
+    /// Closes the camera.
     pub async fn stop_camera(&mut self, deadline: Instant) -> Result<()> {
         self.parts.camera.stop_before(deadline).await
     }
@@ -218,7 +218,7 @@ impl Controller {
         }
     }
 
-    /// The error is one that only a new process can mend.
+    /// The error is one that only a new process can recover from.
     pub(super) async fn handle(&mut self, request: Request) -> Result<Option<Ending>> {
         let Request { command, reply } = request;
         let (answer, ending) = match command {
@@ -240,12 +240,12 @@ impl Controller {
                 return Ok(None);
             }
         };
-        // Whoever asked may have gone.
+        // The requester may have timed out.
         let _ = reply.send(answer);
         Ok(ending)
     }
 
-    /// How everything is, without telling anybody.
+    /// The current health figures, without publishing them.
     pub fn health(&mut self) -> Health {
         let broker = self.broker.as_ref().map(mqtt::BrokerSession::counters);
         let health = self.parts.monitor.look(broker);
@@ -269,24 +269,24 @@ impl Controller {
         Ok(Ok(json!({ "enabled": self.enabled })))
     }
 
-    /// When this returns, all that the camera has seen is told or thrown away.
+    /// On return, every frame of the camera is published or dropped.
     pub(super) async fn close_camera(&mut self) -> Result<()> {
         self.parts.camera.stop().await?;
         self.settle().await.map_err(Error::Failed)
     }
 
-    /// Waits until the inference thread has done what it was told and labelled what it had taken.
+    /// Waits until the inference thread has executed its orders and labelled the frame it had taken.
     pub(super) async fn settle(&self) -> std::result::Result<(), String> {
         self.parts.orders.ask(Order::Settle, SWAP_WITHIN, LATE).await
     }
 
     pub(super) async fn switch_model(&mut self, name: &str) -> Answer {
         let result = self.try_switch_model(name).await;
-        // Also when nothing came of it, so that whoever set it sees what is in effect.
+        // Also on failure, so that the requester sees the value in effect.
         self.tell_settings();
         if let Err(cause) = &result {
             self.unknown_models += 1;
-            // Whoever sends garbage all night must not fill the journal.
+            // A client that sends garbage all night must not fill the journal.
             if self.unknown_models.is_power_of_two() {
                 tracing::warn!(cause, tries = self.unknown_models, "the model was not switched");
             }
@@ -307,7 +307,7 @@ impl Controller {
         Ok(())
     }
 
-    /// Labels with the file of the model that is wanted from now on.
+    /// Labels with the requested file of the model from now on.
     pub(super) async fn set_precision(&mut self, wanted: PrecisionChoice) -> Answer {
         let before = std::mem::replace(&mut self.live.precision, wanted);
         let result = if wanted == before { Ok(()) } else { self.install(self.live.model.clone()).await };
@@ -323,7 +323,7 @@ impl Controller {
         result.map(|()| json!({ "precision": wanted, "in_use": id.precision.to_string(), "reason": why }))
     }
 
-    /// Loads the model beside the one in use and swaps them between two frames.
+    /// Loads the model while the current one runs, and swaps them between two frames.
     pub(super) async fn install(&mut self, spec: ModelSpec) -> std::result::Result<(), String> {
         let loaded = self.load(spec.clone(), self.live.precision, &self.live).await?;
         self.swap(loaded, spec).await
@@ -350,7 +350,7 @@ impl Controller {
         let input = labeller.model().input.clone();
         let swap = |back| Order::Labeller(Box::new(labeller), back);
         let old = self.parts.orders.ask(swap, SWAP_WITHIN, LATE).await?;
-        // To free a hundred megabytes takes milliseconds, which nobody here has.
+        // Freeing a hundred megabytes takes milliseconds, which would delay the commands.
         self.parts.loader.free(old);
         self.parts.uploads.set_fast(info.id.clone(), input);
         tracing::info!(model = %info.id.name, precision = %info.id.precision, why = info.why, "labelling with another model");
@@ -368,7 +368,7 @@ impl Controller {
         told.map(|()| json!({ "threshold": threshold }))
     }
 
-    /// When this returns, no frame is judged by the old ones any more.
+    /// On return, no frame is judged by the old rules any more.
     pub(super) async fn tell_rules(&self) -> std::result::Result<(), String> {
         self.parts.orders.give(Order::Rules(Box::new(rules_of(&self.live))))?;
         self.settle().await?;
@@ -384,7 +384,7 @@ impl Controller {
         Ok(json!({ "topic": "camera/image", "bytes": bytes }))
     }
 
-    /// Beside everything else: it takes some seconds for each model.
+    /// Runs in a task of its own: it takes some seconds per model.
     pub(super) fn compare(&mut self, reply: oneshot::Sender<Answer>) {
         if self.comparison.as_ref().is_some_and(|task| !task.is_finished()) {
             let _ = reply.send(Err("another comparison is under way".into()));
@@ -412,12 +412,12 @@ impl Controller {
         }));
     }
 
-    /// The models whose file is there.
+    /// The models whose file exists.
     pub(super) fn usable_models(&self) -> impl Iterator<Item = &ModelSpec> {
         self.live.models.iter().filter(|model| model.path.is_file())
     }
 
-    /// Connects to the broker that the configuration names, if it names one.
+    /// Connects to the configured broker, if there is one.
     pub(super) fn connect(&mut self, handover: mqtt::Handover) {
         let hub = &self.parts.hub;
         let device = Device {
@@ -437,7 +437,7 @@ impl Controller {
         self.watch_for_pictures();
     }
 
-    /// Serves the web page where the configuration says so.
+    /// Serves the web page, if it is configured.
     pub(super) fn serve(&mut self) -> Result<()> {
         let settings = web_settings(&self.live);
         if settings.is_some() {
@@ -447,9 +447,9 @@ impl Controller {
         Ok(())
     }
 
-    /// Pictures are published only while the camera is looked through and somebody wishes for them.
+    /// Pictures are published only while the camera is enabled and `publish_image` is set.
     pub(super) fn watch_for_pictures(&mut self) {
-        // First the old one, which takes its sink away by name.
+        // The old one first, because its drop detaches the sink by name.
         self.pictures = None;
         let wanted = self.enabled && self.live.publish_image && self.broker.is_some();
         self.pictures = wanted.then(|| pictures::Pictures::start(self.parts.orders.clone(), &self.parts.hub));

@@ -1,4 +1,4 @@
-//! What this device is and how it is configured, for the retained topic that says so.
+//! The payload of the retained topic `info`: the device and its configuration.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ impl Controller {
         let accurate = self.second.as_ref().map(|second| second.info.payload("accurate"));
         info.models = std::iter::once(self.model.payload("fast")).chain(accurate).collect();
         info.available_models = self.usable_models().map(|model| model.name.clone()).collect();
-        // What is shown is the file that is in effect, which the newest one need not be.
+        // The configuration in effect, which differs from the file if that was refused.
         info.config = self.effective.clone();
         info.config_error.clone_from(&self.reload_error);
         info.restart_required.clone_from(&self.restart_required);

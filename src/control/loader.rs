@@ -1,7 +1,7 @@
-//! Loads models and frees them, all on one thread.
+//! Loads and frees all models on one thread.
 //!
-//! The C library keeps what a thread has freed for that thread. Models that are loaded now on this one and now on that one
-//! of a pool would leave the memory of two models with each.
+//! The C library's allocator keeps freed memory per thread. On a pool of threads, each of them would retain the memory
+//! of a model.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Sender, channel};
@@ -13,8 +13,8 @@ use glimpsed_base::thread::Thread;
 
 type Work = Box<dyn FnOnce() + Send>;
 
-/// The thread ends with this value, after the work that it is at. Whoever gives it work waits for that, so there is little
-/// in its queue.
+/// A thread for blocking work. Dropping this value ends it, after the current job. Callers wait for their result, so
+/// the queue stays short.
 pub struct Loader {
     work: Sender<Work>,
     _thread: Thread,
@@ -22,30 +22,30 @@ pub struct Loader {
 
 impl Loader {
     /// # Errors
-    /// When the system has no thread left.
+    /// When the system cannot start another thread.
     pub fn start() -> Result<Self> {
         let (work, waiting) = channel::<Work>();
         let run = move || {
             while let Ok(work) = waiting.recv() {
-                // Whoever waits for its result sees that there is none.
+                // After a panic, the caller finds its channel closed.
                 let _ = catch_unwind(AssertUnwindSafe(work));
             }
         };
         Ok(Self { work, _thread: Thread::spawn("loader", run)? })
     }
 
-    /// Does the work; `None` when it panicked.
+    /// Runs the job on the thread; `None` if it panicked.
     pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
         let (to, result) = oneshot::channel();
         let send = move || {
-            // Whoever wanted it may have gone.
+            // The caller may have timed out.
             let _ = to.send(work());
         };
         self.work.send(Box::new(send)).ok()?;
         result.await.ok()
     }
 
-    /// Drops the value, which may take a while.
+    /// Drops the value on the thread, because that may take a while.
     pub fn free(&self, value: impl Send + 'static) {
         let _ = self.work.send(Box::new(move || drop(value)));
     }

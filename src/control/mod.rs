@@ -1,4 +1,4 @@
-//! What can be changed while everything runs: the configuration, the model, the camera. One wish after another.
+//! Changes at run time: configuration, model, camera. Commands are executed one at a time.
 
 pub mod camera;
 mod compare;

@@ -1,4 +1,4 @@
-//! What is told of a model in use.
+//! The published properties of a model in use.
 
 use std::sync::Arc;
 
@@ -6,13 +6,13 @@ use crate::domain::classification::ModelId;
 use crate::infer::precision::Chosen;
 use crate::payload::InfoModelPayload;
 
-/// What is told of the model in use.
+/// The published properties of a model in use.
 #[derive(Debug, Clone)]
 pub struct ModelInfo {
     pub id: Arc<ModelId>,
     pub parameters: u64,
     pub macs: u64,
-    /// Why it is the one of its two files.
+    /// Why this one of its two files was chosen.
     pub why: Option<String>,
 }
 

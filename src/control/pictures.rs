@@ -1,4 +1,4 @@
-//! Pictures with their labels drawn in: when the label changes, and when somebody asks.
+//! Pictures with their labels drawn in, published when the label changes and on request.
 
 use std::time::Duration;
 
@@ -15,13 +15,13 @@ use crate::preprocess::turned;
 /// The sink's name in the hub.
 const NAME: &str = "pictures";
 
-/// Between two pictures; encoding one takes some 20 ms of a small board's time.
+/// Shortest time between two pictures; encoding one takes about 20 ms of a small board's time.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 
-/// After a change the next frame is at most this far away, or the camera is gone.
+/// Deadline for the next frame after a change; without one, the camera is gone.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Publishes a picture after each change of the label, until it is dropped.
+/// Publishes a picture after each change of the label, until dropped.
 pub struct Pictures {
     task: JoinHandle<()>,
     hub: Hub,
@@ -35,7 +35,7 @@ impl Drop for Pictures {
 }
 
 impl Pictures {
-    /// Has to be called inside the asynchronous runtime.
+    /// Must be called within the asynchronous runtime.
     pub fn start(orders: Orders, hub: &Hub) -> Self {
         let (sender, mut changes) = mpsc::channel(1);
         hub.attach(NAME, Box::new(Changes(sender)));
@@ -52,7 +52,7 @@ impl Pictures {
     }
 }
 
-/// Notes that the label has changed; one note is enough until the picture is taken.
+/// Signals a change of the label. The channel's capacity is one, so changes coalesce until the picture is taken.
 struct Changes(mpsc::Sender<()>);
 
 impl Sink for Changes {
@@ -63,7 +63,7 @@ impl Sink for Changes {
     }
 }
 
-/// Publishes the next frame that is labelled; returns the size of its JPEG in bytes.
+/// Publishes the next labelled frame; returns the size of its JPEG in bytes.
 ///
 /// # Errors
 /// Why there is no picture.
@@ -76,7 +76,7 @@ pub async fn take(orders: &Orders, hub: &Hub, patience: Duration) -> Result<usiz
     Ok(bytes)
 }
 
-/// A copy of the next frame that is labelled.
+/// A copy of the next labelled frame.
 ///
 /// # Errors
 /// Why there is none.

@@ -1,4 +1,4 @@
-//! Another configuration takes effect, or the one before goes on.
+//! Reloads the configuration: the new one takes effect as a whole, or the old one stays.
 
 use std::time::Duration;
 
@@ -15,15 +15,15 @@ use crate::pipeline::orders::Order;
 use crate::sinks::mqtt;
 use crate::telemetry::service;
 
-/// For streams to end, before the page is served in another way.
+/// Deadline for open streams, before the web server is restarted with other settings.
 const WEB_STOPS_WITHIN: Duration = Duration::from_secs(2);
 
-/// Keys that are read when the daemon starts, and not again.
+/// Keys that are read only at the start of the daemon.
 const ONLY_AT_START: [&str; 2] = ["log.", "stdout."];
 
 impl Controller {
-    /// The file was edited. Editors truncate before they write, and a full disk leaves it at that, so an empty file is not
-    /// taken for the wish to have nothing but defaults.
+    /// The file was edited. Editors truncate before they write, and a full disk leaves it so. Therefore an empty file
+    /// does not count as a request for the defaults.
     pub(super) async fn file_changed(&mut self) -> Result<()> {
         match Sources::read(&self.sources.path) {
             Ok(sources) if sources.text == self.sources.text && self.reload_error.is_none() => Ok(()),
@@ -35,7 +35,7 @@ impl Controller {
         }
     }
 
-    /// Reads the file again. The outer error is one that only a new process can mend.
+    /// Reads the file again. The outer error is one that only a new process can recover from.
     pub(super) async fn reload(&mut self) -> Result<Answer> {
         service::reloading();
         // A megabyte of something else takes its time, and the broker and the signals are not to wait for that.
@@ -46,7 +46,7 @@ impl Controller {
         let result = match read {
             Ok((sources, config)) => self.apply(sources, config).await?,
             Err(problems) => {
-                // The whole report quotes the file, so it is for the log alone.
+                // The full report quotes the file, so it goes to the log only.
                 tracing::error!("{}", problems.render(false));
                 Err(problems.summary())
             }
@@ -109,7 +109,7 @@ impl Controller {
         Ok(Ok(()))
     }
 
-    /// The file, but what was set while it ran stays set, unless the file has another opinion than before.
+    /// The file's configuration with the settings changed at run time, except those whose key was edited since.
     fn with_what_was_set(&self, file: &Config) -> Config {
         let mut next = file.clone();
         if file.model.name == self.file.model.name
@@ -141,7 +141,7 @@ impl Controller {
         let of_the_broker = |config: &Config| {
             (config.mqtt.clone(), config.device.clone(), config.homeassistant.clone(), config.publish_image)
         };
-        // What there is to choose from, and what there is to switch on.
+        // The discovery message lists the models, and has a switch only if the accurate model exists.
         let models = |config: &Config| config.models.iter().map(|model| model.name.clone()).collect::<Vec<_>>();
         let accurate = |config: &Config| config.accurate.model.path.is_file();
         if of_the_broker(before) == of_the_broker(&self.live)
@@ -151,7 +151,7 @@ impl Controller {
             return;
         }
         self.pictures = None;
-        // What happens meanwhile the hub tells the next one, as far as it lasts.
+        // The next session receives the newest lasting events from the hub.
         self.parts.hub.detach(mqtt::NAME);
         let handover = match self.broker.take() {
             Some(broker) => broker.leave(&self.live).await,

@@ -1,4 +1,4 @@
-//! The accurate model, switched on and off while everything runs.
+//! The accurate model, enabled and disabled at run time.
 
 use std::time::Duration;
 
@@ -18,13 +18,13 @@ use crate::payload::second_opinion_value;
 use crate::pipeline::orders::Order;
 use crate::pipeline::second_opinion;
 
-/// For an opinion that was asked for: as long as a rest of the accurate model takes, on all but the slowest boards.
+/// Deadline of a requested opinion: as long as a rest of the accurate model takes on all but the slowest boards.
 const OPINION_WITHIN: Duration = Duration::from_secs(15);
 
-/// For its thread to finish the frame it is at.
+/// Deadline for its thread to finish the current frame.
 const STOPS_WITHIN: Duration = Duration::from_secs(10);
 
-/// What is to become of the accurate model.
+/// The change of the accurate model that a configuration requires.
 pub(super) enum Change {
     None,
     Off,
@@ -32,15 +32,15 @@ pub(super) enum Change {
 }
 
 impl Controller {
-    /// Whether there is an accurate model that could be switched on.
+    /// Whether the accurate model's file exists.
     pub(super) fn accurate_is_there(&self) -> bool {
         self.live.accurate.model.path.is_file()
     }
 
-    /// At the start. Without a second opinion the daemon is still worth running.
+    /// Called at the start. A failure is only logged, because the daemon works without second opinions.
     pub(super) async fn begin_second(&mut self) {
         if let Err(cause) = self.follow_accurate().await {
-            // It is still wanted: after the next reload the file may be a better one.
+            // The setting stays on: after the next reload, the file may be valid.
             tracing::error!("there will be no second opinions: {cause}");
         }
         self.tell_settings();
@@ -59,13 +59,13 @@ impl Controller {
         changed.map(|()| json!({ "accurate": enabled }))
     }
 
-    /// Makes of the accurate model what is wanted now.
+    /// Loads, replaces or stops the accurate model as the current configuration requires.
     async fn follow_accurate(&mut self) -> std::result::Result<(), String> {
         let change = self.second_for(&self.live).await?;
         self.change_second(change).await.map_err(|error| error.to_string())
     }
 
-    /// What `config` makes of the accurate model; it is loaded already.
+    /// The change that `config` requires, with the model already loaded.
     pub(super) async fn second_for(&self, config: &Config) -> std::result::Result<Change, String> {
         let wanted = config.accurate.enabled.then_some(&config.accurate.model);
         match (wanted, &self.second) {
@@ -73,20 +73,20 @@ impl Controller {
             (None, Some(_)) => Ok(Change::Off),
             (Some(spec), Some(second)) if *spec == second.spec && !second.thread.is_finished() => Ok(Change::None),
             (Some(spec), _) => {
-                // Its own file: it is there to be right, and has the time.
+                // Always the fp32 file, because accuracy counts here more than latency.
                 let loaded = self.load(spec.clone(), PrecisionChoice::Fp32, config).await?;
                 Ok(Change::To(Box::new((loaded, spec.clone()))))
             }
         }
     }
 
-    /// The outer error is one that only a new process can mend.
+    /// The outer error is one that only a new process can recover from.
     pub(super) async fn change_second(&mut self, change: Change) -> Result<()> {
         if matches!(change, Change::None) {
             return Ok(());
         }
         self.tell_second(None)?;
-        // While it was loaded there were two; they are not to work at the same time.
+        // Both models were in memory while the new one was loaded, but they must not run at the same time.
         self.stop_second(Instant::now() + STOPS_WITHIN).await;
         if let Change::To(next) = change {
             let ((info, labeller), spec) = *next;
@@ -104,7 +104,7 @@ impl Controller {
         self.parts.orders.give(Order::Second(asked)).map_err(|cause| Error::Failed(cause.into()))
     }
 
-    /// Its thread ends when nobody can ask it any more.
+    /// The thread ends when its last handle is dropped.
     pub async fn stop_second(&mut self, deadline: Instant) {
         self.parts.uploads.set_accurate(None);
         if let Some(mut second) = self.second.take()
@@ -114,7 +114,7 @@ impl Controller {
         }
     }
 
-    /// Beside everything else: the accurate model may have to rest first.
+    /// Runs in a task of its own, because the accurate model may have to rest first.
     pub(super) fn second_opinion(&self, reply: oneshot::Sender<Answer>) {
         let orders = self.parts.orders.clone();
         tokio::spawn(async move {
@@ -126,7 +126,7 @@ impl Controller {
                 Ok(opinion) => opinion.map(|opinion| second_opinion_value(&opinion)),
                 Err(cause) => Err(cause),
             };
-            // Whoever asked may have gone.
+            // The requester may have timed out.
             let _ = reply.send(answer);
         });
     }

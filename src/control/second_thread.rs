@@ -1,11 +1,11 @@
-//! The accurate model while it is in use.
+//! The accurate model in use.
 
 use glimpsed_base::thread::Thread;
 
 use super::model_info::ModelInfo;
 use crate::models::spec::ModelSpec;
 
-/// The accurate model's thread, and what it has loaded.
+/// The accurate model's thread, and the spec of the loaded model.
 pub struct Second {
     pub(super) thread: Thread,
     pub(super) spec: ModelSpec,

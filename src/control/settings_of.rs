@@ -1,4 +1,4 @@
-//! What the parts need of the configuration.
+//! Derives each part's settings from the configuration.
 
 use std::time::Duration;
 
@@ -7,28 +7,28 @@ use crate::domain::view::View;
 use crate::pipeline::orders::Rules;
 use crate::web;
 
-/// Between two states when there is no broker that would say otherwise.
+/// The heartbeat if no broker is configured.
 const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(60);
 
-/// A camera is waited for this many frame timeouts before its last label is stale; the watchdog calls it offline then.
+/// A label is stale after this many frame timeouts without a frame, when the watchdog also declares the camera offline.
 const STALE_TIMEOUTS: u32 = 2;
 
-/// The shortest time between states that carry the same label.
+/// Longest time between two events with the same label, while frames arrive.
 pub fn heartbeat(config: &Config) -> Duration {
     config.mqtt.as_ref().map_or(DEFAULT_HEARTBEAT, |mqtt| mqtt.heartbeat)
 }
 
-/// Without a frame for this long, nothing is known of now.
+/// Without a frame for this long, the label is unknown.
 pub fn stale_after(config: &Config) -> Duration {
     config.camera.frame_timeout.saturating_mul(STALE_TIMEOUTS)
 }
 
-/// How the camera's frames are looked at.
+/// Rotation and region of the camera's frames.
 pub fn view_of(config: &Config) -> View {
     View { rotation: config.camera.rotation, region: config.region }
 }
 
-/// How the camera's frames are judged.
+/// The rules that the camera's frames are judged by.
 pub fn rules_of(config: &Config) -> Rules {
     Rules {
         labels: config.labels.clone(),
@@ -40,7 +40,7 @@ pub fn rules_of(config: &Config) -> Rules {
     }
 }
 
-/// What the web page is to be like, where there is to be one.
+/// The settings of the web server; `None` if it is disabled.
 pub(super) fn web_settings(config: &Config) -> Option<web::Settings> {
     let http = config.http.clone()?;
     Some(web::Settings { http, preview: config.preview, stale_after: stale_after(config) })

@@ -1,11 +1,11 @@
-//! Looks at the board's temperature, and labels fewer frames when it is too warm.
+//! Checks the board's temperature, and reduces the share of labelled frames when it is too warm.
 
 use super::Controller;
 use crate::domain::health::Pace;
 use crate::pipeline::orders::Order;
 
 impl Controller {
-    /// Tells the inference thread when its pace is to change.
+    /// Sends the inference thread its pace when that changes.
     pub(super) async fn look_at_the_temperature(&mut self) {
         let temperature = self.parts.monitor.board.temperature();
         self.thermal.set_limits(self.live.thermal);
@@ -14,7 +14,7 @@ impl Controller {
             return;
         }
         if let Err(cause) = self.set_pace(pace).await {
-            // It is tried again at the next look.
+            // It is retried at the next check.
             tracing::warn!(cause, "the pace was not changed");
             return;
         }
@@ -30,7 +30,7 @@ impl Controller {
         }
         self.tell_health();
     }
-    /// When this returns, frames are labelled at that pace.
+    /// On return, frames are labelled at this pace.
     async fn set_pace(&self, pace: Pace) -> Result<(), String> {
         self.parts.orders.give(Order::Pace(pace))?;
         self.settle().await

@@ -1,4 +1,4 @@
-//! Notices that the configuration file was edited.
+//! Detects edits of the configuration file.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -6,29 +6,30 @@ use std::time::Duration;
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 
-/// Editors truncate, write in pieces, rename and touch; the file is read when it has been left alone for this long.
+/// Debounce: editors truncate, write in pieces, rename and touch. The file is read once it has been quiet for this
+/// long.
 const SETTLE: Duration = Duration::from_millis(250);
 
-/// An editor that never stops does not keep us from ever looking.
+/// Limit of the debounce, for a file that never becomes quiet.
 const MOST_SETTLES: u32 = 20;
 
-/// Watches the file's directory, because most editors put a new file in the place of the old one.
+/// Watches the file's directory, because most editors replace the file with a new one.
 pub struct FileWatch {
     changes: mpsc::Receiver<()>,
-    /// It was changed, and that has not been told yet.
+    /// A change that was not reported yet.
     pending: bool,
-    /// `None` where there is nothing to watch with.
+    /// `None` if no watch could be set up.
     _watcher: Option<RecommendedWatcher>,
 }
 
 impl FileWatch {
-    /// Without a watch (no inotify left) it says so in the log, and `SIGHUP` still works. A configuration that is no file
-    /// is not watched.
+    /// Without a watch (no inotify left) a warning is logged, and `SIGHUP` still works. A configuration that is not a
+    /// file is not watched.
     pub fn new(path: &Path) -> Self {
         if !path.is_file() {
             return Self { changes: mpsc::channel(1).1, pending: false, _watcher: None };
         }
-        // One waiting change is enough: the file is read as a whole.
+        // A capacity of one is enough, because the file is read as a whole.
         let (sender, changes) = mpsc::channel(1);
         let watcher = watch(path, sender).map_err(|error| {
             tracing::warn!(file = %path.display(), %error, "cannot watch the configuration; after an edit, send SIGHUP");
@@ -36,8 +37,7 @@ impl FileWatch {
         Self { changes, pending: false, _watcher: watcher.ok() }
     }
 
-    /// Resolves when the file was changed and then left alone; never when there is no watch. Whoever stops waiting loses
-    /// nothing.
+    /// Resolves when the file was changed and has been quiet since; never without a watch. Cancellation-safe.
     pub async fn changed(&mut self) {
         if !self.pending && self.changes.recv().await.is_none() {
             std::future::pending::<()>().await;
@@ -57,12 +57,12 @@ fn watch(path: &Path, sender: mpsc::Sender<()>) -> notify::Result<RecommendedWat
     let path = std::path::absolute(path)?;
     let directory = path.parent().unwrap_or(Path::new("/")).to_owned();
     let name = path.file_name().map(PathBuf::from);
-    // What a link points to may change without an event under its own name.
+    // A symbolic link's target may change without an event under the link's name.
     let is_link = path.is_symlink();
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
         let Ok(event) = event else { return };
         let ours = is_link || event.paths.iter().any(|path| path.file_name() == name.as_deref().map(Path::as_os_str));
-        // Reading it, as we do ourselves, is no change.
+        // Reading the file, as the daemon itself does, is not a change.
         if ours && !matches!(event.kind, EventKind::Access(_)) {
             let _ = sender.try_send(());
         }
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
     use std::fs;
 
-    /// Whether a change is noticed; and then no second one.
+    /// Whether exactly one change is reported.
     async fn noticed(watch: &mut FileWatch) -> bool {
         let noticed = tokio::time::timeout(Duration::from_secs(20), watch.changed()).await.is_ok();
         noticed && tokio::time::timeout(Duration::from_millis(600), watch.changed()).await.is_err()

@@ -1,32 +1,32 @@
-//! When the second model is asked.
+//! The escalation policy: when the accurate model is asked.
 
 use std::time::Duration;
 
 use super::vocabulary::best;
 use crate::domain::classification::Reason;
 
-/// Decides for each frame of the fast model whether the accurate one should look at it too.
+/// Decides for each frame of the fast model whether the accurate one is to classify it, too.
 #[derive(Debug)]
 pub struct EscalationPolicy {
     rules: Rules,
-    /// The second model is at work.
+    /// The second model is running.
     busy: bool,
     last: Option<Duration>,
-    /// Its rest ends then.
+    /// When its rest ends, which keeps `max_duty`.
     rested: Duration,
 }
 
-/// What of the configuration decides.
+/// The policy's configuration.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rules {
-    /// Longest time between two second opinions; `None`: not by the clock.
+    /// Longest time between two second opinions; `None`: no interval.
     pub every: Option<Duration>,
     pub when_unsure: bool,
-    /// The fast model is unsure when its two best answers are closer than this.
+    /// The fast model is unsure if its two largest probabilities differ by less than this.
     pub margin: f32,
-    /// The fast model is unsure when the entropy of its answer (0..1) is above this; 1 never.
+    /// The fast model is unsure if its normalised entropy (0..1) is above this; 1 disables it.
     pub entropy: f32,
-    /// Share of the time (0..1) that the second model works.
+    /// Largest share of the time (0..1) that the second model may run.
     pub max_duty: f64,
 }
 
@@ -39,13 +39,13 @@ impl EscalationPolicy {
         self.rules = rules;
     }
 
-    /// How long the second model still rests or works at least; `None`: it can be asked.
+    /// The least time until the second model can be asked; `None`: now.
     pub fn wait(&self, now: Duration) -> Option<Duration> {
         let rest = self.rested.saturating_sub(now);
         (self.busy || !rest.is_zero()).then_some(rest)
     }
 
-    /// Why the second model should look at the frame to which the fast one has given these probabilities.
+    /// Why the second model is to classify the frame with these probabilities of the fast one; `None`: it is not.
     pub fn reason(&self, scores: &[f32], fresh: bool, wanted: bool, now: Duration) -> Option<Reason> {
         if self.wait(now).is_some() {
             return None;
@@ -63,19 +63,19 @@ impl EscalationPolicy {
         }
     }
 
-    /// It was asked.
+    /// The second model was asked.
     pub fn begin(&mut self, now: Duration) {
         self.busy = true;
         self.last = Some(now);
     }
 
-    /// It has answered, or failed, after working for `work`.
+    /// The second model has answered or failed, after running for `work`.
     pub fn end(&mut self, now: Duration, work: Duration) {
         self.busy = false;
         self.rested = now + work.mul_f64((1.0 / self.rules.max_duty - 1.0).max(0.0));
     }
 
-    /// Another model, or none, is there to be asked. Its rest is not over because of that.
+    /// The second model was replaced or removed. The rest continues, because the duty is the board's.
     pub fn forget(&mut self) {
         *self = Self { rested: self.rested, ..Self::new(self.rules) };
     }
@@ -85,15 +85,15 @@ impl EscalationPolicy {
     }
 }
 
-/// How far the best is ahead of the second best.
+/// The largest probability minus the second largest.
 pub fn margin(scores: &[f32]) -> f32 {
     let Some((index, most)) = best(scores) else { return 0.0 };
     let others = scores.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, score)| *score);
     most - others.fold(0.0, f32::max)
 }
 
-/// Shannon's, from 0 (all on one label) to 1 (all labels alike). What `allow` and `deny` have left out is as if it had
-/// gone evenly to what is left, so that little that is left counts as no idea.
+/// Normalised Shannon entropy, from 0 (all on one label) to 1 (uniform). The probability that `allow` and `deny`
+/// filtered out is spread evenly over the remaining labels, so a small remainder counts as unsure.
 pub fn entropy(scores: &[f32]) -> f32 {
     if scores.len() < 2 {
         return 0.0;
@@ -180,7 +180,7 @@ mod tests {
                     (worked, longest) = (worked + work, longest.max(work));
                 }
             }
-            // Whatever ended the time may have cut short a rest, never more than the longest one.
+            // The end of the test may cut a rest short, by no more than the longest one.
             prop_assert!(worked.saturating_sub(longest).as_secs_f64() <= max_duty * now.as_secs_f64() + 1e-6);
         }
 

@@ -1,4 +1,4 @@
-//! Which frames are worth the model's time.
+//! The gate: which frames are classified.
 
 use std::time::Duration;
 
@@ -9,32 +9,32 @@ use crate::preprocess::thumbnail::Thumbnail;
 pub struct GateRules {
     /// Mean brightness (0..255) below which a picture is too dark; 0 never.
     pub min_luma: f32,
-    /// Change in brightness (0..255) of some part that makes it another picture; 0: each is another.
+    /// Change of brightness (0..255) in some cell that makes it a different picture; 0: every picture is different.
     pub min_change: f32,
-    /// `None`: all.
+    /// Largest rate of labelled frames; `None`: unlimited.
     pub max_fps: Option<f64>,
-    /// An answer serves for no longer than this.
+    /// Longest time for which an answer is reused.
     pub ttl: Duration,
 }
 
-/// What to do with a picture.
+/// What to do with a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     Infer,
-    /// It is the one that was inferred last.
+    /// Its content is that of the last classified frame.
     Same,
     TooDark,
 }
 
-/// Remembers which picture was inferred last, and when.
+/// Keeps the thumbnail of the last classified frame, and when that was.
 #[derive(Debug)]
 pub struct Gate {
     rules: GateRules,
     inferred: Option<(Thumbnail, Duration)>,
-    /// By when the next frame may be labelled.
+    /// When the next frame is due.
     next: Duration,
     pace: Pace,
-    /// Frames that `max_fps` has let through.
+    /// Frames that the rate limit `max_fps` has let through.
     passed: u32,
 }
 
@@ -47,7 +47,7 @@ impl Gate {
         (self.rules, self.next) = (rules, Duration::ZERO);
     }
 
-    /// The last answer does not serve again: another model answers, or another part of the picture is looked at.
+    /// The last answer must not be reused: the model or the region changed.
     pub fn forget(&mut self) {
         self.inferred = None;
     }
@@ -60,8 +60,8 @@ impl Gate {
         self.pace
     }
 
-    /// Whether it is time for a frame, and the board cool enough; asked before anything is done with it. A frame that
-    /// somebody waits for need not be due.
+    /// Whether the frame is due and the board is cool enough. Called before the frame is decoded. A requested frame
+    /// need not be due.
     pub fn admits(&mut self, now: Duration, wanted: bool) -> bool {
         if self.pace == Pace::None {
             return false;
@@ -81,8 +81,8 @@ impl Gate {
     fn is_due(&mut self, now: Duration) -> bool {
         let Some(max_fps) = self.rules.max_fps else { return true };
         let interval = Duration::from_secs_f64(1.0 / max_fps);
-        // Frames come when the camera has them: one that is early by less than a quarter passes, and the next is due on
-        // the same beat, so that the rate holds on average.
+        // Frames arrive at the camera's pace. One that is early by less than a quarter of the interval passes, and the
+        // next due time stays on the same grid, so the average rate holds.
         if now + interval / 4 < self.next {
             return false;
         }
@@ -191,7 +191,7 @@ mod tests {
             let passed = jitter.iter().enumerate().filter(|&frame| gate.admits(at(frame), false)).count() as f64;
             let seconds = 400.0 / camera_fps;
             prop_assert!(passed <= seconds * max_fps + 2.0, "{passed} in {seconds} s");
-            // With the camera's beat, every second or third frame may be the nearest there is.
+            // At the camera's rate, every second or third frame may be the nearest match.
             prop_assert!(passed + 2.0 >= seconds * max_fps.min(camera_fps) * 0.5, "{passed} in {seconds} s");
         }
     }

@@ -1,28 +1,28 @@
-//! Classes that count as one label: of the 1000 ImageNet classes five are domestic cats and 118 are breeds of dogs.
+//! Classes that count as one label: 5 of the 1000 ImageNet classes are domestic cats, 118 are breeds of dogs.
 
 use std::sync::Arc;
 
 use toml::{Table, Value};
 
-/// Groups of ImageNet classes by WordNet's hierarchy; `models/README.md` says how they were made.
+/// Groups of ImageNet classes from WordNet's hierarchy; `models/README.md` describes how they were made.
 pub const IMAGENET: &str = include_str!("../../models/imagenet-groups.toml");
 
-/// Named groups. A class that several name belongs to the first.
+/// Named groups. A class that several groups list belongs to the first of them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Groups(Vec<Group>);
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Group {
     pub name: Arc<str>,
-    /// Labels of classes.
+    /// Labels of the classes.
     pub members: Vec<String>,
 }
 
 impl Groups {
-    /// Reads lines like `cat = ["tabby", "tiger cat"]`.
+    /// Parses lines like `cat = ["tabby", "tiger cat"]`.
     ///
     /// # Errors
-    /// What is wrong with the text, in one line.
+    /// The first mistake in the text, in one line.
     pub fn parse(text: &str) -> Result<Self, String> {
         let table: Table = text.parse().map_err(|error: toml::de::Error| {
             let line = error.span().map(|span| text[..span.start].lines().count().max(1));

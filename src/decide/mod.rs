@@ -1,4 +1,4 @@
-//! From the answers for single frames to what is told to the world: pure decisions over given times.
+//! From the answers for single frames to the published events: pure functions of given times.
 
 pub mod escalation;
 pub mod gate;
@@ -24,14 +24,14 @@ use smooth::Smoother;
 use stable::{Answer, Stabiliser};
 use vocabulary::{Vocabulary, best};
 
-/// How a frame was answered.
+/// How a frame was classified.
 #[derive(Debug, Clone, Copy)]
 pub enum Seen<'a> {
-    /// With these probabilities, one for each class.
+    /// By the model, with the probability of each class.
     Scores(&'a [f32]),
-    /// As the one before: it shows the same.
+    /// Unchanged: the previous frame's answer was reused.
     Same,
-    /// Not at all: there is no light.
+    /// Not at all: it is too dark.
     Dark,
 }
 
@@ -41,18 +41,18 @@ pub struct Decider {
     rules: LabelRules,
     labels: Labels,
     vocabulary: Vocabulary,
-    /// The probability of each label in the last frame that a model looked at.
+    /// The probability of each label in the last classified frame.
     scores: Vec<f32>,
     smoother: Smoother,
     stabiliser: Stabiliser,
     overrule: Overrule,
     heartbeat: Duration,
     last_state: Duration,
-    /// The frame that was looked at last, until nothing is known of now.
+    /// The last frame; `None` once the label is stale.
     last_frame: Option<Classification>,
 }
 
-/// What one frame tells: itself, and what became of the label.
+/// The events of one frame: its own, and that of the stable label.
 pub type Events = SmallVec<[Event; 2]>;
 
 impl Decider {
@@ -73,7 +73,7 @@ impl Decider {
         }
     }
 
-    /// Goes on by other rules; the label that holds is kept until frames say otherwise.
+    /// Changes the rules. The stable label is kept until frames contradict it.
     pub fn set_rules(&mut self, rules: &LabelRules, policy: DisagreementChoice, heartbeat: Duration) {
         let other_labels = rules.filter != self.rules.filter;
         self.rules = rules.clone();
@@ -86,7 +86,7 @@ impl Decider {
         }
     }
 
-    /// Another model answers from now on, with these labels; the label that holds is kept until frames say otherwise.
+    /// Changes the model's labels. The stable label is kept until frames contradict it.
     pub fn set_labels(&mut self, labels: Labels) {
         self.vocabulary = Vocabulary::new(&labels, &self.rules.filter);
         self.labels = labels;
@@ -95,27 +95,27 @@ impl Decider {
         self.overrule.forget();
     }
 
-    /// The probability of each label in the last frame that a model looked at.
+    /// The probability of each label in the last classified frame.
     pub fn scores(&self) -> &[f32] {
         &self.scores
     }
 
-    /// The label of the last frame that a model looked at, by itself.
+    /// The label of the last classified frame alone, without smoothing.
     pub fn frame_label(&self) -> Option<&Arc<str>> {
         self.vocabulary.best(&self.scores, self.rules.enter())
     }
 
-    /// What the accurate model has said counts no more: it is another one, or none.
+    /// Discards the accurate model's opinions, because it was replaced or removed.
     pub fn forget_opinions(&mut self) {
         self.overrule.forget();
     }
 
-    /// Takes a second opinion into account, from the next frame on.
+    /// Applies a second opinion from the next frame on.
     pub fn receive_opinion(&mut self, opinion: &SecondOpinion) {
         self.overrule.receive_opinion(opinion);
     }
 
-    /// What to tell about this frame at the monotonic time `now`.
+    /// The events of this frame at the monotonic time `now`.
     pub fn observe(&mut self, frame: Classification, seen: Seen, now: Duration) -> Events {
         let answer = match seen {
             Seen::Dark => {
@@ -149,8 +149,8 @@ impl Decider {
         std::iter::once(Event::Classified(frame)).chain(state).collect()
     }
 
-    /// No frame has come for too long: what to tell, which is nothing the second time. The next frame's answer holds at
-    /// once.
+    /// No frame has arrived for too long: returns the event, the first time only. The next frame's answer becomes
+    /// stable at once.
     pub fn grow_stale(&mut self, wall: Timestamp) -> Option<Event> {
         let frame = self.last_frame.take()?;
         let before = self.stabiliser.label().cloned();
@@ -161,7 +161,7 @@ impl Decider {
         Some(Event::Changed { now, before })
     }
 
-    /// What the frames up to now say. The label that holds has to be caught up with: it needs less than another to remain.
+    /// The smoothed answer, with hysteresis: the stable label needs less to remain than another needs to replace it.
     fn answer(&self) -> Answer {
         let scores = self.smoother.average();
         let held = self.stabiliser.label().and_then(|label| self.vocabulary.index(label));
@@ -171,7 +171,7 @@ impl Decider {
         best.or(held).and_then(|(index, _)| self.vocabulary.name(index).cloned()).into()
     }
 
-    /// What holds, seen from `frame`.
+    /// The stable label, reported with `frame`.
     fn current(&self, frame: &Classification) -> Stable {
         let held = self.stabiliser.held();
         let label = self.stabiliser.label().cloned();

@@ -1,10 +1,10 @@
-//! What holds where the two models disagree.
+//! The label where the two models disagree.
 
 use super::rules::DisagreementChoice;
 use super::stable::Answer;
 use crate::domain::classification::SecondOpinion;
 
-/// Remembers a disagreement: while the fast model says `fast`, the label is another.
+/// Keeps a disagreement: while the fast model answers `fast`, the label is the other one.
 #[derive(Debug)]
 pub struct Overrule {
     policy: DisagreementChoice,
@@ -26,20 +26,20 @@ impl Overrule {
         self.standing = None;
     }
 
-    /// The newest opinion is the one that counts.
+    /// Applies an opinion; the newest one wins.
     pub fn receive_opinion(&mut self, opinion: &SecondOpinion) {
         let fast = Answer::from(opinion.fast_label.clone());
         self.standing = match (self.policy, &opinion.accurate_label) {
             _ if opinion.agree() => None,
             (DisagreementChoice::Fast, _) => None,
-            // It has no opinion.
+            // The accurate model is unsure.
             (DisagreementChoice::Accurate, None) => None,
             (DisagreementChoice::Accurate, Some(label)) => Some((fast, Answer::Label(label.clone()))),
             (DisagreementChoice::Unknown, _) => Some((fast, Answer::Unknown)),
         };
     }
 
-    /// What counts when the fast model says `answer`.
+    /// The answer that counts when the fast model gives `answer`.
     pub fn apply(&self, answer: Answer) -> Answer {
         match &self.standing {
             Some((fast, instead)) if *fast == answer => instead.clone(),
@@ -47,7 +47,7 @@ impl Overrule {
         }
     }
 
-    /// Another answer holds: unless it is one that was disagreed about, the disagreement is over.
+    /// Another answer became stable. Unless the disagreement was about that answer, it is over.
     pub fn settled(&mut self, held: &Answer) {
         if self.standing.as_ref().is_some_and(|(fast, instead)| held != fast && held != instead) {
             self.standing = None;

@@ -1,4 +1,4 @@
-//! What the decisions go by; the configuration makes these.
+//! The rules that decisions follow, as the configuration sets them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,12 +12,12 @@ use crate::domain::classification::Answering;
 #[derive(Debug, Clone, PartialEq)]
 pub struct LabelRules {
     pub top_k: usize,
-    /// Below it the answer for a frame is "unknown".
+    /// Below this confidence (0..1) the answer for a frame is "unknown".
     pub unknown_below: f32,
     pub smoothing: Smoothing,
-    /// What a label needs to become the stable one; `None`: as much as `unknown_below`.
+    /// Confidence (0..1) a label needs to become the stable one; `None`: `unknown_below`.
     pub enter: Option<f32>,
-    /// What the stable label needs to remain it; `None`: half as much as to become it.
+    /// Confidence (0..1) the stable label needs to remain; `None`: half of that to become it.
     pub keep: Option<f32>,
     pub margin: f32,
     pub consecutive: u32,
@@ -26,7 +26,7 @@ pub struct LabelRules {
 }
 
 impl LabelRules {
-    /// What the answer for a single frame is made of.
+    /// How the answer for a single frame is derived.
     pub fn answering(&self) -> Answering {
         Answering { top_k: self.top_k, unknown_below: self.unknown_below }
     }
@@ -35,30 +35,30 @@ impl LabelRules {
         self.enter.unwrap_or(self.unknown_below)
     }
 
-    /// Never more than a label needs to become the stable one.
+    /// The confidence to remain stable, at most that to become stable.
     pub fn keep(&self) -> f32 {
         self.keep.unwrap_or(self.enter() / 2.0).min(self.enter())
     }
 }
 
-/// How the answers of several frames become one.
+/// How the answers of several frames are combined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Smoothing {
     None,
-    /// A frame's weight halves in this time.
+    /// An exponential moving average: a frame's weight halves in this time.
     Exponential {
         half_life: Duration,
     },
-    /// So many frames count alike.
+    /// A moving average over this many frames.
     Window {
         frames: usize,
     },
 }
 
-/// Which labels there are to choose from.
+/// Which labels can become the stable one.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LabelFilter {
-    /// Empty: all.
+    /// Empty: all labels.
     pub allow: Vec<String>,
     pub deny: Vec<String>,
     pub groups: Arc<Groups>,

@@ -1,4 +1,4 @@
-//! One answer from those of several frames.
+//! Smoothing: one answer from those of several frames.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use super::rules::Smoothing;
 pub struct Smoother {
     smoothing: Smoothing,
     average: Vec<f32>,
-    /// When the last frame came; `None` before the first.
+    /// When the last frame arrived; `None` before the first.
     last: Option<Duration>,
-    /// The frames of the window, oldest first, and their sum. Of double precision: what is added and taken away again for a
-    /// year leaves no trace.
+    /// The frames of the window, oldest first, and their sum. The sum is of double precision, so that rounding errors
+    /// of a year of additions and subtractions stay negligible.
     window: VecDeque<Vec<f32>>,
     sum: Vec<f64>,
 }
@@ -29,13 +29,13 @@ impl Smoother {
         }
     }
 
-    /// As before the first frame.
+    /// Returns to the state before the first frame.
     pub fn forget(&mut self) {
         self.last = None;
         self.window.clear();
     }
 
-    /// Takes a frame's probabilities into account.
+    /// Adds a frame's probabilities.
     pub fn update(&mut self, scores: &[f32], now: Duration) {
         let elapsed = self.last.replace(now).map(|last| now.saturating_sub(last));
         match (self.smoothing, elapsed) {
@@ -53,7 +53,7 @@ impl Smoother {
         }
     }
 
-    /// The probability of each label by now.
+    /// The smoothed probability of each label.
     pub fn average(&self) -> &[f32] {
         &self.average
     }

@@ -1,11 +1,11 @@
-//! The label that holds: it changes only when enough frames in a row agree, and not too soon after the last change.
+//! The stable label. It is debounced: enough frames in a row must agree, and a label is held for a minimum time.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// What a frame, or the time since it, says.
+/// The answer of a frame, or of the lack of frames.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     Label(Arc<str>),
@@ -28,13 +28,13 @@ impl From<Option<Arc<str>>> for Answer {
     }
 }
 
-/// The answer that holds.
+/// The stable answer.
 #[derive(Debug, Clone)]
 pub struct Held {
     pub answer: Answer,
     /// When the frame that decided it was captured.
     pub since: Timestamp,
-    /// The same on the monotonic clock.
+    /// The same moment on the monotonic clock.
     at: Duration,
 }
 
@@ -44,13 +44,13 @@ pub struct Stabiliser {
     hold: Duration,
     /// `None` before the first frame.
     held: Option<Held>,
-    /// What wants to replace it, and how many frames in a row have said so.
+    /// The candidate to replace it, and for how many frames in a row.
     challenger: Option<Answer>,
     votes: u32,
 }
 
 impl Stabiliser {
-    /// An answer replaces the one that holds after `consecutive` frames, and not before that has held for `hold`.
+    /// An answer becomes stable after `consecutive` frames, but not before the last one has held for `hold`.
     pub fn new(consecutive: u32, hold: Duration) -> Self {
         Self { consecutive, hold, held: None, challenger: None, votes: 0 }
     }
@@ -59,7 +59,7 @@ impl Stabiliser {
         (self.consecutive, self.hold) = (consecutive, hold);
     }
 
-    /// As before the first frame.
+    /// Returns to the state before the first frame.
     pub fn forget(&mut self) {
         *self = Self::new(self.consecutive, self.hold);
     }
@@ -68,12 +68,12 @@ impl Stabiliser {
         self.held.as_ref()
     }
 
-    /// The label that holds.
+    /// The stable label.
     pub fn label(&self) -> Option<&Arc<str>> {
         self.held.as_ref().and_then(|held| held.answer.label())
     }
 
-    /// True when the answer that holds changed. The first frame's answer holds at once: there is nothing to flicker from.
+    /// True if the stable answer changed. The first frame's answer is stable at once, because nothing can flicker yet.
     pub fn observe(&mut self, answer: &Answer, ts: Timestamp, now: Duration) -> bool {
         if self.held.as_ref().is_some_and(|held| held.answer == *answer) {
             self.votes = 0;
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// One frame a second; 0 is "unknown".
+    /// One frame per second; 0 is "unknown".
     fn changes_with(consecutive: u32, hold: u64, answers: &[u8]) -> Vec<usize> {
         let mut stabiliser = Stabiliser::new(consecutive, Duration::from_secs(hold));
         let answer = |&number: &u8| Answer::from((number > 0).then(|| Arc::from(format!("label {number}"))));

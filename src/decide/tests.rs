@@ -37,7 +37,7 @@ fn at(decider: &mut Decider, seconds: u64, seen: Seen) -> Events {
     decider.observe(frame(seconds, Some("raw")), seen, Duration::from_secs(seconds))
 }
 
-/// The label that a change brings, "unknown" or "too dark".
+/// The label of a change event, "unknown" or "too dark".
 fn change(events: &[Event]) -> Option<String> {
     match events {
         [Event::Classified(_)] => None,
@@ -92,7 +92,7 @@ fn the_label_that_holds_needs_less_to_remain_than_another_to_take_its_place() {
         [0.35, 0.1, 0.1],  // enough to remain it,
         [0.4, 0.55, 0.05], // not enough of a lead for the other,
         [0.3, 0.55, 0.05], // enough,
-        [0.2, 0.25, 0.2],  // nothing is left of it.
+        [0.2, 0.25, 0.2],  // not enough of any label.
     ];
     let frames = frames.each_ref().map(|scores| Seen::Scores(scores));
     assert_eq!(changes(&mut decider, &frames), ["unknown", "cat", "dog", "unknown"]);
@@ -120,7 +120,7 @@ fn another_model_s_labels_are_judged_by_their_own_names() {
     assert_eq!(changes(&mut decider, &frames), ["bird"]);
 }
 
-/// What the accurate model says where the fast one says `fast`.
+/// The accurate model's opinion where the fast model answers `fast`.
 fn opinion(fast: Option<&str>, accurate: Option<&str>) -> SecondOpinion {
     let model = Arc::new(ModelId { name: "second".into(), precision: Precision::Fp32, sha256: "11".into() });
     SecondOpinion {
@@ -132,7 +132,7 @@ fn opinion(fast: Option<&str>, accurate: Option<&str>) -> SecondOpinion {
     }
 }
 
-/// What changes when the fast model goes on saying "cat" after an opinion.
+/// The changes when the fast model still answers "cat" after an opinion.
 fn after_opinion(policy: DisagreementChoice, accurate: Option<&str>) -> Vec<String> {
     let mut decider = decider_with(&rules(), policy);
     at(&mut decider, 0, CAT);
@@ -182,7 +182,7 @@ fn an_opinion_may_name_what_the_fast_model_did_not_know() {
     assert_eq!(changes(&mut decider, &[NOTHING, NOTHING]), ["lynx"]);
 }
 
-/// Ten frames a second of a cat that looks at times like a dog, at times like nothing, then of a dog.
+/// Ten frames per second of a cat that is sometimes taken for a dog or for nothing, then of a dog.
 fn flickering() -> Vec<[f32; 3]> {
     let mut random = fastrand::Rng::with_seed(42);
     let mut frame = |likely: usize| {

@@ -1,27 +1,27 @@
-//! What a board that grows too warm does about it.
+//! Thermal throttling: fewer frames are labelled on a board that is too warm.
 
 use crate::domain::health::Pace;
 use std::time::Duration;
 
-/// Degrees Celsius.
+/// Temperature limits in degrees Celsius.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
-    /// From here on fewer frames are labelled, step by step.
+    /// Above this, fewer frames are labelled, step by step.
     pub soft: f64,
-    /// From here on none are.
+    /// Above this, none are.
     pub hard: f64,
 }
 
-/// Half of the frames, a quarter, an eighth.
+/// Number of steps: half of the frames, a quarter, an eighth.
 const STEPS: u32 = 3;
 
-/// A heat sink follows a change in about this time, so the next step waits for it.
+/// A heat sink settles in about this time, so the next step waits for it.
 const SETTLES_IN: Duration = Duration::from_secs(30);
 
-/// So many degrees below a limit its consequence ends: at the limit itself it would come and go.
+/// Hysteresis in degrees: a step is taken back only this far below its limit, or it would come and go.
 const COOLER_BY: f64 = 5.0;
 
-/// Follows the temperature.
+/// The throttling state.
 #[derive(Debug)]
 pub struct Thermal {
     limits: Limits,
@@ -39,7 +39,7 @@ impl Thermal {
         self.limits = limits;
     }
 
-    /// The pace at this temperature. Without a sensor there is nothing to hold back for.
+    /// The pace at this temperature. Without a sensor there is no throttling.
     pub fn observe(&mut self, temperature: Option<f64>, now: Duration) -> Pace {
         let Some(temperature) = temperature else {
             *self = Self::new(self.limits);
@@ -47,7 +47,7 @@ impl Thermal {
         };
         let Limits { soft, hard } = self.limits;
         if temperature >= hard && !self.paused {
-            // Not a step: it cannot wait.
+            // Stops at once, without waiting for the previous step to settle.
             (self.paused, self.step, self.changed) = (true, STEPS, Some(now));
         } else if self.changed.is_none_or(|changed| now.saturating_sub(changed) >= SETTLES_IN) {
             let before = (self.paused, self.step);
@@ -77,7 +77,7 @@ mod tests {
 
     const LIMITS: Limits = Limits { soft: 75.0, hard: 84.0 };
 
-    /// The pace every ten seconds.
+    /// The pace at intervals of ten seconds.
     fn play(temperatures: &[f64]) -> Vec<Pace> {
         let mut thermal = Thermal::new(LIMITS);
         let at = |(ten, temperature): (usize, &f64)| {
@@ -119,7 +119,7 @@ mod tests {
             for (temperature, pace) in temperatures.iter().zip(&paces) {
                 prop_assert!(*temperature < LIMITS.hard || *pace == Pace::None);
             }
-            // At most one change in half a minute, but for stopping.
+            // At most one change in 30 seconds, except for stopping.
             let mut last = None;
             for (ten, pair) in paces.windows(2).enumerate().filter(|(_, pair)| pair[0] != pair[1]) {
                 prop_assert!(pair[1] == Pace::None || last.is_none_or(|last| ten - last >= 3), "{paces:?}");

@@ -1,14 +1,14 @@
-//! From a model's classes to the labels that there are to choose from: groups put together, denied ones left out.
+//! From a model's classes to the possible labels: groups merged, denied labels removed.
 
 use std::sync::Arc;
 
 use super::rules::LabelFilter;
 use crate::domain::classification::Labels;
 
-/// The labels there are for one model.
+/// The possible labels of one model.
 #[derive(Debug)]
 pub struct Vocabulary {
-    /// The label of each class; `None` where it can never be the stable one.
+    /// The label of each class; `None` if the filter excludes it.
     of_class: Vec<Option<usize>>,
     names: Vec<Arc<str>>,
 }
@@ -21,7 +21,7 @@ impl Vocabulary {
             let name = group.map_or(label, |group| &group.name);
             let among = |list: &[String]| list.iter().any(|entry| **entry == **label || **entry == **name);
             let possible = (filter.allow.is_empty() || among(&filter.allow)) && !among(&filter.deny);
-            // Two classes of the same name stay two labels, unless a group puts them together.
+            // Two classes of the same name stay two labels unless a group merges them.
             let at = possible.then(|| match group.and_then(|_| vocabulary.index(name)) {
                 Some(known) => known,
                 None => {
@@ -53,14 +53,14 @@ impl Vocabulary {
         self.names.iter().position(|known| **known == *name)
     }
 
-    /// The most likely label, if it is as likely as `at_least`.
+    /// The most likely label, if its probability is at least `at_least`.
     pub fn best(&self, scores: &[f32], at_least: f32) -> Option<&Arc<str>> {
         let (index, score) = best(scores)?;
         self.name(index).filter(|_| score >= at_least)
     }
 }
 
-/// The index of the largest score and the score itself; the first of equals.
+/// The index of the largest score, and the score; the first one of ties.
 pub fn best(scores: &[f32]) -> Option<(usize, f32)> {
     scores.iter().copied().enumerate().fold(None, |best: Option<(usize, f32)>, (index, score)| match best {
         Some((_, most)) if score.is_nan() || score <= most => best,

@@ -1,21 +1,21 @@
-//! What is known of a camera.
+//! The state of a camera and the format that its driver agreed to.
 
 /// Whether frames arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CameraState {
     Online,
     Offline,
-    /// Somebody has switched it off.
+    /// A user switched it off.
     Disabled,
 }
 
-/// What a camera was asked for and what it gives are two things; this is the second.
+/// The format that the driver agreed to, as opposed to the one that was requested.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Negotiated {
-    /// The pixel format's four letters, such as `MJPG`.
+    /// The pixel format's FourCC, such as `MJPG`.
     pub format: String,
     pub width: u32,
     pub height: u32,
-    /// Frames a second; `None` where the driver does not say.
+    /// Frames per second; `None` if the driver does not report it.
     pub fps: Option<f64>,
 }

@@ -1,4 +1,4 @@
-//! What a model says of a frame, and the label that holds.
+//! A model's classification of a frame, and the stable label.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use glimpsed_inference::Precision;
 pub struct Labels(Arc<[Arc<str>]>);
 
 impl Labels {
-    /// One label a line; empty lines at the end do not count.
+    /// One label per line; empty lines at the end do not count.
     pub fn parse(text: &str) -> Self {
         Self(text.trim_end().lines().map(|line| Arc::from(line.trim())).collect())
     }
@@ -44,7 +44,7 @@ pub struct Ranked {
     pub confidence: f32,
 }
 
-/// Which model gave an answer.
+/// Which model gave the answer.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ModelId {
     pub name: String,
@@ -52,28 +52,28 @@ pub struct ModelId {
     pub sha256: String,
 }
 
-/// What an answer is made of.
+/// How an answer is derived from the class probabilities.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Answering {
-    /// How many labels it has.
+    /// Number of labels in the answer.
     pub top_k: usize,
     /// Below this probability of the most likely class (0..1) the answer is "unknown".
     pub unknown_below: f32,
 }
 
-/// How the answer is to be read.
+/// How to interpret the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
     Known,
-    /// No class is likely enough.
+    /// No class reaches the confidence threshold.
     Unknown,
-    /// There is not enough light to see anything.
+    /// The picture is too dark to classify.
     TooDark,
-    /// No frame has come for a while, so nothing is known of now.
+    /// No frame has arrived for too long, so the present state is unknown.
     Stale,
 }
 
-/// Milliseconds that each stage took.
+/// Latency of each stage in milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Timing {
     pub capture_ms: f64,
@@ -84,10 +84,10 @@ pub struct Timing {
     pub total_ms: f64,
 }
 
-/// The most likely classes of one frame. As many as usual need no memory of their own.
+/// The most likely classes of one frame. The default number of them needs no heap allocation.
 pub type Top<T = Ranked> = SmallVec<[T; 4]>;
 
-/// The raw answer for one frame.
+/// The raw answer for one frame, before smoothing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Classification {
     pub seq: u64,
@@ -95,17 +95,17 @@ pub struct Classification {
     pub ts: Timestamp,
     pub model: Arc<ModelId>,
     pub status: Status,
-    /// Most likely first; none when no model has looked at it.
+    /// Most likely first; empty when no model was run.
     pub top: Top,
-    /// The answer is that of an earlier frame, which showed the same.
+    /// The answer was reused from an earlier frame with the same content.
     pub cached: bool,
     pub timing: Timing,
-    /// The file a replayed frame comes from.
+    /// The file that a replayed frame was read from.
     pub origin: Option<Arc<str>>,
 }
 
 impl Classification {
-    /// The most likely class, unless nothing is likely enough.
+    /// The most likely class; `None` below the confidence threshold.
     pub fn label(&self) -> Option<&Ranked> {
         match self.status {
             Status::Known => self.top.first(),
@@ -117,20 +117,20 @@ impl Classification {
 /// Why the accurate model was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
-    /// It was time.
+    /// The configured interval has passed.
     Interval,
     /// The fast model was unsure.
     Unsure,
-    /// Somebody wanted to know.
+    /// A user requested it.
     Asked,
 }
 
-/// What both models say of the same frame.
+/// The answers of both models for the same frame.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SecondOpinion {
     pub accurate: Classification,
     pub fast: Classification,
-    /// The labels of the two, by this frame alone and after groups are put together; `None`: unknown.
+    /// The labels of both models for this frame alone, after grouping; `None`: unknown.
     pub accurate_label: Option<Arc<str>>,
     pub fast_label: Option<Arc<str>>,
     pub reason: Reason,
@@ -142,22 +142,21 @@ impl SecondOpinion {
     }
 }
 
-/// The label that holds, as opposed to the one of a single frame.
+/// The stable label, as opposed to that of a single frame.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stable {
-    /// The frame that was looked at last.
+    /// The last frame.
     pub frame: Classification,
     pub status: Status,
-    /// `None` while nothing is known.
+    /// `None` while the label is unknown.
     pub label: Option<Arc<str>>,
-    /// The label's probability in the frame that was looked at last; 0 when it is not among its top.
+    /// The label's smoothed probability (0..1); 0 if the current model does not have the label.
     pub confidence: f32,
-    /// When this label began to hold.
+    /// When this label became the stable one.
     pub since: Timestamp,
 }
 
-/// The `k` largest of `probabilities` as `(class, probability)`, largest first, equal ones in class order. What is not a
-/// number is never among them.
+/// The `k` largest of `probabilities` as `(class, probability)`, largest first, ties in class order. NaN is skipped.
 pub fn top_k(probabilities: &[f32], k: usize) -> Top<(usize, f32)> {
     let mut best = Top::<(usize, f32)>::new();
     for (class, &probability) in probabilities.iter().enumerate() {
@@ -178,7 +177,7 @@ pub fn top_k(probabilities: &[f32], k: usize) -> Top<(usize, f32)> {
 pub mod tests_support {
     use super::*;
 
-    /// A frame with one label, or with none likely enough.
+    /// A frame with one label, or with none above the threshold.
     pub fn frame(seq: u64, label: Option<&str>) -> Classification {
         let model = ModelId { name: "test".into(), precision: Precision::Fp32, sha256: "00".into() };
         let top =
@@ -195,7 +194,7 @@ pub mod tests_support {
         }
     }
 
-    /// A label that holds, or that none does.
+    /// A stable label, or "unknown".
     pub fn stable(label: Option<&str>) -> Stable {
         let frame = frame(1, label);
         Stable { status: frame.status, label: label.map(Arc::from), confidence: 0.9, since: frame.ts, frame }

@@ -1,4 +1,4 @@
-//! What comes out of a comparison of models; serialised, it is what scripts, the broker and the web page get.
+//! The report of a model comparison, in the form that scripts, the broker and the web page receive.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

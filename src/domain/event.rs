@@ -1,4 +1,4 @@
-//! What is published.
+//! The events that the daemon publishes.
 
 use std::sync::Arc;
 
@@ -8,34 +8,34 @@ use super::comparison::{Progress, Report};
 use super::health::Health;
 use super::settings::Settings;
 
-/// What is published.
+/// One published event.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// The camera came or went.
+    /// The camera went online or offline, or was disabled.
     Camera(CameraState),
-    /// What its driver agreed to; `None` for a source without a driver.
+    /// The format that the camera's driver agreed to; `None` for a source without a driver.
     Negotiated(Option<Negotiated>),
-    /// A frame was labelled.
+    /// The answer for one frame.
     Classified(Classification),
-    /// The accurate model has looked at a frame too.
+    /// The accurate model's answer for a frame.
     SecondOpinion(Arc<SecondOpinion>),
-    /// Another label holds now than `before`, which is `None` when there was none or none was known.
+    /// The stable label changed; `before` is `None` if there was none or it was unknown.
     Changed { now: Stable, before: Option<Arc<str>> },
-    /// The same label still holds.
+    /// The stable label has not changed.
     Heartbeat(Stable),
-    /// Something was set.
+    /// A runtime setting changed.
     Settings(Settings),
-    /// What this device is and how it is configured, as JSON.
+    /// The device's identity and configuration, as JSON.
     Info(Arc<serde_json::Value>),
-    /// How the device and the daemon are.
+    /// The health of the device and the daemon.
     Health(Arc<Health>),
     /// A picture with its labels drawn in, as a JPEG file.
     Picture(Arc<[u8]>),
-    /// The models are compared.
+    /// Progress or result of a model comparison.
     Comparing(Comparing),
 }
 
-/// How far a comparison of the models is.
+/// The state of a model comparison.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Comparing {
     Running(Progress),
@@ -43,7 +43,7 @@ pub enum Comparing {
     Failed(String),
 }
 
-/// What the newest event of counts for somebody who comes later.
+/// Subjects whose newest event is kept for sinks that are attached later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
     Info,
@@ -56,7 +56,7 @@ pub enum Subject {
 }
 
 impl Event {
-    /// What it is about and how it is told to somebody who comes later; `None` if it is only of the moment.
+    /// The subject, and the event in the form that a later sink receives; `None` if only current sinks are to get it.
     pub fn lasting(&self) -> Option<(Subject, Self)> {
         let subject = match self {
             Self::Changed { now, .. } => return Some((Subject::State, Self::Heartbeat(now.clone()))),

@@ -1,4 +1,4 @@
-//! One picture on its way from a source to the model.
+//! One picture between a source and the model.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,13 +12,13 @@ pub struct Frame {
     pub seq: u64,
     /// Monotonic time ([`glimpsed_base::clock::Clock::now`]) at which the last byte had arrived.
     pub captured_at: Duration,
-    /// The same moment by the time of day.
+    /// The same moment in wall-clock time.
     pub wall: Timestamp,
     /// How long the source took to deliver it, waiting included.
     pub capture_time: Duration,
     pub encoding: Encoding,
     pub bytes: Vec<u8>,
-    /// The file a replayed frame comes from.
+    /// The file that a replayed frame was read from.
     pub origin: Option<Arc<str>>,
 }
 
@@ -37,30 +37,30 @@ impl Frame {
     }
 }
 
-/// What the bytes are.
+/// The encoding of the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
     /// One JPEG picture of a stream.
     Jpeg,
-    /// A whole JPEG or PNG file, whose orientation tag counts.
+    /// A whole JPEG or PNG file; its orientation tag is applied.
     File,
-    /// Packed rows without padding.
+    /// Uncompressed rows without padding.
     Raw { format: RawFormat, width: u32, height: u32 },
 }
 
-/// Pixel formats without compression; YCbCr is BT.601, limited range.
+/// Uncompressed pixel formats; YCbCr is BT.601, limited range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RawFormat {
-    /// Y0 Cb Y1 Cr, two bytes a pixel.
+    /// Y0 Cb Y1 Cr: two bytes per pixel.
     Yuyv,
-    /// A plane of Y, then a half-size plane of Cb Cr pairs.
+    /// A plane of Y, then a plane of interleaved Cb and Cr at half the width and height.
     Nv12,
     Grey,
     Rgb,
 }
 
 impl RawFormat {
-    /// Number of bytes of a picture; width is even for Yuyv, both are for Nv12.
+    /// Size of a picture in bytes. The width must be even for Yuyv, width and height for Nv12.
     pub fn bytes(self, width: u32, height: u32) -> usize {
         let pixels = width as usize * height as usize;
         match self {

@@ -1,85 +1,85 @@
-//! How the daemon is: numbers from all its parts.
+//! The daemon's health: figures from all its parts.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::Serialize;
 
-/// One look at everything.
+/// One health sample.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Health {
     /// Since the daemon started.
     pub uptime: Duration,
-    /// Of the warmest part of the board.
+    /// The highest temperature sensor of the board.
     pub temperature_celsius: Option<f64>,
-    /// Whether the supply is too weak, so that the board slows itself down; `None` where it cannot say.
+    /// Whether undervoltage makes the board throttle itself; `None` if it does not report that.
     pub throttled: Option<bool>,
-    /// How many of the frames are labelled, because of the temperature.
+    /// The share of frames that is labelled at this temperature.
     pub pace: Pace,
-    /// Frames labelled a second, since the look before this one.
+    /// Frames labelled per second since the previous sample.
     pub fps: f64,
     pub captured: u64,
-    /// Frames that have an answer.
+    /// Frames with an answer.
     pub labelled: u64,
-    /// Of these, those that show what an earlier one showed, and have its answer.
+    /// Of these, frames whose content had not changed and that reused the previous answer.
     pub cached: u64,
-    /// Of these, those that no model looked at because there is no light.
+    /// Of these, frames that were too dark for the model.
     pub too_dark: u64,
-    /// Frames that came sooner than they are wanted.
+    /// Frames that came sooner than the configured rate allows.
     pub skipped: u64,
     /// Frames that could not be decoded or labelled.
     pub failed: u64,
-    /// Frames that a newer one replaced before anyone looked at them.
+    /// Frames that a newer one replaced before they were labelled.
     pub overwritten: u64,
-    /// Frames that came broken from the camera.
+    /// Frames that arrived damaged from the camera.
     pub damaged: u64,
     pub reconnects: u64,
     /// Resident memory of the process.
     pub rss_bytes: Option<u64>,
-    /// `None` without a broker.
+    /// `None` if no broker is configured.
     pub broker: Option<Broker>,
-    /// `None` where the web page is switched off.
+    /// `None` if the web page is disabled.
     pub web: Option<Web>,
 }
 
 /// Whether the web page is served.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Web {
-    /// Not while another program has its port.
+    /// False while another program holds its port.
     pub listening: bool,
-    /// Where it is or was served.
+    /// The address that is or was served.
     pub address: Option<SocketAddr>,
 }
 
-/// What happened on the way to the broker so far.
+/// Counters of the connection to the broker since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Broker {
     pub connected: bool,
-    /// Sessions that have begun.
+    /// Sessions that were established.
     pub connects: u64,
-    /// Tries that led to no session, and sessions that were lost.
+    /// Failed connection attempts and lost sessions.
     pub failures: u64,
     pub published: Tally,
     /// Messages that wait to be sent or acknowledged.
     pub waiting: u64,
-    /// Messages that will never arrive: events that were too many, single answers while the broker was away.
+    /// Messages dropped for good: events beyond the queue's capacity, single replies while the broker was away.
     pub dropped: Tally,
-    /// Commands thrown away because too many came at once.
+    /// Commands that were dropped because the queue was full.
     pub refused_commands: u64,
 }
 
-/// How many of the frames are labelled.
+/// The share of frames that is labelled.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Pace {
     #[default]
     Full,
-    /// One of so many.
+    /// One frame in this many.
     OneIn(u32),
     None,
 }
 
 impl Pace {
-    /// The part of the frames that is labelled, from 1 (all) to 0 (none).
+    /// The share of frames that is labelled, from 1 (all) to 0 (none).
     pub fn share(self) -> f64 {
         match self {
             Self::Full => 1.0,
@@ -89,7 +89,7 @@ impl Pace {
     }
 }
 
-/// A number for each kind of message.
+/// A count per kind of message.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Tally {
     pub live: u64,

@@ -1,20 +1,20 @@
-//! What can be set while the daemon runs.
+//! The settings that can be changed at run time.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What can be set while the daemon runs, as it is now.
+/// The current values of the settings that can be changed at run time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// Whether the camera is looked through.
+    /// Whether the camera is open and its frames are labelled.
     pub enabled: bool,
-    /// Name of the model that labels the video.
+    /// Name of the model that labels the camera's frames.
     pub model: String,
-    /// Which of its files is wanted.
+    /// Which of the model's files is to be used.
     pub precision: PrecisionChoice,
     /// Below this confidence (0..1) the answer is "unknown".
     pub threshold: f32,
-    /// Whether a second model is asked now and then; `None` where its file is missing.
+    /// Whether a second model is asked now and then; `None` if its file is missing.
     pub accurate: Option<bool>,
 }
 
@@ -31,7 +31,7 @@ pub enum PrecisionChoice {
 impl PrecisionChoice {
     pub const ALL: [Self; 3] = [Self::Auto, Self::Fp32, Self::Int8];
 
-    /// As it stands in the file.
+    /// The value's spelling in the configuration file.
     pub fn name(self) -> &'static str {
         match self {
             Self::Auto => "auto",

@@ -1,13 +1,13 @@
-//! Which part of a picture is looked at, and which way up.
+//! The region of a picture that is classified, and its rotation.
 
 use serde::{Deserialize, Serialize};
 
-/// How a camera's pictures are looked at. Files are looked at whole and as they are.
+/// Rotation and region of a camera's pictures. Picture files are classified whole and not rotated.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct View {
-    /// First the picture is turned,
+    /// Applied first.
     pub rotation: Rotation,
-    /// then this part of it is taken.
+    /// Relative to the rotated picture.
     pub region: Region,
 }
 
@@ -24,7 +24,7 @@ impl From<Rotation> for View {
 }
 
 impl View {
-    /// The region in the picture as it comes from the camera.
+    /// The region in the camera's picture, before rotation.
     pub fn before_turning(self) -> Region {
         let Region { x, y, width, height } = self.region;
         let (from_right, from_below) = (1.0 - x - width, 1.0 - y - height);
@@ -46,7 +46,7 @@ pub enum Rotation {
     ThreeQuarters,
 }
 
-/// A part of a picture, in fractions of it.
+/// A part of a picture, in fractions (0..1) of its width and height.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Region {
     pub x: f64,
@@ -56,7 +56,7 @@ pub struct Region {
 }
 
 impl Default for Region {
-    /// All of it.
+    /// The whole picture.
     fn default() -> Self {
         Self { x: 0.0, y: 0.0, width: 1.0, height: 1.0 }
     }
@@ -72,7 +72,7 @@ pub struct Window {
 }
 
 impl Region {
-    /// At least one pixel, and never outside of the picture, unless that has none.
+    /// Clips to the picture. At least one pixel in size, unless the picture is empty.
     pub fn pixels(self, width: usize, height: usize) -> Window {
         let side = |start: f64, length: f64, whole: usize| {
             let pixel = |fraction: f64| (fraction * whole as f64).round() as usize;
@@ -91,10 +91,10 @@ mod tests {
 
     #[test]
     fn a_region_is_of_the_picture_as_people_see_it() {
-        // The upper left quarter of what people see.
+        // The upper left quarter of the picture as it is seen.
         let region = Region { x: 0.0, y: 0.0, width: 0.5, height: 0.25 };
         let before = |rotation| View { rotation, region }.before_turning();
-        // Turned clockwise by a quarter, the lower left corner of the camera's picture is the upper left one.
+        // After a clockwise quarter turn, the lower left corner of the camera's picture is the upper left one.
         assert_eq!(before(Rotation::Quarter), Region { x: 0.0, y: 0.5, width: 0.25, height: 0.5 });
         assert_eq!(before(Rotation::Half), Region { x: 0.5, y: 0.75, width: 0.5, height: 0.25 });
         assert_eq!(before(Rotation::ThreeQuarters), Region { x: 0.75, y: 0.0, width: 0.25, height: 0.5 });

@@ -1,11 +1,11 @@
-//! Why a model cannot be used, with what to do about it in this program's configuration.
+//! Why a model cannot be used, with a remedy in terms of the configuration.
 
 use glimpsed_inference::Error;
 
 /// Why a model cannot be used.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ModelError {
-    /// What the engine refuses, by whatever name the model has in the configuration.
+    /// The engine's refusal, with the model's name in the configuration.
     #[error("{}", with_remedy(name, cause))]
     Engine { name: String, cause: Error },
     #[error("cannot read `{path}`: {cause}")]

@@ -1,4 +1,4 @@
-//! From a frame to its labels, for one model.
+//! From a frame to its labels, with one model.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use crate::preprocess::samples::Samples;
 use crate::preprocess::source::FrameDecoder;
 use glimpsed_inference::Tensor;
 
-/// Everything that turns one frame into its labels; the buffers serve again.
+/// A model with all buffers of a frame's way to its labels. They are reused for every frame.
 pub struct Labeller {
     model: Model,
     preprocessor: Preprocessor,
@@ -79,7 +79,7 @@ impl Labeller {
         Ok(Decoded { labeller: self, frame, time: start.elapsed() })
     }
 
-    /// Labels what is prepared already for a model like this one, and is no frame of the camera's.
+    /// Labels a tensor that was prepared for this model from an uploaded picture.
     ///
     /// # Errors
     /// When the network cannot be evaluated.

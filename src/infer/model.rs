@@ -23,7 +23,7 @@ pub struct Model {
     pub inspection: Inspection,
     /// Whether the first class is a background class, which is never reported.
     pub background_class: bool,
-    /// Among how many threads a picture is shared.
+    /// Number of threads that evaluate one picture.
     pub threads: usize,
     labels: Labels,
     classifier: Box<dyn Classifier>,
@@ -34,12 +34,12 @@ impl Model {
     /// Reads, checks and warms up the model.
     ///
     /// # Errors
-    /// Whatever is wrong with the file, its labels or what was declared of it.
+    /// What is wrong with the file, its labels or its declared properties.
     pub fn load(spec: &ModelSpec) -> Result<Self, ModelError> {
         Self::load_onto(spec, Kernels::detect())
     }
 
-    /// [`Self::load`] for an instruction set that need not be the best of this processor.
+    /// [`Self::load`] for a given instruction set, which need not be the best of this processor.
     ///
     /// # Errors
     /// As those of [`Self::load`].
@@ -59,7 +59,8 @@ impl Model {
         let scores = Vec::with_capacity(inspection.classes);
         let id = Arc::new(id);
         let mut model = Self { id, input, inspection, background_class, threads: 1, labels, classifier, scores };
-        // The first run allocates and touches every weight; it also proves that the network gives numbers.
+        // The first run allocates the workspace and touches every weight. It also proves that the network's output is
+        // finite.
         let probabilities = model.probabilities(&Tensor::for_input(&model.input))?;
         if probabilities.iter().any(|probability| !probability.is_finite()) {
             let cause = "it answers a black picture with something that is no number".into();
@@ -78,8 +79,8 @@ impl Model {
         self.threads = self.classifier.set_threads(threads);
     }
 
-    /// Takes twice as many threads as long as that is worth it: each doubling has to save a fifth of the time, or the
-    /// additional cores are better left to sleep.
+    /// Doubles the number of threads as long as each doubling saves a fifth of the time. Otherwise the additional cores
+    /// are better left idle.
     fn measure_threads(&mut self) -> Result<(), ModelError> {
         const WORTH: f64 = 0.8;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -99,7 +100,7 @@ impl Model {
         Ok(())
     }
 
-    /// Seconds of the fastest of a few runs, which the rest of the system has disturbed least.
+    /// Seconds of the fastest of six runs, which the rest of the system has disturbed least.
     fn fastest_run(&mut self, tensor: &Tensor) -> Result<f64, ModelError> {
         let mut fastest = f64::INFINITY;
         for _ in 0..6 {
@@ -110,10 +111,11 @@ impl Model {
         Ok(fastest)
     }
 
-    /// Numbers that were declared to be probabilities must be some; those of the warm-up are at hand.
+    /// Checks that scores that were declared to be probabilities are some, with the output of the warm-up.
     fn check_scores(&self) -> Result<(), ModelError> {
         let sum: f32 = self.scores.iter().sum();
-        // In 8 bits those below half a step are nothing, and of a thousand classes many are.
+        // In int8, probabilities below half a quantisation step become 0. With a thousand classes that can be most of
+        // them.
         let least = if self.inspection.precision == Precision::Int8 { 0.0 } else { 0.9 };
         let each = self.scores.iter().all(|score| (-0.01..=1.01).contains(score));
         let probabilities = each && (least..1.1).contains(&sum);
@@ -153,12 +155,12 @@ impl Model {
         &self.labels
     }
 
-    /// What [`Self::probabilities`] gave last.
+    /// The result of the last [`Self::probabilities`].
     pub fn last_probabilities(&self) -> &[f32] {
         self.scores.get(usize::from(self.background_class)..).unwrap_or_default()
     }
 
-    /// The network's own numbers for all classes, as they come out of it.
+    /// The network's raw output for all classes.
     ///
     /// # Errors
     /// When the network cannot be evaluated.
@@ -180,7 +182,7 @@ impl Model {
     }
 }
 
-/// What the file contains, and what is made of it here.
+/// What the file contains, and what glimpsed makes of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Inspected {
     pub name: String,
@@ -188,14 +190,14 @@ pub struct Inspected {
     pub file: Inspection,
     /// Whether the first class is a background class, which is never reported.
     pub background_class: bool,
-    /// Among how many threads a picture is shared.
+    /// Number of threads that evaluate one picture.
     pub threads: usize,
 }
 
 /// What the file contains.
 ///
 /// # Errors
-/// Whatever is wrong with the file.
+/// What is wrong with the file.
 pub fn inspect(spec: &ModelSpec) -> Result<Inspected, ModelError> {
     let file = engine(spec, Kernels::detect())?.inspection;
     let labelled = spec.labels.read().map_or(file.classes, |(labels, _)| labels.len());

@@ -1,4 +1,4 @@
-//! The models that glimpsed knows by name.
+//! The catalogue: the models that glimpsed knows by name.
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -20,18 +20,18 @@ pub struct Entry {
     pub file: String,
     pub bytes: u64,
     pub sha256: String,
-    /// Where the file can be fetched; absent for the models that come with glimpsed.
+    /// The address to download the file from; absent for bundled models.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     pub licence: String,
-    /// Published ImageNet top-1 accuracy in percent; what a model reaches on a device is measured, not read here.
+    /// Published ImageNet top-1 accuracy in percent, which is not what the model reaches on a given device's pictures.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub published_top1: Option<f32>,
-    /// Who published it; or why there is no figure.
+    /// The source of the accuracy, or why there is none.
     pub accuracy_source: String,
     pub mean: [f32; 3],
     pub std: [f32; 3],
-    /// Name of the entry that is this model quantised.
+    /// Name of the entry that is this model's int8 variant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub int8: Option<String>,
 }
@@ -41,7 +41,7 @@ impl Entry {
         self.url.is_none()
     }
 
-    /// The model in the first of `directories` that has its file.
+    /// The model's spec, with the first of `directories` that has its file.
     pub fn spec(&self, directories: &[PathBuf]) -> ModelSpec {
         ModelSpec {
             name: self.name.clone(),
@@ -56,7 +56,7 @@ impl Entry {
         }
     }
 
-    /// Its file in the first of `directories` that has it; where none has, as it would be in the first.
+    /// The model's file in the first of `directories` that has it; if none has, its path in the first one.
     pub fn locate(&self, directories: &[PathBuf]) -> PathBuf {
         let mut candidates = directories.iter().map(|directory| directory.join(&self.file));
         let expected = directories.first().map(|directory| directory.join(&self.file)).unwrap_or_default();
@@ -68,7 +68,7 @@ impl Entry {
         Some(Quantised { path: entry.locate(directories), sha256: Some(entry.sha256.clone()) })
     }
 
-    /// What the catalogue knows of the input.
+    /// The catalogue's description of the input.
     pub fn hints(&self) -> InputHints {
         InputHints { mean: Some(self.mean), std: Some(self.std), ..InputHints::default() }
     }
@@ -83,13 +83,13 @@ struct File {
 pub fn all() -> &'static [Entry] {
     static CATALOG: LazyLock<Vec<Entry>> = LazyLock::new(|| {
         let file: Result<File, _> = toml::from_str(include_str!("../../models/catalog.toml"));
-        // The text is compiled in and a test parses it, so this cannot fail on a user's machine.
+        // The text is compiled in and a test parses it, so this cannot fail at run time.
         file.map(|file| file.model).unwrap_or_default()
     });
     &CATALOG
 }
 
-/// The entry of this very file, if it can be downloaded.
+/// The entry whose file has this spec's hash, if it can be downloaded.
 pub fn downloadable(spec: &ModelSpec) -> Option<&'static Entry> {
     all().iter().find(|entry| !entry.bundled() && spec.sha256.as_ref() == Some(&entry.sha256))
 }
@@ -98,8 +98,8 @@ pub fn find(name: &str) -> Option<&'static Entry> {
     all().iter().find(|entry| entry.name == name)
 }
 
-/// Where catalogue models are looked for, first to last: the configured directory or the bundled models' one, then where
-/// they are fetched to.
+/// The directories to search for catalogue models, in order: the configured one or that of the bundled models, then
+/// those that models are downloaded to.
 pub fn search_path(configured: Option<PathBuf>) -> Vec<PathBuf> {
     let mut directories = vec![configured.unwrap_or_else(default_directory)];
     for directory in directories::fetched_models() {
@@ -110,8 +110,8 @@ pub fn search_path(configured: Option<PathBuf>) -> Vec<PathBuf> {
     directories
 }
 
-/// Where the bundled models are: `share/glimpsed/models` beside the program's `bin`, or `models` in the checkout that the
-/// program was built in, whichever exists first.
+/// The directory of the bundled models: the first that has them of `share/glimpsed/models` and `models` beside or above
+/// the program (an installation or a checkout), else `/usr/share/glimpsed/models`.
 pub fn default_directory() -> PathBuf {
     let installed = PathBuf::from("/usr/share/glimpsed/models");
     let program = std::env::current_exe().ok();

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::domain::classification::Labels;
 use glimpsed_base::files;
 
-/// The names of the 1000 ImageNet classes in class order, one a line.
+/// The names of the 1000 ImageNet classes in class order, one per line.
 pub const IMAGENET_LABELS: &str = include_str!("../../models/imagenet-labels.txt");
 
-/// Where the names of the classes come from.
+/// The source of the class names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LabelSource {
     /// The built-in list of the 1000 ImageNet classes.
@@ -18,14 +18,14 @@ pub enum LabelSource {
     File(PathBuf),
 }
 
-/// A label file of a megabyte has some 50 000 classes.
+/// A label file of a megabyte has about 50 000 classes.
 const MAX_LABEL_BYTES: u64 = 1 << 20;
 
-/// Home Assistant shows at most 255 characters of a state.
+/// Home Assistant limits a state to 255 characters.
 const MAX_LABEL_LENGTH: usize = 255;
 
 impl LabelSource {
-    /// The labels, and what they are called: `imagenet` or the file.
+    /// The labels, and the name of their source: `imagenet` or the file.
     ///
     /// # Errors
     /// The file, and why it cannot be used.

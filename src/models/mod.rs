@@ -1,4 +1,4 @@
-//! Models as files: which there are, where they lie, what they contain.
+//! Models as files: the catalogue, specs, labels and downloads.
 
 pub mod catalog;
 pub mod fetch;

@@ -1,4 +1,4 @@
-//! Which file a model is, and what its file does not say of itself.
+//! A model's file, and the properties that its file does not state.
 
 use std::path::PathBuf;
 
@@ -22,10 +22,10 @@ pub struct ModelSpec {
     pub sha256: Option<String>,
     pub input: InputHints,
     pub backend: Backend,
-    /// For the native kernels.
+    /// Only the native kernels use more than one.
     #[serde(default)]
     pub threads: Threads,
-    /// The same network quantised to 8 bits, with the same labels and input.
+    /// The int8 variant: the same network quantised to 8 bits, with the same labels and input.
     pub int8: Option<Quantised>,
 }
 
@@ -53,7 +53,7 @@ impl ModelSpec {
     }
 }
 
-/// A quantised file.
+/// The file of an int8 variant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Quantised {
     pub path: PathBuf,
@@ -77,7 +77,7 @@ pub enum Family {
 }
 
 impl Family {
-    /// What its models are fed with.
+    /// The input normalisation of its models.
     pub fn hints(self) -> InputHints {
         const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
         const BYTE: f32 = 1.0 / 255.0;

@@ -1,4 +1,4 @@
-//! How many threads one picture is shared among.
+//! The number of threads that evaluate one picture.
 
 use std::borrow::Cow;
 
@@ -8,19 +8,19 @@ use serde::{Serialize, Serializer};
 
 use glimpsed_inference::MAX_THREADS;
 
-/// The schema's name for what this is; see `config::keys`.
+/// The name of this format in the JSON Schema; see `config::keys`.
 pub const FORMAT: &str = "threads";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Threads {
-    /// As many as are worth it: measured when the model is loaded.
+    /// Measured when the model is loaded: doubled as long as that pays.
     Auto,
     /// From 1 to [`MAX_THREADS`].
     Fixed(usize),
 }
 
 impl Default for Threads {
-    /// One is the least work for a picture.
+    /// One thread costs the least CPU time per picture.
     fn default() -> Self {
         Self::Fixed(1)
     }

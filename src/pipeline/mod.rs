@@ -1,4 +1,4 @@
-//! From frames to events: the thread that labels, the one that gives second opinions, and pictures that people send.
+//! From frames to events: the inference thread, the second-opinion thread, and uploaded pictures.
 
 pub mod orders;
 pub mod second_opinion;

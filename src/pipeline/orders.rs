@@ -1,4 +1,4 @@
-//! What the inference thread is told between two frames.
+//! The orders that the inference thread executes between two frames.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -22,67 +22,67 @@ use crate::preprocess::picture::RgbImage;
 use glimpsed_base::slot::Slot;
 use glimpsed_inference::Tensor;
 
-/// What the worker does between two frames when it is told to.
+/// An order for the inference thread, executed between two frames.
 pub enum Order {
-    /// Label with this one from now on; the one before comes back, to be dropped where nothing waits for it.
+    /// Use this labeller from now on. The previous one is sent back, so that it is dropped off the inference thread.
     Labeller(Box<Labeller>, oneshot::Sender<Box<Labeller>>),
     Rules(Box<Rules>),
     View(View),
-    /// Label so many of the frames from now on.
+    /// Label this share of the frames from now on.
     Pace(Pace),
-    /// Ask this model for its opinion from now on, or none.
+    /// Use this accurate model for second opinions from now on, or none.
     Second(Option<Box<second_opinion::Asked>>),
-    /// Say that what was taken before is labelled.
+    /// Answer once every frame taken before this order is labelled.
     Settle(oneshot::Sender<()>),
-    /// A copy of the next frame that is labelled.
+    /// Copy the next labelled frame.
     Snapshot(oneshot::Sender<Snapshot>),
-    /// The accurate model's opinion on the next frame that is labelled; or why there is none.
+    /// Request the accurate model's opinion on the next labelled frame, or the reason why there is none.
     SecondOpinion(oneshot::Sender<second_opinion::Opinion>),
-    /// Label what was prepared for the model of this id.
+    /// Label a tensor that was prepared for the model of this id.
     Classify(Box<Prepared>, oneshot::Sender<Result<Classification, Refusal>>),
 }
 
-/// How frames are judged.
+/// The rules that frames are judged by.
 pub struct Rules {
     pub labels: LabelRules,
     pub policy: DisagreementChoice,
     pub gate: GateRules,
     pub ask: escalation::Rules,
-    /// Longest time between two states.
+    /// Longest time between two events that carry the stable label.
     pub heartbeat: Duration,
-    /// Without a frame for this long, nothing is known of now. Longer than any camera is waited for.
+    /// Without a frame for this long, the label is unknown. Longer than any timeout of the camera.
     pub stale_after: Duration,
 }
 
 /// Why a prepared picture has no label.
 pub enum Refusal {
-    /// Another model labels by now.
+    /// The model was replaced after the tensor was prepared.
     Exchanged,
-    /// Nothing is labelled until the board is cooler.
+    /// Labelling is paused until the board has cooled down.
     TooWarm,
     Failed(ModelError),
 }
 
-/// A picture that is not the camera's, ready for a model.
+/// A tensor made from an uploaded picture, and the model it was made for.
 pub struct Prepared {
     pub tensor: Tensor,
     pub model: Arc<ModelId>,
 }
 
-/// A frame and what the model says of it.
+/// A frame and the model's answer for it.
 pub struct Snapshot {
-    /// As the camera has it.
+    /// As the camera delivered it.
     pub frame: Frame,
-    /// How it is to be turned.
+    /// The rotation to apply before showing it.
     pub rotation: Rotation,
     pub answer: Classification,
 }
 
 impl Snapshot {
-    /// The frame as a picture of its full size, not turned. Takes as long as decoding does.
+    /// Decodes the frame at full size, not rotated. Takes as long as decoding does.
     ///
     /// # Errors
-    /// When it is damaged where the model does not look.
+    /// When the frame is damaged in a part that the model does not use.
     pub fn picture(&self) -> Result<RgbImage, String> {
         let mut picture = RgbImage::default();
         let decoded = decode(self.frame.encoding, &self.frame.bytes, &mut picture);
@@ -90,10 +90,10 @@ impl Snapshot {
     }
 }
 
-/// Orders that wait for the worker; whoever gives them gives one after another.
+/// Capacity of the order queue.
 const MAX_ORDERS: usize = 8;
 
-/// Gives orders to the worker.
+/// The sending end of the order queue.
 #[derive(Clone)]
 pub struct Orders {
     sender: SyncSender<Order>,
@@ -106,20 +106,20 @@ impl Orders {
         (Self { sender, slot }, receiver)
     }
 
-    /// Never waits.
+    /// Queues an order. Never blocks.
     ///
     /// # Errors
-    /// When the worker has not looked at its orders for a while, or has ended.
+    /// When the queue is full, because the worker is stuck, or when the worker has ended.
     pub fn give(&self, order: Order) -> Result<(), &'static str> {
         self.sender.try_send(order).map_err(|_| "the inference thread does not take orders")?;
         self.slot.nudge();
         Ok(())
     }
 
-    /// Gives the order that `order` makes of where its answer goes, and waits for that.
+    /// Queues the order that `order` makes from the answer's sender, and waits for the answer.
     ///
     /// # Errors
-    /// As [`Self::give`], or that the worker has ended; `late` when there is no answer within `patience`.
+    /// As [`Self::give`], or that the worker has ended; `late` when no answer arrives within `patience`.
     pub async fn ask<T>(
         &self,
         order: impl FnOnce(oneshot::Sender<T>) -> Order,

@@ -1,4 +1,4 @@
-//! The accurate model: a thread of its own, at a lower priority, that looks at a frame now and then.
+//! The accurate model, on a thread of its own at a lower priority.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
@@ -17,17 +17,17 @@ use crate::infer::labeller::Labeller;
 use glimpsed_base::thread::{NotStarted, Thread};
 use glimpsed_inference::{InputSpec, Tensor};
 
-/// How much the fast labels go before: the niceness that Linux calls the weakest but one is still a twentieth of a core
-/// when all others want it.
+/// The accurate model's niceness, so that the fast model keeps its latency. At 15, Linux still grants the thread about
+/// 3 % of a contended core.
 const NICENESS: i32 = 15;
 
-/// One frame and one upload.
+/// Capacity of the job queue: one frame and one upload.
 const MAX_JOBS: usize = 2;
 
-/// What both say of a frame; or why there is no opinion.
+/// The answers of both models for a frame, or the reason why there is none.
 pub type Opinion = Result<Arc<SecondOpinion>, String>;
 
-/// Where an opinion on a frame goes, beside the sinks.
+/// The requesters of an opinion on a frame, who receive it in addition to the sinks.
 pub type Wanted = Vec<oneshot::Sender<Opinion>>;
 
 enum Job {
@@ -35,7 +35,7 @@ enum Job {
     Classify(Tensor, Box<LabelRules>, oneshot::Sender<Result<Classification, String>>),
 }
 
-/// A frame of the fast model's, and what that says of it.
+/// A frame with the fast model's answer, for the accurate model.
 pub struct Look {
     pub frame: Frame,
     pub view: View,
@@ -46,14 +46,14 @@ pub struct Look {
     pub wanted: Wanted,
 }
 
-/// What became of a look.
+/// The outcome of a look, and the time it took.
 pub struct Outcome {
     /// `None` when the network could not be evaluated.
     pub opinion: Option<Arc<SecondOpinion>>,
     pub work: Duration,
 }
 
-/// The inference thread's end: gives looks and takes their verdicts.
+/// The inference thread's handle: submits frames and receives the opinions.
 pub struct Asked {
     jobs: SyncSender<Job>,
     verdicts: Receiver<Outcome>,
@@ -61,7 +61,7 @@ pub struct Asked {
 
 impl Asked {
     /// # Errors
-    /// Those who wait for the opinion, when the thread is not free.
+    /// The requesters, when the thread is busy or has ended.
     pub fn look(&self, look: Look) -> Result<(), Wanted> {
         match self.jobs.try_send(Job::Look(Box::new(look))) {
             Err(TrySendError::Full(Job::Look(look)) | TrySendError::Disconnected(Job::Look(look))) => Err(look.wanted),
@@ -69,16 +69,16 @@ impl Asked {
         }
     }
 
-    /// The verdict on the last look.
+    /// The outcome of the last look.
     ///
     /// # Errors
-    /// That there is none yet, or that the thread has ended.
+    /// That it is not finished, or that the thread has ended.
     pub fn verdict(&self) -> Result<Outcome, TryRecvError> {
         self.verdicts.try_recv()
     }
 }
 
-/// For pictures that are not the camera's.
+/// The handle for uploaded pictures.
 #[derive(Clone)]
 pub struct Classifies {
     jobs: SyncSender<Job>,
@@ -100,13 +100,13 @@ impl Classifies {
     }
 }
 
-/// Starts the thread. It ends when both of its ends are dropped.
+/// Starts the thread. It ends when both handles are dropped.
 ///
 /// # Errors
-/// When the system has no thread left.
+/// When the system cannot start another thread.
 pub fn start(labeller: Labeller, hub: Hub) -> Result<(Asked, Classifies, Thread), NotStarted> {
     let (jobs, waiting) = sync_channel(MAX_JOBS);
-    // One look is under way at a time, so there is always room.
+    // At most one look is in progress, so the channel never fills up.
     let (verdict, verdicts) = sync_channel(1);
     let (model, input) = (labeller.model().id.clone(), labeller.model().input.clone());
     let worker = Worker { labeller, vocabulary: None, hub, verdict };
@@ -116,7 +116,7 @@ pub fn start(labeller: Labeller, hub: Hub) -> Result<(Asked, Classifies, Thread)
 
 struct Worker {
     labeller: Labeller,
-    /// Made for a filter, and made anew for another one.
+    /// Cached for the filter it was built with; rebuilt when the filter changes.
     vocabulary: Option<(LabelFilter, Vocabulary)>,
     hub: Hub,
     verdict: SyncSender<Outcome>,
@@ -124,7 +124,7 @@ struct Worker {
 
 impl Worker {
     fn run(mut self, jobs: &Receiver<Job>) {
-        // On Linux this is the thread's alone. Where it is not allowed, the fast labels wait a little more often.
+        // On Linux this applies to the calling thread only. Where it is refused, the two models compete as equals.
         if let Err(error) = rustix::process::nice(NICENESS) {
             tracing::debug!(%error, "the accurate model has the same priority as the fast one");
         }
@@ -133,7 +133,7 @@ impl Worker {
                 Job::Look(look) => {
                     let start = Instant::now();
                     let opinion = self.look(*look);
-                    // The other end is gone when another model took the place of this one.
+                    // The receiver is gone if this model was replaced.
                     let _ = self.verdict.try_send(Outcome { opinion, work: start.elapsed() });
                 }
                 Job::Classify(tensor, rules, to) => {

@@ -1,4 +1,4 @@
-//! Pictures that people send: labelled by the models that are loaded anyway, and answered from memory the second time.
+//! Uploaded pictures: labelled by the models in use, with a cache of answers.
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,22 +22,22 @@ use crate::preprocess::picture::RgbImage;
 use glimpsed_base::sync::Mutex;
 use glimpsed_inference::{InputSpec, Tensor};
 
-/// A picture of this size takes 96 MB, and as much again while it is turned upright.
+/// The limit on pixels. 32 megapixels take 96 MB, and twice that while the picture is rotated.
 const MAX_PIXELS: u64 = 32_000_000;
 
-/// Uploads that are attended to or wait for their turn; one after another is attended to.
+/// Uploads in progress or waiting. They are processed one at a time.
 const MAX_WAITING: usize = 8;
 
-/// For its turn, and then for each model. The slowest model on the slowest board takes some seconds.
+/// Deadline for the turn, and again for each model. The slowest model on the slowest board takes several seconds.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What the models say of a picture.
+/// The models' answers for a picture.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Opinion {
     pub fast: Classification,
     /// `None` without an accurate model.
     pub accurate: Option<Classification>,
-    /// The same bytes were answered before.
+    /// The answer came from the cache.
     pub cached: bool,
 }
 
@@ -54,7 +54,7 @@ pub enum UploadError {
     Failed(String),
 }
 
-/// Labels pictures. All clones are one.
+/// Labels uploaded pictures. All clones share one state.
 #[derive(Clone)]
 pub struct Uploads(Arc<Inner>);
 
@@ -66,7 +66,7 @@ struct Inner {
     pub counters: Counters,
 }
 
-/// Asks of the cache so far.
+/// Cache lookups so far.
 #[derive(Debug, Default)]
 pub struct Counters {
     pub hits: AtomicU64,
@@ -78,13 +78,13 @@ struct Models {
     input: InputSpec,
     accurate: Option<Classifies>,
     rules: LabelRules,
-    /// Of the file: a picture has the same answer as long as the models and rules are the same.
+    /// Keyed by the file's SHA-256. An answer is valid while the models and rules stay the same.
     answers: Option<LruCache<[u8; 32], Opinion>>,
-    /// Counts how often they were not.
+    /// Incremented with every change of the models or rules, so that a late answer is not cached.
     generation: u64,
 }
 
-/// A picture on its way to the models.
+/// A decoded picture for the models.
 struct Job {
     key: [u8; 32],
     generation: u64,
@@ -99,7 +99,7 @@ enum Step {
 }
 
 impl Uploads {
-    /// Answers by `rules`; `entries` of them are kept.
+    /// Labels by `rules` and caches up to `entries` answers.
     pub fn new(orders: Orders, fast: Arc<ModelId>, input: InputSpec, rules: LabelRules, entries: usize) -> Self {
         let models = Models { fast, rules, input, accurate: None, answers: cache(entries), generation: 0 };
         let (waiting, turn) = (Semaphore::new(MAX_WAITING), Semaphore::new(1));
@@ -114,7 +114,7 @@ impl Uploads {
         self.change(|models| models.accurate = accurate);
     }
 
-    /// Answers by other rules from now on, and keeps so many answers.
+    /// Changes the rules and the capacity of the cache, and empties the cache.
     pub fn set_rules(&self, rules: LabelRules, entries: usize) {
         self.change(|models| (models.rules, models.answers) = (rules, cache(entries)));
     }
@@ -123,8 +123,8 @@ impl Uploads {
         &self.0.counters
     }
 
-    /// Labels a JPEG or PNG file, whole and the way its orientation tag says; or says why not. And how long decoding and the
-    /// models took, whatever came of it.
+    /// Labels a whole JPEG or PNG file with its orientation tag applied. Also returns the time spent on decoding and
+    /// inference, even on failure.
     pub async fn classify(&self, bytes: Vec<u8>) -> (Result<Opinion, UploadError>, Duration) {
         let mut cost = Duration::ZERO;
         (self.answer(bytes, &mut cost).await, cost)
@@ -134,7 +134,8 @@ impl Uploads {
         let busy = || UploadError::Busy("other pictures are being labelled".into());
         let _waiting = self.0.waiting.try_acquire().map_err(|_| busy())?;
         let Ok(Ok(_turn)) = timeout(PATIENCE, self.0.turn.acquire()).await else { return Err(busy()) };
-        // A model that is exchanged between the two steps is asked again; once more would be a coincidence.
+        // If the model is exchanged between the two steps, one retry suffices: a second exchange in that time is
+        // unlikely.
         let bytes = Arc::new(bytes);
         for _ in 0..2 {
             let (this, bytes) = (self.clone(), bytes.clone());
@@ -155,7 +156,7 @@ impl Uploads {
         Err(UploadError::Busy("the model is being exchanged".into()))
     }
 
-    /// Decodes the file and makes of it what the models take. Not for a thread that others wait for.
+    /// Decodes the file and makes the models' tensors. Blocking: not for an asynchronous thread.
     fn prepare(&self, bytes: &[u8]) -> Result<Step, UploadError> {
         let key: [u8; 32] = Sha256::digest(bytes).into();
         let (fast, input, accurate, rules, generation) = {
@@ -189,7 +190,7 @@ impl Uploads {
         Ok(Step::Ask(Box::new(Job { key, generation, fast, accurate, rules })))
     }
 
-    /// `None` when the model is another one by now.
+    /// `None` if the model has been exchanged since the tensor was made.
     async fn ask(&self, job: Job) -> Result<Option<Opinion>, UploadError> {
         let Job { key, generation, fast, accurate, rules } = job;
         let order = |to| Order::Classify(Box::new(fast), to);

@@ -1,4 +1,4 @@
-//! The inference thread: takes the newest frame, labels it, tells the sinks.
+//! The inference thread: takes the newest frame, labels it, and publishes the events.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,27 +26,27 @@ use glimpsed_base::shutdown::Shutdown;
 use glimpsed_base::slot::{Slot, Taken};
 use glimpsed_base::sync::Mutex;
 
-/// How long to wait for a frame before shutdown is looked at again; closing the slot wakes at once.
+/// Longest wait for a frame before the orders and shutdown are checked again. Closing the slot wakes it at once.
 const LOOK_UP: Duration = Duration::from_secs(1);
 
-/// The thread's word to the watchdog: by when a wait has ended, and a frame is labelled. The slowest model on the slowest
-/// board takes some seconds, more while the board swaps.
+/// The thread's liveness deadlines: for the end of a wait, and for the label of a frame. The slowest model on the
+/// slowest board takes several seconds, and longer while the board swaps.
 const WAKES_WITHIN: Duration = Duration::from_secs(20);
 const LABELS_WITHIN: Duration = Duration::from_secs(60);
 
-/// What happened so far.
+/// Counters since the start.
 #[derive(Debug, Default)]
 pub struct Counters {
-    /// Frames that have an answer, of whatever kind.
+    /// Frames with an answer, of any status.
     pub labelled: AtomicU64,
-    /// Of these, those that show what an earlier one showed, and have its answer.
+    /// Of these, frames whose content had not changed and that reused the previous answer.
     pub cached: AtomicU64,
-    /// Of these, those that no model looked at because there is no light.
+    /// Of these, frames that were too dark for the model.
     pub too_dark: AtomicU64,
     pub failed: AtomicU64,
-    /// Frames that came sooner than they are wanted.
+    /// Frames that came sooner than the configured rate allows.
     pub skipped: AtomicU64,
-    /// How many of the frames are labelled, because of the temperature.
+    /// The share of frames that is labelled at the current temperature.
     pace: Mutex<Pace>,
 }
 
@@ -60,7 +60,7 @@ impl Counters {
     }
 }
 
-/// What the worker needs from the rest of the program.
+/// The worker's dependencies.
 pub struct Parts {
     pub slot: Arc<Slot<Frame>>,
     pub clock: Arc<dyn Clock>,
@@ -71,11 +71,11 @@ pub struct Parts {
     pub counters: Arc<Counters>,
     pub orders: Receiver<Order>,
     pub liveness: Liveness,
-    /// Whoever watches sees each frame, whatever is made of it.
+    /// Viewers see every frame, whether it is labelled or not.
     pub preview: Arc<Preview>,
 }
 
-/// Labels frames.
+/// Labels frames, on a thread of its own.
 pub struct Worker {
     parts: Parts,
     gate: Gate,
@@ -83,9 +83,9 @@ pub struct Worker {
     decider: Decider,
     escalation: EscalationPolicy,
     second: Option<Box<Asked>>,
-    /// The last answer that a model gave.
+    /// The last answer of the model.
     last: Option<Classification>,
-    /// Who waits for a picture, and who for an opinion.
+    /// Requesters of snapshots, and of second opinions.
     snapshots: Vec<oneshot::Sender<Snapshot>>,
     opinions: Wanted,
 }
@@ -107,7 +107,7 @@ impl Worker {
         }
     }
 
-    /// Labels frames until the slot is closed or shutdown is asked for.
+    /// Labels frames until the slot is closed or shutdown is requested.
     pub fn run(mut self) {
         let mut last_frame = self.now();
         while !self.parts.shutdown.is_set() {
@@ -119,7 +119,7 @@ impl Worker {
             match self.parts.slot.take(LOOK_UP) {
                 Taken::Value(frame) => {
                     self.parts.liveness.expect_by(self.now() + LABELS_WITHIN);
-                    // A camera that sends garbage shows nothing of now.
+                    // Undecodable frames do not keep the label from becoming stale.
                     if self.handle(&frame) {
                         last_frame = self.now();
                     }
@@ -135,7 +135,7 @@ impl Worker {
         self.parts.liveness.pause();
     }
 
-    /// Nothing is known of now any more.
+    /// The label becomes unknown, because it is too old.
     fn grow_stale(&mut self) {
         if let Some(event) = self.decider.grow_stale(self.parts.clock.wall()) {
             self.gate.forget();
@@ -149,12 +149,12 @@ impl Worker {
 
     fn execute(&mut self, order: Order) {
         match order {
-            // Whoever has stopped waiting has gone back to the one in use.
+            // The requester timed out and keeps its current model.
             Order::Labeller(_, back) if back.is_closed() => {}
             Order::Labeller(labeller, back) => {
                 self.decider.set_labels(labeller.model().labels().clone());
                 self.gate.forget();
-                // Whoever does not wait for it any more lets it be dropped here.
+                // If the requester has just timed out, the old labeller is dropped here.
                 let _ = back.send(std::mem::replace(&mut self.parts.labeller, labeller));
             }
             Order::Rules(rules) => self.set_rules(*rules),
@@ -185,7 +185,7 @@ impl Worker {
         }
     }
 
-    /// Labels a picture that is not the camera's.
+    /// Labels an uploaded picture.
     fn classify(&mut self, prepared: &Prepared) -> Result<Classification, Refusal> {
         let labeller = &mut self.parts.labeller;
         if self.gate.pace() == Pace::None {
@@ -197,7 +197,7 @@ impl Worker {
         labeller.classify_tensor(&prepared.tensor).map_err(Refusal::Failed)
     }
 
-    /// Nobody is left who could take back what it has said.
+    /// Drops the accurate model with its opinions, which no model could revise any more.
     fn lose_second(&mut self, why: &str) {
         self.second = None;
         self.escalation.forget();
@@ -211,7 +211,7 @@ impl Worker {
         self.parts.labeller.set_answering(rules.labels.answering());
         self.decider.set_rules(&rules.labels, rules.policy, rules.heartbeat);
         self.gate.set_rules(rules.gate);
-        // A frame that shows the same has to be judged by the new ones.
+        // An unchanged frame must be judged by the new rules, too.
         self.gate.forget();
         self.escalation.set_rules(rules.ask);
         self.parts.rules = rules;
@@ -226,7 +226,7 @@ impl Worker {
         self.opinions.push(to);
     }
 
-    /// What the accurate model has said meanwhile.
+    /// Receives a finished opinion of the accurate model.
     fn receive_opinions(&mut self) {
         let Some(second) = &self.second else { return };
         match second.verdict() {
@@ -246,7 +246,7 @@ impl Worker {
         }
     }
 
-    /// False when nothing could be made of it.
+    /// Labels a frame. False if that failed.
     fn handle(&mut self, frame: &Frame) -> bool {
         let now = self.now();
         self.parts.preview.offer(frame, self.parts.labeller.view().rotation);
@@ -263,7 +263,8 @@ impl Worker {
             Err(error) => {
                 self.gate.forget();
                 let failed = self.parts.counters.failed.fetch_add(1, Ordering::Relaxed) + 1;
-                // A camera that sends garbage for a night must not fill the journal: the 1st, 2nd, 4th, 8th, ... is logged.
+                // A camera that sends garbage all night must not fill the journal, so only the 1st, 2nd, 4th, 8th, ...
+                // is logged.
                 if failed.is_power_of_two() {
                     let origin = frame.origin.as_deref().unwrap_or("frame");
                     tracing::warn!(seq = frame.seq, failed, "{origin} {error}");
@@ -273,7 +274,7 @@ impl Worker {
         }
     }
 
-    /// The frame's answer, with as little work as that takes.
+    /// The frame's answer; the model runs only if the gate requires it.
     fn look(&mut self, frame: &Frame) -> Result<(Classification, gate::Verdict), LabelError> {
         let now = self.now();
         let labeller = &mut self.parts.labeller;
@@ -323,7 +324,7 @@ impl Worker {
         }
     }
 
-    /// Hands the frame to the accurate model if it is worth it and may work now.
+    /// Passes the frame to the accurate model if the escalation policy has a reason to.
     fn ask_second(&mut self, frame: &Frame, fast: Classification, fresh: bool, now: Duration) {
         let Some(second) = &self.second else { return };
         self.opinions.retain(|waiting| !waiting.is_closed());
@@ -343,13 +344,13 @@ impl Worker {
         });
         match asked {
             Ok(()) => self.escalation.begin(now),
-            // It is busy with somebody's picture; the next frame will do.
+            // The thread is busy with an upload. The next frame will do.
             Err(waiting) => self.opinions = waiting,
         }
     }
 }
 
-/// The last answer, for a frame that shows the same.
+/// The last answer, reused for a frame with the same content.
 fn again(last: &Classification, frame: &Frame, decode: Duration) -> Classification {
     let (capture_ms, decode_ms) = (milliseconds(frame.capture_time), milliseconds(decode));
     Classification {

@@ -1,17 +1,17 @@
-//! How colours are coded.
+//! Colour encodings.
 
-/// What the components of a picture are.
+/// The meaning of a picture's components.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Colour {
     Rgb,
     Grey,
-    /// Luma, blue and red of ITU-R BT.601, from 0 to 255 as JFIF has them.
+    /// Y, Cb and Cr of ITU-R BT.601 with full range (0 to 255), as in JFIF.
     FullRange,
-    /// The same from 16 to 235 (240), as video has them.
+    /// The same with limited range, 16 to 235 (chroma: 240), as in video.
     VideoRange,
 }
 
-/// As JFIF has it, in 14-bit fixed point.
+/// To RGB from full range, in 14-bit fixed point.
 #[inline(always)]
 pub fn full_range(luma: u8, blue: u8, red: u8) -> [u8; 3] {
     let luma = (i32::from(luma) << 14) + (1 << 13);
@@ -20,7 +20,7 @@ pub fn full_range(luma: u8, blue: u8, red: u8) -> [u8; 3] {
     [clamp(luma + 22_970 * red), clamp(luma - 5_638 * blue - 11_700 * red), clamp(luma + 29_032 * blue)]
 }
 
-/// ITU-R BT.601 with limited range, in 8-bit fixed point.
+/// To RGB from limited range, in 8-bit fixed point.
 #[inline(always)]
 pub fn video_range(luma: u8, blue: u8, red: u8) -> [u8; 3] {
     let luma = 298 * (i32::from(luma) - 16) + 128;

@@ -1,4 +1,4 @@
-//! From the bytes of a frame to red, green and blue.
+//! From the bytes of a frame to an RGB picture.
 
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,11 +18,11 @@ use glimpsed_jpeg::{START, Scan, Scanner, huffman};
 /// Pictures with more pixels are refused before decoding.
 pub const MAX_PIXELS: u64 = 64_000_000;
 
-/// Pictures that take more memory in their own format are refused too: 64 megapixels of 8-bit RGB take 192 MB, of 16-bit
-/// RGBA 512 MB. To turn or convert a picture takes as much again.
+/// Limit of the decoded size in bytes: 64 megapixels of 8-bit RGB take 192 MB, of 16-bit RGBA 512 MB. Rotation or
+/// conversion takes as much again.
 const MAX_DECODED_BYTES: u64 = 200_000_000;
 
-/// Why there is no picture.
+/// Why a frame cannot be decoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     #[error("is empty (0 bytes)")]
@@ -45,10 +45,10 @@ pub enum DecodeError {
     WrongLength { format: RawFormat, width: u32, height: u32, expected: usize, found: usize },
 }
 
-/// Decodes `bytes` into `out`, whose buffer is used again.
+/// Decodes `bytes` into `out`, whose buffer is reused.
 ///
 /// # Errors
-/// See [`DecodeError`]; `out` is then in no particular state.
+/// See [`DecodeError`]; `out` is then in an unspecified state.
 pub fn decode(encoding: Encoding, bytes: &[u8], out: &mut RgbImage) -> Result<(), DecodeError> {
     guarded(|| match encoding {
         Encoding::Jpeg => decode_stream_jpeg(bytes, out),
@@ -57,7 +57,7 @@ pub fn decode(encoding: Encoding, bytes: &[u8], out: &mut RgbImage) -> Result<()
     })
 }
 
-/// As [`decode`] of a file, for one with no more pixels than `max_pixels`, which is at most [`MAX_PIXELS`].
+/// As [`decode`] of a file, with a limit of `max_pixels`, at most [`MAX_PIXELS`].
 ///
 /// # Errors
 /// As [`decode`].
@@ -65,13 +65,14 @@ pub fn decode_file_within(bytes: &[u8], max_pixels: u64, out: &mut RgbImage) -> 
     guarded(|| decode_file(bytes, max_pixels.min(MAX_PIXELS), out))
 }
 
-/// The decoders are fuzzed by their makers; should one still give up, it costs a frame and not the daemon.
+/// Turns a decoder's panic into an error. The decoders are fuzzed upstream; should one panic, it costs a frame and not
+/// the daemon.
 pub(super) fn guarded<T>(decode: impl FnOnce() -> Result<T, DecodeError>) -> Result<T, DecodeError> {
     let gave_up = || Err(DecodeError::Corrupt { kind: "encoded", cause: "the decoder gave up".into() });
     catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|_| gave_up())
 }
 
-/// A JPEG or PNG file, turned the way its orientation tag says. Grey, 16-bit, CMYK and palette pictures become RGB;
+/// A JPEG or PNG file with its orientation tag applied. Grey, 16-bit, CMYK and palette pictures are converted to RGB;
 /// transparency is dropped; of an animated PNG the first picture is taken.
 fn decode_file(bytes: &[u8], max_pixels: u64, out: &mut RgbImage) -> Result<(), DecodeError> {
     let kind = sniff(bytes)?;
@@ -87,7 +88,7 @@ fn decode_file(bytes: &[u8], max_pixels: u64, out: &mut RgbImage) -> Result<(), 
     let picture = if kind == "JPEG" {
         upright(JpegDecoder::new(Cursor::new(bytes)).map_err(explain)?, max_pixels, explain)?
     } else {
-        // The PNG decoder's own limit counts bytes; at most 8 are needed for a pixel.
+        // The PNG decoder's own limit counts bytes; a pixel takes at most 8.
         let mut limits = Limits::default();
         limits.max_alloc = Some(8 * MAX_PIXELS + (64 << 20));
         upright(PngDecoder::with_limits(Cursor::new(bytes), limits).map_err(explain)?, max_pixels, explain)?
@@ -123,7 +124,8 @@ pub(super) fn check_size(width: u64, height: u64, max_pixels: u64) -> Result<(),
     }
 }
 
-/// One picture of a stream: `zune-jpeg` directly, because `image` would copy the bytes and read the headers thrice.
+/// One picture of a stream. Uses `zune-jpeg` directly, because `image` would copy the bytes and parse the headers three
+/// times.
 fn decode_stream_jpeg(bytes: &[u8], out: &mut RgbImage) -> Result<(), DecodeError> {
     let corrupt = |cause: String| DecodeError::Corrupt { kind: "JPEG", cause };
     let options = DecoderOptions::default()
@@ -143,7 +145,7 @@ fn decode_stream_jpeg(bytes: &[u8], out: &mut RgbImage) -> Result<(), DecodeErro
     decoder.decode_into(&mut out.pixels).map_err(|error| corrupt(error.to_string()))
 }
 
-/// The bytes of the frame, without what may stand behind them.
+/// The frame's bytes, without trailing ones.
 pub(super) fn check_raw(format: RawFormat, width: u32, height: u32, bytes: &[u8]) -> Result<&[u8], DecodeError> {
     check_size(width.into(), height.into(), MAX_PIXELS)?;
     let odd = match format {
@@ -190,7 +192,7 @@ fn is_whole_jpeg(bytes: &[u8]) -> bool {
     matches!(Scanner::default().scan(bytes), Scan::Complete(_))
 }
 
-/// "JPEG" or "PNG", or a name for what it is instead.
+/// "JPEG" or "PNG", or a description of what it is instead.
 fn sniff(bytes: &[u8]) -> Result<&'static str, DecodeError> {
     let found = match bytes {
         [] => return Err(DecodeError::Empty),

@@ -1,18 +1,18 @@
-//! The last step: colours, scaling, and the order that a model wants its numbers in.
+//! The last step: colour conversion, normalisation, and the tensor's layout and channel order.
 
 use super::colour::Colour;
 use crate::domain::view::Rotation;
 use crate::preprocess::colour::{full_range, video_range};
 use glimpsed_inference::{ChannelOrder, InputSpec, Layout, Tensor};
 
-/// Puts rows of small pictures into tensors.
+/// Writes rows of the resampled picture into the tensor.
 pub struct Packer {
     spec: InputSpec,
     rotation: Rotation,
-    /// `value * factor + shift` is `(value / 255 - mean) / std`, by colour.
+    /// Per channel: `value * factor + shift` equals `(value / 255 - mean) / std`.
     factor: [f32; 3],
     shift: [f32; 3],
-    /// A row as red, green and blue.
+    /// Scratch: a row converted to red, green and blue.
     rgb: [Vec<u8>; 3],
 }
 
@@ -23,7 +23,7 @@ impl Packer {
         Self { spec: spec.clone(), rotation, factor, shift, rgb: Default::default() }
     }
 
-    /// Puts row `row` of the picture before it is turned, whose components are `rows`, where it belongs.
+    /// Writes row `row` of the unrotated picture, with the components `rows`, to its place in the tensor.
     pub fn pack(&mut self, colour: Colour, row: usize, rows: &[Vec<u8>; 3], tensor: &mut Tensor) {
         self.rgb.iter_mut().for_each(|colour| colour.resize(rows[0].len(), 0));
         let rgb: [&[u8]; 3] = match colour {
@@ -68,8 +68,8 @@ fn convert<'a>(
     [r, g, b]
 }
 
-/// Pixel of the turned picture that the first of row `row` becomes, and from one pixel of that row to the next. The picture
-/// has `rows` rows of `length` before it is turned, clockwise.
+/// Index of the rotated picture's pixel for the first pixel of row `row`, and the step from one pixel of that row to
+/// the next. Before the clockwise rotation, the picture has `rows` rows of `length` pixels.
 fn place(row: usize, length: usize, rows: usize, rotation: Rotation) -> (usize, isize) {
     match rotation {
         Rotation::None => (row * length, 1),
@@ -79,7 +79,7 @@ fn place(row: usize, length: usize, rows: usize, rotation: Rotation) -> (usize, 
     }
 }
 
-/// Puts the values of a row to `out[first]`, `out[first + step]` and so on.
+/// Writes the values of a row to `out[first]`, `out[first + step]` and so on.
 #[inline(always)]
 fn put<T>(row: &[u8], out: &mut [T], first: usize, step: isize, value: impl Fn(u8) -> T) {
     if step == 1 {
@@ -97,7 +97,7 @@ fn put<T>(row: &[u8], out: &mut [T], first: usize, step: isize, value: impl Fn(u
     }
 }
 
-/// Turns an interleaved picture clockwise; `width` and `height` are the result's.
+/// Rotates an interleaved picture clockwise; `width` and `height` are those of the result.
 pub fn turn(source: &[u8], width: usize, height: usize, rotation: Rotation, out: &mut [u8]) {
     let (length, rows) = match rotation {
         Rotation::None | Rotation::Half => (width, height),

@@ -1,6 +1,6 @@
 //! A decoded picture.
 
-/// Rows of red, green and blue bytes without padding. One value is used again for every frame.
+/// Rows of red, green and blue bytes without padding. One value is reused for every frame.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RgbImage {
     pub width: usize,

@@ -1,4 +1,4 @@
-//! Turns pictures into tensors for one model.
+//! From pictures to tensors, for one model.
 
 use super::pack::{Packer, turn};
 use super::picture::RgbImage;
@@ -9,25 +9,25 @@ use crate::domain::view::{Rotation, View};
 use glimpsed_inference::resample::{Axis, Key};
 use glimpsed_inference::{Fit, InputSpec, Tensor};
 
-/// Turns pictures into tensors for one model; its buffers serve again for every frame.
+/// Makes tensors for one model from pictures; its buffers are reused for every frame.
 pub struct Preprocessor {
     spec: InputSpec,
     view: View,
     packer: Packer,
     axes: Axes,
     lines: Lines,
-    /// A row of each component, at the model's size.
+    /// Scratch: a row of each component at the model's input size.
     rows: [Vec<u8>; 3],
 }
 
-/// Down for each group, across for each component.
+/// Vertical axes by group, horizontal axes by component.
 #[derive(Default)]
 struct Axes {
     down: [Axis; 3],
     across: [Axis; 3],
 }
 
-/// The part of a picture that becomes the tensor, in the picture's pixels.
+/// The part of a picture that becomes the tensor, in pixels of the picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Part {
     left: f64,
@@ -49,9 +49,10 @@ impl Preprocessor {
 
     /// Fills `tensor` (made by [`Tensor::for_input`]) from a picture.
     ///
-    /// The resampling is Pillow's bilinear filter with antialiasing, from the very part of the picture that torchvision's
-    /// `Resize` and `CenterCrop` would keep, in one step and without the rows and columns that would be thrown away. The
-    /// numbers are whole ones up to the last step, and colours are computed for the pixels that are left.
+    /// The resampling is Pillow's bilinear filter with antialiasing, from exactly the part of the picture that
+    /// torchvision's `Resize` and `CenterCrop` would keep. It is done in one step, and skips the rows and columns that
+    /// would be cropped. The arithmetic is in integers up to the normalisation, and colours are converted after the
+    /// resampling.
     pub fn prepare<'a>(&mut self, picture: impl Into<Samples<'a>>, tensor: &mut Tensor) {
         let picture = picture.into();
         let (width, height) = self.unturned();
@@ -88,7 +89,7 @@ impl Preprocessor {
         }
     }
 
-    /// Width and height of the result before it is turned.
+    /// Width and height of the result before rotation.
     fn unturned(&self) -> (usize, usize) {
         match self.view.rotation {
             Rotation::None | Rotation::Half => (self.spec.width, self.spec.height),
@@ -110,11 +111,11 @@ impl Preprocessor {
         Part { left: window.x as f64 + left, across, top: window.y as f64 + top, down }
     }
 
-    /// How a picture of this size has to be decoded, so that nothing is lost that the model would see.
+    /// The scale and part at which a picture of this size must be decoded, so that the model's input loses nothing.
     pub fn wanted(&self, picture_width: usize, picture_height: usize) -> source::Wanted {
         let (width, height) = self.unturned();
         let part = self.part(picture_width, picture_height);
-        // As many pixels as the model takes, or more.
+        // At least as many pixels as the model's input.
         let enough = |block: &usize| {
             let pixels = |length: f64| length * *block as f64 / 8.0;
             pixels(part.across) >= width as f64 && pixels(part.down) >= height as f64
@@ -128,10 +129,10 @@ impl Preprocessor {
     }
 }
 
-/// Start and length, in pixels of the source, of what remains of one side after torchvision's `Resize(shorter_px)` and
-/// `CenterCrop(target)`; `side` is that side's length and `other` the other's.
+/// Start and length, in pixels of the source, of the part of one side that remains after torchvision's
+/// `Resize(shorter_px)` and `CenterCrop(target)`; `side` is that side's length and `other` the other's.
 fn centre_crop(side: usize, other: usize, shorter_px: usize, target: usize) -> (f64, f64) {
-    // torchvision truncates the longer side, and rounds the offset half to even.
+    // torchvision truncates the longer side and rounds the offset half to even.
     let resized = if side <= other { shorter_px } else { shorter_px * side / other };
     let offset = ((resized as f64 - target as f64) / 2.0).round_ties_even();
     let scale = side as f64 / resized as f64;
@@ -140,7 +141,7 @@ fn centre_crop(side: usize, other: usize, shorter_px: usize, target: usize) -> (
     (start, length)
 }
 
-/// The picture with a longer side of at most `side` pixels.
+/// The picture, downscaled so that its longer side has at most `side` pixels.
 pub fn shrunk(picture: RgbImage, side: usize) -> RgbImage {
     let longer = picture.width.max(picture.height);
     if longer <= side {
@@ -157,7 +158,7 @@ pub fn shrunk(picture: RgbImage, side: usize) -> RgbImage {
     RgbImage { width, height, pixels }
 }
 
-/// The picture as it is to be seen.
+/// The picture, rotated for display.
 pub fn turned(picture: RgbImage, rotation: Rotation) -> RgbImage {
     let (width, height) = match rotation {
         Rotation::None => return picture,

@@ -1,15 +1,15 @@
 //! Pillow's bilinear filter with antialiasing, one row of the result at a time, in integers.
 //!
-//! A row is blended from the rows above and below each of its pixels, then along itself. So nothing of the picture's size
-//! is kept in between, and both passes run over numbers that lie side by side.
+//! The vertical pass comes first, then the horizontal one, for one row of the result at a time. So no intermediate
+//! picture is materialised, and both passes run over contiguous values.
 
 use super::samples::{Component, Group};
 use glimpsed_inference::resample::{Axis, KEPT, squeeze};
 
-/// Half of what the first pass drops.
+/// Rounds to nearest: half of the unit that the first pass drops.
 const HALF: i32 = 1 << (13 - KEPT);
 
-/// Room for a row between the two passes.
+/// Scratch for one row between the two passes.
 #[derive(Debug, Default)]
 pub struct Lines {
     sums: Vec<i32>,
@@ -17,9 +17,9 @@ pub struct Lines {
     component: Vec<i16>,
 }
 
-/// Makes row `row` of the result, a row of bytes for each component of `group`.
+/// Computes row `row` of the result: a row of bytes for each component of `group`.
 ///
-/// `down` is the group's axis, `across` are its components'.
+/// `down` is the group's vertical axis, `across` are the horizontal axes of its components.
 pub fn row<'o>(
     group: &Group,
     down: &Axis,
@@ -38,7 +38,7 @@ pub fn row<'o>(
     let end = ranges().map(|range| range.end).max().unwrap_or(0).min(group.stride);
     let Some(weights) = down.weights.get(row * down.taps..(row + 1) * down.taps) else { return };
     let length = end.saturating_sub(first);
-    // Behind the right edge are taps of weight zero; what they meet does not matter, as long as it is there.
+    // Beyond the right edge, taps have weight zero. The values there do not matter, but must be readable.
     let spare = across.iter().map(|axis| axis.taps).max().unwrap_or(0);
     lines.sums.resize(length, 0);
     lines.blended.resize(length + spare, 0);
@@ -53,7 +53,7 @@ pub fn row<'o>(
         }
         lines.component.clear();
         match component.step {
-            // Steps that are known are stepped in vectors.
+            // Constant strides, which the compiler vectorises.
             2 => lines.component.extend(of_it.iter().step_by(2).take(seen.len())),
             3 => lines.component.extend(of_it.iter().step_by(3).take(seen.len())),
             step => lines.component.extend(of_it.iter().step_by(step).take(seen.len())),
@@ -63,14 +63,14 @@ pub fn row<'o>(
     }
 }
 
-/// The first pass: rows from `start`, weighted, from their byte `first`.
+/// The vertical pass: the weighted sum of the rows from `start`, beginning at byte `first` of each.
 fn blend(group: &Group, start: usize, weights: &[i16], first: usize, sums: &mut [i32], out: &mut [i16]) {
     let sums = &mut sums[..out.len()];
     sums.fill(HALF);
     for (tap, &weight) in weights.iter().enumerate().filter(|(_, weight)| **weight != 0) {
         let bytes = group.row(start + tap).get(first..).unwrap_or_default();
         for (sum, &byte) in sums.iter_mut().zip(bytes) {
-            // Both of 16 bits: vectors multiply those at once.
+            // Both factors are of 16 bits, so that the vector instruction for that applies.
             *sum += i32::from(weight) * i32::from(i16::from(byte));
         }
     }

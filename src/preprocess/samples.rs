@@ -1,4 +1,4 @@
-//! Where the numbers of a picture lie, however it is kept: what a camera sends is looked at as it is.
+//! A view of a picture's samples in any storage format, so that camera frames are read in place without conversion.
 
 use super::picture::RgbImage;
 use crate::preprocess::colour::Colour;
@@ -7,28 +7,28 @@ use glimpsed_jpeg::baseline::Plane;
 /// One component in the rows of a [`Group`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Component {
-    /// Of its first number in a row, and from one to the next.
+    /// Offset of the first sample in a row, and the stride between samples, in bytes.
     pub offset: usize,
     pub step: usize,
-    /// Numbers in a row.
+    /// Samples per row.
     pub width: usize,
-    /// Numbers for each pixel of the picture across.
+    /// Samples per pixel of the picture, horizontally.
     pub scale: f64,
 }
 
-/// Rows of bytes that hold one component, or several by turns.
+/// Rows of bytes that hold one component, or several interleaved.
 #[derive(Debug, Clone, Copy)]
 pub struct Group<'a> {
     pub bytes: &'a [u8],
     pub stride: usize,
     pub height: usize,
-    /// Rows for each of the picture.
+    /// Rows per row of the picture.
     pub scale: f64,
     components: [Component; 3],
     count: usize,
 }
 
-/// A picture as it is kept: one or three components in up to three groups, in the order of [`Colour`].
+/// A picture in its storage format: one or three components in up to three groups, in the order of [`Colour`].
 #[derive(Debug, Clone, Copy)]
 pub struct Samples<'a> {
     pub width: usize,
@@ -50,7 +50,7 @@ impl<'a> Group<'a> {
         &self.components[..self.count]
     }
 
-    /// The row's bytes; none beyond the last.
+    /// The row's bytes; empty beyond the last row.
     pub fn row(&self, row: usize) -> &'a [u8] {
         self.bytes.get(row * self.stride..(row + 1) * self.stride).unwrap_or_default()
     }
@@ -78,7 +78,7 @@ impl<'a> Samples<'a> {
         Self::new(width, height, Colour::Grey, &[Group::new(bytes, width, height, 1.0, &[component])])
     }
 
-    /// `width` is even.
+    /// `width` must be even.
     pub fn yuyv(width: usize, height: usize, bytes: &'a [u8]) -> Self {
         let luma = Component { offset: 0, step: 2, width, scale: 1.0 };
         let [blue, red] = [1, 3].map(|offset| Component { offset, step: 4, width: width / 2, scale: 0.5 });
@@ -86,7 +86,7 @@ impl<'a> Samples<'a> {
         Self::new(width, height, Colour::VideoRange, &[group])
     }
 
-    /// `width` and `height` are even.
+    /// `width` and `height` must be even.
     pub fn nv12(width: usize, height: usize, bytes: &'a [u8]) -> Self {
         let (luma, colours) = bytes.split_at(bytes.len().min(width * height));
         let component = Component { offset: 0, step: 1, width, scale: 1.0 };

@@ -1,4 +1,4 @@
-//! From the bytes of a frame to the numbers in them, with as little work as the model's size allows.
+//! From the bytes of a frame to its samples, with as little decoding as the model's input size allows.
 
 use super::decode::{DecodeError, MAX_PIXELS, check_raw, check_size, decode, guarded};
 use super::picture::RgbImage;
@@ -7,7 +7,7 @@ use crate::domain::frame::{Encoding, RawFormat};
 pub use glimpsed_jpeg::baseline::Wanted;
 use glimpsed_jpeg::baseline::{self, Refusal};
 
-/// Its buffers serve again for every frame.
+/// Decodes frames; its buffers are reused.
 #[derive(Default)]
 pub struct FrameDecoder {
     jpeg: Box<baseline::Decoder>,
@@ -15,7 +15,7 @@ pub struct FrameDecoder {
     kept: Kept,
 }
 
-/// Where the frame that was decoded last is.
+/// Where the last decoded frame is stored.
 #[derive(Debug, Clone, Copy, Default)]
 enum Kept {
     #[default]
@@ -24,13 +24,13 @@ enum Kept {
         width: usize,
         height: usize,
     },
-    /// In its own bytes.
+    /// Uncompressed, in the frame's own bytes.
     Raw(RawFormat, usize, usize),
 }
 
 impl FrameDecoder {
-    /// Decodes a frame; `wanted` is told the picture's size, and says how it is wanted. What is not to be computed is left
-    /// out only where that is cheap: whoever asks for a part gets all of it, and more.
+    /// Decodes a frame. `wanted` receives the picture's size and returns the scale and part that are needed. The rest
+    /// is left out only where that is cheap, so the result may cover more than that part.
     ///
     /// # Errors
     /// See [`DecodeError`].
@@ -54,13 +54,13 @@ impl FrameDecoder {
         Ok(())
     }
 
-    /// Pictures that the other decoder reads, at their full size.
+    /// Decodes with the general decoder, at full size.
     fn decode_whole(&mut self, encoding: Encoding, bytes: &[u8]) -> Result<Kept, DecodeError> {
         decode(encoding, bytes, &mut self.picture)?;
         Ok(Kept::Picture)
     }
 
-    /// `None` for an unusual picture.
+    /// `None` for a JPEG feature that this decoder does not support.
     fn decode_jpeg(
         &mut self,
         bytes: &[u8],
@@ -80,7 +80,7 @@ impl FrameDecoder {
         }
     }
 
-    /// What was decoded last, from these `bytes`.
+    /// The samples of the last decoded frame, whose `bytes` these are.
     pub fn samples<'a>(&'a self, bytes: &'a [u8]) -> Samples<'a> {
         match self.kept {
             Kept::Picture => Samples::from(&self.picture),

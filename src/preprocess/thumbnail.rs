@@ -1,4 +1,4 @@
-//! A picture's brightness in few numbers, to tell cheaply whether there is light and whether anything has changed.
+//! A coarse brightness map of a picture: a cheap test for darkness and for change.
 
 use super::colour::Colour;
 use super::samples::Samples;
@@ -7,7 +7,7 @@ use crate::domain::view::Region;
 const COLUMNS: usize = 32;
 const ROWS: usize = 24;
 
-/// Pixels that are looked at in each cell, in each direction. The mean of 36 has a sixth of a pixel's noise.
+/// Pixels sampled per cell in each direction. The mean of 36 has a sixth of one pixel's noise.
 const SAMPLES: usize = 6;
 
 /// The mean brightness of each of 32x24 cells, from 0 to 255.
@@ -23,13 +23,13 @@ impl Default for Thumbnail {
 }
 
 impl Thumbnail {
-    /// Looks at `region` of the picture, in the picture's own orientation. A picture without pixels is black.
+    /// Samples `region`, given in the picture's own orientation. A picture without pixels is black.
     pub fn take<'a>(&mut self, picture: impl Into<Samples<'a>>, region: Region) {
         let picture = picture.into();
         let window = region.pixels(picture.width, picture.height);
         self.cells.fill(0.0);
         let Some(group) = picture.groups().first() else { return };
-        // Of each colour, how much it counts: ITU-R BT.601 in 8-bit fixed point.
+        // Luma weight of each component: ITU-R BT.601 in 8-bit fixed point.
         let (shares, black) = match picture.colour {
             Colour::Rgb => ([77, 150, 29], 0),
             Colour::Grey | Colour::FullRange => ([256, 0, 0], 0),
@@ -57,18 +57,19 @@ impl Thumbnail {
         }
     }
 
-    /// From 0 to 255.
+    /// Mean brightness, from 0 to 255.
     pub fn mean(&self) -> f32 {
         self.cells.iter().sum::<f32>() / self.cells.len() as f32
     }
 
-    /// Of the cell that has changed most, from 0 to 255. The mean over all cells would not notice something small.
+    /// Change of the cell that has changed most, from 0 to 255. The mean of all cells would miss a small object.
     pub fn largest_change(&self, before: &Self) -> f32 {
         self.cells.iter().zip(before.cells.iter()).map(|(now, before)| (now - before).abs()).fold(0.0, f32::max)
     }
 }
 
-/// `N` positions spread evenly over `length` pixels from `start`, in a picture that is `scale` times as large and ends at `end`.
+/// `N` positions spread evenly over `length` pixels from `start`, for a component with `scale` samples per pixel that
+/// ends at `end`.
 fn positions<const N: usize>(start: usize, length: usize, scale: f64, end: usize) -> [usize; N] {
     std::array::from_fn(|index| {
         let pixel = start as f64 + (2 * index + 1) as f64 * length as f64 / (2 * N) as f64;

@@ -1,4 +1,4 @@
-//! Where events go.
+//! The consumers of events.
 
 pub mod mqtt;
 pub mod stdout;

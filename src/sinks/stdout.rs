@@ -9,23 +9,23 @@ use crate::domain::classification::Classification;
 use crate::domain::event::Event;
 use crate::payload::{classification_json, status_name};
 
-/// Lines that wait for a slow reader; what comes while they are all there is dropped and counted.
+/// Capacity of the queue for a slow reader. When it is full, new lines are dropped and counted.
 const CAPACITY: usize = 256;
 
-/// Hands a line for every labelled frame to the [`Printer`]; a reader that stalls must not stop the labels.
+/// Queues a line for every labelled frame for the [`Printer`], so that a stalled reader does not stop labelling.
 pub struct Stdout {
     lines: SyncSender<String>,
     json: bool,
     dropped: u64,
 }
 
-/// Prints on a thread of its own.
+/// Prints the lines on a thread of its own.
 pub struct Printer {
     lines: Receiver<String>,
     out: Box<dyn Write + Send>,
 }
 
-/// `None` when nothing is to be printed.
+/// `None` if printing is disabled.
 pub fn new(out: Box<dyn Write + Send>, format: StdoutChoice) -> Option<(Stdout, Printer)> {
     let json = match format {
         StdoutChoice::None => return None,
@@ -37,7 +37,7 @@ pub fn new(out: Box<dyn Write + Send>, format: StdoutChoice) -> Option<(Stdout, 
 }
 
 impl Printer {
-    /// Prints until the sink is gone and everything is printed, or nobody reads any more.
+    /// Prints until the sink is dropped and the queue is empty, or the reader is gone.
     pub fn run(mut self) {
         while let Ok(line) = self.lines.recv() {
             if let Err(error) = writeln!(self.out, "{line}").and_then(|()| self.out.flush()) {
@@ -52,7 +52,7 @@ impl Sink for Stdout {
     fn publish(&mut self, event: &Event) {
         let Event::Classified(frame) = event else { return };
         let line = if self.json { classification_json(frame) } else { text(frame) };
-        // A printer that has ended has said so itself.
+        // A printer that has ended has reported that itself.
         if let Err(TrySendError::Full(_)) = self.lines.try_send(line) {
             self.dropped += 1;
             if self.dropped.is_power_of_two() {
@@ -62,7 +62,7 @@ impl Sink for Stdout {
     }
 }
 
-/// `12:00:01Z  chelsea.png  tiger cat 37.9 %, Egyptian cat 37.5 %, tabby 16.8 %  (21.4 ms)`
+/// Formats one line: `12:00:01Z  chelsea.png  tiger cat 37.9 %, Egyptian cat 37.5 %, tabby 16.8 %  (21.4 ms)`
 fn text(frame: &Classification) -> String {
     let top: Vec<String> =
         frame.top.iter().map(|ranked| format!("{} {:.1} %", ranked.label, 100.0 * ranked.confidence)).collect();

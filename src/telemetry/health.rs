@@ -1,4 +1,4 @@
-//! How the daemon is: numbers from all its parts, taken together now and then.
+//! Samples the health figures of all parts.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,7 +12,7 @@ use crate::pipeline::worker;
 use glimpsed_base::clock::Clock;
 use glimpsed_base::slot::Slot;
 
-/// Takes the looks.
+/// Takes the samples.
 pub struct Monitor {
     pub board: Board,
     pub clock: Arc<dyn Clock>,
@@ -20,12 +20,12 @@ pub struct Monitor {
     pub captured: Arc<supervisor::Counters>,
     pub labelled: Arc<worker::Counters>,
     started: Duration,
-    /// When the rate was last computed, and how many frames had been labelled by then.
+    /// The sample that the rate counts from: its time, and the number of labelled frames by then.
     last: (Duration, u64),
     fps: f64,
 }
 
-/// A rate over a shorter time would jump about.
+/// Shortest time for a rate; below it, the rate would fluctuate.
 const SHORTEST_RATE: Duration = Duration::from_secs(1);
 
 impl Monitor {
@@ -69,7 +69,7 @@ impl Monitor {
     }
 }
 
-/// From `/proc/self/status`, in which Linux counts in kilobytes.
+/// From `/proc/self/status`, whose unit is kibibytes.
 fn resident_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

@@ -1,4 +1,4 @@
-//! Log lines on standard error.
+//! The log, on standard error.
 
 use std::io::IsTerminal;
 
@@ -9,7 +9,7 @@ use tracing_subscriber::prelude::*;
 use crate::config::raw::{LevelChoice, LogFormat};
 use crate::config::typed::Log;
 
-/// Sets the process's log up; calls after the first change nothing.
+/// Sets up the process's log; further calls have no effect.
 pub fn init(log: Log) {
     let level = match log.level {
         LevelChoice::Error => Level::ERROR,
@@ -18,10 +18,10 @@ pub fn init(log: Log) {
         LevelChoice::Debug => Level::DEBUG,
         LevelChoice::Trace => Level::TRACE,
     };
-    // Libraries speak of their own matters; what concerns the user is said here in the user's words.
+    // Of the libraries only errors are logged. What concerns the user is logged by this crate.
     let filter = Targets::new().with_target("glimpsed", level).with_default(Level::ERROR);
     let registry = tracing_subscriber::registry().with(filter);
-    // Colours are for a person, not for the journal.
+    // Colours on a terminal only, not in the journal.
     let coloured = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false).with_ansi(coloured);
     // The only error is that a subscriber is already set, as in tests that run several commands.

@@ -1,4 +1,4 @@
-//! What the program says of itself and of the board it runs on.
+//! Logging, health, and notifications to the service manager.
 
 pub mod health;
 pub mod logging;

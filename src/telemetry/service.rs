@@ -1,5 +1,5 @@
-//! What the service manager is told: ready, a line on how it goes, and that all threads are alive. Without systemd these
-//! go nowhere.
+//! Notifications to the service manager: readiness, a status line, and the watchdog. Without systemd they have no
+//! effect.
 
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
@@ -16,14 +16,14 @@ use crate::payload::status_name;
 use glimpsed_base::liveness::Liveness;
 use glimpsed_base::sync::Mutex;
 
-/// How things are, as the hub tells it.
+/// The state that is reported, collected from the hub's events.
 #[derive(Debug, Clone, Default)]
 pub struct Outlook(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
     seen: Mutex<Seen>,
-    /// The first frame has a label: what the service manager waits for is not to wait for the next look.
+    /// Wakes the watch at the first labelled frame, so that readiness is reported without delay.
     settled: Notify,
 }
 
@@ -63,7 +63,7 @@ impl Outlook {
         self.0.seen.lock()
     }
 
-    /// One line for people.
+    /// The status line.
     fn line(&self) -> String {
         let seen = self.seen();
         match (seen.camera, &seen.label) {
@@ -75,11 +75,11 @@ impl Outlook {
     }
 }
 
-/// Speaks to the service manager.
+/// Sends the notifications.
 pub struct Service {
     outlook: Outlook,
     liveness_of_threads: Vec<Liveness>,
-    /// How often it wants to hear that all is well.
+    /// Interval of the watchdog notification; `None` if systemd's watchdog is disabled.
     pet_every: Option<Duration>,
     petted: Option<Duration>,
     ready: bool,
@@ -88,23 +88,23 @@ pub struct Service {
 
 impl Service {
     pub fn new(outlook: Outlook, liveness_of_threads: Vec<Liveness>) -> Self {
-        // Twice as often as it asks for, so that a late word is not the end.
+        // Twice as often as required, so that a late notification is tolerated.
         let pet_every = sd_notify::watchdog_enabled().map(|every| every / 2);
         Self { outlook, liveness_of_threads, pet_every, petted: None, ready: false, status: String::new() }
     }
 
-    /// Whether a label, or that there is none for now, or that nobody wants one, is known.
+    /// Whether there is a label, a reason for having none, or a disabled camera.
     pub fn is_settled(&self) -> bool {
         let seen = self.outlook.seen();
         seen.label.is_some() || seen.labelled || seen.camera == Some(CameraState::Disabled)
     }
 
-    /// Resolves once, with the first label.
+    /// Resolves once, at the first label.
     pub async fn settled(&self) {
         self.outlook.0.settled.notified().await;
     }
 
-    /// Called now and then. `settled` says that there is a label, or a reason why there is none yet.
+    /// Called periodically. `settled`: there is a label, or a known reason for having none yet.
     pub fn tick(&mut self, now: Duration, settled: bool) {
         for word in self.words(now, settled) {
             match word {
@@ -148,7 +148,7 @@ enum Word {
     Alive,
 }
 
-/// The configuration is being read again.
+/// Reports the start of a reload.
 pub fn reloading() {
     match NotifyState::monotonic_usec_now() {
         Ok(now) => say(&[NotifyState::Reloading, now]),
@@ -156,12 +156,12 @@ pub fn reloading() {
     }
 }
 
-/// It was, whatever came of it.
+/// Reports the end of a reload, successful or not.
 pub fn reloaded() {
     say(&[NotifyState::Ready]);
 }
 
-/// The end has begun.
+/// Reports that the daemon is stopping.
 pub fn stopping() {
     say(&[NotifyState::Stopping]);
 }

@@ -1,4 +1,4 @@
-//! How old a label is when the model is slower than the camera.
+//! The latency of a label when the model is slower than the camera.
 
 use std::sync::Mutex;
 
@@ -8,8 +8,8 @@ use crate::domain::frame::{Encoding, RawFormat};
 use glimpsed_base::clock::ManualClock;
 use glimpsed_base::slot::Taken;
 
-/// A camera and a model that is slower, in one thread: each read is the next frame, and takes the newest out of the slot
-/// when the model is done with the one before.
+/// A camera and a slower model in one thread: each read captures the next frame, and the model takes the newest frame
+/// out of the slot when it has finished the one before.
 struct WithSlowModel {
     clock: ManualClock,
     slot: Arc<Slot<Frame>>,
@@ -25,7 +25,7 @@ const FRAME_BYTES: usize = 640 * 480 * 2;
 
 impl Source for WithSlowModel {
     fn read(&mut self, bytes: &mut Vec<u8>, _: Duration) -> Result<Read, CaptureError> {
-        // Between the last frame and this one: the model takes what waits as soon as it is free.
+        // Between two frames, the model takes the waiting one as soon as it is idle.
         let next_frame_at = self.clock.now() + FRAME_INTERVAL;
         while self.done_at <= next_frame_at
             && let Taken::Value(frame) = self.slot.take(Duration::ZERO)

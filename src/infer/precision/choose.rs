@@ -1,4 +1,4 @@
-//! Loads the file that is wanted.
+//! Loads the model's fp32 file or its int8 variant.
 
 use std::time::{Duration, Instant};
 
@@ -8,19 +8,19 @@ use crate::infer::{Model, ModelError};
 use crate::models::spec::ModelSpec;
 use glimpsed_inference::{Tensor, sha256_of};
 
-/// Both files together; on the slowest board this is three pictures each.
+/// Time to measure both files; on the slowest board this is enough for three pictures each.
 const TIME_TO_MEASURE: Duration = Duration::from_millis(400);
 const FEWEST_RUNS: usize = 3;
 const MOST_RUNS: usize = 50;
 
-/// A loaded model, and why it is the one of its two files.
+/// A loaded model, and why this one of its two files was chosen.
 pub struct Chosen {
     pub model: Model,
-    /// `None` where there was nothing to choose.
+    /// `None` if the fp32 file was requested, or is the only one.
     pub why: Option<String>,
 }
 
-/// Loads the file that is wanted.
+/// Loads the file that `wanted` selects.
 ///
 /// # Errors
 /// As [`Model::load`].
@@ -49,7 +49,7 @@ pub fn load(spec: &ModelSpec, wanted: PrecisionChoice) -> Result<Chosen, ModelEr
     }
 }
 
-/// What `auto` has found out before, in words; `None` where it never had to, or there is nothing to choose.
+/// The remembered verdict of `auto`, in words; `None` if there is none, or the model has only one file.
 pub fn known(spec: &ModelSpec) -> Option<String> {
     remembered(spec, &spec.quantised()?).map(|verdict| verdict.says())
 }
@@ -58,10 +58,10 @@ fn remembered(spec: &ModelSpec, quantised: &ModelSpec) -> Option<Verdict> {
     Verdicts::read().find(&key(spec, quantised)?).cloned()
 }
 
-/// Whatever the outcome depends on: both files, this program, this processor.
+/// Everything that the outcome depends on: both files, this version of glimpsed, this processor.
 fn key(spec: &ModelSpec, quantised: &ModelSpec) -> Option<String> {
     let hash = |spec: &ModelSpec| match &spec.sha256 {
-        // Verified when it is loaded.
+        // The hash is verified when the file is loaded.
         Some(declared) => Some(declared.clone()),
         None => sha256_of(&spec.path).ok(),
     };
@@ -90,13 +90,13 @@ fn measured(spec: &ModelSpec, quantised: &ModelSpec) -> Result<Chosen, ModelErro
     Ok(Chosen { model, why })
 }
 
-/// The other file labels as well, if more slowly.
+/// The fp32 file is the fallback, if slower.
 fn without_int8(spec: &ModelSpec, cause: &ModelError) -> String {
     tracing::warn!(model = spec.name, %cause, "the int8 file cannot be used");
     format!("fp32, because the int8 file cannot be used: {cause}")
 }
 
-/// Median milliseconds for each, one picture after the other so that both meet the same disturbances.
+/// Median milliseconds of each model. The runs alternate, so that both meet the same disturbances.
 fn take_turns(first: &mut Model, second: &mut Model) -> Result<[f64; 2], ModelError> {
     let tensors = [Tensor::for_input(&first.input), Tensor::for_input(&second.input)];
     let (mut times, start) = ([Vec::new(), Vec::new()], Instant::now());

@@ -1,7 +1,7 @@
-//! Which of a model's two files labels: its own or its quantised one.
+//! Chooses between a model's fp32 file and its int8 variant.
 //!
-//! What is faster depends on the processor: with AVX-512 int8 takes half the time, with tract more than twice. So `auto`
-//! times both on this device, once, and remembers what came out.
+//! Which one is faster depends on the processor: int8 takes half the time with AVX-512, but more than twice as long
+//! with tract. So `auto` measures both on this device once, and remembers the verdict.
 
 mod choose;
 mod verdicts;

@@ -1,4 +1,4 @@
-//! What was found out on this device, in a small file that may as well not be there.
+//! The verdicts of `auto` on this device, in a small file. It is a cache: without it, the models are measured again.
 
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -8,16 +8,16 @@ use crate::directories;
 use glimpsed_base::files;
 use serde::{Deserialize, Serialize};
 
-/// Rounding to 8 bits costs some accuracy; it has to save a fifth of the time for that.
+/// Quantising to 8 bits costs some accuracy, so int8 must save a fifth of the time to be chosen.
 const WORTH_IT: f64 = 0.8;
 
 const FILE: &str = "precision.json";
 
-/// Models times versions; the oldest are forgotten.
+/// Capacity: models times versions. The oldest verdicts are dropped.
 const MOST: usize = 32;
 const MAX_BYTES: u64 = 1 << 16;
 
-/// How long a picture takes each of a model's files, in milliseconds.
+/// Milliseconds per picture with each of a model's two files.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     pub key: String,
@@ -31,7 +31,7 @@ impl Verdict {
         self.int8_ms <= WORTH_IT * self.fp32_ms
     }
 
-    /// For people.
+    /// One sentence for the log and for people.
     pub fn says(&self) -> String {
         let Self { fp32_ms, int8_ms, .. } = self;
         if self.is_int8() {
@@ -42,13 +42,13 @@ impl Verdict {
     }
 }
 
-/// All that is remembered, oldest first.
+/// All remembered verdicts, oldest first.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Verdicts(Vec<Verdict>);
 
 impl Verdicts {
-    /// From the first place that has some; a damaged file counts for nothing.
+    /// Reads the first directory that has the file. A damaged file counts as missing.
     pub fn read() -> Self {
         directories::state().iter().find_map(|directory| Self::read_from(&directory.join(FILE))).unwrap_or_default()
     }
@@ -56,7 +56,7 @@ impl Verdicts {
     fn read_from(file: &Path) -> Option<Self> {
         let text = files::read_text(file, MAX_BYTES).ok()?;
         let mut verdicts: Self = serde_json::from_str(&text).ok()?;
-        // A time that is no time is not one that was measured.
+        // Only positive times can have been measured.
         verdicts.0.retain(|verdict| verdict.fp32_ms > 0.0 && verdict.int8_ms > 0.0);
         Some(verdicts)
     }
@@ -65,10 +65,10 @@ impl Verdicts {
         self.0.iter().rev().find(|verdict| verdict.key == key)
     }
 
-    /// Into the first place that takes it.
+    /// Writes the verdict to the first directory that is writable.
     ///
     /// # Errors
-    /// Why none does.
+    /// Why none is writable.
     pub fn remember(verdict: Verdict) -> Result<(), String> {
         let mut verdicts = Self::read();
         verdicts.0.retain(|known| known.key != verdict.key);
@@ -87,12 +87,12 @@ impl Verdicts {
     }
 }
 
-/// Beside the old one and renamed, so that nobody reads half a file.
+/// Writes a temporary file and renames it, so that a reader never sees half a file.
 fn write(directory: &Path, text: &str) -> std::io::Result<PathBuf> {
     std::fs::create_dir_all(directory)?;
     let mut beside = tempfile::NamedTempFile::new_in(directory)?;
     beside.write_all(text.as_bytes())?;
-    // Whoever measured it, everybody may read it.
+    // Readable by every user, whichever user measured it.
     beside.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
     let file = directory.join(FILE);
     beside.persist(&file).map_err(|error| error.error)?;

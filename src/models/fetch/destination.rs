@@ -1,4 +1,4 @@
-//! Where a download goes: a directory that is claimed for as long as it takes, the unfinished file, and the finished one.
+//! The destination of a download: a locked directory, the partial file, and the finished one.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -11,12 +11,12 @@ use super::super::catalog::Entry;
 use super::failure::FetchError;
 use glimpsed_base::files;
 
-/// What is left free for everybody else.
+/// Disk space that is left free for other programs.
 const RESERVE_BYTES: u64 = 16 << 20;
 
 const MAX_ETAG_BYTES: u64 = 1024;
 
-/// A file to be written. No link is followed: the directory may belong to another user than the one who fetches.
+/// Options for writing a file. Links are not followed, because the directory may belong to another user.
 fn own_file() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.create(true).write(true).custom_flags(OFlags::NOFOLLOW.bits() as i32);
@@ -29,13 +29,13 @@ pub struct Destination {
     pub file: PathBuf,
     part: PathBuf,
     etag: PathBuf,
-    /// The lock goes with it.
+    /// Holds the lock on the directory.
     _claim: File,
 }
 
 impl Destination {
     /// # Errors
-    /// When the directory cannot be written, or somebody else downloads into it.
+    /// When the directory cannot be written, or another process downloads into it.
     pub fn claim(directory: &Path, entry: &Entry) -> Result<Self, FetchError> {
         let cannot = |cause: io::Error| FetchError::Local { path: directory.to_owned(), cause: cause.to_string() };
         std::fs::create_dir_all(directory).map_err(cannot)?;
@@ -60,10 +60,10 @@ impl Destination {
     }
 
     /// # Errors
-    /// When the disk has no room for `bytes` more.
+    /// When the disk has no space for `bytes` more.
     pub fn has_space(&self, bytes: u64) -> Result<(), FetchError> {
         let needed = bytes.saturating_add(RESERVE_BYTES);
-        // Where it cannot be asked, writing tells.
+        // If the free space is unknown, a full disk shows up as a write error.
         let Ok(disk) = statvfs(&self.directory) else { return Ok(()) };
         let free = disk.f_bavail.saturating_mul(disk.f_frsize);
         match free >= needed {
@@ -76,18 +76,18 @@ impl Destination {
         own_file().truncate(false).read(true).open(&self.part)
     }
 
-    /// How much of the unfinished file can be gone on from.
+    /// Length of the partial file that a download can resume from.
     pub fn usable_length(&self, entry: &Entry) -> u64 {
         let length = std::fs::metadata(&self.part).map_or(0, |metadata| metadata.len());
         if length < entry.bytes { length } else { 0 }
     }
 
-    /// Which version of the file the unfinished one is of.
+    /// The version of the file that the partial one belongs to.
     pub fn etag(&self) -> Option<String> {
         files::read_text(&self.etag, MAX_ETAG_BYTES).ok().filter(|etag| !etag.is_empty())
     }
 
-    /// That it cannot be noted only means that the next try is less certain.
+    /// Best effort: without the ETag, the next attempt cannot verify the version before it resumes.
     pub fn keep_etag(&self, etag: Option<&str>) {
         let _ = match etag {
             Some(etag) => {
@@ -102,12 +102,12 @@ impl Destination {
         let _ = std::fs::remove_file(&self.etag);
     }
 
-    /// Gives the file its name, once it is on the disk.
+    /// Syncs the file to the disk and renames it to its final name.
     ///
     /// # Errors
-    /// When the disk says so.
+    /// When the disk reports an error.
     pub fn finish(&self, part: &File) -> io::Result<()> {
-        // Whoever fetches it, the service's user reads it.
+        // Readable by the service's user, whichever user fetched it.
         part.set_permissions(std::fs::Permissions::from_mode(0o644))?;
         part.sync_all()?;
         std::fs::rename(&self.part, &self.file)?;

@@ -1,4 +1,4 @@
-//! A download, from the first try to the file in its destination.
+//! A download with its retries, up to the finished file.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -14,18 +14,18 @@ use crate::models::catalog::Entry;
 use crate::models::fetch::failure::{Failure, FetchError, Stream};
 use glimpsed_inference::{hex, sha256_of};
 
-/// What became of it.
+/// The result of a successful call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     Fetched,
     AlreadyThere,
 }
 
-/// Puts the model's file into `directory`, unless it is there already. `from` is a mirror instead of the catalogue's address: a
-/// directory, or the URL of one. `tell` hears how many bytes there are.
+/// Downloads the model's file into `directory`, unless it is there already. `from` is a mirror to use instead of the
+/// catalogue's address: a directory, or the URL of one. `tell` receives the number of bytes so far.
 ///
 /// # Errors
-/// Why there is no file. What was at its destination before is untouched then.
+/// Why the download failed. A file that was at the destination before is untouched then.
 pub fn fetch(
     entry: &Entry,
     directory: &Path,
@@ -89,7 +89,7 @@ fn once(
     if found != entry.sha256 {
         destination.forget_part();
         let wrong = FetchError::WrongHash { from: address.to_owned(), found, expected: entry.sha256.clone() };
-        // What was put together of two tries may be of two files.
+        // The parts of two attempts may belong to different versions of the file, so a retry is worthwhile.
         return Err(if stream.offset > 0 { Failure::Again(wrong) } else { Failure::Final(wrong) });
     }
     destination.finish(&writing.part).map_err(local)
@@ -112,7 +112,7 @@ fn open_file(path: &str, expected: u64, have: u64) -> Result<Stream, Failure> {
     Ok(Stream { reader: Box::new(file), offset: have, etag: None })
 }
 
-/// The part that is kept is hashed again, and what is behind it is cut off.
+/// Hashes the part that is kept again, and truncates the file behind it.
 fn begin(part: &mut File, offset: u64) -> std::io::Result<Sha256> {
     part.set_len(offset)?;
     part.seek(SeekFrom::Start(0))?;

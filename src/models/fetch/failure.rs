@@ -1,18 +1,18 @@
-//! Where bytes come from, how long they are waited for, and why there are none.
+//! The stream of a download, its limits, and the reasons for failure.
 
 use std::io::Read;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How patient a download is.
+/// The limits and retries of a download.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// For the name, the connection, the head of the answer, and each piece of the file.
+    /// Timeout for name resolution, the connection, the response headers, and each read of the body.
     pub silence: Duration,
-    /// In each such time, at least so many bytes have to come.
+    /// The lower limit on throughput: `least_bytes` in each such time.
     pub window: Duration,
     pub least_bytes: u64,
-    /// Before another try after a broken connection, one each.
+    /// Back-off: the wait before each retry after a broken connection.
     pub pauses: Vec<Duration>,
 }
 
@@ -20,7 +20,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             silence: Duration::from_secs(30),
-            // A kilobyte a second: MobileNet-v2 int8 would take an hour.
+            // A kilobyte per second, at which MobileNet-v2 int8 would take an hour.
             window: Duration::from_secs(60),
             least_bytes: 60 << 10,
             pauses: [1, 3, 10].map(Duration::from_secs).to_vec(),
@@ -28,7 +28,7 @@ impl Default for Limits {
     }
 }
 
-/// Why there is no file.
+/// Why a download failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FetchError {
     #[error(
@@ -52,16 +52,16 @@ pub enum FetchError {
     WrongHash { from: String, found: String, expected: String },
 }
 
-/// Where the bytes come from, from some offset on.
+/// The bytes of a file from some offset on.
 pub(super) struct Stream {
     pub(super) reader: Box<dyn Read>,
-    /// Where they begin: at the beginning where the source cannot begin elsewhere, or has another file by now.
+    /// Offset of the first byte. It is 0 if the source cannot resume, or has another version of the file by now.
     pub(super) offset: u64,
-    /// What tells this version of the file from others.
+    /// Identifies this version of the file.
     pub(super) etag: Option<String>,
 }
 
-/// A broken connection is worth another try, a wrong file is not.
+/// A broken connection is worth a retry, a wrong file is not.
 pub(super) enum Failure {
     Again(FetchError),
     Final(FetchError),

@@ -11,13 +11,13 @@ use ureq::{Agent, Body, Error};
 
 use super::failure::{Failure, FetchError, Limits, Stream};
 
-/// From a repository to its storage is one.
+/// One leads from a repository to its storage.
 const MOST_REDIRECTS: u32 = 5;
 
-/// Asks for the file from the byte `have` on, if it is still the version `etag`.
+/// Requests the file from the byte `have` on, if it is still the version `etag`.
 ///
 /// # Errors
-/// When there is no answer, or another one than the file.
+/// When there is no response, or not one with the file.
 pub fn open(url: &str, expected: u64, have: u64, etag: Option<String>, limits: &Limits) -> Result<Stream, Failure> {
     let again = |cause: String| Failure::Again(FetchError::Source { from: url.to_owned(), cause });
     let never = |cause: String| Failure::Final(FetchError::Source { from: url.to_owned(), cause });
@@ -41,7 +41,7 @@ pub fn open(url: &str, expected: u64, have: u64, etag: Option<String>, limits: &
             }
             _ => Err(never("answers with another part of the file than was asked for".into())),
         },
-        // There is no such part of the file as it is now.
+        // The server's version of the file has no such range.
         416 if have > 0 => open(url, expected, 0, None, limits),
         429 | 500..=599 => Err(again(format!("the server is not able to now (status {status})"))),
         401 | 403 => Err(never(format!("the server does not let us have it (status {status})"))),
@@ -60,7 +60,7 @@ fn agent(url: &str, limits: &Limits) -> Result<Agent, String> {
         .timeout_connect(silence)
         .timeout_recv_response(silence)
         .timeout_per_read(silence);
-    // The variables that programs take their proxy from are ureq's default.
+    // ureq takes the proxy from the usual environment variables by default.
     if url.starts_with("https://") {
         let roots = rustls_native_certs::load_native_certs().certs;
         if roots.is_empty() {
@@ -72,7 +72,7 @@ fn agent(url: &str, limits: &Limits) -> Result<Agent, String> {
             .root_certs(RootCerts::new_with_certs(&roots))
             .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
             .build();
-        // Who asks for a protected way is not sent along another one.
+        // A request over HTTPS is not redirected to HTTP.
         config = config.tls_config(tls).https_only(true);
     }
     Ok(config.build().new_agent())
@@ -86,13 +86,13 @@ fn stream(response: Response<Body>, offset: u64, url: &str, expected: u64) -> Re
         let found = offset.saturating_add(length);
         return Err(Failure::Final(FetchError::WrongSize { from: url.to_owned(), found, expected }));
     }
-    // One byte more than there may be, so that a file that is too long is noticed and not cut off.
+    // One byte above the expected length, so that a file that is too long is detected instead of truncated.
     let limit = expected - offset + 1;
     let reader = response.into_body().into_with_config().limit(limit).reader();
     Ok(Stream { reader: Box::new(reader), offset, etag })
 }
 
-/// First byte and whole length of `bytes 100-199/200`.
+/// First byte and total length of `bytes 100-199/200`.
 fn range(response: &Response<Body>) -> Option<(u64, Option<u64>)> {
     let text = response.headers().get(header::CONTENT_RANGE)?.to_str().ok()?;
     let (part, total) = text.strip_prefix("bytes ")?.split_once('/')?;
@@ -126,7 +126,7 @@ fn untrusted(error: &rustls::Error) -> String {
     format!("its certificate is not accepted: {error}")
 }
 
-/// In words that say what was waited for.
+/// Describes the error with the timeout that was exceeded.
 pub fn describe_io(error: &io::Error, limits: &Limits) -> String {
     match error.kind() {
         io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => format!("is silent for {:?}", limits.silence),

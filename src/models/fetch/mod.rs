@@ -1,7 +1,7 @@
-//! Downloads models of the catalogue: to the end or not at all, and never anything else than what the catalogue says.
+//! Downloads models of the catalogue: completely or not at all, and only files that match the catalogue's hash.
 //!
-//! What has arrived is kept in a file that begins with a dot, so that the next try goes on from there. It gets its name when it
-//! is whole, hashes to what it should, and is on the disk.
+//! The bytes so far are kept in a hidden file, so that the next attempt resumes there. It gets its final name when it
+//! is complete, has the right hash, and is synced to the disk.
 
 mod destination;
 mod download;

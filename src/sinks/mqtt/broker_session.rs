@@ -1,4 +1,4 @@
-//! The daemon on one broker: the sink, the connection, and the attention to what comes from there.
+//! The broker session: the sink, the connection and the dispatcher for one broker.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,10 +19,10 @@ use glimpsed_base::clock::Clock;
 use glimpsed_base::shutdown::Shutdown;
 use glimpsed_mqtt::{BrokerUrl, Connection, Inbox, Monitor, Outbox, Tally};
 
-/// For the goodbye to a broker that another one follows.
+/// Deadline for the disconnection when another session follows.
 const LEAVE_WITHIN: Duration = Duration::from_secs(2);
 
-/// What the daemon has to do with a broker.
+/// A running session with one broker.
 pub struct BrokerSession {
     outbox: Arc<Outbox>,
     traffic: Traffic,
@@ -34,11 +34,11 @@ pub struct BrokerSession {
     attention: JoinHandle<()>,
 }
 
-/// Looks at what goes between the daemon and the broker, from any thread.
+/// The traffic counters, readable from any thread.
 #[derive(Debug, Clone)]
 pub struct Traffic {
     monitor: Monitor,
-    /// Of the presences before.
+    /// Totals of the previous sessions.
     before: Broker,
 }
 
@@ -61,7 +61,8 @@ fn tally(count: Tally) -> health::Tally {
     health::Tally { live: count.live, latest: count.latest, event: count.event }
 }
 
-/// What one presence leaves to the next: nothing is lost and the counts go on when a setting of the broker is changed.
+/// The handover between two sessions: when a setting of the broker changes, no message is lost and the counters
+/// continue.
 #[derive(Default)]
 pub struct Handover {
     outbox: Option<Arc<Outbox>>,
@@ -69,8 +70,7 @@ pub struct Handover {
 }
 
 impl BrokerSession {
-    /// Connects to the broker that the configuration names, if it names one. Has to be called inside the asynchronous
-    /// runtime.
+    /// Connects to the configured broker, if there is one. Must be called within the asynchronous runtime.
     pub fn start(
         config: &Config,
         device: &Device,
@@ -85,7 +85,7 @@ impl BrokerSession {
         let discovery = prefix.as_ref().map(|prefix| Topics::discovery(prefix, &device.id));
         let outbox = handover.outbox.unwrap_or_else(|| Arc::new(Outbox::new(settings.buffer)));
         outbox.set_capacity(settings.buffer);
-        // Each session begins with these, in this order; what the hub knows follows.
+        // The first messages of each connection, in this order; the hub's newest events follow.
         outbox.push(retained(&topics.status, "online"));
         if let Some(topic) = &discovery {
             outbox.push(retained(topic, discovery::payload(device, &topics)));
@@ -109,7 +109,7 @@ impl BrokerSession {
         })
     }
 
-    /// For whoever looks at it while it lasts.
+    /// A handle to the counters.
     pub fn traffic(&self) -> Traffic {
         self.traffic.clone()
     }
@@ -118,14 +118,14 @@ impl BrokerSession {
         self.traffic.counters()
     }
 
-    /// Says goodbye.
+    /// Disconnects. Requests in progress are aborted.
     pub async fn stop(self, deadline: Instant) {
         self.attention.abort();
         end(&self.shutdown, self.connection, deadline).await;
     }
 
-    /// Says goodbye before another presence follows, and takes away what that one will not keep up to date. What a request
-    /// from here has set going is still answered.
+    /// Disconnects before another session follows, and removes the retained messages that it will not keep up to date.
+    /// Requests in progress are still answered.
     pub async fn leave(self, next: &Config) -> Handover {
         let next_topics = next.mqtt.as_ref().map(|mqtt| Topics::new(&mqtt.base_topic, &next.device.id));
         let same_topics = next_topics.as_ref() == Some(&self.topics);
@@ -144,7 +144,7 @@ impl BrokerSession {
         let counters = self.counters();
         end(&self.shutdown, self.connection, Instant::now() + LEAVE_WITHIN).await;
         if same_topics {
-            // What was dropped is counted by the outbox itself, which lives on.
+            // The outbox, which is handed over, counts the dropped messages itself.
             let counters = Broker { dropped: health::Tally::default(), ..counters };
             return Handover { outbox: Some(self.outbox), counters };
         }

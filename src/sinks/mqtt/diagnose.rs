@@ -1,6 +1,6 @@
-//! Connects step by step and says how far it came; and tidies up what a device has left with the broker.
+//! Diagnoses the connection step by step, and removes the retained messages of a device from the broker.
 //!
-//! Both come under client ids of their own: the broker would throw out a daemon of the same name.
+//! Both use client ids of their own, because the broker would disconnect a running daemon with the same id.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -15,26 +15,26 @@ use glimpsed_mqtt::tls::Seen;
 use glimpsed_mqtt::transport::{self, STEP};
 use glimpsed_mqtt::{BrokerUrl, Certificate, Delivery, Link, Loss, Message, Received};
 
-/// The broker has sent all retained messages when it has sent none for this long.
+/// All retained messages have arrived when none has come for this long.
 const QUIET: Duration = Duration::from_millis(500);
 
-/// A device has a dozen retained topics; a base topic that is shared with others may have more.
+/// A device has a dozen retained topics; a base topic shared with other devices may have more.
 const MAX_RETAINED: usize = 10_000;
 
-/// One thing that was tried.
+/// The result of one step.
 #[derive(Debug, Clone, Serialize)]
 pub struct Step {
     pub step: &'static str,
     pub ok: bool,
-    /// What was seen, or what went wrong and what to do about it.
+    /// What was found; on failure, the cause and a remedy.
     pub says: String,
 }
 
-/// All that was tried, up to the first failure that leaves nothing to try.
+/// All steps up to a failure that makes the rest impossible.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Report {
     pub steps: Vec<Step>,
-    /// Whether there was a session.
+    /// Whether a session was established.
     pub reachable: bool,
 }
 
@@ -43,7 +43,7 @@ impl Report {
         self.steps.iter().all(|step| step.ok)
     }
 
-    /// What went wrong first.
+    /// The first step that failed.
     pub fn failure(&self) -> Option<&Step> {
         self.steps.iter().find(|step| !step.ok)
     }
@@ -56,8 +56,8 @@ impl Report {
     }
 }
 
-/// Goes all the way that the daemon goes. On each topic that the daemon writes an empty message is sent, not retained,
-/// which nobody takes for a value; it has to come back.
+/// Takes every step that the daemon takes. To each topic that the daemon writes it publishes an empty message without
+/// retain, which no consumer takes for a value, and expects it back.
 pub async fn test(settings: &Mqtt, device_id: &str) -> Report {
     let mut report = Report::default();
     if let Some(link) = session(settings, &mut report).await {
@@ -159,21 +159,21 @@ async fn permissions(mut link: Link, topics: &Topics, report: &mut Report) {
     let _ = timeout(STEP, link.end()).await;
 }
 
-/// For each filter, why it was refused.
+/// The reason of refusal for each filter; `None` if it was accepted.
 async fn subscribe(link: &mut Link, filters: &[String]) -> Result<Vec<Option<String>>, Loss> {
     link.subscribe(filters)?;
     let deadline = Instant::now() + STEP;
     loop {
         match timeout_at(deadline, link.next()).await.map_err(|_| Loss::NoAcknowledgement(STEP))?? {
             Received::Subscribed(refusals) => return Ok(refusals),
-            // Retained messages that come before the answer come again to whoever asks for them.
+            // Retained messages that come before the acknowledgement are sent again after later subscriptions.
             Received::Message { id: Some(id), .. } => link.acknowledge(id),
             _ => {}
         }
     }
 }
 
-/// Sends an empty message to each topic; those on which none came back.
+/// Publishes an empty message to each topic; returns those on which none came back.
 async fn echoes(link: &mut Link, topics: &BTreeSet<String>) -> Result<BTreeSet<String>, Loss> {
     for topic in topics {
         link.publish(empty(topic, false))?;
@@ -195,7 +195,7 @@ async fn echoes(link: &mut Link, topics: &BTreeSet<String>) -> Result<BTreeSet<S
             Received::Acknowledged { .. } => {
                 unanswered = unanswered.saturating_sub(1);
                 if unanswered == 0 {
-                    // The broker has seen them all; what is let through is on its way.
+                    // The broker has acknowledged all of them, so those that it forwards are on their way.
                     deadline = deadline.min(Instant::now() + 2 * QUIET);
                 }
             }
@@ -209,7 +209,7 @@ fn empty(topic: &str, retain: bool) -> Message {
     Message { topic: topic.to_owned(), payload: Vec::new(), delivery: Delivery::Event, retain }
 }
 
-/// What the broker keeps of a device.
+/// The retained messages of a device at the broker.
 pub struct Leftovers {
     link: Link,
     /// Topic and payload.
@@ -217,10 +217,10 @@ pub struct Leftovers {
 }
 
 impl Leftovers {
-    /// Everything retained below the device's topic, and its entry for Home Assistant.
+    /// Finds every retained message below the device's topic, and its discovery message for Home Assistant.
     ///
     /// # Errors
-    /// When the broker cannot be reached, or does not let us look.
+    /// When the broker cannot be reached, or refuses the subscription.
     pub async fn find(settings: &Mqtt, device_id: &str, discovery_prefix: &str) -> Result<Self, Loss> {
         let stream = transport::open(&settings.connection.broker, settings.connection.tls.as_ref()).await?;
         let mut link =
@@ -231,7 +231,7 @@ impl Leftovers {
         link.subscribe(&filters)?;
         let mut retained = BTreeMap::new();
         let mut deadline = Instant::now() + STEP;
-        // Those that come later are not retained, or were retained later.
+        // The overall limit. Messages after it are not retained ones, or were retained meanwhile.
         let latest = Instant::now() + 6 * STEP;
         while let Ok(received) = timeout_at(deadline.min(latest), link.next()).await {
             match received? {
@@ -259,10 +259,10 @@ impl Leftovers {
         Ok(Self { link, retained })
     }
 
-    /// Removes them all; an empty retained message is how MQTT says that.
+    /// Removes them all, by publishing an empty retained message to each topic.
     ///
     /// # Errors
-    /// When the broker does not acknowledge, or refuses.
+    /// When the broker does not acknowledge or refuses one.
     pub async fn remove(mut self) -> Result<(), Loss> {
         for topic in self.retained.keys() {
             self.link.publish(empty(topic, true))?;

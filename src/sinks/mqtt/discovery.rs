@@ -1,4 +1,4 @@
-//! What Home Assistant is told, so that the device appears there by itself: one message with the device and its entities
+//! Home Assistant discovery: one retained message with the device and its entities
 //! (<https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload>).
 
 use std::time::Duration;
@@ -8,38 +8,38 @@ use serde_json::{Map, Value, json};
 use super::topics::{Key, Topics};
 use crate::domain::settings::PrecisionChoice;
 
-/// What the entities are made of.
+/// The properties of the device that its entities depend on.
 #[derive(Debug, Clone)]
 pub struct Device {
     pub id: String,
     pub name: String,
-    /// What the hardware is called.
+    /// The board's model name.
     pub board: String,
     /// The models that can be selected.
     pub models: Vec<String>,
     pub heartbeat: Duration,
     /// Longest time between two messages on the health topic.
     pub health_every: Duration,
-    /// Whether there are pictures on `camera/image`.
+    /// Whether pictures are published on `camera/image`.
     pub pictures: bool,
-    /// Whether there is an accurate model to be switched on.
+    /// Whether an accurate model can be enabled.
     pub accurate: bool,
-    /// Whether the board has a sensor.
+    /// Whether the board has a temperature sensor.
     pub temperature: bool,
 }
 
-/// A value that is this many heartbeats old has been lost; one lost message is not the end.
+/// A value expires after this many heartbeats, so that one lost message is tolerated.
 const MISSED_BEATS: u32 = 3;
 
-/// What the label's attributes show. No times: each would be another row in Home Assistant's database.
+/// The attributes of the label's entity. No times, because each value is another row in Home Assistant's database.
 const ATTRIBUTES: &str = "{{ {'status': value_json.status, 'model': value_json.model.name, 'precision': \
      value_json.model.precision, 'top': value_json.top} | tojson }}";
 
-/// Switched off is off, too. An empty message, as `glimpsed mqtt test` sends it, is none.
+/// A disabled camera counts as offline. An empty message, as `glimpsed mqtt test` sends it, is ignored.
 const ONLINE_OR_OFFLINE: &str = "{{ 'online' if value == 'online' else 'offline' if value else '' }}";
 
-/// What the device does not have (any more). Home Assistant keeps an entity that is left out, and removes one of which only the
-/// platform is named.
+/// The removal of an entity that the device does not have (any more). Home Assistant keeps an entity that is left out,
+/// and removes one with nothing but a platform.
 fn removed(platform: &str) -> Value {
     json!({ "platform": platform })
 }
@@ -75,7 +75,7 @@ pub fn payload(device: &Device, topics: &Topics) -> String {
 
 fn components(device: &Device, topics: &Topics) -> Vec<(&'static str, Value)> {
     let daemon = json!([{ "topic": topics.status }]);
-    // What the camera shows is known only while it shows something.
+    // The label is available only while the camera is online.
     let camera = json!([
         { "topic": topics.status },
         { "topic": topics.camera_status, "value_template": ONLINE_OR_OFFLINE },
@@ -156,7 +156,7 @@ fn components(device: &Device, topics: &Topics) -> Vec<(&'static str, Value)> {
                 "availability": daemon,
             }),
         ),
-        // The one entity that is there to say that the others are not.
+        // Always available, because it reports the availability of the others.
         (
             "connectivity",
             json!({

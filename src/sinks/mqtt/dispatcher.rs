@@ -1,4 +1,4 @@
-//! What is done about what arrives from the broker.
+//! The dispatcher: executes the commands that arrive from the broker.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::{Future, pending};
@@ -15,31 +15,32 @@ use crate::bus::commands::{Answer, Command, Commands};
 use crate::payload::response_json;
 use glimpsed_mqtt::{Delivery, Incoming, Message, Outbox};
 
-/// For what was asked for when the connection ended.
+/// Deadline of a running request after the connection has ended.
 const FINISH_WITHIN: Duration = Duration::from_secs(60);
 
-/// Requests that wait while one is attended to; one more is answered with an error.
+/// Capacity of the request queue; when it is full, a request is answered with an error.
 const MAX_CALLS: usize = 16;
 
-/// After Home Assistant's start it is sent everything, at a random moment within these, as its documentation asks for.
+/// After Home Assistant's birth message, everything is sent again at a random moment within these, as its documentation
+/// asks for.
 const AFTER_BIRTH: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
 
-/// What is being done, and whom it is for.
+/// A running command, with the call to answer.
 type Job = Pin<Box<dyn Future<Output = (Option<Call>, Answer)> + Send>>;
 
-/// Attends to what arrives: at once, so that nothing piles up; one wish is fulfilled after another.
+/// Receives messages at once, so that none pile up, and executes commands one at a time.
 pub struct Dispatcher {
     topics: Topics,
     discovery_prefix: Option<String>,
     outbox: Arc<Outbox>,
     commands: Commands,
-    /// Of ten thousand values for one key only the newest counts.
+    /// Coalesced: only the newest value of each key counts.
     sets: BTreeMap<Key, Command>,
     calls: VecDeque<Call>,
     job: Option<Job>,
-    /// A comparison takes minutes, and nothing else waits for it.
+    /// A comparison takes minutes, so it does not block the other commands.
     long: Option<Job>,
-    /// When Home Assistant, which has just started, is sent everything.
+    /// When to send everything again, after Home Assistant has started.
     repeat_at: Option<Instant>,
     after_birth: (Duration, Duration),
     refused: u64,
@@ -52,7 +53,7 @@ impl Dispatcher {
         Self { topics, discovery_prefix, outbox, commands, sets, calls, job, long, repeat_at, after_birth, refused }
     }
 
-    /// Until nothing can arrive any more.
+    /// Runs until the connection has ended.
     pub async fn run(mut self, mut incoming: mpsc::Receiver<Incoming>) {
         loop {
             self.begin_next();
@@ -81,15 +82,15 @@ impl Dispatcher {
         }
     }
 
-    /// The connection has ended. A reload that was asked for over it ends it before there is an answer, which the next one
-    /// delivers.
+    /// The connection has ended. A reload over this connection may end it before its answer is ready; the answer is
+    /// delivered by the next connection.
     async fn finish(mut self) {
         if let Some(job) = self.job.take()
             && let Ok((Some(call), answer)) = timeout(FINISH_WITHIN, job).await
         {
             self.respond(&call, &answer, Delivery::Event);
         }
-        // Most often a comparison has minutes to go; if it is as good as done it is delivered.
+        // A comparison usually needs minutes more; its answer is delivered only if it is ready.
         if let Some(long) = self.long.take()
             && let Ok((Some(call), answer)) = timeout(Duration::ZERO, long).await
         {
@@ -106,7 +107,7 @@ impl Dispatcher {
             Ok(None) => {}
             Ok(Some(Inbound::Set(key, command))) => drop(self.sets.insert(key, command)),
             Ok(Some(Inbound::Request(call))) if self.calls.len() >= MAX_CALLS => {
-                // Not among the events: who asks too often must not push those out.
+                // Not queued as an event: a client that sends too many requests must not displace those.
                 self.respond(&call, &Err(format!("busy: {MAX_CALLS} requests wait already")), Delivery::Live);
             }
             Ok(Some(Inbound::Request(call))) => self.calls.push_back(call),
@@ -117,7 +118,7 @@ impl Dispatcher {
             }
             Err(cause) => {
                 self.refused += 1;
-                // Whoever sends garbage all night must not fill the journal.
+                // A client that sends garbage all night must not fill the journal.
                 if self.refused.is_power_of_two() {
                     tracing::warn!(topic, refused = self.refused, "the message {cause}");
                 }
@@ -125,7 +126,7 @@ impl Dispatcher {
         }
     }
 
-    /// Settings first: they are few, and a request should find them in effect.
+    /// Settings come first: they are few, and a request should find them in effect.
     fn begin_next(&mut self) {
         if self.job.is_some() {
             return;
@@ -134,7 +135,7 @@ impl Dispatcher {
         if let Some((_, command)) = self.sets.pop_first() {
             self.job = Some(Box::pin(async move { (None, commands.ask(command).await) }));
         } else if let Some(call) = self.calls.pop_front() {
-            // A second comparison is told at once that there is one.
+            // A second comparison is refused at once by the controller.
             let long = call.command == Ok(Command::Compare) && self.long.is_none();
             let job: Job = Box::pin(async move {
                 let answer = match call.command.clone() {
@@ -183,7 +184,7 @@ mod tests {
     use crate::sinks::mqtt::sink::retained;
     use tokio::task::JoinHandle;
 
-    /// Longer than anything that was asked for takes.
+    /// Longer than any tested command takes.
     const QUIET: Duration = Duration::from_millis(500);
 
     struct Bench {

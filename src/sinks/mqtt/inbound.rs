@@ -1,4 +1,4 @@
-//! From what arrives on the subscribed topics to what is wanted of the daemon. Anyone may send anything here.
+//! Parses messages on the subscribed topics into commands. The content is untrusted.
 
 use std::sync::LazyLock;
 
@@ -11,26 +11,26 @@ use crate::domain::settings::PrecisionChoice;
 /// A payload is a word, a number, or a small object.
 const MAX_BYTES: usize = 4096;
 
-/// A transaction id is somebody's counter or UUID.
+/// A transaction id is a counter or a UUID of the requester.
 const MAX_TRANSACTION_BYTES: usize = 256;
 
-/// What a message asks for.
+/// A parsed message.
 #[derive(Debug, PartialEq)]
 pub enum Inbound {
-    /// A value for a key; only the newest of each counts.
+    /// A value for a setting; only the newest of each counts.
     Set(Key, Command),
     Request(Call),
-    /// Home Assistant has started and knows nothing yet.
+    /// Home Assistant has started and has no state of the device yet.
     HomeAssistantStarted,
 }
 
-/// A request with its answer's address.
+/// A request, and what its answer needs.
 #[derive(Debug, PartialEq)]
 pub struct Call {
     pub name: &'static str,
-    /// What is wanted; or what is wrong with the request, which is the answer then.
+    /// The command, or why the request is invalid, which is then the answer.
     pub command: Result<Command, String>,
-    /// Given back with the answer, whatever it is.
+    /// Returned with the answer unchanged.
     pub transaction: Option<Value>,
 }
 
@@ -46,17 +46,17 @@ pub static REQUESTS: LazyLock<Vec<(&'static str, Command)>> = LazyLock::new(|| {
     ]
 });
 
-/// Everything that is listened to.
+/// All subscribed topic filters.
 pub fn subscriptions(topics: &Topics, discovery_prefix: Option<&str>) -> Vec<String> {
     let sets = Key::ALL.into_iter().map(|key| topics.set(key));
     let requests = REQUESTS.iter().map(|(name, _)| topics.request(name));
     sets.chain(requests).chain(discovery_prefix.map(Topics::birth)).collect()
 }
 
-/// `None` for a message that asks for nothing.
+/// `None` for a message without a command.
 ///
 /// # Errors
-/// What is wrong with it, for the log.
+/// Why it is invalid, for the log.
 pub fn parse(
     topics: &Topics,
     discovery_prefix: Option<&str>,
@@ -65,7 +65,7 @@ pub fn parse(
     retained: bool,
 ) -> Result<Option<Inbound>, String> {
     if discovery_prefix.is_some_and(|prefix| topic == Topics::birth(prefix)) {
-        // A retained birth message is from before this connection, after which everything is sent anyway.
+        // A retained birth message is older than this connection, after which everything is sent anyway.
         return Ok((payload == b"online" && !retained).then_some(Inbound::HomeAssistantStarted));
     }
     let Some(below) = topics.below(topic) else { return Ok(None) };
@@ -112,8 +112,8 @@ fn set(key: Key, text: &str) -> Result<Command, String> {
     }
 }
 
-/// The transaction id, if there is one, and what is wrong with the request. A button of Home Assistant sends a word that means
-/// nothing.
+/// The transaction id, if there is one, and why the request is invalid. A button of Home Assistant sends a word, which
+/// is ignored.
 fn request(text: &str) -> (Option<Value>, Option<String>) {
     if !text.starts_with('{') {
         return (None, None);

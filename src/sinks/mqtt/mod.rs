@@ -1,4 +1,4 @@
-//! MQTT: what is published, when, and that it survives the broker's absence; and what is asked for from there.
+//! MQTT: publishes events, survives the broker's absence, and receives commands.
 
 mod broker_session;
 pub mod diagnose;

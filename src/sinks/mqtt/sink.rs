@@ -1,4 +1,4 @@
-//! Puts events into the outbox.
+//! The MQTT sink: puts events into the outbox.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,11 +18,11 @@ use serde_json::Value;
 /// The sink's name in the hub.
 pub const NAME: &str = "mqtt";
 
-/// Puts events into the outbox; the connection empties it on its own thread's time.
+/// Puts events into the outbox, which the connection's task empties.
 pub struct MqttSink {
     outbox: Arc<Outbox>,
     topics: Topics,
-    /// What `info` says; the camera's part follows when the camera is open.
+    /// The payload of `info`; the camera's part is added when the camera is open.
     info: Value,
     camera: Option<Value>,
     clock: Arc<dyn Clock>,
@@ -61,7 +61,7 @@ impl MqttSink {
         self.outbox.push(Message { topic: topic.to_owned(), payload: payload.into(), delivery, retain: false });
     }
 
-    /// A label that is not known any more is no event: nothing was seen to change.
+    /// A label that became stale is not published as an event, because no change was seen.
     fn tell_change(&self, now: &Stable, before: Option<&str>) {
         if now.status != Status::Stale && now.label.as_deref() != before {
             self.send(&self.topics.event, Delivery::Event, event_json(now, before));
@@ -75,7 +75,7 @@ impl MqttSink {
                 Key::Model => settings.model.clone(),
                 Key::Precision => settings.precision.name().to_owned(),
                 Key::Threshold => settings.threshold.to_string(),
-                // Where there is nothing to switch on, the topic that may be there from before is taken away.
+                // Without an accurate model, a retained value from before is removed.
                 Key::Accurate => settings.accurate.map(on_or_off).unwrap_or_default(),
             };
             self.retain(&self.topics.setting(key), value);
@@ -98,7 +98,7 @@ impl Sink for MqttSink {
                 };
                 self.retain(&self.topics.camera_status, state);
             }
-            // Whoever asked over MQTT gets the report as the answer.
+            // A requester over MQTT receives the report as the answer.
             Event::Comparing(_) => {}
             Event::Negotiated(camera) => {
                 self.camera = camera.as_ref().map(camera_json);
@@ -155,7 +155,7 @@ mod tests {
             Self { sink, outbox, clock }
         }
 
-        /// What was sent since the last look: topic below the device, payload, whether retained.
+        /// Messages since the last call: topic below the device, payload, whether retained.
         fn messages(&self) -> Vec<(String, String, bool)> {
             let taken = std::iter::from_fn(|| self.outbox.take()).map(|(_, message)| message);
             taken

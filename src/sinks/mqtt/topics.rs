@@ -1,4 +1,4 @@
-//! The names of the topics.
+//! The topic names.
 
 /// Topics of one device: `<base_topic>/<device id>/...`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct Topics {
     pub camera_image: String,
 }
 
-/// What can be set, each as `<key>/set` with the value in effect on `<key>/state`.
+/// The settings, each written to `<key>/set` and retained on `<key>/state`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Key {
     Enabled,
@@ -57,28 +57,28 @@ impl Topics {
         }
     }
 
-    /// Every topic of the device that has a retained message.
+    /// Every retained topic of the device.
     pub fn retained(&self) -> impl Iterator<Item = String> {
         let fixed = [&self.status, &self.info, &self.state, &self.health, &self.camera_status].map(String::clone);
         fixed.into_iter().chain(Key::ALL.map(|key| self.setting(key)))
     }
 
-    /// Every topic of the device that is written, but for pictures and answers to requests.
+    /// Every topic that the device publishes to, except pictures and answers to requests.
     pub fn written(&self) -> impl Iterator<Item = String> {
         self.retained().chain([self.classification.clone(), self.accurate.clone(), self.event.clone()])
     }
 
-    /// The filter for all that the device reads and writes.
+    /// The filter for everything the device publishes and subscribes to.
     pub fn everything(&self) -> String {
         format!("{}/#", self.base)
     }
 
-    /// Where a setting is shown.
+    /// The state topic of a setting.
     pub fn setting(&self, key: Key) -> String {
         format!("{}/{}/state", self.base, key.name())
     }
 
-    /// Where it is set.
+    /// The command topic of a setting.
     pub fn set(&self, key: Key) -> String {
         format!("{}/{}/set", self.base, key.name())
     }
@@ -91,17 +91,17 @@ impl Topics {
         format!("{}/response/{command}", self.base)
     }
 
-    /// What a topic of this device has behind the device's id.
+    /// The part of the device's topic behind the device id.
     pub fn below<'a>(&self, topic: &'a str) -> Option<&'a str> {
         topic.strip_prefix(&self.base)?.strip_prefix('/')
     }
 
-    /// The topic by which Home Assistant finds the device.
+    /// The discovery topic of the device.
     pub fn discovery(prefix: &str, device_id: &str) -> String {
         format!("{prefix}/device/{device_id}/config")
     }
 
-    /// The topic on which Home Assistant says that it has started.
+    /// The topic of Home Assistant's birth message.
     pub fn birth(prefix: &str) -> String {
         format!("{prefix}/status")
     }

@@ -1,37 +1,37 @@
-//! The weights of a filter along one axis.
+//! The filter weights along one axis.
 
-/// What weights add up to: 14 bits.
+/// The sum of the weights: 1 in fixed point with 14 fractional bits.
 pub const ONE: i32 = 1 << 14;
 
-/// Numbers that are kept between the two passes have so many bits behind the point; 8 + 7 fit into an `i16`.
+/// Fractional bits of the values between the two passes; 8 + 7 bits fit into an `i16`.
 pub const KEPT: u32 = 7;
 
-/// Taps come in multiples of this, filled up with weights of zero.
+/// The number of taps is a multiple of this; the rest have weight zero.
 pub const TAPS: usize = 4;
 
-/// What the numbers of one axis are made of.
+/// The taps and weights of each result along one axis.
 #[derive(Debug, Default, PartialEq)]
 pub struct Axis {
     key: Option<Key>,
     pub taps: usize,
-    /// For each number of the result, where its taps begin.
+    /// The first tap of each result.
     pub starts: Vec<usize>,
-    /// `taps` for each number of the result.
+    /// `taps` weights per result.
     pub weights: Vec<i16>,
 }
 
-/// Where the result's numbers lie on the source's.
+/// The geometry: which part of the source the results cover.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Key {
     pub start: f64,
     pub length: f64,
-    /// Numbers of the source.
+    /// Length of the source.
     pub source: usize,
     pub result: usize,
 }
 
 impl Axis {
-    /// Computes the weights anew if `key` is another one than before.
+    /// Recomputes the weights if `key` has changed.
     pub fn set(&mut self, key: Key) {
         if self.key == Some(key) {
             return;
@@ -52,7 +52,7 @@ impl Axis {
             let (centre, first, end) = window(at);
             let weight = |tap: usize| (1.0 - ((tap as f64 + 0.5 - centre) / reach).abs()).max(0.0);
             let total: f64 = (first..end).map(weight).sum();
-            // What rounding has lost so far goes into the next weight, so that they add up.
+            // Error diffusion: the rounding error so far goes into the next weight, so that the sum is exact.
             let (mut sum, mut given) = (0.0, 0);
             self.starts.push(first);
             for tap in first..first + self.taps {

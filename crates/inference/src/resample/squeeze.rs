@@ -1,14 +1,15 @@
 //! The second pass of [`glimpsed::preprocess::resample`]: along a row, a few neighbours for each number of the result.
 //!
-//! This is where preparing a picture spends its time, so four results are made at once. Vectors of 128 bits are in every
-//! x86-64 and every 64-bit Arm; elsewhere the plain loop does it, which says what the others mean.
+//! Most of the preprocessing time is spent here, so four results are computed at once with 128-bit vectors, which every
+//! x86-64 and every 64-bit Arm processor has. Elsewhere a scalar loop does it; it is also the reference for the tests.
 
 use super::axis::Axis;
 
-/// What weights add up to, and what the first pass keeps: so many bits behind the point of a sum.
+/// Fractional bits of a sum: those of the weights and those that the first pass keeps.
 const POINT: u32 = 14 + super::axis::KEPT;
 
-/// Along a row that begins with the source's number `first`. A result whose neighbours `line` does not have is left out.
+/// The horizontal pass for a `line` that begins with the source's value `first`. Results whose taps lie outside of
+/// `line` are left out.
 pub fn squeeze(axis: &Axis, first: usize, line: &[i16], out: &mut [u8]) {
     match axis.taps {
         4 => by::<4>(axis, first, line, out),
@@ -29,7 +30,7 @@ fn by<const N: usize>(axis: &Axis, first: usize, line: &[i16], out: &mut [u8]) {
     let (starts, last_starts) = axis.starts.as_chunks::<4>();
     let (weights_of_fours, last_weights) = weights.as_chunks::<4>();
     for ((out, starts), weights) in fours.iter_mut().zip(starts).zip(weights_of_fours) {
-        // One by one: `map` of an array is a call.
+        // Unrolled, because `map` of an array is not inlined.
         let &[a, b, c, d] = starts;
         let (Some(a), Some(b), Some(c), Some(d)) = (numbers(a), numbers(b), numbers(c), numbers(d)) else { return };
         *out = four([a, b, c, d], weights);
@@ -45,7 +46,7 @@ fn plain(numbers: &[i16], weights: &[i16]) -> u8 {
     ((products.sum::<i32>() + (1 << (POINT - 1))) >> POINT).clamp(0, 255) as u8
 }
 
-/// The numbers from `at`, in a register.
+/// Four values from `at`, in one register.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[inline(always)]
 fn quad<const N: usize>(numbers: &[i16; N], at: usize) -> u64 {
@@ -67,7 +68,7 @@ fn four<const N: usize>(numbers: [&[i16; N]; 4], weights: &[[i16; N]; 4]) -> [u8
 fn four_sse2<const N: usize>(numbers: [&[i16; N]; 4], weights: &[[i16; N]; 4]) -> [u8; 4] {
     use std::arch::x86_64::*;
     let two = |low: u64, high: u64| _mm_set_epi64x(high.cast_signed(), low.cast_signed());
-    // Of the results 0 and 1, and of 2 and 3: two sums each, which are half of what belongs together.
+    // Two partial sums for each of the results 0 and 1, then for 2 and 3. They are added below.
     let mut halves = [_mm_setzero_si128(); 2];
     for at in (0..N).step_by(4) {
         for (half, result) in halves.iter_mut().zip([0, 2]) {

@@ -1,8 +1,8 @@
-//! How long to wait before the next try.
+//! Exponential back-off with jitter: how long to wait before the next try.
 
 use std::time::Duration;
 
-/// Doubling waits between `min` and `max`, each with jitter, so that many devices do not return in step.
+/// Waits that double from `min` up to `max`, each with jitter, so that many devices do not retry at the same moment.
 #[derive(Debug, Clone)]
 pub struct Backoff {
     min: Duration,
@@ -11,18 +11,20 @@ pub struct Backoff {
 }
 
 impl Backoff {
+    /// Starts at `min`. A `max` below `min` counts as `min`.
     pub fn new(min: Duration, max: Duration) -> Self {
         Self { min, max: max.max(min), next: min }
     }
 
-    /// The next wait: between half of the current step and all of it. `random` is from 0 to 1.
+    /// Returns the next wait, from half of the current step (`random` = 0) to all of it (`random` = 1), and doubles the
+    /// step. `random` is clamped to 0..=1.
     pub fn next_wait(&mut self, random: f64) -> Duration {
         let step = self.next;
         self.next = (step * 2).min(self.max);
         step.mul_f64(0.5 + 0.5 * random.clamp(0.0, 1.0)).max(self.min / 2)
     }
 
-    /// Back to the first step, after a success that lasted.
+    /// Returns to the first step, after a success that lasted.
     pub fn reset(&mut self) {
         self.next = self.min;
     }

@@ -1,4 +1,4 @@
-//! Time as a dependency, so that tests run a day in milliseconds.
+//! Time as a dependency, so that a test can run through a day in milliseconds.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,21 +6,22 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-/// Where time comes from.
+/// A source of time.
 pub trait Clock: Send + Sync {
-    /// Monotonic time since an arbitrary start.
+    /// Monotonic time since an arbitrary start, which stays the same for the clock's lifetime.
     fn now(&self) -> Duration;
-    /// The time of day, which may jump.
+    /// The wall-clock time, which may jump in either direction.
     fn wall(&self) -> Timestamp;
 }
 
-/// The machine's clocks.
+/// The machine's clocks: monotonic time since [`SystemClock::new`], and the system's wall clock.
 #[derive(Debug, Clone)]
 pub struct SystemClock {
     start: Instant,
 }
 
 impl SystemClock {
+    /// A clock whose monotonic time starts at zero now.
     pub fn new() -> Self {
         Self { start: Instant::now() }
     }
@@ -42,13 +43,14 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until it is told to go on.
+/// A clock that stands still until it is advanced. Clones share the time.
 #[derive(Debug, Clone, Default)]
 pub struct ManualClock {
     nanoseconds: Arc<AtomicU64>,
 }
 
 impl ManualClock {
+    /// Moves both the monotonic and the wall-clock time forward.
     pub fn advance(&self, by: Duration) {
         self.nanoseconds.fetch_add(u64::try_from(by.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
@@ -59,7 +61,7 @@ impl Clock for ManualClock {
         Duration::from_nanos(self.nanoseconds.load(Ordering::Relaxed))
     }
 
-    /// The epoch plus what has been advanced.
+    /// The Unix epoch plus the time by which the clock has been advanced.
     fn wall(&self) -> Timestamp {
         let nanoseconds = i128::from(self.nanoseconds.load(Ordering::Relaxed));
         Timestamp::from_nanosecond(nanoseconds).unwrap_or(Timestamp::MAX)

@@ -1,21 +1,21 @@
-//! Files that somebody else has written: regular ones only, and never more of them than makes sense.
+//! Reading files of unknown origin: regular files only, up to a given size.
 
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// The whole file.
+/// Reads a whole file of at most `max_bytes` bytes.
 ///
 /// # Errors
-/// A sentence that says why not: it cannot be read, is no regular file (a pipe could keep us waiting for ever), or is
-/// longer than `max_bytes`.
+/// A phrase that continues the file's name: it cannot be read, is no regular file (reading a pipe could block for
+/// ever), or is longer than `max_bytes`.
 pub fn read(path: &Path, max_bytes: u64) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     read_into(path, max_bytes, &mut bytes)?;
     Ok(bytes)
 }
 
-/// As [`read`], into a buffer that serves again.
+/// As [`read`], into a buffer, whose contents are replaced. After an error the contents are unspecified.
 ///
 /// # Errors
 /// As [`read`].
@@ -61,12 +61,13 @@ pub fn read_text(path: &Path, max_bytes: u64) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|error| format!("is not UTF-8 after {} bytes", error.utf8_error().valid_up_to()))
 }
 
-/// `path` as seen from the directory of the file that names it.
+/// `path` if it is absolute, else `path` relative to the directory `base`.
 pub fn resolve(base: &Path, path: &Path) -> PathBuf {
     if path.is_absolute() { path.to_owned() } else { base.join(path) }
 }
 
-/// The photographs of a directory in the order of their names.
+/// The pictures (`.jpg`, `.jpeg`, `.png`, in any case) of a directory in the order of their paths, without
+/// subdirectories.
 ///
 /// # Errors
 /// When the directory cannot be listed.

@@ -1,5 +1,5 @@
-//! The ground that the daemon and its libraries stand on: waiting with a deadline, handing over the newest value, reading files
-//! that somebody else has written.
+//! The ground that the daemon and its libraries stand on: waiting with a deadline, handing over the newest value,
+//! reading files that somebody else has written.
 //!
 //! Nothing here knows of cameras, models or brokers.
 

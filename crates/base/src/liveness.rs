@@ -1,14 +1,15 @@
-//! A thread's word by when it will be heard again, for a watchdog that ends the process when the word is broken.
+//! A thread's deadline for its next sign of life, for a watchdog that ends the process when the deadline is missed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Shared between the thread and whoever watches it. Times are those of [`crate::clock::Clock::now`].
+/// A thread's deadline, shared between the thread and its watchdog. Times are those of [`crate::clock::Clock::now`],
+/// with a resolution of one millisecond. A new value has no deadline.
 #[derive(Debug, Clone)]
 pub struct Liveness(Arc<AtomicU64>);
 
-/// Nothing is promised.
+/// There is no deadline.
 const NEVER: u64 = u64::MAX;
 
 impl Default for Liveness {
@@ -18,17 +19,17 @@ impl Default for Liveness {
 }
 
 impl Liveness {
-    /// It will be heard again until then.
+    /// Sets the deadline: the thread calls this again, or [`Liveness::pause`], by then.
     pub fn expect_by(&self, until: Duration) {
         self.0.store(u64::try_from(until.as_millis()).unwrap_or(NEVER), Ordering::Relaxed);
     }
 
-    /// It has ended as it should, or has not begun.
+    /// Removes the deadline, because the thread has ended as it should or waits for an unbounded time.
     pub fn pause(&self) {
         self.0.store(NEVER, Ordering::Relaxed);
     }
 
-    /// Whether the word was broken.
+    /// Whether the deadline has passed at `now`.
     pub fn is_overdue(&self, now: Duration) -> bool {
         now.as_millis() > u128::from(self.0.load(Ordering::Relaxed))
     }

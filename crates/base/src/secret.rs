@@ -1,17 +1,17 @@
-//! Values that must not be seen.
+//! Values that must not appear in logs or answers.
 
 use std::path::Path;
 
 use crate::files;
 
-/// A password or token. It can be compared and handed to the protocol that needs it, never printed.
+/// A password or token. It can be compared and handed to the protocol that needs it; its `Debug` form is [`MASK`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
-/// Shown wherever a secret would stand.
+/// What is shown in place of a secret.
 pub const MASK: &str = "********";
 
-/// `text` with the user and password of every address in it masked: `rtsp://********@camera/stream`.
+/// `text` with the user and password of every URL in it replaced by [`MASK`]: `rtsp://********@camera/stream`.
 pub fn without_logins(text: &str) -> String {
     let mut masked = String::new();
     let mut rest = text;
@@ -34,11 +34,12 @@ pub fn without_logins(text: &str) -> String {
 const MAX_BYTES: u64 = 4096;
 
 impl Secret {
+    /// Wraps a value.
     pub fn new(value: impl Into<String>) -> Self {
         Self(value.into())
     }
 
-    /// The first line of a file.
+    /// Reads the first line of a file of at most 4 KiB.
     ///
     /// # Errors
     /// A sentence that names the cause: unreadable, too long, empty, not text, or open to other users.

@@ -1,18 +1,18 @@
-//! The hand-over from capture to inference: room for one, the newest wins.
+//! A queue of capacity one between two threads: the hand-over from capture to inference.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// What to do with a value while the slot is full.
+/// The drop policy: what [`Slot::put`] does while the slot is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WhenFull {
-    /// Replace what is there: right for a live camera, where late is worthless.
+    /// Replace the waiting value: right for a live camera, where an old frame is worthless.
     Overwrite,
-    /// Wait until it was taken: right for files, each of which is to be labelled.
+    /// Wait until the value is taken: right for files, each of which is to be classified.
     Wait,
 }
 
-/// Room for one value between two threads.
+/// Room for one value between two threads, and for up to two used values whose buffers can be filled again.
 #[derive(Debug)]
 pub struct Slot<T> {
     state: Mutex<State<T>>,
@@ -34,30 +34,35 @@ struct State<T> {
 /// One being filled, one waiting, one being labelled: more buffers are never in use at once.
 const MAX_SPENT: usize = 2;
 
-/// What a wait ended with.
+/// The result of [`Slot::take`].
 #[derive(Debug, PartialEq, Eq)]
 pub enum Taken<T> {
+    /// The value that was in the slot, or came in time.
     Value(T),
-    /// Nothing came in time.
+    /// No value came in time, or [`Slot::nudge`] ended the wait.
     Nothing,
-    /// Nothing will come any more.
+    /// The slot is empty and closed: no value will come any more.
     Closed,
 }
 
 impl<T> Slot<T> {
+    /// An empty, open slot.
     pub fn new(when_full: WhenFull) -> Self {
         let spent = Vec::with_capacity(MAX_SPENT);
         let state = State { value: None, spent, overwritten: 0, closed: false, nudged: false, when_full };
         Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 
-    /// Another source may want another policy.
+    /// Changes the drop policy from the next [`Slot::put`] on, for another kind of source.
     pub fn set_when_full(&self, when_full: WhenFull) {
         self.lock().when_full = when_full;
     }
 
-    /// Hands a value over. While the slot is full this replaces what is there, or waits at most `patience`; the value
-    /// comes back if that was not enough, or if the slot is closed.
+    /// Hands a value over. While the slot is full this replaces the waiting value, or waits at most `patience` for it
+    /// to be taken, as the policy says.
+    ///
+    /// # Errors
+    /// Gives the value back when the slot is still full after `patience`, or is closed.
     pub fn put(&self, value: T, patience: Duration) -> Result<(), T> {
         let mut state = self.lock();
         if state.when_full == WhenFull::Wait {
@@ -79,7 +84,7 @@ impl<T> Slot<T> {
         Ok(())
     }
 
-    /// Waits for a value, or for a nudge. What is in a closed slot can still be taken.
+    /// Waits at most `patience` for a value or a nudge. A value in a closed slot can still be taken.
     pub fn take(&self, patience: Duration) -> Taken<T> {
         let state = self.lock();
         let idle = |state: &mut State<T>| state.value.is_none() && !state.closed && !state.nudged;
@@ -96,17 +101,17 @@ impl<T> Slot<T> {
         }
     }
 
-    /// Gives a used value back for its buffer.
+    /// Gives a used value back, so that [`Slot::reuse`] can hand out its buffer. Beyond two it is dropped.
     pub fn give_back(&self, value: T) {
         keep_spent(&mut self.lock().spent, value);
     }
 
-    /// A used value, if there is one.
+    /// A used value whose buffer can be filled again, if there is one.
     pub fn reuse(&self) -> Option<T> {
         self.lock().spent.pop()
     }
 
-    /// Takes away what nobody has taken, because it must not be looked at any more.
+    /// Empties the slot, because the waiting value must not be processed any more. Its buffer can be reused.
     pub fn clear(&self) {
         let mut state = self.lock();
         if let Some(value) = state.value.take() {
@@ -115,19 +120,19 @@ impl<T> Slot<T> {
         self.changed.notify_all();
     }
 
-    /// Wakes whoever waits for a value, though there is none.
+    /// Ends one wait in [`Slot::take`] with [`Taken::Nothing`], the current one or the next.
     pub fn nudge(&self) {
         self.lock().nudged = true;
         self.changed.notify_all();
     }
 
-    /// No value will be put any more; wakes whoever waits.
+    /// Closes the slot: it accepts no value any more, and all waiting threads wake up.
     pub fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_all();
     }
 
-    /// How many values were replaced before anyone took them.
+    /// How many values were replaced before they were taken.
     pub fn overwritten(&self) -> u64 {
         self.lock().overwritten
     }

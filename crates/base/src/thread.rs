@@ -1,4 +1,4 @@
-//! Threads whose end can be awaited.
+//! Named threads whose end can be awaited with a deadline.
 
 use std::io;
 use std::thread::JoinHandle;
@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
-/// The system has no thread left.
+/// The system could not start the thread of this name.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot start the {name} thread: {cause}")]
 pub struct NotStarted {
@@ -19,7 +19,7 @@ pub struct NotStarted {
 #[error("the {0} thread panicked")]
 pub struct Panicked(&'static str);
 
-/// A thread with a name.
+/// A named thread.
 pub struct Thread {
     name: &'static str,
     handle: Option<JoinHandle<()>>,
@@ -29,8 +29,10 @@ pub struct Thread {
 }
 
 impl Thread {
+    /// Starts a thread that runs `work`. `name` is also its name in the operating system.
+    ///
     /// # Errors
-    /// When the system has no thread left.
+    /// When the system cannot start another thread.
     pub fn spawn(name: &'static str, work: impl FnOnce() + Send + 'static) -> Result<Self, NotStarted> {
         let (sender, ended) = oneshot::channel::<()>();
         let run = move || {
@@ -42,11 +44,12 @@ impl Thread {
         Ok(Self { name, handle: Some(handle), ended, has_ended: false })
     }
 
+    /// Whether the thread has ended, by returning or by a panic.
     pub fn is_finished(&self) -> bool {
         self.handle.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
-    /// Resolves when it has ended.
+    /// Resolves when the thread has ended, by returning or by a panic. It may be called again.
     pub async fn ended(&mut self) {
         if !self.has_ended {
             let _ = (&mut self.ended).await;
@@ -54,8 +57,8 @@ impl Thread {
         }
     }
 
-    /// Waits until the deadline; false if it has not ended by then (a driver that never returns), and then it ends with
-    /// the process.
+    /// Waits for the thread's end until the deadline. False if it has not ended by then, as in a driver call that never
+    /// returns; such a thread ends with the process.
     ///
     /// # Errors
     /// When the thread panicked.

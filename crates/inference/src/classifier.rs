@@ -1,17 +1,20 @@
-//! What every backend makes of a file.
+//! The interface of every backend.
 
 use crate::error::Error;
 use crate::tensor::Tensor;
 
-/// Runs a network. One value belongs to one thread.
+/// A network that is ready to run. One value belongs to one thread at a time.
 pub trait Classifier: Send {
-    /// Fills `scores` with the network's output, one number per class, background class included.
+    /// Evaluates the network and replaces the contents of `scores` by its output, one number per class, a background
+    /// class included. What the numbers mean is [`Scores`](crate::Scores) of the inspection.
     ///
     /// # Errors
-    /// When the network cannot be evaluated on this tensor.
+    /// When the network cannot be evaluated on this tensor, for example because the tensor has another length than the
+    /// network's input.
     fn run(&mut self, input: &Tensor, scores: &mut Vec<f32>) -> Result<(), Error>;
 
-    /// Shares each picture among so many threads from now on, where it can; returns among how many.
+    /// Computes each picture with this many threads from now on, the calling one included, if the backend supports it.
+    /// Returns the number that is used.
     fn set_threads(&mut self, _threads: usize) -> usize {
         1
     }

@@ -1,6 +1,6 @@
-//! Why a model cannot be used.
+//! The error type: why a model cannot be used.
 
-/// What is wrong with a model file, or what is missing to run it. Each sentence continues "the model ..." or names the file.
+/// Why a model cannot be loaded or run. Each text continues "the model ..." or names the file.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Error {
     /// The file exists but cannot be read.
@@ -19,17 +19,17 @@ pub enum Error {
         /// What the system says.
         cause: String,
     },
-    /// The file is not the one that was meant.
+    /// The file's hash is not the expected one.
     #[error("`{path}` is not the file that was meant: its sha256 is {found}, not {expected}")]
     WrongHash {
         /// The file.
         path: String,
-        /// Lower-case hexadecimal.
+        /// The expected SHA-256 in lower-case hexadecimal.
         expected: String,
-        /// Lower-case hexadecimal.
+        /// The file's SHA-256 in lower-case hexadecimal.
         found: String,
     },
-    /// The file is damaged, or something else.
+    /// The file is damaged, or is no ONNX file.
     #[error("`{path}` is not an ONNX model: {cause}")]
     NotOnnx {
         /// The file.
@@ -37,40 +37,40 @@ pub enum Error {
         /// What is wrong with it.
         cause: String,
     },
-    /// Weights are in another file, whose path comes from this one.
+    /// Weights are in another file, which is not opened, because its path comes from this one.
     #[error("keeps weights in another file (`{location}`), which is never opened; save it as one file")]
     ExternalData {
         /// The other file, as this one names it.
         location: String,
     },
-    /// No backend has these operators.
+    /// No backend supports these operators.
     #[error("uses operators that are not supported: {operators}")]
     UnsupportedOperators {
-        /// Each with the node that uses it.
+        /// The operators, each with a node that uses it.
         operators: String,
     },
-    /// The native kernels were asked for and cannot run it.
+    /// The native kernels were demanded, or are the only backend, and do not support it.
     #[error("cannot run on the native kernels: {reason}")]
     NotNative {
-        /// What they lack.
+        /// What they do not support.
         reason: String,
     },
-    /// It takes or gives something else than a picture classifier does.
+    /// Its input or output is not that of an image classifier.
     #[error("is not a picture classifier: {cause}")]
     NotAClassifier {
         /// What is different.
         cause: String,
     },
-    /// Neither the file nor the hints say how pixels are scaled.
+    /// Neither the file nor the hints have the mean and standard deviation of the input.
     #[error("does not say how its input is scaled: `mean` and `std` are needed")]
     UnknownScaling,
-    /// Neither the file nor the hints say how large the input is.
+    /// Neither the file nor the hints have the size of the input.
     #[error("is not a picture classifier: it leaves its input size open")]
     SizeLeftOpen,
     /// The network cannot be evaluated.
     #[error("cannot be evaluated: {cause}")]
     Evaluation {
-        /// Where it stopped.
+        /// What went wrong, and at which node.
         cause: String,
     },
 }

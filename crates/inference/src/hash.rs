@@ -1,4 +1,4 @@
-//! The sha256 of model files.
+//! The SHA-256 of model files.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -6,10 +6,10 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-/// Small enough for the second-level cache, and large enough to ask the system seldom.
+/// Bytes that are read at once: few enough for the second-level cache, and many enough for few system calls.
 const PIECE_BYTES: usize = 1 << 16;
 
-/// Of a file, lower-case hexadecimal.
+/// The SHA-256 of a file, in lower-case hexadecimal.
 ///
 /// # Errors
 /// When the file cannot be read.
@@ -17,10 +17,10 @@ pub fn sha256_of(path: &Path) -> std::io::Result<String> {
     sha256_of_all(File::open(path)?)
 }
 
-/// Of all that is left of a reader, lower-case hexadecimal.
+/// The SHA-256 of all the remaining bytes of a reader, in lower-case hexadecimal.
 ///
 /// # Errors
-/// When it cannot be read.
+/// When the reader fails.
 pub fn sha256_of_all(mut reader: impl Read) -> std::io::Result<String> {
     let (mut hasher, mut piece) = (Sha256::new(), vec![0; PIECE_BYTES]);
     loop {
@@ -33,7 +33,7 @@ pub fn sha256_of_all(mut reader: impl Read) -> std::io::Result<String> {
     }
 }
 
-/// What was hashed, lower-case hexadecimal.
+/// The digest of a hasher, in lower-case hexadecimal.
 pub fn hex(hasher: Sha256) -> String {
     hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,35 +1,46 @@
-//! What a network is fed with, and what its numbers mean.
+//! The input of a network, and the meaning of its output.
 
 use serde::{Deserialize, Serialize};
 
-/// What runs a network.
+/// The backend that runs a network.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Backend {
-    /// Our own kernels where they can run the whole network on this processor, else tract.
+    /// The native kernels if they support the whole network and have vector instructions for this processor, else
+    /// tract.
     #[default]
     Auto,
+    /// The native kernels; a network that they do not support is refused.
     Native,
+    /// tract.
     Tract,
 }
 
-/// What was declared about the input; `None` means: read it from the file, or use the usual.
+/// The declared properties of the input, which complete those in the file; `None` for what the file says, or else the
+/// default.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct InputHints {
     /// Height and width in pixels.
     pub size: Option<[usize; 2]>,
+    /// See [`InputSpec::mean`]. There is no default for inputs of floats.
     pub mean: Option<[f32; 3]>,
+    /// See [`InputSpec::std`]. There is no default for inputs of floats.
     pub std: Option<[f32; 3]>,
+    /// The order of the dimensions; by default that in which the channels have the length 3.
     pub layout: Option<Layout>,
+    /// The order of the colour channels; RGB by default.
     pub channels: Option<ChannelOrder>,
+    /// How the picture is fitted; cropped by default.
     pub fit: Option<FitChoice>,
-    /// Shorter side in pixels before the centre crop.
+    /// The shorter side in pixels before the centre crop; by default the input's longer side times 256 / 224, rounded
+    /// up.
     pub resize: Option<usize>,
+    /// What the output's numbers mean; by default what the graph ends in.
     pub scores: Option<Scores>,
 }
 
 impl InputHints {
-    /// These hints, and where they say nothing, `fallback`'s.
+    /// These hints, with `fallback`'s where they are `None`.
     pub fn or(self, fallback: Self) -> Self {
         Self {
             size: self.size.or(fallback.size),
@@ -44,71 +55,92 @@ impl InputHints {
     }
 }
 
-/// Order of a tensor's dimensions.
+/// The order of a tensor's dimensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Layout {
+    /// Batch, channels, height, width.
     Nchw,
+    /// Batch, height, width, channels.
     Nhwc,
 }
 
-/// Order of the colour channels in a tensor.
+/// The order of the colour channels in a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum ChannelOrder {
+    /// Red, green, blue.
     Rgb,
+    /// Blue, green, red.
     Bgr,
 }
 
+/// How a picture is fitted to the input, as the configuration names it; see [`Fit`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FitChoice {
+    /// A centre crop.
     Crop,
+    /// The whole picture, with its aspect ratio changed.
     Stretch,
 }
 
-/// How a picture of any proportions becomes the model's.
+/// How a picture of any aspect ratio is fitted to the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Fit {
-    /// Shorter side to this many pixels, then the centre.
-    Crop { shorter_px: usize },
-    /// The whole picture, out of proportion.
+    /// The picture is scaled to a shorter side, and its centre is cropped to the input's size.
+    Crop {
+        /// The shorter side in pixels.
+        shorter_px: usize,
+    },
+    /// The whole picture is scaled to the input's size, with its aspect ratio changed.
     Stretch,
 }
 
-/// What the model's numbers are.
+/// The meaning of the network's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scores {
+    /// Logits, of which [`softmax`](crate::softmax) makes probabilities.
     Logits,
-    /// Probabilities that already add up to one.
+    /// Probabilities, which add up to one.
     Softmax,
 }
 
-/// Element type of the input tensor.
+/// The element type of the input tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Element {
+    /// 32-bit floats, normalised with mean and standard deviation.
     F32,
+    /// Bytes: the pixels as they are, 0 to 255.
     U8,
 }
 
-/// Everything that preprocessing needs to know; a batch of one is implied.
+/// The input of a network and its preprocessing. The batch size is one, with three colour channels.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct InputSpec {
+    /// Height in pixels.
     pub height: usize,
+    /// Width in pixels.
     pub width: usize,
+    /// The order of the dimensions.
     pub layout: Layout,
+    /// The element type.
     pub element: Element,
+    /// The order of the colour channels.
     pub channels: ChannelOrder,
-    /// `(pixel / 255 - mean) / std`, by colour (red, green, blue); not used for [`Element::U8`], which takes pixels as they are.
+    /// The mean of red, green and blue in `(pixel / 255 - mean) / std`, where a pixel is 0 to 255. It is not used for
+    /// [`Element::U8`].
     pub mean: [f32; 3],
+    /// The standard deviation of red, green and blue in the same formula. It is not used for [`Element::U8`].
     pub std: [f32; 3],
+    /// How a picture is fitted to the input's size.
     pub fit: Fit,
 }
 
 impl InputSpec {
-    /// The whole picture as bytes, red, green and blue by turns.
+    /// The input for a picture that is scaled to this size in pixels, as interleaved RGB bytes.
     pub fn stretched(width: usize, height: usize) -> Self {
         Self {
             height,
@@ -122,17 +154,17 @@ impl InputSpec {
         }
     }
 
-    /// Number of elements of the tensor.
+    /// The number of elements of the tensor.
     pub fn len(&self) -> usize {
         3 * self.height * self.width
     }
 
-    /// Never: sizes of zero are refused when the model is loaded.
+    /// Whether the tensor has no elements. Loading refuses such a model.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Dimensions in the tensor's own order.
+    /// The tensor's dimensions in the order of `layout`.
     pub fn shape(&self) -> [usize; 4] {
         match self.layout {
             Layout::Nchw => [1, 3, self.height, self.width],

@@ -1,48 +1,58 @@
-//! What a model file contains: the figures of `glimpsed models inspect`.
+//! The properties of a model file, as `glimpsed models inspect` shows them.
 
 use serde::Serialize;
 
 use crate::input::{InputSpec, Scores};
 
-/// Read from the graph, not from a table.
+/// The properties of a model file. They are read from its graph, except for those that depend on the backend.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Inspection {
+    /// The file's path.
     pub path: String,
+    /// The file's SHA-256 in lower-case hexadecimal.
     pub sha256: String,
+    /// The file's length in bytes.
     pub file_bytes: u64,
-    /// Operator set of the default ONNX domain.
+    /// Version of the operator set of the default ONNX domain; 0 if the file names none.
     pub opset: i64,
+    /// The program that wrote the file, as it names itself.
     pub producer: String,
+    /// Whether the network is quantised.
     pub precision: Precision,
-    /// Trained numbers: weights and biases of the layers, and what batch normalisation adds.
+    /// The number of trained parameters: weights and biases of the layers, and the constants of batch normalisation.
     pub parameters: u64,
-    /// Multiply-accumulate operations for one picture, in convolutions and matrix products.
+    /// Multiply-accumulate operations (MACs) for one picture, in convolutions and matrix products.
     pub macs: u64,
-    /// Convolutions and matrix products: the layers that have weights.
+    /// The number of convolutions and matrix products, which are the layers with weights.
     pub layers: usize,
-    /// Whether the output of a layer is added to that of an earlier one.
+    /// Whether there is a residual connection: an addition of two results that both depend on the picture.
     pub residual: bool,
-    /// What it needs to run, roughly: the weights and the results that are kept at the same time. The program itself has
-    /// some 10 MB, and loading takes up to three times the file for a moment.
+    /// An estimate of the memory that the network needs to run, in bytes: the weights, and the results that are kept at
+    /// the same time. The program itself has some 10 MB, and loading takes up to three times the file for a moment.
     pub memory_bytes: u64,
+    /// The input and its preprocessing.
     pub input: InputSpec,
     /// The output tensor's shape with a batch of one.
     pub output: Vec<usize>,
+    /// The number of classes, a background class included.
     pub classes: usize,
+    /// What the output's numbers mean.
     pub scores: Scores,
-    /// Operators and how often each occurs, most frequent first.
+    /// The operators and how often each occurs, most frequent first.
     pub operators: Vec<(String, usize)>,
-    /// What runs it on this machine.
+    /// The backend that runs it on this machine, such as `native (avx2)` or `tract`.
     pub backend: String,
-    /// Why it is not the native kernels, where it is not.
+    /// Why the native kernels do not run it; `None` if they do.
     pub not_native: Option<String>,
 }
 
-/// In what arithmetic the file's weights are stored.
+/// The arithmetic of a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
+    /// 32-bit floats.
     Fp32,
+    /// Quantised to 8-bit integers, in whole or in part.
     Int8,
 }
 

@@ -1,7 +1,7 @@
-//! Runs ONNX picture classifiers on a CPU.
+//! Runs ONNX image classifiers on a CPU.
 //!
-//! A file is read ([`load`]), checked, and given to the native kernels where they can run all of it; else to tract, if the feature
-//! `tract` is on.
+//! [`load`] reads and checks a file, and compiles it for the native kernels if they support the whole network.
+//! Otherwise tract runs it, if the feature `tract` is on.
 
 mod classifier;
 mod error;

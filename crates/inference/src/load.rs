@@ -1,4 +1,4 @@
-//! From a model file to something that runs: the native kernels where they can, else tract.
+//! Loading: from a model file to a network on the native kernels, or else on tract.
 
 use crate::classifier::Classifier;
 use crate::error::Error;
@@ -10,26 +10,27 @@ use crate::onnx::graph::Graph;
 use crate::source::Source;
 use crate::{native, onnx};
 
-/// A network that is ready to run.
+/// A network that is ready to run, and its properties.
 pub struct Loaded {
-    /// Runs it.
+    /// Runs the network.
     pub classifier: Box<dyn Classifier>,
-    /// What the file contains.
+    /// The properties of the file.
     pub inspection: Inspection,
 }
 
-/// Loads a file for the best instruction set of this processor.
+/// Loads a model file with the fastest kernels of this processor.
 ///
 /// # Errors
-/// Whatever is wrong with the file; or what it lacks for the backend that was asked for.
+/// When the file cannot be read, has another hash than the expected one, is not an ONNX image classifier, or is not
+/// supported by the demanded backend.
 pub fn load(source: &Source<'_>) -> Result<Loaded, Error> {
     load_onto(source, Kernels::detect())
 }
 
-/// As [`load`], for an instruction set that need not be the best of this processor.
+/// As [`load`], with the kernels of another instruction set.
 ///
 /// # Errors
-/// As those of [`load`].
+/// As [`load`].
 pub fn load_onto(source: &Source<'_>, kernels: Kernels) -> Result<Loaded, Error> {
     let mut file = OnnxFile::open(source)?;
     let prepared = prepare(&mut file, source, kernels);

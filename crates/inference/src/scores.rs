@@ -1,7 +1,7 @@
-//! From what a network gives to probabilities.
+//! From logits to probabilities.
 
-/// Turns logits into probabilities in place. Shifted by the largest, so that no exponential overflows (Goodfellow et al.,
-/// "Deep Learning", section 4.1).
+/// Turns logits into probabilities in place: `exp(x) / sum(exp(x))`. The largest logit is subtracted first, so that no
+/// exponential overflows (Goodfellow et al., "Deep Learning", section 4.1).
 pub fn softmax(values: &mut [f32]) {
     let largest = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let mut sum = 0.0;

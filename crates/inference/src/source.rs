@@ -1,18 +1,18 @@
-//! A file, and what it does not say of itself.
+//! A model file with the configuration that it needs.
 
 use std::path::Path;
 
 use crate::input::{Backend, InputHints};
 
-/// A file, and what it does not say of itself.
+/// A model file with the configuration that it needs: what to load, and how.
 #[derive(Debug, Clone, Copy)]
 pub struct Source<'a> {
     /// An ONNX file of at most 1 GiB.
     pub path: &'a Path,
-    /// Lower-case hexadecimal; the file must hash to it.
+    /// The file's expected SHA-256 in lower-case hexadecimal; `None` accepts any file.
     pub sha256: Option<&'a str>,
-    /// How its input is prepared, as far as the file leaves it open.
+    /// The input's properties that the file leaves open.
     pub input: &'a InputHints,
-    /// What is to run it.
+    /// The backend that is to run it.
     pub backend: Backend,
 }

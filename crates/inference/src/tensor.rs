@@ -1,16 +1,19 @@
-//! What a network is given.
+//! The input tensor of a network.
 
 use crate::input::{Element, InputSpec};
 
-/// Input of a model, in the order and element type that its [`InputSpec`] says.
+/// The input of a network, in the dimensions ([`InputSpec::shape`]), channel order and element type of its
+/// [`InputSpec`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Tensor {
+    /// Normalised floats.
     F32(Vec<f32>),
+    /// Bytes.
     U8(Vec<u8>),
 }
 
 impl Tensor {
-    /// Zeros, of the model's size.
+    /// A tensor of zeros for this input.
     pub fn for_input(spec: &InputSpec) -> Self {
         match spec.element {
             Element::F32 => Self::F32(vec![0.0; spec.len()]),

@@ -1,4 +1,4 @@
-//! The Huffman tables that many cameras leave out of their MJPEG.
+//! The standard Huffman tables, which many cameras leave out of their MJPEG frames.
 
 /// A DHT segment with the tables of ITU-T T.81, annex K.3, which every encoder of motion JPEG uses.
 #[rustfmt::skip]
@@ -38,7 +38,8 @@ pub(super) const STANDARD_TABLES: [u8; 420] = [
     0xF9, 0xFA,
 ];
 
-/// The picture with the standard tables in it, if it has none of its own; `with_tables` is the buffer for it.
+/// The picture itself if it has Huffman tables, or else a copy in `with_tables` with the standard tables (T.81, annex
+/// K.3) inserted after the start marker.
 pub fn complete<'a>(picture: &'a [u8], with_tables: &'a mut Vec<u8>) -> &'a [u8] {
     if has_tables(picture) {
         return picture;
@@ -48,7 +49,7 @@ pub fn complete<'a>(picture: &'a [u8], with_tables: &'a mut Vec<u8>) -> &'a [u8]
     with_tables
 }
 
-/// Copies the picture to the end of `out`, with the standard tables in it if it has none of its own.
+/// Appends the picture to `out`, with the standard tables inserted if it has none of its own.
 pub fn append_complete(picture: &[u8], out: &mut Vec<u8>) {
     let (start, rest) = picture.split_at(picture.len().min(2));
     out.extend_from_slice(start);
@@ -58,8 +59,8 @@ pub fn append_complete(picture: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(rest);
 }
 
-/// Whether a DHT segment stands before the first scan. What cannot be read counts as having one: the decoder will say what
-/// is wrong with it.
+/// Whether a DHT segment stands before the first scan. What cannot be read counts as having one: the decoder will say
+/// what is wrong with it.
 fn has_tables(picture: &[u8]) -> bool {
     let mut at = 2;
     loop {

@@ -1,26 +1,28 @@
-//! Where a JPEG picture ends.
+//! JPEG for cameras: the end of a picture in a stream, missing Huffman tables, and a decoder to reduced size.
 //!
-//! Cameras and programs put pictures one after another, cut them short, and leave old bytes behind them. The markers
-//! (ITU-T T.81, annex B) say where a picture ends without decoding it.
+//! Cameras and programs put pictures one after another, truncate them, and leave stale bytes behind them. [`Scanner`]
+//! follows the markers (ITU-T T.81, annex B) to the end of a picture without decoding it. [`huffman`] adds the tables
+//! that MJPEG cameras leave out, and [`baseline`] decodes.
 
 pub mod baseline;
 pub mod huffman;
 
-/// First bytes of every JPEG.
+/// The first bytes of every JPEG: the marker SOI (start of image).
 pub const START: [u8; 2] = [0xFF, 0xD8];
 
-/// What the bytes so far are.
+/// The result of [`Scanner::scan`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scan {
-    /// A whole picture of this many bytes.
+    /// A whole picture of this many bytes, the end marker (EOI) included.
     Complete(usize),
-    /// A picture that goes on; more bytes are needed.
+    /// The beginning of a picture; more bytes are needed.
     Incomplete,
-    /// Not a picture, or one that breaks off at this offset.
+    /// Not a picture, or one that is damaged or truncated at this byte offset.
     Broken(usize),
 }
 
-/// Reads markers, and goes on where it stopped when it is shown the same bytes with more behind them.
+/// Finds the end of a picture by its markers, incrementally: it resumes where it stopped when it is given the same
+/// bytes with more behind them. A new picture needs a new scanner.
 #[derive(Debug, Clone, Default)]
 pub struct Scanner {
     at: usize,
@@ -28,7 +30,7 @@ pub struct Scanner {
 }
 
 impl Scanner {
-    /// `bytes` starts with the picture; each call must repeat what earlier calls were given.
+    /// Scans `bytes`, which start with the picture. Each call must repeat the bytes of the earlier calls.
     pub fn scan(&mut self, bytes: &[u8]) -> Scan {
         if self.at == 0 {
             match bytes {
@@ -105,7 +107,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Start, an APP1 segment whose content looks like an end, a scan with a stuffed byte and a restart marker, the end.
+    /// Start, an APP1 segment whose content looks like an end, a scan with a stuffed byte and a restart marker, the
+    /// end.
     const PICTURE: &[u8] = &[
         0xFF, 0xD8, 0xFF, 0xE1, 0x00, 0x04, 0xFF, 0xD9, 0xFF, 0xFF, 0xDA, 0x00, 0x03, 0x01, 0x12, 0xFF, 0x00, 0x34,
         0xFF, 0xD3, 0x56, 0xFF, 0xD9,

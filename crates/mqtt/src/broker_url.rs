@@ -1,13 +1,15 @@
-//! `mqtt://host:port`, `mqtts://host:port`.
+//! A broker's address as a URL: `mqtt://host:port`, `mqtts://host:port`.
 
 use std::net::Ipv6Addr;
 
-/// Where the broker listens.
+/// A broker's address, parsed from `mqtt://`, `tcp://`, `mqtts://` or `ssl://`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrokerUrl {
-    /// A name or an address; IPv6 without its brackets.
+    /// A host name or an IP address; IPv6 without its brackets.
     pub host: String,
+    /// The TCP port; 1883 without TLS and 8883 with it unless the URL names another one.
     pub port: u16,
+    /// Whether the connection is over TLS.
     pub tls: bool,
 }
 
@@ -15,7 +17,7 @@ pub struct BrokerUrl {
 const DEFAULT_PORTS: (u16, u16) = (1883, 8883);
 
 impl std::str::FromStr for BrokerUrl {
-    /// What is wrong, and a hint.
+    /// The cause and a hint.
     type Err = (String, String);
 
     fn from_str(url: &str) -> Result<Self, Self::Err> {

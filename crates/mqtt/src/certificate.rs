@@ -1,13 +1,17 @@
-//! What people want to know of a certificate: whose it is, who says so, and until when.
+//! The fields of an X.509 certificate that are shown to people: subject, issuer and expiry.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
+/// Subject, issuer and expiry of an X.509 certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certificate {
+    /// The subject's common name, or else its organisation; at most 128 characters, without control characters.
     pub subject: String,
+    /// The issuer's common name, or else its organisation, bounded likewise.
     pub issuer: String,
+    /// The end of its validity (`notAfter`).
     pub expires: Timestamp,
 }
 
@@ -21,7 +25,7 @@ const COMMON_NAME: &[u8] = &[0x55, 4, 3];
 const ORGANISATION: &[u8] = &[0x55, 4, 10];
 
 impl Certificate {
-    /// `None` when `der` is no certificate. Nothing is verified here.
+    /// Parses a DER certificate; `None` when `der` is no certificate. Nothing is verified.
     pub fn parse(der: &[u8]) -> Option<Self> {
         let mut body = Elements(Elements(Elements(der).expect(SEQUENCE)?).expect(SEQUENCE)?);
         if body.0.first() == Some(&VERSION) {

@@ -24,7 +24,7 @@ use glimpsed_base::shutdown::Shutdown;
 /// On shutdown, after everything else: for the bytes that say so to leave.
 const GOODBYE: Duration = Duration::from_millis(200);
 
-/// Keeps a session with the broker until shutdown.
+/// The client: keeps a session with the broker until shutdown, and starts a new one after each loss.
 pub struct Connection {
     options: Options,
     goodbye: Message,
@@ -34,19 +34,20 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// `goodbye` is the broker's to say when the connection is lost (the last will), and is said here on a clean stop.
+    /// `goodbye` is the last will, which the broker publishes when the connection is lost; on a clean stop it is
+    /// published here. `outbox` holds the messages to send, `inbox` takes the received ones.
     pub fn new(options: Options, goodbye: Message, outbox: Arc<Outbox>, inbox: Inbox) -> Self {
         let monitor = Monitor::new(outbox.clone());
         Self { options, goodbye, outbox, inbox, monitor }
     }
 
-    /// To be taken before [`run`](Self::run).
+    /// A view of the connection's state, to be taken before [`run`](Self::run), which consumes the connection.
     pub fn monitor(&self) -> Monitor {
         self.monitor.clone()
     }
 
-    /// Connects, and connects again after every loss; returns after shutdown, with the goodbye published if there was a
-    /// session.
+    /// Connects, and reconnects with back-off after every loss. Returns after shutdown, with `goodbye` published if
+    /// there was a session.
     pub async fn run(self, shutdown: Shutdown) {
         let mut pace = Pace::new();
         let mut last_cause = String::new();

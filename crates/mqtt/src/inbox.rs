@@ -1,20 +1,22 @@
-//! What the broker sends to us: commands, bounded.
+//! Received messages (commands), in a queue of bounded capacity.
 
 use tokio::sync::mpsc;
 
 /// A message on one of the subscribed topics.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Incoming {
+    /// The topic on which it was published.
     pub topic: String,
+    /// Its content, at most 64 KiB.
     pub payload: Vec<u8>,
-    /// It was there before us: what it asks for was asked for at some other time.
+    /// The broker had it retained: it was published before this subscription, so its command may be out of date.
     pub retained: bool,
 }
 
 /// Commands that wait to be attended to. One more is dropped: whoever sends so many will send again.
 const CAPACITY: usize = 64;
 
-/// The connection's end.
+/// The connection's end of the queue, and the subscriptions.
 #[derive(Debug)]
 pub struct Inbox {
     pub(super) subscriptions: Vec<String>,
@@ -22,7 +24,8 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    /// Both ends; `subscriptions` are topics or filters, subscribed at the beginning of each session.
+    /// Both ends of a queue for 64 messages; further ones are dropped. `subscriptions` are topics or topic filters,
+    /// which are subscribed to at the beginning of each session.
     pub fn new(subscriptions: Vec<String>) -> (Self, mpsc::Receiver<Incoming>) {
         let (sender, receiver) = mpsc::channel(CAPACITY);
         (Self { subscriptions, sender }, receiver)

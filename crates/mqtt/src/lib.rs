@@ -1,4 +1,5 @@
-//! A connection to an MQTT broker for a device that is forgotten for a year.
+//! An MQTT connection for an unattended device: it survives outages of the broker, loses no event below the queue's
+//! capacity, and retries with back-off.
 
 mod broker_url;
 mod certificate;

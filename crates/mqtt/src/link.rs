@@ -1,4 +1,4 @@
-//! Packets over a stream, both ways at once.
+//! MQTT packets over a byte stream, in both directions at once.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -17,7 +17,8 @@ use crate::wire::{self, Limits, Received};
 /// Nothing more is read or queued while this much waits to be written.
 const MAX_UNWRITTEN: usize = 256 << 10;
 
-/// A connection with the broker. All waiting can be cancelled without loss: what is half read or half written stays here.
+/// A network connection to the broker. Its futures are cancel-safe: a partly read or written packet stays buffered
+/// here.
 pub struct Link {
     stream: Box<dyn Stream>,
     version: Version,
@@ -30,17 +31,20 @@ pub struct Link {
     broken: Option<Loss>,
     /// When bytes were last taken by the stream, or first waited to be.
     progress: Instant,
+    /// When a packet was last queued.
     pub last_sent: Instant,
+    /// When a packet was last received.
     pub last_received: Instant,
+    /// The broker's limits, from its CONNACK.
     pub limits: Limits,
     last_id: u16,
 }
 
 impl Link {
-    /// Sends CONNECT and waits for the answer.
+    /// Sends CONNECT and waits at most [`STEP`] for the CONNACK. `will` is the last will.
     ///
     /// # Errors
-    /// Why the broker does not welcome us.
+    /// When the broker refuses the connection, does not answer in time or not in MQTT, or closes the stream.
     pub async fn begin(
         stream: Box<dyn Stream>,
         options: &Options,
@@ -71,7 +75,11 @@ impl Link {
         Ok(link)
     }
 
-    /// Queues a message; the id of what will be acknowledged, or `None` when it is too large for the broker.
+    /// Queues a PUBLISH. Returns its packet identifier, which the broker will acknowledge unless the message is
+    /// [`Delivery::Live`](crate::Delivery::Live), or `None` when it is larger than the broker accepts.
+    ///
+    /// # Errors
+    /// When the message cannot be encoded.
     pub fn publish(&mut self, message: Message) -> Result<Option<u16>, Loss> {
         let id = self.next_id();
         let written = wire::publish(self.version, id, message, self.limits.packet_bytes, &mut self.output)?;
@@ -79,6 +87,10 @@ impl Link {
         Ok(written.then_some(id))
     }
 
+    /// Queues a SUBSCRIBE with QoS 1 for all topic filters.
+    ///
+    /// # Errors
+    /// When the packet cannot be encoded.
     pub fn subscribe(&mut self, filters: &[String]) -> Result<(), Loss> {
         let id = self.next_id();
         wire::subscribe(self.version, id, filters, &mut self.output)?;
@@ -86,27 +98,33 @@ impl Link {
         Ok(())
     }
 
+    /// Queues a PUBACK for the received message with this packet identifier.
     pub fn acknowledge(&mut self, id: u16) {
         wire::acknowledge(id, &mut self.output);
         self.queued();
     }
 
+    /// Queues a PINGREQ.
     pub fn ping(&mut self) {
         self.output.extend_from_slice(&wire::PING);
         self.queued();
     }
 
-    /// Whether more may be queued.
+    /// Whether more may be queued: fewer than 256 KiB wait to be written.
     pub fn has_room(&self) -> bool {
         self.output.len() < MAX_UNWRITTEN
     }
 
-    /// Since when the broker has taken none of the bytes that wait, if any wait.
+    /// Since when the broker has accepted none of the waiting bytes; `None` if none wait.
     pub fn stalled_since(&self) -> Option<Instant> {
         self.unflushed.then_some(self.progress)
     }
 
-    /// DISCONNECT, which makes the broker forget the will, behind everything that is queued.
+    /// Sends everything that is queued and then DISCONNECT, which makes the broker discard the last will, and closes
+    /// the stream.
+    ///
+    /// # Errors
+    /// When the stream fails first.
     pub async fn end(mut self) -> Result<(), Loss> {
         self.output.extend_from_slice(&wire::DISCONNECT);
         self.queued();
@@ -114,7 +132,10 @@ impl Link {
         Ok(poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx)).await?)
     }
 
-    /// The next packet; writes what is queued meanwhile.
+    /// Waits for the next packet, and writes what is queued meanwhile.
+    ///
+    /// # Errors
+    /// When the broker ends the session, violates the protocol, or the stream ends or fails.
     pub async fn next(&mut self) -> Result<Received, Loss> {
         poll_fn(|cx| self.poll_next(cx)).await
     }

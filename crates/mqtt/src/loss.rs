@@ -1,39 +1,58 @@
-//! Why there is no session, in plain words, with what to do about it.
+//! The error type: why there is no session, in plain words, with a hint.
 
 use std::io;
 use std::time::Duration;
 
-/// What ended a session, or kept it from beginning.
+/// Why a session ended or could not begin.
 #[derive(Debug, thiserror::Error)]
 pub enum Loss {
+    /// The broker's host name could not be resolved.
     #[error("the name `{host}` cannot be resolved ({cause}); is it spelled right, and does the name server work?")]
-    NoAddress { host: String, cause: io::Error },
+    NoAddress {
+        /// The name.
+        host: String,
+        /// The resolver's error.
+        cause: io::Error,
+    },
+    /// The TCP connection was refused.
     #[error("connection refused; is the broker running, and is this its port?")]
     ConnectionRefused,
+    /// The broker did not answer within this time while the connection was made.
     #[error("no answer within {} s", .0.as_secs())]
     NoAnswer(Duration),
+    /// The broker owed an acknowledgement or a PINGRESP for this long.
     #[error("no acknowledgement within {} s", .0.as_secs())]
     NoAcknowledgement(Duration),
+    /// The broker accepted none of the waiting bytes for this long.
     #[error("the broker took no bytes for {} s", .0.as_secs())]
     Stalled(Duration),
+    /// The TLS configuration or handshake failed; the text says why.
     #[error("{0}")]
     Tls(String),
+    /// The answer to CONNECT was not a CONNACK.
     #[error("the answer was not MQTT; is this port a broker's?")]
     NotMqtt,
+    /// The CONNACK refused the connection; the text says why.
     #[error("{0}")]
     Refused(String),
+    /// The stream was closed before the CONNACK.
     #[error(
         "the broker closed the connection without an answer; does it expect TLS (mqtts://), or another kind of client?"
     )]
     ClosedAtOnce,
+    /// The stream was closed during the session.
     #[error("the broker closed the connection")]
     Closed,
+    /// Another client connected with the same client id (reason code 0x8E of MQTT 5).
     #[error("another client has connected with this client id, and the broker has thrown this one out")]
     TakenOver,
+    /// The broker sent DISCONNECT; the text is its reason.
     #[error("the broker ended the session: {0}")]
     Ended(String),
+    /// The broker sent a packet that is malformed or that it must not send.
     #[error("the broker broke the protocol: {0}")]
     Malformed(String),
+    /// Another error of the stream.
     #[error("{0}")]
     Io(io::Error),
 }

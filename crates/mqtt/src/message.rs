@@ -1,49 +1,61 @@
-//! Messages, and what their sender cares about.
+//! Messages and their delivery guarantees.
 
 use serde::Serialize;
 
-/// What the library accepts and sends; its own default of 10 KiB would cut a connection over a long payload.
+/// The largest packet that is sent or accepted, in bytes: 1 MiB. The default of the MQTT codec, 10 KiB, would end the
+/// connection over a long payload.
 pub const MAX_PACKET_BYTES: usize = 1 << 20;
 
-/// One message.
+/// A message to publish.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
+    /// The topic, without wildcards.
     pub topic: String,
+    /// The content.
     pub payload: Vec<u8>,
+    /// The delivery guarantee, which also decides the QoS.
     pub delivery: Delivery,
+    /// Whether the broker retains it for later subscribers.
     pub retain: bool,
 }
 
-/// What the sender cares about.
+/// The delivery guarantee of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
-    /// Worth something only now: not kept while the broker is away, sent once (QoS 0).
+    /// Of value only now: sent once (QoS 0), and dropped while there is no session.
     Live,
-    /// Only the newest on its topic counts: replaces an unsent one, is acknowledged (QoS 1), and is sent again after each
-    /// reconnect, because the broker may have forgotten it. Never dropped.
+    /// Only the newest on its topic counts: it replaces an unsent one, is acknowledged (QoS 1), and is sent again after
+    /// each reconnect, because the broker may have lost it. It is dropped only if it is too large, or of a topic too
+    /// many.
     Latest,
-    /// Each one counts: acknowledged (QoS 1), kept in order while the broker is away; when there are too many, the oldest
-    /// is dropped.
+    /// Each one counts: acknowledged (QoS 1), and kept in order while there is no session. When the queue is full the
+    /// oldest is dropped.
     Event,
 }
 
-/// A number for each kind of message.
+/// A count for each [`Delivery`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Tally {
+    /// Messages with [`Delivery::Live`].
     pub live: u64,
+    /// Messages with [`Delivery::Latest`].
     pub latest: u64,
+    /// Messages with [`Delivery::Event`].
     pub event: u64,
 }
 
 impl Tally {
+    /// The total.
     pub fn sum(&self) -> u64 {
         self.live + self.latest + self.event
     }
 
+    /// The sum of two tallies.
     pub fn plus(self, other: Self) -> Self {
         Self { live: self.live + other.live, latest: self.latest + other.latest, event: self.event + other.event }
     }
 
+    /// Counts one message.
     pub fn count(&mut self, delivery: Delivery) {
         match delivery {
             Delivery::Live => self.live += 1,

@@ -1,4 +1,4 @@
-//! What the connection did so far.
+//! The connection's state and counters, for other threads.
 
 use std::sync::{Arc, MutexGuard};
 
@@ -8,16 +8,18 @@ use crate::message::{Delivery, Tally};
 use crate::outbox::Outbox;
 use glimpsed_base::sync::Mutex;
 
-/// Since the start of the daemon.
+/// The connection's state, and its counters since the start of the process.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Counters {
+    /// Whether there is a session.
     pub connected: bool,
     /// Sessions that have begun.
     pub connects: u64,
-    /// Tries that led to no session, and sessions that were lost.
+    /// Attempts that led to no session, and sessions that were lost.
     pub failures: u64,
-    /// Live messages that were written, others that were acknowledged.
+    /// Live messages that were handed to the stream, and others that were acknowledged.
     pub published: Tally,
+    /// Messages that were dropped; see [`Outbox::dropped`].
     pub dropped: Tally,
     /// Messages that wait to be sent or acknowledged.
     pub waiting: usize,
@@ -27,7 +29,7 @@ pub struct Counters {
     pub refused: u64,
 }
 
-/// Looks at a connection from any thread.
+/// A view of a connection, for use from any thread.
 #[derive(Debug, Clone)]
 pub struct Monitor {
     outbox: Arc<Outbox>,
@@ -39,6 +41,7 @@ impl Monitor {
         Self { outbox, counters: Arc::default() }
     }
 
+    /// The current state and counters.
     pub fn counters(&self) -> Counters {
         // In this order, and messages are counted before they stop waiting: none is ever neither here nor there.
         let waiting = self.outbox.waiting();

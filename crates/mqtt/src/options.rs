@@ -1,4 +1,4 @@
-//! How to reach a broker, and as whom.
+//! The options of a connection: the broker's address, and the client's identity.
 
 use std::time::Duration;
 
@@ -7,28 +7,29 @@ use glimpsed_base::secret::Secret;
 use crate::broker_url::BrokerUrl;
 use crate::tls::Tls;
 
-/// What a connection needs to know.
+/// The options of a connection.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
-    /// Where the broker listens.
+    /// The broker's address.
     pub broker: BrokerUrl,
-    /// Where the broker's address asks for TLS.
+    /// The TLS configuration; `None` without TLS. It must agree with `broker.tls`.
     pub tls: Option<Tls>,
     /// The protocol's version.
     pub version: Version,
-    /// 1 to 128 bytes.
+    /// The client id, 1 to 128 bytes, unique among the broker's clients.
     pub client_id: String,
-    /// `None`: an anonymous client.
+    /// The user name; `None` for an anonymous client.
     pub username: Option<String>,
-    /// Sent with a user name only.
+    /// The password; it is sent only with a user name.
     pub password: Option<Secret>,
-    /// The longest silence; at least 5 s.
+    /// The keep-alive interval: the longest time without a packet; at least 5 s, sent in whole seconds. The broker may
+    /// shorten it.
     pub keepalive: Duration,
     /// Name and version of the program, for the broker's log (MQTT 5's user property `software`).
     pub software: String,
 }
 
-/// Of the protocol.
+/// The version of MQTT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Version {
     /// MQTT 5.

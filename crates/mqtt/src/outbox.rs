@@ -1,4 +1,4 @@
-//! Messages on their way to the broker: bounded, and patient while it is away.
+//! The outbox: a bounded queue of messages for the broker, which keeps them while there is no session.
 
 use std::collections::VecDeque;
 use std::sync::MutexGuard;
@@ -8,7 +8,8 @@ use tokio::sync::Notify;
 use crate::message::{Delivery, Message, Tally};
 use glimpsed_base::sync::Mutex;
 
-/// The largest message; with its header it still fits into a packet of [`crate::message::MAX_PACKET_BYTES`].
+/// The largest message, topic and payload together; with its header it fits into a packet of
+/// [`crate::message::MAX_PACKET_BYTES`].
 pub const MAX_MESSAGE_BYTES: usize = crate::message::MAX_PACKET_BYTES - 4096;
 
 /// How many topics may have a newest message. The daemon has a dozen.
@@ -20,16 +21,17 @@ const MAX_LIVE: usize = 64;
 /// Of all waiting messages of one kind.
 const MAX_BYTES: usize = 8 << 20;
 
-/// A queue between the threads that have something to say, which never wait, and the connection.
+/// The queue between the publishing threads, which never wait, and the connection.
 ///
-/// What the connection has taken stays here until it is acknowledged; so after a loss everything is where it was.
+/// A message that the connection has taken stays here until it is acknowledged, so that it is sent again after a loss.
+/// The exception is [`Delivery::Live`].
 #[derive(Debug)]
 pub struct Outbox {
     state: Mutex<State>,
     changed: Notify,
 }
 
-/// Names a message that was taken, for its acknowledgement.
+/// The handle of a taken message, for its acknowledgement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ticket(u64);
 
@@ -120,7 +122,8 @@ impl Message {
 }
 
 impl Outbox {
-    /// `capacity` is the number of events that wait for the broker.
+    /// An empty outbox. `capacity` is the queue capacity for events; all waiting events together also have at most 8
+    /// MiB.
     pub fn new(capacity: usize) -> Self {
         let state = State {
             latest: Vec::new(),
@@ -134,23 +137,26 @@ impl Outbox {
         Self { state: Mutex::new(state), changed: Notify::new() }
     }
 
-    /// Another number of events that wait; when there are more, the oldest are dropped with the next one.
+    /// Changes the queue capacity for events. If more are waiting, the oldest are dropped with the next push.
     pub fn set_capacity(&self, capacity: usize) {
         self.lock().events.capacity = capacity;
     }
 
-    /// Never waits. What is too large, or of a topic too many, is dropped and counted, as is what it pushes out.
+    /// Queues a message, without waiting. It is dropped and counted if it is too large, if it is [`Delivery::Live`]
+    /// while there is no session, or if it is [`Delivery::Latest`] of a topic beyond 256; so are the oldest messages
+    /// that no longer fit.
     pub fn push(&self, message: Message) {
         self.lock().push(message);
         self.changed.notify_one();
     }
 
-    /// The next message to be sent. Unless it is a live one it is kept until it is acknowledged.
+    /// Takes the next message to be sent. Unless it is a live one it is kept until it is acknowledged.
     pub fn take(&self) -> Option<(Ticket, Message)> {
         self.lock().take()
     }
 
-    /// The broker has it. An unknown ticket (of an earlier session, of a message that a newer one has replaced) is nothing.
+    /// Removes a message that the broker has acknowledged. An unknown ticket (of an earlier session, or of a message
+    /// that a newer one has replaced) is ignored.
     pub fn acknowledge(&self, ticket: Ticket) {
         let mut state = self.lock();
         state.unacknowledged.retain(|event| event.ticket != ticket.0);
@@ -161,13 +167,14 @@ impl Outbox {
         }
     }
 
-    /// The broker will never take it, now or later (it is too large for it): gone, and counted.
+    /// Drops and counts a message that the broker does not accept, now or later.
     pub fn reject(&self, ticket: Ticket, delivery: Delivery) {
         self.lock().dropped.count(delivery);
         self.acknowledge(ticket);
     }
 
-    /// A session has begun: everything that the broker may have forgotten comes first, oldest topic first, then the events.
+    /// A session has begun: the latest message of every topic is sent first, oldest topic first, because the broker may
+    /// have lost it; then the events.
     pub fn connected(&self) {
         let mut state = self.lock();
         state.connected = true;
@@ -179,7 +186,7 @@ impl Outbox {
         self.changed.notify_one();
     }
 
-    /// Somebody has forgotten everything: the newest of every topic is sent again.
+    /// Sends the latest message of every topic again, for a subscriber that has lost its state.
     pub fn repeat(&self) {
         for newest in &mut self.lock().latest {
             newest.status = Status::Again;
@@ -187,7 +194,7 @@ impl Outbox {
         self.changed.notify_one();
     }
 
-    /// The session has ended: what was not acknowledged waits again, in its old place; what was live is gone.
+    /// The session has ended: unacknowledged messages wait again, in their old places; live ones are dropped.
     pub fn disconnected(&self) {
         let mut state = self.lock();
         state.connected = false;
@@ -197,13 +204,13 @@ impl Outbox {
         state.put_back();
     }
 
-    /// Resolves after a message was pushed.
+    /// Resolves after a message was pushed, or when waiting messages are to be sent again.
     pub async fn wait(&self) {
         self.changed.notified().await;
     }
 
-    /// Messages that were thrown away: live ones without a broker, events and live ones that were too many, and any that
-    /// were too large.
+    /// Messages that were dropped: live ones without a session, events and live ones beyond the capacity, and those
+    /// that [`Outbox::push`] or the broker did not accept.
     pub fn dropped(&self) -> Tally {
         self.lock().dropped
     }
@@ -411,8 +418,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever happens between the outbox and the broker, the broker gets each event at least once and in order, except
-        /// those that were counted as dropped.
+        /// Whatever happens between the outbox and the broker, the broker gets each event at least once and in order,
+        /// except those that were counted as dropped.
         #[test]
         fn events_arrive_in_order_or_are_counted(steps in prop::collection::vec(0..10u8, 1..300), capacity in 1..20usize) {
             let outbox = Outbox::new(capacity);

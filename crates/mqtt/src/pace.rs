@@ -24,6 +24,7 @@ pub struct Pace {
 }
 
 impl Pace {
+    /// A pace without a history.
     pub fn new() -> Self {
         Self { backoff: Backoff::new(BACKOFF.0, BACKOFF.1), cut_short: 0, twin_reported: false }
     }
@@ -110,8 +111,8 @@ mod tests {
         assert_eq!([told(), told(), told(), told()], [false, false, true, false]);
     }
 
-    /// A broker that is there for up to half an hour and away for up to twenty minutes, and a label that changes every ten
-    /// seconds. Now and then an acknowledgement is lost with the session.
+    /// A broker that is there for up to half an hour and away for up to twenty minutes, and a label that changes every
+    /// ten seconds. Now and then an acknowledgement is lost with the session.
     #[test]
     fn a_day_of_flapping_loses_no_event_and_finds_the_broker_within_one_step() {
         let (mut pace, outbox, mut random) = (Pace::new(), Outbox::new(1000), fastrand::Rng::with_seed(7));

@@ -26,16 +26,23 @@ const FAREWELL: Duration = Duration::from_millis(750);
 /// A command longer than this is none.
 const MAX_COMMAND_BYTES: usize = 64 << 10;
 
+/// A session with the broker.
 pub struct Session<'a> {
+    /// The network connection.
     pub link: Link,
+    /// The messages to send.
     pub outbox: &'a Outbox,
+    /// Takes the received messages.
     pub inbox: &'a Inbox,
+    /// Counts.
     pub monitor: &'a Monitor,
+    /// The keep-alive interval, as the broker has shortened it.
     pub keepalive: Duration,
+    /// Messages that were sent and not acknowledged yet, oldest first.
     pub window: VecDeque<UnderWay>,
-    /// Since when an answer is waited for.
+    /// Since when the broker owes an answer.
     pub owed_since: Option<Instant>,
-    /// Topics whose messages the broker refused; each is complained of once a session.
+    /// Topics whose messages the broker refused. Each is logged once a session.
     pub refused: BTreeSet<String>,
 }
 
@@ -48,6 +55,7 @@ pub struct UnderWay {
 }
 
 impl<'a> Session<'a> {
+    /// A session over a connected link.
     pub fn new(link: Link, outbox: &'a Outbox, inbox: &'a Inbox, monitor: &'a Monitor, keepalive: Duration) -> Self {
         let keepalive = link
             .limits

@@ -1,4 +1,4 @@
-//! TLS to the broker: what is trusted, who we are, and why it failed in plain words.
+//! TLS to the broker: trusted CAs, the client certificate, and errors in plain words.
 
 use std::io;
 use std::path::Path;
@@ -20,21 +20,24 @@ use glimpsed_base::sync::Mutex;
 /// A bundle of all public CAs has a quarter of this.
 const MAX_PEM_BYTES: u64 = 1 << 20;
 
-/// What [`Tls::load`] is given: files, and the name that the certificate must be for.
+/// The PEM files for [`Tls::load`], each of at most 1 MiB.
 #[derive(Debug, Clone, Default)]
 pub struct Files<'a> {
+    /// The trusted CA certificates; `None` for the system's.
     pub ca: Option<&'a Path>,
+    /// The client certificate and its chain; only together with `key`.
     pub cert: Option<&'a Path>,
+    /// The client certificate's private key, unencrypted; only together with `cert`.
     pub key: Option<&'a Path>,
 }
 
-/// What a TLS connection needs, read from its files once.
+/// A TLS configuration. Its files have been read and checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tls {
-    /// PEM; `None` trusts what the system trusts.
+    /// The trusted CA certificates as PEM; `None` for the system's.
     ca: Option<String>,
     identity: Option<Identity>,
-    /// Instead of the broker's host.
+    /// The name that the broker's certificate must be for; `None` for the broker's host.
     pub server_name: Option<String>,
 }
 
@@ -44,12 +47,14 @@ struct Identity {
     key: Secret,
 }
 
-/// What is wrong with one of the files.
+/// An error in one of the files.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// `ca`, `cert` or `key`.
+    /// The configuration key of the file: `ca`, `cert` or `key`.
     pub key: &'static str,
+    /// What is wrong with it.
     pub cause: String,
+    /// What to do about it.
     pub hint: Option<String>,
 }
 
@@ -64,10 +69,12 @@ impl Problem {
 }
 
 impl Tls {
-    /// Reads the files and makes sure that they can be used.
+    /// Reads the files, and checks that a TLS configuration can be made of them. `server_name` replaces the broker's
+    /// host as the name that its certificate must be for.
     ///
     /// # Errors
-    /// The first thing that is wrong.
+    /// The first problem: an unreadable file, a key that others may read or its group may write, contents that are not
+    /// PEM or not of the expected kind, a key without its certificate or the reverse, or a system without trusted CAs.
     pub fn load(files: &Files<'_>, server_name: Option<String>) -> Result<Self, Problem> {
         let read = |key, path: Option<&Path>| {
             path.map(|path| {
@@ -144,7 +151,7 @@ impl Tls {
     }
 }
 
-/// Whether a certificate can be for it.
+/// Whether a certificate can be issued for this name: a DNS name or an IP address.
 pub fn is_server_name(name: &str) -> bool {
     ServerName::try_from(name).is_ok()
 }
@@ -183,11 +190,12 @@ fn unreadable_key(key: &Secret, error: &pem::Error) -> Problem {
     }
 }
 
-/// The broker's certificate (DER), once it was shown.
+/// A cell for the certificate (DER) that the broker presents during the handshake, accepted or not. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Seen(Arc<Mutex<Option<Vec<u8>>>>);
 
 impl Seen {
+    /// Takes the certificate out, if the broker has presented one.
     pub fn take(&self) -> Option<Vec<u8>> {
         self.0.lock().take()
     }
@@ -237,8 +245,8 @@ impl ServerCertVerifier for Recorder {
     }
 }
 
-/// What an error of TLS means; `None` when it is another one. A refused client certificate shows after the handshake, on
-/// the first read.
+/// What an error of TLS means; `None` when it is another one. A refused client certificate shows after the handshake,
+/// on the first read.
 pub(super) fn explain_io(error: &io::Error) -> Option<String> {
     error.get_ref()?.downcast_ref::<rustls::Error>().map(explain)
 }

@@ -1,4 +1,4 @@
-//! From a broker's address to a stream of bytes.
+//! The transport: from a broker's address to a byte stream over TCP or TLS.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,12 +14,16 @@ use crate::broker_url::BrokerUrl;
 use crate::loss::Loss;
 use crate::tls::{Seen, Tls};
 
-/// For the name, for all addresses together, for the TLS handshake, and for the first answer.
+/// The time limit for each step of connecting: resolving the name, all addresses together, the TLS handshake, and the
+/// CONNACK.
 pub const STEP: Duration = Duration::from_secs(5);
 
+/// A byte stream in both directions, over TCP or TLS.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
+/// Resolves the broker's host name; the result is not empty.
+///
 /// # Errors
 /// When the name cannot be resolved within [`STEP`].
 pub async fn resolve(broker: &BrokerUrl) -> Result<Vec<SocketAddr>, Loss> {
@@ -35,10 +39,10 @@ pub async fn resolve(broker: &BrokerUrl) -> Result<Vec<SocketAddr>, Loss> {
     }
 }
 
-/// One address after the other.
+/// Connects to the first of up to five addresses that accepts, in their order; they share [`STEP`].
 ///
 /// # Errors
-/// The last address's, when none took the connection within [`STEP`].
+/// The error of the last address that was tried, when none accepted.
 pub async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, Loss> {
     let each = STEP / addresses.len().clamp(1, 5) as u32;
     let mut last = Loss::NoAnswer(STEP);
@@ -56,8 +60,11 @@ pub async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, Loss> {
     Err(last)
 }
 
+/// Makes a TLS connection of a TCP connection. `seen` gets the broker's certificate, even if it is not accepted.
+///
 /// # Errors
-/// When the broker's certificate is refused, or the broker refuses us.
+/// When the configuration is invalid, the broker's certificate is not accepted, the broker ends the handshake, or the
+/// handshake takes longer than [`STEP`].
 pub async fn secure(
     tcp: TcpStream,
     broker: &BrokerUrl,
@@ -80,10 +87,10 @@ pub async fn secure(
     Ok(Box::new(stream))
 }
 
-/// All of it.
+/// Resolves the broker's name, connects, and makes a TLS connection of it if `tls` is given.
 ///
 /// # Errors
-/// Why there is no connection.
+/// Those of [`resolve`], [`connect`] and [`secure`].
 pub async fn open(broker: &BrokerUrl, tls: Option<&Tls>) -> Result<Box<dyn Stream>, Loss> {
     let tcp = connect(&resolve(broker).await?).await?;
     match tls {

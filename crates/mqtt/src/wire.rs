@@ -1,4 +1,4 @@
-//! Packets of MQTT 5 and 3.1.1 to bytes and back. Only this file names rumqttc, whose codecs do the work.
+//! Encoding and decoding of MQTT 5 and 3.1.1 packets. Only this file names rumqttc, whose codecs do the work.
 
 use bytes::BytesMut;
 use rumqttc::mqttbytes::{self, v4};
@@ -11,45 +11,58 @@ use crate::options::{Options, Version};
 /// A live message that a broker cannot deliver within this many seconds is not worth delivering.
 const LIVE_EXPIRES_S: u32 = 30;
 
-/// Neither version puts anything into these.
+/// A PINGREQ, the same in both versions.
 pub const PING: [u8; 2] = [0xC0, 0];
+/// A DISCONNECT for a normal end; in MQTT 5 the missing reason code means just that.
 pub const DISCONNECT: [u8; 2] = [0xE0, 0];
 
-/// What the broker sent.
+/// A packet from the broker.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Received {
+    /// A CONNACK that accepts the connection.
     Welcome(Limits),
-    /// Instead of a welcome.
+    /// A CONNACK that refuses the connection; the text says why.
     Refused(String),
+    /// A PUBACK.
     Acknowledged {
+        /// The packet identifier of the published message.
         id: u16,
+        /// Why the broker refused the message, if it did (MQTT 5).
         refusal: Option<String>,
     },
-    /// For each filter, why it was refused.
+    /// A SUBACK: for each topic filter why it was refused, or `None` if it was granted.
     Subscribed(Vec<Option<String>>),
+    /// A PUBLISH.
     Message {
-        /// To be acknowledged, if any.
+        /// The packet identifier, which is to be acknowledged; `None` with QoS 0.
         id: Option<u16>,
+        /// The topic.
         topic: String,
+        /// The content.
         payload: Vec<u8>,
+        /// Whether the broker had it retained.
         retained: bool,
     },
-    /// A message that nobody here has a use for, and of which only the beginning was looked at. With MQTT 5 the broker
-    /// knows our limit and sends none.
+    /// A PUBLISH larger than [`MAX_PACKET_BYTES`], of which only the beginning was decoded. With MQTT 5 the broker
+    /// knows the limit and sends none.
     TooLarge {
+        /// The packet identifier, which is to be acknowledged; `None` with QoS 0.
         id: Option<u16>,
-        /// Bytes that are still to come, or to be skipped.
+        /// The bytes of the whole packet, which are to be skipped; some of them may not have arrived yet.
         skip: usize,
     },
+    /// A PINGRESP.
     Pong,
 }
 
-/// What the broker allows.
+/// The broker's limits, from its CONNACK.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Unacknowledged messages at a time.
+    /// The largest number of unacknowledged messages (MQTT 5's Receive Maximum); at least 1.
     pub window: u16,
+    /// The largest packet in bytes, at most [`MAX_PACKET_BYTES`].
     pub packet_bytes: usize,
+    /// The keep-alive interval that the broker demands (MQTT 5's Server Keep Alive), in seconds; 0 for none.
     pub keepalive_s: Option<u16>,
 }
 
@@ -207,8 +220,8 @@ pub fn decode(version: Version, input: &mut BytesMut) -> Result<Option<Received>
     }
 }
 
-/// A message above our limit, or nothing yet while its beginning is not there; `None` for any other packet. A retained one
-/// would come again after each reconnect, so it is no reason to end the session.
+/// A message above our limit, or nothing yet while its beginning is not there; `None` for any other packet. A retained
+/// one would come again after each reconnect, so it is no reason to end the session.
 fn too_large(input: &[u8]) -> Result<Option<Option<Received>>, Loss> {
     const PUBLISH: u8 = 3;
     let Some((&first, rest)) = input.split_first() else { return Ok(None) };

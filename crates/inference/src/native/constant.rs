@@ -1,5 +1,5 @@
-//! Constants of an ONNX graph, decoded when they are needed: a weight is not copied to find out whether a graph can run, and
-//! larger ones are not even read.
+//! Constants of an ONNX graph, decoded when they are needed: a weight is not copied to find out whether a graph can
+//! run, and larger ones are not even read.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -88,8 +88,8 @@ impl Constant {
         self.kind == DataType::Uint8
     }
 
-    /// The stored bytes of a range of elements, if it is bytes that are stored. `buffer` is where they go if they come from
-    /// the file.
+    /// The stored bytes of a range of elements, if it is bytes that are stored. `buffer` is where they go if they come
+    /// from the file.
     fn raw<'a>(&'a self, range: Range<usize>, buffer: &'a mut Vec<u8>) -> Result<Option<&'a [u8]>, Unsupported> {
         let [start, end] = [range.start, range.end].map(|at| at * width(self.kind));
         match &self.left {
@@ -127,7 +127,8 @@ impl Constant {
         }
     }
 
-    /// A range of the numbers as floats, whatever they are stored as; where they are floats of this machine's, without a copy.
+    /// A range of the numbers as floats, whatever they are stored as; where they are floats of this machine's, without
+    /// a copy.
     ///
     /// # Errors
     /// When they could not be read.

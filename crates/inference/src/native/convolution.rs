@@ -105,8 +105,8 @@ impl Source {
     }
 }
 
-/// Pixels shared out among tiles, rows of about the same number: seven tiles of seven are faster than six of eight and one of
-/// one.
+/// Pixels shared out among tiles, rows of about the same number: seven tiles of seven are faster than six of eight and
+/// one of one.
 #[derive(Debug, Clone, Copy)]
 pub struct Tiles {
     next: usize,
@@ -146,7 +146,8 @@ pub struct Part {
 }
 
 impl<N: ElementType> Dense<N> {
-    /// Elements that stand for what lies outside of the picture: one pixel, and what is read behind a row that is a tap.
+    /// Elements that stand for what lies outside of the picture: one pixel, and what is read behind a row that is a
+    /// tap.
     pub fn tail(&self) -> usize {
         let stride = self.source.input.stride;
         let row = self.gathered.filter(|gathered| gathered.rows_are_taps).map_or(0, |gathered| gathered.row);
@@ -254,8 +255,8 @@ impl<N: ElementType> Dense<N> {
         let (source, window) = (&self.source, &self.source.window);
         let stride = source.input.stride;
         let length = window.size[1] * stride;
-        // What is left of another tile in the bytes beyond a row's last tap meets weights of zero; what is copied beyond
-        // the end of a window's row is that too, or copied over by the next row or the next pixel.
+        // What is left of another tile in the bytes beyond a row's last tap meets weights of zero; what is copied
+        // beyond the end of a window's row is that too, or copied over by the next row or the next pixel.
         gathered.resize(pixels.len() * self.depth + AT_ONCE, N::default());
         let pitch = source.input.shape.width * stride;
         for (pixel, corner) in self.corners(output, pixels.clone()).enumerate() {

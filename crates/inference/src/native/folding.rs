@@ -86,8 +86,8 @@ fn fold_affine(layers: &mut [Layer], index: usize) {
     become_that(layers, index, input);
 }
 
-/// Zeros around a picture become part of the windows that look at it, also where the padded picture was quantised anew with
-/// the scale it had: a zero is the zero point then.
+/// Zeros around a picture become part of the windows that look at it, also where the padded picture was quantised anew
+/// with the scale it had: a zero is the zero point then.
 fn fold_pad(layers: &mut [Layer], index: usize) -> Result<(), Unsupported> {
     let Op::Pad(amounts) = layers[index].op else { return Ok(()) };
     let source = layers[index].inputs[0];

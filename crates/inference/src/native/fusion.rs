@@ -103,8 +103,8 @@ impl Chains<'_> {
         chained && passed_on && alike && wanted && inverted_residual::is_possible(convs)
     }
 
-    /// Whether these are a dense convolution of bytes and a sum of what it makes and something that is there already. Of floats
-    /// such are one layer by now.
+    /// Whether these are a dense convolution of bytes and a sum of what it makes and something that is there already.
+    /// Of floats such are one layer by now.
     fn are_added(&self, [conv, add]: [usize; 2], fusion: Fusion) -> bool {
         let (from, to) = (&self.layers[conv], &self.layers[add]);
         let is_dense = self.conv(conv).is_some_and(|conv| !conv.is_depthwise());

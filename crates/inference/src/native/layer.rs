@@ -83,8 +83,8 @@ impl Window {
         Some([side(0, input.height)?, side(1, input.width)?])
     }
 
-    /// The same if the last window may reach beyond the padding, as ONNX's `ceil_mode` has it; it begins in the picture or in
-    /// what is padded before.
+    /// The same if the last window may reach beyond the padding, as ONNX's `ceil_mode` has it; it begins in the picture
+    /// or in what is padded before.
     pub fn output_begun(&self, input: Shape) -> Option<[usize; 2]> {
         let side = |axis: usize, length: usize| {
             let last = self.way(axis, length)?.div_ceil(self.stride[axis]);

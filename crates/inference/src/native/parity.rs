@@ -96,8 +96,8 @@ fn load(directory: &Path) -> Vec<Theirs> {
     names.lines().map(tensor).collect()
 }
 
-/// Models with integers, and at least so many layers of them that are found in both. Many tensors of a file are none of ours:
-/// bounds and additions are parts of the layer before them.
+/// Models with integers, and at least so many layers of them that are found in both. Many tensors of a file are none of
+/// ours: bounds and additions are parts of the layer before them.
 fn models(root: &Path) -> Vec<(PathBuf, usize)> {
     let own = [("models/efficientnet-lite0-int8.onnx", 60), ("tests/fixtures/zoo/resnext-qoperator.onnx", 9)];
     let mut models: Vec<_> = own.map(|(path, layers)| (root.join(path), layers)).into();

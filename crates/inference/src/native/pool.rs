@@ -1,14 +1,14 @@
 //! Threads that work on the parts of one step at the same time.
 //!
-//! A step takes some ten microseconds, so between two steps a member spins: waking it up would take as long as its part.
-//! Between two pictures it sleeps.
+//! A step takes some ten microseconds, so between two steps a member spins: waking it up would take as long as its
+//! part. Between two pictures it sleeps.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-/// Most threads that one picture can be shared among.
+/// The largest number of threads that compute one picture.
 pub const MAX_THREADS: usize = 8;
 
 /// Looks for the next step before a member sleeps: some 20 to 50 microseconds.
@@ -70,12 +70,13 @@ impl ThreadPool {
         pool
     }
 
+    /// The number of threads, the leader included.
     pub fn threads(&self) -> usize {
         self.members.len() + 1
     }
 
-    /// Calls `job` with each number below `parts`, on as many threads, and returns when all calls have. `parts` is at most
-    /// [`Self::threads`].
+    /// Calls `job` with each number below `parts`, on as many threads, and returns when all calls have. `parts` is at
+    /// most [`Self::threads`].
     ///
     /// # Panics
     /// When one of the calls does, after the others have returned.
@@ -85,8 +86,8 @@ impl ThreadPool {
             return job(0);
         }
         let shared = &*self.shared;
-        // SAFETY: only the lifetime changes. Members use the job in this round alone, and `busy` is not 0 before each of
-        // them is done with it; this function does not return, nor unwind, before it is.
+        // SAFETY: only the lifetime changes. Members use the job in this round alone, and `busy` is not 0 before each
+        // of them is done with it; this function does not return, nor unwind, before it is.
         #[allow(unsafe_code, reason = "a job on the leader's stack")]
         let lent = Lent(unsafe { std::mem::transmute::<*const (dyn Fn(usize) + Sync + '_), *const Job>(job) });
         *shared.job.lock().unwrap_or_else(PoisonError::into_inner) = Some((lent, parts));

@@ -1,5 +1,5 @@
-//! A convolution and the means of its channels, some channels at a time: what it makes of all pixels stays in the first-level
-//! cache until it is added up.
+//! A convolution and the means of its channels, some channels at a time: what it makes of all pixels stays in the
+//! first-level cache until it is added up.
 
 use std::ops::Range;
 
@@ -18,8 +18,8 @@ const MOST: usize = 64 << 10;
 /// Channels of which there is a share for each of several threads.
 const FEWEST: usize = 2 * PANELS * LANES;
 
-/// Whether what a convolution makes of this shape is so small that some channels of it stay in the cache, and has so many that threads
-/// can share them.
+/// Whether what a convolution makes of this shape is so small that some channels of it stay in the cache, and has so
+/// many that threads can share them.
 pub fn is_worth_while(made: Shape, element_bytes: usize) -> bool {
     made.pixels().saturating_mul(PANELS * LANES * element_bytes) <= MOST && made.channels >= FEWEST
 }

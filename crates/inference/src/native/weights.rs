@@ -1,4 +1,5 @@
-//! The weights of a convolution of floats on their way from the file to where they are packed: some output channels at a time.
+//! The weights of a convolution of floats on their way from the file to where they are packed: some output channels at
+//! a time.
 
 use std::ops::Range;
 
@@ -6,8 +7,8 @@ use super::kernels::operands::LANES;
 use super::layer::Conv;
 use super::unsupported::Unsupported;
 
-/// Numbers that are read at once where that is as many as some panels have: what is read, and what is made of it, stays in a
-/// small second-level cache.
+/// Numbers that are read at once where that is as many as some panels have: what is read, and what is made of it, stays
+/// in a small second-level cache.
 const BLOCK: usize = 16 << 10;
 
 /// The weights of some output channels.

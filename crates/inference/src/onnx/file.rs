@@ -87,8 +87,8 @@ impl OnnxFile {
     /// The hash of the whole, lower-case hexadecimal.
     ///
     /// # Errors
-    /// When the file is not the one that was meant, could not be read, or was written to since it was opened: whatever was found in it is
-    /// worth nothing then.
+    /// When the file is not the one that was meant, could not be read, or was written to since it was opened: whatever
+    /// was found in it is worth nothing then.
     pub fn verify(&mut self) -> Result<String, Error> {
         let unreadable = |cause: String| Error::Unreadable { path: self.path.clone(), cause };
         let (file, bytes, hash) = (&self.file, self.bytes, &mut self.hash);

@@ -66,8 +66,8 @@ impl<'a> Graph<'a> {
         default.map_or(0, |import| import.version)
     }
 
-    /// Weights in other files are refused outright: their paths come from the file, and tract before 0.23.2 followed them
-    /// anywhere (CVE-2026-55832).
+    /// Weights in other files are refused outright: their paths come from the file, and tract before 0.23.2 followed
+    /// them anywhere (CVE-2026-55832).
     pub fn refuse_external_data(&self) -> Result<(), Error> {
         let external = |tensor: &&TensorProto| {
             tensor.data_location == Some(tensor_proto::DataLocation::External as i32)
@@ -225,8 +225,8 @@ impl<'a> Graph<'a> {
         Scores::Logits
     }
 
-    /// Numbers that were trained: inputs of the layers, looked through their dequantisation. Scales, zero points, shapes
-    /// and thresholds do not count.
+    /// Numbers that were trained: inputs of the layers, looked through their dequantisation. Scales, zero points,
+    /// shapes and thresholds do not count.
     fn parameters(&self) -> u64 {
         let weights: HashMap<&str, u64> =
             (self.graph.initializer.iter()).map(|tensor| (tensor.name.as_str(), elements(tensor))).collect();
@@ -294,8 +294,8 @@ impl<'a> Graph<'a> {
         let weights = self.graph.initializer.iter().map(|tensor| tensor.name.as_str());
         let mut constant: HashSet<&str> = weights.collect();
         for node in &self.graph.node {
-            // In a valid file nodes come after those that they use. What is made of constants alone is one, and so are the
-            // dimensions that a Shape reads.
+            // In a valid file nodes come after those that they use. What is made of constants alone is one, and so are
+            // the dimensions that a Shape reads.
             let fixed = node.op_type == "Shape"
                 || node.input.iter().all(|name| name.is_empty() || constant.contains(name.as_str()));
             if fixed {

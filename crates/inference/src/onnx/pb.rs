@@ -18,7 +18,7 @@ pub struct ModelProto {
     /// Which versions of which operator sets it uses.
     #[prost(message, repeated, tag = "8")]
     pub opset_import: Vec<OperatorSetIdProto>,
-    /// What exporters say of it beside the format.
+    /// Metadata of the exporter, as keys and values.
     #[prost(message, repeated, tag = "14")]
     pub metadata_props: Vec<StringStringEntryProto>,
 }
@@ -43,16 +43,16 @@ pub struct GraphProto {
     /// Its name.
     #[prost(string, tag = "2")]
     pub name: String,
-    /// Weights.
+    /// Constant tensors: the weights.
     #[prost(message, repeated, tag = "5")]
     pub initializer: Vec<TensorProto>,
-    /// What it is given; older files list the weights too.
+    /// Its inputs; older files list the weights too.
     #[prost(message, repeated, tag = "11")]
     pub input: Vec<ValueInfoProto>,
-    /// What it gives.
+    /// Its outputs.
     #[prost(message, repeated, tag = "12")]
     pub output: Vec<ValueInfoProto>,
-    /// Types of results in between.
+    /// Types of intermediate results.
     #[prost(message, repeated, tag = "13")]
     pub value_info: Vec<ValueInfoProto>,
     /// Weights that are mostly zero.
@@ -63,7 +63,8 @@ pub struct GraphProto {
 /// An operation.
 #[derive(Clone, PartialEq, Message)]
 pub struct NodeProto {
-    /// Names of results and weights; empty for an optional one that is left out.
+    /// Names of its inputs, which are results, weights or inputs of the graph; empty for an optional one that is left
+    /// out.
     #[prost(string, repeated, tag = "1")]
     pub input: Vec<String>,
     /// Names of its results.
@@ -89,7 +90,7 @@ pub struct AttributeProto {
     /// The parameter's name.
     #[prost(string, tag = "1")]
     pub name: String,
-    /// A number with a point.
+    /// A float.
     #[prost(float, tag = "2")]
     pub f: f32,
     /// A whole number.
@@ -104,7 +105,7 @@ pub struct AttributeProto {
     /// A network.
     #[prost(message, optional, tag = "6")]
     pub g: Option<GraphProto>,
-    /// Numbers.
+    /// Floats.
     #[prost(float, repeated, tag = "7")]
     pub floats: Vec<f32>,
     /// Whole numbers.
@@ -125,12 +126,12 @@ pub struct AttributeProto {
     /// A tensor that is mostly zero.
     #[prost(message, optional, tag = "22")]
     pub sparse_tensor: Option<SparseTensorProto>,
-    /// Such tensors.
+    /// Tensors that are mostly zero.
     #[prost(message, repeated, tag = "23")]
     pub sparse_tensors: Vec<SparseTensorProto>,
 }
 
-/// Of [`AttributeProto`].
+/// The enumeration of [`AttributeProto`].
 pub mod attribute_proto {
     /// The kinds of parameters.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, super::Enumeration)]
@@ -159,7 +160,7 @@ pub struct TensorProto {
     /// Its shape; empty for a single number.
     #[prost(int64, repeated, tag = "1")]
     pub dims: Vec<i64>,
-    /// What its numbers are.
+    /// Its element type.
     #[prost(enumeration = "tensor_proto::DataType", tag = "2")]
     pub data_type: i32,
     /// Its numbers, if they are of this kind and not raw.
@@ -194,9 +195,9 @@ pub struct TensorProto {
     pub data_location: Option<i32>,
 }
 
-/// Of [`TensorProto`].
+/// The enumerations of [`TensorProto`].
 pub mod tensor_proto {
-    /// The kinds of numbers.
+    /// Element types.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, super::Enumeration)]
     #[repr(i32)]
     #[expect(missing_docs, reason = "the names say it")]
@@ -228,7 +229,7 @@ pub mod tensor_proto {
     }
 
     impl DataType {
-        /// As ONNX writes it, such as `FLOAT16`.
+        /// The name in ONNX, such as `FLOAT16`.
         pub fn name(self) -> String {
             format!("{self:?}").to_uppercase()
         }
@@ -238,20 +239,20 @@ pub mod tensor_proto {
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, super::Enumeration)]
     #[repr(i32)]
     pub enum DataLocation {
-        /// Beside its name.
+        /// In this message.
         Default = 0,
         /// In another file.
         External = 1,
     }
 }
 
-/// A tensor of which only some numbers are written.
+/// A sparse tensor, of which only some elements are stored.
 #[derive(Clone, PartialEq, Message)]
 pub struct SparseTensorProto {
-    /// Those numbers, and the tensor's name.
+    /// Those elements, and the tensor's name.
     #[prost(message, optional, tag = "1")]
     pub values: Option<TensorProto>,
-    /// Where they stand.
+    /// Their positions.
     #[prost(message, optional, tag = "2")]
     pub indices: Option<TensorProto>,
     /// The tensor's shape.
@@ -259,13 +260,13 @@ pub struct SparseTensorProto {
     pub dims: Vec<i64>,
 }
 
-/// A named text.
+/// A key and its value.
 #[derive(Clone, PartialEq, Message)]
 pub struct StringStringEntryProto {
-    /// Its name.
+    /// The key.
     #[prost(string, tag = "1")]
     pub key: String,
-    /// The text.
+    /// The value.
     #[prost(string, tag = "2")]
     pub value: String,
 }
@@ -289,12 +290,12 @@ pub struct TypeProto {
     pub value: Option<type_proto::Value>,
 }
 
-/// Of [`TypeProto`].
+/// The kinds of [`TypeProto`].
 pub mod type_proto {
     /// A tensor's type.
     #[derive(Clone, PartialEq, super::Message)]
     pub struct Tensor {
-        /// What its numbers are.
+        /// Its element type.
         #[prost(enumeration = "super::tensor_proto::DataType", tag = "1")]
         pub elem_type: i32,
         /// Its shape.
@@ -319,7 +320,7 @@ pub struct TensorShapeProto {
     pub dim: Vec<tensor_shape_proto::Dimension>,
 }
 
-/// Of [`TensorShapeProto`].
+/// The dimensions of [`TensorShapeProto`].
 pub mod tensor_shape_proto {
     /// A dimension.
     #[derive(Clone, PartialEq, super::Message)]
@@ -329,15 +330,15 @@ pub mod tensor_shape_proto {
         pub value: Option<dimension::Value>,
     }
 
-    /// Of [`Dimension`].
+    /// The kinds of [`Dimension`].
     pub mod dimension {
         /// A length.
         #[derive(Clone, PartialEq, super::super::Oneof)]
         pub enum Value {
-            /// That is known.
+            /// A known length.
             #[prost(int64, tag = "1")]
             DimValue(i64),
-            /// That is left open, by the name of what it depends on.
+            /// A length that is left open, with a name such as `batch`.
             #[prost(string, tag = "2")]
             DimParam(String),
         }

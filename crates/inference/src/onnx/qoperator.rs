@@ -1,6 +1,6 @@
-//! Quantised models in the older form, whose operators take bytes and give bytes (`QLinearConv` and onnxruntime's own `QGemm`,
-//! `QLinearAdd`, ...). Each is written as what it is defined to be: dequantise, compute, quantise. So everything that knows the
-//! newer form (QDQ) knows this one, and the native kernels put the pieces together again.
+//! Quantised models in the older form, whose operators take bytes and give bytes (`QLinearConv` and onnxruntime's own
+//! `QGemm`, `QLinearAdd`, ...). Each is written as what it is defined to be: dequantise, compute, quantise. So
+//! everything that knows the newer form (QDQ) knows this one, and the native kernels put the pieces together again.
 //!
 //! Definitions: <https://onnx.ai/onnx/operators/> and onnxruntime's `docs/ContribOperators.md`.
 

@@ -1,8 +1,9 @@
-//! An ONNX file without its larger weights: they stay in the file until somebody needs them, so that a model is never in
-//! memory beside what is made of it.
+//! An ONNX file without its larger weights: they stay in the file until somebody needs them, so that a model is never
+//! in memory beside what is made of it.
 //!
-//! What is decoded refers to them as ONNX refers to data in other files, only that the other file has no name. That goes for
-//! tensors of the graph's own that have raw data, which is what exporters write; others are decoded like everything else.
+//! What is decoded refers to them as ONNX refers to data in other files, only that the other file has no name. That
+//! goes for tensors of the graph's own that have raw data, which is what exporters write; others are decoded like
+//! everything else.
 
 use std::fs::File;
 use std::io::{BufReader, Error, ErrorKind, Read, Result, Seek, SeekFrom};
@@ -47,8 +48,8 @@ impl Message {
         self == Self::Tensor && field == 9
     }
 
-    /// Whether a second field of this kind is merged with the first one, or takes its place. With what stays in the file that cannot be
-    /// done, and nobody writes such.
+    /// Whether a second field of this kind is merged with the first one, or takes its place. With what stays in the
+    /// file that cannot be done, and nobody writes such.
     fn is_single(self, field: u64) -> bool {
         self.is_data(field) || (self == Self::Attribute && field == 5)
     }
@@ -97,8 +98,8 @@ pub fn decode(file: &File, length: u64) -> Result<ModelProto> {
     walk.copy(Message::Model, length, &mut skeleton)?;
     let mut model = ModelProto::decode(skeleton.as_slice()).map_err(|_| damaged())?;
     drop(skeleton);
-    // Not those that were written above, but others may pretend to be such: to lie behind the end, or to be more together
-    // than the file has.
+    // Not those that were written above, but others may pretend to be such: to lie behind the end, or to be more
+    // together than the file has.
     let extents = || model.graph.iter().flat_map(own_tensors).filter_map(Extent::of);
     let inside = extents().all(|extent| extent.offset.checked_add(extent.length).is_some_and(|end| end <= length));
     if !inside || extents().fold(0, |sum: u64, extent| sum.saturating_add(extent.length)) > length {

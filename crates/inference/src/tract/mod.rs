@@ -142,7 +142,8 @@ impl Classifier for TractClassifier {
     }
 }
 
-/// tract asserts in places what a damaged or hostile file can contradict; such a panic must not take the daemon with it.
+/// tract asserts in places what a damaged or hostile file can contradict; such a panic must not take the daemon with
+/// it.
 fn guarded<T>(work: impl FnOnce() -> TractResult<T>) -> Result<T, Error> {
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(result) => result.map_err(|error| evaluation(&error)),

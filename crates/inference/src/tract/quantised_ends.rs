@@ -2,8 +2,9 @@
 //!
 //! tract 0.23.9 cannot simplify either end. A u8 DequantizeLinear before an i8 QuantizeLinear is an error ("Trying to
 //! substitute a I8 by U8"); a Softmax between a DequantizeLinear and a QuantizeLinear is folded into a table as if it
-//! worked on each number by itself, which makes every class equally certain. So both ends are taken out of the graph: the
-//! first's arithmetic is done while the tensor is copied, a look-up per byte, and the last is rounding that nobody wants.
+//! worked on each number by itself, which makes every class equally certain. So both ends are taken out of the graph:
+//! the first's arithmetic is done while the tensor is copied, a look-up per byte, and the last is rounding that nobody
+//! wants.
 
 use crate::onnx::pb::tensor_proto::DataType;
 use crate::onnx::pb::{GraphProto, ModelProto, TensorProto, type_proto};
@@ -11,8 +12,8 @@ use crate::onnx::pb::{GraphProto, ModelProto, TensorProto, type_proto};
 /// `(byte - zero_point) * scale` for every byte.
 pub type Table = [f32; 256];
 
-/// Replaces the u8 input and the DequantizeLinear behind it by a float input. `None`, and nothing changed, where the model
-/// does not begin so.
+/// Replaces the u8 input and the DequantizeLinear behind it by a float input. `None`, and nothing changed, where the
+/// model does not begin so.
 pub fn lift_input(proto: &mut ModelProto, input: &str) -> Option<Box<Table>> {
     let graph = proto.graph.as_mut()?;
     let mut consumers = graph.node.iter().enumerate().filter(|(_, node)| node.input.iter().any(|name| name == input));

@@ -133,8 +133,8 @@ pub fn behind_restart(mut bytes: &[u8]) -> Result<&[u8], Damaged> {
 
 /// Takes bits from an interval that [`unstuff`] has filled.
 ///
-/// Blocks are read with a copy of it: of something whose address is known elsewhere every change goes to memory, and each
-/// bit has to wait for the one before.
+/// Blocks are read with a copy of it: of something whose address is known elsewhere every change goes to memory, and
+/// each bit has to wait for the one before.
 #[derive(Clone, Copy)]
 pub struct Bits<'a> {
     bytes: &'a [u8],
@@ -195,9 +195,9 @@ impl<'a> Bits<'a> {
         Ok(value)
     }
 
-    /// Reads one block of 64 coefficients into `block`, multiplied with `factors` (in the order of the bits) and put where
-    /// `order` says; those that are zero are left out. `before` is the constant part of the block before. Unless `ALL` are
-    /// wanted it is the constant part alone.
+    /// Reads one block of 64 coefficients into `block`, multiplied with `factors` (in the order of the bits) and put
+    /// where `order` says; those that are zero are left out. `before` is the constant part of the block before. Unless
+    /// `ALL` are wanted it is the constant part alone.
     ///
     /// Returns how far the coefficients go, in the order of the bits: 1 for a block with a constant part alone.
     ///

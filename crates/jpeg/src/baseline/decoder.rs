@@ -16,19 +16,22 @@ const ORDER: [u8; 64] = [
     23, 31, 38, 45, 52, 59, 60, 53, 46, 39, 47, 54, 61, 62, 55, 63,
 ];
 
-/// One colour of the picture, smaller than that.
+/// One colour component of the picture (Y, Cb or Cr), at reduced size.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Plane {
-    /// Rows of `stride` bytes, of which `width` belong to the picture.
+    /// At least `height` rows of `stride` bytes, of which the first `width` belong to the picture.
     pub pixels: Vec<u8>,
+    /// Pixels in a row.
     pub width: usize,
+    /// Rows.
     pub height: usize,
+    /// Bytes from one row to the next.
     pub stride: usize,
-    /// Pixels of this plane for each of the picture's, across and down.
+    /// Pixels of this plane per pixel of the picture, horizontally and vertically.
     pub scale: [f64; 2],
 }
 
-/// Its buffers and tables serve again for every picture.
+/// The decoder. Its buffers and tables are reused from picture to picture.
 #[derive(Default)]
 pub struct Decoder {
     tables: Tables,
@@ -39,29 +42,31 @@ pub struct Decoder {
     interval: Vec<u8>,
 }
 
-/// How a picture is wanted.
+/// The size and the part in which a picture is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
-    /// Pixels for each block of 8, from 1 to 8; for the luma, and for the colours where they are coded as large as it is.
+    /// The side of a decoded block in pixels, from 1 to 8, in place of the 8 that are coded. It holds for luma, and for
+    /// the chroma planes if they are not subsampled; subsampled ones are reduced less.
     pub block: usize,
-    /// Columns and rows of the picture that are looked at; what lies outside shows its blocks' means.
+    /// The wanted columns, in pixels of the coded picture. A block outside of them is filled with its mean.
     pub columns: Range<usize>,
+    /// The wanted rows, in pixels of the coded picture. A block outside of them is filled with its mean.
     pub rows: Range<usize>,
 }
 
 impl Decoder {
-    /// Reads everything up to the picture itself.
+    /// Reads the segments before the entropy-coded data, and keeps the tables for [`Decoder::decode`].
     ///
     /// # Errors
-    /// When it is damaged, or unusual.
+    /// When the picture is damaged, or uses a feature that this decoder does not support.
     pub fn read(&mut self, bytes: &[u8]) -> Result<Header, Refusal> {
         self.tables.read(bytes)
     }
 
-    /// Decodes the picture of which `header` was just read.
+    /// Decodes the picture whose `header` [`Decoder::read`] has just read from the same `bytes`.
     ///
     /// # Errors
-    /// When it is damaged.
+    /// When the entropy-coded data is damaged or truncated. [`Decoder::planes`] is unspecified then.
     pub fn decode(&mut self, bytes: &[u8], header: &Header, wanted: &Wanted) -> Result<(), Refusal> {
         let damaged = Refusal::Damaged("its picture is damaged or cut short");
         let mut components = [Work::default(), Work::default(), Work::default()];
@@ -106,7 +111,7 @@ impl Decoder {
         Ok(())
     }
 
-    /// What was decoded last: luma, or luma, blue and red.
+    /// The planes of the last decoded picture: Y, or Y, Cb and Cr.
     pub fn planes(&self) -> &[Plane] {
         &self.planes[..self.count]
     }

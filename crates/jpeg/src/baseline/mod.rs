@@ -1,8 +1,9 @@
-//! Decodes the JPEG pictures of cameras straight to about the size that is wanted.
+//! Decodes the JPEG pictures of cameras directly to about the wanted size.
 //!
-//! What a model looks at is a tenth of what a camera sends. So the inverse transform computes fewer pixels (`transform`),
-//! the colours stay as they are coded until the picture is small, and what lies outside of the part that is looked at is
-//! computed roughly. Baseline pictures with one scan are read; whoever calls has another decoder for the unusual ones.
+//! A model's input has about a tenth of the pixels that a camera sends. So the inverse transform computes fewer pixels
+//! (`transform`), the colour components keep their subsampling, and blocks outside of the wanted part are reduced to
+//! their mean. Only Huffman-coded sequential pictures with one scan are decoded; the caller needs another decoder for
+//! the others.
 
 mod bits;
 mod decoder;

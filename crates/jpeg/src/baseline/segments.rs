@@ -15,42 +15,47 @@ pub struct Tables {
     filled: [[bool; 4]; 2],
 }
 
-/// One of the colours, as it is coded.
+/// One colour component, as it is coded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Component {
     id: u8,
-    /// Blocks in a unit, across and down.
+    /// Blocks in an MCU (minimum coded unit), horizontally and vertically: the sampling factors.
     pub blocks: [usize; 2],
+    /// The index of the quantisation table, 0 to 3.
     pub quantisation: usize,
-    /// The Huffman tables for the constant part and the rest.
+    /// The indices of the Huffman tables for the DC and the AC coefficients, 0 to 3.
     pub huffman: [usize; 2],
 }
 
-/// A picture with one scan, as cameras make them.
+/// The header of a picture with one scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
+    /// Width of the picture in pixels.
     pub width: usize,
+    /// Height of the picture in pixels.
     pub height: usize,
+    /// The colour components; the first `count` are used.
     pub components: [Component; 3],
-    /// 1 (grey) or 3 (luma, blue, red).
+    /// The number of components: 1 (grey) or 3 (Y, Cb, Cr).
     pub count: usize,
-    /// Units between two restart markers; 0 for none.
+    /// MCUs between two restart markers; 0 for none.
     pub restart_interval: usize,
-    /// Where the entropy-coded bytes begin.
+    /// The byte offset of the entropy-coded data in the picture.
     pub scan: usize,
 }
 
 impl Header {
+    /// The components in use.
     pub fn components(&self) -> &[Component] {
         &self.components[..self.count]
     }
 
-    /// Blocks in a unit, of the component that has most.
+    /// The largest sampling factors of any component, horizontally and vertically.
     pub fn most_blocks(&self) -> [usize; 2] {
         [0, 1].map(|axis| self.components().iter().map(|component| component.blocks[axis]).max().unwrap_or(1))
     }
 
-    /// Units across and down.
+    /// MCUs, horizontally and vertically.
     pub fn units(&self) -> [usize; 2] {
         let [across, down] = self.most_blocks();
         [self.width.div_ceil(8 * across), self.height.div_ceil(8 * down)]

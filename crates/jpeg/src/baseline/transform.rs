@@ -1,7 +1,7 @@
 //! The inverse cosine transform, straight to a picture of another size.
 //!
-//! A block of 8x8 pixels becomes one of NxN by taking only its NxN lowest frequencies and evaluating them at N points: the
-//! picture, low-passed and sampled anew, for a fraction of the work.
+//! A block of 8x8 pixels becomes one of NxN by taking only its NxN lowest frequencies and evaluating them at N points:
+//! the picture, low-passed and sampled anew, for a fraction of the work.
 
 use std::f32::consts::{FRAC_1_SQRT_2, PI};
 

@@ -1,14 +1,14 @@
-//! Which sets of kernels this processor can run.
+//! The sets of kernels that this processor can run.
 
 use super::Kernels;
 
 impl Kernels {
-    /// The fastest that this processor has.
+    /// The fastest set that this processor can run.
     pub fn detect() -> Self {
         Self::available().next().unwrap_or(super::scalar::KERNELS)
     }
 
-    /// All that this processor can run, the fastest first and the portable ones last.
+    /// All sets that this processor can run, the fastest first and the portable one last.
     pub fn available() -> impl Iterator<Item = Self> {
         #[cfg(target_arch = "x86_64")]
         let sets = {
@@ -22,7 +22,7 @@ impl Kernels {
         sets.into_iter().flatten().chain([super::scalar::KERNELS])
     }
 
-    /// Whether these are vector kernels; the portable ones are a specification, not something to run a camera with.
+    /// Whether these are vector kernels. The portable ones are the specification, too slow for a camera.
     pub fn are_fast(&self) -> bool {
         self.name != super::scalar::KERNELS.name
     }

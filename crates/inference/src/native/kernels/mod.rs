@@ -3,8 +3,8 @@
 //! Every set computes what `scalar` computes: it is the specification, and the tests compare the others with it. The
 //! functions here are safe: each checks its slices against its arguments before it calls the unsafe loop behind it.
 //!
-//! Activations are channels-last. A pixel has [`operands::stored`] channels, so that vectors of [`operands::LANES`] channels never straddle
-//! pixels; those beyond the real ones hold anything, and weights of zero meet them.
+//! Activations are channels-last. A pixel has [`operands::stored`] channels, so that vectors of [`operands::LANES`]
+//! channels never straddle pixels; those beyond the real ones hold anything, and weights of zero meet them.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;

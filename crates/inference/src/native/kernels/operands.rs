@@ -80,7 +80,8 @@ impl Requantise<'_> {
     }
 }
 
-/// Where things begin. The furthest is found once, so that tiles that look at the same distances need not ask each time.
+/// Where things begin. The furthest is found once, so that tiles that look at the same distances need not ask each
+/// time.
 #[derive(Debug, Clone, Copy)]
 pub struct Offsets<'a> {
     pub(super) each: &'a [u32],
@@ -159,8 +160,8 @@ pub struct Span<'a, T, W, S> {
     /// From one output pixel's taps to the next one's.
     pub step: usize,
     /// By how many columns a window is ahead of the one before it, the others being the same, or at least holding the
-    /// same; then a row's taps lie pixel by pixel behind its first one, or all that lies there is the same. 0 where no two
-    /// windows share columns.
+    /// same; then a row's taps lie pixel by pixel behind its first one, or all that lies there is the same. 0 where no
+    /// two windows share columns.
     pub ahead: usize,
     pub pixels: usize,
     /// Stored channels.

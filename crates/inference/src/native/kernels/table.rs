@@ -1,4 +1,4 @@
-//! A set of inner loops, and the safe ways into them.
+//! The function table of one instruction set's kernels, and its safe interface.
 
 use super::layout::Layout;
 use super::operands::{
@@ -7,12 +7,12 @@ use super::operands::{
 use super::winograd::{self, Form, Patch, Spot, Sums};
 use crate::native::layer::Quant;
 
-/// The inner loops of one instruction set.
-// The fields are unsafe because a processor without that set cannot run them, and because they take what `Tile::check`
-// and
-// `Span::check` have seen for granted.
+/// The kernels (inner loops) of one instruction set.
+// The functions are unsafe because only a processor with that instruction set can run them, and because they rely on
+// what `Tile::check` and `Span::check` have checked.
 #[derive(Clone, Copy)]
 pub struct Kernels {
+    /// The name of the instruction set, such as `avx2`; `portable` for plain Rust.
     pub name: &'static str,
     pub(in crate::native) layout: Layout,
     pub(super) tile_f32: TileF32Loop,

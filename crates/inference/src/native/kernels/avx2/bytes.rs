@@ -10,7 +10,8 @@ use crate::native::kernels::operands::{GROUP, LANES, Requantise, SpanU8, TileU8,
 use crate::native::kernels::scalar;
 
 /// # Safety
-/// The processor has the features; `tile.check` has seen the arguments; `workspace` holds [`BYTES`]'s workspace for the tile.
+/// The processor has the features; `tile.check` has seen the arguments; `workspace` holds [`BYTES`]'s workspace for the
+/// tile.
 #[target_feature(enable = "avx2,fma")]
 pub unsafe fn tile(tile: &TileU8, requantise: Requantise, workspace: &mut [u8], out: &mut [u8], row_stride: usize) {
     let (inputs, out) = (workspace.as_mut_ptr().cast(), out.as_mut_ptr());
@@ -22,8 +23,8 @@ pub unsafe fn tile(tile: &TileU8, requantise: Requantise, workspace: &mut [u8], 
     });
 }
 
-/// Writes the bytes of the pixels as words, `[row][tap][depth]`: once for all panels, and then a pair of them is broadcast
-/// by the load alone.
+/// Writes the bytes of the pixels as words, `[row][tap][depth]`: once for all panels, and then a pair of them is
+/// broadcast by the load alone.
 ///
 /// # Safety
 /// `tile.check` has seen the tile, which has `ROWS` rows; there is room for `ROWS` times its taps times its depth.
@@ -48,8 +49,8 @@ unsafe fn widen<const ROWS: usize>(tile: &TileU8, inputs: *mut i16) {
     }
 }
 
-/// Two input channels at a time in 16 bits: products of bytes, added in 32 bits, cannot overflow, whereas the instruction that
-/// multiplies bytes saturates in 16.
+/// Two input channels at a time in 16 bits: products of bytes, added in 32 bits, cannot overflow, whereas the
+/// instruction that multiplies bytes saturates in 16.
 ///
 /// # Safety
 /// As [`tile`]; the tile has `ROWS` rows and a panel `panel`, `inputs` are what [`widen`] made of them.

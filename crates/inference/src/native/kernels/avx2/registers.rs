@@ -33,8 +33,8 @@ pub fn is_there() -> bool {
     is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
 }
 
-/// Has what lies 3 KB behind these weights brought into the first-level cache. Those of a tile's panels are read once for
-/// all of its pixels, from the second level or beyond, and the processor itself does not look ahead beyond a page.
+/// Has what lies 3 KB behind these weights brought into the first-level cache. Those of a tile's panels are read once
+/// for all of its pixels, from the second level or beyond, and the processor itself does not look ahead beyond a page.
 #[inline]
 #[target_feature(enable = "avx2")]
 pub fn fetch_early<T>(weights: *const T) {

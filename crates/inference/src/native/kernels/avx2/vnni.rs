@@ -93,11 +93,11 @@ unsafe fn taps<const TAPS: usize, const GROUPS: usize>(span: &SpanU8, requantise
     }
 }
 
-/// `HALVES` times sixteen channels, four taps at once: their bytes are interleaved, so that a dot product of four multiplies
-/// the taps of one channel.
+/// `HALVES` times sixteen channels, four taps at once: their bytes are interleaved, so that a dot product of four
+/// multiplies the taps of one channel.
 ///
-/// The interleaving works within each half of a register, and packing the sums undoes just that: the halves of sums hold
-/// channels 0-3 and 16-19, .. of 32, and the pack of 32 to 16 to 8 bits puts them back in order.
+/// The interleaving works within each half of a register, and packing the sums undoes just that: the halves of sums
+/// hold channels 0-3 and 16-19, .. of 32, and the pack of 32 to 16 to 8 bits puts them back in order.
 ///
 /// # Safety
 /// As [`taps`]; the span has the channels from `channel` on.

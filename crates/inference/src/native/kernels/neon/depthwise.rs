@@ -92,8 +92,8 @@ unsafe fn add(sums: &mut [int32x4_t; 4], low: int16x8_t, high: int16x8_t) {
     }
 }
 
-/// `vmull_high_s8`, and the next one `vmlal_high_s8`, as instructions: from the intrinsics the compiler takes the weights'
-/// upper halves out of the loop, and there are no registers for them.
+/// `vmull_high_s8`, and the next one `vmlal_high_s8`, as instructions: from the intrinsics the compiler takes the
+/// weights' upper halves out of the loop, and there are no registers for them.
 #[inline(always)]
 fn multiply_high(inputs: int8x16_t, weights: int8x16_t) -> int16x8_t {
     let products;

@@ -30,8 +30,8 @@ fn dot<const LANE: i32>(sums: int32x4_t, weights: int8x16_t, inputs: int8x16_t) 
 }
 
 /// # Safety
-/// The processor has dot products; `tile.check` has seen the arguments; `workspace` holds [`super::registers::DOT`]'s workspace for the
-/// tile.
+/// The processor has dot products; `tile.check` has seen the arguments; `workspace` holds [`super::registers::DOT`]'s
+/// workspace for the tile.
 #[target_feature(enable = "neon,dotprod")]
 pub unsafe fn tile(tile: &TileU8, requantise: Requantise, workspace: &mut [u8], out: &mut [u8], row_stride: usize) {
     let (inputs, out) = (workspace.as_mut_ptr(), out.as_mut_ptr());

@@ -9,8 +9,8 @@ use crate::native::kernels::scalar;
 
 /// What [`scalar::to_byte`] does, sixteen at a time.
 ///
-/// The bounds are those of the byte after the zero point was added, which is the same: every step on the way saturates, and
-/// rounding keeps the order.
+/// The bounds are those of the byte after the zero point was added, which is the same: every step on the way saturates,
+/// and rounding keeps the order.
 #[derive(Clone, Copy)]
 pub struct Narrow {
     low: uint8x16_t,
@@ -55,11 +55,12 @@ impl Narrow {
     }
 }
 
-/// Bounds what a kernel has stored for sixteen channels of `pixels` pixels, `step` bytes apart, where the channels have bounds: a
-/// pass of its own, because few networks have them.
+/// Bounds what a kernel has stored for sixteen channels of `pixels` pixels, `step` bytes apart, where the channels have
+/// bounds: a pass of its own, because few networks have them.
 ///
 /// # Safety
-/// There are bounds for `channel` and fifteen after it, or none at all; the bytes of these channels can be written from `at` on.
+/// There are bounds for `channel` and fifteen after it, or none at all; the bytes of these channels can be written from
+/// `at` on.
 #[inline]
 pub unsafe fn bound(channels: Option<ByteBounds>, channel: usize, at: *mut u8, pixels: usize, step: usize) {
     let Some(ByteBounds { low, high }) = channels else { return };

@@ -18,8 +18,8 @@ pub const BYTES: Layout = Layout {
 
 pub const DOT: Layout = Layout { byte_rows: 6, dense: Order::Groups(4), ..BYTES };
 
-/// A pointer of which the compiler does not know where it came from. Else it would have one for each tap of a window, and move
-/// all of them from one window to the next.
+/// A pointer of which the compiler does not know where it came from. Else it would have one for each tap of a window,
+/// and move all of them from one window to the next.
 #[inline(always)]
 #[allow(unsafe_code, reason = "an assembly that is empty")]
 pub fn anew<T>(mut pointer: *const T) -> *const T {

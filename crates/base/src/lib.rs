@@ -3,6 +3,8 @@
 //!
 //! Nothing here knows of cameras, models or brokers.
 
+#![deny(missing_docs)]
+
 pub mod backoff;
 pub mod clock;
 pub mod files;

@@ -3,6 +3,8 @@
 //! [`load`] reads and checks a file, and compiles it for the native kernels if they support the whole network.
 //! Otherwise tract runs it, if the feature `tract` is on.
 
+#![deny(missing_docs)]
+
 mod classifier;
 mod error;
 mod hash;

@@ -4,6 +4,8 @@
 //! follows the markers (ITU-T T.81, annex B) to the end of a picture without decoding it. [`huffman`] adds the tables
 //! that MJPEG cameras leave out, and [`baseline`] decodes.
 
+#![deny(missing_docs)]
+
 pub mod baseline;
 pub mod huffman;
 

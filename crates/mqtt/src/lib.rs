@@ -1,6 +1,8 @@
 //! An MQTT connection for an unattended device: it survives outages of the broker, loses no event below the queue's
 //! capacity, and retries with back-off.
 
+#![deny(missing_docs)]
+
 mod broker_url;
 mod certificate;
 mod client;

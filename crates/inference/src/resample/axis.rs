@@ -13,6 +13,7 @@ pub const TAPS: usize = 4;
 #[derive(Debug, Default, PartialEq)]
 pub struct Axis {
     key: Option<Key>,
+    /// How many taps each result has; a multiple of [`TAPS`].
     pub taps: usize,
     /// The first tap of each result.
     pub starts: Vec<usize>,
@@ -23,10 +24,13 @@ pub struct Axis {
 /// The geometry: which part of the source the results cover.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Key {
+    /// Where the part begins, in pixels of the source.
     pub start: f64,
+    /// How long it is, in pixels of the source.
     pub length: f64,
     /// Length of the source.
     pub source: usize,
+    /// Number of results.
     pub result: usize,
 }
 

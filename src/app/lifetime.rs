@@ -37,14 +37,14 @@ pub fn runtime() -> Result<Runtime> {
 
 /// A request by signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Inbound {
+pub(super) enum Inbound {
     /// With the signal's name.
     Stop(&'static str),
     Reload,
 }
 
 /// The handled signals.
-pub struct Signals {
+pub(super) struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
     hangup: tokio::signal::unix::Signal,
@@ -62,7 +62,7 @@ impl Signals {
         })
     }
 
-    pub async fn next(&mut self) -> Inbound {
+    pub(super) async fn next(&mut self) -> Inbound {
         tokio::select! {
             _ = self.interrupt.recv() => Inbound::Stop("SIGINT"),
             _ = self.terminate.recv() => Inbound::Stop("SIGTERM"),
@@ -75,7 +75,7 @@ impl Signals {
     }
 
     /// Waits for the next signal to stop.
-    pub async fn stop(&mut self) -> &'static str {
+    pub(super) async fn stop(&mut self) -> &'static str {
         loop {
             if let Inbound::Stop(name) = self.next().await {
                 return name;

@@ -31,12 +31,12 @@ pub fn kill_stragglers() {
     }
 }
 
-pub struct CommandOpener {
+pub(super) struct CommandOpener {
     argv: Vec<String>,
 }
 
 impl CommandOpener {
-    pub fn new(argv: Vec<String>) -> Self {
+    pub(super) fn new(argv: Vec<String>) -> Self {
         Self { argv }
     }
 }

@@ -17,14 +17,14 @@ use glimpsed_jpeg::{START, Scan, Scanner};
 /// A photograph larger than this is skipped.
 const MAX_FILE_BYTES: u64 = 64 << 20;
 
-pub struct ReplayOpener {
+pub(super) struct ReplayOpener {
     path: PathBuf,
     interval: Duration,
     repeat: bool,
 }
 
 impl ReplayOpener {
-    pub fn new(path: PathBuf, fps: f64, repeat: bool) -> Self {
+    pub(super) fn new(path: PathBuf, fps: f64, repeat: bool) -> Self {
         Self { path, interval: Duration::from_secs_f64(1.0 / fps), repeat }
     }
 

@@ -39,7 +39,7 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(100);
 /// Timeout of the dequeue. The preceding poll has reported a frame, so this does not wait.
 const DEQUEUE: Duration = Duration::from_millis(100);
 
-pub struct V4l2Opener {
+pub(super) struct V4l2Opener {
     device: PathBuf,
     size: (u32, u32),
     fps: f64,
@@ -49,7 +49,7 @@ pub struct V4l2Opener {
 }
 
 impl V4l2Opener {
-    pub fn new(device: PathBuf, size: (u32, u32), fps: f64, format: FormatChoice) -> Self {
+    pub(super) fn new(device: PathBuf, size: (u32, u32), fps: f64, format: FormatChoice) -> Self {
         Self { device, size, fps, format, missing: false }
     }
 

@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const FRAMES: u32 = 10;
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// Cameras with their stable names, formats, sizes and frame rates
     List(List),
     /// Grab some frames as the daemon would, and time them
@@ -32,14 +32,14 @@ pub enum Command {
 }
 
 #[derive(Debug, Args)]
-pub struct List {
+pub(super) struct List {
     /// For scripts
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Debug, Args)]
-pub struct Probe {
+pub(super) struct Probe {
     /// A V4L2 device [default: the configuration's camera, whatever its source]
     #[arg(value_name = "DEVICE")]
     device: Option<PathBuf>,
@@ -50,7 +50,7 @@ pub struct Probe {
     json: bool,
 }
 
-pub fn run(command: &Command, streams: &mut Streams) -> Result<()> {
+pub(super) fn run(command: &Command, streams: &mut Streams) -> Result<()> {
     match command {
         Command::List(list) => run_list(list, streams),
         Command::Probe(probe) => run_probe(probe, streams),

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::infer::{Model, precision};
 
 #[derive(Debug, Args)]
-pub struct Options {
+pub(super) struct Options {
     #[command(flatten)]
     file: ConfigFile,
     /// For scripts
@@ -18,7 +18,7 @@ pub struct Options {
     json: bool,
 }
 
-pub fn run(options: &Options, streams: &mut Streams) -> Result<()> {
+pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
     let result = verify(options);
     if options.json {
         let report = match &result {

@@ -22,7 +22,7 @@ use glimpsed_base::files;
 const MAX_FILE_BYTES: u64 = 64 << 20;
 
 #[derive(Debug, Args)]
-pub struct Options {
+pub(super) struct Options {
     /// JPEG or PNG files
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -41,7 +41,7 @@ pub struct Options {
 
 type Answer = std::result::Result<Classification, Error>;
 
-pub fn run(options: &Options, streams: &mut Streams) -> Result<()> {
+pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
     let config = options.config.sources()?.load()?;
     // What is named is meant; what labels the video is for the configuration to choose.
     let (spec, wanted) = match &options.model {

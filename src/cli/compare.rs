@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::models::catalog;
 
 #[derive(Debug, Args)]
-pub struct Options {
+pub(super) struct Options {
     /// A model by name, and once more for each further one [default: all whose file is there]
     #[arg(short, long = "model", value_name = "NAME")]
     models: Vec<String>,
@@ -60,7 +60,7 @@ enum Format {
 /// A slow model's turn ends after this, however many inferences it has had.
 const TIME_A_TURN: Duration = Duration::from_secs(10);
 
-pub fn run(options: &Options, streams: &mut Streams) -> Result<()> {
+pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
     let config = options.config.sources()?.load()?;
     let all = subjects::usable(&config.models);
     let models = match options.models.as_slice() {
@@ -148,6 +148,6 @@ fn show(bar: &ProgressBar, progress: &Progress) {
 }
 
 /// The process that measures one model.
-pub fn serve(streams: &mut Streams) -> Result<()> {
+pub(super) fn serve(streams: &mut Streams) -> Result<()> {
     compare::serve(std::io::stdin().lock(), &mut streams.out).map_err(Error::io("nobody listens any more"))
 }

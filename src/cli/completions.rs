@@ -7,7 +7,7 @@ use super::streams::Streams;
 use crate::error::Result;
 
 #[derive(Debug, Args)]
-pub struct Options {
+pub(super) struct Options {
     /// The shell
     #[arg(value_enum)]
     shell: Supported,
@@ -22,7 +22,7 @@ enum Supported {
 }
 
 /// `command` is the whole command line.
-pub fn run(options: &Options, command: Command, streams: &mut Streams) -> Result<()> {
+pub(super) fn run(options: &Options, command: Command, streams: &mut Streams) -> Result<()> {
     let shell = match options.shell {
         Supported::Bash => Shell::Bash,
         Supported::Zsh => Shell::Zsh,

@@ -10,7 +10,7 @@ use crate::decide::groups::{Groups, IMAGENET};
 use crate::error::{Error, Result};
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// Every key with its value and where that comes from
     Show(Show),
     /// The JSON Schema of the configuration file
@@ -20,7 +20,7 @@ pub enum Command {
 }
 
 #[derive(Debug, Args)]
-pub struct Show {
+pub(super) struct Show {
     #[command(flatten)]
     file: ConfigFile,
     /// For scripts
@@ -29,7 +29,7 @@ pub struct Show {
 }
 
 #[derive(Debug, Args)]
-pub struct ShowGroups {
+pub(super) struct ShowGroups {
     #[command(flatten)]
     file: OptionalConfigFile,
     /// For scripts
@@ -37,7 +37,7 @@ pub struct ShowGroups {
     json: bool,
 }
 
-pub fn run(command: &Command, streams: &mut Streams) -> Result<()> {
+pub(super) fn run(command: &Command, streams: &mut Streams) -> Result<()> {
     match command {
         Command::Show(show) => {
             let sources = Sources::read(&show.file.path)?;

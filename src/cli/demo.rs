@@ -22,7 +22,7 @@ use crate::telemetry::logging;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Args)]
-pub struct Options {
+pub(super) struct Options {
     /// Label each photograph once, then end
     #[arg(long)]
     once: bool,
@@ -40,7 +40,7 @@ pub struct Options {
     raw: bool,
 }
 
-pub fn run(options: &Options, streams: &mut Streams) -> Result<()> {
+pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
     let images = match &options.images {
         Some(images) => images.canonicalize().map_err(Error::io(images.display().to_string()))?,
         None => catalog::default_directory().join("photos"),

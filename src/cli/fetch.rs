@@ -17,7 +17,7 @@ use crate::models::fetch::{self, Limits, Outcome};
 use glimpsed_inference::sha256_of;
 
 #[derive(Debug, Args)]
-pub struct Fetch {
+pub(super) struct Fetch {
     /// Names as `glimpsed models list` gives them
     #[arg(required = true, value_name = "NAME")]
     names: Vec<String>,
@@ -32,7 +32,7 @@ pub struct Fetch {
 }
 
 #[derive(Debug, Args)]
-pub struct Verify {
+pub(super) struct Verify {
     /// Names as `glimpsed models list` gives them [default: all that are here]
     #[arg(value_name = "NAME")]
     names: Vec<String>,
@@ -50,7 +50,7 @@ fn find(name: &str) -> Result<&'static Entry> {
     })
 }
 
-pub fn fetch(options: &Fetch, streams: &mut Streams) -> Result<()> {
+pub(super) fn fetch(options: &Fetch, streams: &mut Streams) -> Result<()> {
     let entries: Vec<&Entry> = options.names.iter().map(|name| find(name)).collect::<Result<_>>()?;
     let configured = options.config.sources()?.model_directory();
     let already = catalog::search_path(configured.clone());
@@ -104,7 +104,7 @@ fn progress_bar(entry: &Entry, terminal: bool) -> ProgressBar {
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-pub fn verify(options: &Verify, streams: &mut Streams) -> Result<()> {
+pub(super) fn verify(options: &Verify, streams: &mut Streams) -> Result<()> {
     let entries: Vec<&Entry> = match options.names.as_slice() {
         [] => catalog::all().iter().collect(),
         names => names.iter().map(|name| find(name)).collect::<Result<_>>()?,

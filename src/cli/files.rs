@@ -9,7 +9,7 @@ use crate::error::Result;
 
 /// Where the configuration is.
 #[derive(Debug, Args)]
-pub struct ConfigFile {
+pub(super) struct ConfigFile {
     /// The configuration file
     #[arg(short = 'c', long = "config", value_name = "FILE", env = "GLIMPSED_CONFIG", default_value = DEFAULT_PATH)]
     pub path: PathBuf,
@@ -17,14 +17,14 @@ pub struct ConfigFile {
 
 /// Where the configuration is, for commands that also work without one.
 #[derive(Debug, Args)]
-pub struct OptionalConfigFile {
+pub(super) struct OptionalConfigFile {
     /// The configuration file [default: /etc/glimpsed/glimpsed.toml if there is one]
     #[arg(short = 'c', long = "config", value_name = "FILE", env = "GLIMPSED_CONFIG")]
     path: Option<PathBuf>,
 }
 
 impl OptionalConfigFile {
-    pub fn sources(&self) -> Result<Sources> {
+    pub(super) fn sources(&self) -> Result<Sources> {
         match &self.path {
             Some(path) => Ok(Sources::read(path)?),
             None if Path::new(DEFAULT_PATH).is_file() => Ok(Sources::read(Path::new(DEFAULT_PATH))?),

@@ -11,13 +11,13 @@ use crate::config::{DEFAULT_PATH, reference};
 use crate::error::{Error, Result};
 
 #[derive(Debug, Args)]
-pub struct Options {
+pub(super) struct Options {
     /// The directory to write them to
     directory: PathBuf,
 }
 
 /// `command` is the whole command line.
-pub fn run(options: &Options, command: Command) -> Result<()> {
+pub(super) fn run(options: &Options, command: Command) -> Result<()> {
     let failed = |cause| Error::Io { what: format!("cannot write to {}", options.directory.display()), cause };
     fs::create_dir_all(&options.directory).map_err(failed)?;
     // `glimpsed-help` would say what `--help` says.

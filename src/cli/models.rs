@@ -16,7 +16,7 @@ use crate::models::catalog;
 use crate::models::spec::ModelSpec;
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// Every model that has a name
     List(List),
     /// Download models of the catalogue
@@ -28,7 +28,7 @@ pub enum Command {
 }
 
 #[derive(Debug, Args)]
-pub struct List {
+pub(super) struct List {
     #[command(flatten)]
     file: OptionalConfigFile,
     /// For scripts
@@ -37,7 +37,7 @@ pub struct List {
 }
 
 #[derive(Debug, Args)]
-pub struct Inspect {
+pub(super) struct Inspect {
     /// Names as `glimpsed models list` gives them
     #[arg(required = true, value_name = "NAME")]
     names: Vec<String>,
@@ -48,7 +48,7 @@ pub struct Inspect {
     json: bool,
 }
 
-pub fn run(command: &Command, streams: &mut Streams) -> Result<()> {
+pub(super) fn run(command: &Command, streams: &mut Streams) -> Result<()> {
     match command {
         Command::List(list) => run_list(list, streams),
         Command::Fetch(options) => fetch::fetch(options, streams),
@@ -58,7 +58,7 @@ pub fn run(command: &Command, streams: &mut Streams) -> Result<()> {
 }
 
 /// The model of that name.
-pub fn find(config: &Config, name: &str) -> Result<ModelSpec> {
+pub(super) fn find(config: &Config, name: &str) -> Result<ModelSpec> {
     let names = || config.models.iter().map(|model| model.name.as_str());
     let found = config.models.iter().find(|model| model.name == name).cloned();
     found.ok_or_else(|| {
@@ -67,7 +67,7 @@ pub fn find(config: &Config, name: &str) -> Result<ModelSpec> {
 }
 
 /// As [`find`], among some of the models that can be used.
-pub fn find_in(usable: &[ModelSpec], config: &Config, name: &str) -> Result<ModelSpec> {
+pub(super) fn find_in(usable: &[ModelSpec], config: &Config, name: &str) -> Result<ModelSpec> {
     if let Some(model) = usable.iter().find(|model| model.name == name) {
         return Ok(model.clone());
     }

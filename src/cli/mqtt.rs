@@ -16,7 +16,7 @@ use crate::sinks::mqtt::diagnose::{self, Leftovers, Report};
 const DISCOVERY_PREFIX: &str = "homeassistant";
 
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// Connect to the broker step by step, try the permissions, and say what to do about what does not work
     Test(Test),
     /// Remove everything that the broker keeps of this device: retained messages, and the entry for Home Assistant
@@ -24,7 +24,7 @@ pub enum Command {
 }
 
 #[derive(Debug, Args)]
-pub struct Test {
+pub(super) struct Test {
     #[command(flatten)]
     file: OptionalConfigFile,
     /// For scripts
@@ -33,7 +33,7 @@ pub struct Test {
 }
 
 #[derive(Debug, Args)]
-pub struct Clean {
+pub(super) struct Clean {
     #[command(flatten)]
     file: OptionalConfigFile,
     /// Only show what would be removed
@@ -47,7 +47,7 @@ pub struct Clean {
     json: bool,
 }
 
-pub fn run(command: &Command, streams: &mut Streams) -> Result<()> {
+pub(super) fn run(command: &Command, streams: &mut Streams) -> Result<()> {
     match command {
         Command::Test(options) => run_test(options, streams),
         Command::Clean(options) => run_clean(options, streams),
@@ -58,7 +58,7 @@ pub fn run(command: &Command, streams: &mut Streams) -> Result<()> {
 ///
 /// # Errors
 /// When the system has no file descriptors left.
-pub fn try_broker(settings: &Mqtt, device_id: &str) -> Result<Report> {
+pub(super) fn try_broker(settings: &Mqtt, device_id: &str) -> Result<Report> {
     block_on(diagnose::test(settings, device_id))
 }
 

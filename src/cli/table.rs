@@ -1,7 +1,7 @@
 //! Columns of text.
 
 /// Rows as wide as their widest cells, two spaces apart; the first row is the heading.
-pub fn render(rows: &[Vec<String>]) -> String {
+pub(super) fn render(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
@@ -17,7 +17,7 @@ pub fn render(rows: &[Vec<String>]) -> String {
 }
 
 /// `3 504 872`, with thin groups that are easy to count.
-pub fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (index, digit) in digits.chars().enumerate() {

@@ -14,7 +14,7 @@ struct Candidate<'a> {
 }
 
 /// What fits a wish best, a wish each. Nothing without a model that runs.
-pub fn give(rows: &[Row]) -> Vec<Advice> {
+pub(super) fn give(rows: &[Row]) -> Vec<Advice> {
     let running: Vec<Candidate> =
         rows.iter().filter_map(|row| Some(Candidate { name: &row.name, figures: row.figures.as_ref()? })).collect();
     let least = |of: &dyn Fn(&Figures) -> f64| {

@@ -28,7 +28,7 @@ pub const CHILD_COMMAND: &str = "measure-model";
 /// What the process is told on its standard input: this as one line of JSON, then the pixels of the pictures that are not
 /// files.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Job {
+pub(super) struct Job {
     pub spec: ModelSpec,
     pub pictures: Vec<Sent>,
     pub runs: usize,
@@ -38,14 +38,14 @@ pub struct Job {
 
 /// A picture as the process hears of it.
 #[derive(Debug, Serialize, Deserialize)]
-pub enum Sent {
+pub(super) enum Sent {
     File(PathBuf),
     /// Width, height, and what of it is to be looked at.
     Rgb(u32, u32, View),
 }
 
 impl Sent {
-    pub fn of(picture: &Picture) -> Self {
+    pub(super) fn of(picture: &Picture) -> Self {
         match &picture.content {
             Content::File(path) => Self::File(path.clone()),
             Content::Rgb(image, view) => Self::Rgb(image.width as u32, image.height as u32, *view),
@@ -55,7 +55,7 @@ impl Sent {
 
 /// What it says on its standard output, a line of JSON each.
 #[derive(Debug, Serialize, Deserialize)]
-pub enum Said {
+pub(super) enum Said {
     Timed(Box<Measurement>),
     Answer(Answer),
     Failed(String),
@@ -63,7 +63,7 @@ pub enum Said {
 
 /// One turn of a model.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Measurement {
+pub(super) struct Measurement {
     pub facts: Facts,
     pub load_ms: f64,
     /// Of each run, in the order in which they were.
@@ -74,7 +74,7 @@ pub struct Measurement {
 
 /// What the model says of one picture.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Answer {
+pub(super) struct Answer {
     /// Labels with their probabilities, most likely first; or why there are none.
     pub top: Result<Vec<(String, usize, f32)>, String>,
 }
@@ -209,7 +209,7 @@ fn answer(labeller: &mut Labeller, frame: &Frame) -> Result<Vec<(String, usize, 
 }
 
 /// Such a process as its parent sees it. It ends with this value.
-pub struct Child {
+pub(super) struct Child {
     process: std::process::Child,
     output: ChildStdout,
     received: Vec<u8>,
@@ -227,7 +227,7 @@ impl Child {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn start(job: &Job, pictures: &[Picture]) -> Result<Self, String> {
+    pub(super) fn start(job: &Job, pictures: &[Picture]) -> Result<Self, String> {
         let cannot = |error: std::io::Error| format!("cannot start a process for it: {error}");
         let mut command = Command::new("/proc/self/exe");
         command.arg(CHILD_COMMAND).stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -260,7 +260,7 @@ impl Child {
     ///
     /// # Errors
     /// When it says nothing for `patience`, or something else.
-    pub fn listen(&mut self, patience: Duration) -> Result<Option<Said>, String> {
+    pub(super) fn listen(&mut self, patience: Duration) -> Result<Option<Said>, String> {
         let deadline = Instant::now() + patience;
         loop {
             if let Some(end) = self.received.iter().position(|&byte| byte == b'\n') {
@@ -292,7 +292,7 @@ impl Child {
     }
 
     /// How it has ended, in words.
-    pub fn ending(&mut self) -> String {
+    pub(super) fn ending(&mut self) -> String {
         match self.process.wait() {
             Ok(status) => match status.signal() {
                 Some(9) => "something killed it, as the system does when memory runs out".into(),

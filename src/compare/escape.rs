@@ -1,7 +1,7 @@
 //! Text in a page.
 
 /// Text that may hold anything, for any place in the page.
-pub fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

@@ -6,7 +6,7 @@ use crate::domain::comparison::Figures;
 const COLOURS: [&str; 8] = ["c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7"];
 
 /// The class that colours model number `at`.
-pub fn colour(at: usize) -> &'static str {
+pub(super) fn colour(at: usize) -> &'static str {
     COLOURS[at % COLOURS.len()]
 }
 
@@ -42,7 +42,7 @@ const WORTHS: [Worth; 3] = [
 ];
 
 /// The title and the plot of what models are worth against what they cost: up and left is better.
-pub fn scatter(models: &[(&str, &Figures)]) -> (&'static str, String) {
+pub(super) fn scatter(models: &[(&str, &Figures)]) -> (&'static str, String) {
     let known = |worth: &&Worth| models.iter().any(|(_, figures)| (worth.of)(figures).is_some());
     let worth = WORTHS.iter().find(known).unwrap_or(&WORTHS[WORTHS.len() - 1]);
     let points: Vec<(usize, &str, f64, f64)> = (models.iter().enumerate())
@@ -79,7 +79,7 @@ pub fn scatter(models: &[(&str, &Figures)]) -> (&'static str, String) {
 }
 
 /// A row for each model, on one axis.
-pub fn histograms(models: &[(&str, &Figures)]) -> String {
+pub(super) fn histograms(models: &[(&str, &Figures)]) -> String {
     const ROW: f64 = 46.0;
     let height = AREA[2] + ROW * models.len() as f64 + 44.0;
     let end =

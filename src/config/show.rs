@@ -8,7 +8,7 @@ use super::typed::Config;
 use glimpsed_base::secret::without_logins;
 
 /// As TOML; each line ends in a comment that names the origin.
-pub fn effective(config: &Config, raw: &Raw, document: &Document<'_>) -> String {
+pub(super) fn effective(config: &Config, raw: &Raw, document: &Document<'_>) -> String {
     let mut out = String::new();
     let mut table = Vec::new();
     for (path, value, origin) in entries(config, raw, document) {
@@ -27,7 +27,7 @@ pub fn effective(config: &Config, raw: &Raw, document: &Document<'_>) -> String 
 }
 
 /// As JSON: `{"mqtt.url": {"value": ..., "origin": "line 12"}}`.
-pub fn effective_json(config: &Config, raw: &Raw, document: &Document<'_>) -> Value {
+pub(super) fn effective_json(config: &Config, raw: &Raw, document: &Document<'_>) -> Value {
     entries(config, raw, document)
         .into_iter()
         .map(|(path, value, origin)| (path.join("."), json!({ "value": value, "origin": describe(&origin) })))

@@ -25,7 +25,7 @@ const RUNS: usize = 30;
 const TIME_A_TURN: Duration = Duration::from_secs(3);
 
 /// Measures in the background at low priority, and publishes the progress. The latencies are those of a busy device.
-pub fn start(
+pub(super) fn start(
     models: Vec<ModelSpec>,
     reference: String,
     orders: Orders,

@@ -22,7 +22,7 @@ const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Publishes a picture after each change of the label, until dropped.
-pub struct Pictures {
+pub(super) struct Pictures {
     task: JoinHandle<()>,
     hub: Hub,
 }
@@ -36,7 +36,7 @@ impl Drop for Pictures {
 
 impl Pictures {
     /// Must be called within the asynchronous runtime.
-    pub fn start(orders: Orders, hub: &Hub) -> Self {
+    pub(super) fn start(orders: Orders, hub: &Hub) -> Self {
         let (sender, mut changes) = mpsc::channel(1);
         hub.attach(NAME, Box::new(Changes(sender)));
         let publisher = hub.clone();
@@ -67,7 +67,7 @@ impl Sink for Changes {
 ///
 /// # Errors
 /// Why there is no picture.
-pub async fn take(orders: &Orders, hub: &Hub, patience: Duration) -> Result<usize, String> {
+pub(super) async fn take(orders: &Orders, hub: &Hub, patience: Duration) -> Result<usize, String> {
     let shot = snapshot(orders, patience).await?;
     let draw = move || picture::jpeg(turned(shot.picture()?, shot.rotation), &shot.answer);
     let jpeg = spawn_blocking(draw).await.map_err(|_| "drawing the labels panicked")??;
@@ -80,7 +80,7 @@ pub async fn take(orders: &Orders, hub: &Hub, patience: Duration) -> Result<usiz
 ///
 /// # Errors
 /// Why there is none.
-pub async fn snapshot(orders: &Orders, patience: Duration) -> Result<Snapshot, String> {
+pub(super) async fn snapshot(orders: &Orders, patience: Duration) -> Result<Snapshot, String> {
     let late = format!("no frame was labelled within {} s", patience.as_secs());
     orders.ask(Order::Snapshot, patience, &late).await
 }

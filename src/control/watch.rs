@@ -14,7 +14,7 @@ const SETTLE: Duration = Duration::from_millis(250);
 const MOST_SETTLES: u32 = 20;
 
 /// Watches the file's directory, because most editors replace the file with a new one.
-pub struct FileWatch {
+pub(super) struct FileWatch {
     changes: mpsc::Receiver<()>,
     /// A change that was not reported yet.
     pending: bool,
@@ -25,7 +25,7 @@ pub struct FileWatch {
 impl FileWatch {
     /// Without a watch (no inotify left) a warning is logged, and `SIGHUP` still works. A configuration that is not a
     /// file is not watched.
-    pub fn new(path: &Path) -> Self {
+    pub(super) fn new(path: &Path) -> Self {
         if !path.is_file() {
             return Self { changes: mpsc::channel(1).1, pending: false, _watcher: None };
         }
@@ -38,7 +38,7 @@ impl FileWatch {
     }
 
     /// Resolves when the file was changed and has been quiet since; never without a watch. Cancellation-safe.
-    pub async fn changed(&mut self) {
+    pub(super) async fn changed(&mut self) {
         if !self.pending && self.changes.recv().await.is_none() {
             std::future::pending::<()>().await;
         }

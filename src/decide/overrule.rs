@@ -6,28 +6,28 @@ use crate::domain::classification::SecondOpinion;
 
 /// Keeps a disagreement: while the fast model answers `fast`, the label is the other one.
 #[derive(Debug)]
-pub struct Overrule {
+pub(super) struct Overrule {
     policy: DisagreementChoice,
     standing: Option<(Answer, Answer)>,
 }
 
 impl Overrule {
-    pub fn new(policy: DisagreementChoice) -> Self {
+    pub(super) fn new(policy: DisagreementChoice) -> Self {
         Self { policy, standing: None }
     }
 
-    pub fn set_policy(&mut self, policy: DisagreementChoice) {
+    pub(super) fn set_policy(&mut self, policy: DisagreementChoice) {
         if policy != self.policy {
             *self = Self::new(policy);
         }
     }
 
-    pub fn forget(&mut self) {
+    pub(super) fn forget(&mut self) {
         self.standing = None;
     }
 
     /// Applies an opinion; the newest one wins.
-    pub fn receive_opinion(&mut self, opinion: &SecondOpinion) {
+    pub(super) fn receive_opinion(&mut self, opinion: &SecondOpinion) {
         let fast = Answer::from(opinion.fast_label.clone());
         self.standing = match (self.policy, &opinion.accurate_label) {
             _ if opinion.agree() => None,
@@ -40,7 +40,7 @@ impl Overrule {
     }
 
     /// The answer that counts when the fast model gives `answer`.
-    pub fn apply(&self, answer: Answer) -> Answer {
+    pub(super) fn apply(&self, answer: Answer) -> Answer {
         match &self.standing {
             Some((fast, instead)) if *fast == answer => instead.clone(),
             _ => answer,
@@ -48,7 +48,7 @@ impl Overrule {
     }
 
     /// Another answer became stable. Unless the disagreement was about that answer, it is over.
-    pub fn settled(&mut self, held: &Answer) {
+    pub(super) fn settled(&mut self, held: &Answer) {
         if self.standing.as_ref().is_some_and(|(fast, instead)| held != fast && held != instead) {
             self.standing = None;
         }

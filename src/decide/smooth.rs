@@ -7,7 +7,7 @@ use super::rules::Smoothing;
 
 /// Averages each label's probability over time.
 #[derive(Debug)]
-pub struct Smoother {
+pub(super) struct Smoother {
     smoothing: Smoothing,
     average: Vec<f32>,
     /// When the last frame arrived; `None` before the first.
@@ -19,24 +19,24 @@ pub struct Smoother {
 }
 
 impl Smoother {
-    pub fn new(smoothing: Smoothing) -> Self {
+    pub(super) fn new(smoothing: Smoothing) -> Self {
         Self { smoothing, average: Vec::new(), last: None, window: VecDeque::new(), sum: Vec::new() }
     }
 
-    pub fn set(&mut self, smoothing: Smoothing) {
+    pub(super) fn set(&mut self, smoothing: Smoothing) {
         if smoothing != self.smoothing {
             *self = Self::new(smoothing);
         }
     }
 
     /// Returns to the state before the first frame.
-    pub fn forget(&mut self) {
+    pub(super) fn forget(&mut self) {
         self.last = None;
         self.window.clear();
     }
 
     /// Adds a frame's probabilities.
-    pub fn update(&mut self, scores: &[f32], now: Duration) {
+    pub(super) fn update(&mut self, scores: &[f32], now: Duration) {
         let elapsed = self.last.replace(now).map(|last| now.saturating_sub(last));
         match (self.smoothing, elapsed) {
             (Smoothing::Exponential { half_life }, Some(elapsed)) if self.average.len() == scores.len() => {
@@ -54,7 +54,7 @@ impl Smoother {
     }
 
     /// The smoothed probability of each label.
-    pub fn average(&self) -> &[f32] {
+    pub(super) fn average(&self) -> &[f32] {
         &self.average
     }
 

@@ -13,7 +13,7 @@ pub enum Colour {
 
 /// To RGB from full range, in 14-bit fixed point.
 #[inline(always)]
-pub fn full_range(luma: u8, blue: u8, red: u8) -> [u8; 3] {
+pub(super) fn full_range(luma: u8, blue: u8, red: u8) -> [u8; 3] {
     let luma = (i32::from(luma) << 14) + (1 << 13);
     let (blue, red) = (i32::from(blue) - 128, i32::from(red) - 128);
     let clamp = |sum: i32| (sum >> 14).clamp(0, 255) as u8;
@@ -22,7 +22,7 @@ pub fn full_range(luma: u8, blue: u8, red: u8) -> [u8; 3] {
 
 /// To RGB from limited range, in 8-bit fixed point.
 #[inline(always)]
-pub fn video_range(luma: u8, blue: u8, red: u8) -> [u8; 3] {
+pub(super) fn video_range(luma: u8, blue: u8, red: u8) -> [u8; 3] {
     let luma = 298 * (i32::from(luma) - 16) + 128;
     let (blue, red) = (i32::from(blue) - 128, i32::from(red) - 128);
     let clamp = |sum: i32| (sum >> 8).clamp(0, 255) as u8;

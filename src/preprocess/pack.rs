@@ -6,7 +6,7 @@ use crate::preprocess::colour::{full_range, video_range};
 use glimpsed_inference::{ChannelOrder, InputSpec, Layout, Tensor};
 
 /// Writes rows of the resampled picture into the tensor.
-pub struct Packer {
+pub(super) struct Packer {
     spec: InputSpec,
     rotation: Rotation,
     /// Per channel: `value * factor + shift` equals `(value / 255 - mean) / std`.
@@ -17,14 +17,14 @@ pub struct Packer {
 }
 
 impl Packer {
-    pub fn new(spec: &InputSpec, rotation: Rotation) -> Self {
+    pub(super) fn new(spec: &InputSpec, rotation: Rotation) -> Self {
         let factor = spec.std.map(|std| (1.0 / (255.0 * f64::from(std))) as f32);
         let shift = [0, 1, 2].map(|colour| -spec.mean[colour] / spec.std[colour]);
         Self { spec: spec.clone(), rotation, factor, shift, rgb: Default::default() }
     }
 
     /// Writes row `row` of the unrotated picture, with the components `rows`, to its place in the tensor.
-    pub fn pack(&mut self, colour: Colour, row: usize, rows: &[Vec<u8>; 3], tensor: &mut Tensor) {
+    pub(super) fn pack(&mut self, colour: Colour, row: usize, rows: &[Vec<u8>; 3], tensor: &mut Tensor) {
         self.rgb.iter_mut().for_each(|colour| colour.resize(rows[0].len(), 0));
         let rgb: [&[u8]; 3] = match colour {
             Colour::Rgb => [&rows[0], &rows[1], &rows[2]],
@@ -98,7 +98,7 @@ fn put<T>(row: &[u8], out: &mut [T], first: usize, step: isize, value: impl Fn(u
 }
 
 /// Rotates an interleaved picture clockwise; `width` and `height` are those of the result.
-pub fn turn(source: &[u8], width: usize, height: usize, rotation: Rotation, out: &mut [u8]) {
+pub(super) fn turn(source: &[u8], width: usize, height: usize, rotation: Rotation, out: &mut [u8]) {
     let (length, rows) = match rotation {
         Rotation::None | Rotation::Half => (width, height),
         Rotation::Quarter | Rotation::ThreeQuarters => (height, width),

@@ -11,7 +11,7 @@ const HALF: i32 = 1 << (13 - KEPT);
 
 /// Scratch for one row between the two passes.
 #[derive(Debug, Default)]
-pub struct Lines {
+pub(super) struct Lines {
     sums: Vec<i32>,
     blended: Vec<i16>,
     component: Vec<i16>,
@@ -20,7 +20,7 @@ pub struct Lines {
 /// Computes row `row` of the result: a row of bytes for each component of `group`.
 ///
 /// `down` is the group's vertical axis, `across` are the horizontal axes of its components.
-pub fn row<'o>(
+pub(super) fn row<'o>(
     group: &Group,
     down: &Axis,
     across: &[Axis],

@@ -14,18 +14,18 @@ const MAX_FROM_ONE: usize = 64;
 
 /// Gives out places for connections.
 #[derive(Debug, Clone, Default)]
-pub struct Admission(Arc<Mutex<HashMap<IpAddr, usize>>>);
+pub(super) struct Admission(Arc<Mutex<HashMap<IpAddr, usize>>>);
 
 /// A place, until it is dropped.
 #[derive(Debug)]
-pub struct Place {
+pub(super) struct Place {
     admission: Admission,
     address: IpAddr,
 }
 
 impl Admission {
     /// `None` when there are too many already.
-    pub fn admit(&self, address: IpAddr) -> Option<Place> {
+    pub(super) fn admit(&self, address: IpAddr) -> Option<Place> {
         let address = address.to_canonical();
         let mut taken = self.lock();
         let from_here = taken.get(&address).copied().unwrap_or(0);

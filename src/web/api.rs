@@ -18,21 +18,21 @@ use crate::payload::health_json;
 
 type Answered = Result<Json<Value>, Problem>;
 
-pub async fn state(State(site): State<Arc<Site>>) -> Json<Value> {
+pub(super) async fn state(State(site): State<Arc<Site>>) -> Json<Value> {
     let mut state = site.parts.view.state();
     state["health"] = health_json(&site.parts.look());
     Json(state)
 }
 
-pub async fn info(State(site): State<Arc<Site>>) -> Json<Value> {
+pub(super) async fn info(State(site): State<Arc<Site>>) -> Json<Value> {
     Json(Value::clone(&site.parts.view.info()))
 }
 
-pub async fn timeline(State(site): State<Arc<Site>>) -> Json<Value> {
+pub(super) async fn timeline(State(site): State<Arc<Site>>) -> Json<Value> {
     Json(site.parts.view.timeline())
 }
 
-pub async fn config(State(site): State<Arc<Site>>) -> Json<Value> {
+pub(super) async fn config(State(site): State<Arc<Site>>) -> Json<Value> {
     let info = site.parts.view.info();
     Json(json!({
         "config": info["config"],
@@ -42,7 +42,7 @@ pub async fn config(State(site): State<Arc<Site>>) -> Json<Value> {
 }
 
 /// The models whose file is there, with what the catalogue says of them.
-pub async fn models(State(site): State<Arc<Site>>) -> Json<Value> {
+pub(super) async fn models(State(site): State<Arc<Site>>) -> Json<Value> {
     let info = site.parts.view.info();
     let active = site.parts.view.settings().map(|settings| settings.model);
     let names = info["available_models"].as_array().into_iter().flatten().filter_map(Value::as_str);
@@ -61,12 +61,15 @@ pub async fn models(State(site): State<Arc<Site>>) -> Json<Value> {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ModelChoice {
+pub(super) struct ModelChoice {
     name: Option<String>,
     precision: Option<PrecisionChoice>,
 }
 
-pub async fn set_model(State(site): State<Arc<Site>>, body: Result<Json<ModelChoice>, JsonRejection>) -> Answered {
+pub(super) async fn set_model(
+    State(site): State<Arc<Site>>,
+    body: Result<Json<ModelChoice>, JsonRejection>,
+) -> Answered {
     let Json(ModelChoice { name, precision }) = body.map_err(not_meant)?;
     for command in [name.map(Command::Model), precision.map(Command::Precision)].into_iter().flatten() {
         done(site.parts.commands.ask(command).await)?;
@@ -76,13 +79,13 @@ pub async fn set_model(State(site): State<Arc<Site>>, body: Result<Json<ModelCho
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Wishes {
+pub(super) struct Wishes {
     enabled: Option<bool>,
     threshold: Option<f32>,
     accurate: Option<bool>,
 }
 
-pub async fn set(State(site): State<Arc<Site>>, body: Result<Json<Wishes>, JsonRejection>) -> Answered {
+pub(super) async fn set(State(site): State<Arc<Site>>, body: Result<Json<Wishes>, JsonRejection>) -> Answered {
     let Json(Wishes { enabled, threshold, accurate }) = body.map_err(not_meant)?;
     if threshold.is_some_and(|threshold| !(0.0..=1.0).contains(&threshold)) {
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "`threshold` must be from 0 to 1"));
@@ -101,28 +104,28 @@ fn settings(site: &Site) -> Answered {
     }
 }
 
-pub async fn reload(State(site): State<Arc<Site>>) -> Answered {
+pub(super) async fn reload(State(site): State<Arc<Site>>) -> Answered {
     done(site.parts.commands.ask(Command::Reload).await).map(Json)
 }
 
 /// The accurate model may have to rest first.
-pub async fn second_opinion(State(site): State<Arc<Site>>) -> Answered {
+pub(super) async fn second_opinion(State(site): State<Arc<Site>>) -> Answered {
     done(site.parts.commands.ask(Command::SecondOpinion).await).map(Json)
 }
 
 /// The daemon ends while this is answered, so nobody waits for it.
-pub async fn restart(State(site): State<Arc<Site>>) -> (StatusCode, Json<Value>) {
+pub(super) async fn restart(State(site): State<Arc<Site>>) -> (StatusCode, Json<Value>) {
     site.parts.commands.tell(Command::Restart);
     (StatusCode::ACCEPTED, Json(json!({})))
 }
 
-pub async fn comparison(State(site): State<Arc<Site>>) -> Json<Value> {
+pub(super) async fn comparison(State(site): State<Arc<Site>>) -> Json<Value> {
     Json(site.parts.view.comparison().json())
 }
 
 /// It takes seconds for each model, so it is only begun here; the events tell the rest. A second one is the same as the
 /// first.
-pub async fn compare(State(site): State<Arc<Site>>) -> (StatusCode, Json<Value>) {
+pub(super) async fn compare(State(site): State<Arc<Site>>) -> (StatusCode, Json<Value>) {
     let mut begin = false;
     site.parts.view.compare(|comparison| begin = !std::mem::replace(&mut comparison.running, true));
     if begin {

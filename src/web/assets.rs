@@ -56,19 +56,19 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
     files.into_iter().map(asset).collect()
 });
 
-pub async fn page(headers: HeaderMap) -> Response {
+pub(super) async fn page(headers: HeaderMap) -> Response {
     serve("index.html", &headers)
 }
 
 /// Only where there is something to log in to.
-pub async fn login(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
+pub(super) async fn login(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
     match site.door {
         Some(_) => serve("login.html", &headers),
         None => Redirect::to("/").into_response(),
     }
 }
 
-pub async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
+pub(super) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
     serve(&name, &headers)
 }
 

@@ -16,14 +16,14 @@ const SHARE: f64 = 0.08;
 const MOST_SAVED: f64 = 2.0;
 
 /// Keeps the camera first: time is earned slowly, and each picture costs what it took.
-pub struct Budget {
+pub(super) struct Budget {
     /// Seconds saved, and when they were counted.
     saved: Mutex<(f64, Duration)>,
     pub(super) turns: Arc<Semaphore>,
 }
 
 impl Budget {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { saved: Mutex::new((MOST_SAVED, Duration::ZERO)), turns: Arc::new(Semaphore::new(MAX_AT_ONCE)) }
     }
 

@@ -33,9 +33,9 @@ const MAX_UNSEEN_BYTES: usize = 16 << 20;
 const UNSEEN_WITHIN: Duration = Duration::from_secs(2);
 
 /// The heads of a form's parts, around the picture.
-pub const MULTIPART_BYTES: usize = 16 << 10;
+pub(super) const MULTIPART_BYTES: usize = 16 << 10;
 
-pub async fn classify(State(site): State<Arc<Site>>, request: Request) -> Result<Response, Problem> {
+pub(super) async fn classify(State(site): State<Arc<Site>>, request: Request) -> Result<Response, Problem> {
     let turn = timeout(TURN_WITHIN, site.budget.turns.clone().acquire_owned()).await;
     let Ok(Ok(turn)) = turn else {
         let detail = "too many pictures wait already; try again";

@@ -14,14 +14,14 @@ use tokio::time::{Instant, Sleep, sleep};
 const WRITES_WITHIN: Duration = Duration::from_secs(20);
 
 /// hyper bounds how long it waits for a request and nothing bounds how long it waits to answer, so this does.
-pub struct Connection {
+pub(super) struct Connection {
     stream: TcpStream,
     deadline: Pin<Box<Sleep>>,
     waiting: bool,
 }
 
 impl Connection {
-    pub fn new(stream: TcpStream) -> Self {
+    pub(super) fn new(stream: TcpStream) -> Self {
         Self { stream, deadline: Box::pin(sleep(WRITES_WITHIN)), waiting: false }
     }
 

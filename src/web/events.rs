@@ -35,7 +35,7 @@ struct Listener {
     _permit: OwnedSemaphorePermit,
 }
 
-pub async fn events(State(site): State<Arc<Site>>) -> Result<Response, Problem> {
+pub(super) async fn events(State(site): State<Arc<Site>>) -> Result<Response, Problem> {
     let permit = site.events.clone().try_acquire_owned();
     let _permit = permit.map_err(|_| Problem::later(StatusCode::SERVICE_UNAVAILABLE, 10, "too many listen already"))?;
     // Listened first, so that nothing happens in between unheard.
@@ -71,7 +71,7 @@ async fn next(mut listener: Listener) -> Option<(Result<Bytes, std::convert::Inf
 }
 
 /// Tells how the daemon is while somebody listens.
-pub async fn vitals(site: Arc<Site>) {
+pub(super) async fn vitals(site: Arc<Site>) {
     let mut looks = interval(VITALS_EVERY);
     loop {
         looks.tick().await;

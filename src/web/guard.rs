@@ -14,7 +14,7 @@ use super::site::Site;
 
 /// Who asks; the server puts it into each request.
 #[derive(Debug, Clone, Copy)]
-pub struct Peer(pub SocketAddr);
+pub(super) struct Peer(pub SocketAddr);
 
 /// Endings of names that no name server of the Internet gives to a stranger.
 const LOCAL_ENDINGS: [&str; 5] = [".local", ".lan", ".home", ".home.arpa", ".internal"];
@@ -33,7 +33,7 @@ const HEADERS: [(header::HeaderName, &str); 6] = [
 ];
 
 /// Around everything.
-pub async fn guard(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
+pub(super) async fn guard(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
     let mut response = match check(&site, &request) {
         Ok(()) => next.run(request).await,
         Err(Refusal::Because(problem)) => problem.into_response(),
@@ -137,7 +137,7 @@ fn authorise(site: &Site, request: &Request) -> Result<(), Refusal> {
     refuse(StatusCode::UNAUTHORIZED, detail)
 }
 
-pub fn too_often() -> Problem {
+pub(super) fn too_often() -> Problem {
     Problem::later(StatusCode::TOO_MANY_REQUESTS, 60, "too many wrong tokens from this address; wait a minute")
 }
 
@@ -147,7 +147,7 @@ fn is_public(path: &str) -> bool {
 }
 
 /// Whose wrong tokens are counted.
-pub fn address(request: &Request) -> IpAddr {
+pub(super) fn address(request: &Request) -> IpAddr {
     let peer = request.extensions().get::<Peer>();
     peer.map_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip())
 }

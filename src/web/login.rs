@@ -18,7 +18,7 @@ struct Given {
     token: String,
 }
 
-pub async fn login(State(site): State<Arc<Site>>, request: Request) -> Result<Response, Problem> {
+pub(super) async fn login(State(site): State<Arc<Site>>, request: Request) -> Result<Response, Problem> {
     let Some(door) = &site.door else { return Ok(Redirect::to("/").into_response()) };
     let (address, secure) = (guard::address(&request), is_secure(request.headers()));
     let form = Form::<Given>::from_request(request, &()).await;
@@ -33,7 +33,7 @@ pub async fn login(State(site): State<Arc<Site>>, request: Request) -> Result<Re
     }
 }
 
-pub async fn logout(headers: HeaderMap) -> Response {
+pub(super) async fn logout(headers: HeaderMap) -> Response {
     (set_cookie("", 0, is_secure(&headers)), Redirect::to("/login")).into_response()
 }
 

@@ -10,13 +10,13 @@ use super::schemas::{named, schemas};
 use super::site::Site;
 
 /// A router that knows what it does.
-pub struct Documented {
+pub(super) struct Documented {
     router: Router<Arc<Site>>,
     paths: Map<String, Value>,
 }
 
 /// What one method of one path does.
-pub struct Operation {
+pub(super) struct Operation {
     pub id: &'static str,
     pub summary: &'static str,
     /// For a good answer: its status, its media type and its schema.
@@ -30,25 +30,25 @@ pub struct Operation {
 
 impl Operation {
     /// One that answers with JSON.
-    pub fn json(id: &'static str, summary: &'static str, schema: Value) -> Self {
+    pub(super) fn json(id: &'static str, summary: &'static str, schema: Value) -> Self {
         Self::of(id, summary, (200, "application/json", schema))
     }
 
-    pub fn of(id: &'static str, summary: &'static str, answer: (u16, &'static str, Value)) -> Self {
+    pub(super) fn of(id: &'static str, summary: &'static str, answer: (u16, &'static str, Value)) -> Self {
         Self { id, summary, answer, body: Vec::new(), parameters: Vec::new(), refusals: &[] }
     }
 
-    pub fn with_body(mut self, media_type: &'static str, schema: Value) -> Self {
+    pub(super) fn with_body(mut self, media_type: &'static str, schema: Value) -> Self {
         self.body.push((media_type, schema));
         self
     }
 
-    pub fn with_parameter(mut self, parameter: Value) -> Self {
+    pub(super) fn with_parameter(mut self, parameter: Value) -> Self {
         self.parameters.push(parameter);
         self
     }
 
-    pub fn refusing(mut self, refusals: &'static [(u16, &'static str)]) -> Self {
+    pub(super) fn refusing(mut self, refusals: &'static [(u16, &'static str)]) -> Self {
         self.refusals = refusals;
         self
     }
@@ -86,15 +86,15 @@ fn problem(reason: &str) -> Value {
 }
 
 impl Documented {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { router: Router::new(), paths: Map::new() }
     }
 
-    pub fn get(self, path: &str, handler: MethodRouter<Arc<Site>>, operation: Operation) -> Self {
+    pub(super) fn get(self, path: &str, handler: MethodRouter<Arc<Site>>, operation: Operation) -> Self {
         self.route("get", path, handler, operation)
     }
 
-    pub fn post(self, path: &str, handler: MethodRouter<Arc<Site>>, operation: Operation) -> Self {
+    pub(super) fn post(self, path: &str, handler: MethodRouter<Arc<Site>>, operation: Operation) -> Self {
         self.route("post", path, handler, operation)
     }
 
@@ -105,7 +105,7 @@ impl Documented {
     }
 
     /// The router, and the document as JSON.
-    pub fn finish(self) -> (Router<Arc<Site>>, String) {
+    pub(super) fn finish(self) -> (Router<Arc<Site>>, String) {
         let document = json!({
             "openapi": "3.1.0",
             "info": {

@@ -18,7 +18,7 @@ use crate::domain::camera::CameraState;
 use crate::domain::health::Pace;
 
 /// Whether each thread keeps its word; as the service manager's watchdog sees it.
-pub async fn livez(State(site): State<Arc<Site>>) -> Result<&'static str, Problem> {
+pub(super) async fn livez(State(site): State<Arc<Site>>) -> Result<&'static str, Problem> {
     let now = site.clock.now();
     match site.parts.liveness_of_threads.iter().any(|liveness| liveness.is_overdue(now)) {
         true => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "a thread does not return")),
@@ -27,7 +27,7 @@ pub async fn livez(State(site): State<Arc<Site>>) -> Result<&'static str, Proble
 }
 
 /// Ready is who has fresh labels, or knows what there is to wait for.
-pub async fn readyz(State(site): State<Arc<Site>>) -> Response {
+pub(super) async fn readyz(State(site): State<Arc<Site>>) -> Response {
     let fresh = site.parts.view.frame_age().is_some_and(|age| age < site.stale_after);
     let (ready, state) = match site.parts.view.camera() {
         Some(CameraState::Disabled) => (true, "camera switched off"),
@@ -41,7 +41,7 @@ pub async fn readyz(State(site): State<Arc<Site>>) -> Response {
     (status, Json(json!({ "ready": ready, "state": state }))).into_response()
 }
 
-pub async fn metrics(State(site): State<Arc<Site>>) -> Response {
+pub(super) async fn metrics(State(site): State<Arc<Site>>) -> Response {
     let limit = 2 * site.settings.max_clients;
     let uploads = site.parts.uploads.counters();
     let look = Look {

@@ -6,7 +6,7 @@ use serde_json::json;
 
 /// An answer that says what was wrong.
 #[derive(Debug)]
-pub struct Problem {
+pub(super) struct Problem {
     pub status: StatusCode,
     pub detail: String,
     /// Seconds after which another try makes sense.
@@ -14,11 +14,11 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self { status, detail: detail.into(), retry_after: None }
     }
 
-    pub fn later(status: StatusCode, seconds: u64, detail: impl Into<String>) -> Self {
+    pub(super) fn later(status: StatusCode, seconds: u64, detail: impl Into<String>) -> Self {
         Self { status, detail: detail.into(), retry_after: Some(seconds) }
     }
 }

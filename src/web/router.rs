@@ -25,7 +25,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(90);
 const MAX_JSON_BYTES: usize = 16 << 10;
 
 /// Everything that is served.
-pub fn router(site: Arc<Site>) -> Router {
+pub(super) fn router(site: Arc<Site>) -> Router {
     let upload = DefaultBodyLimit::max(site.settings.max_upload + classify::MULTIPART_BYTES);
     let plain = || json!({ "type": "string" });
     let binary = || json!({ "type": "string", "format": "binary" });

@@ -8,7 +8,7 @@ use crate::domain::comparison::Report;
 use crate::payload::define_schemas;
 
 /// A reference to one of the named schemas.
-pub fn named(name: &str) -> Value {
+pub(super) fn named(name: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{name}") })
 }
 
@@ -27,7 +27,7 @@ fn object(description: &str, properties: Value) -> Value {
 }
 
 /// By name.
-pub fn schemas() -> Map<String, Value> {
+pub(super) fn schemas() -> Map<String, Value> {
     let mut settings = SchemaSettings::draft2020_12();
     settings.definitions_path = "/components/schemas".into();
     let mut generator = settings.into_generator();

@@ -26,7 +26,7 @@ use tokio::time::{sleep, timeout};
 
 /// Whether it listens, for the daemon's health.
 #[derive(Debug, Default)]
-pub struct Status {
+pub(super) struct Status {
     pub listening: AtomicBool,
     pub(super) address: Mutex<Option<SocketAddr>>,
 }
@@ -67,7 +67,7 @@ const FULL: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n";
 
 /// Serves until shutdown.
-pub async fn serve(address: SocketAddr, router: Router, status: Arc<Status>, shutdown: Shutdown) {
+pub(super) async fn serve(address: SocketAddr, router: Router, status: Arc<Status>, shutdown: Shutdown) {
     let listener = tokio::select! {
         listener = listen(address, &status) => listener,
         () = shutdown.wait() => return,

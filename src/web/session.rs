@@ -11,10 +11,10 @@ use glimpsed_base::secret::Secret;
 use glimpsed_base::sync::Mutex;
 
 /// The cookie that a browser keeps.
-pub const COOKIE: &str = "glimpsed_session";
+pub(super) const COOKIE: &str = "glimpsed_session";
 
 /// How long a browser stays logged in.
-pub const SESSION: Duration = Duration::from_secs(30 * 24 * 3600);
+pub(super) const SESSION: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// So many wrong tokens from one address within this time, and it has to wait.
 const MAX_FAILURES: usize = 10;
@@ -25,7 +25,7 @@ const MAX_REMEMBERED: usize = 1024;
 
 /// Checks tokens and sessions. A session is a date and its HMAC under a key made from the token: nothing is stored, it
 /// outlives a restart, and another token ends all of them.
-pub struct Door {
+pub(super) struct Door {
     token: hmac::Key,
     sessions: hmac::Key,
     failures: Mutex<VecDeque<(IpAddr, Duration)>>,
@@ -33,7 +33,7 @@ pub struct Door {
 
 /// What became of a token.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(super) enum Verdict {
     Right,
     Wrong,
     /// Wrong too often.
@@ -41,14 +41,14 @@ pub enum Verdict {
 }
 
 impl Door {
-    pub fn new(token: &Secret) -> Self {
+    pub(super) fn new(token: &Secret) -> Self {
         let token = hmac::Key::new(hmac::HMAC_SHA256, token.reveal().as_bytes());
         let sessions = hmac::sign(&token, b"glimpsed sessions");
         Self { sessions: hmac::Key::new(hmac::HMAC_SHA256, sessions.as_ref()), token, failures: Mutex::default() }
     }
 
     /// Compares in constant time. `now` is monotonic.
-    pub fn try_token(&self, given: &str, from: IpAddr, now: Duration) -> Verdict {
+    pub(super) fn try_token(&self, given: &str, from: IpAddr, now: Duration) -> Verdict {
         let mut failures = self.failures.lock();
         failures.retain(|(_, at)| now.saturating_sub(*at) < WITHIN);
         if failures.iter().filter(|(address, _)| *address == from).count() >= MAX_FAILURES {
@@ -67,14 +67,14 @@ impl Door {
     }
 
     /// The value of a cookie that lasts for [`SESSION`].
-    pub fn session(&self, now: Timestamp) -> String {
+    pub(super) fn session(&self, now: Timestamp) -> String {
         let until = now.as_second() + SESSION.as_secs() as i64;
         let tag = hmac::sign(&self.sessions, until.to_string().as_bytes());
         format!("{until}.{}", hex(tag.as_ref()))
     }
 
     /// Whether the cookie's value is one of ours, and still good.
-    pub fn is_session(&self, value: &str, now: Timestamp) -> bool {
+    pub(super) fn is_session(&self, value: &str, now: Timestamp) -> bool {
         let Some((until, tag)) = value.split_once('.') else { return false };
         let (Ok(seconds), Some(tag)) = (until.parse::<i64>(), unhex(tag)) else { return false };
         hmac::verify(&self.sessions, until.as_bytes(), &tag).is_ok() && now.as_second() < seconds

@@ -40,7 +40,7 @@ const MAX_SIDE: usize = 1280;
 const SNAPSHOT_WITHIN: Duration = Duration::from_secs(5);
 
 /// Waits while nobody watches; then makes a picture of each newest frame, one after another.
-pub async fn develop(site: Arc<Site>) {
+pub(super) async fn develop(site: Arc<Site>) {
     loop {
         site.watched.notified().await;
         let mut viewer = site.parts.preview.watch();
@@ -103,7 +103,7 @@ struct Watching {
     _permit: OwnedSemaphorePermit,
 }
 
-pub async fn stream(State(site): State<Arc<Site>>) -> Result<Response, Problem> {
+pub(super) async fn stream(State(site): State<Arc<Site>>) -> Result<Response, Problem> {
     allowed(&site)?;
     let permit = site.streams.clone().try_acquire_owned();
     let _permit = permit.map_err(|_| Problem::later(StatusCode::SERVICE_UNAVAILABLE, 10, "too many watch already"))?;
@@ -135,7 +135,7 @@ async fn next(mut watching: Watching) -> Option<(Result<Bytes, std::convert::Inf
 }
 
 #[derive(Deserialize)]
-pub struct Options {
+pub(super) struct Options {
     #[serde(default = "yes")]
     labels: bool,
 }
@@ -145,7 +145,7 @@ fn yes() -> bool {
 }
 
 /// The next frame that is labelled.
-pub async fn snapshot(
+pub(super) async fn snapshot(
     State(site): State<Arc<Site>>,
     options: Result<Query<Options>, QueryRejection>,
 ) -> Result<Response, Problem> {

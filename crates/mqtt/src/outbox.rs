@@ -10,7 +10,7 @@ use glimpsed_base::sync::Mutex;
 
 /// The largest message, topic and payload together; with its header it fits into a packet of
 /// [`crate::message::MAX_PACKET_BYTES`].
-pub const MAX_MESSAGE_BYTES: usize = crate::message::MAX_PACKET_BYTES - 4096;
+pub(crate) const MAX_MESSAGE_BYTES: usize = crate::message::MAX_PACKET_BYTES - 4096;
 
 /// How many topics may have a newest message. The daemon has a dozen.
 const MAX_TOPICS: usize = 256;

@@ -17,7 +17,7 @@ const TWINS_AFTER: u32 = 3;
 /// Decides on the waits, and notices a twin: another client with the same id, which the broker throws out for us, as it
 /// throws us out for it.
 #[derive(Debug)]
-pub struct Pace {
+pub(crate) struct Pace {
     backoff: Backoff,
     cut_short: u32,
     twin_reported: bool,
@@ -25,12 +25,12 @@ pub struct Pace {
 
 impl Pace {
     /// A pace without a history.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { backoff: Backoff::new(BACKOFF.0, BACKOFF.1), cut_short: 0, twin_reported: false }
     }
 
     /// How long to wait after a try that ended so; `held` is how long there was a session. `random` is from 0 to 1.
-    pub fn wait_after(&mut self, loss: &Loss, held: Option<Duration>, random: f64) -> Duration {
+    pub(crate) fn wait_after(&mut self, loss: &Loss, held: Option<Duration>, random: f64) -> Duration {
         let good = held.is_some_and(|held| held >= GOOD_SESSION) && !matches!(loss, Loss::TakenOver);
         if good {
             self.backoff.reset();
@@ -44,7 +44,7 @@ impl Pace {
     }
 
     /// True once, when there seems to be a twin. MQTT 5 says so; in 3.1.1 it can only be guessed.
-    pub fn has_twin(&mut self, loss: &Loss) -> bool {
+    pub(crate) fn has_twin(&mut self, loss: &Loss) -> bool {
         let twin = matches!(loss, Loss::TakenOver) || self.cut_short >= TWINS_AFTER;
         twin && !std::mem::replace(&mut self.twin_reported, true)
     }

@@ -27,7 +27,7 @@ const FAREWELL: Duration = Duration::from_millis(750);
 const MAX_COMMAND_BYTES: usize = 64 << 10;
 
 /// A session with the broker.
-pub struct Session<'a> {
+pub(crate) struct Session<'a> {
     /// The network connection.
     pub link: Link,
     /// The messages to send.
@@ -47,7 +47,7 @@ pub struct Session<'a> {
 }
 
 /// A message that was sent and not acknowledged yet.
-pub struct UnderWay {
+pub(crate) struct UnderWay {
     id: u16,
     ticket: Ticket,
     delivery: Delivery,
@@ -56,7 +56,13 @@ pub struct UnderWay {
 
 impl<'a> Session<'a> {
     /// A session over a connected link.
-    pub fn new(link: Link, outbox: &'a Outbox, inbox: &'a Inbox, monitor: &'a Monitor, keepalive: Duration) -> Self {
+    pub(crate) fn new(
+        link: Link,
+        outbox: &'a Outbox,
+        inbox: &'a Inbox,
+        monitor: &'a Monitor,
+        keepalive: Duration,
+    ) -> Self {
         let keepalive = link
             .limits
             .keepalive_s
@@ -67,7 +73,7 @@ impl<'a> Session<'a> {
     }
 
     /// Subscribes to what there is to subscribe to, and waits until that stands.
-    pub async fn subscribe(&mut self) -> Result<(), Loss> {
+    pub(crate) async fn subscribe(&mut self) -> Result<(), Loss> {
         if self.inbox.subscriptions.is_empty() {
             return Ok(());
         }
@@ -80,7 +86,7 @@ impl<'a> Session<'a> {
     }
 
     /// Until shutdown or the session's end.
-    pub async fn serve(&mut self, shutdown: &Shutdown) -> Result<(), Loss> {
+    pub(crate) async fn serve(&mut self, shutdown: &Shutdown) -> Result<(), Loss> {
         loop {
             self.send_what_may_be_sent()?;
             tokio::select! {
@@ -91,7 +97,7 @@ impl<'a> Session<'a> {
     }
 
     /// Sends what is still queued, then `goodbye`. False when there was no time for all of it.
-    pub async fn say_farewell(&mut self, goodbye: Message) -> Result<bool, Loss> {
+    pub(crate) async fn say_farewell(&mut self, goodbye: Message) -> Result<bool, Loss> {
         let begun = Instant::now();
         // Should there be no time for all of it, the goodbye still goes.
         let _ = self.deliver_until(begun + FAREWELL / 2).await?;

@@ -12,9 +12,9 @@ use crate::options::{Options, Version};
 const LIVE_EXPIRES_S: u32 = 30;
 
 /// A PINGREQ, the same in both versions.
-pub const PING: [u8; 2] = [0xC0, 0];
+pub(crate) const PING: [u8; 2] = [0xC0, 0];
 /// A DISCONNECT for a normal end; in MQTT 5 the missing reason code means just that.
-pub const DISCONNECT: [u8; 2] = [0xE0, 0];
+pub(crate) const DISCONNECT: [u8; 2] = [0xE0, 0];
 
 /// A packet from the broker.
 #[derive(Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ pub struct Limits {
 
 /// A session without a memory at the broker: what was commanded while we were away is not wanted any more, and what we
 /// have to say waits in the outbox.
-pub fn connect(options: &Options, client_id: &str, will: Option<&Message>) -> Result<BytesMut, Loss> {
+pub(crate) fn connect(options: &Options, client_id: &str, will: Option<&Message>) -> Result<BytesMut, Loss> {
     let keep_alive = options.keepalive.as_secs() as u16;
     let client_id = client_id.to_owned();
     let login = options.username.as_ref().map(|username| {
@@ -105,7 +105,7 @@ pub fn connect(options: &Options, client_id: &str, will: Option<&Message>) -> Re
 }
 
 /// Everything with QoS 1.
-pub fn subscribe(version: Version, id: u16, filters: &[String], out: &mut BytesMut) -> Result<(), Loss> {
+pub(crate) fn subscribe(version: Version, id: u16, filters: &[String], out: &mut BytesMut) -> Result<(), Loss> {
     match version {
         Version::V5 => {
             let filters = filters.iter().map(|filter| v5::Filter::new(filter, mqttbytes5::QoS::AtLeastOnce)).collect();
@@ -127,7 +127,7 @@ pub fn subscribe(version: Version, id: u16, filters: &[String], out: &mut BytesM
 }
 
 /// False when the packet is larger than `max_bytes`; then nothing was written. `id` is not used for live messages.
-pub fn publish(
+pub(crate) fn publish(
     version: Version,
     id: u16,
     message: Message,
@@ -176,13 +176,13 @@ fn properties(message: &Message) -> v5::PublishProperties {
 }
 
 /// Both versions write it alike.
-pub fn acknowledge(id: u16, out: &mut BytesMut) {
+pub(crate) fn acknowledge(id: u16, out: &mut BytesMut) {
     out.extend_from_slice(&[0x40, 2]);
     out.extend_from_slice(&id.to_be_bytes());
 }
 
 /// Takes the next packet out of `input`, if it is there as a whole.
-pub fn decode(version: Version, input: &mut BytesMut) -> Result<Option<Received>, Loss> {
+pub(crate) fn decode(version: Version, input: &mut BytesMut) -> Result<Option<Received>, Loss> {
     if let Some(too_large) = too_large(input)? {
         return Ok(too_large);
     }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 /// What was looked at, and how it is.
 #[derive(Debug, PartialEq, Serialize)]
-pub struct Finding {
+pub(super) struct Finding {
     pub subject: &'static str,
     pub verdict: Verdict,
     /// What was seen, or what went wrong and what to do about it.
@@ -13,7 +13,7 @@ pub struct Finding {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict {
+pub(super) enum Verdict {
     Ok,
     /// It works, and should not stay like this.
     Warning,

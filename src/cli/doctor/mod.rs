@@ -4,4 +4,4 @@ mod board;
 mod finding;
 mod run;
 
-pub use run::{Options, run};
+pub(super) use run::{Options, run};

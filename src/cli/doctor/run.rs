@@ -23,7 +23,7 @@ use crate::infer::precision::{self, Chosen};
 use crate::models::spec::ModelSpec;
 
 #[derive(Debug, Args)]
-pub struct Options {
+pub(crate) struct Options {
     #[command(flatten)]
     file: OptionalConfigFile,
     /// For scripts
@@ -31,7 +31,7 @@ pub struct Options {
     json: bool,
 }
 
-pub fn run(options: &Options, streams: &mut Streams) -> Result<()> {
+pub(crate) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
     let sources = options.file.sources()?;
     let config = sources.load()?;
     let accurate = &config.accurate;

@@ -19,7 +19,7 @@ const MAX_BYTES: u64 = 1 << 16;
 
 /// Milliseconds per picture with each of a model's two files.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Verdict {
+pub(super) struct Verdict {
     pub key: String,
     pub model: String,
     pub fp32_ms: f64,
@@ -27,12 +27,12 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    pub fn is_int8(&self) -> bool {
+    pub(super) fn is_int8(&self) -> bool {
         self.int8_ms <= WORTH_IT * self.fp32_ms
     }
 
     /// One sentence for the log and for people.
-    pub fn says(&self) -> String {
+    pub(super) fn says(&self) -> String {
         let Self { fp32_ms, int8_ms, .. } = self;
         if self.is_int8() {
             format!("int8, because a picture takes {int8_ms:.1} ms instead of {fp32_ms:.1} ms with fp32 here")
@@ -45,11 +45,11 @@ impl Verdict {
 /// All remembered verdicts, oldest first.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Verdicts(Vec<Verdict>);
+pub(super) struct Verdicts(Vec<Verdict>);
 
 impl Verdicts {
     /// Reads the first directory that has the file. A damaged file counts as missing.
-    pub fn read() -> Self {
+    pub(super) fn read() -> Self {
         directories::state().iter().find_map(|directory| Self::read_from(&directory.join(FILE))).unwrap_or_default()
     }
 
@@ -61,7 +61,7 @@ impl Verdicts {
         Some(verdicts)
     }
 
-    pub fn find(&self, key: &str) -> Option<&Verdict> {
+    pub(super) fn find(&self, key: &str) -> Option<&Verdict> {
         self.0.iter().rev().find(|verdict| verdict.key == key)
     }
 
@@ -69,7 +69,7 @@ impl Verdicts {
     ///
     /// # Errors
     /// Why none is writable.
-    pub fn remember(verdict: Verdict) -> Result<(), String> {
+    pub(super) fn remember(verdict: Verdict) -> Result<(), String> {
         let mut verdicts = Self::read();
         verdicts.0.retain(|known| known.key != verdict.key);
         verdicts.0.push(verdict);

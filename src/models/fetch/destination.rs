@@ -23,7 +23,7 @@ fn own_file() -> OpenOptions {
     options
 }
 
-pub struct Destination {
+pub(super) struct Destination {
     directory: PathBuf,
     /// The finished file.
     pub file: PathBuf,
@@ -36,7 +36,7 @@ pub struct Destination {
 impl Destination {
     /// # Errors
     /// When the directory cannot be written, or another process downloads into it.
-    pub fn claim(directory: &Path, entry: &Entry) -> Result<Self, FetchError> {
+    pub(super) fn claim(directory: &Path, entry: &Entry) -> Result<Self, FetchError> {
         let cannot = |cause: io::Error| FetchError::Local { path: directory.to_owned(), cause: cause.to_string() };
         std::fs::create_dir_all(directory).map_err(cannot)?;
         let claim = own_file().truncate(false).open(directory.join(".fetching"));
@@ -55,13 +55,13 @@ impl Destination {
         })
     }
 
-    pub fn cannot(&self, cause: io::Error) -> FetchError {
+    pub(super) fn cannot(&self, cause: io::Error) -> FetchError {
         FetchError::Local { path: self.directory.clone(), cause: cause.to_string() }
     }
 
     /// # Errors
     /// When the disk has no space for `bytes` more.
-    pub fn has_space(&self, bytes: u64) -> Result<(), FetchError> {
+    pub(super) fn has_space(&self, bytes: u64) -> Result<(), FetchError> {
         let needed = bytes.saturating_add(RESERVE_BYTES);
         // If the free space is unknown, a full disk shows up as a write error.
         let Ok(disk) = statvfs(&self.directory) else { return Ok(()) };
@@ -72,23 +72,23 @@ impl Destination {
         }
     }
 
-    pub fn open_part(&self) -> io::Result<File> {
+    pub(super) fn open_part(&self) -> io::Result<File> {
         own_file().truncate(false).read(true).open(&self.part)
     }
 
     /// Length of the partial file that a download can resume from.
-    pub fn usable_length(&self, entry: &Entry) -> u64 {
+    pub(super) fn usable_length(&self, entry: &Entry) -> u64 {
         let length = std::fs::metadata(&self.part).map_or(0, |metadata| metadata.len());
         if length < entry.bytes { length } else { 0 }
     }
 
     /// The version of the file that the partial one belongs to.
-    pub fn etag(&self) -> Option<String> {
+    pub(super) fn etag(&self) -> Option<String> {
         files::read_text(&self.etag, MAX_ETAG_BYTES).ok().filter(|etag| !etag.is_empty())
     }
 
     /// Best effort: without the ETag, the next attempt cannot verify the version before it resumes.
-    pub fn keep_etag(&self, etag: Option<&str>) {
+    pub(super) fn keep_etag(&self, etag: Option<&str>) {
         let _ = match etag {
             Some(etag) => {
                 own_file().truncate(true).open(&self.etag).and_then(|mut file| file.write_all(etag.as_bytes()))
@@ -97,7 +97,7 @@ impl Destination {
         };
     }
 
-    pub fn forget_part(&self) {
+    pub(super) fn forget_part(&self) {
         let _ = std::fs::remove_file(&self.part);
         let _ = std::fs::remove_file(&self.etag);
     }
@@ -106,7 +106,7 @@ impl Destination {
     ///
     /// # Errors
     /// When the disk reports an error.
-    pub fn finish(&self, part: &File) -> io::Result<()> {
+    pub(super) fn finish(&self, part: &File) -> io::Result<()> {
         // Readable by the service's user, whichever user fetched it.
         part.set_permissions(std::fs::Permissions::from_mode(0o644))?;
         part.sync_all()?;

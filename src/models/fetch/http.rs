@@ -18,7 +18,13 @@ const MOST_REDIRECTS: u32 = 5;
 ///
 /// # Errors
 /// When there is no response, or not one with the file.
-pub fn open(url: &str, expected: u64, have: u64, etag: Option<String>, limits: &Limits) -> Result<Stream, Failure> {
+pub(super) fn open(
+    url: &str,
+    expected: u64,
+    have: u64,
+    etag: Option<String>,
+    limits: &Limits,
+) -> Result<Stream, Failure> {
     let again = |cause: String| Failure::Again(FetchError::Source { from: url.to_owned(), cause });
     let never = |cause: String| Failure::Final(FetchError::Source { from: url.to_owned(), cause });
     let mut request = agent(url, limits).map_err(never)?.get(url);
@@ -127,7 +133,7 @@ fn untrusted(error: &rustls::Error) -> String {
 }
 
 /// Describes the error with the timeout that was exceeded.
-pub fn describe_io(error: &io::Error, limits: &Limits) -> String {
+pub(super) fn describe_io(error: &io::Error, limits: &Limits) -> String {
     match error.kind() {
         io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => format!("is silent for {:?}", limits.silence),
         io::ErrorKind::ConnectionRefused => "nobody listens there".into(),

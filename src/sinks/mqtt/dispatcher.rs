@@ -29,7 +29,7 @@ const AFTER_BIRTH: (Duration, Duration) = (Duration::from_secs(1), Duration::fro
 type Job = Pin<Box<dyn Future<Output = (Option<Call>, Answer)> + Send>>;
 
 /// Receives messages at once, so that none pile up, and executes commands one at a time.
-pub struct Dispatcher {
+pub(super) struct Dispatcher {
     topics: Topics,
     discovery_prefix: Option<String>,
     outbox: Arc<Outbox>,
@@ -47,14 +47,19 @@ pub struct Dispatcher {
 }
 
 impl Dispatcher {
-    pub fn new(topics: Topics, discovery_prefix: Option<String>, outbox: Arc<Outbox>, commands: Commands) -> Self {
+    pub(super) fn new(
+        topics: Topics,
+        discovery_prefix: Option<String>,
+        outbox: Arc<Outbox>,
+        commands: Commands,
+    ) -> Self {
         let (sets, calls) = (BTreeMap::new(), VecDeque::new());
         let (job, long, repeat_at, after_birth, refused) = (None, None, None, AFTER_BIRTH, 0);
         Self { topics, discovery_prefix, outbox, commands, sets, calls, job, long, repeat_at, after_birth, refused }
     }
 
     /// Runs until the connection has ended.
-    pub async fn run(mut self, mut incoming: mpsc::Receiver<Incoming>) {
+    pub(super) async fn run(mut self, mut incoming: mpsc::Receiver<Incoming>) {
         loop {
             self.begin_next();
             tokio::select! {

@@ -6,7 +6,7 @@ const LINE_BYTES: usize = 64;
 
 /// A slice of numbers on the heap whose first element is at the beginning of a cache line.
 #[derive(Debug, Default)]
-pub struct Aligned<T> {
+pub(crate) struct Aligned<T> {
     data: Vec<T>,
     /// Elements of `data` before the line begins. The heap does not move, so this stays right.
     before: usize,
@@ -15,7 +15,7 @@ pub struct Aligned<T> {
 
 impl<T: Copy + Default> Aligned<T> {
     /// As many zeros.
-    pub fn zeros(length: usize) -> Self {
+    pub(crate) fn zeros(length: usize) -> Self {
         let most = LINE_BYTES / size_of::<T>();
         let data = vec![T::default(); length + most];
         // A line is never further away than its own length.

@@ -12,7 +12,7 @@ use crate::onnx::Decoded;
 use crate::tensor::Tensor;
 
 /// A network that is ready to run, and what became known of it on the way.
-pub struct Compiled {
+pub(crate) struct Compiled {
     pub classifier: Box<dyn Classifier>,
     /// Multiply-accumulate operations for one picture.
     pub macs: u64,
@@ -27,7 +27,7 @@ pub struct Compiled {
 ///
 /// # Errors
 /// When anything in the graph is beyond these kernels; the reason names it.
-pub fn compile(model: Decoded, input: &InputSpec, kernels: Kernels) -> Result<Compiled, Unsupported> {
+pub(crate) fn compile(model: Decoded, input: &InputSpec, kernels: Kernels) -> Result<Compiled, Unsupported> {
     let network = super::plan::plan(layers(model, input)?, input, kernels, Fusion::WhereWorthWhile)?;
     let (macs, classes, result_bytes) = (network.macs(), network.classes(), network.result_bytes());
     Ok(Compiled { macs, classes, result_bytes, kernels: kernels.name, classifier: Box::new(network) })

@@ -19,7 +19,7 @@ const MAX_ELEMENTS: usize = 1 << 28;
 
 /// A constant whose declared shape and stored data agree. Copies share the data, which goes with the last of them.
 #[derive(Debug, Clone)]
-pub struct Constant {
+pub(super) struct Constant {
     tensor: Rc<TensorProto>,
     kind: DataType,
     elements: usize,
@@ -32,7 +32,7 @@ impl Constant {
     ///
     /// # Errors
     /// When the type is none that weights have, or the data are not as many as the shape says.
-    pub fn new(tensor: TensorProto, file: &Arc<File>) -> Result<Self, Unsupported> {
+    pub(super) fn new(tensor: TensorProto, file: &Arc<File>) -> Result<Self, Unsupported> {
         let left = Extent::of(&tensor).map(|extent| (file.clone(), extent));
         Self::stored(tensor, left)
     }
@@ -71,20 +71,20 @@ impl Constant {
         Ok(Self { tensor: Rc::new(tensor), kind, elements, left })
     }
 
-    pub fn dims(&self) -> Vec<usize> {
+    pub(super) fn dims(&self) -> Vec<usize> {
         // Proven by `stored` not to be negative.
         self.tensor.dims.iter().map(|&side| side.unsigned_abs() as usize).collect()
     }
 
-    pub fn elements(&self) -> usize {
+    pub(super) fn elements(&self) -> usize {
         self.elements
     }
 
-    pub fn is_i8(&self) -> bool {
+    pub(super) fn is_i8(&self) -> bool {
         self.kind == DataType::Int8
     }
 
-    pub fn is_u8(&self) -> bool {
+    pub(super) fn is_u8(&self) -> bool {
         self.kind == DataType::Uint8
     }
 
@@ -109,7 +109,7 @@ impl Constant {
     ///
     /// # Errors
     /// When they are no bytes, or could not be read.
-    pub fn bytes(&self) -> Result<Cow<'_, [u8]>, Unsupported> {
+    pub(super) fn bytes(&self) -> Result<Cow<'_, [u8]>, Unsupported> {
         if !self.is_i8() && !self.is_u8() {
             return Err(Unsupported::new(format!("the constant `{}` is not of bytes", self.tensor.name)));
         }
@@ -132,7 +132,7 @@ impl Constant {
     ///
     /// # Errors
     /// When they could not be read.
-    pub fn floats_of<'a>(
+    pub(super) fn floats_of<'a>(
         &'a self,
         range: Range<usize>,
         buffer: &'a mut Vec<u8>,
@@ -160,7 +160,7 @@ impl Constant {
     ///
     /// # Errors
     /// When they could not be read.
-    pub fn floats(&self) -> Result<Vec<f32>, Unsupported> {
+    pub(super) fn floats(&self) -> Result<Vec<f32>, Unsupported> {
         Ok(self.floats_of(0..self.elements, &mut Vec::new())?.into_owned())
     }
 
@@ -168,7 +168,7 @@ impl Constant {
     ///
     /// # Errors
     /// When they could not be read.
-    pub fn integers(&self) -> Result<Vec<i64>, Unsupported> {
+    pub(super) fn integers(&self) -> Result<Vec<i64>, Unsupported> {
         Ok(match self.kind {
             DataType::Int64 => match self.raw(0..self.elements, &mut Vec::new())? {
                 None => self.tensor.int64_data.clone(),

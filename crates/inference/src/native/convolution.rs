@@ -9,14 +9,14 @@ use crate::native::tensor_view::TensorView;
 
 /// Bytes of weights that stay in the second-level cache while all pixels are multiplied with them: half of the smallest
 /// such cache that the supported boards have for each core (256 KB).
-pub const WEIGHT_BLOCK: usize = 128 << 10;
+pub(super) const WEIGHT_BLOCK: usize = 128 << 10;
 
 /// Numbers that are copied at once while a window is gathered.
 const AT_ONCE: usize = 16;
 
 /// What a window looks at.
 #[derive(Debug)]
-pub struct Source {
+pub(super) struct Source {
     pub window: Window,
     pub input: TensorView,
     /// What lies outside of the picture: zero, or the zero point.
@@ -26,7 +26,7 @@ pub struct Source {
 }
 
 #[derive(Debug)]
-pub struct Dense<N: ElementType> {
+pub(super) struct Dense<N: ElementType> {
     pub source: Source,
     /// Channels of a pixel that are multiplied; of a whole window's pixels where it is gathered.
     pub depth: usize,
@@ -39,7 +39,7 @@ pub struct Dense<N: ElementType> {
 
 /// How the pixels of a window are put side by side.
 #[derive(Debug, Clone, Copy)]
-pub struct Gathered {
+pub(super) struct Gathered {
     /// Numbers from one row of the window to the next.
     pub row: usize,
     /// Whether the kernels can multiply that many: then a row is one tap where it lies in the picture.
@@ -47,14 +47,14 @@ pub struct Gathered {
 }
 
 #[derive(Debug)]
-pub struct Depthwise<N: ElementType> {
+pub(super) struct Depthwise<N: ElementType> {
     pub source: Source,
     pub epilogue: N::Epilogue,
 }
 
 impl Source {
     /// All of the picture is there.
-    pub fn new(window: Window, input: TensorView, outside: u8) -> Self {
+    pub(super) fn new(window: Window, input: TensorView, outside: u8) -> Self {
         Self { window, input, outside, kept: input.shape.height }
     }
 
@@ -63,12 +63,12 @@ impl Source {
         self.kept * self.input.shape.width * self.input.stride
     }
 
-    pub fn fill_outside<N: ElementType>(&self, buffer: &mut [N], length: usize) {
+    pub(super) fn fill_outside<N: ElementType>(&self, buffer: &mut [N], length: usize) {
         buffer[self.outside_at()..][..length].fill(N::of_byte(self.outside));
     }
 
     /// Row and column of the first tap of an output pixel; negative where it is in the padding.
-    pub fn corner(&self, pixel: [usize; 2]) -> [isize; 2] {
+    pub(super) fn corner(&self, pixel: [usize; 2]) -> [isize; 2] {
         let Window { stride: [down, right], pads: [top, left, ..], .. } = self.window;
         [(pixel[0] * down) as isize - top as isize, (pixel[1] * right) as isize - left as isize]
     }
@@ -87,7 +87,7 @@ impl Source {
     }
 
     /// Where a tap begins, or what stands for it outside of the picture.
-    pub fn tap(&self, corner: [isize; 2], tap: [usize; 2]) -> usize {
+    pub(super) fn tap(&self, corner: [isize; 2], tap: [usize; 2]) -> usize {
         let [down, right] = self.window.distance(tap);
         let (row, column) = (corner[0] + down as isize, corner[1] + right as isize);
         let Shape { height, width, .. } = self.input.shape;
@@ -108,7 +108,7 @@ impl Source {
 /// Pixels shared out among tiles, rows of about the same number: seven tiles of seven are faster than six of eight and
 /// one of one.
 #[derive(Debug, Clone, Copy)]
-pub struct Tiles {
+pub(super) struct Tiles {
     next: usize,
     pixels: usize,
     /// Pixels of a tile; some have one more.
@@ -118,7 +118,7 @@ pub struct Tiles {
 }
 
 impl Tiles {
-    pub fn new(pixels: usize, most: usize) -> Self {
+    pub(super) fn new(pixels: usize, most: usize) -> Self {
         let tiles = pixels.div_ceil(most).max(1);
         Self { next: 0, pixels, fewest: pixels / tiles, more: pixels % tiles }
     }
@@ -140,7 +140,7 @@ impl Iterator for Tiles {
 
 /// What a thread computes of a dense convolution: all channels of some pixels, or some panels of a single one.
 #[derive(Debug, Clone)]
-pub struct Part {
+pub(super) struct Part {
     pub pixels: Range<usize>,
     pub panels: Range<usize>,
 }
@@ -148,24 +148,24 @@ pub struct Part {
 impl<N: ElementType> Dense<N> {
     /// Elements that stand for what lies outside of the picture: one pixel, and what is read behind a row that is a
     /// tap.
-    pub fn tail(&self) -> usize {
+    pub(super) fn tail(&self) -> usize {
         let stride = self.source.input.stride;
         let row = self.gathered.filter(|gathered| gathered.rows_are_taps).map_or(0, |gathered| gathered.row);
         stride.max(row.saturating_sub(self.source.window.size[1] * stride))
     }
 
     /// Taps that the kernels see.
-    pub fn taps(&self) -> usize {
+    pub(super) fn taps(&self) -> usize {
         if self.gathered.is_some() { 1 } else { self.source.window.taps() }
     }
 
     /// All panels of output channels.
-    pub fn panels(&self, output: TensorView) -> Range<usize> {
+    pub(super) fn panels(&self, output: TensorView) -> Range<usize> {
         0..output.stride / LANES
     }
 
     /// Computes a part of the output, tile by tile. `out` is what the part takes of it.
-    pub fn compute(
+    pub(super) fn compute(
         &self,
         worker: &mut Worker<N>,
         Inputs { picture, residual }: Inputs<N>,
@@ -239,7 +239,7 @@ impl<N: ElementType> Dense<N> {
     }
 
     /// Numbers that are put side by side for a tile.
-    pub fn gathered_at_most(&self) -> usize {
+    pub(super) fn gathered_at_most(&self) -> usize {
         self.depth * MAX_ROWS + AT_ONCE
     }
 
@@ -327,12 +327,12 @@ fn copy<N: ElementType>(from: &[N], to: &mut [N], length: usize) {
 
 impl<N: ElementType> Depthwise<N> {
     /// A row, because a span moves along the outside as it moves along the picture.
-    pub fn tail(&self) -> usize {
+    pub(super) fn tail(&self) -> usize {
         (self.source.input.shape.width + self.source.window.size[1]) * self.source.input.stride
     }
 
     /// Computes rows of the output, which `out` has room for.
-    pub fn compute(
+    pub(super) fn compute(
         &self,
         worker: &mut Worker<N>,
         picture: &[N],

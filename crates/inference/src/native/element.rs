@@ -15,7 +15,7 @@ use super::tensor_view::TensorView;
 const MEAN: PoolKind = PoolKind::Average { with_padding: false };
 
 /// A float, or a byte that stands for one.
-pub trait ElementType: Copy + Default + Send + Sync + 'static {
+pub(super) trait ElementType: Copy + Default + Send + Sync + 'static {
     type Weight: Sync;
     type Sum: Sync;
     /// Packed weights, and what happens to the sums.
@@ -49,7 +49,7 @@ pub trait ElementType: Copy + Default + Send + Sync + 'static {
 }
 
 /// What a convolution looks at and is multiplied with.
-pub struct Operands<'a, N: ElementType> {
+pub(super) struct Operands<'a, N: ElementType> {
     pub picture: &'a [N],
     pub weights: &'a [N::Weight],
     pub bias: &'a [N::Sum],
@@ -59,13 +59,13 @@ pub struct Operands<'a, N: ElementType> {
 
 /// What a step looks at, and what is added to a part of its output: it lies as the part does.
 #[derive(Clone, Copy)]
-pub struct Inputs<'a, N> {
+pub(super) struct Inputs<'a, N> {
     pub picture: &'a [N],
     pub residual: Option<&'a [N]>,
 }
 
 /// A thread at work on numbers of one kind.
-pub struct Worker<'a, N> {
+pub(super) struct Worker<'a, N> {
     pub kernels: &'a Kernels,
     pub scratch: &'a mut Scratch<N>,
     /// See [`Layout::workspace`].
@@ -74,20 +74,20 @@ pub struct Worker<'a, N> {
 
 /// ElementScratch for what is found out about a tile before it is multiplied.
 #[derive(Debug, Default)]
-pub struct Scratch<N> {
+pub(super) struct Scratch<N> {
     pub offsets: Vec<u32>,
     pub gathered: Vec<N>,
 }
 
 #[derive(Debug)]
-pub struct FloatEpilogue {
+pub(super) struct FloatEpilogue {
     pub weights: Aligned<f32>,
     pub bias: Vec<f32>,
     pub bounds: Bounds,
 }
 
 #[derive(Debug)]
-pub struct ByteEpilogue {
+pub(super) struct ByteEpilogue {
     pub packed: PackedBytes,
     pub scale: Vec<f32>,
     pub to: ToByte,
@@ -99,7 +99,7 @@ pub struct ByteEpilogue {
 
 /// A sum of two pictures of bytes, of which the convolution makes one.
 #[derive(Debug, Clone, Copy)]
-pub struct Added {
+pub(super) struct Added {
     /// Of what is added, in this order.
     pub quants: [Quant; 2],
     pub made_first: bool,

@@ -7,7 +7,7 @@ use super::unsupported::Unsupported;
 ///
 /// # Errors
 /// When padding has no such convolution.
-pub fn fold(layers: &mut [Layer]) -> Result<(), Unsupported> {
+pub(super) fn fold(layers: &mut [Layer]) -> Result<(), Unsupported> {
     for index in 0..layers.len() {
         match &layers[index].op {
             Op::Affine { .. } => fold_affine(layers, index),
@@ -19,7 +19,7 @@ pub fn fold(layers: &mut [Layer]) -> Result<(), Unsupported> {
 }
 
 /// Bounds and additions into the layer before them, where nothing else looks at its result.
-pub fn merge(layers: &mut [Layer]) {
+pub(super) fn merge(layers: &mut [Layer]) {
     for index in 0..layers.len() {
         let before = layers[index].inputs.clone();
         match (&layers[index].op, before.as_slice()) {
@@ -56,12 +56,12 @@ fn can_add(layers: &[Layer], index: usize) -> bool {
 }
 
 /// `index` takes over what `input` does and is; `input` has no user any more, and so is never run.
-pub fn become_that(layers: &mut [Layer], index: usize, input: usize) {
+pub(super) fn become_that(layers: &mut [Layer], index: usize, input: usize) {
     layers[index] = Layer { name: layers[index].name.clone(), ..layers[input].clone() };
 }
 
 /// The layers that have `index` among their inputs.
-pub fn users(layers: &[Layer], index: usize) -> Vec<usize> {
+pub(super) fn users(layers: &[Layer], index: usize) -> Vec<usize> {
     (index + 1..layers.len()).filter(|&user| layers[user].inputs.contains(&index)).collect()
 }
 

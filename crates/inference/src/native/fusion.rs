@@ -11,7 +11,7 @@ use super::winograd;
 
 /// Whether there are such layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fusion {
+pub(super) enum Fusion {
     WhereWorthWhile,
     /// However few bytes are between them.
     #[cfg(test)]
@@ -34,7 +34,7 @@ impl Fusion {
 }
 
 /// The layers that are needed, in their order: those of a group are computed as one.
-pub fn groups(layers: &[Layer], needed: &[Option<usize>], fusion: Fusion) -> Vec<Vec<usize>> {
+pub(super) fn groups(layers: &[Layer], needed: &[Option<usize>], fusion: Fusion) -> Vec<Vec<usize>> {
     let all: Vec<usize> = (0..layers.len()).filter(|&layer| needed[layer].is_some()).collect();
     let mut users = vec![0; layers.len()];
     all.iter().flat_map(|&layer| &layers[layer].inputs).for_each(|&input| users[input] += 1);
@@ -135,7 +135,7 @@ impl Chains<'_> {
 ///
 /// # Errors
 /// When they are none that can be joined.
-pub fn joined(mut parts: Vec<Step>) -> Result<Step, Unsupported> {
+pub(super) fn joined(mut parts: Vec<Step>) -> Result<Step, Unsupported> {
     let sum = if parts.len() > 1 { parts.pop_if(|last| matches!(last.job, Job::AddU8 { .. })) } else { None };
     let mut parts = parts.into_iter();
     let step = match (parts.next(), parts.next(), parts.next()) {
@@ -197,7 +197,7 @@ fn strip(expand: Step, depthwise: Step, project: Step) -> Option<Step> {
 }
 
 /// Bounds that differ from channel to channel, for what has no room for them in its kernel.
-pub fn bounds_of_channels(layer: &Layer) -> Option<Job> {
+pub(super) fn bounds_of_channels(layer: &Layer) -> Option<Job> {
     let channels = layer.limits.channels.as_ref()?;
     match (layer.element, &layer.op) {
         (Element::U8(_), Op::Conv(_)) => None,

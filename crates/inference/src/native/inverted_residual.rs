@@ -18,7 +18,7 @@ const CACHE: usize = 256 << 10;
 const KEPT: usize = 128 << 10;
 
 #[derive(Debug)]
-pub struct InvertedResidual<N: ElementType> {
+pub(super) struct InvertedResidual<N: ElementType> {
     expand: Dense<N>,
     expanded: TensorView,
     depthwise: Depthwise<N>,
@@ -30,14 +30,14 @@ pub struct InvertedResidual<N: ElementType> {
 
 /// Whether three convolutions, each of which is all that looks at the one before it, can be an inverted residual in
 /// strips.
-pub fn is_possible([expand, depthwise, project]: [&Conv; 3]) -> bool {
+pub(super) fn is_possible([expand, depthwise, project]: [&Conv; 3]) -> bool {
     let is_point = |conv: &Conv| conv.window == Window::POINT && conv.groups == 1;
     let is_filter = depthwise.is_depthwise() && depthwise.window.taps() <= MAX_TAPS;
     is_point(expand) && is_point(project) && is_filter && depthwise.window.dilation == [1, 1]
 }
 
 /// Whether the many channels are so many bytes that a few rows are better than all, and a few are few enough.
-pub fn is_worth_while([expand, depthwise, project]: [&Conv; 3], shape: Shape, element_bytes: usize) -> bool {
+pub(super) fn is_worth_while([expand, depthwise, project]: [&Conv; 3], shape: Shape, element_bytes: usize) -> bool {
     let weights = (expand.inputs * expand.outputs + project.inputs * project.outputs) * element_bytes;
     let row = shape.width.saturating_mul(expand.outputs).saturating_mul(element_bytes);
     let rows = depthwise.window.size[0] + 1;
@@ -47,7 +47,7 @@ pub fn is_worth_while([expand, depthwise, project]: [&Conv; 3], shape: Shape, el
 
 impl<N: ElementType> InvertedResidual<N> {
     /// `expanded` and `filtered` are what the first two would make of everything.
-    pub fn new(
+    pub(super) fn new(
         expand: Dense<N>,
         expanded: TensorView,
         mut depthwise: Depthwise<N>,
@@ -65,7 +65,7 @@ impl<N: ElementType> InvertedResidual<N> {
 
     /// Numbers that a thread needs room for: rows of the expanded picture, what lies outside of it, and rows of the
     /// filtered one.
-    pub fn space(&self) -> usize {
+    pub(super) fn space(&self) -> usize {
         self.kept() + self.depthwise.tail() + self.rows * self.filtered.shape.width * self.filtered.stride
     }
 
@@ -74,29 +74,29 @@ impl<N: ElementType> InvertedResidual<N> {
     }
 
     /// Multiplications and additions for all of it.
-    pub fn operations(&self) -> usize {
+    pub(super) fn operations(&self) -> usize {
         let dense = |dense: &Dense<N>, output: TensorView| output.length() * dense.depth;
         let filter = self.filtered.length() * self.depthwise.source.window.taps();
         dense(&self.expand, self.expanded) + filter + dense(&self.project, self.filtered)
     }
 
     /// What happens to the sums of the last convolution.
-    pub fn epilogue(&mut self) -> &mut N::Epilogue {
+    pub(super) fn epilogue(&mut self) -> &mut N::Epilogue {
         &mut self.project.epilogue
     }
 
     /// What the first convolution looks at.
-    pub fn input(&self) -> &Dense<N> {
+    pub(super) fn input(&self) -> &Dense<N> {
         &self.expand
     }
 
     /// The convolutions that put their inputs in order.
-    pub fn dense(&self) -> [&Dense<N>; 2] {
+    pub(super) fn dense(&self) -> [&Dense<N>; 2] {
         [&self.expand, &self.project]
     }
 
     /// Computes `rows` of the output.
-    pub fn compute(
+    pub(super) fn compute(
         &self,
         worker: &mut Worker<N>,
         space: &mut [N],

@@ -4,47 +4,47 @@ use super::constant::Constant;
 
 /// Height, width, channels; a vector is one pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shape {
+pub(super) struct Shape {
     pub height: usize,
     pub width: usize,
     pub channels: usize,
 }
 
 impl Shape {
-    pub fn pixels(&self) -> usize {
+    pub(super) fn pixels(&self) -> usize {
         self.height * self.width
     }
 }
 
 /// `real = (byte - zero_point) * scale`. Signed bytes are kept with 128 added, to byte and zero point alike.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Quant {
+pub(super) struct Quant {
     pub scale: f32,
     pub zero_point: u8,
 }
 
 impl Quant {
     /// The byte that is nearest to `value`, halves to even, as ONNX's QuantizeLinear has it.
-    pub fn quantise(&self, value: f32) -> u8 {
+    pub(super) fn quantise(&self, value: f32) -> u8 {
         // `as` saturates, and makes a NaN 0.
         ((value / self.scale).round_ties_even() + f32::from(self.zero_point)) as u8
     }
 
-    pub fn dequantise(&self, byte: u8) -> f32 {
+    pub(super) fn dequantise(&self, byte: u8) -> f32 {
         (f32::from(byte) - f32::from(self.zero_point)) * self.scale
     }
 }
 
 /// What a layer's output consists of.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Element {
+pub(super) enum Element {
     F32,
     U8(Quant),
 }
 
 /// Where a window of a convolution or a pooling stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
+pub(super) struct Window {
     pub size: [usize; 2],
     pub stride: [usize; 2],
     pub dilation: [usize; 2],
@@ -54,38 +54,38 @@ pub struct Window {
 
 impl Window {
     /// One pixel.
-    pub const POINT: Self = Self { size: [1, 1], stride: [1, 1], dilation: [1, 1], pads: [0; 4] };
+    pub(super) const POINT: Self = Self { size: [1, 1], stride: [1, 1], dilation: [1, 1], pads: [0; 4] };
 
-    pub fn taps(&self) -> usize {
+    pub(super) fn taps(&self) -> usize {
         self.size[0] * self.size[1]
     }
 
     /// Rows and columns from the first tap to the last.
-    pub fn reach(&self) -> [usize; 2] {
+    pub(super) fn reach(&self) -> [usize; 2] {
         self.distance([self.size[0] - 1, self.size[1] - 1])
     }
 
     /// Rows and columns from the first tap to this one.
     // Not with `map`, which is not inlined, in a loop that runs for every tap of every pixel.
-    pub fn distance(&self, tap: [usize; 2]) -> [usize; 2] {
+    pub(super) fn distance(&self, tap: [usize; 2]) -> [usize; 2] {
         [tap[0] * self.dilation[0], tap[1] * self.dilation[1]]
     }
 
     /// Row and column of each tap, in the order of the weights.
-    pub fn each_tap(&self) -> impl Iterator<Item = [usize; 2]> + use<> {
+    pub(super) fn each_tap(&self) -> impl Iterator<Item = [usize; 2]> + use<> {
         let [height, width] = self.size;
         (0..height).flat_map(move |row| (0..width).map(move |column| [row, column]))
     }
 
     /// Height and width of the output; `None` where the window does not fit in.
-    pub fn output(&self, input: Shape) -> Option<[usize; 2]> {
+    pub(super) fn output(&self, input: Shape) -> Option<[usize; 2]> {
         let side = |axis: usize, length: usize| Some(self.way(axis, length)? / self.stride[axis] + 1);
         Some([side(0, input.height)?, side(1, input.width)?])
     }
 
     /// The same if the last window may reach beyond the padding, as ONNX's `ceil_mode` has it; it begins in the picture
     /// or in what is padded before.
-    pub fn output_begun(&self, input: Shape) -> Option<[usize; 2]> {
+    pub(super) fn output_begun(&self, input: Shape) -> Option<[usize; 2]> {
         let side = |axis: usize, length: usize| {
             let last = self.way(axis, length)?.div_ceil(self.stride[axis]);
             let begins = last * self.stride[axis] < length + self.pads[axis];
@@ -105,7 +105,7 @@ impl Window {
 /// The weights of a convolution, in ONNX's order (output channel, input channel, row, column) or, for a matrix that is
 /// multiplied from the right, (input, output).
 #[derive(Debug, Clone)]
-pub struct Weights {
+pub(super) struct Weights {
     pub constant: Constant,
     /// One scale, or one for each output channel, where the constant is quantised.
     pub scales: Option<Vec<f32>>,
@@ -113,7 +113,7 @@ pub struct Weights {
 }
 
 #[derive(Debug, Clone)]
-pub struct Conv {
+pub(super) struct Conv {
     pub window: Window,
     pub weights: Weights,
     pub outputs: usize,
@@ -126,12 +126,12 @@ pub struct Conv {
 }
 
 impl Conv {
-    pub fn is_depthwise(&self) -> bool {
+    pub(super) fn is_depthwise(&self) -> bool {
         self.groups > 1 && self.groups == self.outputs && self.inputs == 1
     }
 
     /// The weight of an output and an input channel at a tap, before its scale.
-    pub fn index(&self, output: usize, input: usize, tap: usize) -> usize {
+    pub(super) fn index(&self, output: usize, input: usize, tap: usize) -> usize {
         match self.weights.input_major {
             true => input * self.outputs + output,
             false => (output * self.inputs + input) * self.window.taps() + tap,
@@ -140,7 +140,7 @@ impl Conv {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PoolKind {
+pub(super) enum PoolKind {
     Max,
     /// Whether padding counts as zeros.
     Average {
@@ -149,7 +149,7 @@ pub enum PoolKind {
 }
 
 #[derive(Debug, Clone)]
-pub enum Op {
+pub(super) enum Op {
     Input,
     Conv(Box<Conv>),
     /// To be folded into the convolution before it, where there is one.
@@ -172,7 +172,7 @@ pub enum Op {
 
 /// What a result is bounded by. Where channels differ, `low` and `high` are the widest of them.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Limits {
+pub(super) struct Limits {
     pub low: f32,
     pub high: f32,
     /// Low and high of each channel, where they are not the same for all.
@@ -180,14 +180,14 @@ pub struct Limits {
 }
 
 impl Limits {
-    pub const NONE: Self = Self { low: f32::NEG_INFINITY, high: f32::INFINITY, channels: None };
+    pub(super) const NONE: Self = Self { low: f32::NEG_INFINITY, high: f32::INFINITY, channels: None };
 
-    pub fn new(low: f32, high: f32) -> Self {
+    pub(super) fn new(low: f32, high: f32) -> Self {
         Self { low, high, channels: None }
     }
 
     /// Low and high of each channel.
-    pub fn of_channels(channels: Vec<[f32; 2]>) -> Self {
+    pub(super) fn of_channels(channels: Vec<[f32; 2]>) -> Self {
         let low = channels.iter().fold(f32::INFINITY, |least, &[low, _]| least.min(low));
         let high = channels.iter().fold(f32::NEG_INFINITY, |most, &[_, high]| most.max(high));
         let differ = channels.iter().any(|&each| each != [low, high]);
@@ -195,7 +195,7 @@ impl Limits {
     }
 
     /// Both, these first: `clip(clip(x, self), outer)`.
-    pub fn within(&self, outer: &Self) -> Self {
+    pub(super) fn within(&self, outer: &Self) -> Self {
         let bounded = |inner: [f32; 2], outer: [f32; 2]| inner.map(|bound| bound.clamp(outer[0], outer[1]));
         let channels = self.channels.as_ref().or(outer.channels.as_ref()).map_or(0, Vec::len);
         match channels {
@@ -208,14 +208,14 @@ impl Limits {
     }
 
     /// Low and high of one channel.
-    pub fn of(&self, channel: usize) -> [f32; 2] {
+    pub(super) fn of(&self, channel: usize) -> [f32; 2] {
         self.channels.as_ref().map_or([self.low, self.high], |channels| channels[channel])
     }
 }
 
 /// One operation. Its inputs are layers before it.
 #[derive(Debug, Clone)]
-pub struct Layer {
+pub(super) struct Layer {
     pub name: String,
     pub op: Op,
     pub inputs: Vec<usize>,

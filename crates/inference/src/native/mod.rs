@@ -12,14 +12,14 @@ mod element;
 mod folding;
 mod fusion;
 mod inverted_residual;
-pub mod kernels;
+pub(crate) mod kernels;
 mod layer;
 mod pack;
 #[cfg(test)]
 mod parity;
 mod plan;
 mod pointwise;
-pub mod pool;
+pub(crate) mod pool;
 mod pooled;
 mod quantised;
 mod read;
@@ -32,4 +32,4 @@ mod weights;
 mod winograd;
 mod workspace;
 
-pub use compile::compile;
+pub(crate) use compile::compile;

@@ -22,7 +22,7 @@ const MAX_WEIGHTS: usize = 1 << 28;
 ///
 /// # Errors
 /// When its weights cannot be read.
-pub fn floats(
+pub(super) fn floats(
     conv: &Conv,
     bounds: Bounds,
     inputs: &[(TensorView, Element)],
@@ -42,7 +42,7 @@ pub fn floats(
 ///
 /// # Errors
 /// When its weights are no bytes, or its sums would not fit.
-pub fn bytes(
+pub(super) fn bytes(
     conv: &Conv,
     [from, to]: [Quant; 2],
     layer: &Layer,
@@ -65,7 +65,7 @@ fn has_spans(conv: &Conv, input: TensorView) -> bool {
 }
 
 /// Looked at before anything is packed: many layers may share one small constant, and each packs its own.
-pub fn refuse_enormous(layers: &[Layer], layout: &Layout) -> Result<(), Unsupported> {
+pub(super) fn refuse_enormous(layers: &[Layer], layout: &Layout) -> Result<(), Unsupported> {
     let packed = layers.iter().filter_map(|layer| match &layer.op {
         Op::Conv(conv) => {
             let depth = match layer.element {
@@ -136,7 +136,7 @@ fn padded<T: Copy>(values: impl IntoIterator<Item = T>, rest: T) -> Vec<T> {
 }
 
 /// Whether the pixels of a window are put side by side: short ones of floats, which are the picture's own.
-pub fn gathers_floats(conv: &Conv, stored: usize) -> bool {
+pub(super) fn gathers_floats(conv: &Conv, stored: usize) -> bool {
     conv.groups == 1 && stored < LANES
 }
 
@@ -277,6 +277,6 @@ impl Requantised {
 }
 
 /// The layer's bounds as bytes.
-pub fn to_byte(to: Quant, layer: &Layer) -> ToByte {
+pub(super) fn to_byte(to: Quant, layer: &Layer) -> ToByte {
     ToByte { zero_point: to.zero_point, low: to.quantise(layer.limits.low), high: to.quantise(layer.limits.high) }
 }

@@ -18,7 +18,7 @@ const MAX_RESULTS: usize = 1 << 27;
 
 /// # Errors
 /// When a layer has no kernel after all.
-pub fn plan(
+pub(super) fn plan(
     mut layers: Vec<Layer>,
     spec: &InputSpec,
     kernels: Kernels,

@@ -9,7 +9,7 @@ use super::tensor_view::TensorView;
 use crate::input::Layout;
 
 /// From the order of the model's input to channels last, for some of the pixels.
-pub fn interleave<T: Copy>(values: &[T], layout: Layout, place: TensorView, part: Range<usize>, out: &mut [T]) {
+pub(super) fn interleave<T: Copy>(values: &[T], layout: Layout, place: TensorView, part: Range<usize>, out: &mut [T]) {
     let (channels, pixels) = (place.shape.channels, place.shape.pixels());
     if layout == Layout::Nhwc && place.stride == channels {
         out.copy_from_slice(&values[part.start * channels..][..out.len()]);
@@ -34,14 +34,14 @@ pub fn interleave<T: Copy>(values: &[T], layout: Layout, place: TensorView, part
     }
 }
 
-pub fn clip(input: &[f32], bounds: Bounds, out: &mut [f32]) {
+pub(super) fn clip(input: &[f32], bounds: Bounds, out: &mut [f32]) {
     for (out, &value) in out.iter_mut().zip(input) {
         *out = value.max(bounds.low).min(bounds.high);
     }
 }
 
 /// `gain * value + shift`, channel by channel.
-pub fn scale_and_shift(input: &[f32], each: &[(f32, f32)], bounds: Bounds, stride: usize, out: &mut [f32]) {
+pub(super) fn scale_and_shift(input: &[f32], each: &[(f32, f32)], bounds: Bounds, stride: usize, out: &mut [f32]) {
     for (out, input) in out.chunks_exact_mut(stride).zip(input.chunks_exact(stride)) {
         for ((out, input), (gain, shift)) in out.iter_mut().zip(input).zip(each) {
             *out = (input * gain + shift).max(bounds.low).min(bounds.high);
@@ -50,7 +50,7 @@ pub fn scale_and_shift(input: &[f32], each: &[(f32, f32)], bounds: Bounds, strid
 }
 
 /// Each channel within bounds of its own; what is no number becomes the lower one.
-pub fn bound<T: Copy + PartialOrd>(channels: &[[T; 2]], stride: usize, out: &mut [T]) {
+pub(super) fn bound<T: Copy + PartialOrd>(channels: &[[T; 2]], stride: usize, out: &mut [T]) {
     for pixel in out.chunks_exact_mut(stride) {
         for (value, &[low, high]) in pixel.iter_mut().zip(channels) {
             if *value > high {
@@ -62,26 +62,30 @@ pub fn bound<T: Copy + PartialOrd>(channels: &[[T; 2]], stride: usize, out: &mut
     }
 }
 
-pub fn add_f32(a: &[f32], b: &[f32], bounds: Bounds, out: &mut [f32]) {
+pub(super) fn add_f32(a: &[f32], b: &[f32], bounds: Bounds, out: &mut [f32]) {
     for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
         *out = (a + b).max(bounds.low).min(bounds.high);
     }
 }
 
-pub fn dequantise(input: &[u8], from: Quant, out: &mut [f32]) {
+pub(super) fn dequantise(input: &[u8], from: Quant, out: &mut [f32]) {
     for (out, &byte) in out.iter_mut().zip(input) {
         *out = from.dequantise(byte);
     }
 }
 
-pub fn look_up(input: &[u8], table: &[u8; 256], out: &mut [u8]) {
+pub(super) fn look_up(input: &[u8], table: &[u8; 256], out: &mut [u8]) {
     for (out, &byte) in out.iter_mut().zip(input) {
         *out = table[usize::from(byte)];
     }
 }
 
 /// Parts of each pixel's channels, one after the other.
-pub fn concat<'a, T: Copy + 'a>(inputs: impl Iterator<Item = (&'a [T], TensorView)>, place: TensorView, out: &mut [T]) {
+pub(super) fn concat<'a, T: Copy + 'a>(
+    inputs: impl Iterator<Item = (&'a [T], TensorView)>,
+    place: TensorView,
+    out: &mut [T],
+) {
     let mut first = 0;
     for (input, from) in inputs {
         let channels = from.shape.channels;
@@ -93,7 +97,7 @@ pub fn concat<'a, T: Copy + 'a>(inputs: impl Iterator<Item = (&'a [T], TensorVie
 }
 
 /// Some of the pixels, from `first` on; the others here do the same.
-pub fn pool_f32(
+pub(super) fn pool_f32(
     (input, place): (&[f32], TensorView),
     kind: PoolKind,
     window: &Window,
@@ -123,7 +127,7 @@ pub fn pool_f32(
 }
 
 /// The largest byte, which stands for the largest number: its scale stays what it was.
-pub fn max_u8(
+pub(super) fn max_u8(
     (input, place): (&[u8], TensorView),
     window: &Window,
     to: ToByte,
@@ -145,7 +149,7 @@ pub fn max_u8(
 }
 
 /// The mean, in integers until the last step.
-pub fn mean_u8(
+pub(super) fn mean_u8(
     (input, place, from): (&[u8], TensorView, Quant),
     with_padding: bool,
     window: &Window,

@@ -46,14 +46,14 @@ struct Member {
 
 /// The leader's end; the members end with it.
 #[derive(Default)]
-pub struct ThreadPool {
+pub(crate) struct ThreadPool {
     shared: Arc<Shared>,
     members: Vec<Member>,
 }
 
 impl ThreadPool {
     /// `threads` with the leader, who is whoever calls [`Self::run`]; fewer where the system has none left.
-    pub fn new(threads: usize) -> Self {
+    pub(crate) fn new(threads: usize) -> Self {
         let mut pool = Self::default();
         for number in 1..threads.min(MAX_THREADS) {
             let (shared, asleep) = (pool.shared.clone(), Arc::new(AtomicBool::new(false)));
@@ -71,7 +71,7 @@ impl ThreadPool {
     }
 
     /// The number of threads, the leader included.
-    pub fn threads(&self) -> usize {
+    pub(crate) fn threads(&self) -> usize {
         self.members.len() + 1
     }
 
@@ -80,7 +80,7 @@ impl ThreadPool {
     ///
     /// # Panics
     /// When one of the calls does, after the others have returned.
-    pub fn run(&mut self, parts: usize, job: &(dyn Fn(usize) + Sync)) {
+    pub(crate) fn run(&mut self, parts: usize, job: &(dyn Fn(usize) + Sync)) {
         let parts = parts.clamp(1, self.threads());
         if parts == 1 {
             return job(0);

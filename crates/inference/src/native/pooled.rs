@@ -20,12 +20,12 @@ const FEWEST: usize = 2 * PANELS * LANES;
 
 /// Whether what a convolution makes of this shape is so small that some channels of it stay in the cache, and has so
 /// many that threads can share them.
-pub fn is_worth_while(made: Shape, element_bytes: usize) -> bool {
+pub(super) fn is_worth_while(made: Shape, element_bytes: usize) -> bool {
     made.pixels().saturating_mul(PANELS * LANES * element_bytes) <= MOST && made.channels >= FEWEST
 }
 
 #[derive(Debug)]
-pub struct Pooled<N: ElementType> {
+pub(super) struct Pooled<N: ElementType> {
     conv: Dense<N>,
     /// What the convolution would make.
     made: TensorView,
@@ -33,26 +33,33 @@ pub struct Pooled<N: ElementType> {
 }
 
 impl<N: ElementType> Pooled<N> {
-    pub fn new(conv: Dense<N>, made: TensorView, mean: N::Mean) -> Self {
+    pub(super) fn new(conv: Dense<N>, made: TensorView, mean: N::Mean) -> Self {
         Self { conv, made, mean }
     }
 
-    pub fn conv(&self) -> &Dense<N> {
+    pub(super) fn conv(&self) -> &Dense<N> {
         &self.conv
     }
 
     /// Numbers that a thread needs room for.
-    pub fn space(&self) -> usize {
+    pub(super) fn space(&self) -> usize {
         self.made.shape.pixels() * self.made.stride.min(PANELS * LANES)
     }
 
     /// Multiplications and additions for all of it.
-    pub fn operations(&self) -> usize {
+    pub(super) fn operations(&self) -> usize {
         self.made.length() * self.conv.taps() * self.conv.depth
     }
 
     /// Computes the means of some panels.
-    pub fn compute(&self, worker: &mut Worker<N>, space: &mut [N], picture: &[N], panels: Range<usize>, out: &mut [N]) {
+    pub(super) fn compute(
+        &self,
+        worker: &mut Worker<N>,
+        space: &mut [N],
+        picture: &[N],
+        panels: Range<usize>,
+        out: &mut [N],
+    ) {
         let firsts = panels.step_by(PANELS);
         for (first, out) in firsts.zip(out.chunks_mut(PANELS * LANES)) {
             let some =

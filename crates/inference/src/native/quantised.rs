@@ -4,7 +4,7 @@ use super::folding::{become_that, users};
 use super::layer::{Element, Layer, Limits, Op, PoolKind};
 
 /// Replaces each quantisation by the quantised form of what it quantises, where there is one.
-pub fn recognise(layers: &mut [Layer]) {
+pub(super) fn recognise(layers: &mut [Layer]) {
     for index in 0..layers.len() {
         if matches!(layers[index].op, Op::Quantise) {
             recognise_at(layers, index);

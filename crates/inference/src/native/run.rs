@@ -20,7 +20,7 @@ use crate::scores::softmax;
 use crate::tensor::Tensor;
 
 #[derive(Debug)]
-pub enum Job {
+pub(super) enum Job {
     Input(Layout),
     DenseF32(Dense<f32>),
     DenseU8(Dense<u8>),
@@ -66,7 +66,7 @@ pub enum Job {
 }
 
 #[derive(Debug)]
-pub struct Step {
+pub(super) struct Step {
     pub job: Job,
     pub inputs: Vec<TensorView>,
     pub output: TensorView,
@@ -76,7 +76,7 @@ pub struct Step {
 }
 
 impl Step {
-    pub fn new(job: Job, inputs: Vec<TensorView>, output: TensorView) -> Self {
+    pub(super) fn new(job: Job, inputs: Vec<TensorView>, output: TensorView) -> Self {
         Self {
             job,
             inputs,
@@ -88,7 +88,7 @@ impl Step {
 }
 
 /// Ready to run; belongs to one thread, which others may help.
-pub struct Network {
+pub(super) struct Network {
     kernels: Kernels,
     steps: Vec<Step>,
     buffers: Buffers,
@@ -144,7 +144,7 @@ impl Lengths {
 
 impl Network {
     /// `floats` and `bytes` are the lengths of the buffers.
-    pub fn new(
+    pub(super) fn new(
         kernels: Kernels,
         steps: Vec<Step>,
         [floats, bytes]: [Vec<usize>; 2],
@@ -161,7 +161,7 @@ impl Network {
     }
 
     /// From now on so many threads work on each picture, the one that calls included; returns how many there are.
-    pub fn share_among(&mut self, threads: usize) -> usize {
+    pub(super) fn share_among(&mut self, threads: usize) -> usize {
         if threads != self.workspace.pool.threads() {
             self.workspace.set_threads(threads);
         }
@@ -181,25 +181,25 @@ impl Network {
         joined
     }
 
-    pub fn macs(&self) -> u64 {
+    pub(super) fn macs(&self) -> u64 {
         self.macs
     }
 
     /// Memory for results, those that one thread has for itself included.
-    pub fn result_bytes(&self) -> u64 {
+    pub(super) fn result_bytes(&self) -> u64 {
         let Lengths { floats, bytes, workspace, .. } = self.workspace.lengths;
         let floats: usize = self.buffers.floats.iter().map(|buffer| buffer.len()).sum::<usize>() + floats;
         let bytes: usize = self.buffers.bytes.iter().map(|buffer| buffer.len()).sum::<usize>() + bytes + workspace;
         (floats * size_of::<f32>() + bytes) as u64
     }
 
-    pub fn classes(&self) -> usize {
+    pub(super) fn classes(&self) -> usize {
         self.classes
     }
 
     /// # Errors
     /// When the input is of another size than the network's.
-    pub fn evaluate(&mut self, input: &Tensor, scores: &mut Vec<f32>) -> Result<(), String> {
+    pub(super) fn evaluate(&mut self, input: &Tensor, scores: &mut Vec<f32>) -> Result<(), String> {
         for step in &self.steps {
             step.run(&self.kernels, input, &mut self.buffers, &mut self.workspace)?;
         }

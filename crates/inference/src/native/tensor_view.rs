@@ -3,11 +3,11 @@
 use super::layer::{Shape, Window};
 
 /// In place of the buffer of a result that is never there as a whole.
-pub const NO_BUFFER: usize = usize::MAX;
+pub(super) const NO_BUFFER: usize = usize::MAX;
 
 /// Where a result lies.
 #[derive(Debug, Clone, Copy)]
-pub struct TensorView {
+pub(super) struct TensorView {
     pub buffer: usize,
     pub shape: Shape,
     /// From one pixel to the next.
@@ -16,12 +16,12 @@ pub struct TensorView {
 
 impl TensorView {
     /// Elements of the picture.
-    pub fn length(&self) -> usize {
+    pub(super) fn length(&self) -> usize {
         self.shape.pixels() * self.stride
     }
 
     /// A window over all of it, and where what it makes of it lies.
-    pub fn to_point(self) -> (Window, Self) {
+    pub(super) fn to_point(self) -> (Window, Self) {
         let Shape { height, width, .. } = self.shape;
         let window = Window { size: [height, width], ..Window::POINT };
         (window, Self { shape: Shape { height: 1, width: 1, ..self.shape }, ..self })

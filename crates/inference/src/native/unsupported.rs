@@ -3,27 +3,27 @@
 /// Why a graph is left to the general backend.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
-pub struct Unsupported {
+pub(crate) struct Unsupported {
     reason: String,
     is_unreadable: bool,
 }
 
 impl Unsupported {
-    pub fn new(reason: impl Into<String>) -> Self {
+    pub(crate) fn new(reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), is_unreadable: false }
     }
 
     /// What is wrong is the disk, and not the graph.
-    pub fn unreadable(reason: impl Into<String>) -> Self {
+    pub(crate) fn unreadable(reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), is_unreadable: true }
     }
 
     /// The same at a node.
-    pub fn at(self, operator: &str, result: &str) -> Self {
+    pub(crate) fn at(self, operator: &str, result: &str) -> Self {
         Self { reason: format!("{operator} (at `{result}`): {}", self.reason), ..self }
     }
 
-    pub fn is_unreadable(&self) -> bool {
+    pub(crate) fn is_unreadable(&self) -> bool {
         self.is_unreadable
     }
 }

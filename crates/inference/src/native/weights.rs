@@ -12,7 +12,7 @@ use super::unsupported::Unsupported;
 const BLOCK: usize = 16 << 10;
 
 /// The weights of some output channels.
-pub struct Block<'a> {
+pub(super) struct Block<'a> {
     conv: &'a Conv,
     values: &'a [f32],
     factors: &'a [f32],
@@ -24,7 +24,7 @@ pub struct Block<'a> {
 
 impl Block<'_> {
     /// The weight of an output and an input channel at a tap, multiplied with its scale.
-    pub fn weight(&self, output: usize, input: usize, tap: usize) -> f32 {
+    pub(super) fn weight(&self, output: usize, input: usize, tap: usize) -> f32 {
         self.values[self.conv.index(output - self.first, input, tap)] * self.factors[output]
     }
 }
@@ -33,7 +33,7 @@ impl Block<'_> {
 ///
 /// # Errors
 /// When they cannot be read.
-pub fn for_each_block(conv: &Conv, mut pack: impl FnMut(&Block)) -> Result<(), Unsupported> {
+pub(super) fn for_each_block(conv: &Conv, mut pack: impl FnMut(&Block)) -> Result<(), Unsupported> {
     let (factors, constant) = (factors(conv), &conv.weights.constant);
     let each = conv.inputs * conv.window.taps();
     let mut buffer = Vec::new();
@@ -52,7 +52,7 @@ pub fn for_each_block(conv: &Conv, mut pack: impl FnMut(&Block)) -> Result<(), U
 }
 
 /// What an output channel's weights are multiplied with: its scale and its gain.
-pub fn factors(conv: &Conv) -> Vec<f32> {
+pub(super) fn factors(conv: &Conv) -> Vec<f32> {
     let scale = |channel: usize| match conv.weights.scales.as_deref() {
         None => 1.0,
         Some(&[scale]) => scale,

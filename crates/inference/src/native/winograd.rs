@@ -21,7 +21,7 @@ const MOST_OF_FOUR: usize = 640 << 10;
 const MOST_OF_TWO: usize = 1152 << 10;
 
 #[derive(Debug)]
-pub struct Winograd {
+pub(super) struct Winograd {
     pub source: Source,
     form: Form,
     /// Channels of an input pixel that are multiplied; what is stored beyond them may be no number.
@@ -35,7 +35,7 @@ pub struct Winograd {
 }
 
 /// How a convolution is best transformed, if that is worth it.
-pub fn form(conv: &Conv, output: Shape) -> Option<Form> {
+pub(super) fn form(conv: &Conv, output: Shape) -> Option<Form> {
     let Window { size, stride, dilation, .. } = conv.window;
     let is_square = size == [3, 3] && stride == [1, 1] && dilation == [1, 1];
     // Transforming has to be shared among some outputs, and what it is shared among.
@@ -53,14 +53,14 @@ pub fn form(conv: &Conv, output: Shape) -> Option<Form> {
 
 impl Winograd {
     /// Without weights.
-    pub fn new(form: Form, source: Source, inputs: usize, mut bias: Vec<f32>, bounds: Bounds) -> Self {
+    pub(super) fn new(form: Form, source: Source, inputs: usize, mut bias: Vec<f32>, bounds: Bounds) -> Self {
         bias.resize(bias.len().next_multiple_of(LANES), 0.0);
         let weights = Aligned::zeros(form.positions() * bias.len() * inputs);
         Self { source, form, inputs, weights, start: vec![0.0; bias.len()], bias, bounds }
     }
 
     /// Transforms the weights of some outputs, which begin with a panel.
-    pub fn pack(&mut self, outputs: Range<usize>, weight: impl Fn(usize, usize, usize) -> f32) {
+    pub(super) fn pack(&mut self, outputs: Range<usize>, weight: impl Fn(usize, usize, usize) -> f32) {
         let (panels, side) = (self.bias.len() / LANES, self.form.side());
         for first in outputs.clone().step_by(LANES) {
             let (panel, lanes) = (first / LANES, LANES.min(outputs.end - first));
@@ -89,17 +89,17 @@ impl Winograd {
     }
 
     /// Output rows that are computed together.
-    pub fn rows_at_once(&self) -> usize {
+    pub(super) fn rows_at_once(&self) -> usize {
         self.form.outputs()
     }
 
     /// Multiplications and additions for so many outputs.
-    pub fn operations(&self, outputs: usize) -> usize {
+    pub(super) fn operations(&self, outputs: usize) -> usize {
         outputs / self.form.outputs().pow(2) * self.form.positions() * self.inputs
     }
 
     /// Numbers that a thread needs room for.
-    pub fn space(&self) -> usize {
+    pub(super) fn space(&self) -> usize {
         TILES * self.form.positions() * (self.depth() + self.bias.len())
     }
 
@@ -109,12 +109,12 @@ impl Winograd {
     }
 
     /// Pixels under a tile, or more.
-    pub fn offsets(&self) -> usize {
+    pub(super) fn offsets(&self) -> usize {
         self.form.positions()
     }
 
     /// Computes rows of the output from `first_row` on, as many as `out` has.
-    pub fn run(
+    pub(super) fn run(
         &self,
         worker: &mut Worker<f32>,
         space: &mut [f32],

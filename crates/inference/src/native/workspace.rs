@@ -9,33 +9,33 @@ use super::pool::{MAX_THREADS, ThreadPool};
 use super::tensor_view::TensorView;
 
 /// The results that are needed at the same time.
-pub struct Buffers {
+pub(super) struct Buffers {
     pub floats: Vec<Aligned<f32>>,
     pub bytes: Vec<Aligned<u8>>,
 }
 
 /// What each thread needs for itself.
-pub struct ThreadScratch {
+pub(super) struct ThreadScratch {
     floats: ElementScratch<f32>,
     bytes: ElementScratch<u8>,
     workspace: Aligned<u8>,
 }
 
 /// For numbers of one kind: where taps begin, and intermediate results.
-pub struct ElementScratch<N> {
+pub(super) struct ElementScratch<N> {
     pub scratch: Scratch<N>,
     pub space: Aligned<N>,
 }
 
 /// The threads, and what they need.
-pub struct Workspace {
+pub(super) struct Workspace {
     pub pool: ThreadPool,
     own: Vec<Mutex<ThreadScratch>>,
     pub lengths: Lengths,
 }
 
 #[derive(Clone, Copy, Default)]
-pub struct Lengths {
+pub(super) struct Lengths {
     pub taps: usize,
     pub gathered: usize,
     pub floats: usize,
@@ -44,14 +44,14 @@ pub struct Lengths {
 }
 
 impl<N: ElementType> ElementScratch<N> {
-    pub fn new(taps: usize, gathered: usize, space: usize) -> Self {
+    pub(super) fn new(taps: usize, gathered: usize, space: usize) -> Self {
         let scratch = Scratch { offsets: Vec::with_capacity(taps), gathered: Vec::with_capacity(gathered) };
         Self { scratch, space: Aligned::zeros(space) }
     }
 }
 
 impl ThreadScratch {
-    pub fn new(lengths: Lengths) -> Self {
+    pub(super) fn new(lengths: Lengths) -> Self {
         let Lengths { taps, gathered, floats, bytes, workspace } = lengths;
         Self {
             floats: ElementScratch::new(taps, gathered, floats),
@@ -68,18 +68,18 @@ type Share<'a, T> = (Range<usize>, &'a mut [T]);
 const WORTH_SHARING: usize = 1 << 15;
 
 impl Workspace {
-    pub fn new(lengths: Lengths) -> Self {
+    pub(super) fn new(lengths: Lengths) -> Self {
         Self { pool: ThreadPool::default(), own: vec![Mutex::new(ThreadScratch::new(lengths))], lengths }
     }
 
-    pub fn set_threads(&mut self, threads: usize) {
+    pub(super) fn set_threads(&mut self, threads: usize) {
         self.pool = ThreadPool::new(threads);
         self.own = (0..self.pool.threads()).map(|_| Mutex::new(ThreadScratch::new(self.lengths))).collect();
     }
 
     /// Shares `out`, which consists of units of `length` numbers and takes so many operations, among the threads: calls
     /// `work` with a range of units, their part of `out`, and what the thread has for itself.
-    pub fn share<T: Send>(
+    pub(super) fn share<T: Send>(
         &mut self,
         operations: usize,
         length: usize,
@@ -117,7 +117,7 @@ impl Workspace {
 }
 
 /// Where numbers of one kind are.
-pub trait Stored: ElementType {
+pub(super) trait Stored: ElementType {
     fn buffers(buffers: &mut Buffers) -> &mut Vec<Aligned<Self>>;
 
     fn room(own: &mut ThreadScratch) -> (&mut ElementScratch<Self>, &mut [u8]);
@@ -145,17 +145,17 @@ impl Stored for u8 {
 
 impl Buffers {
     /// The output is taken out of its pool while it is written, so that the inputs can be read beside it.
-    pub fn write<N: Stored>(&mut self, place: TensorView, work: impl FnOnce(&mut Self, &mut [N])) {
+    pub(super) fn write<N: Stored>(&mut self, place: TensorView, work: impl FnOnce(&mut Self, &mut [N])) {
         let mut out = std::mem::take(&mut N::buffers(self)[place.buffer]);
         work(self, &mut out[..place.length()]);
         N::buffers(self)[place.buffer] = out;
     }
 
-    pub fn write_floats(&mut self, place: TensorView, work: impl FnOnce(&mut Self, &mut [f32])) {
+    pub(super) fn write_floats(&mut self, place: TensorView, work: impl FnOnce(&mut Self, &mut [f32])) {
         self.write(place, work);
     }
 
-    pub fn write_bytes(&mut self, place: TensorView, work: impl FnOnce(&mut Self, &mut [u8])) {
+    pub(super) fn write_bytes(&mut self, place: TensorView, work: impl FnOnce(&mut Self, &mut [u8])) {
         self.write(place, work);
     }
 }

@@ -15,7 +15,7 @@ const MAX_FILE_BYTES: u64 = 1 << 30;
 
 /// An open file. Its hash is computed beside everything else that is done with it, so whoever uses what is in it asks
 /// [`OnnxFile::verify`] before anybody relies on it.
-pub struct OnnxFile {
+pub(crate) struct OnnxFile {
     pub path: String,
     pub bytes: u64,
     file: Arc<File>,
@@ -28,7 +28,7 @@ pub struct OnnxFile {
 
 /// A decoded file. The larger weights are still there; see [`Extent`].
 #[derive(Clone)]
-pub struct Decoded {
+pub(crate) struct Decoded {
     pub proto: super::pb::ModelProto,
     pub file: Arc<File>,
 }
@@ -36,7 +36,7 @@ pub struct Decoded {
 impl OnnxFile {
     /// # Errors
     /// When it cannot be read or is too large.
-    pub fn open(source: &Source<'_>) -> Result<Self, Error> {
+    pub(crate) fn open(source: &Source<'_>) -> Result<Self, Error> {
         let path = source.path.display().to_string();
         let unreadable = |cause: String| Error::Unreadable { path: path.clone(), cause };
         // Before it is opened: opening a pipe would wait for somebody who writes.
@@ -67,7 +67,7 @@ impl OnnxFile {
 
     /// # Errors
     /// When it cannot be read, or is no ONNX file.
-    pub fn decode(&self) -> Result<Decoded, Error> {
+    pub(crate) fn decode(&self) -> Result<Decoded, Error> {
         let mut proto = super::skeleton::decode(&self.file, self.bytes).map_err(|error| self.wrong(&error))?;
         self::super::qoperator::expand(&mut proto);
         Ok(Decoded { proto, file: self.file.clone() })
@@ -78,7 +78,7 @@ impl OnnxFile {
     /// # Errors
     /// When it cannot be read, or is no ONNX file.
     #[cfg(feature = "tract")]
-    pub fn decode_whole(&self) -> Result<super::pb::ModelProto, Error> {
+    pub(crate) fn decode_whole(&self) -> Result<super::pb::ModelProto, Error> {
         let mut proto = self.decode()?.proto;
         super::skeleton::fill(&mut proto, &self.file).map_err(|error| self.wrong(&error))?;
         Ok(proto)
@@ -89,7 +89,7 @@ impl OnnxFile {
     /// # Errors
     /// When the file is not the one that was meant, could not be read, or was written to since it was opened: whatever
     /// was found in it is worth nothing then.
-    pub fn verify(&mut self) -> Result<String, Error> {
+    pub(crate) fn verify(&mut self) -> Result<String, Error> {
         let unreadable = |cause: String| Error::Unreadable { path: self.path.clone(), cause };
         let (file, bytes, hash) = (&self.file, self.bytes, &mut self.hash);
         let found = self.found.get_or_insert_with(|| {

@@ -19,7 +19,7 @@ const USUAL_RESIZE: (usize, usize) = (256, 224);
 const SIDE_PX: std::ops::RangeInclusive<usize> = 8..=4096;
 
 /// What a graph has, counted.
-pub struct Figures {
+pub(crate) struct Figures {
     pub precision: Precision,
     /// Trained numbers.
     pub parameters: u64,
@@ -30,13 +30,13 @@ pub struct Figures {
     pub weight_bytes: u64,
 }
 
-pub struct Graph<'a> {
+pub(crate) struct Graph<'a> {
     proto: &'a ModelProto,
     graph: &'a GraphProto,
 }
 
 impl<'a> Graph<'a> {
-    pub fn new(proto: &'a ModelProto, path: &str) -> Result<Self, Error> {
+    pub(crate) fn new(proto: &'a ModelProto, path: &str) -> Result<Self, Error> {
         let not_onnx = |cause: String| Error::NotOnnx { path: path.to_owned(), cause };
         let graph = proto.graph.as_ref().filter(|graph| !graph.node.is_empty());
         let graph = graph.ok_or_else(|| not_onnx("it holds no graph".into()))?;
@@ -60,7 +60,7 @@ impl<'a> Graph<'a> {
         }
     }
 
-    pub fn opset(&self) -> i64 {
+    pub(crate) fn opset(&self) -> i64 {
         let default =
             self.proto.opset_import.iter().find(|import| import.domain.is_empty() || import.domain == "ai.onnx");
         default.map_or(0, |import| import.version)
@@ -68,7 +68,7 @@ impl<'a> Graph<'a> {
 
     /// Weights in other files are refused outright: their paths come from the file, and tract before 0.23.2 followed
     /// them anywhere (CVE-2026-55832).
-    pub fn refuse_external_data(&self) -> Result<(), Error> {
+    pub(crate) fn refuse_external_data(&self) -> Result<(), Error> {
         let external = |tensor: &&TensorProto| {
             tensor.data_location == Some(tensor_proto::DataLocation::External as i32)
                 || !tensor.external_data.is_empty()
@@ -85,7 +85,7 @@ impl<'a> Graph<'a> {
     }
 
     /// The input as the file declares it, completed by the hints; and its name.
-    pub fn input(&self, hints: &InputHints) -> Result<(InputSpec, String), Error> {
+    pub(crate) fn input(&self, hints: &InputHints) -> Result<(InputSpec, String), Error> {
         let refuse = |cause: String| Error::NotAClassifier { cause };
         let weights: HashSet<&str> = self.graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
         // Older exporters list the weights among the inputs.
@@ -191,7 +191,7 @@ impl<'a> Graph<'a> {
     }
 
     /// What there is to count.
-    pub fn figures(&self) -> Figures {
+    pub(crate) fn figures(&self) -> Figures {
         Figures {
             precision: self.precision(),
             parameters: self.parameters(),
@@ -207,7 +207,7 @@ impl<'a> Graph<'a> {
     }
 
     /// Whether the graph ends in a softmax; what only rearranges or quantises numbers is looked through.
-    pub fn scores(&self) -> Scores {
+    pub(crate) fn scores(&self) -> Scores {
         let producers: HashMap<&str, &NodeProto> =
             self.graph.node.iter().flat_map(|node| node.output.iter().map(move |name| (name.as_str(), node))).collect();
         let mut name = self.graph.output.first().map_or("", |output| output.name.as_str());
@@ -311,7 +311,7 @@ impl<'a> Graph<'a> {
     }
 
     /// How often each operator occurs, most frequent first.
-    pub fn operators(&self) -> Vec<(String, usize)> {
+    pub(crate) fn operators(&self) -> Vec<(String, usize)> {
         let mut counts = BTreeMap::<&str, usize>::new();
         for node in &self.graph.node {
             *counts.entry(&node.op_type).or_default() += 1;

@@ -1,9 +1,9 @@
 //! ONNX files: what their graph says of itself, where their weights are, and whether they are the ones that were meant.
 
 mod file;
-pub mod graph;
+pub(crate) mod graph;
 pub mod pb;
 mod qoperator;
-pub mod skeleton;
+pub(crate) mod skeleton;
 
-pub use file::{Decoded, OnnxFile};
+pub(crate) use file::{Decoded, OnnxFile};

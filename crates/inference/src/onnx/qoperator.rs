@@ -40,7 +40,7 @@ fn form(operator: &str) -> Option<Form> {
 const MAX_BIASES: usize = 1 << 20;
 
 /// Rewrites all such operators; one that is beyond this is left, and reported by whoever meets it.
-pub fn expand(proto: &mut ModelProto) {
+pub(super) fn expand(proto: &mut ModelProto) {
     let Some(graph) = proto.graph.as_mut() else { return };
     let nodes = std::mem::take(&mut graph.node);
     let mut room = MAX_BIASES;

@@ -57,14 +57,14 @@ impl Message {
 
 /// Where the data of a tensor is in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Extent {
+pub(crate) struct Extent {
     pub offset: u64,
     pub length: u64,
 }
 
 impl Extent {
     /// Of a tensor whose data stayed in the file.
-    pub fn of(tensor: &TensorProto) -> Option<Self> {
+    pub(crate) fn of(tensor: &TensorProto) -> Option<Self> {
         let entries = &tensor.external_data;
         let value = |key: &str| entries.iter().rev().find(|entry| entry.key == key).map(|entry| entry.value.as_str());
         let number = |key: &str| value(key)?.parse().ok();
@@ -92,7 +92,7 @@ impl Extent {
 ///
 /// # Errors
 /// When it cannot be read; or, as [`ErrorKind::InvalidData`], when it is cut short or damaged.
-pub fn decode(file: &File, length: u64) -> Result<ModelProto> {
+pub(crate) fn decode(file: &File, length: u64) -> Result<ModelProto> {
     let mut walk = Walk { reader: BufReader::new(Positioned { file, at: 0 }), at: 0 };
     let mut skeleton = Vec::new();
     walk.copy(Message::Model, length, &mut skeleton)?;
@@ -115,7 +115,7 @@ pub fn decode(file: &File, length: u64) -> Result<ModelProto> {
 /// # Errors
 /// When it cannot be read.
 #[cfg(any(feature = "tract", test))]
-pub fn fill(model: &mut ModelProto, file: &File) -> Result<()> {
+pub(crate) fn fill(model: &mut ModelProto, file: &File) -> Result<()> {
     fill_some(model, file, |_| true)
 }
 
@@ -139,7 +139,7 @@ fn damaged() -> Error {
 }
 
 /// A file that is read from a place of its own, whoever else reads it.
-pub struct Positioned<'a> {
+pub(crate) struct Positioned<'a> {
     pub file: &'a File,
     pub at: u64,
 }
@@ -242,7 +242,7 @@ fn cut(error: Error) -> Error {
 }
 
 /// Weights and constants.
-pub fn own_tensors(graph: &GraphProto) -> impl Iterator<Item = &TensorProto> {
+pub(crate) fn own_tensors(graph: &GraphProto) -> impl Iterator<Item = &TensorProto> {
     let attributes = graph.node.iter().flat_map(|node| &node.attribute);
     graph.initializer.iter().chain(attributes.filter_map(|attribute| attribute.t.as_ref()))
 }

@@ -7,7 +7,7 @@ pub const ONE: i32 = 1 << 14;
 pub const KEPT: u32 = 7;
 
 /// The number of taps is a multiple of this; the rest have weight zero.
-pub const TAPS: usize = 4;
+pub(super) const TAPS: usize = 4;
 
 /// The taps and weights of each result along one axis.
 #[derive(Debug, Default, PartialEq)]

@@ -16,7 +16,7 @@ use crate::onnx::pb::ModelProto;
 use crate::tensor;
 
 /// A network that is ready to run, and what became known of it on the way.
-pub struct Loaded {
+pub(crate) struct Loaded {
     pub classifier: Box<dyn Classifier>,
     /// Multiply-accumulate operations for one picture.
     pub macs: u64,
@@ -30,7 +30,7 @@ pub struct Loaded {
 ///
 /// # Errors
 /// When an operator is unknown to tract, or the graph contradicts itself.
-pub fn load(mut proto: ModelProto, input: &InputSpec, input_name: &str) -> Result<Loaded, Error> {
+pub(crate) fn load(mut proto: ModelProto, input: &InputSpec, input_name: &str) -> Result<Loaded, Error> {
     refuse_unknown_operators(&proto)?;
     self::quantised_ends::lift_output(&mut proto);
     let dequantise = match input.element {

@@ -10,11 +10,11 @@ use crate::onnx::pb::tensor_proto::DataType;
 use crate::onnx::pb::{GraphProto, ModelProto, TensorProto, type_proto};
 
 /// `(byte - zero_point) * scale` for every byte.
-pub type Table = [f32; 256];
+pub(super) type Table = [f32; 256];
 
 /// Replaces the u8 input and the DequantizeLinear behind it by a float input. `None`, and nothing changed, where the
 /// model does not begin so.
-pub fn lift_input(proto: &mut ModelProto, input: &str) -> Option<Box<Table>> {
+pub(super) fn lift_input(proto: &mut ModelProto, input: &str) -> Option<Box<Table>> {
     let graph = proto.graph.as_mut()?;
     let mut consumers = graph.node.iter().enumerate().filter(|(_, node)| node.input.iter().any(|name| name == input));
     let (index, node) = consumers.next()?;
@@ -38,7 +38,7 @@ pub fn lift_input(proto: &mut ModelProto, input: &str) -> Option<Box<Table>> {
 }
 
 /// Takes a QuantizeLinear and a DequantizeLinear out that stand behind a last Softmax.
-pub fn lift_output(proto: &mut ModelProto) {
+pub(super) fn lift_output(proto: &mut ModelProto) {
     let Some(graph) = proto.graph.as_mut() else { return };
     let producer = |operator: &str, name: &str| {
         let node = graph.node.iter().find(|node| node.output.first().is_some_and(|output| output == name))?;

@@ -21,7 +21,7 @@ struct Symbol {
 
 /// A Huffman table, ready to be looked up in.
 #[derive(Debug, Clone)]
-pub struct Huffman {
+pub(super) struct Huffman {
     symbols: Box<[Symbol; 1 << LOOK_UP]>,
     /// Symbol and length of the code that the bits begin with; length 0 for a longer one.
     codes: Box<[(u8, u8); 1 << LOOK_UP]>,
@@ -45,7 +45,7 @@ impl Default for Huffman {
 
 impl Huffman {
     /// Fills the table from the numbers of codes of each length, and their values; `None` if they are no such table.
-    pub fn fill(&mut self, counts: &[u8; LONGEST], values: &[u8]) -> Option<()> {
+    pub(super) fn fill(&mut self, counts: &[u8; LONGEST], values: &[u8]) -> Option<()> {
         self.values.get_mut(..values.len())?.copy_from_slice(values);
         self.codes.fill((0, 0));
         self.symbols.fill(Symbol::default());
@@ -94,7 +94,7 @@ fn extend(bits: u32, size: u32) -> i32 {
 
 /// The bits are over, or no code begins with them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Damaged;
+pub(super) struct Damaged;
 
 /// Behind the bytes of an interval, so that eight can be read wherever a good picture still has a bit.
 const SPARE: [u8; 16] = [0; 16];
@@ -102,7 +102,7 @@ const SPARE: [u8; 16] = [0; 16];
 /// Takes entropy-coded bytes up to the next marker, without the zeros that are stuffed behind each 0xFF, to `interval`.
 ///
 /// Returns what comes from the marker on.
-pub fn unstuff<'a>(bytes: &'a [u8], interval: &mut Vec<u8>) -> &'a [u8] {
+pub(super) fn unstuff<'a>(bytes: &'a [u8], interval: &mut Vec<u8>) -> &'a [u8] {
     interval.clear();
     let mut rest = bytes;
     loop {
@@ -121,7 +121,7 @@ pub fn unstuff<'a>(bytes: &'a [u8], interval: &mut Vec<u8>) -> &'a [u8] {
 ///
 /// # Errors
 /// When there is none.
-pub fn behind_restart(mut bytes: &[u8]) -> Result<&[u8], Damaged> {
+pub(super) fn behind_restart(mut bytes: &[u8]) -> Result<&[u8], Damaged> {
     while let [0xFF, 0xFF, ..] = bytes {
         bytes = &bytes[1..];
     }
@@ -136,7 +136,7 @@ pub fn behind_restart(mut bytes: &[u8]) -> Result<&[u8], Damaged> {
 /// Blocks are read with a copy of it: of something whose address is known elsewhere every change goes to memory, and
 /// each bit has to wait for the one before.
 #[derive(Clone, Copy)]
-pub struct Bits<'a> {
+pub(super) struct Bits<'a> {
     bytes: &'a [u8],
     at: usize,
     /// Left-aligned; behind those that are `left` are some of the following ones.
@@ -145,7 +145,7 @@ pub struct Bits<'a> {
 }
 
 impl<'a> Bits<'a> {
-    pub fn new(interval: &'a [u8]) -> Self {
+    pub(super) fn new(interval: &'a [u8]) -> Self {
         Self { bytes: interval, at: 0, buffer: 0, left: 0 }
     }
 
@@ -204,7 +204,7 @@ impl<'a> Bits<'a> {
     /// # Errors
     /// When the bits are no block.
     #[inline(always)]
-    pub fn block<const ALL: bool>(
+    pub(super) fn block<const ALL: bool>(
         &mut self,
         [constant, rest]: [&Huffman; 2],
         before: &mut i32,

@@ -7,7 +7,7 @@ use crate::huffman::STANDARD_TABLES;
 
 /// Tables that the decoder keeps, because they are large.
 #[derive(Default)]
-pub struct Tables {
+pub(super) struct Tables {
     /// In the order of the bits.
     pub quantisation: [Option<[u16; 64]>; 4],
     /// For the constant parts and for the rest.
@@ -95,7 +95,7 @@ impl<'a> Segments<'a> {
 
 impl Tables {
     /// Reads everything up to the scan. Tables of pictures before this one are not used for it.
-    pub fn read(&mut self, bytes: &[u8]) -> Result<Header, Refusal> {
+    pub(super) fn read(&mut self, bytes: &[u8]) -> Result<Header, Refusal> {
         if !bytes.starts_with(&START) {
             return Err(Refusal::Damaged("it does not begin like one"));
         }

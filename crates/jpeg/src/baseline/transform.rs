@@ -6,7 +6,7 @@
 use std::f32::consts::{FRAC_1_SQRT_2, PI};
 
 /// `waves[point][frequency]`, for the sizes from 1 to 8.
-pub struct Waves([[[f32; 8]; 8]; 9]);
+pub(super) struct Waves([[[f32; 8]; 8]; 9]);
 
 impl Default for Waves {
     fn default() -> Self {
@@ -26,10 +26,10 @@ impl Default for Waves {
 /// Writes the NxN pixels of a block to `out`, whose rows are `stride` apart.
 ///
 /// `block[8 * u + v]` is the coefficient of the horizontal frequency `u` and the vertical one `v`.
-pub type Inverse = fn(&Waves, &[f32; 64], &mut [u8], usize);
+pub(super) type Inverse = fn(&Waves, &[f32; 64], &mut [u8], usize);
 
 /// For blocks of `size` pixels; sizes beyond 1 to 8 are taken for 8.
-pub fn inverse(size: usize) -> Inverse {
+pub(super) fn inverse(size: usize) -> Inverse {
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("avx2") {
         return avx2::inverse(size);
@@ -78,7 +78,7 @@ mod avx2 {
 }
 
 /// A block that has its constant part alone.
-pub fn fill(constant: f32, size: usize, out: &mut [u8], stride: usize) {
+pub(super) fn fill(constant: f32, size: usize, out: &mut [u8], stride: usize) {
     let byte = to_byte(constant / 8.0);
     for row in out.chunks_mut(stride).take(size) {
         row[..size].fill(byte);

@@ -7,7 +7,7 @@ use crate::native::aligned::Aligned;
 
 /// What a set of kernels wants its operands to be like.
 #[derive(Debug, Clone, Copy)]
-pub struct Layout {
+pub(crate) struct Layout {
     /// Most pixels in a tile of floats.
     pub float_rows: usize,
     /// Most pixels in a tile of bytes.
@@ -30,7 +30,7 @@ pub struct Layout {
 
 /// The order of int8 weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
+pub(crate) enum Order {
     /// `[panel][tap][depth / N][LANES][N]`: for each output channel the weights of N input channels lie side by side.
     Groups(usize),
     /// `[panel][quarter][tap][depth / 16][4][16]`: sixteen input channels for each of a quarter panel's output
@@ -41,7 +41,7 @@ pub enum Order {
 
 /// The order of the int8 weights of a depthwise convolution: `[group][channels][N]`, where a group is of N taps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Taps {
+pub(crate) enum Taps {
     /// Row by row.
     InTurn(usize),
     /// Column by column; those of a column are a group or several. `[group][channels / 64][4][16][N]`, where each
@@ -53,7 +53,7 @@ pub enum Taps {
 
 /// Packed weights of an int8 convolution, and what its sums begin with.
 #[derive(Debug)]
-pub struct PackedBytes {
+pub(crate) struct PackedBytes {
     pub weights: Aligned<i8>,
     pub bias: Vec<i32>,
     /// No weight is -128, so that the sum of two products of signed bytes fits into 16 bits.
@@ -73,11 +73,11 @@ impl Order {
 }
 
 /// Channels whose weights lie together in [`Taps::OfColumns`]: as many bytes as AVX-512's registers have.
-pub const BLOCK: usize = 4 * LANES;
+pub(crate) const BLOCK: usize = 4 * LANES;
 
 impl Taps {
     /// Weights for windows of so many rows and columns, those that are none included.
-    pub fn count(self, [rows, columns]: [usize; 2], channels: usize) -> usize {
+    pub(crate) fn count(self, [rows, columns]: [usize; 2], channels: usize) -> usize {
         match self {
             Self::InTurn(group) => (rows * columns).next_multiple_of(group) * channels,
             Self::OfColumns(group) => rows.next_multiple_of(group) * columns * channels.next_multiple_of(BLOCK),
@@ -85,7 +85,7 @@ impl Taps {
     }
 
     /// Where the weight of a channel at a tap is.
-    pub fn position(self, [rows, columns]: [usize; 2], channels: usize, [channel, tap]: [usize; 2]) -> usize {
+    pub(crate) fn position(self, [rows, columns]: [usize; 2], channels: usize, [channel, tap]: [usize; 2]) -> usize {
         match self {
             Self::InTurn(group) => (tap / group * channels + channel) * group + tap % group,
             Self::OfColumns(group) => {
@@ -100,19 +100,19 @@ impl Taps {
 
 impl Layout {
     /// Input channels that a dense int8 kernel multiplies for each tap, those that are none included.
-    pub fn depth(&self, inputs: usize) -> usize {
+    pub(crate) fn depth(&self, inputs: usize) -> usize {
         inputs.next_multiple_of(self.reads)
     }
 
     /// Bytes that a tile needs to put its inputs in order, if `length` are multiplied for each output.
-    pub fn workspace(&self, length: usize) -> usize {
+    pub(crate) fn workspace(&self, length: usize) -> usize {
         length * self.byte_rows * self.arranged
     }
 
     /// `weight(output, input, tap)` for as many outputs as there are biases, where the inputs of an output are those of
     /// the
     /// `depth` channels read that `own(output)` says.
-    pub fn pack_dense(
+    pub(crate) fn pack_dense(
         &self,
         bias: &[i32],
         [depth, taps]: [usize; 2],
@@ -137,7 +137,12 @@ impl Layout {
     }
 
     /// `weight(channel, tap)` for as many channels as there are biases and windows of so many rows and columns.
-    pub fn pack_depthwise(&self, bias: &[i32], size: [usize; 2], weight: impl Fn(usize, usize) -> i8) -> PackedBytes {
+    pub(crate) fn pack_depthwise(
+        &self,
+        bias: &[i32],
+        size: [usize; 2],
+        weight: impl Fn(usize, usize) -> i8,
+    ) -> PackedBytes {
         let stored = bias.len().next_multiple_of(LANES);
         let mut weights = Aligned::zeros(self.taps.count(size, stored));
         let mut starts = vec![0; stored];

@@ -11,14 +11,14 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod choice;
-pub mod layout;
+pub(crate) mod layout;
 #[cfg(target_arch = "aarch64")]
 mod neon;
-pub mod operands;
-pub mod scalar;
+pub(crate) mod operands;
+pub(crate) mod scalar;
 mod table;
 #[cfg(test)]
 mod tests;
-pub mod winograd;
+pub(crate) mod winograd;
 
 pub use table::Kernels;

@@ -1,19 +1,19 @@
 //! What the inner loops work on. Each checks its own slices against its arguments.
 
 /// Output channels in a panel of packed weights.
-pub const LANES: usize = 16;
+pub(crate) const LANES: usize = 16;
 
 /// Most pixels in a tile of any set of kernels.
-pub const MAX_ROWS: usize = 14;
+pub(crate) const MAX_ROWS: usize = 14;
 
 /// Most panels that one call works on.
-pub const MAX_PANELS: usize = 2;
+pub(crate) const MAX_PANELS: usize = 2;
 
 /// Numbers in a pixel are a multiple of this.
-pub const GROUP: usize = 4;
+pub(crate) const GROUP: usize = 4;
 
 /// Most taps of a depthwise window: 5x5.
-pub const MAX_TAPS: usize = 25;
+pub(crate) const MAX_TAPS: usize = 25;
 
 /// Evaluates an expression with a constant of the value that a variable has, so that arrays of that length are
 /// registers. A value that is not listed does nothing; what the kernels' checks let through is listed.
@@ -31,24 +31,24 @@ macro_rules! with_constant {
 pub(super) use with_constant;
 
 /// Channels that a pixel of `channels` takes in memory.
-pub fn stored(channels: usize) -> usize {
+pub(crate) fn stored(channels: usize) -> usize {
     if channels <= GROUP { GROUP } else { channels.next_multiple_of(LANES) }
 }
 
 /// What happens to a sum before it is stored, in this order: the addition, then the bounds.
 #[derive(Debug, Clone, Copy)]
-pub struct Bounds {
+pub(crate) struct Bounds {
     pub low: f32,
     pub high: f32,
 }
 
 impl Bounds {
-    pub const NONE: Self = Self { low: f32::NEG_INFINITY, high: f32::INFINITY };
+    pub(crate) const NONE: Self = Self { low: f32::NEG_INFINITY, high: f32::INFINITY };
 }
 
 /// From steps of a scale to a byte: `clamp(round(steps) + zero point)`, halves to even, as ONNX has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ToByte {
+pub(crate) struct ToByte {
     pub zero_point: u8,
     pub low: u8,
     pub high: u8,
@@ -56,7 +56,7 @@ pub struct ToByte {
 
 /// From an i32 sum to a byte.
 #[derive(Debug, Clone, Copy)]
-pub struct Requantise<'a> {
+pub(crate) struct Requantise<'a> {
     /// What makes steps of a sum, for each output channel.
     pub scale: &'a [f32],
     pub to: ToByte,
@@ -66,7 +66,7 @@ pub struct Requantise<'a> {
 
 /// The lowest and the highest byte of each output channel.
 #[derive(Debug, Clone, Copy)]
-pub struct ByteBounds<'a> {
+pub(crate) struct ByteBounds<'a> {
     pub low: &'a [u8],
     pub high: &'a [u8],
 }
@@ -83,13 +83,13 @@ impl Requantise<'_> {
 /// Where things begin. The furthest is found once, so that tiles that look at the same distances need not ask each
 /// time.
 #[derive(Debug, Clone, Copy)]
-pub struct Offsets<'a> {
+pub(crate) struct Offsets<'a> {
     pub(super) each: &'a [u32],
     pub(super) furthest: usize,
 }
 
 impl<'a> Offsets<'a> {
-    pub fn new(each: &'a [u32]) -> Self {
+    pub(crate) fn new(each: &'a [u32]) -> Self {
         Self { each, furthest: each.iter().fold(0, |furthest, &offset| furthest.max(offset)) as usize }
     }
 }
@@ -104,7 +104,7 @@ impl std::ops::Deref for Offsets<'_> {
 
 /// Up to [`MAX_ROWS`] pixels of a dense convolution, all their output channels.
 #[derive(Debug)]
-pub struct Tile<'a, T, W, S> {
+pub(crate) struct Tile<'a, T, W, S> {
     pub source: &'a [T],
     /// `[taps][rows]`: where in `source` the input pixel of each tap of each output pixel begins.
     pub offsets: Offsets<'a>,
@@ -146,12 +146,12 @@ impl<T, W, S> Tile<'_, T, W, S> {
     }
 }
 
-pub type TileF32<'a> = Tile<'a, f32, f32, f32>;
-pub type TileU8<'a> = Tile<'a, u8, i8, i32>;
+pub(crate) type TileF32<'a> = Tile<'a, f32, f32, f32>;
+pub(crate) type TileU8<'a> = Tile<'a, u8, i8, i32>;
 
 /// A run of output pixels of a depthwise convolution, none of whose windows crosses the left or right edge.
 #[derive(Debug)]
-pub struct Span<'a, T, W, S> {
+pub(crate) struct Span<'a, T, W, S> {
     pub source: &'a [T],
     /// Rows and columns of the window.
     pub size: [usize; 2],
@@ -195,12 +195,12 @@ impl<T, W, S> Span<'_, T, W, S> {
     }
 }
 
-pub type SpanF32<'a> = Span<'a, f32, f32, f32>;
-pub type SpanU8<'a> = Span<'a, u8, i8, i32>;
+pub(crate) type SpanF32<'a> = Span<'a, f32, f32, f32>;
+pub(crate) type SpanU8<'a> = Span<'a, u8, i8, i32>;
 
 /// Two quantised pictures that are added: `a * factors[0] + b * factors[1] - shift` are the steps of the result.
 #[derive(Debug, Clone, Copy)]
-pub struct Sum<'a> {
+pub(crate) struct Sum<'a> {
     pub(super) a: &'a [u8],
     pub(super) b: &'a [u8],
     pub(super) factors: [f32; 2],

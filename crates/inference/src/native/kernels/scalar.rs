@@ -15,7 +15,7 @@ const LAYOUT: Layout = Layout {
     taps: Taps::InTurn(GROUP),
 };
 
-pub const KERNELS: Kernels = Kernels {
+pub(crate) const KERNELS: Kernels = Kernels {
     name: "portable",
     layout: LAYOUT,
     tile_f32,
@@ -81,7 +81,7 @@ fn portable_span_u8(span: &SpanU8, requantise: Requantise, out: &mut [u8]) {
 }
 
 /// For weights that lie as `layout` says.
-pub fn span_u8(span: &SpanU8, requantise: Requantise, layout: &Layout, out: &mut [u8]) {
+pub(crate) fn span_u8(span: &SpanU8, requantise: Requantise, layout: &Layout, out: &mut [u8]) {
     for (pixel, out) in out.chunks_exact_mut(span.channels).take(span.pixels).enumerate() {
         for (channel, out) in out.iter_mut().enumerate() {
             let mut sum = span.bias[channel];
@@ -104,20 +104,20 @@ fn requantised(sum: i32, channel: usize, Requantise { scale, to, channels }: Req
     channels.map_or(byte, |bounds| byte.max(bounds.low[channel]).min(bounds.high[channel]))
 }
 
-pub fn quantise(input: &[f32], scale: f32, to: ToByte, out: &mut [u8]) {
+pub(crate) fn quantise(input: &[f32], scale: f32, to: ToByte, out: &mut [u8]) {
     for (out, value) in out.iter_mut().zip(input) {
         *out = to_byte(value / scale, to);
     }
 }
 
 /// Without fused multiply-adds, which not every instruction set has.
-pub fn add_u8(sum: &Sum, to: ToByte, out: &mut [u8]) {
+pub(crate) fn add_u8(sum: &Sum, to: ToByte, out: &mut [u8]) {
     for ((out, &a), &b) in out.iter_mut().zip(sum.a).zip(sum.b) {
         *out = to_byte(f32::from(a) * sum.factors[0] + f32::from(b) * sum.factors[1] - sum.shift, to);
     }
 }
 
-pub fn to_byte(steps: f32, to: ToByte) -> u8 {
+pub(crate) fn to_byte(steps: f32, to: ToByte) -> u8 {
     let zero_point = f32::from(to.zero_point);
     let bounded = steps.max(f32::from(to.low) - zero_point).min(f32::from(to.high) - zero_point);
     (bounded.round_ties_even() + zero_point) as u8

@@ -17,13 +17,13 @@ use super::operands::Bounds;
 
 /// How many outputs a tile has along each side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub(crate) enum Form {
     Two,
     Four,
 }
 
 impl Form {
-    pub const fn outputs(self) -> usize {
+    pub(crate) const fn outputs(self) -> usize {
         match self {
             Self::Two => 2,
             Self::Four => 4,
@@ -31,17 +31,17 @@ impl Form {
     }
 
     /// Pixels under a tile along each side.
-    pub const fn side(self) -> usize {
+    pub(crate) const fn side(self) -> usize {
         self.outputs() + 2
     }
 
     /// Products for each pair of channels, which a direct convolution has nine times as many of as outputs.
-    pub const fn positions(self) -> usize {
+    pub(crate) const fn positions(self) -> usize {
         self.side() * self.side()
     }
 
     /// `G`: what the three weights of a row or a column become.
-    pub const fn filter(self) -> &'static [[f64; 3]] {
+    pub(crate) const fn filter(self) -> &'static [[f64; 3]] {
         use std::f64::consts::SQRT_2;
         match self {
             Self::Two => &[[1.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.0, 0.0, 1.0]],
@@ -59,7 +59,7 @@ impl Form {
 
 /// What lies under a tile.
 #[derive(Debug)]
-pub struct Patch<'a> {
+pub(crate) struct Patch<'a> {
     pub source: &'a [f32],
     /// Where each pixel begins, row by row.
     pub offsets: &'a [u32],
@@ -69,7 +69,7 @@ pub struct Patch<'a> {
 
 /// What has been summed up for a tile, and what its outputs are made of besides.
 #[derive(Debug)]
-pub struct Sums<'a> {
+pub(crate) struct Sums<'a> {
     /// Those of a position follow one another.
     pub source: &'a [f32],
     /// From one position to the next.
@@ -83,7 +83,7 @@ pub struct Sums<'a> {
 
 /// Where a tile's outputs go.
 #[derive(Debug, Clone, Copy)]
-pub struct Spot {
+pub(crate) struct Spot {
     /// From one row to the next.
     pub row: usize,
     /// From one pixel to the next.
@@ -94,13 +94,13 @@ pub struct Spot {
 
 /// The loops of a set of kernels, for each form.
 #[derive(Clone, Copy)]
-pub struct Loops {
+pub(crate) struct Loops {
     pub before: unsafe fn(Form, &Patch, &mut [f32], usize),
     pub after: unsafe fn(Form, &Sums, &mut [f32], Spot),
 }
 
 /// Floats that are calculated with at once.
-pub trait Vector: Copy {
+pub(crate) trait Vector: Copy {
     /// Divides [`super::operands::LANES`].
     const WIDTH: usize;
 
@@ -222,7 +222,7 @@ impl Sides<6, 4> for Four {
 /// # Safety
 /// The processor has `V`'s instructions, and `Kernels::winograd_before` has seen the arguments.
 #[inline(always)]
-pub unsafe fn before<V: Vector>(form: Form, patch: &Patch, out: &mut [f32], step: usize) {
+pub(crate) unsafe fn before<V: Vector>(form: Form, patch: &Patch, out: &mut [f32], step: usize) {
     unsafe {
         match form {
             Form::Two => before_in::<V, Two, 4, 2>(patch, out.as_mut_ptr(), step),
@@ -272,7 +272,7 @@ unsafe fn before_in<V: Vector, S: Sides<SIDE, OUTPUTS>, const SIDE: usize, const
 /// # Safety
 /// The processor has `V`'s instructions, and `Kernels::winograd_after` has seen the arguments.
 #[inline(always)]
-pub unsafe fn after<V: Vector>(form: Form, sums: &Sums, out: &mut [f32], spot: Spot) {
+pub(crate) unsafe fn after<V: Vector>(form: Form, sums: &Sums, out: &mut [f32], spot: Spot) {
     unsafe {
         match form {
             Form::Two => after_in::<V, Two, 4, 2>(sums, out.as_mut_ptr(), spot),

@@ -5,9 +5,9 @@ use crate::native::unsupported::Unsupported;
 use crate::onnx::pb::{AttributeProto, NodeProto};
 
 /// Sides of windows, strides and paddings beyond this are a mistake.
-pub const MAX_WINDOW: usize = 64;
+pub(super) const MAX_WINDOW: usize = 64;
 
-pub fn window(node: &NodeProto, size: [usize; 2], input: Shape) -> Result<Window, Unsupported> {
+pub(super) fn window(node: &NodeProto, size: [usize; 2], input: Shape) -> Result<Window, Unsupported> {
     let size = bounded(&size.map(|side| side as i64), 1)?;
     let stride = bounded(&integers(node, "strides").unwrap_or_else(|| vec![1; 2]), 1)?;
     let dilation = bounded(&integers(node, "dilations").unwrap_or_else(|| vec![1; 2]), 1)?;
@@ -29,7 +29,7 @@ pub fn window(node: &NodeProto, size: [usize; 2], input: Shape) -> Result<Window
 }
 
 /// `N` numbers from `least` to [`MAX_WINDOW`].
-pub fn bounded<const N: usize>(values: &[i64], least: usize) -> Result<[usize; N], Unsupported> {
+pub(super) fn bounded<const N: usize>(values: &[i64], least: usize) -> Result<[usize; N], Unsupported> {
     let sides: Option<Vec<usize>> = values
         .iter()
         .map(|&value| usize::try_from(value).ok().filter(|value| (least..=MAX_WINDOW).contains(value)))
@@ -42,18 +42,18 @@ fn attribute<'n>(node: &'n NodeProto, name: &str) -> Option<&'n AttributeProto> 
     node.attribute.iter().find(|attribute| attribute.name == name)
 }
 
-pub fn integer(node: &NodeProto, name: &str) -> Option<i64> {
+pub(super) fn integer(node: &NodeProto, name: &str) -> Option<i64> {
     attribute(node, name).map(|attribute| attribute.i)
 }
 
-pub fn integers(node: &NodeProto, name: &str) -> Option<Vec<i64>> {
+pub(super) fn integers(node: &NodeProto, name: &str) -> Option<Vec<i64>> {
     attribute(node, name).map(|attribute| attribute.ints.clone())
 }
 
-pub fn float(node: &NodeProto, name: &str) -> Option<f32> {
+pub(super) fn float(node: &NodeProto, name: &str) -> Option<f32> {
     attribute(node, name).map(|attribute| attribute.f)
 }
 
-pub fn string<'n>(node: &'n NodeProto, name: &str) -> Option<&'n [u8]> {
+pub(super) fn string<'n>(node: &'n NodeProto, name: &str) -> Option<&'n [u8]> {
     attribute(node, name).map(|attribute| attribute.s.as_slice())
 }

@@ -30,7 +30,7 @@ const MAX_ELEMENTS: usize = 1 << 26;
 ///
 /// # Errors
 /// When the graph has anything that the layers cannot express.
-pub fn layers(model: Decoded, input: &InputSpec) -> Result<Vec<Layer>, Unsupported> {
+pub(super) fn layers(model: Decoded, input: &InputSpec) -> Result<Vec<Layer>, Unsupported> {
     let mut graph = model.proto.graph.ok_or_else(|| Unsupported::new("there is no graph"))?;
     if graph.node.len() > MAX_LAYERS {
         return Err(Unsupported::new(format!("it has more than {MAX_LAYERS} nodes")));

@@ -13,7 +13,13 @@ use crate::native::kernels::scalar;
 /// The processor has the features; `tile.check` has seen the arguments; `workspace` holds [`BYTES`]'s workspace for the
 /// tile.
 #[target_feature(enable = "avx2,fma")]
-pub unsafe fn tile(tile: &TileU8, requantise: Requantise, workspace: &mut [u8], out: &mut [u8], row_stride: usize) {
+pub(super) unsafe fn tile(
+    tile: &TileU8,
+    requantise: Requantise,
+    workspace: &mut [u8],
+    out: &mut [u8],
+    row_stride: usize,
+) {
     let (inputs, out) = (workspace.as_mut_ptr().cast(), out.as_mut_ptr());
     with_constant!(tile.rows, [1 2 3 4 5 6], ROWS => unsafe {
         widen::<ROWS>(tile, inputs);
@@ -109,7 +115,7 @@ unsafe fn widened_weights(from: *const i8) -> __m256i {
 /// # Safety
 /// The processor has the features; `span.check` has seen the arguments.
 #[target_feature(enable = "avx2,fma")]
-pub unsafe fn span(span: &SpanU8, requantise: Requantise, out: &mut [u8]) {
+pub(super) unsafe fn span(span: &SpanU8, requantise: Requantise, out: &mut [u8]) {
     unsafe {
         match span.offsets.len() {
             9 => taps::<9>(span, requantise, out.as_mut_ptr()),

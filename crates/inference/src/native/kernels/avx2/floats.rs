@@ -12,7 +12,13 @@ use crate::native::kernels::winograd::{self, Form, Patch, Spot, Sums};
 /// # Safety
 /// The processor has the features; `tile.check` has seen the arguments.
 #[target_feature(enable = "avx2,fma")]
-pub unsafe fn tile(tile: &TileF32, bounds: Bounds, residual: Option<&[f32]>, out: &mut [f32], row_stride: usize) {
+pub(super) unsafe fn tile(
+    tile: &TileF32,
+    bounds: Bounds,
+    residual: Option<&[f32]>,
+    out: &mut [f32],
+    row_stride: usize,
+) {
     let residual = residual.map_or(std::ptr::null(), <[f32]>::as_ptr);
     for panel in 0..tile.panels() {
         with_constant!(tile.rows, [1 2 3 4 5 6], ROWS => unsafe {
@@ -72,7 +78,7 @@ unsafe fn rows<const ROWS: usize>(
 /// # Safety
 /// The processor has the features; `span.check` has seen the arguments.
 #[target_feature(enable = "avx2,fma")]
-pub unsafe fn span(span: &SpanF32, bounds: Bounds, out: &mut [f32]) {
+pub(super) unsafe fn span(span: &SpanF32, bounds: Bounds, out: &mut [f32]) {
     unsafe {
         match span.offsets.len() {
             9 => taps::<9>(span, bounds, out.as_mut_ptr()),
@@ -108,7 +114,7 @@ unsafe fn taps<const TAPS: usize>(span: &SpanF32, bounds: Bounds, out: *mut f32)
     }
 }
 
-pub const WINOGRAD: winograd::Loops = winograd::Loops { before: winograd_before, after: winograd_after };
+pub(super) const WINOGRAD: winograd::Loops = winograd::Loops { before: winograd_before, after: winograd_after };
 
 /// # Safety
 /// The processor has the features; `Kernels::winograd_before` has seen the arguments.

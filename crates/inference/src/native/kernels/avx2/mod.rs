@@ -8,9 +8,9 @@
 
 mod bytes;
 mod floats;
-pub mod narrow;
-pub mod registers;
+pub(super) mod narrow;
+pub(super) mod registers;
 mod sets;
 mod vnni;
 
-pub use sets::{PLAIN, kernels};
+pub(super) use sets::{PLAIN, kernels};

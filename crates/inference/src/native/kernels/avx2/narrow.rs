@@ -12,13 +12,13 @@ use crate::native::kernels::scalar;
 /// Sixteen floats can be read at `from`.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
-pub unsafe fn load_scales(from: *const f32) -> [__m256; PANEL] {
+pub(crate) unsafe fn load_scales(from: *const f32) -> [__m256; PANEL] {
     unsafe { [_mm256_loadu_ps(from), _mm256_loadu_ps(from.add(WIDTH))] }
 }
 
 /// What [`scalar::to_byte`] does, sixteen at a time.
 #[derive(Clone, Copy)]
-pub struct Narrow {
+pub(crate) struct Narrow {
     low: __m256,
     high: __m256,
     zero_point: __m256i,
@@ -27,7 +27,7 @@ pub struct Narrow {
 impl Narrow {
     #[inline]
     #[target_feature(enable = "avx2,fma")]
-    pub fn new(ToByte { zero_point, low, high }: ToByte) -> Self {
+    pub(crate) fn new(ToByte { zero_point, low, high }: ToByte) -> Self {
         let zero = f32::from(zero_point);
         Self {
             low: _mm256_set1_ps(f32::from(low) - zero),
@@ -48,7 +48,7 @@ impl Narrow {
     /// Bounded, rounded to even, the zero point added.
     #[inline]
     #[target_feature(enable = "avx2,fma")]
-    pub fn whole(self, steps: __m256) -> __m256i {
+    pub(crate) fn whole(self, steps: __m256) -> __m256i {
         // What is no number becomes the lower bound: the second operand is taken then.
         let bounded = _mm256_min_ps(_mm256_max_ps(steps, self.low), self.high);
         _mm256_add_epi32(_mm256_cvtps_epi32(bounded), self.zero_point)
@@ -56,7 +56,7 @@ impl Narrow {
 
     #[inline]
     #[target_feature(enable = "avx2,fma")]
-    pub fn scaled(self, sums: [__m256i; PANEL], scales: [__m256; PANEL]) -> __m128i {
+    pub(crate) fn scaled(self, sums: [__m256i; PANEL], scales: [__m256; PANEL]) -> __m128i {
         let [a, b] = [_mm256_cvtepi32_ps(sums[0]), _mm256_cvtepi32_ps(sums[1])];
         self.narrow([_mm256_mul_ps(a, scales[0]), _mm256_mul_ps(b, scales[1])])
     }
@@ -71,7 +71,7 @@ impl Narrow {
 /// written from `at` on.
 #[inline]
 #[target_feature(enable = "avx2")]
-pub unsafe fn bound(channels: Option<ByteBounds>, channel: usize, at: *mut u8, pixels: usize, step: usize) {
+pub(crate) unsafe fn bound(channels: Option<ByteBounds>, channel: usize, at: *mut u8, pixels: usize, step: usize) {
     let Some(ByteBounds { low, high }) = channels else { return };
     unsafe {
         let low = _mm_loadu_si128(low.as_ptr().add(channel).cast());
@@ -86,7 +86,7 @@ pub unsafe fn bound(channels: Option<ByteBounds>, channel: usize, at: *mut u8, p
 /// # Safety
 /// The processor has the features.
 #[target_feature(enable = "avx2,fma")]
-pub unsafe fn quantise(input: &[f32], scale: f32, to: ToByte, out: &mut [u8]) {
+pub(crate) unsafe fn quantise(input: &[f32], scale: f32, to: ToByte, out: &mut [u8]) {
     let length = out.len().min(input.len()) / LANES * LANES;
     let (divisor, narrow) = (_mm256_set1_ps(scale), Narrow::new(to));
     for at in (0..length).step_by(LANES) {
@@ -102,7 +102,7 @@ pub unsafe fn quantise(input: &[f32], scale: f32, to: ToByte, out: &mut [u8]) {
 /// # Safety
 /// The processor has the features.
 #[target_feature(enable = "avx2,fma")]
-pub unsafe fn add_u8(sum: &Sum, to: ToByte, out: &mut [u8]) {
+pub(crate) unsafe fn add_u8(sum: &Sum, to: ToByte, out: &mut [u8]) {
     let length = out.len().min(sum.a.len()).min(sum.b.len()) / LANES * LANES;
     let (shift, narrow) = (_mm256_set1_ps(sum.shift), Narrow::new(to));
     let (factor_a, factor_b) = (_mm256_set1_ps(sum.factors[0]), _mm256_set1_ps(sum.factors[1]));

@@ -6,15 +6,15 @@ use crate::native::kernels::layout::{Layout, Order, Taps};
 use crate::native::kernels::operands::{GROUP, LANES};
 
 /// Lanes of 32 bits in a register.
-pub const WIDTH: usize = 8;
+pub(crate) const WIDTH: usize = 8;
 
 /// Registers in a panel.
-pub const PANEL: usize = LANES / WIDTH;
+pub(crate) const PANEL: usize = LANES / WIDTH;
 
 /// Input channels, or taps, that one instruction multiplies for each lane where there are no dot products.
-pub const PAIR: usize = 2;
+pub(crate) const PAIR: usize = 2;
 
-pub const BYTES: Layout = Layout {
+pub(crate) const BYTES: Layout = Layout {
     float_rows: 6,
     byte_rows: 6,
     dense: Order::Groups(PAIR),
@@ -25,11 +25,11 @@ pub const BYTES: Layout = Layout {
     taps: Taps::InTurn(PAIR),
 };
 
-pub const VNNI: Layout =
+pub(crate) const VNNI: Layout =
     Layout { dense: Order::Groups(GROUP), arranged: 0, rows_are_taps: true, taps: Taps::InTurn(GROUP), ..BYTES };
 
 /// Whether the processor has AVX2 and FMA.
-pub fn is_there() -> bool {
+pub(crate) fn is_there() -> bool {
     is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
 }
 
@@ -37,7 +37,7 @@ pub fn is_there() -> bool {
 /// for all of its pixels, from the second level or beyond, and the processor itself does not look ahead beyond a page.
 #[inline]
 #[target_feature(enable = "avx2")]
-pub fn fetch_early<T>(weights: *const T) {
+pub(crate) fn fetch_early<T>(weights: *const T) {
     // A hint: nothing is read, wherever it points.
     _mm_prefetch::<_MM_HINT_T0>(weights.wrapping_byte_add(3 << 10).cast());
 }

@@ -3,7 +3,7 @@
 use super::registers::{BYTES, VNNI, is_there};
 use crate::native::kernels::Kernels;
 
-pub const PLAIN: Kernels = Kernels {
+pub(crate) const PLAIN: Kernels = Kernels {
     name: "avx2",
     layout: BYTES,
     tile_f32: super::floats::tile,
@@ -16,7 +16,7 @@ pub const PLAIN: Kernels = Kernels {
 };
 
 /// The sets that this processor has.
-pub fn kernels() -> [Option<Kernels>; 2] {
+pub(crate) fn kernels() -> [Option<Kernels>; 2] {
     let vnni =
         Kernels { name: "avx-vnni", layout: VNNI, tile_u8: super::vnni::tile, span_u8: super::vnni::span, ..PLAIN };
     let has = is_there();

@@ -12,7 +12,13 @@ use crate::native::kernels::scalar;
 /// # Safety
 /// The processor has the features; `tile.check` has seen the arguments.
 #[target_feature(enable = "avx2,fma,avxvnni")]
-pub unsafe fn tile(tile: &TileU8, requantise: Requantise, _workspace: &mut [u8], out: &mut [u8], row_stride: usize) {
+pub(super) unsafe fn tile(
+    tile: &TileU8,
+    requantise: Requantise,
+    _workspace: &mut [u8],
+    out: &mut [u8],
+    row_stride: usize,
+) {
     for panel in 0..tile.panels() {
         with_constant!(tile.rows, [1 2 3 4 5 6], ROWS => unsafe {
             rows::<ROWS>(tile, panel, requantise, out.as_mut_ptr(), row_stride);
@@ -68,7 +74,7 @@ unsafe fn rows<const ROWS: usize>(
 /// # Safety
 /// The processor has the features; `span.check` has seen the arguments.
 #[target_feature(enable = "avx2,fma,avxvnni")]
-pub unsafe fn span(span: &SpanU8, requantise: Requantise, out: &mut [u8]) {
+pub(super) unsafe fn span(span: &SpanU8, requantise: Requantise, out: &mut [u8]) {
     unsafe {
         match span.offsets.len() {
             9 => taps::<9, 3>(span, requantise, out.as_mut_ptr()),

@@ -15,7 +15,7 @@ use crate::native::kernels::scalar;
 /// # Safety
 /// The processor has the features; `span.check` has seen the arguments.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-pub unsafe fn span(span: &SpanU8, requantise: Requantise, out: &mut [u8]) {
+pub(super) unsafe fn span(span: &SpanU8, requantise: Requantise, out: &mut [u8]) {
     let out_at = out.as_mut_ptr();
     // Windows that share nothing are as far ahead as they are wide.
     let ahead = if span.pixels == 1 { 0 } else { span.ahead };

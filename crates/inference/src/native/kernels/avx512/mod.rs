@@ -11,4 +11,4 @@ mod depthwise;
 mod registers;
 mod sets;
 
-pub use sets::kernels;
+pub(super) use sets::kernels;

@@ -5,9 +5,9 @@ use std::arch::x86_64::*;
 use crate::native::kernels::layout::{Layout, Order, Taps};
 use crate::native::kernels::operands::{GROUP, ToByte};
 
-pub const FLOAT_ROWS: usize = 14;
+pub(super) const FLOAT_ROWS: usize = 14;
 
-pub const VNNI: Layout = Layout {
+pub(super) const VNNI: Layout = Layout {
     float_rows: FLOAT_ROWS,
     byte_rows: 14,
     dense: Order::Groups(GROUP),
@@ -19,7 +19,7 @@ pub const VNNI: Layout = Layout {
 };
 
 /// What [`scalar::to_byte`] does, sixteen at a time.
-pub struct Narrow {
+pub(super) struct Narrow {
     low: __m512,
     high: __m512,
     zero_point: __m512i,
@@ -27,7 +27,7 @@ pub struct Narrow {
 
 impl Narrow {
     #[target_feature(enable = "avx512f")]
-    pub fn new(ToByte { zero_point, low, high }: ToByte) -> Self {
+    pub(super) fn new(ToByte { zero_point, low, high }: ToByte) -> Self {
         let zero = f32::from(zero_point);
         Self {
             low: _mm512_set1_ps(f32::from(low) - zero),
@@ -38,13 +38,13 @@ impl Narrow {
 
     /// Bytes in the low ends of the lanes.
     #[target_feature(enable = "avx512f")]
-    pub fn narrow(&self, steps: __m512) -> __m512i {
+    pub(super) fn narrow(&self, steps: __m512) -> __m512i {
         let bounded = _mm512_min_ps(_mm512_max_ps(steps, self.low), self.high);
         _mm512_add_epi32(_mm512_cvtps_epi32(bounded), self.zero_point)
     }
 
     #[target_feature(enable = "avx512f")]
-    pub fn scaled(&self, sums: __m512i, scale: __m512) -> __m512i {
+    pub(super) fn scaled(&self, sums: __m512i, scale: __m512) -> __m512i {
         self.narrow(_mm512_mul_ps(_mm512_cvtepi32_ps(sums), scale))
     }
 }

@@ -13,7 +13,7 @@ use crate::native::kernels::winograd::{self, Form, Patch, Spot, Sums};
 use crate::native::kernels::{Kernels, avx2, scalar};
 
 /// The sets that this processor has. Without VNNI integers are AVX2's.
-pub fn kernels() -> [Option<Kernels>; 2] {
+pub(crate) fn kernels() -> [Option<Kernels>; 2] {
     let layout = Layout { float_rows: FLOAT_ROWS, ..avx2::PLAIN.layout };
     let plain =
         Kernels { name: "avx512", layout, tile_f32, span_f32, quantise, add_u8, winograd: WINOGRAD, ..avx2::PLAIN };

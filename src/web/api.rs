@@ -1,4 +1,4 @@
-//! How things are, and what can be set: the same as over MQTT.
+//! The state and the settings over HTTP, equivalent to MQTT.
 
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ pub async fn config(State(site): State<Arc<Site>>) -> Json<Value> {
     }))
 }
 
-/// The models whose file is there, with what the catalogue says of them.
+/// The models whose file exists, with the catalogue's data.
 pub async fn models(State(site): State<Arc<Site>>) -> Json<Value> {
     let info = site.parts.view.info();
     let active = site.parts.view.settings().map(|settings| settings.model);
@@ -105,12 +105,12 @@ pub async fn reload(State(site): State<Arc<Site>>) -> Answered {
     done(site.parts.commands.ask(Command::Reload).await).map(Json)
 }
 
-/// The accurate model may have to rest first.
+/// The response may take a while, because the accurate model may have to rest first.
 pub async fn second_opinion(State(site): State<Arc<Site>>) -> Answered {
     done(site.parts.commands.ask(Command::SecondOpinion).await).map(Json)
 }
 
-/// The daemon ends while this is answered, so nobody waits for it.
+/// Does not wait for the result, because the daemon ends meanwhile.
 pub async fn restart(State(site): State<Arc<Site>>) -> (StatusCode, Json<Value>) {
     site.parts.commands.tell(Command::Restart);
     (StatusCode::ACCEPTED, Json(json!({})))
@@ -120,15 +120,15 @@ pub async fn comparison(State(site): State<Arc<Site>>) -> Json<Value> {
     Json(site.parts.view.comparison().json())
 }
 
-/// It takes seconds for each model, so it is only begun here; the events tell the rest. A second one is the same as the
-/// first.
+/// Only starts the comparison, which takes seconds per model; events report the progress. If one is running, that one
+/// is reported.
 pub async fn compare(State(site): State<Arc<Site>>) -> (StatusCode, Json<Value>) {
     let mut begin = false;
     site.parts.view.compare(|comparison| begin = !std::mem::replace(&mut comparison.running, true));
     if begin {
         let (view, commands) = (site.parts.view.clone(), site.parts.commands.clone());
         tokio::spawn(async move {
-            // What was begun tells its end itself; this is for what was not.
+            // A comparison that has started reports its own end; this handles one that could not start.
             if let Err(cause) = commands.ask(Command::Compare).await {
                 view.compare(|comparison| {
                     comparison.running = false;

@@ -1,4 +1,4 @@
-//! The OpenAPI document. Routes and their descriptions are given together, so that neither exists without the other.
+//! The OpenAPI document. A route is registered together with its description, so neither exists without the other.
 
 use std::sync::Arc;
 
@@ -9,27 +9,27 @@ use serde_json::{Map, Value, json};
 use super::schemas::{named, schemas};
 use super::site::Site;
 
-/// A router that knows what it does.
+/// A router that collects the descriptions of its routes.
 pub struct Documented {
     router: Router<Arc<Site>>,
     paths: Map<String, Value>,
 }
 
-/// What one method of one path does.
+/// The description of one method of one path.
 pub struct Operation {
     pub id: &'static str,
     pub summary: &'static str,
-    /// For a good answer: its status, its media type and its schema.
+    /// The success response: its status, media type and schema.
     pub answer: (u16, &'static str, Value),
-    /// The media types that are taken, each with its schema; empty where there is no body.
+    /// The accepted media types, each with its schema; empty if there is no body.
     pub body: Vec<(&'static str, Value)>,
     pub parameters: Vec<Value>,
-    /// The other answers, with the reason; `default` is added to them.
+    /// The error responses with their reasons; `default` is added to them.
     pub refusals: &'static [(u16, &'static str)],
 }
 
 impl Operation {
-    /// One that answers with JSON.
+    /// An operation that responds with JSON.
     pub fn json(id: &'static str, summary: &'static str, schema: Value) -> Self {
         Self::of(id, summary, (200, "application/json", schema))
     }
@@ -63,7 +63,7 @@ impl Operation {
         for (status, reason) in self.refusals {
             responses.insert(status.to_string(), problem(reason));
         }
-        // The token, the host, the method and the size are looked at before every operation.
+        // The token, host, method and size are checked before every operation.
         responses.insert("default".into(), problem("Why the request was refused."));
         let mut operation = json!({ "operationId": self.id, "summary": self.summary, "responses": responses });
         if !self.parameters.is_empty() {
@@ -104,7 +104,7 @@ impl Documented {
         Self { router: self.router.route(path, handler), paths: self.paths }
     }
 
-    /// The router, and the document as JSON.
+    /// Returns the router and the document as JSON.
     pub fn finish(self) -> (Router<Arc<Site>>, String) {
         let document = json!({
             "openapi": "3.1.0",

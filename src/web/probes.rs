@@ -1,4 +1,4 @@
-//! For those who watch over the daemon: supervisors and Prometheus.
+//! Probes for supervisors, and the metrics for Prometheus.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,7 +17,7 @@ use super::site::Site;
 use crate::domain::camera::CameraState;
 use crate::domain::health::Pace;
 
-/// Whether each thread keeps its word; as the service manager's watchdog sees it.
+/// Fails if a thread is past its liveness deadline, as for the service manager's watchdog.
 pub async fn livez(State(site): State<Arc<Site>>) -> Result<&'static str, Problem> {
     let now = site.clock.now();
     match site.parts.liveness_of_threads.iter().any(|liveness| liveness.is_overdue(now)) {
@@ -26,7 +26,7 @@ pub async fn livez(State(site): State<Arc<Site>>) -> Result<&'static str, Proble
     }
 }
 
-/// Ready is who has fresh labels, or knows what there is to wait for.
+/// Ready while labels are fresh, or while there is a known reason for having none.
 pub async fn readyz(State(site): State<Arc<Site>>) -> Response {
     let fresh = site.parts.view.frame_age().is_some_and(|age| age < site.stale_after);
     let (ready, state) = match site.parts.view.camera() {

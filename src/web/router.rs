@@ -1,4 +1,4 @@
-//! Which path does what.
+//! The routes.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -18,13 +18,13 @@ use super::schemas::named;
 use super::site::Site;
 use super::{api, assets, classify, events, exposition, guard, login, probes, stream};
 
-/// For an answer to begin. To load a large model and to swap it takes up to a minute on a small board.
+/// Deadline for the response to begin. Loading and swapping a large model takes up to a minute on a small board.
 const ANSWER_WITHIN: Duration = Duration::from_secs(90);
 
-/// JSON bodies are a line long.
+/// JSON bodies are one line long.
 const MAX_JSON_BYTES: usize = 16 << 10;
 
-/// Everything that is served.
+/// All routes with their limits.
 pub fn router(site: Arc<Site>) -> Router {
     let upload = DefaultBodyLimit::max(site.settings.max_upload + classify::MULTIPART_BYTES);
     let plain = || json!({ "type": "string" });
@@ -212,7 +212,7 @@ pub fn router(site: Arc<Site>) -> Router {
             Operation::json("openapi", "This document.", json!({ "type": "object" })),
         )
         .finish();
-    // Nobody has asked for it yet, so it is not set.
+    // The document is set only once, here, so this cannot fail.
     let _ = document.set(text.into());
     router
         .route("/", get(assets::page))

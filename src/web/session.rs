@@ -1,4 +1,4 @@
-//! Who may come in: the token of a program, the session of a browser that has shown it, and how often one may be wrong.
+//! Authentication: a program's token, a browser's session, and a limit on failed attempts.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -10,33 +10,33 @@ use ring::hmac;
 
 use glimpsed_base::secret::Secret;
 
-/// The cookie that a browser keeps.
+/// Name of the session cookie.
 pub const COOKIE: &str = "glimpsed_session";
 
-/// How long a browser stays logged in.
+/// Lifetime of a session.
 pub const SESSION: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// So many wrong tokens from one address within this time, and it has to wait.
+/// After this many wrong tokens from one address within this time, further attempts are refused.
 const MAX_FAILURES: usize = 10;
 const WITHIN: Duration = Duration::from_secs(60);
 
-/// Failures that are remembered, of all addresses.
+/// Capacity of the list of failures, for all addresses.
 const MAX_REMEMBERED: usize = 1024;
 
-/// Checks tokens and sessions. A session is a date and its HMAC under a key made from the token: nothing is stored, it
-/// outlives a restart, and another token ends all of them.
+/// Checks tokens and sessions. A session is an expiry date and its HMAC under a key derived from the token. Nothing is
+/// stored, so sessions survive a restart, and a new token ends all of them.
 pub struct Door {
     token: hmac::Key,
     sessions: hmac::Key,
     failures: Mutex<VecDeque<(IpAddr, Duration)>>,
 }
 
-/// What became of a token.
+/// The result of a token check.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict {
     Right,
     Wrong,
-    /// Wrong too often.
+    /// Refused without a check, after too many wrong tokens.
     Wait,
 }
 
@@ -54,7 +54,7 @@ impl Door {
         if failures.iter().filter(|(address, _)| *address == from).count() >= MAX_FAILURES {
             return Verdict::Wait;
         }
-        // Equal keys give equal tags, and `verify` takes the same time wherever they differ.
+        // Equal keys give equal tags, and the time of `verify` does not depend on where they differ.
         let given = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, given.as_bytes()), b"");
         if hmac::verify(&self.token, b"", given.as_ref()).is_ok() {
             return Verdict::Right;
@@ -66,14 +66,14 @@ impl Door {
         Verdict::Wrong
     }
 
-    /// The value of a cookie that lasts for [`SESSION`].
+    /// The value of a session cookie, valid for [`SESSION`].
     pub fn session(&self, now: Timestamp) -> String {
         let until = now.as_second() + SESSION.as_secs() as i64;
         let tag = hmac::sign(&self.sessions, until.to_string().as_bytes());
         format!("{until}.{}", hex(tag.as_ref()))
     }
 
-    /// Whether the cookie's value is one of ours, and still good.
+    /// Whether the cookie's value has a valid signature and has not expired.
     pub fn is_session(&self, value: &str, now: Timestamp) -> bool {
         let Some((until, tag)) = value.split_once('.') else { return false };
         let (Ok(seconds), Some(tag)) = (until.parse::<i64>(), unhex(tag)) else { return false };

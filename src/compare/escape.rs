@@ -1,6 +1,6 @@
-//! Text in a page.
+//! Escaping for HTML and SVG.
 
-/// Text that may hold anything, for any place in the page.
+/// Escapes arbitrary text for any place in the page.
 pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {

@@ -1,28 +1,28 @@
-//! The report's plots, as SVG that takes its colours from the page.
+//! The report's plots, as SVG that takes its colours from the page's style sheet.
 
 use super::escape::escaped;
 use crate::domain::comparison::Figures;
 
 const COLOURS: [&str; 8] = ["c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7"];
 
-/// The class that colours model number `at`.
+/// The CSS class with the colour of model number `at`.
 pub fn colour(at: usize) -> &'static str {
     COLOURS[at % COLOURS.len()]
 }
 
 const WIDTH: f64 = 560.0;
 const HEIGHT: f64 = 360.0;
-/// Left, right, top and bottom of the area of a plot.
+/// Left, right, top and bottom of a plot's area.
 const AREA: [f64; 4] = [56.0, 536.0, 16.0, 308.0];
 
-/// What is worth how much on the vertical axis.
+/// A quantity for the vertical axis.
 struct Worth {
     title: &'static str,
     axis: &'static str,
     of: fn(&Figures) -> Option<f64>,
 }
 
-/// Best first: what is right, what the reference says, and the size where no picture was looked at.
+/// In order of preference: accuracy, agreement with the reference, and the size if no picture was classified.
 const WORTHS: [Worth; 3] = [
     Worth {
         title: "Accuracy against latency",
@@ -41,7 +41,7 @@ const WORTHS: [Worth; 3] = [
     },
 ];
 
-/// The title and the plot of what models are worth against what they cost: up and left is better.
+/// The title and the scatter plot of quality against latency: up and left is better.
 pub fn scatter(models: &[(&str, &Figures)]) -> (&'static str, String) {
     let known = |worth: &&Worth| models.iter().any(|(_, figures)| (worth.of)(figures).is_some());
     let worth = WORTHS.iter().find(known).unwrap_or(&WORTHS[WORTHS.len() - 1]);
@@ -53,7 +53,7 @@ pub fn scatter(models: &[(&str, &Figures)]) -> (&'static str, String) {
     let (right, top) = (nice(slowest * 1.15), if worth.axis.ends_with('%') { 100.0 } else { nice(best * 1.1) });
     let mut out = open(worth.title, HEIGHT);
     axes(&mut out, (right, "milliseconds a picture (p50)"), (top, worth.axis));
-    // Labels that would lie upon one another are moved apart.
+    // Moves overlapping labels apart.
     let mut taken: Vec<(f64, f64)> = Vec::new();
     for (at, name, ms, value) in points {
         let (x, y) = (AREA[0] + (AREA[1] - AREA[0]) * ms / right, AREA[3] - (AREA[3] - AREA[2]) * value / top);
@@ -78,7 +78,7 @@ pub fn scatter(models: &[(&str, &Figures)]) -> (&'static str, String) {
     (worth.title, out)
 }
 
-/// A row for each model, on one axis.
+/// A row per model, on a common axis.
 pub fn histograms(models: &[(&str, &Figures)]) -> String {
     const ROW: f64 = 46.0;
     let height = AREA[2] + ROW * models.len() as f64 + 44.0;
@@ -155,7 +155,7 @@ fn axes(out: &mut String, (right, across): (f64, &str), (top, up): (f64, &str)) 
     ));
 }
 
-/// The next number that is easy to divide by four.
+/// Rounds up to a number that is easy to divide by four.
 fn nice(value: f64) -> f64 {
     if !(value.is_finite() && value > 0.0) {
         return 1.0;

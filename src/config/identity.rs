@@ -1,13 +1,13 @@
-//! Who this device is on the broker when nobody has said so, and which names can be said.
+//! The device's default identity at the broker, and the rules for names.
 
 use sha2::{Digest, Sha256};
 
-/// What may stand in a topic without being taken apart: letters, digits, `_` and `-`, at most 64.
+/// Whether `text` can be an id in a topic: letters, digits, `_` and `-`, at most 64.
 pub fn is_id(text: &str) -> bool {
     !text.is_empty() && text.len() <= 64 && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
 }
 
-/// `text` with everything replaced that may not stand in an id.
+/// `text` with every character replaced that an id must not contain.
 pub fn clean_id(text: &str) -> String {
     let cleaned: String =
         text.chars().take(64).map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect();
@@ -19,8 +19,8 @@ pub fn default_id() -> String {
     clean_id(&rustix::system::uname().nodename().to_string_lossy())
 }
 
-/// The same after every start and unlike other machines': the machine's id, hashed because it must not be shown
-/// (machine-id(5)), or the device's id where there is none.
+/// A stable and unique client id: the machine id, hashed because it is confidential (machine-id(5)), or the device's id
+/// if there is none.
 pub fn default_client_id(device_id: &str) -> String {
     let machine = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
     let digest = Sha256::digest(format!("glimpsed {} {device_id}", machine.trim()));
@@ -28,7 +28,7 @@ pub fn default_client_id(device_id: &str) -> String {
     format!("glimpsed-{device_id}-{suffix}")
 }
 
-/// What keeps `topic` from being the first part of every topic.
+/// Why `topic` cannot be the base of all topics; `None` if it can.
 pub fn topic_problem(topic: &str) -> Option<&'static str> {
     if topic.is_empty() || topic.len() > 256 {
         Some("must have 1 to 256 bytes")

@@ -1,4 +1,4 @@
-//! The board: what it is, how warm it is, whether it is throttled. Read from files below a root, which tests replace.
+//! The board: model, processor, temperature, throttling. Read from files below a root, which tests replace.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -11,13 +11,13 @@ const MAX_BYTES: u64 = 4096;
 /// Thermal zones of a board; a Jetson has about ten.
 const MAX_ZONES: usize = 64;
 
-/// Where the kernel tells of the hardware.
+/// The kernel's files about the hardware.
 #[derive(Debug, Clone)]
 pub struct Board {
     root: PathBuf,
 }
 
-/// Names another root, for tests that play a heat wave.
+/// Environment variable with another root, for tests that simulate a heat wave.
 pub const ROOT_VARIABLE: &str = "GLIMPSED_BOARD_ROOT";
 
 impl Default for Board {
@@ -41,14 +41,14 @@ impl Board {
         }
     }
 
-    /// What sets this processor apart from others: the board's name, else the processor's (which the service's confinement
+    /// What identifies the type of processor: the board's name, else the processor's (which the service's sandbox
     /// hides), else its architecture.
     pub fn processor(&self) -> String {
         let board = self.model();
         if board != std::env::consts::ARCH {
             return board;
         }
-        // Long on machines with many cores; the name is in its first lines.
+        // The file is long on machines with many cores; the name is in its first lines.
         let name = std::fs::File::open(self.root.join("proc/cpuinfo")).ok().and_then(|file| {
             let mut text = Vec::new();
             file.take(MAX_BYTES).read_to_end(&mut text).ok()?;
@@ -59,19 +59,19 @@ impl Board {
         name.unwrap_or(board)
     }
 
-    /// The warmest thermal zone in degrees Celsius; `None` where there is no zone that can be read.
+    /// The highest temperature of all thermal zones in degrees Celsius; `None` without a readable zone.
     pub fn temperature(&self) -> Option<f64> {
         let zones = self.directory("sys/class/thermal", "thermal_zone");
-        // A Jetson Nano's power chip says 100 degrees whatever happens.
+        // A Jetson Nano's power chip always reports 100 degrees.
         let real = |zone: &&PathBuf| self.text(zone.join("type")).is_none_or(|kind| kind.trim() != "PMIC-Die");
         let zones = zones.iter().filter(real);
         let millidegrees = zones.filter_map(|zone| self.text(zone.join("temp"))?.trim().parse::<i32>().ok());
-        // Zones that are switched off read 0 or absurdly low.
+        // Disabled zones read 0 or absurdly low.
         let warmest = millidegrees.filter(|temperature| (-40_000..=150_000).contains(temperature)).max()?;
         Some(f64::from(warmest) / 1000.0)
     }
 
-    /// Whether the supply is or was too weak since the last look: the alarm of the Raspberry Pi's `rpi_volt`
+    /// Whether the supply is too weak, or was since the last call: the alarm of the Raspberry Pi's `rpi_volt`
     /// (drivers/hwmon/raspberrypi-hwmon.c of Linux). `None` on boards without it.
     pub fn under_voltage(&self) -> Option<bool> {
         let devices = self.directory("sys/class/hwmon", "hwmon");
@@ -81,10 +81,10 @@ impl Board {
         Some(self.text(sensor.join("in0_lcrit_alarm"))?.trim() == "1")
     }
 
-    /// Whether the processor runs slower than it could, because of its temperature or its supply; `None` where the board
-    /// cannot say. A Raspberry Pi's firmware tells it in bits (1: frequency capped, 2: throttled, 3: soft limit of the
-    /// temperature; documentation of `vcgencmd get_throttled`); elsewhere the kernel does, as a cooling device for the
-    /// processor (`thermal-cpufreq-0`, on a Jetson `CPU-balanced`) that is above its lowest state.
+    /// Whether the processor is throttled because of its temperature or supply; `None` if the board does not report it.
+    /// A Raspberry Pi's firmware reports bits (1: frequency capped, 2: throttled, 3: soft temperature limit;
+    /// documentation of `vcgencmd get_throttled`). Elsewhere the kernel has a cooling device for the processor
+    /// (`thermal-cpufreq-0`, on a Jetson `CPU-balanced`), which is then above its lowest state.
     pub fn slowed_down(&self) -> Option<bool> {
         const NOW: u32 = 0b1110;
         let bits = self.text("sys/devices/platform/soc/soc:firmware/get_throttled");

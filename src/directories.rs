@@ -1,23 +1,23 @@
-//! Where glimpsed keeps what it has made or fetched itself.
+//! Directories for the state and downloads of glimpsed.
 
 use std::path::{Path, PathBuf};
 
-/// The service's own directory; whoever runs a command as root shares it.
+/// The service's own directory, shared by commands that run as root.
 const SYSTEM: &str = "/var/lib/glimpsed";
 
-/// Directories for what is learnt on this device, best first. None of them has to exist or be writable.
+/// Directories for what was measured on this device, best first. None of them has to exist or be writable.
 pub fn state() -> Vec<PathBuf> {
     directories("XDG_STATE_HOME", ".local/state")
 }
 
-/// Directories that models are fetched to, best first. None of them has to exist or be writable.
+/// Directories for downloaded models, best first. None of them has to exist or be writable.
 pub fn fetched_models() -> Vec<PathBuf> {
     directories("XDG_DATA_HOME", ".local/share").into_iter().map(|directory| directory.join("models")).collect()
 }
 
-/// What the service manager has given us; else the service's directory, and the user's.
+/// The directory set by the service manager; without one, the service's directory and then the user's.
 fn directories(variable: &str, below_home: &str) -> Vec<PathBuf> {
-    // systemd separates several with colons.
+    // systemd separates several directories with colons.
     let given = std::env::var_os("STATE_DIRECTORY").and_then(|list| std::env::split_paths(&list).next());
     if let Some(given) = given.filter(|directory| directory.is_absolute()) {
         return vec![given];

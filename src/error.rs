@@ -1,4 +1,4 @@
-//! What can end a command, and with which exit code.
+//! The errors that end a command, and their exit codes.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use crate::infer::ModelError;
 use crate::preprocess::decode::DecodeError;
 use glimpsed_base::thread::{NotStarted, Panicked};
 
-/// The last error of a command. Each variant names the object; the cause follows.
+/// The error that ended a command. Each variant names the object; the cause follows.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("{0}")]
@@ -28,7 +28,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// 1 failed, 69 camera or broker unreachable, 78 configuration; the rest of the contract (64, usage) is clap's.
+    /// 1: failed, 69: camera or broker unreachable, 78: configuration. 64 (usage) is clap's.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_) | Self::Model { .. } => 78,
@@ -37,7 +37,7 @@ impl Error {
         }
     }
 
-    /// Wraps an I/O error with what was being done.
+    /// Wraps an I/O error with a description of the operation.
     pub fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
         let what = what.into();
         move |cause| Self::Io { what, cause }

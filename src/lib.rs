@@ -1,20 +1,20 @@
-//! glimpsed labels what a camera sees and says so over MQTT.
+//! glimpsed labels what a camera sees and publishes the labels over MQTT.
 //!
 //! | module | is for |
 //! |---|---|
 //! | [`cli`] | the subcommands |
 //! | [`app`] | the daemon: build, run, drain |
 //! | [`config`] | from a TOML file to a configuration that cannot be invalid |
-//! | [`capture`] | where frames come from |
+//! | [`capture`] | sources of frames |
 //! | [`preprocess`] | from bytes to the model's tensor |
-//! | [`models`] | models as files: which there are, what they contain |
+//! | [`models`] | models as files: the catalogue, specs, labels, downloads |
 //! | [`infer`] | from the tensor to class probabilities |
-//! | [`decide`] | from a frame's answer to what is told |
-//! | [`compare`] | models side by side, each measured in a process of its own |
-//! | [`control`] | what can be changed while it runs: the configuration, the model, the camera |
-//! | [`sinks`] | where events go: MQTT, standard output |
+//! | [`decide`] | from a frame's answer to the published events |
+//! | [`compare`] | compares models, each measured in a process of its own |
+//! | [`control`] | changes at run time: the configuration, the model, the camera |
+//! | [`sinks`] | consumers of events: MQTT, standard output |
 //! | [`web`] | the page, the HTTP interface, the metrics |
-//! | [`telemetry`] | what the program says of itself |
+//! | [`telemetry`] | logging, health, notifications to the service manager |
 //!
 //! Data flows one way, in this order; `ARCHITECTURE.md` has the picture and the invariants.
 

@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            // Printing can only fail when the stream is closed; then nobody is told.
+            // Printing fails only when the stream is closed, and then there is no reader.
             let _ = error.print();
             let asked_for = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
             return if asked_for { ExitCode::SUCCESS } else { USAGE.into() };
@@ -41,10 +41,11 @@ fn main() -> ExitCode {
     }
 }
 
-/// The process keeps its number, so a service manager sees no end; the program may be another version by now.
+/// Replaces the process image. The process id stays, so a service manager sees no exit; the file may be another
+/// version.
 fn start_again(camera_off: bool) -> ExitCode {
     const CAMERA_OFF: &str = "--camera-off";
-    // Where the kernel says `... (deleted)`, an upgrade has put another file under the old name.
+    // An upgrade has put another file under the old name if the kernel reports `... (deleted)`.
     let error = match std::env::current_exe() {
         Ok(program) => {
             let path = program.to_string_lossy();

@@ -1,4 +1,4 @@
-//! The command line: which command, with which options.
+//! The command line: commands and options.
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 

@@ -43,7 +43,7 @@ type Answer = std::result::Result<Classification, Error>;
 
 pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
     let config = options.config.sources()?.load()?;
-    // What is named is meant; what labels the video is for the configuration to choose.
+    // A model named on the command line is taken as it is; the configured precision applies only to the active one.
     let (spec, wanted) = match &options.model {
         Some(name) => (models::find(&config, name)?, PrecisionChoice::Fp32),
         None => (config.model.clone(), config.precision),
@@ -51,7 +51,7 @@ pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
     let model = precision::load(&spec, wanted).map_err(|cause| Error::Model { name: spec.name.clone(), cause })?.model;
     let mut rules = config.labels;
     rules.top_k = options.top.map_or(rules.top_k, usize::from);
-    // A photograph says itself how it was held; the camera's rotation is not for it.
+    // A photograph has its own orientation tag, so the camera's rotation does not apply.
     let mut labeller = Labeller::new(model, Rotation::None, rules.answering());
 
     let progress = progress_bar(options, streams);

@@ -1,4 +1,4 @@
-//! `glimpsed demo`: the daemon, a private broker, an independent subscriber that shows what arrives, and the page.
+//! `glimpsed demo`: the daemon, a private broker, an independent subscriber that prints the messages, and the page.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -45,7 +45,7 @@ pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
         Some(images) => images.canonicalize().map_err(Error::io(images.display().to_string()))?,
         None => catalog::default_directory().join("photos"),
     };
-    // From here on Ctrl-C is attended to, so that it leaves no broker behind.
+    // From here on Ctrl-C is handled, so that the broker is stopped, too.
     let lifetime = Lifetime::begin()?;
     let broker = Broker::start()?;
     let page = free_port()?;
@@ -149,7 +149,7 @@ impl Subscriber {
         let (subscribe, publish) = (find_program("mosquitto_sub")?, find_program("mosquitto_pub")?);
         let port = port.to_string();
         let broker = ["-h", "127.0.0.1", "-p", &port];
-        // A retained message that comes back proves that the subscription stands, so that no label is missed.
+        // The retained message is delivered once the subscription is active, so that no label is missed.
         let ready = "glimpsed/demo/ready";
         let sent = Command::new(&publish).args(broker).args(["-r", "-t", ready, "-m", "yes"]).status();
         let sent = sent.map_err(Error::io(publish.display().to_string()))?;

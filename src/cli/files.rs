@@ -1,4 +1,4 @@
-//! Where the configuration is.
+//! The path of the configuration.
 
 use std::path::{Path, PathBuf};
 

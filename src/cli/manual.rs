@@ -1,4 +1,4 @@
-//! `glimpsed manual`: what packages carry and nobody types.
+//! `glimpsed manual`: the manual pages, for packages.
 
 use std::fs;
 use std::io::Write;
@@ -20,7 +20,7 @@ pub(super) struct Options {
 pub(super) fn run(options: &Options, command: Command) -> Result<()> {
     let failed = |cause| Error::Io { what: format!("cannot write to {}", options.directory.display()), cause };
     fs::create_dir_all(&options.directory).map_err(failed)?;
-    // `glimpsed-help` would say what `--help` says.
+    // `glimpsed-help` would repeat `--help`.
     let command = command.disable_help_subcommand(true);
     clap_mangen::generate_to(command, &options.directory).map_err(failed)?;
     let first = options.directory.join("glimpsed.1");

@@ -129,7 +129,7 @@ fn broker_of(config: &Config) -> Result<&Mqtt> {
 fn block_on<T>(work: impl Future<Output = T>) -> Result<T> {
     let runtime = runtime()?;
     let outcome = runtime.block_on(work);
-    // A name look-up may still block one of its threads.
+    // A name lookup may still block a thread of the runtime.
     runtime.shutdown_background();
     Ok(outcome)
 }

@@ -1,4 +1,4 @@
-//! What a command may write to.
+//! The output streams of a command.
 
 use std::io::Write;
 

@@ -1,11 +1,11 @@
-//! Which model to take. Everything is decided by what was measured on this device.
+//! Which model to choose, based only on measurements on this device.
 
 use crate::domain::comparison::{Accuracy, Advice, Figures, Row, Share};
 
-/// With fewer labelled pictures than this, one of them more or less decides.
+/// Below this number of labelled pictures, a single one decides.
 const FEW: usize = 100;
 
-/// A balanced model is right at most this much less often than the best: one picture in fifty.
+/// Largest deficit in accuracy of a balanced model, compared with the best: one picture in fifty.
 const NEARLY: f64 = 0.02;
 
 struct Candidate<'a> {
@@ -31,7 +31,7 @@ pub(super) fn give(rows: &[Row]) -> Vec<Advice> {
         });
         advice("fastest", it, format!("{:.1} ms for a picture{lead}", speed(it.figures)))
     });
-    // Of those that are right equally often, the one that has it among five more often, then the faster one.
+    // Ties in top-1 are broken by top-5, then by latency.
     let accurate = running.iter().filter(|it| it.figures.accuracy.is_some()).max_by(|one, other| {
         let rank = |figures: &Figures| figures.accuracy.map(|accuracy| (accuracy.top1, accuracy.top5));
         let by_time = speed(other.figures).total_cmp(&speed(one.figures));
@@ -54,11 +54,11 @@ pub(super) fn give(rows: &[Row]) -> Vec<Advice> {
     [fastest, most_accurate, smallest, balanced].into_iter().flatten().collect()
 }
 
-/// The fastest of those that are nearly as often right as the best.
+/// The fastest model with nearly the accuracy of the best.
 fn nearly_as_accurate<'a>(running: &'a [Candidate<'a>], best: &Candidate) -> Option<(&'a Candidate<'a>, String)> {
     let share = |accuracy: Accuracy| accuracy.top1 as f64 / accuracy.of as f64;
     let top = best.figures.accuracy?;
-    // Of few pictures, one more or less is chance.
+    // With few pictures, a difference of one is chance.
     let allowed = NEARLY.max(1.0 / top.of as f64);
     let near =
         running.iter().filter(|it| it.figures.accuracy.is_some_and(|own| share(own) + allowed + 1e-9 >= share(top)));
@@ -71,7 +71,7 @@ fn nearly_as_accurate<'a>(running: &'a [Candidate<'a>], best: &Candidate) -> Opt
     Some((it, reason))
 }
 
-/// Without knowing what is right: the fastest of those that mostly say what the reference says.
+/// Without labels: the fastest model that mostly agrees with the reference.
 fn agreeing<'a>(running: &'a [Candidate<'a>]) -> Option<(&'a Candidate<'a>, String)> {
     let mostly = |share: Share| share.same * 10 >= share.of * 9;
     let near = running.iter().filter(|it| it.figures.agreement.is_some_and(mostly));

@@ -1,4 +1,4 @@
-//! The process that measures one model, from both sides.
+//! The process that measures one model: its protocol, and both of its ends.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -25,8 +25,7 @@ use glimpsed_inference::Inspection;
 /// The hidden subcommand that [`serve`]s.
 pub const CHILD_COMMAND: &str = "measure-model";
 
-/// What the process is told on its standard input: this as one line of JSON, then the pixels of the pictures that are not
-/// files.
+/// The process's input: this as one line of JSON, followed by the pixels of the pictures that are not files.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Job {
     pub spec: ModelSpec,
@@ -36,11 +35,11 @@ pub(super) struct Job {
     pub low_priority: bool,
 }
 
-/// A picture as the process hears of it.
+/// A picture in the protocol.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Sent {
     File(PathBuf),
-    /// Width, height, and what of it is to be looked at.
+    /// Width, height, rotation and region.
     Rgb(u32, u32, View),
 }
 
@@ -53,7 +52,7 @@ impl Sent {
     }
 }
 
-/// What it says on its standard output, a line of JSON each.
+/// A message of the process on its standard output: one line of JSON each.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Said {
     Timed(Box<Measurement>),
@@ -66,44 +65,44 @@ pub(super) enum Said {
 pub(super) struct Measurement {
     pub facts: Facts,
     pub load_ms: f64,
-    /// Of each run, in the order in which they were.
+    /// Of each run, in order.
     pub infer_ms: Vec<f64>,
     pub preprocess_ms: Vec<f64>,
     pub peak_memory_bytes: Option<u64>,
 }
 
-/// What the model says of one picture.
+/// The model's answer for one picture.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Answer {
     /// Labels with their probabilities, most likely first; or why there are none.
     pub top: Result<Vec<(String, usize, f32)>, String>,
 }
 
-/// Top-1 and top-5 are what the field compares by.
+/// Enough for the customary top-1 and top-5 accuracy.
 const TOP_K: usize = 5;
 
-/// The picture that times are measured on has the size of the default camera's.
+/// Latency is measured on a picture of the default camera's size.
 const TIMED_WIDTH: u32 = 640;
 const TIMED_HEIGHT: u32 = 480;
 
-/// Runs before those that count: caches and the processor's clock settle.
+/// Runs before the measured ones, so that caches and the processor's clock settle.
 const WARM_UP: usize = 2;
 
-/// A photograph, as `classify` takes it.
+/// Limit of a photograph, as for `classify`.
 const MAX_FILE_BYTES: u64 = 64 << 20;
 
-/// A job with a hundred thousand paths.
+/// Limit of a job: enough for a hundred thousand paths.
 const MAX_JOB_BYTES: u64 = 64 << 20;
 const MAX_LINE_BYTES: usize = 1 << 20;
 
-/// Does the job that comes on `input`.
+/// Executes the job on `input`.
 ///
 /// # Errors
-/// When nobody reads `output` any more; what goes wrong with the model is said there.
+/// When `output` is closed. Failures of the model are reported on `output`.
 pub fn serve(input: impl Read, mut output: impl Write) -> std::io::Result<()> {
-    // Nobody would read what it says.
+    // Without the parent there is no reader of the output.
     let _ = set_parent_process_death_signal(Some(Signal::KILL));
-    // When memory runs out it is this one that goes, and not the daemon.
+    // The out-of-memory killer should choose this process and not the daemon.
     let _ = std::fs::write("/proc/self/oom_score_adj", "900");
     let mut say = |said: &Said| -> std::io::Result<()> {
         let mut line = serde_json::to_vec(said)?;
@@ -125,10 +124,10 @@ fn work(
     input.by_ref().take(MAX_JOB_BYTES).read_line(&mut line).map_err(|error| error.to_string())?;
     let job: Job = serde_json::from_str(&line).map_err(|error| format!("the job is not understood: {error}"))?;
     if job.low_priority {
-        // The service's confinement may forbid it; then it is as urgent as the daemon.
+        // If the service's sandbox forbids it, the process competes with the daemon as an equal.
         let _ = nice(10);
     }
-    // All at once, so that whoever sends them does not wait for the model.
+    // Reads all pictures first, so that the parent does not block while the model loads.
     let mut sent = Vec::new();
     for picture in &job.pictures {
         if let Sent::Rgb(width, height, _) = picture {
@@ -146,7 +145,7 @@ fn work(
     }
     for picture in &job.pictures {
         let (frame, view) = match picture {
-            // A photograph says itself how it was held.
+            // A photograph has its own orientation tag.
             Sent::File(path) => (file(path), View::default()),
             Sent::Rgb(.., view) => (sent.next().ok_or_else(|| "it was not sent".to_owned()), *view),
         };
@@ -182,7 +181,7 @@ fn measure(labeller: &mut Labeller, load_ms: f64, job: &Job) -> Result<Measureme
     })
 }
 
-/// The most that this process has ever had in memory.
+/// The peak resident memory of this process.
 fn peak_memory() -> Option<u64> {
     let mut status = String::new();
     File::open("/proc/self/status").ok()?.take(1 << 14).read_to_string(&mut status).ok()?;
@@ -223,7 +222,7 @@ impl Drop for Child {
 }
 
 impl Child {
-    /// Starts this same program, whatever lies under its name by now, and gives it the job.
+    /// Starts a process of this same program, even if its file was replaced, and sends it the job.
     ///
     /// # Errors
     /// When it cannot be started.
@@ -231,7 +230,7 @@ impl Child {
         let cannot = |error: std::io::Error| format!("cannot start a process for it: {error}");
         let mut command = Command::new("/proc/self/exe");
         command.arg(CHILD_COMMAND).stdin(Stdio::piped()).stdout(Stdio::piped());
-        // It is no daemon, and tells nobody that it is ready.
+        // The child must not notify the service manager.
         command.env_remove("NOTIFY_SOCKET").env_remove("WATCHDOG_USEC");
         let mut process = command.spawn().map_err(cannot)?;
         let (input, output) = (process.stdin.take(), process.stdout.take());
@@ -250,13 +249,13 @@ impl Child {
             images.into_iter().try_for_each(|pixels| input.write_all(pixels))
         };
         match send() {
-            // Pixels that are left over when the model has failed; the process says why.
+            // The model failed before all pixels were sent; the process reports why.
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(child),
             sent => sent.map(|()| child).map_err(cannot),
         }
     }
 
-    /// The next thing that it says; `None` when it has said all.
+    /// Receives the next message; `None` at the end.
     ///
     /// # Errors
     /// When it says nothing for `patience`, or something else.
@@ -304,7 +303,7 @@ impl Child {
     }
 }
 
-/// What a model's file says of it.
+/// The properties of a model from its file.
 fn facts(inspection: &Inspection) -> Facts {
     Facts {
         precision: inspection.precision.to_string(),

@@ -1,4 +1,4 @@
-//! Text in a page.
+//! Escaping for HTML and SVG.
 
 /// Text that may hold anything, for any place in the page.
 pub(super) fn escaped(text: &str) -> String {

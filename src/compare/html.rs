@@ -1,4 +1,4 @@
-//! The report as a page in one file: no scripts, nothing from elsewhere.
+//! The report as a self-contained HTML page without scripts.
 
 use super::{plot, table};
 use crate::compare::escape::escaped;
@@ -6,7 +6,7 @@ use crate::domain::comparison::{Figures, Report};
 
 const STYLE: &str = include_str!("report.css");
 
-/// The whole page.
+/// Renders the whole page.
 pub fn page(report: &Report) -> String {
     let mut out = String::from("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     out.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");

@@ -1,8 +1,8 @@
-//! Models side by side on this device: how often they are right, how long they take, what they need.
+//! Compares models on this device: accuracy, latency and memory.
 //!
-//! Each model is measured in a process of its own (`child`), so that its memory is known and a model that fails or hangs
-//! takes nothing with it. Only one such process runs at a time, because a small board has no memory for more; the models
-//! take turns for some rounds instead, so that a disturbance meets all of them.
+//! Each model is measured in a process of its own (`child`), so that its memory is known, and a failure or hang does
+//! not affect the others. Only one process runs at a time, because a small board lacks the memory for more. Instead,
+//! the models take turns for several rounds, so that a disturbance affects all of them.
 
 mod advice;
 mod child;

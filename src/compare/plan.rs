@@ -1,4 +1,4 @@
-//! What is to be compared.
+//! The plan of a comparison.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,37 +7,37 @@ use crate::domain::view::View;
 use crate::models::spec::ModelSpec;
 use crate::preprocess::picture::RgbImage;
 
-/// A picture and what it shows.
+/// A picture with its labels.
 #[derive(Debug, Clone)]
 pub struct Picture {
     pub name: String,
     pub content: Content,
-    /// Labels that are right, any of them; none when that is not known.
+    /// Correct labels, of which any counts; empty if unknown.
     pub labels: Vec<String>,
 }
 
-/// Where a picture is.
+/// The content of a picture.
 #[derive(Debug, Clone)]
 pub enum Content {
     File(PathBuf),
-    /// And what of it is to be looked at.
+    /// With the rotation and region to apply.
     Rgb(RgbImage, View),
 }
 
-/// What is to be compared, and how thoroughly.
+/// The subjects and the effort of a comparison.
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub models: Vec<ModelSpec>,
     pub pictures: Vec<Picture>,
-    /// Where the pictures are from, for the report.
+    /// Origin of the pictures, for the report.
     pub source: String,
-    /// The model that the others' answers are compared with; without it, the first.
+    /// The reference for the others' agreement; the first model by default.
     pub reference: Option<String>,
-    /// Turns that each model takes.
+    /// Turns per model.
     pub rounds: usize,
-    /// Pictures in a turn, and the longest that a turn takes.
+    /// Runs per turn, and the longest duration of a turn.
     pub runs: usize,
     pub time_a_turn: Duration,
-    /// Whether everything else comes first.
+    /// Whether to run at low priority.
     pub low_priority: bool,
 }

@@ -1,4 +1,4 @@
-//! The report's plots, as SVG that takes its colours from the page.
+//! The report's plots, as SVG that takes its colours from the page's style sheet.
 
 use super::escape::escaped;
 use crate::domain::comparison::Figures;
@@ -12,17 +12,17 @@ pub(super) fn colour(at: usize) -> &'static str {
 
 const WIDTH: f64 = 560.0;
 const HEIGHT: f64 = 360.0;
-/// Left, right, top and bottom of the area of a plot.
+/// Left, right, top and bottom of a plot's area.
 const AREA: [f64; 4] = [56.0, 536.0, 16.0, 308.0];
 
-/// What is worth how much on the vertical axis.
+/// A quantity for the vertical axis.
 struct Worth {
     title: &'static str,
     axis: &'static str,
     of: fn(&Figures) -> Option<f64>,
 }
 
-/// Best first: what is right, what the reference says, and the size where no picture was looked at.
+/// In order of preference: accuracy, agreement with the reference, and the size if no picture was classified.
 const WORTHS: [Worth; 3] = [
     Worth {
         title: "Accuracy against latency",
@@ -53,7 +53,7 @@ pub(super) fn scatter(models: &[(&str, &Figures)]) -> (&'static str, String) {
     let (right, top) = (nice(slowest * 1.15), if worth.axis.ends_with('%') { 100.0 } else { nice(best * 1.1) });
     let mut out = open(worth.title, HEIGHT);
     axes(&mut out, (right, "milliseconds a picture (p50)"), (top, worth.axis));
-    // Labels that would lie upon one another are moved apart.
+    // Moves overlapping labels apart.
     let mut taken: Vec<(f64, f64)> = Vec::new();
     for (at, name, ms, value) in points {
         let (x, y) = (AREA[0] + (AREA[1] - AREA[0]) * ms / right, AREA[3] - (AREA[3] - AREA[2]) * value / top);
@@ -155,7 +155,7 @@ fn axes(out: &mut String, (right, across): (f64, &str), (top, up): (f64, &str)) 
     ));
 }
 
-/// The next number that is easy to divide by four.
+/// Rounds up to a number that is easy to divide by four.
 fn nice(value: f64) -> f64 {
     if !(value.is_finite() && value > 0.0) {
         return 1.0;

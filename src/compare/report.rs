@@ -1,4 +1,4 @@
-//! What came out of a comparison; serialised, it is what scripts, the broker and the web page get.
+//! Builds the report of a comparison, in the form that scripts, the broker and the web page receive.
 
 use jiff::Timestamp;
 
@@ -9,7 +9,7 @@ use crate::board::Board;
 use crate::domain::comparison::{Accuracy, Bin, Device, Figures, Guess, Latency, Pictures, Report, Row, Share};
 use crate::payload::numbers::rounded;
 
-/// What all turns of a model have brought.
+/// The results of all turns of a model.
 pub(super) struct Outcome {
     pub(super) measurements: Vec<Measurement>,
     pub(super) answers: Vec<super::child::Answer>,
@@ -73,7 +73,7 @@ fn figures(pictures: &[Picture], outcome: Outcome, agreement: Option<Share>) -> 
     let loads = sorted(&|turn| vec![turn.load_ms]);
     let prepared = sorted(&|turn| turn.preprocess_ms.clone());
     let times = sorted(&|turn| turn.infer_ms.clone());
-    // A turn without a run is none.
+    // A turn without any run does not count.
     let first = measurements.first().filter(|_| !times.is_empty())?;
     let failed = pictures.iter().zip(&answers).filter_map(|(picture, answer)| {
         let cause = answer.top.as_ref().err()?;
@@ -120,18 +120,19 @@ fn accuracy(pictures: &[Picture], answers: &[super::child::Answer]) -> Option<Ac
     })
 }
 
-/// A label as it is compared: directories are named in lower case and with underscores.
+/// Normalises a label for the comparison: directories are named in lower case and with underscores.
 pub fn plain(label: &str) -> String {
     label.trim().to_lowercase().replace('_', " ")
 }
 
-/// The nearest rank; 0 of nothing.
+/// The nearest-rank percentile; 0 for an empty list.
 fn percentile(sorted: &[f64], percent: usize) -> f64 {
     let rank = (sorted.len() * percent).div_ceil(100).max(1);
     sorted.get(rank - 1).copied().unwrap_or_default()
 }
 
-/// From the fastest run to the 99th percentile, and what is beyond in the last bin, so that one hiccup does not hide all else.
+/// From the fastest run to the 99th percentile. Slower runs count in the last bin, so that one outlier does not
+/// compress the rest.
 fn histogram(sorted: &[f64]) -> Vec<Bin> {
     let (Some(&low), high) = (sorted.first(), percentile(sorted, 99)) else { return Vec::new() };
     let width = ((high - low) / BINS as f64).max(0.001);

@@ -1,4 +1,4 @@
-//! What is compared: models by name, and pictures of which it may be known what they show.
+//! What is compared: models by name, and pictures with or without known labels.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -9,17 +9,17 @@ use crate::config::diagnostics::suggestion;
 use crate::models::spec::ModelSpec;
 use glimpsed_base::files;
 
-/// All of ImageNet's validation set is half of this.
+/// Limit of pictures: twice ImageNet's validation set.
 const MOST_PICTURES: usize = 100_000;
 const MAX_CSV_BYTES: u64 = 32 << 20;
 
-/// A directory's labels, where they are not the names of its sub-directories.
+/// File with the labels of a directory's pictures, unless its sub-directories are named for them.
 const CSV: &str = "labels.csv";
 
-/// Separates labels that are all right: `tabby|tiger cat`.
+/// Separates labels that are all correct: `tabby|tiger cat`.
 const OR: char = '|';
 
-/// The models whose file is there, each with its quantised one where that has no name of its own.
+/// The models whose file exists, and their int8 variants unless those have a name of their own.
 pub fn usable(models: &[ModelSpec]) -> Vec<ModelSpec> {
     let mut usable: Vec<ModelSpec> = models.iter().filter(|model| model.path.is_file()).cloned().collect();
     let int8_variants = models.iter().filter_map(|model| {
@@ -33,11 +33,11 @@ pub fn usable(models: &[ModelSpec]) -> Vec<ModelSpec> {
     usable
 }
 
-/// The photographs in `path`: with what they show where it is a CSV file (`file,label`), has a `labels.csv`, or has
-/// sub-directories that are named so.
+/// The photographs in `path`. They are labelled if it is a CSV file (`file,label`), has a `labels.csv`, or has
+/// sub-directories named for their labels.
 ///
 /// # Errors
-/// When there are none, or the CSV file is not understood.
+/// When there are no photographs, or the CSV file cannot be parsed.
 pub fn pictures(path: &Path) -> Result<Vec<Picture>, String> {
     let mut found = if path.is_file() {
         from_csv(path)?
@@ -83,7 +83,7 @@ fn entries(directory: &Path) -> Result<Vec<PathBuf>, String> {
     entries.take(MOST_PICTURES + 1).map(|entry| entry.map(|entry| entry.path()).map_err(unreadable)).collect()
 }
 
-/// Lines of `file,label`; the file is relative to the CSV, a label with a comma stands in quotes.
+/// Parses lines of `file,label`. The file is relative to the CSV; a label with a comma is quoted.
 fn from_csv(csv: &Path) -> Result<Vec<Picture>, String> {
     let text = files::read_text(csv, MAX_CSV_BYTES).map_err(|cause| format!("`{}` {cause}", csv.display()))?;
     let base = csv.parent().unwrap_or(Path::new("."));
@@ -96,7 +96,7 @@ fn from_csv(csv: &Path) -> Result<Vec<Picture>, String> {
         let Some((file, label)) = line.split_once(',') else {
             return Err(format!("{}:{}: is not `file,label`", csv.display(), number + 1));
         };
-        // A heading.
+        // Skips a heading.
         if found.is_empty() && label.trim().eq_ignore_ascii_case("label") {
             continue;
         }
@@ -118,17 +118,17 @@ fn alternatives(label: &str) -> Vec<String> {
     label.split(OR).map(str::trim).filter(|label| !label.is_empty()).map(str::to_owned).collect()
 }
 
-/// A picture whose label no model knows would count as wrong for all of them.
+/// Checks that some model knows each label; a picture with another one would count as wrong for every model.
 ///
 /// # Errors
-/// The label, and one that may have been meant.
+/// The unknown label, with a similar known one.
 pub fn check_labels(pictures: &[Picture], models: &[ModelSpec]) -> Result<(), String> {
     if pictures.iter().all(|picture| picture.labels.is_empty()) {
         return Ok(());
     }
     let mut known = BTreeSet::new();
     for model in models {
-        // What is wrong with a model is told of it later.
+        // A broken model is reported when it is measured.
         if let Ok((labels, _)) = model.labels.read() {
             known.extend(labels.iter().map(|label| plain(label)));
         }

@@ -2,7 +2,7 @@
 
 use crate::domain::comparison::{Accuracy, Figures, Report, Share};
 
-/// Below so many pictures a percentage pretends too much.
+/// Below this number of pictures, a percentage would be misleading.
 const FEW: usize = 100;
 
 const HEADINGS: [&str; 13] = [
@@ -21,7 +21,7 @@ const HEADINGS: [&str; 13] = [
     "residual",
 ];
 
-/// Rows of cells, the heading first. Models that could not be measured have no row.
+/// Rows of cells, the heading first. Models that could not be measured are left out.
 pub fn cells(report: &Report) -> Vec<Vec<String>> {
     let rows = report.models.iter().filter_map(|model| Some(row(&model.name, model.figures.as_ref()?)));
     std::iter::once(HEADINGS.map(str::to_owned).to_vec()).chain(rows).collect()
@@ -48,7 +48,7 @@ fn row(name: &str, figures: &Figures) -> Vec<String> {
     ]
 }
 
-/// A percentage, or of few pictures the count.
+/// A percentage, or the count if there are few pictures.
 pub fn share(part: usize, of: usize) -> String {
     match of {
         FEW.. => format!("{:.1} %", 100.0 * part as f64 / of as f64),
@@ -56,7 +56,7 @@ pub fn share(part: usize, of: usize) -> String {
     }
 }
 
-/// Where, when and with what.
+/// Device, date, version and pictures.
 pub fn caption(report: &Report) -> String {
     let device = &report.device;
     let machine = if device.board == device.processor {
@@ -77,15 +77,15 @@ pub fn caption(report: &Report) -> String {
     )
 }
 
-/// What could not be measured.
+/// The models and pictures that failed.
 pub fn failures(report: &Report) -> Vec<String> {
     let models = report.models.iter().filter_map(|model| Some(format!("{}: {}", model.name, model.error.as_ref()?)));
-    // A picture that no model can read is the same for all of them.
+    // A picture that cannot be decoded fails for every model, so one model's list suffices.
     let pictures = report.models.iter().find_map(|model| model.figures.as_ref()).map(|figures| figures.failed.clone());
     models.chain(pictures.unwrap_or_default()).collect()
 }
 
-/// A table in Markdown, with its caption and what is advised.
+/// The table in Markdown, with its caption and the advice.
 pub fn markdown(report: &Report) -> String {
     let cells = cells(report);
     let line = |cells: &[String]| {

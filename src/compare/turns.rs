@@ -1,4 +1,4 @@
-//! Takes turns with the models.
+//! Measures the models in turns.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use crate::compare::plan::Plan;
 use crate::domain::comparison::{Progress, Report};
 use crate::models::spec::ModelSpec;
 
-/// For a process to say the next thing; the slowest board loads the largest model in less.
+/// Timeout for the next message of a process; the slowest board loads the largest model in less.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Measures everything; blocks for as long as that takes. `tell` hears of each step.
+/// Measures everything, and blocks until it is done. `tell` receives the progress of each step.
 ///
 /// # Errors
-/// When there is nothing to compare, or no process can be started at all.
+/// When there is nothing to compare, or no process can be started.
 pub fn run(plan: &Plan, mut tell: impl FnMut(&Progress)) -> Result<Report, String> {
     if plan.models.is_empty() {
         return Err("there is no model to compare".into());
@@ -29,7 +29,7 @@ pub fn run(plan: &Plan, mut tell: impl FnMut(&Progress)) -> Result<Report, Strin
         for (spec, outcome) in plan.models.iter().zip(&mut outcomes) {
             progress.model.clone_from(&spec.name);
             tell(&progress);
-            // What has failed once fails again.
+            // A model that failed once is not tried again.
             if outcome.error.is_some() {
                 progress.done += 1;
                 continue;

@@ -1,4 +1,4 @@
-//! Everything that is wrong with a configuration, collected in one pass and shown with line and caret.
+//! All mistakes of a configuration, collected in one pass and shown with line and caret.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -11,20 +11,20 @@ pub struct Problem {
     pub place: Place,
     /// What is wrong, naming the object: lower case, no full stop.
     pub title: String,
-    /// Stands at the caret: what was found there.
+    /// The text at the caret: what was found.
     pub label: String,
-    /// What would be right.
+    /// The remedy.
     pub hint: Option<String>,
 }
 
-/// Where a mistake stands.
+/// The position of a mistake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
-    /// Bytes of the file.
+    /// A byte range of the file.
     File(Range<usize>),
     /// An environment variable that overrides a key.
     Variable(String),
-    /// Nowhere: the key is missing, or its default does not fit.
+    /// No position: the key is missing, or its default is invalid.
     Nowhere,
 }
 
@@ -58,8 +58,8 @@ impl Problems {
         Self { origin: origin.into(), text, lines, list: Vec::new(), omitted: 0, broken_lines: BTreeSet::new() }
     }
 
-    /// Adds a mistake, unless it stands on the line of an earlier one and only follows from it: what was read from a line
-    /// that is no TOML means nothing.
+    /// Adds a mistake, unless an earlier one on the same line caused it: values from a line that is not TOML are
+    /// meaningless.
     pub fn push(&mut self, problem: Problem) {
         if let Place::File(range) = &problem.place
             && self.broken_lines.contains(&self.line(range.start))
@@ -109,7 +109,7 @@ impl Problems {
         self.list.iter()
     }
 
-    /// In the order of the file, what stands nowhere last.
+    /// Sorts by position; mistakes without one come last.
     pub fn sort(&mut self) {
         self.list.sort_by_key(|problem| match &problem.place {
             Place::File(range) => (0, range.start),
@@ -118,7 +118,7 @@ impl Problems {
         });
     }
 
-    /// A line for each mistake, without what stands in the file: for those who may not read the file.
+    /// One line per mistake, without any content of the file, for readers who must not see it.
     pub fn summary(&self) -> String {
         let lines = self.list.iter().map(|problem| {
             let place = match &problem.place {
@@ -152,7 +152,7 @@ impl Problems {
         report
     }
 
-    /// As for scripts: one object per mistake, with a 1-based line and column where there is one.
+    /// For scripts: one object per mistake, with a 1-based line and column if it has a position.
     pub fn to_json(&self) -> serde_json::Value {
         let list = self.list.iter().map(|problem| {
             let mut object =
@@ -250,8 +250,8 @@ impl std::fmt::Display for Problems {
     }
 }
 
-/// The known name nearest to `name`, if one is near enough to be what was meant: at most two letters in five differ, and
-/// two letters that changed places count as one.
+/// The known name that is most similar to `name`, if it is similar enough: at most two letters in five differ. A
+/// transposition counts as one.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
@@ -261,7 +261,7 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .map(|(_, candidate)| candidate)
 }
 
-/// "did you mean `x`?", or all that there is.
+/// "did you mean `x`?", or the list of all names.
 pub fn suggestion<'a>(name: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> String {
     match nearest(name, known.clone()) {
         Some(candidate) => format!("did you mean `{candidate}`?"),

@@ -1,4 +1,5 @@
-//! A configuration file with its places: what stands at which byte, and which environment variable overrides what.
+//! A configuration file with source positions: the byte range of each value, and the environment variables that
+//! override it.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -14,17 +15,17 @@ use super::raw::Raw;
 /// Environment variables with this prefix override keys: `GLIMPSED_MQTT_URL` stands for `mqtt.url`.
 pub const PREFIX: &str = "GLIMPSED_";
 
-/// Variables with the prefix that are not keys.
+/// Variables with the prefix that do not override a key.
 pub const RESERVED: [&str; 2] = ["GLIMPSED_CONFIG", crate::board::ROOT_VARIABLE];
 
-/// The parsed file with the overrides written into it.
+/// The parsed file with the overrides applied.
 pub struct Document<'a> {
     text: &'a str,
     root: Spanned<DeTable<'a>>,
     variables: BTreeMap<Vec<String>, String>,
 }
 
-/// Where a value comes from.
+/// The origin of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     Default,
@@ -34,7 +35,7 @@ pub enum Origin {
 }
 
 impl<'a> Document<'a> {
-    /// Parses as much as can be parsed; every mistake of syntax becomes a problem.
+    /// Parses as much as possible; every syntax error becomes a problem.
     pub fn parse(text: &'a str, problems: &mut Problems) -> Self {
         let (root, errors) = DeTable::parse_recoverable(text);
         for error in errors {
@@ -43,8 +44,8 @@ impl<'a> Document<'a> {
         Self { text, root, variables: BTreeMap::new() }
     }
 
-    /// Writes the overrides into the document. A variable that names no key, or whose value cannot be that key's, becomes
-    /// a problem.
+    /// Applies the overrides to the document. A variable that matches no key, or has an invalid value for it, becomes a
+    /// problem.
     pub fn override_from(&mut self, environment: &'a [(String, String)], problems: &mut Problems) {
         for (name, value) in environment {
             if !name.starts_with(PREFIX) || RESERVED.contains(&name.as_str()) {
@@ -64,15 +65,15 @@ impl<'a> Document<'a> {
                 });
                 continue;
             };
-            // A span of its own outside the file, so that a later error can be traced back to this variable.
+            // A unique span outside of the file, so that a later error can be traced back to this variable.
             let start = NOT_IN_FILE + 4 * self.variables.len();
             insert(self.root.get_mut(), path, value, start..start + 2);
             self.variables.insert(path.clone(), name.clone());
         }
     }
 
-    /// Reads the whole document. Each value that does not fit becomes a problem and is left out (so its default stands
-    /// in), which lets one run report all of them.
+    /// Deserialises the whole document. Each invalid value becomes a problem and is removed, so that its default
+    /// applies and one run reports all problems.
     pub fn read(&mut self, problems: &mut Problems) -> Raw {
         let mut remaining = self.root.clone();
         loop {
@@ -81,7 +82,7 @@ impl<'a> Document<'a> {
                 Err(error) => {
                     let offender = error.span().and_then(|span| take_at(remaining.get_mut(), &span, &mut Vec::new()));
                     let Some(offender) = offender else {
-                        // Nothing to leave out: without a place the rest cannot be read either.
+                        // An error without a position cannot be removed, so the rest cannot be read either.
                         problems.push(Problem {
                             place: Place::Nowhere,
                             title: "the configuration cannot be read".into(),
@@ -100,7 +101,7 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// The place of a value, for a problem found later; of a value that is not there, the head of its table.
+    /// The position of a value, for a problem found later. For an absent value, the header of its table.
     pub fn place(&self, path: &[&str]) -> Place {
         let path: Vec<String> = path.iter().map(|&part| part.to_owned()).collect();
         if let Some(name) = self.variables.get(&path) {
@@ -110,11 +111,11 @@ impl<'a> Document<'a> {
             return Place::File(value);
         }
         let table = path.split_last().and_then(|(_, table)| find(self.root.get_ref(), table));
-        // A table that an override made stands nowhere in the file.
+        // A table created by an override is not in the file.
         table.filter(|(key, _)| key.start < NOT_IN_FILE).map_or(Place::Nowhere, |(key, _)| Place::File(key))
     }
 
-    /// Where the value at `path` comes from.
+    /// The origin of the value at `path`.
     pub fn origin(&self, path: &[String]) -> Origin {
         if let Some(name) = self.variables.get(path) {
             return Origin::Variable(name.clone());
@@ -125,7 +126,7 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// A short value as it stands in the file.
+    /// The source text of a short value.
     fn snippet(&self, span: &Range<usize>) -> Option<&str> {
         self.text.get(span.clone()).filter(|text| text.len() <= 40 && !text.contains('\n'))
     }
@@ -180,7 +181,7 @@ struct Offender {
     path: Vec<String>,
     key: Range<usize>,
     span: Range<usize>,
-    /// The value, where it is a string.
+    /// The value, if it is a string.
     text: Option<String>,
     found: &'static str,
 }
@@ -222,7 +223,7 @@ fn elsewhere(name: &str, table: &[String]) -> Option<String> {
     Some(format!("`{name}` belongs in [{}]", key.path[0]))
 }
 
-/// Text needs no quotes in the environment; everything else is written as in the file.
+/// Strings need no quotes in the environment; other values are written as in the file.
 fn parse_override<'a>(value: &'a str, kind: &Kind) -> Option<DeValue<'a>> {
     if matches!(kind, Kind::Text | Kind::Interval | Kind::Choice(_)) {
         return Some(DeValue::String(value.into()));
@@ -241,7 +242,7 @@ fn parse_override<'a>(value: &'a str, kind: &Kind) -> Option<DeValue<'a>> {
     fits.then_some(parsed)
 }
 
-/// No byte of any file: the span of a value that came from the environment.
+/// Beyond every file's length: the span of a value from the environment.
 const NOT_IN_FILE: usize = usize::MAX / 2;
 
 fn insert<'a>(table: &mut DeTable<'a>, path: &'a [String], value: DeValue<'a>, span: Range<usize>) {
@@ -267,7 +268,7 @@ fn insert<'a>(table: &mut DeTable<'a>, path: &'a [String], value: DeValue<'a>, s
     }
 }
 
-/// Key and value spans of what stands at `path`.
+/// The spans of the key and the value at `path`.
 fn find(table: &DeTable<'_>, path: &[String]) -> Option<(Range<usize>, Range<usize>)> {
     let (first, rest) = path.split_first()?;
     let (key, value) = table.iter().find(|(key, _)| key.get_ref() == first)?;
@@ -278,13 +279,13 @@ fn find(table: &DeTable<'_>, path: &[String]) -> Option<(Range<usize>, Range<usi
     }
 }
 
-/// Takes the smallest entry out whose key or value holds `span`.
+/// Removes and returns the smallest entry whose key or value contains `span`.
 fn take_at(table: &mut DeTable<'_>, span: &Range<usize>, path: &mut Vec<String>) -> Option<Offender> {
     let holds = |outer: &Range<usize>| outer.start <= span.start && span.end <= outer.end;
     let mut hit = None;
     for (key, value) in table.iter_mut() {
         let name = key.get_ref().to_string();
-        // The span of `[table]` is its header; what is inside has to be asked first.
+        // The span of `[table]` is its header, so its entries are searched first.
         if let DeValue::Table(inner) = value.get_mut() {
             path.push(name.clone());
             if let Some(offender) = take_at(inner, span, path) {

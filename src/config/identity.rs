@@ -1,4 +1,4 @@
-//! Who this device is on the broker when nobody has said so, and which names can be said.
+//! The device's default identity at the broker, and the rules for names.
 
 use sha2::{Digest, Sha256};
 

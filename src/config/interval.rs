@@ -1,4 +1,4 @@
-//! A length of time as people write it: `500ms`, `5s`, `1m 30s`.
+//! A duration in human-readable form: `500ms`, `5s`, `1m 30s`.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// A non-negative length of time.
+/// A non-negative duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Interval(pub Duration);
 

@@ -1,4 +1,4 @@
-//! Which keys there are and what each may hold, read from the JSON Schema of [`Raw`].
+//! All keys and their kinds of values, derived from the JSON Schema of [`Raw`].
 
 use std::sync::LazyLock;
 
@@ -15,11 +15,11 @@ pub struct Key {
     pub path: Vec<String>,
     pub kind: Kind,
     pub help: String,
-    /// As it would stand in the file; `None` for a key that is absent by default, and for one without a value of its own.
+    /// The default as written in the file; `None` for a key that is absent by default, and for a table.
     pub default: Option<Value>,
 }
 
-/// What a value may be.
+/// The kind of a key's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     Table,
@@ -27,11 +27,11 @@ pub enum Kind {
     Interval,
     Choice(Vec<String>),
     Integer,
-    /// A whole number from 1, or "auto".
+    /// An integer from 1, or "auto".
     Threads,
     Number,
     Switch,
-    /// Of so many, where the number is fixed.
+    /// With this number of elements, if it is fixed.
     List(Option<u64>),
 }
 
@@ -61,7 +61,7 @@ pub fn schema() -> Value {
     SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Raw>().into()
 }
 
-/// Every table and key there is.
+/// Every table and key.
 pub fn all() -> &'static [Key] {
     static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
         let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
@@ -73,7 +73,7 @@ pub fn all() -> &'static [Key] {
     &KEYS
 }
 
-/// The keys with a name of their own: neither tables nor those in a table that the user names.
+/// The keys with a fixed path: neither tables nor keys of a table that the user names.
 pub fn fixed() -> impl Iterator<Item = &'static Key> {
     all().iter().filter(|key| key.kind != Kind::Table && !key.path.iter().any(|part| part == "*"))
 }
@@ -85,7 +85,7 @@ pub fn find(path: &[String]) -> Option<&'static Key> {
     })
 }
 
-/// Names of what may stand in the table at `path`.
+/// The names of the keys and tables in the table at `path`.
 pub fn children(path: &[String]) -> Vec<&'static str> {
     let inside = |key: &&Key| {
         key.path.len() == path.len() + 1

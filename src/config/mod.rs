@@ -1,6 +1,6 @@
 //! From a TOML file to a configuration that cannot be invalid.
 //!
-//! [`document`] parses and keeps places, [`raw`] mirrors the file, [`typed`] checks and converts; every mistake is
+//! [`document`] parses and keeps positions, [`raw`] mirrors the file, [`typed`] checks and converts; every mistake is
 //! collected in [`diagnostics`] and reported at once.
 
 pub mod diagnostics;
@@ -21,16 +21,16 @@ use glimpsed_base::files;
 use glimpsed_base::files::resolve;
 pub use typed::Config;
 
-/// Where the .deb puts the configuration.
+/// The path in the Debian package.
 pub const DEFAULT_PATH: &str = "/etc/glimpsed/glimpsed.toml";
 
-/// A configuration file is a page or two; more is a mistake in the path.
+/// A configuration has a page or two; a larger file is a mistake in the path.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// A configuration's text with everything that can override it.
+/// The text of a configuration, and the environment that can override it.
 #[derive(Debug, Clone)]
 pub struct Sources {
-    /// The file's name for messages, and the directory that its relative paths start from.
+    /// The file's path for messages; relative paths start from its directory.
     pub path: PathBuf,
     pub text: String,
     /// `GLIMPSED_*` variables; others are ignored.
@@ -38,10 +38,10 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Reads the file, and takes the process's environment.
+    /// Reads the file and the process's environment.
     ///
     /// # Errors
-    /// A problem that says why the file cannot be read.
+    /// The reason why the file cannot be read.
     pub fn read(path: &Path) -> Result<Self, Problems> {
         let fail = |label: String, hint: &str| {
             let mut problems = Problems::new(path.display().to_string(), "");
@@ -64,12 +64,12 @@ impl Sources {
         Ok(Self { path: path.to_owned(), text, environment: process_environment() })
     }
 
-    /// Nothing but defaults and the process's environment.
+    /// Only defaults and the process's environment.
     pub fn defaults() -> Self {
         Self { path: PathBuf::from("(defaults)"), text: String::new(), environment: process_environment() }
     }
 
-    /// The checked configuration.
+    /// Parses and checks the configuration.
     ///
     /// # Errors
     /// Every problem of the file and the overrides.
@@ -77,15 +77,15 @@ impl Sources {
         self.evaluate().0
     }
 
-    /// The directory of the catalogue's models, if one is set; also where the rest cannot work yet, because the model is about
-    /// to be downloaded.
+    /// The configured directory of the catalogue's models. Also available if the configuration is otherwise invalid,
+    /// because the model is yet to be downloaded.
     pub fn model_directory(&self) -> Option<PathBuf> {
         let (_, raw, _) = self.evaluate();
         let base = self.path.parent().unwrap_or(Path::new("."));
         raw.model.directory.map(|directory| resolve(base, &directory))
     }
 
-    /// The effective configuration as TOML, each line with where its value comes from.
+    /// The effective configuration as TOML, with the origin of each value.
     ///
     /// # Errors
     /// As [`Self::load`].
@@ -118,7 +118,7 @@ impl Sources {
 
 fn process_environment() -> Vec<(String, String)> {
     std::env::vars_os()
-        // What is not UTF-8 is kept with replacement characters, so that it is refused and not overlooked.
+        // Invalid UTF-8 is kept with replacement characters, so that it is reported instead of ignored.
         .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
         .filter(|(name, _)| name.starts_with(document::PREFIX))
         .collect()

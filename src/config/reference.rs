@@ -1,4 +1,4 @@
-//! Every key of the configuration, its values and its default, as a page to read: Markdown, and a page of the manual.
+//! The reference of all keys with their values and defaults, as Markdown and as a manual page.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::keys::{Key, Kind, all};
 
 /// One table of the file.
 struct Table {
-    /// As it stands in the file: `camera`, `models.NAME`.
+    /// The table's name in the file: `camera`, `models.NAME`.
     name: String,
     help: &'static str,
     keys: Vec<&'static Key>,
@@ -126,7 +126,7 @@ fn default(key: &Key) -> Option<String> {
     key.default.as_ref().map(ToString::to_string)
 }
 
-/// Text that may stand in a cell of a table.
+/// Escapes text for a cell of a Markdown table.
 fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace('\n', " ")
 }

@@ -1,4 +1,4 @@
-//! The effective configuration, each value with where it comes from.
+//! The effective configuration, with the origin of each value.
 
 use serde_json::{Value, json};
 
@@ -35,7 +35,7 @@ pub(super) fn effective_json(config: &Config, raw: &Raw, document: &Document<'_>
         .into()
 }
 
-/// A name as it may stand in a table's head.
+/// A name as a key in a table header, quoted if necessary.
 fn quoted(part: &str) -> String {
     let bare = part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
     if bare { part.to_owned() } else { Value::from(part).to_string() }
@@ -49,7 +49,7 @@ fn describe(origin: &Origin) -> String {
     }
 }
 
-/// Every key with its value; what is left out of the file and has a derived default shows what was derived.
+/// Every key with its value; a key that is absent and has a derived default has the derived value.
 fn entries(config: &Config, raw: &Raw, document: &Document<'_>) -> Vec<(Vec<String>, Value, Origin)> {
     let mut filled = raw.clone();
     filled.device.id = Some(config.device.id.clone());
@@ -66,7 +66,7 @@ fn entries(config: &Config, raw: &Raw, document: &Document<'_>) -> Vec<(Vec<Stri
     entries
 }
 
-/// Addresses of cameras often hold a password.
+/// Masks logins, because camera addresses often contain a password.
 fn masked(value: &Value) -> Value {
     match value {
         Value::String(text) => without_logins(text).into(),

@@ -1,4 +1,4 @@
-//! What the parts tell each other: plain values, without threads, files or networks.
+//! The plain data types that the parts exchange, without threads, files or networks.
 
 pub mod camera;
 pub mod classification;

@@ -1,4 +1,4 @@
-//! How the device and the daemon are, as JSON.
+//! The health figures as JSON.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -74,7 +74,7 @@ struct BrokerPayload {
     refused_commands: u64,
 }
 
-/// How everything is.
+/// The payload of `health`.
 pub fn health_json(health: &Health) -> Value {
     let broker = |broker: &Broker| BrokerPayload {
         connected: broker.connected,
@@ -113,6 +113,6 @@ pub fn health_json(health: &Health) -> Value {
             address: web.address.map(|address| address.to_string()),
         }),
     };
-    // Numbers only: serialising them cannot fail.
+    // Numbers and strings only: serialising them cannot fail.
     serde_json::to_value(payload).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! What is said of a frame, a label, the device.
+//! The messages about frames, labels and the device.
 
 use jiff::Timestamp;
 use schemars::{JsonSchema, Schema, SchemaGenerator, schema_for};
@@ -11,7 +11,7 @@ use crate::domain::camera::Negotiated;
 use crate::domain::classification::{Classification, ModelId, Ranked, Reason, SecondOpinion, Stable, Status, Timing};
 use crate::payload::numbers::{VERSION, rounded};
 
-/// The only camera there is, until a device can have several.
+/// The only camera, until a device can have several.
 const CAMERA: &str = "main";
 
 /// What one frame shows (topic `classification`), or the label that holds (topic `state`).
@@ -200,7 +200,7 @@ struct ResponsePayload<'a> {
     transaction: Option<&'a Value>,
 }
 
-/// The JSON Schemas of what is published, by the name of the topic. Members may be added, so readers have to let unknown ones pass.
+/// The JSON Schemas of the published payloads, by topic. Members may be added, so readers must ignore unknown ones.
 pub fn schemas() -> [(&'static str, Schema); 6] {
     [
         ("accurate", schema_for!(SecondOpinionPayload<'static>)),
@@ -212,7 +212,7 @@ pub fn schemas() -> [(&'static str, Schema); 6] {
     ]
 }
 
-/// Defines the same for an interface's document.
+/// Adds the schemas to an interface's document.
 pub fn define_schemas(generator: &mut SchemaGenerator) {
     generator.subschema_for::<ClassificationPayload<'static>>();
     generator.subschema_for::<HealthPayload>();
@@ -221,7 +221,7 @@ pub fn define_schemas(generator: &mut SchemaGenerator) {
 }
 
 impl InfoPayload {
-    /// With nothing of the configuration yet.
+    /// Without any part of the configuration yet.
     pub fn new(name: String, board: String) -> Self {
         Self {
             v: VERSION,
@@ -248,7 +248,7 @@ pub fn ranking_json(top: &[Ranked]) -> Value {
     serde_json::to_value(top.iter().map(ranked).collect::<Vec<_>>()).unwrap_or_default()
 }
 
-/// What the camera's driver agreed to, as a part of `info`.
+/// The format that the camera's driver agreed to, as a part of `info`.
 pub fn camera_json(camera: &Negotiated) -> Value {
     let Negotiated { format, width, height, fps } = camera;
     let fps = fps.map(|fps| rounded(fps, 3));
@@ -256,7 +256,7 @@ pub fn camera_json(camera: &Negotiated) -> Value {
     serde_json::to_value(payload).unwrap_or_default()
 }
 
-/// What became of a request.
+/// The answer to a request.
 pub fn response_json(answer: Result<&Value, &str>, transaction: Option<&Value>) -> String {
     let (status, data, error) = match answer {
         Ok(data) => ("ok", data, None),
@@ -270,7 +270,7 @@ pub fn classification_json(frame: &Classification) -> String {
     to_json(&frame_payload(frame))
 }
 
-/// What both models say of a frame.
+/// The answers of both models for a frame.
 pub fn second_opinion_value(opinion: &SecondOpinion) -> Value {
     let SecondOpinion { accurate, fast, reason, .. } = opinion;
     let payload = SecondOpinionPayload {
@@ -293,7 +293,7 @@ pub fn second_opinion_value(opinion: &SecondOpinion) -> Value {
     serde_json::to_value(payload).unwrap_or_default()
 }
 
-/// Of the most likely class.
+/// Probability of the most likely class; 0 if there is none.
 fn most(frame: &Classification) -> f64 {
     frame.top.first().map_or(0.0, |best| rounded(f64::from(best.confidence), 4))
 }
@@ -303,14 +303,14 @@ fn frame_payload(frame: &Classification) -> ClassificationPayload<'_> {
     payload(frame, frame.status, label, frame.top.first().map_or(0.0, |best| best.confidence))
 }
 
-/// The label that holds.
+/// The stable label.
 pub fn state_json(stable: &Stable) -> String {
     let mut payload = payload(&stable.frame, stable.status, stable.label.as_deref(), stable.confidence);
     payload.since = Some(time(stable.since));
     to_json(&payload)
 }
 
-/// Another label holds than before.
+/// A change of the stable label.
 pub fn event_json(now: &Stable, before: Option<&str>) -> String {
     to_json(&EventPayload {
         v: VERSION,
@@ -352,7 +352,7 @@ fn model_payload(model: &ModelId) -> ModelPayload<'_> {
     ModelPayload { name: &model.name, precision: model.precision.to_string(), sha256: &model.sha256 }
 }
 
-/// As it stands in every payload and in the text on standard output.
+/// The status in every payload and in the text on standard output.
 pub fn status_name(status: Status) -> &'static str {
     match status {
         Status::Known => "known",

@@ -1,4 +1,4 @@
-//! The JSON that goes out. These types are the wire format; the domain's own are in [`crate::domain::classification`].
+//! The published JSON. These types are the wire format; the domain's own are in [`crate::domain::classification`].
 
 mod health;
 mod messages;

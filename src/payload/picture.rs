@@ -1,4 +1,4 @@
-//! A picture with its labels drawn in.
+//! Draws labels into a picture.
 
 use font8x8::UnicodeFonts;
 use image::codecs::jpeg::JpegEncoder;
@@ -8,10 +8,10 @@ use super::status_name;
 use crate::domain::classification::{Classification, Status};
 use crate::preprocess::picture::RgbImage;
 
-/// Good enough to look at; a 640x480 picture takes some 60 kB.
+/// JPEG quality for viewing; a 640x480 picture takes about 60 kB.
 const QUALITY: u8 = 80;
 
-/// Of a letter in the font, in pixels.
+/// Size of a letter of the font, in pixels.
 const LETTER: usize = 8;
 
 /// This many letters fit across the picture, whatever its size.
@@ -19,19 +19,19 @@ const LETTERS_ACROSS: usize = 40;
 
 const INK: [u8; 3] = [255, 255, 255];
 
-/// What is behind the letters keeps this fraction of its light.
+/// The background of the letters keeps this fraction of its brightness.
 const DIMMED: (u16, u16) = (1, 4);
 
-/// The JPEG file.
+/// The picture with the answer's labels drawn in, as a JPEG file.
 ///
 /// # Errors
-/// A picture that no JPEG file can hold: it has a side of more than 65535 pixels.
+/// When a side is longer than the 65535 pixels that a JPEG file can hold.
 pub fn jpeg(mut picture: RgbImage, answer: &Classification) -> Result<Vec<u8>, String> {
     draw(&mut picture, &lines(answer));
     encode(&picture)
 }
 
-/// The JPEG file of a picture as it is.
+/// The picture as a JPEG file, without labels.
 ///
 /// # Errors
 /// As [`jpeg`].
@@ -52,7 +52,7 @@ fn lines(answer: &Classification) -> Vec<String> {
     unsure.into_iter().chain(top).collect()
 }
 
-/// Writes the lines into the lower left corner, on a dimmed ground. What does not fit is cut off.
+/// Draws the lines into the lower left corner, on a dimmed background. What does not fit is clipped.
 fn draw(picture: &mut RgbImage, lines: &[String]) {
     let scale = (picture.width / (LETTERS_ACROSS * LETTER)).max(1);
     let step = LETTER * scale;

@@ -1,22 +1,22 @@
-//! How many connections there are, in all and from one address.
+//! Limits the number of connections, in total and per address.
 
 use glimpsed_base::sync::Mutex;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, MutexGuard};
 
-/// Connections at once; a browser opens six.
+/// Limit of connections; a browser opens six.
 const MAX_CONNECTIONS: usize = 256;
 
-/// Of these, from one address that is not this machine's, so that nobody takes the place of everybody. What comes through a
-/// proxy on this machine comes from this machine.
+/// Limit per address, so that one client cannot take all places. The loopback address is exempt, because a proxy on
+/// this machine connects from it.
 const MAX_FROM_ONE: usize = 64;
 
-/// Gives out places for connections.
+/// Hands out places for connections.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Admission(Arc<Mutex<HashMap<IpAddr, usize>>>);
 
-/// A place, until it is dropped.
+/// A place for one connection, released on drop.
 #[derive(Debug)]
 pub(super) struct Place {
     admission: Admission,

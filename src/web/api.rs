@@ -1,4 +1,4 @@
-//! How things are, and what can be set: the same as over MQTT.
+//! The state and the settings over HTTP, equivalent to MQTT.
 
 use std::sync::Arc;
 
@@ -131,7 +131,7 @@ pub(super) async fn compare(State(site): State<Arc<Site>>) -> (StatusCode, Json<
     if begin {
         let (view, commands) = (site.parts.view.clone(), site.parts.commands.clone());
         tokio::spawn(async move {
-            // What was begun tells its end itself; this is for what was not.
+            // A comparison that has started reports its own end; this handles one that could not start.
             if let Err(cause) = commands.ask(Command::Compare).await {
                 view.compare(|comparison| {
                     comparison.running = false;

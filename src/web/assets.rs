@@ -1,4 +1,4 @@
-//! The page and its parts, which are in the program.
+//! The page and its files, which are compiled in.
 
 use std::sync::{Arc, LazyLock};
 
@@ -16,7 +16,7 @@ struct Asset {
     name: &'static str,
     content_type: &'static str,
     bytes: &'static [u8],
-    /// Of its content, in quotes.
+    /// A hash of the content, in quotes.
     etag: String,
 }
 
@@ -72,13 +72,13 @@ pub(super) async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Respo
     serve(&name, &headers)
 }
 
-/// Looked up by name in a list: no path of the file system is ever made of a request.
+/// Looks the file up in the list by name, so a request never becomes a path of the file system.
 fn serve(name: &str, headers: &HeaderMap) -> Response {
     let Some(asset) = ASSETS.iter().find(|asset| asset.name == name) else {
         return Problem::new(StatusCode::NOT_FOUND, "there is nothing at this address").into_response();
     };
     let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    // Asked for each time, so that an upgrade is seen at once; the answer is mostly that nothing has changed.
+    // Browsers revalidate every time, so that an upgrade shows at once; usually the response is "not modified".
     let common = [(header::ETAG, asset.etag.as_str()), (header::CACHE_CONTROL, "no-cache")];
     if known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == asset.etag || tag.trim() == "*") {
         return (StatusCode::NOT_MODIFIED, common).into_response();

@@ -1,4 +1,4 @@
-//! Keeps the camera first where people send pictures.
+//! Limits uploads, so that the camera has priority.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,13 +6,13 @@ use std::time::Duration;
 use glimpsed_base::sync::Mutex;
 use tokio::sync::Semaphore;
 
-/// Pictures that are received or labelled at once; each is in memory as a whole.
+/// Uploads in progress at once; each is held in memory as a whole.
 const MAX_AT_ONCE: usize = 3;
 
-/// The part of a core's time that pictures from here may take, decoding included.
+/// Share of one core's time for uploads, decoding included.
 const SHARE: f64 = 0.08;
 
-/// Seconds of that time that may be saved up, for somebody who comes with a handful of pictures.
+/// Largest credit in seconds of that time, for a user who uploads a handful of pictures at once.
 const MOST_SAVED: f64 = 2.0;
 
 /// Keeps the camera first: time is earned slowly, and each picture costs what it took.
@@ -28,13 +28,13 @@ impl Budget {
     }
 
     /// # Errors
-    /// Seconds until the next picture can be labelled.
+    /// Seconds until the next upload is admitted.
     pub(super) fn admit(&self, now: Duration) -> Result<(), u64> {
         let saved = self.charge(now, 0.0);
         if saved > 0.0 { Ok(()) } else { Err((-saved / SHARE).ceil().clamp(1.0, 600.0) as u64) }
     }
 
-    /// Returns what is left.
+    /// Updates the credit and subtracts the cost; returns the rest.
     pub(super) fn charge(&self, now: Duration, seconds: f64) -> f64 {
         let mut saved = self.saved.lock();
         let earned = SHARE * now.saturating_sub(saved.1).as_secs_f64();
@@ -51,7 +51,7 @@ mod tests {
     fn pictures_take_their_share_of_the_time_and_a_handful_is_labelled_at_once() {
         let budget = Budget::new();
         let (mut now, mut labelled) = (Duration::from_secs(1), 0);
-        // Each takes half a second of the model's time, and somebody asks ten times a second.
+        // Each takes half a second of the model's time, and there are ten requests per second.
         for _ in 0..6000 {
             if budget.admit(now).is_ok() {
                 budget.charge(now, 0.5);

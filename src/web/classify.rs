@@ -1,4 +1,4 @@
-//! Pictures that somebody sends, labelled without keeping the camera waiting.
+//! Labels uploaded pictures without delaying the camera.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,16 +19,16 @@ use crate::domain::classification::Classification;
 use crate::payload::classification_json;
 use crate::pipeline::uploads::{Opinion, UploadError};
 
-/// For one's turn.
+/// Deadline for a turn.
 const TURN_WITHIN: Duration = Duration::from_secs(5);
 
-/// For a picture to arrive. After a pause at the beginning it has to come at this rate, in bytes a second: a phone at the edge
-/// of its network does, and who sends a byte now and then does not keep others from their turn.
+/// Limits of an upload: an overall deadline, and after a pause a minimum rate in bytes per second. A phone at the edge
+/// of its network reaches that rate, while a client that trickles bytes does not block the others.
 const BODY_WITHIN: Duration = Duration::from_secs(60);
 const BODY_PAUSE: Duration = Duration::from_secs(5);
 const BODY_RATE: f64 = 32e3;
 
-/// What is let pass of a picture that is not looked at.
+/// Limits of the body that is discarded after a refusal.
 const MAX_UNSEEN_BYTES: usize = 16 << 20;
 const UNSEEN_WITHIN: Duration = Duration::from_secs(2);
 
@@ -63,12 +63,12 @@ pub(super) async fn classify(State(site): State<Arc<Site>>, request: Request) ->
             return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the picture arrives too slowly"));
         }
     };
-    // In a task of its own: the work goes on when the client is gone, and so must its turn and its price.
+    // In a task of its own: the labelling continues when the client disconnects, so its turn and its cost must, too.
     let labelled = tokio::spawn(async move {
         let (answer, cost) = site.parts.uploads.classify(bytes.into()).await;
         site.budget.charge(site.clock.now(), cost.as_secs_f64());
         drop(turn);
-        // A picture that is sent has no time of its own.
+        // An upload has no capture time, so it gets the current one.
         let wall = site.clock.wall();
         answer.map(|Opinion { fast, accurate, cached }| Opinion {
             fast: Classification { ts: wall, ..fast },
@@ -80,7 +80,7 @@ pub(super) async fn classify(State(site): State<Arc<Site>>, request: Request) ->
     Ok(Json(opinion_json(&opinion.map_err(refusal)?)).into_response())
 }
 
-/// Returns when less has arrived than should have by now.
+/// Resolves when the upload is below the minimum rate or past its deadline.
 async fn too_slow(arrived: &AtomicU64) {
     let begun = Instant::now();
     loop {
@@ -93,8 +93,8 @@ async fn too_slow(arrived: &AtomicU64) {
     }
 }
 
-/// Lets the body come to its end, within bounds and unseen: to close a connection over bytes that nobody has read would
-/// take the answer away from the client.
+/// Discards the rest of the body, within limits. Closing a connection with unread data would reset it, and the client
+/// might lose the response.
 async fn refuse(request: Request, problem: Problem) -> Problem {
     let mut body = request.into_body().into_data_stream();
     let mut left = MAX_UNSEEN_BYTES;
@@ -136,7 +136,7 @@ fn too_large(site: &Site) -> Problem {
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
 }
 
-/// The bytes of the picture, whichever way it was sent.
+/// The picture's bytes, from a plain body or a form.
 async fn picture(site: &Site, request: Request) -> Result<Bytes, Problem> {
     let declared = request.headers().get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or("?"));
     let kind = declared.map(|declared| declared.split(';').next().unwrap_or_default().trim().to_lowercase());
@@ -145,7 +145,7 @@ async fn picture(site: &Site, request: Request) -> Result<Bytes, Problem> {
             StatusCode::PAYLOAD_TOO_LARGE => too_large(site),
             _ => error,
         })?,
-        // What it really is its first bytes say; curl declares a form when it is told nothing.
+        // Its first bytes show its real type; curl declares a form by default.
         None
         | Some(
             "image/jpeg" | "image/jpg" | "image/png" | "application/octet-stream" | "application/x-www-form-urlencoded",

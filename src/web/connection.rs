@@ -1,4 +1,4 @@
-//! A client's connection that ends when the client takes nothing for too long.
+//! A client connection with a deadline for writes.
 
 use std::future::Future;
 use std::io::{self, ErrorKind, IoSlice};
@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
-/// For a client to take the next bytes; a phone that has gone out of reach never does.
+/// Deadline for the client to take the next bytes; a phone that is out of reach never does.
 const WRITES_WITHIN: Duration = Duration::from_secs(20);
 
 /// hyper bounds how long it waits for a request and nothing bounds how long it waits to answer, so this does.

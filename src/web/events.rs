@@ -1,4 +1,4 @@
-//! Server-sent events: how everything is, and then what happens.
+//! Server-sent events: the current state, followed by every change.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -18,17 +18,17 @@ use super::problem::Problem;
 use super::site::Site;
 use crate::payload::health_json;
 
-/// Proxies and browsers take a silent connection for a dead one.
+/// Interval of the keep-alives, because proxies and browsers drop a silent connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// Between two looks at the daemon's health while somebody listens.
+/// Interval of the health events while there is a listener.
 const VITALS_EVERY: Duration = Duration::from_secs(2);
 
-/// How long a browser waits before it comes again.
+/// How long a browser waits before it reconnects.
 const RETRY: &str = "retry: 2000\n\n";
 
 struct Listener {
-    /// What is to be said before anything that happens.
+    /// Messages of the current state, sent before any event.
     first: VecDeque<Bytes>,
     messages: Receiver<Bytes>,
     site: Arc<Site>,
@@ -38,7 +38,7 @@ struct Listener {
 pub(super) async fn events(State(site): State<Arc<Site>>) -> Result<Response, Problem> {
     let permit = site.events.clone().try_acquire_owned();
     let _permit = permit.map_err(|_| Problem::later(StatusCode::SERVICE_UNAVAILABLE, 10, "too many listen already"))?;
-    // Listened first, so that nothing happens in between unheard.
+    // Subscribes before it takes the state, so that no event is missed in between.
     let messages = site.parts.view.listen();
     let mut first: VecDeque<Bytes> = site.parts.view.everything().into();
     first.push_front(RETRY.into());
@@ -60,7 +60,7 @@ async fn next(mut listener: Listener) -> Option<(Result<Bytes, std::convert::Inf
     let bytes = match message {
         Err(_) => Bytes::from_static(b":\n\n"),
         Ok(Ok(bytes)) => bytes,
-        // It was too slow; what it has missed is old, and how things are now it is told again.
+        // The client was too slow and missed events, so it is sent the current state again.
         Ok(Err(RecvError::Lagged(_))) => {
             listener.first = listener.site.parts.view.everything().into();
             listener.first.pop_front()?

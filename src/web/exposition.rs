@@ -1,4 +1,4 @@
-//! Prometheus's text format (version 0.0.4), and the histogram that goes with it.
+//! Prometheus's text format (version 0.0.4), and a histogram for it.
 
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,19 +6,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// What a scraper is told it gets.
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Upper bounds in seconds: from a small network on a fast machine to a large one on a board that swaps.
+/// Upper bounds of the buckets in seconds: from a small network on a fast machine to a large one on a board that swaps.
 const BOUNDS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
-/// How often something took how long. Observing is one addition to each of two counters.
+/// A histogram of durations. An observation costs one addition to each of two counters.
 #[derive(Debug, Default)]
 pub struct Histogram {
-    /// Of each bucket alone; the last is for what is longer than every bound.
+    /// Count of each bucket, not cumulative; the last one is for durations above every bound.
     counts: [AtomicU64; BOUNDS.len() + 1],
     microseconds: AtomicU64,
 }
 
 impl Histogram {
-    /// Notes one observation. What is negative or no number counts as 0.
+    /// Adds one observation. Negative values and NaN count as 0.
     pub fn observe(&self, seconds: f64) {
         let bucket = BOUNDS.partition_point(|&bound| bound < seconds);
         self.counts[bucket].fetch_add(1, Ordering::Relaxed);
@@ -33,7 +33,7 @@ pub enum Kind {
     Histogram,
 }
 
-/// A page of metrics that is being written.
+/// The text of a scrape, while it is written.
 #[derive(Debug, Default)]
 pub struct Exposition(String);
 
@@ -55,7 +55,7 @@ impl Exposition {
         self.family(name, Kind::Counter, help).sample(&[], value as f64);
     }
 
-    /// A gauge without labels, which is left out where it is not known.
+    /// A gauge without labels; left out if its value is unknown.
     pub fn gauge(&mut self, name: &str, help: &str, value: Option<f64>) {
         if let Some(value) = value {
             self.family(name, Kind::Gauge, help).sample(&[], value);
@@ -67,7 +67,7 @@ impl Exposition {
     }
 }
 
-/// One metric of the page.
+/// A metric whose samples are being written.
 pub struct Family<'a> {
     page: &'a mut Exposition,
     name: &'a str,

@@ -1,4 +1,4 @@
-//! What every request has to pass: a host that is ours, no other site behind it, and the token where there is one.
+//! The checks on every request: a known host, no cross-site origin, and the token if one is configured.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -12,14 +12,14 @@ use super::problem::Problem;
 use super::session::{COOKIE, Verdict};
 use super::site::Site;
 
-/// Who asks; the server puts it into each request.
+/// The client's address; the server adds it to each request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Peer(pub SocketAddr);
 
-/// Endings of names that no name server of the Internet gives to a stranger.
+/// Suffixes of local names, which a stranger cannot register in the public DNS.
 const LOCAL_ENDINGS: [&str; 5] = [".local", ".lan", ".home", ".home.arpa", ".internal"];
 
-/// Nothing from elsewhere, no style or script inside the page, no frame around it.
+/// Content security policy: nothing from other sites, no inline style or script, no framing.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; \
     connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
@@ -43,15 +43,15 @@ pub(super) async fn guard(State(site): State<Arc<Site>>, request: Request, next:
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    // What says nothing else must not be kept by anybody.
+    // Responses are not cached unless they have a policy of their own.
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }
 
-/// Why a request is not fulfilled.
+/// Why a request is refused.
 enum Refusal {
     Because(Problem),
-    /// A person has come without a session.
+    /// A browser without a session, which is redirected to the login page.
     LogIn,
 }
 
@@ -73,7 +73,7 @@ fn check(site: &Site, request: &Request) -> Result<(), Refusal> {
     authorise(site, request)
 }
 
-/// The name or address and the port that the client thinks it speaks to.
+/// The host name or address and the port that the request was sent to.
 fn host<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
     match uri.authority() {
         Some(authority) => Some(authority.as_str()),
@@ -81,8 +81,8 @@ fn host<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
     }
 }
 
-/// Against DNS rebinding: a page of another site whose name was made to point here still says that name. An address cannot
-/// be made to point anywhere.
+/// Prevents DNS rebinding: a page of another site whose name resolves to this device still sends that name. A literal
+/// address cannot be rebound.
 fn is_ours(host: &str, hostname: &str, more: &[String]) -> bool {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
@@ -97,13 +97,13 @@ fn is_ours(host: &str, hostname: &str, more: &[String]) -> bool {
     name == "localhost" || first == hostname || more.contains(&name)
 }
 
-/// Whether a browser says that a page of another site sends this. Other programs say nothing of that kind.
+/// Whether a browser reports a cross-site request. Other programs do not send these headers.
 fn is_foreign(method: &Method, headers: &HeaderMap, uri: &Uri, host: &str) -> bool {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     let safe = matches!(*method, Method::GET | Method::HEAD);
     let elsewhere = text("sec-fetch-site").is_some_and(|site| !["same-origin", "none"].contains(&site));
     if safe {
-        // Somebody may come here by a link, but no other page shows our pictures or asks our interface.
+        // Links from other sites may lead here, but no other site may embed the pictures or call the interface.
         let by_link = text("sec-fetch-mode") == Some("navigate") && !uri.path().starts_with("/api/");
         return elsewhere && !by_link;
     }
@@ -112,7 +112,7 @@ fn is_foreign(method: &Method, headers: &HeaderMap, uri: &Uri, host: &str) -> bo
     elsewhere || other_origin
 }
 
-/// Without a token only this machine can connect, and everything is open to it.
+/// Without a token, only this machine can connect, and everything is allowed.
 fn authorise(site: &Site, request: &Request) -> Result<(), Refusal> {
     let (headers, path) = (request.headers(), request.uri().path());
     let Some(door) = &site.door else { return Ok(()) };
@@ -141,7 +141,7 @@ pub(super) fn too_often() -> Problem {
     Problem::later(StatusCode::TOO_MANY_REQUESTS, 60, "too many wrong tokens from this address; wait a minute")
 }
 
-/// The way in, and what a supervisor asks; nothing of it says what the camera sees.
+/// The login page and the probes, which reveal nothing of what the camera sees.
 fn is_public(path: &str) -> bool {
     ["/login", "/livez", "/readyz"].contains(&path) || path.starts_with("/assets/")
 }

@@ -1,4 +1,4 @@
-//! How things are, for whoever comes to see; and what happens, for whoever stays.
+//! The current state for new viewers, and events for connected ones.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, MutexGuard};
@@ -19,16 +19,16 @@ use crate::payload::{camera_json, classification_json, second_opinion_value, sta
 use glimpsed_base::clock::Clock;
 use glimpsed_base::sync::Mutex;
 
-/// Labels that the timeline goes back.
+/// Capacity of the timeline, in labels.
 const MAX_TIMELINE: usize = 200;
 
-/// Messages that a slow reader may be behind; then it misses some.
+/// Capacity of a viewer's queue; a viewer that is further behind misses messages.
 const MAX_BEHIND: usize = 64;
 
-/// Between two answers that are told; more often nobody can read.
+/// Shortest time between two published answers, because more are not readable.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(95);
 
-/// Shared between the hub, which tells it everything, and the web server.
+/// Shared between the hub, whose events it receives, and the web server.
 #[derive(Clone)]
 pub struct LiveState {
     seen: Arc<Mutex<Seen>>,
@@ -42,12 +42,12 @@ struct Seen {
     camera: Option<CameraState>,
     negotiated: Option<Negotiated>,
     newest: Option<Classification>,
-    /// When the newest frame had arrived, by the monotonic clock.
+    /// When the newest frame arrived, in monotonic time.
     arrived: Option<Duration>,
-    /// When an answer was told last.
+    /// When an answer was last published.
     told: Option<Duration>,
     state: Option<Stable>,
-    /// What the accurate model said last.
+    /// The accurate model's last opinion.
     second: Option<Arc<SecondOpinion>>,
     settings: Option<Settings>,
     info: Option<Arc<Value>>,
@@ -55,14 +55,14 @@ struct Seen {
     comparison: Comparison,
 }
 
-/// The models side by side: what is known of it.
+/// The state of the model comparison.
 #[derive(Debug, Clone, Default)]
 pub struct Comparison {
     pub running: bool,
-    /// How far it is, while it runs.
+    /// The progress while it runs.
     pub progress: Option<Value>,
     pub report: Option<Value>,
-    /// Why the last one led to nothing.
+    /// Why the last one failed.
     pub error: Option<String>,
 }
 
@@ -88,7 +88,7 @@ impl LiveState {
         Self { seen: Arc::default(), messages: broadcast::Sender::new(MAX_BEHIND), preview, clock }
     }
 
-    /// What happens from now on, as it is sent.
+    /// Subscribes to the messages from now on.
     pub fn listen(&self) -> broadcast::Receiver<Bytes> {
         self.messages.subscribe()
     }
@@ -97,14 +97,14 @@ impl LiveState {
         self.messages.receiver_count()
     }
 
-    /// Tells whoever listens.
+    /// Sends a message to all listeners.
     pub fn tell(&self, name: &str, data: &Value) {
         if self.messages.receiver_count() > 0 {
             let _ = self.messages.send(message(name, &data.to_string()));
         }
     }
 
-    /// How everything is, as a series of messages.
+    /// The current state, as a series of messages.
     pub fn everything(&self) -> Vec<Bytes> {
         let seen = self.lock();
         let mut messages = vec![message("camera", &seen.camera().to_string())];
@@ -155,7 +155,7 @@ impl LiveState {
         self.lock().settings.clone()
     }
 
-    /// For how long the newest frame with a label has been there; `None` before the first.
+    /// Time since the newest labelled frame arrived; `None` before the first.
     pub fn frame_age(&self) -> Option<Duration> {
         self.lock().arrived.map(|arrived| self.clock.now().saturating_sub(arrived))
     }
@@ -164,7 +164,7 @@ impl LiveState {
         self.lock().comparison.clone()
     }
 
-    /// Changes what is known of the comparison, and tells it.
+    /// Changes the state of the comparison and publishes it.
     pub fn compare(&self, change: impl FnOnce(&mut Comparison)) {
         let json = {
             let mut seen = self.lock();
@@ -236,7 +236,7 @@ impl Sink for LiveState {
             Event::Settings(settings) => {
                 let mut seen = self.lock();
                 seen.settings = Some(settings.clone());
-                // What a model said that is not asked any more is not to be shown as if it were.
+                // An opinion of a model that was disabled is outdated.
                 if settings.accurate != Some(true) {
                     seen.second = None;
                 }
@@ -288,12 +288,12 @@ fn timeline_entry(state: &Stable) -> Value {
     })
 }
 
-/// What the payloads' functions have written; it is JSON.
+/// Parses the output of the payload functions, which is always JSON.
 fn parsed(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_default()
 }
 
-/// One server-sent event. JSON has no line breaks of its own.
+/// Formats one server-sent event. The JSON has no line breaks.
 fn message(name: &str, data: &str) -> Bytes {
     format!("event: {name}\ndata: {data}\n\n").into()
 }

@@ -1,4 +1,4 @@
-//! A browser shows the token once and gets a cookie.
+//! Login: a browser sends the token once and receives a session cookie.
 
 use std::sync::Arc;
 
@@ -37,13 +37,13 @@ pub(super) async fn logout(headers: HeaderMap) -> Response {
     (set_cookie("", 0, is_secure(&headers)), Redirect::to("/login")).into_response()
 }
 
-/// Scripts cannot read it, and no other site's page can send anything with it.
+/// `HttpOnly` hides the cookie from scripts, `SameSite` withholds it from other sites' requests.
 fn set_cookie(value: &str, seconds: u64, secure: bool) -> [(header::HeaderName, String); 1] {
     let secure = if secure { "; Secure" } else { "" };
     [(header::SET_COOKIE, format!("{COOKIE}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}"))]
 }
 
-/// A proxy that speaks TLS says so. Who lies about it only hurts itself.
+/// A proxy that terminates TLS sets this header. A client that forges it harms only itself.
 fn is_secure(headers: &HeaderMap) -> bool {
     headers.get("x-forwarded-proto").is_some_and(|value| value == "https")
 }

@@ -1,4 +1,4 @@
-//! What is measured of the daemon, for Prometheus. The names are part of the contract with the users.
+//! The metrics for Prometheus. Their names are a stable interface.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, MutexGuard};
@@ -12,10 +12,10 @@ use crate::domain::event::Event;
 use crate::domain::health::{Broker, Health, Tally};
 use glimpsed_base::sync::Mutex;
 
-/// Models that have histograms of their own; the names come from the configuration, so there are never that many.
+/// Limit of models with histograms. The names come from the configuration, so it is never reached.
 const MAX_MODELS: usize = 32;
 
-/// Counts what the hub tells.
+/// Counts the hub's events.
 #[derive(Debug, Clone, Default)]
 pub struct Metrics(Arc<Counts>);
 
@@ -33,7 +33,7 @@ struct Counts {
     reload_failed: AtomicBool,
 }
 
-/// One model's.
+/// The histograms of one model.
 #[derive(Debug, Default)]
 struct Stages {
     capture: Histogram,
@@ -95,20 +95,20 @@ impl Counts {
     }
 }
 
-/// What is looked at when somebody asks.
+/// Values that are sampled at a scrape.
 pub struct Look {
     pub health: Health,
-    /// Seconds since the last frame that was labelled had arrived.
+    /// Seconds since the newest labelled frame arrived.
     pub frame_age: Option<f64>,
-    /// Pictures that were sent, and were answered from the cache, or not.
+    /// Uploads answered from the cache, and those that were not.
     pub uploads: (u64, u64),
-    /// How many watch the picture and the events.
+    /// Number of viewers of the picture and the events.
     pub streams: usize,
     pub process: Process,
 }
 
 impl Metrics {
-    /// The page for a scraper.
+    /// The text of a scrape.
     pub fn page(&self, look: &Look) -> String {
         let mut page = Exposition::default();
         page.family("glimpsed_build_info", Kind::Gauge, "Which glimpsed this is; always 1.")
@@ -195,7 +195,7 @@ impl Metrics {
     }
 }
 
-/// Absent where there is no broker.
+/// Left out if no broker is configured.
 fn broker(page: &mut Exposition, traffic: Option<&Broker>) {
     let Some(Broker { connected, connects, published, dropped, waiting, .. }) = traffic else { return };
     page.gauge("glimpsed_mqtt_connected", "Whether there is a session with the broker.", Some(f64::from(*connected)));

@@ -1,7 +1,7 @@
 //! The web page, the HTTP interface and the metrics.
 //!
-//! They have a thread and an asynchronous runtime of their own, so that whoever watches does not delay the broker's
-//! connection. Pictures are decoded and encoded on at most two threads beside it.
+//! They have a thread and an asynchronous runtime of their own, so that viewers do not delay the broker session.
+//! Pictures are decoded and encoded on at most two further threads.
 
 mod admission;
 mod api;

@@ -1,4 +1,4 @@
-//! The OpenAPI document. Routes and their descriptions are given together, so that neither exists without the other.
+//! The OpenAPI document. A route is registered together with its description, so neither exists without the other.
 
 use std::sync::Arc;
 
@@ -19,12 +19,12 @@ pub(super) struct Documented {
 pub(super) struct Operation {
     pub id: &'static str,
     pub summary: &'static str,
-    /// For a good answer: its status, its media type and its schema.
+    /// The success response: its status, media type and schema.
     pub answer: (u16, &'static str, Value),
-    /// The media types that are taken, each with its schema; empty where there is no body.
+    /// The accepted media types, each with its schema; empty if there is no body.
     pub body: Vec<(&'static str, Value)>,
     pub parameters: Vec<Value>,
-    /// The other answers, with the reason; `default` is added to them.
+    /// The error responses with their reasons; `default` is added to them.
     pub refusals: &'static [(u16, &'static str)],
 }
 
@@ -63,7 +63,7 @@ impl Operation {
         for (status, reason) in self.refusals {
             responses.insert(status.to_string(), problem(reason));
         }
-        // The token, the host, the method and the size are looked at before every operation.
+        // The token, host, method and size are checked before every operation.
         responses.insert("default".into(), problem("Why the request was refused."));
         let mut operation = json!({ "operationId": self.id, "summary": self.summary, "responses": responses });
         if !self.parameters.is_empty() {

@@ -1,4 +1,4 @@
-//! The server while it runs.
+//! The running web server.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,13 +15,13 @@ use crate::web::site::Site;
 use glimpsed_base::shutdown::Shutdown;
 use glimpsed_base::thread::Thread;
 
-/// Threads that decode and encode pictures.
+/// Threads for decoding and encoding pictures.
 const MAX_WORKERS: usize = 2;
 
-/// For streams to end and answers to be finished; what is left then is cut.
+/// Deadline for streams and responses at the stop; the rest is cut off.
 const STOP_WITHIN: Duration = Duration::from_secs(1);
 
-/// The server while it runs.
+/// The running web server.
 pub struct Web {
     thread: Thread,
     shutdown: Shutdown,
@@ -30,7 +30,7 @@ pub struct Web {
 
 impl Web {
     /// # Errors
-    /// When the system has no thread left.
+    /// When the system cannot start another thread.
     pub fn start(settings: Settings, parts: Parts) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -54,7 +54,7 @@ impl Web {
         Ok(Self { thread, shutdown, status })
     }
 
-    /// As the daemon's health has it.
+    /// The web server's part of the health figures.
     pub fn health(&self) -> health::Web {
         let address = *self.status.address.lock();
         health::Web { listening: self.status.listening.load(Ordering::Relaxed), address }
@@ -63,7 +63,7 @@ impl Web {
     /// Ends the streams and closes the port.
     pub async fn stop(mut self, deadline: Instant) {
         self.shutdown.trigger();
-        // Whether it panicked matters no more.
+        // At the stop, a panic of the thread does not matter any more.
         let _ = self.thread.join(deadline.min(Instant::now() + STOP_WITHIN)).await;
     }
 }

@@ -1,4 +1,4 @@
-//! For those who watch over the daemon: supervisors and Prometheus.
+//! Probes for supervisors, and the metrics for Prometheus.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

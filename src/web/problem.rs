@@ -1,15 +1,15 @@
-//! Why a request was not fulfilled: RFC 9457's `application/problem+json`.
+//! The errors of the HTTP interface: RFC 9457's `application/problem+json`.
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-/// An answer that says what was wrong.
+/// An error response.
 #[derive(Debug)]
 pub(super) struct Problem {
     pub status: StatusCode,
     pub detail: String,
-    /// Seconds after which another try makes sense.
+    /// Seconds after which a retry makes sense.
     pub retry_after: Option<u64>,
 }
 

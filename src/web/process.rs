@@ -1,14 +1,14 @@
-//! What Prometheus's clients say of every process, from `/proc/self`.
+//! The process metrics that Prometheus clients conventionally export, from `/proc/self`.
 
 use jiff::Timestamp;
 
 use super::exposition::Exposition;
 use glimpsed_base::files;
 
-/// Lines of procfs.
+/// Limit for a file of procfs.
 const MAX_BYTES: u64 = 64 << 10;
 
-/// One look at this process; what the kernel does not say is left out.
+/// A sample of this process's metrics; values that the kernel does not report are left out.
 #[derive(Debug, Default)]
 pub struct Process {
     cpu_seconds: Option<f64>,
@@ -21,10 +21,11 @@ pub struct Process {
 }
 
 impl Process {
-    /// `started` is when it did.
+    /// `started` is the start time of the process.
     pub fn look(started: Option<Timestamp>) -> Self {
         let stat = read("stat").unwrap_or_default();
-        // Behind the name, which may hold anything but ends with the last `)`. The fields are numbered as in proc(5).
+        // The fields after the process's name, which may contain anything but ends with the last `)`. Numbered as in
+        // proc(5).
         let fields: Vec<&str> = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
         let field = |number: usize| fields.get(number - 3)?.parse::<f64>().ok();
         let ticks = rustix::param::clock_ticks_per_second() as f64;

@@ -1,4 +1,4 @@
-//! Which path does what.
+//! The routes.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -18,10 +18,10 @@ use super::schemas::named;
 use super::site::Site;
 use super::{api, assets, classify, events, exposition, guard, login, probes, stream};
 
-/// For an answer to begin. To load a large model and to swap it takes up to a minute on a small board.
+/// Deadline for the response to begin. Loading and swapping a large model takes up to a minute on a small board.
 const ANSWER_WITHIN: Duration = Duration::from_secs(90);
 
-/// JSON bodies are a line long.
+/// JSON bodies are one line long.
 const MAX_JSON_BYTES: usize = 16 << 10;
 
 /// Everything that is served.
@@ -212,7 +212,7 @@ pub(super) fn router(site: Arc<Site>) -> Router {
             Operation::json("openapi", "This document.", json!({ "type": "object" })),
         )
         .finish();
-    // Nobody has asked for it yet, so it is not set.
+    // The document is set only once, here, so this cannot fail.
     let _ = document.set(text.into());
     router
         .route("/", get(assets::page))

@@ -1,5 +1,5 @@
-//! What the interface's answers look like, as JSON Schemas. Those of the payloads come from their types; these are for what
-//! only the interface has.
+//! The JSON Schemas of the HTTP interface. Those of the payloads are derived from their types; these are for what only
+//! the interface has.
 
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};

@@ -1,4 +1,4 @@
-//! Listens, accepts, and ends connections: what is slow, too much or left open is cut.
+//! Listens, accepts and limits connections: slow, excess and idle ones are closed.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-/// Whether it listens, for the daemon's health.
+/// Whether the server listens, for the health figures.
 #[derive(Debug, Default)]
 pub(super) struct Status {
     pub listening: AtomicBool,
@@ -37,30 +37,30 @@ impl Status {
     }
 }
 
-/// Connections that wait to be accepted.
+/// Capacity of the kernel's queue of unaccepted connections.
 const BACKLOG: u32 = 256;
 
-/// For a request's head to arrive, and between two requests.
+/// Deadline for a request's head, which is also the limit of idle time between two requests.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
 
-/// A head is a line and some twenty headers.
+/// A head has one request line and about twenty headers.
 const MAX_HEADERS: usize = 64;
 const MAX_BUFFER_BYTES: usize = 64 << 10;
 
-/// What the kernel keeps for a client that takes nothing: a few frames and not seconds of them. Linux doubles it.
+/// Limit of the kernel's send buffer for a stalled client: a few frames instead of seconds of them. Linux doubles it.
 const SEND_BUFFER_BYTES: usize = 128 << 10;
 
-/// The kernel asks a client that is silent whether it is still there, and does not wait long for what it sent to be
-/// acknowledged: a phone that has gone out of reach, with a stream that has little to say, would keep its place.
+/// TCP keep-alive and user timeout. Without them, a phone that is out of reach would keep its place, if its stream has
+/// little to send.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(60);
 const ASKED_AFTER: Duration = Duration::from_secs(30);
 const ASKED_EVERY: Duration = Duration::from_secs(10);
 const ASKED_TIMES: u32 = 3;
 
-/// Between two tries to listen on a port that is taken.
+/// Back-off between two attempts to listen on a port that is in use.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
-/// For answers that are under way at the end.
+/// Deadline for responses in progress at the stop.
 const FINISH_WITHIN: Duration = Duration::from_millis(500);
 
 const FULL: &[u8] =
@@ -77,17 +77,18 @@ pub(super) async fn serve(address: SocketAddr, router: Router, status: Arc<Statu
     loop {
         tokio::select! {
             () = shutdown.wait() => break,
-            // Whatever has ended is forgotten.
+            // Removes finished connections from the set.
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => match admission.admit(peer.ip()) {
                     Some(place) => {
                         connections.spawn(connection(stream, peer, router.clone(), place, shutdown.clone()));
                     }
-                    // The client has just come, so its window takes a hundred bytes.
+                    // The connection is new, so its send window has room for a hundred bytes.
                     None => drop(stream.try_write(FULL)),
                 },
-                // No file descriptors left: others are closed meanwhile. Or the client has gone again.
+                // Either the file descriptors are exhausted, until other connections close, or the client has
+                // disconnected.
                 Err(error) => {
                     tracing::debug!(%error, "a connection was not accepted");
                     sleep(Duration::from_millis(50)).await;
@@ -98,11 +99,11 @@ pub(super) async fn serve(address: SocketAddr, router: Router, status: Arc<Statu
     drop(listener);
     status.listening.store(false, Ordering::Relaxed);
     let finish = async { while connections.join_next().await.is_some() {} };
-    // Who is not finished by then is cut when the set is dropped.
+    // Unfinished connections are cut off when the set is dropped.
     let _ = timeout(FINISH_WITHIN, finish).await;
 }
 
-/// Tries until it can: another program may have the port, and may end.
+/// Retries until it succeeds, because another program may hold the port for a while.
 async fn listen(address: SocketAddr, status: &Status) -> TcpListener {
     let mut backoff = Backoff::new(RETRY.0, RETRY.1);
     let mut tries = 0u64;
@@ -117,7 +118,8 @@ async fn listen(address: SocketAddr, status: &Status) -> TcpListener {
             }
             Err(error) => {
                 tries += 1;
-                // Once a minute all night must not fill the journal: the 1st, 2nd, 4th, 8th, ... is logged.
+                // The port may be in use all night, which must not fill the journal: only the 1st, 2nd, 4th, 8th, ...
+                // is logged.
                 if tries.is_power_of_two() {
                     let cause = explain(&error);
                     tracing::warn!(%address, cause, tries, "the web page cannot be served; trying again");
@@ -130,9 +132,9 @@ async fn listen(address: SocketAddr, status: &Status) -> TcpListener {
 
 fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // After a restart connections of the one before may still be fading away.
+    // Connections of the previous process may still be in TIME_WAIT.
     socket.set_reuseaddr(true)?;
-    // Connections inherit it.
+    // Accepted connections inherit it.
     socket.set_send_buffer_size(SEND_BUFFER_BYTES as u32)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
@@ -158,7 +160,7 @@ fn ask_whether_it_is_there(stream: &TcpStream) -> rustix::io::Result<()> {
 }
 
 async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, _place: Place, shutdown: Shutdown) {
-    // Frames are written as a whole; to wait for more would delay their ends.
+    // Frames are written as a whole; Nagle's algorithm would delay their ends.
     let _ = stream.set_nodelay(true);
     let _ = ask_whether_it_is_there(&stream);
     let service = service_fn(move |mut request: Request<Incoming>| {

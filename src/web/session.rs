@@ -1,4 +1,4 @@
-//! Who may come in: the token of a program, the session of a browser that has shown it, and how often one may be wrong.
+//! Authentication: a program's token, a browser's session, and a limit on failed attempts.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -16,11 +16,11 @@ pub(super) const COOKIE: &str = "glimpsed_session";
 /// How long a browser stays logged in.
 pub(super) const SESSION: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// So many wrong tokens from one address within this time, and it has to wait.
+/// After this many wrong tokens from one address within this time, further attempts are refused.
 const MAX_FAILURES: usize = 10;
 const WITHIN: Duration = Duration::from_secs(60);
 
-/// Failures that are remembered, of all addresses.
+/// Capacity of the list of failures, for all addresses.
 const MAX_REMEMBERED: usize = 1024;
 
 /// Checks tokens and sessions. A session is a date and its HMAC under a key made from the token: nothing is stored, it
@@ -31,12 +31,12 @@ pub(super) struct Door {
     failures: Mutex<VecDeque<(IpAddr, Duration)>>,
 }
 
-/// What became of a token.
+/// The result of a token check.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Right,
     Wrong,
-    /// Wrong too often.
+    /// Refused without a check, after too many wrong tokens.
     Wait,
 }
 
@@ -54,7 +54,7 @@ impl Door {
         if failures.iter().filter(|(address, _)| *address == from).count() >= MAX_FAILURES {
             return Verdict::Wait;
         }
-        // Equal keys give equal tags, and `verify` takes the same time wherever they differ.
+        // Equal keys give equal tags, and the time of `verify` does not depend on where they differ.
         let given = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, given.as_bytes()), b"");
         if hmac::verify(&self.token, b"", given.as_ref()).is_ok() {
             return Verdict::Right;

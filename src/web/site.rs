@@ -1,4 +1,4 @@
-//! What every request can see of the daemon.
+//! The state that all request handlers share.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +24,7 @@ use crate::sinks::mqtt::Traffic;
 use crate::telemetry::health::Monitor;
 use glimpsed_base::sync::Mutex;
 
-/// The page's and the interface's view of the rest of the daemon.
+/// The web server's handles to the rest of the daemon.
 #[derive(Clone)]
 pub struct Parts {
     pub commands: Commands,
@@ -33,18 +33,18 @@ pub struct Parts {
     pub preview: Arc<Preview>,
     pub view: LiveState,
     pub metrics: Metrics,
-    /// Its own, so that its looks do not disturb the rates of those that are published.
+    /// A separate monitor, so that a scrape does not change the rates in the published health.
     pub monitor: Arc<Mutex<Monitor>>,
     pub traffic: Arc<Mutex<Option<Traffic>>>,
     pub clock: Arc<dyn Clock>,
-    /// When the daemon did.
+    /// When the daemon started.
     pub started: Timestamp,
-    /// The threads that have given their word.
+    /// The threads with a liveness deadline.
     pub liveness_of_threads: Vec<Liveness>,
 }
 
 impl Parts {
-    /// Attaches what listens to the hub.
+    /// Attaches its sinks to the hub.
     pub fn attach(&self, hub: &Hub) {
         hub.attach("view", Box::new(self.view.clone()));
         hub.attach("metrics", Box::new(self.metrics.clone()));
@@ -57,7 +57,7 @@ impl Parts {
     }
 }
 
-/// What of the configuration matters here.
+/// The configuration of the web server.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     pub http: Http,
@@ -66,25 +66,25 @@ pub struct Settings {
     pub stale_after: Duration,
 }
 
-/// A frame for the viewers, as the part of the stream that it becomes.
+/// A frame for the viewers, formatted as a part of the multipart stream.
 #[derive(Debug)]
 pub(super) struct Picture {
     pub(super) part: Bytes,
 }
 
-/// What is asked of one configuration: everything that a request needs.
+/// Everything that a request handler needs, for one configuration.
 pub(super) struct Site {
     pub(super) parts: Parts,
     pub(super) settings: Http,
-    /// Whether the live picture may be seen.
+    /// Whether the live picture is enabled.
     pub(super) preview: bool,
     pub(super) stale_after: Duration,
     pub(super) hostname: String,
     pub(super) door: Option<Door>,
     pub(super) pictures: watch::Sender<Option<Arc<super::site::Picture>>>,
-    /// Somebody has begun to watch.
+    /// Wakes the stream's encoder when a viewer connects.
     pub(super) watched: Notify,
-    /// Whoever watches the picture, and whoever listens to the events.
+    /// Limits of the viewers of the picture and of the events.
     pub(super) streams: Arc<Semaphore>,
     pub(super) events: Arc<Semaphore>,
     pub(super) snapshots: Semaphore,
@@ -115,7 +115,7 @@ impl Site {
     }
 }
 
-/// Without its domain.
+/// The host name without its domain.
 fn hostname() -> String {
     let name = rustix::system::uname().nodename().to_string_lossy().to_lowercase();
     name.split('.').next().unwrap_or_default().to_owned()

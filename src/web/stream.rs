@@ -1,4 +1,4 @@
-//! The live picture: frames as they are labelled, passed on as they are where they are JPEG, encoded elsewhere.
+//! The live picture: JPEG frames are passed on unchanged, others are encoded here.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,16 +27,16 @@ use crate::preprocess::picture::RgbImage;
 use crate::preprocess::{shrunk, turned};
 use glimpsed_jpeg::huffman;
 
-/// Between two pictures of the stream: 30 a second.
+/// Shortest time between two pictures of the stream: 30 per second.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(33);
 
-/// Larger frames of a camera are made smaller, because each viewer gets all of it.
+/// Limit for unchanged frames. Larger ones are downscaled, because each viewer receives every byte.
 const MAX_PASSED_BYTES: usize = 1 << 20;
 
-/// The longer side of what is encoded here.
+/// Largest longer side, in pixels, of pictures that are encoded here.
 const MAX_SIDE: usize = 1280;
 
-/// For a frame to be labelled when a snapshot is asked for.
+/// Deadline for the next labelled frame of a snapshot.
 const SNAPSHOT_WITHIN: Duration = Duration::from_secs(5);
 
 /// Waits while nobody watches; then makes a picture of each newest frame, one after another.
@@ -69,7 +69,7 @@ async fn picture_of(frame: Arc<Offered>) -> Option<Picture> {
         Some(jpeg) => jpeg,
         None => match spawn_blocking(move || encoded(&frame)).await {
             Ok(Ok(jpeg)) => jpeg,
-            // The inference thread has the same trouble with it, and says so.
+            // The inference thread fails on the same frame and logs it.
             Ok(Err(_)) | Err(_) => return None,
         },
     };
@@ -80,7 +80,7 @@ async fn picture_of(frame: Arc<Offered>) -> Option<Picture> {
     Some(Picture { part: [head.as_bytes(), &jpeg, b"\r\n"].concat().into() })
 }
 
-/// A camera's JPEG can be passed on unless it lacks something or is to be turned.
+/// The camera's JPEG, unless it is too large, lacks Huffman tables or is to be rotated.
 fn as_it_is(frame: &Offered) -> Option<Bytes> {
     let fits =
         frame.encoding == Encoding::Jpeg && frame.rotation == Rotation::None && frame.bytes.len() <= MAX_PASSED_BYTES;
@@ -95,7 +95,7 @@ fn encoded(frame: &Offered) -> Result<Bytes, String> {
     picture::encode(&turned(shrunk(picture, MAX_SIDE), frame.rotation)).map(Bytes::from)
 }
 
-/// One who watches.
+/// One viewer of the stream.
 struct Watching {
     pictures: watch::Receiver<Option<Arc<Picture>>>,
     site: Arc<Site>,
@@ -116,10 +116,10 @@ pub(super) async fn stream(State(site): State<Arc<Site>>) -> Result<Response, Pr
     Ok((headers, [("x-accel-buffering", "no")], body).into_response())
 }
 
-/// The newest picture when the client has taken the one before; those in between it never sees.
+/// Waits for the newest picture. A slow client skips the ones in between.
 async fn next(mut watching: Watching) -> Option<(Result<Bytes, std::convert::Infallible>, Watching)> {
     if !std::mem::replace(&mut watching.begun, true) {
-        // So that the answer's head is sent although there is no picture yet.
+        // Makes the server send the response's head before the first picture.
         return Some((Ok(Bytes::from_static(b"\r\n")), watching));
     }
     loop {

@@ -1,4 +1,4 @@
-//! How the board is: heat, supply, room on the disk. What it has no sensor for is left out.
+//! The board's findings: temperature, supply, disk space. Without a sensor, a finding is left out.
 
 use std::path::{Path, PathBuf};
 
@@ -50,7 +50,7 @@ fn temperature(celsius: f64, limits: Limits) -> (&'static str, Verdict, String) 
 
 /// How much fits where models are fetched to.
 pub(super) fn room(directories: &[PathBuf]) -> Option<Finding> {
-    // The directory itself may be for the service to make.
+    // The service may have yet to create the directory itself.
     let place = directories.first()?.ancestors().find(|place| place.is_dir())?;
     let disk = rustix::fs::statvfs(place).ok()?;
     Some(room_on(place, disk.f_bavail.saturating_mul(disk.f_frsize)))

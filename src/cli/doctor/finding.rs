@@ -1,4 +1,4 @@
-//! What was looked at, and how it is.
+//! The result of one check.
 
 use serde::Serialize;
 

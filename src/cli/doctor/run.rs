@@ -1,4 +1,4 @@
-//! Tries everything, one after the other.
+//! Runs all checks, one after the other.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! The second opinion.
+//! The accurate model's table.
 
 use std::time::Duration;
 
@@ -15,18 +15,18 @@ use crate::models::threads::Threads;
 pub struct Accurate {
     pub enabled: bool,
     pub model: ModelSpec,
-    /// `None`: not by the clock.
+    /// `None`: no interval.
     pub every: Option<Duration>,
     pub when_unsure: bool,
     pub unsure_margin: f32,
     pub unsure_entropy: f32,
-    /// Share of the time.
+    /// Largest share of the time (0..1) that the model may run.
     pub max_duty: f64,
     pub disagreement: DisagreementChoice,
 }
 
 impl Accurate {
-    /// When the second model is asked.
+    /// The rules of the escalation policy.
     pub fn rules(&self) -> escalation::Rules {
         escalation::Rules {
             every: self.every,
@@ -70,7 +70,7 @@ impl Checker<'_, '_> {
         if self.raw.accurate.enabled {
             self.has_file(&["accurate", "model"], model);
         }
-        // It is in no hurry, and its thread alone has the lower priority.
+        // One thread: its latency does not matter, and only its own thread has the lower priority.
         ModelSpec { threads: Threads::default(), ..model.clone() }
     }
 }

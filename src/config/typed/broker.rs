@@ -39,7 +39,7 @@ impl Checker<'_, '_> {
             let path = resolve(self.base, file);
             Secret::from_file(&path)
                 .map_err(|cause| {
-                    // Where LoadCredential= puts it.
+                    // The path of credentials from `LoadCredential=`.
                     let hint = path.starts_with("/run/credentials").then(|| {
                         "systemd puts it there for the service alone, while that runs; elsewhere name the file that it takes \
                          it from: GLIMPSED_MQTT_PASSWORD_FILE=..."
@@ -82,7 +82,7 @@ impl Checker<'_, '_> {
         }
     }
 
-    /// Reads the files for TLS, when TLS is asked for.
+    /// Reads the TLS files, if TLS is used.
     fn tls(&mut self, wanted: bool) -> Option<Tls> {
         let tls = &self.raw.mqtt.tls;
         if !wanted {

@@ -48,7 +48,7 @@ impl Checker<'_, '_> {
         Camera {
             source: self.camera_source(),
             frame_timeout: camera.frame_timeout.0,
-            // A photograph that is replayed stays the same.
+            // A replayed photograph never changes.
             frozen_after: (camera.source != SourceKind::Replay && !camera.frozen_after.0.is_zero())
                 .then_some(camera.frozen_after.0),
             reconnect_min: camera.reconnect_min.0,

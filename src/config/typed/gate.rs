@@ -1,10 +1,10 @@
-//! Which frames, and which part of them, are worth a model's time.
+//! The gate, and the region of the picture.
 
 use super::super::interval::Interval;
 use super::{Checker, GateRules};
 use crate::domain::view::Region;
 
-/// A part of the picture smaller than this is hardly a picture.
+/// Smallest side of the region, as a fraction of the picture's.
 const SMALLEST_SIDE: f64 = 0.02;
 
 impl Checker<'_, '_> {
@@ -15,7 +15,7 @@ impl Checker<'_, '_> {
         }
         for (key, side, start) in [("width", roi.width, roi.x), ("height", roi.height, roi.y)] {
             self.within(&["roi", key], side, SMALLEST_SIDE, 1.0);
-            // Decimal fractions that people write add up to a little more than one.
+            // Tolerance, because the sum of decimal fractions may be slightly above one.
             if start + side > 1.0 + 1e-9 && start <= 1.0 && side <= 1.0 {
                 let found = format!("it ends at {}, outside of the picture", start + side);
                 self.complain(&["roi", key], "is too large", found, Some(format!("at most {}", 1.0 - start)));

@@ -6,10 +6,11 @@ use super::{Checker, Http};
 use glimpsed_base::files::resolve;
 use glimpsed_base::secret::Secret;
 
-/// What can be guessed is no token: 16 random hexadecimal digits are 64 bits.
+/// Shortest token, so that it cannot be guessed: 16 random hexadecimal digits are 64 bits.
 const SHORTEST_TOKEN: usize = 16;
 
-/// A picture of a camera has some 5 MB. All uploads that are under way are held in memory.
+/// Limit of an upload in bytes, because all uploads in progress are held in memory. A camera's photograph has about 5
+/// MB.
 const MAX_UPLOAD: u32 = 64_000_000;
 
 impl Checker<'_, '_> {

@@ -1,4 +1,4 @@
-//! From probabilities to the label that holds.
+//! The labels' table: from probabilities to the stable label.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use crate::decide::vocabulary;
 use crate::models::spec::ModelSpec;
 use glimpsed_base::files::resolve;
 
-/// More frames than this are a minute at 10 a second.
+/// A minute at 10 frames per second.
 const LONGEST_WINDOW: u32 = 600;
 
-/// A group file of a megabyte names every class there is.
+/// A group file of a megabyte can name every class.
 const MAX_GROUP_BYTES: u64 = 1 << 20;
 
 impl Checker<'_, '_> {
@@ -63,10 +63,10 @@ impl Checker<'_, '_> {
         }
     }
 
-    /// Complains of names that neither the model in use knows nor the groups: they would quietly never match.
+    /// Reports names that are neither labels of the active model nor groups, because they would silently never match.
     fn names_mean_something(&mut self, filter: &LabelFilter, models: &[ModelSpec]) {
         let Some(model) = models.iter().find(|model| model.name == self.raw.model.active) else { return };
-        // That its labels cannot be read is said when the model is loaded.
+        // Unreadable labels are reported when the model is loaded.
         let Ok((labels, _)) = model.labels.read() else { return };
         for key in ["allow", "deny"] {
             let one = |list: &[String], wanted: &str| if key == wanted { list.to_vec() } else { Vec::new() };

@@ -1,4 +1,4 @@
-//! A configuration that cannot be invalid, and the checks that lead to it.
+//! A configuration that cannot be invalid, and the checks that establish that.
 
 mod accurate;
 mod broker;
@@ -34,30 +34,30 @@ use glimpsed_mqtt::Options;
 pub struct Config {
     pub device: Device,
     pub camera: Camera,
-    /// The model that labels the video.
+    /// The model that labels the camera's frames.
     pub model: ModelSpec,
     /// Every model with a name: the catalogue's and the file's own.
     pub models: Vec<ModelSpec>,
-    /// Where catalogue models are looked for, first to last.
+    /// The directories to search for catalogue models, in order.
     pub model_directories: Vec<PathBuf>,
-    /// Whether the own file of the model that labels the video is taken, or its quantised one.
+    /// Whether the active model's fp32 file or its int8 variant is used.
     pub precision: PrecisionChoice,
     pub accurate: Accurate,
     pub labels: LabelRules,
-    /// The part of the picture that is looked at.
+    /// The part of the picture that is classified.
     pub region: Region,
     pub gate: GateRules,
-    /// How many uploaded pictures' answers are kept.
+    /// Capacity of the cache of uploads' answers.
     pub cache_entries: usize,
     pub thermal: Limits,
     pub mqtt: Option<Mqtt>,
-    /// The discovery prefix, if Home Assistant is to find the device.
+    /// The discovery prefix, if Home Assistant discovery is enabled.
     pub homeassistant: Option<String>,
-    /// `None` where nothing is served.
+    /// `None` if the web server is disabled.
     pub http: Option<Http>,
-    /// Whether pictures may leave the device over MQTT.
+    /// Whether pictures are published over MQTT.
     pub publish_image: bool,
-    /// Whether the live picture may be seen on the web page.
+    /// Whether the web page shows the live picture.
     pub preview: bool,
     pub stdout: StdoutChoice,
     pub log: Log,
@@ -73,7 +73,7 @@ pub struct Device {
 pub struct Camera {
     pub source: CameraSource,
     pub frame_timeout: Duration,
-    /// `None` where the same picture may come for ever.
+    /// `None` if a frozen picture is accepted.
     pub frozen_after: Option<Duration>,
     pub reconnect_min: Duration,
     pub reconnect_max: Duration,
@@ -89,7 +89,7 @@ pub enum CameraSource {
         fps: f64,
         format: raw::FormatChoice,
     },
-    /// Program and arguments; never empty.
+    /// Program and arguments; not empty.
     Command {
         argv: Vec<String>,
     },
@@ -102,7 +102,7 @@ pub enum CameraSource {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mqtt {
-    /// How the broker is reached, and as whom.
+    /// The broker's address and the credentials.
     pub connection: Options,
     pub base_topic: String,
     pub buffer: usize,
@@ -113,7 +113,7 @@ pub struct Mqtt {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Http {
     pub listen: SocketAddr,
-    /// Never `None` where others than this machine can connect.
+    /// Always present if other machines can connect.
     pub token: Option<Secret>,
     /// In lower case.
     pub hosts: Vec<String>,
@@ -128,8 +128,8 @@ pub struct Log {
     pub format: LogFormat,
 }
 
-/// Checks everything and reports everything; what is wrong is replaced by something harmless so that the rest can still
-/// be checked. The result is only for use when no problem was added.
+/// Checks everything and reports every problem. An invalid value is replaced by a harmless one, so that the rest can be
+/// checked. The result may be used only if no problem was added.
 pub fn check(raw: &Raw, document: &Document<'_>, base: &Path, problems: &mut Problems) -> Config {
     let mut checker = Checker { raw, document, base, problems };
     let device = checker.device();
@@ -176,7 +176,7 @@ impl Checker<'_, '_> {
         });
     }
 
-    /// Complains unless `low <= value <= high`; anything that is not a number is outside.
+    /// Reports a problem unless `low <= value <= high`; NaN is outside.
     fn within<T: PartialOrd + std::fmt::Display>(&mut self, path: &[&str], value: T, low: T, high: T) {
         if !(value >= low && value <= high) {
             self.complain(path, &format!("must be from {low} to {high}"), format!("found {value}"), None);

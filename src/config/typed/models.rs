@@ -1,4 +1,4 @@
-//! The models' tables: which there are, and which is in use.
+//! The models' tables: all models, and the active one.
 
 use std::path::{Path, PathBuf};
 
@@ -111,7 +111,8 @@ impl Checker<'_, '_> {
             }),
         };
         let own = own.or(family.unwrap_or_default());
-        // A file of one's own under a catalogue name keeps the catalogue's conventions, but neither its hash nor its int8_variant.
+        // A user's file under a catalogue name keeps that entry's input conventions, but neither its hash nor its int8
+        // variant.
         let catalogued = known.filter(|_| file.path.is_none()).map(|entry| entry.spec(directories));
         let int8 = match &file.int8 {
             Some(path) => Some(Quantised { path: resolve(self.base, path), sha256: None }),
@@ -150,7 +151,7 @@ impl Checker<'_, '_> {
         model.clone()
     }
 
-    /// Complains where the model was chosen, or where its file is named, unless that file exists.
+    /// Reports a problem if the model's file does not exist, at the key that chose the model or that names the file.
     pub(super) fn has_file(&mut self, chosen: &[&str], model: &ModelSpec) {
         if model.path.as_os_str().is_empty() || model.path.is_file() {
             return;
@@ -165,7 +166,8 @@ impl Checker<'_, '_> {
         self.complain(&place, "has no file", format!("found no `{}`", model.path.display()), Some(hint));
     }
 
-    /// Whoever insists on a model's quantised file is told where it is not there. A model that names none is taken as it is.
+    /// Reports a missing file of the int8 variant if `precision` demands it. A model without an int8 variant is
+    /// accepted.
     fn precision(&mut self, model: &ModelSpec) {
         let Some(int8) = model.int8.as_ref().filter(|int8| !int8.path.is_file()) else { return };
         if self.raw.model.precision != PrecisionChoice::Int8 {

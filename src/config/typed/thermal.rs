@@ -1,4 +1,4 @@
-//! When a board is too warm.
+//! The temperature limits.
 
 use super::Checker;
 use crate::decide::thermal::Limits;

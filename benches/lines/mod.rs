@@ -6,7 +6,7 @@ use std::io::BufRead as _;
 use std::time::Instant;
 
 #[allow(clippy::print_stdout, clippy::expect_used, reason = "a bench")]
-pub fn serve<T>(subject: &mut T, mut run: impl FnMut(&mut T), mut answer: impl FnMut(&mut T, &str) -> String) {
+pub(crate) fn serve<T>(subject: &mut T, mut run: impl FnMut(&mut T), mut answer: impl FnMut(&mut T, &str) -> String) {
     for line in std::io::stdin().lock().lines().map_while(Result::ok) {
         if line.is_empty() {
             let status = std::fs::read_to_string("/proc/self/status").expect("procfs");

@@ -10,7 +10,7 @@ use std::arch::asm;
 
 const ROUNDS: u64 = 1 << 20;
 
-pub struct Peak {
+pub(crate) struct Peak {
     spin: fn(u64),
     /// Multiplications, each with its addition.
     macs_of_round: u64,
@@ -18,7 +18,7 @@ pub struct Peak {
 
 impl Peak {
     /// For a set of kernels that this processor has, by its name. The portable ones have no peak.
-    pub fn of(set: &str, precision: &str) -> Option<Self> {
+    pub(crate) fn of(set: &str, precision: &str) -> Option<Self> {
         let (spin, macs_of_round): (fn(u64), u64) = match (set, precision) {
             #[cfg(target_arch = "x86_64")]
             ("avx512-vnni" | "avx512", "fp32") => (fma_512, 14 * 16),
@@ -41,12 +41,12 @@ impl Peak {
         Some(Self { spin, macs_of_round })
     }
 
-    pub fn run(&mut self) {
+    pub(crate) fn run(&mut self) {
         (self.spin)(ROUNDS);
     }
 
     /// Multiply-accumulate operations of one run.
-    pub fn macs(&self) -> u64 {
+    pub(crate) fn macs(&self) -> u64 {
         ROUNDS * self.macs_of_round
     }
 }

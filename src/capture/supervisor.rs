@@ -297,7 +297,7 @@ mod tests {
         (slot, counters, told.states())
     }
 
-    pub fn supervisor() -> (Supervisor, ManualClock, Told) {
+    pub(super) fn supervisor() -> (Supervisor, ManualClock, Told) {
         let (clock, told) = (ManualClock::default(), Told::default());
         let supervisor = Supervisor {
             slot: Arc::new(Slot::new(WhenFull::Overwrite)),

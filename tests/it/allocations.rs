@@ -73,7 +73,7 @@ fn allocations(work: impl FnOnce()) -> usize {
 }
 
 /// The most bytes that this thread held at once, beyond what it held before, while it worked.
-pub fn most_held(work: impl FnOnce()) -> isize {
+pub(crate) fn most_held(work: impl FnOnce()) -> isize {
     let before = HELD.get();
     MOST_HELD.set(before);
     work();

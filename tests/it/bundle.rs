@@ -46,12 +46,12 @@ fn bundled_models_answer_as_onnxruntime_does() {
 }
 
 /// The largest difference of any output on the reference pictures; asserts the same best class.
-pub fn compare_with_reference(spec: &ModelSpec) -> f32 {
+pub(crate) fn compare_with_reference(spec: &ModelSpec) -> f32 {
     compare_with_reference_but_for(spec, None)
 }
 
 /// As [`compare_with_reference`], but on the photograph `tie` the two best classes may change places.
-pub fn compare_with_reference_but_for(spec: &ModelSpec, tie: Option<&str>) -> f32 {
+pub(crate) fn compare_with_reference_but_for(spec: &ModelSpec, tie: Option<&str>) -> f32 {
     let mut model = Model::load(spec).expect("loads");
     let mut largest = 0.0f32;
     for photo in PHOTOS {

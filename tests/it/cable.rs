@@ -3,7 +3,7 @@
 use std::process::Command;
 
 /// Whoever is behind it is reached at [`Cable::far`].
-pub struct Cable {
+pub(crate) struct Cable {
     name: String,
     network: u8,
 }
@@ -14,7 +14,7 @@ fn ip(arguments: &str) -> bool {
 
 impl Cable {
     /// A network of its own for each test; `None` where no namespace can be made.
-    pub fn plug(network: u8) -> Option<Self> {
+    pub(crate) fn plug(network: u8) -> Option<Self> {
         let name = format!("glimpsed{}", std::process::id());
         let near = format!("gl{}", std::process::id());
         if !ip(&format!("netns add {name}")) {
@@ -36,28 +36,28 @@ impl Cable {
     }
 
     /// The address of this end.
-    pub fn near(&self) -> String {
+    pub(crate) fn near(&self) -> String {
         format!("10.231.{}.1", self.network)
     }
 
-    pub fn far(&self) -> String {
+    pub(crate) fn far(&self) -> String {
         format!("10.231.{}.2", self.network)
     }
 
     /// A command that runs at the far end; its arguments follow.
-    pub fn command(&self, program: &str) -> Command {
+    pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.name, program]);
         command
     }
 
     /// From here on packets vanish; nobody is told.
-    pub fn cut(&self) {
+    pub(crate) fn cut(&self) {
         assert!(ip(&format!("-n {} link set far down", self.name)));
     }
 
     /// They arrive again.
-    pub fn mend(&self) {
+    pub(crate) fn mend(&self) {
         assert!(ip(&format!("-n {} link set far up", self.name)));
     }
 }

@@ -36,7 +36,7 @@ fn mean_colour(channels_at: usize, element: DataType) -> ModelProto {
     model(nodes, vec![input("x", element, &dims)], vec![])
 }
 
-pub fn model(nodes: Vec<NodeProto>, inputs: Vec<ValueInfoProto>, initializer: Vec<TensorProto>) -> ModelProto {
+pub(crate) fn model(nodes: Vec<NodeProto>, inputs: Vec<ValueInfoProto>, initializer: Vec<TensorProto>) -> ModelProto {
     ModelProto {
         ir_version: 8,
         opset_import: vec![OperatorSetIdProto { domain: String::new(), version: 13 }],
@@ -52,7 +52,7 @@ pub fn model(nodes: Vec<NodeProto>, inputs: Vec<ValueInfoProto>, initializer: Ve
     }
 }
 
-pub fn node(operator: &str, inputs: &[&str], output: &str) -> NodeProto {
+pub(crate) fn node(operator: &str, inputs: &[&str], output: &str) -> NodeProto {
     let attribute = (operator == "Transpose").then(|| glimpsed_inference::pb::AttributeProto {
         name: "perm".into(),
         r#type: glimpsed_inference::pb::attribute_proto::AttributeType::Ints as i32,
@@ -69,7 +69,7 @@ pub fn node(operator: &str, inputs: &[&str], output: &str) -> NodeProto {
     }
 }
 
-pub fn input(name: &str, element: DataType, dims: &[Option<i64>]) -> ValueInfoProto {
+pub(crate) fn input(name: &str, element: DataType, dims: &[Option<i64>]) -> ValueInfoProto {
     let dim = dims
         .iter()
         .map(|dim| tensor_shape_proto::Dimension {
@@ -83,22 +83,22 @@ pub fn input(name: &str, element: DataType, dims: &[Option<i64>]) -> ValueInfoPr
 }
 
 /// Loads a file with these bytes and labels.
-pub struct Fixture {
+pub(crate) struct Fixture {
     directory: tempfile::TempDir,
 }
 
 impl Fixture {
-    pub fn new(bytes: &[u8]) -> Self {
+    pub(crate) fn new(bytes: &[u8]) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         std::fs::write(directory.path().join("m.onnx"), bytes).expect("writable");
         Self { directory }
     }
 
-    pub fn of(model: &ModelProto) -> Self {
+    pub(crate) fn of(model: &ModelProto) -> Self {
         Self::new(&model.encode_to_vec())
     }
 
-    pub fn spec(&self, labels: &str) -> ModelSpec {
+    pub(crate) fn spec(&self, labels: &str) -> ModelSpec {
         let file = self.directory.path().join("labels.txt");
         std::fs::write(&file, labels).expect("writable");
         ModelSpec {

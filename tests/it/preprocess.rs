@@ -60,7 +60,7 @@ fn stretched_pictures_are_pillows_to_a_rounding() {
 }
 
 /// A photograph as a camera of this size sends it.
-pub fn camera_jpeg(photo: &Path, width: u32, height: u32) -> Vec<u8> {
+pub(crate) fn camera_jpeg(photo: &Path, width: u32, height: u32) -> Vec<u8> {
     let picture = image::open(photo).expect("a photograph").into_rgb8();
     // Its middle, in the camera's shape.
     let (across, down) = picture.dimensions();

@@ -15,29 +15,29 @@ use glimpsed_inference::{Backend, InputHints};
 use serde_json::Value;
 
 /// Far longer than anything takes on a busy machine; only a failure waits for it.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-pub fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-pub fn fixture(name: &str) -> PathBuf {
+pub(crate) fn fixture(name: &str) -> PathBuf {
     root().join("tests/fixtures").join(name)
 }
 
 /// Writes a password or token as the program wants such a file: closed to others.
-pub fn write_secret(path: &Path, text: &str) {
+pub(crate) fn write_secret(path: &Path, text: &str) {
     use std::os::unix::fs::PermissionsExt;
     std::fs::write(path, text).expect("writable");
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).expect("ours");
 }
 
-pub fn photos() -> PathBuf {
+pub(crate) fn photos() -> PathBuf {
     root().join("models/photos")
 }
 
 /// Where the models and photographs lie that are not part of the project; says so when they do not.
-pub fn shared(name: &str) -> Option<PathBuf> {
+pub(crate) fn shared(name: &str) -> Option<PathBuf> {
     let path = root().parent()?.join("shared").join(name);
     if !path.exists() {
         eprintln!("SKIPPED: {} is not here, so this test proved nothing", path.display());
@@ -47,7 +47,7 @@ pub fn shared(name: &str) -> Option<PathBuf> {
 }
 
 /// A model in a file, with one mean and one standard deviation for all colours.
-pub fn model(name: &str, path: PathBuf, scaling: Option<(f32, f32)>) -> ModelSpec {
+pub(crate) fn model(name: &str, path: PathBuf, scaling: Option<(f32, f32)>) -> ModelSpec {
     let input = InputHints {
         mean: scaling.map(|(mean, _)| [mean; 3]),
         std: scaling.map(|(_, std)| [std; 3]),
@@ -66,12 +66,12 @@ pub fn model(name: &str, path: PathBuf, scaling: Option<(f32, f32)>) -> ModelSpe
     }
 }
 
-pub fn bundled(name: &str) -> ModelSpec {
+pub(crate) fn bundled(name: &str) -> ModelSpec {
     glimpsed::models::catalog::find(name).expect("in the catalogue").spec(&[root().join("models")])
 }
 
 /// What is wrong with `payload`, if anything is, by a JSON Schema of draft 2020-12.
-pub fn complaints(schema: &Value, payload: &Value) -> Vec<String> {
+pub(crate) fn complaints(schema: &Value, payload: &Value) -> Vec<String> {
     const ADDRESS: &str = "https://glimpsed.test/schema.json";
     let (mut compiler, mut schemas) = (boon::Compiler::new(), boon::Schemas::new());
     compiler.set_default_draft(boon::Draft::V2020_12);
@@ -82,7 +82,7 @@ pub fn complaints(schema: &Value, payload: &Value) -> Vec<String> {
 }
 
 /// The built program, without what the surroundings may have set.
-pub fn glimpsed(arguments: &[&str]) -> Command {
+pub(crate) fn glimpsed(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_glimpsed"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("GLIMPSED_")) {
         command.env_remove(name);
@@ -98,7 +98,7 @@ pub fn glimpsed(arguments: &[&str]) -> Command {
 }
 
 /// Runs it to the end.
-pub fn run(arguments: &[&str]) -> Ran {
+pub(crate) fn run(arguments: &[&str]) -> Ran {
     let Output { status, stdout, stderr } = glimpsed(arguments).output().expect("the program starts");
     Ran {
         code: status.code().unwrap_or(-status.signal().unwrap_or(0)),
@@ -108,20 +108,20 @@ pub fn run(arguments: &[&str]) -> Ran {
 }
 
 #[derive(Debug)]
-pub struct Ran {
+pub(crate) struct Ran {
     pub code: i32,
     pub stdout: String,
     pub stderr: String,
 }
 
 impl Ran {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 }
 
 /// A running program whose lines can be waited for.
-pub struct Running {
+pub(crate) struct Running {
     pub child: Child,
     lines: Receiver<String>,
     seen: Vec<String>,
@@ -130,7 +130,7 @@ pub struct Running {
 
 impl Running {
     /// `command`'s standard output and standard error become one stream of lines.
-    pub fn start(command: &mut Command) -> Self {
+    pub(crate) fn start(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
         let (sender, lines) = mpsc::channel();
         let outputs: [Box<dyn std::io::Read + Send>; 2] =
@@ -150,12 +150,12 @@ impl Running {
     }
 
     /// The next line that holds `text`.
-    pub fn line_with(&mut self, text: &str) -> String {
+    pub(crate) fn line_with(&mut self, text: &str) -> String {
         self.find(text, |line| line.contains(text).then(|| line.to_owned()))
     }
 
     /// The first value that `pick` makes of a line from here on; `what` names it in a failure.
-    pub fn find<T>(&mut self, what: &str, mut pick: impl FnMut(&str) -> Option<T>) -> T {
+    pub(crate) fn find<T>(&mut self, what: &str, mut pick: impl FnMut(&str) -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
         loop {
             match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
@@ -177,7 +177,7 @@ impl Running {
     }
 
     /// Everything that was printed until the end.
-    pub fn rest(&mut self) -> Vec<String> {
+    pub(crate) fn rest(&mut self) -> Vec<String> {
         let deadline = Instant::now() + PATIENCE;
         while let Ok(line) = self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             self.seen.push(line);
@@ -185,13 +185,13 @@ impl Running {
         self.seen.clone()
     }
 
-    pub fn signal(&self, signal: rustix::process::Signal) {
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, signal).expect("the process is there");
     }
 
     /// Waits for the end.
-    pub fn wait(&mut self) -> ExitStatus {
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
@@ -218,7 +218,7 @@ impl Drop for Running {
 }
 
 /// A real mosquitto on the loopback interface.
-pub struct Broker {
+pub(crate) struct Broker {
     running: Running,
     pub port: u16,
     directory: tempfile::TempDir,
@@ -226,12 +226,12 @@ pub struct Broker {
 }
 
 impl Broker {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::with("allow_anonymous true")
     }
 
     /// With further lines of mosquitto's configuration.
-    pub fn with(extra: &str) -> Self {
+    pub(crate) fn with(extra: &str) -> Self {
         let port = free_port();
         let directory = tempfile::tempdir().expect("a temporary directory");
         let running = Self::spawn(port, directory.path(), extra);
@@ -253,27 +253,27 @@ impl Broker {
     }
 
     /// Ends it the hard way; what it retained is forgotten.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.running.child.kill().expect("running");
         self.running.child.wait().expect("ended");
     }
 
     /// Stops it from doing anything, as a machine out of memory would.
-    pub fn freeze(&mut self) {
+    pub(crate) fn freeze(&mut self) {
         self.running.signal(rustix::process::Signal::STOP);
     }
 
     /// Lets it go on.
-    pub fn thaw(&mut self) {
+    pub(crate) fn thaw(&mut self) {
         self.running.signal(rustix::process::Signal::CONT);
     }
 
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.running = Self::spawn(self.port, self.directory.path(), &self.extra);
     }
 
     /// The first message on a topic within `patience`.
-    pub fn retained_or_live(&self, topic: &str, patience: Duration) -> Option<Vec<u8>> {
+    pub(crate) fn retained_or_live(&self, topic: &str, patience: Duration) -> Option<Vec<u8>> {
         let (port, seconds) = (self.port.to_string(), patience.as_secs().to_string());
         let mut command = Command::new("mosquitto_sub");
         command.args(["-h", "127.0.0.1", "-p", &port, "-t", topic, "-N", "-C", "1", "-W", &seconds]);
@@ -282,7 +282,7 @@ impl Broker {
     }
 
     /// What is retained on a topic.
-    pub fn retained_payload(&self, topic: &str) -> String {
+    pub(crate) fn retained_payload(&self, topic: &str) -> String {
         let port = self.port.to_string();
         let mut command = Command::new("mosquitto_sub");
         command.args(["-h", "127.0.0.1", "-p", &port, "-t", topic, "--retained-only", "-C", "1", "-W", "5", "-N"]);
@@ -290,7 +290,7 @@ impl Broker {
     }
 
     /// What is retained on a topic, once that pleases `wanted`.
-    pub fn retained_json(&self, topic: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn retained_json(&self, topic: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let port = self.port.to_string();
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -306,7 +306,7 @@ impl Broker {
     }
 
     /// The topics that have a retained message.
-    pub fn retained(&self, topic: &str) -> Vec<String> {
+    pub(crate) fn retained(&self, topic: &str) -> Vec<String> {
         let port = self.port.to_string();
         let mut command = Command::new("mosquitto_sub");
         command.args(["-h", "127.0.0.1", "-p", &port, "-t", topic, "--retained-only", "-W", "1", "-F", "%t"]);
@@ -316,12 +316,12 @@ impl Broker {
         topics
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("mqtt://127.0.0.1:{}", self.port)
     }
 
     /// `mosquitto_sub`, subscribed to everything below `topic` when this returns.
-    pub fn subscribe(&self, topic: &str, login: &[&str]) -> Subscriber {
+    pub(crate) fn subscribe(&self, topic: &str, login: &[&str]) -> Subscriber {
         let port = self.port.to_string();
         let broker = [&["-h", "127.0.0.1", "-p", &port], login].concat();
         let sent = Command::new("mosquitto_pub").args(&broker).args(["-r", "-t", "ready", "-m", "yes"]).status();
@@ -335,13 +335,13 @@ impl Broker {
     }
 }
 
-pub struct Subscriber {
+pub(crate) struct Subscriber {
     running: Running,
 }
 
 /// One message as the subscriber printed it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Received {
+pub(crate) struct Received {
     pub retained: bool,
     pub qos: u8,
     pub topic: String,
@@ -349,19 +349,19 @@ pub struct Received {
 }
 
 impl Received {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.payload).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 }
 
 impl Subscriber {
     /// The next message on a topic that ends so.
-    pub fn next(&mut self, topic_end: &str) -> Received {
+    pub(crate) fn next(&mut self, topic_end: &str) -> Received {
         self.find(topic_end, |message| message.topic.ends_with(topic_end).then_some(message))
     }
 
     /// The first value that `pick` makes of a message from here on.
-    pub fn find<T>(&mut self, what: &str, mut pick: impl FnMut(Received) -> Option<T>) -> T {
+    pub(crate) fn find<T>(&mut self, what: &str, mut pick: impl FnMut(Received) -> Option<T>) -> T {
         self.running.find(what, |line| {
             let mut parts = line.splitn(4, '\t');
             let (retained, qos) = (parts.next()? == "1", parts.next()?.parse().ok()?);
@@ -370,41 +370,41 @@ impl Subscriber {
     }
 }
 
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr()).expect("a free port").port()
 }
 
 /// A configuration in a directory of its own, which goes with it.
-pub struct ConfigFile {
+pub(crate) struct ConfigFile {
     directory: tempfile::TempDir,
 }
 
 impl ConfigFile {
-    pub fn new(text: &str) -> Self {
+    pub(crate) fn new(text: &str) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         std::fs::write(directory.path().join("glimpsed.toml"), text).expect("writable");
         Self { directory }
     }
 
     /// The bundled photographs at `fps`, with `rest` behind.
-    pub fn replay(fps: u32, rest: &str) -> Self {
+    pub(crate) fn replay(fps: u32, rest: &str) -> Self {
         let photos = photos();
         Self::new(&format!(
             "[device]\nid = \"test\"\n[camera]\nsource = \"replay\"\npath = {photos:?}\nfps = {fps}\n{rest}"
         ))
     }
 
-    pub fn path(&self) -> String {
+    pub(crate) fn path(&self) -> String {
         self.directory.path().join("glimpsed.toml").to_str().expect("UTF-8").to_owned()
     }
 
     /// What keeps the directory when the daemon does not.
-    pub fn keep(self) -> (String, tempfile::TempDir) {
+    pub(crate) fn keep(self) -> (String, tempfile::TempDir) {
         (self.path(), self.directory)
     }
 
     /// The daemon with this configuration, which stays as long as the daemon.
-    pub fn daemon(self) -> Running {
+    pub(crate) fn daemon(self) -> Running {
         let mut running = Running::start(&mut glimpsed(&["run", "-c", &self.path()]));
         running.config = Some(self);
         running

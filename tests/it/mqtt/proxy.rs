@@ -8,7 +8,7 @@ use std::time::Duration;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Mode {
+pub(super) enum Mode {
     /// As if it were not there.
     Pass,
     /// New connections are closed at once.
@@ -19,7 +19,7 @@ pub enum Mode {
     Slow,
 }
 
-pub struct Proxy {
+pub(super) struct Proxy {
     pub port: u16,
     state: Arc<State>,
 }
@@ -31,7 +31,7 @@ struct State {
 }
 
 impl Proxy {
-    pub fn start(broker: u16) -> Self {
+    pub(super) fn start(broker: u16) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let state = Arc::new(State { mode: AtomicU8::new(0), accepted: AtomicUsize::new(0), open: Mutex::default() });
@@ -55,23 +55,23 @@ impl Proxy {
         Self { port, state }
     }
 
-    pub fn url(&self) -> String {
+    pub(super) fn url(&self) -> String {
         format!("mqtt://127.0.0.1:{}", self.port)
     }
 
-    pub fn set(&self, mode: Mode) {
+    pub(super) fn set(&self, mode: Mode) {
         self.state.mode.store(mode as u8, Ordering::SeqCst);
     }
 
     /// Ends all connections.
-    pub fn cut(&self) {
+    pub(super) fn cut(&self) {
         for stream in self.state.open.lock().expect("no panic").drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
 
     /// How many connections there were.
-    pub fn accepted(&self) -> usize {
+    pub(super) fn accepted(&self) -> usize {
         self.state.accepted.load(Ordering::Relaxed)
     }
 }

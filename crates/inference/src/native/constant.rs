@@ -42,7 +42,7 @@ impl Constant {
     /// # Errors
     /// As [`Constant::new`].
     #[cfg(test)]
-    pub fn whole(tensor: TensorProto) -> Result<Self, Unsupported> {
+    pub(super) fn whole(tensor: TensorProto) -> Result<Self, Unsupported> {
         Self::stored(tensor, None)
     }
 

@@ -170,7 +170,7 @@ impl Network {
 
     /// How many steps are strips, how many have means, and how many additions of bytes, instead of layers of their own.
     #[cfg(test)]
-    pub fn joined(&self) -> [usize; 3] {
+    pub(super) fn joined(&self) -> [usize; 3] {
         let mut joined = [0; 3];
         for step in &self.steps {
             joined[0] += usize::from(matches!(step.job, Job::InvertedResidualF32(_) | Job::InvertedResidualU8(_)));
@@ -216,7 +216,7 @@ impl Network {
     /// # Errors
     /// As there.
     #[cfg(test)]
-    pub fn evaluate_watched(
+    pub(super) fn evaluate_watched(
         &mut self,
         input: &Tensor,
         mut watch: impl FnMut(&str, TensorView, &mut [u8]),

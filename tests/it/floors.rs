@@ -75,11 +75,12 @@ fn paths_are_followed_through_re_exports_groups_and_modules() {
         ("b", "use crate::a::{One, inner::{self, Two}};\nfn f() { inner::Uno; }"),
         ("c", "/* crate::b */ // crate::b\nfn f() { \"crate::b\"; crate::a::inner::Two; }"),
         ("d", "#[cfg(test)]\nmod tests { use crate::b; }\nuse crate::a::inner::*;"),
+        ("e", "enum E { A, #[cfg(test)] B(crate::b), #[cfg(test)] C }\nfn f() { { crate::d::G } }"),
     ];
     let sources = Sources::of(files.map(|(name, text)| (module(name), text.to_owned())).into());
     let uses: Vec<String> =
         sources.uses().iter().map(|(user, used)| format!("{} {}", user.join("::"), used.join("::"))).collect();
-    assert_eq!(uses, ["a::inner a", "b a", "b a::inner", "c a::inner", "d a::inner"]);
+    assert_eq!(uses, ["a::inner a", "b a", "b a::inner", "c a::inner", "d a::inner", "e d"]);
 }
 
 #[test]
@@ -205,7 +206,8 @@ impl File {
                     depth -= 1;
                     inline.pop_if(|(_, block)| *block > depth);
                 }
-                "use" => {
+                // Not the captures of an `impl Trait + use<...>`.
+                "use" if tokens.peek().is_none_or(|next| next != "<") => {
                     let tree: Vec<String> = tokens.by_ref().take_while(|token| token != ";").collect();
                     for (path, name) in leaves(&tree) {
                         rest.push((here(&inline, path), Some(name), is_public && inline.is_empty()));
@@ -392,26 +394,55 @@ fn without_comments(text: &str) -> String {
     code
 }
 
+/// How an item begins that may have commas before its end.
+const ITEMS: [&str; 15] = [
+    "pub",
+    "fn",
+    "mod",
+    "use",
+    "struct",
+    "enum",
+    "impl",
+    "const",
+    "static",
+    "trait",
+    "type",
+    "unsafe",
+    "let",
+    "if",
+    "macro_rules",
+];
+
 /// The code without what is compiled for tests only.
 fn without_tests(code: &str) -> String {
     let (mut kept, mut rest) = (String::new(), code);
     while let Some(at) = rest.find("#[cfg(test)]") {
         kept.push_str(&rest[..at]);
         let after = &rest[at..];
-        // The item ends with its block, or with a semicolon before any block.
+        // An item ends with its block, or with a semicolon before any block; a variant, a field or an arm with a comma too.
+        let what = after["#[cfg(test)]".len()..].trim_start();
+        let first: String = what.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+        let is_item = ITEMS.contains(&first.as_str());
         let mut depth = 0;
-        let end = after.char_indices().find(|(_, c)| match c {
-            '{' => {
+        let end = after.char_indices().skip("#[cfg(test)]".len()).find(|(_, c)| match c {
+            '{' | '(' | '[' => {
                 depth += 1;
                 false
             }
+            ')' | ']' => {
+                depth -= 1;
+                depth < 0
+            }
             '}' => {
                 depth -= 1;
-                depth == 0
+                depth <= 0
             }
             ';' => depth == 0,
+            ',' => depth == 0 && !is_item,
             _ => false,
         });
+        // The end of what is around it is not its own.
+        let end = if depth < 0 { end.map(|(at, c)| (at - c.len_utf8(), c)) } else { end };
         rest = &after[end.map_or(after.len(), |(at, _)| at + 1)..];
     }
     kept + rest

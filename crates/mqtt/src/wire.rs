@@ -8,7 +8,7 @@ use crate::loss::Loss;
 use crate::message::{Delivery, MAX_PACKET_BYTES, Message};
 use crate::options::{Options, Version};
 
-/// A live message that a broker cannot deliver within this many seconds is not worth delivering.
+/// The expiry interval of live messages (MQTT 5) in seconds: the broker discards what it cannot deliver in time.
 const LIVE_EXPIRES_S: u32 = 30;
 
 /// A PINGREQ, the same in both versions.
@@ -66,8 +66,8 @@ pub struct Limits {
     pub keepalive_s: Option<u16>,
 }
 
-/// A session without a memory at the broker: what was commanded while we were away is not wanted any more, and what we
-/// have to say waits in the outbox.
+/// Encodes a CONNECT for a clean session: commands from the time of an outage are not wanted, and the messages to
+/// publish are kept in the outbox.
 pub fn connect(options: &Options, client_id: &str, will: Option<&Message>) -> Result<BytesMut, Loss> {
     let keep_alive = options.keepalive.as_secs() as u16;
     let client_id = client_id.to_owned();
@@ -104,7 +104,7 @@ pub fn connect(options: &Options, client_id: &str, will: Option<&Message>) -> Re
     Ok(bytes)
 }
 
-/// Everything with QoS 1.
+/// Encodes a SUBSCRIBE with QoS 1 for all filters.
 pub fn subscribe(version: Version, id: u16, filters: &[String], out: &mut BytesMut) -> Result<(), Loss> {
     match version {
         Version::V5 => {
@@ -126,7 +126,8 @@ pub fn subscribe(version: Version, id: u16, filters: &[String], out: &mut BytesM
     Ok(())
 }
 
-/// False when the packet is larger than `max_bytes`; then nothing was written. `id` is not used for live messages.
+/// Encodes a PUBLISH. False when the packet is larger than `max_bytes`; then nothing was written. `id` is not used for
+/// live messages, which have QoS 0.
 pub fn publish(
     version: Version,
     id: u16,
@@ -160,7 +161,7 @@ pub fn publish(
     Ok(true)
 }
 
-/// What a subscriber can know without looking at the payload.
+/// The properties of a PUBLISH (MQTT 5): content type, payload format and expiry.
 fn properties(message: &Message) -> v5::PublishProperties {
     let (content_type, is_text) = match message.payload.as_slice() {
         [b'{' | b'[', ..] => (Some("application/json"), true),
@@ -175,13 +176,13 @@ fn properties(message: &Message) -> v5::PublishProperties {
     }
 }
 
-/// Both versions write it alike.
+/// Encodes a PUBACK, which is the same in both versions.
 pub fn acknowledge(id: u16, out: &mut BytesMut) {
     out.extend_from_slice(&[0x40, 2]);
     out.extend_from_slice(&id.to_be_bytes());
 }
 
-/// Takes the next packet out of `input`, if it is there as a whole.
+/// Takes the next packet out of `input` and decodes it; `None` until it has arrived completely.
 pub fn decode(version: Version, input: &mut BytesMut) -> Result<Option<Received>, Loss> {
     if let Some(too_large) = too_large(input)? {
         return Ok(too_large);
@@ -189,7 +190,7 @@ pub fn decode(version: Version, input: &mut BytesMut) -> Result<Option<Received>
     let before = input.len();
     match version {
         Version::V5 => {
-            // The library does not read these two.
+            // rumqttc cannot decode these two: the CONNACK of version 3.1.1 that refuses MQTT 5, and DISCONNECT.
             if let [0x20, 2, _, 1] = input[..] {
                 return Ok(Some(Received::Refused(
                     "the broker does not speak MQTT 5; set `version = \"3.1.1\"` in [mqtt]".into(),
@@ -198,7 +199,7 @@ pub fn decode(version: Version, input: &mut BytesMut) -> Result<Option<Received>
             if let [0xE0, rest @ ..] = &input[..]
                 && let Some(last) = rest.iter().take(4).position(|byte| byte & 0x80 == 0)
             {
-                // The reason is the first byte behind the length; without one all went well.
+                // The reason code is the first byte behind the length. Without one it is a normal disconnection.
                 let empty = rest[..=last].iter().all(|digit| digit & 0x7F == 0);
                 match rest.get(last + 1) {
                     Some(&reason) if !empty => return Err(goodbye(Some(reason))),
@@ -220,8 +221,9 @@ pub fn decode(version: Version, input: &mut BytesMut) -> Result<Option<Received>
     }
 }
 
-/// A message above our limit, or nothing yet while its beginning is not there; `None` for any other packet. A retained
-/// one would come again after each reconnect, so it is no reason to end the session.
+/// Detects a PUBLISH above [`MAX_PACKET_BYTES`]: `Some(Some(_))` for one, `Some(None)` for one whose beginning has not
+/// arrived, `None` for any other packet. It does not end the session, because a retained one would come again after
+/// each reconnect.
 fn too_large(input: &[u8]) -> Result<Option<Option<Received>>, Loss> {
     const PUBLISH: u8 = 3;
     let Some((&first, rest)) = input.split_first() else { return Ok(None) };
@@ -307,7 +309,7 @@ fn message_id(qos: u8, id: u16) -> Result<Option<u16>, Loss> {
     match qos {
         0 => Ok(None),
         1 => Ok(Some(id)),
-        // Nothing is subscribed with more than QoS 1.
+        // All subscriptions have QoS 1 at most.
         _ => Err(Loss::Malformed("a message with QoS 2 that was not asked for".into())),
     }
 }
@@ -360,7 +362,7 @@ fn refusal4(code: v4::ConnectReturnCode) -> &'static str {
     }
 }
 
-/// `ServerShuttingDown` -> `server shutting down`.
+/// The words of a name in camel case: `ServerShuttingDown` becomes `server shutting down`.
 fn words(name: impl std::fmt::Debug) -> String {
     let mut words = String::new();
     for (place, c) in format!("{name:?}").chars().enumerate() {

@@ -29,7 +29,8 @@ pub fn read_into(path: &Path, max_bytes: u64, bytes: &mut Vec<u8>) -> Result<(),
     }
     let file = std::fs::File::open(path).map_err(unreadable)?;
     bytes.clear();
-    // One byte more than allowed tells a file that is too long; its length would not, where it grows or lies in /proc.
+    // Reading one byte more than allowed detects a file that is too long. Its declared length would not, if the file
+    // grows or is in /proc.
     file.take(max_bytes + 1).read_to_end(bytes).map_err(unreadable)?;
     match bytes.len() as u64 > max_bytes {
         true => Err(format!("has more than {max_bytes} bytes")),

@@ -1,7 +1,7 @@
-//! The ground that the daemon and its libraries stand on: waiting with a deadline, handing over the newest value,
-//! reading files that somebody else has written.
+//! The basis of the daemon and its libraries: waits with deadlines, the hand-over of the newest value between threads,
+//! and bounded reads of files.
 //!
-//! Nothing here knows of cameras, models or brokers.
+//! Nothing here depends on cameras, models or brokers.
 
 #![deny(missing_docs)]
 

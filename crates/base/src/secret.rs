@@ -30,7 +30,7 @@ pub fn without_logins(text: &str) -> String {
     masked + rest
 }
 
-/// A password file larger than this is not a password file.
+/// The largest password file.
 const MAX_BYTES: u64 = 4096;
 
 impl Secret {

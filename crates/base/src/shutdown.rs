@@ -46,7 +46,7 @@ impl Shutdown {
     /// Resolves when shutdown is asked for; at once if it was already.
     pub async fn wait(&self) {
         loop {
-            // Registered before the flag is read, so that a trigger in between is not missed.
+            // The task registers before it reads the flag, so that a trigger in between is not missed.
             let notified = self.state.for_tasks.notified();
             let mut notified = std::pin::pin!(notified);
             notified.as_mut().enable();

@@ -22,16 +22,16 @@ pub struct Slot<T> {
 #[derive(Debug)]
 struct State<T> {
     value: Option<T>,
-    /// Values that were used up; their buffers serve again, so that a warm pipeline allocates nothing.
+    /// Used values. Their buffers are filled again, so that the running pipeline allocates nothing.
     spent: Vec<T>,
     overwritten: u64,
     closed: bool,
-    /// Somebody wants whoever waits to look at something else.
+    /// The current or next wait in `take` is to end without a value.
     nudged: bool,
     when_full: WhenFull,
 }
 
-/// One being filled, one waiting, one being labelled: more buffers are never in use at once.
+/// At most three buffers are in use at once: one is being filled, one waits, one is being processed.
 const MAX_SPENT: usize = 2;
 
 /// The result of [`Slot::take`].
@@ -137,14 +137,14 @@ impl<T> Slot<T> {
         self.lock().overwritten
     }
 
-    /// Whoever is woken needs the lock at once, and would sleep again if it were still held.
+    /// Releases the lock before it notifies: a woken thread needs the lock at once, and would block again.
     fn wake(&self, held: MutexGuard<'_, State<T>>) {
         drop(held);
         self.changed.notify_all();
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
-        // Nothing in here panics half-way, so the state is whole even if a holder's thread died.
+        // No code panics between two changes of the state, so it is consistent even if a holder of the lock panicked.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -23,7 +23,7 @@ pub struct Panicked(&'static str);
 pub struct Thread {
     name: &'static str,
     handle: Option<JoinHandle<()>>,
-    /// Its sender is dropped when the thread ends, however it ends.
+    /// The sender is dropped when the thread ends, by returning or by a panic.
     ended: oneshot::Receiver<()>,
     has_ended: bool,
 }

@@ -34,14 +34,14 @@ pub fn load(source: &Source<'_>) -> Result<Loaded, Error> {
 pub fn load_onto(source: &Source<'_>, kernels: Kernels) -> Result<Loaded, Error> {
     let mut file = OnnxFile::open(source)?;
     let prepared = prepare(&mut file, source, kernels);
-    // Of another file than the one that was meant nothing else is worth saying.
+    // The error of a wrong hash comes first: other errors of an unintended file would mislead.
     let sha256 = file.verify()?;
     let (facts, running) = prepared?;
     let file = (file.path, file.bytes);
     Ok(Loaded { inspection: facts.inspection(file, sha256, &running), classifier: running.classifier })
 }
 
-/// What the graph says of itself.
+/// The properties that are read from the graph.
 struct Facts {
     opset: i64,
     producer: String,
@@ -51,17 +51,17 @@ struct Facts {
     scores: crate::input::Scores,
 }
 
-/// What a backend made of it.
+/// The network on its backend, and the properties that depend on the backend.
 struct Running {
     classifier: Box<dyn Classifier>,
     /// Multiply-accumulate operations for one picture.
     macs: u64,
-    /// The output's shape.
+    /// The output tensor's shape.
     output: Vec<usize>,
-    /// Of the results that are kept at the same time.
+    /// Bytes of the results that are kept at the same time.
     result_bytes: u64,
     backend: String,
-    /// Why it is not the native kernels, where it is not.
+    /// Why the native kernels do not run it; `None` if they do.
     not_native: Option<String>,
 }
 
@@ -132,11 +132,11 @@ fn prepare(file: &mut OnnxFile, source: &Source<'_>, kernels: Kernels) -> Result
     Ok((facts, with_tract(file, &input, &input_name, reason)?))
 }
 
-/// The file as the general backend runs it; `reason` is why the native kernels do not.
+/// Loads the file with tract; `reason` is why the native kernels do not run it.
 #[cfg(feature = "tract")]
 fn with_tract(file: &mut OnnxFile, input: &InputSpec, input_name: &str, reason: String) -> Result<Running, Error> {
     let whole = file.decode_whole()?;
-    // tract gets what was checked, and nothing of another file than the one that was meant.
+    // tract gets only a checked graph of a file with the expected hash.
     Graph::new(&whole, &file.path)?.refuse_external_data()?;
     file.verify()?;
     let loaded = crate::tract::load(whole, input, input_name)?;
@@ -155,7 +155,7 @@ fn with_tract(_: &mut OnnxFile, _: &InputSpec, _: &str, reason: String) -> Resul
     Err(Error::NotNative { reason })
 }
 
-/// Why the native kernels are not even asked.
+/// Why the native kernels are not tried; `None` if they are.
 fn without_kernels(backend: Backend, kernels: Kernels) -> Option<&'static str> {
     match backend {
         Backend::Tract => Some("the configuration says so"),

@@ -59,8 +59,8 @@ pub fn append_complete(picture: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(rest);
 }
 
-/// Whether a DHT segment stands before the first scan. What cannot be read counts as having one: the decoder will say
-/// what is wrong with it.
+/// Whether there is a DHT segment before the first scan. A picture that cannot be parsed counts as having one: the
+/// decoder will report what is wrong with it.
 fn has_tables(picture: &[u8]) -> bool {
     let mut at = 2;
     loop {
@@ -83,7 +83,7 @@ mod tests {
         std::fs::read(path).expect("a fixture made with the standard tables")
     }
 
-    /// Without its DHT segments, as a camera would send it.
+    /// The picture without its DHT segments, as a camera would send it.
     fn stripped(picture: &[u8]) -> Vec<u8> {
         let mut out = picture[..2].to_vec();
         let mut at = 2;

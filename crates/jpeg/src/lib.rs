@@ -50,7 +50,8 @@ impl Scanner {
         }
     }
 
-    /// Entropy-coded bytes hold 0xFF only before a stuffed zero or a restart marker.
+    /// In entropy-coded data 0xFF is followed by a stuffed zero or is part of a restart marker; any other marker ends
+    /// it.
     fn skip_entropy_coded(&mut self, bytes: &[u8]) -> Step {
         while let Some(offset) = bytes.get(self.at..).and_then(|rest| rest.iter().position(|&byte| byte == 0xFF)) {
             self.at += offset;
@@ -72,13 +73,13 @@ impl Scanner {
         let Some(rest) = bytes.get(self.at..) else { return Step::Stop(Scan::Incomplete) };
         match rest {
             [] | [0xFF] => Step::Stop(Scan::Incomplete),
-            // Fill bytes may stand before any marker.
+            // Fill bytes may precede any marker (T.81, B.1.1.2).
             [0xFF, 0xFF, ..] => {
                 self.at += 1;
                 Step::On
             }
             [0xFF, 0xD9, ..] => Step::Stop(Scan::Complete(self.at + 2)),
-            // A picture starts inside this one: the first was cut short.
+            // Another picture starts inside this one, which was truncated.
             [0xFF, 0x00 | 0xD8, ..] => Step::Stop(Scan::Broken(self.at)),
             [0xFF, 0x01 | 0xD0..=0xD7, ..] => {
                 self.at += 2;
@@ -109,8 +110,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Start, an APP1 segment whose content looks like an end, a scan with a stuffed byte and a restart marker, the
-    /// end.
+    /// SOI, an APP1 segment whose content looks like EOI, a scan with a stuffed byte and a restart marker, EOI.
     const PICTURE: &[u8] = &[
         0xFF, 0xD8, 0xFF, 0xE1, 0x00, 0x04, 0xFF, 0xD9, 0xFF, 0xFF, 0xDA, 0x00, 0x03, 0x01, 0x12, 0xFF, 0x00, 0x34,
         0xFF, 0xD3, 0x56, 0xFF, 0xD9,

@@ -15,7 +15,7 @@ pub struct Certificate {
     pub expires: Timestamp,
 }
 
-/// Tags of DER, of which X.509 certificates are made.
+/// Tags of DER, the encoding of X.509 certificates (RFC 5280).
 const SEQUENCE: u8 = 0x30;
 const OBJECT_ID: u8 = 0x06;
 const UTC_TIME: u8 = 0x17;
@@ -41,7 +41,7 @@ impl Certificate {
     }
 }
 
-/// The elements of a constructed value, one after the other.
+/// An iterator over the elements of a constructed DER value: tag and content of each.
 struct Elements<'a>(&'a [u8]);
 
 impl<'a> Iterator for Elements<'a> {
@@ -78,7 +78,7 @@ fn name(sequence: &[u8]) -> String {
         })
     };
     match attribute(COMMON_NAME).or_else(|| attribute(ORGANISATION)) {
-        // It comes from the broker and goes to a terminal.
+        // The text comes from the broker and is written to a terminal, so it is filtered and bounded.
         Some((_, text)) => String::from_utf8_lossy(text).chars().filter(|c| !c.is_control()).take(128).collect(),
         None => "nameless".into(),
     }

@@ -1,8 +1,8 @@
-//! The connection to the broker: session after session, until shutdown.
+//! The client: session after session with the broker, until shutdown.
 //!
-//! rumqttc's own event loop reconnects at once and without delay, throws its queue away when the broker has no session,
-//! sends to a name and checks the certificate for the same name only. So its codecs are used and the rest is here: the
-//! waits between sessions are ours, and a message leaves the outbox for good only when the broker has acknowledged it.
+//! Only rumqttc's codecs are used, because its event loop reconnects without back-off, discards its queue when the
+//! broker has no session, and cannot check the certificate for another name than the host's. Here the back-off is our
+//! own, and a message leaves the outbox only when the broker has acknowledged it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use crate::session::Session;
 use crate::transport;
 use glimpsed_base::shutdown::Shutdown;
 
-/// On shutdown, after everything else: for the bytes that say so to leave.
+/// The time limit on shutdown for writing DISCONNECT and closing the stream.
 const GOODBYE: Duration = Duration::from_millis(200);
 
 /// The client: keeps a session with the broker until shutdown, and starts a new one after each loss.
@@ -51,7 +51,7 @@ impl Connection {
     pub async fn run(self, shutdown: Shutdown) {
         let mut pace = Pace::new();
         let mut last_cause = String::new();
-        // Dropped events that were spoken of.
+        // The number of dropped events that was logged.
         let mut told = 0;
         loop {
             let mut began: Option<Instant> = None;
@@ -72,7 +72,7 @@ impl Connection {
                 );
             }
             let (cause, retry_in_ms) = (loss.to_string(), wait.as_millis() as u64);
-            // The same cause every minute for a night is one line in the log, not five hundred.
+            // A repeated cause is logged as a warning only once, not every minute.
             if cause == last_cause {
                 tracing::debug!(broker = %self.options.broker, cause, retry_in_ms, "no broker");
             } else {
@@ -107,7 +107,7 @@ impl Connection {
         session.serve(shutdown).await?;
         match session.say_farewell(self.goodbye.clone()).await {
             Ok(true) => {
-                // Nothing can be done about a goodbye that is not taken.
+                // Nothing can be done if DISCONNECT is not sent.
                 let _ = timeout(GOODBYE, session.link.end()).await;
             }
             Ok(false) | Err(_) => {
@@ -117,7 +117,7 @@ impl Connection {
         Ok(())
     }
 
-    /// A session that is subscribed to what it should be.
+    /// Connects, and returns a session in which the broker has confirmed the subscriptions.
     async fn begin(&self) -> Result<Session<'_>, Loss> {
         let Options { broker, tls, client_id, keepalive, .. } = &self.options;
         let stream = transport::open(broker, tls.as_ref()).await?;

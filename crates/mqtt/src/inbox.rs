@@ -13,7 +13,7 @@ pub struct Incoming {
     pub retained: bool,
 }
 
-/// Commands that wait to be attended to. One more is dropped: whoever sends so many will send again.
+/// The queue capacity. Further messages are dropped, because a sender of that many commands can repeat them.
 const CAPACITY: usize = 64;
 
 /// The connection's end of the queue, and the subscriptions.
@@ -31,7 +31,7 @@ impl Inbox {
         (Self { subscriptions, sender }, receiver)
     }
 
-    /// False when it was dropped, because too many wait or nobody listens.
+    /// Queues a message. False when it was dropped, because the queue is full or has no receiver any more.
     pub(super) fn deliver(&self, incoming: Incoming) -> bool {
         self.sender.try_send(incoming).is_ok()
     }

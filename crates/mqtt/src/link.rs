@@ -14,7 +14,7 @@ use crate::options::{Options, Version};
 use crate::transport::{STEP, Stream};
 use crate::wire::{self, Limits, Received};
 
-/// Nothing more is read or queued while this much waits to be written.
+/// Nothing more is read or queued while this many bytes wait to be written.
 const MAX_UNWRITTEN: usize = 256 << 10;
 
 /// A network connection to the broker. Its futures are cancel-safe: a partly read or written packet stays buffered
@@ -24,12 +24,13 @@ pub struct Link {
     version: Version,
     input: BytesMut,
     output: BytesMut,
-    /// Bytes of a message that is too large, still to be read and forgotten.
+    /// Bytes of a too large message that are still to be read and discarded.
     skip: usize,
     unflushed: bool,
-    /// Nothing can be written any more. What the broker said before that is still read, because it may be the reason.
+    /// The write error, after which nothing is written any more. Packets that the broker has sent before are still
+    /// read, because they may name the reason.
     broken: Option<Loss>,
-    /// When bytes were last taken by the stream, or first waited to be.
+    /// When the stream last accepted bytes, or when the first of the waiting bytes was queued.
     progress: Instant,
     /// When a packet was last queued.
     pub last_sent: Instant,
@@ -144,7 +145,7 @@ impl Link {
         loop {
             if self.broken.is_none() {
                 match self.poll_write(cx) {
-                    // A broker that takes nothing gets no more answers.
+                    // While the broker accepts nothing, nothing is read, because answers to it could not be queued.
                     Poll::Pending if !self.has_room() => return Poll::Pending,
                     Poll::Ready(Err(loss)) => self.broken = Some(loss),
                     Poll::Pending | Poll::Ready(Ok(())) => {}
@@ -197,7 +198,8 @@ impl Link {
         }
     }
 
-    /// From 1; after 65535 messages the first ones are long acknowledged.
+    /// The next packet identifier, from 1 to 65535 and then from 1 again. At most a window of messages is
+    /// unacknowledged, so an identifier is free long before it recurs.
     fn next_id(&mut self) -> u16 {
         self.last_id = self.last_id.checked_add(1).unwrap_or(1);
         self.last_id

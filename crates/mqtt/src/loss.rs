@@ -65,7 +65,7 @@ impl From<io::Error> for Loss {
         }
         match error.kind() {
             ConnectionRefused => Self::ConnectionRefused,
-            // A broker behind TLS that ends without TLS's farewell is an unexpected end.
+            // A broker that closes a TLS connection without `close_notify` causes `UnexpectedEof`.
             BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof => Self::Closed,
             _ => Self::Io(error),
         }
@@ -73,7 +73,7 @@ impl From<io::Error> for Loss {
 }
 
 impl Loss {
-    /// The same, seen before there was a session.
+    /// The same loss, if it happens before the CONNACK.
     pub(super) fn before_session(self) -> Self {
         match self {
             Self::Malformed(_) => Self::NotMqtt,

@@ -43,7 +43,8 @@ impl Monitor {
 
     /// The current state and counters.
     pub fn counters(&self) -> Counters {
-        // In this order, and messages are counted before they stop waiting: none is ever neither here nor there.
+        // The order matters: a message that needs an acknowledgement is counted as published or dropped before it stops
+        // waiting, and the waiting ones are read first. So it is never missing from all three.
         let waiting = self.outbox.waiting();
         let dropped = self.outbox.dropped();
         Counters { dropped, waiting, ..*self.lock() }

@@ -12,13 +12,13 @@ use glimpsed_base::sync::Mutex;
 /// [`crate::message::MAX_PACKET_BYTES`].
 pub(crate) const MAX_MESSAGE_BYTES: usize = crate::message::MAX_PACKET_BYTES - 4096;
 
-/// How many topics may have a newest message. The daemon has a dozen.
+/// The largest number of topics with a latest message. The daemon has a dozen.
 const MAX_TOPICS: usize = 256;
 
-/// More live messages than this are no longer live.
+/// The queue capacity for live messages; older ones are out of date.
 const MAX_LIVE: usize = 64;
 
-/// Of all waiting messages of one kind.
+/// The largest total size of the waiting messages of a lane.
 const MAX_BYTES: usize = 8 << 20;
 
 /// The queue between the publishing threads, which never wait, and the connection.
@@ -37,11 +37,12 @@ pub struct Ticket(u64);
 
 #[derive(Debug)]
 struct State {
-    /// In the order in which the topics came up, which is the order at the beginning of each session.
+    /// The latest message of each topic, in the order in which the topics first occurred. Each session begins in this
+    /// order.
     latest: Vec<Newest>,
     live: Lane,
     events: Lane,
-    /// Events that were taken and not acknowledged yet, oldest first.
+    /// Events that were taken and are not acknowledged yet, oldest first.
     unacknowledged: VecDeque<Queued>,
     connected: bool,
     dropped: Tally,
@@ -56,9 +57,9 @@ struct Newest {
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Status {
-    /// To be sent before everything else: a session has begun.
+    /// To be sent before everything else, because a session has begun.
     Again,
-    /// To be sent in the order of the tickets.
+    /// To be sent, in the order of these tickets.
     Waiting(u64),
     Taken(u64),
     Acknowledged,
@@ -70,7 +71,7 @@ struct Queued {
     message: Message,
 }
 
-/// First in, first out; too many push out the oldest.
+/// A first-in, first-out queue whose drop policy is to drop the oldest messages.
 #[derive(Debug)]
 struct Lane {
     queue: VecDeque<Queued>,
@@ -99,7 +100,7 @@ impl Lane {
         Some(queued)
     }
 
-    /// Drops the oldest that are too many and returns their number.
+    /// Drops the oldest messages beyond the capacity and the size, and returns their number.
     fn trim(&mut self) -> u64 {
         let mut dropped = 0;
         while (self.queue.len() > self.capacity || self.bytes > MAX_BYTES) && self.pop().is_some() {
@@ -108,14 +109,14 @@ impl Lane {
         dropped
     }
 
-    /// Of the next message.
+    /// The ticket of the next message, or the largest possible one.
     fn ticket(&self) -> u64 {
         self.queue.front().map_or(u64::MAX, |queued| queued.ticket)
     }
 }
 
 impl Message {
-    /// What it takes in memory and on the wire, nearly.
+    /// The approximate size in memory and in a packet, in bytes.
     fn size(&self) -> usize {
         self.topic.len() + self.payload.len()
     }
@@ -247,7 +248,7 @@ impl State {
             Delivery::Latest => {
                 let full = self.latest.len() >= MAX_TOPICS;
                 match self.latest.iter_mut().find(|newest| newest.message.topic == message.topic) {
-                    // Its place at the beginning of a session is kept.
+                    // It keeps its place at the beginning of the session.
                     Some(newest) if newest.status == Status::Again => newest.message = message,
                     Some(newest) => *newest = Newest { message, status: Status::Waiting(ticket) },
                     None if full => self.dropped.latest += 1,
@@ -268,7 +269,8 @@ impl State {
         if let Some((ticket, newest)) = due
             && ticket < live.min(events)
         {
-            // A ticket of its own: a newer message of the same topic may be under way already.
+            // Each sending has a new ticket, so that a late acknowledgement of an earlier message of this topic does
+            // not count for this one.
             self.last_ticket += 1;
             newest.status = Status::Taken(self.last_ticket);
             return Some((Ticket(self.last_ticket), newest.message.clone()));
@@ -282,7 +284,7 @@ impl State {
         Some(taken)
     }
 
-    /// What was not acknowledged waits again, before what came later.
+    /// Puts unacknowledged messages back into the queues, before later ones.
     fn put_back(&mut self) {
         while let Some(event) = self.unacknowledged.pop_back() {
             self.events.push_front(event);
@@ -419,7 +421,7 @@ mod tests {
 
     proptest! {
         /// Whatever happens between the outbox and the broker, the broker gets each event at least once and in order,
-        /// except those that were counted as dropped.
+        /// except those that are counted as dropped.
         #[test]
         fn events_arrive_in_order_or_are_counted(steps in prop::collection::vec(0..10u8, 1..300), capacity in 1..20usize) {
             let outbox = Outbox::new(capacity);
@@ -454,7 +456,7 @@ mod tests {
                 deliver(&mut open, &mut arrived);
             }
             prop_assert!(arrived.is_sorted(), "{arrived:?}");
-            // One that was dropped may have arrived before it was acknowledged.
+            // A dropped event may have arrived without an acknowledgement.
             prop_assert!(arrived.len() as u64 + outbox.dropped().event >= pushed);
             prop_assert!(arrived.len() as u64 <= pushed);
         }

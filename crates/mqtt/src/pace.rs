@@ -1,21 +1,21 @@
-//! How soon a lost broker is tried again.
+//! The back-off between attempts to connect.
 
 use std::time::Duration;
 
 use crate::loss::Loss;
 use glimpsed_base::backoff::Backoff;
 
-/// First and longest wait between two tries to connect.
+/// The first and the longest wait between two attempts to connect.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
-/// A session that held this long was a good one: the next loss starts with a short wait again.
+/// The duration from which a session counts as stable: the back-off starts again after it.
 const GOOD_SESSION: Duration = Duration::from_secs(30);
 
-/// So many sessions in a row that the broker closed soon after it had accepted them are no accident.
+/// The number of consecutive short sessions, closed by the broker, from which a client with the same id is suspected.
 const TWINS_AFTER: u32 = 3;
 
-/// Decides on the waits, and notices a twin: another client with the same id, which the broker throws out for us, as it
-/// throws us out for it.
+/// Decides on the waits, and detects a twin: another client with the same client id. The broker disconnects each of the
+/// two when the other connects.
 #[derive(Debug)]
 pub(crate) struct Pace {
     backoff: Backoff,
@@ -60,7 +60,7 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     proptest! {
-        /// A day of sessions of any length, with the worst luck.
+        /// A day of sessions of any length, with the shortest waits.
         #[test]
         fn no_minute_of_a_day_of_flapping_has_more_than_ten_attempts(held in prop::collection::vec(0..90_000u64, 1..50)) {
             let (mut pace, mut now, mut attempts) = (Pace::new(), Duration::ZERO, Vec::new());
@@ -111,8 +111,8 @@ mod tests {
         assert_eq!([told(), told(), told(), told()], [false, false, true, false]);
     }
 
-    /// A broker that is there for up to half an hour and away for up to twenty minutes, and a label that changes every
-    /// ten seconds. Now and then an acknowledgement is lost with the session.
+    /// A broker that is up for at most half an hour and down for at most twenty minutes, and an event every ten
+    /// seconds. Some acknowledgements are lost with their session.
     #[test]
     fn a_day_of_flapping_loses_no_event_and_finds_the_broker_within_one_step() {
         let (mut pace, outbox, mut random) = (Pace::new(), Outbox::new(1000), fastrand::Rng::with_seed(7));
@@ -163,7 +163,7 @@ mod tests {
         arrived.dedup();
         assert_eq!(arrived, Vec::from_iter(0..pushed));
         assert_eq!(outbox.dropped().event, 0);
-        // Eighty times an acknowledgement was lost.
+        // An acknowledgement is lost about eighty times.
         assert!(sessions > 50 && twice - arrived.len() < 120, "{sessions} sessions, {} twice", twice - arrived.len());
     }
 }

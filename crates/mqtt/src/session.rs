@@ -1,4 +1,4 @@
-//! One session with the broker: what is in the outbox goes out, what is commanded comes in.
+//! One session with the broker: it sends the messages of the outbox and delivers received ones to the inbox.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -14,16 +14,17 @@ use crate::outbox::{Outbox, Ticket};
 use crate::wire::Received;
 use glimpsed_base::shutdown::Shutdown;
 
-/// Messages under way at a time. One would cost a round trip each; many would be many duplicates after a loss.
+/// The largest number of unacknowledged messages. One alone would cost a round trip for each message; many would mean
+/// many duplicates after a loss.
 const WINDOW: usize = 16;
 
-/// An answer that takes longer means that the session is dead.
+/// The time limit for an answer; the session is lost after it.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 
-/// On shutdown: for what is queued and the `offline` behind it. The whole stop has two seconds.
+/// The time limit on shutdown for the queued messages and the goodbye. The whole shutdown has two seconds.
 const FAREWELL: Duration = Duration::from_millis(750);
 
-/// A command longer than this is none.
+/// The largest payload of a command; larger ones are refused.
 const MAX_COMMAND_BYTES: usize = 64 << 10;
 
 /// A session with the broker.
@@ -99,13 +100,13 @@ impl<'a> Session<'a> {
     /// Sends what is still queued, then `goodbye`. False when there was no time for all of it.
     pub(crate) async fn say_farewell(&mut self, goodbye: Message) -> Result<bool, Loss> {
         let begun = Instant::now();
-        // Should there be no time for all of it, the goodbye still goes.
+        // The goodbye is sent even if the queued messages are not acknowledged in the first half of the time.
         let _ = self.deliver_until(begun + FAREWELL / 2).await?;
         self.outbox.push(goodbye);
         self.deliver_until(begun + FAREWELL).await
     }
 
-    /// False when there was no time for all that waits.
+    /// Sends messages until all are acknowledged; false if the deadline comes first.
     async fn deliver_until(&mut self, deadline: Instant) -> Result<bool, Loss> {
         loop {
             self.send_what_may_be_sent()?;
@@ -146,7 +147,8 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Until something happens: a packet (which is attended to), a message in the outbox, or nothing for long.
+    /// Waits for the next packet (and handles it), for a message in the outbox if `sending`, or for a time limit: the
+    /// keep-alive interval, after which a PINGREQ is sent, or that of an answer, after which the session is lost.
     async fn wait(&mut self, sending: bool) -> Result<(), Loss> {
         let ping_at = self.link.last_sent.min(self.link.last_received) + self.keepalive;
         let at = match self.owed_since {
@@ -158,7 +160,7 @@ impl<'a> Session<'a> {
         tokio::select! {
             received = self.link.next() => {
                 let attended = self.handle(received?);
-                // A burst of commands comes in one read; whoever attends to them has to have its turn in between.
+                // A burst of commands arrives in one read; the task that handles them must run in between.
                 tokio::task::yield_now().await;
                 return attended;
             }
@@ -209,7 +211,7 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// The broker lives; the wait for its next answer begins now.
+    /// The broker has answered: the time limit for its next answer, if it owes one, begins now.
     fn answered(&mut self) {
         self.owed_since = (!self.window.is_empty()).then(Instant::now);
     }

@@ -17,7 +17,7 @@ use glimpsed_base::files;
 use glimpsed_base::secret::Secret;
 use glimpsed_base::sync::Mutex;
 
-/// A bundle of all public CAs has a quarter of this.
+/// The largest PEM file. A bundle of all public CAs has a quarter of this.
 const MAX_PEM_BYTES: u64 = 1 << 20;
 
 /// The PEM files for [`Tls::load`], each of at most 1 MiB.
@@ -101,7 +101,8 @@ impl Tls {
         Ok(tls)
     }
 
-    /// TLS 1.2 and 1.3 with ring's primitives. `seen` gets the broker's certificate, also one that is refused.
+    /// The configuration for rustls: TLS 1.2 and 1.3 with ring's primitives. `seen` gets the broker's certificate, even
+    /// if it is not accepted.
     pub(super) fn client_config(&self, seen: Option<Seen>) -> Result<ClientConfig, Problem> {
         let provider = Arc::new(ring::default_provider());
         let roots = Arc::new(self.roots()?);
@@ -139,7 +140,7 @@ impl Tls {
                 }
             }
             None => {
-                // One certificate that cannot be read among a hundred is not worth a word.
+                // Single unreadable certificates among the system's hundred are ignored.
                 roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
                 if roots.is_empty() {
                     return Err(Problem::new("ca", "the system has no list of trusted CAs")
@@ -156,7 +157,8 @@ pub fn is_server_name(name: &str) -> bool {
     ServerName::try_from(name).is_ok()
 }
 
-/// As PostgreSQL does it: the group may read a key, because daemons get theirs through a group; everybody may not.
+/// Refuses a key that others can access or its group can write. The group may read it, as with PostgreSQL, because
+/// daemons often get access to a key through a group.
 fn refuse_open_key(path: &Path) -> Result<(), Problem> {
     let Some(mode) = files::too_open(path) else { return Ok(()) };
     let cause = format!("`{}` has mode {mode:04o}: others could read the key, or the group replace it", path.display());
@@ -201,7 +203,7 @@ impl Seen {
     }
 }
 
-/// Remembers the certificate and leaves the decision to the real verifier.
+/// Records the broker's certificate and delegates the decision to rustls' verifier.
 #[derive(Debug)]
 struct Recorder {
     verifier: Arc<WebPkiServerVerifier>,
@@ -245,8 +247,8 @@ impl ServerCertVerifier for Recorder {
     }
 }
 
-/// What an error of TLS means; `None` when it is another one. A refused client certificate shows after the handshake,
-/// on the first read.
+/// Explains an error of TLS; `None` for other errors. A refused client certificate is reported after the handshake, on
+/// the first read.
 pub(super) fn explain_io(error: &io::Error) -> Option<String> {
     error.get_ref()?.downcast_ref::<rustls::Error>().map(explain)
 }

@@ -49,7 +49,7 @@ pub async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, Loss> {
     for address in addresses.iter().take(5) {
         match timeout(each, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {
-                // Small messages leave at once.
+                // Small messages are sent at once (without Nagle's algorithm).
                 stream.set_nodelay(true)?;
                 return Ok(stream);
             }

@@ -8,7 +8,7 @@ use crate::loss::Loss;
 use crate::message::{Delivery, MAX_PACKET_BYTES, Message};
 use crate::options::{Options, Version};
 
-/// A live message that a broker cannot deliver within this many seconds is not worth delivering.
+/// The expiry interval of live messages (MQTT 5) in seconds: the broker discards what it cannot deliver in time.
 const LIVE_EXPIRES_S: u32 = 30;
 
 /// A PINGREQ, the same in both versions.
@@ -160,7 +160,7 @@ pub(crate) fn publish(
     Ok(true)
 }
 
-/// What a subscriber can know without looking at the payload.
+/// The properties of a PUBLISH (MQTT 5): content type, payload format and expiry.
 fn properties(message: &Message) -> v5::PublishProperties {
     let (content_type, is_text) = match message.payload.as_slice() {
         [b'{' | b'[', ..] => (Some("application/json"), true),
@@ -189,7 +189,7 @@ pub(crate) fn decode(version: Version, input: &mut BytesMut) -> Result<Option<Re
     let before = input.len();
     match version {
         Version::V5 => {
-            // The library does not read these two.
+            // rumqttc cannot decode these two: the CONNACK of version 3.1.1 that refuses MQTT 5, and DISCONNECT.
             if let [0x20, 2, _, 1] = input[..] {
                 return Ok(Some(Received::Refused(
                     "the broker does not speak MQTT 5; set `version = \"3.1.1\"` in [mqtt]".into(),
@@ -198,7 +198,7 @@ pub(crate) fn decode(version: Version, input: &mut BytesMut) -> Result<Option<Re
             if let [0xE0, rest @ ..] = &input[..]
                 && let Some(last) = rest.iter().take(4).position(|byte| byte & 0x80 == 0)
             {
-                // The reason is the first byte behind the length; without one all went well.
+                // The reason code is the first byte behind the length. Without one it is a normal disconnection.
                 let empty = rest[..=last].iter().all(|digit| digit & 0x7F == 0);
                 match rest.get(last + 1) {
                     Some(&reason) if !empty => return Err(goodbye(Some(reason))),
@@ -220,8 +220,9 @@ pub(crate) fn decode(version: Version, input: &mut BytesMut) -> Result<Option<Re
     }
 }
 
-/// A message above our limit, or nothing yet while its beginning is not there; `None` for any other packet. A retained
-/// one would come again after each reconnect, so it is no reason to end the session.
+/// Detects a PUBLISH above [`MAX_PACKET_BYTES`]: `Some(Some(_))` for one, `Some(None)` for one whose beginning has not
+/// arrived, `None` for any other packet. It does not end the session, because a retained one would come again after
+/// each reconnect.
 fn too_large(input: &[u8]) -> Result<Option<Option<Received>>, Loss> {
     const PUBLISH: u8 = 3;
     let Some((&first, rest)) = input.split_first() else { return Ok(None) };
@@ -307,7 +308,7 @@ fn message_id(qos: u8, id: u16) -> Result<Option<u16>, Loss> {
     match qos {
         0 => Ok(None),
         1 => Ok(Some(id)),
-        // Nothing is subscribed with more than QoS 1.
+        // All subscriptions have QoS 1 at most.
         _ => Err(Loss::Malformed("a message with QoS 2 that was not asked for".into())),
     }
 }
@@ -360,7 +361,7 @@ fn refusal4(code: v4::ConnectReturnCode) -> &'static str {
     }
 }
 
-/// `ServerShuttingDown` -> `server shutting down`.
+/// The words of a name in camel case: `ServerShuttingDown` becomes `server shutting down`.
 fn words(name: impl std::fmt::Debug) -> String {
     let mut words = String::new();
     for (place, c) in format!("{name:?}").chars().enumerate() {

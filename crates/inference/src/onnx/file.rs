@@ -1,4 +1,4 @@
-//! An open file: decoded, hashed, and checked to be the one that was meant.
+//! An open model file: decoding it, hashing it, and comparing its hash with the expected one.
 
 use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Read};
@@ -10,7 +10,8 @@ use crate::error::Error;
 use crate::hash::sha256_of_all;
 use crate::source::Source;
 
-/// The largest classifiers in use have some 600 MB; more would not run on the boards this is for.
+/// The largest file. The largest classifiers in use have some 600 MB, and larger ones do not fit on the supported
+/// boards.
 const MAX_FILE_BYTES: u64 = 1 << 30;
 
 /// An open file. Its hash is computed beside everything else that is done with it, so whoever uses what is in it asks
@@ -22,11 +23,11 @@ pub(crate) struct OnnxFile {
     opened: Metadata,
     expected: Option<String>,
     hash: Option<JoinHandle<std::io::Result<String>>>,
-    /// What came of it.
+    /// The result of the thread.
     found: Option<Result<String, String>>,
 }
 
-/// A decoded file. The larger weights are still there; see [`Extent`].
+/// A decoded file, of which the larger weights are still in `file`; see [`Extent`](super::skeleton::Extent).
 #[derive(Clone)]
 pub(crate) struct Decoded {
     pub proto: super::pb::ModelProto,
@@ -34,12 +35,14 @@ pub(crate) struct Decoded {
 }
 
 impl OnnxFile {
+    /// Opens the file, and starts to hash it.
+    ///
     /// # Errors
     /// When it cannot be read or is too large.
     pub(crate) fn open(source: &Source<'_>) -> Result<Self, Error> {
         let path = source.path.display().to_string();
         let unreadable = |cause: String| Error::Unreadable { path: path.clone(), cause };
-        // Before it is opened: opening a pipe would wait for somebody who writes.
+        // The kind of file is checked before it is opened, because opening a pipe would wait for a writer.
         let found = std::fs::metadata(source.path).map_err(|error| match error.kind() {
             ErrorKind::NotFound => Error::NotFound { path: path.clone(), cause: error.to_string() },
             _ => unreadable(error.to_string()),
@@ -57,14 +60,16 @@ impl OnnxFile {
             bytes => {
                 let file = Arc::new(file);
                 let hashed = file.clone();
-                // Hashing takes a fifth of the time that a large model takes to load, and more where the processor has
-                // no instructions for it. Where there can be no thread it is done in the end.
+                // Hashing takes a fifth of the time that a large model takes to load, and more if the processor has no
+                // instructions for it. If no thread can be started, `verify` computes the hash.
                 let hash = Builder::new().name("hash".into()).spawn(move || hash_of(&hashed, bytes)).ok();
                 Ok(Self { path, bytes, file, opened, expected: source.sha256.map(str::to_owned), hash, found: None })
             }
         }
     }
 
+    /// Decodes the file without its larger weights, and rewrites the operators of the QOperator form.
+    ///
     /// # Errors
     /// When it cannot be read, or is no ONNX file.
     pub(crate) fn decode(&self) -> Result<Decoded, Error> {
@@ -73,7 +78,7 @@ impl OnnxFile {
         Ok(Decoded { proto, file: self.file.clone() })
     }
 
-    /// With all weights in it.
+    /// Decodes the file with all weights.
     ///
     /// # Errors
     /// When it cannot be read, or is no ONNX file.
@@ -84,7 +89,7 @@ impl OnnxFile {
         Ok(proto)
     }
 
-    /// The hash of the whole, lower-case hexadecimal.
+    /// The SHA-256 of the whole file, in lower-case hexadecimal.
     ///
     /// # Errors
     /// When the file is not the one that was meant, could not be read, or was written to since it was opened: whatever
@@ -116,7 +121,7 @@ impl OnnxFile {
     }
 }
 
-/// Of so many bytes: somebody may append to the file for ever.
+/// The hash of the first `bytes` bytes. The bound is there because another process may append to the file for ever.
 fn hash_of(file: &File, bytes: u64) -> std::io::Result<String> {
     sha256_of_all(Positioned { file, at: 0 }.take(bytes))
 }

@@ -1,4 +1,4 @@
-//! What an ONNX graph says of itself, read from its protobuf.
+//! The properties of an ONNX graph, read from its protobuf.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -12,21 +12,23 @@ use crate::input::{ChannelOrder, Element, Fit, FitChoice, InputHints, InputSpec,
 use crate::inspection::Precision;
 use crate::onnx::skeleton::own_tensors;
 
-/// The ratio of torchvision's and most others' reference preprocessing: 256 pixels for an input of 224.
+/// The ratio between the shorter side before the crop and the input's side in the reference preprocessing of
+/// torchvision and most others: 256 pixels for an input of 224.
 const USUAL_RESIZE: (usize, usize) = (256, 224);
 
-/// Side lengths beyond these are a mistake, not a classifier.
+/// The accepted side lengths of an input.
 const SIDE_PX: std::ops::RangeInclusive<usize> = 8..=4096;
 
 /// What a graph has, counted.
 pub(crate) struct Figures {
     pub precision: Precision,
-    /// Trained numbers.
+    /// The number of trained parameters.
     pub parameters: u64,
-    /// Convolutions and matrix products.
+    /// The number of convolutions and matrix products.
     pub layers: usize,
-    /// Whether the output of a layer is added to that of an earlier one.
+    /// Whether there is a residual connection.
     pub residual: bool,
+    /// Bytes of all constants.
     pub weight_bytes: u64,
 }
 
@@ -45,7 +47,7 @@ impl<'a> Graph<'a> {
         Ok(this)
     }
 
-    /// Every name that is used must be produced; tract takes this for granted.
+    /// Checks that every used name is defined, which tract relies on.
     fn check_names(&self) -> Result<(), String> {
         let inputs = self.graph.input.iter().map(|input| input.name.as_str());
         let weights = self.graph.initializer.iter().map(|tensor| tensor.name.as_str());
@@ -73,7 +75,7 @@ impl<'a> Graph<'a> {
             tensor.data_location == Some(tensor_proto::DataLocation::External as i32)
                 || !tensor.external_data.is_empty()
         };
-        // Only of the graph's own tensors some may be in this very file.
+        // Only the graph's own tensors may have an extent in this very file.
         let elsewhere = own_tensors(self.graph).filter(|tensor| Extent::of(tensor).is_none());
         match elsewhere.chain(nested_tensors(self.graph)).find(external) {
             None => Ok(()),
@@ -211,7 +213,7 @@ impl<'a> Graph<'a> {
         let producers: HashMap<&str, &NodeProto> =
             self.graph.node.iter().flat_map(|node| node.output.iter().map(move |name| (name.as_str(), node))).collect();
         let mut name = self.graph.output.first().map_or("", |output| output.name.as_str());
-        // Bounded by the number of nodes, so that a cycle ends too.
+        // Bounded by the number of nodes, so that the loop ends in a graph with a cycle.
         for _ in 0..self.graph.node.len() {
             let Some(node) = producers.get(name) else { break };
             match node.op_type.as_str() {
@@ -225,8 +227,8 @@ impl<'a> Graph<'a> {
         Scores::Logits
     }
 
-    /// Numbers that were trained: inputs of the layers, looked through their dequantisation. Scales, zero points,
-    /// shapes and thresholds do not count.
+    /// The number of trained parameters: the constant inputs of the layers, found behind dequantisation and
+    /// rearrangement. Scales, zero points, shapes and thresholds do not count.
     fn parameters(&self) -> u64 {
         let weights: HashMap<&str, u64> =
             (self.graph.initializer.iter()).map(|tensor| (tensor.name.as_str(), elements(tensor))).collect();
@@ -266,7 +268,7 @@ impl<'a> Graph<'a> {
         counted.iter().filter_map(|name| weights.get(name)).fold(0, |sum, count| sum.saturating_add(*count))
     }
 
-    /// Operations with weights.
+    /// The number of operators with weights.
     fn layers(&self) -> usize {
         let weighted = |node: &&NodeProto| {
             let name = node.op_type.as_str();
@@ -275,7 +277,7 @@ impl<'a> Graph<'a> {
         self.graph.node.iter().filter(weighted).count()
     }
 
-    /// Bytes of all constants, as the file stores them.
+    /// Bytes of all constants, in their element types.
     fn weight_bytes(&self) -> u64 {
         let bytes = |tensor: &&TensorProto| {
             let size = match tensor_proto::DataType::try_from(tensor.data_type) {
@@ -289,13 +291,13 @@ impl<'a> Graph<'a> {
         tensors(self.graph).iter().map(bytes).fold(0, u64::saturating_add)
     }
 
-    /// Whether two results that both depend on the picture are added: a way around the layers between them.
+    /// Whether two results that both depend on the picture are added: a residual connection.
     fn is_residual(&self) -> bool {
         let weights = self.graph.initializer.iter().map(|tensor| tensor.name.as_str());
         let mut constant: HashSet<&str> = weights.collect();
         for node in &self.graph.node {
-            // In a valid file nodes come after those that they use. What is made of constants alone is one, and so are
-            // the dimensions that a Shape reads.
+            // In a valid file nodes come after those whose results they use. A result of constants alone is a constant,
+            // and so are the dimensions that a Shape returns.
             let fixed = node.op_type == "Shape"
                 || node.input.iter().all(|name| name.is_empty() || constant.contains(name.as_str()));
             if fixed {
@@ -323,7 +325,7 @@ impl<'a> Graph<'a> {
     }
 }
 
-/// `[?, 3, 224, 224]`
+/// Shows a shape, with a question mark for each open dimension: `[?, 3, 224, 224]`.
 struct Shape<'a>(&'a [Option<usize>]);
 
 impl std::fmt::Display for Shape<'_> {
@@ -337,7 +339,7 @@ fn elements(tensor: &TensorProto) -> u64 {
     tensor.dims.iter().map(|&length| length.unsigned_abs()).fold(1, u64::saturating_mul)
 }
 
-/// Every tensor of the graph, those in attributes and in the graphs of `If` and `Loop` included.
+/// Every tensor of the graph, including those in attributes and in the subgraphs of `If` and `Loop`.
 fn tensors(graph: &GraphProto) -> Vec<&TensorProto> {
     own_tensors(graph).chain(nested_tensors(graph)).collect()
 }

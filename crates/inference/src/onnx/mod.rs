@@ -1,4 +1,4 @@
-//! ONNX files: what their graph says of itself, where their weights are, and whether they are the ones that were meant.
+//! ONNX files: decoding them, the properties of their graph, the positions of their weights, and their hash.
 
 mod file;
 pub(crate) mod graph;

@@ -1,6 +1,7 @@
-//! Quantised models in the older form, whose operators take bytes and give bytes (`QLinearConv` and onnxruntime's own
-//! `QGemm`, `QLinearAdd`, ...). Each is written as what it is defined to be: dequantise, compute, quantise. So
-//! everything that knows the newer form (QDQ) knows this one, and the native kernels put the pieces together again.
+//! Rewrites quantised models of the older QOperator form, whose operators work on bytes (`QLinearConv` and
+//! onnxruntime's own `QGemm`, `QLinearAdd`, ...), in the newer QDQ form. Each operator becomes its definition:
+//! dequantise, compute, quantise. So only the QDQ form has to be supported, in which the native kernels recognise the
+//! integer arithmetic.
 //!
 //! Definitions: <https://onnx.ai/onnx/operators/> and onnxruntime's `docs/ContribOperators.md`.
 
@@ -8,18 +9,19 @@ use super::pb::attribute_proto::AttributeType;
 use super::pb::tensor_proto::DataType;
 use super::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto};
 
-/// Where an operator's inputs are: first tensor, scale and zero point of each operand.
+/// The positions of an operator's inputs. Each operand has three: the tensor, its scale and its zero point.
 struct Form {
+    /// The operator on floats.
     plain: &'static str,
-    /// First input of each operand's three.
+    /// The first of each operand's three inputs.
     operands: &'static [usize],
-    /// Scale of the output; its zero point follows.
+    /// The scale of the output, which the zero point follows.
     output: usize,
-    /// Integers that are added, in the scale of both operands' product.
+    /// The bias as integers, whose scale is the product of both operands' scales.
     bias: Option<usize>,
 }
 
-/// What [`expand`] knows. `QLinearConcat` takes any number of operands and is written by itself.
+/// The form of an operator that [`expand`] supports. `QLinearConcat` takes any number of operands; see [`concat()`].
 fn form(operator: &str) -> Option<Form> {
     let form = |plain, operands, output, bias| Some(Form { plain, operands, output, bias });
     match operator {
@@ -36,7 +38,8 @@ fn form(operator: &str) -> Option<Form> {
     }
 }
 
-/// Biases of all layers together; more is hostile: many operators may name one large bias, and each gets its own.
+/// The largest number of biases of all layers together. It bounds the memory for a hostile file, in which many
+/// operators name one large bias, and each gets a copy.
 const MAX_BIASES: usize = 1 << 20;
 
 /// Rewrites all such operators; one that is beyond this is left, and reported by whoever meets it.
@@ -56,7 +59,7 @@ pub(super) fn expand(proto: &mut ModelProto) {
     }
 }
 
-/// `room` is for how many numbers of biases there still is some.
+/// The nodes that replace `node`; `None` if it is unsupported. `room` is the number of biases that may still be added.
 fn expanded(node: &NodeProto, form: &Form, graph: &mut GraphProto, room: &mut usize) -> Option<Vec<NodeProto>> {
     let attribute = |name: &str| node.attribute.iter().find(|attribute| attribute.name == name);
     let flag = |name: &str| attribute(name).is_some_and(|attribute| attribute.i != 0);
@@ -67,7 +70,7 @@ fn expanded(node: &NodeProto, form: &Form, graph: &mut GraphProto, room: &mut us
     let mut nodes = Vec::new();
     let mut inputs = Vec::new();
     for (number, &first) in form.operands.iter().enumerate() {
-        // Weights with a scale for each output channel; a lone scale has no axis.
+        // The axis of the output channels, for weights with a scale for each. A single scale has no axis.
         let axis = match (form.plain, number) {
             ("Gemm", 1) if !flag("transB") => 1,
             ("MatMul", 1) => 1,
@@ -103,7 +106,8 @@ fn expanded(node: &NodeProto, form: &Form, graph: &mut GraphProto, room: &mut us
     Some(nodes)
 }
 
-/// Scale and zero point of the output come first here, then three for each operand.
+/// The nodes that replace a `QLinearConcat`. Its inputs are scale and zero point of the output, then three for each
+/// operand.
 fn concat(node: &NodeProto) -> Option<Vec<NodeProto>> {
     let (to, operands) = node.input.split_at_checked(2)?;
     let output = node.output.first()?;
@@ -149,7 +153,7 @@ fn quantise(node: &NodeProto, inputs: [String; 3], output: &str) -> NodeProto {
     }
 }
 
-/// `bias * input scale * weight scale`, channel by channel.
+/// The bias as floats: `bias * input scale * weight scale`, for each channel.
 fn bias_values(graph: &GraphProto, bias: &str, input: &str, weights: &str) -> Option<Vec<f32>> {
     let find = |name: &str| graph.initializer.iter().find(|tensor| tensor.name == name);
     let integers = numbers(find(bias)?)?;
@@ -162,7 +166,7 @@ fn bias_values(graph: &GraphProto, bias: &str, input: &str, weights: &str) -> Op
     Some(integers.iter().enumerate().map(|(channel, bias)| bias * input * scale(channel)).collect())
 }
 
-/// Floats or 32-bit integers as floats.
+/// A tensor of floats or 32-bit integers, as floats.
 fn numbers(tensor: &TensorProto) -> Option<Vec<f32>> {
     let four = |bytes: &[u8]| <[u8; 4]>::try_from(bytes).ok();
     let raw = tensor.raw_data.chunks_exact(4).filter_map(four);
@@ -173,7 +177,7 @@ fn numbers(tensor: &TensorProto) -> Option<Vec<f32>> {
         (DataType::Int32, false) => raw.map(|bytes| i32::from_le_bytes(bytes) as f32).collect(),
         _ => return None,
     };
-    // Those of more than one side may still be in the file.
+    // The data of a tensor with several dimensions may still be in the file; then the lengths differ.
     let count = tensor.dims.iter().try_fold(1_usize, |count, &side| count.checked_mul(usize::try_from(side).ok()?));
     (count == Some(numbers.len())).then_some(numbers)
 }

@@ -1,9 +1,8 @@
-//! An ONNX file without its larger weights: they stay in the file until somebody needs them, so that a model is never
-//! in memory beside what is made of it.
+//! Decodes an ONNX file without its larger weights, which stay in the file until they are needed. So the decoded model
+//! and the compiled one are never in memory together.
 //!
-//! What is decoded refers to them as ONNX refers to data in other files, only that the other file has no name. That
-//! goes for tensors of the graph's own that have raw data, which is what exporters write; others are decoded like
-//! everything else.
+//! A decoded tensor refers to its data as ONNX refers to data in other files, but with an empty file name. That holds
+//! for the graph's own tensors with raw data, which is what exporters write; others are decoded with their data.
 
 use std::fs::File;
 use std::io::{BufReader, Error, ErrorKind, Read, Result, Seek, SeekFrom};
@@ -15,13 +14,14 @@ use prost::encoding::encode_varint;
 use super::pb::tensor_proto::DataLocation;
 use super::pb::{GraphProto, ModelProto, StringStringEntryProto, TensorProto};
 
-/// Tensors of fewer bytes come along: scales, shapes, small weights. Tests and the fuzzer have small files.
+/// Tensors of fewer bytes are decoded with their data: scales, shapes, small weights. The limit is low for tests and
+/// the fuzzer, whose files are small.
 const LARGE_BYTES: u64 = if cfg!(any(test, fuzzing)) { 256 } else { 64 << 10 };
 
-/// The kind of field that may be a message, text, or packed numbers.
+/// The wire type of messages, strings, bytes and packed numbers.
 const LENGTH_DELIMITED: u64 = 2;
 
-/// The messages of the protobuf that have tensors in them.
+/// The messages of the protobuf that contain tensors.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Message {
     Model,
@@ -32,7 +32,7 @@ enum Message {
 }
 
 impl Message {
-    /// What the field of this number is. The numbers are onnx.proto's.
+    /// The message in the field of this number, if it contains tensors. The numbers are those of onnx.proto.
     fn part(self, field: u64) -> Option<Self> {
         match (self, field) {
             (Self::Model, 7) => Some(Self::Graph),
@@ -43,22 +43,23 @@ impl Message {
         }
     }
 
-    /// `raw_data`.
+    /// Whether the field is `raw_data`.
     fn is_data(self, field: u64) -> bool {
         self == Self::Tensor && field == 9
     }
 
-    /// Whether a second field of this kind is merged with the first one, or takes its place. With what stays in the
-    /// file that cannot be done, and nobody writes such.
+    /// Whether the field may occur only once. Protobuf would merge a second one with the first or replace it, which is
+    /// impossible for data that stays in the file, and no exporter writes such files.
     fn is_single(self, field: u64) -> bool {
         self.is_data(field) || (self == Self::Attribute && field == 5)
     }
 }
 
-/// Where the data of a tensor is in the file.
+/// The position of a tensor's data in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Extent {
     pub offset: u64,
+    /// The number of bytes.
     pub length: u64,
 }
 
@@ -72,7 +73,7 @@ impl Extent {
         Some(Self { offset: number("offset")?, length: number("length")? })
     }
 
-    /// As fields of a tensor.
+    /// The extent, encoded as fields of a tensor.
     fn written(self) -> Vec<u8> {
         let entry = |key: &str, value: String| StringStringEntryProto { key: key.into(), value };
         let fields = TensorProto {
@@ -88,7 +89,7 @@ impl Extent {
     }
 }
 
-/// Decodes a file of so many bytes.
+/// Decodes a file of `length` bytes.
 ///
 /// # Errors
 /// When it cannot be read; or, as [`ErrorKind::InvalidData`], when it is cut short or damaged.
@@ -98,19 +99,19 @@ pub(crate) fn decode(file: &File, length: u64) -> Result<ModelProto> {
     walk.copy(Message::Model, length, &mut skeleton)?;
     let mut model = ModelProto::decode(skeleton.as_slice()).map_err(|_| damaged())?;
     drop(skeleton);
-    // Not those that were written above, but others may pretend to be such: to lie behind the end, or to be more
-    // together than the file has.
+    // The extents from above are valid, but the file itself may contain forged ones, which lie beyond its end, or
+    // together have more bytes than it has.
     let extents = || model.graph.iter().flat_map(own_tensors).filter_map(Extent::of);
     let inside = extents().all(|extent| extent.offset.checked_add(extent.length).is_some_and(|end| end <= length));
     if !inside || extents().fold(0, |sum: u64, extent| sum.saturating_add(extent.length)) > length {
         return Err(damaged());
     }
-    // Biases and scales are looked at before anybody decides what runs the model.
+    // Biases and scales are needed before the backend is chosen.
     fill_some(&mut model, file, |tensor| tensor.dims.len() < 2)?;
     Ok(model)
 }
 
-/// Puts into the tensors of a decoded file what stayed there.
+/// Reads the data that stayed in the file into the tensors of a decoded model.
 ///
 /// # Errors
 /// When it cannot be read.
@@ -141,6 +142,7 @@ fn damaged() -> Error {
 /// A file that is read from a place of its own, whoever else reads it.
 pub(crate) struct Positioned<'a> {
     pub file: &'a File,
+    /// The offset of the next byte.
     pub at: u64,
 }
 
@@ -154,7 +156,7 @@ impl Read for Positioned<'_> {
 
 impl Seek for Positioned<'_> {
     fn seek(&mut self, to: SeekFrom) -> Result<u64> {
-        // What `BufReader` does to skip.
+        // `BufReader` seeks only relative to the current position.
         let SeekFrom::Current(by) = to else { return Err(ErrorKind::Unsupported.into()) };
         let at = self.at.checked_add_signed(by);
         self.at = at.ok_or(ErrorKind::InvalidInput)?;
@@ -162,14 +164,14 @@ impl Seek for Positioned<'_> {
     }
 }
 
-/// The way through the messages.
+/// Walks through the messages of a file.
 struct Walk<'a> {
     reader: BufReader<Positioned<'a>>,
     at: u64,
 }
 
 impl Walk<'_> {
-    /// Appends the message that ends there to `out`, its larger tensors as extents.
+    /// Appends the message that ends at offset `end` to `out`, with extents in place of the data of larger tensors.
     fn copy(&mut self, message: Message, end: u64, out: &mut Vec<u8>) -> Result<()> {
         let mut has_single = false;
         while self.at < end {
@@ -191,7 +193,7 @@ impl Walk<'_> {
             let length = self.varint()?;
             let stop = self.at.checked_add(length).filter(|&stop| stop <= end).ok_or_else(damaged)?;
             if message.is_data(field) && length >= LARGE_BYTES {
-                // In place of the data.
+                // The extent takes the place of the data.
                 out.append(&mut Extent { offset: self.at, length }.written());
                 self.skip(length)?;
                 continue;
@@ -364,7 +366,7 @@ mod tests {
             let expected = ModelProto::decode(bytes.as_slice()).ok();
             let file = stored(&bytes);
             let found = decode(&file, length).and_then(|mut model| fill(&mut model, &file).map(|()| model)).ok();
-            // Groups, which nobody writes any more, are refused here.
+            // Groups, a deprecated feature of protobuf, are refused here.
             if let (Some(found), Some(expected)) = (&found, &expected) {
                 prop_assert_eq!(found, expected);
             }

@@ -1,10 +1,10 @@
-//! From the messages of a file to those that tract takes. Everything large is moved.
+//! Converts our protobuf messages into tract's. Large fields are moved, not copied.
 
 use tract_onnx::pb as theirs;
 
 use crate::onnx::pb as ours;
 
-/// The whole file.
+/// Converts a whole file.
 pub(super) fn model(model: ours::ModelProto) -> theirs::ModelProto {
     let opset = |set: ours::OperatorSetIdProto| theirs::OperatorSetIdProto { domain: set.domain, version: set.version };
     theirs::ModelProto {

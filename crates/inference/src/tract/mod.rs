@@ -1,4 +1,4 @@
-//! The general backend: whatever tract can run.
+//! The general backend, for every network that tract can run.
 
 mod convert;
 mod quantised_ends;
@@ -20,13 +20,14 @@ pub(crate) struct Loaded {
     pub classifier: Box<dyn Classifier>,
     /// Multiply-accumulate operations for one picture.
     pub macs: u64,
-    /// Of the results that have to be kept at the same time, at least: the inputs and outputs of the largest operation.
+    /// A lower bound of the bytes of the results that are kept at the same time: inputs and outputs of the largest
+    /// operation.
     pub result_bytes: u64,
-    /// Of the output.
+    /// The output's shape.
     pub shape: Vec<usize>,
 }
 
-/// Optimises the model. `input_name` is the graph's name for `input`.
+/// Optimises the model. `input_name` is the name of `input` in the graph.
 ///
 /// # Errors
 /// When an operator is unknown to tract, or the graph contradicts itself.
@@ -70,7 +71,8 @@ fn typed_model(proto: &tract_onnx::pb::ModelProto, input: &InputSpec, element: E
         Element::F32 => f32::fact(input.shape()),
         Element::U8 => u8::fact(input.shape()),
     };
-    // Shapes written by an exporter for another batch size contradict the batch of one; they are derived anew anyway.
+    // The file's shapes are ignored: those for another batch size would contradict the batch of one, and tract infers
+    // all.
     let onnx = tract_onnx::onnx().with_ignore_output_shapes(true).with_ignore_value_info(true);
     onnx.model_for_proto_model(proto)?.with_input_fact(0, fact.into())?.into_typed()?.into_decluttered()
 }
@@ -79,7 +81,7 @@ fn output_shape(model: &TypedModel) -> Result<Vec<usize>, Error> {
     let shape = model.output_fact(0).ok().and_then(|fact| fact.shape.as_concrete().map(<[usize]>::to_vec));
     let refuse = |cause: String| Error::NotAClassifier { cause };
     let shape = shape.ok_or_else(|| refuse("the shape of its output depends on the picture".into()))?;
-    // [1, n], [n], or with spatial dimensions of one.
+    // The shape is [1, n], [n], or has spatial dimensions of length one.
     if shape.iter().filter(|&&length| length > 1).count() > 1 {
         return Err(refuse(format!("its output has the shape {shape:?}, not one number per class")));
     }
@@ -142,8 +144,8 @@ impl Classifier for TractClassifier {
     }
 }
 
-/// tract asserts in places what a damaged or hostile file can contradict; such a panic must not take the daemon with
-/// it.
+/// Runs `work` and turns a panic into an error. tract has assertions that a damaged or hostile file can violate, and
+/// such a panic must not end the daemon.
 fn guarded<T>(work: impl FnOnce() -> TractResult<T>) -> Result<T, Error> {
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(result) => result.map_err(|error| evaluation(&error)),
@@ -155,7 +157,7 @@ fn guarded<T>(work: impl FnOnce() -> TractResult<T>) -> Result<T, Error> {
     }
 }
 
-/// tract's chain of causes on one line; the innermost says what is wrong, the outer ones at which node.
+/// tract's chain of causes on one line. The innermost names the error, the outer ones the node.
 fn evaluation(error: &TractError) -> Error {
     let causes: Vec<String> =
         error.chain().map(|cause| cause.to_string().lines().next().unwrap_or_default().to_owned()).collect();

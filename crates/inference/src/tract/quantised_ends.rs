@@ -1,10 +1,11 @@
-//! Models that begin by dequantising bytes, or end by quantising probabilities, as converted TensorFlow Lite models do.
+//! Models that begin with a DequantizeLinear of the input, or end with a QuantizeLinear of probabilities, as converted
+//! TensorFlow Lite models do.
 //!
-//! tract 0.23.9 cannot simplify either end. A u8 DequantizeLinear before an i8 QuantizeLinear is an error ("Trying to
-//! substitute a I8 by U8"); a Softmax between a DequantizeLinear and a QuantizeLinear is folded into a table as if it
-//! worked on each number by itself, which makes every class equally certain. So both ends are taken out of the graph:
-//! the first's arithmetic is done while the tensor is copied, a look-up per byte, and the last is rounding that nobody
-//! wants.
+//! tract 0.23.9 mishandles both. A u8 DequantizeLinear before an i8 QuantizeLinear is an error ("Trying to substitute a
+//! I8 by U8"). A Softmax between a DequantizeLinear and a QuantizeLinear is folded into a look-up table as if it worked
+//! element by element, which gives every class the same probability. So both ends are removed from the graph. The input
+//! is dequantised with a look-up table while it is copied; the quantisation of the output only rounds, and is not
+//! needed.
 
 use crate::onnx::pb::tensor_proto::DataType;
 use crate::onnx::pb::{GraphProto, ModelProto, TensorProto, type_proto};

@@ -1,32 +1,34 @@
-//! Entropy-coded bits (ITU-T T.81, annex F.2), read many at a time.
+//! The bit reader for Huffman-coded data (ITU-T T.81, annex F.2), which decodes code and value with one look-up.
 
-/// Bits that are looked up at once. Nearly all codes are shorter, and most with the bits behind them.
+/// Bits of an index into the look-up tables. Nearly all codes are shorter, and most even together with the value bits
+/// that follow them.
 const LOOK_UP: u32 = 10;
 
-/// Longest code.
+/// Bits of the longest code.
 const LONGEST: usize = 16;
 
-/// In [`Symbol::run`]: the block ends here.
+/// In [`Symbol::run`]: end of block.
 const END: u8 = u8::MAX;
 
-/// A coefficient that fits into [`LOOK_UP`] bits with its code.
+/// A coefficient whose code and value bits together fit into [`LOOK_UP`] bits.
 #[derive(Debug, Clone, Copy, Default)]
 struct Symbol {
     value: i16,
-    /// Zeros before it.
+    /// Zero coefficients before it.
     run: u8,
-    /// Bits of code and value; 0 where they do not fit.
+    /// The length of code and value in bits; 0 if they do not fit.
     bits: u8,
 }
 
-/// A Huffman table, ready to be looked up in.
+/// A Huffman table in the form of look-up tables.
 #[derive(Debug, Clone)]
 pub(super) struct Huffman {
     symbols: Box<[Symbol; 1 << LOOK_UP]>,
-    /// Symbol and length of the code that the bits begin with; length 0 for a longer one.
+    /// The symbol and the length of the code that the bits begin with; length 0 if the code is longer than the index.
     codes: Box<[(u8, u8); 1 << LOOK_UP]>,
-    /// For each length: the first code that is longer, left-aligned in 17 bits; and what makes an index of a code.
+    /// For each length: the first longer code, left-aligned to 16 bits (2^16 if there is none).
     ends: [u32; LONGEST + 1],
+    /// For each length: the difference between the index of a code's symbol in `values` and the code.
     offsets: [i32; LONGEST + 1],
     values: [u8; 256],
 }
@@ -67,7 +69,7 @@ impl Huffman {
         (index == values.len()).then_some(())
     }
 
-    /// Enters a short code for all bits that may follow it.
+    /// Enters a short code at all indices that begin with it.
     fn note(&mut self, code: u32, length: u32, value: u8) {
         let free = LOOK_UP - length;
         let (run, size) = (value >> 4, u32::from(value & 15));
@@ -86,20 +88,20 @@ impl Huffman {
     }
 }
 
-/// The number that `size` bits stand for (T.81, table F.1).
+/// The signed number that `size` bits stand for (EXTEND in T.81, figure F.12).
 fn extend(bits: u32, size: u32) -> i32 {
     let bits = bits as i32;
     if size > 0 && bits < 1 << (size - 1) { bits - (1 << size) + 1 } else { bits }
 }
 
-/// The bits are over, or no code begins with them.
+/// The bits have ended, or no code begins with them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Damaged;
 
-/// Behind the bytes of an interval, so that eight can be read wherever a good picture still has a bit.
+/// Follows the bytes of an interval, so that eight bytes can be read at any position that still has a bit.
 const SPARE: [u8; 16] = [0; 16];
 
-/// Takes entropy-coded bytes up to the next marker, without the zeros that are stuffed behind each 0xFF, to `interval`.
+/// Copies entropy-coded bytes up to the next marker to `interval`, without the zeros that are stuffed behind each 0xFF.
 ///
 /// Returns what comes from the marker on.
 pub(super) fn unstuff<'a>(bytes: &'a [u8], interval: &mut Vec<u8>) -> &'a [u8] {
@@ -117,7 +119,7 @@ pub(super) fn unstuff<'a>(bytes: &'a [u8], interval: &mut Vec<u8>) -> &'a [u8] {
     rest
 }
 
-/// What comes behind the restart marker that `bytes` begin with (T.81, B.1.1.3); any number of 0xFF may precede it.
+/// The bytes behind the restart marker that `bytes` begin with (T.81, B.1.1.3); any number of 0xFF may precede it.
 ///
 /// # Errors
 /// When there is none.
@@ -131,15 +133,16 @@ pub(super) fn behind_restart(mut bytes: &[u8]) -> Result<&[u8], Damaged> {
     }
 }
 
-/// Takes bits from an interval that [`unstuff`] has filled.
+/// Reads bits from an interval that [`unstuff`] has filled.
 ///
-/// Blocks are read with a copy of it: of something whose address is known elsewhere every change goes to memory, and
-/// each bit has to wait for the one before.
+/// Each block is read with a local copy of it, which the compiler keeps in registers. Through a reference every change
+/// would go to memory, and each read would wait for the store before it.
 #[derive(Clone, Copy)]
 pub(super) struct Bits<'a> {
     bytes: &'a [u8],
     at: usize,
-    /// Left-aligned; behind those that are `left` are some of the following ones.
+    /// The next bits, left-aligned. The first `left` of them count; the bits behind those are the ones that follow, or
+    /// zero.
     buffer: u64,
     left: u32,
 }
@@ -149,7 +152,8 @@ impl<'a> Bits<'a> {
         Self { bytes: interval, at: 0, buffer: 0, left: 0 }
     }
 
-    /// Makes sure of 56 bits. Not a branch in it that depends on the picture: those would be guessed wrongly.
+    /// Fills the buffer up to at least 56 bits. No branch depends on the picture, because it would often be
+    /// mispredicted.
     #[inline(always)]
     fn refill(&mut self) {
         let word = self.bytes.get(self.at..).and_then(<[u8]>::first_chunk).map_or(0, |word| u64::from_be_bytes(*word));
@@ -158,7 +162,7 @@ impl<'a> Bits<'a> {
         self.left |= 56;
     }
 
-    /// Bits that are not taken yet; less than none if more were taken than there are.
+    /// The number of bits that are left; negative if more were taken than there were.
     fn rest(&self) -> isize {
         8 * (self.bytes.len() as isize - SPARE.len() as isize - self.at as isize) + self.left as isize
     }
@@ -169,10 +173,10 @@ impl<'a> Bits<'a> {
         self.left -= count;
     }
 
-    /// At most 16 bits, which must be there.
+    /// Takes at most 16 bits, which must be in the buffer.
     #[inline(always)]
     fn take(&mut self, count: u32) -> u32 {
-        // In two steps, because a shift by 64 is none.
+        // The shift is in two steps, because a shift by 64 would overflow when `count` is 0.
         let bits = (self.buffer >> 1 >> (63 - count)) as u32;
         self.skip(count);
         bits
@@ -195,14 +199,14 @@ impl<'a> Bits<'a> {
         Ok(value)
     }
 
-    /// Reads one block of 64 coefficients into `block`, multiplied with `factors` (in the order of the bits) and put
-    /// where `order` says; those that are zero are left out. `before` is the constant part of the block before. Unless
-    /// `ALL` are wanted it is the constant part alone.
+    /// Reads a block of 64 coefficients and dequantises them with `factors`, which are in zigzag order. The coefficient
+    /// at a zigzag index goes to the index in `block` that `order` has there; zeros are not written. `before` is the DC
+    /// coefficient of the component's previous block, and is updated. Unless `ALL`, only the DC coefficient is written.
     ///
-    /// Returns how far the coefficients go, in the order of the bits: 1 for a block with a constant part alone.
+    /// Returns the zigzag index behind the last coded coefficient: 1 for a block with a DC coefficient alone.
     ///
     /// # Errors
-    /// When the bits are no block.
+    /// When the bits are no valid block.
     #[inline(always)]
     pub(super) fn block<const ALL: bool>(
         &mut self,
@@ -223,7 +227,7 @@ impl<'a> Bits<'a> {
         let (mut at, mut end) = (1, 1);
         'block: while at < 64 {
             bits.refill();
-            // What is looked up has to wait for a refill, which is enough for two that are short and any third one.
+            // A look-up waits for the refill before it. One refill is enough for two short symbols and any third one.
             for _ in 0..3 {
                 let symbol = rest.symbols[bits.look()];
                 let is_short = symbol.bits > 0;
@@ -257,7 +261,7 @@ impl<'a> Bits<'a> {
     }
 }
 
-/// Symbol and length of a code that is longer than what is looked up.
+/// The symbol and the length of a code of more than [`LOOK_UP`] bits.
 #[cold]
 #[inline(never)]
 fn long_symbol(buffer: u64, table: &Huffman) -> Result<(u8, u32), Damaged> {

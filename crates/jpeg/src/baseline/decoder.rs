@@ -1,4 +1,4 @@
-//! The decoder: segments, then bits, then the transform, unit by unit.
+//! The decoder: it reads the segments, and then decodes and transforms MCU (minimum coded unit) by MCU.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use super::error::Refusal;
 use super::segments::{Component, Header, Tables};
 use super::transform::{self, Waves};
 
-/// From the order of the bits to `8 * horizontal frequency + vertical frequency`.
+/// From a zigzag index (T.81, figure A.6) to `8 * horizontal frequency + vertical frequency`.
 #[rustfmt::skip]
 const ORDER: [u8; 64] = [
      0,  8,  1,  2,  9, 16, 24, 17, 10,  3,  4, 11, 18, 25, 32, 40,
@@ -90,7 +90,7 @@ impl Decoder {
             components.iter_mut().for_each(|work| work.before = 0);
             for unit in begun..end {
                 let (unit_row, unit_column) = (unit / across, unit % across);
-                // Plain loops: what iterates is called for each block otherwise.
+                // Plain loops, because the compiler does not inline iterators here and calls them for each block.
                 for at in 0..header.count {
                     let (work, plane, tables) = (&mut components[at], &mut self.planes[at], tables[at]);
                     let [columns, rows] = work.blocks;
@@ -103,7 +103,7 @@ impl Decoder {
                 }
             }
             if end < units {
-                // What is left of the interval is passed over: webcams put a byte too many there now and then.
+                // The rest of the interval is skipped, because some webcams send surplus bytes there.
                 source = behind_restart(source).map_err(|_| damaged)?;
             }
             begun = end;
@@ -117,19 +117,19 @@ impl Decoder {
     }
 }
 
-/// What is needed to decode one component.
+/// The state of decoding one component.
 struct Work {
-    /// Blocks in a unit.
+    /// Blocks in an MCU, horizontally and vertically.
     blocks: [usize; 2],
     huffman: [usize; 2],
     factors: [f32; 64],
-    /// Pixels of a block's side.
+    /// The side of a decoded block in pixels.
     size: usize,
     inverse: transform::Inverse,
-    /// The blocks that are looked at.
+    /// The wanted blocks; the others are filled with their means.
     columns: Range<usize>,
     rows: Range<usize>,
-    /// The constant part of the block before.
+    /// The DC coefficient of the previous block, before dequantisation.
     before: i32,
 }
 
@@ -152,13 +152,13 @@ impl Default for Work {
 impl Work {
     fn new(component: &Component, header: &Header, wanted: &Wanted, tables: &Tables) -> Self {
         let most = header.most_blocks();
-        // A colour that is coded smaller is made less small, so that it suits the luma.
+        // A subsampled plane is reduced less, so that its size approaches that of luma.
         let coarser = most[0] / component.blocks[0].max(1);
         let coarser = coarser.min(most[1] / component.blocks[1].max(1)).max(1);
         let size = (wanted.block * coarser).clamp(1, 8);
         let blocks = |range: &Range<usize>, axis: usize| {
             let pixels = 8 * most[axis] / component.blocks[axis].max(1);
-            // One more on each side, because the filters look beyond the edge.
+            // One more on each side, because the filters that scale the picture read beyond the edge.
             (range.start / pixels).saturating_sub(1)..range.end.div_ceil(pixels) + 1
         };
         let quantisation = tables.quantisation[component.quantisation].unwrap_or([0; 64]);
@@ -174,7 +174,7 @@ impl Work {
         }
     }
 
-    /// Decodes the next block, which is the one at `column` and `row`. `block` is all zeros, before and after.
+    /// Decodes the next block, at `column` and `row` of the plane. `block` is all zeros, before and after.
     #[inline(always)]
     fn block(
         &mut self,

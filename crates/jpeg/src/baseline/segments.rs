@@ -1,16 +1,16 @@
-//! What stands before a picture's entropy-coded bytes (ITU-T T.81, annex B.2).
+//! The segments before a picture's entropy-coded data (ITU-T T.81, annex B.2).
 
 use super::bits::Huffman;
 use super::error::{Refusal, Unusual};
 use crate::START;
 use crate::huffman::STANDARD_TABLES;
 
-/// Tables that the decoder keeps, because they are large.
+/// The quantisation and Huffman tables. The decoder keeps them from picture to picture to reuse their memory.
 #[derive(Default)]
 pub(super) struct Tables {
     /// In the order of the bits.
     pub quantisation: [Option<[u16; 64]>; 4],
-    /// For the constant parts and for the rest.
+    /// The Huffman tables for DC and for AC coefficients.
     pub huffman: [[Huffman; 4]; 2],
     filled: [[bool; 4]; 2],
 }
@@ -68,7 +68,7 @@ struct Segments<'a> {
 }
 
 impl<'a> Segments<'a> {
-    /// The next marker and what belongs to it.
+    /// The next marker that has a segment, and the segment's content.
     fn next(&mut self) -> Result<(u8, &'a [u8]), Refusal> {
         let cut = || Refusal::Damaged("it ends before its picture");
         loop {
@@ -113,7 +113,7 @@ impl Tables {
                     [high, low] => restart_interval = usize::from(u16::from_be_bytes([*high, *low])),
                     _ => return Err(Refusal::Damaged("its restart interval has another length")),
                 },
-                // Adobe's: without a transform the colours are red, green and blue.
+                // Adobe's APP14 segment: without a colour transform the components are red, green and blue.
                 0xEE if segment.starts_with(b"Adobe") => transformed = segment.get(11).is_none_or(|&kind| kind == 1),
                 0xDA => {
                     let mut header: Header = frame.ok_or(Refusal::Damaged("its scan comes before its size"))?;
@@ -129,7 +129,7 @@ impl Tables {
         }
     }
 
-    /// Cameras leave out the tables that all of them use.
+    /// Adds the standard Huffman tables if the picture has none, and checks that all tables in use are defined.
     fn complete(&mut self, header: &Header) -> Result<(), Refusal> {
         if self.filled == [[false; 4]; 2] {
             self.read_huffman(&STANDARD_TABLES[4..])?;
@@ -178,7 +178,7 @@ impl Tables {
     }
 }
 
-/// There are four of each kind.
+/// The index of a table, of which there are four of each kind.
 fn table(number: u8) -> Result<usize, Refusal> {
     if number < 4 { Ok(number.into()) } else { Err(Refusal::Damaged("it uses a table of a number that there is not")) }
 }
@@ -207,7 +207,7 @@ fn read_frame(segment: &[u8]) -> Result<Header, Refusal> {
     };
     for (to, &[id, sampling, quantisation]) in header.components.iter_mut().zip(components) {
         let blocks = [usize::from(sampling >> 4), usize::from(sampling & 15)];
-        // The only colour of a picture has units of one block, whatever it says.
+        // The MCU of a scan with a single component is one block, whatever the sampling factors (T.81, A.2.2).
         let blocks = if count == 1 { [1, 1] } else { blocks };
         *to = Component { id, blocks, quantisation: table(quantisation)?, huffman: [0; 2] };
     }

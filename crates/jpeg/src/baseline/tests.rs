@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Waves and edges in all colours, of a size that ends within a unit.
+/// Waves and edges in all colours.
 fn picture(width: u32, height: u32) -> image::RgbImage {
     image::RgbImage::from_fn(width, height, |x, y| {
         let wave =
@@ -15,7 +15,7 @@ fn picture(width: u32, height: u32) -> image::RgbImage {
     })
 }
 
-/// What the `image` crate makes of the whole picture.
+/// The whole picture as the `image` crate decodes it.
 fn whole(bytes: &[u8]) -> image::RgbImage {
     image::load_from_memory(bytes).expect("decodes").to_rgb8()
 }
@@ -37,7 +37,7 @@ fn planes(bytes: &[u8], wanted: &Wanted) -> Result<Vec<Plane>, Refusal> {
     Ok(decoder.planes().to_vec())
 }
 
-/// Mean difference of the luma from what zune-jpeg decodes, averaged over blocks where ours is smaller.
+/// The mean absolute difference between the means of our luma blocks and of zune-jpeg's.
 fn difference(bytes: &[u8], block: usize) -> f64 {
     let whole = whole(bytes);
     let planes = planes(bytes, &everything(block)).expect("decodes");

@@ -1,7 +1,7 @@
-//! The inverse cosine transform, straight to a picture of another size.
+//! The inverse discrete cosine transform (IDCT) to a reduced size.
 //!
-//! A block of 8x8 pixels becomes one of NxN by taking only its NxN lowest frequencies and evaluating them at N points:
-//! the picture, low-passed and sampled anew, for a fraction of the work.
+//! A block of 8x8 coefficients becomes NxN pixels: only the NxN lowest frequencies are evaluated, at N points along
+//! each side. The result is the low-passed and resampled picture, for a fraction of the work.
 
 use std::f32::consts::{FRAC_1_SQRT_2, PI};
 
@@ -46,13 +46,13 @@ pub(super) fn inverse(size: usize) -> Inverse {
     }
 }
 
-/// The same, compiled for vectors of 256 bits.
+/// The same transform, compiled for vectors of 256 bits.
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, reason = "functions for processors that have certain instructions")]
 mod avx2 {
     use super::{Inverse, Waves, inverse_of};
 
-    /// Only for processors with AVX2. Blocks of up to four pixels have nothing to gain.
+    /// Only for processors with AVX2. Blocks of up to four pixels do not become faster.
     pub(super) fn inverse(size: usize) -> Inverse {
         match size {
             1 => inverse_of::<1, 4>,
@@ -67,7 +67,7 @@ mod avx2 {
     }
 
     fn wide<const N: usize>(waves: &Waves, block: &[f32; 64], out: &mut [u8], stride: usize) {
-        // SAFETY: `inverse` hands it out where there is AVX2.
+        // SAFETY: `super::inverse` returns this function only if the processor has AVX2.
         unsafe { compiled::<N>(waves, block, out, stride) }
     }
 
@@ -85,12 +85,14 @@ pub(super) fn fill(constant: f32, size: usize, out: &mut [u8], stride: usize) {
     }
 }
 
-/// `LANES` are 4 or 8, at least `N`. Plain loops, because zipped iterators of short arrays are calls here.
+/// `LANES` is 4 or 8, and at least `N`. Plain loops, because the compiler does not inline zipped iterators of short
+/// arrays here.
 #[allow(clippy::needless_range_loop, reason = "see above")]
 #[inline(always)]
 fn inverse_of<const N: usize, const LANES: usize>(waves: &Waves, block: &[f32; 64], out: &mut [u8], stride: usize) {
     let waves = &waves.0[N];
-    // First along the rows, all vertical frequencies side by side; what is symmetric about the middle is computed once.
+    // First along the rows, with one vertical frequency in each lane. Even basis functions are symmetric about the
+    // middle and odd ones antisymmetric, so the products of both halves are computed once.
     let mut rows = [[0.0_f32; LANES]; N];
     for point in 0..N.div_ceil(2) {
         let (mut even, mut odd) = ([0.0_f32; LANES], [0.0_f32; LANES]);
@@ -107,7 +109,8 @@ fn inverse_of<const N: usize, const LANES: usize>(waves: &Waves, block: &[f32; 6
             rows[N - 1 - point][lane] = even[lane] - odd[lane];
         }
     }
-    // `rows` are columns of the picture by vertical frequency: the same along the columns, all columns side by side.
+    // `rows` is `[pixel column][vertical frequency]`. It is transposed, and then transformed along the columns with one
+    // pixel column in each lane.
     let mut columns = [[0.0_f32; LANES]; N];
     for point in 0..N {
         for frequency in 0..N {
@@ -129,7 +132,8 @@ fn inverse_of<const N: usize, const LANES: usize>(waves: &Waves, block: &[f32; 6
     }
 }
 
-/// Adding 2^23 leaves the nearest whole number in the low bits; `as` would check for what cannot be.
+/// Rounds `value + 128` to the nearest byte. Adding 2^23 leaves the rounded number in the low bits; `as` would also
+/// check for values that cannot occur here.
 #[inline(always)]
 fn to_byte(value: f32) -> u8 {
     let value = value + 128.0;
@@ -142,7 +146,7 @@ fn to_byte(value: f32) -> u8 {
 mod tests {
     use super::*;
 
-    /// Straight from T.81, A.3.3.
+    /// The transform as T.81, A.3.3 defines it.
     fn reference(block: &[f32; 64], x: usize, y: usize) -> f64 {
         let part = |point: usize, frequency: usize| {
             let scale = if frequency == 0 { std::f64::consts::FRAC_1_SQRT_2 } else { 1.0 };
@@ -176,7 +180,7 @@ mod tests {
     fn a_smaller_size_shows_a_slow_wave_where_it_is() {
         let waves = Waves::default();
         for size in 2..=8 {
-            // Half a period from left to right, and brighter by the constant part.
+            // Half a period from left to right, made brighter by the DC coefficient.
             let mut block = [0.0; 64];
             (block[0], block[8]) = (80.0, 400.0);
             let mut out = vec![0; size * size];

@@ -127,7 +127,7 @@ fuzz: ## Fuzz what reads bytes from cameras, brokers and model files: FUZZ_SECON
 
 miri: ## Run the native kernels (portable and AVX2), their threads and their memory under Miri, on a nightly with miri and rust-src
 	PROPTEST_CASES=4 RUSTFLAGS="$(if $(filter x86_64,$(shell uname -m)),-Ctarget-feature=+avx2$(comma)+fma)" MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-permissive-provenance" \
-	    cargo +nightly miri test --locked -p glimpsed-inference --no-default-features --lib -- native::pool native::aligned native::pointwise native::kernels outputs_are_those
+	    cargo +nightly miri test --locked -p glimpsed-inference --no-default-features --lib -- native::thread_pool native::aligned native::pointwise native::kernels outputs_are_those
 
 advisories: ## Check the dependencies for known vulnerabilities (needs the network)
 	@.ci/setup ci

@@ -17,9 +17,9 @@ use crate::capture::supervisor;
 use crate::capture::watchdog::{Verdict, Watchdog};
 use crate::config::{Config, Sources};
 use crate::control::camera::{Camera, Openers};
+use crate::control::from_config::{rules_of, view_of};
 use crate::control::loader::Loader;
 use crate::control::model_info::ModelInfo;
-use crate::control::settings_of::{rules_of, view_of};
 use crate::control::{Controller, Ending, Parts};
 use crate::domain::frame::Frame;
 use crate::domain::health::Health;
@@ -32,7 +32,7 @@ use crate::pipeline::worker;
 use crate::pipeline::worker::Worker;
 use crate::sinks::stdout::{self, Printer};
 use crate::telemetry::health::Monitor;
-use crate::telemetry::service::{self, Outlook, Service};
+use crate::telemetry::service_manager::{self, Outlook, Service};
 use crate::web::live_state::LiveState;
 use crate::{capture, web};
 use glimpsed_base::clock::{Clock, SystemClock};
@@ -269,7 +269,7 @@ impl Running {
         let threads_until = start + THREADS_WITHIN;
         // For a service manager, a restart in place is not a stop: after `STOPPING` it would kill the new image.
         if !matches!(stop, Stop::Restart) {
-            service::stopping();
+            service_manager::stopping();
         }
         self.shutdown.trigger();
         let web = self.controller.take_web();

@@ -7,7 +7,7 @@ use super::child::Measurement;
 use super::plan::{Picture, Plan};
 use crate::board::Board;
 use crate::domain::comparison::{Accuracy, Bin, Device, Figures, Guess, Latency, Pictures, Report, Row, Share};
-use crate::payload::numbers::rounded;
+use crate::payload::rounding::rounded;
 
 /// The results of all turns of a model.
 pub(super) struct Outcome {

@@ -7,13 +7,13 @@ use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
 use super::Controller;
-use super::settings_of::{view_of, web_settings};
+use super::from_config::{view_of, web_settings};
 use crate::bus::commands::Answer;
 use crate::config::{Config, Sources};
 use crate::error::{Error, Result};
 use crate::pipeline::orders::Order;
 use crate::sinks::mqtt;
-use crate::telemetry::service;
+use crate::telemetry::service_manager;
 
 /// Deadline for open streams, before the web server is restarted with other settings.
 const WEB_STOPS_WITHIN: Duration = Duration::from_secs(2);
@@ -37,7 +37,7 @@ impl Controller {
 
     /// Reads the file again. The outer error is one that only a new process can recover from.
     pub(super) async fn reload(&mut self) -> Result<Answer> {
-        service::reloading();
+        service_manager::reloading();
         // A megabyte of something else takes its time, and the broker and the signals are not to wait for that.
         let path = self.sources.path.clone();
         let read = move || Sources::read(&path).and_then(|sources| sources.load().map(|config| (sources, config)));
@@ -58,7 +58,7 @@ impl Controller {
         self.reload_error = result.as_ref().err().cloned();
         self.tell_info();
         self.tell_settings();
-        service::reloaded();
+        service_manager::reloaded();
         Ok(result.map(|()| json!({ "restart_required": self.restart_required })))
     }
 

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::numbers::{VERSION, rounded};
+use super::rounding::{VERSION, rounded};
 use crate::domain::health::{Broker, Health, Pace};
 
 /// How the device and the daemon are (topic `health`). Counts are since the daemon started.

@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::health::HealthPayload;
 
+use super::rounding::{VERSION, rounded};
 use crate::domain::camera::Negotiated;
 use crate::domain::classification::{Classification, ModelId, Ranked, Reason, SecondOpinion, Stable, Status, Timing};
-use crate::payload::numbers::{VERSION, rounded};
 
 /// The only camera, until a device can have several.
 const CAMERA: &str = "main";

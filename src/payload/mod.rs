@@ -2,8 +2,8 @@
 
 mod health;
 mod messages;
-pub mod numbers;
 pub mod picture;
+pub mod rounding;
 
 pub use health::health_json;
 pub use messages::{

@@ -2,4 +2,4 @@
 
 pub mod health;
 pub mod logging;
-pub mod service;
+pub mod service_manager;

@@ -14,7 +14,7 @@ use crate::domain::camera::{CameraState, Negotiated};
 use crate::domain::classification::{Classification, SecondOpinion, Stable};
 use crate::domain::event::{Comparing, Event};
 use crate::domain::settings::Settings;
-use crate::payload::numbers::rounded;
+use crate::payload::rounding::rounded;
 use crate::payload::{camera_json, classification_json, second_opinion_value, state_json, status_name};
 use glimpsed_base::clock::Clock;
 use glimpsed_base::sync::Mutex;

@@ -6,7 +6,6 @@
 mod admission;
 mod api;
 mod assets;
-mod budget;
 mod classify;
 mod connection;
 mod events;
@@ -26,6 +25,7 @@ mod server;
 mod session;
 mod site;
 mod stream;
+mod upload_budget;
 
 pub use page::Web;
 pub use site::{Parts, Settings};

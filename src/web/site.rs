@@ -88,7 +88,7 @@ pub(super) struct Site {
     pub(super) streams: Arc<Semaphore>,
     pub(super) events: Arc<Semaphore>,
     pub(super) snapshots: Semaphore,
-    pub(super) budget: super::budget::Budget,
+    pub(super) budget: super::upload_budget::Budget,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) shutdown: Shutdown,
 }
@@ -104,7 +104,7 @@ impl Site {
             streams: Arc::new(Semaphore::new(http.max_clients)),
             events: Arc::new(Semaphore::new(http.max_clients)),
             snapshots: Semaphore::new(1),
-            budget: super::budget::Budget::new(),
+            budget: super::upload_budget::Budget::new(),
             clock: parts.clock.clone(),
             settings: http,
             preview,

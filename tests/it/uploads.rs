@@ -5,7 +5,7 @@ use std::thread::JoinHandle;
 
 use glimpsed::bus::hub::Hub;
 use glimpsed::config::{Config, Sources};
-use glimpsed::control::settings_of::{rules_of, view_of};
+use glimpsed::control::from_config::{rules_of, view_of};
 use glimpsed::decide::rules::LabelRules;
 use glimpsed::infer::Model;
 use glimpsed::infer::labeller::Labeller;

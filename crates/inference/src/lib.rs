@@ -20,6 +20,7 @@ mod tensor;
 #[cfg(feature = "tract")]
 mod tract;
 
+pub use crate::native::thread_pool::MAX_THREADS;
 pub use classifier::Classifier;
 pub use error::Error;
 pub use hash::{hex, sha256_of, sha256_of_all};
@@ -27,7 +28,6 @@ pub use input::{Backend, ChannelOrder, Element, Fit, FitChoice, InputHints, Inpu
 pub use inspection::{Inspection, Precision};
 pub use load::{Loaded, load, load_onto};
 pub use native::kernels::Kernels;
-pub use native::pool::MAX_THREADS;
 pub use onnx::pb;
 pub use scores::softmax;
 pub use source::Source;

@@ -35,7 +35,7 @@ pub(crate) fn compile(model: Decoded, input: &InputSpec, kernels: Kernels) -> Re
 
 /// What is to be laid out, as few layers as it can be.
 pub(super) fn layers(model: Decoded, input: &InputSpec) -> Result<Vec<Layer>, Unsupported> {
-    let mut layers = super::read::layers(model, input)?;
+    let mut layers = super::operators::layers(model, input)?;
     super::folding::fold(&mut layers)?;
     super::quantised::recognise(&mut layers);
     super::folding::merge(&mut layers);

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::element::{ElementType, Inputs, Operands, Scratch, Worker};
+use super::element_type::{ElementType, Inputs, Operands, Scratch, Worker};
 use super::kernels::operands::{LANES, MAX_PANELS, MAX_ROWS, Offsets, Span, Tile};
 use super::layer::{Shape, Window};
 use crate::native::tensor_view::TensorView;

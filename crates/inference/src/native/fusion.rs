@@ -1,9 +1,9 @@
 //! Layers that are computed as one step, so that what is between them is never there as a whole.
 
-use super::element::Added;
+use super::element_type::Added;
 use super::inverted_residual::{self, InvertedResidual};
 use super::layer::{Conv, Element, Layer, Op, PoolKind};
-use super::pooled::{self, Pooled};
+use super::pooled_convolution::{self, Pooled};
 use super::run::{Job, Step};
 use super::tensor_view::NO_BUFFER;
 use super::unsupported::Unsupported;
@@ -126,7 +126,7 @@ impl Chains<'_> {
         let of_all = window.size == [from.shape.height, from.shape.width] && window.pads == [0; 4];
         let chained = from.inputs.len() == 1 && to.inputs == [conv] && self.is_passed_on(conv);
         let alike = self.is_float(pool) == self.is_float(conv);
-        let wanted = fusion.wants(|| pooled::is_worth_while(from.shape, self.element_bytes(conv)));
+        let wanted = fusion.wants(|| pooled_convolution::is_worth_while(from.shape, self.element_bytes(conv)));
         is_dense && of_all && chained && alike && wanted
     }
 }

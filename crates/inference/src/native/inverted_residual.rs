@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use super::convolution::{Dense, Depthwise, Part, WEIGHT_BLOCK};
-use super::element::{ElementType, Inputs, Worker};
+use super::element_type::{ElementType, Inputs, Worker};
 use super::kernels::operands::MAX_TAPS;
 use super::layer::{Conv, Shape, Window};
 use super::tensor_view::TensorView;

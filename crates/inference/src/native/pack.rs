@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::aligned::Aligned;
 use super::convolution::{Dense, Depthwise, Gathered, Source};
-use super::element::{ByteEpilogue, FloatEpilogue};
+use super::element_type::{ByteEpilogue, FloatEpilogue};
 use super::kernels::layout::{Layout, PackedBytes};
 use super::kernels::operands::{Bounds, GROUP, LANES, MAX_TAPS, ToByte};
 use super::kernels::winograd::Form;

@@ -4,14 +4,14 @@ use std::ops::Range;
 
 use super::aligned::Aligned;
 use super::convolution::{Dense, Depthwise, Part};
-use super::element::{ElementType, Inputs, Worker};
+use super::element_type::{ElementType, Inputs, Worker};
 use super::inverted_residual::InvertedResidual;
 use super::kernels::Kernels;
 use super::kernels::layout::Layout as KernelLayout;
 use super::kernels::operands::{Bounds, LANES, MAX_ROWS, MAX_TAPS, ToByte};
 use super::layer::{PoolKind, Quant, Shape, Window};
 use super::pointwise;
-use super::pooled::Pooled;
+use super::pooled_convolution::Pooled;
 use super::tensor_view::TensorView;
 use super::winograd::Winograd;
 use super::workspace::{Buffers, ElementScratch, Lengths, Stored, Workspace};

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::aligned::Aligned;
 use super::convolution::{Source, Tiles, WEIGHT_BLOCK};
-use super::element::{Inputs, Scratch, Worker};
+use super::element_type::{Inputs, Scratch, Worker};
 use super::kernels::Kernels;
 use super::kernels::operands::{Bounds, LANES, Offsets, Tile};
 use super::kernels::winograd::{Form, Patch, Spot, Sums};

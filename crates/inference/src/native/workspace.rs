@@ -4,9 +4,9 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use super::aligned::Aligned;
-use super::element::{ElementType, Scratch};
-use super::pool::{MAX_THREADS, ThreadPool};
+use super::element_type::{ElementType, Scratch};
 use super::tensor_view::TensorView;
+use super::thread_pool::{MAX_THREADS, ThreadPool};
 
 /// The results that are needed at the same time.
 pub(super) struct Buffers {

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::convolution::{Dense, Part};
-use super::element::{ElementType, Inputs, Worker};
+use super::element_type::{ElementType, Inputs, Worker};
 use super::kernels::operands::LANES;
 use super::layer::Shape;
 use super::tensor_view::TensorView;

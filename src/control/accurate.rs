@@ -7,10 +7,10 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::Controller;
+use super::accurate_thread::Second;
 use super::controller::Loaded;
 use crate::bus::commands::Answer;
 use crate::config::Config;
-use crate::control::second_thread::Second;
 use crate::domain::settings::PrecisionChoice;
 use crate::error::{Error, Result};
 use crate::models::spec::ModelSpec;

@@ -1,4 +1,4 @@
-//! Memory that begins at a cache line, so that no vector of a register's length straddles two of them.
+//! Memory that is aligned to cache lines, so that no vector of a register's length straddles two lines.
 
 use std::ops::{Deref, DerefMut};
 
@@ -8,13 +8,13 @@ const LINE_BYTES: usize = 64;
 #[derive(Debug, Default)]
 pub struct Aligned<T> {
     data: Vec<T>,
-    /// Elements of `data` before the line begins. The heap does not move, so this stays right.
+    /// Elements of `data` before the first cache line. It stays valid because the heap allocation does not move.
     before: usize,
     length: usize,
 }
 
 impl<T: Copy + Default> Aligned<T> {
-    /// As many zeros.
+    /// A slice of `length` zeros.
     pub fn zeros(length: usize) -> Self {
         let most = LINE_BYTES / size_of::<T>();
         let data = vec![T::default(); length + most];

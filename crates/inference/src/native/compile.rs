@@ -11,29 +11,32 @@ use crate::native::unsupported::Unsupported;
 use crate::onnx::Decoded;
 use crate::tensor::Tensor;
 
-/// A network that is ready to run, and what became known of it on the way.
+/// A network that is ready to run, and its properties.
 pub struct Compiled {
+    /// Runs the network.
     pub classifier: Box<dyn Classifier>,
     /// Multiply-accumulate operations for one picture.
     pub macs: u64,
+    /// The number of outputs.
     pub classes: usize,
-    /// Of all results that are kept at the same time.
+    /// Bytes of all results that are kept at the same time.
     pub result_bytes: u64,
-    /// The instruction set that it runs on.
+    /// The name of the instruction set that it runs on.
     pub kernels: &'static str,
 }
 
-/// Weights are read from the file when they are packed, so that they are never in memory twice.
+/// Compiles a graph for the kernels. Weights are read from the file when they are packed, so that they are never in
+/// memory twice.
 ///
 /// # Errors
-/// When anything in the graph is beyond these kernels; the reason names it.
+/// When the kernels do not support the graph; the reason names the operator.
 pub fn compile(model: Decoded, input: &InputSpec, kernels: Kernels) -> Result<Compiled, Unsupported> {
     let network = super::plan::plan(layers(model, input)?, input, kernels, Fusion::WhereWorthWhile)?;
     let (macs, classes, result_bytes) = (network.macs(), network.classes(), network.result_bytes());
     Ok(Compiled { macs, classes, result_bytes, kernels: kernels.name, classifier: Box::new(network) })
 }
 
-/// What is to be laid out, as few layers as it can be.
+/// The layers of a graph after folding, recognition of integer arithmetic, and merging.
 pub(super) fn layers(model: Decoded, input: &InputSpec) -> Result<Vec<Layer>, Unsupported> {
     let mut layers = super::read::layers(model, input)?;
     super::folding::fold(&mut layers)?;

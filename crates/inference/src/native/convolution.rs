@@ -1,4 +1,5 @@
-//! Convolutions taken apart into what the kernels do at once: tiles of pixels, and spans of a row.
+//! Splits convolutions into calls of the kernels: tiles of output pixels for dense ones, spans of a row for depthwise
+//! ones.
 
 use std::ops::Range;
 
@@ -7,86 +8,96 @@ use super::kernels::operands::{LANES, MAX_PANELS, MAX_ROWS, Offsets, Span, Tile}
 use super::layer::{Shape, Window};
 use crate::native::tensor_view::TensorView;
 
-/// Bytes of weights that stay in the second-level cache while all pixels are multiplied with them: half of the smallest
-/// such cache that the supported boards have for each core (256 KB).
+/// Bytes of weights that are multiplied with all pixels before the next ones, so that they stay in the second-level
+/// cache: half of the smallest such cache per core of the supported boards (256 KB).
 pub const WEIGHT_BLOCK: usize = 128 << 10;
 
-/// Numbers that are copied at once while a window is gathered.
+/// Elements that the gather (im2col) copies at once.
 const AT_ONCE: usize = 16;
 
-/// What a window looks at.
+/// The input of a convolution: its window and its tensor view.
 #[derive(Debug)]
 pub struct Source {
+    /// The window, with stride, dilation and padding.
     pub window: Window,
+    /// The input tensor.
     pub input: TensorView,
-    /// What lies outside of the picture: zero, or the zero point.
+    /// The value of the padding: zero, or the zero point.
     pub outside: u8,
-    /// Rows of the picture that are there at once, each in the place of the one so many rows above it.
+    /// The number of input rows in memory, which form a ring buffer: row `r` is at `r % kept`.
     pub kept: usize,
 }
 
+/// A dense (or grouped) convolution.
 #[derive(Debug)]
 pub struct Dense<N: ElementType> {
+    /// The input.
     pub source: Source,
-    /// Channels of a pixel that are multiplied; of a whole window's pixels where it is gathered.
+    /// Channels of an input pixel that are multiplied; with a gather, elements of a whole gathered window.
     pub depth: usize,
-    /// Of a grouped convolution the first channel that each panel looks at; empty where all look at the same.
+    /// For a grouped convolution the first input channel of each panel; empty if all panels read the same channels.
     pub firsts: Vec<u32>,
-    /// If the pixels of a window are put side by side before they are multiplied, as if it had one tap: how.
+    /// How the window is gathered (im2col) before it is multiplied as a single tap; `None` without a gather.
     pub gathered: Option<Gathered>,
+    /// Packed weights, and the epilogue.
     pub epilogue: N::Epilogue,
 }
 
-/// How the pixels of a window are put side by side.
+/// How a window is gathered: its pixels are copied side by side.
 #[derive(Debug, Clone, Copy)]
 pub struct Gathered {
-    /// Numbers from one row of the window to the next.
+    /// Elements from one row of the gathered window to the next.
     pub row: usize,
-    /// Whether the kernels can multiply that many: then a row is one tap where it lies in the picture.
+    /// Whether the kernels can multiply `row` elements as a single tap: then the rows of a window inside of the picture
+    /// are read in place, without a gather.
     pub rows_are_taps: bool,
 }
 
+/// A depthwise convolution.
 #[derive(Debug)]
 pub struct Depthwise<N: ElementType> {
+    /// The input.
     pub source: Source,
+    /// Packed weights, and the epilogue.
     pub epilogue: N::Epilogue,
 }
 
 impl Source {
-    /// All of the picture is there.
+    /// An input whose rows are all in memory.
     pub fn new(window: Window, input: TensorView, outside: u8) -> Self {
         Self { window, input, outside, kept: input.shape.height }
     }
 
-    /// The first element behind the picture.
+    /// The index of the first element behind the picture, where one pixel or row of padding is stored.
     fn outside_at(&self) -> usize {
         self.kept * self.input.shape.width * self.input.stride
     }
 
+    /// Fills `length` elements behind the picture with the value of the padding.
     pub fn fill_outside<N: ElementType>(&self, buffer: &mut [N], length: usize) {
         buffer[self.outside_at()..][..length].fill(N::of_byte(self.outside));
     }
 
-    /// Row and column of the first tap of an output pixel; negative where it is in the padding.
+    /// Row and column of the first tap of an output pixel in the input; negative in the padding.
     pub fn corner(&self, pixel: [usize; 2]) -> [isize; 2] {
         let Window { stride: [down, right], pads: [top, left, ..], .. } = self.window;
         [(pixel[0] * down) as isize - top as isize, (pixel[1] * right) as isize - left as isize]
     }
 
-    /// Where a pixel of the input begins, if it is in the picture.
+    /// The index of the first element of an input pixel, which must be in the picture.
     fn at(&self, [row, column]: [isize; 2]) -> isize {
         let kept = self.kept as isize;
         let row = if row < kept { row } else { row % kept };
         (row * self.input.shape.width as isize + column) * self.input.stride as isize
     }
 
-    /// Whether all taps are in the picture.
+    /// Whether all taps of the window with this corner are in the picture.
     fn is_inside(&self, [row, column]: [isize; 2]) -> bool {
         let ([rows, columns], Shape { height, width, .. }) = (self.window.reach(), self.input.shape);
         row >= 0 && column >= 0 && row as usize + rows < height && column as usize + columns < width
     }
 
-    /// Where a tap begins, or what stands for it outside of the picture.
+    /// The index of the first element of a tap; of the padding behind the picture if the tap is outside.
     pub fn tap(&self, corner: [isize; 2], tap: [usize; 2]) -> usize {
         let [down, right] = self.window.distance(tap);
         let (row, column) = (corner[0] + down as isize, corner[1] + right as isize);
@@ -95,7 +106,7 @@ impl Source {
         if seen { self.at([row, column]) as usize } else { self.outside_at() }
     }
 
-    /// The output columns whose windows lie between the left and the right edge.
+    /// The output columns whose windows cross neither the left nor the right edge.
     fn inner_columns(&self, width: usize) -> Range<usize> {
         let Window { stride, pads, .. } = &self.window;
         let first = pads[1].div_ceil(stride[1]).min(width);
@@ -105,19 +116,20 @@ impl Source {
     }
 }
 
-/// Pixels shared out among tiles, rows of about the same number: seven tiles of seven are faster than six of eight and
-/// one of one.
+/// Splits a number of pixels into tiles of nearly the same size: seven tiles of seven pixels are faster than six of
+/// eight and one of one.
 #[derive(Debug, Clone, Copy)]
 pub struct Tiles {
     next: usize,
     pixels: usize,
-    /// Pixels of a tile; some have one more.
+    /// Pixels of a tile; the first tiles may have one more.
     pub fewest: usize,
-    /// How many tiles still have one more.
+    /// The number of tiles to come that have one more.
     more: usize,
 }
 
 impl Tiles {
+    /// The tiles for `pixels` pixels, with at most `most` each.
     pub fn new(pixels: usize, most: usize) -> Self {
         let tiles = pixels.div_ceil(most).max(1);
         Self { next: 0, pixels, fewest: pixels / tiles, more: pixels % tiles }
@@ -138,23 +150,25 @@ impl Iterator for Tiles {
     }
 }
 
-/// What a thread computes of a dense convolution: all channels of some pixels, or some panels of a single one.
+/// A thread's part of a dense convolution: all channels of some pixels, or some panels of all pixels.
 #[derive(Debug, Clone)]
 pub struct Part {
+    /// The output pixels, numbered row by row.
     pub pixels: Range<usize>,
+    /// The panels of output channels.
     pub panels: Range<usize>,
 }
 
 impl<N: ElementType> Dense<N> {
-    /// Elements that stand for what lies outside of the picture: one pixel, and what is read behind a row that is a
-    /// tap.
+    /// Elements of padding behind the picture: one pixel, or the elements that are read beyond the end of a window's
+    /// row if rows are taps.
     pub fn tail(&self) -> usize {
         let stride = self.source.input.stride;
         let row = self.gathered.filter(|gathered| gathered.rows_are_taps).map_or(0, |gathered| gathered.row);
         stride.max(row.saturating_sub(self.source.window.size[1] * stride))
     }
 
-    /// Taps that the kernels see.
+    /// The number of taps for the kernels.
     pub fn taps(&self) -> usize {
         if self.gathered.is_some() { 1 } else { self.source.window.taps() }
     }
@@ -164,7 +178,7 @@ impl<N: ElementType> Dense<N> {
         0..output.stride / LANES
     }
 
-    /// Computes a part of the output, tile by tile. `out` is what the part takes of it.
+    /// Computes a part of the output, tile by tile. `out` is the slice of the output that the part covers.
     pub fn compute(
         &self,
         worker: &mut Worker<N>,
@@ -183,7 +197,7 @@ impl<N: ElementType> Dense<N> {
             false => 1,
         };
         let tiles = Tiles::new(part.pixels.len(), most_rows);
-        // Where pixels are multiplied one by one, they are as far apart in each tile.
+        // With a 1x1 window of stride 1 all tiles have the same offsets.
         let points = self.gathered.is_none() && self.firsts.is_empty() && self.source.window == Window::POINT;
         let (stride, mut steps) = (self.source.input.stride, [0; MAX_ROWS]);
         steps.iter_mut().enumerate().for_each(|(row, step)| *step = (row * stride) as u32);
@@ -222,8 +236,8 @@ impl<N: ElementType> Dense<N> {
         }
     }
 
-    /// Where the rows of the pixels' windows begin, if all are in the picture: a row of short pixels is like one of
-    /// many channels.
+    /// Writes the offsets of the rows of the pixels' windows, and returns true, if all windows are in the picture. A
+    /// row of pixels with few channels is multiplied like a single pixel with many.
     fn find_rows(&self, output: TensorView, pixels: Range<usize>, offsets: &mut Vec<u32>) -> bool {
         let (source, window) = (&self.source, &self.source.window);
         offsets.clear();
@@ -238,12 +252,13 @@ impl<N: ElementType> Dense<N> {
         true
     }
 
-    /// Numbers that are put side by side for a tile.
+    /// The largest number of elements that are gathered for a tile.
     pub fn gathered_at_most(&self) -> usize {
         self.depth * MAX_ROWS + AT_ONCE
     }
 
-    /// Puts the pixels that the taps of each row look at side by side, the rows of a window so many numbers apart.
+    /// Gathers the windows of the output pixels (im2col): the pixels of each window side by side, `row_length` elements
+    /// from one row of a window to the next.
     fn gather<'a>(
         &self,
         picture: &[N],
@@ -255,8 +270,9 @@ impl<N: ElementType> Dense<N> {
         let (source, window) = (&self.source, &self.source.window);
         let stride = source.input.stride;
         let length = window.size[1] * stride;
-        // What is left of another tile in the bytes beyond a row's last tap meets weights of zero; what is copied
-        // beyond the end of a window's row is that too, or copied over by the next row or the next pixel.
+        // Elements beyond a row's last tap may be left from another tile, and are multiplied with weights of zero.
+        // Elements that are copied beyond the end of a window's row are so too, or are overwritten by the next row or
+        // pixel.
         gathered.resize(pixels.len() * self.depth + AT_ONCE, N::default());
         let pitch = source.input.shape.width * stride;
         for (pixel, corner) in self.corners(output, pixels.clone()).enumerate() {
@@ -278,7 +294,7 @@ impl<N: ElementType> Dense<N> {
         gathered
     }
 
-    /// The first taps of output pixels that follow one another.
+    /// The corners (first taps) of consecutive output pixels.
     fn corners(&self, output: TensorView, pixels: Range<usize>) -> impl Iterator<Item = [isize; 2]> + use<'_, N> {
         let width = output.shape.width;
         let (mut row, mut column) = (pixels.start / width, pixels.start % width);
@@ -292,6 +308,7 @@ impl<N: ElementType> Dense<N> {
         })
     }
 
+    /// Writes the offsets of all taps of the output pixels, as `[taps][pixels]`.
     fn find_taps(&self, output: TensorView, pixels: Range<usize>, offsets: &mut Vec<u32>) {
         let source = &self.source;
         offsets.clear();
@@ -313,11 +330,11 @@ impl<N: ElementType> Dense<N> {
     }
 }
 
-/// Copies so many numbers, and perhaps some of those behind them.
+/// Copies `length` elements, and perhaps up to [`AT_ONCE`] - 1 of those behind them.
 fn copy<N: ElementType>(from: &[N], to: &mut [N], length: usize) {
     for at in (0..length).step_by(AT_ONCE) {
         let (from, to) = (&from[at..], &mut to[at..]);
-        // A length that is known, of few bytes, is a move and not a call.
+        // A copy of a small constant length is compiled to moves instead of a call.
         match (from.first_chunk::<AT_ONCE>(), to.first_chunk_mut::<AT_ONCE>()) {
             (Some(from), Some(to)) => *to = *from,
             _ => to[..AT_ONCE.min(length - at)].copy_from_slice(&from[..AT_ONCE.min(length - at)]),
@@ -326,12 +343,13 @@ fn copy<N: ElementType>(from: &[N], to: &mut [N], length: usize) {
 }
 
 impl<N: ElementType> Depthwise<N> {
-    /// A row, because a span moves along the outside as it moves along the picture.
+    /// Elements of padding behind the picture: a row and a window's width, because a span moves along the padding as it
+    /// moves along the picture.
     pub fn tail(&self) -> usize {
         (self.source.input.shape.width + self.source.window.size[1]) * self.source.input.stride
     }
 
-    /// Computes rows of the output, which `out` has room for.
+    /// Computes rows of the output into `out`, which has the length of these rows.
     pub fn compute(&self, worker: &mut Worker<N>, picture: &[N], output: TensorView, rows: Range<usize>, out: &mut [N]) {
         let Operands { picture, weights, bias, narrow } = N::operands(&self.epilogue, picture);
         let Worker { kernels, scratch: Scratch { offsets, .. }, .. } = worker;

@@ -1,61 +1,75 @@
-//! What a network is made of once it is read: layers with known shapes, not yet laid out in memory.
+//! The intermediate representation of a network: layers with known shapes, without positions in memory.
 
 use super::constant::Constant;
 
-/// Height, width, channels; a vector is one pixel.
+/// The shape of a result; a vector is one pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shape {
+    /// Rows.
     pub height: usize,
+    /// Columns.
     pub width: usize,
+    /// Channels.
     pub channels: usize,
 }
 
 impl Shape {
+    /// The number of pixels.
     pub fn pixels(&self) -> usize {
         self.height * self.width
     }
 }
 
-/// `real = (byte - zero_point) * scale`. Signed bytes are kept with 128 added, to byte and zero point alike.
+/// The quantisation of a tensor: `real = (byte - zero_point) * scale`. Signed bytes are stored with 128 added, to byte
+/// and zero point alike.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Quant {
+    /// The scale.
     pub scale: f32,
+    /// The zero point.
     pub zero_point: u8,
 }
 
 impl Quant {
-    /// The byte that is nearest to `value`, halves to even, as ONNX's QuantizeLinear has it.
+    /// Quantises: the nearest byte, with halves rounded to even, as ONNX's QuantizeLinear.
     pub fn quantise(&self, value: f32) -> u8 {
-        // `as` saturates, and makes a NaN 0.
+        // `as` saturates, and converts NaN to 0.
         ((value / self.scale).round_ties_even() + f32::from(self.zero_point)) as u8
     }
 
+    /// Dequantises.
     pub fn dequantise(&self, byte: u8) -> f32 {
         (f32::from(byte) - f32::from(self.zero_point)) * self.scale
     }
 }
 
-/// What a layer's output consists of.
+/// The element type of a layer's output.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Element {
+    /// 32-bit floats.
     F32,
+    /// Bytes with this quantisation.
     U8(Quant),
 }
 
-/// Where a window of a convolution or a pooling stands.
+/// The window of a convolution or a pooling. All pairs are vertical, then horizontal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
+    /// Rows and columns.
     pub size: [usize; 2],
+    /// Input pixels from one window to the next.
     pub stride: [usize; 2],
+    /// Input pixels from one tap to the next.
     pub dilation: [usize; 2],
-    /// Top, left, bottom, right.
+    /// The padding in pixels: top, left, bottom, right.
     pub pads: [usize; 4],
 }
 
 impl Window {
-    /// One pixel.
+    /// The window of a pointwise (1x1) convolution.
     pub const POINT: Self = Self { size: [1, 1], stride: [1, 1], dilation: [1, 1], pads: [0; 4] };
 
+    /// The number of taps.
     pub fn taps(&self) -> usize {
         self.size[0] * self.size[1]
     }
@@ -66,7 +80,7 @@ impl Window {
     }
 
     /// Rows and columns from the first tap to this one.
-    // Not with `map`, which is not inlined, in a loop that runs for every tap of every pixel.
+    // Without `map`, which is not inlined here; the loop around it runs for every tap of every pixel.
     pub fn distance(&self, tap: [usize; 2]) -> [usize; 2] {
         [tap[0] * self.dilation[0], tap[1] * self.dilation[1]]
     }
@@ -77,14 +91,14 @@ impl Window {
         (0..height).flat_map(move |row| (0..width).map(move |column| [row, column]))
     }
 
-    /// Height and width of the output; `None` where the window does not fit in.
+    /// Height and width of the output; `None` if the window is larger than the padded picture.
     pub fn output(&self, input: Shape) -> Option<[usize; 2]> {
         let side = |axis: usize, length: usize| Some(self.way(axis, length)? / self.stride[axis] + 1);
         Some([side(0, input.height)?, side(1, input.width)?])
     }
 
-    /// The same if the last window may reach beyond the padding, as ONNX's `ceil_mode` has it; it begins in the picture
-    /// or in what is padded before.
+    /// Height and width of the output with ONNX's `ceil_mode`: the last window may reach beyond the padding, but must
+    /// begin in the picture or in the padding before it.
     pub fn output_begun(&self, input: Shape) -> Option<[usize; 2]> {
         let side = |axis: usize, length: usize| {
             let last = self.way(axis, length)?.div_ceil(self.stride[axis]);
@@ -94,7 +108,7 @@ impl Window {
         Some([side(0, input.height)?, side(1, input.width)?])
     }
 
-    /// How far a window can move along an axis.
+    /// How far a window can move along an axis, in pixels.
     fn way(&self, axis: usize, length: usize) -> Option<usize> {
         let extent = self.dilation[axis].checked_mul(self.size[axis].checked_sub(1)?)?.checked_add(1)?;
         let padded = length.checked_add(self.pads[axis])?.checked_add(self.pads[axis + 2])?;
@@ -102,35 +116,44 @@ impl Window {
     }
 }
 
-/// The weights of a convolution, in ONNX's order (output channel, input channel, row, column) or, for a matrix that is
-/// multiplied from the right, (input, output).
+/// The weights of a convolution.
 #[derive(Debug, Clone)]
 pub struct Weights {
+    /// The stored weights.
     pub constant: Constant,
-    /// One scale, or one for each output channel, where the constant is quantised.
+    /// One scale, or one for each output channel, if the constant is quantised.
     pub scales: Option<Vec<f32>>,
+    /// Whether the order is `[input][output]`, as in a matrix that is multiplied from the right. Otherwise it is ONNX's
+    /// `[output][input][row][column]`.
     pub input_major: bool,
 }
 
+/// A convolution, or a matrix product as a convolution of one pixel.
 #[derive(Debug, Clone)]
 pub struct Conv {
+    /// The window.
     pub window: Window,
+    /// The weights.
     pub weights: Weights,
+    /// Output channels.
     pub outputs: usize,
     /// Input channels of one group.
     pub inputs: usize,
+    /// Groups of channels.
     pub groups: usize,
+    /// One bias for each output channel.
     pub bias: Vec<f32>,
     /// A factor for each output channel, from batch normalisation.
     pub gain: Option<Vec<f32>>,
 }
 
 impl Conv {
+    /// Whether each output channel has an input channel of its own.
     pub fn is_depthwise(&self) -> bool {
         self.groups > 1 && self.groups == self.outputs && self.inputs == 1
     }
 
-    /// The weight of an output and an input channel at a tap, before its scale.
+    /// The index of a weight in the constant. `input` is counted within the group.
     pub fn index(&self, output: usize, input: usize, tap: usize) -> usize {
         match self.weights.input_major {
             true => input * self.outputs + output,
@@ -139,54 +162,73 @@ impl Conv {
     }
 }
 
+/// The kinds of pooling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PoolKind {
+    /// The maximum.
     Max,
-    /// Whether padding counts as zeros.
+    /// The mean.
     Average {
+        /// Whether padding counts as zeros (`count_include_pad`).
         with_padding: bool,
     },
 }
 
+/// The operation of a layer.
 #[derive(Debug, Clone)]
 pub enum Op {
+    /// The network's input.
     Input,
+    /// A convolution; a second input is added to its result.
     Conv(Box<Conv>),
-    /// To be folded into the convolution before it, where there is one.
+    /// `gain * x + shift` for each channel; it is folded into the convolution before it, if possible.
     Affine {
+        /// The factor of each channel.
         gain: Vec<f32>,
+        /// The summand of each channel.
         shift: Vec<f32>,
     },
-    /// Zeros around the picture, to be folded into the window after it: top, left, bottom, right.
+    /// Zero padding: top, left, bottom, right. It is folded into the windows after it.
     Pad([usize; 4]),
+    /// Nothing but the layer's bounds.
     Clip,
+    /// The sum of two results of the same shape.
     Add,
+    /// The inputs' channels one after the other.
     Concat,
+    /// A pooling.
     Pool(PoolKind, Window),
+    /// A softmax over the channels of one pixel.
     Softmax,
+    /// From floats to bytes.
     Quantise,
+    /// From bytes to floats.
     Dequantise,
-    /// A byte for every byte.
+    /// A look-up table from byte to byte.
     Table(Box<[u8; 256]>),
 }
 
-/// What a result is bounded by. Where channels differ, `low` and `high` are the widest of them.
+/// The bounds of a result. If they differ between channels, `low` is the lowest and `high` the highest of them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limits {
+    /// The lower bound.
     pub low: f32,
+    /// The upper bound.
     pub high: f32,
-    /// Low and high of each channel, where they are not the same for all.
+    /// Lower and upper bound of each channel; `None` if they are the same for all.
     pub channels: Option<Vec<[f32; 2]>>,
 }
 
 impl Limits {
+    /// No bounds.
     pub const NONE: Self = Self { low: f32::NEG_INFINITY, high: f32::INFINITY, channels: None };
 
+    /// The same bounds for all channels.
     pub fn new(low: f32, high: f32) -> Self {
         Self { low, high, channels: None }
     }
 
-    /// Low and high of each channel.
+    /// Bounds from the lower and upper bound of each channel.
     pub fn of_channels(channels: Vec<[f32; 2]>) -> Self {
         let low = channels.iter().fold(f32::INFINITY, |least, &[low, _]| least.min(low));
         let high = channels.iter().fold(f32::NEG_INFINITY, |most, &[_, high]| most.max(high));
@@ -194,7 +236,7 @@ impl Limits {
         Self { low, high, channels: differ.then_some(channels) }
     }
 
-    /// Both, these first: `clip(clip(x, self), outer)`.
+    /// The bounds of both, applied one after the other: `clip(clip(x, self), outer)`.
     pub fn within(&self, outer: &Self) -> Self {
         let bounded = |inner: [f32; 2], outer: [f32; 2]| inner.map(|bound| bound.clamp(outer[0], outer[1]));
         let channels = self.channels.as_ref().or(outer.channels.as_ref()).map_or(0, Vec::len);
@@ -207,20 +249,25 @@ impl Limits {
         }
     }
 
-    /// Low and high of one channel.
+    /// Lower and upper bound of one channel.
     pub fn of(&self, channel: usize) -> [f32; 2] {
         self.channels.as_ref().map_or([self.low, self.high], |channels| channels[channel])
     }
 }
 
-/// One operation. Its inputs are layers before it.
+/// A layer: an operation and its result.
 #[derive(Debug, Clone)]
 pub struct Layer {
+    /// The name of the result in the graph.
     pub name: String,
+    /// The operation.
     pub op: Op,
+    /// The indices of the inputs, which are earlier layers.
     pub inputs: Vec<usize>,
+    /// The shape of the result.
     pub shape: Shape,
+    /// The element type of the result.
     pub element: Element,
-    /// What the result is bounded by, of whatever kind the operation is.
+    /// The bounds of the result, for any operation.
     pub limits: Limits,
 }

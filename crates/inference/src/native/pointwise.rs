@@ -1,4 +1,4 @@
-//! The small operations: number by number, or a mean of pixels. Plain loops, a few per cent of the time together.
+//! Elementwise operations, pooling and concatenation: plain loops, which take a few per cent of the time.
 
 use std::ops::Range;
 
@@ -8,14 +8,14 @@ use super::layer::{PoolKind, Quant, Window};
 use super::tensor_view::TensorView;
 use crate::input::Layout;
 
-/// From the order of the model's input to channels last, for some of the pixels.
+/// Copies some pixels of the network's input from its layout to channels-last.
 pub fn interleave<T: Copy>(values: &[T], layout: Layout, place: TensorView, part: Range<usize>, out: &mut [T]) {
     let (channels, pixels) = (place.shape.channels, place.shape.pixels());
     if layout == Layout::Nhwc && place.stride == channels {
         out.copy_from_slice(&values[part.start * channels..][..out.len()]);
         return;
     }
-    // Colours are what there is, and without the loop over them it takes half the time.
+    // The usual case of three channels; without an inner loop it takes half the time.
     if layout == Layout::Nchw && channels == 3 && place.stride == 3 {
         let [red, green, blue] = [0, 1, 2].map(|channel| &values[channel * pixels..][part.clone()]);
         let colours = red.iter().zip(green).zip(blue);
@@ -34,13 +34,14 @@ pub fn interleave<T: Copy>(values: &[T], layout: Layout, place: TensorView, part
     }
 }
 
+/// Bounds each element; NaN becomes the lower bound.
 pub fn clip(input: &[f32], bounds: Bounds, out: &mut [f32]) {
     for (out, &value) in out.iter_mut().zip(input) {
         *out = value.max(bounds.low).min(bounds.high);
     }
 }
 
-/// `gain * value + shift`, channel by channel.
+/// `gain * value + shift`, bounded, with a gain and a shift for each channel.
 pub fn scale_and_shift(input: &[f32], each: &[(f32, f32)], bounds: Bounds, stride: usize, out: &mut [f32]) {
     for (out, input) in out.chunks_exact_mut(stride).zip(input.chunks_exact(stride)) {
         for ((out, input), (gain, shift)) in out.iter_mut().zip(input).zip(each) {
@@ -49,7 +50,7 @@ pub fn scale_and_shift(input: &[f32], each: &[(f32, f32)], bounds: Bounds, strid
     }
 }
 
-/// Each channel within bounds of its own; what is no number becomes the lower one.
+/// Bounds each element by its channel's bounds, in place; NaN becomes the lower bound.
 pub fn bound<T: Copy + PartialOrd>(channels: &[[T; 2]], stride: usize, out: &mut [T]) {
     for pixel in out.chunks_exact_mut(stride) {
         for (value, &[low, high]) in pixel.iter_mut().zip(channels) {
@@ -62,25 +63,28 @@ pub fn bound<T: Copy + PartialOrd>(channels: &[[T; 2]], stride: usize, out: &mut
     }
 }
 
+/// The bounded sum of two results.
 pub fn add_f32(a: &[f32], b: &[f32], bounds: Bounds, out: &mut [f32]) {
     for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
         *out = (a + b).max(bounds.low).min(bounds.high);
     }
 }
 
+/// Dequantises each byte.
 pub fn dequantise(input: &[u8], from: Quant, out: &mut [f32]) {
     for (out, &byte) in out.iter_mut().zip(input) {
         *out = from.dequantise(byte);
     }
 }
 
+/// Replaces each byte by its entry in a table.
 pub fn look_up(input: &[u8], table: &[u8; 256], out: &mut [u8]) {
     for (out, &byte) in out.iter_mut().zip(input) {
         *out = table[usize::from(byte)];
     }
 }
 
-/// Parts of each pixel's channels, one after the other.
+/// Concatenates the channels of the inputs, pixel by pixel.
 pub fn concat<'a, T: Copy + 'a>(inputs: impl Iterator<Item = (&'a [T], TensorView)>, place: TensorView, out: &mut [T]) {
     let mut first = 0;
     for (input, from) in inputs {
@@ -92,7 +96,7 @@ pub fn concat<'a, T: Copy + 'a>(inputs: impl Iterator<Item = (&'a [T], TensorVie
     }
 }
 
-/// Some of the pixels, from `first` on; the others here do the same.
+/// Pooling of floats. `out` gets the output pixels from `first` on, as in the other functions for pooling.
 pub fn pool_f32(
     (input, place): (&[f32], TensorView),
     kind: PoolKind,
@@ -122,7 +126,7 @@ pub fn pool_f32(
     }
 }
 
-/// The largest byte, which stands for the largest number: its scale stays what it was.
+/// Max pooling of bytes. The largest byte stands for the largest number, so the quantisation stays the same.
 pub fn max_u8(
     (input, place): (&[u8], TensorView),
     window: &Window,
@@ -144,7 +148,7 @@ pub fn max_u8(
     }
 }
 
-/// The mean, in integers until the last step.
+/// Average pooling of bytes, with sums of integers that are requantised in the end.
 pub fn mean_u8(
     (input, place, from): (&[u8], TensorView, Quant),
     with_padding: bool,
@@ -153,7 +157,7 @@ pub fn mean_u8(
     (output, first): (TensorView, usize),
     out: &mut [u8],
 ) {
-    /// Channels whose sums are kept at once.
+    /// Channels that are summed at once.
     const BLOCK: usize = 64;
     for (pixel, out) in out.chunks_exact_mut(output.stride).enumerate() {
         for (block, out) in out.chunks_mut(BLOCK).enumerate() {
@@ -175,7 +179,7 @@ pub fn mean_u8(
     }
 }
 
-/// Where the pixels of a window begin that lie in the picture.
+/// The indices of a window's pixels that are in the picture.
 fn pixels_in(window: &Window, place: TensorView, output: TensorView, pixel: usize) -> impl Iterator<Item = usize> {
     let pixel = [pixel / output.shape.width, pixel % output.shape.width];
     let Window { size, stride, dilation, pads } = *window;

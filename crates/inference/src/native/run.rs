@@ -1,4 +1,4 @@
-//! A network as a flat list of steps, and how they are executed. Nothing is allocated here.
+//! The planned network: a flat list of steps, and their execution, which allocates nothing.
 
 use std::ops::Range;
 
@@ -19,8 +19,10 @@ use crate::input::Layout;
 use crate::scores::softmax;
 use crate::tensor::Tensor;
 
+/// The operation of a step, with its parameters.
 #[derive(Debug)]
 pub enum Job {
+    /// Copies the input tensor of this layout to channels-last.
     Input(Layout),
     DenseF32(Dense<f32>),
     DenseU8(Dense<u8>),
@@ -34,10 +36,12 @@ pub enum Job {
     Clip(Bounds),
     /// A gain and a shift for each channel.
     Affine {
+        /// The gain and shift of each channel.
         each: Vec<(f32, f32)>,
+        /// The bounds of the result.
         bounds: Bounds,
     },
-    /// Lowest and highest number of each channel, in place.
+    /// Bounds for each channel, applied in place.
     BoundF32(Vec<[f32; 2]>),
     BoundU8(Vec<[u8; 2]>),
     AddF32(Bounds),
@@ -65,17 +69,22 @@ pub enum Job {
     Table(Box<[u8; 256]>),
 }
 
+/// A step of the network.
 #[derive(Debug)]
 pub struct Step {
+    /// The operation.
     pub job: Job,
+    /// The views of its inputs.
     pub inputs: Vec<TensorView>,
+    /// The view of its output.
     pub output: TensorView,
-    /// The name of the result, where it consists of bytes.
+    /// The name of the result, if it consists of bytes.
     #[cfg(test)]
     pub bytes_of: Option<String>,
 }
 
 impl Step {
+    /// A step without a name.
     pub fn new(job: Job, inputs: Vec<TensorView>, output: TensorView) -> Self {
         Self {
             job,
@@ -87,7 +96,7 @@ impl Step {
     }
 }
 
-/// Ready to run; belongs to one thread, which others may help.
+/// A network that is ready to run. It belongs to one thread, which may use a thread pool.
 pub struct Network {
     kernels: Kernels,
     steps: Vec<Step>,
@@ -98,7 +107,7 @@ pub struct Network {
 }
 
 impl Lengths {
-    /// What every step has room in.
+    /// The lengths that are enough for every step.
     fn new(steps: &[Step], layout: &KernelLayout) -> Self {
         let mut most = Self { taps: MAX_TAPS, ..Self::default() };
         for step in steps {
@@ -143,7 +152,7 @@ impl Lengths {
 }
 
 impl Network {
-    /// `floats` and `bytes` are the lengths of the buffers.
+    /// Allocates the buffers, of which `floats` and `bytes` are the lengths, and the workspace.
     pub fn new(
         kernels: Kernels,
         steps: Vec<Step>,
@@ -160,7 +169,7 @@ impl Network {
         Self { kernels, steps, buffers, workspace, classes, macs }
     }
 
-    /// From now on so many threads work on each picture, the one that calls included; returns how many there are.
+    /// Sets the number of threads for each picture, the calling one included. Returns the number that is used.
     pub fn share_among(&mut self, threads: usize) -> usize {
         if threads != self.workspace.pool.threads() {
             self.workspace.set_threads(threads);
@@ -168,7 +177,7 @@ impl Network {
         self.workspace.pool.threads()
     }
 
-    /// How many steps are strips, how many have means, and how many additions of bytes, instead of layers of their own.
+    /// The numbers of fused inverted residuals, of fused poolings, and of fused additions of bytes.
     #[cfg(test)]
     pub fn joined(&self) -> [usize; 3] {
         let mut joined = [0; 3];
@@ -180,11 +189,12 @@ impl Network {
         joined
     }
 
+    /// Multiply-accumulate operations for one picture.
     pub fn macs(&self) -> u64 {
         self.macs
     }
 
-    /// Memory for results, those that one thread has for itself included.
+    /// Bytes of the buffers, and of the scratch and workspace of one thread.
     pub fn result_bytes(&self) -> u64 {
         let Lengths { floats, bytes, workspace, .. } = self.workspace.lengths;
         let floats: usize = self.buffers.floats.iter().map(|buffer| buffer.len()).sum::<usize>() + floats;
@@ -192,12 +202,15 @@ impl Network {
         (floats * size_of::<f32>() + bytes) as u64
     }
 
+    /// The number of outputs.
     pub fn classes(&self) -> usize {
         self.classes
     }
 
+    /// Evaluates the network and replaces the contents of `scores` by its output.
+    ///
     /// # Errors
-    /// When the input is of another size than the network's.
+    /// When the input has another length than the network's.
     pub fn evaluate(&mut self, input: &Tensor, scores: &mut Vec<f32>) -> Result<(), String> {
         for step in &self.steps {
             step.run(&self.kernels, input, &mut self.buffers, &mut self.workspace)?;
@@ -209,11 +222,11 @@ impl Network {
         Ok(())
     }
 
-    /// As [`Self::evaluate`], without the scores; `watch` sees each layer's result of bytes, its name and place, and
-    /// may change it.
+    /// As [`Self::evaluate`], without the scores. `watch` gets the name, view and contents of each layer's result of
+    /// bytes, and may change the contents.
     ///
     /// # Errors
-    /// As there.
+    /// As [`Self::evaluate`].
     #[cfg(test)]
     pub fn evaluate_watched(
         &mut self,
@@ -342,8 +355,8 @@ impl Step {
         Ok(())
     }
 
-    /// Shares the output, in units of so many numbers, among the threads. `work` gets a worker and its space, what it
-    /// looks at, and the units of the output that it is to compute.
+    /// Divides the output among the threads, in units of `unit` elements. `work` gets the worker, its space for
+    /// intermediate results, its inputs, and the units of the output that it has to compute.
     fn convolve<N: Stored>(
         &self,
         (operations, unit): (usize, usize),
@@ -370,7 +383,7 @@ impl Step {
         source.fill_outside(&mut N::buffers(buffers)[source.input.buffer], dense.tail());
         let pixels = output.shape.pixels();
         let operations = pixels * output.stride * dense.taps() * dense.depth;
-        // A single pixel is shared by its channels, everything else by pixels.
+        // An output of a single pixel is divided by channels, others by pixels.
         let unit = if pixels == 1 { LANES } else { output.stride };
         self.convolve((operations, unit), kernels, buffers, workspace, |worker, _, inputs, units, out| {
             let part = match pixels {

@@ -1,26 +1,28 @@
-//! Where a result lies.
+//! The tensor view: buffer, shape and stride of a result.
 
 use super::layer::{Shape, Window};
 
-/// In place of the buffer of a result that is never there as a whole.
+/// The buffer of a result that is never materialised.
 pub const NO_BUFFER: usize = usize::MAX;
 
-/// Where a result lies.
+/// A channels-last result in a buffer.
 #[derive(Debug, Clone, Copy)]
 pub struct TensorView {
+    /// The index of the buffer among those of its element type.
     pub buffer: usize,
+    /// The shape.
     pub shape: Shape,
-    /// From one pixel to the next.
+    /// Elements from one pixel to the next.
     pub stride: usize,
 }
 
 impl TensorView {
-    /// Elements of the picture.
+    /// The number of elements, the padding of the channels included.
     pub fn length(&self) -> usize {
         self.shape.pixels() * self.stride
     }
 
-    /// A window over all of it, and where what it makes of it lies.
+    /// A window over the whole picture, and the view of its output, which is one pixel.
     pub fn to_point(self) -> (Window, Self) {
         let Shape { height, width, .. } = self.shape;
         let window = Window { size: [height, width], ..Window::POINT };

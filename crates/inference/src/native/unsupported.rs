@@ -1,6 +1,6 @@
-//! Why a graph is left to the general backend.
+//! The error of compiling: why the kernels do not support a graph.
 
-/// Why a graph is left to the general backend.
+/// Why the kernels do not support a graph, or that its weights could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct Unsupported {
@@ -9,20 +9,22 @@ pub struct Unsupported {
 }
 
 impl Unsupported {
+    /// The kernels do not support something in the graph.
     pub fn new(reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), is_unreadable: false }
     }
 
-    /// What is wrong is the disk, and not the graph.
+    /// The weights could not be read from the file.
     pub fn unreadable(reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), is_unreadable: true }
     }
 
-    /// The same at a node.
+    /// The same error, with the operator and the result of the node.
     pub fn at(self, operator: &str, result: &str) -> Self {
         Self { reason: format!("{operator} (at `{result}`): {}", self.reason), ..self }
     }
 
+    /// Whether the weights could not be read.
     pub fn is_unreadable(&self) -> bool {
         self.is_unreadable
     }

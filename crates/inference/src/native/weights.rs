@@ -1,5 +1,4 @@
-//! The weights of a convolution of floats on their way from the file to where they are packed: some output channels at
-//! a time.
+//! Reads the weights of a convolution of floats for packing, a block of output channels at a time.
 
 use std::ops::Range;
 
@@ -7,8 +6,8 @@ use super::kernels::operands::LANES;
 use super::layer::Conv;
 use super::unsupported::Unsupported;
 
-/// Numbers that are read at once where that is as many as some panels have: what is read, and what is made of it, stays
-/// in a small second-level cache.
+/// The number of weights in a block, rounded down to whole panels, at least one: a block and its packed form fit into a
+/// small second-level cache.
 const BLOCK: usize = 16 << 10;
 
 /// The weights of some output channels.
@@ -16,20 +15,20 @@ pub struct Block<'a> {
     conv: &'a Conv,
     values: &'a [f32],
     factors: &'a [f32],
-    /// Whole panels, but for the last one.
+    /// The output channels; whole panels, except for the last block.
     pub outputs: Range<usize>,
-    /// The output channel that the values begin with.
+    /// The output channel of the first value.
     first: usize,
 }
 
 impl Block<'_> {
-    /// The weight of an output and an input channel at a tap, multiplied with its scale.
+    /// The weight of an output and an input channel at a tap, multiplied by its factor.
     pub fn weight(&self, output: usize, input: usize, tap: usize) -> f32 {
         self.values[self.conv.index(output - self.first, input, tap)] * self.factors[output]
     }
 }
 
-/// Hands all weights to `pack`.
+/// Calls `pack` with each block of the weights.
 ///
 /// # Errors
 /// When they cannot be read.
@@ -51,7 +50,7 @@ pub fn for_each_block(conv: &Conv, mut pack: impl FnMut(&Block)) -> Result<(), U
     Ok(())
 }
 
-/// What an output channel's weights are multiplied with: its scale and its gain.
+/// The factor of each output channel's weights: its scale times its gain.
 pub fn factors(conv: &Conv) -> Vec<f32> {
     let scale = |channel: usize| match conv.weights.scales.as_deref() {
         None => 1.0,

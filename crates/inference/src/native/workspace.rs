@@ -1,4 +1,4 @@
-//! The threads that work on a network, and the memory that they work in.
+//! The workspace of a network: its thread pool, per-thread scratch, and buffers.
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -8,38 +8,50 @@ use super::element::{ElementType, Scratch};
 use super::tensor_view::TensorView;
 use super::pool::{MAX_THREADS, ThreadPool};
 
-/// The results that are needed at the same time.
+/// The buffers of the results.
 pub struct Buffers {
+    /// The buffers of floats.
     pub floats: Vec<Aligned<f32>>,
+    /// The buffers of bytes.
     pub bytes: Vec<Aligned<u8>>,
 }
 
-/// What each thread needs for itself.
+/// The scratch of a thread.
 pub struct ThreadScratch {
     floats: ElementScratch<f32>,
     bytes: ElementScratch<u8>,
     workspace: Aligned<u8>,
 }
 
-/// For numbers of one kind: where taps begin, and intermediate results.
+/// The part of a thread's scratch for one element type.
 pub struct ElementScratch<N> {
+    /// The operands of a tile.
     pub scratch: Scratch<N>,
+    /// The intermediate results of fused and transformed convolutions.
     pub space: Aligned<N>,
 }
 
-/// The threads, and what they need.
+/// The thread pool, and the scratch of each thread.
 pub struct Workspace {
+    /// The thread pool.
     pub pool: ThreadPool,
     own: Vec<Mutex<ThreadScratch>>,
+    /// The lengths of each thread's scratch.
     pub lengths: Lengths,
 }
 
+/// The lengths of a thread's scratch, in elements.
 #[derive(Clone, Copy, Default)]
 pub struct Lengths {
+    /// The offsets of taps.
     pub taps: usize,
+    /// The gathered windows.
     pub gathered: usize,
+    /// Intermediate results of floats.
     pub floats: usize,
+    /// Intermediate results of bytes.
     pub bytes: usize,
+    /// The workspace of the int8 kernels.
     pub workspace: usize,
 }
 
@@ -61,24 +73,26 @@ impl ThreadScratch {
     }
 }
 
-/// Units of a result, and where they go.
+/// A range of units of a result, and the slice for them.
 type Share<'a, T> = (Range<usize>, &'a mut [T]);
 
-/// Operations below which a step is not shared: others would be told later than one thread is done.
+/// The number of operations below which one thread computes a step alone, because the others would start too late.
 const WORTH_SHARING: usize = 1 << 15;
 
 impl Workspace {
+    /// A workspace for a single thread.
     pub fn new(lengths: Lengths) -> Self {
         Self { pool: ThreadPool::default(), own: vec![Mutex::new(ThreadScratch::new(lengths))], lengths }
     }
 
+    /// Replaces the thread pool, and allocates the scratch of each thread.
     pub fn set_threads(&mut self, threads: usize) {
         self.pool = ThreadPool::new(threads);
         self.own = (0..self.pool.threads()).map(|_| Mutex::new(ThreadScratch::new(self.lengths))).collect();
     }
 
-    /// Shares `out`, which consists of units of `length` numbers and takes so many operations, among the threads: calls
-    /// `work` with a range of units, their part of `out`, and what the thread has for itself.
+    /// Divides `out`, which consists of units of `length` elements and takes `operations` operations, among the
+    /// threads. Calls `work` with a range of units, their part of `out`, and the thread's scratch.
     pub fn share<T: Send>(
         &mut self,
         operations: usize,
@@ -101,7 +115,7 @@ impl Workspace {
                 return Mutex::new(None);
             }
             let range = part * units / parts..(part + 1) * units / parts;
-            // The last one has what does not make a unit.
+            // The last part includes the elements that do not fill a unit.
             let mine = if part + 1 == parts { rest.len() } else { range.len() * length };
             let (mine, others) = std::mem::take(&mut rest).split_at_mut(mine);
             rest = others;
@@ -116,10 +130,12 @@ impl Workspace {
     }
 }
 
-/// Where numbers of one kind are.
+/// Access to the buffers and the scratch of an element type.
 pub trait Stored: ElementType {
+    /// The buffers of the element type.
     fn buffers(buffers: &mut Buffers) -> &mut Vec<Aligned<Self>>;
 
+    /// A thread's scratch for the element type, and its workspace.
     fn room(own: &mut ThreadScratch) -> (&mut ElementScratch<Self>, &mut [u8]);
 }
 
@@ -144,17 +160,20 @@ impl Stored for u8 {
 }
 
 impl Buffers {
-    /// The output is taken out of its pool while it is written, so that the inputs can be read beside it.
+    /// Calls `work` with the output's elements. Its buffer is taken out of the others meanwhile, so that `work` can
+    /// read the inputs.
     pub fn write<N: Stored>(&mut self, place: TensorView, work: impl FnOnce(&mut Self, &mut [N])) {
         let mut out = std::mem::take(&mut N::buffers(self)[place.buffer]);
         work(self, &mut out[..place.length()]);
         N::buffers(self)[place.buffer] = out;
     }
 
+    /// [`Self::write`] for floats.
     pub fn write_floats(&mut self, place: TensorView, work: impl FnOnce(&mut Self, &mut [f32])) {
         self.write(place, work);
     }
 
+    /// [`Self::write`] for bytes.
     pub fn write_bytes(&mut self, place: TensorView, work: impl FnOnce(&mut Self, &mut [u8])) {
         self.write(place, work);
     }

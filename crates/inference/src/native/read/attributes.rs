@@ -1,12 +1,13 @@
-//! Attributes of ONNX nodes, and the windows that they describe.
+//! The attributes of ONNX nodes, and the windows that they define.
 
 use crate::native::layer::{Shape, Window};
 use crate::native::unsupported::Unsupported;
 use crate::onnx::pb::{AttributeProto, NodeProto};
 
-/// Sides of windows, strides and paddings beyond this are a mistake.
+/// The largest side, stride, dilation and padding of a window.
 pub const MAX_WINDOW: usize = 64;
 
+/// The window of a convolution or a pooling, with `auto_pad` resolved for this input (ONNX, `Conv`).
 pub fn window(node: &NodeProto, size: [usize; 2], input: Shape) -> Result<Window, Unsupported> {
     let size = bounded(&size.map(|side| side as i64), 1)?;
     let stride = bounded(&integers(node, "strides").unwrap_or_else(|| vec![1; 2]), 1)?;

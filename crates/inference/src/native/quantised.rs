@@ -68,8 +68,8 @@ fn requantise(layers: &mut [Layer], index: usize, dequantise: usize) {
     }
     let same = limits.channels.is_none() && (0..=u8::MAX).zip(table.iter()).all(|(byte, &entry)| byte == entry);
     let bounded = matches!(layers[source].op, Op::Conv(_) | Op::Add);
-    // The zero point may have changed with the signedness of the bytes; the table compares the numbers that they stand
-    // for.
+    // A change of the bytes' sign alone leaves `from == to`, because signed bytes and zero points are stored with 128
+    // added.
     let mine_alone = users(layers, source) == [dequantise] && users(layers, dequantise) == [index];
     if from == to && bounded && mine_alone {
         layers[source].limits = layers[source].limits.within(&limits);

@@ -1,4 +1,4 @@
-//! The specification of every kernel, in plain Rust.
+//! The portable kernels in plain Rust, which are the specification of all others.
 
 use super::layout::{Layout, Order, Taps};
 use super::operands::{Bounds, GROUP, LANES, MAX_ROWS, Requantise, SpanF32, SpanU8, Sum, TileF32, TileU8, ToByte};
@@ -80,7 +80,7 @@ fn portable_span_u8(span: &SpanU8, requantise: Requantise, out: &mut [u8]) {
     span_u8(span, requantise, &LAYOUT, out);
 }
 
-/// For weights that lie as `layout` says.
+/// A span of bytes, for weights in the order of any `layout`.
 pub fn span_u8(span: &SpanU8, requantise: Requantise, layout: &Layout, out: &mut [u8]) {
     for (pixel, out) in out.chunks_exact_mut(span.channels).take(span.pixels).enumerate() {
         for (channel, out) in out.iter_mut().enumerate() {
@@ -110,7 +110,7 @@ pub fn quantise(input: &[f32], scale: f32, to: ToByte, out: &mut [u8]) {
     }
 }
 
-/// Without fused multiply-adds, which not every instruction set has.
+/// The sum of two quantised pictures, without fused multiply-adds, which not every instruction set has.
 pub fn add_u8(sum: &Sum, to: ToByte, out: &mut [u8]) {
     for ((out, &a), &b) in out.iter_mut().zip(sum.a).zip(sum.b) {
         *out = to_byte(f32::from(a) * sum.factors[0] + f32::from(b) * sum.factors[1] - sum.shift, to);

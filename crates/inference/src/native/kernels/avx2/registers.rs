@@ -1,4 +1,4 @@
-//! How panels lie in registers, and what the loops have in common.
+//! The layouts for AVX2, and helpers of its kernels.
 
 use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 
@@ -11,9 +11,10 @@ pub const WIDTH: usize = 8;
 /// Registers in a panel.
 pub const PANEL: usize = LANES / WIDTH;
 
-/// Input channels, or taps, that one instruction multiplies for each lane where there are no dot products.
+/// Input channels, or taps, that one instruction multiplies for each lane without dot products of bytes.
 pub const PAIR: usize = 2;
 
+/// The layout without dot products of bytes.
 pub const BYTES: Layout = Layout {
     float_rows: 6,
     byte_rows: 6,
@@ -25,6 +26,7 @@ pub const BYTES: Layout = Layout {
     taps: Taps::InTurn(PAIR),
 };
 
+/// The layout with AVX-VNNI.
 pub const VNNI: Layout =
     Layout { dense: Order::Groups(GROUP), arranged: 0, rows_are_taps: true, taps: Taps::InTurn(GROUP), ..BYTES };
 
@@ -33,11 +35,11 @@ pub fn is_there() -> bool {
     is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
 }
 
-/// Has what lies 3 KB behind these weights brought into the first-level cache. Those of a tile's panels are read once
-/// for all of its pixels, from the second level or beyond, and the processor itself does not look ahead beyond a page.
+/// Prefetches the weights 3 KB ahead into the first-level cache. The weights of a tile's panels are read once for all
+/// of its pixels, from the second-level cache or beyond, and the processor's own prefetcher does not cross a page.
 #[inline]
 #[target_feature(enable = "avx2")]
 pub fn fetch_early<T>(weights: *const T) {
-    // A hint: nothing is read, wherever it points.
+    // Only a hint: a prefetch of an invalid address has no effect.
     _mm_prefetch::<_MM_HINT_T0>(weights.wrapping_byte_add(3 << 10).cast());
 }

@@ -1,8 +1,9 @@
-//! The sets that this processor has.
+//! The sets of kernels for AVX2.
 
 use super::registers::{BYTES, VNNI, is_there};
 use crate::native::kernels::Kernels;
 
+/// The set without dot products of bytes.
 pub const PLAIN: Kernels = Kernels {
     name: "avx2",
     layout: BYTES,
@@ -15,7 +16,7 @@ pub const PLAIN: Kernels = Kernels {
     winograd: super::floats::WINOGRAD,
 };
 
-/// The sets that this processor has.
+/// The sets that this processor can run, the fastest first.
 pub fn kernels() -> [Option<Kernels>; 2] {
     let vnni =
         Kernels { name: "avx-vnni", layout: VNNI, tile_u8: super::vnni::tile, span_u8: super::vnni::span, ..PLAIN };

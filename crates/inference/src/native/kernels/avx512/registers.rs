@@ -1,12 +1,14 @@
-//! What the loops have in common.
+//! The layout for AVX-512, and helpers of its kernels.
 
 use std::arch::x86_64::*;
 
 use crate::native::kernels::layout::{Layout, Order, Taps};
 use crate::native::kernels::operands::{GROUP, ToByte};
 
+/// Pixels in a tile of floats.
 pub const FLOAT_ROWS: usize = 14;
 
+/// The layout with VNNI.
 pub const VNNI: Layout = Layout {
     float_rows: FLOAT_ROWS,
     byte_rows: 14,
@@ -18,7 +20,7 @@ pub const VNNI: Layout = Layout {
     taps: Taps::OfColumns(GROUP),
 };
 
-/// What [`scalar::to_byte`] does, sixteen at a time.
+/// [`to_byte`](crate::native::kernels::scalar::to_byte) for sixteen values at a time.
 pub struct Narrow {
     low: __m512,
     high: __m512,
@@ -36,7 +38,7 @@ impl Narrow {
         }
     }
 
-    /// Bytes in the low ends of the lanes.
+    /// Quantises values in units of the scale; each byte is the low end of a 32-bit lane.
     #[target_feature(enable = "avx512f")]
     pub fn narrow(&self, steps: __m512) -> __m512i {
         let bounded = _mm512_min_ps(_mm512_max_ps(steps, self.low), self.high);

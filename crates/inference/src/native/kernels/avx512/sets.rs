@@ -1,4 +1,4 @@
-//! Tiles of floats and bytes, and the sets that this processor has.
+//! The sets of kernels for AVX-512, and all of them but the depthwise int8 ones.
 
 use std::arch::x86_64::*;
 
@@ -12,7 +12,7 @@ use crate::native::kernels::operands::{
 use crate::native::kernels::winograd::{self, Form, Patch, Spot, Sums};
 use crate::native::kernels::{Kernels, avx2, scalar};
 
-/// The sets that this processor has. Without VNNI integers are AVX2's.
+/// The sets that this processor can run, the fastest first. Without VNNI the int8 convolutions are those of AVX2.
 pub fn kernels() -> [Option<Kernels>; 2] {
     let layout = Layout { float_rows: FLOAT_ROWS, ..avx2::PLAIN.layout };
     let plain =

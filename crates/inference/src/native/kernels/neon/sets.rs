@@ -1,10 +1,10 @@
-//! The sets that this processor has.
+//! The sets of kernels for NEON.
 
 use super::registers::{BYTES, DOT};
 use crate::native::kernels::Kernels;
 use crate::native::kernels::layout::{Layout, Order, Taps};
 
-/// The sets that this processor has.
+/// The sets that this processor can run, the fastest first.
 pub fn kernels() -> [Option<Kernels>; 2] {
     let plain = Kernels {
         name: "neon",

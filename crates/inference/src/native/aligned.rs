@@ -1,4 +1,4 @@
-//! Memory that begins at a cache line, so that no vector of a register's length straddles two of them.
+//! Memory that is aligned to cache lines, so that no vector of a register's length straddles two lines.
 
 use std::ops::{Deref, DerefMut};
 
@@ -8,7 +8,7 @@ const LINE_BYTES: usize = 64;
 #[derive(Debug, Default)]
 pub(crate) struct Aligned<T> {
     data: Vec<T>,
-    /// Elements of `data` before the line begins. The heap does not move, so this stays right.
+    /// Elements of `data` before the first cache line. It stays valid because the heap allocation does not move.
     before: usize,
     length: usize,
 }

@@ -16,14 +16,16 @@ pub(crate) struct Compiled {
     pub classifier: Box<dyn Classifier>,
     /// Multiply-accumulate operations for one picture.
     pub macs: u64,
+    /// The number of outputs.
     pub classes: usize,
-    /// Of all results that are kept at the same time.
+    /// Bytes of all results that are kept at the same time.
     pub result_bytes: u64,
-    /// The instruction set that it runs on.
+    /// The name of the instruction set that it runs on.
     pub kernels: &'static str,
 }
 
-/// Weights are read from the file when they are packed, so that they are never in memory twice.
+/// Compiles a graph for the kernels. Weights are read from the file when they are packed, so that they are never in
+/// memory twice.
 ///
 /// # Errors
 /// When anything in the graph is beyond these kernels; the reason names it.
@@ -33,7 +35,7 @@ pub(crate) fn compile(model: Decoded, input: &InputSpec, kernels: Kernels) -> Re
     Ok(Compiled { macs, classes, result_bytes, kernels: kernels.name, classifier: Box::new(network) })
 }
 
-/// What is to be laid out, as few layers as it can be.
+/// The layers of a graph after folding, recognition of integer arithmetic, and merging.
 pub(super) fn layers(model: Decoded, input: &InputSpec) -> Result<Vec<Layer>, Unsupported> {
     let mut layers = super::operators::layers(model, input)?;
     super::folding::fold(&mut layers)?;

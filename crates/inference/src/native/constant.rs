@@ -1,5 +1,5 @@
-//! Constants of an ONNX graph, decoded when they are needed: a weight is not copied to find out whether a graph can
-//! run, and larger ones are not even read.
+//! Constants of an ONNX graph, which are decoded when they are needed. Finding out whether a graph is supported copies
+//! no weights, and does not read the larger ones.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -14,21 +14,21 @@ use crate::onnx::skeleton::Extent;
 
 use super::unsupported::Unsupported;
 
-/// More than any classifier's largest layer; a file that declares more is hostile.
+/// The largest number of elements of a constant, which is more than any classifier's largest layer has.
 const MAX_ELEMENTS: usize = 1 << 28;
 
-/// A constant whose declared shape and stored data agree. Copies share the data, which goes with the last of them.
+/// A constant whose declared shape and stored data agree. Clones share the data.
 #[derive(Debug, Clone)]
 pub(super) struct Constant {
     tensor: Rc<TensorProto>,
     kind: DataType,
     elements: usize,
-    /// Where its bytes are, if they stayed in the file.
+    /// The file and the position of its data, if the data stayed in the file.
     left: Option<(Arc<File>, Extent)>,
 }
 
 impl Constant {
-    /// Of a tensor that was decoded from this file.
+    /// The constant of a tensor that was decoded from this file.
     ///
     /// # Errors
     /// When the type is none that weights have, or the data are not as many as the shape says.
@@ -37,7 +37,7 @@ impl Constant {
         Self::stored(tensor, left)
     }
 
-    /// Of a tensor that has its data.
+    /// The constant of a tensor that holds its data.
     ///
     /// # Errors
     /// As [`Constant::new`].
@@ -88,8 +88,8 @@ impl Constant {
         self.kind == DataType::Uint8
     }
 
-    /// The stored bytes of a range of elements, if it is bytes that are stored. `buffer` is where they go if they come
-    /// from the file.
+    /// The raw bytes of a range of elements; `None` if the elements are stored in a typed field. Bytes from the file
+    /// are read into `buffer`.
     fn raw<'a>(&'a self, range: Range<usize>, buffer: &'a mut Vec<u8>) -> Result<Option<&'a [u8]>, Unsupported> {
         let [start, end] = [range.start, range.end].map(|at| at * width(self.kind));
         match &self.left {
@@ -105,7 +105,7 @@ impl Constant {
         }
     }
 
-    /// The numbers, where they are bytes of either sign.
+    /// All elements as bytes, whose sign is that of the element type.
     ///
     /// # Errors
     /// When they are no bytes, or could not be read.
@@ -114,7 +114,7 @@ impl Constant {
             return Err(Unsupported::new(format!("the constant `{}` is not of bytes", self.tensor.name)));
         }
         match &self.left {
-            // ONNX stores small integers in `int32_data`, one each.
+            // ONNX stores each small integer in an element of `int32_data`.
             None if self.tensor.raw_data.is_empty() => {
                 Ok(self.tensor.int32_data.iter().map(|&value| value as u8).collect())
             }
@@ -127,8 +127,8 @@ impl Constant {
         }
     }
 
-    /// A range of the numbers as floats, whatever they are stored as; where they are floats of this machine's, without
-    /// a copy.
+    /// A range of the elements as floats, converted from their element type. Stored floats of this machine's byte order
+    /// are not copied.
     ///
     /// # Errors
     /// When they could not be read.
@@ -156,7 +156,7 @@ impl Constant {
         })
     }
 
-    /// All numbers as floats.
+    /// All elements as floats.
     ///
     /// # Errors
     /// When they could not be read.
@@ -164,7 +164,7 @@ impl Constant {
         Ok(self.floats_of(0..self.elements, &mut Vec::new())?.into_owned())
     }
 
-    /// The numbers of an integer tensor; empty for floats.
+    /// All elements of an integer tensor; empty for floats.
     ///
     /// # Errors
     /// When they could not be read.
@@ -180,7 +180,7 @@ impl Constant {
     }
 }
 
-/// Bytes of an element.
+/// The size of an element in bytes.
 fn width(kind: DataType) -> usize {
     match kind {
         DataType::Int8 | DataType::Uint8 => 1,
@@ -194,7 +194,7 @@ fn long_words(raw: &[u8]) -> impl Iterator<Item = i64> + '_ {
     raw.chunks_exact(8).filter_map(|bytes| bytes.try_into().ok()).map(i64::from_le_bytes)
 }
 
-// Of a known number, so that what is collected is allocated once.
+// The length is exact, so that collecting allocates once.
 fn words(raw: &[u8]) -> impl ExactSizeIterator<Item = [u8; 4]> + '_ {
     raw.chunks_exact(4).map(|bytes| [bytes[0], bytes[1], bytes[2], bytes[3]])
 }

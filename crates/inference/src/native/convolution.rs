@@ -1,4 +1,5 @@
-//! Convolutions taken apart into what the kernels do at once: tiles of pixels, and spans of a row.
+//! Splits convolutions into calls of the kernels: tiles of output pixels for dense ones, spans of a row for depthwise
+//! ones.
 
 use std::ops::Range;
 
@@ -11,44 +12,50 @@ use crate::native::tensor_view::TensorView;
 /// such cache that the supported boards have for each core (256 KB).
 pub(super) const WEIGHT_BLOCK: usize = 128 << 10;
 
-/// Numbers that are copied at once while a window is gathered.
+/// Elements that the gather (im2col) copies at once.
 const AT_ONCE: usize = 16;
 
-/// What a window looks at.
+/// The input of a convolution: its window and its tensor view.
 #[derive(Debug)]
 pub(super) struct Source {
     pub window: Window,
+    /// The input tensor.
     pub input: TensorView,
-    /// What lies outside of the picture: zero, or the zero point.
+    /// The value of the padding: zero, or the zero point.
     pub outside: u8,
-    /// Rows of the picture that are there at once, each in the place of the one so many rows above it.
+    /// The number of input rows in memory, which form a ring buffer: row `r` is at `r % kept`.
     pub kept: usize,
 }
 
+/// A dense (or grouped) convolution.
 #[derive(Debug)]
 pub(super) struct Dense<N: ElementType> {
     pub source: Source,
-    /// Channels of a pixel that are multiplied; of a whole window's pixels where it is gathered.
+    /// Channels of an input pixel that are multiplied; with a gather, elements of a whole gathered window.
     pub depth: usize,
-    /// Of a grouped convolution the first channel that each panel looks at; empty where all look at the same.
+    /// For a grouped convolution the first input channel of each panel; empty if all panels read the same channels.
     pub firsts: Vec<u32>,
-    /// If the pixels of a window are put side by side before they are multiplied, as if it had one tap: how.
+    /// How the window is gathered (im2col) before it is multiplied as a single tap; `None` without a gather.
     pub gathered: Option<Gathered>,
+    /// Packed weights, and the epilogue.
     pub epilogue: N::Epilogue,
 }
 
-/// How the pixels of a window are put side by side.
+/// How a window is gathered: its pixels are copied side by side.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Gathered {
     /// Numbers from one row of the window to the next.
     pub row: usize,
-    /// Whether the kernels can multiply that many: then a row is one tap where it lies in the picture.
+    /// Whether the kernels can multiply `row` elements as a single tap: then the rows of a window inside of the picture
+    /// are read in place, without a gather.
     pub rows_are_taps: bool,
 }
 
+/// A depthwise convolution.
 #[derive(Debug)]
 pub(super) struct Depthwise<N: ElementType> {
     pub source: Source,
+    /// Packed weights, and the epilogue.
     pub epilogue: N::Epilogue,
 }
 
@@ -58,7 +65,7 @@ impl Source {
         Self { window, input, outside, kept: input.shape.height }
     }
 
-    /// The first element behind the picture.
+    /// The index of the first element behind the picture, where one pixel or row of padding is stored.
     fn outside_at(&self) -> usize {
         self.kept * self.input.shape.width * self.input.stride
     }
@@ -73,14 +80,14 @@ impl Source {
         [(pixel[0] * down) as isize - top as isize, (pixel[1] * right) as isize - left as isize]
     }
 
-    /// Where a pixel of the input begins, if it is in the picture.
+    /// The index of the first element of an input pixel, which must be in the picture.
     fn at(&self, [row, column]: [isize; 2]) -> isize {
         let kept = self.kept as isize;
         let row = if row < kept { row } else { row % kept };
         (row * self.input.shape.width as isize + column) * self.input.stride as isize
     }
 
-    /// Whether all taps are in the picture.
+    /// Whether all taps of the window with this corner are in the picture.
     fn is_inside(&self, [row, column]: [isize; 2]) -> bool {
         let ([rows, columns], Shape { height, width, .. }) = (self.window.reach(), self.input.shape);
         row >= 0 && column >= 0 && row as usize + rows < height && column as usize + columns < width
@@ -95,7 +102,7 @@ impl Source {
         if seen { self.at([row, column]) as usize } else { self.outside_at() }
     }
 
-    /// The output columns whose windows lie between the left and the right edge.
+    /// The output columns whose windows cross neither the left nor the right edge.
     fn inner_columns(&self, width: usize) -> Range<usize> {
         let Window { stride, pads, .. } = &self.window;
         let first = pads[1].div_ceil(stride[1]).min(width);
@@ -105,15 +112,15 @@ impl Source {
     }
 }
 
-/// Pixels shared out among tiles, rows of about the same number: seven tiles of seven are faster than six of eight and
-/// one of one.
+/// Splits a number of pixels into tiles of nearly the same size: seven tiles of seven pixels are faster than six of
+/// eight and one of one.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tiles {
     next: usize,
     pixels: usize,
-    /// Pixels of a tile; some have one more.
+    /// Pixels of a tile; the first tiles may have one more.
     pub fewest: usize,
-    /// How many tiles still have one more.
+    /// The number of tiles to come that have one more.
     more: usize,
 }
 
@@ -138,10 +145,11 @@ impl Iterator for Tiles {
     }
 }
 
-/// What a thread computes of a dense convolution: all channels of some pixels, or some panels of a single one.
+/// A thread's part of a dense convolution: all channels of some pixels, or some panels of all pixels.
 #[derive(Debug, Clone)]
 pub(super) struct Part {
     pub pixels: Range<usize>,
+    /// The panels of output channels.
     pub panels: Range<usize>,
 }
 
@@ -183,7 +191,7 @@ impl<N: ElementType> Dense<N> {
             false => 1,
         };
         let tiles = Tiles::new(part.pixels.len(), most_rows);
-        // Where pixels are multiplied one by one, they are as far apart in each tile.
+        // With a 1x1 window of stride 1 all tiles have the same offsets.
         let points = self.gathered.is_none() && self.firsts.is_empty() && self.source.window == Window::POINT;
         let (stride, mut steps) = (self.source.input.stride, [0; MAX_ROWS]);
         steps.iter_mut().enumerate().for_each(|(row, step)| *step = (row * stride) as u32);
@@ -222,8 +230,8 @@ impl<N: ElementType> Dense<N> {
         }
     }
 
-    /// Where the rows of the pixels' windows begin, if all are in the picture: a row of short pixels is like one of
-    /// many channels.
+    /// Writes the offsets of the rows of the pixels' windows, and returns true, if all windows are in the picture. A
+    /// row of pixels with few channels is multiplied like a single pixel with many.
     fn find_rows(&self, output: TensorView, pixels: Range<usize>, offsets: &mut Vec<u32>) -> bool {
         let (source, window) = (&self.source, &self.source.window);
         offsets.clear();
@@ -243,7 +251,8 @@ impl<N: ElementType> Dense<N> {
         self.depth * MAX_ROWS + AT_ONCE
     }
 
-    /// Puts the pixels that the taps of each row look at side by side, the rows of a window so many numbers apart.
+    /// Gathers the windows of the output pixels (im2col): the pixels of each window side by side, `row_length` elements
+    /// from one row of a window to the next.
     fn gather<'a>(
         &self,
         picture: &[N],
@@ -255,8 +264,9 @@ impl<N: ElementType> Dense<N> {
         let (source, window) = (&self.source, &self.source.window);
         let stride = source.input.stride;
         let length = window.size[1] * stride;
-        // What is left of another tile in the bytes beyond a row's last tap meets weights of zero; what is copied
-        // beyond the end of a window's row is that too, or copied over by the next row or the next pixel.
+        // Elements beyond a row's last tap may be left from another tile, and are multiplied with weights of zero.
+        // Elements that are copied beyond the end of a window's row are so too, or are overwritten by the next row or
+        // pixel.
         gathered.resize(pixels.len() * self.depth + AT_ONCE, N::default());
         let pitch = source.input.shape.width * stride;
         for (pixel, corner) in self.corners(output, pixels.clone()).enumerate() {
@@ -278,7 +288,7 @@ impl<N: ElementType> Dense<N> {
         gathered
     }
 
-    /// The first taps of output pixels that follow one another.
+    /// The corners (first taps) of consecutive output pixels.
     fn corners(&self, output: TensorView, pixels: Range<usize>) -> impl Iterator<Item = [isize; 2]> + use<'_, N> {
         let width = output.shape.width;
         let (mut row, mut column) = (pixels.start / width, pixels.start % width);
@@ -292,6 +302,7 @@ impl<N: ElementType> Dense<N> {
         })
     }
 
+    /// Writes the offsets of all taps of the output pixels, as `[taps][pixels]`.
     fn find_taps(&self, output: TensorView, pixels: Range<usize>, offsets: &mut Vec<u32>) {
         let source = &self.source;
         offsets.clear();
@@ -313,11 +324,11 @@ impl<N: ElementType> Dense<N> {
     }
 }
 
-/// Copies so many numbers, and perhaps some of those behind them.
+/// Copies `length` elements, and perhaps up to [`AT_ONCE`] - 1 of those behind them.
 fn copy<N: ElementType>(from: &[N], to: &mut [N], length: usize) {
     for at in (0..length).step_by(AT_ONCE) {
         let (from, to) = (&from[at..], &mut to[at..]);
-        // A length that is known, of few bytes, is a move and not a call.
+        // A copy of a small constant length is compiled to moves instead of a call.
         match (from.first_chunk::<AT_ONCE>(), to.first_chunk_mut::<AT_ONCE>()) {
             (Some(from), Some(to)) => *to = *from,
             _ => to[..AT_ONCE.min(length - at)].copy_from_slice(&from[..AT_ONCE.min(length - at)]),

@@ -1,5 +1,5 @@
-//! What the two kinds of numbers in a network have of their own, so that everything else about convolutions is written
-//! once.
+//! The two element types, f32 and quantised u8: their differences, so that everything else about convolutions is
+//! generic.
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -17,21 +17,24 @@ const MEAN: PoolKind = PoolKind::Average { with_padding: false };
 /// A float, or a byte that stands for one.
 pub(super) trait ElementType: Copy + Default + Send + Sync + 'static {
     type Weight: Sync;
+    /// The type of biases and accumulators.
     type Sum: Sync;
-    /// Packed weights, and what happens to the sums.
+    /// Packed weights, biases, and the epilogue of a convolution.
     type Epilogue: Debug + Sync;
-    /// What turns a sum of numbers into their mean.
+    /// The parameters of a mean: bounds, or the quantisation of input and output.
     type Mean: Debug + Sync;
 
-    /// What a byte says lies outside of a picture.
+    /// The value of the padding, from a byte.
     fn of_byte(byte: u8) -> Self;
 
+    /// The operands of a convolution of this picture.
     fn operands<'a>(epilogue: &'a Self::Epilogue, picture: &'a [Self]) -> Operands<'a, Self>;
 
-    /// Most pixels in a tile.
+    /// The largest number of pixels in a tile.
     fn rows(layout: &Layout) -> usize;
 
-    /// The outputs of a tile whose first output channel is `channel`. `workspace` is what [`Kernels::tile_u8`] needs.
+    /// Computes the outputs of a tile whose first output channel is `channel`, into `out` with its row stride.
+    /// `workspace` is that of [`Kernels::tile_u8`].
     fn tile(
         kernels: &Kernels,
         workspace: &mut [u8],
@@ -42,68 +45,83 @@ pub(super) trait ElementType: Copy + Default + Send + Sync + 'static {
         out: (&mut [Self], usize),
     );
 
+    /// Computes the outputs of a span.
     fn span(kernels: &Kernels, epilogue: &Self::Epilogue, span: &Span<Self, Self::Weight, Self::Sum>, out: &mut [Self]);
 
-    /// The means of all pixels of a picture, one for each channel.
+    /// Computes the mean over all pixels of a picture, for each channel.
     fn means(picture: (&[Self], TensorView), mean: &Self::Mean, out: &mut [Self]);
 }
 
 /// What a convolution looks at and is multiplied with.
 pub(super) struct Operands<'a, N: ElementType> {
     pub picture: &'a [N],
+    /// The packed weights.
     pub weights: &'a [N::Weight],
+    /// The initial values of the accumulators, one for each output channel.
     pub bias: &'a [N::Sum],
     /// See [`PackedBytes::narrow`].
     pub narrow: bool,
 }
 
-/// What a step looks at, and what is added to a part of its output: it lies as the part does.
+/// The inputs of a step.
 #[derive(Clone, Copy)]
 pub(super) struct Inputs<'a, N> {
     pub picture: &'a [N],
+    /// What is added to the thread's part of the output, in the same layout.
     pub residual: Option<&'a [N]>,
 }
 
 /// A thread at work on numbers of one kind.
 pub(super) struct Worker<'a, N> {
     pub kernels: &'a Kernels,
+    /// The thread's scratch.
     pub scratch: &'a mut Scratch<N>,
     /// See [`Layout::workspace`].
     pub workspace: &'a mut [u8],
 }
 
-/// ElementScratch for what is found out about a tile before it is multiplied.
+/// A thread's scratch for the operands of a tile.
 #[derive(Debug, Default)]
 pub(super) struct Scratch<N> {
     pub offsets: Vec<u32>,
+    /// The gathered windows.
     pub gathered: Vec<N>,
 }
 
+/// Weights and epilogue of a convolution of floats.
 #[derive(Debug)]
 pub(super) struct FloatEpilogue {
     pub weights: Aligned<f32>,
+    /// One bias for each stored output channel.
     pub bias: Vec<f32>,
+    /// The bounds of the result.
     pub bounds: Bounds,
 }
 
+/// Weights and epilogue of an int8 convolution.
 #[derive(Debug)]
 pub(super) struct ByteEpilogue {
     pub packed: PackedBytes,
+    /// The requantisation factor of each stored output channel: input scale * weight scale / output scale.
     pub scale: Vec<f32>,
+    /// Zero point and bounds of the output.
     pub to: ToByte,
-    /// The lowest and the highest byte of each channel, where they are not `to`'s for all.
+    /// The lowest and the highest byte of each channel; `None` if those of `to` hold for all.
     pub channels: Option<[Vec<u8>; 2]>,
-    /// What becomes of the bytes when others are added to them.
+    /// The fused residual addition, if there is one.
     pub added: Option<Added>,
 }
 
-/// A sum of two pictures of bytes, of which the convolution makes one.
+/// A quantised addition, one of whose operands is the result of the convolution that it is fused with.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Added {
     /// Of what is added, in this order.
     pub quants: [Quant; 2],
+    /// Whether the convolution's result is the first operand.
     pub made_first: bool,
+    /// The scale of the sum.
     pub scale: f32,
+    /// Zero point and bounds of the sum.
     pub to: ToByte,
 }
 
@@ -193,7 +211,7 @@ impl ElementType for u8 {
         let channels = tile.bias.len();
         let requantise = epilogue.requantise(channel..channel + channels);
         kernels.tile_u8(tile, requantise, workspace, out, row_stride);
-        // ONNX defines the convolution's result as bytes, so these are there before anything is added to them.
+        // ONNX defines the convolution's result as bytes, so the sums are requantised before the addition.
         if let (Some(added), Some(residual)) = (&epilogue.added, residual) {
             if channels == row_stride {
                 return added.add(kernels, residual, out);
@@ -215,7 +233,7 @@ impl ElementType for u8 {
 }
 
 impl ByteEpilogue {
-    /// For some of the channels.
+    /// The requantisation of some of the channels.
     fn requantise(&self, channels: Range<usize>) -> Requantise<'_> {
         let bounds = self
             .channels

@@ -1,9 +1,10 @@
-//! Folds what follows a layer into it, so that no result is written and read once more than it must.
+//! Folding: operations that follow a layer become part of it, so that no intermediate result is written and read again.
 
 use super::layer::{Element, Layer, Limits, Op};
 use super::unsupported::Unsupported;
 
-/// Batch normalisation and constants into the convolution before them, padding into the one after.
+/// Folds batch normalisation and constant factors and summands into the convolution before them, and padding into the
+/// convolutions after it.
 ///
 /// # Errors
 /// When padding has no such convolution.
@@ -32,7 +33,7 @@ pub(super) fn merge(layers: &mut [Layer]) {
                 }
             }
             (Op::Add, &[a, b]) if layers[index].element == Element::F32 => {
-                // The later one, so that the other is there when it runs.
+                // Into the later layer, so that the other operand has been computed when it runs.
                 let (conv, other) = (a.max(b), a.min(b));
                 if conv != other && can_add(layers, conv) {
                     become_that(layers, index, conv);
@@ -44,7 +45,8 @@ pub(super) fn merge(layers: &mut [Layer]) {
     }
 }
 
-/// A dense convolution that nothing has been done to yet, and that only the addition uses.
+/// Whether an addition can be folded into the layer: a dense convolution of floats without bounds and another addition,
+/// and with a single user.
 fn can_add(layers: &[Layer], index: usize) -> bool {
     let layer = &layers[index];
     let dense = matches!(&layer.op, Op::Conv(conv) if !conv.is_depthwise());
@@ -65,7 +67,8 @@ pub(super) fn users(layers: &[Layer], index: usize) -> Vec<usize> {
     (index + 1..layers.len()).filter(|&user| layers[user].inputs.contains(&index)).collect()
 }
 
-/// Into the convolution that computes its input for nobody else; otherwise it stays.
+/// Folds an affine layer into the convolution that computes its input. It stays if the convolution has other users, or
+/// if another operation computes its input.
 fn fold_affine(layers: &mut [Layer], index: usize) {
     let input = layers[index].inputs[0];
     let Op::Affine { gain, shift } = layers[index].op.clone() else { return };
@@ -86,8 +89,8 @@ fn fold_affine(layers: &mut [Layer], index: usize) {
     become_that(layers, index, input);
 }
 
-/// Zeros around a picture become part of the windows that look at it, also where the padded picture was quantised anew
-/// with the scale it had: a zero is the zero point then.
+/// Folds zero padding into the windows of the convolutions that read the padded picture. It may be quantised again in
+/// between with the quantisation that it had before: zero is the zero point then.
 fn fold_pad(layers: &mut [Layer], index: usize) -> Result<(), Unsupported> {
     let Op::Pad(amounts) = layers[index].op else { return Ok(()) };
     let source = layers[index].inputs[0];

@@ -1,4 +1,4 @@
-//! Layers that are computed as one step, so that what is between them is never there as a whole.
+//! Fusion: layers that are computed as one step, so that the result between them is never materialised.
 
 use super::element_type::Added;
 use super::inverted_residual::{self, InvertedResidual};
@@ -9,14 +9,14 @@ use super::tensor_view::NO_BUFFER;
 use super::unsupported::Unsupported;
 use super::winograd;
 
-/// Whether there are such layers.
+/// Which layers are fused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fusion {
     WhereWorthWhile,
-    /// However few bytes are between them.
+    /// All that can be, however small the intermediate results.
     #[cfg(test)]
     WherePossible,
-    /// Every layer's result is there as a whole, for tests to look at.
+    /// None: every result is materialised, so that tests can read it.
     #[cfg(test)]
     Never,
 }
@@ -55,9 +55,10 @@ pub(super) fn groups(layers: &[Layer], needed: &[Option<usize>], fusion: Fusion)
     groups
 }
 
+/// Recognises chains of layers that can be fused.
 struct Chains<'a> {
     layers: &'a [Layer],
-    /// How often each result is looked at.
+    /// The number of uses of each result.
     users: Vec<usize>,
 }
 
@@ -69,7 +70,7 @@ impl Chains<'_> {
         }
     }
 
-    /// Nothing else looks at the result, nor is anything done to it.
+    /// Whether the result has a single use, and no bounds that would need a step of their own.
     fn is_passed_on(&self, layer: usize) -> bool {
         self.users[layer] == 1 && bounds_of_channels(&self.layers[layer]).is_none()
     }
@@ -82,7 +83,7 @@ impl Chains<'_> {
         self.layers[layer].element == Element::F32
     }
 
-    /// Whether these are an inverted residual that is better computed a few rows at a time.
+    /// Whether these layers are an inverted residual that is to be fused.
     fn are_strip(&self, [expand, depthwise, project]: [usize; 3], fusion: Fusion) -> bool {
         let layers = self.layers;
         let (Some(first), Some(second), Some(third)) = (self.conv(expand), self.conv(depthwise), self.conv(project))
@@ -90,7 +91,7 @@ impl Chains<'_> {
             return false;
         };
         let parts = [expand, depthwise, project];
-        // Nor is anything added to what is in between.
+        // Each layer is the next one's input, and an addition of the last one does not use the intermediate results.
         let chained = layers[expand].inputs.len() == 1
             && layers[depthwise].inputs == [expand]
             && layers[project].inputs.first() == Some(&depthwise)
@@ -103,8 +104,8 @@ impl Chains<'_> {
         chained && passed_on && alike && wanted && inverted_residual::is_possible(convs)
     }
 
-    /// Whether these are a dense convolution of bytes and a sum of what it makes and something that is there already.
-    /// Of floats such are one layer by now.
+    /// Whether these layers are a dense int8 convolution and an addition to its result, which are to be fused. In
+    /// floats, folding has made one layer of such a pair already.
     fn are_added(&self, [conv, add]: [usize; 2], fusion: Fusion) -> bool {
         let (from, to) = (&self.layers[conv], &self.layers[add]);
         let is_dense = self.conv(conv).is_some_and(|conv| !conv.is_depthwise());
@@ -114,7 +115,7 @@ impl Chains<'_> {
         is_dense && of_bytes && is_sum && chained && fusion.wants(|| true)
     }
 
-    /// Whether these are a dense convolution and the means of its channels, of few pixels.
+    /// Whether these layers are a dense convolution and a global average pooling of few pixels, which are to be fused.
     fn are_pooled(&self, [conv, pool]: [usize; 2], fusion: Fusion) -> bool {
         let (from, to) = (&self.layers[conv], &self.layers[pool]);
         let (Some(dense), Op::Pool(PoolKind::Average { .. }, window)) = (self.conv(conv), &to.op) else {
@@ -131,7 +132,7 @@ impl Chains<'_> {
     }
 }
 
-/// A group's steps as one.
+/// Fuses the steps of a group.
 ///
 /// # Errors
 /// When they are none that can be joined.
@@ -151,7 +152,7 @@ pub(super) fn joined(mut parts: Vec<Step>) -> Result<Step, Unsupported> {
     step.ok_or_else(|| Unsupported::new("it has layers that cannot be joined"))
 }
 
-/// The sum of what `made` makes, which is nowhere, and something else.
+/// Fuses an addition into the step `made`, whose result is not materialised.
 fn added(mut made: Step, sum: Step) -> Option<Step> {
     let (Job::AddU8 { inputs: quants, scale, to }, &[first, second]) = (sum.job, sum.inputs.as_slice()) else {
         return None;

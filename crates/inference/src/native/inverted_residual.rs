@@ -1,6 +1,6 @@
-//! An inverted residual, a few rows at a time: a convolution that makes many channels of few, a depthwise one, and one
-//! that makes few of many again. Of the many channels only the rows in between are ever there, so they stay in the
-//! second-level cache.
+//! The fused inverted residual: a pointwise convolution that expands the channels, a depthwise one, and a pointwise one
+//! that projects to few channels again (Sandler et al., "MobileNetV2", 2018). It is computed in row tiles (strips), so
+//! that of the expanded picture only a few rows are materialised, which stay in the second-level cache.
 
 use std::ops::Range;
 
@@ -10,13 +10,14 @@ use super::kernels::operands::MAX_TAPS;
 use super::layer::{Conv, Shape, Window};
 use super::tensor_view::TensorView;
 
-/// What a core has of the second-level cache on the boards this is for: strips are for results of more bytes than that,
-/// and have no more themselves.
+/// The second-level cache per core of the supported boards, in bytes. An expanded picture is computed in row tiles if
+/// it is larger, and a few of its rows are not.
 const CACHE: usize = 256 << 10;
 
-/// Bytes of rows that are computed at once, if a few rows are not more.
+/// The bytes of a row tile's intermediate rows, unless those for one output row are more.
 const KEPT: usize = 128 << 10;
 
+/// A fused inverted residual.
 #[derive(Debug)]
 pub(super) struct InvertedResidual<N: ElementType> {
     expand: Dense<N>,
@@ -24,7 +25,7 @@ pub(super) struct InvertedResidual<N: ElementType> {
     depthwise: Depthwise<N>,
     filtered: TensorView,
     project: Dense<N>,
-    /// Output rows that are computed at once.
+    /// Output rows of a row tile.
     rows: usize,
 }
 
@@ -41,7 +42,7 @@ pub(super) fn is_worth_while([expand, depthwise, project]: [&Conv; 3], shape: Sh
     let weights = (expand.inputs * expand.outputs + project.inputs * project.outputs) * element_bytes;
     let row = shape.width.saturating_mul(expand.outputs).saturating_mul(element_bytes);
     let rows = depthwise.window.size[0] + 1;
-    // The weights of both are read again for each strip.
+    // The weights of both pointwise convolutions are read again for each row tile.
     row.saturating_mul(shape.height) > CACHE && row.saturating_mul(rows) <= CACHE && weights <= WEIGHT_BLOCK
 }
 
@@ -110,7 +111,7 @@ impl<N: ElementType> InvertedResidual<N> {
         let (expanded, filtered) = space.split_at_mut(self.kept() + self.depthwise.tail());
         source.fill_outside(expanded, self.depthwise.tail());
         let width = output.shape.width;
-        // The first row that the strip before has not made.
+        // The first expanded row that has not been computed yet.
         let mut next = (rows.start * stride[0]).saturating_sub(pads[0]);
         for start in rows.clone().step_by(self.rows) {
             let end = (start + self.rows).min(rows.end);
@@ -122,14 +123,14 @@ impl<N: ElementType> InvertedResidual<N> {
             self.depthwise.compute(worker, expanded, self.filtered, start..end, filtered);
             let range = (start - rows.start) * width * output.stride..(end - rows.start) * width * output.stride;
             let residual = residual.map(|residual| &residual[range.clone()]);
-            // What is filtered begins with this strip.
+            // The filtered rows in memory are those of this row tile alone.
             let part = Part { pixels: 0..(end - start) * width, panels: self.project.panels(output) };
             let inputs = Inputs { picture: filtered, residual };
             self.project.compute(worker, inputs, output, part, &mut out[range]);
         }
     }
 
-    /// As many of the rows as lie one after the other where they are kept; returns the first one that is left.
+    /// Expands as many of the rows as are contiguous in the ring buffer. Returns the first row that is left.
     fn expand_rows(&self, worker: &mut Worker<N>, picture: &[N], rows: Range<usize>, expanded: &mut [N]) -> usize {
         let (kept, width) = (self.depthwise.source.kept, self.expanded.shape.width);
         let at = rows.start % kept;

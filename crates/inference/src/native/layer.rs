@@ -1,12 +1,14 @@
-//! What a network is made of once it is read: layers with known shapes, not yet laid out in memory.
+//! The intermediate representation of a network: layers with known shapes, without positions in memory.
 
 use super::constant::Constant;
 
-/// Height, width, channels; a vector is one pixel.
+/// The shape of a result; a vector is one pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shape {
     pub height: usize,
+    /// Columns.
     pub width: usize,
+    /// Channels.
     pub channels: usize,
 }
 
@@ -16,10 +18,12 @@ impl Shape {
     }
 }
 
-/// `real = (byte - zero_point) * scale`. Signed bytes are kept with 128 added, to byte and zero point alike.
+/// The quantisation of a tensor: `real = (byte - zero_point) * scale`. Signed bytes are stored with 128 added, to byte
+/// and zero point alike.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Quant {
     pub scale: f32,
+    /// The zero point.
     pub zero_point: u8,
 }
 
@@ -35,20 +39,23 @@ impl Quant {
     }
 }
 
-/// What a layer's output consists of.
+/// The element type of a layer's output.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Element {
     F32,
+    /// Bytes with this quantisation.
     U8(Quant),
 }
 
-/// Where a window of a convolution or a pooling stands.
+/// The window of a convolution or a pooling. All pairs are vertical, then horizontal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Window {
     pub size: [usize; 2],
+    /// Input pixels from one window to the next.
     pub stride: [usize; 2],
+    /// Input pixels from one tap to the next.
     pub dilation: [usize; 2],
-    /// Top, left, bottom, right.
+    /// The padding in pixels: top, left, bottom, right.
     pub pads: [usize; 4],
 }
 
@@ -94,7 +101,7 @@ impl Window {
         Some([side(0, input.height)?, side(1, input.width)?])
     }
 
-    /// How far a window can move along an axis.
+    /// How far a window can move along an axis, in pixels.
     fn way(&self, axis: usize, length: usize) -> Option<usize> {
         let extent = self.dilation[axis].checked_mul(self.size[axis].checked_sub(1)?)?.checked_add(1)?;
         let padded = length.checked_add(self.pads[axis])?.checked_add(self.pads[axis + 2])?;
@@ -102,24 +109,30 @@ impl Window {
     }
 }
 
-/// The weights of a convolution, in ONNX's order (output channel, input channel, row, column) or, for a matrix that is
-/// multiplied from the right, (input, output).
+/// The weights of a convolution.
 #[derive(Debug, Clone)]
 pub(super) struct Weights {
     pub constant: Constant,
-    /// One scale, or one for each output channel, where the constant is quantised.
+    /// One scale, or one for each output channel, if the constant is quantised.
     pub scales: Option<Vec<f32>>,
+    /// Whether the order is `[input][output]`, as in a matrix that is multiplied from the right. Otherwise it is ONNX's
+    /// `[output][input][row][column]`.
     pub input_major: bool,
 }
 
+/// A convolution, or a matrix product as a convolution of one pixel.
 #[derive(Debug, Clone)]
 pub(super) struct Conv {
     pub window: Window,
+    /// The weights.
     pub weights: Weights,
+    /// Output channels.
     pub outputs: usize,
     /// Input channels of one group.
     pub inputs: usize,
+    /// Groups of channels.
     pub groups: usize,
+    /// One bias for each output channel.
     pub bias: Vec<f32>,
     /// A factor for each output channel, from batch normalisation.
     pub gain: Option<Vec<f32>>,
@@ -139,43 +152,57 @@ impl Conv {
     }
 }
 
+/// The kinds of pooling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PoolKind {
     Max,
-    /// Whether padding counts as zeros.
+    /// The mean.
     Average {
+        /// Whether padding counts as zeros (`count_include_pad`).
         with_padding: bool,
     },
 }
 
+/// The operation of a layer.
 #[derive(Debug, Clone)]
 pub(super) enum Op {
     Input,
+    /// A convolution; a second input is added to its result.
     Conv(Box<Conv>),
-    /// To be folded into the convolution before it, where there is one.
+    /// `gain * x + shift` for each channel; it is folded into the convolution before it, if possible.
     Affine {
+        /// The factor of each channel.
         gain: Vec<f32>,
+        /// The summand of each channel.
         shift: Vec<f32>,
     },
-    /// Zeros around the picture, to be folded into the window after it: top, left, bottom, right.
+    /// Zero padding: top, left, bottom, right. It is folded into the windows after it.
     Pad([usize; 4]),
+    /// Nothing but the layer's bounds.
     Clip,
+    /// The sum of two results of the same shape.
     Add,
+    /// The inputs' channels one after the other.
     Concat,
+    /// A pooling.
     Pool(PoolKind, Window),
+    /// A softmax over the channels of one pixel.
     Softmax,
+    /// From floats to bytes.
     Quantise,
+    /// From bytes to floats.
     Dequantise,
-    /// A byte for every byte.
+    /// A look-up table from byte to byte.
     Table(Box<[u8; 256]>),
 }
 
-/// What a result is bounded by. Where channels differ, `low` and `high` are the widest of them.
+/// The bounds of a result. If they differ between channels, `low` is the lowest and `high` the highest of them.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Limits {
     pub low: f32,
+    /// The upper bound.
     pub high: f32,
-    /// Low and high of each channel, where they are not the same for all.
+    /// Lower and upper bound of each channel; `None` if they are the same for all.
     pub channels: Option<Vec<[f32; 2]>>,
 }
 
@@ -213,14 +240,18 @@ impl Limits {
     }
 }
 
-/// One operation. Its inputs are layers before it.
+/// A layer: an operation and its result.
 #[derive(Debug, Clone)]
 pub(super) struct Layer {
     pub name: String,
+    /// The operation.
     pub op: Op,
+    /// The indices of the inputs, which are earlier layers.
     pub inputs: Vec<usize>,
+    /// The shape of the result.
     pub shape: Shape,
+    /// The element type of the result.
     pub element: Element,
-    /// What the result is bounded by, of whatever kind the operation is.
+    /// The bounds of the result, for any operation.
     pub limits: Limits,
 }

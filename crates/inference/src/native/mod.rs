@@ -1,8 +1,9 @@
-//! Our own inference for convolutional classifiers: read, fuse, lay out, then run a flat list of kernel calls.
+//! The native backend for convolutional classifiers: it compiles an ONNX graph to a flat list of kernel calls.
 //!
-//! `read` turns the ONNX graph into layers or says what it cannot run; `fuse` folds normalisation, activations,
-//! additions and the quantisation around a layer into it; `plan` packs the weights and gives every result a buffer;
-//! `run` executes. The loops are in `kernels`. `docs/kernels.md` explains the design.
+//! `read` turns the graph into layers, or reports what is not supported. `folding` folds batch normalisation, padding,
+//! activations and additions into convolutions, and `quantised` recognises integer arithmetic. `plan` joins layers
+//! (`fusion`), packs the weights (`pack`) and assigns a buffer to every result. `run` executes the list. The inner
+//! loops are in `kernels`. `docs/kernels.md` explains the design.
 
 mod aligned;
 mod compile;

@@ -1,4 +1,4 @@
-//! Convolutions as the kernels want them: weights in the order that they are read in, scales and biases as integers.
+//! Weight packing: weights in the order in which the kernels read them, and the epilogues of convolutions.
 
 use std::ops::Range;
 
@@ -15,10 +15,10 @@ use super::unsupported::Unsupported;
 use super::weights::{factors, for_each_block};
 use super::winograd::{self, Winograd};
 
-/// Packed weights of all layers: a gigabyte of floats.
+/// The largest number of packed weights of all layers: a gigabyte of floats.
 const MAX_WEIGHTS: usize = 1 << 28;
 
-/// A convolution of floats.
+/// Packs a convolution of floats.
 ///
 /// # Errors
 /// When its weights cannot be read.
@@ -38,7 +38,7 @@ pub(super) fn floats(
     })
 }
 
-/// A convolution of bytes.
+/// Packs an int8 convolution, from and to these quantisations.
 ///
 /// # Errors
 /// When its weights are no bytes, or its sums would not fit.
@@ -58,8 +58,8 @@ pub(super) fn bytes(
     })
 }
 
-/// Whether the kernels for depthwise convolutions can run it. What they cannot is a dense one whose other weights are
-/// zero.
+/// Whether the depthwise kernels can run the convolution. Otherwise it runs as a dense one, with zeros as the other
+/// weights.
 fn has_spans(conv: &Conv, input: TensorView) -> bool {
     conv.is_depthwise() && conv.window.taps() <= MAX_TAPS && input.stride.is_multiple_of(LANES)
 }
@@ -85,21 +85,21 @@ pub(super) fn refuse_enormous(layers: &[Layer], layout: &Layout) -> Result<(), U
     }
 }
 
-/// The input channels that a panel's output channels look at together, at most.
+/// The largest number of input channels that the output channels of a panel read together.
 fn widest(conv: &Conv) -> usize {
     let panels = (0..conv.outputs).step_by(LANES);
     panels.map(|first| seen_from(conv, first).len()).max().unwrap_or(0)
 }
 
-/// The input channels that the panel which begins with this output channel looks at.
+/// The input channels of the panel that begins with output channel `first`.
 fn seen_from(conv: &Conv, first: usize) -> Range<usize> {
     let each = conv.outputs / conv.groups;
     let last = (first + LANES).min(conv.outputs) - 1;
     first / each * conv.inputs..(last / each + 1) * conv.inputs
 }
 
-/// Which channels of a pixel each panel reads. The panels of a grouped convolution read those of their own groups;
-/// where two groups share a panel, the weights between them are zero.
+/// The input channels that each panel reads. The panels of a grouped convolution read those of their own groups; if a
+/// panel has several groups, the weights between different groups are zero.
 struct Reads {
     /// See [`Dense::firsts`].
     firsts: Vec<u32>,
@@ -107,7 +107,7 @@ struct Reads {
 }
 
 impl Reads {
-    /// `round` makes a number of channels one that the kernels can read, where that is not all there are.
+    /// `round` rounds a number of channels up to one that the kernels can read.
     fn new(conv: &Conv, round: impl Fn(usize) -> usize) -> Self {
         let channels = conv.inputs * conv.groups;
         let depth = round(widest(conv));
@@ -115,12 +115,13 @@ impl Reads {
             return Self { firsts: Vec::new(), depth: channels };
         }
         let panels = (0..conv.outputs).step_by(LANES);
-        // The last panel reads others' channels before its own, and nothing that is no channel.
+        // The last panel also reads channels of other groups before its own, so that it does not read beyond the last
+        // channel.
         let firsts = panels.map(|first| seen_from(conv, first).start.min(channels - depth) as u32).collect();
         Self { firsts, depth }
     }
 
-    /// Which of the channels that a panel reads are of an output's own group.
+    /// The channels of an output channel's own group, relative to the first channel that its panel reads.
     fn own(&self, conv: &Conv, output: usize) -> Range<usize> {
         let first = self.firsts.get(output / LANES).map_or(0, |&first| first as usize);
         let start = output / (conv.outputs / conv.groups) * conv.inputs - first;
@@ -128,7 +129,7 @@ impl Reads {
     }
 }
 
-/// A number for every stored channel.
+/// Pads per-channel values to the number of stored channels, a multiple of [`LANES`].
 fn padded<T: Copy>(values: impl IntoIterator<Item = T>, rest: T) -> Vec<T> {
     let mut padded: Vec<T> = values.into_iter().collect();
     padded.resize(padded.len().next_multiple_of(LANES), rest);
@@ -142,10 +143,10 @@ pub(super) fn gathers_floats(conv: &Conv, stored: usize) -> bool {
 
 fn dense_f32(conv: &Conv, bounds: Bounds, source: Source) -> Result<Dense<f32>, Unsupported> {
     let reads = Reads::new(conv, |depth| depth.next_multiple_of(GROUP));
-    // The kernels multiply any number of floats.
+    // Float kernels accept any depth, so a row of a window can be a tap.
     let row = conv.window.size[1] * source.input.stride;
     let gathered = gathers_floats(conv, source.input.stride).then_some(Gathered { row, rows_are_taps: true });
-    // Numbers from a tap to the next one, and of a window in all.
+    // `step`: packed weights per tap and output channel. `length`: those of the whole window.
     let step = if gathered.is_some() { source.input.stride } else { reads.depth };
     let length = conv.window.taps() * step;
     let mut weights = Aligned::zeros(conv.outputs.next_multiple_of(LANES) * length);
@@ -187,17 +188,17 @@ fn depthwise_f32(conv: &Conv, bounds: Bounds, source: Source) -> Result<Depthwis
     Ok(Depthwise { source, epilogue })
 }
 
-/// Scales and biases of an integer convolution; the weights are still missing.
+/// The epilogue of an int8 convolution, with biases as integers and without the weights.
 struct Requantised {
     scale: Vec<f32>,
     bias: Vec<i32>,
     to: ToByte,
-    /// The lowest and the highest byte of each channel, where they are not `to`'s for all.
+    /// The lowest and the highest byte of each channel; `None` if those of `to` hold for all.
     channels: Option<[Vec<u8>; 2]>,
 }
 
-/// `(sum of x * w) * (from * weight scale / to)` is the result in steps of `to`; the bias joins the sum as an integer,
-/// and so does what the zero point of the input adds to every sum.
+/// The requantisation of an int8 convolution: `sum(x * w) * (from.scale * weight scale / to.scale)` is the result in
+/// steps of `to`. The bias is added to the sum as an integer, less the input's zero point times the sum of the weights.
 fn requantised(conv: &Conv, weights: &[u8], from: Quant, to: Quant, layer: &Layer) -> Result<Requantised, Unsupported> {
     let factors = factors(conv);
     let mut bias = Vec::with_capacity(conv.outputs);
@@ -208,9 +209,9 @@ fn requantised(conv: &Conv, weights: &[u8], from: Quant, to: Quant, layer: &Laye
         let offset =
             if conv.bias[output] == 0.0 { 0.0 } else { (f64::from(conv.bias[output]) / step).round_ties_even() };
         let total = offset - (sum * i64::from(from.zero_point)) as f64;
-        // Products are at most 255 * 128 each, and together with the bias they must not overflow. A channel whose
-        // weights are all but nothing may have a bias that is too large by less than the result's rounding; more is
-        // refused.
+        // Each product is at most 255 * 128, and the sum with the bias must not overflow. The bias of a channel with
+        // tiny weights may be too large for that. It is clamped if this changes the result by at most half a step; else
+        // the layer is refused.
         let most = (conv.inputs * conv.window.taps()) as f64 * 255.0 * 128.0;
         let room = f64::from(i32::MAX) - most;
         if room < 0.0 {
@@ -235,8 +236,7 @@ fn dense_u8(conv: &Conv, values: &[u8], epilogue: Requantised, layout: &Layout, 
     let mut reads = Reads::new(conv, |depth| layout.depth(depth));
     reads.depth = layout.depth(reads.depth);
     let weight = |output, input, tap| values[conv.index(output, input, tap)] as i8;
-    // Pixels that are shorter than what the kernels read at once, which are the picture's own, are put side by side
-    // first.
+    // Windows are gathered if a pixel has fewer bytes than the kernels read at once, as those of the network's input.
     let ([rows, columns], stored) = (conv.window.size, source.input.stride);
     let gathered = (stored < layout.reads).then(|| {
         let rows_are_taps = layout.rows_are_taps;

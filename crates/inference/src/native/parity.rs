@@ -1,4 +1,4 @@
-//! Each layer of integers beside onnxruntime's (tests/fixtures/layers.py).
+//! Compares the result of each int8 layer with onnxruntime's (tests/fixtures/layers.py).
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,7 +11,7 @@ use super::tensor_view::TensorView;
 use super::tests::open;
 use crate::tensor::Tensor;
 
-/// What onnxruntime made of a tensor: its dimensions and bytes.
+/// A tensor that onnxruntime has computed: its name, dimensions and bytes.
 struct Theirs {
     name: String,
     dims: Vec<usize>,
@@ -19,7 +19,7 @@ struct Theirs {
 }
 
 impl Theirs {
-    /// Where a number of ours is, if the tensor has the dimensions of our picture.
+    /// The index of our pixel and channel in the tensor, if both have the same dimensions.
     fn position(&self, place: TensorView) -> Option<impl Fn(usize, usize) -> usize + use<>> {
         let (shape, pixels) = (place.shape, place.shape.pixels());
         let planes = match *self.dims.as_slice() {
@@ -32,17 +32,17 @@ impl Theirs {
     }
 }
 
-/// How far the worst byte of each layer is from onnxruntime's.
+/// The differences between our bytes and onnxruntime's.
 struct Distance {
     layers: usize,
     largest: u8,
     different: usize,
     bytes: usize,
-    /// Names of the layers that are not the same, and in how many bytes.
+    /// The names of the layers that differ, and the number of bytes in which they do.
     which: Vec<(String, usize)>,
 }
 
-/// If `corrected`, each layer works on what onnxruntime's layers before it answered, else on what ours did.
+/// Compares all layers. If `corrected`, the inputs of each layer are onnxruntime's results, else ours.
 fn compare(model: &Path, theirs: &Path, kernels: Kernels, corrected: bool) -> Distance {
     let (model, input) = open(model);
     let mut network =
@@ -96,8 +96,8 @@ fn load(directory: &Path) -> Vec<Theirs> {
     names.lines().map(tensor).collect()
 }
 
-/// Models with integers, and at least so many layers of them that are found in both. Many tensors of a file are none of
-/// ours: bounds and additions are parts of the layer before them.
+/// Quantised models, each with the smallest number of layers that both must have. Many tensors of a file are not
+/// compared, because bounds and additions are fused with the layer before them.
 fn models(root: &Path) -> Vec<(PathBuf, usize)> {
     let own = [("models/efficientnet-lite0-int8.onnx", 60), ("tests/fixtures/zoo/resnext-qoperator.onnx", 9)];
     let mut models: Vec<_> = own.map(|(path, layers)| (root.join(path), layers)).into();

@@ -1,4 +1,4 @@
-//! Lays a network out: what is done one after the other, and which results share a buffer.
+//! Plans a network: the list of steps, and the buffers that results share.
 
 use super::fusion::{self, Fusion};
 use super::kernels::Kernels;
@@ -13,9 +13,11 @@ use crate::input::InputSpec;
 use crate::native::fusion::bounds_of_channels;
 use crate::native::tensor_view::NO_BUFFER;
 
-/// Numbers in all results that are needed at the same time; more do not fit on the boards this is for.
+/// The largest number of elements in all buffers together; more do not fit on the supported boards.
 const MAX_RESULTS: usize = 1 << 27;
 
+/// Plans the layers, the last of which is the output, for a set of kernels, and packs their weights.
+///
 /// # Errors
 /// When a layer has no kernel after all.
 pub(super) fn plan(
@@ -63,13 +65,13 @@ pub(super) fn plan(
         let place = step.output;
         steps.push(step);
         steps.extend(bounds_of_channels(&layers[last]).map(|job| Step::new(job, Vec::new(), place)));
-        // Behind the bounds, if there are some.
+        // The name goes to the last step of the group, which may be that of the bounds.
         #[cfg(test)]
         if let (Some(step), Element::U8(_)) = (steps.last_mut(), layers[last].element) {
             step.bytes_of = Some(layers[last].name.clone());
         }
         group.iter().for_each(|&done| planner.free_until(&layers, &needed, done));
-        // Whatever it was: its weights are packed, and what follows asks only for its shape.
+        // Drops the layer's weights, which are packed now. Later layers only need its shape.
         group.iter().for_each(|&done| layers[done].op = Op::Clip);
     }
     let results: usize = planner.floats.lengths.iter().chain(&planner.bytes.lengths).sum();
@@ -80,14 +82,14 @@ pub(super) fn plan(
     Ok(Network::new(kernels, steps, [planner.floats.lengths, planner.bytes.lengths], classes, macs))
 }
 
-/// Multiplications and additions.
+/// Multiply-accumulate operations of a layer.
 fn macs(layer: &Layer) -> u64 {
     let Op::Conv(conv) = &layer.op else { return 0 };
     let each = conv.outputs * conv.inputs * conv.window.taps();
     layer.shape.pixels() as u64 * each as u64
 }
 
-/// For every layer that the output needs, the last one that uses it; the output's own is beyond the end.
+/// For each layer that the output depends on, the last layer that uses its result; for the output itself `usize::MAX`.
 fn last_uses(layers: &[Layer]) -> Vec<Option<usize>> {
     let mut last = vec![None; layers.len()];
     if let Some(output) = last.last_mut() {
@@ -103,9 +105,8 @@ fn last_uses(layers: &[Layer]) -> Vec<Option<usize>> {
     last
 }
 
-/// Whether a result is looked at by nothing but convolutions that put the pixels of a window side by side, after
-/// quantisation perhaps: those of short pixels, as the picture's are. So a pixel needs no room for more than its
-/// channels.
+/// Whether only convolutions that gather their windows use the result, possibly after a quantisation. Then its pixels
+/// need no padding of their channels.
 fn is_gathered(layers: &[Layer], needed: &[Option<usize>], index: usize) -> bool {
     let users =
         (index + 1..layers.len()).filter(|&user| needed[user].is_some() && layers[user].inputs.contains(&index));
@@ -117,7 +118,7 @@ fn is_gathered(layers: &[Layer], needed: &[Option<usize>], index: usize) -> bool
     })
 }
 
-/// Buffers of one element type, shared by results that are never needed at the same time.
+/// The buffers of one element type. Results that are not needed at the same time share a buffer.
 #[derive(Default)]
 struct Pool {
     lengths: Vec<usize>,
@@ -125,7 +126,7 @@ struct Pool {
 }
 
 impl Pool {
-    /// The free buffer that fits best; a smaller one grows.
+    /// Takes the free buffer that fits best, and enlarges it if it is smaller.
     fn take(&mut self, length: usize) -> usize {
         let best = (0..self.free.len()).min_by_key(|&at| {
             let has = self.lengths[self.free[at]];
@@ -150,12 +151,12 @@ struct Planner {
 }
 
 impl Planner {
-    /// `gathered` as [`is_gathered`] has it.
+    /// Assigns a tensor view to a layer's result. `gathered` is the result of [`is_gathered`].
     fn place(&mut self, layer: &Layer, inputs: &[(TensorView, Element)], gathered: bool) -> TensorView {
         let stride = match (&layer.op, inputs) {
             (Op::Input, _) if gathered => layer.shape.channels,
             (Op::Input, _) => layer.shape.channels.next_multiple_of(GROUP),
-            // These work on numbers one by one, wherever they lie.
+            // These work element by element, so the layout stays that of the input.
             (Op::Quantise | Op::Dequantise | Op::Table(_) | Op::Clip | Op::Affine { .. }, [(input, _), ..]) => {
                 input.stride
             }
@@ -169,7 +170,7 @@ impl Planner {
         TensorView { buffer, shape: layer.shape, stride }
     }
 
-    /// Behind the picture that a window looks at there is room for what lies outside of it.
+    /// Enlarges the buffer of a convolution's input for the padding that is stored behind the picture.
     fn widen(&mut self, job: &Job, inputs: &[(TensorView, Element)]) {
         let Some((place, element)) = inputs.first() else { return };
         if place.buffer == NO_BUFFER {
@@ -187,7 +188,7 @@ impl Planner {
         lengths[place.buffer] = lengths[place.buffer].max(place.length() + tail);
     }
 
-    /// Gives back what no layer after `index` uses.
+    /// Frees the buffers whose last use is layer `index`.
     fn free_until(&mut self, layers: &[Layer], needed: &[Option<usize>], index: usize) {
         let mut done: Vec<usize> =
             layers[index].inputs.iter().copied().filter(|&input| needed[input] == Some(index)).collect();
@@ -220,7 +221,7 @@ fn job(
         .collect();
     let quants = quants.filter(|quants| !quants.is_empty());
     let refuse = |cause: &str| Err(Unsupported::new(format!("`{}` {cause}", layer.name)));
-    // Additions go through memory from end to end; only the picture itself has pixels of another length.
+    // Additions work on whole buffers, so both must have the same stride. Only the network's input has another one.
     let added = match &layer.op {
         Op::Add | Op::Softmax => inputs,
         _ => inputs.get(1..).unwrap_or_default(),

@@ -1,4 +1,4 @@
-//! The small operations: number by number, or a mean of pixels. Plain loops, a few per cent of the time together.
+//! Elementwise operations, pooling and concatenation: plain loops, which take a few per cent of the time.
 
 use std::ops::Range;
 
@@ -15,7 +15,7 @@ pub(super) fn interleave<T: Copy>(values: &[T], layout: Layout, place: TensorVie
         out.copy_from_slice(&values[part.start * channels..][..out.len()]);
         return;
     }
-    // Colours are what there is, and without the loop over them it takes half the time.
+    // The usual case of three channels; without an inner loop it takes half the time.
     if layout == Layout::Nchw && channels == 3 && place.stride == 3 {
         let [red, green, blue] = [0, 1, 2].map(|channel| &values[channel * pixels..][part.clone()]);
         let colours = red.iter().zip(green).zip(blue);
@@ -157,7 +157,7 @@ pub(super) fn mean_u8(
     (output, first): (TensorView, usize),
     out: &mut [u8],
 ) {
-    /// Channels whose sums are kept at once.
+    /// Channels that are summed at once.
     const BLOCK: usize = 64;
     for (pixel, out) in out.chunks_exact_mut(output.stride).enumerate() {
         for (block, out) in out.chunks_mut(BLOCK).enumerate() {
@@ -179,7 +179,7 @@ pub(super) fn mean_u8(
     }
 }
 
-/// Where the pixels of a window begin that lie in the picture.
+/// The indices of a window's pixels that are in the picture.
 fn pixels_in(window: &Window, place: TensorView, output: TensorView, pixel: usize) -> impl Iterator<Item = usize> {
     let pixel = [pixel / output.shape.width, pixel % output.shape.width];
     let Window { size, stride, dilation, pads } = *window;

@@ -1,5 +1,5 @@
-//! A convolution and the means of its channels, some channels at a time: what it makes of all pixels stays in the
-//! first-level cache until it is added up.
+//! A convolution fused with global average pooling. Some channels of all pixels are computed at a time, and averaged
+//! while they are in the first-level cache.
 
 use std::ops::Range;
 
@@ -9,13 +9,14 @@ use super::kernels::operands::LANES;
 use super::layer::Shape;
 use super::tensor_view::TensorView;
 
-/// Panels of output channels that are computed at once.
+/// Panels of output channels that are computed at a time.
 const PANELS: usize = 4;
 
-/// Bytes of what is added up, at most: the boards' first-level caches have 32 KB, and the second level is near.
+/// The largest intermediate result in bytes. The supported boards have first-level caches of 32 KB; twice that, the
+/// second level is still fast enough.
 const MOST: usize = 64 << 10;
 
-/// Channels of which there is a share for each of several threads.
+/// The smallest number of channels, so that several threads can share them.
 const FEWEST: usize = 2 * PANELS * LANES;
 
 /// Whether what a convolution makes of this shape is so small that some channels of it stay in the cache, and has so
@@ -24,10 +25,11 @@ pub(super) fn is_worth_while(made: Shape, element_bytes: usize) -> bool {
     made.pixels().saturating_mul(PANELS * LANES * element_bytes) <= MOST && made.channels >= FEWEST
 }
 
+/// A convolution fused with global average pooling.
 #[derive(Debug)]
 pub(super) struct Pooled<N: ElementType> {
     conv: Dense<N>,
-    /// What the convolution would make.
+    /// The tensor view that the convolution's output would have.
     made: TensorView,
     mean: N::Mean,
 }

@@ -1,4 +1,4 @@
-//! Finds the integer arithmetic in a graph that says "dequantise, compute, quantise".
+//! Recognises integer arithmetic in the QDQ form: "dequantise, compute, quantise".
 
 use super::folding::{become_that, users};
 use super::layer::{Element, Layer, Limits, Op, PoolKind};
@@ -27,7 +27,7 @@ fn recognise_at(layers: &mut [Layer], index: usize) {
         (Op::Conv(conv), Some(sources)) if conv.weights.scales.is_some() => Some((Op::Conv(conv.clone()), sources)),
         _ => None,
     };
-    // What else looks at the floats needs them as they were.
+    // Other users of the floats need them without rounding.
     if let Some((op, sources)) = op
         && users(layers, base).len() == 1
     {
@@ -35,16 +35,16 @@ fn recognise_at(layers: &mut [Layer], index: usize) {
     }
 }
 
-/// The layer whose result is quantised; the bounds in between become those of the quantisation.
+/// The layer whose result is quantised. The bounds in between become those of the quantisation.
 fn through_bounds(layers: &mut [Layer], index: usize) -> Option<usize> {
     let mut limits = Limits::NONE;
     let mut at = *layers[index].inputs.first()?;
     while matches!(layers[at].op, Op::Clip) && users(layers, at).len() == 1 {
-        // From the outside in: the inner bounds are bounded by the outer ones.
+        // The loop goes from the outer bounds to the inner ones.
         limits = layers[at].limits.within(&limits);
         let bounded = at;
         at = *layers[at].inputs.first()?;
-        // Nobody asks for it any more, so it must not count as one who asks.
+        // The skipped layer has no user any more, so it must not count as a user of its input.
         layers[bounded].inputs.clear();
     }
     layers[index].limits = limits;
@@ -56,7 +56,8 @@ fn bytes_behind(layers: &[Layer], index: usize) -> Option<usize> {
     matches!(layers[index].op, Op::Dequantise).then(|| layers[index].inputs[0])
 }
 
-/// From bytes to bytes: nothing to do, bounds for the layer that made them, or a table.
+/// Replaces a requantisation from bytes to bytes by nothing, by bounds of the layer that computes the bytes, or by a
+/// table.
 fn requantise(layers: &mut [Layer], index: usize, dequantise: usize) {
     let source = layers[dequantise].inputs[0];
     let (Element::U8(from), Element::U8(to)) = (layers[source].element, layers[index].element) else { return };
@@ -67,7 +68,8 @@ fn requantise(layers: &mut [Layer], index: usize, dequantise: usize) {
     }
     let same = limits.channels.is_none() && (0..=u8::MAX).zip(table.iter()).all(|(byte, &entry)| byte == entry);
     let bounded = matches!(layers[source].op, Op::Conv(_) | Op::Add);
-    // Zero points differ where bytes were unsigned and are signed now; what the bytes stand for is what counts.
+    // A change of the bytes' sign alone leaves `from == to`, because signed bytes and zero points are stored with 128
+    // added.
     let mine_alone = users(layers, source) == [dequantise] && users(layers, dequantise) == [index];
     if from == to && bounded && mine_alone {
         layers[source].limits = layers[source].limits.within(&limits);

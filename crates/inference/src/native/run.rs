@@ -1,4 +1,4 @@
-//! A network as a flat list of steps, and how they are executed. Nothing is allocated here.
+//! The planned network: a flat list of steps, and their execution, which allocates nothing.
 
 use std::ops::Range;
 
@@ -19,6 +19,7 @@ use crate::input::Layout;
 use crate::scores::softmax;
 use crate::tensor::Tensor;
 
+/// The operation of a step, with its parameters.
 #[derive(Debug)]
 pub(super) enum Job {
     Input(Layout),
@@ -34,10 +35,12 @@ pub(super) enum Job {
     Clip(Bounds),
     /// A gain and a shift for each channel.
     Affine {
+        /// The gain and shift of each channel.
         each: Vec<(f32, f32)>,
+        /// The bounds of the result.
         bounds: Bounds,
     },
-    /// Lowest and highest number of each channel, in place.
+    /// Bounds for each channel, applied in place.
     BoundF32(Vec<[f32; 2]>),
     BoundU8(Vec<[u8; 2]>),
     AddF32(Bounds),
@@ -65,12 +68,15 @@ pub(super) enum Job {
     Table(Box<[u8; 256]>),
 }
 
+/// A step of the network.
 #[derive(Debug)]
 pub(super) struct Step {
     pub job: Job,
+    /// The views of its inputs.
     pub inputs: Vec<TensorView>,
+    /// The view of its output.
     pub output: TensorView,
-    /// The name of the result, where it consists of bytes.
+    /// The name of the result, if it consists of bytes.
     #[cfg(test)]
     pub bytes_of: Option<String>,
 }
@@ -98,7 +104,7 @@ pub(super) struct Network {
 }
 
 impl Lengths {
-    /// What every step has room in.
+    /// The lengths that are enough for every step.
     fn new(steps: &[Step], layout: &KernelLayout) -> Self {
         let mut most = Self { taps: MAX_TAPS, ..Self::default() };
         for step in steps {
@@ -168,7 +174,7 @@ impl Network {
         self.workspace.pool.threads()
     }
 
-    /// How many steps are strips, how many have means, and how many additions of bytes, instead of layers of their own.
+    /// The numbers of fused inverted residuals, of fused poolings, and of fused additions of bytes.
     #[cfg(test)]
     pub(super) fn joined(&self) -> [usize; 3] {
         let mut joined = [0; 3];
@@ -197,6 +203,8 @@ impl Network {
         self.classes
     }
 
+    /// Evaluates the network and replaces the contents of `scores` by its output.
+    ///
     /// # Errors
     /// When the input is of another size than the network's.
     pub(super) fn evaluate(&mut self, input: &Tensor, scores: &mut Vec<f32>) -> Result<(), String> {
@@ -210,11 +218,11 @@ impl Network {
         Ok(())
     }
 
-    /// As [`Self::evaluate`], without the scores; `watch` sees each layer's result of bytes, its name and place, and
-    /// may change it.
+    /// As [`Self::evaluate`], without the scores. `watch` gets the name, view and contents of each layer's result of
+    /// bytes, and may change the contents.
     ///
     /// # Errors
-    /// As there.
+    /// As [`Self::evaluate`].
     #[cfg(test)]
     pub(super) fn evaluate_watched(
         &mut self,
@@ -355,8 +363,8 @@ impl Step {
         Ok(())
     }
 
-    /// Shares the output, in units of so many numbers, among the threads. `work` gets a worker and its space, what it
-    /// looks at, and the units of the output that it is to compute.
+    /// Divides the output among the threads, in units of `unit` elements. `work` gets the worker, its space for
+    /// intermediate results, its inputs, and the units of the output that it has to compute.
     fn convolve<N: Stored>(
         &self,
         (operations, unit): (usize, usize),
@@ -389,7 +397,7 @@ impl Step {
         source.fill_outside(&mut N::buffers(buffers)[source.input.buffer], dense.tail());
         let pixels = output.shape.pixels();
         let operations = pixels * output.stride * dense.taps() * dense.depth;
-        // A single pixel is shared by its channels, everything else by pixels.
+        // An output of a single pixel is divided by channels, others by pixels.
         let unit = if pixels == 1 { LANES } else { output.stride };
         self.convolve((operations, unit), kernels, buffers, workspace, |worker, _, inputs, units, out| {
             let part = match pixels {

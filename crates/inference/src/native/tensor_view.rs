@@ -1,16 +1,17 @@
-//! Where a result lies.
+//! The tensor view: buffer, shape and stride of a result.
 
 use super::layer::{Shape, Window};
 
 /// In place of the buffer of a result that is never there as a whole.
 pub(super) const NO_BUFFER: usize = usize::MAX;
 
-/// Where a result lies.
+/// A channels-last result in a buffer.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TensorView {
     pub buffer: usize,
+    /// The shape.
     pub shape: Shape,
-    /// From one pixel to the next.
+    /// Elements from one pixel to the next.
     pub stride: usize,
 }
 

@@ -1,4 +1,4 @@
-//! Whole networks on every set of kernels that this processor has.
+//! Tests of whole networks on every set of kernels that this processor can run.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ use crate::source::Source;
 use crate::tensor::Tensor;
 use proptest::prelude::*;
 
-/// A model's file, and its input with pixels from -1 to 1.
+/// A decoded model, and its input with pixels normalised to -1..=1.
 pub(super) fn open(path: &Path) -> (Decoded, InputSpec) {
     let input = InputHints { mean: Some([0.5; 3]), std: Some([0.5; 3]), ..InputHints::default() };
     let source = Source { path, sha256: None, input: &input, backend: Backend::Native };
@@ -28,7 +28,7 @@ pub(super) fn open(path: &Path) -> (Decoded, InputSpec) {
     (decoded, input)
 }
 
-/// What each set of kernels, the portable ones last, answers to the same picture when so many threads share it.
+/// The scores of each set of kernels, the portable one last, for the same picture with this number of threads.
 fn answers(model: &str, threads: usize) -> Vec<(&'static str, Vec<f32>)> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models").join(model).with_extension("onnx");
     let (model, input) = open(&path);
@@ -99,7 +99,7 @@ fn inverted_residuals_in_strips_answer_as_whole_ones_do_to_the_last_bit() {
         let (mut whole, mut strips) = (network(Fusion::Never), network(Fusion::WhereWorthWhile));
         assert!(strips.result_bytes() < whole.result_bytes() * 3 / 4, "{model} has strips");
         assert!(strips.joined()[0] > 0 && whole.joined() == [0; 3], "{model}");
-        // The small ones have few channels in the end.
+        // The last convolution of the small models has too few channels for a fused pooling.
         assert_eq!(strips.joined()[1], usize::from(bundled.contains(&model)), "{model}");
         let additions = strips.joined()[2];
         assert!(if model.ends_with("int8") { additions == 9 } else { additions < 2 }, "{model}: {additions}");
@@ -110,7 +110,7 @@ fn inverted_residuals_in_strips_answer_as_whole_ones_do_to_the_last_bit() {
     }
 }
 
-/// The picture.
+/// The input layer.
 fn input(shape: Shape, element: Element) -> Layer {
     Layer { name: "input".into(), op: Op::Input, inputs: vec![], shape, element, limits: Limits::NONE }
 }
@@ -146,12 +146,12 @@ fn conv(
     Layer { name: name.into(), op: Op::Conv(Box::new(op)), inputs, shape, element: Element::F32, limits }
 }
 
-/// Ends in the mean of each channel of the last layer, and answers for a picture of this shape.
+/// The scores of a network of these layers and a global average pooling, for a picture of the first layer's shape.
 fn answer(layers: Vec<Layer>, fusion: Fusion, threads: usize) -> Vec<f32> {
     answer_of(layers, fusion, threads).0
 }
 
-/// As [`answer`], and how many steps were joined.
+/// As [`answer`], with the numbers of fused steps ([`Network::joined`]).
 fn answer_of(layers: Vec<Layer>, fusion: Fusion, threads: usize) -> (Vec<f32>, [usize; 3]) {
     answer_on(Kernels::detect(), layers, fusion, threads)
 }
@@ -186,15 +186,15 @@ fn answer_on(kernels: Kernels, mut layers: Vec<Layer>, fusion: Fusion, threads: 
     (scores, network.joined())
 }
 
-/// What is added where in an inverted residual.
+/// A residual addition in an inverted residual.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Added {
     Nothing,
-    /// To the last convolution, what the first one looks at.
+    /// The input of the first convolution is added to the last one's result.
     Input,
-    /// To the first convolution, what it looks at.
+    /// The input of the first convolution is added to its own result.
     InputToExpanded,
-    /// To the last convolution, what it looks at.
+    /// The input of the last convolution is added to its own result.
     Filtered,
 }
 
@@ -210,7 +210,7 @@ proptest! {
         let window = Window { size: [side; 2], stride: [stride; 2], dilation: [1, 1], pads };
         let input = input(picture, Element::F32);
         let first = conv(seed, "first", vec![0], picture, channels, Window::POINT, false);
-        // As many where something is added to it.
+        // The addition needs the same number of channels.
         let many = if added == Added::InputToExpanded { channels } else { 3 * channels };
         let expand = conv(seed ^ 1, "expand", vec![1], first.shape, many, Window::POINT, false);
         let depthwise = conv(seed ^ 2, "depthwise", vec![2], expand.shape, many, window, true);
@@ -241,7 +241,7 @@ proptest! {
         let whole = answer(layers.clone(), Fusion::Never, 1);
         let (found, joined) = answer_of(layers, Fusion::WherePossible, threads);
         prop_assert_eq!(whole, found);
-        // 3x3 may be Winograd's.
+        // A 3x3 convolution may run by Winograd's algorithm, and is not fused then.
         prop_assert!(joined == [0, 1, 0] || (side == 3 && joined == [0; 3]));
     }
 
@@ -262,7 +262,7 @@ proptest! {
             ..TensorProto::default()
         });
         let bias: Vec<f32> = (0..outputs).map(|_| random.f32() - 0.5).collect();
-        // A picture as `answer_on` makes it.
+        // The picture of `answer_on`.
         let byte = |row: isize, column: isize, channel: usize| {
             let inside = (0..height as isize).contains(&row) && (0..width as isize).contains(&column);
             let at = if inside { (row as usize * width + column as usize) * 3 + channel } else { 0 };
@@ -298,7 +298,7 @@ proptest! {
             .map(|kernels| (kernels.name, answer_on(kernels, layers.to_vec(), Fusion::Never, 1).0))
             .collect();
         let (_, expected) = answers.last().expect("the portable kernels");
-        // A pixel may be rounded to the other side.
+        // A pixel may be rounded in the other direction.
         let lost = |(found, defined): (&f32, &f64)| (f64::from(*found) - defined).abs();
         prop_assert!(expected.iter().zip(&defined).map(lost).all(|lost| lost < 0.051));
         for (name, scores) in &answers {

@@ -1,7 +1,7 @@
-//! Threads that work on the parts of one step at the same time.
+//! A thread pool for the parts of a step.
 //!
-//! A step takes some ten microseconds, so between two steps a member spins: waking it up would take as long as its
-//! part. Between two pictures it sleeps.
+//! A step takes some ten microseconds, and waking a thread takes about as long. So between two steps a thread of the
+//! pool spins, and it sleeps only between two pictures.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -11,16 +11,17 @@ use std::thread::{self, JoinHandle};
 /// The largest number of threads that compute one picture.
 pub const MAX_THREADS: usize = 8;
 
-/// Looks for the next step before a member sleeps: some 20 to 50 microseconds.
+/// Iterations in which a member spins for the next step before it sleeps: some 20 to 50 microseconds.
 const SPINS: u32 = 5_000;
 
-/// Looks at the others before the leader lets one of them have its processor, where there are more threads than those.
+/// Iterations in which the leader spins for the members before it yields its processor, in case there are more threads
+/// than processors.
 const SPINS_BEFORE_YIELD: u32 = 2_000;
 
-/// What the members do, each with its own number.
+/// The work of a round, called with the number of each part.
 type Job = dyn Fn(usize) + Sync;
 
-/// A job on the leader's stack.
+/// A pointer to a job on the leader's stack.
 #[derive(Clone, Copy)]
 struct Lent(*const Job);
 
@@ -30,10 +31,10 @@ unsafe impl Send for Lent {}
 
 #[derive(Default)]
 struct Shared {
-    /// The job of this round, and how many take part, the leader included.
+    /// The job of this round, and its number of parts, the leader's included.
     job: Mutex<Option<(Lent, usize)>>,
     round: AtomicUsize,
-    /// Members that are not done with this round.
+    /// The number of members that have not finished this round.
     busy: AtomicUsize,
     panicked: AtomicBool,
     ended: AtomicBool,
@@ -44,7 +45,7 @@ struct Member {
     thread: JoinHandle<()>,
 }
 
-/// The leader's end; the members end with it.
+/// The thread pool, as the leader holds it. Dropping it ends the members.
 #[derive(Default)]
 pub(crate) struct ThreadPool {
     shared: Arc<Shared>,
@@ -75,8 +76,8 @@ impl ThreadPool {
         self.members.len() + 1
     }
 
-    /// Calls `job` with each number below `parts`, on as many threads, and returns when all calls have. `parts` is at
-    /// most [`Self::threads`].
+    /// Calls `job` with each number below `parts`, each on a thread of its own, and returns when all calls have
+    /// returned. `parts` is clamped to 1..=[`Self::threads`].
     ///
     /// # Panics
     /// When one of the calls does, after the others have returned.
@@ -104,12 +105,12 @@ impl ThreadPool {
             spins += 1;
             if spins < SPINS_BEFORE_YIELD { std::hint::spin_loop() } else { thread::yield_now() }
         }
-        // Taken back whatever comes of it, for the next round.
+        // Reset before any panic below, for the next round.
         let theirs = shared.panicked.swap(false, Ordering::Relaxed);
         if let Err(panic) = own {
             resume_unwind(panic);
         }
-        // A job that is half done must not look like one that is done.
+        // A partly done job must not pass for a finished one.
         assert!(!theirs, "a thread of the network has panicked");
     }
 }
@@ -143,7 +144,7 @@ fn serve(shared: &Shared, number: usize, asleep: &AtomicBool) {
     }
 }
 
-/// Until there is another round than `seen`; false when there will be none.
+/// Waits until the round is another than `seen`; false when the pool ends.
 fn wait(shared: &Shared, seen: usize, asleep: &AtomicBool) -> bool {
     let goes_on = || shared.round.load(Ordering::SeqCst) != seen || shared.ended.load(Ordering::SeqCst);
     for _ in 0..SPINS {
@@ -153,7 +154,7 @@ fn wait(shared: &Shared, seen: usize, asleep: &AtomicBool) -> bool {
         std::hint::spin_loop();
     }
     asleep.store(true, Ordering::SeqCst);
-    // Looked at once more after it was said: the leader either sees it, or its round is seen here.
+    // The condition is checked again after `asleep` is set: either the leader sees `asleep`, or its round is seen here.
     while !goes_on() {
         thread::park();
     }

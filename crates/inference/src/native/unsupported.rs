@@ -1,6 +1,6 @@
-//! Why a graph is left to the general backend.
+//! The error of compiling: why the kernels do not support a graph.
 
-/// Why a graph is left to the general backend.
+/// Why the kernels do not support a graph, or that its weights could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub(crate) struct Unsupported {

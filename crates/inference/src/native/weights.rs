@@ -1,5 +1,4 @@
-//! The weights of a convolution of floats on their way from the file to where they are packed: some output channels at
-//! a time.
+//! Reads the weights of a convolution of floats for packing, a block of output channels at a time.
 
 use std::ops::Range;
 
@@ -7,8 +6,8 @@ use super::kernels::operands::LANES;
 use super::layer::Conv;
 use super::unsupported::Unsupported;
 
-/// Numbers that are read at once where that is as many as some panels have: what is read, and what is made of it, stays
-/// in a small second-level cache.
+/// The number of weights in a block, rounded down to whole panels, at least one: a block and its packed form fit into a
+/// small second-level cache.
 const BLOCK: usize = 16 << 10;
 
 /// The weights of some output channels.
@@ -16,9 +15,9 @@ pub(super) struct Block<'a> {
     conv: &'a Conv,
     values: &'a [f32],
     factors: &'a [f32],
-    /// Whole panels, but for the last one.
+    /// The output channels; whole panels, except for the last block.
     pub outputs: Range<usize>,
-    /// The output channel that the values begin with.
+    /// The output channel of the first value.
     first: usize,
 }
 
@@ -29,7 +28,7 @@ impl Block<'_> {
     }
 }
 
-/// Hands all weights to `pack`.
+/// Calls `pack` with each block of the weights.
 ///
 /// # Errors
 /// When they cannot be read.

@@ -1,4 +1,5 @@
-//! 3x3 convolutions of floats by Winograd's transformations: a quarter or four ninths of the multiplications.
+//! 3x3 convolutions of floats by Winograd's algorithm, with a quarter or four ninths of the multiplications. See
+//! [`super::kernels::winograd`].
 
 use std::ops::Range;
 
@@ -11,25 +12,26 @@ use super::kernels::winograd::{Form, Patch, Spot, Sums};
 use super::layer::{Conv, Shape, Window};
 use super::tensor_view::TensorView;
 
-/// Most tiles that are transformed before they are multiplied. What they become may leave the second-level cache; with
-/// fewer of them the weights, which are as many, would come through it more often.
+/// The largest number of tiles that are transformed before they are multiplied. Their transforms may not fit into the
+/// second-level cache; but with fewer tiles the weights, which are as large, would be loaded into it more often.
 const TILES: usize = 56;
 
-/// Most numbers that the weights may become. Beyond these they come from memory, each time, for a few tiles: that takes
-/// longer than the multiplications that are saved, and the memory is taken from others.
+/// The largest number of transformed weights, for tiles of four and of two. More would have to be loaded from memory
+/// for every few tiles, which takes longer than the saved multiplications, and would occupy memory.
 const MOST_OF_FOUR: usize = 640 << 10;
 const MOST_OF_TWO: usize = 1152 << 10;
 
+/// A 3x3 convolution with transformed weights.
 #[derive(Debug)]
 pub(super) struct Winograd {
     pub source: Source,
     form: Form,
-    /// Channels of an input pixel that are multiplied; what is stored beyond them may be no number.
+    /// Channels of an input pixel that are multiplied. The stored channels beyond them may hold NaN.
     inputs: usize,
     /// `[position][panel][input channel][LANES]`
     weights: Aligned<f32>,
     bias: Vec<f32>,
-    /// What the sums of a position begin with: zeros.
+    /// The initial values of a position's accumulators: zeros.
     start: Vec<f32>,
     bounds: Bounds,
 }
@@ -38,7 +40,7 @@ pub(super) struct Winograd {
 pub(super) fn form(conv: &Conv, output: Shape) -> Option<Form> {
     let Window { size, stride, dilation, .. } = conv.window;
     let is_square = size == [3, 3] && stride == [1, 1] && dilation == [1, 1];
-    // Transforming has to be shared among some outputs, and what it is shared among.
+    // The cost of the transforms is amortised over the channels, of which there must be enough on both sides.
     if !is_square || conv.groups != 1 || conv.inputs < LANES || conv.outputs < LANES {
         return None;
     }
@@ -103,7 +105,7 @@ impl Winograd {
         TILES * self.form.positions() * (self.depth() + self.bias.len())
     }
 
-    /// Numbers of an input pixel.
+    /// Elements of an input pixel.
     fn depth(&self) -> usize {
         self.source.input.stride
     }
@@ -161,14 +163,15 @@ impl Winograd {
         }
     }
 
-    /// Where the pixels under a tile begin.
+    /// Writes the offsets of the pixels of a tile's input patch.
     fn find(&self, corner: [isize; 2], offsets: &mut Vec<u32>) {
         let side = self.form.side();
         offsets.clear();
         offsets.extend((0..self.form.positions()).map(|at| self.source.tap(corner, [at / side, at % side]) as u32));
     }
 
-    /// `[position][tile][input channel]` times the weights: `[position][tile][output channel]`.
+    /// Multiplies the transformed pixels, `[position][tile][input channel]`, by the transformed weights:
+    /// `[position][tile][output channel]`.
     fn multiply(&self, kernels: &Kernels, tiles: usize, pixels: &[f32], sums: &mut [f32], offsets: &mut Vec<u32>) {
         let (depth, outputs) = (self.depth(), self.bias.len());
         let groups = Tiles::new(tiles, kernels.layout.float_rows);
@@ -199,7 +202,7 @@ impl Winograd {
     }
 }
 
-/// The sum of three rows of numbers, each times its factor.
+/// The sum of three vectors, each times its factor.
 fn weighted(factors: &[f64; 3], numbers: [[f64; LANES]; 3]) -> [f64; LANES] {
     let mut sum = [0.0; LANES];
     for (factor, numbers) in factors.iter().zip(&numbers) {
@@ -219,8 +222,8 @@ mod tests {
     use crate::onnx::pb::tensor_proto::DataType;
     use proptest::prelude::*;
 
-    /// What may be lost beside a convolution in 64 bits, of up to 360 products of numbers up to 1: numbers of that size
-    /// lose less than 2e-5 when they are summed up one by one.
+    /// The accepted error against a convolution in 64 bits, for up to 360 products of numbers up to 1. A direct
+    /// convolution of such numbers has an error below 2e-5.
     fn tolerance(form: Form) -> f64 {
         match form {
             Form::Two => 1e-5,
@@ -248,7 +251,7 @@ mod tests {
             let input = place(height, width, inputs);
             let [rows, columns] = window.output(input.shape).expect("it fits");
             let output = place(rows, columns, outputs);
-            // A thread's first row.
+            // The first row of a thread's part.
             let first = (skipped * form.outputs()).min(rows - 1) / form.outputs() * form.outputs();
             let mut picture = numbers(seed, input.length());
             picture.resize(input.length() + input.stride, 0.0);
@@ -287,7 +290,7 @@ mod tests {
 
     #[test]
     fn many_tiles_of_many_channels_are_those_of_the_convolution() {
-        // More tiles than are transformed at once, and more weights than stay in a cache.
+        // More tiles than are transformed at once, and more weights than fit into a cache.
         let (side, inputs, outputs) = (30, 160, 200);
         let window = Window { size: [3, 3], stride: [1, 1], dilation: [1, 1], pads: [1; 4] };
         let (input, output) = (place(side, side, inputs), place(side, side, outputs));
@@ -313,7 +316,7 @@ mod tests {
                     .map(|(tap, at, input)| f64::from(picture[at]) * f64::from(weight(channel, input, tap)))
                     .sum();
                 let lost = (f64::from(out[pixel * output.stride + channel]) - sum - 0.5).abs();
-                // Four times as many products as above are summed up.
+                // There are four times as many products as above.
                 assert!(lost < 4.0 * tolerance(form), "{form:?}: {lost}");
             }
         }
@@ -344,7 +347,7 @@ mod tests {
         assert_eq!(form(conv(3, 128, 128), 28), Some(Form::Four));
         assert_eq!(form(conv(3, 256, 256), 14), Some(Form::Two));
         assert_eq!(form(conv(3, 512, 512), 7), None);
-        // The picture itself, other windows, and a result that is hardly larger than a tile's edge.
+        // The network's input, other windows, and an output that is smaller than a tile.
         assert_eq!(form(conv(3, 3, 64), 224), None);
         assert_eq!(form(conv(5, 64, 64), 56), None);
         assert_eq!(form(conv(3, 64, 64), 1), None);

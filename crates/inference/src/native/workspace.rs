@@ -1,4 +1,4 @@
-//! The threads that work on a network, and the memory that they work in.
+//! The workspace of a network: its thread pool, per-thread scratch, and buffers.
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -11,6 +11,7 @@ use super::thread_pool::{MAX_THREADS, ThreadPool};
 /// The results that are needed at the same time.
 pub(super) struct Buffers {
     pub floats: Vec<Aligned<f32>>,
+    /// The buffers of bytes.
     pub bytes: Vec<Aligned<u8>>,
 }
 
@@ -24,6 +25,7 @@ pub(super) struct ThreadScratch {
 /// For numbers of one kind: where taps begin, and intermediate results.
 pub(super) struct ElementScratch<N> {
     pub scratch: Scratch<N>,
+    /// The intermediate results of fused and transformed convolutions.
     pub space: Aligned<N>,
 }
 
@@ -31,15 +33,21 @@ pub(super) struct ElementScratch<N> {
 pub(super) struct Workspace {
     pub pool: ThreadPool,
     own: Vec<Mutex<ThreadScratch>>,
+    /// The lengths of each thread's scratch.
     pub lengths: Lengths,
 }
 
+/// The lengths of a thread's scratch, in elements.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Lengths {
     pub taps: usize,
+    /// The gathered windows.
     pub gathered: usize,
+    /// Intermediate results of floats.
     pub floats: usize,
+    /// Intermediate results of bytes.
     pub bytes: usize,
+    /// The workspace of the int8 kernels.
     pub workspace: usize,
 }
 
@@ -61,10 +69,10 @@ impl ThreadScratch {
     }
 }
 
-/// Units of a result, and where they go.
+/// A range of units of a result, and the slice for them.
 type Share<'a, T> = (Range<usize>, &'a mut [T]);
 
-/// Operations below which a step is not shared: others would be told later than one thread is done.
+/// The number of operations below which one thread computes a step alone, because the others would start too late.
 const WORTH_SHARING: usize = 1 << 15;
 
 impl Workspace {
@@ -101,7 +109,7 @@ impl Workspace {
                 return Mutex::new(None);
             }
             let range = part * units / parts..(part + 1) * units / parts;
-            // The last one has what does not make a unit.
+            // The last part includes the elements that do not fill a unit.
             let mine = if part + 1 == parts { rest.len() } else { range.len() * length };
             let (mine, others) = std::mem::take(&mut rest).split_at_mut(mine);
             rest = others;
@@ -120,6 +128,7 @@ impl Workspace {
 pub(super) trait Stored: ElementType {
     fn buffers(buffers: &mut Buffers) -> &mut Vec<Aligned<Self>>;
 
+    /// A thread's scratch for the element type, and its workspace.
     fn room(own: &mut ThreadScratch) -> (&mut ElementScratch<Self>, &mut [u8]);
 }
 

@@ -1,30 +1,30 @@
-//! The order that each set of kernels wants int8 weights in, and packing them so.
+//! The layout of int8 weights for each set of kernels, and their packing.
 
 use std::ops::Range;
 
 use super::operands::LANES;
 use crate::native::aligned::Aligned;
 
-/// What a set of kernels wants its operands to be like.
+/// The layout of operands that a set of kernels expects.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Layout {
     /// Most pixels in a tile of floats.
     pub float_rows: usize,
-    /// Most pixels in a tile of bytes.
+    /// The largest number of pixels in a tile of bytes.
     pub byte_rows: usize,
-    /// How the int8 weights of a dense convolution lie.
+    /// The order of the int8 weights of a dense convolution.
     pub dense: Order,
     /// Bytes of a pixel that a dense int8 kernel reads at once.
     pub reads: usize,
-    /// Bytes that each input takes where a dense int8 kernel puts those of its pixels in order first; else 0.
+    /// Workspace bytes per input byte, if a dense int8 kernel rearranges a tile's inputs first; else 0.
     pub arranged: usize,
-    /// Whether `reads` is so few that it is better to multiply with zeros what follows a row of a window in the picture
-    /// than to put the pixels of a window side by side.
+    /// Whether a row of a window is read in place as a single tap, without a gather. What follows it in the picture is
+    /// multiplied by weights of zero, which is faster if `reads` is small.
     pub rows_are_taps: bool,
-    /// Subtracted from every byte before it is multiplied: 128 where only signed bytes can be multiplied with signed
-    /// ones. The sums begin with what that takes away.
+    /// Subtracted from every byte before it is multiplied: 128 if the instructions multiply only signed bytes. The
+    /// initial values of the accumulators compensate for it.
     pub minus: u8,
-    /// How the int8 weights of a depthwise convolution lie.
+    /// The order of the int8 weights of a depthwise convolution.
     pub taps: Taps,
 }
 
@@ -33,34 +33,37 @@ pub(crate) struct Layout {
 pub(crate) enum Order {
     /// `[panel][tap][depth / N][LANES][N]`: for each output channel the weights of N input channels lie side by side.
     Groups(usize),
-    /// `[panel][quarter][tap][depth / 16][4][16]`: sixteen input channels for each of a quarter panel's output
-    /// channels.
+    /// `[panel][quarter][tap][depth / 16][4][16]`: sixteen input channels for each of the four output channels of a
+    /// quarter panel.
     #[cfg_attr(not(target_arch = "aarch64"), allow(dead_code, reason = "NEON's"))]
     Quarters,
 }
 
-/// The order of the int8 weights of a depthwise convolution: `[group][channels][N]`, where a group is of N taps.
+/// The order of the int8 weights of a depthwise convolution: `[group][channels][N]`, where a group has N taps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Taps {
     /// Row by row.
     InTurn(usize),
-    /// Column by column; those of a column are a group or several. `[group][channels / 64][4][16][N]`, where each
-    /// quarter of the sixteen is of four neighbouring channels and each of the four of other ones: what interleaving
-    /// bytes gives.
+    /// The taps are grouped column by column, and a column has one group or more: `[group][channels / 64][4][16][N]`.
+    /// Entry `q` of the four holds the channels `16 * block + 4 * q ..` of each of the four blocks of sixteen channels,
+    /// four from each block, which is the order that interleaving bytes gives.
     #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "AVX-512's"))]
     OfColumns(usize),
 }
 
-/// Packed weights of an int8 convolution, and what its sums begin with.
+/// The packed weights of an int8 convolution, and the initial values of its accumulators.
 #[derive(Debug)]
 pub(crate) struct PackedBytes {
     pub weights: Aligned<i8>,
+    /// The initial value of the accumulators of each stored output channel: its bias, plus [`Layout::minus`] times the
+    /// sum of its weights.
     pub bias: Vec<i32>,
     /// No weight is -128, so that the sum of two products of signed bytes fits into 16 bits.
     pub narrow: bool,
 }
 
 impl Order {
+    /// The index of the weight of an output channel, an input channel and a tap.
     fn position(self, taps: usize, depth: usize, [output, input, tap]: [usize; 3]) -> usize {
         let (panel, lane) = (output / LANES, output % LANES);
         match self {
@@ -158,8 +161,8 @@ impl Layout {
         PackedBytes { narrow: weights.iter().all(|&weight| weight != i8::MIN), weights, bias: starts }
     }
 
-    /// What a channel's sum begins with if its weights add up to `sum`. Sums may wrap on the way; what they are in the
-    /// end fits, as the planner made sure.
+    /// The initial value of an accumulator, if the weights of its channel add up to `sum`. Accumulators may wrap in
+    /// between; the planner has checked that the final values fit into 32 bits.
     fn start(&self, bias: i32, sum: i64) -> i32 {
         (i64::from(bias) + sum * i64::from(self.minus)) as i32
     }

@@ -1,10 +1,11 @@
-//! The inner loops, one set for each instruction set, chosen when the model is loaded.
+//! The kernels (inner loops), one set for each instruction set. A set is chosen when the model is loaded.
 //!
-//! Every set computes what `scalar` computes: it is the specification, and the tests compare the others with it. The
-//! functions here are safe: each checks its slices against its arguments before it calls the unsafe loop behind it.
+//! Every set computes what `scalar` computes, which is the specification; the tests compare the others with it. The
+//! methods of [`Kernels`] are safe: each checks its slices against its arguments before it calls the unsafe loop.
 //!
-//! Activations are channels-last. A pixel has [`operands::stored`] channels, so that vectors of [`operands::LANES`]
-//! channels never straddle pixels; those beyond the real ones hold anything, and weights of zero meet them.
+//! Activations are channels-last. A pixel is padded to [`operands::stored`] channels, so that vectors of
+//! [`operands::LANES`] channels never straddle pixels. The padding holds arbitrary values, which are multiplied by
+//! weights of zero.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;

@@ -1,4 +1,4 @@
-//! What the inner loops work on. Each checks its own slices against its arguments.
+//! The operands of the kernels. Each checks its own slices against its arguments.
 
 /// Output channels in a panel of packed weights.
 pub(crate) const LANES: usize = 16;
@@ -15,8 +15,8 @@ pub(crate) const GROUP: usize = 4;
 /// Most taps of a depthwise window: 5x5.
 pub(crate) const MAX_TAPS: usize = 25;
 
-/// Evaluates an expression with a constant of the value that a variable has, so that arrays of that length are
-/// registers. A value that is not listed does nothing; what the kernels' checks let through is listed.
+/// Evaluates an expression with a constant equal to a variable, so that arrays of that length are kept in registers.
+/// Nothing is evaluated for a value that is not listed; the kernels' checks accept only listed values.
 macro_rules! with_constant {
     ($value:expr, [$($constant:literal)+], $name:ident => $call:expr) => {
         match $value {
@@ -35,10 +35,11 @@ pub(crate) fn stored(channels: usize) -> usize {
     if channels <= GROUP { GROUP } else { channels.next_multiple_of(LANES) }
 }
 
-/// What happens to a sum before it is stored, in this order: the addition, then the bounds.
+/// The bounds of a result of floats. The epilogue of a convolution first adds the residual and then applies them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
     pub low: f32,
+    /// The upper bound.
     pub high: f32,
 }
 
@@ -46,21 +47,25 @@ impl Bounds {
     pub(crate) const NONE: Self = Self { low: f32::NEG_INFINITY, high: f32::INFINITY };
 }
 
-/// From steps of a scale to a byte: `clamp(round(steps) + zero point)`, halves to even, as ONNX has it.
+/// The quantisation of a value in units of the scale (steps): `clamp(round(steps) + zero_point, low, high)`, with
+/// halves rounded to even, as ONNX's QuantizeLinear.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ToByte {
     pub zero_point: u8,
+    /// The lowest byte.
     pub low: u8,
+    /// The highest byte.
     pub high: u8,
 }
 
-/// From an i32 sum to a byte.
+/// The requantisation of an i32 sum to a byte.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Requantise<'a> {
     /// What makes steps of a sum, for each output channel.
     pub scale: &'a [f32],
+    /// Zero point and bounds of the output.
     pub to: ToByte,
-    /// Where the output channels have bounds of their own; they are within those of `to`.
+    /// The bounds of each output channel, which are within those of `to`; `None` if those of `to` hold for all.
     pub channels: Option<ByteBounds<'a>>,
 }
 
@@ -68,20 +73,20 @@ pub(crate) struct Requantise<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ByteBounds<'a> {
     pub low: &'a [u8],
+    /// The highest bytes.
     pub high: &'a [u8],
 }
 
 impl Requantise<'_> {
     /// # Panics
-    /// When it is not for so many output channels; the planner never makes such a one.
+    /// When it is not for `channels` output channels; the planner ensures that it is.
     pub(super) fn check(&self, channels: usize) {
         assert!(self.scale.len() == channels);
         assert!(self.channels.is_none_or(|ByteBounds { low, high }| low.len() == channels && high.len() == channels));
     }
 }
 
-/// Where things begin. The furthest is found once, so that tiles that look at the same distances need not ask each
-/// time.
+/// Offsets into a slice, with their maximum, which is computed once for all tiles that share the offsets.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Offsets<'a> {
     pub(super) each: &'a [u32],
@@ -102,37 +107,44 @@ impl std::ops::Deref for Offsets<'_> {
     }
 }
 
-/// Up to [`MAX_ROWS`] pixels of a dense convolution, all their output channels.
+/// A tile of a dense convolution: up to [`MAX_ROWS`] output pixels, with as many output channels as there are biases.
 #[derive(Debug)]
 pub(crate) struct Tile<'a, T, W, S> {
     pub source: &'a [T],
-    /// `[taps][rows]`: where in `source` the input pixel of each tap of each output pixel begins.
+    /// `[taps][rows]`: the offset in `source` of the input pixel of each tap of each output pixel.
     pub offsets: Offsets<'a>,
+    /// Output pixels.
     pub rows: usize,
+    /// Taps.
     pub taps: usize,
     /// Channels of an input pixel that are multiplied.
     pub depth: usize,
-    /// `[panel][tap][depth][LANES]`; int8 in the order of the kernels' [`Layout`].
+    /// `[panel][tap][depth][LANES]`; int8 in the order of the kernels' [`Layout`](super::layout::Layout).
     pub weights: &'a [W],
-    /// One for every stored output channel.
+    /// The initial value of the accumulators of each stored output channel.
     pub bias: &'a [S],
-    /// See [`PackedBytes::narrow`]; nothing for floats.
+    /// See [`PackedBytes::narrow`](super::layout::PackedBytes::narrow); ignored for floats.
     #[cfg_attr(not(target_arch = "aarch64"), allow(dead_code, reason = "only NEON multiplies in 16 bits"))]
     pub narrow: bool,
 }
 
-/// Elements up to the end of the last of `count` runs of `length` that begin `step` apart; `None` beyond all memory.
+/// The number of elements up to the end of the last of `count` runs of `length` elements that begin `step` apart;
+/// `None` if it overflows.
 pub(super) fn reach(count: usize, step: usize, length: usize) -> Option<usize> {
     (count - 1).checked_mul(step)?.checked_add(length)
 }
 
 impl<T, W, S> Tile<'_, T, W, S> {
+    /// The number of panels of output channels.
     pub(super) fn panels(&self) -> usize {
         self.bias.len() / LANES
     }
 
+    /// Checks the slices, an output of `out` elements with a row stride, and kernels for at most `most_rows` rows that
+    /// read `reads` elements at once.
+    ///
     /// # Panics
-    /// When a slice is shorter than the arguments say; the planner never makes such a tile.
+    /// When a slice is shorter than the arguments say; the planner ensures that none is.
     pub(super) fn check(&self, out: usize, row_stride: usize, most_rows: usize, reads: usize) {
         let panels = self.panels();
         assert!(
@@ -149,34 +161,39 @@ impl<T, W, S> Tile<'_, T, W, S> {
 pub(crate) type TileF32<'a> = Tile<'a, f32, f32, f32>;
 pub(crate) type TileU8<'a> = Tile<'a, u8, i8, i32>;
 
-/// A run of output pixels of a depthwise convolution, none of whose windows crosses the left or right edge.
+/// A span of a depthwise convolution: consecutive output pixels of a row. If there are several, none of their windows
+/// crosses the left or right edge.
 #[derive(Debug)]
 pub(crate) struct Span<'a, T, W, S> {
     pub source: &'a [T],
     /// Rows and columns of the window.
     pub size: [usize; 2],
-    /// Where each tap of the first output pixel begins in `source`, row by row.
+    /// The offset in `source` of each tap of the first output pixel, row by row.
     pub offsets: &'a [u32],
-    /// From one output pixel's taps to the next one's.
+    /// Elements from one output pixel's taps to the next one's.
     pub step: usize,
-    /// By how many columns a window is ahead of the one before it, the others being the same, or at least holding the
-    /// same; then a row's taps lie pixel by pixel behind its first one, or all that lies there is the same. 0 where no
-    /// two windows share columns.
+    /// By how many columns a window is ahead of the one before it, if the kernels may reuse the columns that both have.
+    /// Then the taps of a row must be contiguous pixels behind the row's first tap, or padding of one value. 0 if
+    /// windows must not share columns.
     pub ahead: usize,
+    /// Output pixels.
     pub pixels: usize,
     /// Stored channels.
     pub channels: usize,
-    /// `[tap][channels]`; for int8 as the kernels' [`Layout::taps`] says.
+    /// `[tap][channels]`; int8 in the order of the kernels' [`Layout::taps`](super::layout::Layout::taps).
     pub weights: &'a [W],
+    /// The initial value of the accumulators of each stored channel.
     pub bias: &'a [S],
-    /// See [`PackedBytes::narrow`]; nothing for floats.
+    /// See [`PackedBytes::narrow`](super::layout::PackedBytes::narrow); ignored for floats.
     #[cfg_attr(not(target_arch = "aarch64"), allow(dead_code, reason = "only NEON multiplies in 16 bits"))]
     pub narrow: bool,
 }
 
 impl<T, W, S> Span<'_, T, W, S> {
+    /// Checks the slices, an output of `out` elements, and that there are exactly `weights` weights.
+    ///
     /// # Panics
-    /// When a slice is shorter than the arguments say; the planner never makes such a span.
+    /// When a slice is shorter than the arguments say; the planner ensures that none is.
     pub(super) fn check(&self, out: usize, weights: usize) {
         assert!(self.channels.is_multiple_of(LANES) && self.bias.len() == self.channels && self.pixels > 0);
         assert!(!self.offsets.is_empty() && self.offsets.len() <= MAX_TAPS && self.weights.len() == weights);
@@ -198,7 +215,7 @@ impl<T, W, S> Span<'_, T, W, S> {
 pub(crate) type SpanF32<'a> = Span<'a, f32, f32, f32>;
 pub(crate) type SpanU8<'a> = Span<'a, u8, i8, i32>;
 
-/// Two quantised pictures that are added: `a * factors[0] + b * factors[1] - shift` are the steps of the result.
+/// A quantised addition: `a * factors[0] + b * factors[1] - shift` is the sum in units of its scale (steps).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sum<'a> {
     pub(super) a: &'a [u8],

@@ -1,4 +1,4 @@
-//! The specification of every kernel, in plain Rust.
+//! The portable kernels in plain Rust, which are the specification of all others.
 
 use super::layout::{Layout, Order, Taps};
 use super::operands::{Bounds, GROUP, LANES, MAX_ROWS, Requantise, SpanF32, SpanU8, Sum, TileF32, TileU8, ToByte};

@@ -27,7 +27,10 @@ pub struct Kernels {
 type TileF32Loop = unsafe fn(&TileF32, Bounds, Option<&[f32]>, &mut [f32], usize);
 
 impl Kernels {
-    /// `out[row * row_stride ..]` becomes the row's sums plus `residual`'s at the same place, bounded.
+    /// Computes a tile: `out[row * row_stride ..]` becomes the row's sums, plus `residual` at the same index, bounded.
+    ///
+    /// # Panics
+    /// When a slice is too short for the arguments, as in the other methods for tiles, spans and transforms.
     pub(in crate::native) fn tile_f32(
         &self,
         tile: &TileF32,
@@ -45,8 +48,8 @@ impl Kernels {
         }
     }
 
-    /// `out[row * row_stride ..]` becomes the row's requantised sums. `workspace` is as long as [`Layout::workspace`]
-    /// says.
+    /// Computes a tile: `out[row * row_stride ..]` becomes the row's requantised sums. `workspace` has at least
+    /// [`Layout::workspace`] bytes.
     pub(in crate::native) fn tile_u8(
         &self,
         tile: &TileU8,
@@ -66,7 +69,7 @@ impl Kernels {
         }
     }
 
-    /// `out` becomes the pixels' sums, bounded.
+    /// Computes a span: `out` becomes the pixels' sums, bounded.
     pub(in crate::native) fn span_f32(&self, span: &SpanF32, bounds: Bounds, out: &mut [f32]) {
         span.check(out.len(), span.offsets.len() * span.channels);
         // SAFETY: as above.
@@ -76,7 +79,7 @@ impl Kernels {
         }
     }
 
-    /// `out` becomes the pixels' requantised sums.
+    /// Computes a span: `out` becomes the pixels' requantised sums.
     pub(in crate::native) fn span_u8(&self, span: &SpanU8, requantise: Requantise, out: &mut [u8]) {
         span.check(out.len(), self.layout.taps.count(span.size, span.channels));
         requantise.check(span.channels);
@@ -87,7 +90,7 @@ impl Kernels {
         }
     }
 
-    /// `out[position * step ..]` becomes the position's number for each channel of what lies under a tile.
+    /// Transforms the input patch of a tile: `out[position * step ..]` becomes the position's value for each channel.
     pub(in crate::native) fn winograd_before(&self, form: Form, patch: &Patch, out: &mut [f32], step: usize) {
         let Patch { source, offsets, channels } = *patch;
         assert!(channels > 0 && channels.is_multiple_of(LANES) && offsets.len() == form.positions());
@@ -100,7 +103,7 @@ impl Kernels {
         }
     }
 
-    /// `out` becomes a tile's outputs.
+    /// Transforms the sums of a tile back: `out` becomes the tile's outputs.
     pub(in crate::native) fn winograd_after(&self, form: Form, sums: &Sums, out: &mut [f32], spot: Spot) {
         let (channels, [rows, columns]) = (sums.bias.len(), spot.seen);
         assert!(channels > 0 && channels.is_multiple_of(LANES));
@@ -117,7 +120,7 @@ impl Kernels {
         }
     }
 
-    /// Bytes for floats of which a step is `scale`.
+    /// Quantises floats with this scale, as many as both slices have.
     pub(in crate::native) fn quantise(&self, input: &[f32], scale: f32, to: ToByte, out: &mut [u8]) {
         // SAFETY: safe code but for the instruction set, which `detect` found.
         #[allow(unsafe_code, reason = "the one way into a kernel")]
@@ -126,7 +129,7 @@ impl Kernels {
         }
     }
 
-    /// The sum of two quantised pictures, in steps of `scale`.
+    /// Adds two quantised pictures; `scale` is that of the sum.
     pub(in crate::native) fn add_u8(&self, inputs: [(&[u8], Quant); 2], scale: f32, to: ToByte, out: &mut [u8]) {
         let factors = inputs.map(|(_, quant)| quant.scale / scale);
         let zeros = inputs.map(|(_, quant)| f32::from(quant.zero_point));

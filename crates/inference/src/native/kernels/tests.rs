@@ -1,4 +1,4 @@
-//! Every set of kernels that this processor has against the specification.
+//! Compares every set of kernels that this processor can run with the specification.
 
 use super::operands::*;
 use super::winograd::*;
@@ -6,7 +6,7 @@ use super::*;
 use crate::native::layer::Quant;
 use proptest::prelude::*;
 
-/// Repeatable numbers of any kind.
+/// Pseudo-random values that depend on the seed alone.
 fn numbers<T>(seed: u64, count: usize, mut of: impl FnMut(&mut fastrand::Rng) -> T) -> Vec<T> {
     let mut random = fastrand::Rng::with_seed(seed);
     (0..count).map(|_| of(&mut random)).collect()
@@ -20,15 +20,15 @@ fn byte(random: &mut fastrand::Rng) -> u8 {
     random.u8(..)
 }
 
-/// Bytes of which many are at an end, where sums in 16 bits would overflow.
+/// Bytes of which many are extreme, for which sums in 16 bits would overflow.
 fn extreme(random: &mut fastrand::Rng) -> u8 {
     if random.bool() { [0, 1, 127, 128, 129, 255][random.usize(..6)] } else { random.u8(..) }
 }
 
-/// The sum of up to 400 products in another order.
+/// The accepted difference between sums of up to 400 products in another order.
 const TOLERANCE: f32 = 1e-4;
 
-/// Now and then what is no number: bounds make one of it.
+/// Floats with an occasional NaN, which bounds replace.
 fn float_or_nan(random: &mut fastrand::Rng) -> f32 {
     if random.u8(..16) == 0 { f32::NAN } else { float(random) }
 }
@@ -37,7 +37,7 @@ fn close(a: &[f32], b: &[f32]) -> bool {
     a.iter().zip(b).all(|(a, b)| (a - b).abs() <= TOLERANCE)
 }
 
-/// All but the specification itself.
+/// All sets of kernels except the specification.
 fn vector_kernels() -> Vec<Kernels> {
     let kernels: Vec<_> = Kernels::available().filter(Kernels::are_fast).collect();
     if kernels.is_empty() {
@@ -49,7 +49,7 @@ fn vector_kernels() -> Vec<Kernels> {
     kernels
 }
 
-/// Weights of an int8 convolution in no order of anybody's, and what else its kernels take.
+/// The unpacked weights of an int8 convolution, and its epilogue.
 struct Integers {
     weights: Vec<i8>,
     bias: Vec<i32>,
@@ -59,7 +59,7 @@ struct Integers {
 }
 
 impl Integers {
-    /// `each` weights for each output.
+    /// Random values, with `each` weights for each output channel.
     fn random(seed: u64, outputs: usize, each: usize, smallest: i8, zero_point: u8) -> Self {
         let stored = outputs.next_multiple_of(LANES);
         let low = numbers(seed ^ 5, stored, |random| random.u8(3..130));
@@ -131,7 +131,7 @@ proptest! {
             kernels.winograd_before(form, &patch, &mut before, step);
             kernels.winograd_after(form, &sums, &mut after, spot);
             let bits = |numbers: Vec<f32>| numbers.into_iter().map(f32::to_bits).collect::<Vec<_>>();
-            // Numbers that are none need not be the same ones.
+            // The bits of NaNs may differ.
             before.iter_mut().filter(|number| number.is_nan()).for_each(|number| *number = f32::NAN);
             (bits(before), bits(after))
         };
@@ -162,7 +162,7 @@ proptest! {
             let mut out = vec![9; rows * stride];
             let mut workspace = vec![7; kernels.layout.workspace(taps * tile.depth)];
             kernels.tile_u8(&tile, numbers_of.requantise(), &mut workspace, &mut out, stride);
-            // What is stored beyond the last channel is anything.
+            // The padding behind the last channel holds arbitrary values.
             out.chunks_exact_mut(stride).for_each(|row| row[outputs..panels * LANES].fill(0));
             out
         };
@@ -244,19 +244,19 @@ proptest! {
     }
 }
 
-/// Windows. Those that have kernels of their own more often.
+/// Sizes of windows, mostly those that have kernels of their own.
 fn sizes() -> impl Strategy<Value = [usize; 2]> {
     prop_oneof![Just([3, 3]), Just([5, 5]), prop::array::uniform2(1usize..6)]
 }
 
-/// How much of a source a span looks at.
+/// The number of elements of a source that a span reads.
 fn seen(offsets: &[u32], [_, columns]: [usize; 2], [moved, channels]: [usize; 2], neighbours: bool) -> usize {
     let furthest = |step: usize| offsets.iter().step_by(step).max().map_or(0, |&furthest| furthest as usize);
     let rows = if neighbours { furthest(columns) + columns * channels } else { 0 };
     moved + rows.max(furthest(1) + channels)
 }
 
-/// Where the taps of a window begin: beside one another, as in a picture, or anywhere.
+/// The offsets of a window's taps: beside one another, as in a picture, or at random.
 fn window(seed: u64, [rows, columns]: [usize; 2], channels: usize, neighbours: bool) -> Vec<u32> {
     let tap = |at: usize| (at / columns * 9 + at % columns) * channels;
     match neighbours {

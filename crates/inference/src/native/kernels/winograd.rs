@@ -1,12 +1,11 @@
-//! The transformations of Winograd's convolution: 3x3 windows that move by one pixel, a square tile of outputs at a
-//! time.
+//! The transforms of Winograd's convolution, for 3x3 windows of stride 1. Outputs are computed in square tiles.
 //!
-//! `y = A' [(G g G') * (B' d B)] A`: the pixels `d` under a tile and the weights `g` are transformed to as many
-//! positions each, multiplied position by position, and what comes out, summed over the input channels, is transformed
-//! back (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015). The matrices follow from points:
-//! 0, 1, -1 and infinity for tiles of two; for tiles of four 0, infinity, and the square roots of 1/2 and of 2 with
-//! both signs, which lose less than whole numbers do, because they are each other's inverse. Everything is written
-//! once, for vectors of any width; each set of kernels says what its vectors are.
+//! `y = A' [(G g G') * (B' d B)] A`: the input patch `d` of a tile and the weights `g` are transformed to the same
+//! number of positions. They are multiplied position by position, summed over the input channels, and transformed back
+//! (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015). The matrices follow from interpolation
+//! points. For tiles of two they are 0, 1, -1 and infinity. For tiles of four they are 0, infinity, and the square
+//! roots of 1/2 and of 2 with both signs, which have smaller rounding errors than integers, because they are each
+//! other's inverses. The code is generic over vectors of any width.
 
 #![allow(unsafe_code, reason = "loads and stores; every pointer is inside of what `Kernels` has checked")]
 #![allow(clippy::needless_range_loop, reason = "constant indices put small arrays into registers; iterators do not")]
@@ -15,10 +14,11 @@ use std::f32::consts::{FRAC_1_SQRT_2, SQRT_2};
 
 use super::operands::Bounds;
 
-/// How many outputs a tile has along each side.
+/// The size of a tile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
     Two,
+    /// 4x4 outputs: F(4x4, 3x3).
     Four,
 }
 
@@ -57,45 +57,47 @@ impl Form {
     }
 }
 
-/// What lies under a tile.
+/// The input patch of a tile.
 #[derive(Debug)]
 pub(crate) struct Patch<'a> {
     pub source: &'a [f32],
-    /// Where each pixel begins, row by row.
+    /// The offset of each pixel, row by row.
     pub offsets: &'a [u32],
-    /// Numbers in a pixel.
+    /// Channels of a pixel.
     pub channels: usize,
 }
 
-/// What has been summed up for a tile, and what its outputs are made of besides.
+/// The sums of a tile over the input channels, and its epilogue.
 #[derive(Debug)]
 pub(crate) struct Sums<'a> {
     /// Those of a position follow one another.
     pub source: &'a [f32],
-    /// From one position to the next.
+    /// Elements from one position to the next.
     pub step: usize,
-    /// One for each output channel.
+    /// One bias for each output channel.
     pub bias: &'a [f32],
+    /// The bounds of the outputs.
     pub bounds: Bounds,
-    /// Added to the outputs; it lies as they do.
+    /// Added to the outputs, in the same layout.
     pub residual: Option<&'a [f32]>,
 }
 
-/// Where a tile's outputs go.
+/// The layout of a tile's outputs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Spot {
     /// From one row to the next.
     pub row: usize,
-    /// From one pixel to the next.
+    /// Elements from one pixel to the next.
     pub pixel: usize,
     /// Rows and columns of the tile that are in the picture.
     pub seen: [usize; 2],
 }
 
-/// The loops of a set of kernels, for each form.
+/// The transforms of a set of kernels.
 #[derive(Clone, Copy)]
 pub(crate) struct Loops {
     pub before: unsafe fn(Form, &Patch, &mut [f32], usize),
+    /// The transform of the sums; see [`after`].
     pub after: unsafe fn(Form, &Sums, &mut [f32], Spot),
 }
 
@@ -104,6 +106,7 @@ pub(crate) trait Vector: Copy {
     /// Divides [`super::operands::LANES`].
     const WIDTH: usize;
 
+    /// A vector with the same value in all lanes.
     fn all(value: f32) -> Self;
 
     /// # Safety
@@ -120,11 +123,11 @@ pub(crate) trait Vector: Copy {
 
     fn times(self, factor: f32) -> Self;
 
-    /// What is no number becomes `low`.
+    /// Bounds each lane; NaN becomes `low`.
     fn within(self, low: Self, high: Self) -> Self;
 }
 
-/// One after the other.
+/// A vector of one lane.
 impl Vector for f32 {
     const WIDTH: usize = 1;
 
@@ -164,12 +167,12 @@ impl Vector for f32 {
     }
 }
 
-/// One form's sums along a row or a column.
+/// The one-dimensional transforms of a form, along a row or a column.
 trait Sides<const SIDE: usize, const OUTPUTS: usize> {
-    /// `B'`.
+    /// Multiplies by `B'`.
     fn before<V: Vector>(pixels: [V; SIDE]) -> [V; SIDE];
 
-    /// `A'`.
+    /// Multiplies by `A'`.
     fn after<V: Vector>(sums: [V; SIDE]) -> [V; OUTPUTS];
 }
 
@@ -217,7 +220,7 @@ impl Sides<6, 4> for Four {
     }
 }
 
-/// `out[position * step ..]` becomes the position's number for each channel.
+/// Transforms an input patch: `out[position * step ..]` becomes the position's value for each channel.
 ///
 /// # Safety
 /// The processor has `V`'s instructions, and `Kernels::winograd_before` has seen the arguments.
@@ -267,7 +270,7 @@ unsafe fn before_in<V: Vector, S: Sides<SIDE, OUTPUTS>, const SIDE: usize, const
     }
 }
 
-/// `out` becomes the outputs of a tile that are in the picture.
+/// Transforms the sums of a tile back, and writes those outputs that are in the picture to `out`.
 ///
 /// # Safety
 /// The processor has `V`'s instructions, and `Kernels::winograd_after` has seen the arguments.

@@ -1,4 +1,4 @@
-//! Operators that compute with numbers: convolutions, matrices, normalisation, bounds, sums.
+//! Arithmetic operators: convolutions, matrix products, batch normalisation, bounds, sums and products.
 
 use super::attributes::{float, integer, integers, window};
 use super::{Form, Reader, Value};
@@ -48,7 +48,7 @@ impl Reader {
         Ok(Value::Layer { index, form })
     }
 
-    /// A matrix product is a convolution of one pixel.
+    /// A matrix product, as a convolution of one pixel.
     pub(super) fn matrix(&mut self, node: &NodeProto) -> Result<Value, Unsupported> {
         let (input, shape, form) = self.float_layer(node, 0)?;
         let transposed = node.op_type == "Gemm" && integer(node, "transB").unwrap_or(0) == 1;
@@ -108,7 +108,7 @@ impl Reader {
         }
     }
 
-    /// The input `at`, bounded.
+    /// Bounds the input number `at`.
     pub(super) fn clip(&mut self, node: &NodeProto, at: usize, limits: Limits) -> Result<Value, Unsupported> {
         let (input, shape, form) = self.float_layer(node, at)?;
         let all = limits.channels.iter().flatten().copied().chain([[limits.low, limits.high]]);
@@ -120,7 +120,7 @@ impl Reader {
         Ok(Value::Layer { index, form })
     }
 
-    /// The smaller or larger of a picture and a constant for each channel.
+    /// `Min` or `Max` of a result and a constant for each channel.
     pub(super) fn extremum(&mut self, node: &NodeProto) -> Result<Value, Unsupported> {
         if node.input.len() != 2 {
             return Err(Unsupported::new("it does not have two inputs"));
@@ -128,7 +128,7 @@ impl Reader {
         let picture = usize::from(!matches!(self.value(node, 0)?, Value::Layer { .. }));
         let (_, shape, form) = self.float_layer(node, picture)?;
         let bounds = self.channel_constant(node, 1 - picture, shape, form)?;
-        // `of_channels` would lose what is no number.
+        // NaN is refused here, because `of_channels` would drop it.
         if bounds.iter().any(|bound| bound.is_nan()) {
             return Err(Unsupported::new("one of its bounds is not a number"));
         }

@@ -1,4 +1,4 @@
-//! Operators that pool, pad, reshape and join pictures.
+//! Operators that pad, pool, reshape, transpose and concatenate results; and the softmax.
 
 use super::attributes::{MAX_WINDOW, bounded, float, integer, integers, string, window};
 use super::{Form, Reader, Value};
@@ -29,7 +29,7 @@ impl Reader {
     }
 
     pub(super) fn pool(&mut self, node: &NodeProto) -> Result<Value, Unsupported> {
-        // The largest of bytes is that of the numbers they stand for.
+        // Max pooling works on bytes too, because the largest byte stands for the largest number.
         let (input, shape, form) = match node.op_type.as_str() {
             "MaxPool" => self.layer(node, 0)?,
             _ => self.float_layer(node, 0)?,
@@ -40,7 +40,7 @@ impl Reader {
         if form != Form::Nchw || node.output.len() > 1 {
             return Err(Unsupported::new("a kind of pooling that has no kernel"));
         }
-        // A window that sees nothing but padding has no largest value.
+        // A window that covers only padding has no maximum.
         let padded = window.pads != [0; 4];
         if (0..4).any(|side| window.pads[side] >= window.size[side % 2]) || (padded && window.dilation != [1, 1]) {
             return Err(Unsupported::new("its windows may see nothing but padding"));
@@ -85,7 +85,7 @@ impl Reader {
         Ok(Value::Layer { index, form: if keeps { form } else { Form::Flat } })
     }
 
-    /// With one pixel left every reshaping keeps the order of the numbers.
+    /// Reshapes a result of one pixel to a vector, which keeps the order of the elements.
     pub(super) fn reshape(&mut self, node: &NodeProto) -> Result<Value, Unsupported> {
         let (index, shape, form) = match self.value(node, 0)? {
             Value::ShapeOnly => return Ok(Value::ShapeOnly),
@@ -110,7 +110,7 @@ impl Reader {
                     &[-1, channels] => channels == shape.channels as i64,
                     _ => false,
                 },
-                // Exporters compute `[batch, -1]` from the shape.
+                // Exporters compute the new shape `[batch, -1]` from the old one.
                 Value::ShapeOnly => true,
                 _ => false,
             },

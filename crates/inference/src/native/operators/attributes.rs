@@ -1,4 +1,4 @@
-//! Attributes of ONNX nodes, and the windows that they describe.
+//! The attributes of ONNX nodes, and the windows that they define.
 
 use crate::native::layer::{Shape, Window};
 use crate::native::unsupported::Unsupported;

@@ -1,4 +1,4 @@
-//! From an ONNX graph to layers: names become indices, shapes are derived, constants stay where they are.
+//! From an ONNX graph to layers: names become indices, shapes are inferred, and constants are not copied.
 
 mod arithmetic;
 mod arrangement;
@@ -17,16 +17,16 @@ use crate::input::InputSpec;
 use crate::onnx::Decoded;
 use crate::onnx::pb::{GraphProto, NodeProto, TensorProto};
 
-/// More layers than any classifier has.
+/// The largest number of nodes, which is more than any classifier has.
 const MAX_LAYERS: usize = 10_000;
 
-/// Channels, or pixels of a side, beyond this are a mistake.
+/// The largest height, width and number of channels of a result.
 const MAX_SIDE: usize = 1 << 16;
 
-/// Elements of one result beyond this do not fit on the boards this is for: 256 MB of floats.
+/// The largest number of elements of a result, 256 MB of floats; more do not fit on the supported boards.
 const MAX_ELEMENTS: usize = 1 << 26;
 
-/// The layers of the graph in the order they run in; the last one is the output.
+/// The layers of the graph in the order in which they run; the last one is the output.
 ///
 /// # Errors
 /// When the graph has anything that the layers cannot express.
@@ -54,16 +54,16 @@ pub(super) fn layers(model: Decoded, input: &InputSpec) -> Result<Vec<Layer>, Un
     let Some(&Value::Layer { index, .. }) = reader.values.get(output.name.as_str()) else {
         return Err(Unsupported::new("its output does not depend on the picture"));
     };
-    // What comes after the output's own layer is not needed.
+    // Layers after that of the output are not needed.
     reader.layers.truncate(index + 1);
     Ok(reader.layers)
 }
 
-/// What a name of the graph stands for.
+/// The value of a name in the graph.
 #[derive(Debug, Clone)]
 enum Value {
     Constant(Constant),
-    /// A constant behind a DequantizeLinear. Several scales are those along the first or the second `axis`.
+    /// A constant behind a DequantizeLinear. If there are several scales, they are along the `axis` 0 or 1.
     Quantised {
         constant: Constant,
         scales: Vec<f32>,
@@ -74,11 +74,11 @@ enum Value {
         index: usize,
         form: Form,
     },
-    /// Something about shapes. Where pictures have one pixel left, every reshaping gives the same.
+    /// A value that is computed from a shape. It is not needed, because only results of one pixel are reshaped.
     ShapeOnly,
 }
 
-/// How a layer's result is seen by the graph; in memory channels are always last.
+/// The order of dimensions that a layer's result has in the graph. In memory channels are always last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     Nchw,
@@ -91,12 +91,12 @@ struct Reader {
     file: Arc<File>,
     values: HashMap<String, Value>,
     layers: Vec<Layer>,
-    /// Whether a DequantizeLinear has said what the bytes of the input mean.
+    /// Whether a DequantizeLinear has defined the quantisation of the input.
     input_is_known: bool,
 }
 
 impl Reader {
-    /// Takes the weights out of the graph.
+    /// Takes the weights out of the graph, and adds the input as the first layer.
     fn new(graph: &mut GraphProto, file: Arc<File>, spec: &InputSpec) -> Result<Self, Unsupported> {
         let weights: HashSet<&str> = graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
         let input = graph.input.iter().find(|input| !weights.contains(input.name.as_str()));
@@ -104,7 +104,7 @@ impl Reader {
         let mut values = HashMap::new();
         for tensor in std::mem::take(&mut graph.initializer) {
             let name = tensor.name.clone();
-            // One of a strange type is an error only where it is used.
+            // A constant of an unsupported type is an error only if it is used.
             if let Ok(constant) = Constant::new(tensor, &file) {
                 values.insert(name, Value::Constant(constant));
             }
@@ -121,7 +121,7 @@ impl Reader {
             shape: Shape { height: spec.height, width: spec.width, channels: 3 },
             element: match spec.element {
                 input::Element::F32 => Element::F32,
-                // Replaced by what the first DequantizeLinear says.
+                // Replaced by the quantisation of the first DequantizeLinear.
                 input::Element::U8 => Element::U8(Quant { scale: 1.0, zero_point: 0 }),
             },
             limits: Limits::NONE,
@@ -129,7 +129,7 @@ impl Reader {
         Ok(Self { file, values, layers: vec![layer], input_is_known: false })
     }
 
-    /// `tensor` is the node's own, if it has one.
+    /// The value of a node's output. `tensor` is that of the node's attribute, if it has one.
     fn node(&mut self, node: &NodeProto, tensor: Option<TensorProto>) -> Result<Value, Unsupported> {
         match node.op_type.as_str() {
             "Constant" => {
@@ -166,7 +166,7 @@ impl Reader {
     fn value(&self, node: &NodeProto, input: usize) -> Result<&Value, Unsupported> {
         let name = node.input.get(input).filter(|name| !name.is_empty());
         let name = name.ok_or_else(|| Unsupported::new(format!("its input {input} is missing")))?;
-        // A cycle ends here, too: what comes later is not known yet.
+        // This also refuses cycles, because later values are not known yet.
         self.values
             .get(name.as_str())
             .ok_or_else(|| Unsupported::new(format!("`{name}` is not known before it is used")))
@@ -176,7 +176,7 @@ impl Reader {
         node.input.get(input).is_some_and(|name| !name.is_empty())
     }
 
-    /// The index, layer and form of an input that depends on the picture.
+    /// The layer index, shape and form of an input that depends on the picture.
     fn layer(&self, node: &NodeProto, input: usize) -> Result<(usize, Shape, Form), Unsupported> {
         match self.value(node, input)? {
             &Value::Layer { index, form } => Ok((index, self.layers[index].shape, form)),
@@ -184,7 +184,7 @@ impl Reader {
         }
     }
 
-    /// An input of floats.
+    /// As [`Self::layer`], for an input of floats.
     fn float_layer(&self, node: &NodeProto, input: usize) -> Result<(usize, Shape, Form), Unsupported> {
         let (index, shape, form) = self.layer(node, input)?;
         match self.layers[index].element {
@@ -193,7 +193,7 @@ impl Reader {
         }
     }
 
-    /// A constant as floats, dequantised where it is quantised as a whole.
+    /// A constant as floats, dequantised if it is quantised.
     fn floats(&self, node: &NodeProto, input: usize) -> Result<Vec<f32>, Unsupported> {
         match self.value(node, input)? {
             Value::Constant(constant) => constant.floats(),

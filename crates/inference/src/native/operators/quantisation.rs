@@ -1,4 +1,4 @@
-//! QuantizeLinear and DequantizeLinear.
+//! The operators QuantizeLinear and DequantizeLinear.
 
 use super::attributes::integer;
 use super::{Reader, Value};
@@ -23,7 +23,8 @@ impl Reader {
                 return Err(Unsupported::new("its scales are for blocks"));
             }
             let dims = constant.dims();
-            // Weights of convolutions have a scale for each output channel, which is the second axis of matrices.
+            // Weights have a scale for each output channel, which is the first axis for convolutions and the second for
+            // matrices.
             let axis = integer(node, "axis").unwrap_or(1);
             let axis = if axis < 0 { axis.saturating_add(dims.len() as i64) } else { axis };
             let axis = usize::try_from(axis).unwrap_or(usize::MAX);
@@ -42,7 +43,7 @@ impl Reader {
         let stored = &mut self.layers[input];
         match stored.element {
             Element::U8(before) if before == quant => {}
-            // The bytes of the input mean what the one who reads them first says.
+            // The first DequantizeLinear that reads the input defines its quantisation.
             Element::U8(_) if input == 0 && !self.input_is_known => {
                 stored.element = Element::U8(quant);
             }

@@ -1,4 +1,5 @@
-//! int8 in pairs: the products of two input channels, or of two taps, are added at once.
+//! int8 without dot products of bytes: one instruction multiplies two input channels, or two taps, as 16-bit words and
+//! adds the products.
 
 #![allow(unsafe_code, reason = "intrinsics; every pointer is inside of what `check` has seen")]
 
@@ -29,8 +30,8 @@ pub(super) unsafe fn tile(
     });
 }
 
-/// Writes the bytes of the pixels as words, `[row][tap][depth]`: once for all panels, and then a pair of them is
-/// broadcast by the load alone.
+/// Writes the bytes of the pixels as 16-bit words, `[row][tap][depth]`. It is done once for all panels, and then a
+/// single load broadcasts a pair of words.
 ///
 /// # Safety
 /// `tile.check` has seen the tile, which has `ROWS` rows; there is room for `ROWS` times its taps times its depth.
@@ -55,8 +56,8 @@ unsafe fn widen<const ROWS: usize>(tile: &TileU8, inputs: *mut i16) {
     }
 }
 
-/// Two input channels at a time in 16 bits: products of bytes, added in 32 bits, cannot overflow, whereas the
-/// instruction that multiplies bytes saturates in 16.
+/// Computes a panel, two input channels at a time as 16-bit words. Their products are added in 32 bits without
+/// overflow, whereas the instruction that multiplies bytes saturates at 16 bits.
 ///
 /// # Safety
 /// As [`tile`]; the tile has `ROWS` rows and a panel `panel`, `inputs` are what [`widen`] made of them.
@@ -102,7 +103,7 @@ unsafe fn rows<const ROWS: usize>(
     }
 }
 
-/// Sixteen weights as words.
+/// Loads sixteen weights as 16-bit words.
 ///
 /// # Safety
 /// They can be read at `from`.
@@ -125,7 +126,8 @@ pub(super) unsafe fn span(span: &SpanU8, requantise: Requantise, out: &mut [u8])
     }
 }
 
-/// Two taps at a time: their bytes are interleaved and widened, so that one instruction multiplies both and adds them.
+/// Computes a span, two taps at a time: their bytes are interleaved and widened, so that one instruction multiplies
+/// both and adds the products.
 ///
 /// # Safety
 /// As [`span`]; the span has `TAPS` taps, an odd number.
@@ -145,7 +147,7 @@ unsafe fn taps<const TAPS: usize>(span: &SpanU8, requantise: Requantise, out: *m
                 let mut sums = bias;
                 for tap in (0..TAPS).step_by(PAIR) {
                     let first = _mm_loadu_si128(inputs[tap].add(pixel * span.step).cast());
-                    // The weights of the tap that the last one lacks are zero.
+                    // The last tap has no second one; the weights in its place are zero.
                     let second = match tap + 1 < TAPS {
                         true => _mm_loadu_si128(inputs[tap + 1].add(pixel * span.step).cast()),
                         false => first,

@@ -1,4 +1,4 @@
-//! Floats: six pixels by a panel of two registers are twelve sums.
+//! Floats: six pixels by a panel of two registers are twelve accumulators.
 
 #![allow(unsafe_code, reason = "intrinsics; every pointer is inside of what `check` has seen")]
 

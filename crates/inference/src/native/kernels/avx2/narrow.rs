@@ -1,4 +1,4 @@
-//! From sums and floats to bytes.
+//! Quantisation, requantisation and quantised addition.
 
 #![allow(unsafe_code, reason = "intrinsics; every pointer is inside of the slices")]
 
@@ -16,7 +16,7 @@ pub(crate) unsafe fn load_scales(from: *const f32) -> [__m256; PANEL] {
     unsafe { [_mm256_loadu_ps(from), _mm256_loadu_ps(from.add(WIDTH))] }
 }
 
-/// What [`scalar::to_byte`] does, sixteen at a time.
+/// [`scalar::to_byte`] for sixteen values at a time.
 #[derive(Clone, Copy)]
 pub(crate) struct Narrow {
     low: __m256,
@@ -40,12 +40,13 @@ impl Narrow {
     #[target_feature(enable = "avx2,fma")]
     fn narrow(self, steps: [__m256; PANEL]) -> __m128i {
         let [a, b] = [self.whole(steps[0]), self.whole(steps[1])];
-        // Packing works within halves; the quarters are put in order between its two steps.
+        // Packing works within each half of a register, so the quarters are put in order between the two steps.
         let words = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packs_epi32(a, b));
         _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words))
     }
 
-    /// Bounded, rounded to even, the zero point added.
+    /// Quantises values in units of the scale to bytes in 32-bit lanes: bounded, with halves rounded to even, plus the
+    /// zero point.
     #[inline]
     #[target_feature(enable = "avx2,fma")]
     pub(crate) fn whole(self, steps: __m256) -> __m256i {
@@ -62,13 +63,14 @@ impl Narrow {
     }
 }
 
-/// Bounds what a kernel has stored for sixteen channels of `pixels` pixels, `step` bytes apart, where the channels have
-/// bounds.
+/// Applies the bounds of sixteen channels to stored bytes of `pixels` pixels, `step` bytes apart, if there are any.
 ///
-/// A pass of its own: few networks have them, and a question at each store took a fifth of the others' time.
+/// It is a pass of its own: few networks have such bounds, and a branch at each store cost the other networks a fifth
+/// of their time.
 ///
-/// # Safety There are bounds for `channel` and fifteen after it, or none at all; the bytes of these channels can be
-/// written from `at` on.
+/// # Safety
+/// The processor has the features. There are bounds for `channel` and fifteen after it, or none at all; the bytes of
+/// these channels can be read and written from `at` on, for `pixels` pixels that are `step` bytes apart.
 #[inline]
 #[target_feature(enable = "avx2")]
 pub(crate) unsafe fn bound(channels: Option<ByteBounds>, channel: usize, at: *mut u8, pixels: usize, step: usize) {

@@ -1,4 +1,4 @@
-//! How panels lie in registers, and what the loops have in common.
+//! The layouts for AVX2, and helpers of its kernels.
 
 use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 
@@ -33,8 +33,8 @@ pub(crate) fn is_there() -> bool {
     is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
 }
 
-/// Has what lies 3 KB behind these weights brought into the first-level cache. Those of a tile's panels are read once
-/// for all of its pixels, from the second level or beyond, and the processor itself does not look ahead beyond a page.
+/// Prefetches the weights 3 KB ahead into the first-level cache. The weights of a tile's panels are read once for all
+/// of its pixels, from the second-level cache or beyond, and the processor's own prefetcher does not cross a page.
 #[inline]
 #[target_feature(enable = "avx2")]
 pub(crate) fn fetch_early<T>(weights: *const T) {

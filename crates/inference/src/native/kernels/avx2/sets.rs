@@ -1,4 +1,4 @@
-//! The sets that this processor has.
+//! The sets of kernels for AVX2.
 
 use super::registers::{BYTES, VNNI, is_there};
 use crate::native::kernels::Kernels;

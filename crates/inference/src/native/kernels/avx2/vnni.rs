@@ -1,4 +1,4 @@
-//! int8 with dot products of four bytes: of four input channels, or of four taps.
+//! int8 with dot products of four bytes, which are four input channels, or four taps.
 
 #![allow(unsafe_code, reason = "intrinsics; every pointer is inside of what `check` has seen")]
 
@@ -99,11 +99,12 @@ unsafe fn taps<const TAPS: usize, const GROUPS: usize>(span: &SpanU8, requantise
     }
 }
 
-/// `HALVES` times sixteen channels, four taps at once: their bytes are interleaved, so that a dot product of four
-/// multiplies the taps of one channel.
+/// Computes `HALVES` times sixteen channels of a span, four taps at a time: their bytes are interleaved, so that a dot
+/// product of four multiplies the taps of one channel.
 ///
-/// The interleaving works within each half of a register, and packing the sums undoes just that: the halves of sums
-/// hold channels 0-3 and 16-19, .. of 32, and the pack of 32 to 16 to 8 bits puts them back in order.
+/// The instructions interleave within each half of a register, and packing the sums reverses exactly that: the halves
+/// of the first register of sums hold channels 0-3 and 16-19 of 32, and packing from 32 to 16 to 8 bits restores the
+/// order.
 ///
 /// # Safety
 /// As [`taps`]; the span has the channels from `channel` on.
@@ -132,7 +133,7 @@ unsafe fn block<const TAPS: usize, const GROUPS: usize, const HALVES: usize>(
             for group in 0..GROUPS {
                 let mut taps = [_mm256_setzero_si256(); GROUP];
                 for tap in 0..GROUP {
-                    // The weights of the taps that the last group lacks are zero.
+                    // The last group has fewer taps; the weights in place of the others are zero.
                     let tap_or_last = (group * GROUP + tap).min(TAPS - 1);
                     taps[tap] = load::<HALVES>(inputs[tap_or_last].add(pixel * span.step));
                 }
@@ -161,7 +162,7 @@ unsafe fn block<const TAPS: usize, const GROUPS: usize, const HALVES: usize>(
     }
 }
 
-/// Four registers of 32-bit lanes, of which `from` has `HALVES` times sixteen in channel order, in the order that
+/// Loads `HALVES` times sixteen 32-bit values, which are in channel order, into four registers in the order that
 /// interleaving gives: register `q` holds channels `16 * half + 4 * q ..` in its half `half`.
 ///
 /// # Safety

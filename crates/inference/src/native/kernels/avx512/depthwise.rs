@@ -1,8 +1,8 @@
-//! Depthwise convolutions of bytes, column by column of their windows.
+//! Depthwise int8 convolutions, column by column of their windows.
 //!
-//! The bytes that four rows have in a column are interleaved, so that a dot product of four multiplies the taps of one
-//! channel. Loading and interleaving is most of the work, and neighbouring windows share columns: each column is
-//! interleaved once and added to all sums that need it, of which there are as many as windows that overlap.
+//! The bytes of four rows in a column are interleaved, so that a dot product of four multiplies the taps of one
+//! channel. Loading and interleaving are most of the work, and neighbouring windows share columns. So each column is
+//! interleaved once, and added to the accumulators of all windows that it belongs to.
 
 use std::arch::x86_64::*;
 
@@ -17,7 +17,7 @@ use crate::native::kernels::scalar;
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 pub(super) unsafe fn span(span: &SpanU8, requantise: Requantise, out: &mut [u8]) {
     let out_at = out.as_mut_ptr();
-    // Windows that share nothing are as far ahead as they are wide.
+    // Windows that share no column are computed as if each were its own width ahead.
     let ahead = if span.pixels == 1 { 0 } else { span.ahead };
     unsafe {
         match (span.size, ahead) {
@@ -32,8 +32,8 @@ pub(super) unsafe fn span(span: &SpanU8, requantise: Requantise, out: &mut [u8])
     }
 }
 
-/// Windows of `SIDE` columns of as many rows, which are `GROUPS` groups, each window `AHEAD` columns ahead of the one
-/// before; so `SUMS` overlap.
+/// Windows of `SIDE` rows and columns, whose columns have `GROUPS` groups of four taps. Each window is `AHEAD` columns
+/// ahead of the one before it, so `SUMS` windows overlap.
 ///
 /// # Safety
 /// As [`span`]; the span's windows are such.
@@ -99,10 +99,11 @@ unsafe fn columns<const SIDE: usize, const GROUPS: usize, const AHEAD: usize, co
     }
 }
 
-/// The bytes of a column, interleaved.
+/// Loads the bytes of a column, interleaved.
 ///
-/// The interleaving works within each quarter of a register, and packing the sums undoes just that: the quarters of
-/// sums hold channels 0-3, 16-19, .. of 64, and the pack of 32 to 16 to 8 bits puts them back in order.
+/// The instructions interleave within each quarter of a register, and packing the sums reverses exactly that: the
+/// quarters of the first register of sums hold channels 0-3, 16-19, .. of 64, and packing from 32 to 16 to 8 bits
+/// restores the order.
 ///
 /// # Safety
 /// `offsets` has one for each row, `SIDE` apart, at each of which the bytes of `mask` can be read.
@@ -150,7 +151,7 @@ fn add<const GROUPS: usize>(
     }
 }
 
-/// Four registers of 32-bit lanes, of which `from` has `blocks` times 16 in channel order, in the order that
+/// Loads `blocks` times sixteen 32-bit values, which are in channel order, into four registers in the order that
 /// interleaving gives: register `q` holds channels `16 * block + 4 * q ..` in its quarter `block`.
 ///
 /// # Safety
@@ -165,7 +166,7 @@ unsafe fn in_quarters(from: *const i32, blocks: usize) -> [__m512i; 4] {
         }
     }
     let [a, b, c, d] = loaded;
-    // A transposition of four by four quarters, in two steps of picking quarters from two registers.
+    // A transposition of four by four quarters in two steps, each of which selects quarters from two registers.
     let (ab_even, ab_odd) = (_mm512_shuffle_i32x4::<0b10_00_10_00>(a, b), _mm512_shuffle_i32x4::<0b11_01_11_01>(a, b));
     let (cd_even, cd_odd) = (_mm512_shuffle_i32x4::<0b10_00_10_00>(c, d), _mm512_shuffle_i32x4::<0b11_01_11_01>(c, d));
     [

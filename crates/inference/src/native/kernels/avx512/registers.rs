@@ -1,4 +1,4 @@
-//! What the loops have in common.
+//! The layout for AVX-512, and helpers of its kernels.
 
 use std::arch::x86_64::*;
 
@@ -36,7 +36,7 @@ impl Narrow {
         }
     }
 
-    /// Bytes in the low ends of the lanes.
+    /// Quantises values in units of the scale; each byte is the low end of a 32-bit lane.
     #[target_feature(enable = "avx512f")]
     pub(super) fn narrow(&self, steps: __m512) -> __m512i {
         let bounded = _mm512_min_ps(_mm512_max_ps(steps, self.low), self.high);

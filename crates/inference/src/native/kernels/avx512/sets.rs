@@ -1,4 +1,4 @@
-//! Tiles of floats and bytes, and the sets that this processor has.
+//! The sets of kernels for AVX-512, and all of them but the depthwise int8 ones.
 
 use std::arch::x86_64::*;
 

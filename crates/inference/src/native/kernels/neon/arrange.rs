@@ -1,4 +1,4 @@
-//! The inputs of a tile of bytes in the order in which they are multiplied.
+//! Rearranges the inputs of an int8 tile to the order in which they are multiplied.
 
 #![allow(unsafe_code, reason = "intrinsics; every pointer is inside of what `check` has seen")]
 
@@ -9,7 +9,7 @@ use crate::native::kernels::operands::TileU8;
 /// Input channels in a register.
 pub const CHANNELS: usize = 16;
 
-/// Writes the bytes of the pixels less 128, as `[tap][depth / 16][row][16]`.
+/// Writes the bytes of the pixels minus 128, as `[tap][depth / 16][row][16]`.
 ///
 /// # Safety
 /// `tile.check` has seen the tile, which has `ROWS` rows; there is room for `ROWS` times its taps times its depth.

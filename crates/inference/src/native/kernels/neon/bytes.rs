@@ -1,9 +1,10 @@
-//! Dense int8 without dot products: each sum is a register of partial sums over the input channels.
+//! Dense int8 without dot products. Each accumulator is a register of partial sums over the input channels.
 //!
-//! Two products of signed bytes fit into 16 bits, unless both are -128 times -128; so where no weight is -128, three
-//! instructions multiply and add sixteen pairs: the products of eight channels, those of eight more on top of them, and
-//! both to the sums in 32 bits. Otherwise it is four. The pixels' bytes are put in the order in which they are needed,
-//! and made signed, before all output channels are multiplied with them, four at a time.
+//! The sum of two products of signed bytes fits into 16 bits, unless both are -128 times -128. So if no weight is -128,
+//! three instructions multiply and add sixteen channels: one multiplies eight channels, one multiplies and adds the
+//! other eight, and one adds the 16-bit sums in pairs to the 32-bit accumulators. Otherwise four instructions are
+//! needed. Before that, the bytes of a tile are rearranged and made signed once for all output channels, of which four
+//! are computed at a time.
 
 #![allow(unsafe_code, reason = "intrinsics; every pointer is inside of what `check` has seen")]
 
@@ -13,7 +14,7 @@ use super::arrange::{CHANNELS, arrange};
 use super::narrow::{Narrow, bound};
 use crate::native::kernels::operands::{LANES, Requantise, TileU8, with_constant};
 
-/// Output channels that are worked on at once.
+/// Output channels that are computed at once.
 const OUTPUTS: usize = 4;
 
 /// # Safety
@@ -67,7 +68,7 @@ unsafe fn sums<const ROWS: usize, const PAIRS: bool>(
     unsafe {
         let mut sums = [[vdupq_n_s32(0); OUTPUTS]; ROWS];
         for output in 0..OUTPUTS {
-            // One of the partial sums begins with the bias.
+            // One of the partial sums starts at the bias.
             let start = vsetq_lane_s32::<0>(*bias.add(output), vdupq_n_s32(0));
             for sums in &mut sums {
                 sums[output] = start;
@@ -101,7 +102,7 @@ unsafe fn sums<const ROWS: usize, const PAIRS: bool>(
     }
 }
 
-/// Four bytes for each row, of which there are up to four.
+/// Requantises the sums, and stores four bytes for each of up to four rows.
 ///
 /// # Safety
 /// They can be written at `out` and every `row_stride` after it.
@@ -119,7 +120,7 @@ unsafe fn store<const ROWS: usize>(
             four[row] = sums[row];
         }
         let bytes = vreinterpretq_u32_u8(narrow.scaled(four, [scale; 4]));
-        // A tile may begin at any byte.
+        // The address of a tile's outputs may be unaligned.
         out.cast::<u32>().write_unaligned(vgetq_lane_u32::<0>(bytes));
         if ROWS > 1 {
             out.add(row_stride).cast::<u32>().write_unaligned(vgetq_lane_u32::<1>(bytes));

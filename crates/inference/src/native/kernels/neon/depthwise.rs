@@ -1,4 +1,5 @@
-//! Depthwise int8: the products of two taps are added in 16 bits where they fit (see [`super::bytes`]), then in 32.
+//! Depthwise int8: the products of two taps are added in 16 bits if they fit (see [`super::bytes`]), and the sums in 32
+//! bits.
 
 #![allow(unsafe_code, reason = "intrinsics; every pointer is inside of what `check` has seen")]
 
@@ -42,7 +43,7 @@ unsafe fn taps<const TAPS: usize, const PAIRS: bool>(span: &SpanU8, requantise: 
             let mut source = span.source.as_ptr();
             for pixel in 0..span.pixels {
                 let mut sums = bias;
-                // Twelve pairs are more than the compiler would unroll.
+                // Nested loops, because the compiler would not unroll a single one of twelve pairs.
                 for eight in 0..TAPS / 8 {
                     for pair in 0..4 {
                         let tap = eight * 8 + pair * 2;
@@ -59,11 +60,11 @@ unsafe fn taps<const TAPS: usize, const PAIRS: bool>(span: &SpanU8, requantise: 
                         }
                     }
                 }
-                // The last of an odd number.
+                // The last tap, as their number is odd.
                 let (last, weights) = (signed(source.add(offsets[TAPS - 1])), weights[TAPS - 1]);
                 add(&mut sums, vmull_s8(vget_low_s8(last), vget_low_s8(weights)), multiply_high(last, weights));
                 vst1q_u8(out.add(pixel * span.channels + channel), narrow.scaled(sums, scales));
-                // Never looked at beyond the last pixel, where it may point behind the picture.
+                // Not read after the last pixel, when it may point beyond the picture.
                 source = anew(source.wrapping_add(span.step));
             }
             bound(requantise.channels, channel, out.add(channel), span.pixels, span.channels);
@@ -71,7 +72,7 @@ unsafe fn taps<const TAPS: usize, const PAIRS: bool>(span: &SpanU8, requantise: 
     }
 }
 
-/// Bytes less 128.
+/// Loads bytes and subtracts 128.
 ///
 /// # Safety
 /// Sixteen can be read at `from`.
@@ -92,8 +93,8 @@ unsafe fn add(sums: &mut [int32x4_t; 4], low: int16x8_t, high: int16x8_t) {
     }
 }
 
-/// `vmull_high_s8`, and the next one `vmlal_high_s8`, as instructions: from the intrinsics the compiler takes the
-/// weights' upper halves out of the loop, and there are no registers for them.
+/// `vmull_high_s8` as an instruction; the next function is `vmlal_high_s8`. With the intrinsics the compiler would move
+/// the upper halves of the weights out of the loop, for which there are not enough registers.
 #[inline(always)]
 fn multiply_high(inputs: int8x16_t, weights: int8x16_t) -> int16x8_t {
     let products;

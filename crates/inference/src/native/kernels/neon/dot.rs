@@ -1,4 +1,5 @@
-//! Dense int8 with dot products of four bytes: six pixels by a panel of four registers, as for floats.
+//! Dense int8 with dot products of four bytes: the accumulators are six pixels by a panel of four registers, as for
+//! floats.
 
 #![allow(unsafe_code, reason = "intrinsics; every pointer is inside of what `check` has seen")]
 
@@ -13,12 +14,12 @@ use crate::native::kernels::operands::{GROUP, LANES, Requantise, TileU8, with_co
 const PANEL: usize = 4;
 
 /// Adds to each lane of `sums` the product of its four weights and the four inputs in lane `LANE`.
-// An instruction because stable Rust has no intrinsic for it yet.
+// Inline assembly, because stable Rust has no intrinsic for it yet.
 #[inline]
 #[target_feature(enable = "neon,dotprod")]
 fn dot<const LANE: i32>(sums: int32x4_t, weights: int8x16_t, inputs: int8x16_t) -> int32x4_t {
     let mut sums = sums;
-    // SAFETY: arithmetic on registers, and the processor has it.
+    // SAFETY: arithmetic on registers; the function is compiled for, and called on, processors with dot products.
     unsafe {
         asm!(
             "sdot {sums:v}.4s, {weights:v}.16b, {inputs:v}.4b[{lane}]",

@@ -1,4 +1,5 @@
-//! Floats: six pixels by a panel of four registers are 24 sums; the pixels' inputs take six more, the weights two.
+//! Floats: six pixels by a panel of four registers are 24 accumulators. The pixels' inputs take six more registers, the
+//! weights two.
 
 #![allow(unsafe_code, reason = "intrinsics; every pointer is inside of what `check` has seen")]
 
@@ -110,7 +111,7 @@ pub unsafe fn span(span: &SpanF32, bounds: Bounds, out: &mut [f32]) {
     let ahead = if span.pixels == 1 { 0 } else { span.ahead };
     let out_at = out.as_mut_ptr();
     unsafe {
-        // Weights of so many channels and sums of so many windows fit into registers.
+        // The numbers of windows and vectors are chosen so that weights and accumulators fit into registers.
         match (span.size, ahead) {
             ([3, 3], 1) => columns::<3, 1, 2, 2>(span, bounds, out_at),
             ([3, 3], 2) => columns::<3, 2, 2, 2>(span, bounds, out_at),
@@ -123,7 +124,8 @@ pub unsafe fn span(span: &SpanF32, bounds: Bounds, out: &mut [f32]) {
     }
 }
 
-/// Windows of `SIDE` rows and columns, each `AHEAD` columns ahead of the one before it, `WINDOWS` at once.
+/// Windows of `SIDE` rows and columns, each `AHEAD` columns ahead of the one before it. `WINDOWS` of them are computed
+/// at once, for `VECTORS` registers of channels.
 ///
 /// # Safety
 /// As [`span`]; the span's windows are such.
@@ -150,7 +152,7 @@ unsafe fn columns<const SIDE: usize, const AHEAD: usize, const WINDOWS: usize, c
             for _ in 0..span.pixels / WINDOWS {
                 windows::<SIDE, AHEAD, WINDOWS, VECTORS>(span.channels, &rows, &weights, bias, bounds, out);
                 for row in 0..SIDE {
-                    // Never looked at beyond the last pixel, where it may point behind the picture.
+                    // Not read after the last pixel, when it may point beyond the picture.
                     rows[row] = anew(rows[row].wrapping_add(WINDOWS * span.step));
                 }
                 out = out.wrapping_add(WINDOWS * span.channels);
@@ -166,7 +168,8 @@ unsafe fn columns<const SIDE: usize, const AHEAD: usize, const WINDOWS: usize, c
     }
 }
 
-/// Neighbouring windows share columns: what is loaded is multiplied for each window that it belongs to.
+/// Computes `WINDOWS` neighbouring windows. They share columns, and each loaded column is multiplied for each window
+/// that it belongs to.
 ///
 /// # Safety
 /// As [`columns`]; there are `WINDOWS` at `rows` and `out`.
@@ -189,7 +192,7 @@ unsafe fn windows<const SIDE: usize, const AHEAD: usize, const WINDOWS: usize, c
         }
         for row in 0..SIDE {
             for window in 0..WINDOWS {
-                // Columns before these belong to the window before it, too.
+                // Earlier columns of this window have been loaded for the window before it.
                 let new = if window == 0 { 0 } else { SIDE - AHEAD };
                 for column in window * AHEAD + new..window * AHEAD + SIDE {
                     let at = rows[row].add(column * channels);

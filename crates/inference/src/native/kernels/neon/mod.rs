@@ -1,7 +1,7 @@
-//! NEON, which every 64-bit Arm processor has; int8 with dot products where there are some (Cortex-A76 and later).
+//! NEON, which every 64-bit Arm processor has; int8 with dot products on those that have them (Cortex-A76 and later).
 //!
-//! A register holds four floats or sixteen bytes, and there are 32 of them. Multiplications take one factor from a lane
-//! of a register, so four (or sixteen) input channels of a pixel are loaded at once and serve one after the other.
+//! There are 32 registers of four floats or sixteen bytes. A multiplication takes one factor from a lane of a register,
+//! so four (or sixteen) input channels of a pixel are loaded at once and used one after the other.
 
 #![allow(clippy::needless_range_loop, reason = "constant indices put small arrays into registers; iterators do not")]
 

@@ -1,4 +1,4 @@
-//! From sums and floats to bytes.
+//! Quantisation, requantisation and quantised addition.
 
 #![allow(unsafe_code, reason = "intrinsics; every pointer is inside of the slices")]
 
@@ -7,10 +7,10 @@ use std::arch::aarch64::*;
 use crate::native::kernels::operands::{ByteBounds, LANES, Sum, ToByte};
 use crate::native::kernels::scalar;
 
-/// What [`scalar::to_byte`] does, sixteen at a time.
+/// [`scalar::to_byte`] for sixteen values at a time.
 ///
-/// The bounds are those of the byte after the zero point was added, which is the same: every step on the way saturates,
-/// and rounding keeps the order.
+/// The bounds are applied to the byte after the zero point was added, which gives the same result: every conversion
+/// saturates, and rounding preserves the order.
 #[derive(Clone, Copy)]
 pub struct Narrow {
     low: uint8x16_t,
@@ -25,7 +25,7 @@ impl Narrow {
         unsafe { Self { low: vdupq_n_u8(low), high: vdupq_n_u8(high), zero_point: vdupq_n_s16(i16::from(zero_point)) } }
     }
 
-    /// Rounds halves to even; what is no number counts as 0.
+    /// Quantises values in units of the scale. Halves are rounded to even; NaN counts as 0.
     #[inline(always)]
     pub fn narrow(self, steps: [float32x4_t; 4]) -> uint8x16_t {
         // SAFETY: as above.
@@ -41,7 +41,7 @@ impl Narrow {
         }
     }
 
-    /// Sums times their scales.
+    /// Requantises sums with their scales.
     #[inline(always)]
     pub fn scaled(self, sums: [int32x4_t; 4], scales: [float32x4_t; 4]) -> uint8x16_t {
         // SAFETY: as above.
@@ -55,12 +55,12 @@ impl Narrow {
     }
 }
 
-/// Bounds what a kernel has stored for sixteen channels of `pixels` pixels, `step` bytes apart, where the channels have
-/// bounds: a pass of its own, because few networks have them.
+/// Applies the bounds of sixteen channels to stored bytes of `pixels` pixels, `step` bytes apart, if there are any. It
+/// is a pass of its own, because few networks have such bounds.
 ///
 /// # Safety
-/// There are bounds for `channel` and fifteen after it, or none at all; the bytes of these channels can be written from
-/// `at` on.
+/// There are bounds for `channel` and fifteen after it, or none at all; the bytes of these channels can be read and
+/// written from `at` on, for `pixels` pixels that are `step` bytes apart.
 #[inline]
 pub unsafe fn bound(channels: Option<ByteBounds>, channel: usize, at: *mut u8, pixels: usize, step: usize) {
     let Some(ByteBounds { low, high }) = channels else { return };
@@ -89,7 +89,7 @@ pub unsafe fn quantise(input: &[f32], scale: f32, to: ToByte, out: &mut [u8]) {
     let narrow = Narrow::new(to);
     for at in (0..length).step_by(LANES) {
         unsafe {
-            // What is no number becomes the lower bound, as in the specification.
+            // NaN becomes the lower bound, as in the specification.
             let (divisor, lowest) = (vdupq_n_f32(scale), vdupq_n_f32(f32::from(to.low) - f32::from(to.zero_point)));
             let mut steps = load_floats(input.as_ptr().add(at));
             for steps in &mut steps {
@@ -122,7 +122,7 @@ pub unsafe fn add_u8(sum: &Sum, to: ToByte, out: &mut [u8]) {
     scalar::add_u8(&rest, to, &mut out[length..]);
 }
 
-/// Sixteen bytes as floats.
+/// Loads sixteen bytes as floats.
 ///
 /// # Safety
 /// They can be read at `from`.

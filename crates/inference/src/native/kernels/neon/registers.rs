@@ -1,10 +1,11 @@
-//! How operands lie in registers, and what the loops have in common.
+//! The layouts for NEON, and helpers of its kernels.
 
 use std::arch::asm;
 
 use crate::native::kernels::layout::{Layout, Order, Taps};
 
-/// More than six pixels of floats or four of bytes would need more registers than there are.
+/// The layout without dot products. Tiles of more than six pixels of floats or four of bytes would need more registers
+/// than there are.
 pub const BYTES: Layout = Layout {
     float_rows: 6,
     byte_rows: 4,
@@ -16,10 +17,11 @@ pub const BYTES: Layout = Layout {
     taps: Taps::InTurn(1),
 };
 
+/// The layout with dot products.
 pub const DOT: Layout = Layout { byte_rows: 6, dense: Order::Groups(4), ..BYTES };
 
-/// A pointer of which the compiler does not know where it came from. Else it would have one for each tap of a window,
-/// and move all of them from one window to the next.
+/// Hides the origin of a pointer from the compiler, which would otherwise keep a pointer for each tap of a window, and
+/// advance all of them from one window to the next.
 #[inline(always)]
 #[allow(unsafe_code, reason = "an assembly that is empty")]
 pub fn anew<T>(mut pointer: *const T) -> *const T {

@@ -1,9 +1,9 @@
-//! The sets that this processor has.
+//! The sets of kernels for NEON.
 
 use super::registers::{BYTES, DOT};
 use crate::native::kernels::Kernels;
 
-/// The sets that this processor has.
+/// The sets that this processor can run, the fastest first.
 pub fn kernels() -> [Option<Kernels>; 2] {
     let plain = Kernels {
         name: "neon",

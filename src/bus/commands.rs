@@ -26,7 +26,7 @@ pub enum Command {
     Restart,
     /// Publish a picture with its labels drawn in.
     Snapshot,
-    /// Measure every model on this device; see [`crate::compare::turns`].
+    /// Measure every model on this device; see `compare`.
     Compare,
     /// Publish the health figures.
     Health,

@@ -77,7 +77,7 @@ impl Arguments {
     /// Does what was asked for.
     ///
     /// # Errors
-    /// Whatever ended the command; [`Error::exit_code`] says which exit code that is.
+    /// Whatever ended the command; [`crate::error::Error::exit_code`] says which exit code that is.
     pub fn run(self, streams: &mut Streams) -> Result<Done> {
         let finished = match self.command {
             Command::Run(options) => return run(&options, streams),

@@ -39,10 +39,7 @@ const MAX_QUOTED_BYTES: usize = 160;
 /// All mistakes of one configuration, up to [`MAX_PROBLEMS`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Problems {
-    origin: String,
-    text: String,
-    /// Where each line begins.
-    lines: Vec<usize>,
+    file: Box<File>,
     list: Vec<Problem>,
     /// Mistakes beyond those that are kept.
     omitted: usize,
@@ -50,12 +47,22 @@ pub struct Problems {
     broken_lines: BTreeSet<usize>,
 }
 
+/// What the mistakes are in.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct File {
+    origin: String,
+    text: String,
+    /// Where each line begins.
+    lines: Vec<usize>,
+}
+
 impl Problems {
     /// `origin` is the file's name as the user gave it, `text` its content.
     pub fn new(origin: impl Into<String>, text: impl Into<String>) -> Self {
         let text = text.into();
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Self { origin: origin.into(), text, lines, list: Vec::new(), omitted: 0, broken_lines: BTreeSet::new() }
+        let file = Box::new(File { origin: origin.into(), text, lines });
+        Self { file, list: Vec::new(), omitted: 0, broken_lines: BTreeSet::new() }
     }
 
     /// Adds a mistake, unless an earlier one on the same line caused it: values from a line that is not TOML are
@@ -160,12 +167,12 @@ impl Problems {
             match &problem.place {
                 Place::File(range) => {
                     let (line, column) = self.line_and_column(range.start);
-                    object["file"] = self.origin.clone().into();
+                    object["file"] = self.file.origin.clone().into();
                     object["line"] = line.into();
                     object["column"] = column.into();
                 }
                 Place::Variable(name) => object["variable"] = name.clone().into(),
-                Place::Nowhere => object["file"] = self.origin.clone().into(),
+                Place::Nowhere => object["file"] = self.file.origin.clone().into(),
             }
             object
         });
@@ -174,13 +181,13 @@ impl Problems {
 
     /// Counted from 1.
     fn line(&self, offset: usize) -> usize {
-        self.lines.partition_point(|start| *start <= offset).max(1)
+        self.file.lines.partition_point(|start| *start <= offset).max(1)
     }
 
     fn line_and_column(&self, offset: usize) -> (usize, usize) {
-        let (line, offset) = (self.line(offset), self.text.floor_char_boundary(offset));
-        let start = self.lines.get(line - 1).copied().unwrap_or_default().min(offset);
-        (line, self.text[start..offset].chars().count() + 1)
+        let (line, offset) = (self.line(offset), self.file.text.floor_char_boundary(offset));
+        let start = self.file.lines.get(line - 1).copied().unwrap_or_default().min(offset);
+        (line, self.file.text[start..offset].chars().count() + 1)
     }
 
     /// The report, coloured for a terminal or plain.
@@ -200,17 +207,17 @@ impl Problems {
                 Ok((line, text, range)) => title.element(
                     Snippet::source(text)
                         .line_start(line)
-                        .path(&self.origin)
+                        .path(&self.file.origin)
                         .annotation(AnnotationKind::Primary.span(range).label(label)),
                 ),
                 Err((line, column)) => {
-                    title.element(Level::NOTE.message(format!("{label} at {}:{line}:{column}", self.origin)))
+                    title.element(Level::NOTE.message(format!("{label} at {}:{line}:{column}", self.file.origin)))
                 }
             },
             Place::Variable(name) => {
                 title.element(Level::NOTE.message(format!("{label} in the environment variable {name}")))
             }
-            Place::Nowhere => title.element(Level::NOTE.message(format!("{label} in {}", self.origin))),
+            Place::Nowhere => title.element(Level::NOTE.message(format!("{label} in {}", self.file.origin))),
         };
         match &problem.hint {
             Some(hint) => group.element(Level::HELP.with_name("hint").message(hint.as_str())),
@@ -224,14 +231,14 @@ impl Problems {
     /// Line and column of a place that is too far from the beginning of its line to be shown.
     fn quoted(&self, range: &Range<usize>) -> Result<(usize, &str, Range<usize>), (usize, usize)> {
         let (line, column) = self.line_and_column(range.start);
-        let start = self.lines.get(line - 1).copied().unwrap_or_default();
-        let end = self.lines.get(line).map_or(self.text.len(), |next| next - 1);
-        let text = &self.text[start..self.text.floor_char_boundary(end.min(start + MAX_QUOTED_BYTES))];
-        let first = self.text.floor_char_boundary(range.start) - start;
+        let start = self.file.lines.get(line - 1).copied().unwrap_or_default();
+        let end = self.file.lines.get(line).map_or(self.file.text.len(), |next| next - 1);
+        let text = &self.file.text[start..self.file.text.floor_char_boundary(end.min(start + MAX_QUOTED_BYTES))];
+        let first = self.file.text.floor_char_boundary(range.start) - start;
         if first > text.len() || (first == text.len() && end > start + text.len()) {
             return Err((line, column));
         }
-        let last = self.text.floor_char_boundary(range.end.min(self.text.len())).saturating_sub(start);
+        let last = self.file.text.floor_char_boundary(range.end.min(self.file.text.len())).saturating_sub(start);
         Ok((line, text, first..last.clamp(first, text.len())))
     }
 }

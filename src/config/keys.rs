@@ -47,7 +47,7 @@ impl Kind {
                 format!("one of {}", quoted.join(", "))
             }
             Self::Integer => "a whole number, zero or more".into(),
-            Self::Threads => format!("a whole number from 1 to {}, or \"auto\" in quotes", MAX_THREADS),
+            Self::Threads => format!("a whole number from 1 to {MAX_THREADS}, or \"auto\" in quotes"),
             Self::Number => "a number".into(),
             Self::Switch => "true or false".into(),
             Self::List(None) => "a list in brackets".into(),

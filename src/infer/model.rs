@@ -47,7 +47,7 @@ impl Model {
         let Loaded { classifier, inspection } = engine(spec, kernels)?;
         let (labels, labels_name) = spec.labels.read().map_err(|(path, cause)| ModelError::Labels { path, cause })?;
         let (classes, found) = (inspection.classes, labels.len());
-        let background_class = spec.has_background(classes, found).map_err(|()| ModelError::LabelCount {
+        let background_class = spec.has_background(classes, found).ok_or_else(|| ModelError::LabelCount {
             name: spec.name.clone(),
             classes,
             labels: labels_name,

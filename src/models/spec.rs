@@ -34,15 +34,12 @@ const IMAGENET_WITH_BACKGROUND: usize = 1001;
 
 impl ModelSpec {
     /// Whether the first of so many classes, of which `labelled` have a label, is a background class. A label that is missing by mistake
-    /// would shift all others, so only a key or ImageNet's own number is taken for the wish to have one.
-    ///
-    /// # Errors
-    /// When the numbers do not match.
-    pub fn has_background(&self, classes: usize, labelled: usize) -> Result<bool, ()> {
+    /// would shift all others, so only a key or ImageNet's own number declares one. `None`: the numbers do not match.
+    pub fn has_background(&self, classes: usize, labelled: usize) -> Option<bool> {
         match classes.checked_sub(labelled) {
-            Some(0) if self.background != Some(true) => Ok(false),
-            Some(1) if self.background.unwrap_or(classes == IMAGENET_WITH_BACKGROUND) => Ok(true),
-            _ => Err(()),
+            Some(0) if self.background != Some(true) => Some(false),
+            Some(1) if self.background.unwrap_or(classes == IMAGENET_WITH_BACKGROUND) => Some(true),
+            _ => None,
         }
     }
 

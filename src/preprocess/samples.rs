@@ -28,7 +28,7 @@ pub struct Group<'a> {
     count: usize,
 }
 
-/// A picture in its storage format: one or three components in up to three groups, in the order of [`Colour`].
+/// A picture in its storage format: one or three components in up to three groups, in the order of `Colour`.
 #[derive(Debug, Clone, Copy)]
 pub struct Samples<'a> {
     pub width: usize,

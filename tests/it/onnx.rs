@@ -72,14 +72,11 @@ pub(crate) fn node(operator: &str, inputs: &[&str], output: &str) -> NodeProto {
 pub(crate) fn input(name: &str, element: DataType, dims: &[Option<i64>]) -> ValueInfoProto {
     let dim = dims
         .iter()
-        .map(|dim| tensor_shape_proto::Dimension {
-            value: dim.map(tensor_shape_proto::dimension::Value::DimValue),
-            ..Default::default()
-        })
+        .map(|dim| tensor_shape_proto::Dimension { value: dim.map(tensor_shape_proto::dimension::Value::DimValue) })
         .collect();
     let tensor = type_proto::Tensor { elem_type: element as i32, shape: Some(TensorShapeProto { dim }) };
-    let kind = TypeProto { value: Some(type_proto::Value::TensorType(tensor)), ..Default::default() };
-    ValueInfoProto { name: name.to_owned(), r#type: Some(kind), ..Default::default() }
+    let kind = TypeProto { value: Some(type_proto::Value::TensorType(tensor)) };
+    ValueInfoProto { name: name.to_owned(), r#type: Some(kind) }
 }
 
 /// Loads a file with these bytes and labels.

@@ -13,7 +13,7 @@ pub(super) const TAPS: usize = 4;
 #[derive(Debug, Default, PartialEq)]
 pub struct Axis {
     key: Option<Key>,
-    /// How many taps each result has; a multiple of [`TAPS`].
+    /// How many taps each result has; a multiple of 4.
     pub taps: usize,
     /// The first tap of each result.
     pub starts: Vec<usize>,

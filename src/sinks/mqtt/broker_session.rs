@@ -31,7 +31,9 @@ pub struct BrokerSession {
     discovery: Option<String>,
     shutdown: Shutdown,
     connection: JoinHandle<()>,
-    attention: JoinHandle<()>,
+    dispatcher: JoinHandle<()>,
+    /// Ends the dispatcher with the daemon.
+    stopping: Shutdown,
 }
 
 /// The traffic counters, readable from any thread.
@@ -95,8 +97,8 @@ impl BrokerSession {
         let (inbox, incoming) = Inbox::new(subscriptions(&topics, prefix.as_deref()));
         let connection =
             Connection::new(settings.connection.clone(), retained(&topics.status, "offline"), outbox.clone(), inbox);
-        let (monitor, shutdown) = (connection.monitor(), Shutdown::new());
-        let attention = Dispatcher::new(topics.clone(), prefix, outbox.clone(), commands.clone());
+        let (monitor, shutdown, stopping) = (connection.monitor(), Shutdown::new(), Shutdown::new());
+        let dispatcher = Dispatcher::new(topics.clone(), prefix, outbox.clone(), commands.clone());
         Some(Self {
             outbox,
             traffic: Traffic { monitor, before: handover.counters },
@@ -104,8 +106,9 @@ impl BrokerSession {
             broker: settings.connection.broker.clone(),
             discovery,
             connection: tokio::spawn(connection.run(shutdown.clone())),
-            attention: tokio::spawn(attention.run(incoming)),
+            dispatcher: tokio::spawn(dispatcher.run(incoming, stopping.clone())),
             shutdown,
+            stopping,
         })
     }
 
@@ -118,9 +121,13 @@ impl BrokerSession {
         self.traffic.counters()
     }
 
-    /// Disconnects. Requests in progress are aborted.
-    pub async fn stop(self, deadline: Instant) {
-        self.attention.abort();
+    /// Disconnects. What was answered already, such as the request to restart, is still sent; other requests in progress are not
+    /// waited for.
+    pub async fn stop(mut self, deadline: Instant) {
+        self.stopping.trigger();
+        if timeout_at(deadline, &mut self.dispatcher).await.is_err() {
+            self.dispatcher.abort();
+        }
         end(&self.shutdown, self.connection, deadline).await;
     }
 

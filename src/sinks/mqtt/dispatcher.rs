@@ -13,6 +13,7 @@ use super::inbound::{Call, Inbound, parse};
 use super::{Key, Topics};
 use crate::bus::commands::{Answer, Command, Commands};
 use crate::payload::response_json;
+use glimpsed_base::shutdown::Shutdown;
 use glimpsed_mqtt::{Delivery, Incoming, Message, Outbox};
 
 /// Deadline of a running request after the connection has ended.
@@ -58,14 +59,14 @@ impl Dispatcher {
         Self { topics, discovery_prefix, outbox, commands, sets, calls, job, long, repeat_at, after_birth, refused }
     }
 
-    /// Runs until the connection has ended.
-    pub(super) async fn run(mut self, mut incoming: mpsc::Receiver<Incoming>) {
+    /// Runs until the connection has ended, or until the daemon stops: then what is answered already is still sent.
+    pub(super) async fn run(mut self, mut incoming: mpsc::Receiver<Incoming>, stopping: Shutdown) {
         loop {
             self.begin_next();
             tokio::select! {
                 message = incoming.recv() => match message {
                     Some(message) => self.note(&message),
-                    None => return self.finish().await,
+                    None => return self.finish(FINISH_WITHIN).await,
                 },
                 (call, answer) = finished(&mut self.job) => {
                     self.job = None;
@@ -79,6 +80,7 @@ impl Dispatcher {
                         self.respond(&call, &answer, Delivery::Event);
                     }
                 }
+                () = stopping.wait() => return self.finish(Duration::ZERO).await,
                 () = due(self.repeat_at) => {
                     self.repeat_at = None;
                     self.outbox.repeat();
@@ -89,9 +91,9 @@ impl Dispatcher {
 
     /// The connection has ended. A reload over this connection may end it before its answer is ready; the answer is
     /// delivered by the next connection.
-    async fn finish(mut self) {
+    async fn finish(mut self, patience: Duration) {
         if let Some(job) = self.job.take()
-            && let Ok((Some(call), answer)) = timeout(FINISH_WITHIN, job).await
+            && let Ok((Some(call), answer)) = timeout(patience, job).await
         {
             self.respond(&call, &answer, Delivery::Event);
         }
@@ -192,6 +194,31 @@ mod tests {
     /// Longer than any tested command takes.
     const QUIET: Duration = Duration::from_millis(500);
 
+    #[tokio::test]
+    async fn an_answer_that_is_ready_is_sent_when_the_daemon_stops() {
+        let (sender, incoming) = mpsc::channel(8);
+        let (commands, mut requests) = Commands::new();
+        let (outbox, stopping) = (Arc::new(Outbox::new(10)), Shutdown::new());
+        outbox.connected();
+        let topics = Topics::new("glimpsed", "test");
+        let mut dispatcher = Dispatcher::new(topics.clone(), None, outbox.clone(), commands);
+        let request = Incoming { topic: topics.request("restart"), payload: b"{}".to_vec(), retained: false };
+        dispatcher.note(&request);
+        dispatcher.begin_next();
+        let mut job = dispatcher.job.take();
+        // The command has reached the controller, which answers and stops the daemon at once.
+        tokio::select! {
+            _ = finished(&mut job) => panic!("nothing has answered yet"),
+            request = requests.recv() => drop(request.expect("asked").reply.send(Ok(Default::default()))),
+        }
+        dispatcher.job = job;
+        stopping.trigger();
+        dispatcher.run(incoming, stopping).await;
+        drop(sender);
+        let (_, message) = outbox.take().expect("an answer");
+        assert_eq!(message.topic, topics.response("restart"));
+    }
+
     struct Bench {
         sender: mpsc::Sender<Incoming>,
         requests: mpsc::Receiver<Request>,
@@ -204,9 +231,9 @@ mod tests {
         let outbox = Arc::new(Outbox::new(100));
         let (sender, receiver) = mpsc::channel(64);
         let topics = Topics::new("glimpsed", "shelf");
-        let mut attention = Dispatcher::new(topics, Some("homeassistant".into()), outbox.clone(), commands);
-        attention.after_birth = (Duration::from_millis(100), Duration::from_millis(200));
-        Bench { sender, requests, outbox, _task: tokio::spawn(attention.run(receiver)) }
+        let mut dispatcher = Dispatcher::new(topics, Some("homeassistant".into()), outbox.clone(), commands);
+        dispatcher.after_birth = (Duration::from_millis(100), Duration::from_millis(200));
+        Bench { sender, requests, outbox, _task: tokio::spawn(dispatcher.run(receiver, Shutdown::new())) }
     }
 
     impl Bench {

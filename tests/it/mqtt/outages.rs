@@ -165,7 +165,9 @@ fn labelled() -> Classification {
     }
 }
 
+/// A figure of this machine, and no behaviour.
 #[test]
+#[ignore = "a figure; `make soak`"]
 fn thirty_labels_a_second_cost_less_than_a_hundredth_of_a_core() {
     let broker = Broker::start();
     let device = Device::start(settings(&broker.url(), ""));

@@ -12,7 +12,7 @@ MINUTES ?= 60
 # would be compiled a second time.
 BUILD_BESIDE_TESTS = cargo build --quiet --locked --bins --tests
 # The native kernels run the bundled models on these processors, so the demo leaves tract out, which is half of a first build.
-ifneq ($(filter x86_64 aarch64 arm64,$(shell uname -m)),)
+ifneq ($(filter x86_64-% aarch64-%,$(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')),)
 DEMO_FEATURES := --no-default-features
 DEMO_SAYS := (without tract, the general backend, which the bundled models do not need)
 endif
@@ -60,6 +60,7 @@ lint: ## Check the format, run clippy, build the documentation; warnings are err
 	@.ci/setup test
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --locked -p glimpsed-inference --no-default-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
 
 bench: release ## Measure each stage and the whole daemon, and compare with the last run (ARGS for benches/daemon.py)

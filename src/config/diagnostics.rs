@@ -94,11 +94,6 @@ impl Problems {
         }
     }
 
-    /// Whether no more are kept.
-    pub fn is_full(&self) -> bool {
-        self.list.len() == MAX_PROBLEMS
-    }
-
     /// There may be more, which nobody has counted.
     pub fn stop_counting(&mut self) {
         self.omitted += 1;
@@ -133,7 +128,7 @@ impl Problems {
                 Place::Variable(name) => format!("{name}: "),
                 Place::Nowhere => String::new(),
             };
-            let hint = problem.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+            let hint = problem.hint.as_ref().map(|hint| format!(" ({})", clipped(hint))).unwrap_or_default();
             format!("{place}{}{hint}", clipped(&problem.title))
         });
         self.bounded(lines, "\n")
@@ -234,7 +229,11 @@ impl Problems {
         let start = self.file.lines.get(line - 1).copied().unwrap_or_default();
         let end = self.file.lines.get(line).map_or(self.file.text.len(), |next| next - 1);
         let text = &self.file.text[start..self.file.text.floor_char_boundary(end.min(start + MAX_QUOTED_BYTES))];
-        let first = self.file.text.floor_char_boundary(range.start) - start;
+        // What an editor of another system puts before the end of a line is not shown.
+        let text = text.strip_suffix('\r').unwrap_or(text);
+        let first = (self.file.text.floor_char_boundary(range.start) - start).min(end - start);
+        let end = end - usize::from(self.file.text[start..end].ends_with('\r'));
+        let first = first.min(end - start);
         if first > text.len() || (first == text.len() && end > start + text.len()) {
             return Err((line, column));
         }
@@ -313,6 +312,15 @@ mod tests {
         let mut problems = Problems::new("f", format!("a = 1\n{}", "é".repeat(1000)));
         problems.push(mistake(Place::File(6 + 1600..6 + 1602), "this"));
         assert!(problems.render(false).contains("this at f:2:801"), "{}", problems.render(false));
+    }
+
+    #[test]
+    fn lines_that_end_as_on_windows_are_shown_without_their_end() {
+        let mut problems = Problems::new("f", "a = 1\r\nb = 2\r\n");
+        problems.push(mistake(Place::File(7..12), "this"));
+        problems.push(mistake(Place::File(12..13), "the end"));
+        let report = problems.render(false);
+        assert!(!report.contains('\r') && !report.contains('␍') && report.contains("^^^^^ this"), "{report}");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::diagnostics::{Place, Problem, Problems, nearest, suggestion};
+use super::diagnostics::{MAX_PROBLEMS, Place, Problem, Problems, nearest, suggestion};
 use super::keys::{self, Kind};
 use super::raw::Raw;
 
@@ -76,7 +76,8 @@ impl<'a> Document<'a> {
     /// applies and one run reports all problems.
     pub fn read(&mut self, problems: &mut Problems) -> Raw {
         let mut remaining = self.root.clone();
-        loop {
+        // Each turn reads the whole document, so their number is bounded, whether or not their problems are kept.
+        for _ in 0..=MAX_PROBLEMS {
             match Raw::deserialize(toml::Deserializer::from(remaining.clone())) {
                 Ok(raw) => return raw,
                 Err(error) => {
@@ -92,13 +93,11 @@ impl<'a> Document<'a> {
                         return Raw::default();
                     };
                     problems.push(self.explain(&offender));
-                    if problems.is_full() {
-                        problems.stop_counting();
-                        return Raw::default();
-                    }
                 }
             }
         }
+        problems.stop_counting();
+        Raw::default()
     }
 
     /// The position of a value, for a problem found later. For an absent value, the header of its table.
@@ -156,7 +155,7 @@ impl<'a> Document<'a> {
             };
         };
         let hint = match (&key.kind, &offender.text) {
-            (Kind::Choice(_), Some(text)) if dotted == "camera.source" && NETWORK_SOURCES.contains(&text.as_str()) => {
+            (Kind::Choice(_), Some(text)) if dotted == "camera.source" && is_network_source(text) => {
                 Some(NETWORK_CAMERA.to_owned())
             }
             (Kind::Choice(choices), Some(text)) => {
@@ -204,11 +203,15 @@ fn unknown_variable(name: &str) -> Problem {
 
 /// How a network camera is configured.
 const NETWORK_CAMERA: &str = "a network camera is read through ffmpeg: `source = \"command\"` and `command = [\"ffmpeg\", ..., \"-i\", \"rtsp://...\", ...]`; \
-                              config/examples/ip-camera.toml has all of it";
+                              config/examples/ip-camera.toml (in the package /usr/share/doc/glimpsed/examples) has all of it";
 
 /// What people call the address of a network camera, and where it comes from.
 const ADDRESSES: [&str; 7] = ["url", "uri", "rtsp", "address", "host", "ip", "stream"];
 const NETWORK_SOURCES: [&str; 8] = ["rtsp", "rtsps", "http", "https", "ip", "ffmpeg", "network", "onvif"];
+
+fn is_network_source(text: &str) -> bool {
+    text.contains("://") || NETWORK_SOURCES.iter().any(|source| text.eq_ignore_ascii_case(source))
+}
 
 /// A key that exists, only in another table: the commonest slip of a text editor's user.
 fn elsewhere(name: &str, table: &[String]) -> Option<String> {

@@ -41,11 +41,10 @@ impl Controller {
         // A megabyte of something else takes its time, and the broker and the signals are not to wait for that.
         let path = self.sources.path.clone();
         let read = move || Sources::read(&path).and_then(|sources| sources.load().map(|config| (sources, config)));
-        let read =
-            spawn_blocking(read).await.map_err(|error| Error::Failed(format!("reading the configuration: {error}")))?;
-        let result = match read {
-            Ok((sources, config)) => self.apply(sources, config).await?,
-            Err(problems) => {
+        let result = match spawn_blocking(read).await {
+            Err(error) => Err(format!("the configuration could not be read: {error}")),
+            Ok(Ok((sources, config))) => self.apply(sources, config).await?,
+            Ok(Err(problems)) => {
                 // The full report quotes the file, so it goes to the log only.
                 tracing::error!("{}", problems.render(false));
                 Err(problems.summary())

@@ -13,7 +13,7 @@ pub enum ModelError {
     #[error("`{path}` is not there; `glimpsed models fetch {name}` downloads it")]
     NotFetched { path: String, name: String },
     #[error(
-        "has {classes} classes, but `{labels}` has {found} labels; they must match, or `background = true` in [models.{name}] say that the first class is a background class without a label"
+        "has {classes} classes, but `{labels}` has {found} labels; they must match, or one more class than labels, and `background = true` in [models.{name}]: the first class is a background class without a label"
     )]
     LabelCount { name: String, classes: usize, labels: String, found: usize },
     #[error(
@@ -25,7 +25,10 @@ pub enum ModelError {
 fn with_remedy(name: &str, cause: &Error) -> String {
     match cause {
         Error::WrongHash { .. } => format!("{cause}; fetch it again"),
-        Error::NotNative { .. } => format!("{cause}; leave `backend` out, and tract runs it"),
+        Error::NotNative { .. } if cfg!(feature = "tract") => {
+            format!("{cause}; leave `backend` out, and tract runs it")
+        }
+        Error::NotNative { .. } => format!("{cause}, and this program was built without tract, which might"),
         Error::ExternalData { location } => {
             format!("keeps weights in another file (`{location}`), which glimpsed refuses to open; save it as one file")
         }

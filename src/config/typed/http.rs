@@ -29,9 +29,11 @@ impl Checker<'_, '_> {
             let token = Secret::from_file(&path).and_then(strong_enough);
             token
                 .map_err(|cause| {
-                    let hint = format!("`(umask 077; openssl rand -hex 16 > {})` makes one", path.display());
+                    // A file whose mode is wrong says itself what to do, and its token is not to be overwritten.
+                    let hint = (!cause.starts_with("has mode"))
+                        .then(|| format!("`(umask 077; openssl rand -hex 16 > {})` makes one", path.display()));
                     let found = format!("`{}` {cause}", path.display());
-                    self.complain(&["http", "token_file"], "cannot be used", found, Some(hint));
+                    self.complain(&["http", "token_file"], "cannot be used", found, hint);
                 })
                 .ok()
         });

@@ -45,16 +45,6 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// The total.
-    pub fn sum(&self) -> u64 {
-        self.live + self.latest + self.event
-    }
-
-    /// The sum of two tallies.
-    pub fn plus(self, other: Self) -> Self {
-        Self { live: self.live + other.live, latest: self.latest + other.latest, event: self.event + other.event }
-    }
-
     /// Counts one message.
     pub fn count(&mut self, delivery: Delivery) {
         match delivery {

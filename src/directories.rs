@@ -1,5 +1,7 @@
 //! Directories for the state and downloads of glimpsed.
 
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// The service's own directory, shared by commands that run as root.
@@ -13,6 +15,37 @@ pub fn state() -> Vec<PathBuf> {
 /// Directories for downloaded models, best first. None of them has to exist or be writable.
 pub fn fetched_models() -> Vec<PathBuf> {
     directories("XDG_DATA_HOME", ".local/share").into_iter().map(|directory| directory.join("models")).collect()
+}
+
+/// Writes a file of this name and mode into the first state directory that is writable. A reader sees the old contents or the new
+/// ones, also after a power cut.
+///
+/// # Errors
+/// Why none is writable.
+pub fn keep_state(file: &str, bytes: &[u8], mode: u32) -> Result<PathBuf, String> {
+    let mut cause = "there is no directory for it".to_owned();
+    for directory in state() {
+        match write(&directory.join(file), bytes, mode) {
+            Ok(()) => return Ok(directory.join(file)),
+            Err(error) => cause = format!("cannot write into `{}`: {error}", directory.display()),
+        }
+    }
+    Err(cause)
+}
+
+/// Writes a temporary file beside `path`, and renames it. The directory is created if it is missing.
+///
+/// # Errors
+/// What the system says.
+pub fn write(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    std::fs::create_dir_all(directory)?;
+    let mut beside = tempfile::NamedTempFile::new_in(directory)?;
+    beside.write_all(bytes)?;
+    beside.as_file().set_permissions(std::fs::Permissions::from_mode(mode))?;
+    // Otherwise the rename could reach the disk before the contents.
+    beside.as_file().sync_all()?;
+    beside.persist(path).map(drop).map_err(|error| error.error)
 }
 
 /// The directory set by the service manager; without one, the service's directory and then the user's.

@@ -1,8 +1,6 @@
 //! Arguments in, exit code out. The only file that prints to standard output or ends the process.
 
-#![allow(clippy::print_stderr, reason = "this is the file that prints")]
-
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
@@ -10,6 +8,7 @@ use clap::Parser;
 use clap::error::ErrorKind;
 use glimpsed::cli::{Arguments, Done, Streams};
 use glimpsed::error::Error;
+use glimpsed_base::leaving;
 
 /// sysexits.h: the command was used incorrectly.
 const USAGE: u8 = 64;
@@ -29,13 +28,11 @@ fn main() -> ExitCode {
         Ok(Done::Finished) => ExitCode::SUCCESS,
         Ok(Done::Restart { camera_off }) => start_again(camera_off),
         Err(Error::Config(problems)) => {
-            let count = problems.len();
-            let plural = if count == 1 { "" } else { "s" };
-            eprintln!("{}\n\n{count} problem{plural} in the configuration", problems.render(streams.terminal));
+            complain(&format!("{}\n\n{} in the configuration", problems.render(streams.terminal), problems.tally()));
             Error::Config(problems).exit_code().into()
         }
         Err(error) => {
-            eprintln!("error: {error}");
+            complain(&format!("error: {}", leaving::clean(&error.to_string())));
             error.exit_code().into()
         }
     }
@@ -45,16 +42,18 @@ fn main() -> ExitCode {
 /// version.
 fn start_again(camera_off: bool) -> ExitCode {
     const CAMERA_OFF: &str = "--camera-off";
-    // An upgrade has put another file under the old name if the kernel reports `... (deleted)`.
-    let error = match std::env::current_exe() {
+    let error = match glimpsed::control::program() {
         Ok(program) => {
-            let path = program.to_string_lossy();
-            let program = path.strip_suffix(" (deleted)").map_or(program.clone(), Into::into);
             let arguments = std::env::args_os().skip(1).filter(|argument| argument != CAMERA_OFF);
             Command::new(program).args(arguments).args(camera_off.then_some(CAMERA_OFF)).exec()
         }
         Err(error) => error,
     };
-    eprintln!("error: cannot start again: {error}");
+    complain(&format!("error: cannot start again: {error}"));
     ExitCode::FAILURE
+}
+
+/// Unlike `eprintln`, does not panic when standard error cannot be written, because the exit code tells the same.
+fn complain(message: &str) {
+    let _ = writeln!(std::io::stderr(), "{message}");
 }

@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::control::loader::Loader;
 use crate::error::{Error, Result};
 
 /// From its creation on, signals are queued instead of ending the process. So it is created before anything that must
@@ -24,6 +25,27 @@ impl Lifetime {
             Signals::new()?
         };
         Ok(Self { runtime, signals })
+    }
+
+    /// Waits for blocking work on another thread, or for a signal to stop, whichever comes first. `None`: the signal came.
+    ///
+    /// # Errors
+    /// When the work panicked.
+    pub fn unless_stopped<T: Send + 'static>(
+        &mut self,
+        loader: &Loader,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> std::result::Result<Option<T>, String> {
+        let Self { runtime, signals } = self;
+        runtime.block_on(async {
+            tokio::select! {
+                result = loader.run(work) => result.map(Some).ok_or_else(|| "loading the model panicked".into()),
+                signal = signals.stop() => {
+                    tracing::info!(signal, "stopping");
+                    Ok(None)
+                }
+            }
+        })
     }
 }
 

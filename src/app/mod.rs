@@ -1,6 +1,7 @@
 //! The daemon: build it from a configuration, run it, drain it.
 
 mod lifetime;
+mod start;
 
 use std::io::Write;
 use std::pin::pin;
@@ -20,12 +21,11 @@ use crate::control::camera::{Camera, Openers};
 use crate::control::from_config::{rules_of, view_of};
 use crate::control::loader::Loader;
 use crate::control::model_info::ModelInfo;
-use crate::control::{Controller, Ending, Parts};
+use crate::control::{Controller, Ending, Parts, Start};
 use crate::domain::frame::Frame;
 use crate::domain::health::Health;
 use crate::error::{Error, Result};
 use crate::infer::labeller::Labeller;
-use crate::infer::precision;
 use crate::pipeline::orders::Orders;
 use crate::pipeline::uploads::Uploads;
 use crate::pipeline::worker;
@@ -43,6 +43,7 @@ use glimpsed_base::sync::Mutex;
 use glimpsed_base::thread::Thread;
 use lifetime::{Inbound, Signals};
 pub use lifetime::{Lifetime, runtime};
+pub use start::Prepared;
 
 /// Deadline from the first signal to the end of the process. A service manager would wait longer, a user would not.
 const STOP_WITHIN: Duration = Duration::from_millis(1900);
@@ -53,6 +54,9 @@ const THREADS_WITHIN: Duration = Duration::from_millis(800);
 /// Interval of the watchdog's checks: ten per default frame timeout, and too few to show up as CPU load.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
+/// Deadline for the main thread's next round; nothing on it may take that long.
+const MAIN_WITHIN: Duration = Duration::from_secs(5);
+
 /// A daemon that is ready to run.
 pub struct App {
     sources: Sources,
@@ -60,11 +64,11 @@ pub struct App {
     clock: Arc<dyn Clock>,
     openers: Openers,
     labeller: Labeller,
+    loader: Loader,
     info: ModelInfo,
     hub: Hub,
     printer: Option<Printer>,
-    /// Whether the camera is open from the start.
-    pub enabled: bool,
+    start: Start,
 }
 
 /// The result of a run.
@@ -87,36 +91,34 @@ enum Stop {
 }
 
 impl App {
-    /// Loads the model and prepares everything, without starting it.
-    ///
-    /// `sources` is what `config` was read from, `out` where labels are printed.
-    ///
-    /// # Errors
-    /// When the model cannot be loaded.
-    pub fn build(sources: Sources, config: Config, out: Box<dyn Write + Send>) -> Result<Self> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let chosen = precision::load(&config.model, config.precision)
-            .map_err(|cause| Error::Model { name: config.model.name.clone(), cause })?;
+    /// `loader` is the thread that has loaded the model; `out` is where labels are printed.
+    pub fn new(prepared: Prepared, loader: Loader, out: Box<dyn Write + Send>) -> Self {
+        let Prepared { sources, config, chosen, config_error } = prepared;
         let info = ModelInfo::of(&chosen);
-        let load_ms = clock.now().as_millis() as u64;
-        tracing::info!(model = %info.id.name, precision = %info.id.precision, why = info.why, load_ms, "model loaded");
         let hub = Hub::default();
         let printer = stdout::new(out, config.stdout).map(|(sink, printer)| {
             hub.attach("stdout", Box::new(sink));
             printer
         });
         let labeller = Labeller::new(chosen.model, view_of(&config), config.labels.answering());
-        Ok(Self {
+        Self {
             sources,
             config,
-            clock,
+            clock: Arc::new(SystemClock::new()),
             openers: Box::new(capture::opener),
             labeller,
+            loader,
             info,
             hub,
             printer,
-            enabled: true,
-        })
+            start: Start { enabled: true, config_error },
+        }
+    }
+
+    /// Starts without opening the camera.
+    pub fn with_camera_off(mut self) -> Self {
+        self.start.enabled = false;
+        self
     }
 
     /// Runs until a signal arrives or the source has ended, then drains.
@@ -164,7 +166,8 @@ impl App {
             Watchdog { call: camera.call.clone(), clock: self.clock.clone(), hub: self.hub.clone(), declared: None };
         let (outlook, liveness) = (Outlook::default(), Liveness::default());
         self.hub.attach("service", Box::new(outlook.clone()));
-        let liveness_of_threads = vec![camera.liveness.clone(), liveness.clone()];
+        let main = Liveness::default();
+        let liveness_of_threads = vec![camera.liveness.clone(), liveness.clone(), main.clone()];
         let service = Service::new(outlook, liveness_of_threads.clone());
         let preview = Arc::<Preview>::default();
         let clock = self.clock.clone();
@@ -209,14 +212,14 @@ impl App {
             clock: self.clock.clone(),
             liveness_of_threads,
         };
-        let loader = Loader::start()?;
+        let loader = self.loader;
         let parts = Parts { camera, orders, uploads, loader, monitor, hub: self.hub.clone(), clock: self.clock, web };
         let printer = self.printer.map(|printer| Thread::spawn("stdout", move || printer.run())).transpose()?;
         let inference = Thread::spawn("inference", move || worker.run())?;
-        let mut controller = Controller::new(self.sources, self.config, self.info, parts, channel, self.enabled);
+        let mut controller = Controller::new(self.sources, self.config, self.info, parts, channel, self.start);
         controller.start()?;
         let hub = self.hub;
-        let watch = Watch { watchdog, service, clock, captured, labelled };
+        let watch = Watch { watchdog, service, clock, captured, labelled, main };
         Ok(Running { controller, inference, watch, printer, shutdown, slot, hub })
     }
 }
@@ -311,6 +314,8 @@ struct Watch {
     clock: Arc<dyn Clock>,
     captured: Arc<supervisor::Counters>,
     labelled: Arc<worker::Counters>,
+    /// Of the main thread, whose runtime this runs on.
+    main: Liveness,
 }
 
 impl Watch {
@@ -322,6 +327,7 @@ impl Watch {
                 _ = looks.tick() => {}
                 () = self.service.settled() => {}
             }
+            self.main.expect_by(self.clock.now() + MAIN_WITHIN);
             if let Verdict::Hopeless(stuck) = self.watchdog.look() {
                 return stuck;
             }
@@ -370,7 +376,8 @@ mod tests {
         let lifetime = Lifetime::begin().expect("signals");
         let sources = Sources::defaults();
         let config = sources.load().expect("the defaults are valid");
-        let mut app = App::build(sources, config, Box::new(std::io::sink())).expect("the bundled model");
+        let prepared = Prepared::load(sources, config).expect("the bundled model");
+        let mut app = App::new(prepared, Loader::start().expect("a thread"), Box::new(std::io::sink()));
         let (clock, told) = (ManualClock::default(), Told::default());
         app.clock = Arc::new(clock.clone());
         app.openers = Box::new(move |_| Box::new(Hung(clock.clone())));

@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use super::mjpeg::Splitter;
 use super::source::{CaptureError, Captured, Opener, Read, Source};
 use crate::domain::frame::Encoding;
+use glimpsed_base::leaving;
 use glimpsed_base::sync::Mutex;
 
 /// How long a program may take to exit after SIGTERM.
@@ -69,7 +70,8 @@ impl Opener for CommandOpener {
     }
 
     fn describe(&self) -> String {
-        let line: String = self.argv.join(" ").chars().take(80).collect();
+        // Half an address would not be recognised as one, so its password is masked before.
+        let line: String = leaving::clean_line(&self.argv.join(" ")).chars().take(80).collect();
         format!("command `{line}`")
     }
 }

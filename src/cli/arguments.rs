@@ -3,12 +3,11 @@
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use super::{cameras, check, classify, compare, completions, config, demo, doctor, manual, models, mqtt};
-use crate::app::{App, Lifetime};
+use crate::app::{App, Lifetime, Prepared};
 use crate::cli::files::ConfigFile;
 use crate::cli::streams::Streams;
-use crate::config::Sources;
-use crate::error::Result;
-use crate::telemetry::logging;
+use crate::control::loader::Loader;
+use crate::error::{Error, Result};
 
 /// Labels what a camera sees and says so over MQTT.
 #[derive(Debug, Parser)]
@@ -61,6 +60,9 @@ struct Run {
     /// Start with the camera switched off, until it is switched on over MQTT
     #[arg(long)]
     camera_off: bool,
+    /// Do not start with the last configuration that worked when the file is broken: end with exit code 78
+    #[arg(long)]
+    strict: bool,
 }
 
 /// How a command that did not fail has ended.
@@ -99,13 +101,16 @@ impl Arguments {
 }
 
 fn run(options: &Run, streams: &mut Streams) -> Result<Done> {
-    let lifetime = Lifetime::begin()?;
-    let sources = Sources::read(&options.file.path)?;
-    let config = sources.load()?;
-    logging::init(config.log);
+    let mut lifetime = Lifetime::begin()?;
+    let loader = Loader::start()?;
+    let (path, strict) = (options.file.path.clone(), options.strict);
+    let prepared = match lifetime.unless_stopped(&loader, move || Prepared::from_file(&path, strict)) {
+        Ok(Some(prepared)) => prepared?,
+        Ok(None) => return Ok(Done::Finished),
+        Err(cause) => return Err(Error::Failed(cause)),
+    };
     let out = std::mem::replace(&mut streams.out, Box::new(std::io::sink()));
-    let mut app = App::build(sources, config, out)?;
-    app.enabled = !options.camera_off;
-    let summary = app.run(lifetime)?;
+    let app = App::new(prepared, loader, out);
+    let summary = if options.camera_off { app.with_camera_off() } else { app }.run(lifetime)?;
     Ok(if summary.restart { Done::Restart { camera_off: !summary.enabled } } else { Done::Finished })
 }

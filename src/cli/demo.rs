@@ -12,8 +12,9 @@ use clap::Args;
 use serde_json::Value;
 
 use super::streams::Streams;
-use crate::app::{App, Lifetime};
+use crate::app::{App, Lifetime, Prepared};
 use crate::config::Sources;
+use crate::control::loader::Loader;
 use crate::error::{Error, Result};
 use crate::models::catalog;
 use crate::telemetry::logging;
@@ -46,14 +47,20 @@ pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
         None => catalog::default_directory().join("photos"),
     };
     // From here on Ctrl-C is handled, so that the broker is stopped, too.
-    let lifetime = Lifetime::begin()?;
+    let mut lifetime = Lifetime::begin()?;
+    let loader = Loader::start()?;
     let broker = Broker::start()?;
     let page = free_port()?;
     let text = configuration(options, &images, broker.port, page);
     let sources = Sources { path: "(demo)".into(), text, environment: Vec::new() };
     let config = sources.load()?;
     logging::init(config.log);
-    let app = App::build(sources, config, Box::new(std::io::sink()))?;
+    let prepared = match lifetime.unless_stopped(&loader, move || Prepared::load(sources, config)) {
+        Ok(Some(prepared)) => prepared?,
+        Ok(None) => return Ok(()),
+        Err(cause) => return Err(Error::Failed(cause)),
+    };
+    let app = App::new(prepared, loader, Box::new(std::io::sink()));
     streams.print(&format!(
         "Labelling the photographs in {} with {}.\nThe page is at http://127.0.0.1:{page}/\nBelow is what mosquitto_sub receives from a broker on port {}; Ctrl-C ends it.\n\n",
         images.display(),

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use crate::error::{Error, Result};
+use glimpsed_base::leaving;
 
 /// What a command may write to.
 pub struct Streams {
@@ -12,8 +13,9 @@ pub struct Streams {
 }
 
 impl Streams {
-    /// Prints, quietly ending where nobody reads any more (`glimpsed ... | head`).
+    /// Prints without secrets and control characters, quietly ending where nobody reads any more (`glimpsed ... | head`).
     pub fn print(&mut self, text: &str) -> Result<()> {
+        let text = leaving::clean(text);
         match self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()) {
             Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
                 Err(Error::Io { what: "cannot write to standard output".into(), cause: error })

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::plan::{Content, Picture};
 use super::report::plain;
 use crate::config::diagnostics::suggestion;
+use crate::models::labels::LabelList;
 use crate::models::spec::ModelSpec;
 use glimpsed_base::files;
 
@@ -129,7 +130,7 @@ pub fn check_labels(pictures: &[Picture], models: &[ModelSpec]) -> Result<(), St
     let mut known = BTreeSet::new();
     for model in models {
         // A broken model is reported when it is measured.
-        if let Ok((labels, _)) = model.labels.read() {
+        if let Ok(LabelList { labels, .. }) = model.labels.read() {
             known.extend(labels.iter().map(|label| plain(label)));
         }
     }

@@ -1,9 +1,12 @@
 //! All mistakes of a configuration, collected in one pass and shown with line and caret.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
+use glimpsed_base::leaving;
 
 /// One mistake.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,6 +110,20 @@ impl Problems {
         self.list.len()
     }
 
+    /// `1 problem`, `3 problems`, or `more than 50 problems`.
+    pub fn tally(&self) -> String {
+        match (self.len(), self.omitted) {
+            (1, 0) => "1 problem".into(),
+            (count, 0) => format!("{count} problems"),
+            (count, _) => format!("more than {count} problems"),
+        }
+    }
+
+    /// Whether there are more than these.
+    pub fn has_more(&self) -> bool {
+        self.omitted > 0
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
         self.list.iter()
     }
@@ -158,7 +175,7 @@ impl Problems {
     pub fn to_json(&self) -> serde_json::Value {
         let list = self.list.iter().map(|problem| {
             let mut object =
-                serde_json::json!({ "title": clipped(&problem.title), "found": clipped(&problem.label), "hint": problem.hint });
+                serde_json::json!({ "title": clipped(&problem.title), "found": clipped(&problem.label), "hint": problem.hint.as_deref().map(leaving::clean_line) });
             match &problem.place {
                 Place::File(range) => {
                     let (line, column) = self.line_and_column(range.start);
@@ -200,7 +217,7 @@ impl Problems {
         let group = match &problem.place {
             Place::File(range) => match self.quoted(range) {
                 Ok((line, text, range)) => title.element(
-                    Snippet::source(text)
+                    Snippet::source(leaving::masked_in_place(text))
                         .line_start(line)
                         .path(&self.file.origin)
                         .annotation(AnnotationKind::Primary.span(range).label(label)),
@@ -242,11 +259,14 @@ impl Problems {
     }
 }
 
-/// At most so much of it as a line of a report may quote.
-fn clipped(text: &str) -> std::borrow::Cow<'_, str> {
+/// At most so much of it as a line of a report may quote, without secrets and control characters.
+fn clipped(text: &str) -> Cow<'_, str> {
     match text.len() > 2 * MAX_QUOTED_BYTES {
-        true => format!("{}...", &text[..text.floor_char_boundary(2 * MAX_QUOTED_BYTES)]).into(),
-        false => text.into(),
+        true => {
+            let short = &text[..text.floor_char_boundary(2 * MAX_QUOTED_BYTES)];
+            format!("{}...", leaving::clean_line(short)).into()
+        }
+        false => leaving::clean_line(text),
     }
 }
 
@@ -312,6 +332,20 @@ mod tests {
         let mut problems = Problems::new("f", format!("a = 1\n{}", "é".repeat(1000)));
         problems.push(mistake(Place::File(6 + 1600..6 + 1602), "this"));
         assert!(problems.render(false).contains("this at f:2:801"), "{}", problems.render(false));
+    }
+
+    #[test]
+    fn secrets_of_the_file_are_not_quoted() {
+        let text = "password = \"hunter2\nurl = \"rtsp://a:hunter2@cam\"\n";
+        let mut problems = Problems::new("f", text);
+        problems.push(mistake(Place::File(11..20), "found \"rtsp://a:hunter2@cam\" \u{1b}[2J"));
+        problems.push(mistake(Place::File(27..49), "found password = hunter2"));
+        for report in
+            [problems.render(false), problems.render(true), problems.summary(), problems.to_json().to_string()]
+        {
+            assert!(!report.contains("hunter2") && !report.contains("\u{1b}[2J"), "{report}");
+        }
+        assert!(problems.render(false).contains("url = \"rtsp://*********@cam\""), "{}", problems.render(false));
     }
 
     #[test]

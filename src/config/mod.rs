@@ -8,6 +8,7 @@ pub mod document;
 mod identity;
 pub mod interval;
 pub mod keys;
+mod last_good;
 pub mod raw;
 pub mod reference;
 mod show;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::document::{Document, Origin};
 use super::raw::Raw;
 use super::typed::Config;
-use glimpsed_base::secret::without_logins;
+use glimpsed_base::leaving;
 
 /// As TOML; each line ends in a comment that names the origin.
 pub(super) fn effective(config: &Config, raw: &Raw, document: &Document<'_>) -> String {
@@ -69,7 +69,7 @@ fn entries(config: &Config, raw: &Raw, document: &Document<'_>) -> Vec<(Vec<Stri
 /// Masks logins, because camera addresses often contain a password.
 fn masked(value: &Value) -> Value {
     match value {
-        Value::String(text) => without_logins(text).into(),
+        Value::String(text) => leaving::masked(text).into(),
         Value::Array(list) => list.iter().map(masked).collect(),
         other => other.clone(),
     }

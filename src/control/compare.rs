@@ -15,6 +15,7 @@ use crate::domain::view::View;
 use crate::models::catalog;
 use crate::models::spec::ModelSpec;
 use crate::pipeline::orders::Orders;
+use glimpsed_base::leaving;
 
 /// Deadline for the next labelled frame.
 const SNAPSHOT_WITHIN: Duration = Duration::from_secs(5);
@@ -65,7 +66,7 @@ pub(super) fn start(
                 let answer = serde_json::to_value(&report).map_err(|error| error.to_string());
                 (Comparing::Finished(Arc::new(report)), answer)
             }
-            Err(cause) => (Comparing::Failed(cause.clone()), Err(cause)),
+            Err(cause) => (Comparing::Failed(leaving::clean(&cause).into_owned()), Err(cause)),
         };
         hub.publish(&Event::Comparing(event));
         // The requester may have timed out.

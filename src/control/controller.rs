@@ -76,6 +76,15 @@ pub struct Parts {
     pub web: web::Parts,
 }
 
+/// How the daemon starts.
+#[derive(Debug, Clone, Default)]
+pub struct Start {
+    /// Whether the camera is open from the start.
+    pub enabled: bool,
+    /// Why the file is not in effect, and the last configuration that worked is.
+    pub config_error: Option<String>,
+}
+
 /// Executes commands, one at a time.
 pub struct Controller {
     pub(super) sources: Sources,
@@ -108,14 +117,13 @@ pub struct Controller {
 }
 
 impl Controller {
-    /// `enabled` is whether the camera is open from the start.
     pub fn new(
         sources: Sources,
         config: Config,
         model: ModelInfo,
         parts: Parts,
         (commands, requests): (Commands, mpsc::Receiver<Request>),
-        enabled: bool,
+        Start { enabled, config_error }: Start,
     ) -> Self {
         let effective = sources.show_json().unwrap_or_default();
         Self {
@@ -128,7 +136,7 @@ impl Controller {
             enabled,
             model,
             restart_required: Vec::new(),
-            reload_error: None,
+            reload_error: config_error,
             parts,
             commands,
             requests,
@@ -175,6 +183,15 @@ impl Controller {
             self.begin_second().await;
         }
         let mut watch = FileWatch::new(&self.sources.path);
+        if self.reload_error.is_none() {
+            self.keep_as_last_good();
+            // An edit while the model was loaded was not watched yet.
+            if self.sources.path.is_file()
+                && let Err(error) = self.file_changed().await
+            {
+                return Ending::Failed(error);
+            }
+        }
         let mut health = interval_at(Instant::now() + FIRST_HEALTH, HEALTH_EVERY);
         health.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut looks = interval_at(Instant::now() + TEMPERATURE_EVERY, TEMPERATURE_EVERY);
@@ -230,7 +247,14 @@ impl Controller {
             Command::Reload => (self.reload().await?, None),
             Command::Snapshot => (self.snapshot().await, None),
             Command::Health => (Ok(health_json(&self.tell_health())), None),
-            Command::Restart => (Ok(json!({})), Some(Ending::Restart)),
+            Command::Restart => {
+                let answer = self.can_restart().await;
+                if let Err(cause) = &answer {
+                    tracing::error!("{cause}");
+                }
+                let ending = answer.is_ok().then_some(Ending::Restart);
+                (answer, ending)
+            }
             Command::SecondOpinion => {
                 self.second_opinion(reply);
                 return Ok(None);

@@ -12,6 +12,8 @@ pub mod loader;
 pub mod model_info;
 mod pictures;
 mod reload;
+mod restart;
 mod thermal;
 
-pub use controller::{Controller, Ending, Parts};
+pub use controller::{Controller, Ending, Parts, Start};
+pub use restart::program;

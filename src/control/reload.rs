@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::Controller;
 use super::from_config::{view_of, web_settings};
 use crate::bus::commands::Answer;
+use crate::config::diagnostics::Problems;
 use crate::config::{Config, Sources};
 use crate::error::{Error, Result};
 use crate::pipeline::orders::Order;
@@ -25,7 +26,9 @@ impl Controller {
     /// The file was edited. Editors truncate before they write, and a full disk leaves it so. Therefore an empty file
     /// does not count as a request for the defaults.
     pub(super) async fn file_changed(&mut self) -> Result<()> {
-        match Sources::read(&self.sources.path) {
+        let path = self.sources.path.clone();
+        let Ok(read) = spawn_blocking(move || Sources::read(&path)).await else { return Ok(()) };
+        match read {
             Ok(sources) if sources.text == self.sources.text && self.reload_error.is_none() => Ok(()),
             Ok(sources) if sources.text.trim().is_empty() => {
                 tracing::warn!(file = %sources.path.display(), "the configuration is empty; the last one stays in effect");
@@ -40,10 +43,14 @@ impl Controller {
         service_manager::reloading();
         // A megabyte of something else takes its time, and the broker and the signals are not to wait for that.
         let path = self.sources.path.clone();
-        let read = move || Sources::read(&path).and_then(|sources| sources.load().map(|config| (sources, config)));
+        let read = move || {
+            let sources = Sources::read(&path)?;
+            let (config, effective) = (sources.load()?, sources.show_json()?);
+            Ok::<_, Problems>((sources, config, effective))
+        };
         let result = match spawn_blocking(read).await {
             Err(error) => Err(format!("the configuration could not be read: {error}")),
-            Ok(Ok((sources, config))) => self.apply(sources, config).await?,
+            Ok(Ok((sources, config, effective))) => self.apply(sources, config, effective).await?,
             Ok(Err(problems)) => {
                 // The full report quotes the file, so it goes to the log only.
                 tracing::error!("{}", problems.render(false));
@@ -51,7 +58,10 @@ impl Controller {
             }
         };
         match &result {
-            Ok(()) => tracing::info!(restart_required = ?self.restart_required, "the configuration was read again"),
+            Ok(()) => {
+                tracing::info!(restart_required = ?self.restart_required, "the configuration was read again");
+                self.keep_as_last_good();
+            }
             Err(cause) => tracing::error!("the configuration was not changed, the last one stays in effect:\n{cause}"),
         }
         self.reload_error = result.as_ref().err().cloned();
@@ -61,8 +71,23 @@ impl Controller {
         Ok(result.map(|()| json!({ "restart_required": self.restart_required })))
     }
 
+    /// Keeps the file's text in the background, because a disk can be slow.
+    pub(super) fn keep_as_last_good(&self) {
+        let sources = self.sources.clone();
+        spawn_blocking(move || {
+            if let Err(cause) = sources.keep_as_last_good() {
+                tracing::info!(cause, "a start with a broken file could not use this configuration instead");
+            }
+        });
+    }
+
     /// Everything that can fail comes first, so that a configuration takes effect as a whole or not at all.
-    async fn apply(&mut self, sources: Sources, config: Config) -> Result<std::result::Result<(), String>> {
+    async fn apply(
+        &mut self,
+        sources: Sources,
+        config: Config,
+        effective: Value,
+    ) -> Result<std::result::Result<(), String>> {
         let next = self.with_what_was_set(&config);
         let loaded = if (&next.model, next.precision) == (&self.live.model, self.live.precision) {
             None
@@ -84,7 +109,7 @@ impl Controller {
             self.live = before;
             return Ok(Err(cause));
         }
-        self.effective = sources.show_json().unwrap_or_default();
+        self.effective = effective;
         self.sources = sources;
         self.file = config;
         self.note_what_needs_a_restart();

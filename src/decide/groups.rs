@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use glimpsed_base::leaving;
 use toml::{Table, Value};
 
 /// Groups of ImageNet classes from WordNet's hierarchy; `models/README.md` describes how they were made.
@@ -46,6 +47,12 @@ impl Group {
             _ => Err(wrong()),
         };
         let members = list.into_iter().map(label).collect::<Result<_, _>>()?;
+        if name.trim().is_empty() || name.contains(leaving::is_control) {
+            return Err(format!(
+                "`{}` cannot be a label: it is empty or holds a control character",
+                name.escape_debug()
+            ));
+        }
         Ok(Self { name: name.into(), members })
     }
 }
@@ -59,6 +66,7 @@ mod tests {
         let error = |text| Groups::parse(text).expect_err("wrong");
         assert_eq!(error("cat = 3"), "`cat` must be a list of labels, such as [\"tabby\", \"tiger cat\"]");
         assert!(error("cat = [282]").starts_with("`cat` must be"));
+        assert!(error("\"a\\u001b[2J\" = []").starts_with("`a\\u{1b}[2J` cannot be a label"));
         assert!(error("dog = []\ncat = [").starts_with("line 2: "), "{}", error("dog = []\ncat = ["));
     }
 }

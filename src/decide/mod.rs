@@ -64,7 +64,7 @@ impl Decider {
             labels,
             scores: Vec::new(),
             smoother: Smoother::new(rules.smoothing),
-            stabiliser: Stabiliser::new(rules.consecutive, rules.hold),
+            stabiliser: Stabiliser::new(rules.debounce),
             overrule: Overrule::new(policy),
             rules: rules.clone(),
             heartbeat,
@@ -77,7 +77,7 @@ impl Decider {
     pub fn set_rules(&mut self, rules: &LabelRules, policy: DisagreementChoice, heartbeat: Duration) {
         let other_labels = rules.filter != self.rules.filter;
         self.rules = rules.clone();
-        self.stabiliser.set_rules(rules.consecutive, rules.hold);
+        self.stabiliser.set_rules(rules.debounce);
         self.smoother.set(rules.smoothing);
         self.overrule.set_policy(policy);
         self.heartbeat = heartbeat;
@@ -133,7 +133,8 @@ impl Decider {
             }
         };
         let before = self.stabiliser.label().cloned();
-        let changed = self.stabiliser.observe(&answer, frame.ts, now);
+        let weak = !matches!(seen, Seen::Dark) && self.held_score().is_none();
+        let changed = self.stabiliser.observe(&answer, weak, frame.ts, now);
         let state = if changed {
             self.overrule.settled(&answer);
             Some(Event::Changed { now: self.current(&frame), before })
@@ -161,11 +162,17 @@ impl Decider {
         Some(Event::Changed { now, before })
     }
 
+    /// Index and smoothed score of the stable label, while that is enough to remain.
+    fn held_score(&self) -> Option<(usize, f32)> {
+        let index = self.vocabulary.index(self.stabiliser.label()?)?;
+        let score = *self.smoother.average().get(index)?;
+        (score >= self.rules.keep()).then_some((index, score))
+    }
+
     /// The smoothed answer, with hysteresis: the stable label needs less to remain than another needs to replace it.
     fn answer(&self) -> Answer {
         let scores = self.smoother.average();
-        let held = self.stabiliser.label().and_then(|label| self.vocabulary.index(label));
-        let held = held.map(|index| (index, scores[index])).filter(|(_, score)| *score >= self.rules.keep());
+        let held = self.held_score();
         let ahead = held.map_or(0.0, |(_, score)| score + self.rules.margin);
         let best = best(scores).filter(|(_, score)| *score >= self.rules.enter() && *score >= ahead);
         best.or(held).and_then(|(index, _)| self.vocabulary.name(index).cloned()).into()

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::groups::Groups;
+use super::stable::Debounce;
 use crate::domain::classification::Answering;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -20,8 +21,7 @@ pub struct LabelRules {
     /// Confidence (0..1) the stable label needs to remain; `None`: half of that to become it.
     pub keep: Option<f32>,
     pub margin: f32,
-    pub consecutive: u32,
-    pub hold: Duration,
+    pub debounce: Debounce,
     pub filter: LabelFilter,
 }
 

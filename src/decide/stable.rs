@@ -38,30 +38,69 @@ pub struct Held {
     at: Duration,
 }
 
+/// When an answer becomes the stable one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Debounce {
+    /// After so many frames in a row,
+    pub consecutive: u32,
+    /// or after at least two that agree for so long: a slow camera gives few frames,
+    pub settle: Duration,
+    /// but not before the last one has held for this time.
+    pub hold: Duration,
+}
+
+impl Debounce {
+    /// Whether so many frames in a row, of which the first was taken so long ago, are enough.
+    fn suffices(&self, frames: u32, since: Duration) -> bool {
+        frames >= self.consecutive || (frames >= 2 && since >= self.settle)
+    }
+}
+
 #[derive(Debug)]
 pub struct Stabiliser {
-    consecutive: u32,
-    hold: Duration,
+    rules: Debounce,
     /// `None` before the first frame.
     held: Option<Held>,
-    /// The candidate to replace it, and for how many frames in a row.
+    /// The candidate to replace it, with its frames in a row.
     challenger: Option<Answer>,
-    votes: u32,
+    votes: Row,
+    /// Frames in a row in which the stable label had too little confidence, whatever they showed instead.
+    weak: Row,
+}
+
+/// Frames in a row.
+#[derive(Debug, Clone, Copy, Default)]
+struct Row {
+    frames: u32,
+    /// The time of the first one.
+    since: Duration,
+}
+
+impl Row {
+    fn add(&mut self, now: Duration) {
+        if self.frames == 0 {
+            self.since = now;
+        }
+        self.frames = self.frames.saturating_add(1);
+    }
+
+    fn suffices(&self, rules: &Debounce, now: Duration) -> bool {
+        rules.suffices(self.frames, now.saturating_sub(self.since))
+    }
 }
 
 impl Stabiliser {
-    /// An answer becomes stable after `consecutive` frames, but not before the last one has held for `hold`.
-    pub fn new(consecutive: u32, hold: Duration) -> Self {
-        Self { consecutive, hold, held: None, challenger: None, votes: 0 }
+    pub fn new(rules: Debounce) -> Self {
+        Self { rules, held: None, challenger: None, votes: Row::default(), weak: Row::default() }
     }
 
-    pub fn set_rules(&mut self, consecutive: u32, hold: Duration) {
-        (self.consecutive, self.hold) = (consecutive, hold);
+    pub fn set_rules(&mut self, rules: Debounce) {
+        self.rules = rules;
     }
 
     /// Returns to the state before the first frame.
     pub fn forget(&mut self) {
-        *self = Self::new(self.consecutive, self.hold);
+        *self = Self::new(self.rules);
     }
 
     pub fn held(&self) -> Option<&Held> {
@@ -73,26 +112,32 @@ impl Stabiliser {
         self.held.as_ref().and_then(|held| held.answer.label())
     }
 
-    /// True if the stable answer changed. The first frame's answer is stable at once, because nothing can flicker yet.
-    pub fn observe(&mut self, answer: &Answer, ts: Timestamp, now: Duration) -> bool {
+    /// True if the stable answer changed. `weak`: the stable label has too little confidence to remain. Frames that contradict it, but
+    /// not with one voice, end it as well. The first frame's answer is stable at once, because nothing can flicker yet.
+    pub fn observe(&mut self, answer: &Answer, weak: bool, ts: Timestamp, now: Duration) -> bool {
         if self.held.as_ref().is_some_and(|held| held.answer == *answer) {
-            self.votes = 0;
+            (self.votes, self.weak) = (Row::default(), Row::default());
             return false;
         }
-        if self.votes > 0 && self.challenger.as_ref() == Some(answer) {
-            self.votes = self.votes.saturating_add(1);
+        if self.challenger.as_ref() != Some(answer) {
+            (self.challenger, self.votes) = (Some(answer.clone()), Row::default());
+        }
+        self.votes.add(now);
+        match weak {
+            true => self.weak.add(now),
+            false => self.weak = Row::default(),
+        }
+        let holds_long_enough = self.held.as_ref().is_none_or(|held| now.saturating_sub(held.at) >= self.rules.hold);
+        let next = if self.held.is_none() || (holds_long_enough && self.votes.suffices(&self.rules, now)) {
+            answer.clone()
+        } else if holds_long_enough && self.label().is_some() && self.weak.suffices(&self.rules, now) {
+            Answer::Unknown
         } else {
-            (self.challenger, self.votes) = (Some(answer.clone()), 1);
-        }
-        let ripe = self
-            .held
-            .as_ref()
-            .is_none_or(|held| self.votes >= self.consecutive && now.saturating_sub(held.at) >= self.hold);
-        if ripe {
-            self.held = Some(Held { answer: answer.clone(), since: ts, at: now });
-            self.votes = 0;
-        }
-        ripe
+            return false;
+        };
+        self.held = Some(Held { answer: next, since: ts, at: now });
+        (self.votes, self.weak) = (Row::default(), Row::default());
+        true
     }
 }
 
@@ -101,13 +146,15 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// One frame per second; 0 is "unknown".
+    const LONG: Duration = Duration::from_secs(1000);
+
+    /// One frame per second; 0 is "unknown". The stable label has enough confidence to remain.
     fn changes_with(consecutive: u32, hold: u64, answers: &[u8]) -> Vec<usize> {
-        let mut stabiliser = Stabiliser::new(consecutive, Duration::from_secs(hold));
+        let mut stabiliser = Stabiliser::new(Debounce { consecutive, settle: LONG, hold: Duration::from_secs(hold) });
         let answer = |&number: &u8| Answer::from((number > 0).then(|| Arc::from(format!("label {number}"))));
         let observe = |(second, number)| {
             let now = Duration::from_secs(second as u64);
-            stabiliser.observe(&answer(number), Timestamp::UNIX_EPOCH, now).then_some(second)
+            stabiliser.observe(&answer(number), false, Timestamp::UNIX_EPOCH, now).then_some(second)
         };
         answers.iter().enumerate().filter_map(observe).collect()
     }
@@ -141,6 +188,34 @@ mod tests {
     fn a_label_holds_for_its_time_and_then_gives_way_at_once() {
         assert_eq!(changes_with(2, 5, &[1, 2, 2, 2, 2, 2, 2]), [0, 5]);
         assert_eq!(changes_with(2, 5, &[1, 2, 2, 2, 1, 2, 2]), [0, 6], "the frames in a row begin anew");
+    }
+
+    /// The stable labels after each frame; every frame contradicts the first.
+    fn labels_with(rules: Debounce, every: Duration, answers: &[u8]) -> Vec<Option<String>> {
+        let mut stabiliser = Stabiliser::new(rules);
+        let labels = answers.iter().enumerate().map(|(frame, number)| {
+            let answer = Answer::Label(format!("label {number}").into());
+            stabiliser.observe(&answer, frame > 0, Timestamp::UNIX_EPOCH, every * frame as u32);
+            stabiliser.label().map(|label| label.to_string())
+        });
+        labels.collect()
+    }
+
+    #[test]
+    fn frames_that_contradict_the_label_and_each_other_end_it() {
+        let rules = Debounce { consecutive: 3, settle: LONG, hold: Duration::ZERO };
+        let labels = labels_with(rules, Duration::from_millis(33), &[1, 2, 3, 4, 5, 6, 6, 6]);
+        let held = |number: u8| Some(format!("label {number}"));
+        assert_eq!(labels, [held(1), held(1), held(1), None, None, None, None, held(6)]);
+    }
+
+    #[test]
+    fn a_camera_of_a_frame_each_ten_seconds_needs_two_frames() {
+        let rules = Debounce { consecutive: 3, settle: Duration::from_secs(2), hold: Duration::ZERO };
+        let labels =
+            |every, answers: &[u8]| labels_with(rules, every, answers).into_iter().flatten().collect::<Vec<_>>();
+        assert_eq!(labels(Duration::from_secs(10), &[1, 2, 2]), ["label 1", "label 1", "label 2"]);
+        assert_eq!(labels(Duration::from_millis(33), &[1, 2, 2, 2]), ["label 1", "label 1", "label 1", "label 2"]);
     }
 
     proptest! {

@@ -1,4 +1,5 @@
 use super::rules::{LabelFilter, Smoothing};
+use super::stable::Debounce;
 use super::*;
 use crate::domain::classification::tests_support::frame;
 use crate::domain::classification::{ModelId, Reason};
@@ -16,10 +17,13 @@ fn rules() -> LabelRules {
         enter: None,
         keep: None,
         margin: 0.0,
-        consecutive: 2,
-        hold: Duration::ZERO,
+        debounce: Debounce { consecutive: 2, settle: MINUTE, hold: Duration::ZERO },
         filter: LabelFilter::default(),
     }
+}
+
+fn at_once() -> LabelRules {
+    LabelRules { debounce: Debounce { consecutive: 1, settle: MINUTE, hold: Duration::ZERO }, ..rules() }
 }
 
 fn decider_with(rules: &LabelRules, policy: DisagreementChoice) -> Decider {
@@ -84,7 +88,7 @@ fn without_frames_the_state_grows_stale_once_and_the_next_frame_holds_at_once() 
 
 #[test]
 fn the_label_that_holds_needs_less_to_remain_than_another_to_take_its_place() {
-    let rules = LabelRules { enter: Some(0.5), keep: Some(0.3), margin: 0.2, consecutive: 1, ..rules() };
+    let rules = LabelRules { enter: Some(0.5), keep: Some(0.3), margin: 0.2, ..at_once() };
     let mut decider = decider_with(&rules, DisagreementChoice::Fast);
     let frames = [
         [0.45, 0.1, 0.1],  // not enough to become the stable label,
@@ -96,6 +100,14 @@ fn the_label_that_holds_needs_less_to_remain_than_another_to_take_its_place() {
     ];
     let frames = frames.each_ref().map(|scores| Seen::Scores(scores));
     assert_eq!(changes(&mut decider, &frames), ["unknown", "cat", "dog", "unknown"]);
+}
+
+#[test]
+fn a_label_that_no_frame_shows_any_more_is_not_known_with_confidence_zero() {
+    let mut decider = decider();
+    let frames = [[0.9, 0.0, 0.0], [0.0, 0.6, 0.3], [0.0, 0.3, 0.6], [0.0, 0.6, 0.3], [0.0, 0.3, 0.6], [0.0, 0.3, 0.6]];
+    let frames = frames.each_ref().map(|scores| Seen::Scores(scores));
+    assert_eq!(changes(&mut decider, &frames), ["cat", "unknown", "bird"]);
 }
 
 #[test]
@@ -210,8 +222,9 @@ fn changes_of_flicker(rules: &LabelRules) -> Vec<String> {
 
 #[test]
 fn of_a_minute_s_flicker_only_the_real_change_remains() {
-    let raw = LabelRules { consecutive: 1, keep: Some(0.2), ..rules() };
-    let in_a_row = LabelRules { consecutive: 3, ..rules() };
+    let raw = LabelRules { keep: Some(0.2), ..at_once() };
+    let in_a_row =
+        LabelRules { debounce: Debounce { consecutive: 3, settle: MINUTE, hold: Duration::ZERO }, ..rules() };
     let by_default = crate::config::Sources::defaults().load().expect("valid").labels;
     let window = LabelRules { smoothing: Smoothing::Window { frames: 10 }, ..by_default.clone() };
     let counts = [&raw, &in_a_row].map(|rules| changes_of_flicker(rules).len());
@@ -229,7 +242,7 @@ proptest! {
         window in 0usize..5,
     ) {
         let smoothing = if window == 0 { Smoothing::None } else { Smoothing::Window { frames: window } };
-        let rules = LabelRules { consecutive, margin, smoothing, ..rules() };
+        let rules = LabelRules { debounce: Debounce { consecutive, settle: MINUTE, hold: Duration::ZERO }, margin, smoothing, ..rules() };
         let mut decider = decider_with(&rules, DisagreementChoice::Accurate);
         let mut holds: Option<Arc<str>> = None;
         for (second, (kind, scores)) in frames.iter().enumerate() {

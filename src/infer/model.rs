@@ -10,11 +10,13 @@ use glimpsed_inference::{
 use serde::Serialize;
 
 use super::error::ModelError;
-use crate::models::catalog;
-
 use crate::domain::classification::{Labels, ModelId, Ranked, Top, top_k};
+use crate::domain::view::View;
+use crate::models::catalog;
 use crate::models::spec::ModelSpec;
 use crate::models::threads::Threads;
+use crate::preprocess::Preprocessor;
+use crate::preprocess::samples::Samples;
 
 /// A loaded, warmed-up model.
 pub struct Model {
@@ -25,6 +27,8 @@ pub struct Model {
     pub background_class: bool,
     /// Number of threads that evaluate one picture.
     pub threads: usize,
+    /// What is odd about the labels, in one sentence.
+    pub warning: Option<String>,
     labels: Labels,
     classifier: Box<dyn Classifier>,
     scores: Vec<f32>,
@@ -45,12 +49,14 @@ impl Model {
     /// As those of [`Self::load`].
     pub fn load_onto(spec: &ModelSpec, kernels: Kernels) -> Result<Self, ModelError> {
         let Loaded { classifier, inspection } = engine(spec, kernels)?;
-        let (labels, labels_name) = spec.labels.read().map_err(|(path, cause)| ModelError::Labels { path, cause })?;
+        let list = spec.labels.read().map_err(|(path, cause)| ModelError::Labels { path, cause })?;
+        let warning = list.warning();
+        let labels = list.labels;
         let (classes, found) = (inspection.classes, labels.len());
         let background_class = spec.has_background(classes, found).ok_or_else(|| ModelError::LabelCount {
             name: spec.name.clone(),
             classes,
-            labels: labels_name,
+            labels: list.source,
             found,
         })?;
         let id =
@@ -58,14 +64,11 @@ impl Model {
         let input = inspection.input.clone();
         let scores = Vec::with_capacity(inspection.classes);
         let id = Arc::new(id);
-        let mut model = Self { id, input, inspection, background_class, threads: 1, labels, classifier, scores };
+        let threads = 1;
+        let mut model = Self { id, input, inspection, background_class, threads, warning, labels, classifier, scores };
         // The first run allocates the workspace and touches every weight. It also proves that the network's output is
         // finite.
-        let probabilities = model.probabilities(&Tensor::for_input(&model.input))?;
-        if probabilities.iter().any(|probability| !probability.is_finite()) {
-            let cause = "it answers a black picture with something that is no number".into();
-            return Err(model.failed(Error::Evaluation { cause }));
-        }
+        model.probabilities(&Tensor::for_input(&model.input))?;
         model.check_scores()?;
         match spec.threads {
             Threads::Fixed(1) => {}
@@ -148,6 +151,10 @@ impl Model {
         if self.inspection.scores == Scores::Logits {
             softmax(&mut self.scores);
         }
+        if self.scores.iter().any(|score| !score.is_finite()) {
+            let cause = "its scores are infinite or no numbers: a sum has left the range of its numbers".into();
+            return Err(self.failed(Error::Evaluation { cause }));
+        }
         Ok(self.last_probabilities())
     }
 
@@ -158,6 +165,25 @@ impl Model {
     /// The result of the last [`Self::probabilities`].
     pub fn last_probabilities(&self) -> &[f32] {
         self.scores.get(usize::from(self.background_class)..).unwrap_or_default()
+    }
+
+    /// Labels pictures of one colour and of noise, as a test: a black picture alone proves little. The noise is the same each time.
+    ///
+    /// # Errors
+    /// As [`Self::probabilities`].
+    pub fn try_pictures(&mut self) -> Result<(), ModelError> {
+        let mut random = fastrand::Rng::with_seed(1);
+        let mut preprocessor = Preprocessor::new(self.input.clone(), View::default());
+        let mut tensor = Tensor::for_input(&self.input);
+        let (width, height) = (self.input.width, self.input.height);
+        let colours: [fn(&mut fastrand::Rng) -> u8; 4] =
+            [|_| 255, |_| 128, |random| random.u8(..), |random| random.u8(..) & 0x80];
+        for colour in colours {
+            let bytes: Vec<u8> = (0..width * height * 3).map(|_| colour(&mut random)).collect();
+            preprocessor.prepare(Samples::rgb(width, height, &bytes), &mut tensor);
+            self.probabilities(&tensor)?;
+        }
+        Ok(())
     }
 
     /// The network's raw output for all classes.
@@ -200,7 +226,7 @@ pub struct Inspected {
 /// What is wrong with the file.
 pub fn inspect(spec: &ModelSpec) -> Result<Inspected, ModelError> {
     let file = engine(spec, Kernels::detect())?.inspection;
-    let labelled = spec.labels.read().map_or(file.classes, |(labels, _)| labels.len());
+    let labelled = spec.labels.read().map_or(file.classes, |list| list.labels.len());
     let background_class = spec.has_background(file.classes, labelled).unwrap_or_default();
     Ok(Inspected { name: spec.name.clone(), file, background_class, threads: 1 })
 }

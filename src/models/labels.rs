@@ -1,11 +1,13 @@
 //! The names of a model's classes.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::domain::classification::Labels;
-use glimpsed_base::files;
+use glimpsed_base::{files, leaving};
 
 /// The names of the 1000 ImageNet classes in class order, one per line.
 pub const IMAGENET_LABELS: &str = include_str!("../../models/imagenet-labels.txt");
@@ -24,24 +26,108 @@ const MAX_LABEL_BYTES: u64 = 1 << 20;
 /// Home Assistant limits a state to 255 characters.
 const MAX_LABEL_LENGTH: usize = 255;
 
+/// The names of a model's classes, as they were read.
+#[derive(Debug, Clone)]
+pub struct LabelList {
+    pub labels: Labels,
+    /// `imagenet`, or the file.
+    pub source: String,
+    /// A label that several classes have, with the lines of the first two, counted from 1.
+    pub repeated: Option<(Arc<str>, usize, usize)>,
+}
+
 impl LabelSource {
-    /// The labels, and the name of their source: `imagenet` or the file.
+    /// Reads the labels.
     ///
     /// # Errors
     /// The file, and why it cannot be used.
-    pub fn read(&self) -> Result<(Labels, String), (String, String)> {
+    pub fn read(&self) -> Result<LabelList, (String, String)> {
         let path = match self {
-            Self::ImageNet => return Ok((Labels::parse(IMAGENET_LABELS), "imagenet".into())),
+            Self::ImageNet => {
+                let labels = Labels::parse(IMAGENET_LABELS);
+                return Ok(LabelList { labels, source: "imagenet".into(), repeated: None });
+            }
             Self::File(path) => path,
         };
-        let name = path.display().to_string();
+        let source = path.display().to_string();
         let text = match files::read_text(path, MAX_LABEL_BYTES) {
             Ok(text) => text,
-            Err(cause) => return Err((name, format!("it {cause}"))),
+            Err(cause) => return Err((source, format!("it {cause}"))),
         };
-        match text.lines().position(|line| line.len() > MAX_LABEL_LENGTH) {
-            Some(line) => Err((name, format!("line {} has more than {MAX_LABEL_LENGTH} bytes", line + 1))),
-            None => Ok((Labels::parse(&text), name)),
+        // Editors on Windows put a byte-order mark before the first label.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        match mistake(text.trim_end()) {
+            Some(cause) => Err((source, cause)),
+            None => {
+                let labels = Labels::parse(text);
+                Ok(LabelList { repeated: repeated(&labels), labels, source })
+            }
         }
+    }
+}
+
+impl LabelList {
+    /// A sentence about a label that several classes have. That may be meant: two of ImageNet's classes are called `crane`.
+    pub fn warning(&self) -> Option<String> {
+        let (label, first, second) = self.repeated.as_ref()?;
+        Some(format!("`{}` has the label `{label}` in line {first} and in line {second}", self.source))
+    }
+}
+
+/// The first line that cannot be a label, and why. One that is missing would shift all others.
+fn mistake(text: &str) -> Option<String> {
+    text.lines().enumerate().find_map(|(index, line)| {
+        let wrong = if line.len() > MAX_LABEL_LENGTH {
+            format!("has more than {MAX_LABEL_LENGTH} bytes")
+        } else if line.trim().is_empty() {
+            "is empty; there is one line for each class, so give that class a name, such as `-`, or remove the line"
+                .into()
+        } else if line.trim().contains(leaving::is_control) {
+            "holds a control character".into()
+        } else {
+            return None;
+        };
+        Some(format!("line {} {wrong}", index + 1))
+    })
+}
+
+fn repeated(labels: &Labels) -> Option<(Arc<str>, usize, usize)> {
+    let mut seen = HashMap::new();
+    labels
+        .iter()
+        .enumerate()
+        .find_map(|(index, label)| seen.insert(label.clone(), index).map(|first| (label.clone(), first + 1, index + 1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<LabelList, String> {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("labels.txt");
+        std::fs::write(&file, text).expect("writable");
+        LabelSource::File(file).read().map_err(|(_, cause)| cause)
+    }
+
+    #[test]
+    fn a_line_that_is_no_label_is_named() {
+        assert!(read("cat\n\ndog\n").expect_err("empty").starts_with("line 2 is empty; "));
+        assert_eq!(read("cat\ndog\u{1b}[2J\n").expect_err("escape"), "line 2 holds a control character");
+        assert_eq!(read(&"x".repeat(256)).expect_err("long"), "line 1 has more than 255 bytes");
+    }
+
+    #[test]
+    fn marks_and_ends_of_other_systems_are_no_part_of_a_label() {
+        let list = read("\u{feff}cat\r\ndog \r\n\r\n\n").expect("labels");
+        let labels: Vec<&str> = list.labels.iter().map(|label| &**label).collect();
+        assert_eq!(labels, ["cat", "dog"]);
+        assert_eq!(list.warning(), None);
+    }
+
+    #[test]
+    fn a_label_of_several_classes_is_told() {
+        let warning = read("crane\ncat\ncrane\n").expect("labels").warning().expect("a warning");
+        assert!(warning.ends_with("has the label `crane` in line 1 and in line 3"), "{warning}");
     }
 }

@@ -1,5 +1,8 @@
 //! The messages about frames, labels and the device.
 
+use std::borrow::Cow;
+
+use glimpsed_base::leaving;
 use jiff::Timestamp;
 use schemars::{JsonSchema, Schema, SchemaGenerator, schema_for};
 use serde::Serialize;
@@ -237,9 +240,25 @@ impl InfoPayload {
         }
     }
 
-    /// Strings and numbers only: this cannot fail.
+    /// Strings and numbers only: this cannot fail. Passwords in addresses, such as in the arguments of a camera's program, are masked.
     pub fn to_value(&self) -> Value {
-        serde_json::to_value(self).unwrap_or_default()
+        let mut value = serde_json::to_value(self).unwrap_or_default();
+        clean(&mut value);
+        value
+    }
+}
+
+/// Takes secrets and control characters out of all strings.
+fn clean(value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            if let Cow::Owned(safe) = leaving::clean(text) {
+                *text = safe;
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(clean),
+        Value::Object(members) => members.values_mut().for_each(clean),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
@@ -260,9 +279,9 @@ pub fn camera_json(camera: &Negotiated) -> Value {
 pub fn response_json(answer: Result<&Value, &str>, transaction: Option<&Value>) -> String {
     let (status, data, error) = match answer {
         Ok(data) => ("ok", data, None),
-        Err(cause) => ("error", &Value::Null, Some(cause)),
+        Err(cause) => ("error", &Value::Null, Some(leaving::clean(cause))),
     };
-    to_json(&ResponsePayload { status, data, error, transaction })
+    to_json(&ResponsePayload { status, data, error: error.as_deref(), transaction })
 }
 
 /// The raw answer for one frame.

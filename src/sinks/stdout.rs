@@ -8,6 +8,7 @@ use crate::config::raw::StdoutChoice;
 use crate::domain::classification::Classification;
 use crate::domain::event::Event;
 use crate::payload::{classification_json, status_name};
+use glimpsed_base::leaving;
 
 /// Capacity of the queue for a slow reader. When it is full, new lines are dropped and counted.
 const CAPACITY: usize = 256;
@@ -40,7 +41,7 @@ impl Printer {
     /// Prints until the sink is dropped and the queue is empty, or the reader is gone.
     pub fn run(mut self) {
         while let Ok(line) = self.lines.recv() {
-            if let Err(error) = writeln!(self.out, "{line}").and_then(|()| self.out.flush()) {
+            if let Err(error) = writeln!(self.out, "{}", leaving::escaped(&line)).and_then(|()| self.out.flush()) {
                 tracing::warn!(%error, "standard output is closed; labels are no longer printed");
                 return;
             }

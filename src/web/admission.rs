@@ -12,9 +12,17 @@ const MAX_CONNECTIONS: usize = 256;
 /// this machine connects from it.
 const MAX_FROM_ONE: usize = 64;
 
+/// Further places for probes while all others are taken, in total and per address.
+const MAX_PROBES: usize = 16;
+const MAX_PROBES_FROM_ONE: usize = 4;
+
 /// Hands out places for connections.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Admission(Arc<Mutex<HashMap<IpAddr, usize>>>);
+#[derive(Debug, Clone)]
+pub(super) struct Admission {
+    taken: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    most: usize,
+    most_from_one: usize,
+}
 
 /// A place for one connection, released on drop.
 #[derive(Debug)]
@@ -24,13 +32,21 @@ pub(super) struct Place {
 }
 
 impl Admission {
+    pub(super) fn connections() -> Self {
+        Self { taken: Arc::default(), most: MAX_CONNECTIONS, most_from_one: MAX_FROM_ONE }
+    }
+
+    pub(super) fn probes() -> Self {
+        Self { taken: Arc::default(), most: MAX_PROBES, most_from_one: MAX_PROBES_FROM_ONE }
+    }
+
     /// `None` when there are too many already.
     pub(super) fn admit(&self, address: IpAddr) -> Option<Place> {
         let address = address.to_canonical();
         let mut taken = self.lock();
         let from_here = taken.get(&address).copied().unwrap_or(0);
-        let full = taken.values().sum::<usize>() >= MAX_CONNECTIONS;
-        if full || (from_here >= MAX_FROM_ONE && !address.is_loopback()) {
+        let full = taken.values().sum::<usize>() >= self.most;
+        if full || (from_here >= self.most_from_one && !address.is_loopback()) {
             return None;
         }
         taken.insert(address, from_here + 1);
@@ -38,7 +54,7 @@ impl Admission {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
-        self.0.lock()
+        self.taken.lock()
     }
 }
 
@@ -64,7 +80,7 @@ mod tests {
 
     #[test]
     fn one_address_leaves_places_for_others_and_gets_its_own_back() {
-        let admission = Admission::default();
+        let admission = Admission::connections();
         let greedy = IpAddr::from([192, 168, 1, 7]);
         let mut places = taken(&admission, std::iter::repeat(greedy));
         assert_eq!(places.len(), MAX_FROM_ONE);
@@ -78,7 +94,7 @@ mod tests {
 
     #[test]
     fn there_is_an_end_to_all_addresses_together_and_an_old_address_in_a_new_form_is_the_same() {
-        let admission = Admission::default();
+        let admission = Admission::connections();
         let old = taken(&admission, std::iter::repeat(IpAddr::from([192, 168, 1, 7])));
         let mapped = std::net::Ipv4Addr::new(192, 168, 1, 7).to_ipv6_mapped();
         assert!(admission.admit(mapped.into()).is_none());

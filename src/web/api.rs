@@ -113,10 +113,10 @@ pub(super) async fn second_opinion(State(site): State<Arc<Site>>) -> Answered {
     done(site.parts.commands.ask(Command::SecondOpinion).await).map(Json)
 }
 
-/// The daemon ends while this is answered, so nobody waits for it.
-pub(super) async fn restart(State(site): State<Arc<Site>>) -> (StatusCode, Json<Value>) {
-    site.parts.commands.tell(Command::Restart);
-    (StatusCode::ACCEPTED, Json(json!({})))
+/// Answered when it is known that the daemon would start again.
+pub(super) async fn restart(State(site): State<Arc<Site>>) -> Result<(StatusCode, Json<Value>), Problem> {
+    let answer = done(site.parts.commands.ask(Command::Restart).await)?;
+    Ok((StatusCode::ACCEPTED, Json(answer)))
 }
 
 pub(super) async fn comparison(State(site): State<Arc<Site>>) -> Json<Value> {

@@ -1,17 +1,16 @@
 //! Labels uploaded pictures without delaying the camera.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::{FromRequest, Multipart, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::StreamExt;
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 
 use super::problem::Problem;
 use super::site::Site;
@@ -21,12 +20,6 @@ use crate::pipeline::uploads::{Opinion, UploadError};
 
 /// Deadline for a turn.
 const TURN_WITHIN: Duration = Duration::from_secs(5);
-
-/// Limits of an upload: an overall deadline, and after a pause a minimum rate in bytes per second. A phone at the edge
-/// of its network reaches that rate, while a client that trickles bytes does not block the others.
-const BODY_WITHIN: Duration = Duration::from_secs(60);
-const BODY_PAUSE: Duration = Duration::from_secs(5);
-const BODY_RATE: f64 = 32e3;
 
 /// Limits of the body that is discarded after a refusal.
 const MAX_UNSEEN_BYTES: usize = 16 << 20;
@@ -49,20 +42,7 @@ pub(super) async fn classify(State(site): State<Arc<Site>>, request: Request) ->
     if declared.is_some_and(|bytes: u64| bytes > (site.settings.max_upload + MULTIPART_BYTES) as u64) {
         return Err(refuse(request, too_large(&site)).await);
     }
-    let arrived = Arc::<AtomicU64>::default();
-    let counted = arrived.clone();
-    let request = request.map(|body| {
-        let count = move |chunk: &Bytes| {
-            counted.fetch_add(chunk.len() as u64, Ordering::Relaxed);
-        };
-        Body::from_stream(body.into_data_stream().inspect_ok(count))
-    });
-    let bytes = tokio::select! {
-        bytes = picture(&site, request) => bytes?,
-        () = too_slow(&arrived) => {
-            return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the picture arrives too slowly"));
-        }
-    };
+    let bytes = picture(&site, request).await?;
     // In a task of its own: the labelling continues when the client disconnects, so its turn and its cost must, too.
     let labelled = tokio::spawn(async move {
         let (answer, cost) = site.parts.uploads.classify(bytes.into()).await;
@@ -78,19 +58,6 @@ pub(super) async fn classify(State(site): State<Arc<Site>>, request: Request) ->
     });
     let opinion = labelled.await.unwrap_or_else(|error| Err(UploadError::Failed(error.to_string())));
     Ok(Json(opinion_json(&opinion.map_err(refusal)?)).into_response())
-}
-
-/// Resolves when the upload is below the minimum rate or past its deadline.
-async fn too_slow(arrived: &AtomicU64) {
-    let begun = Instant::now();
-    loop {
-        sleep(Duration::from_secs(1)).await;
-        let waited = begun.elapsed();
-        let due = waited.saturating_sub(BODY_PAUSE).as_secs_f64() * BODY_RATE;
-        if waited >= BODY_WITHIN || (arrived.load(Ordering::Relaxed) as f64) < due {
-            return;
-        }
-    }
 }
 
 /// Discards the rest of the body, within limits. Closing a connection with unread data would reset it, and the client

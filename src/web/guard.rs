@@ -32,6 +32,9 @@ const HEADERS: [(header::HeaderName, &str); 6] = [
     (header::HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
 ];
 
+/// How many cookies of one request are looked at.
+const MAX_SESSIONS_GIVEN: usize = 4;
+
 /// Around everything.
 pub(super) async fn guard(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
     let mut response = match check(&site, &request) {
@@ -61,6 +64,10 @@ fn refuse(status: StatusCode, detail: impl Into<String>) -> Result<(), Refusal> 
 
 fn check(site: &Site, request: &Request) -> Result<(), Refusal> {
     let (headers, uri) = (request.headers(), request.uri());
+    if headers.get_all(header::HOST).iter().count() > 1 {
+        // A proxy in front may have looked at the other one.
+        return refuse(StatusCode::BAD_REQUEST, "the request names more than one host");
+    }
     let host = host(headers, uri).unwrap_or_default();
     if !is_ours(host, &site.hostname, &site.settings.hosts) {
         let detail = format!("`{}` is no name of this device; add it to `hosts` in [http]", shown(host));
@@ -127,7 +134,7 @@ fn authorise(site: &Site, request: &Request) -> Result<(), Refusal> {
             Verdict::Wait => Err(Refusal::Because(too_often())),
         };
     }
-    if session(headers).is_some_and(|session| door.is_session(session, site.clock.wall())) {
+    if session(headers).any(|session| door.is_session(session, site.clock.wall())) {
         return Ok(());
     }
     if path == "/" {
@@ -138,7 +145,7 @@ fn authorise(site: &Site, request: &Request) -> Result<(), Refusal> {
 }
 
 pub(super) fn too_often() -> Problem {
-    Problem::later(StatusCode::TOO_MANY_REQUESTS, 60, "too many wrong tokens from this address; wait a minute")
+    Problem::later(StatusCode::TOO_MANY_REQUESTS, 60, "too many wrong tokens; wait a minute")
 }
 
 /// The login page and the probes, which reveal nothing of what the camera sees.
@@ -152,10 +159,11 @@ pub(super) fn address(request: &Request) -> IpAddr {
     peer.map_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip())
 }
 
-fn session(headers: &HeaderMap) -> Option<&str> {
+/// The values of our cookie. Another program on this host can have set one for another path.
+pub(super) fn session(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find_map(|(name, value)| (name == COOKIE).then_some(value))
+    let pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.filter(|(name, _)| *name == COOKIE).map(|(_, value)| value).take(MAX_SESSIONS_GIVEN)
 }
 
 fn shown(host: &str) -> String {

@@ -7,6 +7,7 @@ use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
+use tokio::task::spawn_blocking;
 
 use super::guard;
 use super::problem::Problem;
@@ -33,7 +34,16 @@ pub(super) async fn login(State(site): State<Arc<Site>>, request: Request) -> Re
     }
 }
 
-pub(super) async fn logout(headers: HeaderMap) -> Response {
+/// Ends the session on this device, too: somebody may have copied the cookie.
+pub(super) async fn logout(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
+    if let Some(door) = &site.door {
+        let ended = guard::session(&headers).filter_map(|session| door.end(session, site.clock.wall())).last();
+        if let Some(ended) = ended
+            && let Ok(Err(cause)) = spawn_blocking(move || ended.store()).await
+        {
+            tracing::warn!(cause, "a logout is forgotten at the next start");
+        }
+    }
     (set_cookie("", 0, is_secure(&headers)), Redirect::to("/login")).into_response()
 }
 

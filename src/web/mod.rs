@@ -6,8 +6,10 @@
 mod admission;
 mod api;
 mod assets;
+mod body;
 mod classify;
 mod connection;
+mod ended_sessions;
 mod events;
 mod exposition;
 mod guard;

@@ -17,6 +17,9 @@ use super::site::Site;
 use crate::domain::camera::CameraState;
 use crate::domain::health::Pace;
 
+/// The addresses that a supervisor asks; places for connections are reserved for them.
+pub(super) const PROBES: [&str; 2] = ["/livez", "/readyz"];
+
 /// Whether each thread keeps its word; as the service manager's watchdog sees it.
 pub(super) async fn livez(State(site): State<Arc<Site>>) -> Result<&'static str, Problem> {
     let now = site.clock.now();

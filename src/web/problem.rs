@@ -2,6 +2,7 @@
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use glimpsed_base::leaving;
 use serde_json::json;
 
 /// An error response.
@@ -15,12 +16,17 @@ pub(super) struct Problem {
 
 impl Problem {
     pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), retry_after: None }
+        Self { status, detail: safe(detail), retry_after: None }
     }
 
     pub(super) fn later(status: StatusCode, seconds: u64, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), retry_after: Some(seconds) }
+        Self { status, detail: safe(detail), retry_after: Some(seconds) }
     }
+}
+
+/// Without secrets and control characters, which the causes of errors quote.
+fn safe(detail: impl Into<String>) -> String {
+    leaving::clean(&detail.into()).into_owned()
 }
 
 impl IntoResponse for Problem {

@@ -16,7 +16,7 @@ use super::openapi::{Documented, Operation};
 use super::problem::Problem;
 use super::schemas::named;
 use super::site::Site;
-use super::{api, assets, classify, events, exposition, guard, login, probes, stream};
+use super::{api, assets, body, classify, events, exposition, guard, login, probes, stream};
 
 /// Deadline for the response to begin. Loading and swapping a large model takes up to a minute on a small board.
 const ANSWER_WITHIN: Duration = Duration::from_secs(90);
@@ -126,7 +126,8 @@ pub(super) fn router(site: Arc<Site>) -> Router {
                 "restart",
                 "Ends the daemon and starts it again.",
                 (202, "application/json", json!({ "type": "object" })),
-            ),
+            )
+            .refusing(&[(409, "The daemon would not start again, with the files as they are; it goes on.")]),
         )
         .get(
             "/api/v1/compare",
@@ -223,6 +224,7 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         .method_not_allowed_fallback(|| async {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this address does not take this method")
         })
+        .layer(middleware::from_fn(body::in_time))
         .layer(middleware::from_fn(in_time))
         .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
         .layer(middleware::from_fn_with_state(site.clone(), guard::guard))

@@ -5,11 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::admission::{Admission, Place};
+use super::admission::Admission;
 use super::connection::Connection;
 use super::guard::Peer;
+use super::probes::PROBES;
+use super::problem::Problem;
 use axum::Router;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use glimpsed_base::backoff::Backoff;
+use glimpsed_base::clock;
 use glimpsed_base::shutdown::Shutdown;
 use glimpsed_base::sync::Mutex;
 use hyper::Request;
@@ -63,6 +68,9 @@ const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 /// Deadline for responses in progress at the stop.
 const FINISH_WITHIN: Duration = Duration::from_millis(500);
 
+/// Deadline for a probe's head. A probe is a request by itself, so there is no second one.
+const PROBE_WITHIN: Duration = Duration::from_secs(2);
+
 const FULL: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n";
 
@@ -72,21 +80,34 @@ pub(super) async fn serve(address: SocketAddr, router: Router, status: Arc<Statu
         listener = listen(address, &status) => listener,
         () = shutdown.wait() => return,
     };
-    let admission = Admission::default();
-    let mut connections = JoinSet::new();
+    let (admission, probes) = (Admission::connections(), Admission::probes());
+    let (mut connections, mut told) = (JoinSet::new(), false);
     loop {
         tokio::select! {
             () = shutdown.wait() => break,
             // Removes finished connections from the set.
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => match admission.admit(peer.ip()) {
-                    Some(place) => {
-                        connections.spawn(connection(stream, peer, router.clone(), place, shutdown.clone()));
+                // The date in the head of an answer cannot be written.
+                Ok(_) if !clock::is_within_http_dates() => {
+                    if !std::mem::replace(&mut told, true) {
+                        tracing::error!("the page is not served: this device's clock is before 1970 or after 9999; set it");
                     }
-                    // The connection is new, so its send window has room for a hundred bytes.
-                    None => drop(stream.try_write(FULL)),
-                },
+                }
+                Ok((stream, peer)) => {
+                    let place = admission.admit(peer.ip()).map(|place| (place, Admitted::ForAll));
+                    match place.or_else(|| probes.admit(peer.ip()).map(|place| (place, Admitted::ToProbe))) {
+                        Some((place, admitted)) => {
+                            let connection = connection(stream, peer, router.clone(), admitted, shutdown.clone());
+                            connections.spawn(async move {
+                                let _place = place;
+                                connection.await;
+                            });
+                        }
+                        // The connection is new, so its send window has room for a hundred bytes.
+                        None => drop(stream.try_write(FULL)),
+                    }
+                }
                 // Either the file descriptors are exhausted, until other connections close, or the client has
                 // disconnected.
                 Err(error) => {
@@ -159,17 +180,32 @@ fn ask_whether_it_is_there(stream: &TcpStream) -> rustix::io::Result<()> {
     sockopt::set_socket_keepalive(stream, true)
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, _place: Place, shutdown: Shutdown) {
+/// What a connection may ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Admitted {
+    ForAll,
+    /// Whether the daemon is alive, while all other places are taken.
+    ToProbe,
+}
+
+async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, admitted: Admitted, shutdown: Shutdown) {
     // Frames are written as a whole; Nagle's algorithm would delay their ends.
     let _ = stream.set_nodelay(true);
     let _ = ask_whether_it_is_there(&stream);
     let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(Peer(peer));
-        TowerToHyperService::new(router.clone()).call(request)
+        let router = router.clone();
+        async move {
+            if admitted == Admitted::ToProbe && !PROBES.contains(&request.uri().path()) {
+                return Ok(full());
+            }
+            request.extensions_mut().insert(Peer(peer));
+            TowerToHyperService::new(router).call(request).await
+        }
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WITHIN)
+        .keep_alive(admitted == Admitted::ForAll)
+        .header_read_timeout(if admitted == Admitted::ForAll { HEAD_WITHIN } else { PROBE_WITHIN })
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_BUFFER_BYTES)
         .serve_connection(TokioIo::new(Connection::new(stream)), service);
@@ -184,4 +220,9 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, _place:
     if let Err(error) = result {
         tracing::debug!(%error, "a client's connection has ended");
     }
+}
+
+/// There is no place for the request.
+fn full() -> Response {
+    Problem::later(StatusCode::SERVICE_UNAVAILABLE, 5, "too many connections").into_response()
 }

@@ -1,12 +1,14 @@
 //! Authentication: a program's token, a browser's session, and a limit on failed attempts.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use ring::hmac;
+use ring::rand::{SecureRandom, SystemRandom};
 
+use super::ended_sessions::EndedSessions;
 use glimpsed_base::secret::Secret;
 use glimpsed_base::sync::Mutex;
 
@@ -16,19 +18,50 @@ pub(super) const COOKIE: &str = "glimpsed_session";
 /// How long a browser stays logged in.
 pub(super) const SESSION: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// After this many wrong tokens from one address within this time, further attempts are refused.
+/// After this many wrong tokens from one network within this time, further attempts are refused.
 const MAX_FAILURES: usize = 10;
 const WITHIN: Duration = Duration::from_secs(60);
 
-/// Capacity of the list of failures, for all addresses.
-const MAX_REMEMBERED: usize = 1024;
+/// After this many from all networks together, only those are served that gave the right token before. It is also the capacity of the
+/// list of failures.
+const MAX_FAILURES_OF_ALL: usize = 100;
 
-/// Checks tokens and sessions. A session is a date and its HMAC under a key made from the token: nothing is stored, it
-/// outlives a restart, and another token ends all of them.
+/// Capacity of the list of networks that gave the right token.
+const MAX_KNOWN: usize = 64;
+
+/// Checks tokens and sessions. A session is a date and its HMAC under a key made from the token: it outlives a restart, and another
+/// token ends all of them. Only sessions that were ended by a logout are stored.
 pub(super) struct Door {
     token: hmac::Key,
     sessions: hmac::Key,
-    failures: Mutex<VecDeque<(IpAddr, Duration)>>,
+    attempts: Mutex<Attempts>,
+    ended: Mutex<EndedSessions>,
+}
+
+#[derive(Default)]
+struct Attempts {
+    failures: VecDeque<(Network, Duration)>,
+    /// Networks that gave the right token, and when they did last.
+    known: BTreeMap<Network, Duration>,
+}
+
+/// Whose attempts are counted together: an IPv4 address, or the 64 bits that a provider gives one household of IPv6.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Network {
+    V4([u8; 4]),
+    V6([u8; 8]),
+}
+
+impl From<IpAddr> for Network {
+    fn from(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(address) => Self::V4(address.octets()),
+            IpAddr::V6(address) => {
+                let [a, b, c, d, e, f, g, h, ..] = address.octets();
+                Self::V6([a, b, c, d, e, f, g, h])
+            }
+        }
+    }
 }
 
 /// The result of a token check.
@@ -44,40 +77,70 @@ impl Door {
     pub(super) fn new(token: &Secret) -> Self {
         let token = hmac::Key::new(hmac::HMAC_SHA256, token.reveal().as_bytes());
         let sessions = hmac::sign(&token, b"glimpsed sessions");
-        Self { sessions: hmac::Key::new(hmac::HMAC_SHA256, sessions.as_ref()), token, failures: Mutex::default() }
+        let sessions = hmac::Key::new(hmac::HMAC_SHA256, sessions.as_ref());
+        Self { sessions, token, attempts: Mutex::default(), ended: Mutex::new(EndedSessions::read()) }
     }
 
     /// Compares in constant time. `now` is monotonic.
     pub(super) fn try_token(&self, given: &str, from: IpAddr, now: Duration) -> Verdict {
-        let mut failures = self.failures.lock();
+        let from = Network::from(from);
+        let mut attempts = self.attempts.lock();
+        let Attempts { failures, known } = &mut *attempts;
         failures.retain(|(_, at)| now.saturating_sub(*at) < WITHIN);
-        if failures.iter().filter(|(address, _)| *address == from).count() >= MAX_FAILURES {
+        let of_this_one = failures.iter().filter(|(network, _)| *network == from).count();
+        let of_all = failures.len() >= MAX_FAILURES_OF_ALL && !known.contains_key(&from);
+        if of_this_one >= MAX_FAILURES || of_all {
             return Verdict::Wait;
         }
         // Equal keys give equal tags, and the time of `verify` does not depend on where they differ.
         let given = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, given.as_bytes()), b"");
         if hmac::verify(&self.token, b"", given.as_ref()).is_ok() {
+            if known.len() >= MAX_KNOWN
+                && !known.contains_key(&from)
+                && let Some(oldest) = known.iter().min_by_key(|(_, at)| **at).map(|(network, _)| *network)
+            {
+                known.remove(&oldest);
+            }
+            known.insert(from, now);
             return Verdict::Right;
         }
-        if failures.len() == MAX_REMEMBERED {
+        // Of known networks there can be more failures than all together may have.
+        if failures.len() >= MAX_FAILURES_OF_ALL + MAX_KNOWN * MAX_FAILURES {
             failures.pop_front();
         }
         failures.push_back((from, now));
         Verdict::Wrong
     }
 
-    /// The value of a cookie that lasts for [`SESSION`].
+    /// The value of a cookie that lasts for [`SESSION`]: when it ends, a random number, and the tag of both.
     pub(super) fn session(&self, now: Timestamp) -> String {
-        let until = now.as_second() + SESSION.as_secs() as i64;
-        let tag = hmac::sign(&self.sessions, until.to_string().as_bytes());
-        format!("{until}.{}", hex(tag.as_ref()))
+        let mut number = [0; 16];
+        // Without random numbers, two sessions of one second are one.
+        let _ = SystemRandom::new().fill(&mut number);
+        let session = format!("{}.{}", now.as_second() + SESSION.as_secs() as i64, hex(&number));
+        let tag = hmac::sign(&self.sessions, session.as_bytes());
+        format!("{session}.{}", hex(tag.as_ref()))
     }
 
     /// Whether the cookie's value is one of ours, and still good.
     pub(super) fn is_session(&self, value: &str, now: Timestamp) -> bool {
-        let Some((until, tag)) = value.split_once('.') else { return false };
-        let (Ok(seconds), Some(tag)) = (until.parse::<i64>(), unhex(tag)) else { return false };
-        hmac::verify(&self.sessions, until.as_bytes(), &tag).is_ok() && now.as_second() < seconds
+        self.verified(value, now).is_some_and(|(_, number)| !self.ended.lock().contains(number))
+    }
+
+    /// Ends a session. Returns what is to be stored, if that has changed.
+    pub(super) fn end(&self, value: &str, now: Timestamp) -> Option<EndedSessions> {
+        let (until, number) = self.verified(value, now)?;
+        let mut ended = self.ended.lock();
+        ended.add(number, until, now.as_second()).then(|| ended.clone())
+    }
+
+    /// The end and the number of a session that is one of ours and has not ended by itself.
+    fn verified<'a>(&self, value: &'a str, now: Timestamp) -> Option<(i64, &'a str)> {
+        let (session, tag) = value.rsplit_once('.')?;
+        let (until, number) = session.split_once('.')?;
+        let seconds = until.parse::<i64>().ok()?;
+        hmac::verify(&self.sessions, session.as_bytes(), &unhex(tag)?).ok()?;
+        (now.as_second() < seconds).then_some((seconds, number))
     }
 }
 
@@ -135,8 +198,9 @@ mod tests {
         assert!(door.is_session(&session, at(0)) && door.is_session(&session, at(lasts - 1)));
         assert!(!door.is_session(&session, at(lasts)));
         assert!(!self::door("another-token-entirely").is_session(&session, at(0)));
-        let (until, tag) = session.split_once('.').expect("two parts");
-        let longer = format!("{}.{tag}", until.parse::<i64>().expect("a number") + 1);
+        let (until, rest) = session.split_once('.').expect("three parts");
+        let (_, tag) = rest.split_once('.').expect("three parts");
+        let longer = format!("{}.{rest}", until.parse::<i64>().expect("a number") + 1);
         for wrong in [
             &longer,
             until,
@@ -148,5 +212,36 @@ mod tests {
         ] {
             assert!(!door.is_session(wrong, at(0)), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_session_that_was_ended_is_over_and_the_others_go_on() {
+        let door = door("correct-horse-battery");
+        let now = Timestamp::from_second(1_700_000_000).expect("a time");
+        let (one, other) = (door.session(now), door.session(now));
+        assert_ne!(one, other, "two browsers that log in within a second");
+        assert!(door.end(&one, now).is_some());
+        assert!(!door.is_session(&one, now) && door.is_session(&other, now));
+        assert!(door.end(&one, now).is_none(), "nothing to store");
+        assert!(door.end("1.2.3", now).is_none(), "not one of ours");
+    }
+
+    #[test]
+    fn many_addresses_of_one_household_count_as_one_and_many_households_together() {
+        let door = door("correct-horse-battery");
+        let address = |network: u16, host: u16| IpAddr::from([0x2001, 0xdb8, 0, network, 1, 2, 3, host]);
+        let known = address(9999, 1);
+        assert_eq!(door.try_token("correct-horse-battery", known, NOW), Verdict::Right);
+        for host in 0..10 {
+            assert_eq!(door.try_token("a guess", address(0, host), NOW), Verdict::Wrong);
+        }
+        assert_eq!(door.try_token("a guess", address(0, 77), NOW), Verdict::Wait, "the same /64");
+        for network in 1..91 {
+            assert_eq!(door.try_token("a guess", address(network, 0), NOW), Verdict::Wrong);
+        }
+        assert_eq!(door.try_token("correct-horse-battery", address(500, 0), NOW), Verdict::Wait, "all together");
+        assert_eq!(door.try_token("correct-horse-battery", known, NOW), Verdict::Right, "it was here before");
+        assert_eq!(door.try_token("a guess", address(0, 1), NOW), Verdict::Wait, "the others' failures clear none");
+        assert_eq!(door.try_token("correct-horse-battery", address(500, 0), NOW + WITHIN), Verdict::Right);
     }
 }

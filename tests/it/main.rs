@@ -34,6 +34,7 @@ mod quantize;
 mod seeing;
 mod service;
 mod shared;
+mod start;
 mod support;
 mod switching;
 mod uploads;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use jiff::Timestamp;
 
@@ -38,9 +38,18 @@ impl Clock for SystemClock {
         self.start.elapsed()
     }
 
+    /// A clock beyond the range of timestamps (the years -9999 to 9999) gives the end of that range.
     fn wall(&self) -> Timestamp {
-        Timestamp::now()
+        let now = SystemTime::now();
+        let end = if now < SystemTime::UNIX_EPOCH { Timestamp::MIN } else { Timestamp::MAX };
+        Timestamp::try_from(now).unwrap_or(end)
     }
+}
+
+/// Whether the machine's clock shows a time that HTTP and TLS can express: from 1970 to 9999. Their libraries panic at others.
+pub fn is_within_http_dates() -> bool {
+    const END: Duration = Duration::from_secs(253_402_300_800);
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).is_ok_and(|time| time < END)
 }
 
 /// A clock that stands still until it is advanced. Clones share the time.

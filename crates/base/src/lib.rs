@@ -8,6 +8,7 @@
 pub mod backoff;
 pub mod clock;
 pub mod files;
+pub mod leaving;
 pub mod liveness;
 pub mod secret;
 pub mod shutdown;

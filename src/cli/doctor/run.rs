@@ -15,6 +15,8 @@ use crate::cli::files::OptionalConfigFile;
 use crate::cli::mqtt::try_broker;
 use crate::cli::streams::Streams;
 use crate::cli::table;
+use crate::config::Sources;
+use crate::config::diagnostics::Problems;
 use crate::config::typed::{Camera, CameraSource, Config};
 use crate::directories;
 use crate::domain::settings::PrecisionChoice;
@@ -33,7 +35,18 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
     let sources = options.file.sources()?;
-    let config = sources.load()?;
+    let config = match sources.load() {
+        Ok(config) => config,
+        Err(problems) => {
+            let findings = [broken(&sources, &problems)];
+            if options.json {
+                streams.print_json(&findings)?;
+            } else {
+                streams.print(&table::render(&findings.iter().map(row).collect::<Vec<_>>()))?;
+            }
+            return Err(problems.into());
+        }
+    };
     let accurate = &config.accurate;
     let second = accurate.enabled.then(|| model("accurate model", &accurate.model, PrecisionChoice::Fp32));
     let findings: Vec<Finding> = [permissions(&sources.path), model("model", &config.model, config.precision)]
@@ -65,6 +78,15 @@ fn row(finding: &Finding) -> Vec<String> {
         Verdict::Unreachable => "UNREACHABLE",
     };
     vec![verdict.into(), finding.subject.into(), finding.says.clone()]
+}
+
+/// What a start would do with a configuration that cannot work.
+fn broken(sources: &Sources, problems: &Problems) -> Finding {
+    let instead = match Sources::last_good(&sources.path).filter(|kept| kept.load().is_ok()) {
+        Some(_) => "a start would go on with the last configuration that worked",
+        None => "a start would fail, because no earlier configuration is kept",
+    };
+    Finding { subject: "configuration", verdict: Verdict::Failed, says: format!("{}; {instead}", problems.tally()) }
 }
 
 /// The configuration can be read, or nothing would have come this far; whoever can write it can start programs.

@@ -35,6 +35,7 @@ impl Checker<'_, '_> {
             self.complain(&["mqtt", "client_id"], "must have 1 to 128 bytes", format!("found `{client_id}`"), None);
         }
         self.not_longer(&["mqtt", "username"], mqtt.username.as_deref().unwrap_or_default(), 256);
+        self.printable(&["mqtt", "username"], mqtt.username.as_deref().unwrap_or_default());
         let password = mqtt.password_file.as_ref().and_then(|file| {
             let path = resolve(self.base, file);
             Secret::from_file(&path)

@@ -9,7 +9,9 @@ use super::super::raw::SmoothingChoice;
 use super::Checker;
 use crate::decide::groups::{self, Groups};
 use crate::decide::rules::{LabelFilter, LabelRules, Smoothing};
+use crate::decide::stable::Debounce;
 use crate::decide::vocabulary;
+use crate::models::labels::LabelList;
 use crate::models::spec::ModelSpec;
 use glimpsed_base::files::resolve;
 
@@ -29,6 +31,7 @@ impl Checker<'_, '_> {
         let minute = Interval::from_secs(60);
         self.interval_within(&["labels", "half_life"], labels.half_life, Interval::from_millis(1), minute);
         self.interval_within(&["labels", "hold"], labels.hold, Interval::from_secs(0), Interval::from_secs(3600));
+        self.interval_within(&["labels", "settle"], labels.settle, Interval::from_secs(0), Interval::from_secs(3600));
         self.within(&["labels", "margin"], labels.margin, 0.0, 1.0);
         for (key, value) in [("enter", labels.enter), ("keep", labels.keep)] {
             if let Some(value) = value {
@@ -57,8 +60,7 @@ impl Checker<'_, '_> {
             enter: labels.enter.map(|enter| enter as f32),
             keep: labels.keep.map(|keep| keep as f32),
             margin: labels.margin as f32,
-            consecutive: labels.consecutive,
-            hold: labels.hold.0,
+            debounce: Debounce { consecutive: labels.consecutive, settle: labels.settle.0, hold: labels.hold.0 },
             filter,
         }
     }
@@ -67,7 +69,7 @@ impl Checker<'_, '_> {
     fn names_mean_something(&mut self, filter: &LabelFilter, models: &[ModelSpec]) {
         let Some(model) = models.iter().find(|model| model.name == self.raw.model.active) else { return };
         // Unreadable labels are reported when the model is loaded.
-        let Ok((labels, _)) = model.labels.read() else { return };
+        let Ok(LabelList { labels, .. }) = model.labels.read() else { return };
         for key in ["allow", "deny"] {
             let one = |list: &[String], wanted: &str| if key == wanted { list.to_vec() } else { Vec::new() };
             let part = LabelFilter {

@@ -27,6 +27,7 @@ use crate::models::catalog;
 use crate::models::spec::ModelSpec;
 pub use accurate::Accurate;
 use glimpsed_base::files::resolve;
+use glimpsed_base::leaving;
 use glimpsed_base::secret::Secret;
 use glimpsed_mqtt::Options;
 
@@ -193,6 +194,14 @@ impl Checker<'_, '_> {
         }
     }
 
+    /// A name is shown in one line, on terminals too.
+    fn printable(&mut self, path: &[&str], text: &str) {
+        if let Some(control) = text.chars().find(|letter| leaving::is_control(*letter)) {
+            let found = format!("found U+{:04X}", u32::from(control));
+            self.complain(path, "must not hold control characters or line breaks", found, None);
+        }
+    }
+
     fn device(&mut self) -> Device {
         let id = self.raw.device.id.clone().unwrap_or_else(default_id);
         if !is_id(&id) {
@@ -206,6 +215,7 @@ impl Checker<'_, '_> {
         }
         let name = self.raw.device.name.clone().unwrap_or_else(|| id.clone());
         self.not_longer(&["device", "name"], &name, 128);
+        self.printable(&["device", "name"], &name);
         Device { id, name }
     }
 

@@ -1,8 +1,6 @@
 //! The verdicts of `auto` on this device, in a small file. It is a cache: without it, the models are measured again.
 
-use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::directories;
 use glimpsed_base::files;
@@ -76,27 +74,9 @@ impl Verdicts {
         let surplus = verdicts.0.len().saturating_sub(MOST);
         verdicts.0.drain(..surplus);
         let text = serde_json::to_string_pretty(&verdicts).map_err(|error| error.to_string())?;
-        let mut cause = "there is no directory for it".to_owned();
-        for directory in directories::state() {
-            match write(&directory, &text) {
-                Ok(_) => return Ok(()),
-                Err(error) => cause = format!("cannot write into `{}`: {error}", directory.display()),
-            }
-        }
-        Err(cause)
+        // Readable by every user, whichever user measured it.
+        directories::keep_state(FILE, text.as_bytes(), 0o644).map(drop)
     }
-}
-
-/// Writes a temporary file and renames it, so that a reader never sees half a file.
-fn write(directory: &Path, text: &str) -> std::io::Result<PathBuf> {
-    std::fs::create_dir_all(directory)?;
-    let mut beside = tempfile::NamedTempFile::new_in(directory)?;
-    beside.write_all(text.as_bytes())?;
-    // Readable by every user, whichever user measured it.
-    beside.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
-    let file = directory.join(FILE);
-    beside.persist(&file).map_err(|error| error.error)?;
-    Ok(file)
 }
 
 #[cfg(test)]
@@ -134,7 +114,8 @@ mod tests {
     fn what_is_written_is_found() {
         let directory = tempfile::tempdir().expect("a directory");
         let text = serde_json::to_string(&Verdicts(vec![verdict(2.0, 1.0)])).expect("JSON");
-        let file = write(&directory.path().join("new"), &text).expect("written");
+        let file = directory.path().join("new").join(FILE);
+        directories::write(&file, text.as_bytes(), 0o644).expect("written");
         assert_eq!(Verdicts::read_from(&file).expect("read").find("k"), Some(&verdict(2.0, 1.0)));
     }
 }

@@ -9,6 +9,8 @@ use ureq::http::{Response, header};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body, Error};
 
+use glimpsed_base::clock;
+
 use super::failure::{Failure, FetchError, Limits, Stream};
 
 /// One leads from a repository to its storage.
@@ -68,6 +70,9 @@ fn agent(url: &str, limits: &Limits) -> Result<Agent, String> {
         .timeout_per_read(silence);
     // ureq takes the proxy from the usual environment variables by default.
     if url.starts_with("https://") {
+        if !clock::is_within_http_dates() {
+            return Err("no certificate is valid at the time that this device's clock shows; set the clock".into());
+        }
         let roots = rustls_native_certs::load_native_certs().certs;
         if roots.is_empty() {
             return Err("this system trusts no certificates; install the package ca-certificates".into());

@@ -178,3 +178,41 @@ fn a_stop_ends_open_streams_and_keeps_its_time() {
     assert!(daemon.wait().success());
     assert!(asked.elapsed() < std::time::Duration::from_secs(2), "took {:?}", asked.elapsed());
 }
+
+#[test]
+fn a_request_that_names_two_hosts_is_refused() {
+    let (_daemon, server) = serving(5, "", "");
+    let twice = [("Host", "localhost"), ("Host", "evil.example")];
+    let answer = server.ask("GET", "/api/v1/state", &twice, b"");
+    assert_eq!(answer.status, 400, "{answer:?}");
+    assert!(answer.text().contains("more than one host"), "{answer:?}");
+}
+
+#[test]
+fn a_logout_ends_the_session_on_the_device_and_a_restart_does_not_begin_it_again() {
+    let (_directory, file) = token_file();
+    let state = tempfile::tempdir().expect("a temporary directory");
+    let config = ConfigFile::replay(5, &format!("[http]\ntoken_file = {file:?}\n"));
+    let start = || {
+        let mut command = crate::support::glimpsed(&["run", "-c", &config.path()]);
+        let mut daemon = crate::support::Running::start(command.env("STATE_DIRECTORY", state.path()));
+        let server = Server::of(&mut daemon);
+        (daemon, server)
+    };
+    let (mut daemon, server) = start();
+    let log_in = || {
+        let form = [("Content-Type", "application/x-www-form-urlencoded")];
+        let answer = server.ask("POST", "/login", &form, format!("token={TOKEN}").as_bytes());
+        let cookie = answer.header("set-cookie").and_then(|cookie| cookie.split(';').next()).expect("a cookie");
+        cookie.to_owned()
+    };
+    let (stolen, other) = (log_in(), log_in());
+    let status = |server: &Server, cookie: &str| server.ask("GET", "/api/v1/info", &[("Cookie", cookie)], b"").status;
+    assert_eq!((status(&server, &stolen), status(&server, &other)), (200, 200));
+    assert_eq!(server.ask("POST", "/logout", &[("Cookie", &stolen)], b"").status, 303);
+    assert_eq!((status(&server, &stolen), status(&server, &other)), (401, 200));
+    daemon.signal(Signal::TERM);
+    daemon.wait();
+    let (_daemon, server) = start();
+    assert_eq!((status(&server, &stolen), status(&server, &other)), (401, 200));
+}

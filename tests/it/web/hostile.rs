@@ -129,6 +129,49 @@ fn who_sends_one_byte_after_another_is_cut_and_disturbs_nobody() {
 }
 
 #[test]
+fn bodies_that_trickle_are_cut_and_probes_have_places_of_their_own() {
+    let (_daemon, server) = serving(10, "", "");
+    let head = |path: &str| {
+        format!(
+            "POST {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: 9000\r\n\r\n",
+            server.address
+        )
+    };
+    let paths = ["/api/v1/settings", "/api/v1/model"];
+    let mut slow: Vec<_> = (0..256)
+        .map(|number| {
+            let mut stream = server.connect();
+            stream.write_all(head(paths[number % paths.len()]).as_bytes()).expect("sent");
+            stream
+        })
+        .collect();
+    let begun = Instant::now();
+    // All places are taken: the page has to wait, and a supervisor has not.
+    let page = server.get("/");
+    assert_eq!((page.status, page.header("retry-after")), (503, Some("5")), "{}", page.head);
+    while begun.elapsed() < Duration::from_secs(4) {
+        for path in ["/livez", "/readyz"] {
+            let asked = Instant::now();
+            assert!([200, 503].contains(&server.get(path).status), "{path}");
+            assert!(asked.elapsed() < Duration::from_secs(2), "{path} took {:?}", asked.elapsed());
+        }
+        for stream in &mut slow {
+            let _ = stream.write_all(b" ");
+        }
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    // The rule for uploads: 32 kB a second after five seconds.
+    for mut stream in slow {
+        if let Some(answer) = read_answer(&mut stream) {
+            assert!([408, 503].contains(&answer.status), "{answer:?}");
+        }
+    }
+    assert!(begun.elapsed() < Duration::from_secs(25), "{:?}", begun.elapsed());
+    assert_eq!(server.get("/").status, 200);
+    is_well(&server);
+}
+
+#[test]
 fn a_thousand_connections_at_once_are_answered_or_cut() {
     let (_daemon, server) = labelling(10, "", "");
     let connections: Vec<_> =

@@ -10,7 +10,7 @@ mod monitoring;
 mod pictures;
 
 use crate::support::{ConfigFile, Running};
-use client::Server;
+pub(crate) use client::Server;
 
 /// The bundled photographs with a page; `http` stands in its table, `rest` behind it.
 fn serving(fps: u32, http: &str, rest: &str) -> (Running, Server) {

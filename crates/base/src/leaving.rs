@@ -1,0 +1,255 @@
+//! What text may leave the process: secrets in it are masked, and control characters are escaped.
+//!
+//! Addresses with logins and lines of configuration files reach messages by way of programs, drivers and servers, so they are masked
+//! where text leaves: in the log, on a terminal, on the page and over MQTT.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+use std::ops::Range;
+
+use crate::secret::MASK;
+
+/// How far the end of a password is looked for that holds the delimiters of addresses.
+const MAX_LOGIN_BYTES: usize = 256;
+
+/// Names whose value is secret, in a query (`?password=x`), a TOML or JSON file (`password = "x"`).
+const SECRET_NAMES: [&str; 12] = [
+    "password",
+    "passwd",
+    "passphrase",
+    "passwort",
+    "pass",
+    "pwd",
+    "token",
+    "secret",
+    "api_key",
+    "apikey",
+    "auth",
+    "access_token",
+];
+
+/// Names that are too common for anything but a query.
+const SECRET_IN_QUERY: [&str; 4] = ["key", "pw", "sig", "signature"];
+
+/// Masks secrets and escapes control characters, but for the line feed and the tab.
+pub fn clean(text: &str) -> Cow<'_, str> {
+    match masked(text) {
+        Cow::Borrowed(text) => escaped(text),
+        Cow::Owned(text) => Cow::Owned(escaped(&text).into_owned()),
+    }
+}
+
+/// As [`clean`], in one line.
+pub fn clean_line(text: &str) -> Cow<'_, str> {
+    match clean(text) {
+        text if text.contains('\n') => text.replace('\n', "\\n").into(),
+        text => text,
+    }
+}
+
+/// Replaces secrets by [`MASK`]: logins of addresses, and the values of names such as `password`.
+pub fn masked(text: &str) -> Cow<'_, str> {
+    let secrets = secrets(text);
+    if secrets.is_empty() {
+        return text.into();
+    }
+    let (mut safe, mut at) = (String::with_capacity(text.len()), 0);
+    for Range { start, end } in secrets {
+        safe.push_str(&text[at..start]);
+        safe.push_str(MASK);
+        at = end;
+    }
+    safe.push_str(&text[at..]);
+    safe.into()
+}
+
+/// As [`masked`], with a `*` for each byte of a secret, so that offsets into the text stay valid.
+pub fn masked_in_place(text: &str) -> Cow<'_, str> {
+    let secrets = secrets(text);
+    if secrets.is_empty() {
+        return text.into();
+    }
+    let mut safe = text.to_owned();
+    for secret in secrets {
+        safe.replace_range(secret.clone(), &"*".repeat(secret.len()));
+    }
+    safe.into()
+}
+
+/// Replaces control characters by their escapes (`\u{1b}`), but for the line feed and the tab: a terminal would obey them.
+pub fn escaped(text: &str) -> Cow<'_, str> {
+    let obeyed = |letter: char| is_control(letter) && letter != '\n' && letter != '\t';
+    if !text.contains(obeyed) {
+        return text.into();
+    }
+    let mut safe = String::with_capacity(text.len() + 16);
+    for letter in text.chars() {
+        match letter {
+            '\r' => safe.push_str("\\r"),
+            letter if obeyed(letter) => {
+                // Writing to a string does not fail.
+                let _ = write!(safe, "\\u{{{:x}}}", u32::from(letter));
+            }
+            letter => safe.push(letter),
+        }
+    }
+    safe.into()
+}
+
+/// Whether a terminal or a browser might obey the character instead of showing it: the control characters, and those that change the
+/// direction of the text around them.
+pub fn is_control(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+}
+
+/// The secrets of a text, in order and without overlaps.
+fn secrets(text: &str) -> Vec<Range<usize>> {
+    let mut found: Vec<Range<usize>> = Vec::new();
+    let mut add = |range: Range<usize>| {
+        if !range.is_empty() && text.get(range.clone()) != Some(MASK) {
+            found.push(range);
+        }
+    };
+    for (at, _) in text.match_indices("://") {
+        login(text, at + "://".len()).map(&mut add);
+    }
+    let mut until = 0;
+    for (at, sign) in text.match_indices(['=', ':']) {
+        if at >= until
+            && let Some(range) = value(text, at, sign == "=")
+        {
+            until = range.end;
+            add(range);
+        }
+    }
+    found.sort_by_key(|range| (range.start, std::cmp::Reverse(range.end)));
+    let mut last = 0;
+    found.retain(|range| {
+        let apart = range.start >= last;
+        last = last.max(range.end);
+        apart
+    });
+    found
+}
+
+/// User and password in an address whose scheme ends at `start`. A user alone can be a token.
+fn login(text: &str, start: usize) -> Option<Range<usize>> {
+    let rest = &text[start..];
+    let outside = |letter: char| letter.is_whitespace() || "\"'`<>\\|".contains(letter);
+    let authority = &rest[..rest.find(|letter| outside(letter) || "/?#".contains(letter)).unwrap_or(rest.len())];
+    let end = match authority.rfind('@') {
+        Some(at) => at,
+        // A password with a slash that should have been encoded; digits are a port.
+        None => {
+            let (_, port) = authority.split_once(':')?;
+            if port.bytes().all(|byte| byte.is_ascii_digit()) {
+                return None;
+            }
+            let most = &rest[..rest.floor_char_boundary(MAX_LOGIN_BYTES)];
+            most[..most.find(outside).unwrap_or(most.len())].rfind('@')?
+        }
+    };
+    Some(start..start + end)
+}
+
+/// The value after the sign at `at`, if the name before it is that of a secret.
+fn value(text: &str, at: usize, assigned: bool) -> Option<Range<usize>> {
+    let before = text[..at].trim_end_matches([' ', '\t']);
+    let spaced = before.len() < at;
+    let unquoted = before.strip_suffix(['"', '\'']).unwrap_or(before);
+    let begins = unquoted
+        .rfind(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_' || letter == '-'))
+        .map_or(0, |last| last + unquoted[last..].chars().next().map_or(1, char::len_utf8));
+    let name = unquoted[begins..].to_ascii_lowercase().replace('-', "_");
+    let in_query = assigned && !spaced && unquoted[..begins].ends_with(['?', '&']);
+    let is_secret = SECRET_NAMES
+        .iter()
+        .any(|secret| name.strip_suffix(secret).is_some_and(|rest| rest.is_empty() || rest.ends_with('_')))
+        || (in_query && SECRET_IN_QUERY.contains(&name.as_str()));
+    if !is_secret {
+        return None;
+    }
+    let after = &text[at + 1..];
+    let value = after.trim_start_matches([' ', '\t']);
+    let start = text.len() - value.len();
+    let quote = value.chars().next().filter(|letter| matches!(letter, '"' | '\''));
+    match quote {
+        Some(quote) => {
+            let inside = &value[1..];
+            let end = inside.find([quote, '\n']).unwrap_or(inside.len());
+            Some(start + 1..start + 1 + end)
+        }
+        // After a colon, prose goes on.
+        None if !assigned => None,
+        None => {
+            let ends = |letter: char| letter.is_whitespace() || "&#;,\"'`)}]\\".contains(letter);
+            Some(start..start + value.find(ends).unwrap_or(value.len()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_of_addresses_are_masked() {
+        for (text, safe) in [
+            ("rtsp://admin:hunter2@10.0.0.7:554/stream1", "rtsp://***@10.0.0.7:554/stream1"),
+            ("[rtsp @ 0x55] rtsp://u:p@h/a: Connection refused", "[rtsp @ 0x55] rtsp://***@h/a: Connection refused"),
+            ("http://t0ken@cam/x and mqtts://a:b@c", "http://***@cam/x and mqtts://***@c"),
+            ("rtsp://admin:p@ss@cam/", "rtsp://***@cam/"),
+            ("rtsp://admin:pa/ss#1@cam/", "rtsp://***@cam/"),
+            ("http://cam:8080/mail?to=a@b", "http://cam:8080/mail?to=a@b"),
+            ("http://cam/snap?user=x&password=hunter2&w=3", "http://cam/snap?user=x&password=***&w=3"),
+            ("http://cam/snap?PWD=hunter2", "http://cam/snap?PWD=***"),
+            ("http://cam/snap?key=abc", "http://cam/snap?key=***"),
+            ("rtsp://admin:äöü@cam", "rtsp://***@cam"),
+            ("see https://example.org/a:b", "see https://example.org/a:b"),
+            ("rtsp://:@cam", "rtsp://***@cam"),
+        ] {
+            let safe = safe.replace("***", MASK);
+            assert_eq!(masked(text), safe);
+            assert_eq!(masked(&safe), safe, "masking twice changes nothing");
+        }
+    }
+
+    #[test]
+    fn lines_of_configuration_files_keep_their_secrets_and_prose_stays_readable() {
+        for (text, safe) in [
+            ("password = \"hunter2\"", "password = \"***\""),
+            ("password = hunter2 # no quotes", "password = *** # no quotes"),
+            ("  \"token\": \"abc\",", "  \"token\": \"***\","),
+            ("password = 'it is \"mine\"'", "password = '***'"),
+            ("password = \"never closed", "password = \"***"),
+            ("mqtt_password=x", "mqtt_password=***"),
+            ("password_file = \"/etc/glimpsed/password\"", "password_file = \"/etc/glimpsed/password\""),
+            ("the token: it is wrong", "the token: it is wrong"),
+            ("key = \"labels.hold\"", "key = \"labels.hold\""),
+        ] {
+            assert_eq!(masked(text), safe.replace("***", MASK));
+            let in_place = masked_in_place(text);
+            assert_eq!(in_place.len(), text.len());
+            assert!(!in_place.contains("hunter2"), "{in_place}");
+        }
+    }
+
+    #[test]
+    fn a_terminal_has_nothing_to_obey() {
+        assert_eq!(clean("a\u{1b}[2Jb\rc\u{9b}d\u{202e}e\nf\tg"), "a\\u{1b}[2Jb\\rc\\u{9b}d\\u{202e}e\nf\tg");
+        assert_eq!(clean_line("a\nb"), "a\\nb");
+        assert!(matches!(clean("nothing of the kind: 100 %, naïve 🙂"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn masking_takes_linear_time_and_never_fails() {
+        let mixed = ["://", "=", "a:b@", "password=\"", "é", "'", "\u{1b}"].concat();
+        for hostile in [mixed.as_str(), "a://", "password=", "a:", "token=\""] {
+            let hostile = hostile.repeat((1 << 20) / hostile.len());
+            let start = std::time::Instant::now();
+            let _ = clean(&hostile);
+            assert!(start.elapsed() < std::time::Duration::from_secs(20), "{:?}", start.elapsed());
+        }
+    }
+}

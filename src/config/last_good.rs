@@ -1,0 +1,50 @@
+//! The last configuration that worked, kept in the state directory: a device without a screen starts with it when its file was broken.
+
+use std::path::Path;
+
+use super::{MAX_BYTES, Sources, process_environment};
+use crate::directories;
+use glimpsed_base::files;
+
+const FILE: &str = "last-good.toml";
+
+/// The configuration may hold passwords.
+const MODE: u32 = 0o600;
+
+/// The comment before the text; it says whose configuration this is.
+fn head(path: &Path) -> String {
+    format!("# The last configuration in {path:?} that worked, kept by glimpsed\n")
+}
+
+impl Sources {
+    /// Keeps the text as the last one that worked, unless it is kept already.
+    ///
+    /// # Errors
+    /// Why it cannot be kept.
+    pub fn keep_as_last_good(&self) -> Result<(), String> {
+        // The defaults need not be kept, and a pipe cannot be read twice.
+        if !self.path.is_file() {
+            return Ok(());
+        }
+        let text = head(&absolute(&self.path)) + &self.text;
+        if read().is_some_and(|kept| kept == text) {
+            return Ok(());
+        }
+        directories::keep_state(FILE, text.as_bytes(), MODE).map(drop)
+    }
+
+    /// The last text of the file `path` that worked, with the process's environment; `None` if none is kept.
+    pub fn last_good(path: &Path) -> Option<Self> {
+        let text = read()?.strip_prefix(&head(&absolute(path)))?.to_owned();
+        Some(Self { path: path.to_owned(), text, environment: process_environment() })
+    }
+}
+
+fn read() -> Option<String> {
+    let most = MAX_BYTES + head(Path::new("")).len() as u64 + 4096;
+    directories::state().iter().find_map(|directory| files::read_text(&directory.join(FILE), most).ok())
+}
+
+fn absolute(path: &Path) -> std::path::PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}

@@ -1,0 +1,65 @@
+//! A restart first does what a start would do, because a start that fails ends the daemon for good.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+use tokio::task::spawn_blocking;
+
+use super::Controller;
+use crate::bus::commands::Answer;
+use crate::config::{Config, Sources};
+use crate::infer::{Model, precision};
+
+/// The program's file, which may be another version than this process.
+///
+/// # Errors
+/// When the system does not know it.
+pub fn program() -> std::io::Result<PathBuf> {
+    let program = std::env::current_exe()?;
+    // An upgrade has put another file under the old name if the kernel reports `... (deleted)`.
+    let path = program.to_string_lossy();
+    Ok(path.strip_suffix(" (deleted)").map_or(program.clone(), PathBuf::from))
+}
+
+impl Controller {
+    /// Whether the daemon would start again, with the file as it is now. The refusal says why not.
+    pub(super) async fn can_restart(&self) -> Answer {
+        let refused = |cause: String| Err(format!("not restarted, because the start would fail: {cause}"));
+        match program() {
+            Ok(program) if program.is_file() => {}
+            Ok(program) => return refused(format!("`{}` is not there any more", program.display())),
+            Err(error) => return refused(error.to_string()),
+        }
+        let path = self.sources.path.clone();
+        let is_file = path.is_file() || self.sources.text.is_empty();
+        // Standard input and the like were read at the start, and cannot be read again.
+        let read = move || {
+            if is_file { Sources::read(&path).and_then(|sources| sources.load()) } else { Sources::defaults().load() }
+        };
+        let config = match spawn_blocking(read).await {
+            Ok(Ok(config)) => config,
+            Ok(Err(problems)) => {
+                tracing::error!("{}", problems.render(false));
+                return refused(problems.summary());
+            }
+            Err(error) => return refused(error.to_string()),
+        };
+        match self.parts.loader.run(move || loads(&config)).await {
+            Some(Ok(())) => Ok(json!({})),
+            Some(Err(cause)) => refused(cause),
+            None => refused("loading the model panicked".into()),
+        }
+    }
+}
+
+/// Whether the models of a configuration load.
+fn loads(config: &Config) -> Result<(), String> {
+    let named = |name: &str, cause: &dyn std::fmt::Display| format!("model `{name}`: {cause}");
+    precision::load(&config.model, config.precision).map_err(|cause| named(&config.model.name, &cause))?;
+    // Its failure would not prevent the start; but who restarts wants what the file says.
+    let accurate = &config.accurate;
+    match accurate.enabled {
+        true => Model::load(&accurate.model).map(drop).map_err(|cause| named(&accurate.model.name, &cause)),
+        false => Ok(()),
+    }
+}

@@ -207,12 +207,13 @@ impl Problems {
         let renderer = if coloured { Renderer::styled() } else { Renderer::plain() };
         let groups = self.list.iter().map(|problem| {
             let (title, label) = (clipped(&problem.title), clipped(&problem.label));
-            renderer.render(&[self.group(problem, &title, &label)])
+            let hint = problem.hint.as_deref().map(leaving::clean_line);
+            renderer.render(&[self.group(problem, &title, &label, hint.as_deref())])
         });
         self.bounded(groups, "\n\n")
     }
 
-    fn group<'a>(&'a self, problem: &'a Problem, title: &'a str, label: &'a str) -> Group<'a> {
+    fn group<'a>(&'a self, problem: &'a Problem, title: &'a str, label: &'a str, hint: Option<&'a str>) -> Group<'a> {
         let title = Level::ERROR.primary_title(title);
         let group = match &problem.place {
             Place::File(range) => match self.quoted(range) {
@@ -231,8 +232,8 @@ impl Problems {
             }
             Place::Nowhere => title.element(Level::NOTE.message(format!("{label} in {}", self.file.origin))),
         };
-        match &problem.hint {
-            Some(hint) => group.element(Level::HELP.with_name("hint").message(hint.as_str())),
+        match hint {
+            Some(hint) => group.element(Level::HELP.with_name("hint").message(hint)),
             None => group,
         }
     }

@@ -15,7 +15,7 @@ use crate::domain::camera::Negotiated;
 use crate::domain::classification::{Classification, ModelId, Ranked, Reason, SecondOpinion, Stable, Status, Timing};
 
 /// The only camera, until a device can have several.
-const CAMERA: &str = "main";
+pub const CAMERA: &str = "main";
 
 /// What one frame shows (topic `classification`), or the label that holds (topic `state`).
 #[derive(Serialize, JsonSchema)]

@@ -7,6 +7,6 @@ pub mod rounding;
 
 pub use health::health_json;
 pub use messages::{
-    InfoModelPayload, InfoPayload, camera_json, classification_json, define_schemas, event_json, ranking_json,
+    CAMERA, InfoModelPayload, InfoPayload, camera_json, classification_json, define_schemas, event_json, ranking_json,
     response_json, schemas, second_opinion_value, state_json, status_name,
 };

@@ -14,6 +14,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{interval, timeout};
 
+use super::live_state::Message;
 use super::problem::Problem;
 use super::site::Site;
 use crate::payload::health_json;
@@ -30,7 +31,7 @@ const RETRY: &str = "retry: 2000\n\n";
 struct Listener {
     /// Messages of the current state, sent before any event.
     first: VecDeque<Bytes>,
-    messages: Receiver<Bytes>,
+    messages: Receiver<Message>,
     site: Arc<Site>,
     _permit: OwnedSemaphorePermit,
 }
@@ -40,9 +41,8 @@ pub(super) async fn events(State(site): State<Arc<Site>>) -> Result<Response, Pr
     let _permit = permit.map_err(|_| Problem::later(StatusCode::SERVICE_UNAVAILABLE, 10, "too many listen already"))?;
     // Subscribes before it takes the state, so that no event is missed in between.
     let messages = site.parts.view.listen();
-    let mut first: VecDeque<Bytes> = site.parts.view.everything().into();
+    let mut first: VecDeque<Bytes> = everything(&site).collect();
     first.push_front(RETRY.into());
-    first.push_back(vitals_message(&site));
     let listener = Listener { first, messages, site, _permit };
     let body = Body::from_stream(stream::unfold(listener, next));
     let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
@@ -59,10 +59,10 @@ async fn next(mut listener: Listener) -> Option<(Result<Bytes, std::convert::Inf
     };
     let bytes = match message {
         Err(_) => Bytes::from_static(b":\n\n"),
-        Ok(Ok(bytes)) => bytes,
+        Ok(Ok(message)) => framed(&message),
         // The client was too slow and missed events, so it is sent the current state again.
         Ok(Err(RecvError::Lagged(_))) => {
-            listener.first = listener.site.parts.view.everything().into();
+            listener.first = everything(&listener.site).collect();
             listener.first.pop_front()?
         }
         Ok(Err(RecvError::Closed)) => return None,
@@ -81,6 +81,18 @@ pub(super) async fn vitals(site: Arc<Site>) {
     }
 }
 
-fn vitals_message(site: &Site) -> Bytes {
-    format!("event: vitals\ndata: {}\n\n", health_json(&site.parts.look())).into()
+fn everything(site: &Site) -> impl Iterator<Item = Bytes> {
+    current(site).into_iter().map(|message| framed(&message))
+}
+
+/// The current state, as a series of messages.
+pub(super) fn current(site: &Site) -> Vec<Message> {
+    let mut messages = site.parts.view.everything();
+    messages.push(Message { name: "vitals", data: health_json(&site.parts.look()).to_string().into() });
+    messages
+}
+
+/// One server-sent event.
+fn framed(Message { name, data }: &Message) -> Bytes {
+    format!("event: {name}\ndata: {data}\n\n").into()
 }

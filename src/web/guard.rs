@@ -107,7 +107,8 @@ fn is_ours(host: &str, hostname: &str, more: &[String]) -> bool {
 /// Whether a browser reports a cross-site request. Other programs do not send these headers.
 fn is_foreign(method: &Method, headers: &HeaderMap, uri: &Uri, host: &str) -> bool {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
-    let safe = matches!(*method, Method::GET | Method::HEAD);
+    // A WebSocket is not bound to its origin by the browser, so its request counts as one that changes something.
+    let safe = matches!(*method, Method::GET | Method::HEAD) && !headers.contains_key(header::UPGRADE);
     let elsewhere = text("sec-fetch-site").is_some_and(|site| !["same-origin", "none"].contains(&site));
     if safe {
         // Links from other sites may lead here, but no other site may embed the pictures or call the interface.
@@ -234,6 +235,9 @@ mod tests {
             "/api/v1/frame.jpeg",
             &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors")]
         ));
+        let socket = [("upgrade", "websocket"), ("origin", "http://evil.example")];
+        assert!(foreign(Method::GET, "/api/v1/live", &socket), "a WebSocket of another site");
+        assert!(!foreign(Method::GET, "/api/v1/live", &[("upgrade", "websocket"), ("origin", "http://shelf:8080")]));
         assert!(foreign(Method::GET, "/metrics", &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "cors")]));
     }
 }

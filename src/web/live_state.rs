@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
-use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
@@ -28,11 +27,19 @@ const MAX_BEHIND: usize = 64;
 /// Shortest time between two published answers, because more are not readable.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(95);
 
+/// An event for the viewers.
+#[derive(Debug, Clone)]
+pub struct Message {
+    pub name: &'static str,
+    /// JSON without line breaks.
+    pub data: Arc<str>,
+}
+
 /// Shared between the hub, whose events it receives, and the web server.
 #[derive(Clone)]
 pub struct LiveState {
     seen: Arc<Mutex<Seen>>,
-    messages: broadcast::Sender<Bytes>,
+    messages: broadcast::Sender<Message>,
     preview: Arc<Preview>,
     clock: Arc<dyn Clock>,
 }
@@ -89,7 +96,7 @@ impl LiveState {
     }
 
     /// Subscribes to the messages from now on.
-    pub fn listen(&self) -> broadcast::Receiver<Bytes> {
+    pub fn listen(&self) -> broadcast::Receiver<Message> {
         self.messages.subscribe()
     }
 
@@ -98,14 +105,14 @@ impl LiveState {
     }
 
     /// Sends a message to all listeners.
-    pub fn tell(&self, name: &str, data: &Value) {
+    pub fn tell(&self, name: &'static str, data: &Value) {
         if self.messages.receiver_count() > 0 {
             let _ = self.messages.send(message(name, &data.to_string()));
         }
     }
 
     /// The current state, as a series of messages.
-    pub fn everything(&self) -> Vec<Bytes> {
+    pub fn everything(&self) -> Vec<Message> {
         let seen = self.lock();
         let mut messages = vec![message("camera", &seen.camera().to_string())];
         if let Some(info) = &seen.info {
@@ -293,9 +300,8 @@ fn parsed(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_default()
 }
 
-/// Formats one server-sent event. The JSON has no line breaks.
-fn message(name: &str, data: &str) -> Bytes {
-    format!("event: {name}\ndata: {data}\n\n").into()
+fn message(name: &'static str, data: &str) -> Message {
+    Message { name, data: data.into() }
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod login;
 pub mod metrics;
 mod openapi;
 mod page;
+mod pictures;
 mod probes;
 mod problem;
 mod process;
@@ -26,6 +27,7 @@ mod schemas;
 mod server;
 mod session;
 mod site;
+mod socket;
 mod stream;
 mod upload_budget;
 

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::server::Status;
 use super::site::{Parts, Settings};
-use super::{events, router, server, stream};
+use super::{events, pictures, router, server};
 use crate::domain::health;
 use crate::error::{Error, Result};
 use crate::web::site::Site;
@@ -44,7 +44,10 @@ impl Web {
         let (until, told) = (shutdown.clone(), status.clone());
         let thread = Thread::spawn("web", move || {
             runtime.block_on(async {
-                let helpers = [tokio::spawn(stream::develop(site.clone())), tokio::spawn(events::vitals(site.clone()))];
+                let helpers = [
+                    tokio::spawn(pictures::develop(site.pictures.clone(), site.parts.preview.clone())),
+                    tokio::spawn(events::vitals(site.clone())),
+                ];
                 server::serve(address, router::router(site), told, until).await;
                 helpers.iter().for_each(tokio::task::JoinHandle::abort);
             });

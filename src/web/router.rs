@@ -16,7 +16,7 @@ use super::openapi::{Documented, Operation};
 use super::problem::Problem;
 use super::schemas::named;
 use super::site::Site;
-use super::{api, assets, body, classify, events, exposition, guard, login, probes, stream};
+use super::{api, assets, body, classify, events, exposition, guard, login, probes, socket, stream};
 
 /// Deadline for the response to begin. Loading and swapping a large model takes up to a minute on a small board.
 const ANSWER_WITHIN: Duration = Duration::from_secs(90);
@@ -181,6 +181,16 @@ pub(super) fn router(site: Arc<Site>) -> Router {
                 (200, "text/event-stream", plain()),
             )
             .refusing(&[(503, "Too many listen already.")]),
+        )
+        .get(
+            "/api/v1/live",
+            get(socket::live),
+            Operation::of(
+                "live",
+                "A WebSocket: the events as text, and pictures as binary messages while the client has credit; see docs/http.md.",
+                (101, "application/json", json!({ "anyOf": [named("LiveEvent"), named("LiveRequest")] })),
+            )
+            .refusing(&[(400, "It is no upgrade to a WebSocket."), (503, "Too many listen already.")]),
         )
         .get(
             "/metrics",

@@ -4,6 +4,7 @@
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
+use super::socket::Said;
 use crate::domain::comparison::Report;
 use crate::payload::define_schemas;
 
@@ -33,7 +34,9 @@ pub(super) fn schemas() -> Map<String, Value> {
     let mut generator = settings.into_generator();
     define_schemas(&mut generator);
     generator.subschema_for::<Report>();
+    generator.subschema_for::<Said>();
     let mut schemas = generator.take_definitions(true);
+    schemas.insert("LiveEvent".into(), live_event());
     schemas.extend(of_the_device().into_iter().chain(of_requests()).map(|(name, schema)| (name.to_owned(), schema)));
     schemas
 }
@@ -111,6 +114,32 @@ fn of_the_device() -> [(&'static str, Value); 6] {
         ("Timeline", timeline),
         ("Readiness", ready),
     ]
+}
+
+/// What the WebSocket says as text.
+fn live_event() -> Value {
+    let camera = json!({ "$ref": "#/components/schemas/State/properties/camera" });
+    let refused = object(
+        "Pictures that were wanted do not come.",
+        json!({ "reason": { "enum": ["forbidden", "crowded"] }, "detail": { "type": "string" } }),
+    );
+    let events = [
+        ("camera", camera),
+        ("info", named("InfoPayload")),
+        ("settings", named("Settings")),
+        ("classification", named("ClassificationPayload")),
+        ("state", named("ClassificationPayload")),
+        ("second", named("SecondOpinionPayload")),
+        ("timeline", named("Timeline")),
+        ("change", json!({ "$ref": "#/components/schemas/Timeline/items" })),
+        ("vitals", named("HealthPayload")),
+        ("comparison", named("Comparison")),
+        ("refused", refused),
+    ];
+    let text = || json!({ "type": "string" });
+    let event =
+        |(name, data)| object("An event.", json!({ "event": { "const": name }, "camera": text(), "data": data }));
+    json!({ "description": "A text message of the WebSocket.", "oneOf": events.map(event) })
 }
 
 fn of_requests() -> [(&'static str, Value); 4] {

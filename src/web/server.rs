@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::admission::Admission;
+use super::admission::{Admission, Place};
 use super::connection::Connection;
 use super::guard::Peer;
 use super::probes::PROBES;
@@ -26,6 +26,7 @@ use hyper_util::service::TowerToHyperService;
 use rustix::net::sockopt;
 use std::sync::atomic::AtomicBool;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -82,6 +83,8 @@ pub(super) async fn serve(address: SocketAddr, router: Router, status: Arc<Statu
     };
     let (admission, probes) = (Admission::connections(), Admission::probes());
     let (mut connections, mut told) = (JoinSet::new(), false);
+    // Nothing is sent: it ends when the last sender is gone.
+    let (open, mut ended) = mpsc::channel::<()>(1);
     loop {
         tokio::select! {
             () = shutdown.wait() => break,
@@ -98,11 +101,8 @@ pub(super) async fn serve(address: SocketAddr, router: Router, status: Arc<Statu
                     let place = admission.admit(peer.ip()).map(|place| (place, Admitted::ForAll));
                     match place.or_else(|| probes.admit(peer.ip()).map(|place| (place, Admitted::ToProbe))) {
                         Some((place, admitted)) => {
-                            let connection = connection(stream, peer, router.clone(), admitted, shutdown.clone());
-                            connections.spawn(async move {
-                                let _place = place;
-                                connection.await;
-                            });
+                            let held = Held { _place: Arc::new(place), _open: open.clone() };
+                            connections.spawn(connection(stream, peer, router.clone(), (held, admitted), shutdown.clone()));
                         }
                         // The connection is new, so its send window has room for a hundred bytes.
                         None => drop(stream.try_write(FULL)),
@@ -117,9 +117,12 @@ pub(super) async fn serve(address: SocketAddr, router: Router, status: Arc<Statu
             },
         }
     }
-    drop(listener);
+    drop((listener, open));
     status.listening.store(false, Ordering::Relaxed);
-    let finish = async { while connections.join_next().await.is_some() {} };
+    let finish = async {
+        while connections.join_next().await.is_some() {}
+        let _ = ended.recv().await;
+    };
     // Unfinished connections are cut off when the set is dropped.
     let _ = timeout(FINISH_WITHIN, finish).await;
 }
@@ -180,6 +183,14 @@ fn ask_whether_it_is_there(stream: &TcpStream) -> rustix::io::Result<()> {
     sockopt::set_socket_keepalive(stream, true)
 }
 
+/// What a connection holds until it ends; a WebSocket outlives the HTTP connection that it began as.
+#[derive(Debug, Clone)]
+pub(super) struct Held {
+    _place: Arc<Place>,
+    /// The server waits for all of these at the stop.
+    _open: mpsc::Sender<()>,
+}
+
 /// What a connection may ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Admitted {
@@ -188,17 +199,24 @@ enum Admitted {
     ToProbe,
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, admitted: Admitted, shutdown: Shutdown) {
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    (held, admitted): (Held, Admitted),
+    shutdown: Shutdown,
+) {
     // Frames are written as a whole; Nagle's algorithm would delay their ends.
     let _ = stream.set_nodelay(true);
     let _ = ask_whether_it_is_there(&stream);
     let service = service_fn(move |mut request: Request<Incoming>| {
-        let router = router.clone();
+        let (router, held) = (router.clone(), held.clone());
         async move {
             if admitted == Admitted::ToProbe && !PROBES.contains(&request.uri().path()) {
                 return Ok(full());
             }
             request.extensions_mut().insert(Peer(peer));
+            request.extensions_mut().insert(held);
             TowerToHyperService::new(router).call(request).await
         }
     });
@@ -208,7 +226,8 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, admitte
         .header_read_timeout(if admitted == Admitted::ForAll { HEAD_WITHIN } else { PROBE_WITHIN })
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_BUFFER_BYTES)
-        .serve_connection(TokioIo::new(Connection::new(stream)), service);
+        .serve_connection(TokioIo::new(Connection::new(stream)), service)
+        .with_upgrades();
     let mut serving = std::pin::pin!(serving);
     let result = tokio::select! {
         result = serving.as_mut() => result,

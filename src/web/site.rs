@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Bytes;
 use glimpsed_base::clock::Clock;
 use glimpsed_base::liveness::Liveness;
 use glimpsed_base::shutdown::Shutdown;
 use jiff::Timestamp;
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::Semaphore;
 
 use super::live_state::LiveState;
 use super::metrics::Metrics;
+use super::pictures::Pictures;
 use super::session::Door;
 use crate::bus::commands::Commands;
 use crate::bus::hub::Hub;
@@ -66,12 +66,6 @@ pub struct Settings {
     pub stale_after: Duration,
 }
 
-/// A frame for the viewers, formatted as a part of the multipart stream.
-#[derive(Debug)]
-pub(super) struct Picture {
-    pub(super) part: Bytes,
-}
-
 /// Everything that a request handler needs, for one configuration.
 pub(super) struct Site {
     pub(super) parts: Parts,
@@ -81,9 +75,7 @@ pub(super) struct Site {
     pub(super) stale_after: Duration,
     pub(super) hostname: String,
     pub(super) door: Option<Door>,
-    pub(super) pictures: watch::Sender<Option<Arc<super::site::Picture>>>,
-    /// Wakes the stream's encoder when a viewer connects.
-    pub(super) watched: Notify,
+    pub(super) pictures: Arc<Pictures>,
     /// Limits of the viewers of the picture and of the events.
     pub(super) streams: Arc<Semaphore>,
     pub(super) events: Arc<Semaphore>,
@@ -99,8 +91,7 @@ impl Site {
         Self {
             hostname: hostname(),
             door: http.token.as_ref().map(Door::new),
-            pictures: watch::Sender::default(),
-            watched: Notify::new(),
+            pictures: Arc::default(),
             streams: Arc::new(Semaphore::new(http.max_clients)),
             events: Arc::new(Semaphore::new(http.max_clients)),
             snapshots: Semaphore::new(1),

@@ -1,4 +1,4 @@
-//! The live picture: JPEG frames are passed on unchanged, others are encoded here.
+//! The live picture for programs: a multipart stream, and single frames.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,94 +10,23 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use serde::Deserialize;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::spawn_blocking;
-use tokio::time::sleep;
 
+use super::pictures;
 use super::problem::Problem;
-use super::site::{Picture, Site};
-use crate::bus::preview::{Offered, Viewer};
+use super::site::Site;
 use crate::domain::camera::CameraState;
-use crate::domain::frame::Encoding;
-use crate::domain::view::Rotation;
 use crate::payload::picture;
 use crate::pipeline::orders::Order;
-use crate::preprocess::decode::decode;
-use crate::preprocess::picture::RgbImage;
-use crate::preprocess::{shrunk, turned};
-use glimpsed_jpeg::huffman;
-
-/// Shortest time between two pictures of the stream: 30 per second.
-const SHORTEST_INTERVAL: Duration = Duration::from_millis(33);
-
-/// Limit for unchanged frames. Larger ones are downscaled, because each viewer receives every byte.
-const MAX_PASSED_BYTES: usize = 1 << 20;
-
-/// Largest longer side, in pixels, of pictures that are encoded here.
-const MAX_SIDE: usize = 1280;
+use crate::preprocess::turned;
 
 /// Deadline for the next labelled frame of a snapshot.
 const SNAPSHOT_WITHIN: Duration = Duration::from_secs(5);
 
-/// Waits while nobody watches; then makes a picture of each newest frame, one after another.
-pub(super) async fn develop(site: Arc<Site>) {
-    loop {
-        site.watched.notified().await;
-        let mut viewer = site.parts.preview.watch();
-        tokio::select! {
-            () = site.pictures.closed() => {}
-            () = show(&site, &mut viewer) => {}
-        }
-        site.pictures.send_replace(None);
-    }
-}
-
-async fn show(site: &Site, viewer: &mut Viewer) {
-    loop {
-        let picture = match viewer.next().await {
-            Some(frame) => picture_of(frame).await,
-            None => None,
-        };
-        site.pictures.send_replace(picture.map(Arc::new));
-        sleep(SHORTEST_INTERVAL).await;
-    }
-}
-
-async fn picture_of(frame: Arc<Offered>) -> Option<Picture> {
-    let (seq, wall) = (frame.seq, frame.wall);
-    let jpeg = match as_it_is(&frame) {
-        Some(jpeg) => jpeg,
-        None => match spawn_blocking(move || encoded(&frame)).await {
-            Ok(Ok(jpeg)) => jpeg,
-            // The inference thread fails on the same frame and logs it.
-            Ok(Err(_)) | Err(_) => return None,
-        },
-    };
-    let length = jpeg.len();
-    let head = format!(
-        "--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {length}\r\nX-Frame: {seq}\r\nX-Timestamp: {wall}\r\n\r\n"
-    );
-    Some(Picture { part: [head.as_bytes(), &jpeg, b"\r\n"].concat().into() })
-}
-
-/// The camera's JPEG, unless it is too large, lacks Huffman tables or is to be rotated.
-fn as_it_is(frame: &Offered) -> Option<Bytes> {
-    let fits =
-        frame.encoding == Encoding::Jpeg && frame.rotation == Rotation::None && frame.bytes.len() <= MAX_PASSED_BYTES;
-    let mut with_tables = Vec::new();
-    let whole = fits && huffman::complete(&frame.bytes, &mut with_tables).len() == frame.bytes.len();
-    whole.then(|| frame.bytes.clone())
-}
-
-fn encoded(frame: &Offered) -> Result<Bytes, String> {
-    let mut picture = RgbImage::default();
-    decode(frame.encoding, &frame.bytes, &mut picture).map_err(|error| error.to_string())?;
-    picture::encode(&turned(shrunk(picture, MAX_SIDE), frame.rotation)).map(Bytes::from)
-}
-
 /// One viewer of the stream.
 struct Watching {
-    pictures: watch::Receiver<Option<Arc<Picture>>>,
+    pictures: pictures::Receiver,
     site: Arc<Site>,
     begun: bool,
     _permit: OwnedSemaphorePermit,
@@ -107,9 +36,7 @@ pub(super) async fn stream(State(site): State<Arc<Site>>) -> Result<Response, Pr
     allowed(&site)?;
     let permit = site.streams.clone().try_acquire_owned();
     let _permit = permit.map_err(|_| Problem::later(StatusCode::SERVICE_UNAVAILABLE, 10, "too many watch already"))?;
-    let mut pictures = site.pictures.subscribe();
-    pictures.mark_changed();
-    site.watched.notify_one();
+    let pictures = site.pictures.subscribe(pictures::WIDEST);
     let body = Body::from_stream(stream::unfold(Watching { pictures, site, begun: false, _permit }, next));
     let headers =
         [(header::CONTENT_TYPE, "multipart/x-mixed-replace; boundary=frame"), (header::CACHE_CONTROL, "no-store")];
@@ -129,7 +56,7 @@ async fn next(mut watching: Watching) -> Option<(Result<Bytes, std::convert::Inf
         }
         let picture = watching.pictures.borrow_and_update().clone();
         if let Some(picture) = picture {
-            return Some((Ok(picture.part.clone()), watching));
+            return Some((Ok(picture.part()), watching));
         }
     }
 }
@@ -169,7 +96,7 @@ pub(super) async fn snapshot(
     Ok(([(header::CONTENT_TYPE, "image/jpeg")], jpeg).into_response())
 }
 
-fn allowed(site: &Site) -> Result<(), Problem> {
+pub(super) fn allowed(site: &Site) -> Result<(), Problem> {
     match site.preview {
         true => Ok(()),
         false => Err(Problem::new(StatusCode::FORBIDDEN, "pictures are not shown; set `preview = true` in [privacy]")),

@@ -231,7 +231,7 @@ def test_an_edited_configuration_and_what_it_needs_is_told(page, start):
 def test_pictures_that_are_not_to_be_shown_are_not(page, start):
     daemon = start(rest="[privacy]\npreview = false\n")
     page.open(daemon.url + "/")
-    page.until_text("#overlay-title", "Picture not shown")
+    page.until_text("#overlay-title", "Pictures are switched off")
     page.until_text("#label", lambda text: len(text) > 3)
 
 

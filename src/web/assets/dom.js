@@ -53,11 +53,16 @@ export function bars(list, top) {
   });
 }
 
-// The same label has the same colour always; the lightness is right for both themes.
-export function hue(label) {
-  let hash = 7;
-  for (const letter of label ?? "") hash = (hash * 31 + letter.codePointAt(0)) % 360;
-  return label ? `hsl(${hash} 52% 52%)` : "hsl(210 8% 55%)";
+// Ten colours that differ for people who see few of them too; each has 3:1 against both grounds.
+const COLOURS = ["#2f7dd1", "#c2571a", "#2b8a57", "#b0418f", "#8a7412", "#6f6ad0", "#c4443f", "#1f8a92", "#7a6a58", "#5b8a1d"];
+const order = [];
+
+// A label's colour is its place in the order of appearance; after ten it is that of an older one, so the word stands beside it always.
+export function colour(label) {
+  if (!label) return "#7b8791";
+  let place = order.indexOf(label);
+  if (place < 0) place = order.push(label) - 1;
+  return COLOURS[place % COLOURS.length];
 }
 
 // Answers with JSON, or throws an error whose message is what the server said.

@@ -1,13 +1,15 @@
-// The live picture. The stream is read frame by frame, so that a dead one is noticed and a hidden page costs nothing.
+// The live picture. It is asked for while it can be seen, in the width that it is shown in.
 
 import { $, setText } from "./dom.js";
+import { drawn, want } from "./transport.js";
 
-const RETRY_MS = [1000, 2000, 5000, 10000];
-const MAX_PART = 8 << 20;
+const CAMERA = "main";
 
-let stop = null;
-let tries = 0;
+// A camera that is refused a place is asked for again after this.
+const ASK_AGAIN_MS = 5000;
+
 let paused = false;
+let inSight = true;
 let camera = null;
 let dark = false;
 let answered = false;
@@ -16,70 +18,10 @@ let connected = false;
 let forbidden = false;
 let crowded = false;
 
-// Splits multipart/x-mixed-replace by the lengths that its parts declare.
-async function frames(reader, show) {
-  let held = new Uint8Array(0);
-  const decoder = new TextDecoder("latin1");
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    const joined = new Uint8Array(held.length + value.length);
-    joined.set(held);
-    joined.set(value, held.length);
-    held = joined;
-    let newest = null;
-    for (;;) {
-      const head = decoder.decode(held.subarray(0, 512));
-      const end = head.indexOf("\r\n\r\n");
-      const length = Number(/content-length: (\d+)/i.exec(head.slice(0, end))?.[1]);
-      if (end < 0 || !(length >= 0) || held.length < end + 4 + length) break;
-      newest = held.slice(end + 4, end + 4 + length);
-      held = held.subarray(end + 4 + length);
-    }
-    if (held.length > MAX_PART) throw new Error("a part has no end");
-    if (newest) await show(newest);
-  }
-}
-
-async function show(bytes) {
-  const bitmap = await createImageBitmap(new Blob([bytes], { type: "image/jpeg" })).catch(() => null);
-  if (!bitmap) return;
-  const canvas = $("picture");
-  if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) {
-    canvas.width = bitmap.width;
-    canvas.height = bitmap.height;
-  }
-  canvas.getContext("2d").drawImage(bitmap, 0, 0);
-  bitmap.close();
-  tries = 0;
-  if (!painted) {
-    painted = true;
-    overlay();
-  }
-}
-
-async function watch() {
-  if (stop || paused || document.hidden || forbidden) return;
-  const controller = new AbortController();
-  stop = controller;
-  try {
-    const response = await fetch("/api/v1/stream.mjpeg", { signal: controller.signal });
-    crowded = response.status === 503;
-    if (response.ok) await frames(response.body.getReader(), show);
-    else if (response.status === 403) forbidden = true;
-  } catch {
-    // Aborted by us, or the connection is lost, which the events tell.
-  }
-  if (stop !== controller) return;
-  stop = null;
-  painted = false;
-  overlay();
-  if (!controller.signal.aborted) setTimeout(watch, RETRY_MS[Math.min(tries++, RETRY_MS.length - 1)]);
-}
-
-function end() {
-  stop?.abort();
-  stop = null;
+function wanted() {
+  const looked = connected && !paused && !forbidden && !crowded && !document.hidden && inSight;
+  const width = Math.ceil($("stage").clientWidth * devicePixelRatio);
+  want(looked ? [{ camera: CAMERA, width: width <= 320 ? 320 : width <= 640 ? 640 : 1280 }] : []);
 }
 
 // What to say over the picture, most important first.
@@ -92,9 +34,9 @@ function overlay() {
 
 function situation() {
   if (!connected) return ["wait", "No connection", "The page comes back by itself when glimpsed does."];
-  if (camera === "disabled") return ["off", "Camera switched off", "Switch it on under Settings."];
+  if (camera === "disabled") return ["off", "Camera switched off", "You can switch it on under Settings."];
   if (camera === "offline") return ["off", "No camera", "It is looked for, and used as soon as it is there."];
-  if (forbidden) return ["off", "Picture not shown", "`preview` in [privacy] is false; the labels go on."];
+  if (forbidden) return ["off", "Pictures are switched off here", "The labels go on."];
   if (paused) return ["off", "Paused", "The labels go on."];
   if (!answered) return ["wait", "Model loading", "The first label is on its way."];
   if (dark) return ["dark", "Too dark", "There is nothing to see, so nothing is labelled."];
@@ -102,22 +44,47 @@ function situation() {
   return painted ? ["live", "", ""] : ["wait", "Waiting for a picture", ""];
 }
 
+function change() {
+  wanted();
+  overlay();
+}
+
 export const live = {
   start() {
     $("pause").addEventListener("click", () => {
       paused = !paused;
+      painted = painted && !paused;
       $("pause").setAttribute("aria-pressed", String(paused));
       setText($("pause"), paused ? "Go on" : "Pause");
-      if (paused) end(); else watch();
-      overlay();
+      change();
     });
-    document.addEventListener("visibilitychange", () => (document.hidden ? end() : watch()));
+    document.addEventListener("visibilitychange", wanted);
+    new IntersectionObserver((entries) => {
+      inSight = entries.at(-1).isIntersecting;
+      wanted();
+    }).observe($("stage"));
+    new ResizeObserver(wanted).observe($("stage"));
+  },
+  async picture(index, time, jpeg) {
+    const bitmap = await createImageBitmap(new Blob([jpeg], { type: "image/jpeg" })).catch(() => null);
+    drawn(index);
+    if (!bitmap) return;
+    const canvas = $("picture");
+    if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) {
+      canvas.width = bitmap.width;
+      canvas.height = bitmap.height;
+    }
+    canvas.getContext("2d").drawImage(bitmap, 0, 0);
+    bitmap.close();
+    if (!painted && !paused) {
+      painted = true;
+      overlay();
+    }
   },
   camera({ status }) {
-    connected = true;
     if (status !== camera && status !== "online") painted = false;
     camera = status;
-    overlay();
+    change();
   },
   classification(frame) {
     answered = true;
@@ -127,13 +94,27 @@ export const live = {
   info() {
     // The server may be another one since: with the picture allowed, for example.
     forbidden = false;
-    watch();
+    wanted();
+  },
+  refused({ reason }) {
+    forbidden = reason === "forbidden";
+    crowded = reason === "crowded";
+    if (crowded) {
+      setTimeout(() => {
+        crowded = false;
+        change();
+      }, ASK_AGAIN_MS);
+    }
+    change();
+  },
+  opened() {
+    connected = true;
+    crowded = false;
+    change();
   },
   lost() {
     connected = false;
     painted = false;
-    // A stream that is dead without an end would keep the next one from being asked for.
-    end();
-    overlay();
+    change();
   },
 };

@@ -53,13 +53,18 @@ function words({ running, progress, error }) {
   return `Measured ${new Date(report.ts).toLocaleString()} on ${board}, ${processor}, beside the camera: ${report.pictures.source}.`;
 }
 
+// A button that were disabled would lose the keyboard's focus to the page.
+const busy = () => $("measure").getAttribute("aria-disabled") === "true";
+const hold = (running) => $("measure").setAttribute("aria-disabled", String(running));
+
 export const models = {
   start() {
     $("measure").addEventListener("click", async () => {
-      $("measure").disabled = true;
+      if (busy()) return;
+      hold(true);
       await ask("/api/v1/compare", {}).catch((error) => {
         setText($("compare-status"), error.message);
-        $("measure").disabled = false;
+        hold(false);
       });
     });
   },
@@ -69,7 +74,7 @@ export const models = {
     show();
   },
   comparison(comparison) {
-    $("measure").disabled = comparison.running;
+    hold(comparison.running);
     $("compare-progress").hidden = !comparison.running;
     const changed = JSON.stringify(comparison.report) !== JSON.stringify(report);
     report = comparison.report;

@@ -15,39 +15,79 @@ const WARNINGS = {
   paused: "The board is too warm, so nothing is labelled until it is cooler.",
 };
 
-let since = null;
+// A label is told to people who listen when it has held this long, and one at most in this time.
+const HELD_MS = 3000;
+const TELL_EVERY_MS = 10000;
+
+let state = null;
+let camera = "online";
+let connected = false;
+// When the last news of it came: until then it was so.
+let until = null;
 let latency = null;
+let told = { text: "", at: 0 };
 
 function chip(id, tone, text) {
   $(id).dataset.tone = tone;
   setText($(id).lastElementChild, text);
 }
 
-function age() {
-  if (since) setText($("since"), `for ${duration(Math.max(0, (Date.now() - since) / 1000))}`);
+const clock = (time) => new Date(time).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+
+// What was seen is not what is seen: without connection or camera the label stands in the past.
+function isPast() {
+  return !connected || camera !== "online";
+}
+
+function headline() {
+  if (!state) return;
+  const past = isPast();
+  $("now").dataset.past = String(past);
+  const [word, tone] = WORDS[state.status] ?? [state.status, "warn"];
+  const known = state.label ?? (state.status === "unknown" ? "nothing it knows" : "nothing to see");
+  setText($("status-word"), past ? "was" : word);
+  $("status-word").dataset.tone = past ? "past" : tone;
+  setText($("label"), known);
+  if ($("label").title !== known) $("label").title = known;
+  const seconds = Math.max(0, (Date.now() - Date.parse(state.since)) / 1000);
+  setText($("since"), past ? `at ${clock(until ?? Date.now())}` : `for ${duration(seconds)}`);
+  setText($("answers-fast-title"), past ? "In the last frame" : "In this frame");
+  document.title = state.label && !past ? `${state.label} – glimpsed` : "glimpsed";
+  tell(past ? null : known);
+}
+
+function tell(known) {
+  const now = Date.now();
+  const text = known ?? (connected ? "no camera" : "no connection");
+  const held = known === null || now - Date.parse(state.since) >= HELD_MS;
+  if (text === told.text || !held || now - told.at < TELL_EVERY_MS) return;
+  told = { text, at: now };
+  setText($("told"), text);
 }
 
 export const status = {
   start() {
-    setInterval(age, 1000);
+    setInterval(headline, 1000);
   },
-  camera({ status: state, negotiated }) {
+  opened() {
+    connected = true;
+  },
+  camera({ status, negotiated }) {
+    if (camera === "online" && status !== "online") until = Date.now();
+    camera = status ?? "online";
     const size = negotiated ? ` ${negotiated.width}×${negotiated.height}` : "";
     const [tone, text] = {
       online: ["good", `camera${size}`],
       offline: ["bad", "no camera"],
       disabled: ["wait", "camera off"],
-    }[state] ?? ["wait", "camera"];
+    }[status] ?? ["wait", "camera"];
     chip("chip-camera", tone, text);
+    headline();
   },
-  state(state) {
-    const [word, tone] = WORDS[state.status] ?? [state.status, "warn"];
-    setText($("status-word"), word);
-    $("status-word").dataset.tone = tone;
-    setText($("label"), state.label ?? (state.status === "unknown" ? "nothing it knows" : "nothing to see"));
-    since = Date.parse(state.since);
-    age();
-    document.title = state.label ? `${state.label} – glimpsed` : "glimpsed";
+  state(news) {
+    // Without a camera there is no news of the label, only that there is none.
+    if (camera === "online" || !state) state = news;
+    headline();
   },
   classification(frame) {
     bars($("bars"), frame.top);
@@ -82,6 +122,9 @@ export const status = {
     setText($("banner"), warnings.join(" "));
   },
   lost() {
+    if (connected) until = Date.now();
+    connected = false;
+    headline();
     chip("chip-camera", "wait", "camera");
     chip("chip-broker", "wait", "broker");
   },

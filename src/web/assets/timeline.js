@@ -1,6 +1,6 @@
 // Which label held when: a strip for the last minutes, and a list.
 
-import { $, duration, element, hue, percent, svg, setText } from "./dom.js";
+import { $, colour, duration, element, percent, svg, setText } from "./dom.js";
 
 const MAX = 200;
 const WIDTH = 1000;
@@ -24,7 +24,7 @@ function strip() {
     if (end <= from) return null;
     const x = (WIDTH * (begin - from)) / span;
     const title = svg("title", {}, name(entry));
-    return svg("rect", { x, y: 0, width: Math.max(0.5, (WIDTH * (end - begin)) / span - 1), height: HEIGHT, fill: hue(entry.label) }, title);
+    return svg("rect", { x, y: 0, width: Math.max(0.5, (WIDTH * (end - begin)) / span - 1), height: HEIGHT, fill: colour(entry.label) }, title);
   });
   $("strip").setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
   $("strip").replaceChildren(...rectangles.filter(Boolean));
@@ -34,7 +34,7 @@ function strip() {
 function row(entry) {
   const at = new Date(entry.since);
   const swatch = element("span", { class: "swatch" });
-  swatch.style.background = hue(entry.label);
+  swatch.style.background = colour(entry.label);
   return element("li", {},
     element("time", { datetime: entry.since }, at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" })),
     swatch, element("span", {}, name(entry)),

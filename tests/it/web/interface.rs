@@ -30,6 +30,7 @@ fn every_documented_operation_is_there_and_every_one_is_documented() {
             "GET /api/v1/events",
             "GET /api/v1/frame.jpeg",
             "GET /api/v1/info",
+            "GET /api/v1/live",
             "GET /api/v1/models",
             "GET /api/v1/openapi.json",
             "GET /api/v1/state",

@@ -8,6 +8,7 @@ mod interface;
 mod load;
 mod monitoring;
 mod pictures;
+mod socket;
 
 use crate::support::{ConfigFile, Running};
 pub(crate) use client::Server;

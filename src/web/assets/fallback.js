@@ -1,0 +1,64 @@
+// Events and pictures without a WebSocket: server-sent events, and a multipart stream that is read frame by frame.
+
+const RETRY_MS = 2000;
+const MAX_PART = 8 << 20;
+
+// Splits multipart/x-mixed-replace by the lengths that its parts declare.
+async function frames(reader, show) {
+  let held = new Uint8Array(0);
+  const decoder = new TextDecoder("latin1");
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const joined = new Uint8Array(held.length + value.length);
+    joined.set(held);
+    joined.set(value, held.length);
+    held = joined;
+    let newest = null;
+    for (;;) {
+      const head = decoder.decode(held.subarray(0, 512));
+      const end = head.indexOf("\r\n\r\n");
+      const length = Number(/content-length: (\d+)/i.exec(head.slice(0, end))?.[1]);
+      if (end < 0 || !(length >= 0) || held.length < end + 4 + length) break;
+      const time = Date.parse(/x-timestamp: (\S+)/i.exec(head)?.[1] ?? "");
+      newest = [time, held.slice(end + 4, end + 4 + length)];
+      held = held.subarray(end + 4 + length);
+    }
+    if (held.length > MAX_PART) throw new Error("a part has no end");
+    if (newest) await show(...newest);
+  }
+}
+
+export function open(events, handlers) {
+  const source = new EventSource("/api/v1/events");
+  let watching = null;
+  source.addEventListener("open", () => handlers.opened());
+  source.addEventListener("error", () => handlers.lost());
+  for (const name of events) source.addEventListener(name, (event) => handlers.event(name, JSON.parse(event.data)));
+
+  async function watch() {
+    const mine = new AbortController();
+    watching = mine;
+    try {
+      const response = await fetch("/api/v1/stream.mjpeg", { signal: mine.signal });
+      if (response.ok) await frames(response.body.getReader(), (time, jpeg) => handlers.picture(0, time, jpeg));
+      else handlers.event("refused", { reason: response.status === 403 ? "forbidden" : "crowded", detail: "" });
+    } catch {
+      // Aborted by us, or the connection is lost, which the events tell.
+    }
+    if (watching === mine && !mine.signal.aborted) setTimeout(() => watching === mine && watch(), RETRY_MS);
+  }
+
+  return {
+    want(wishes) {
+      watching?.abort();
+      watching = null;
+      if (wishes.length) watch();
+    },
+    close() {
+      watching?.abort();
+      watching = null;
+      source.close();
+    },
+  };
+}

@@ -1,0 +1,119 @@
+// The connection to the daemon: one WebSocket for events and pictures. Where something on the way does not let it through, server-sent
+// events and a stream of pictures take its place.
+
+const EVENTS = ["camera", "info", "settings", "classification", "state", "second", "timeline", "change", "vitals", "comparison", "refused"];
+const RETRY_MS = [1000, 2000, 5000, 10000];
+
+// Without a word for this long the connection is dead, whatever the browser thinks of it; the daemon speaks every 2 s.
+const SILENCE_MS = 12000;
+
+// So often in a row a WebSocket fails before it is open until something else is tried.
+const MOST_FAILURES = 2;
+
+let handlers;
+let socket = null;
+let failures = 0;
+let tries = 0;
+let heard = 0;
+let timer;
+let fallback = null;
+let wish = [];
+
+// handlers: opened(), lost(), event(name, data), picture(index, milliseconds, jpeg).
+export function start(given) {
+  handlers = given;
+  connect();
+  setInterval(() => {
+    if (!document.hidden && heard && Date.now() - heard > SILENCE_MS) again();
+  }, 2000);
+  // A browser may keep a page that was left, with its connections.
+  addEventListener("pagehide", close);
+  addEventListener("pageshow", ({ persisted }) => persisted && connect());
+}
+
+// Which pictures are wanted from now on: [{camera, width}], none for a page that is hidden or paused.
+export function want(wishes) {
+  if (JSON.stringify(wishes) === JSON.stringify(wish)) return;
+  wish = wishes;
+  send({ want: wish });
+  fallback?.want(wish);
+}
+
+// The picture of the wish with this index was drawn: the next may come.
+export function drawn(index) {
+  send({ drawn: index });
+}
+
+function send(message) {
+  if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
+}
+
+function connect() {
+  close();
+  heard = Date.now();
+  if (failures >= MOST_FAILURES) {
+    beside();
+    return;
+  }
+  const address = new URL("/api/v1/live", location.href);
+  address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
+  const mine = new WebSocket(address);
+  mine.binaryType = "arraybuffer";
+  let opened = false;
+  mine.addEventListener("open", () => {
+    opened = true;
+    failures = 0;
+    if (wish.length) send({ want: wish });
+    handlers.opened();
+  });
+  mine.addEventListener("message", ({ data }) => {
+    heard = Date.now();
+    tries = 0;
+    if (typeof data === "string") {
+      const { event, data: payload } = JSON.parse(data);
+      handlers.event(event, payload);
+    } else {
+      const view = new DataView(data);
+      handlers.picture(view.getUint8(0), Number(view.getBigInt64(1)), new Uint8Array(data, 9));
+    }
+  });
+  mine.addEventListener("close", () => {
+    if (socket !== mine) return;
+    if (!opened) failures++;
+    again();
+  });
+  socket = mine;
+}
+
+function beside() {
+  import("./fallback.js").then(({ open }) => {
+    fallback = open(EVENTS, {
+      ...handlers,
+      event(name, data) {
+        heard = Date.now();
+        handlers.event(name, data);
+      },
+      lost: again,
+    });
+    fallback.want(wish);
+  });
+}
+
+function again() {
+  close();
+  handlers.lost();
+  // A session that has ended cannot be told from a daemon that has; and while the daemon is away, nothing is known of the way to it.
+  fetch("/api/v1/state").then((response) => response.status === 401 && location.assign("/login")).catch(() => { failures = 0; });
+  clearTimeout(timer);
+  timer = setTimeout(connect, RETRY_MS[Math.min(tries++, RETRY_MS.length - 1)]);
+}
+
+function close() {
+  heard = 0;
+  clearTimeout(timer);
+  const old = socket;
+  socket = null;
+  old?.close();
+  fallback?.close();
+  fallback = null;
+}

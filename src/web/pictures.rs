@@ -1,0 +1,145 @@
+//! The live picture for viewers, in a few widths: each newest frame is encoded once for each width that somebody waits for.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use jiff::Timestamp;
+use tokio::sync::{Notify, watch};
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
+
+use crate::bus::preview::{Offered, Preview, Viewer};
+use crate::domain::frame::Encoding;
+use crate::domain::view::Rotation;
+use crate::payload::picture;
+use crate::preprocess::decode::decode;
+use crate::preprocess::picture::RgbImage;
+use crate::preprocess::{shrunk, turned};
+use glimpsed_jpeg::huffman;
+
+/// Shortest time between two pictures: 30 per second.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(33);
+
+/// Limit for unchanged frames. Larger ones are downscaled, because each viewer receives every byte.
+const MAX_PASSED_BYTES: usize = 1 << 20;
+
+/// The longer sides that pictures are encoded in, in pixels: for a tile, for a phone, for a whole screen. A frame that is a JPEG is
+/// passed on unchanged for the last.
+const SIDES: [usize; 3] = [320, 640, 1280];
+
+/// The widest, for programs.
+pub(super) const WIDEST: usize = SIDES.len() - 1;
+
+/// A frame for the viewers.
+#[derive(Debug)]
+pub(super) struct Picture {
+    pub seq: u64,
+    /// When the frame was captured.
+    pub wall: Timestamp,
+    pub jpeg: Bytes,
+    part: OnceLock<Bytes>,
+}
+
+impl Picture {
+    /// As a part of a multipart stream.
+    pub(super) fn part(&self) -> Bytes {
+        let part = self.part.get_or_init(|| {
+            let (Self { seq, wall, jpeg, .. }, length) = (self, self.jpeg.len());
+            let head = format!(
+                "--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {length}\r\nX-Frame: {seq}\r\nX-Timestamp: {wall}\r\n\r\n"
+            );
+            [head.as_bytes(), jpeg, b"\r\n"].concat().into()
+        });
+        part.clone()
+    }
+}
+
+/// The newest picture in each width. `None` when the camera is gone.
+#[derive(Default)]
+pub(super) struct Pictures {
+    newest: [watch::Sender<Option<Arc<Picture>>>; SIDES.len()],
+    /// Wakes the encoder when a viewer comes.
+    watched: Notify,
+}
+
+/// Receives pictures of one width. While nobody has one of a width, that is not encoded.
+pub(super) type Receiver = watch::Receiver<Option<Arc<Picture>>>;
+
+impl Pictures {
+    /// The first value is the newest picture, if there is one already.
+    pub(super) fn subscribe(&self, width: usize) -> Receiver {
+        let mut pictures = self.newest[width.min(WIDEST)].subscribe();
+        pictures.mark_changed();
+        self.watched.notify_one();
+        pictures
+    }
+
+    /// The smallest width that has at least so many pixels.
+    pub(super) fn at_least(pixels: u32) -> usize {
+        SIDES.iter().position(|side| *side >= pixels as usize).unwrap_or(WIDEST)
+    }
+
+    fn is_watched(&self) -> bool {
+        self.newest.iter().any(|newest| newest.receiver_count() > 0)
+    }
+}
+
+/// Waits while nobody watches; then makes pictures of each newest frame, one after another.
+pub(super) async fn develop(pictures: Arc<Pictures>, preview: Arc<Preview>) {
+    loop {
+        pictures.watched.notified().await;
+        let mut viewer = preview.watch();
+        while pictures.is_watched() {
+            // A viewer that leaves while there is no frame is noticed when the next one comes, or by this.
+            let shown = tokio::time::timeout(SHORTEST_INTERVAL * 10, show(&pictures, &mut viewer)).await;
+            if shown.is_ok() {
+                sleep(SHORTEST_INTERVAL).await;
+            }
+        }
+        for newest in &pictures.newest {
+            newest.send_replace(None);
+        }
+    }
+}
+
+async fn show(pictures: &Pictures, viewer: &mut Viewer) {
+    let frame = viewer.next().await;
+    for (newest, side) in pictures.newest.iter().zip(SIDES) {
+        if newest.receiver_count() > 0 || frame.is_none() {
+            let picture = match &frame {
+                Some(frame) => picture_of(frame.clone(), side).await,
+                None => None,
+            };
+            newest.send_replace(picture.map(Arc::new));
+        }
+    }
+}
+
+async fn picture_of(frame: Arc<Offered>, side: usize) -> Option<Picture> {
+    let (seq, wall) = (frame.seq, frame.wall);
+    let jpeg = match as_it_is(&frame).filter(|_| side == SIDES[WIDEST]) {
+        Some(jpeg) => jpeg,
+        None => match spawn_blocking(move || encoded(&frame, side)).await {
+            Ok(Ok(jpeg)) => jpeg,
+            // The inference thread fails on the same frame and logs it.
+            Ok(Err(_)) | Err(_) => return None,
+        },
+    };
+    Some(Picture { seq, wall, jpeg, part: OnceLock::new() })
+}
+
+/// The camera's JPEG, unless it is too large, lacks Huffman tables or is to be rotated.
+fn as_it_is(frame: &Offered) -> Option<Bytes> {
+    let fits =
+        frame.encoding == Encoding::Jpeg && frame.rotation == Rotation::None && frame.bytes.len() <= MAX_PASSED_BYTES;
+    let mut with_tables = Vec::new();
+    let whole = fits && huffman::complete(&frame.bytes, &mut with_tables).len() == frame.bytes.len();
+    whole.then(|| frame.bytes.clone())
+}
+
+fn encoded(frame: &Offered, side: usize) -> Result<Bytes, String> {
+    let mut picture = RgbImage::default();
+    decode(frame.encoding, &frame.bytes, &mut picture).map_err(|error| error.to_string())?;
+    picture::encode(&turned(shrunk(picture, side), frame.rotation)).map(Bytes::from)
+}

@@ -1,0 +1,212 @@
+//! The page's one connection: events and pictures over a WebSocket.
+
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tungstenite::client::IntoClientRequest;
+use tungstenite::http::HeaderValue;
+use tungstenite::protocol::frame::coding::CloseCode;
+use tungstenite::{Message, WebSocket};
+
+use super::client::Server;
+use super::{labelling, serving};
+use crate::support::{PATIENCE, complaints};
+
+type Socket = WebSocket<TcpStream>;
+
+/// The status of the refusal, if it is one.
+fn open_as(server: &Server, origin: Option<&str>) -> Result<Socket, u16> {
+    let mut request = format!("ws://{}/api/v1/live", server.address).into_client_request().expect("an address");
+    if let Some(origin) = origin {
+        request.headers_mut().insert("origin", HeaderValue::from_str(origin).expect("a header"));
+    }
+    match tungstenite::client(request, server.connect()) {
+        Ok((socket, _)) => Ok(socket),
+        Err(tungstenite::HandshakeError::Failure(tungstenite::Error::Http(answer))) => Err(answer.status().as_u16()),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn open(server: &Server) -> Socket {
+    open_as(server, None).expect("a WebSocket")
+}
+
+fn say(socket: &mut Socket, message: &Value) {
+    socket.send(Message::text(message.to_string())).expect("sent");
+}
+
+fn event(message: &Message) -> Option<Value> {
+    match message {
+        Message::Text(text) => Some(serde_json::from_str(text).expect("JSON")),
+        _ => None,
+    }
+}
+
+/// The next picture: the wish's index, its age and its size.
+fn picture(socket: &mut Socket) -> (u8, Duration, (u32, u32)) {
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
+        if let Message::Binary(bytes) = socket.read().expect("a message") {
+            let time = u64::from_be_bytes(bytes[1..9].try_into().expect("eight bytes"));
+            let now = jiff::Timestamp::now().as_millisecond() as u64;
+            let shown = image::load_from_memory(&bytes[9..]).expect("a JPEG");
+            return (bytes[0], Duration::from_millis(now - time), (shown.width(), shown.height()));
+        }
+    }
+    panic!("no picture")
+}
+
+/// How many pictures come within a second.
+fn pictures_in_a_second(socket: &mut Socket) -> usize {
+    let deadline = Instant::now() + Duration::from_secs(1);
+    let mut count = 0;
+    while Instant::now() < deadline {
+        count += usize::from(socket.read().expect("events go on").is_binary());
+    }
+    count
+}
+
+#[test]
+fn one_connection_tells_everything_and_each_event_is_as_the_document_says() {
+    let (_daemon, server) = labelling(10, "", "[labels]\nsmoothing = \"none\"\nconsecutive = 1\n");
+    let document = server.get("/api/v1/openapi.json").json();
+    let schema = json!({ "$ref": "#/components/schemas/LiveEvent", "components": document["components"] });
+    let mut socket = open_as(&server, Some(&format!("http://{}", server.address))).expect("of our own page");
+    let mut missing =
+        vec!["camera", "info", "settings", "classification", "state", "timeline", "comparison", "vitals", "change"];
+    let deadline = Instant::now() + PATIENCE;
+    while !missing.is_empty() {
+        assert!(Instant::now() < deadline, "no {missing:?}");
+        let Some(event) = event(&socket.read().expect("a message")) else { continue };
+        assert_eq!(complaints(&schema, &event), [""; 0], "{event}");
+        assert_eq!(event["camera"], "main");
+        missing.retain(|name| event["event"] != *name);
+    }
+}
+
+#[test]
+fn pictures_come_as_fast_as_they_are_drawn_and_in_the_width_that_is_wanted() {
+    let (_daemon, server) = labelling(20, "", "");
+    let mut socket = open(&server);
+    assert_eq!(pictures_in_a_second(&mut socket), 0, "none is wanted");
+    say(&mut socket, &json!({ "want": [{ "camera": "main", "width": 320 }, { "camera": "main", "width": 600 }] }));
+    let mut widths = [0; 2];
+    for _ in 0..4 {
+        let (index, age, (width, height)) = picture(&mut socket);
+        assert!(age < PATIENCE && height > 0);
+        widths[usize::from(index)] = width.max(height);
+    }
+    assert!(widths[0] == 320 && widths[1] > 320 && widths[1] <= 640, "{widths:?}");
+    assert_eq!(pictures_in_a_second(&mut socket), 0, "two of each are under way, and none was drawn");
+    say(&mut socket, &json!({ "drawn": 1 }));
+    assert_eq!(picture(&mut socket).0, 1);
+    say(&mut socket, &json!({ "want": [{ "camera": "main", "width": 1280 }] }));
+    for _ in 0..10 {
+        let (index, _, _) = picture(&mut socket);
+        say(&mut socket, &json!({ "drawn": index }));
+    }
+    say(&mut socket, &json!({ "want": [] }));
+    say(&mut socket, &json!({ "drawn": 0 }));
+    let _ = pictures_in_a_second(&mut socket);
+    assert_eq!(pictures_in_a_second(&mut socket), 0, "a hidden page costs nothing");
+}
+
+#[test]
+fn many_windows_leave_room_for_requests() {
+    let (_daemon, server) = labelling(10, "", "");
+    let mut windows: Vec<Socket> = (0..20).map(|_| open(&server)).collect();
+    for socket in &mut windows {
+        say(socket, &json!({ "want": [{ "camera": "main", "width": 640 }] }));
+    }
+    for socket in &mut windows {
+        picture(socket);
+    }
+    let asked = Instant::now();
+    assert_eq!(server.get("/api/v1/state").status, 200);
+    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+}
+
+#[test]
+fn another_sites_page_cannot_listen_and_plain_requests_are_told() {
+    let (_daemon, server) = serving(5, "", "");
+    for origin in ["http://evil.example", "null", "http://localhost:1"] {
+        assert_eq!(open_as(&server, Some(origin)).err(), Some(403), "{origin}");
+    }
+    let plain = server.get("/api/v1/live");
+    assert!((400..500).contains(&plain.status), "{plain:?}");
+    assert_eq!(server.get("/livez").status, 200);
+}
+
+/// The close frame that comes next.
+fn closed(socket: &mut Socket) -> (CloseCode, String) {
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
+        match socket.read() {
+            Ok(Message::Close(Some(frame))) => return (frame.code, frame.reason.to_string()),
+            Ok(_) => {}
+            Err(error) => panic!("cut without a word: {error}"),
+        }
+    }
+    panic!("not closed")
+}
+
+#[test]
+fn what_is_not_understood_closes_with_the_reason() {
+    let (_daemon, server) = labelling(5, "", "");
+    for (message, why) in [
+        (json!({ "want": 3 }), "the message cannot be read"),
+        (json!({ "drawn": 0, "want": [] }), "the message cannot be read"),
+        (json!("x".repeat(5000)), ""),
+        (json!({ "want": [{ "camera": "cellar", "width": 320 }] }), "there is no camera `cellar`"),
+        (json!({ "want": vec![json!({ "camera": "main", "width": 1 }); 17] }), "at most 16 pictures"),
+    ] {
+        let mut socket = open(&server);
+        say(&mut socket, &message);
+        if why.is_empty() {
+            while socket.read().is_ok() {}
+        } else {
+            let (code, reason) = closed(&mut socket);
+            assert_eq!(code, CloseCode::Unsupported);
+            assert!(reason.starts_with(why), "{reason}");
+        }
+    }
+    // Who says too much is closed, too.
+    let mut socket = open(&server);
+    let flood = Message::text(json!({ "drawn": 7 }).to_string());
+    let sent = (0..20_000).take_while(|_| socket.write(flood.clone()).is_ok()).count();
+    let _ = socket.flush();
+    assert!(sent < 20_000 || closed(&mut socket).0 == CloseCode::Policy);
+    assert_eq!(server.get("/livez").status, 200);
+}
+
+#[test]
+fn a_page_whose_pictures_are_not_allowed_is_told_and_has_its_events() {
+    let (_daemon, server) = labelling(5, "", "[privacy]\npreview = false\n");
+    let mut socket = open(&server);
+    say(&mut socket, &json!({ "want": [{ "camera": "main", "width": 640 }] }));
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        assert!(Instant::now() < deadline, "it is not told");
+        let message = socket.read().expect("a message");
+        assert!(!message.is_binary(), "a picture");
+        if let Some(event) = event(&message)
+            && event["event"] == "refused"
+        {
+            assert_eq!(event["data"]["reason"], "forbidden");
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_stop_closes_it_in_time_and_says_so() {
+    let (mut daemon, server) = labelling(5, "", "");
+    let mut socket = open(&server);
+    let asked = Instant::now();
+    daemon.signal(Signal::TERM);
+    assert_eq!(closed(&mut socket).0, CloseCode::Away);
+    assert!(daemon.wait().success());
+    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+}

@@ -6,7 +6,7 @@ use super::{cameras, check, classify, compare, completions, config, demo, doctor
 use crate::app::{App, Lifetime};
 use crate::cli::files::ConfigFile;
 use crate::cli::streams::Streams;
-use crate::config::Sources;
+use crate::config::{Sources, keep_default_id};
 use crate::error::Result;
 use crate::telemetry::logging;
 
@@ -102,6 +102,7 @@ fn run(options: &Run, streams: &mut Streams) -> Result<Done> {
     let lifetime = Lifetime::begin()?;
     let sources = Sources::read(&options.file.path)?;
     let config = sources.load()?;
+    keep_default_id();
     logging::init(config.log);
     let out = std::mem::replace(&mut streams.out, Box::new(std::io::sink()));
     let mut app = App::build(sources, config, out)?;

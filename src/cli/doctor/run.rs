@@ -140,7 +140,7 @@ fn broker(config: &Config) -> Result<Finding> {
         let says = "none is configured, so nothing is published; set `url` in [mqtt]".into();
         return Ok(Finding { subject: "broker", verdict: Verdict::Warning, says });
     };
-    let report = try_broker(settings, &config.device.id)?;
+    let report = try_broker(config, settings)?;
     let (verdict, says) = match report.failure() {
         None => (
             Verdict::Ok,

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::files::ConfigFile;
 use super::streams::Streams;
-use crate::config::Sources;
+use crate::config::{Sources, keep_default_id};
 use crate::error::{Error, Result};
 use crate::infer::{Model, precision};
 
@@ -34,6 +34,7 @@ pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
 
 fn verify(options: &Options) -> Result<String> {
     let config = Sources::read(&options.file.path)?.load()?;
+    keep_default_id();
     let chosen = precision::load(&config.model, config.precision);
     let model = chosen.map_err(|cause| Error::Model { name: config.model.name.clone(), cause })?.model;
     let mut models = format!("model {} ({})", model.id.name, model.id.precision);

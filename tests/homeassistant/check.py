@@ -221,7 +221,7 @@ def main():
     config = work / "glimpsed.toml"
     config.write_text(
         '[device]\nid = "shelf"\nname = "On the shelf"\n[camera]\nsource = "replay"\n'
-        f'path = "{REPOSITORY}/models/photos"\nfps = 2\n[mqtt]\nurl = "mqtt://127.0.0.1:{ports["broker"]}"\n'
+        f'path = "{REPOSITORY}/models/photos"\nfps = 2\n[model]\ndirectory = "{REPOSITORY}/models"\n[mqtt]\nurl = "mqtt://127.0.0.1:{ports["broker"]}"\n'
         f'[http]\nlisten = "127.0.0.1:{ports["page"]}"\n')
     os.environ["STATE_DIRECTORY"] = str(work)
     home = HomeAssistant(ports["home"])
@@ -263,6 +263,11 @@ def main():
         hass.start()
         home.onboard()
         home.add_broker(ports["broker"])
+        # A test before the first start leaves nothing, and nothing is there to be removed.
+        for command in ("test", "clean"):
+            ran = tool(command)
+            assert ran.returncode == 0, ran.stdout + ran.stderr
+        assert home.device() is None, "a test makes no device"
         daemon.start()
         until("every entity is there", all_well)
         done(f"{len(ENTITIES)} entities are there")

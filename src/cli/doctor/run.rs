@@ -15,6 +15,7 @@ use crate::cli::files::OptionalConfigFile;
 use crate::cli::mqtt::try_broker;
 use crate::cli::streams::Streams;
 use crate::cli::table;
+use crate::config::keep_default_id;
 use crate::config::typed::{Camera, CameraSource, Config};
 use crate::directories;
 use crate::domain::settings::PrecisionChoice;
@@ -34,6 +35,7 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
     let sources = options.file.sources()?;
     let config = sources.load()?;
+    keep_default_id();
     let accurate = &config.accurate;
     let second = accurate.enabled.then(|| model("accurate model", &accurate.model, PrecisionChoice::Fp32));
     let findings: Vec<Finding> = [permissions(&sources.path), model("model", &config.model, config.precision)]

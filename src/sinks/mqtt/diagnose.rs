@@ -70,7 +70,8 @@ pub async fn test(config: &Config, settings: &Mqtt) -> Report {
         let trial = Trial {
             rows: table(&topics, &device.id, config.homeassistant.as_deref()),
             discovery: config.homeassistant.as_ref().map(|prefix| Topics::discovery(prefix, &device.id)),
-            entities: discovery::payload(&device, &topics),
+            discovery_bytes: discovery::payload(&device, &topics).len(),
+            no_entities: discovery::without_entities(&device),
             pictures: config.publish_image,
             topics,
         };
@@ -131,8 +132,10 @@ struct Trial {
     rows: Vec<Row>,
     topics: Topics,
     discovery: Option<String>,
-    /// The discovery message.
-    entities: String,
+    /// The size of the discovery message.
+    discovery_bytes: usize,
+    /// A discovery message that changes nothing.
+    no_entities: String,
     /// Whether pictures are published.
     pictures: bool,
 }
@@ -141,7 +144,7 @@ impl Trial {
     /// What the broker says that it cannot do.
     fn limits(&self, link: &Link, report: &mut Report) {
         let Limits { packet_bytes, acknowledges, retains, .. } = link.limits;
-        let largest = self.entities.len().max(INFO_BYTES);
+        let largest = self.discovery_bytes.max(INFO_BYTES);
         let outcome = if !acknowledges {
             Err("the broker takes QoS 0 only, so events can be lost on their way; `max_qos 0` is the line of mosquitto.conf to remove".into())
         } else if !retains {
@@ -243,28 +246,18 @@ impl Trial {
         Ok(kept)
     }
 
-    /// Whether the discovery message may be written. Home Assistant would take an empty one for the removal of the device, so what
-    /// is there is written again; and where nothing is, the message itself, which is taken back.
+    /// Whether a discovery message may be written. One without entities changes nothing in Home Assistant; an empty one would
+    /// remove the device.
     async fn discovers(&self, link: &mut Link, topic: &str) -> Result<Result<String, String>, Loss> {
-        let there = retained_on(link, topic).await?;
-        let retain = there.is_some();
-        let payload = there.unwrap_or_else(|| self.entities.clone().into());
-        let sent = link.publish(Message::new(topic, payload.clone(), Delivery::Event, retain))?;
-        if sent == Sent::TooLarge {
-            let limit = link.limits.packet_bytes;
-            let (bytes, hint) = (payload.len(), "Home Assistant will not find this device");
-            return Ok(Err(format!("{topic} needs {bytes} bytes, and the broker takes packets of {limit}; {hint}")));
-        }
-        let (refusal, came_back) = echo(link, &sent, topic, &payload).await?;
+        subscribe(link, &[topic.to_owned()]).await?;
+        let payload = &self.no_entities;
+        let sent = link.publish(Message::new(topic, payload.as_str(), Delivery::Event, false))?;
+        let (refusal, came_back) = echo(link, &sent, topic, payload.as_bytes()).await?;
         if let Some(reason) = refusal {
             let hint = "or set `enabled = false` in [homeassistant]";
             return Ok(Err(format!(
                 "the broker refuses {topic} ({reason}); let this user write it in its ACL, {hint}"
             )));
-        }
-        if came_back && !retain {
-            let sent = link.publish(empty(topic, false))?;
-            acknowledgement(link, &sent).await?;
         }
         Ok(match (came_back, link.version) {
             (true, _) => Ok(format!("{topic} came back")),

@@ -109,6 +109,15 @@ pub fn payload(device: &Device, topics: &Topics) -> String {
             (key.to_owned(), component)
         })
         .collect();
+    envelope(device, components)
+}
+
+/// A discovery message without entities: Home Assistant takes it, and keeps what it has.
+pub fn without_entities(device: &Device) -> String {
+    envelope(device, Map::new())
+}
+
+fn envelope(device: &Device, components: Map<String, Value>) -> String {
     let mut about = json!({
         "identifiers": [format!("glimpsed_{}", device.id)],
         "name": device.name,

@@ -29,7 +29,7 @@ pub enum Inbound {
     Request(Call),
     /// Home Assistant has started and has no state of the device yet.
     HomeAssistantStarted,
-    /// Somebody, perhaps this daemon itself, says `offline` of this device.
+    /// Somebody, perhaps this daemon itself, says other than `online` of this device.
     Offline,
     /// Somebody, perhaps this daemon itself, says what this device is.
     Info(Identity),
@@ -88,7 +88,8 @@ pub fn parse(
     }
     // What is retained may be this device's own, from before.
     if topic == topics.status {
-        return Ok((payload == b"offline" && !retained).then_some(Inbound::Offline));
+        // An empty one is `mqtt test`'s, or the removal of the retained one.
+        return Ok((payload != b"online" && !retained).then_some(Inbound::Offline));
     }
     if topic == topics.info {
         return Ok(identity(payload).filter(|_| !retained).map(Inbound::Info));

@@ -111,7 +111,7 @@ impl Presence {
     /// Does what is due.
     pub(super) fn act(&mut self, now: Instant) {
         if self.contradict.is_due(now) && !self.leaving.is_set() {
-            tracing::info!("somebody says that this device is offline; it says again that it is online");
+            tracing::info!("somebody says that this device is not online; it says again that it is");
             self.outbox.push(status(&self.topics, "online"));
         }
         if self.introduce.is_due(now) {

@@ -1,6 +1,10 @@
 //! Brokers that can do less: no QoS 1, nothing retained, small packets, narrow access lists.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
+
+use glimpsed::sinks::mqtt::Topics;
+use glimpsed::sinks::mqtt::table::{Writes, table};
 
 use super::{Device, settings};
 use crate::support::{Broker, ConfigFile, PATIENCE, Ran, run};
@@ -143,5 +147,31 @@ fn what_is_too_large_for_the_broker_is_named_and_left_out() {
         });
         assert!(line.contains("topic=") && line.contains("bytes="), "{line}");
         assert!(broker.retained_or_live("glimpsed/test/state", PATIENCE).is_some());
+    }
+}
+
+#[test]
+fn everything_that_is_published_is_in_the_table_with_its_qos_and_retained_as_it_says() {
+    let broker = Broker::start();
+    let mut heard = broker.subscribe("#", &[]);
+    let rest = format!("[mqtt]\nurl = {:?}\n[privacy]\npublish_image = true\n", broker.url());
+    let _daemon = ConfigFile::replay(10, &rest).daemon();
+    let topics = Topics::new("glimpsed", "test");
+    let rows = table(&topics, "test", Some("homeassistant"));
+    let row = |topic: &str| rows.iter().find(|row| row.topic == topic).and_then(|row| row.writes);
+    let mut seen = BTreeSet::new();
+    heard.find("many topics", |message| {
+        if message.topic != "ready" {
+            let writes = row(&message.topic).unwrap_or_else(|| panic!("{message:?} is in no row"));
+            assert_eq!(message.qos == 0, writes == Writes::Live, "{message:?}");
+            seen.insert(message.topic);
+        }
+        (seen.contains(&topics.camera_image) && seen.contains(&topics.health) && seen.contains(&topics.event))
+            .then_some(())
+    });
+    let kept: BTreeSet<String> = broker.retained("#").into_iter().filter(|topic| topic != "ready").collect();
+    assert!(kept.contains("homeassistant/device/test/config") && kept.contains("glimpsed/test/status"), "{kept:?}");
+    for topic in kept {
+        assert_eq!(row(&topic), Some(Writes::Retained), "{topic}");
     }
 }

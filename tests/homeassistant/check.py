@@ -4,7 +4,7 @@ of the three, deletion, and a log without a word about the device.
 
 usage: check.py GLIMPSED
 
-Needs root and what `setup` makes. Takes about three minutes; everything is on the loopback interface.
+Needs root and what `setup` makes. Takes about a minute; everything is on the loopback interface.
 """
 
 import base64
@@ -52,7 +52,9 @@ ENTITIES = {
     "binary_sensor.shelf_camera": lambda state: state == "on",
     "binary_sensor.shelf_problem": lambda state: state == "off",
     "binary_sensor.shelf_connectivity": lambda state: state == "on",
+    "sensor.shelf_opinion": lambda state: state not in ("unavailable", "unknown", ""),
     "switch.shelf_enabled": lambda state: state == "on",
+    "switch.shelf_accurate": lambda state: state == "on",
     "select.shelf_model": lambda state: state != "unavailable",
     "select.shelf_precision": lambda state: state in ("auto", "fp32", "int8"),
     "number.shelf_threshold": lambda state: 0 <= float(state) <= 1,
@@ -221,7 +223,9 @@ def main():
     config = work / "glimpsed.toml"
     config.write_text(
         '[device]\nid = "shelf"\nname = "On the shelf"\n[camera]\nsource = "replay"\n'
-        f'path = "{REPOSITORY}/models/photos"\nfps = 2\n[model]\ndirectory = "{REPOSITORY}/models"\n[mqtt]\nurl = "mqtt://127.0.0.1:{ports["broker"]}"\n'
+        f'path = "{REPOSITORY}/models/photos"\nfps = 2\n[model]\ndirectory = "{REPOSITORY}/models"\n'
+        '[accurate]\nenabled = true\nmodel = "efficientnet-lite0-int8"\nevery = "5s"\nmax_duty = 1.0\n'
+        f'[mqtt]\nurl = "mqtt://127.0.0.1:{ports["broker"]}"\n'
         f'[http]\nlisten = "127.0.0.1:{ports["page"]}"\n')
     os.environ["STATE_DIRECTORY"] = str(work)
     home = HomeAssistant(ports["home"])
@@ -281,6 +285,8 @@ def main():
         for entity, topic, value, service, more in [
             ("switch.shelf_enabled", "enabled", "off", ("switch", "turn_off"), {}),
             ("switch.shelf_enabled", "enabled", "on", ("switch", "turn_on"), {}),
+            ("switch.shelf_accurate", "accurate", "off", ("switch", "turn_off"), {}),
+            ("switch.shelf_accurate", "accurate", "on", ("switch", "turn_on"), {}),
             ("number.shelf_threshold", "threshold", "0.4", ("number", "set_value"), {"value": 0.4}),
             ("select.shelf_precision", "precision", "fp32", ("select", "select_option"), {"option": "fp32"}),
         ]:
@@ -290,12 +296,23 @@ def main():
         for entity, topic, value in [
             ("switch.shelf_enabled", "enabled", "off"),
             ("switch.shelf_enabled", "enabled", "on"),
+            ("switch.shelf_accurate", "accurate", "off"),
+            ("switch.shelf_accurate", "accurate", "on"),
             ("number.shelf_threshold", "threshold", "0.25"),
             ("select.shelf_precision", "precision", "auto"),
         ]:
             publish(f"{base}/{topic}/set", value.upper() if value in ("on", "off") else value)
             until(f"{entity} follows {topic}", lambda e=entity, v=value: home.state(e)["state"] == v)
         done("both directions of every setting")
+
+        text = config.read_text()
+        config.write_text(text.replace("fps = 2", "fps = -2"))
+        until("the problem is shown", lambda: home.state("binary_sensor.shelf_problem")["state"] == "on")
+        reason = home.state("binary_sensor.shelf_problem")["attributes"]["reason"]
+        assert "configuration is not in effect" in reason and "fps" in reason, reason
+        config.write_text(text)
+        until("the problem is gone", lambda: home.state("binary_sensor.shelf_problem")["state"] == "off")
+        done("a problem with its reason")
 
         ran = tool("test")
         assert ran.returncode == 0, ran.stdout

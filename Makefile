@@ -19,7 +19,7 @@ endif
 # What a package is made for, and how the program in it is built: `dev` takes a minute, `release` ten.
 DEB_ARCH ?= $(shell dpkg --print-architecture 2>/dev/null)
 DEB_PROFILE ?= release
-.PHONY: help advisories demo test test-rust test-web test-models soak endurance lint bench bench-peers bench-inference bench-instructions cross-aarch64 portable test-aarch64 appliance appliance-all appliance-arm64 fuzz miri deny release deb dist clean
+.PHONY: help advisories demo test test-rust test-web test-models test-homeassistant soak endurance lint bench bench-peers bench-inference bench-instructions cross-aarch64 portable test-aarch64 appliance appliance-all appliance-arm64 fuzz miri deny release deb dist clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,12 @@ test-models: ## Run the tests that need onnxruntime: models/quantize.py, and eac
 	test -x target/models-venv/bin/python || python3 -m venv target/models-venv
 	target/models-venv/bin/pip install --quiet --disable-pip-version-check -r models/requirements.txt
 	cargo nextest run --locked --run-ignored only -E 'test(quantize::) + test(resnet_18_gives) + test(parity::)'
+
+test-homeassistant: ## Run the daemon beside a real Home Assistant and mosquitto (as root; downloads 1 GB the first time)
+	@.ci/setup test
+	$(BUILD_BESIDE_TESTS)
+	tests/homeassistant/setup
+	tests/homeassistant/check.py target/debug/glimpsed
 
 soak: ## Run the tests that take minutes: long outages of the broker, a hundred switches of the model, many at the page
 	@.ci/setup test

@@ -11,10 +11,11 @@ fuzz_target!(|data: &[u8]| {
     let topics = Topics::new("glimpsed", "shelf");
     let mut listened: Vec<String> = Key::ALL.map(|key| topics.set(key)).into();
     listened.extend(REQUESTS.iter().map(|(name, _)| topics.request(name)));
-    listened.push(Topics::birth("homeassistant"));
+    listened.extend(Topics::births("homeassistant"));
+    listened.extend([topics.status.clone(), topics.info.clone()]);
     let topic = &listened[usize::from(choice >> 1) % listened.len()];
     let retained = choice & 1 == 1;
-    match parse(&topics, Some("homeassistant"), topic, payload, retained) {
+    match parse(&topics, Some("homeassistant"), topic, payload, retained, None) {
         Ok(Some(wish)) => {
             assert!(!retained, "a retained message was acted upon");
             match wish {
@@ -23,7 +24,9 @@ fuzz_target!(|data: &[u8]| {
                 Inbound::Set(Key::Enabled, Command::Enable(_))
                 | Inbound::Set(Key::Precision, Command::Precision(_))
                 | Inbound::Set(Key::Accurate, Command::Accurate(_))
-                | Inbound::HomeAssistantStarted => {}
+                | Inbound::HomeAssistantStarted
+                | Inbound::Offline => {}
+                Inbound::Info(identity) => assert!(identity.instance.chars().count() <= 64),
                 Inbound::Set(key, command) => panic!("{command:?} for {key:?}"),
                 Inbound::Request(call) => {
                     let id = call.transaction.map(|id| id.to_string()).unwrap_or_default();

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use crate::config::diagnostics::{Place, Problem, Problems};
-use crate::config::{Config, Sources};
+use crate::config::{Config, Sources, keep_default_id};
 use crate::error::{Error, Result};
 use crate::infer::precision::{self, Chosen};
 use crate::telemetry::logging;
@@ -69,6 +69,7 @@ impl Prepared {
 
     fn begin((sources, config): (Sources, Config)) -> Result<Self> {
         logging::init(config.log);
+        keep_default_id();
         Self::load(sources, config)
     }
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::files::ConfigFile;
 use super::streams::Streams;
-use crate::config::Sources;
+use crate::config::{Sources, keep_default_id};
 use crate::error::{Error, Result};
 use crate::infer::{Model, precision};
 
@@ -43,6 +43,7 @@ struct Verified {
 
 fn verify(options: &Options) -> Result<Verified> {
     let config = Sources::read(&options.file.path)?.load()?;
+    keep_default_id();
     let failed = |name: &str| {
         let name = name.to_owned();
         move |cause| Error::Model { name, cause }

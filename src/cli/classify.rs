@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::files::OptionalConfigFile;
 use super::streams::Streams;
 use super::{models, table};
+use crate::config::keep_default_id;
 use crate::domain::classification::Classification;
 use crate::domain::frame::{Encoding, Frame};
 use crate::domain::settings::PrecisionChoice;
@@ -43,6 +44,7 @@ type Answer = std::result::Result<Classification, Error>;
 
 pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
     let config = options.config.sources()?.load()?;
+    keep_default_id();
     // A model named on the command line is taken as it is; the configured precision applies only to the active one.
     let (spec, wanted) = match &options.model {
         Some(name) => (models::find(&config, name)?, PrecisionChoice::Fp32),

@@ -10,10 +10,8 @@ use crate::app::runtime;
 use crate::config::Config;
 use crate::config::typed::Mqtt;
 use crate::error::{Error, Result};
-use crate::sinks::mqtt::diagnose::{self, Leftovers, Report};
-
-/// Where Home Assistant looks for devices unless it is told otherwise; an entry may be left from when it was enabled.
-const DISCOVERY_PREFIX: &str = "homeassistant";
+use crate::sinks::mqtt::Leftovers;
+use crate::sinks::mqtt::diagnose::{self, Report};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -39,7 +37,7 @@ pub(super) struct Clean {
     /// Only show what would be removed
     #[arg(long)]
     dry_run: bool,
-    /// Also when the device says that it is online; a daemon that runs sends its messages again
+    /// Also when a daemon runs or the device says that it is online; a daemon that runs sends its messages again
     #[arg(long)]
     force: bool,
     /// For scripts
@@ -58,14 +56,14 @@ pub(super) fn run(command: &Command, streams: &mut Streams) -> Result<()> {
 ///
 /// # Errors
 /// When the system has no file descriptors left.
-pub(super) fn try_broker(settings: &Mqtt, device_id: &str) -> Result<Report> {
-    block_on(diagnose::test(settings, device_id))
+pub(super) fn try_broker(config: &Config, settings: &Mqtt) -> Result<Report> {
+    block_on(diagnose::test(config, settings))
 }
 
 fn run_test(options: &Test, streams: &mut Streams) -> Result<()> {
     let config = options.file.sources()?.load()?;
     let settings = broker_of(&config)?;
-    let report = try_broker(settings, &config.device.id)?;
+    let report = try_broker(&config, settings)?;
     if options.json {
         streams.print_json(&json!({
             "broker": settings.connection.broker.to_string(), "ok": report.is_ok(), "reachable": report.reachable, "steps": report.steps,
@@ -91,34 +89,55 @@ fn run_test(options: &Test, streams: &mut Streams) -> Result<()> {
 fn run_clean(options: &Clean, streams: &mut Streams) -> Result<()> {
     let config = options.file.sources()?.load()?;
     let settings = broker_of(&config)?;
-    let status = format!("{}/{}/status", settings.base_topic, config.device.id);
-    let prefix = config.homeassistant.as_deref().unwrap_or(DISCOVERY_PREFIX);
-    let topics = block_on(async {
-        let unreachable = |loss| Error::Unreachable(format!("{}: {loss}", settings.connection.broker));
-        let found = Leftovers::find(settings, &config.device.id, prefix).await.map_err(unreachable)?;
-        let online = found.retained.get(&status).is_some_and(|payload| payload == b"online");
-        if online && !options.force && !options.dry_run {
+    let broker = &settings.connection.broker;
+    let (id, prefix) = (&config.device.id, config.homeassistant.as_deref());
+    let (found, removal) = block_on(async {
+        let unreachable = |loss| Error::Unreachable(format!("{broker}: {loss}"));
+        let found = Leftovers::find(settings, id, prefix).await.map_err(unreachable)?;
+        if options.dry_run {
+            return Ok((found, None));
+        }
+        if found.running && !options.force {
             return Err(Error::Failed(format!(
-                "`{}` is online and would send everything again; stop the daemon first, or use --force",
-                config.device.id
+                "`{id}` is online and would send everything again; stop the daemon first, or use --force"
             )));
         }
-        let topics: Vec<String> = found.retained.keys().cloned().collect();
-        if !options.dry_run {
-            found.remove().await.map_err(|loss| Error::Failed(format!("{}: {loss}", settings.connection.broker)))?;
-        }
-        Ok(topics)
+        let removal = found.remove().await.map_err(|loss| Error::Failed(format!("{broker}: {loss}")))?;
+        Ok((found, Some(removal)))
     })??;
+    let topics: Vec<&String> = found.retained.keys().collect();
+    let refused: Vec<String> =
+        removal.iter().flat_map(|removal| &removal.refused).map(|(topic, why)| format!("{topic} ({why})")).collect();
+    let left: Vec<&str> = removal.iter().flat_map(|removal| &removal.left).map(String::as_str).collect();
+    let removed = removal.is_some() && left.is_empty() && refused.is_empty();
     if options.json {
-        return streams.print_json(&json!({ "removed": !options.dry_run, "topics": topics }));
+        streams.print_json(&json!({
+            "removed": removed, "topics": topics, "left": left, "refused": refused, "verified": found.readable,
+        }))?;
+    } else {
+        let mut text: String = topics.iter().map(|topic| format!("{topic}\n")).collect();
+        text.push_str(&match (&removal, topics.len()) {
+            (Some(removal), _) if !found.readable => format!(
+                "this user may not read what `{id}` wrote, so nobody can see what is there: {} topics were emptied; let it read {}/{id}/#\n",
+                removal.sent, settings.base_topic
+            ),
+            (None, _) if !found.readable => format!("this user may not read what `{id}` wrote, so nothing can be shown\n"),
+            (_, 0) => format!("{broker} keeps nothing of `{id}`\n"),
+            (None, count) => format!("{count} retained messages would be removed\n"),
+            (Some(_), count) if removed => format!("{count} retained messages are removed\n"),
+            (Some(_), count) => format!("of {count} retained messages {} are left\n", left.len()),
+        });
+        streams.print(&text)?;
     }
-    let mut text: String = topics.iter().map(|topic| format!("{topic}\n")).collect();
-    text.push_str(&match (topics.len(), options.dry_run) {
-        (0, _) => format!("{} keeps nothing of `{}`\n", settings.connection.broker, config.device.id),
-        (count, true) => format!("{count} retained messages would be removed\n"),
-        (count, false) => format!("{count} retained messages are removed\n"),
-    });
-    streams.print(&text)
+    if !refused.is_empty() {
+        let topics = refused.join(", ");
+        return Err(Error::Failed(format!("{broker} does not let this user write {topics}; check its ACL")));
+    }
+    if !left.is_empty() {
+        let topics = left.join(", ");
+        return Err(Error::Failed(format!("{broker} still keeps {topics}; does its ACL let this user write there?")));
+    }
+    Ok(())
 }
 
 fn broker_of(config: &Config) -> Result<&Mqtt> {

@@ -1,6 +1,11 @@
 //! The device's default identity at the broker, and the rules for names.
 
+use std::path::PathBuf;
+
 use sha2::{Digest, Sha256};
+
+use crate::directories;
+use glimpsed_base::files;
 
 /// What may stand in a topic without being taken apart: letters, digits, `_` and `-`, at most 64.
 pub(super) fn is_id(text: &str) -> bool {
@@ -14,9 +19,53 @@ pub(super) fn clean_id(text: &str) -> String {
     if cleaned.is_empty() { "glimpsed".into() } else { cleaned }
 }
 
-/// The host name, as an id.
+/// The file of the state directory with the default id, so that it stays when the host is renamed.
+const ID_FILE: &str = "device-id";
+
+/// What a daemon of before has left there: such an installation has the bare host name for its id.
+const OLD_FILE: &str = "precision.json";
+
+/// The device's id unless one is configured: what an earlier start has kept, or else the host name with a suffix made from the
+/// machine's id, because many boards are called `raspberrypi`. An installation from before there was a suffix has none.
 pub(super) fn default_id() -> String {
-    clean_id(&rustix::system::uname().nodename().to_string_lossy())
+    let machine = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    default_id_within(&directories::state(), &host, machine.trim())
+}
+
+fn default_id_within(state: &[PathBuf], host: &str, machine: &str) -> String {
+    let kept = state.iter().find_map(|directory| files::read_text(&directory.join(ID_FILE), 256).ok());
+    if let Some(id) = kept.as_deref().map(str::trim).filter(|id| is_id(id)) {
+        return id.to_owned();
+    }
+    let host = clean_id(host);
+    let is_old = state.iter().any(|directory| directory.join(OLD_FILE).is_file());
+    if is_old || machine.is_empty() {
+        return host;
+    }
+    // Hashed, because the machine's id must not be shown (machine-id(5)).
+    let digest = Sha256::digest(format!("glimpsed device {machine}"));
+    let suffix: String = digest.iter().take(2).map(|byte| format!("{byte:02x}")).collect();
+    let host: String = host.chars().take(59).collect();
+    format!("{host}-{suffix}")
+}
+
+/// Keeps the default id in the first state directory that can be written, unless one is kept already. Nothing is lost where none
+/// can: the id is the same after the next start, until the host is renamed.
+pub fn keep_default_id() {
+    keep_within(&directories::state(), &default_id());
+}
+
+fn keep_within(state: &[PathBuf], id: &str) {
+    if state.iter().any(|directory| directory.join(ID_FILE).is_file()) {
+        return;
+    }
+    for directory in state {
+        let written = std::fs::create_dir_all(directory).and_then(|()| std::fs::write(directory.join(ID_FILE), id));
+        if written.is_ok() {
+            return;
+        }
+    }
 }
 
 /// The same after every start and unlike other machines': the machine's id, hashed because it must not be shown
@@ -38,5 +87,35 @@ pub(super) fn topic_problem(topic: &str) -> Option<&'static str> {
         Some("must not start with `/` or `$`, nor end with `/`")
     } else {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_boards_with_the_default_host_name_have_two_ids_each_the_same_after_every_start() {
+        let ids = ["a", "b", "a"].map(|machine| default_id_within(&[], "raspberrypi", machine));
+        assert!(
+            ids[0].starts_with("raspberrypi-") && ids[0].len() == "raspberrypi-0000".len() && is_id(&ids[0]),
+            "{ids:?}"
+        );
+        assert!(ids[0] != ids[1] && ids[0] == ids[2], "{ids:?}");
+        assert!(is_id(&default_id_within(&[], &"x".repeat(64), "a")));
+        assert_eq!(default_id_within(&[], "container", ""), "container");
+    }
+
+    #[test]
+    fn an_installation_from_before_the_suffix_keeps_its_id_and_one_that_is_renamed_too() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let state = [directory.path().to_owned()];
+        std::fs::write(directory.path().join(OLD_FILE), "[]").expect("writable");
+        assert_eq!(default_id_within(&state, "raspberrypi", "a"), "raspberrypi");
+        keep_within(&state, "raspberrypi");
+        keep_within(&state, "another");
+        assert_eq!(default_id_within(&state, "renamed", "a"), "raspberrypi");
+        std::fs::write(directory.path().join(ID_FILE), "not an id/#").expect("writable");
+        assert_eq!(default_id_within(&state, "raspberrypi", "a"), "raspberrypi");
     }
 }

@@ -20,6 +20,7 @@ use diagnostics::{Place, Problem, Problems};
 use document::Document;
 use glimpsed_base::files;
 use glimpsed_base::files::resolve;
+pub use identity::keep_default_id;
 pub use typed::Config;
 
 /// The path in the Debian package.

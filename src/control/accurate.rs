@@ -43,6 +43,7 @@ impl Controller {
             // The setting stays on: after the next reload, the file may be valid.
             tracing::error!("there will be no second opinions: {cause}");
         }
+        self.second_pending = false;
         self.tell_settings();
         self.tell_info();
     }

@@ -11,7 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use super::accurate_thread::Second;
 use super::camera::Camera;
 use super::config_watch::FileWatch;
-use super::from_config::{heartbeat, rules_of, view_of, web_settings};
+use super::from_config::{rules_of, view_of, web_settings};
 use super::loader::Loader;
 use super::{compare, pictures};
 use crate::bus::commands::{Answer, Command, Commands, Request};
@@ -21,7 +21,7 @@ use crate::config::{Config, Sources};
 use crate::control::model_info::ModelInfo;
 use crate::decide::thermal::Thermal;
 use crate::domain::event::Event;
-use crate::domain::health::Health;
+use crate::domain::health::{HEALTH_EVERY, Health};
 use crate::domain::settings::{PrecisionChoice, Settings};
 use crate::error::{Error, Result};
 use crate::infer::labeller::Labeller;
@@ -36,8 +36,7 @@ use crate::telemetry::health::Monitor;
 use crate::web::{self, Web};
 use glimpsed_base::clock::Clock;
 
-/// Interval of the health events; the first one comes sooner.
-const HEALTH_EVERY: Duration = Duration::from_secs(60);
+/// The first health event comes sooner than the others.
 const FIRST_HEALTH: Duration = Duration::from_secs(5);
 
 /// Deadline for the inference thread to finish its frame and take the new model. The slowest model on the slowest board
@@ -110,10 +109,14 @@ pub struct Controller {
     pub(super) pictures: Option<pictures::Pictures>,
     /// The accurate model, while it is in use.
     pub(super) second: Option<Second>,
+    /// It is wanted and not loaded yet, because the daemon has just started.
+    pub(super) second_pending: bool,
     pub(super) thermal: Thermal,
     /// At most one at a time, because it takes a core and the memory of a model.
     pub(super) comparison: Option<JoinHandle<()>>,
     pub(super) unknown_models: u64,
+    /// Another device of the same id, as it was told last.
+    pub(super) twin: Option<String>,
 }
 
 impl Controller {
@@ -131,6 +134,7 @@ impl Controller {
             sources,
             started: effective.clone(),
             effective,
+            second_pending: config.accurate.enabled,
             file: config.clone(),
             live: config,
             enabled,
@@ -146,6 +150,7 @@ impl Controller {
             second: None,
             comparison: None,
             unknown_models: 0,
+            twin: None,
         }
     }
 
@@ -273,7 +278,7 @@ impl Controller {
     pub fn health(&mut self) -> Health {
         let broker = self.broker.as_ref().map(mqtt::BrokerSession::counters);
         let health = self.parts.monitor.look(broker);
-        Health { web: self.web.as_ref().map(Web::health), ..health }
+        Health { web: self.web.as_ref().map(Web::health), config_error: self.reload_error.clone(), ..health }
     }
 
     pub(super) async fn enable(&mut self, enabled: bool) -> Result<Answer> {
@@ -423,6 +428,11 @@ impl Controller {
     pub(super) fn tell_health(&mut self) -> Arc<Health> {
         let health = Arc::new(self.health());
         self.parts.hub.publish(&Event::Health(health.clone()));
+        let twin = health.broker.as_ref().and_then(|broker| broker.twin.clone());
+        if twin != self.twin {
+            self.twin = twin;
+            self.tell_info();
+        }
         health
     }
 
@@ -432,7 +442,7 @@ impl Controller {
             model: self.live.model.name.clone(),
             precision: self.live.precision,
             threshold: self.live.labels.unknown_below,
-            accurate: self.accurate_is_there().then_some(self.second.is_some()),
+            accurate: self.accurate_is_there().then_some(self.second.is_some() || self.second_pending),
         }));
     }
 
@@ -444,17 +454,7 @@ impl Controller {
     /// Connects to the configured broker, if there is one.
     pub(super) fn connect(&mut self, handover: mqtt::Handover) {
         let hub = &self.parts.hub;
-        let device = Device {
-            id: self.live.device.id.clone(),
-            name: self.live.device.name.clone(),
-            board: self.parts.monitor.board.model(),
-            models: self.usable_models().map(|model| model.name.clone()).collect(),
-            heartbeat: heartbeat(&self.live),
-            health_every: HEALTH_EVERY,
-            pictures: self.live.publish_image,
-            accurate: self.accurate_is_there(),
-            temperature: self.parts.monitor.board.temperature().is_some(),
-        };
+        let device = Device::of(&self.live, &self.parts.monitor.board);
         self.broker = mqtt::BrokerSession::start(&self.live, &device, &self.commands, hub, &self.parts.clock, handover);
         let traffic = self.broker.as_ref().map(mqtt::BrokerSession::traffic);
         *self.parts.web.traffic.lock() = traffic;

@@ -22,6 +22,7 @@ impl Controller {
         info.config = self.effective.clone();
         info.config_error.clone_from(&self.reload_error);
         info.restart_required.clone_from(&self.restart_required);
+        info.twin.clone_from(&self.twin);
         info.to_value()
     }
 }

@@ -64,8 +64,12 @@ impl Controller {
             }
             Err(cause) => tracing::error!("the configuration was not changed, the last one stays in effect:\n{cause}"),
         }
+        let changed = self.reload_error.as_ref() != result.as_ref().err();
         self.reload_error = result.as_ref().err().cloned();
         self.tell_info();
+        if changed {
+            self.tell_health();
+        }
         self.tell_settings();
         service_manager::reloaded();
         Ok(result.map(|()| json!({ "restart_required": self.restart_required })))

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+/// Interval of the health events; the first one comes sooner.
+pub const HEALTH_EVERY: Duration = Duration::from_secs(60);
+
 /// One health sample.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Health {
@@ -40,6 +43,8 @@ pub struct Health {
     pub broker: Option<Broker>,
     /// `None` if the web page is disabled.
     pub web: Option<Web>,
+    /// Why the configuration as it was edited last is not in effect.
+    pub config_error: Option<String>,
 }
 
 /// Whether the web page is served.
@@ -52,7 +57,7 @@ pub struct Web {
 }
 
 /// Counters of the connection to the broker since the start.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Broker {
     pub connected: bool,
     /// Sessions that were established.
@@ -66,6 +71,8 @@ pub struct Broker {
     pub dropped: Tally,
     /// Commands that were dropped because the queue was full.
     pub refused_commands: u64,
+    /// What another device with the same id says of itself.
+    pub twin: Option<String>,
 }
 
 /// The share of frames that is labelled.
@@ -95,14 +102,20 @@ pub struct Tally {
     pub live: u64,
     pub latest: u64,
     pub event: u64,
+    pub answer: u64,
 }
 
 impl Tally {
     pub fn sum(&self) -> u64 {
-        self.live + self.latest + self.event
+        self.live + self.latest + self.event + self.answer
     }
 
     pub fn plus(self, other: Self) -> Self {
-        Self { live: self.live + other.live, latest: self.latest + other.latest, event: self.event + other.event }
+        Self {
+            live: self.live + other.live,
+            latest: self.latest + other.latest,
+            event: self.event + other.event,
+            answer: self.answer + other.answer,
+        }
     }
 }

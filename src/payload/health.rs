@@ -40,6 +40,8 @@ pub(super) struct HealthPayload {
     /// How often the camera was opened again.
     reconnects: u64,
     rss_bytes: Option<u64>,
+    /// What somebody should look after, in words; empty when all is well.
+    problems: Vec<String>,
     mqtt: Option<BrokerPayload>,
     /// The web page, unless it is switched off.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,10 +70,13 @@ struct BrokerPayload {
     waiting: u64,
     /// Events that will never arrive: too many while the broker was away, or refused by it.
     dropped_events: u64,
-    /// Other messages that were not sent: mostly single answers while the broker was away.
+    /// Other messages that were not sent: mostly answers for single frames while the broker was away.
     dropped_others: u64,
     /// Commands that were thrown away because too many came at once.
     refused_commands: u64,
+    /// Another device of the same id, which publishes on the same topics: what it says of itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    twin: Option<String>,
 }
 
 /// The payload of `health`.
@@ -83,8 +88,9 @@ pub fn health_json(health: &Health) -> Value {
         published: broker.published.sum(),
         waiting: broker.waiting,
         dropped_events: broker.dropped.event,
-        dropped_others: broker.dropped.live + broker.dropped.latest,
+        dropped_others: broker.dropped.live + broker.dropped.latest + broker.dropped.answer,
         refused_commands: broker.refused_commands,
+        twin: broker.twin.clone(),
     };
     let payload = HealthPayload {
         v: VERSION,
@@ -107,6 +113,7 @@ pub fn health_json(health: &Health) -> Value {
         damaged: health.damaged,
         reconnects: health.reconnects,
         rss_bytes: health.rss_bytes,
+        problems: problems(health),
         mqtt: health.broker.as_ref().map(broker),
         http: health.web.map(|web| WebPayload {
             listening: web.listening,
@@ -115,4 +122,52 @@ pub fn health_json(health: &Health) -> Value {
     };
     // Numbers and strings only: serialising them cannot fail.
     serde_json::to_value(payload).unwrap_or_default()
+}
+
+/// The longest text of one problem, in characters: a report of mistakes has many lines.
+const MAX_PROBLEM: usize = 200;
+
+/// What somebody should look after, most urgent first.
+fn problems(health: &Health) -> Vec<String> {
+    let heat = match health.pace {
+        Pace::Full => None,
+        Pace::OneIn(_) => Some("it is hot: fewer frames are labelled".to_owned()),
+        Pace::None => Some("it is too hot: no frame is labelled".to_owned()),
+    };
+    let config =
+        health.config_error.as_ref().map(|cause| format!("the edited configuration is not in effect: {cause}"));
+    let twin = health.broker.as_ref().and_then(|broker| broker.twin.as_ref());
+    let twin = twin.map(|twin| format!("another device has the same id: {twin}"));
+    let supply = (health.throttled == Some(true)).then(|| "the voltage of the supply is too low".to_owned());
+    let page =
+        health.web.is_some_and(|web| !web.listening).then(|| "another program has the port of the page".to_owned());
+    let all = [config, twin, heat, supply, page].into_iter().flatten();
+    all.map(|problem| problem.chars().take(MAX_PROBLEM).map(|c| if c.is_control() { ' ' } else { c }).collect())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_somebody_should_look_after_is_told_in_words() {
+        assert_eq!(health_json(&Health::default())["problems"], serde_json::json!([]));
+        let health = Health {
+            config_error: Some("line 3:\n".repeat(100)),
+            throttled: Some(true),
+            broker: Some(Broker { twin: Some("`Shelf` on a board".into()), ..Broker::default() }),
+            ..Health::default()
+        };
+        let told = health_json(&health)["problems"].clone();
+        assert_eq!(
+            (&told[1], &told[2]),
+            (
+                &"another device has the same id: `Shelf` on a board".into(),
+                &"the voltage of the supply is too low".into()
+            )
+        );
+        let first = told[0].as_str().expect("text");
+        assert!(first.starts_with("the edited configuration is not in effect: line 3: line 3") && first.len() == 200);
+    }
 }

@@ -154,6 +154,12 @@ pub struct InfoPayload {
     /// What the camera's driver agreed to, once there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     camera: Option<CameraPayload>,
+    /// Another device of the same id, which publishes on the same topics: what it says of itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub twin: Option<String>,
+    /// Over MQTT: unlike that of every other process, so that two devices of the same id notice each other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance: Option<String>,
 }
 
 /// A model that labels.
@@ -237,6 +243,8 @@ impl InfoPayload {
             config_error: None,
             restart_required: Vec::new(),
             camera: None,
+            twin: None,
+            instance: None,
         }
     }
 

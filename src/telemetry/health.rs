@@ -48,6 +48,7 @@ impl Monitor {
             self.last = (now, labelled);
         }
         Health {
+            config_error: None,
             uptime: now.saturating_sub(self.started),
             temperature_celsius: self.board.temperature(),
             throttled: self.board.under_voltage(),

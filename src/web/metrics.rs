@@ -202,8 +202,8 @@ fn broker(page: &mut Exposition, traffic: Option<&Broker>) {
     page.counter("glimpsed_mqtt_connects_total", "Sessions with the broker that have begun.", *connects);
     let help = "Messages for the broker, by what they are and what became of them.";
     let mut messages = page.family("glimpsed_mqtt_publish_total", Kind::Counter, help);
-    for (result, Tally { live, latest, event }) in [("published", published), ("dropped", dropped)] {
-        for (class, count) in [("live", live), ("latest", latest), ("event", event)] {
+    for (result, Tally { live, latest, event, answer }) in [("published", published), ("dropped", dropped)] {
+        for (class, count) in [("live", live), ("latest", latest), ("event", event), ("answer", answer)] {
             messages.sample(&[("class", class), ("result", result)], *count as f64);
         }
     }

@@ -207,3 +207,22 @@ fn resnet_18_gives_second_opinions_beside_mobilenet_v2() {
     // Photographs wait for their turn: each was labelled, whatever the accurate model was at.
     assert!(frames.windows(2).all(|pair| pair[1] == pair[0] + 1), "{frames:?}");
 }
+
+#[test]
+fn the_switch_is_on_from_the_start_and_not_off_until_the_model_is_loaded() {
+    let broker = Broker::start();
+    let mut heard = broker.subscribe("#", &[]);
+    let text = format!(
+        "[mqtt]\nurl = {:?}\n{MODELS}[accurate]\nenabled = true\nmodel = \"efficientnet-lite0\"\nevery = \"1s\"\n",
+        broker.url()
+    );
+    let _daemon = ConfigFile::replay(10, &text).daemon();
+    let mut said = Vec::new();
+    heard.find("an opinion", |message| {
+        if message.topic.ends_with("/accurate/state") {
+            said.push(message.payload.clone());
+        }
+        message.topic.ends_with("/test/accurate").then_some(())
+    });
+    assert!(!said.is_empty() && said.iter().all(|value| value == "ON"), "{said:?}");
+}

@@ -95,6 +95,7 @@ fn device() -> Device {
         pictures: true,
         accurate: true,
         temperature: true,
+        page: Some("http://shelf.local:8080/".into()),
     }
 }
 
@@ -146,7 +147,7 @@ fn entities_are_unavailable_with_the_daemon_or_the_camera_except_the_one_that_sa
             .unwrap_or_default();
         match name.as_str() {
             "connectivity" => assert!(topics.is_empty()),
-            "label" | "confidence" | "change" | "fps" | "image" | "snapshot" => {
+            "label" | "opinion" | "confidence" | "change" | "fps" | "image" | "snapshot" => {
                 assert_eq!(topics, ["home/glimpsed/shelf-1/status", "home/glimpsed/shelf-1/camera/status"]);
                 assert_eq!(component["availability_mode"], "all");
             }

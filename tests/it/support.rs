@@ -320,6 +320,14 @@ impl Broker {
         format!("mqtt://127.0.0.1:{}", self.port)
     }
 
+    /// `mosquitto_sub` on a topic, which may take a moment to be subscribed.
+    pub(crate) fn listen(&self, topic: &str) -> Subscriber {
+        let port = self.port.to_string();
+        let mut command = Command::new("mosquitto_sub");
+        command.args(["-h", "127.0.0.1", "-p", &port, "-q", "1", "-F", "%r\t%q\t%t\t%p", "-t", topic]);
+        Subscriber { running: Running::start(&mut command) }
+    }
+
     /// `mosquitto_sub`, subscribed to everything below `topic` when this returns.
     pub(crate) fn subscribe(&self, topic: &str, login: &[&str]) -> Subscriber {
         let port = self.port.to_string();

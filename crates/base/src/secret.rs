@@ -31,6 +31,8 @@ impl Secret {
                 "has mode {mode:04o}: others could read or replace it; chmod 0600 it, or 0640 with the daemon's group"
             ));
         }
+        // Editors of other systems begin a file with a mark of its encoding.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         match text.lines().next() {
             Some(line) if !line.is_empty() => Ok(Self(line.to_owned())),
             _ => Err("has an empty first line".into()),
@@ -64,5 +66,14 @@ mod tests {
             assert_eq!(read.is_ok(), taken, "{mode:o}: {read:?}");
             assert!(taken || read.is_err_and(|cause| cause.contains(&format!("{mode:04o}"))));
         }
+    }
+
+    #[test]
+    fn the_mark_of_the_encoding_and_the_end_of_the_line_are_not_part_of_a_secret() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), "\u{feff}secret\r\nmore").expect("writable");
+        assert_eq!(Secret::from_file(file.path()), Ok(Secret::new("secret")));
+        std::fs::write(file.path(), "\u{feff}\n").expect("writable");
+        assert!(Secret::from_file(file.path()).is_err());
     }
 }

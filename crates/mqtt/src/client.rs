@@ -14,12 +14,14 @@ use crate::link::Link;
 use crate::loss::Loss;
 use crate::message::Message;
 use crate::monitor::Monitor;
+use crate::negotiation::Negotiation;
 use crate::options::Options;
 use crate::outbox::Outbox;
-use crate::pace::Pace;
+use crate::pace::{GOOD_SESSION, Pace};
 use crate::session::Session;
-use crate::transport;
+use crate::suspects::{Suspect, Suspects};
 use glimpsed_base::shutdown::Shutdown;
+use glimpsed_base::sync::Mutex;
 
 /// The time limit on shutdown for writing DISCONNECT and closing the stream.
 const GOODBYE: Duration = Duration::from_millis(200);
@@ -27,7 +29,7 @@ const GOODBYE: Duration = Duration::from_millis(200);
 /// The client: keeps a session with the broker until shutdown, and starts a new one after each loss.
 pub struct Connection {
     options: Options,
-    goodbye: Message,
+    goodbye: Goodbye,
     outbox: Arc<Outbox>,
     inbox: Inbox,
     monitor: Monitor,
@@ -38,7 +40,13 @@ impl Connection {
     /// published here. `outbox` holds the messages to send, `inbox` takes the received ones.
     pub fn new(options: Options, goodbye: Message, outbox: Arc<Outbox>, inbox: Inbox) -> Self {
         let monitor = Monitor::new(outbox.clone());
-        Self { options, goodbye, outbox, inbox, monitor }
+        let last = Arc::new(Mutex::new(goodbye.clone()));
+        Self { options, goodbye: Goodbye { will: goodbye, last }, outbox, inbox, monitor }
+    }
+
+    /// A handle to replace what is published on a clean stop, to be taken before [`run`](Self::run).
+    pub fn farewell(&self) -> Farewell {
+        Farewell(self.goodbye.last.clone())
     }
 
     /// A view of the connection's state, to be taken before [`run`](Self::run), which consumes the connection.
@@ -49,18 +57,29 @@ impl Connection {
     /// Connects, and reconnects with back-off after every loss. Returns after shutdown, with `goodbye` published if
     /// there was a session.
     pub async fn run(self, shutdown: Shutdown) {
+        let mut memory = Memory {
+            negotiation: Negotiation::new(&self.options, self.goodbye.will.clone()),
+            suspects: Suspects::default(),
+            dropped: 0,
+            told_limits: None,
+        };
         let mut pace = Pace::new();
         let mut last_cause = String::new();
-        // The number of dropped events that was logged.
-        let mut told = 0;
         loop {
-            let mut began: Option<Instant> = None;
-            let end = self.session(&shutdown, &mut began, &mut told).await;
+            let mut held = Held::default();
+            let end = self.session(&shutdown, &mut memory, &mut held).await;
             self.monitor.ended();
             self.outbox.disconnected();
+            self.tell_losses(&mut memory.dropped);
             let Err(loss) = end else { return };
             self.monitor.failed();
-            let wait = pace.wait_after(&loss, began.map(|began| began.elapsed()), fastrand::f64());
+            let lasted = held.began.map(|began| began.elapsed());
+            let wait = pace.wait_after(&loss, lasted, held.oldest.is_some(), fastrand::f64());
+            let good = lasted.is_some_and(|lasted| lasted >= GOOD_SESSION);
+            if let Some(Suspect { topic, bytes }) = memory.suspects.ended(&loss, good, held.oldest) {
+                let hint = "the broker may take no message of this size, or not on this topic; its log says more";
+                tracing::warn!(topic, bytes, hint, "a message ends session after session; it is left out");
+            }
             if pace.has_twin(&loss) {
                 let client_id = &self.options.client_id;
                 let hint =
@@ -86,26 +105,29 @@ impl Connection {
         }
     }
 
-    async fn session(&self, shutdown: &Shutdown, began: &mut Option<Instant>, told: &mut u64) -> Result<(), Loss> {
-        let mut session = tokio::select! {
-            session = self.begin() => session?,
+    async fn session(&self, shutdown: &Shutdown, memory: &mut Memory, held: &mut Held) -> Result<(), Loss> {
+        let link = tokio::select! {
+            link = memory.negotiation.begin(&self.options) => link?,
             () = shutdown.wait() => return Ok(()),
         };
-        *began = Some(Instant::now());
+        self.tell_limits(&link, &mut memory.told_limits);
+        let (version, keepalive) = (link.version, self.options.keepalive);
+        let mut session = Session::new(link, &self.outbox, &self.inbox, &self.monitor, &memory.suspects, keepalive);
+        // The session begins when the broker has confirmed the subscriptions.
+        tokio::select! {
+            subscribed = session.subscribe() => subscribed?,
+            () = shutdown.wait() => return Ok(()),
+        }
+        held.began = Some(Instant::now());
         self.monitor.began();
         self.outbox.connected();
-        tracing::info!(broker = %self.options.broker, client_id = %self.options.client_id, "connected to the broker");
-        let dropped = self.outbox.dropped().event;
-        if dropped > *told {
-            tracing::warn!(
-                dropped = dropped - *told,
-                in_total = dropped,
-                "events were dropped while the broker was away"
-            );
-            *told = dropped;
-        }
-        session.serve(shutdown).await?;
-        match session.say_farewell(self.goodbye.clone()).await {
+        tracing::info!(broker = %self.options.broker, client_id = %self.options.client_id, %version, "connected to the broker");
+        self.tell_losses(&mut memory.dropped);
+        let served = session.serve(shutdown).await;
+        held.oldest = session.oldest();
+        served?;
+        let goodbye = self.goodbye.last.lock().clone();
+        match session.say_farewell(goodbye).await {
             Ok(true) => {
                 // Nothing can be done if DISCONNECT is not sent.
                 let _ = timeout(GOODBYE, session.link.end()).await;
@@ -117,13 +139,64 @@ impl Connection {
         Ok(())
     }
 
-    /// Connects, and returns a session in which the broker has confirmed the subscriptions.
-    async fn begin(&self) -> Result<Session<'_>, Loss> {
-        let Options { broker, tls, client_id, keepalive, .. } = &self.options;
-        let stream = transport::open(broker, tls.as_ref()).await?;
-        let link = Link::begin(stream, &self.options, client_id, Some(&self.goodbye)).await?;
-        let mut session = Session::new(link, &self.outbox, &self.inbox, &self.monitor, *keepalive);
-        session.subscribe().await?;
-        Ok(session)
+    /// Logs how many events were dropped since it was logged last.
+    fn tell_losses(&self, told: &mut u64) {
+        let in_total = self.outbox.dropped().event;
+        if in_total > *told {
+            tracing::warn!(dropped = in_total - *told, in_total, "events were dropped");
+            *told = in_total;
+        }
     }
+
+    /// Logs what the broker cannot do, and what that means; again only when it changes.
+    fn tell_limits(&self, link: &Link, told: &mut Option<(bool, bool)>) {
+        let now = (link.limits.acknowledges, link.limits.retains);
+        if told.replace(now) == Some(now) {
+            return;
+        }
+        let broker = &self.options.broker;
+        if !link.limits.acknowledges {
+            let hint = "messages that are under way when the connection breaks are lost, and nobody can tell";
+            tracing::warn!(%broker, hint, "the broker takes QoS 0 only");
+        }
+        if !link.limits.retains {
+            let hint = "whoever subscribes later knows nothing until the next message; a restart of Home Assistant asks for all";
+            tracing::warn!(%broker, hint, "the broker retains nothing");
+        }
+    }
+}
+
+/// The last messages of a session: the one that the broker publishes, and the one that is published here.
+struct Goodbye {
+    will: Message,
+    last: Arc<Mutex<Message>>,
+}
+
+/// Replaces what a connection publishes on a clean stop.
+#[derive(Debug, Clone)]
+pub struct Farewell(Arc<Mutex<Message>>);
+
+impl Farewell {
+    /// `message` is published instead of the goodbye.
+    pub fn set(&self, message: Message) {
+        *self.0.lock() = message;
+    }
+}
+
+/// What is kept from one session to the next.
+struct Memory {
+    negotiation: Negotiation,
+    suspects: Suspects,
+    /// The number of dropped events that was logged.
+    dropped: u64,
+    /// The broker's limits that were logged: QoS 1, retain.
+    told_limits: Option<(bool, bool)>,
+}
+
+/// How far a session came.
+#[derive(Default)]
+struct Held {
+    began: Option<Instant>,
+    /// The oldest message under way at its end.
+    oldest: Option<Suspect>,
 }

@@ -11,6 +11,17 @@ pub struct Incoming {
     pub payload: Vec<u8>,
     /// The broker had it retained: it was published before this subscription, so its command may be out of date.
     pub retained: bool,
+    /// Where the sender wants an answer, if it said so (MQTT 5).
+    pub reply: Option<Reply>,
+}
+
+/// Where and with what a requester wants its answer (MQTT 5's Response Topic and Correlation Data).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The topic, as the requester wrote it: untrusted.
+    pub topic: Option<String>,
+    /// What the requester recognises the answer by.
+    pub correlation: Option<Vec<u8>>,
 }
 
 /// The queue capacity. Further messages are dropped, because a sender of that many commands can repeat them.

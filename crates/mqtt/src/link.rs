@@ -12,7 +12,7 @@ use crate::loss::Loss;
 use crate::message::Message;
 use crate::options::{Options, Version};
 use crate::transport::{STEP, Stream};
-use crate::wire::{self, Limits, Received};
+use crate::wire::{self, Limits, Received, Refused, Sent};
 
 /// Nothing more is read or queued while this many bytes wait to be written.
 const MAX_UNWRITTEN: usize = 256 << 10;
@@ -21,7 +21,8 @@ const MAX_UNWRITTEN: usize = 256 << 10;
 /// here.
 pub struct Link {
     stream: Box<dyn Stream>,
-    version: Version,
+    /// The version of the protocol.
+    pub version: Version,
     input: BytesMut,
     output: BytesMut,
     /// Bytes of a too large message that are still to be read and discarded.
@@ -42,50 +43,56 @@ pub struct Link {
 }
 
 impl Link {
-    /// Sends CONNECT and waits at most [`STEP`] for the CONNACK. `will` is the last will.
+    /// Sends CONNECT and waits at most [`STEP`] for the CONNACK. `will` is the last will; with QoS 0 when it is
+    /// [`Delivery::Live`](crate::Delivery::Live), else with QoS 1.
     ///
     /// # Errors
     /// When the broker refuses the connection, does not answer in time or not in MQTT, or closes the stream.
     pub async fn begin(
         stream: Box<dyn Stream>,
         options: &Options,
+        version: Version,
         client_id: &str,
         will: Option<&Message>,
     ) -> Result<Self, Loss> {
         let now = Instant::now();
         let mut link = Self {
             stream,
-            version: options.version,
+            version,
             input: BytesMut::new(),
-            output: wire::connect(options, client_id, will)?,
+            output: wire::connect(options, version, client_id, will)?,
             skip: 0,
             unflushed: true,
             broken: None,
             progress: now,
             last_sent: now,
             last_received: now,
-            limits: Limits { window: 1, packet_bytes: crate::message::MAX_PACKET_BYTES, keepalive_s: None },
+            limits: Limits { window: 1, ..Limits::NONE },
             last_id: 0,
         };
         let answer = timeout(STEP, link.next()).await.map_err(|_| Loss::NoAnswer(STEP))?;
         match answer.map_err(Loss::before_session)? {
             Received::Welcome(limits) => link.limits = limits,
-            Received::Refused(cause) => return Err(Loss::Refused(cause)),
+            Received::Refused(Refused::NoMqtt5) => return Err(Loss::NoMqtt5),
+            Received::Refused(Refused::WillRetained) => return Err(Loss::WillRetained),
+            Received::Refused(Refused::WillQos) => return Err(Loss::WillQos),
+            Received::Refused(Refused::Other(cause)) => return Err(Loss::Refused(cause)),
             _ => return Err(Loss::NotMqtt),
         }
         Ok(link)
     }
 
-    /// Queues a PUBLISH. Returns its packet identifier, which the broker will acknowledge unless the message is
-    /// [`Delivery::Live`](crate::Delivery::Live), or `None` when it is larger than the broker accepts.
+    /// Queues a PUBLISH as the broker's limits allow.
     ///
     /// # Errors
     /// When the message cannot be encoded.
-    pub fn publish(&mut self, message: Message) -> Result<Option<u16>, Loss> {
+    pub fn publish(&mut self, message: Message) -> Result<Sent, Loss> {
         let id = self.next_id();
-        let written = wire::publish(self.version, id, message, self.limits.packet_bytes, &mut self.output)?;
-        self.queued();
-        Ok(written.then_some(id))
+        let sent = wire::publish(self.version, id, message, self.limits, &mut self.output)?;
+        if sent != Sent::TooLarge {
+            self.queued();
+        }
+        Ok(sent)
     }
 
     /// Queues a SUBSCRIBE with QoS 1 for all topic filters.

@@ -35,6 +35,15 @@ pub enum Loss {
     /// The CONNACK refused the connection; the text says why.
     #[error("{0}")]
     Refused(String),
+    /// The broker refused MQTT 5, or answered as one that does not know it.
+    #[error("the broker does not speak MQTT 5; set `version` in [mqtt] to \"auto\" or \"3.1.1\"")]
+    NoMqtt5,
+    /// The CONNACK refused the last will, because it is to be retained (reason code 0x9A of MQTT 5).
+    #[error("the broker retains nothing, and refuses a last will that is to be retained")]
+    WillRetained,
+    /// The CONNACK refused the last will, because of its QoS (reason code 0x9B of MQTT 5).
+    #[error("the broker takes QoS 0 only, and refuses a last will with QoS 1")]
+    WillQos,
     /// The stream was closed before the CONNACK.
     #[error(
         "the broker closed the connection without an answer; does it expect TLS (mqtts://), or another kind of client?"
@@ -80,5 +89,11 @@ impl Loss {
             Self::Closed => Self::ClosedAtOnce,
             other => other,
         }
+    }
+
+    /// Whether a broker that does not know MQTT 5 may be the cause: some refuse it, others hang up or never answer. A
+    /// broker that is about to start does the same.
+    pub(super) fn may_be_the_version(&self) -> bool {
+        matches!(self, Self::NoMqtt5 | Self::ClosedAtOnce | Self::NoAnswer(_) | Self::NotMqtt)
     }
 }

@@ -17,6 +17,20 @@ pub struct Message {
     pub delivery: Delivery,
     /// Whether the broker retains it for later subscribers.
     pub retain: bool,
+    /// What the requester recognises the answer by (MQTT 5's Correlation Data); not sent with 3.1.1.
+    pub correlation: Option<Vec<u8>>,
+}
+
+impl Message {
+    /// A message without correlation data.
+    pub fn new(topic: impl Into<String>, payload: impl Into<Vec<u8>>, delivery: Delivery, retain: bool) -> Self {
+        Self { topic: topic.into(), payload: payload.into(), delivery, retain, correlation: None }
+    }
+
+    /// The approximate size in memory and in a packet, in bytes.
+    pub(crate) fn size(&self) -> usize {
+        self.topic.len() + self.payload.len() + self.correlation.as_ref().map_or(0, Vec::len)
+    }
 }
 
 /// The delivery guarantee of a message.
@@ -31,6 +45,9 @@ pub enum Delivery {
     /// Each one counts: acknowledged (QoS 1), and kept in order while there is no session. When the queue is full the
     /// oldest is dropped.
     Event,
+    /// The answer to somebody who waits for it: as [`Event`](Self::Event), in a short queue of its own, so that many
+    /// answers never displace an event.
+    Answer,
 }
 
 /// A count for each [`Delivery`].
@@ -42,6 +59,8 @@ pub struct Tally {
     pub latest: u64,
     /// Messages with [`Delivery::Event`].
     pub event: u64,
+    /// Messages with [`Delivery::Answer`].
+    pub answer: u64,
 }
 
 impl Tally {
@@ -51,6 +70,7 @@ impl Tally {
             Delivery::Live => self.live += 1,
             Delivery::Latest => self.latest += 1,
             Delivery::Event => self.event += 1,
+            Delivery::Answer => self.answer += 1,
         }
     }
 }

@@ -14,8 +14,8 @@ pub struct Options {
     pub broker: BrokerUrl,
     /// The TLS configuration; `None` without TLS. It must agree with `broker.tls`.
     pub tls: Option<Tls>,
-    /// The protocol's version.
-    pub version: Version,
+    /// The protocol's version; `None` for MQTT 5, or 3.1.1 with a broker that does not speak it.
+    pub version: Option<Version>,
     /// The client id, 1 to 128 bytes, unique among the broker's clients.
     pub client_id: String,
     /// The user name; `None` for an anonymous client.
@@ -36,4 +36,13 @@ pub enum Version {
     V5,
     /// MQTT 3.1.1.
     V311,
+}
+
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::V5 => "MQTT 5",
+            Self::V311 => "MQTT 3.1.1",
+        })
+    }
 }

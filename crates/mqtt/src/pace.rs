@@ -9,7 +9,7 @@ use glimpsed_base::backoff::Backoff;
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// The duration from which a session counts as stable: the back-off starts again after it.
-const GOOD_SESSION: Duration = Duration::from_secs(30);
+pub(crate) const GOOD_SESSION: Duration = Duration::from_secs(30);
 
 /// The number of consecutive short sessions, closed by the broker, from which a client with the same id is suspected.
 const TWINS_AFTER: u32 = 3;
@@ -29,15 +29,16 @@ impl Pace {
         Self { backoff: Backoff::new(BACKOFF.0, BACKOFF.1), cut_short: 0, twin_reported: false }
     }
 
-    /// How long to wait after a try that ended so; `held` is how long there was a session. `random` is from 0 to 1.
-    pub(crate) fn wait_after(&mut self, loss: &Loss, held: Option<Duration>, random: f64) -> Duration {
+    /// How long to wait after a try that ended so; `held` is how long there was a session, `busy` whether a message was under way
+    /// at its end, which may be its cause. `random` is from 0 to 1.
+    pub(crate) fn wait_after(&mut self, loss: &Loss, held: Option<Duration>, busy: bool, random: f64) -> Duration {
         let good = held.is_some_and(|held| held >= GOOD_SESSION) && !matches!(loss, Loss::TakenOver);
         if good {
             self.backoff.reset();
             self.twin_reported = false;
         }
         self.cut_short = match (held, loss) {
-            (Some(_), Loss::Closed) if !good => self.cut_short + 1,
+            (Some(_), Loss::Closed) if !good && !busy => self.cut_short + 1,
             _ => 0,
         };
         self.backoff.next_wait(random)
@@ -67,7 +68,7 @@ mod tests {
             for held in held.iter().cycle() {
                 attempts.push(now);
                 let held = Duration::from_millis(*held);
-                now += held + pace.wait_after(&Loss::Closed, Some(held), 0.0);
+                now += held + pace.wait_after(&Loss::Closed, Some(held), false, 0.0);
                 if now > 24 * 60 * MINUTE {
                     break;
                 }
@@ -83,7 +84,7 @@ mod tests {
         let (mut pace, mut now, mut attempts) = (Pace::new(), Duration::ZERO, 0);
         while now < 24 * 60 * MINUTE {
             attempts += 1;
-            now += pace.wait_after(&Loss::ConnectionRefused, None, 0.5);
+            now += pace.wait_after(&Loss::ConnectionRefused, None, false, 0.5);
         }
         assert!((1440..2000).contains(&attempts), "{attempts}");
     }
@@ -94,7 +95,7 @@ mod tests {
         let mut waits = Vec::new();
         let mut reports = 0;
         for _ in 0..10 {
-            waits.push(pace.wait_after(&Loss::TakenOver, Some(MINUTE), 1.0));
+            waits.push(pace.wait_after(&Loss::TakenOver, Some(MINUTE), false, 1.0));
             reports += u32::from(pace.has_twin(&Loss::TakenOver));
         }
         assert!(waits.is_sorted() && waits[9] == MINUTE, "{waits:?}");
@@ -105,7 +106,7 @@ mod tests {
     fn without_a_reason_the_third_short_session_tells_of_a_twin() {
         let mut pace = Pace::new();
         let mut told = || {
-            pace.wait_after(&Loss::Closed, Some(Duration::from_secs(2)), 0.0);
+            pace.wait_after(&Loss::Closed, Some(Duration::from_secs(2)), false, 0.0);
             pace.has_twin(&Loss::Closed)
         };
         assert_eq!([told(), told(), told(), told()], [false, false, true, false]);
@@ -126,13 +127,14 @@ mod tests {
                 toggles_at = now + random.u64(if is_up { 1..1800 } else { 1..1200 });
                 if let Some(since) = session.take() {
                     outbox.disconnected();
-                    let wait = pace.wait_after(&Loss::Closed, Some(Duration::from_secs(now - since)), random.f64());
+                    let wait =
+                        pace.wait_after(&Loss::Closed, Some(Duration::from_secs(now - since)), false, random.f64());
                     next_try = now + wait.as_secs() + 1;
                 }
             }
             if now % 10 == 0 {
-                let payload = pushed.to_string().into();
-                outbox.push(Message { topic: "event".into(), payload, delivery: Delivery::Event, retain: false });
+                let payload: Vec<u8> = pushed.to_string().into();
+                outbox.push(Message::new("event", payload, Delivery::Event, false));
                 pushed += 1;
             }
             if session.is_none() && now >= next_try {
@@ -141,7 +143,7 @@ mod tests {
                     (session, sessions) = (Some(now), sessions + 1);
                     outbox.connected();
                 } else {
-                    next_try = now + pace.wait_after(&Loss::ConnectionRefused, None, random.f64()).as_secs() + 1;
+                    next_try = now + pace.wait_after(&Loss::ConnectionRefused, None, false, random.f64()).as_secs() + 1;
                 }
             }
             while session.is_some()

@@ -11,7 +11,9 @@ use crate::loss::Loss;
 use crate::message::{Delivery, Message};
 use crate::monitor::Monitor;
 use crate::outbox::{Outbox, Ticket};
-use crate::wire::Received;
+use crate::suspects::{Suspect, Suspects};
+use crate::wire::{Received, Refusal, Sent};
+use glimpsed_base::backoff::Backoff;
 use glimpsed_base::shutdown::Shutdown;
 
 /// The largest number of unacknowledged messages. One alone would cost a round trip for each message; many would mean
@@ -23,6 +25,9 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 
 /// The time limit on shutdown for the queued messages and the goodbye. The whole shutdown has two seconds.
 const FAREWELL: Duration = Duration::from_millis(750);
+
+/// The first and the longest wait before a message is sent again that the broker refused for a passing reason.
+const AFTER_REFUSAL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// The largest payload of a command; larger ones are refused.
 const MAX_COMMAND_BYTES: usize = 64 << 10;
@@ -45,14 +50,21 @@ pub(crate) struct Session<'a> {
     pub owed_since: Option<Instant>,
     /// Topics whose messages the broker refused. Each is logged once a session.
     pub refused: BTreeSet<String>,
+    /// What is known of messages that end sessions.
+    pub suspects: &'a Suspects,
+    /// Nothing is sent before, because the broker has refused a message for a reason that passes.
+    not_before: Option<Instant>,
+    after_refusal: Backoff,
 }
 
 /// A message that was sent and not acknowledged yet.
 pub(crate) struct UnderWay {
+    /// 0 for a message without acknowledgement, behind which a PINGREQ was sent.
     id: u16,
     ticket: Ticket,
     delivery: Delivery,
     topic: String,
+    bytes: usize,
 }
 
 impl<'a> Session<'a> {
@@ -62,6 +74,7 @@ impl<'a> Session<'a> {
         outbox: &'a Outbox,
         inbox: &'a Inbox,
         monitor: &'a Monitor,
+        suspects: &'a Suspects,
         keepalive: Duration,
     ) -> Self {
         let keepalive = link
@@ -70,7 +83,26 @@ impl<'a> Session<'a> {
             .filter(|&s| s > 0)
             .map_or(keepalive, |s| keepalive.min(Duration::from_secs(s.into())));
         let (window, refused) = (VecDeque::new(), BTreeSet::new());
-        Self { link, outbox, inbox, monitor, keepalive, window, owed_since: None, refused }
+        let after_refusal = Backoff::new(AFTER_REFUSAL.0, AFTER_REFUSAL.1);
+        let (owed_since, not_before) = (None, None);
+        Self {
+            link,
+            outbox,
+            inbox,
+            monitor,
+            keepalive,
+            window,
+            owed_since,
+            refused,
+            suspects,
+            not_before,
+            after_refusal,
+        }
+    }
+
+    /// The oldest message under way.
+    pub(crate) fn oldest(&self) -> Option<Suspect> {
+        self.window.front().map(|oldest| Suspect { topic: oldest.topic.clone(), bytes: oldest.bytes })
     }
 
     /// Subscribes to what there is to subscribe to, and waits until that stands.
@@ -100,6 +132,8 @@ impl<'a> Session<'a> {
     /// Sends what is still queued, then `goodbye`. False when there was no time for all of it.
     pub(crate) async fn say_farewell(&mut self, goodbye: Message) -> Result<bool, Loss> {
         let begun = Instant::now();
+        // There is no later.
+        self.not_before = None;
         // The goodbye is sent even if the queued messages are not acknowledged in the first half of the time.
         let _ = self.deliver_until(begun + FAREWELL / 2).await?;
         self.outbox.push(goodbye);
@@ -121,7 +155,8 @@ impl<'a> Session<'a> {
     }
 
     fn has_room(&self) -> bool {
-        self.link.has_room() && self.window.len() < WINDOW.min(self.link.limits.window.into())
+        let window = if self.suspects.careful() { 1 } else { WINDOW.min(self.link.limits.window.into()) };
+        self.link.has_room() && self.window.len() < window && self.not_before.is_none_or(|at| at <= Instant::now())
     }
 
     fn send_what_may_be_sent(&mut self) -> Result<(), Loss> {
@@ -129,22 +164,35 @@ impl<'a> Session<'a> {
             && let Some((ticket, message)) = self.outbox.take()
         {
             let (delivery, topic, bytes) = (message.delivery, message.topic.clone(), message.payload.len());
+            if self.suspects.leave_out(&topic, bytes) {
+                self.outbox.reject(ticket, delivery);
+                continue;
+            }
             match self.link.publish(message)? {
-                None => {
+                Sent::TooLarge => {
                     self.outbox.reject(ticket, delivery);
                     if self.refused.insert(topic.clone()) {
                         let limit = self.link.limits.packet_bytes;
                         tracing::warn!(topic, bytes, limit, "a message is larger than the broker takes; it is dropped");
                     }
                 }
-                Some(_) if delivery == Delivery::Live => self.monitor.published(delivery),
-                Some(id) => {
-                    self.owed_since.get_or_insert_with(Instant::now);
-                    self.window.push_back(UnderWay { id, ticket, delivery, topic });
+                Sent::Unacknowledged => {
+                    self.monitor.published(delivery);
+                    self.outbox.acknowledge(ticket);
+                    if self.suspects.careful() {
+                        self.link.ping();
+                        self.expect(UnderWay { id: 0, ticket, delivery, topic, bytes });
+                    }
                 }
+                Sent::Expecting(id) => self.expect(UnderWay { id, ticket, delivery, topic, bytes }),
             }
         }
         Ok(())
+    }
+
+    fn expect(&mut self, message: UnderWay) {
+        self.owed_since.get_or_insert_with(Instant::now);
+        self.window.push_back(message);
     }
 
     /// Waits for the next packet (and handles it), for a message in the outbox if `sending`, or for a time limit: the
@@ -157,6 +205,7 @@ impl<'a> Session<'a> {
         };
         let stalls_at = self.link.stalled_since().unwrap_or_else(Instant::now) + ANSWER_WITHIN;
         let has_room = sending && self.has_room();
+        let paused_until = self.not_before.filter(|_| sending && !has_room);
         tokio::select! {
             received = self.link.next() => {
                 let attended = self.handle(received?);
@@ -166,6 +215,10 @@ impl<'a> Session<'a> {
             }
             () = self.outbox.wait(), if has_room => return Ok(()),
             () = sleep_until(at.min(stalls_at)) => {}
+            () = sleep_until(paused_until.unwrap_or(at)), if paused_until.is_some() => {
+                self.not_before = None;
+                return Ok(());
+            }
         }
         if self.link.stalled_since().is_some_and(|since| since.elapsed() >= ANSWER_WITHIN) {
             return Err(Loss::Stalled(ANSWER_WITHIN));
@@ -191,13 +244,16 @@ impl<'a> Session<'a> {
                 self.report(&refusals);
                 self.answered();
             }
-            Received::Pong => self.answered(),
-            Received::Message { id, topic, payload, retained } => {
+            Received::Pong => {
+                self.window.retain(|message| message.id != 0);
+                self.answered();
+            }
+            Received::Message { id, topic, payload, retained, reply } => {
                 if let Some(id) = id {
                     self.link.acknowledge(id);
                 }
-                let taken =
-                    payload.len() <= MAX_COMMAND_BYTES && self.inbox.deliver(Incoming { topic, payload, retained });
+                let taken = payload.len() <= MAX_COMMAND_BYTES
+                    && self.inbox.deliver(Incoming { topic, payload, retained, reply });
                 self.monitor.received(taken);
             }
             Received::TooLarge { id, .. } => {
@@ -216,16 +272,38 @@ impl<'a> Session<'a> {
         self.owed_since = (!self.window.is_empty()).then(Instant::now);
     }
 
-    fn acknowledged(&mut self, id: u16, refusal: Option<String>) {
+    fn acknowledged(&mut self, id: u16, refusal: Option<Refusal>) {
         let Some(place) = self.window.iter().position(|message| message.id == id) else { return };
         let Some(UnderWay { ticket, delivery, topic, .. }) = self.window.remove(place) else { return };
-        let Some(reason) = refusal else {
+        let Some(Refusal { reason, passes }) = refusal else {
             self.monitor.published(delivery);
+            self.after_refusal.reset();
             return self.outbox.acknowledge(ticket);
         };
-        self.outbox.reject(ticket, delivery);
-        if self.refused.insert(topic.clone()) {
-            let hint = "does the broker's ACL let this user write to it?";
+        if passes && self.outbox.try_again(ticket, delivery) {
+            if self.not_before.is_none() {
+                let wait = self.after_refusal.next_wait(fastrand::f64());
+                self.not_before = Some(Instant::now() + wait);
+                if self.refused.insert(topic.clone()) {
+                    let retry_in_ms = wait.as_millis() as u64;
+                    tracing::warn!(
+                        topic,
+                        reason,
+                        retry_in_ms,
+                        "the broker refused a message for now; it is sent again"
+                    );
+                }
+            }
+            return;
+        }
+        if !passes {
+            self.outbox.reject(ticket, delivery);
+        }
+        if self.refused.insert(format!("{topic}: {reason}")) {
+            let hint = match passes {
+                true => "it was sent again and again; is the broker's disk or queue full?",
+                false => "does the broker's ACL let this user write to it?",
+            };
             tracing::warn!(topic, reason, hint, "the broker refused a message");
         }
     }
@@ -233,7 +311,7 @@ impl<'a> Session<'a> {
     fn report(&self, refusals: &[Option<String>]) {
         for (topic, refusal) in self.inbox.subscriptions.iter().zip(refusals) {
             if let Some(reason) = refusal {
-                let hint = "commands on it will not arrive; does the broker's ACL let this user read it?";
+                let hint = "what is sent on it will not arrive; does the broker's ACL let this user read it?";
                 tracing::warn!(topic, reason, hint, "the broker refused a subscription");
             }
         }

@@ -284,6 +284,8 @@ fn explain(error: &rustls::Error) -> String {
     }
 }
 
+const RECIPE: &str = "docs/mqtt.md has the commands for one that can be verified (Certificates of your own)";
+
 fn explain_certificate(error: &CertificateError) -> String {
     match error {
         CertificateError::ExpiredContext { not_after, .. } => {
@@ -296,6 +298,10 @@ fn explain_certificate(error: &CertificateError) -> String {
         CertificateError::UnknownIssuer => {
             "the broker's certificate is not signed by a CA that is trusted here; set `ca` in [mqtt.tls] to the CA's file".into()
         }
+        CertificateError::NotValidForNameContext { expected, presented } if presented.is_empty() => format!(
+            "the broker's certificate names no host: a common name does not count, it needs `subjectAltName` with `{}`; {RECIPE}",
+            expected.to_str()
+        ),
         CertificateError::NotValidForNameContext { expected, presented } => format!(
             "the broker's certificate is not for `{}` but for {}; set `server_name` in [mqtt.tls] to one of its names",
             expected.to_str(),
@@ -305,6 +311,13 @@ fn explain_certificate(error: &CertificateError) -> String {
             "the broker's certificate is for another name; set `server_name` in [mqtt.tls]".into()
         }
         CertificateError::Revoked => "the broker's certificate is revoked".into(),
+        // The verifier's own errors, which have no names here.
+        CertificateError::Other(error) if error.to_string().contains("CaUsedAsEndEntity") => {
+            format!("the broker's certificate is that of a CA, as `openssl req -x509` makes it, and a CA's cannot be a broker's; {RECIPE}")
+        }
+        CertificateError::Other(error) if error.to_string().contains("UnsupportedCertVersion") => {
+            format!("the broker's certificate is of X.509 version 1, which can name no host: it was made without extensions; {RECIPE}")
+        }
         other => format!("the broker's certificate cannot be trusted: {other}"),
     }
 }

@@ -1,9 +1,10 @@
 //! Encoding and decoding of MQTT 5 and 3.1.1 packets. Only this file names rumqttc, whose codecs do the work.
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use rumqttc::mqttbytes::{self, v4};
 use rumqttc::v5::mqttbytes::{self as mqttbytes5, v5};
 
+use crate::inbox::Reply;
 use crate::loss::Loss;
 use crate::message::{Delivery, MAX_PACKET_BYTES, Message};
 use crate::options::{Options, Version};
@@ -21,14 +22,14 @@ pub(crate) const DISCONNECT: [u8; 2] = [0xE0, 0];
 pub enum Received {
     /// A CONNACK that accepts the connection.
     Welcome(Limits),
-    /// A CONNACK that refuses the connection; the text says why.
-    Refused(String),
+    /// A CONNACK that refuses the connection.
+    Refused(Refused),
     /// A PUBACK.
     Acknowledged {
         /// The packet identifier of the published message.
         id: u16,
         /// Why the broker refused the message, if it did (MQTT 5).
-        refusal: Option<String>,
+        refusal: Option<Refusal>,
     },
     /// A SUBACK: for each topic filter why it was refused, or `None` if it was granted.
     Subscribed(Vec<Option<String>>),
@@ -42,6 +43,8 @@ pub enum Received {
         payload: Vec<u8>,
         /// Whether the broker had it retained.
         retained: bool,
+        /// Where the sender wants an answer (MQTT 5).
+        reply: Option<Reply>,
     },
     /// A PUBLISH larger than [`MAX_PACKET_BYTES`], of which only the beginning was decoded. With MQTT 5 the broker
     /// knows the limit and sends none.
@@ -64,26 +67,73 @@ pub struct Limits {
     pub packet_bytes: usize,
     /// The keep-alive interval that the broker demands (MQTT 5's Server Keep Alive), in seconds; 0 for none.
     pub keepalive_s: Option<u16>,
+    /// Whether the broker takes QoS 1 (MQTT 5's Maximum QoS).
+    pub acknowledges: bool,
+    /// Whether the broker retains messages (MQTT 5's Retain Available).
+    pub retains: bool,
+}
+
+impl Limits {
+    /// Those of a broker that names none.
+    pub(crate) const NONE: Self =
+        Self { window: u16::MAX, packet_bytes: MAX_PACKET_BYTES, keepalive_s: None, acknowledges: true, retains: true };
+}
+
+/// Why a CONNACK refuses the connection.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// The broker does not speak MQTT 5.
+    NoMqtt5,
+    /// The last will is to be retained, and the broker retains nothing.
+    WillRetained,
+    /// The last will has QoS 1, and the broker takes QoS 0 only.
+    WillQos,
+    /// Another reason, in words.
+    Other(String),
+}
+
+/// Why a broker refuses a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The reason code in words.
+    pub reason: String,
+    /// Whether the reason passes, so that the same message may be accepted later: a quota, or an error within the broker.
+    pub passes: bool,
+}
+
+/// What became of a message that was to be sent.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// It is queued with QoS 1: the broker will acknowledge this packet identifier.
+    Expecting(u16),
+    /// It is queued with QoS 0: nobody will acknowledge it.
+    Unacknowledged,
+    /// It is larger than the broker accepts, and not queued.
+    TooLarge,
 }
 
 /// A session without a memory at the broker: what was commanded while we were away is not wanted any more, and what we
 /// have to say waits in the outbox.
-pub(crate) fn connect(options: &Options, client_id: &str, will: Option<&Message>) -> Result<BytesMut, Loss> {
+pub(crate) fn connect(
+    options: &Options,
+    version: Version,
+    client_id: &str,
+    will: Option<&Message>,
+) -> Result<BytesMut, Loss> {
     let keep_alive = options.keepalive.as_secs() as u16;
     let client_id = client_id.to_owned();
     let login = options.username.as_ref().map(|username| {
         (username.clone(), options.password.as_ref().map_or_else(String::new, |password| password.reveal().to_owned()))
     });
     let mut bytes = BytesMut::new();
-    match options.version {
+    match version {
         Version::V5 => {
             let mut properties = v5::ConnectProperties::new();
             properties.max_packet_size = Some(MAX_PACKET_BYTES as u32);
             properties.user_properties = vec![("software".into(), options.software.clone())];
             let connect = v5::Connect { keep_alive, client_id, clean_start: true, properties: Some(properties) };
-            let will = will.map(|will| {
-                v5::LastWill::new(&will.topic, &will.payload[..], mqttbytes5::QoS::AtLeastOnce, will.retain, None)
-            });
+            let will = will
+                .map(|will| v5::LastWill::new(&will.topic, &will.payload[..], qos5(will.delivery), will.retain, None));
             let login = login.map(|(username, password)| v5::Login { username, password });
             v5::Packet::Connect(connect, will, login).write(&mut bytes, None).map_err(unwritable)?;
         }
@@ -93,9 +143,8 @@ pub(crate) fn connect(options: &Options, client_id: &str, will: Option<&Message>
                 keep_alive,
                 client_id,
                 clean_session: true,
-                last_will: will.map(|will| {
-                    v4::LastWill::new(&will.topic, &will.payload[..], mqttbytes::QoS::AtLeastOnce, will.retain)
-                }),
+                last_will: will
+                    .map(|will| v4::LastWill::new(&will.topic, &will.payload[..], qos4(will.delivery), will.retain)),
                 login: login.map(|(username, password)| v4::Login { username, password }),
             };
             v4::Packet::Connect(connect).write(&mut bytes, MAX_PACKET_BYTES).map_err(unwritable)?;
@@ -126,42 +175,53 @@ pub(crate) fn subscribe(version: Version, id: u16, filters: &[String], out: &mut
     Ok(())
 }
 
-/// False when the packet is larger than `max_bytes`; then nothing was written. `id` is not used for live messages.
+fn qos5(delivery: Delivery) -> mqttbytes5::QoS {
+    if delivery == Delivery::Live { mqttbytes5::QoS::AtMostOnce } else { mqttbytes5::QoS::AtLeastOnce }
+}
+
+fn qos4(delivery: Delivery) -> mqttbytes::QoS {
+    if delivery == Delivery::Live { mqttbytes::QoS::AtMostOnce } else { mqttbytes::QoS::AtLeastOnce }
+}
+
+/// Writes a PUBLISH as the broker's `limits` allow: with QoS 0 where it takes no other, without the retain flag where it
+/// retains nothing, and not at all when it is too large. `id` is used only with QoS 1.
 pub(crate) fn publish(
     version: Version,
     id: u16,
-    message: Message,
-    max_bytes: usize,
+    mut message: Message,
+    limits: Limits,
     out: &mut BytesMut,
-) -> Result<bool, Loss> {
-    let live = message.delivery == Delivery::Live;
-    let pkid = if live { 0 } else { id };
+) -> Result<Sent, Loss> {
+    message.retain &= limits.retains;
+    let delivery = if limits.acknowledges { message.delivery } else { Delivery::Live };
+    let (pkid, sent) = match delivery {
+        Delivery::Live => (0, Sent::Unacknowledged),
+        _ => (id, Sent::Expecting(id)),
+    };
     match version {
         Version::V5 => {
-            let properties = Some(properties(&message));
-            let qos = if live { mqttbytes5::QoS::AtMostOnce } else { mqttbytes5::QoS::AtLeastOnce };
-            let mut publish = v5::Publish::new(message.topic, qos, message.payload, properties);
+            let properties = Some(properties(&mut message));
+            let mut publish = v5::Publish::new(message.topic, qos5(delivery), message.payload, properties);
             (publish.pkid, publish.retain) = (pkid, message.retain);
-            if publish.size() > max_bytes {
-                return Ok(false);
+            if publish.size() > limits.packet_bytes {
+                return Ok(Sent::TooLarge);
             }
             publish.write(out).map_err(unwritable)?;
         }
         Version::V311 => {
-            let qos = if live { mqttbytes::QoS::AtMostOnce } else { mqttbytes::QoS::AtLeastOnce };
-            let mut publish = v4::Publish::new(message.topic, qos, message.payload);
+            let mut publish = v4::Publish::new(message.topic, qos4(delivery), message.payload);
             (publish.pkid, publish.retain) = (pkid, message.retain);
-            if publish.size() > max_bytes {
-                return Ok(false);
+            if publish.size() > limits.packet_bytes {
+                return Ok(Sent::TooLarge);
             }
             publish.write(out).map_err(unwritable)?;
         }
     }
-    Ok(true)
+    Ok(sent)
 }
 
-/// The properties of a PUBLISH (MQTT 5): content type, payload format and expiry.
-fn properties(message: &Message) -> v5::PublishProperties {
+/// The properties of a PUBLISH (MQTT 5): content type, payload format, expiry and correlation data, which is moved out.
+fn properties(message: &mut Message) -> v5::PublishProperties {
     let (content_type, is_text) = match message.payload.as_slice() {
         [b'{' | b'[', ..] => (Some("application/json"), true),
         [0xFF, 0xD8, ..] => (Some("image/jpeg"), false),
@@ -171,6 +231,7 @@ fn properties(message: &Message) -> v5::PublishProperties {
         payload_format_indicator: is_text.then_some(1),
         message_expiry_interval: (message.delivery == Delivery::Live && !message.retain).then_some(LIVE_EXPIRES_S),
         content_type: content_type.map(str::to_owned),
+        correlation_data: message.correlation.take().map(Into::into),
         ..v5::PublishProperties::default()
     }
 }
@@ -189,11 +250,19 @@ pub(crate) fn decode(version: Version, input: &mut BytesMut) -> Result<Option<Re
     let before = input.len();
     match version {
         Version::V5 => {
-            // rumqttc cannot decode these two: the CONNACK of version 3.1.1 that refuses MQTT 5, and DISCONNECT.
-            if let [0x20, 2, _, 1] = input[..] {
-                return Ok(Some(Received::Refused(
-                    "the broker does not speak MQTT 5; set `version = \"3.1.1\"` in [mqtt]".into(),
-                )));
+            // rumqttc cannot decode these: a CONNACK of version 3.1.1, which is a byte shorter, a PUBACK with a reason that
+            // it does not know, and DISCONNECT.
+            if let [0x20, 2, _, _, ..] = input[..] {
+                return Ok(Some(Received::Refused(Refused::NoMqtt5)));
+            }
+            if let [0x40, length @ 2..=127, high, low, rest @ ..] = &input[..] {
+                let (length, id) = (usize::from(*length), u16::from_be_bytes([*high, *low]));
+                if rest.len() + 2 < length {
+                    return Ok(None);
+                }
+                let reason = if length > 2 { rest.first().copied().unwrap_or_default() } else { 0 };
+                input.advance(2 + length);
+                return Ok(Some(Received::Acknowledged { id, refusal: refusal(reason) }));
             }
             if let [0xE0, rest @ ..] = &input[..]
                 && let Some(last) = rest.iter().take(4).position(|byte| byte & 0x80 == 0)
@@ -250,7 +319,10 @@ fn received5(packet: v5::Packet) -> Result<Received, Loss> {
         v5::Packet::ConnAck(answer) if answer.code == v5::ConnectReturnCode::Success => {
             let properties = answer.properties.as_ref();
             let packet_bytes = properties.and_then(|properties| properties.max_packet_size);
+            let says_no = |flag: Option<u8>| flag == Some(0);
             Received::Welcome(Limits {
+                acknowledges: !says_no(properties.and_then(|properties| properties.max_qos)),
+                retains: !says_no(properties.and_then(|properties| properties.retain_available)),
                 window: properties.and_then(|properties| properties.receive_max).unwrap_or(u16::MAX).max(1),
                 packet_bytes: packet_bytes.map_or(MAX_PACKET_BYTES, |bytes| MAX_PACKET_BYTES.min(bytes as usize)),
                 keepalive_s: properties.and_then(|properties| properties.server_keep_alive),
@@ -259,7 +331,8 @@ fn received5(packet: v5::Packet) -> Result<Received, Loss> {
         v5::Packet::ConnAck(answer) => Received::Refused(refusal5(answer.code)),
         v5::Packet::PubAck(answer) => {
             let accepted = matches!(answer.reason, v5::PubAckReason::Success | v5::PubAckReason::NoMatchingSubscribers);
-            Received::Acknowledged { id: answer.pkid, refusal: (!accepted).then(|| words(answer.reason)) }
+            let refusal = (!accepted).then(|| Refusal { reason: words(answer.reason), passes: false });
+            Received::Acknowledged { id: answer.pkid, refusal }
         }
         v5::Packet::SubAck(answer) => {
             let granted = |code: &v5::SubscribeReasonCode| match code {
@@ -274,6 +347,7 @@ fn received5(packet: v5::Packet) -> Result<Received, Loss> {
                 .map_err(|_| Loss::Malformed("a topic that is not UTF-8".into()))?,
             payload: publish.payload.to_vec(),
             retained: publish.retain,
+            reply: publish.properties.and_then(reply),
         },
         v5::Packet::PingResp(_) => Received::Pong,
         other => return Err(unexpected(&words(other))),
@@ -282,10 +356,8 @@ fn received5(packet: v5::Packet) -> Result<Received, Loss> {
 
 fn received4(packet: v4::Packet) -> Result<Received, Loss> {
     Ok(match packet {
-        v4::Packet::ConnAck(answer) if answer.code == v4::ConnectReturnCode::Success => {
-            Received::Welcome(Limits { window: u16::MAX, packet_bytes: MAX_PACKET_BYTES, keepalive_s: None })
-        }
-        v4::Packet::ConnAck(answer) => Received::Refused(refusal4(answer.code).into()),
+        v4::Packet::ConnAck(answer) if answer.code == v4::ConnectReturnCode::Success => Received::Welcome(Limits::NONE),
+        v4::Packet::ConnAck(answer) => Received::Refused(Refused::Other(refusal4(answer.code).into())),
         v4::Packet::PubAck(answer) => Received::Acknowledged { id: answer.pkid, refusal: None },
         v4::Packet::SubAck(answer) => {
             let granted = |code: &v4::SubscribeReasonCode| {
@@ -298,10 +370,37 @@ fn received4(packet: v4::Packet) -> Result<Received, Loss> {
             topic: publish.topic,
             payload: publish.payload.to_vec(),
             retained: publish.retain,
+            reply: None,
         },
         v4::Packet::PingResp => Received::Pong,
         other => return Err(unexpected(&words(other))),
     })
+}
+
+fn reply(properties: v5::PublishProperties) -> Option<Reply> {
+    let (topic, correlation) = (properties.response_topic, properties.correlation_data);
+    let correlation = correlation.map(|data| data.to_vec());
+    (topic.is_some() || correlation.is_some()).then_some(Reply { topic, correlation })
+}
+
+/// The refusal that a reason code of PUBACK means.
+fn refusal(reason: u8) -> Option<Refusal> {
+    let (words, passes) = match reason {
+        // 0x10: nobody has subscribed to it.
+        0..0x80 => return None,
+        0x80 => ("unspecified error", true),
+        0x83 => ("implementation specific error", true),
+        0x87 => ("not authorized", false),
+        0x89 => ("server busy", true),
+        0x8B => ("server shutting down", true),
+        0x90 => ("topic name invalid", false),
+        0x91 => ("packet identifier in use", true),
+        0x96 => ("message rate too high", true),
+        0x97 => ("quota exceeded", true),
+        0x99 => ("payload format invalid", false),
+        _ => return Some(Refusal { reason: format!("reason code 0x{reason:02X}"), passes: false }),
+    };
+    Some(Refusal { reason: words.into(), passes })
 }
 
 fn message_id(qos: u8, id: u16) -> Result<Option<u16>, Loss> {
@@ -335,17 +434,17 @@ const BAD_LOGIN: &str = "the broker refused the user name or the password; check
 const BAD_CLIENT_ID: &str = "the broker refused the client id; set another `client_id`";
 const UNAVAILABLE: &str = "the broker says it is unavailable";
 
-fn refusal5(code: v5::ConnectReturnCode) -> String {
-    match code {
+fn refusal5(code: v5::ConnectReturnCode) -> Refused {
+    Refused::Other(match code {
+        v5::ConnectReturnCode::UnsupportedProtocolVersion => return Refused::NoMqtt5,
+        v5::ConnectReturnCode::RetainNotSupported => return Refused::WillRetained,
+        v5::ConnectReturnCode::QoSNotSupported => return Refused::WillQos,
         v5::ConnectReturnCode::BadUserNamePassword => BAD_LOGIN.into(),
         v5::ConnectReturnCode::NotAuthorized => NOT_AUTHORIZED.into(),
         v5::ConnectReturnCode::ClientIdentifierNotValid => BAD_CLIENT_ID.into(),
         v5::ConnectReturnCode::ServerUnavailable | v5::ConnectReturnCode::ServerBusy => UNAVAILABLE.into(),
-        v5::ConnectReturnCode::UnsupportedProtocolVersion => {
-            "the broker does not speak MQTT 5; set `version = \"3.1.1\"` in [mqtt]".into()
-        }
         other => format!("the broker refused the connection: {}", words(other)),
-    }
+    })
 }
 
 fn refusal4(code: v4::ConnectReturnCode) -> &'static str {
@@ -374,78 +473,4 @@ fn words(name: impl std::fmt::Debug) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn a_broker_that_knows_only_the_old_version_is_told_of_in_plain_words() {
-        let mut answer = BytesMut::from(&[0x20, 2, 0, 1][..]);
-        let Ok(Some(Received::Refused(cause))) = decode(Version::V5, &mut answer) else { panic!("not refused") };
-        assert!(cause.contains("version = \"3.1.1\""), "{cause}");
-    }
-
-    #[test]
-    fn a_client_that_was_thrown_out_by_its_twin_is_told_so() {
-        for packet in [&[0xE0, 1, 0x8E][..], &[0xE0, 2, 0x8E, 0]] {
-            let end = decode(Version::V5, &mut BytesMut::from(packet));
-            assert!(matches!(end, Err(Loss::TakenOver)), "{end:?}");
-        }
-        let end = decode(Version::V5, &mut BytesMut::from(&[0xE0, 1, 0x8B][..])).expect_err("the end");
-        assert_eq!(end.to_string(), "the broker ended the session: server shutting down");
-    }
-
-    #[test]
-    fn a_packet_that_is_not_there_yet_is_waited_for() {
-        let mut whole = BytesMut::new();
-        let message = Message { topic: "a/b".into(), payload: b"{}".to_vec(), delivery: Delivery::Event, retain: true };
-        for version in [Version::V5, Version::V311] {
-            whole.clear();
-            assert!(publish(version, 7, message.clone(), 1000, &mut whole).expect("written"));
-            for length in 0..whole.len() {
-                let mut part = BytesMut::from(&whole[..length]);
-                assert!(matches!(decode(version, &mut part), Ok(None)), "{version:?} {length}");
-            }
-            let read = decode(version, &mut whole).expect("a packet");
-            let (topic, payload) = ("a/b".into(), b"{}".to_vec());
-            assert_eq!(read, Some(Received::Message { id: Some(7), topic, payload, retained: true }));
-        }
-    }
-
-    #[test]
-    fn of_a_message_that_is_too_large_the_beginning_tells_enough() {
-        let mut out = BytesMut::new();
-        let payload = vec![0; 2 * MAX_PACKET_BYTES];
-        let message = Message { topic: "a/b".into(), payload, delivery: Delivery::Event, retain: true };
-        for version in [Version::V5, Version::V311] {
-            out.clear();
-            assert!(publish(version, 300, message.clone(), usize::MAX, &mut out).expect("written"));
-            let (whole, beginning) = (out.len(), &out[..12]);
-            assert!(matches!(decode(version, &mut BytesMut::from(&beginning[..8])), Ok(None)));
-            let read = decode(version, &mut BytesMut::from(beginning)).expect("a packet");
-            assert_eq!(read, Some(Received::TooLarge { id: Some(300), skip: whole }));
-        }
-    }
-
-    #[test]
-    fn a_message_larger_than_the_broker_takes_is_not_written() {
-        let message = Message { topic: "a".into(), payload: vec![0; 100], delivery: Delivery::Live, retain: false };
-        for version in [Version::V5, Version::V311] {
-            let mut out = BytesMut::new();
-            assert!(!publish(version, 1, message.clone(), 100, &mut out).expect("no error"));
-            assert!(out.is_empty());
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_are_a_packet_or_refused_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..80), kind in 0..16u8) {
-            let mut framed = vec![kind << 4, bytes.len() as u8];
-            framed.extend_from_slice(&bytes);
-            for version in [Version::V5, Version::V311] {
-                let _ = decode(version, &mut BytesMut::from(&bytes[..]));
-                let _ = decode(version, &mut BytesMut::from(&framed[..]));
-            }
-        }
-    }
-}
+mod tests;

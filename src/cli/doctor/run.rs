@@ -15,9 +15,9 @@ use crate::cli::files::OptionalConfigFile;
 use crate::cli::mqtt::try_broker;
 use crate::cli::streams::Streams;
 use crate::cli::table;
-use crate::config::Sources;
 use crate::config::diagnostics::Problems;
 use crate::config::typed::{Camera, CameraSource, Config};
+use crate::config::{Sources, keep_default_id};
 use crate::directories;
 use crate::domain::settings::PrecisionChoice;
 use crate::error::{Error, Result};
@@ -47,6 +47,7 @@ pub(crate) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
             return Err(problems.into());
         }
     };
+    keep_default_id();
     let accurate = &config.accurate;
     let second = accurate.enabled.then(|| model("accurate model", &accurate.model, PrecisionChoice::Fp32));
     let findings: Vec<Finding> = [permissions(&sources.path), model("model", &config.model, config.precision)]
@@ -162,7 +163,7 @@ fn broker(config: &Config) -> Result<Finding> {
         let says = "none is configured, so nothing is published; set `url` in [mqtt]".into();
         return Ok(Finding { subject: "broker", verdict: Verdict::Warning, says });
     };
-    let report = try_broker(settings, &config.device.id)?;
+    let report = try_broker(config, settings)?;
     let (verdict, says) = match report.failure() {
         None => (
             Verdict::Ok,

@@ -47,7 +47,8 @@ pub struct Raw {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RawDevice {
-    /// Names the device in every topic: letters, digits, `_` and `-`. Default: the host name.
+    /// Names the device in every topic: letters, digits, `_` and `-`. Default: the host name and four digits
+    /// made from the machine's id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// The name people see. Default: the id.

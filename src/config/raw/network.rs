@@ -17,7 +17,7 @@ pub struct RawMqtt {
     /// Must be unlike every other client's. Default: made from the machine's id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
-    /// Version of the protocol: `5` (a broker says why it refuses, messages carry their type) or `3.1.1`.
+    /// Version of the protocol: `auto` is MQTT 5, or 3.1.1 with a broker that does not speak it; `5` and `3.1.1` insist.
     pub version: MqttVersion,
     /// First part of every topic.
     pub base_topic: String,
@@ -42,6 +42,8 @@ pub struct RawMqtt {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub enum MqttVersion {
     #[default]
+    #[serde(rename = "auto")]
+    Auto,
     #[serde(rename = "5")]
     V5,
     #[serde(rename = "3.1.1")]

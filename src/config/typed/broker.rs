@@ -62,8 +62,9 @@ impl Checker<'_, '_> {
                     tls: self.tls(broker.tls),
                     broker,
                     version: match mqtt.version {
-                        MqttVersion::V5 => Version::V5,
-                        MqttVersion::V311 => Version::V311,
+                        MqttVersion::Auto => None,
+                        MqttVersion::V5 => Some(Version::V5),
+                        MqttVersion::V311 => Some(Version::V311),
                     },
                     client_id,
                     username: mqtt.username.clone(),

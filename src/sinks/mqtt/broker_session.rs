@@ -8,8 +8,10 @@ use tokio::time::{Instant, timeout_at};
 
 use super::discovery::{self, Device};
 use super::dispatcher::Dispatcher;
-use super::inbound::subscriptions;
+use super::presence::{Presence, Twin};
 use super::sink::retained;
+use super::table::{self, status, subscriptions, table};
+use super::unsent::Unsent;
 use super::{MqttSink, NAME, Topics};
 use crate::bus::commands::Commands;
 use crate::bus::hub::Hub;
@@ -17,7 +19,7 @@ use crate::config::Config;
 use crate::domain::health::{self, Broker};
 use glimpsed_base::clock::Clock;
 use glimpsed_base::shutdown::Shutdown;
-use glimpsed_mqtt::{BrokerUrl, Connection, Inbox, Monitor, Outbox, Tally};
+use glimpsed_mqtt::{BrokerUrl, Connection, Farewell, Inbox, Monitor, Outbox, Tally};
 
 /// Deadline for the disconnection when another session follows.
 const LEAVE_WITHIN: Duration = Duration::from_secs(2);
@@ -27,8 +29,13 @@ pub struct BrokerSession {
     outbox: Arc<Outbox>,
     traffic: Traffic,
     topics: Topics,
+    /// Every retained topic but `status`.
+    retained: Vec<String>,
     broker: BrokerUrl,
     discovery: Option<String>,
+    farewell: Farewell,
+    /// Removes the file with the events from before the start, when they are sent.
+    removal: Option<JoinHandle<()>>,
     shutdown: Shutdown,
     connection: JoinHandle<()>,
     dispatcher: JoinHandle<()>,
@@ -42,6 +49,7 @@ pub struct Traffic {
     monitor: Monitor,
     /// Totals of the previous sessions.
     before: Broker,
+    twin: Twin,
 }
 
 impl Traffic {
@@ -55,12 +63,13 @@ impl Traffic {
             waiting: now.waiting as u64,
             dropped: before.dropped.plus(tally(now.dropped)),
             refused_commands: before.refused_commands + now.refused,
+            twin: self.twin.lock().clone(),
         }
     }
 }
 
 fn tally(count: Tally) -> health::Tally {
-    health::Tally { live: count.live, latest: count.latest, event: count.event }
+    health::Tally { live: count.live, latest: count.latest, event: count.event, answer: count.answer }
 }
 
 /// The handover between two sessions: when a setting of the broker changes, no message is lost and the counters
@@ -85,26 +94,41 @@ impl BrokerSession {
         let topics = Topics::new(&settings.base_topic, &device.id);
         let prefix = config.homeassistant.clone();
         let discovery = prefix.as_ref().map(|prefix| Topics::discovery(prefix, &device.id));
-        let outbox = handover.outbox.unwrap_or_else(|| Arc::new(Outbox::new(settings.buffer)));
+        let rows = table(&topics, &device.id, prefix.as_deref());
+        let broker = settings.connection.broker.clone();
+        let (outbox, removal) = match handover.outbox {
+            Some(outbox) => (outbox, None),
+            None => {
+                let (outbox, unsent) = (Arc::new(Outbox::new(settings.buffer)), Unsent::new(&topics, &broker));
+                let queued = unsent.queue(&outbox);
+                let removal = queued.then(|| tokio::spawn(unsent.remove_when_sent(outbox.clone())));
+                (outbox, removal)
+            }
+        };
         outbox.set_capacity(settings.buffer);
         // The first messages of each connection, in this order; the hub's newest events follow.
-        outbox.push(retained(&topics.status, "online"));
+        outbox.push(status(&topics, "online"));
         if let Some(topic) = &discovery {
             outbox.push(retained(topic, discovery::payload(device, &topics)));
         }
         let sink = MqttSink::new(outbox.clone(), topics.clone(), clock.clone(), settings.classification_interval);
         hub.attach(NAME, Box::new(sink));
-        let (inbox, incoming) = Inbox::new(subscriptions(&topics, prefix.as_deref()));
+        let (inbox, incoming) = Inbox::new(subscriptions(&rows));
         let connection =
-            Connection::new(settings.connection.clone(), retained(&topics.status, "offline"), outbox.clone(), inbox);
+            Connection::new(settings.connection.clone(), status(&topics, "offline"), outbox.clone(), inbox);
         let (monitor, shutdown, stopping) = (connection.monitor(), Shutdown::new(), Shutdown::new());
-        let dispatcher = Dispatcher::new(topics.clone(), prefix, outbox.clone(), commands.clone());
+        let (farewell, twin) = (connection.farewell(), Twin::default());
+        let presence = Presence::new(topics.clone(), outbox.clone(), shutdown.clone(), twin.clone());
+        let dispatcher = Dispatcher::new(topics.clone(), prefix, presence, outbox.clone(), commands.clone());
         Some(Self {
             outbox,
-            traffic: Traffic { monitor, before: handover.counters },
+            traffic: Traffic { monitor, before: handover.counters, twin },
+            retained: table::retained(&rows).filter(|topic| *topic != topics.status).map(str::to_owned).collect(),
             topics,
-            broker: settings.connection.broker.clone(),
+            broker,
             discovery,
+            farewell,
+            removal,
             connection: tokio::spawn(connection.run(shutdown.clone())),
             dispatcher: tokio::spawn(dispatcher.run(incoming, stopping.clone())),
             shutdown,
@@ -122,18 +146,22 @@ impl BrokerSession {
     }
 
     /// Disconnects. What was answered already, such as the request to restart, is still sent; other requests in progress are not
-    /// waited for.
+    /// waited for. Events that the broker has not acknowledged are kept for the next start.
     pub async fn stop(mut self, deadline: Instant) {
         self.stopping.trigger();
         if timeout_at(deadline, &mut self.dispatcher).await.is_err() {
             self.dispatcher.abort();
         }
-        end(&self.shutdown, self.connection, deadline).await;
+        end(&self.shutdown, &mut self.connection, deadline).await;
+        if let Some(removal) = self.removal.take() {
+            removal.abort();
+        }
+        Unsent::new(&self.topics, &self.broker).keep(&self.outbox);
     }
 
     /// Disconnects before another session follows, and removes the retained messages that it will not keep up to date.
     /// Requests in progress are still answered.
-    pub async fn leave(self, next: &Config) -> Handover {
+    pub async fn leave(mut self, next: &Config) -> Handover {
         let next_topics = next.mqtt.as_ref().map(|mqtt| Topics::new(&mqtt.base_topic, &next.device.id));
         let same_topics = next_topics.as_ref() == Some(&self.topics);
         let stays = same_topics && next.mqtt.as_ref().is_some_and(|mqtt| mqtt.connection.broker == self.broker);
@@ -141,15 +169,22 @@ impl BrokerSession {
         if let Some(topic) = &self.discovery
             && (!stays || next_discovery.as_ref() != Some(topic))
         {
+            // Before the others: Home Assistant removes the entities, and does not hear of them any more.
             self.outbox.push(retained(topic, Vec::new()));
         }
         if !stays {
-            for topic in self.topics.retained().filter(|topic| *topic != self.topics.status) {
-                self.outbox.push(retained(&topic, Vec::new()));
+            for topic in self.retained.iter().filter(|topic| self.discovery.as_ref() != Some(topic)) {
+                self.outbox.push(retained(topic, Vec::new()));
             }
+            // Who listens is told, and who comes later finds nothing.
+            self.outbox.push(status(&self.topics, "offline"));
+            self.farewell.set(status(&self.topics, ""));
         }
         let counters = self.counters();
-        end(&self.shutdown, self.connection, Instant::now() + LEAVE_WITHIN).await;
+        end(&self.shutdown, &mut self.connection, Instant::now() + LEAVE_WITHIN).await;
+        if let Some(removal) = self.removal.take() {
+            removal.abort();
+        }
         if same_topics {
             // The outbox, which is handed over, counts the dropped messages itself.
             let counters = Broker { dropped: health::Tally::default(), ..counters };
@@ -159,11 +194,13 @@ impl BrokerSession {
         if undelivered > 0 {
             tracing::warn!(undelivered, "messages for the old topics were not delivered");
         }
-        Handover { outbox: None, counters }
+        let lost = self.outbox.waiting_events() as u64;
+        let dropped = health::Tally { event: counters.dropped.event + lost, ..counters.dropped };
+        Handover { outbox: None, counters: Broker { dropped, ..counters } }
     }
 }
 
-async fn end(shutdown: &Shutdown, connection: JoinHandle<()>, deadline: Instant) {
+async fn end(shutdown: &Shutdown, connection: &mut JoinHandle<()>, deadline: Instant) {
     shutdown.trigger();
     if timeout_at(deadline, connection).await.is_err() {
         tracing::warn!("the broker's connection did not end in time");

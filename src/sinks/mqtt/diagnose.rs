@@ -1,25 +1,28 @@
-//! Diagnoses the connection step by step, and removes the retained messages of a device from the broker.
-//!
-//! Both use client ids of their own, because the broker would disconnect a running daemon with the same id.
+//! Diagnoses the connection step by step, with a client id of its own, because the broker would disconnect a running daemon with
+//! the same id.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::Serialize;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::inbound::{REQUESTS, subscriptions};
+use super::clean::acknowledgement;
+use super::discovery::{self, Device};
+use super::table::{Row, status, subscriptions, table};
 use super::topics::Topics;
+use crate::board::Board;
+use crate::config::Config;
 use crate::config::typed::Mqtt;
 use glimpsed_mqtt::tls::Seen;
 use glimpsed_mqtt::transport::{self, STEP};
-use glimpsed_mqtt::{BrokerUrl, Certificate, Delivery, Link, Loss, Message, Received};
+use glimpsed_mqtt::{BrokerUrl, Certificate, Delivery, Limits, Link, Loss, Message, Received, Sent, Version, dial};
 
 /// All retained messages have arrived when none has come for this long.
 const QUIET: Duration = Duration::from_millis(500);
 
-/// A device has a dozen retained topics; a base topic shared with other devices may have more.
-const MAX_RETAINED: usize = 10_000;
+/// What `info` needs with a long configuration; with the defaults it has some 4 kB.
+const INFO_BYTES: usize = 8_000;
 
 /// The result of one step.
 #[derive(Debug, Clone, Serialize)]
@@ -58,16 +61,28 @@ impl Report {
 
 /// Takes every step that the daemon takes. To each topic that the daemon writes it publishes an empty message without
 /// retain, which no consumer takes for a value, and expects it back.
-pub async fn test(settings: &Mqtt, device_id: &str) -> Report {
+pub async fn test(config: &Config, settings: &Mqtt) -> Report {
     let mut report = Report::default();
-    if let Some(link) = session(settings, &mut report).await {
+    let topics = Topics::new(&settings.base_topic, &config.device.id);
+    if let Some(mut link) = session(settings, &topics, &mut report).await {
         report.reachable = true;
-        permissions(link, &Topics::new(&settings.base_topic, device_id), &mut report).await;
+        let device = Device::of(config, &Board::default());
+        let trial = Trial {
+            rows: table(&topics, &device.id, config.homeassistant.as_deref()),
+            discovery: config.homeassistant.as_ref().map(|prefix| Topics::discovery(prefix, &device.id)),
+            discovery_bytes: discovery::payload(&device, &topics).len(),
+            no_entities: discovery::without_entities(&device),
+            pictures: config.publish_image,
+            topics,
+        };
+        trial.limits(&link, &mut report);
+        trial.permissions(&mut link, &mut report).await;
+        let _ = timeout(STEP, link.end()).await;
     }
     report
 }
 
-async fn session(settings: &Mqtt, report: &mut Report) -> Option<Link> {
+async fn session(settings: &Mqtt, topics: &Topics, report: &mut Report) -> Option<Link> {
     let broker = &settings.connection.broker;
     let addresses = transport::resolve(broker).await;
     report.add("address", addresses.as_ref().map(|found| known_as(broker, found)).map_err(Loss::to_string))?;
@@ -76,24 +91,26 @@ async fn session(settings: &Mqtt, report: &mut Report) -> Option<Link> {
         |tcp: &tokio::net::TcpStream| tcp.peer_addr().map_or("connected".into(), |at| format!("connected to {at}"));
     report.add("tcp", tcp.as_ref().map(says).map_err(Loss::to_string))?;
     let tcp = tcp.ok()?;
-    let stream: Box<dyn transport::Stream> = match &settings.connection.tls {
-        None => Box::new(tcp),
-        Some(tls) => {
-            let seen = Seen::default();
-            let stream = transport::secure(tcp, broker, tls, Some(seen.clone())).await;
-            let certificate = seen.take().as_deref().and_then(Certificate::parse).map_or_else(String::new, describe);
-            let says = match &stream {
-                Ok(_) => Ok(format!("encrypted{certificate}")),
-                Err(loss) => Err(format!("{loss}{certificate}")),
-            };
-            report.add("tls", says)?;
-            stream.ok()?
-        }
-    };
-    let link =
-        Link::begin(stream, &settings.connection, &format!("{}-test", settings.connection.client_id), None).await;
+    if let Some(tls) = &settings.connection.tls {
+        let seen = Seen::default();
+        let stream = transport::secure(tcp, broker, tls, Some(seen.clone())).await;
+        let certificate = seen.take().as_deref().and_then(Certificate::parse).map_or_else(String::new, describe);
+        let says = match &stream {
+            Ok(_) => Ok(format!("encrypted{certificate}")),
+            Err(loss) => Err(format!("{loss}{certificate}")),
+        };
+        report.add("tls", says)?;
+    }
+    // The daemon's last will, which is as good as not sent: this session ends with a goodbye.
+    let will = status(topics, "offline");
+    let client_id = format!("{}-test", settings.connection.client_id);
+    let link = dial(&settings.connection, &client_id, Some(&will)).await;
     let who = settings.connection.username.as_ref().map_or("without a user name".into(), |name| format!("as `{name}`"));
-    report.add("session", link.as_ref().map(|_| format!("welcome {who}")).map_err(Loss::to_string))?;
+    let says = |link: &Link| match (link.version, settings.connection.version) {
+        (Version::V311, None) => format!("welcome {who} with {}; the broker does not speak MQTT 5", link.version),
+        (version, _) => format!("welcome {who} with {version}"),
+    };
+    report.add("session", link.as_ref().map(says).map_err(Loss::to_string))?;
     link.ok()
 }
 
@@ -110,53 +127,193 @@ fn describe(certificate: Certificate) -> String {
     format!(" (certificate of `{subject}`, signed by `{issuer}`, valid until {})", expires.strftime("%F"))
 }
 
-async fn permissions(mut link: Link, topics: &Topics, report: &mut Report) {
-    let everything = topics.everything();
-    let mut filters = subscriptions(topics, None);
-    let commands = filters.len();
-    filters.push(everything.clone());
-    let refusals = match subscribe(&mut link, &filters).await {
-        Ok(refusals) => refusals,
-        Err(loss) => {
-            report.add("commands", Err(loss.to_string()));
+/// What is tried in a session.
+struct Trial {
+    rows: Vec<Row>,
+    topics: Topics,
+    discovery: Option<String>,
+    /// The size of the discovery message.
+    discovery_bytes: usize,
+    /// A discovery message that changes nothing.
+    no_entities: String,
+    /// Whether pictures are published.
+    pictures: bool,
+}
+
+impl Trial {
+    /// What the broker says that it cannot do.
+    fn limits(&self, link: &Link, report: &mut Report) {
+        let Limits { packet_bytes, acknowledges, retains, .. } = link.limits;
+        let largest = self.discovery_bytes.max(INFO_BYTES);
+        let outcome = if !acknowledges {
+            Err("the broker takes QoS 0 only, so events can be lost on their way; `max_qos 0` is the line of mosquitto.conf to remove".into())
+        } else if !retains {
+            Err("the broker retains nothing, so who subscribes later knows nothing of this device, and Home Assistant \
+                 forgets it at its restart; `retain_available false` is the line of mosquitto.conf to remove"
+                .into())
+        } else if packet_bytes < largest {
+            Err(format!(
+                "the broker takes packets of at most {packet_bytes} bytes, but the discovery message needs {} and {} up to \
+                 {INFO_BYTES}; they would be left out: set `max_packet_size` of mosquitto.conf to 100000",
+                self.discovery_bytes, self.topics.info
+            ))
+        } else {
+            Ok(format!("QoS 1, retained messages, packets of {packet_bytes} bytes"))
+        };
+        report.add("limits", outcome);
+    }
+
+    async fn permissions(&self, link: &mut Link, report: &mut Report) {
+        let everything = self.topics.everything();
+        let mut filters = subscriptions(&self.rows);
+        let commands = filters.len();
+        filters.push(everything.clone());
+        let refusals = match subscribe(link, &filters).await {
+            Ok(refusals) => refusals,
+            Err(loss) => {
+                report.add("commands", Err(loss.to_string()));
+                return;
+            }
+        };
+        let refused: Vec<&str> = filters[..commands]
+            .iter()
+            .zip(&refusals)
+            .filter(|(_, why)| why.is_some())
+            .map(|(topic, _)| topic.as_str())
+            .collect();
+        let outcome = match refused.as_slice() {
+            [] => Ok(format!("subscribed to {commands} topics")),
+            refused => Err(format!(
+                "the broker refuses to let {} be read; does its ACL let this user read it?",
+                refused.join(" and ")
+            )),
+        };
+        report.add("commands", outcome);
+        if refusals.get(commands).is_none_or(Option::is_some) {
+            let says = format!(
+                "the broker refuses to let {everything} be read, so nothing can come back; try with a user who may"
+            );
+            report.add("messages", Err(says));
             return;
         }
-    };
-    let refused: Vec<&str> = filters[..commands]
-        .iter()
-        .zip(&refusals)
-        .filter(|(_, why)| why.is_some())
-        .map(|(topic, _)| topic.as_str())
-        .collect();
-    let outcome = match refused.as_slice() {
-        [] => Ok(format!("subscribed to {commands} topics below {everything}")),
-        refused => Err(format!(
-            "the broker refuses to let {} be read; does its ACL let this user read it?",
-            refused.join(" and ")
-        )),
-    };
-    report.add("commands", outcome);
-    if refusals.get(commands).is_none_or(Option::is_some) {
-        let says = format!(
-            "the broker refuses to let {everything} be read, so nothing can come back; try with a user who may"
-        );
-        report.add("messages", Err(says));
-        return;
+        let written: BTreeSet<String> = self
+            .rows
+            .iter()
+            .filter(|row| row.writes.is_some() && Some(&row.topic) != self.discovery.as_ref())
+            .filter(|row| self.pictures || row.topic != self.topics.camera_image)
+            .map(|row| row.topic.clone())
+            .collect();
+        let outcome = match echoes(link, &written).await {
+            Err(loss) => Err(loss.to_string()),
+            Ok(missing) if missing.is_empty() => {
+                Ok(format!("on all {} topics below {everything} came back", written.len()))
+            }
+            Ok(missing) => {
+                let missing: Vec<&str> = missing.iter().map(String::as_str).collect();
+                Err(format!(
+                    "none came back on {}; does the broker's ACL let this user write to it?",
+                    missing.join(", ")
+                ))
+            }
+        };
+        let readable = outcome.is_ok();
+        report.add("messages", outcome);
+        if link.limits.retains && readable {
+            let kept = self.retains(link).await;
+            let says = match kept {
+                Err(loss) => Err(loss.to_string()),
+                Ok(true) => Ok("a message that was sent before the subscription arrived".into()),
+                Ok(false) => {
+                    Err("a retained message did not come back, so the broker retains nothing for this user; its log or its ACL says why".into())
+                }
+            };
+            report.add("retain", says);
+        }
+        if let Some(topic) = &self.discovery {
+            let says = self.discovers(link, topic).await.unwrap_or_else(|loss| Err(loss.to_string()));
+            report.add("discovery", says);
+        }
     }
-    let responses = REQUESTS.iter().map(|(name, _)| topics.response(name));
-    let written: BTreeSet<String> = topics.written().chain(responses).collect();
-    let outcome = match echoes(&mut link, &written).await {
-        Err(loss) => Err(loss.to_string()),
-        Ok(missing) if missing.is_empty() => {
-            Ok(format!("on all {} topics below {everything} came back", written.len()))
+
+    /// Whether a message on a topic that nobody takes for a state is there for a later subscription.
+    async fn retains(&self, link: &mut Link) -> Result<bool, Loss> {
+        let topic = self.topics.response("health");
+        let sent = link.publish(Message::new(topic.clone(), "{}", Delivery::Event, true))?;
+        acknowledgement(link, &sent).await?;
+        let kept = retained_on(link, &topic).await?.is_some();
+        let sent = link.publish(empty(&topic, true))?;
+        acknowledgement(link, &sent).await?;
+        Ok(kept)
+    }
+
+    /// Whether a discovery message may be written. One without entities changes nothing in Home Assistant; an empty one would
+    /// remove the device.
+    async fn discovers(&self, link: &mut Link, topic: &str) -> Result<Result<String, String>, Loss> {
+        subscribe(link, &[topic.to_owned()]).await?;
+        let payload = &self.no_entities;
+        let sent = link.publish(Message::new(topic, payload.as_str(), Delivery::Event, false))?;
+        let (refusal, came_back) = echo(link, &sent, topic, payload.as_bytes()).await?;
+        if let Some(reason) = refusal {
+            let hint = "or set `enabled = false` in [homeassistant]";
+            return Ok(Err(format!(
+                "the broker refuses {topic} ({reason}); let this user write it in its ACL, {hint}"
+            )));
         }
-        Ok(missing) => {
-            let missing: Vec<&str> = missing.iter().map(String::as_str).collect();
-            Err(format!("none came back on {}; does the broker's ACL let this user write to it?", missing.join(", ")))
+        Ok(match (came_back, link.version) {
+            (true, _) => Ok(format!("{topic} came back")),
+            // It was acknowledged without a refusal.
+            (false, Version::V5) => Ok(format!("{topic} was accepted; this user may not read it")),
+            (false, Version::V311) => Err(format!(
+                "nothing came back on {topic}, and with {} nobody says why; does the broker's ACL let this user write and read it?",
+                link.version
+            )),
+        })
+    }
+}
+
+/// What is retained on a topic, which is subscribed to.
+async fn retained_on(link: &mut Link, topic: &str) -> Result<Option<Vec<u8>>, Loss> {
+    link.subscribe(&[topic.to_owned()])?;
+    let (mut found, mut deadline) = (None, Instant::now() + STEP);
+    while let Ok(received) = timeout_at(deadline, link.next()).await {
+        match received? {
+            Received::Subscribed(_) => deadline = Instant::now() + QUIET,
+            Received::Message { id, topic: heard, payload, retained, .. } => {
+                if let Some(id) = id {
+                    link.acknowledge(id);
+                }
+                if retained && heard == topic && !payload.is_empty() {
+                    found = Some(payload);
+                }
+            }
+            _ => {}
         }
-    };
-    report.add("messages", outcome);
-    let _ = timeout(STEP, link.end()).await;
+    }
+    Ok(found)
+}
+
+/// Why the broker refuses a message that was sent, and whether it comes back, which may be before the acknowledgement.
+async fn echo(link: &mut Link, sent: &Sent, topic: &str, content: &[u8]) -> Result<(Option<String>, bool), Loss> {
+    let (mut refused, mut acknowledged, mut came_back) = (None, *sent == Sent::Unacknowledged, false);
+    let mut deadline = Instant::now() + STEP;
+    while !(acknowledged && came_back)
+        && let Ok(received) = timeout_at(deadline, link.next()).await
+    {
+        match received? {
+            Received::Acknowledged { id, refusal } if *sent == Sent::Expecting(id) => {
+                (acknowledged, refused) = (true, refusal.map(|refusal| refusal.reason));
+                deadline = deadline.min(Instant::now() + 2 * QUIET);
+            }
+            Received::Message { id, topic: heard, payload, .. } => {
+                if let Some(id) = id {
+                    link.acknowledge(id);
+                }
+                came_back |= heard == topic && payload == content;
+            }
+            _ => {}
+        }
+    }
+    Ok((refused, came_back))
 }
 
 /// The reason of refusal for each filter; `None` if it was accepted.
@@ -184,7 +341,7 @@ async fn echoes(link: &mut Link, topics: &BTreeSet<String>) -> Result<BTreeSet<S
     while !missing.is_empty() {
         let Ok(received) = timeout_at(deadline, link.next()).await else { break };
         match received? {
-            Received::Message { id, topic, payload, retained } => {
+            Received::Message { id, topic, payload, retained, .. } => {
                 if let Some(id) = id {
                     link.acknowledge(id);
                 }
@@ -206,80 +363,5 @@ async fn echoes(link: &mut Link, topics: &BTreeSet<String>) -> Result<BTreeSet<S
 }
 
 fn empty(topic: &str, retain: bool) -> Message {
-    Message { topic: topic.to_owned(), payload: Vec::new(), delivery: Delivery::Event, retain }
-}
-
-/// The retained messages of a device at the broker.
-pub struct Leftovers {
-    link: Link,
-    /// Topic and payload.
-    pub retained: BTreeMap<String, Vec<u8>>,
-}
-
-impl Leftovers {
-    /// Finds every retained message below the device's topic, and its discovery message for Home Assistant.
-    ///
-    /// # Errors
-    /// When the broker cannot be reached, or refuses the subscription.
-    pub async fn find(settings: &Mqtt, device_id: &str, discovery_prefix: &str) -> Result<Self, Loss> {
-        let stream = transport::open(&settings.connection.broker, settings.connection.tls.as_ref()).await?;
-        let mut link =
-            Link::begin(stream, &settings.connection, &format!("{}-clean", settings.connection.client_id), None)
-                .await?;
-        let filters =
-            [format!("{}/{device_id}/#", settings.base_topic), format!("{discovery_prefix}/device/{device_id}/config")];
-        link.subscribe(&filters)?;
-        let mut retained = BTreeMap::new();
-        let mut deadline = Instant::now() + STEP;
-        // The overall limit. Messages after it are not retained ones, or were retained meanwhile.
-        let latest = Instant::now() + 6 * STEP;
-        while let Ok(received) = timeout_at(deadline.min(latest), link.next()).await {
-            match received? {
-                Received::Subscribed(refusals) => {
-                    if let Some(reason) = refusals.into_iter().next().flatten() {
-                        return Err(Loss::Refused(format!(
-                            "the broker does not let this user read {} ({reason})",
-                            filters[0]
-                        )));
-                    }
-                    deadline = Instant::now() + QUIET;
-                }
-                Received::Message { id, topic, payload, retained: kept } => {
-                    if let Some(id) = id {
-                        link.acknowledge(id);
-                    }
-                    if kept && retained.len() < MAX_RETAINED {
-                        retained.insert(topic, payload);
-                        deadline = Instant::now() + QUIET;
-                    }
-                }
-                _ => {}
-            }
-        }
-        Ok(Self { link, retained })
-    }
-
-    /// Removes them all, by publishing an empty retained message to each topic.
-    ///
-    /// # Errors
-    /// When the broker does not acknowledge or refuses one.
-    pub async fn remove(mut self) -> Result<(), Loss> {
-        for topic in self.retained.keys() {
-            self.link.publish(empty(topic, true))?;
-            loop {
-                match timeout(STEP, self.link.next()).await.map_err(|_| Loss::NoAcknowledgement(STEP))?? {
-                    Received::Acknowledged { refusal: None, .. } => break,
-                    Received::Acknowledged { refusal: Some(reason), .. } => {
-                        let cause =
-                            format!("the broker does not let this user write {topic} ({reason}); check its ACL");
-                        return Err(Loss::Refused(cause));
-                    }
-                    Received::Message { id: Some(id), .. } => self.link.acknowledge(id),
-                    _ => {}
-                }
-            }
-        }
-        let _ = timeout(STEP, self.link.end()).await;
-        Ok(())
-    }
+    Message::new(topic, "", Delivery::Event, retain)
 }

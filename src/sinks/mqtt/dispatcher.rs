@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::inbound::{Call, Inbound, parse};
+use super::presence::Presence;
 use super::{Key, Topics};
 use crate::bus::commands::{Answer, Command, Commands};
 use crate::payload::response_json;
@@ -33,6 +34,7 @@ type Job = Pin<Box<dyn Future<Output = (Option<Call>, Answer)> + Send>>;
 pub(super) struct Dispatcher {
     topics: Topics,
     discovery_prefix: Option<String>,
+    presence: Presence,
     outbox: Arc<Outbox>,
     commands: Commands,
     /// Coalesced: only the newest value of each key counts.
@@ -51,12 +53,26 @@ impl Dispatcher {
     pub(super) fn new(
         topics: Topics,
         discovery_prefix: Option<String>,
+        presence: Presence,
         outbox: Arc<Outbox>,
         commands: Commands,
     ) -> Self {
         let (sets, calls) = (BTreeMap::new(), VecDeque::new());
         let (job, long, repeat_at, after_birth, refused) = (None, None, None, AFTER_BIRTH, 0);
-        Self { topics, discovery_prefix, outbox, commands, sets, calls, job, long, repeat_at, after_birth, refused }
+        Self {
+            topics,
+            discovery_prefix,
+            presence,
+            outbox,
+            commands,
+            sets,
+            calls,
+            job,
+            long,
+            repeat_at,
+            after_birth,
+            refused,
+        }
     }
 
     /// Runs until the connection has ended, or until the daemon stops: then what is answered already is still sent.
@@ -71,15 +87,16 @@ impl Dispatcher {
                 (call, answer) = finished(&mut self.job) => {
                     self.job = None;
                     if let Some(call) = call {
-                        self.respond(&call, &answer, Delivery::Event);
+                        self.respond(&call, &answer, Delivery::Answer);
                     }
                 }
                 (call, answer) = finished(&mut self.long) => {
                     self.long = None;
                     if let Some(call) = call {
-                        self.respond(&call, &answer, Delivery::Event);
+                        self.respond(&call, &answer, Delivery::Answer);
                     }
                 }
+                () = due(self.presence.due_at()) => self.presence.act(Instant::now()),
                 () = stopping.wait() => return self.finish(Duration::ZERO).await,
                 () = due(self.repeat_at) => {
                     self.repeat_at = None;
@@ -95,26 +112,28 @@ impl Dispatcher {
         if let Some(job) = self.job.take()
             && let Ok((Some(call), answer)) = timeout(patience, job).await
         {
-            self.respond(&call, &answer, Delivery::Event);
+            self.respond(&call, &answer, Delivery::Answer);
         }
         // A comparison usually needs minutes more; its answer is delivered only if it is ready.
         if let Some(long) = self.long.take()
             && let Ok((Some(call), answer)) = timeout(Duration::ZERO, long).await
         {
-            self.respond(&call, &answer, Delivery::Event);
+            self.respond(&call, &answer, Delivery::Answer);
         }
         for call in std::mem::take(&mut self.calls) {
-            self.respond(&call, &Err("the connection to the broker has ended; ask again".into()), Delivery::Event);
+            self.respond(&call, &Err("the connection to the broker has ended; ask again".into()), Delivery::Answer);
         }
     }
 
     fn note(&mut self, message: &Incoming) {
-        let Incoming { topic, payload, retained } = message;
-        match parse(&self.topics, self.discovery_prefix.as_deref(), topic, payload, *retained) {
+        let Incoming { topic, payload, retained, reply } = message;
+        match parse(&self.topics, self.discovery_prefix.as_deref(), topic, payload, *retained, reply.as_ref()) {
             Ok(None) => {}
+            Ok(Some(Inbound::Offline)) => self.presence.heard_offline(Instant::now()),
+            Ok(Some(Inbound::Info(identity))) => self.presence.heard_info(&identity, Instant::now()),
             Ok(Some(Inbound::Set(key, command))) => drop(self.sets.insert(key, command)),
             Ok(Some(Inbound::Request(call))) if self.calls.len() >= MAX_CALLS => {
-                // Not queued as an event: a client that sends too many requests must not displace those.
+                // Not queued: a client that sends too many requests must not displace the answers to others.
                 self.respond(&call, &Err(format!("busy: {MAX_CALLS} requests wait already")), Delivery::Live);
             }
             Ok(Some(Inbound::Request(call))) => self.calls.push_back(call),
@@ -161,12 +180,10 @@ impl Dispatcher {
     }
 
     fn respond(&self, call: &Call, answer: &Answer, delivery: Delivery) {
-        self.outbox.push(Message {
-            topic: self.topics.response(call.name),
-            payload: response_json(answer.as_ref().map_err(String::as_str), call.transaction.as_ref()).into(),
-            delivery,
-            retain: false,
-        });
+        let topic = call.response_topic.clone().unwrap_or_else(|| self.topics.response(call.name));
+        let payload = response_json(answer.as_ref().map_err(String::as_str), call.transaction.as_ref());
+        let correlation = call.correlation.clone();
+        self.outbox.push(Message { correlation, ..Message::new(topic, payload, delivery, false) });
     }
 }
 
@@ -201,8 +218,10 @@ mod tests {
         let (outbox, stopping) = (Arc::new(Outbox::new(10)), Shutdown::new());
         outbox.connected();
         let topics = Topics::new("glimpsed", "test");
-        let mut dispatcher = Dispatcher::new(topics.clone(), None, outbox.clone(), commands);
-        let request = Incoming { topic: topics.request("restart"), payload: b"{}".to_vec(), retained: false };
+        let presence = Presence::new(topics.clone(), outbox.clone(), Shutdown::new(), Arc::default());
+        let mut dispatcher = Dispatcher::new(topics.clone(), None, presence, outbox.clone(), commands);
+        let request =
+            Incoming { topic: topics.request("restart"), payload: b"{}".to_vec(), retained: false, reply: None };
         dispatcher.note(&request);
         dispatcher.begin_next();
         let mut job = dispatcher.job.take();
@@ -231,14 +250,15 @@ mod tests {
         let outbox = Arc::new(Outbox::new(100));
         let (sender, receiver) = mpsc::channel(64);
         let topics = Topics::new("glimpsed", "shelf");
-        let mut dispatcher = Dispatcher::new(topics, Some("homeassistant".into()), outbox.clone(), commands);
+        let presence = Presence::new(topics.clone(), outbox.clone(), Shutdown::new(), Arc::default());
+        let mut dispatcher = Dispatcher::new(topics, Some("homeassistant".into()), presence, outbox.clone(), commands);
         dispatcher.after_birth = (Duration::from_millis(100), Duration::from_millis(200));
         Bench { sender, requests, outbox, _task: tokio::spawn(dispatcher.run(receiver, Shutdown::new())) }
     }
 
     impl Bench {
         async fn send(&self, topic: &str, payload: &str) {
-            let incoming = Incoming { topic: topic.into(), payload: payload.into(), retained: false };
+            let incoming = Incoming { topic: topic.into(), payload: payload.into(), retained: false, reply: None };
             self.sender.send(incoming).await.expect("it listens");
         }
 

@@ -4,12 +4,19 @@ use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 
-use super::topics::{Key, Topics};
+use super::topics::{HOME_ASSISTANT, Key, Topics};
 use crate::bus::commands::Command;
 use crate::domain::settings::PrecisionChoice;
+use glimpsed_mqtt::Reply;
 
 /// A payload is a word, a number, or a small object.
 const MAX_BYTES: usize = 4096;
+
+/// As it was in the request, it goes into the answer.
+const MAX_CORRELATION_BYTES: usize = 256;
+
+/// A response topic is short.
+const MAX_TOPIC_BYTES: usize = 256;
 
 /// A transaction id is a counter or a UUID of the requester.
 const MAX_TRANSACTION_BYTES: usize = 256;
@@ -22,6 +29,19 @@ pub enum Inbound {
     Request(Call),
     /// Home Assistant has started and has no state of the device yet.
     HomeAssistantStarted,
+    /// Somebody, perhaps this daemon itself, says other than `online` of this device.
+    Offline,
+    /// Somebody, perhaps this daemon itself, says what this device is.
+    Info(Identity),
+}
+
+/// Who published an `info`; untrusted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The daemon's process; empty where it does not say.
+    pub instance: String,
+    /// Its name and board, for people.
+    pub says: String,
 }
 
 /// A request, and what its answer needs.
@@ -32,6 +52,10 @@ pub struct Call {
     pub command: Result<Command, String>,
     /// Returned with the answer unchanged.
     pub transaction: Option<Value>,
+    /// Where the answer goes besides its usual topic, as MQTT 5 has it; checked.
+    pub response_topic: Option<String>,
+    /// Returned with the answer unchanged (MQTT 5's Correlation Data).
+    pub correlation: Option<Vec<u8>>,
 }
 
 /// The names of the requests.
@@ -46,13 +70,6 @@ pub static REQUESTS: LazyLock<Vec<(&'static str, Command)>> = LazyLock::new(|| {
     ]
 });
 
-/// All subscribed topic filters.
-pub fn subscriptions(topics: &Topics, discovery_prefix: Option<&str>) -> Vec<String> {
-    let sets = Key::ALL.into_iter().map(|key| topics.set(key));
-    let requests = REQUESTS.iter().map(|(name, _)| topics.request(name));
-    sets.chain(requests).chain(discovery_prefix.map(Topics::birth)).collect()
-}
-
 /// `None` for a message without a command.
 ///
 /// # Errors
@@ -63,10 +80,19 @@ pub fn parse(
     topic: &str,
     payload: &[u8],
     retained: bool,
+    reply: Option<&Reply>,
 ) -> Result<Option<Inbound>, String> {
-    if discovery_prefix.is_some_and(|prefix| topic == Topics::birth(prefix)) {
+    if discovery_prefix.is_some_and(|prefix| Topics::births(prefix).iter().any(|birth| topic == birth)) {
         // A retained birth message is older than this connection, after which everything is sent anyway.
         return Ok((payload == b"online" && !retained).then_some(Inbound::HomeAssistantStarted));
+    }
+    // What is retained may be this device's own, from before.
+    if topic == topics.status {
+        // An empty one is `mqtt test`'s, or the removal of the retained one.
+        return Ok((payload != b"online" && !retained).then_some(Inbound::Offline));
+    }
+    if topic == topics.info {
+        return Ok(identity(payload).filter(|_| !retained).map(Inbound::Info));
     }
     let Some(below) = topics.below(topic) else { return Ok(None) };
     if retained {
@@ -83,8 +109,41 @@ pub fn parse(
         return Ok(None);
     };
     let (transaction, wrong) = request(text);
+    let (response_topic, wrong) = match reply.map_or(Ok(None), |reply| response_topic(topics, discovery_prefix, reply))
+    {
+        Ok(topic) => (topic, wrong),
+        Err(cause) => (None, wrong.or(Some(cause))),
+    };
+    let correlation =
+        reply.and_then(|reply| reply.correlation.clone()).filter(|data| data.len() <= MAX_CORRELATION_BYTES);
     let command = wrong.map_or_else(|| Ok(command.clone()), Err);
-    Ok(Some(Inbound::Request(Call { name, command, transaction })))
+    Ok(Some(Inbound::Request(Call { name, command, transaction, response_topic, correlation })))
+}
+
+/// The requester's response topic. It is published on with this device's rights, so it must be nobody's but a requester's.
+fn response_topic(topics: &Topics, discovery_prefix: Option<&str>, reply: &Reply) -> Result<Option<String>, String> {
+    let Some(topic) = &reply.topic else { return Ok(None) };
+    let discovery = |prefix: &str| topic.strip_prefix(prefix).is_some_and(|below| below.starts_with('/'));
+    let taken = topics.below(topic).is_some_and(|below| !below.starts_with("response/"))
+        || discovery_prefix.into_iter().chain([HOME_ASSISTANT]).any(discovery);
+    if topic.is_empty()
+        || topic.len() > MAX_TOPIC_BYTES
+        || topic.starts_with('$')
+        || topic.contains(['+', '#', '\0'])
+        || taken
+    {
+        return Err("the response topic may not be answered on; take one of your own".into());
+    }
+    Ok(Some(topic.clone()))
+}
+
+fn identity(payload: &[u8]) -> Option<Identity> {
+    let info: Value = serde_json::from_slice(payload).ok()?;
+    let text = |key: &str| -> String {
+        info[key].as_str().unwrap_or_default().chars().filter(|c| !c.is_control()).take(64).collect()
+    };
+    let says = format!("`{}` on {}, glimpsed {}", text("name"), text("board"), text("version"));
+    info.is_object().then(|| Identity { instance: text("instance"), says })
 }
 
 fn on_or_off(text: &str) -> Result<bool, String> {
@@ -147,7 +206,7 @@ mod tests {
     }
 
     fn ask(topic: &str, payload: &str) -> Result<Option<Inbound>, String> {
-        parse(&topics(), Some("homeassistant"), topic, payload.as_bytes(), false)
+        parse(&topics(), Some("homeassistant"), topic, payload.as_bytes(), false, None)
     }
 
     #[test]
@@ -209,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_retained_command_is_refused_and_a_retained_birth_is_nothing_new() {
-        let retained = |topic| parse(&topics(), Some("homeassistant"), topic, b"online", true);
+        let retained = |topic| parse(&topics(), Some("homeassistant"), topic, b"online", true, None);
         assert!(retained("home/glimpsed/shelf/model/set").is_err());
         assert!(retained("home/glimpsed/shelf/request/restart").is_err());
         assert_eq!(retained("homeassistant/status"), Ok(None));
@@ -218,19 +277,44 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_is_listened_to_is_understood() {
-        let topics = topics();
-        for topic in subscriptions(&topics, Some("homeassistant")) {
-            let payload = if topic.ends_with("threshold/set") {
-                "0.5"
-            } else if topic.ends_with("precision/set") {
-                "int8"
-            } else {
-                "on"
-            };
-            let wish = ask(&topic, payload);
-            assert!(topic == "homeassistant/status" || matches!(wish, Ok(Some(_))), "{topic}: {wish:?}");
+    fn an_answer_goes_where_the_requester_wants_it_but_never_where_it_would_be_taken_for_something_else() {
+        let ask = |topic: &str| {
+            let reply = Reply { topic: Some(topic.into()), correlation: Some(vec![1, 2]) };
+            match parse(&topics(), Some("ha"), "home/glimpsed/shelf/request/health", b"", false, Some(&reply)) {
+                Ok(Some(Inbound::Request(call))) => (call.command.is_ok(), call.response_topic, call.correlation),
+                other => panic!("{other:?}"),
+            }
+        };
+        for topic in ["me/answers", "home/glimpsed/shelf/response/mine", "home/glimpsed/shelfish"] {
+            assert_eq!(ask(topic), (true, Some(topic.to_owned()), Some(vec![1, 2])));
         }
+        let long = "a".repeat(257);
+        for topic in [
+            "",
+            "a/+",
+            "#",
+            "$SYS/x",
+            &long,
+            "home/glimpsed/shelf/status",
+            "home/glimpsed/shelf/request/restart",
+            "ha/device/shelf/config",
+            "homeassistant/status",
+        ] {
+            assert_eq!(ask(topic), (false, None, Some(vec![1, 2])), "{topic}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_this_device_is_heard_unless_it_is_retained() {
+        assert_eq!(ask("home/glimpsed/shelf/status", "offline"), Ok(Some(Inbound::Offline)));
+        assert_eq!(ask("home/glimpsed/shelf/status", "online"), Ok(None));
+        let info = r#"{"instance": "abc", "name": "Shelf", "board": "Pi", "version": "1"}"#;
+        let identity = Identity { instance: "abc".into(), says: "`Shelf` on Pi, glimpsed 1".into() };
+        assert_eq!(ask("home/glimpsed/shelf/info", info), Ok(Some(Inbound::Info(identity))));
+        assert_eq!(ask("home/glimpsed/shelf/info", "nonsense"), Ok(None));
+        let retained = |topic, payload: &[u8]| parse(&topics(), None, topic, payload, true, None);
+        assert_eq!(retained("home/glimpsed/shelf/status", b"offline"), Ok(None));
+        assert_eq!(retained("home/glimpsed/shelf/info", info.as_bytes()), Ok(None));
     }
 
     proptest! {
@@ -239,7 +323,7 @@ mod tests {
             key in "(enabled|model|threshold|request/(restart|health|x)|)(/set)?", payload in proptest::collection::vec(any::<u8>(), 0..80),
             retained in any::<bool>(),
         ) {
-            let _ = parse(&topics(), None, &format!("home/glimpsed/shelf/{key}"), &payload, retained);
+            let _ = parse(&topics(), None, &format!("home/glimpsed/shelf/{key}"), &payload, retained, None);
         }
 
         #[test]

@@ -10,6 +10,7 @@ use crate::domain::classification::{Stable, Status};
 use crate::domain::event::Event;
 use crate::domain::settings::Settings;
 use crate::payload::{camera_json, classification_json, event_json, health_json, second_opinion_value, state_json};
+use crate::sinks::mqtt::presence::instance;
 use crate::sinks::mqtt::topics::Topics;
 use glimpsed_base::clock::Clock;
 use glimpsed_mqtt::{Delivery, Message, Outbox};
@@ -42,6 +43,7 @@ impl MqttSink {
 
     fn tell_info(&self) {
         let mut info = self.info.clone();
+        info["instance"] = instance().into();
         if let Some(camera) = &self.camera {
             info["camera"] = camera.clone();
         }
@@ -58,7 +60,7 @@ impl MqttSink {
     }
 
     fn send(&self, topic: &str, delivery: Delivery, payload: impl Into<Vec<u8>>) {
-        self.outbox.push(Message { topic: topic.to_owned(), payload: payload.into(), delivery, retain: false });
+        self.outbox.push(Message::new(topic, payload, delivery, false));
     }
 
     /// A label that became stale is not published as an event, because no change was seen.
@@ -129,7 +131,7 @@ impl Sink for MqttSink {
 }
 
 pub(super) fn retained(topic: &str, payload: impl Into<Vec<u8>>) -> Message {
-    Message { topic: topic.to_owned(), payload: payload.into(), delivery: Delivery::Latest, retain: true }
+    Message::new(topic, payload, Delivery::Latest, true)
 }
 
 #[cfg(test)]
@@ -190,7 +192,7 @@ mod tests {
         assert_eq!(topic, "info");
         let info: Value = serde_json::from_str(payload).expect("JSON");
         let camera = json!({ "format": "MJPG", "width": 640, "height": 480, "fps": 29.97 });
-        assert_eq!(info, json!({ "version": "2", "camera": camera }));
+        assert_eq!(info, json!({ "version": "2", "camera": camera, "instance": instance() }));
     }
 
     #[test]

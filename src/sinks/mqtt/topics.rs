@@ -1,5 +1,8 @@
 //! The topic names.
 
+/// Home Assistant's discovery prefix unless it is told otherwise.
+pub const HOME_ASSISTANT: &str = "homeassistant";
+
 /// Topics of one device: `<base_topic>/<device id>/...`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Topics {
@@ -57,17 +60,6 @@ impl Topics {
         }
     }
 
-    /// Every retained topic of the device.
-    pub fn retained(&self) -> impl Iterator<Item = String> {
-        let fixed = [&self.status, &self.info, &self.state, &self.health, &self.camera_status].map(String::clone);
-        fixed.into_iter().chain(Key::ALL.map(|key| self.setting(key)))
-    }
-
-    /// Every topic that the device publishes to, except pictures and answers to requests.
-    pub fn written(&self) -> impl Iterator<Item = String> {
-        self.retained().chain([self.classification.clone(), self.accurate.clone(), self.event.clone()])
-    }
-
     /// The filter for everything the device publishes and subscribes to.
     pub fn everything(&self) -> String {
         format!("{}/#", self.base)
@@ -101,8 +93,11 @@ impl Topics {
         format!("{prefix}/device/{device_id}/config")
     }
 
-    /// The topic of Home Assistant's birth message.
-    pub fn birth(prefix: &str) -> String {
-        format!("{prefix}/status")
+    /// The topics of Home Assistant's birth message: below the discovery prefix as most people set it, and where it is without a
+    /// setting of its own, because the prefix does not change it.
+    pub fn births(prefix: &str) -> Vec<String> {
+        let mut births = vec![format!("{prefix}/status"), format!("{HOME_ASSISTANT}/status")];
+        births.dedup();
+        births
     }
 }

@@ -56,6 +56,8 @@ function configuration() {
   $("config-body").replaceChildren(...keys.map(([key, { value, origin }]) => element("tr", { "data-set": String(origin !== "default") },
     element("td", {}, key), element("td", {}, JSON.stringify(value)),
     element("td", {}, waiting.includes(key) ? `${origin}, after a restart` : origin))));
+  $("twin").hidden = !info.twin;
+  setText($("twin"), info.twin ? `Another device has the same id and publishes on the same topics: ${info.twin}. Give each its own id in [device].` : "");
   $("config-error").hidden = !info.config_error;
   setText($("config-error"), info.config_error ? `The file as it is now is not in effect:\n${info.config_error}` : "");
   $("restart-row").hidden = waiting.length === 0;

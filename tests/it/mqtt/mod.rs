@@ -2,10 +2,14 @@
 
 mod commands;
 mod diagnose;
+mod limits;
 mod namespace;
 mod outages;
 mod proxy;
+mod rabbitmq;
+mod scripted;
 mod tls;
+mod two_devices;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -40,14 +44,8 @@ impl Device {
     fn start(settings: Mqtt) -> Self {
         let topics = Topics::new(&settings.base_topic, "test");
         let outbox = Arc::new(Outbox::new(settings.buffer));
-        outbox.push(Message {
-            topic: topics.status.clone(),
-            payload: "online".into(),
-            delivery: Delivery::Latest,
-            retain: true,
-        });
-        let goodbye =
-            Message { topic: topics.status, payload: "offline".into(), delivery: Delivery::Latest, retain: true };
+        outbox.push(Message::new(topics.status.clone(), "online", Delivery::Latest, true));
+        let goodbye = Message::new(topics.status, "offline", Delivery::Latest, true);
         let subscriptions = ["glimpsed/test/+/set", "glimpsed/test/request/+"].map(str::to_owned).to_vec();
         let (inbox, commands) = Inbox::new(subscriptions);
         let connection = Connection::new(settings.connection, goodbye, outbox.clone(), inbox);
@@ -97,7 +95,7 @@ impl Device {
     fn push(&self, topic: &str, payload: &str, delivery: Delivery) {
         let (topic, retain) = (format!("glimpsed/test/{topic}"), delivery == Delivery::Latest);
         let started = Instant::now();
-        self.outbox.push(Message { topic, payload: payload.into(), delivery, retain });
+        self.outbox.push(Message::new(topic, payload, delivery, retain));
         // A lock and a copy take a microsecond; a busy machine may take the processor away meanwhile.
         assert!(started.elapsed() < Duration::from_millis(200), "a push took {:?}", started.elapsed());
     }

@@ -201,3 +201,70 @@ fn files_that_cannot_be_used_are_named_with_their_place_before_anything_starts()
         assert!(!report.contains("PRIVATE KEY-----\n"), "no key is shown");
     }
 }
+
+/// Runs openssl's commands as somebody types them, in a directory that mosquitto may read.
+fn typed(commands: &str) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    std::fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).expect("ours");
+    let ran = std::process::Command::new("sh").args(["-ec", commands]).current_dir(directory.path()).output();
+    let ran = ran.expect("a shell");
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    for entry in std::fs::read_dir(directory.path()).expect("readable").filter_map(Result::ok) {
+        std::fs::set_permissions(entry.path(), PermissionsExt::from_mode(0o644)).expect("ours");
+    }
+    directory
+}
+
+/// A broker with the certificate, and what `mqtt test` with this `ca` says of it.
+fn broker_of(directory: &Path) -> Broker {
+    let at = |name: &str| directory.join(name).display().to_string();
+    Broker::with(&format!("allow_anonymous true\ncertfile {}\nkeyfile {}", at("broker.crt"), at("broker.key")))
+}
+
+/// The commands of the documentation.
+fn recipe() -> String {
+    let page = std::fs::read_to_string(crate::support::root().join("docs/mqtt.md")).expect("the page");
+    let (_, after) = page.split_once("### Certificates of your own").expect("the heading");
+    let (_, block) = after.split_once("```sh\n").expect("the commands");
+    let (block, _) = block.split_once("```").expect("their end");
+    assert!(block.contains("IP:192.168.1.10"));
+    block.replace("192.168.1.10", "127.0.0.1")
+}
+
+#[test]
+fn the_documented_commands_make_certificates_that_work() {
+    let directory = typed(&recipe());
+    let broker = broker_of(directory.path());
+    let ca = directory.path().join("ca.crt");
+    for server_name in ["", "server_name = \"broker.home.arpa\"\n"] {
+        let tls = format!("[mqtt.tls]\nca = {ca:?}\n{server_name}");
+        let config = ConfigFile::new(&format!("[device]\nid = \"test\"\n[mqtt]\nurl = {:?}\n{tls}", url(&broker)));
+        let ran = run(&["mqtt", "test", "-c", &config.path()]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+    }
+}
+
+#[test]
+fn certificates_as_people_make_them_are_answered_in_words_and_with_the_recipe() {
+    let ca = "openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=ca -keyout ca.key -out ca.crt\n";
+    let key = "openssl req -newkey rsa:2048 -nodes -subj /CN=127.0.0.1 -keyout broker.key -out broker.csr\n";
+    let sign = "openssl x509 -req -in broker.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 30 -out broker.crt";
+    let signed = |more: &str| format!("{ca}{key}{sign} {more}\n");
+    let with = |extensions: &str| format!("printf '{extensions}\\n' > ext\n{}", signed("-extfile ext"));
+    for (commands, says) in [
+        (signed(""), "of X.509 version 1"),
+        (with("basicConstraints=CA:FALSE"), "names no host: a common name does not count"),
+        (
+            "openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=127.0.0.1 -keyout broker.key -out broker.crt\n\
+             cp broker.crt ca.crt\n"
+                .into(),
+            "is that of a CA",
+        ),
+        (with("subjectAltName=DNS:other.home.arpa"), "is not for `127.0.0.1` but for"),
+    ] {
+        let directory = typed(&commands);
+        let says_now = refused(&broker_of(directory.path()), &format!("ca = {:?}\n", directory.path().join("ca.crt")));
+        assert!(says_now.contains(says), "{says}: {says_now}");
+        assert!(says_now.contains("docs/mqtt.md") || says_now.contains("set `server_name`"), "{says_now}");
+    }
+}

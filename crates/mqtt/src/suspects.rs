@@ -1,0 +1,112 @@
+//! Finds the message that ends session after session: a broker without MQTT 5 cannot say what it does not take.
+
+use std::collections::BTreeMap;
+
+use crate::loss::Loss;
+
+/// After this many sessions in a row that ended with messages under way, only one is under way at a time, so that it is known
+/// which one ends them.
+const CAREFUL_AFTER: u32 = 2;
+
+/// So many sessions must end with the same message alone under way before it is left out.
+const GUILTY_AFTER: u32 = 2;
+
+/// The largest number of topics of which messages are left out.
+const MAX_TOPICS: usize = 64;
+
+/// A message that was sent and not answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Suspect {
+    pub topic: String,
+    /// Size of its payload.
+    pub bytes: usize,
+}
+
+/// What is known over several sessions.
+#[derive(Debug, Default)]
+pub(crate) struct Suspects {
+    /// Short sessions in a row that the broker ended with a message under way.
+    ended: u32,
+    /// The message that was alone under way when the last ones ended, and how many these are.
+    alone: Option<(Suspect, u32)>,
+    /// Per topic, the smallest payload that is left out.
+    left_out: BTreeMap<String, usize>,
+}
+
+impl Suspects {
+    /// Whether only one message may be under way at a time.
+    pub(crate) fn careful(&self) -> bool {
+        self.ended >= CAREFUL_AFTER
+    }
+
+    /// Whether a message is left out.
+    pub(crate) fn leave_out(&self, topic: &str, bytes: usize) -> bool {
+        self.left_out.get(topic).is_some_and(|&smallest| bytes >= smallest)
+    }
+
+    /// A session has ended. `good` is whether it held for long, `oldest` the oldest message under way. Returns the message that
+    /// is left out from now on, if this session was one too many.
+    pub(crate) fn ended(&mut self, loss: &Loss, good: bool, oldest: Option<Suspect>) -> Option<Suspect> {
+        let was_careful = self.careful();
+        let Some(oldest) =
+            oldest.filter(|_| !good && matches!(loss, Loss::Closed | Loss::Ended(_) | Loss::Malformed(_)))
+        else {
+            (self.ended, self.alone) = (0, None);
+            return None;
+        };
+        self.ended += 1;
+        if !was_careful {
+            return None;
+        }
+        let times = match &self.alone {
+            Some((suspect, times)) if *suspect == oldest => times + 1,
+            _ => 1,
+        };
+        if times < GUILTY_AFTER {
+            self.alone = Some((oldest, times));
+            return None;
+        }
+        // Other messages may end the session, too: the next one is found sooner.
+        (self.ended, self.alone) = (CAREFUL_AFTER, None);
+        if self.left_out.len() < MAX_TOPICS || self.left_out.contains_key(&oldest.topic) {
+            self.left_out.insert(oldest.topic.clone(), oldest.bytes);
+        }
+        Some(oldest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(bytes: usize) -> Option<Suspect> {
+        Some(Suspect { topic: "state".into(), bytes })
+    }
+
+    #[test]
+    fn the_message_that_is_under_way_at_each_end_is_left_out_and_smaller_ones_are_not() {
+        let mut suspects = Suspects::default();
+        let guilty: Vec<bool> = (0..4).map(|_| suspects.ended(&Loss::Closed, false, state(500)).is_some()).collect();
+        assert_eq!(guilty, [false, false, false, true]);
+        assert!(suspects.leave_out("state", 500) && suspects.leave_out("state", 501));
+        assert!(!suspects.leave_out("state", 499) && !suspects.leave_out("info", 500));
+    }
+
+    #[test]
+    fn sessions_that_end_with_nothing_under_way_or_after_a_while_accuse_nobody() {
+        let mut suspects = Suspects::default();
+        for _ in 0..10 {
+            assert_eq!(suspects.ended(&Loss::Closed, false, None), None);
+            assert_eq!(suspects.ended(&Loss::Closed, true, state(500)), None);
+            assert!(!suspects.careful());
+        }
+    }
+
+    #[test]
+    fn different_messages_accuse_nobody() {
+        let mut suspects = Suspects::default();
+        for bytes in 0..10 {
+            assert_eq!(suspects.ended(&Loss::Closed, false, state(bytes)), None);
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The table of all topics: what the daemon publishes, subscribes to and wills. The daemon, `mqtt test`, `mqtt clean` and the
+//! access list of docs/mqtt.md are made of it.
+
+use glimpsed_mqtt::{Delivery, Message};
+
+use super::inbound::REQUESTS;
+use super::topics::{Key, Topics};
+
+/// One topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    pub topic: String,
+    /// How the device publishes on it; `None` if it does not.
+    pub writes: Option<Writes>,
+    /// Whether the device subscribes to it.
+    pub reads: bool,
+}
+
+/// How a topic is published on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writes {
+    /// QoS 1, retained.
+    Retained,
+    /// QoS 1.
+    Event,
+    /// QoS 1, to one who asked.
+    Answer,
+    /// QoS 0.
+    Live,
+}
+
+/// The topics of a device with this discovery prefix, if it has one.
+pub fn table(topics: &Topics, device_id: &str, discovery_prefix: Option<&str>) -> Vec<Row> {
+    let row = |topic: &str, writes, reads| Row { topic: topic.to_owned(), writes, reads };
+    let written = |topic: &str, writes| row(topic, Some(writes), false);
+    let mut rows = vec![
+        // Also heard, to notice another device of the same id.
+        row(&topics.status, Some(Writes::Retained), true),
+        row(&topics.info, Some(Writes::Retained), true),
+        written(&topics.state, Writes::Retained),
+        written(&topics.health, Writes::Retained),
+        written(&topics.camera_status, Writes::Retained),
+    ];
+    rows.extend(Key::ALL.map(|key| written(&topics.setting(key), Writes::Retained)));
+    rows.push(written(&topics.event, Writes::Event));
+    rows.extend(
+        [&topics.classification, &topics.accurate, &topics.camera_image].map(|topic| written(topic, Writes::Live)),
+    );
+    rows.extend(REQUESTS.iter().map(|(name, _)| written(&topics.response(name), Writes::Answer)));
+    rows.extend(Key::ALL.map(|key| row(&topics.set(key), None, true)));
+    rows.extend(REQUESTS.iter().map(|(name, _)| row(&topics.request(name), None, true)));
+    if let Some(prefix) = discovery_prefix {
+        rows.push(written(&Topics::discovery(prefix, device_id), Writes::Retained));
+        rows.extend(Topics::births(prefix).iter().map(|birth| row(birth, None, true)));
+    }
+    rows
+}
+
+/// What is subscribed to.
+pub fn subscriptions(table: &[Row]) -> Vec<String> {
+    table.iter().filter(|row| row.reads).map(|row| row.topic.clone()).collect()
+}
+
+/// What is retained.
+pub fn retained(table: &[Row]) -> impl Iterator<Item = &str> {
+    table.iter().filter(|row| row.writes == Some(Writes::Retained)).map(|row| row.topic.as_str())
+}
+
+/// The last will, and with `online` its opposite.
+pub fn status(topics: &Topics, payload: &str) -> Message {
+    Message::new(topics.status.clone(), payload, Delivery::Latest, true)
+}
+
+/// The lines of mosquitto's access list for a device whose user has its id. The device may read all of its own topics, which only
+/// `mqtt test` and `mqtt clean` do.
+pub fn access_list(table: &[Row], topics: &Topics, user: &str) -> String {
+    let outside = table.iter().filter(|row| topics.below(&row.topic).is_none());
+    let mut lines = vec![format!("user {user}"), format!("topic readwrite {}", topics.everything())];
+    lines.extend(outside.map(|row| match row.writes {
+        // It is read back to see whether it was removed.
+        Some(_) => format!("topic readwrite {}", row.topic),
+        None => format!("topic read {}", row.topic),
+    }));
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sinks::mqtt::inbound::parse;
+
+    fn shelf(prefix: Option<&str>) -> (Topics, Vec<Row>) {
+        let topics = Topics::new("glimpsed", "shelf");
+        let rows = table(&topics, "shelf", prefix);
+        (topics, rows)
+    }
+
+    #[test]
+    fn everything_that_is_subscribed_to_is_understood() {
+        let (topics, rows) = shelf(Some("ha"));
+        for topic in subscriptions(&rows) {
+            let payload = if topic.ends_with("threshold/set") {
+                "0.5"
+            } else if topic.ends_with("precision/set") {
+                "int8"
+            } else if topic.ends_with("/status") {
+                "online"
+            } else if topic.ends_with("/info") {
+                "{}"
+            } else {
+                "on"
+            };
+            let payload = if topic == topics.status { "offline" } else { payload };
+            let wish = parse(&topics, Some("ha"), &topic, payload.as_bytes(), false, None);
+            assert!(matches!(wish, Ok(Some(_))), "{topic}: {wish:?}");
+        }
+    }
+
+    #[test]
+    fn the_access_list_of_the_documentation_is_that_of_the_table() {
+        let (topics, rows) = shelf(Some("homeassistant"));
+        let list = access_list(&rows, &topics, "shelf");
+        let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/mqtt.md")).expect("the page");
+        assert!(page.contains(&format!("```text\n{list}\n\nuser homeassistant\n")), "docs/mqtt.md lacks\n{list}");
+    }
+
+    #[test]
+    fn no_topic_is_there_twice() {
+        let (_, rows) = shelf(Some("homeassistant"));
+        let mut topics: Vec<&String> = rows.iter().map(|row| &row.topic).collect();
+        let all = topics.len();
+        topics.sort();
+        topics.dedup();
+        assert_eq!(topics.len(), all);
+    }
+}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::freeze::Freeze;
+use super::freeze::{Freeze, Still};
 use super::source::{CaptureError, Captured, Opener, Read, Source};
 use super::watchdog::CallInProgress;
 use crate::bus::hub::Hub;
@@ -25,6 +25,8 @@ pub struct Supervisor {
     pub slot: Arc<Slot<Frame>>,
     pub clock: Arc<dyn Clock>,
     pub shutdown: Shutdown,
+    /// For a session's first frame.
+    pub start_timeout: Duration,
     pub frame_timeout: Duration,
     pub freeze: Freeze,
     /// Marks calls into the source for the watchdog.
@@ -65,6 +67,27 @@ impl Drop for CloseUnlessStopped {
     }
 }
 
+/// One opening of the source.
+struct Session {
+    /// When the last new picture arrived, or the session began.
+    last: Duration,
+    /// Whether anything has arrived.
+    started: bool,
+    /// For how long the picture has been the same, if it is frozen.
+    frozen: Option<Duration>,
+    /// Damaged frames since the last whole one, and what was wrong with the last of them.
+    damage: Option<(u32, &'static str)>,
+}
+
+impl Session {
+    /// Something arrives: from now on the next picture is due.
+    fn start(&mut self, now: Duration) {
+        if !std::mem::replace(&mut self.started, true) {
+            self.last = now;
+        }
+    }
+}
+
 /// A camera may send a damaged frame now and then; after this many in a row it is reopened.
 const MAX_CORRUPT_RUN: u32 = 30;
 
@@ -89,6 +112,9 @@ impl Supervisor {
             match result {
                 Ok(()) | Err(CaptureError::Ended) => break,
                 Err(error) => {
+                    if matches!(error, CaptureError::Foreign { .. }) {
+                        self.counters.corrupt.fetch_add(1, Ordering::Relaxed);
+                    }
                     if self.clock.now().saturating_sub(started) >= GOOD_SESSION {
                         self.backoff.reset();
                     }
@@ -124,27 +150,31 @@ impl Supervisor {
     fn stream(&mut self, source: &mut dyn Source) -> Result<(), CaptureError> {
         let (call, clock) = (self.call.clone(), self.clock.clone());
         let mut bytes = Vec::new();
-        let mut last = clock.now();
-        let (mut online, mut corrupt, mut frozen) = (false, 0, None);
+        let mut session = Session { last: clock.now(), started: false, frozen: None, damage: None };
+        let (mut online, mut told_blank) = (false, false);
         while !self.shutdown.is_set() {
             self.expect_by();
             match call.during(&*clock, || source.read(&mut bytes, LOOK_UP.min(self.frame_timeout)))? {
                 Read::Frame(captured) => {
-                    corrupt = 0;
+                    session.damage = None;
                     let now = clock.now();
                     // The watchdog may have published `offline` during this late call, so the session must end.
-                    if now.saturating_sub(last) >= self.frame_timeout {
-                        return Err(CaptureError::Stalled { after: now.saturating_sub(last) });
-                    }
-                    frozen = self.freeze.observe(&bytes, now);
-                    match frozen {
-                        Some(for_time) if online => return Err(CaptureError::Frozen { for_time }),
+                    self.check(&session, now)?;
+                    session.start(now);
+                    let still = self.freeze.observe(captured.encoding, &bytes, now);
+                    match still {
+                        Some(Still::Frozen(for_time)) if online => return Err(CaptureError::Frozen { for_time }),
                         // A source that was reopened after a freeze has until the deadline to show a different picture.
-                        Some(_) => {}
-                        None => {
-                            self.hand_over(captured, std::mem::take(&mut bytes), last);
+                        Some(Still::Frozen(for_time)) => session.frozen = Some(for_time),
+                        Some(Still::Blank) | None => {
+                            if still.is_some() && !std::mem::replace(&mut told_blank, true) {
+                                let hint = source.hint().unwrap_or("is the lens covered?");
+                                tracing::warn!(hint, "the picture shows nothing, and is always the same");
+                            }
+                            self.hand_over(captured, std::mem::take(&mut bytes), session.last);
                             bytes = self.slot.reuse().map(|spent| spent.bytes).unwrap_or_default();
-                            last = clock.now();
+                            (session.last, session.frozen) = (clock.now(), None);
+                            told_blank &= still.is_some();
                             if !online {
                                 online = true;
                                 self.tell_negotiated(source.negotiated());
@@ -155,30 +185,43 @@ impl Supervisor {
                 }
                 Read::Nothing => {}
                 Read::Corrupt(cause) => {
-                    corrupt += 1;
-                    let damaged = self.counters.corrupt.fetch_add(1, Ordering::Relaxed) + 1;
-                    if damaged.is_power_of_two() {
-                        tracing::warn!(cause, run = corrupt, damaged, "damaged frame skipped");
-                    }
-                    if corrupt >= MAX_CORRUPT_RUN {
-                        return Err(CaptureError::Corrupt { run: corrupt, cause });
+                    session.start(clock.now());
+                    let run = session.damage.map_or(0, |(run, _)| run) + 1;
+                    session.damage = Some((run, cause));
+                    self.count_damaged(cause, run);
+                    if run >= MAX_CORRUPT_RUN {
+                        return Err(CaptureError::Corrupt { run, cause });
                     }
                 }
             }
-            let silent = clock.now().saturating_sub(last);
-            if silent >= self.frame_timeout {
-                return Err(match frozen {
-                    Some(for_time) => CaptureError::Frozen { for_time },
-                    None => CaptureError::Stalled { after: silent },
-                });
-            }
+            self.check(&session, clock.now())?;
         }
         Ok(())
     }
 
+    /// # Errors
+    /// When there has been no new picture for too long.
+    fn check(&self, session: &Session, now: Duration) -> Result<(), CaptureError> {
+        let silent = now.saturating_sub(session.last);
+        let limit = if session.started { self.frame_timeout } else { self.start_timeout.max(self.frame_timeout) };
+        match (session.frozen, session.damage) {
+            _ if silent < limit => Ok(()),
+            (Some(for_time), _) => Err(CaptureError::Frozen { for_time }),
+            (None, Some((run, cause))) => Err(CaptureError::Corrupt { run, cause }),
+            (None, None) => Err(CaptureError::Stalled { after: silent }),
+        }
+    }
+
+    fn count_damaged(&self, cause: &str, run: u32) {
+        let damaged = self.counters.corrupt.fetch_add(1, Ordering::Relaxed) + 1;
+        if damaged.is_power_of_two() {
+            tracing::warn!(cause, run, damaged, "damaged frame skipped");
+        }
+    }
+
     /// The daemon's own watchdog reports a hung call well before this liveness deadline.
     fn expect_by(&self) {
-        self.liveness.expect_by(self.clock.now() + self.frame_timeout * 2 + WITHIN);
+        self.liveness.expect_by(self.clock.now() + self.start_timeout + self.frame_timeout * 2 + WITHIN);
     }
 
     fn tell_negotiated(&mut self, negotiated: Option<Negotiated>) {
@@ -223,7 +266,7 @@ mod tests {
     use super::*;
     use crate::bus::hub::tests_support::{Told, hub_with};
     use crate::capture::source::Source;
-    use crate::domain::frame::Encoding;
+    use crate::domain::frame::{Encoding, Range, RawFormat};
     use glimpsed_base::clock::ManualClock;
     use glimpsed_base::slot::{Taken, WhenFull};
 
@@ -235,6 +278,8 @@ mod tests {
         Frame,
         /// A picture with this content, which may repeat.
         Picture(u8),
+        /// A picture that is wholly black.
+        Black,
         Silence(Duration),
         /// A call of this duration, which then returns the next step.
         Hang(Duration),
@@ -270,6 +315,11 @@ mod tests {
                     *bytes = vec![content];
                     Ok(Read::Frame(Captured { encoding: Encoding::Jpeg, origin: None }))
                 }
+                Some(Step::Black) => {
+                    *bytes = vec![0; 64 * 48];
+                    let encoding = Encoding::Raw { format: RawFormat::Grey, range: Range::Full, width: 64, height: 48 };
+                    Ok(Read::Frame(Captured { encoding, origin: None }))
+                }
                 Some(Step::Hang(time)) => {
                     self.1.advance(time);
                     self.read(bytes, Duration::ZERO)
@@ -303,6 +353,7 @@ mod tests {
             slot: Arc::new(Slot::new(WhenFull::Overwrite)),
             clock: Arc::new(clock.clone()),
             shutdown: Shutdown::new(),
+            start_timeout: Duration::from_secs(30),
             frame_timeout: Duration::from_secs(5),
             freeze: Freeze::new(Some(Duration::from_secs(60))),
             call: CallInProgress::new(Duration::MAX),
@@ -395,11 +446,43 @@ mod tests {
     }
 
     #[test]
+    fn a_frozen_picture_is_called_so_in_every_session() {
+        let mut sessions = vec![still(1, 100).collect::<Vec<Step>>(), still(1, 100).collect(), still(1, 100).collect()];
+        let (mut supervisor, clock, _) = supervisor();
+        let source = |steps| Played(Vec::into_iter(steps), clock.clone());
+        let causes =
+            [0; 3].map(|_| supervisor.stream(&mut source(sessions.remove(0))).expect_err("frozen").to_string());
+        let expected = [60, 64, 69].map(|seconds| format!("the picture has been the same for {seconds} s"));
+        assert_eq!(causes, expected);
+    }
+
+    #[test]
+    fn a_covered_lens_is_not_a_frozen_camera() {
+        use CameraState::{Offline, Online};
+        let black = |_| [Step::Black, Step::Silence(Duration::from_secs(1))];
+        let (_, counters, states) = play_and_listen(Script(vec![Ok((0..200).flat_map(black).collect())]));
+        assert_eq!(states, [Offline, Online, Offline]);
+        assert_eq!((counters.reconnects.load(Ordering::Relaxed), counters.frames.load(Ordering::Relaxed)), (0, 200));
+    }
+
+    #[test]
+    fn a_source_may_take_longer_to_start_than_between_two_frames() {
+        let silence = |seconds| Step::Silence(Duration::from_secs(seconds));
+        let (_, counters) = play(Script(vec![
+            Ok(vec![silence(20), silence(9), Step::Frame, silence(4), Step::Frame, silence(6), Step::Frame]),
+            Ok(vec![silence(20), silence(11), Step::Frame]),
+            Ok(vec![Step::Frame]),
+        ]));
+        assert_eq!(counters.reconnects.load(Ordering::Relaxed), 2, "after 6 s between frames, and 31 s at the start");
+        assert_eq!(counters.frames.load(Ordering::Relaxed), 3);
+    }
+
+    #[test]
     fn a_frozen_picture_is_not_believed_after_a_stall_either() {
         use CameraState::{Offline, Online};
         let (_, _, states) = play_and_listen(Script(vec![
             Ok(still(1, 100).collect()),
-            Ok(vec![Step::Silence(Duration::from_secs(10))]),
+            Ok(vec![Step::Silence(Duration::from_secs(40))]),
             Ok(still(1, 10).collect()),
             Ok(vec![Step::Frame]),
         ]));

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::classification::Labels;
-use glimpsed_base::files;
+use glimpsed_base::{budget, files};
 
 /// The names of the 1000 ImageNet classes in class order, one per line.
 pub const IMAGENET_LABELS: &str = include_str!("../../models/imagenet-labels.txt");
@@ -17,9 +17,6 @@ pub enum LabelSource {
     ImageNet,
     File(PathBuf),
 }
-
-/// A label file of a megabyte has about 50 000 classes.
-const MAX_LABEL_BYTES: u64 = 1 << 20;
 
 /// Home Assistant limits a state to 255 characters.
 const MAX_LABEL_LENGTH: usize = 255;
@@ -35,7 +32,7 @@ impl LabelSource {
             Self::File(path) => path,
         };
         let name = path.display().to_string();
-        let text = match files::read_text(path, MAX_LABEL_BYTES) {
+        let text = match files::read_text(path, budget::LABELS) {
             Ok(text) => text,
             Err(cause) => return Err((name, format!("it {cause}"))),
         };

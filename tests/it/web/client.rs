@@ -10,58 +10,58 @@ use crate::support::{PATIENCE, Running};
 
 /// The daemon's page.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Server {
+pub(crate) struct Server {
     pub address: SocketAddr,
 }
 
 /// What came back.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(crate) struct Answer {
     pub status: u16,
     pub head: String,
     pub body: Vec<u8>,
 }
 
 impl Answer {
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let lines = self.head.lines().skip(1).filter_map(|line| line.split_once(':'));
         lines.filter(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim()).next()
     }
 
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 }
 
 impl Server {
     /// The one that the daemon says it is.
-    pub(super) fn of(daemon: &mut Running) -> Self {
+    pub(crate) fn of(daemon: &mut Running) -> Self {
         let line = daemon.line_with("the web page is at http://");
         let address = line.rsplit_once("http://").and_then(|(_, rest)| rest.trim_end_matches('/').parse().ok());
         Self { address: address.unwrap_or_else(|| panic!("no address in {line}")) }
     }
 
-    pub(super) fn connect(&self) -> TcpStream {
+    pub(crate) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect_timeout(&self.address, PATIENCE).expect("it listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
         stream
     }
 
-    pub(super) fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         self.ask("GET", path, &[], b"")
     }
 
-    pub(super) fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    pub(crate) fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         self.try_ask(method, path, headers, body).unwrap_or_else(|| panic!("no answer to {method} {path}"))
     }
 
     /// `None` when the connection was cut.
-    pub(super) fn try_ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Option<Answer> {
+    pub(crate) fn try_ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Option<Answer> {
         let mut stream = self.connect();
         let mut head = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
         if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
@@ -80,12 +80,12 @@ impl Server {
     }
 
     /// A `POST` of JSON.
-    pub(super) fn post(&self, path: &str, body: &str) -> Answer {
+    pub(crate) fn post(&self, path: &str, body: &str) -> Answer {
         self.ask("POST", path, &[("Content-Type", "application/json")], body.as_bytes())
     }
 
     /// Until the answer pleases.
-    pub(super) fn until(&self, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn until(&self, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let deadline = std::time::Instant::now() + PATIENCE;
         loop {
             let value = self.get(path).json();
@@ -98,7 +98,7 @@ impl Server {
     }
 
     /// A stream that has begun: what comes after the head can be read from it.
-    pub(super) fn open(&self, path: &str) -> (u16, TcpStream) {
+    pub(crate) fn open(&self, path: &str) -> (u16, TcpStream) {
         let mut stream = self.connect();
         write!(stream, "GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", self.address).expect("it takes requests");
         let head = read_head(&mut stream).expect("a head");
@@ -121,7 +121,7 @@ fn status(head: &str) -> Option<u16> {
 }
 
 /// Up to the end of the connection.
-pub(super) fn read_answer(stream: &mut TcpStream) -> Option<Answer> {
+pub(crate) fn read_answer(stream: &mut TcpStream) -> Option<Answer> {
     let head = read_head(stream)?;
     let mut body = Vec::new();
     // A connection that is reset behind the answer has answered.

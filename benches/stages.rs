@@ -113,7 +113,7 @@ fn prepare(criterion: &mut Criterion) {
                 preprocessor.prepare(
                     Samples::raw(RawFormat::Yuyv, Range::Video, [width, height], black_box(&yuyv)),
                     &mut tensor,
-                )
+                );
             });
         });
         let nv12 = camera_raw(RawFormat::Nv12, size);
@@ -122,7 +122,7 @@ fn prepare(criterion: &mut Criterion) {
                 preprocessor.prepare(
                     Samples::raw(RawFormat::Nv12, Range::Video, [width, height], black_box(&nv12)),
                     &mut tensor,
-                )
+                );
             });
         });
     }

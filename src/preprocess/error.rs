@@ -56,7 +56,7 @@ pub(super) fn check_size(width: u64, height: u64, max_pixels: u64) -> Result<(),
 pub(super) fn check_raw(format: RawFormat, width: u32, height: u32, bytes: &[u8]) -> Result<(), DecodeError> {
     check_size(width.into(), height.into(), MAX_PIXELS)?;
     let [across, down] = format.multiples();
-    if width % across != 0 || height % down != 0 {
+    if !width.is_multiple_of(across) || !height.is_multiple_of(down) {
         return Err(DecodeError::OddSize { format, width, height });
     }
     let (expected, found) = (format.bytes(width, height), bytes.len());

@@ -104,12 +104,12 @@ impl<'a> Average<'a> {
         let (y, side) = (y as usize, self.side);
         let start = y / side * self.out.width;
         if pass.across > 1 || pass.down > 1 || side == 1 {
-            if y % side != 0 {
+            if !y.is_multiple_of(side) {
                 return;
             }
             for (at, pixel) in pixels.enumerate() {
                 let x = pass.x as usize + at * pass.across as usize;
-                if x % side == 0 {
+                if x.is_multiple_of(side) {
                     self.out.pixels[3 * (start + x / side)..][..3].copy_from_slice(&pixel);
                 }
             }

@@ -2,19 +2,30 @@
 # deadline: 240
 
 plug_in
+subscribe
+
+# shows PATTERN LABEL: from now on the frames have this label.
+shows() {
+    control test_pattern="$1"
+    sleep 0.5
+    mark_here
+    wait_for_label 15 "$2"
+}
+
 for format in yuyv uyvy yvyu nv12 nv21 yu12 rgb bgr; do
-    # 75 % colour bars.
-    control test_pattern=0
-    run_on_camera bars format="\"$format\""
-    # 100 % black.
-    control test_pattern=5
-    wait_for_label 15 black
+    write_config format="\"$format\""
+    start_daemon
+    # Wholly red, which is nearest to coffee, and wholly blue, which is nearest to the night: not so if colours are swapped.
+    shows 7 coffee
+    shows 9 rocket
     stop_daemon
 done
 
 # The first camera that there is, with a control that it has.
-run_on_camera black device='"auto"' controls='{ brightness = 200 }'
-[[ $(v4l2-ctl --device "$capture" --get-ctrl brightness) == 'brightness: 200' ]] || fail "the brightness was not set"
+write_config device='"auto"' controls='{ brightness = 140 }'
+start_daemon
+shows 9 rocket
+[[ $(v4l2-ctl --device "$capture" --get-ctrl brightness) == 'brightness: 140' ]] || fail "the brightness was not set"
 stop_daemon
 
 # A control that it has not, and a value that the control has not.

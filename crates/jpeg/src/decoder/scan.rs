@@ -19,6 +19,7 @@ pub(super) trait ReadBlocks {
 ///
 /// # Errors
 /// When a block is damaged or missing.
+#[allow(clippy::needless_range_loop, reason = "the compiler does not inline iterators here")]
 #[inline(always)]
 pub(super) fn read<'a>(
     bytes: &'a [u8],
@@ -45,7 +46,7 @@ pub(super) fn read<'a>(
                 bits = data.bits(place);
             }
             let (unit_row, unit_column) = (unit / across, unit % across);
-            // Plain loops, because the compiler does not inline iterators here and calls them for each block.
+            // Plain loops: iterators would be called for each block.
             for at in 0..scan.count {
                 let [columns, rows] = blocks[at];
                 for row in unit_row * rows..(unit_row + 1) * rows {

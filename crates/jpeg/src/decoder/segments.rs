@@ -180,7 +180,7 @@ impl Tables {
                 0xC0..=0xC2 if frame.is_some() => return Err(Refusal::Damaged("it has two sizes")),
                 0xC0..=0xC2 => frame = Some(Header { progressive: marker == 0xC2, ..read_frame(segment)? }),
                 0xC3 => return Err(Unsupported("is coded without loss").into()),
-                0xC9..=0xCB | 0xCD..=0xCF | 0xCC => return Err(Unsupported("is coded arithmetically").into()),
+                0xC9..=0xCF => return Err(Unsupported("is coded arithmetically").into()),
                 0xC5..=0xC7 | 0xDE | 0xDF => return Err(Unsupported("is coded hierarchically").into()),
                 0xE0 if segment.starts_with(b"JFIF\0") => hints.jfif = true,
                 0xE1 if orientation == 1 => {

@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use glimpsed::capture::mjpeg::Splitter;
+use glimpsed::capture::mjpeg::{Next, Splitter};
 use glimpsed::config::Sources;
 use glimpsed::decide::gate::{Gate, GateRules};
 use glimpsed::decide::{Decider, Seen};
 use glimpsed::domain::classification::Classification;
-use glimpsed::domain::frame::{Encoding, Frame, RawFormat};
+use glimpsed::domain::frame::{Encoding, Frame, Range, RawFormat};
 use glimpsed::domain::view::Rotation;
 use glimpsed::infer::Model;
 use glimpsed::infer::labeller::Labeller;
@@ -66,7 +66,7 @@ fn split(criterion: &mut Criterion) {
             let mut pictures = 0;
             for part in stream.chunks(64 << 10) {
                 splitter.push(part);
-                while splitter.next_into(&mut picture) {
+                while splitter.next_into(&mut picture) == Next::Picture {
                     pictures += 1;
                 }
             }
@@ -109,11 +109,21 @@ fn prepare(criterion: &mut Criterion) {
         let (width, height) = (size.0 as usize, size.1 as usize);
         let yuyv = camera_raw(RawFormat::Yuyv, size);
         group.bench_function(name("yuyv"), |bencher| {
-            bencher.iter(|| preprocessor.prepare(Samples::yuyv(width, height, black_box(&yuyv)), &mut tensor));
+            bencher.iter(|| {
+                preprocessor.prepare(
+                    Samples::raw(RawFormat::Yuyv, Range::Video, [width, height], black_box(&yuyv)),
+                    &mut tensor,
+                );
+            });
         });
         let nv12 = camera_raw(RawFormat::Nv12, size);
         group.bench_function(name("nv12"), |bencher| {
-            bencher.iter(|| preprocessor.prepare(Samples::nv12(width, height, black_box(&nv12)), &mut tensor));
+            bencher.iter(|| {
+                preprocessor.prepare(
+                    Samples::raw(RawFormat::Nv12, Range::Video, [width, height], black_box(&nv12)),
+                    &mut tensor,
+                );
+            });
         });
     }
     group.finish();
@@ -130,7 +140,7 @@ fn gate(criterion: &mut Criterion) {
         bencher.iter(|| {
             now += Duration::from_millis(33);
             let region = preprocessor.view().before_turning();
-            thumbnail.take(Samples::yuyv(width, height, black_box(&yuyv)), region);
+            thumbnail.take(Samples::raw(RawFormat::Yuyv, Range::Video, [width, height], black_box(&yuyv)), region);
             black_box(gate.judge(&thumbnail, now))
         });
     });

@@ -8,12 +8,14 @@ use clap::Parser;
 use clap::error::ErrorKind;
 use glimpsed::cli::{Arguments, Done, Streams};
 use glimpsed::error::Error;
+use glimpsed::telemetry::panics::thin_out;
 use glimpsed_base::leaving;
 
 /// sysexits.h: the command was used incorrectly.
 const USAGE: u8 = 64;
 
 fn main() -> ExitCode {
+    thin_out();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::mjpeg::Splitter;
+use super::mjpeg::{Next, Splitter};
 use super::source::{CaptureError, Captured, Opener, Read, Source};
 use crate::domain::frame::Encoding;
 use glimpsed_base::leaving;
@@ -88,19 +88,33 @@ struct Running {
 impl Source for Running {
     fn read(&mut self, bytes: &mut Vec<u8>, patience: Duration) -> Result<Read, CaptureError> {
         let lost = |cause: String| CaptureError::Lost { source_name: self.name.clone(), cause };
+        let foreign = |what| CaptureError::Foreign { source_name: self.name.clone(), what };
+        let picture = Read::Frame(Captured { encoding: Encoding::Jpeg, origin: None });
         let deadline = Instant::now() + patience;
-        while !self.splitter.next_into(bytes) {
+        loop {
+            match self.splitter.next_into(bytes) {
+                Next::Picture => return Ok(picture),
+                Next::Skipped(cause) if self.splitter.foreign(false).is_none() => return Ok(Read::Corrupt(cause)),
+                Next::Skipped(_) | Next::More => {}
+            }
+            if let Some(what) = self.splitter.foreign(false) {
+                return Err(foreign(what));
+            }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() || !readable(&self.stdout, left).map_err(|error| lost(error.to_string()))? {
-                return Ok(Read::Nothing);
+                // It may be silent because it waits before the next picture, and not mark the end of this one.
+                return Ok(if self.splitter.finish_into(bytes) { picture } else { Read::Nothing });
             }
             let read = self.stdout.read(&mut self.portion).map_err(|error| lost(error.to_string()))?;
             if read == 0 {
-                return Err(lost(how_it_ended(&mut self.child)));
+                if self.splitter.finish_into(bytes) {
+                    return Ok(picture);
+                }
+                let ended = || lost(how_it_ended(&mut self.child));
+                return Err(self.splitter.foreign(true).map_or_else(ended, foreign));
             }
             self.splitter.push(&self.portion[..read]);
         }
-        Ok(Read::Frame(Captured { encoding: Encoding::Jpeg, origin: None }))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
-use nokhwa::utils::{ApiBackend, CameraIndex};
+use nokhwa::utils::{ApiBackend, CameraIndex, CameraInfo as CameraInfoOfNokhwa};
 use serde::Serialize;
 use v4l::Device;
 use v4l::frameinterval::FrameIntervalEnum;
@@ -33,20 +33,40 @@ pub struct FormatInfo {
     pub sizes: Vec<String>,
 }
 
-/// All cameras, in the order of their numbers. Nodes that do not capture (outputs, metadata) are left out.
+/// All cameras, in the order of their numbers. Nodes that do not capture (outputs, metadata) are left out; a receiver of a
+/// camera on the ribbon cable is listed with what to do about it.
 pub fn cameras() -> Vec<CameraInfo> {
-    // nokhwa expects a number behind every /dev/video and panics without one.
-    let found =
-        catch_unwind(|| nokhwa::query(ApiBackend::Video4Linux)).map(Result::unwrap_or_default).unwrap_or_default();
-    let mut cameras: Vec<(u32, CameraInfo)> = found
+    let mut cameras: Vec<(u32, CameraInfo)> = names()
         .into_iter()
-        .filter_map(|found| match found.index() {
-            CameraIndex::Index(number) => Some((*number, describe(*number, found.human_name())?)),
-            CameraIndex::String(_) => None,
+        .filter_map(|(number, name)| {
+            // The library panics on what it does not understand, which must not hide the other cameras.
+            let described = catch_unwind(|| describe(number, name)).ok().flatten()?;
+            Some((number, described))
         })
         .collect();
     cameras.sort_by_key(|(number, _)| *number);
     cameras.into_iter().map(|(_, camera)| camera).collect()
+}
+
+/// The numbers and names of the video devices.
+fn names() -> Vec<(u32, String)> {
+    let nodes = std::fs::read_dir("/dev").into_iter().flatten().flatten();
+    let nodes: Vec<String> = nodes.map(|node| node.file_name().to_string_lossy().into_owned()).collect();
+    let numbers: Vec<Option<u32>> =
+        nodes.iter().filter_map(|name| name.strip_prefix("video")).map(|number| number.parse().ok()).collect();
+    // nokhwa expects a number behind every /dev/video, and panics without one (`/dev/video-front`, a udev rule's).
+    if numbers.iter().any(Option::is_none) {
+        let name = |number: u32| std::fs::read_to_string(format!("/sys/class/video4linux/video{number}/name"));
+        let named = |number: u32| (number, name(number).unwrap_or_default().trim().to_owned());
+        return numbers.into_iter().flatten().map(named).collect();
+    }
+    let found =
+        catch_unwind(|| nokhwa::query(ApiBackend::Video4Linux)).map(Result::unwrap_or_default).unwrap_or_default();
+    let numbered = |found: CameraInfoOfNokhwa| match found.index() {
+        CameraIndex::Index(number) => Some((*number, found.human_name())),
+        CameraIndex::String(_) => None,
+    };
+    found.into_iter().filter_map(numbered).collect()
 }
 
 fn describe(number: u32, name: String) -> Option<CameraInfo> {
@@ -56,11 +76,15 @@ fn describe(number: u32, name: String) -> Option<CameraInfo> {
     let opened = match Device::with_path(&camera.device) {
         Ok(opened) => opened,
         Err(error) => {
-            camera.problem = Some(super::v4l2::explain(&error, &camera.device));
+            camera.problem = Some(super::device::explain(&error, &camera.device));
             return Some(camera);
         }
     };
-    // Not a capture device.
+    if let Some(problem) = super::device::no_camera(&opened) {
+        let is_receiver = super::device::is_receiver(&problem);
+        camera.problem = Some(problem);
+        return is_receiver.then_some(camera);
+    }
     let formats = opened.enum_formats().ok()?;
     camera.formats = formats
         .into_iter()
@@ -92,12 +116,17 @@ fn sizes(device: &Device, fourcc: v4l::FourCC) -> Vec<String> {
 }
 
 fn fps(interval: &FrameIntervalEnum) -> String {
-    let rate = |interval: &v4l::Fraction| format!("{}", (super::v4l2::rate(*interval) * 100.0).round() / 100.0);
+    let shown = |interval: &v4l::Fraction| format!("{}", (rate(*interval) * 100.0).round() / 100.0);
     match interval {
-        FrameIntervalEnum::Discrete(interval) => rate(interval),
+        FrameIntervalEnum::Discrete(interval) => shown(interval),
         // The longest interval is the lowest rate.
-        FrameIntervalEnum::Stepwise(range) => format!("{} to {}", rate(&range.max), rate(&range.min)),
+        FrameIntervalEnum::Stepwise(range) => format!("{} to {}", shown(&range.max), shown(&range.min)),
     }
+}
+
+/// Frames per second.
+pub(super) fn rate(interval: v4l::Fraction) -> f64 {
+    f64::from(interval.denominator) / f64::from(interval.numerator.max(1))
 }
 
 /// Links that point to the device.

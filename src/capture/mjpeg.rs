@@ -1,20 +1,48 @@
 //! Splits a stream of JPEG pictures.
 
-use glimpsed_jpeg::{START, Scan, Scanner};
+use crate::preprocess::foreign;
+use glimpsed_base::budget;
+use glimpsed_jpeg::decoder::Decoder;
+use glimpsed_jpeg::{END, START, Scan, Scanner};
 
-/// Limit of a picture's size; more is garbage. 16 MiB is a 40-megapixel photograph at high quality.
-pub const MAX_PICTURE_BYTES: usize = 16 << 20;
+/// After so many bytes without a picture it is told, and again after twice as many.
+const SKIPPED_AT_ONCE: u64 = 64 << 10;
 
 /// Buffers the stream's bytes and extracts whole pictures; other data is skipped and counted.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Splitter {
     buffer: Vec<u8>,
     /// Start of the unconsumed bytes.
     start: usize,
     scanner: Scanner,
+    /// Finds out whether a picture whose end is not marked lacks a block.
+    decoder: Option<Box<Decoder>>,
+    /// Unconsumed bytes that were found to be no whole picture by [`Self::finish_into`].
+    unfinished: usize,
+    /// How the stream began, until the first picture.
+    head: Vec<u8>,
+    had_pictures: bool,
     skipped_bytes: u64,
+    /// Skipped bytes since the last picture, as they were told.
+    told_bytes: u64,
+    /// Skipped bytes before the last picture.
+    skipped_before: u64,
     broken: u64,
 }
+
+/// What [`Splitter::next_into`] found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// A whole picture.
+    Picture,
+    /// More bytes are needed.
+    More,
+    /// Bytes were skipped, for this reason.
+    Skipped(&'static str),
+}
+
+/// Bytes at the beginning that show what the stream is.
+const HEAD_BYTES: usize = 1024;
 
 impl Splitter {
     pub fn new() -> Self {
@@ -26,30 +54,78 @@ impl Splitter {
             self.buffer.drain(..self.start);
             self.start = 0;
         }
+        if !self.had_pictures && self.head.len() < HEAD_BYTES {
+            self.head.extend_from_slice(&bytes[..bytes.len().min(HEAD_BYTES)]);
+        }
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// Fills `picture` with the next whole picture; false if more bytes are needed.
-    pub fn next_into(&mut self, picture: &mut Vec<u8>) -> bool {
+    /// Fills `picture` with the next whole picture.
+    ///
+    /// A picture whose end is not marked ends where the next one begins, and is whole if it lacks no block.
+    pub fn next_into(&mut self, picture: &mut Vec<u8>) -> Next {
         loop {
             let rest = &self.buffer[self.start..];
             match self.scanner.scan(rest) {
                 Scan::Complete(end) => {
                     picture.clear();
                     picture.extend_from_slice(&rest[..end]);
-                    self.start += end;
-                    self.scanner = Scanner::default();
-                    return true;
+                    self.consume(end);
+                    return Next::Picture;
                 }
-                Scan::Incomplete if rest.len() <= MAX_PICTURE_BYTES => return false,
+                Scan::Incomplete if rest.len() <= budget::CAMERA_PICTURE => return self.tell_skipped(),
                 // Drops all of it: resuming at a start inside would scan the same bytes again and again.
                 Scan::Incomplete => {
                     let length = rest.len();
+                    self.broken += 1;
                     self.discard(length);
+                    return Next::Skipped("a picture does not end within 8 MB");
+                }
+                Scan::Broken(at) if rest.starts_with(&START) && rest[at..].starts_with(&START) => {
+                    if self.whole_into(at, picture) {
+                        return Next::Picture;
+                    }
+                    self.broken += 1;
+                    self.discard(at);
+                    return Next::Skipped("it is cut short: the next picture begins inside of it");
                 }
                 Scan::Broken(at) => self.resume(at),
             }
         }
+    }
+
+    /// Fills `picture` with the last picture although its end is not marked, if it lacks no block. For a stream that is
+    /// silent or has ended.
+    pub fn finish_into(&mut self, picture: &mut Vec<u8>) -> bool {
+        let length = self.buffer.len() - self.start;
+        if length == self.unfinished || !self.buffer[self.start..].starts_with(&START) {
+            return false;
+        }
+        self.unfinished = length;
+        self.whole_into(length, picture)
+    }
+
+    /// Fills `picture` with the next `length` bytes and an end marker, if they are a picture that lacks no block.
+    fn whole_into(&mut self, length: usize, picture: &mut Vec<u8>) -> bool {
+        let bytes = &self.buffer[self.start..self.start + length];
+        if self.decoder.get_or_insert_default().check(bytes, budget::DECODED).is_err() {
+            return false;
+        }
+        picture.clear();
+        picture.extend_from_slice(bytes);
+        picture.extend_from_slice(&END);
+        self.consume(length);
+        true
+    }
+
+    /// What the stream is, if it is something else than pictures. Text may come before them: it is what the stream is only
+    /// if it goes on, or if that is all (`ended`).
+    pub fn foreign(&self, ended: bool) -> Option<&'static str> {
+        if self.had_pictures || self.skipped_bytes == 0 {
+            return None;
+        }
+        let enough = ended || self.skipped_bytes >= SKIPPED_AT_ONCE;
+        foreign::name(&self.head).filter(|what| enough || !foreign::is_readable(what))
     }
 
     /// Bytes that belonged to no complete picture.
@@ -60,6 +136,22 @@ impl Splitter {
     /// Pictures that began but did not end.
     pub fn broken(&self) -> u64 {
         self.broken
+    }
+
+    fn tell_skipped(&mut self) -> Next {
+        let skipped = self.skipped_bytes - self.skipped_before;
+        if skipped < (2 * self.told_bytes).max(SKIPPED_AT_ONCE) {
+            return Next::More;
+        }
+        self.told_bytes = skipped;
+        Next::Skipped("there are 64 kB and more without a JPEG")
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        (self.had_pictures, self.unfinished) = (true, 0);
+        (self.told_bytes, self.skipped_before) = (0, self.skipped_bytes);
+        self.start += bytes;
+        self.scanner = Scanner::default();
     }
 
     /// Resumes at the next possible start at or after `from`, but always at least one byte further.
@@ -79,6 +171,7 @@ impl Splitter {
 
     fn discard(&mut self, bytes: usize) {
         self.skipped_bytes += bytes as u64;
+        self.unfinished = 0;
         self.start += bytes;
         self.scanner = Scanner::default();
     }
@@ -98,8 +191,12 @@ mod tests {
         let (mut pictures, mut next) = (Vec::new(), Vec::new());
         for bytes in stream.chunks(portion.max(1)) {
             splitter.push(bytes);
-            while splitter.next_into(&mut next) {
-                pictures.push(next.clone());
+            loop {
+                match splitter.next_into(&mut next) {
+                    Next::Picture => pictures.push(next.clone()),
+                    Next::Skipped(_) => {}
+                    Next::More => break,
+                }
             }
         }
         (pictures, splitter)
@@ -114,14 +211,49 @@ mod tests {
         assert_eq!(splitter.skipped_bytes(), 14);
     }
 
+    fn photo(name: &str) -> Vec<u8> {
+        std::fs::read(format!("{}/tests/fixtures/jpegs/{name}.jpg", env!("CARGO_MANIFEST_DIR"))).expect(name)
+    }
+
+    #[test]
+    fn pictures_without_end_markers_come_out_unless_they_lack_a_block() {
+        for name in ["2x1-together", "2x2-separate-restarts", "2x2-progressive"] {
+            let whole = photo(name);
+            let unmarked = &whole[..whole.len() - 2];
+            let stream = [unmarked, unmarked, &whole[..whole.len() - 12], unmarked].concat();
+            let (pictures, mut splitter) = split(&stream, 100);
+            assert_eq!(pictures, [whole.clone(), whole.clone()], "{name}");
+            assert_eq!(splitter.broken(), 1, "{name}");
+            let mut last = Vec::new();
+            assert!(splitter.finish_into(&mut last) && last == whole, "{name}: of a stream that is silent");
+            splitter.push(&whole[..whole.len() / 2]);
+            assert!(!splitter.finish_into(&mut last), "{name}: of a stream that ends in the middle");
+        }
+    }
+
+    #[test]
+    fn what_is_something_else_from_the_start_is_named() {
+        let (pictures, splitter) = split(&[&b"\0\0\0\x01\x67\x42\0\x1e"[..], &[7; 5000]].concat(), 1000);
+        assert!(pictures.is_empty());
+        assert_eq!(splitter.foreign(false), Some("H.264"));
+        let (_, splitter) = split(&[&picture(1)[..], b"usage: camera"].concat(), 1000);
+        assert_eq!(splitter.foreign(true), None, "there was a picture");
+        let (pictures, splitter) = split(&[&b"starting the camera\n"[..], &picture(1)].concat(), 1000);
+        assert_eq!((pictures.len(), splitter.foreign(true)), (1, None), "text may come before the pictures");
+        let (_, splitter) = split(b"usage: camera", 1000);
+        assert_eq!([false, true].map(|ended| splitter.foreign(ended)), [None, Some("text")]);
+    }
+
     #[test]
     fn endless_garbage_is_not_collected() {
         let mut splitter = Splitter::new();
-        let mut next = Vec::new();
+        let (mut next, mut told) = (Vec::new(), 0);
         for _ in 0..200 {
             splitter.push(&[0xAB; 1 << 20]);
-            assert!(!splitter.next_into(&mut next));
+            told += u32::from(splitter.next_into(&mut next) != Next::More);
+            assert_eq!(splitter.next_into(&mut next), Next::More);
         }
+        assert_eq!(told, 8, "ever less often");
         assert!(splitter.buffer.capacity() < 4 << 20);
     }
 
@@ -130,13 +262,15 @@ mod tests {
         let mut splitter = Splitter::new();
         let mut next = Vec::new();
         splitter.push(&[0xFF, 0xD8, 0xFF, 0xDA, 0x00, 0x02]);
+        let mut skipped = 0;
         for _ in 0..40 {
             splitter.push(&[0x11; 1 << 20]);
-            assert!(!splitter.next_into(&mut next));
+            skipped += u32::from(splitter.next_into(&mut next) != Next::More);
         }
-        assert!(splitter.buffer.len() <= MAX_PICTURE_BYTES + (2 << 20));
+        assert!(skipped > 0, "it is told");
+        assert!(splitter.buffer.len() <= budget::CAMERA_PICTURE + (2 << 20));
         splitter.push(&picture(5));
-        assert!(splitter.next_into(&mut next), "the next picture is found");
+        assert_eq!(splitter.next_into(&mut next), Next::Picture, "the next picture is found");
         assert_eq!(next, picture(5));
     }
 
@@ -148,13 +282,13 @@ mod tests {
         let mut next = Vec::new();
         for _ in 0..64 {
             splitter.push(&garbage);
-            assert!(!splitter.next_into(&mut next));
+            while splitter.next_into(&mut next) != Next::More {}
         }
         assert!(splitter.skipped_bytes() > 32 << 20);
         splitter.push(&[0x00]);
         splitter.push(&picture(5));
         splitter.push(&picture(6));
-        assert!(splitter.next_into(&mut next), "pictures are found again");
+        while splitter.next_into(&mut next) != Next::Picture {}
     }
 
     proptest! {

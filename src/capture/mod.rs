@@ -1,6 +1,8 @@
 //! Sources of frames: cameras, programs and files.
 
 mod command;
+pub mod controls;
+mod device;
 pub mod discover;
 pub mod freeze;
 pub mod mjpeg;
@@ -8,6 +10,7 @@ mod opener;
 mod replay;
 pub mod source;
 pub mod supervisor;
+mod unpack;
 mod v4l2;
 pub mod watchdog;
 

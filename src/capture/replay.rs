@@ -6,16 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::mjpeg::{MAX_PICTURE_BYTES, Splitter};
+use super::mjpeg::{Next, Splitter};
 use super::source::{CaptureError, Captured, Opener, Read, Source};
 use crate::domain::frame::Encoding;
-use glimpsed_base::files;
 use glimpsed_base::files::pictures_in;
 use glimpsed_base::slot::WhenFull;
+use glimpsed_base::{budget, files};
 use glimpsed_jpeg::{START, Scan, Scanner};
-
-/// A photograph larger than this is skipped.
-const MAX_FILE_BYTES: u64 = 64 << 20;
 
 pub(super) struct ReplayOpener {
     path: PathBuf,
@@ -38,7 +35,7 @@ impl Opener for ReplayOpener {
         let content = if self.path.is_dir() {
             let files = pictures_in(&self.path).map_err(|error| self.fail(error.to_string()))?;
             if files.is_empty() {
-                return Err(self.fail("the directory holds no .jpg, .jpeg or .png file"));
+                return Err(self.fail("the directory holds no picture (.jpg, .jpeg, .jfif, .png or .webp)"));
             }
             Content::Photographs { files, next: 0 }
         } else if is_stream(&self.path).map_err(|error| self.fail(error.to_string()))? {
@@ -85,7 +82,7 @@ impl Source for Replay {
                 }
                 let file = files.get(*next).ok_or(CaptureError::Ended)?;
                 *next += 1;
-                if let Err(cause) = files::read_into(file, MAX_FILE_BYTES, bytes) {
+                if let Err(cause) = files::read_into(file, budget::PICTURE_FILE, bytes) {
                     tracing::warn!(file = %file.display(), cause, "skipped");
                     self.pace.advance();
                     return Ok(Read::Nothing);
@@ -96,9 +93,15 @@ impl Source for Replay {
                 match stream.next_into(bytes).map_err(lost)? {
                     Progress::Picture => {}
                     Progress::More => return Ok(Read::Nothing),
+                    Progress::Skipped(cause) => return Ok(Read::Corrupt(cause)),
                     Progress::End if !self.repeat => return Err(CaptureError::Ended),
                     Progress::End if !stream.had_pictures => {
-                        let cause = "it holds no whole picture".into();
+                        let cause = match stream.splitter.foreign(true) {
+                            Some(what) => {
+                                format!("it is {what}, not MJPEG; `source = \"command\"` with ffmpeg reads videos")
+                            }
+                            None => "it holds no whole picture".into(),
+                        };
                         return Err(CaptureError::Lost { source_name: self.name.clone(), cause });
                     }
                     Progress::End => {
@@ -165,11 +168,19 @@ impl Stream {
     /// Reads a bounded part of the file, so that a long one without pictures does not block the caller.
     fn next_into(&mut self, picture: &mut Vec<u8>) -> std::io::Result<Progress> {
         for _ in 0..PORTIONS {
-            if self.splitter.next_into(picture) {
-                self.had_pictures = true;
-                return Ok(Progress::Picture);
+            match self.splitter.next_into(picture) {
+                Next::Picture => {
+                    self.had_pictures = true;
+                    return Ok(Progress::Picture);
+                }
+                Next::Skipped(cause) => return Ok(Progress::Skipped(cause)),
+                Next::More => {}
             }
             match self.file.read(&mut self.portion)? {
+                0 if self.splitter.finish_into(picture) => {
+                    self.had_pictures = true;
+                    return Ok(Progress::Picture);
+                }
                 0 => return Ok(Progress::End),
                 read => self.splitter.push(&self.portion[..read]),
             }
@@ -181,6 +192,8 @@ impl Stream {
 /// The result of reading a part of the stream.
 enum Progress {
     Picture,
+    /// Bytes that are no whole picture, for this reason.
+    Skipped(&'static str),
     /// No picture yet, but the file continues.
     More,
     End,
@@ -203,11 +216,12 @@ fn is_stream(path: &Path) -> std::io::Result<bool> {
         return Ok(true);
     }
     let mut head = Vec::new();
-    File::open(path)?.take(MAX_PICTURE_BYTES as u64).read_to_end(&mut head)?;
+    File::open(path)?.take(budget::CAMERA_PICTURE as u64).read_to_end(&mut head)?;
     Ok(match Scanner::default().scan(&head) {
-        Scan::Complete(end) => {
-            head[end..].starts_with(&START) && path.extension().is_none_or(|extension| extension.is_empty())
+        // Without end markers the next picture begins where this one breaks off.
+        Scan::Complete(end) | Scan::Broken(end) => {
+            end > 0 && head[end..].starts_with(&START) && path.extension().is_none_or(|extension| extension.is_empty())
         }
-        Scan::Incomplete | Scan::Broken(_) => false,
+        Scan::Incomplete => false,
     })
 }

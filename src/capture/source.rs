@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::controls::ControlInfo;
 use crate::domain::camera::Negotiated;
 use crate::domain::frame::Encoding;
+use crate::preprocess::foreign;
 use glimpsed_base::shutdown::Shutdown;
 use glimpsed_base::slot::WhenFull;
 
@@ -36,6 +38,16 @@ pub trait Source {
     /// # Errors
     /// [`CaptureError::Ended`] after the last frame; any other error means that the source must be reopened.
     fn read(&mut self, bytes: &mut Vec<u8>, patience: Duration) -> Result<Read, CaptureError>;
+
+    /// What may explain pictures that show nothing, such as a closed shutter.
+    fn hint(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// The controls that `[camera.controls]` can set.
+    fn controls(&self) -> Vec<ControlInfo> {
+        Vec::new()
+    }
 
     /// The format agreed with the driver; `None` for a source without one.
     fn negotiated(&self) -> Option<Negotiated> {
@@ -70,10 +82,20 @@ pub enum CaptureError {
     Open { source_name: String, cause: String },
     #[error("lost {source_name}: {cause}")]
     Lost { source_name: String, cause: String },
+    #[error("lost {source_name}: it writes {what}, not MJPEG: {}", remedy(what))]
+    Foreign { source_name: String, what: &'static str },
     #[error("no frame for {} ms", after.as_millis())]
     Stalled { after: Duration },
     #[error("{run} damaged frames in a row; the last: {cause}")]
     Corrupt { run: u32, cause: &'static str },
     #[error("the picture has been the same for {} s", for_time.as_secs())]
     Frozen { for_time: Duration },
+}
+
+/// What to do about a program that writes something else than MJPEG.
+fn remedy(what: &str) -> &'static str {
+    match foreign::is_readable(what) {
+        true => "does its address need a password, or another path?",
+        false => "add --codec mjpeg (rpicam-vid) or -f mjpeg (ffmpeg)",
+    }
 }

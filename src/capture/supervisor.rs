@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::freeze::Freeze;
+use super::freeze::{Freeze, Still};
 use super::source::{CaptureError, Captured, Opener, Read, Source};
 use super::watchdog::CallInProgress;
 use crate::bus::hub::Hub;
@@ -25,6 +25,8 @@ pub struct Supervisor {
     pub slot: Arc<Slot<Frame>>,
     pub clock: Arc<dyn Clock>,
     pub shutdown: Shutdown,
+    /// For a session's first frame.
+    pub start_timeout: Duration,
     pub frame_timeout: Duration,
     pub freeze: Freeze,
     /// Marks calls into the source for the watchdog.
@@ -65,6 +67,27 @@ impl Drop for CloseUnlessStopped {
     }
 }
 
+/// One opening of the source.
+struct Session {
+    /// When the last new picture arrived, or the session began.
+    last: Duration,
+    /// Whether anything has arrived.
+    started: bool,
+    /// For how long the picture has been the same, if it is frozen.
+    frozen: Option<Duration>,
+    /// Damaged frames since the last whole one, and what was wrong with the last of them.
+    damage: Option<(u32, &'static str)>,
+}
+
+impl Session {
+    /// Something arrives: from now on the next picture is due.
+    fn start(&mut self, now: Duration) {
+        if !std::mem::replace(&mut self.started, true) {
+            self.last = now;
+        }
+    }
+}
+
 /// A camera may send a damaged frame now and then; after this many in a row it is reopened.
 const MAX_CORRUPT_RUN: u32 = 30;
 
@@ -89,6 +112,9 @@ impl Supervisor {
             match result {
                 Ok(()) | Err(CaptureError::Ended) => break,
                 Err(error) => {
+                    if matches!(error, CaptureError::Foreign { .. }) {
+                        self.counters.corrupt.fetch_add(1, Ordering::Relaxed);
+                    }
                     if self.clock.now().saturating_sub(started) >= GOOD_SESSION {
                         self.backoff.reset();
                     }
@@ -124,27 +150,31 @@ impl Supervisor {
     fn stream(&mut self, source: &mut dyn Source) -> Result<(), CaptureError> {
         let (call, clock) = (self.call.clone(), self.clock.clone());
         let mut bytes = Vec::new();
-        let mut last = clock.now();
-        let (mut online, mut corrupt, mut frozen) = (false, 0, None);
+        let mut session = Session { last: clock.now(), started: false, frozen: None, damage: None };
+        let (mut online, mut told_blank) = (false, false);
         while !self.shutdown.is_set() {
             self.expect_by();
             match call.during(&*clock, || source.read(&mut bytes, LOOK_UP.min(self.frame_timeout)))? {
                 Read::Frame(captured) => {
-                    corrupt = 0;
+                    session.damage = None;
                     let now = clock.now();
                     // The watchdog may have published `offline` during this late call, so the session must end.
-                    if now.saturating_sub(last) >= self.frame_timeout {
-                        return Err(CaptureError::Stalled { after: now.saturating_sub(last) });
-                    }
-                    frozen = self.freeze.observe(&bytes, now);
-                    match frozen {
-                        Some(for_time) if online => return Err(CaptureError::Frozen { for_time }),
+                    self.check(&session, now)?;
+                    session.start(now);
+                    let still = self.freeze.observe(captured.encoding, &bytes, now);
+                    match still {
+                        Some(Still::Frozen(for_time)) if online => return Err(CaptureError::Frozen { for_time }),
                         // A source that was reopened after a freeze has until the deadline to show a different picture.
-                        Some(_) => {}
-                        None => {
-                            self.hand_over(captured, std::mem::take(&mut bytes), last);
+                        Some(Still::Frozen(for_time)) => session.frozen = Some(for_time),
+                        Some(Still::Blank) | None => {
+                            if still.is_some() && !std::mem::replace(&mut told_blank, true) {
+                                let hint = source.hint().unwrap_or("is the lens covered?");
+                                tracing::warn!(hint, "the picture shows nothing, and is always the same");
+                            }
+                            self.hand_over(captured, std::mem::take(&mut bytes), session.last);
                             bytes = self.slot.reuse().map(|spent| spent.bytes).unwrap_or_default();
-                            last = clock.now();
+                            (session.last, session.frozen) = (clock.now(), None);
+                            told_blank &= still.is_some();
                             if !online {
                                 online = true;
                                 self.tell_negotiated(source.negotiated());
@@ -155,30 +185,43 @@ impl Supervisor {
                 }
                 Read::Nothing => {}
                 Read::Corrupt(cause) => {
-                    corrupt += 1;
-                    let damaged = self.counters.corrupt.fetch_add(1, Ordering::Relaxed) + 1;
-                    if damaged.is_power_of_two() {
-                        tracing::warn!(cause, run = corrupt, damaged, "damaged frame skipped");
-                    }
-                    if corrupt >= MAX_CORRUPT_RUN {
-                        return Err(CaptureError::Corrupt { run: corrupt, cause });
+                    session.start(clock.now());
+                    let run = session.damage.map_or(0, |(run, _)| run) + 1;
+                    session.damage = Some((run, cause));
+                    self.count_damaged(cause, run);
+                    if run >= MAX_CORRUPT_RUN {
+                        return Err(CaptureError::Corrupt { run, cause });
                     }
                 }
             }
-            let silent = clock.now().saturating_sub(last);
-            if silent >= self.frame_timeout {
-                return Err(match frozen {
-                    Some(for_time) => CaptureError::Frozen { for_time },
-                    None => CaptureError::Stalled { after: silent },
-                });
-            }
+            self.check(&session, clock.now())?;
         }
         Ok(())
     }
 
+    /// # Errors
+    /// When there has been no new picture for too long.
+    fn check(&self, session: &Session, now: Duration) -> Result<(), CaptureError> {
+        let silent = now.saturating_sub(session.last);
+        let limit = if session.started { self.frame_timeout } else { self.start_timeout.max(self.frame_timeout) };
+        match (session.frozen, session.damage) {
+            _ if silent < limit => Ok(()),
+            (Some(for_time), _) => Err(CaptureError::Frozen { for_time }),
+            (None, Some((run, cause))) => Err(CaptureError::Corrupt { run, cause }),
+            (None, None) => Err(CaptureError::Stalled { after: silent }),
+        }
+    }
+
+    fn count_damaged(&self, cause: &str, run: u32) {
+        let damaged = self.counters.corrupt.fetch_add(1, Ordering::Relaxed) + 1;
+        if damaged.is_power_of_two() {
+            tracing::warn!(cause, run, damaged, "damaged frame skipped");
+        }
+    }
+
     /// The daemon's own watchdog reports a hung call well before this liveness deadline.
     fn expect_by(&self) {
-        self.liveness.expect_by(self.clock.now() + self.frame_timeout * 2 + WITHIN);
+        self.liveness.expect_by(self.clock.now() + self.start_timeout + self.frame_timeout * 2 + WITHIN);
     }
 
     fn tell_negotiated(&mut self, negotiated: Option<Negotiated>) {
@@ -219,210 +262,4 @@ impl Supervisor {
 mod freshness;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::bus::hub::tests_support::{Told, hub_with};
-    use crate::capture::source::Source;
-    use crate::domain::frame::Encoding;
-    use glimpsed_base::clock::ManualClock;
-    use glimpsed_base::slot::{Taken, WhenFull};
-
-    /// Plays a script: one entry per attempt, one step per read.
-    struct Script(Vec<Result<Vec<Step>, CaptureError>>);
-
-    enum Step {
-        /// A picture that differs from all before.
-        Frame,
-        /// A picture with this content, which may repeat.
-        Picture(u8),
-        Silence(Duration),
-        /// A call of this duration, which then returns the next step.
-        Hang(Duration),
-        Corrupt,
-        Fail(CaptureError),
-    }
-
-    struct Played(std::vec::IntoIter<Step>, ManualClock);
-
-    struct ScriptOpener(std::vec::IntoIter<Result<Vec<Step>, CaptureError>>, ManualClock);
-
-    impl Opener for ScriptOpener {
-        fn open(&mut self) -> Result<Box<dyn Source>, CaptureError> {
-            match self.0.next() {
-                Some(attempt) => Ok(Box::new(Played(attempt?.into_iter(), self.1.clone()))),
-                None => Err(CaptureError::Ended),
-            }
-        }
-
-        fn describe(&self) -> String {
-            "script".into()
-        }
-    }
-
-    impl Source for Played {
-        fn read(&mut self, bytes: &mut Vec<u8>, _: Duration) -> Result<Read, CaptureError> {
-            match self.0.next() {
-                Some(Step::Frame) => {
-                    *bytes = fastrand::u64(..).to_le_bytes().to_vec();
-                    Ok(Read::Frame(Captured { encoding: Encoding::Jpeg, origin: None }))
-                }
-                Some(Step::Picture(content)) => {
-                    *bytes = vec![content];
-                    Ok(Read::Frame(Captured { encoding: Encoding::Jpeg, origin: None }))
-                }
-                Some(Step::Hang(time)) => {
-                    self.1.advance(time);
-                    self.read(bytes, Duration::ZERO)
-                }
-                Some(Step::Silence(time)) => {
-                    self.1.advance(time);
-                    Ok(Read::Nothing)
-                }
-                Some(Step::Corrupt) => Ok(Read::Corrupt("half a frame")),
-                Some(Step::Fail(error)) => Err(error),
-                None => Err(CaptureError::Ended),
-            }
-        }
-    }
-
-    fn play(script: Script) -> (Arc<Slot<Frame>>, Arc<Counters>) {
-        let (slot, counters, _) = play_and_listen(script);
-        (slot, counters)
-    }
-
-    fn play_and_listen(script: Script) -> (Arc<Slot<Frame>>, Arc<Counters>, Vec<CameraState>) {
-        let (supervisor, clock, told) = supervisor();
-        let (slot, counters) = (supervisor.slot.clone(), supervisor.counters.clone());
-        supervisor.run(Box::new(ScriptOpener(script.0.into_iter(), clock)));
-        (slot, counters, told.states())
-    }
-
-    pub(super) fn supervisor() -> (Supervisor, ManualClock, Told) {
-        let (clock, told) = (ManualClock::default(), Told::default());
-        let supervisor = Supervisor {
-            slot: Arc::new(Slot::new(WhenFull::Overwrite)),
-            clock: Arc::new(clock.clone()),
-            shutdown: Shutdown::new(),
-            frame_timeout: Duration::from_secs(5),
-            freeze: Freeze::new(Some(Duration::from_secs(60))),
-            call: CallInProgress::new(Duration::MAX),
-            liveness: Liveness::default(),
-            backoff: Backoff::new(Duration::from_millis(1), Duration::from_millis(2)),
-            counters: Arc::default(),
-            hub: hub_with(&told),
-            negotiated: None,
-        };
-        (supervisor, clock, told)
-    }
-
-    #[test]
-    fn a_source_that_cannot_be_opened_is_tried_again() {
-        let refused = || CaptureError::Open { source_name: "x".into(), cause: "busy".into() };
-        let (slot, counters) = play(Script(vec![Err(refused()), Err(refused()), Ok(vec![Step::Frame])]));
-        assert_eq!(counters.reconnects.load(Ordering::Relaxed), 2);
-        assert!(matches!(slot.take(Duration::ZERO), Taken::Value(frame) if frame.seq == 1));
-        assert!(matches!(slot.take(Duration::ZERO), Taken::Closed));
-    }
-
-    #[test]
-    fn a_source_silent_for_longer_than_the_timeout_is_opened_again() {
-        let silence = |seconds| Step::Silence(Duration::from_secs(seconds));
-        let (_, counters) = play(Script(vec![
-            Ok(vec![Step::Frame, silence(3), Step::Frame, silence(3), silence(3), Step::Frame]),
-            Ok(vec![Step::Frame]),
-        ]));
-        assert_eq!(counters.reconnects.load(Ordering::Relaxed), 1);
-        assert_eq!(counters.frames.load(Ordering::Relaxed), 3, "the frame after the stall belongs to a dead stream");
-    }
-
-    #[test]
-    fn frames_keep_counting_across_a_loss() {
-        let lost = CaptureError::Lost { source_name: "x".into(), cause: "unplugged".into() };
-        let (slot, _) = play(Script(vec![Ok(vec![Step::Frame, Step::Fail(lost)]), Ok(vec![Step::Frame])]));
-        assert!(matches!(slot.take(Duration::ZERO), Taken::Value(frame) if frame.seq == 2));
-        assert_eq!(slot.overwritten(), 1);
-    }
-
-    #[test]
-    fn the_camera_is_online_from_its_first_frame_to_its_loss() {
-        use CameraState::{Offline, Online};
-        let lost = || CaptureError::Lost { source_name: "x".into(), cause: "unplugged".into() };
-        let (_, _, states) = play_and_listen(Script(vec![
-            Err(lost()),
-            Ok(vec![Step::Frame, Step::Frame, Step::Fail(lost())]),
-            Ok(vec![Step::Fail(lost())]),
-            Ok(vec![Step::Frame]),
-        ]));
-        assert_eq!(states, [Offline, Online, Offline, Online, Offline], "an open device without frames is not online");
-    }
-
-    #[test]
-    fn damaged_frames_are_skipped_and_a_run_of_them_opens_the_source_again() {
-        let some = |count| std::iter::repeat_with(|| Step::Corrupt).take(count);
-        let short: Vec<Step> = some(29).chain([Step::Frame]).chain(some(29)).chain([Step::Frame]).collect();
-        let (_, counters) = play(Script(vec![Ok(short)]));
-        assert_eq!(counters.reconnects.load(Ordering::Relaxed), 0);
-        assert_eq!(counters.corrupt.load(Ordering::Relaxed), 58);
-        let long: Vec<Step> = some(30).chain([Step::Frame]).collect();
-        let (_, counters) = play(Script(vec![Ok(long), Ok(vec![Step::Frame])]));
-        assert_eq!(counters.reconnects.load(Ordering::Relaxed), 1);
-        assert_eq!(counters.frames.load(Ordering::Relaxed), 1);
-    }
-
-    #[test]
-    fn a_source_that_sends_only_damaged_frames_is_silent_too() {
-        let steps = (0..20).flat_map(|_| [Step::Corrupt, Step::Silence(Duration::from_secs(1))]).collect();
-        let (_, counters) = play(Script(vec![Ok(steps), Ok(vec![Step::Frame])]));
-        assert_eq!(counters.reconnects.load(Ordering::Relaxed), 1);
-        assert!(counters.corrupt.load(Ordering::Relaxed) <= 6);
-    }
-    /// The same picture, a second apart.
-    fn still(content: u8, seconds: usize) -> impl Iterator<Item = Step> {
-        (0..seconds).flat_map(move |_| [Step::Picture(content), Step::Silence(Duration::from_secs(1))])
-    }
-
-    #[test]
-    fn a_picture_that_does_not_change_takes_the_camera_offline_until_it_does() {
-        use CameraState::{Offline, Online};
-        let (_, counters, states) = play_and_listen(Script(vec![
-            Ok(still(1, 50).chain(still(2, 100)).collect()),
-            Ok(still(2, 100).collect()),
-            Ok(still(2, 3).chain([Step::Frame]).collect()),
-        ]));
-        assert_eq!(states, [Offline, Online, Offline, Online, Offline], "the same picture again is not online again");
-        assert_eq!(counters.reconnects.load(Ordering::Relaxed), 2, "opened again in the hope of another picture");
-        assert_eq!(counters.frames.load(Ordering::Relaxed), 50 + 60 + 1, "what is frozen gets no label");
-    }
-
-    #[test]
-    fn a_frozen_picture_is_not_believed_after_a_stall_either() {
-        use CameraState::{Offline, Online};
-        let (_, _, states) = play_and_listen(Script(vec![
-            Ok(still(1, 100).collect()),
-            Ok(vec![Step::Silence(Duration::from_secs(10))]),
-            Ok(still(1, 10).collect()),
-            Ok(vec![Step::Frame]),
-        ]));
-        assert_eq!(states, [Offline, Online, Offline, Online, Offline]);
-    }
-
-    #[test]
-    fn the_same_picture_after_an_unplug_is_believed_again() {
-        let lost = CaptureError::Lost { source_name: "x".into(), cause: "unplugged".into() };
-        let (_, counters) =
-            play(Script(vec![Ok(still(1, 50).chain([Step::Fail(lost)]).collect()), Ok(still(1, 50).collect())]));
-        assert_eq!(counters.frames.load(Ordering::Relaxed), 100);
-    }
-
-    #[test]
-    fn a_frame_out_of_a_call_that_took_too_long_does_not_count() {
-        use CameraState::{Offline, Online};
-        let (_, counters, states) = play_and_listen(Script(vec![
-            Ok(vec![Step::Frame, Step::Hang(Duration::from_secs(20)), Step::Frame, Step::Frame]),
-            Ok(vec![Step::Frame]),
-        ]));
-        // The watchdog has published `offline`. A session that continued would never publish `online` again.
-        assert_eq!(states, [Offline, Online, Offline, Online, Offline]);
-        assert_eq!(counters.frames.load(Ordering::Relaxed), 2);
-    }
-}
+mod tests;

@@ -4,7 +4,9 @@
 //! timeout, ignores how many bytes the driver wrote, refuses cameras whose frame rate is not an integer, requests grey
 //! as "GRAY" where V4L2 has "GREY", and misreads a range of sizes as a diagonal.
 
+use std::collections::BTreeMap;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -20,12 +22,15 @@ use v4l::video::Capture;
 use v4l::video::capture::Parameters;
 use v4l::{Device, Format};
 
+use super::controls::{self, ControlInfo};
+use super::device::{explain, is_gone, no_camera};
+use super::discover::{self, CameraInfo, rate};
 use super::source::{CaptureError, Captured, Opener, Read, Source};
-use crate::config::raw::FormatChoice;
+use super::unpack::{Unpacker, acceptable, raw};
+use crate::config::raw::{ControlValue, FormatChoice};
 use crate::domain::camera::Negotiated;
-use crate::domain::frame::{Encoding, RawFormat};
+use glimpsed_base::budget;
 use glimpsed_base::shutdown::Shutdown;
-use glimpsed_jpeg::{Scan, Scanner, huffman};
 
 /// One buffer is read here while the driver has the others; more would only make frames older.
 const BUFFERS: u32 = 4;
@@ -39,72 +44,121 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(100);
 /// Timeout of the dequeue. The preceding poll has reported a frame, so this does not wait.
 const DEQUEUE: Duration = Duration::from_millis(100);
 
+/// What is asked of a camera.
+pub(super) struct Asked {
+    pub size: (u32, u32),
+    pub fps: f64,
+    pub format: FormatChoice,
+    pub controls: BTreeMap<String, ControlValue>,
+}
+
 pub(super) struct V4l2Opener {
+    /// `auto`: the first that there is.
     device: PathBuf,
-    size: (u32, u32),
-    fps: f64,
-    format: FormatChoice,
+    asked: Asked,
     /// Whether the device did not exist at the last attempt.
     missing: bool,
 }
 
 impl V4l2Opener {
-    pub(super) fn new(device: PathBuf, size: (u32, u32), fps: f64, format: FormatChoice) -> Self {
-        Self { device, size, fps, format, missing: false }
+    pub(super) fn new(device: PathBuf, asked: Asked) -> Self {
+        Self { device, asked, missing: false }
+    }
+
+    fn is_auto(&self) -> bool {
+        self.device == Path::new("auto")
+    }
+
+    /// The device to open: the configured one, or the first camera whose pictures are read.
+    fn device(&self) -> Result<PathBuf, String> {
+        if !self.is_auto() {
+            return Ok(self.device.clone());
+        }
+        let cameras = discover::cameras();
+        let readable = |camera: &&CameraInfo| {
+            camera.problem.is_none() && camera.formats.iter().any(|format| is_acceptable(&format.fourcc))
+        };
+        match (cameras.iter().find(readable), cameras.iter().find_map(|camera| camera.problem.as_deref())) {
+            (Some(camera), _) => Ok(camera.device.clone()),
+            (None, Some(problem)) => Err(format!("there is no camera to read; of the only one: {problem}")),
+            (None, None) => Err("there is no V4L2 camera; is it plugged in?".into()),
+        }
     }
 
     fn try_open(&self) -> Result<V4l2Source, String> {
-        let device = Device::with_path(&self.device).map_err(|error| explain(&error, &self.device))?;
-        let format = self.negotiate(&device)?;
-        let interval = nearest_interval(&device, &format, self.fps);
+        let path = self.device()?;
+        let explain = |error: io::Error| explain(&error, &path);
+        let device = Device::with_path(&path).map_err(explain)?;
+        if let Some(problem) = no_camera(&device) {
+            return Err(problem);
+        }
+        let format = self.negotiate(&device, &path)?;
+        let interval = nearest_interval(&device, &format, self.asked.fps);
         // Not every driver can set the rate; the frames then come at the driver's own.
         let fps = device.set_params(&Parameters::new(interval)).ok().map(|params| rate(params.interval));
-        let mut stream = MmapStream::with_buffers(&device, Type::VideoCapture, BUFFERS)
-            .map_err(|error| explain(&error, &self.device))?;
+        controls::set(&device, &self.asked.controls)?;
+        let mut stream = MmapStream::with_buffers(&device, Type::VideoCapture, BUFFERS).map_err(explain)?;
         stream.set_timeout(DEQUEUE);
-        start(&mut stream).map_err(|error| explain(&error, &self.device))?;
+        start(&mut stream).map_err(explain)?;
         tracing::info!(
-            device = %self.device.display(), format = %format.fourcc, width = format.width, height = format.height, fps,
+            device = %path.display(), format = %format.fourcc, width = format.width, height = format.height, fps,
             "camera opened"
         );
-        Ok(V4l2Source { stream: Some(stream), device, format, fps, name: self.describe() })
+        let name = format!("camera {}", path.display());
+        Ok(V4l2Source { stream: Some(stream), device, format, fps, name, unpacker: Unpacker::default() })
     }
 
     /// Sets the most preferred pixel format that the camera has. The driver picks the nearest size by itself.
-    fn negotiate(&self, device: &Device) -> Result<Format, String> {
-        let offered = device.enum_formats().map_err(|error| match error.raw_os_error() {
-            Some(EINVAL) => "it is no camera (it gives no pictures)".to_owned(),
-            _ => explain(&error, &self.device),
-        })?;
-        let wanted = acceptable(self.format);
+    fn negotiate(&self, device: &Device, path: &Path) -> Result<Format, String> {
+        let explain = |error: io::Error| explain(&error, path);
+        let offered = device.enum_formats().map_err(explain)?;
+        let wanted = acceptable(self.asked.format);
         let Some(fourcc) = wanted.iter().find(|wanted| offered.iter().any(|offered| offered.fourcc.repr == ***wanted))
         else {
             let names: Vec<String> = offered.iter().map(|offered| offered.fourcc.to_string()).collect();
             return Err(format!("it offers {}, and none of what was asked for", names.join(", ")));
         };
-        let asked = Format::new(self.size.0, self.size.1, FourCC::new(fourcc));
-        let format = device.set_format(&asked).map_err(|error| explain(&error, &self.device))?;
-        match format.fourcc.repr == **fourcc && format.width > 0 && format.height > 0 {
-            true => Ok(format),
-            false => Err(format!(
-                "it answered {} {}x{} instead of {}",
-                format.fourcc, format.width, format.height, asked.fourcc
+        let asked = Format::new(self.asked.size.0, self.asked.size.1, FourCC::new(fourcc));
+        let format = device.set_format(&asked).map_err(explain)?;
+        if format.fourcc.repr != **fourcc || format.width == 0 || format.height == 0 {
+            let Format { fourcc, width, height, .. } = format;
+            return Err(format!("it answered {fourcc} {width}x{height} instead of {}", asked.fourcc));
+        }
+        match raw(fourcc).map(|raw| raw.bytes(format.width, format.height)) {
+            Some(bytes) if bytes > budget::RAW_FRAME => Err(format!(
+                "a frame of {}x{} in {} has {} MB, and at most {} are read; choose a smaller size or MJPEG",
+                format.width,
+                format.height,
+                format.fourcc,
+                bytes / 1_000_000,
+                budget::RAW_FRAME / 1_000_000
             )),
+            _ => Ok(format),
         }
     }
+}
+
+fn is_acceptable(fourcc: &str) -> bool {
+    acceptable(FormatChoice::Auto).iter().any(|known| fourcc.as_bytes() == known.as_slice())
 }
 
 impl Opener for V4l2Opener {
     fn open(&mut self) -> Result<Box<dyn Source>, CaptureError> {
         self.missing = !self.device.exists();
-        match self.try_open() {
+        // The library panics on names that are no UTF-8, and the like.
+        let opened = catch_unwind(AssertUnwindSafe(|| self.try_open()))
+            .unwrap_or_else(|_| Err("its driver answers what is not understood".into()));
+        match opened {
             Ok(source) => Ok(Box::new(source)),
             Err(cause) => Err(CaptureError::Open { source_name: self.describe(), cause }),
         }
     }
 
     fn describe(&self) -> String {
-        format!("camera {}", self.device.display())
+        match self.is_auto() {
+            true => "the first V4L2 camera".into(),
+            false => format!("camera {}", self.device.display()),
+        }
     }
 
     /// Also returns when a video device appears or changes its permissions.
@@ -169,6 +223,7 @@ struct V4l2Source {
     /// The rate that the driver agreed to, in frames per second.
     fps: Option<f64>,
     name: String,
+    unpacker: Unpacker,
 }
 
 impl Source for V4l2Source {
@@ -191,10 +246,18 @@ impl Source for V4l2Source {
         // The buffer is the driver's whole one; behind the picture it has bytes of older frames.
         let frame = &buffer[..buffer.len().min(metadata.bytesused as usize)];
         bytes.clear();
-        match unpack(&self.format, frame, bytes) {
-            Some(encoding) => Ok(Read::Frame(Captured { encoding, origin: None })),
-            None => Ok(Read::Corrupt("it is cut short")),
+        match self.unpacker.unpack(&self.format, frame, bytes) {
+            Ok(encoding) => Ok(Read::Frame(Captured { encoding, origin: None })),
+            Err(cause) => Ok(Read::Corrupt(cause)),
         }
+    }
+
+    fn hint(&self) -> Option<&'static str> {
+        controls::is_covered(&self.device).then_some("the camera says that its privacy shutter is closed")
+    }
+
+    fn controls(&self) -> Vec<ControlInfo> {
+        controls::controls(&self.device)
     }
 
     fn negotiated(&self) -> Option<Negotiated> {
@@ -210,7 +273,7 @@ impl Drop for V4l2Source {
         let Some(mut stream) = self.stream.take() else { return };
         match stream.stop() {
             Ok(()) => drop(stream),
-            Err(error) if error.raw_os_error() == Some(ENODEV) => drop(stream),
+            Err(error) if is_gone(&error) => drop(stream),
             Err(error) => {
                 tracing::warn!(source = %self.name, %error, "its stream cannot be stopped");
                 std::mem::forget(stream);
@@ -230,52 +293,6 @@ fn start(stream: &mut MmapStream<'_>) -> io::Result<()> {
     Stream::start(stream)
 }
 
-/// Copies a frame out of the driver's buffer: without bytes behind a JPEG, without row padding, and with the Huffman
-/// tables that a JPEG may lack. This is the only copy between the driver and the decoder. `None` if the frame is
-/// incomplete.
-fn unpack(format: &Format, frame: &[u8], out: &mut Vec<u8>) -> Option<Encoding> {
-    let (width, height) = (format.width as usize, format.height as usize);
-    let raw = |raw| Encoding::Raw { format: raw, width: format.width, height: format.height };
-    let (encoding, row_bytes, rows) = match &format.fourcc.repr {
-        b"MJPG" | b"JPEG" => match Scanner::default().scan(frame) {
-            Scan::Complete(end) => {
-                huffman::append_complete(&frame[..end], out);
-                return Some(Encoding::Jpeg);
-            }
-            Scan::Incomplete | Scan::Broken(_) => return None,
-        },
-        b"YUYV" => (raw(RawFormat::Yuyv), 2 * width, height),
-        b"NV12" => (raw(RawFormat::Nv12), width, height + height / 2),
-        b"GREY" => (raw(RawFormat::Grey), width, height),
-        b"RGB3" => (raw(RawFormat::Rgb), 3 * width, height),
-        _ => return None,
-    };
-    let stride = (format.stride as usize).max(row_bytes);
-    // The last row may lack its padding.
-    if frame.len() < stride * (rows - 1) + row_bytes {
-        return None;
-    }
-    if stride == row_bytes {
-        out.extend_from_slice(&frame[..rows * row_bytes]);
-    } else {
-        for row in frame.chunks(stride).take(rows) {
-            out.extend_from_slice(&row[..row_bytes]);
-        }
-    }
-    Some(encoding)
-}
-
-/// In order of preference: MJPEG needs the least USB bandwidth.
-fn acceptable(format: FormatChoice) -> &'static [&'static [u8; 4]] {
-    match format {
-        FormatChoice::Auto => &[b"MJPG", b"YUYV", b"NV12", b"GREY", b"RGB3"],
-        FormatChoice::Mjpeg => &[b"MJPG"],
-        FormatChoice::Yuyv => &[b"YUYV"],
-        FormatChoice::Nv12 => &[b"NV12"],
-        FormatChoice::Grey => &[b"GREY"],
-    }
-}
-
 /// The camera's frame interval that is nearest to the requested rate. (For an interval that the camera does not have, a
 /// driver takes the next shorter one.)
 fn nearest_interval(device: &Device, format: &Format, fps: f64) -> Fraction {
@@ -289,95 +306,18 @@ fn nearest_interval(device: &Device, format: &Format, fps: f64) -> Fraction {
     nearest.unwrap_or_else(|| Fraction::new(1000, (1000.0 * fps).round() as u32))
 }
 
-/// Frames per second.
-pub(super) fn rate(interval: Fraction) -> f64 {
-    f64::from(interval.denominator) / f64::from(interval.numerator.max(1))
-}
-
-/// errno values, the same on all supported Linux architectures.
-const EINVAL: i32 = 22;
-const ENODEV: i32 = 19;
-const EBUSY: i32 = 16;
-
-/// The error in the user's terms, with a remedy.
-pub(super) fn explain(error: &io::Error, device: &Path) -> String {
-    match (error.kind(), error.raw_os_error()) {
-        (io::ErrorKind::NotFound, _) => "there is no such device; is the camera plugged in?".into(),
-        (io::ErrorKind::PermissionDenied, _) => {
-            "permission denied; the user must be in the group `video` (usermod -aG video USER)".into()
-        }
-        (_, Some(EBUSY)) => match holder(device) {
-            Some(holder) => format!("it is in use by {holder}"),
-            None => "it is in use by another program".into(),
-        },
-        (_, Some(ENODEV)) => "the device is gone".into(),
-        _ => error.to_string(),
-    }
-}
-
-/// The process that has the device open, as far as /proc shows it: `v4l2-ctl (PID 1234)`.
-fn holder(device: &Path) -> Option<String> {
-    let device = device.canonicalize().ok()?;
-    let own = std::process::id().to_string();
-    for process in std::fs::read_dir("/proc").ok()?.flatten() {
-        let pid = process.file_name().to_string_lossy().into_owned();
-        if pid == own || !pid.bytes().all(|byte| byte.is_ascii_digit()) {
-            continue;
-        }
-        let Ok(descriptors) = std::fs::read_dir(process.path().join("fd")) else { continue };
-        let holds =
-            descriptors.flatten().any(|entry| std::fs::read_link(entry.path()).is_ok_and(|link| link == device));
-        if holds {
-            let name = std::fs::read_to_string(process.path().join("comm")).unwrap_or_default();
-            return Some(format!("{} (PID {pid})", name.trim()));
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn format(fourcc: &[u8; 4], width: u32, height: u32, stride: u32) -> Format {
-        let mut format = Format::new(width, height, FourCC::new(fourcc));
-        format.stride = stride;
-        format
-    }
-
-    fn unpacked(format: &Format, frame: &[u8]) -> Option<Vec<u8>> {
-        let mut out = Vec::new();
-        unpack(format, frame, &mut out).map(|_| out)
-    }
-
-    #[test]
-    fn padding_behind_each_row_is_left_out() {
-        let padded = format(b"GREY", 2, 3, 4);
-        assert_eq!(unpacked(&padded, &[1, 2, 0, 0, 3, 4, 0, 0, 5, 6, 0, 0]), Some(vec![1, 2, 3, 4, 5, 6]));
-        assert_eq!(unpacked(&padded, &[1, 2, 0, 0, 3, 4, 0, 0, 5, 6]), Some(vec![1, 2, 3, 4, 5, 6]));
-        let yuyv = format(b"YUYV", 2, 1, 0);
-        assert_eq!(unpacked(&yuyv, &[1, 2, 3, 4, 9, 9]), Some(vec![1, 2, 3, 4]));
-    }
-
-    #[test]
-    fn frames_with_too_few_bytes_are_corrupt() {
-        assert_eq!(unpacked(&format(b"GREY", 2, 3, 2), &[1; 5]), None);
-        assert_eq!(unpacked(&format(b"NV12", 2, 2, 2), &[1; 5]), None);
-        assert_eq!(unpacked(&format(b"YUYV", 2, 2, 4), &[]), None);
-        assert_eq!(unpacked(&format(b"MJPG", 2, 2, 0), &[0xFF, 0xD8, 0xFF]), None);
-    }
-
-    #[test]
-    fn old_bytes_behind_a_jpeg_are_left_out() {
-        // With an (empty) segment of Huffman tables.
-        let picture = [0xFF, 0xD8, 0xFF, 0xC4, 0x00, 0x02, 0xFF, 0xDA, 0x00, 0x02, 7, 0xFF, 0xD9];
-        let buffer = [&picture[..], &[1, 2, 3, 0xFF, 0xD9]].concat();
-        assert_eq!(unpacked(&format(b"MJPG", 2, 2, 0), &buffer), Some(picture.to_vec()));
+    fn opener(device: &str) -> V4l2Opener {
+        let asked = Asked { size: (640, 480), fps: 10.0, format: FormatChoice::Auto, controls: BTreeMap::new() };
+        V4l2Opener::new(device.into(), asked)
     }
 
     #[test]
     fn a_missing_device_is_named_with_what_to_do() {
-        let mut opener = V4l2Opener::new("/dev/video-none".into(), (640, 480), 10.0, FormatChoice::Auto);
+        let mut opener = opener("/dev/video-none");
         let error = opener.open().err().map(|error| error.to_string());
         let expected = "cannot open camera /dev/video-none: there is no such device; is the camera plugged in?";
         assert_eq!(error.as_deref(), Some(expected));
@@ -385,7 +325,7 @@ mod tests {
 
     #[test]
     fn what_is_no_camera_is_refused() {
-        let mut opener = V4l2Opener::new("/dev/null".into(), (640, 480), 10.0, FormatChoice::Auto);
+        let mut opener = opener("/dev/null");
         assert!(opener.open().is_err());
     }
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::files::OptionalConfigFile;
 use super::streams::Streams;
+use super::table;
 use crate::capture::discover::{CameraInfo, cameras};
 use crate::capture::opener;
 use crate::capture::source::{CaptureError, Read};
@@ -17,8 +18,8 @@ use crate::error::{Error, Result};
 use crate::preprocess::decode::decode;
 use crate::preprocess::picture::RgbImage;
 
-/// A camera that gives nothing for this long is taken for dead.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Longest time for which the rate is measured.
+const MEASURED_FOR: Duration = Duration::from_secs(10);
 
 /// Frames that the rate is measured over.
 const FRAMES: u32 = 10;
@@ -95,13 +96,16 @@ fn run_probe(probe: &Probe, streams: &mut Streams) -> Result<()> {
         match &mut camera.source {
             CameraSource::V4l2 { device, .. } => device.clone_from(asked),
             other => {
-                let RawCamera { width, height, fps, format, .. } = RawCamera::default();
-                *other = CameraSource::V4l2 { device: asked.clone(), width, height, fps, format };
+                let RawCamera { width, height, fps, format, controls, .. } = RawCamera::default();
+                *other = CameraSource::V4l2 { device: asked.clone(), width, height, fps, format, controls };
             }
         }
     }
     let report = grab(&camera)?;
-    if probe.json { streams.print_json(&report) } else { streams.print(&report_text(&report)) }
+    match probe.json {
+        true => streams.print_json(&report),
+        false => streams.print(&format!("{}{}", report_text(&report), controls_text(&report))),
+    }
 }
 
 /// Opens the camera as the daemon would, decodes its first frame and times some more.
@@ -113,24 +117,32 @@ pub(super) fn grab(camera: &Camera) -> Result<Value> {
     let opened = start.elapsed();
 
     let mut bytes = Vec::new();
-    let (mut picture, mut first, mut corrupt) = (RgbImage::default(), None, 0);
+    let (mut picture, mut first, mut corrupt, mut damage) = (RgbImage::default(), None, 0, None);
     let mut frames = 0;
-    let deadline = start + PATIENCE;
+    let mut deadline = start + camera.start_timeout;
     while frames < FRAMES {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() && frames == 0 {
-            return Err(CaptureError::Stalled { after: PATIENCE }.into());
+            if let Some(cause) = damage {
+                return Err(CaptureError::Corrupt { run: corrupt, cause }.into());
+            }
+            let after = camera.start_timeout;
+            return Err(CaptureError::Stalled { after }.into());
         }
         match source.read(&mut bytes, left) {
             Ok(Read::Frame(captured)) => {
                 frames += 1;
                 if first.is_none() {
                     first = Some(start.elapsed());
+                    deadline = Instant::now() + MEASURED_FOR;
                     decode(captured.encoding, &bytes, &mut picture)
                         .map_err(|error| Error::Failed(format!("{name}: its frame {error}")))?;
                 }
             }
-            Ok(Read::Corrupt(_)) => corrupt += 1,
+            Ok(Read::Corrupt(cause)) => {
+                corrupt += 1;
+                damage = Some(cause);
+            }
             Ok(Read::Nothing) if left.is_zero() => break,
             Ok(Read::Nothing) => {}
             Err(CaptureError::Ended) if frames > 0 => break,
@@ -149,6 +161,8 @@ pub(super) fn grab(camera: &Camera) -> Result<Value> {
         "frames": frames,
         "corrupt": corrupt,
         "fps": rate,
+        "hint": source.hint(),
+        "controls": source.controls(),
     }))
 }
 
@@ -162,8 +176,27 @@ pub(super) fn report_text(report: &Value) -> String {
         report["height"],
         report["opened_ms"].as_f64().unwrap_or_default(),
         report["first_frame_ms"].as_f64().unwrap_or_default(),
-        corrupt.map_or(String::new(), |count| format!("; {count} damaged frames")),
+        corrupt.map_or(String::new(), |count| format!("; {count} damaged frames"))
+            + &report["hint"].as_str().map_or(String::new(), |hint| format!("; {hint}")),
     )
+}
+
+/// The controls, which `[camera.controls]` can set.
+fn controls_text(report: &Value) -> String {
+    let mut rows = Vec::new();
+    for control in report["controls"].as_array().into_iter().flatten() {
+        let items = control["items"].as_array().into_iter().flatten();
+        let items: Vec<String> =
+            items.map(|item| format!("{}: {}", item[0], item[1].as_str().unwrap_or_default())).collect();
+        let range = match items.as_slice() {
+            [] => format!("{} to {} in steps of {}", control["minimum"], control["maximum"], control["step"]),
+            items => items.join(", "),
+        };
+        let name = control["name"].as_str().unwrap_or_default().to_owned();
+        let value = control["value"].as_i64().map_or("?".into(), |value| value.to_string());
+        rows.push(vec![name, value, format!("{range}; default {}", control["default"])]);
+    }
+    if rows.is_empty() { String::new() } else { format!("controls:\n{}", table::render(&rows)) }
 }
 
 fn milliseconds(time: Duration) -> f64 {

@@ -17,14 +17,11 @@ use crate::domain::view::Rotation;
 use crate::error::{Error, Result};
 use crate::infer::labeller::{LabelError, Labeller};
 use crate::infer::precision;
-use glimpsed_base::files;
-
-/// A photograph larger than this is refused.
-const MAX_FILE_BYTES: u64 = 64 << 20;
+use glimpsed_base::{budget, files};
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
-    /// JPEG or PNG files
+    /// JPEG, PNG or WebP files
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// The model [default: the configuration's active one]
@@ -102,7 +99,7 @@ fn classify(labeller: &mut Labeller, file: &Path) -> Answer {
 }
 
 fn read(file: &Path) -> Result<Vec<u8>> {
-    files::read(file, MAX_FILE_BYTES).map_err(|cause| Error::Failed(format!("{} {cause}", file.display())))
+    files::read(file, budget::PICTURE_FILE).map_err(|cause| Error::Failed(format!("{} {cause}", file.display())))
 }
 
 fn to_json(file: &Path, answer: &Answer) -> Value {

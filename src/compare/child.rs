@@ -14,12 +14,12 @@ use serde::{Deserialize, Serialize};
 use super::plan::{Content, Picture};
 use crate::domain::classification::Answering;
 use crate::domain::comparison::Facts;
-use crate::domain::frame::{Encoding, Frame, RawFormat};
+use crate::domain::frame::{Encoding, Frame, Range, RawFormat};
 use crate::domain::view::View;
 use crate::infer::Model;
 use crate::infer::labeller::Labeller;
 use crate::models::spec::ModelSpec;
-use glimpsed_base::files;
+use glimpsed_base::{budget, files};
 use glimpsed_inference::Inspection;
 
 /// The hidden subcommand that [`serve`]s.
@@ -87,9 +87,6 @@ const TIMED_HEIGHT: u32 = 480;
 
 /// Runs before the measured ones, so that caches and the processor's clock settle.
 const WARM_UP: usize = 2;
-
-/// Limit of a photograph, as for `classify`.
-const MAX_FILE_BYTES: u64 = 64 << 20;
 
 /// Limit of a job: enough for a hundred thousand paths.
 const MAX_JOB_BYTES: u64 = 64 << 20;
@@ -159,7 +156,8 @@ fn work(
 }
 
 fn measure(labeller: &mut Labeller, load_ms: f64, job: &Job) -> Result<Measurement, String> {
-    let encoding = Encoding::Raw { format: RawFormat::Rgb, width: TIMED_WIDTH, height: TIMED_HEIGHT };
+    let encoding =
+        Encoding::Raw { format: RawFormat::Rgb, range: Range::Full, width: TIMED_WIDTH, height: TIMED_HEIGHT };
     let length = RawFormat::Rgb.bytes(TIMED_WIDTH, TIMED_HEIGHT);
     let frame = Frame::from_bytes(encoding, (0..length).map(|at| (at * 7 % 251) as u8).collect());
     let mut run = || labeller.label(&frame).map(|answer| answer.timing).map_err(|cause| cause.to_string());
@@ -190,7 +188,7 @@ fn peak_memory() -> Option<u64> {
 }
 
 fn file(path: &Path) -> Result<Frame, String> {
-    let bytes = files::read(path, MAX_FILE_BYTES).map_err(|cause| format!("it {cause}"))?;
+    let bytes = files::read(path, budget::PICTURE_FILE).map_err(|cause| format!("it {cause}"))?;
     Ok(Frame::from_bytes(Encoding::File, bytes))
 }
 
@@ -198,7 +196,7 @@ fn pixels(width: u32, height: u32, input: &mut impl Read) -> Result<Frame, Strin
     let length = RawFormat::Rgb.bytes(width, height);
     let mut bytes = Vec::with_capacity(length);
     input.take(length as u64).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-    let encoding = Encoding::Raw { format: RawFormat::Rgb, width, height };
+    let encoding = Encoding::Raw { format: RawFormat::Rgb, range: Range::Full, width, height };
     Ok(Frame::from_bytes(encoding, bytes))
 }
 

@@ -48,7 +48,7 @@ pub fn pictures(path: &Path) -> Result<Vec<Picture>, String> {
         from_directories(path)?
     };
     if found.is_empty() {
-        return Err(format!("`{}` holds no .jpg, .jpeg or .png file", path.display()));
+        return Err(format!("`{}` holds no picture (.jpg, .jpeg, .jfif, .png or .webp)", path.display()));
     }
     if found.len() > MOST_PICTURES {
         return Err(format!("`{}` holds more than {MOST_PICTURES} pictures", path.display()));
@@ -191,6 +191,6 @@ mod tests {
     #[test]
     fn a_directory_without_photographs_is_no_comparison() {
         let error = pictures(tree(&[("a.txt", "")]).path()).expect_err("refused");
-        assert!(error.contains("holds no .jpg"), "{error}");
+        assert!(error.contains("holds no picture"), "{error}");
     }
 }

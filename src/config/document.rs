@@ -240,7 +240,7 @@ fn parse_override<'a>(value: &'a str, kind: &Kind) -> Option<DeValue<'a>> {
         Kind::Number => parsed.is_integer() || parsed.is_float(),
         Kind::Switch => parsed.is_bool(),
         Kind::List(_) => parsed.is_array(),
-        Kind::Table | Kind::Text | Kind::Interval | Kind::Choice(_) => false,
+        Kind::Setting | Kind::Table | Kind::Text | Kind::Interval | Kind::Choice(_) => false,
     };
     fits.then_some(parsed)
 }

@@ -31,6 +31,8 @@ pub enum Kind {
     Threads,
     Number,
     Switch,
+    /// What a control of a camera is set to.
+    Setting,
     /// With this number of elements, if it is fixed.
     List(Option<u64>),
 }
@@ -50,6 +52,7 @@ impl Kind {
             Self::Threads => format!("a whole number from 1 to {MAX_THREADS}, or \"auto\" in quotes"),
             Self::Number => "a number".into(),
             Self::Switch => "true or false".into(),
+            Self::Setting => "a whole number, true or false, or a menu's item in quotes".into(),
             Self::List(None) => "a list in brackets".into(),
             Self::List(Some(length)) => format!("a list of {length} numbers in brackets"),
         }
@@ -108,6 +111,9 @@ fn collect(schema: &Value, path: &mut Vec<String>, keys: &mut Vec<Key>) {
 }
 
 fn kind(schema: &Value) -> Kind {
+    if schema["anyOf"].as_array().is_some_and(|list| list.iter().filter(|one| one["type"] != "null").count() > 1) {
+        return Kind::Setting;
+    }
     // An optional key is `anyOf: [T, null]` for an enumeration and `type: [T, null]` for the rest.
     if let Some(present) = schema["anyOf"].as_array().and_then(|list| list.iter().find(|one| one["type"] != "null")) {
         return kind(present);

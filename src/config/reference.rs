@@ -104,7 +104,10 @@ fn tables() -> Vec<Table> {
 }
 
 fn name(key: &Key) -> &str {
-    key.path.last().map_or("", String::as_str)
+    match key.path.last().map_or("", String::as_str) {
+        "*" => "NAME",
+        name => name,
+    }
 }
 
 fn values(key: &Key) -> String {
@@ -117,6 +120,7 @@ fn values(key: &Key) -> String {
         Kind::Threads => "whole number, `\"auto\"`".into(),
         Kind::Number => "number".into(),
         Kind::Switch => "`true`, `false`".into(),
+        Kind::Setting => "whole number, `true`, `false`, string".into(),
         Kind::List(None) => "list".into(),
         Kind::List(Some(length)) => format!("list of {length} numbers"),
     }

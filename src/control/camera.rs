@@ -58,6 +58,7 @@ impl Camera {
             slot: self.slot.clone(),
             clock: self.clock.clone(),
             shutdown: shutdown.clone(),
+            start_timeout: settings.start_timeout,
             frame_timeout: settings.frame_timeout,
             freeze: Freeze::new(settings.frozen_after),
             call: self.call.clone(),

@@ -7,7 +7,7 @@ use crate::preprocess::thumbnail::Thumbnail;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct GateRules {
-    /// Mean brightness (0..255) below which a picture is too dark; 0 never.
+    /// Mean brightness (0..255) below which a picture is too dark; 0 never. A picture of one colour (a covered lens) is, too.
     pub min_luma: f32,
     /// Change of brightness (0..255) in some cell that makes it a different picture; 0: every picture is different.
     pub min_change: f32,
@@ -92,7 +92,8 @@ impl Gate {
     }
 
     pub fn judge(&mut self, picture: &Thumbnail, now: Duration) -> Verdict {
-        if picture.mean() < self.rules.min_luma {
+        let shows_nothing = self.rules.min_luma > 0.0 && picture.is_blank();
+        if shows_nothing || picture.mean() < self.rules.min_luma {
             self.forget();
             return Verdict::TooDark;
         }
@@ -119,7 +120,10 @@ mod tests {
 
     fn grey(luma: u8) -> Thumbnail {
         let mut thumbnail = Thumbnail::default();
-        thumbnail.take(&RgbImage { width: 64, height: 48, pixels: vec![luma; 64 * 48 * 3] }, Region::default());
+        // Brighter at the left than at the right by some steps.
+        let pixel = |at: usize| [if at % 64 < 32 { luma.saturating_add(2) } else { luma.saturating_sub(2) }; 3];
+        let pixels = (0..64 * 48).flat_map(pixel).collect();
+        thumbnail.take(&RgbImage { width: 64, height: 48, pixels }, Region::default());
         thumbnail
     }
 
@@ -150,6 +154,15 @@ mod tests {
         let verdicts = [20, 9, 9, 20].map(|luma| judge(&mut gate, luma, 0));
         use Verdict::{Infer, TooDark};
         assert_eq!(verdicts, [Infer, TooDark, TooDark, Infer]);
+    }
+
+    #[test]
+    fn a_covered_lens_is_too_dark_however_bright_its_black_is() {
+        let mut blank = Thumbnail::default();
+        blank.take(&RgbImage { width: 64, height: 48, pixels: vec![30; 64 * 48 * 3] }, Region::default());
+        assert_eq!(Gate::new(RULES).judge(&blank, Duration::ZERO), Verdict::TooDark);
+        let off = GateRules { min_luma: 0.0, ..RULES };
+        assert_eq!(Gate::new(off).judge(&blank, Duration::ZERO), Verdict::Infer);
     }
 
     #[test]

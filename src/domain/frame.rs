@@ -42,32 +42,63 @@ impl Frame {
 pub enum Encoding {
     /// One JPEG picture of a stream.
     Jpeg,
-    /// A whole JPEG or PNG file; its orientation tag is applied.
+    /// A whole JPEG, PNG or WebP file; its orientation tag is applied.
     File,
     /// Uncompressed rows without padding.
-    Raw { format: RawFormat, width: u32, height: u32 },
+    Raw { format: RawFormat, range: Range, width: u32, height: u32 },
 }
 
-/// Uncompressed pixel formats; YCbCr is BT.601, limited range.
+/// The values of the Y, Cb and Cr of an uncompressed frame, which are those of BT.601.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Range {
+    /// Y from 16 to 235, Cb and Cr from 16 to 240: as in video.
+    Video,
+    /// 0 to 255: as in JPEG.
+    Full,
+}
+
+/// Uncompressed pixel formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RawFormat {
     /// Y0 Cb Y1 Cr: two bytes per pixel.
     Yuyv,
+    /// Y0 Cr Y1 Cb.
+    Yvyu,
+    /// Cb Y0 Cr Y1.
+    Uyvy,
     /// A plane of Y, then a plane of interleaved Cb and Cr at half the width and height.
     Nv12,
+    /// The same with Cr before Cb.
+    Nv21,
+    /// Three planes: Y, and Cb and Cr at half the width and height.
+    Yu12,
     Grey,
     Rgb,
+    Bgr,
 }
 
 impl RawFormat {
-    /// Size of a picture in bytes. The width must be even for Yuyv, width and height for Nv12.
+    /// All of them.
+    pub const ALL: [Self; 9] =
+        [Self::Yuyv, Self::Yvyu, Self::Uyvy, Self::Nv12, Self::Nv21, Self::Yu12, Self::Grey, Self::Rgb, Self::Bgr];
+
+    /// Size of a picture in bytes. Width and height must be multiples of [`Self::multiples`].
     pub fn bytes(self, width: u32, height: u32) -> usize {
         let pixels = width as usize * height as usize;
         match self {
-            Self::Yuyv => pixels * 2,
-            Self::Nv12 => pixels + pixels / 2,
+            Self::Yuyv | Self::Yvyu | Self::Uyvy => pixels * 2,
+            Self::Nv12 | Self::Nv21 | Self::Yu12 => pixels + pixels / 2,
             Self::Grey => pixels,
-            Self::Rgb => pixels * 3,
+            Self::Rgb | Self::Bgr => pixels * 3,
+        }
+    }
+
+    /// What width and height are multiples of, because pixels share their colours.
+    pub fn multiples(self) -> [u32; 2] {
+        match self {
+            Self::Yuyv | Self::Yvyu | Self::Uyvy => [2, 1],
+            Self::Nv12 | Self::Nv21 | Self::Yu12 => [2, 2],
+            Self::Grey | Self::Rgb | Self::Bgr => [1, 1],
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::classification::Labels;
-use glimpsed_base::{files, leaving};
+use glimpsed_base::{budget, files, leaving};
 
 /// The names of the 1000 ImageNet classes in class order, one per line.
 pub const IMAGENET_LABELS: &str = include_str!("../../models/imagenet-labels.txt");
@@ -19,9 +19,6 @@ pub enum LabelSource {
     ImageNet,
     File(PathBuf),
 }
-
-/// A label file of a megabyte has about 50 000 classes.
-const MAX_LABEL_BYTES: u64 = 1 << 20;
 
 /// Home Assistant limits a state to 255 characters.
 const MAX_LABEL_LENGTH: usize = 255;
@@ -50,7 +47,7 @@ impl LabelSource {
             Self::File(path) => path,
         };
         let source = path.display().to_string();
-        let text = match files::read_text(path, MAX_LABEL_BYTES) {
+        let text = match files::read_text(path, budget::LABELS) {
             Ok(text) => text,
             Err(cause) => return Err((source, format!("it {cause}"))),
         };

@@ -15,15 +15,13 @@ use super::orders::{Order, Orders, Prepared, Refusal};
 use super::second_opinion::Classifies;
 use crate::decide::rules::LabelRules;
 use crate::domain::classification::{Classification, ModelId};
+use crate::domain::frame::Encoding;
 use crate::domain::view::View;
 use crate::preprocess::Preprocessor;
-use crate::preprocess::decode::{DecodeError, decode_file_within};
-use crate::preprocess::picture::RgbImage;
+use crate::preprocess::decode::DecodeError;
+use crate::preprocess::source::FrameDecoder;
 use glimpsed_base::sync::Mutex;
 use glimpsed_inference::{InputSpec, Tensor};
-
-/// The limit on pixels. 32 megapixels take 96 MB, and twice that while the picture is rotated.
-const MAX_PIXELS: u64 = 32_000_000;
 
 /// Uploads in progress or waiting. They are processed one at a time.
 const MAX_WAITING: usize = 8;
@@ -178,15 +176,19 @@ impl Uploads {
             DecodeError::TooLarge { .. } | DecodeError::TooManyBytes { .. } => UploadError::TooLarge(error),
             _ => UploadError::NotAPicture(error),
         };
-        let mut picture = RgbImage::default();
-        decode_file_within(bytes, MAX_PIXELS, &mut picture).map_err(explain)?;
-        let tensor = |input: &InputSpec| {
+        let mut decoder = FrameDecoder::default();
+        let mut tensor = |input: &InputSpec| {
+            let mut preprocessor = Preprocessor::new(input.clone(), View::default());
+            decoder.decode(Encoding::File, bytes, |width, height| preprocessor.wanted(width, height))?;
             let mut tensor = Tensor::for_input(input);
-            Preprocessor::new(input.clone(), View::default()).prepare(&picture, &mut tensor);
-            tensor
+            preprocessor.prepare(decoder.samples(bytes), &mut tensor);
+            Ok(tensor)
         };
-        let fast = Prepared { tensor: tensor(&input), model: fast };
-        let accurate = accurate.map(|accurate| (tensor(&accurate.input), accurate));
+        let fast = Prepared { tensor: tensor(&input).map_err(explain)?, model: fast };
+        let accurate = match accurate {
+            Some(accurate) => Some((tensor(&accurate.input).map_err(explain)?, accurate)),
+            None => None,
+        };
         Ok(Step::Ask(Box::new(Job { key, generation, fast, accurate, rules })))
     }
 

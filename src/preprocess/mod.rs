@@ -6,12 +6,16 @@
 
 mod colour;
 pub mod decode;
+mod error;
+pub mod foreign;
 mod pack;
 pub mod picture;
+mod png;
 mod preprocessor;
 mod resample;
 pub mod samples;
 pub mod source;
 pub mod thumbnail;
+mod webp;
 
-pub use preprocessor::{Preprocessor, shrunk, turned};
+pub use preprocessor::{Preprocessor, resized, shrunk, turned};

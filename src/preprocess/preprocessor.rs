@@ -2,12 +2,13 @@
 
 use super::pack::{Packer, turn};
 use super::picture::RgbImage;
-use super::resample::Lines;
+use super::resample::{self, Lines};
 use super::samples::Samples;
-use super::{resample, source};
 use crate::domain::view::{Rotation, View};
+use glimpsed_base::budget;
 use glimpsed_inference::resample::{Axis, Key};
 use glimpsed_inference::{Fit, InputSpec, Tensor};
+use glimpsed_jpeg::decoder::Wanted;
 
 /// Makes tensors for one model from pictures; its buffers are reused for every frame.
 pub struct Preprocessor {
@@ -61,14 +62,14 @@ impl Preprocessor {
         let mut first = 0;
         for (group, down) in picture.groups().iter().zip(&mut *down) {
             down.set(Key {
-                start: part.top * group.scale,
+                start: group.start + part.top * group.scale,
                 length: part.down * group.scale,
                 source: group.height,
                 result: height,
             });
             for (component, across) in group.components().iter().zip(&mut across[first..]) {
                 across.set(Key {
-                    start: part.left * component.scale,
+                    start: component.start + part.left * component.scale,
                     length: part.across * component.scale,
                     source: component.width,
                     result: width,
@@ -112,7 +113,7 @@ impl Preprocessor {
     }
 
     /// The scale and part at which a picture of this size must be decoded, so that the model's input loses nothing.
-    pub fn wanted(&self, picture_width: usize, picture_height: usize) -> source::Wanted {
+    pub fn wanted(&self, picture_width: usize, picture_height: usize) -> Wanted {
         let (width, height) = self.unturned();
         let part = self.part(picture_width, picture_height);
         // At least as many pixels as the model's input.
@@ -121,10 +122,11 @@ impl Preprocessor {
             pixels(part.across) >= width as f64 && pixels(part.down) >= height as f64
         };
         let range = |start: f64, length: f64| start as usize..(start + length).ceil() as usize;
-        source::Wanted {
+        Wanted {
             block: (1..=8).find(enough).unwrap_or(8),
             columns: range(part.left, part.across),
             rows: range(part.top, part.down),
+            budget: budget::DECODED,
         }
     }
 }
@@ -141,6 +143,18 @@ fn centre_crop(side: usize, other: usize, shorter_px: usize, target: usize) -> (
     (start, length)
 }
 
+/// The picture as RGB, at a size of `width` and `height`.
+pub fn resized<'a>(picture: impl Into<Samples<'a>>, width: usize, height: usize) -> RgbImage {
+    let spec = InputSpec::stretched(width, height);
+    let mut tensor = Tensor::for_input(&spec);
+    Preprocessor::new(spec, View::default()).prepare(picture, &mut tensor);
+    let pixels = match tensor {
+        Tensor::U8(pixels) => pixels,
+        Tensor::F32(_) => Vec::new(),
+    };
+    RgbImage { width, height, pixels }
+}
+
 /// The picture, downscaled so that its longer side has at most `side` pixels.
 pub fn shrunk(picture: RgbImage, side: usize) -> RgbImage {
     let longer = picture.width.max(picture.height);
@@ -148,14 +162,7 @@ pub fn shrunk(picture: RgbImage, side: usize) -> RgbImage {
         return picture;
     }
     let [width, height] = [picture.width, picture.height].map(|length| (length * side / longer).max(1));
-    let spec = InputSpec::stretched(width, height);
-    let mut tensor = Tensor::for_input(&spec);
-    Preprocessor::new(spec, View::default()).prepare(&picture, &mut tensor);
-    let pixels = match tensor {
-        Tensor::U8(pixels) => pixels,
-        Tensor::F32(_) => Vec::new(),
-    };
-    RgbImage { width, height, pixels }
+    resized(&picture, width, height)
 }
 
 /// The picture, rotated for display.
@@ -168,6 +175,22 @@ pub fn turned(picture: RgbImage, rotation: Rotation) -> RgbImage {
     let mut pixels = vec![0; picture.pixels.len()];
     turn(&picture.pixels, width, height, rotation, &mut pixels);
     RgbImage { width, height, pixels }
+}
+
+/// Turns and mirrors the picture as it is shown, by the orientation tag of Exif, 1 to 8.
+pub(super) fn oriented(picture: &mut RgbImage, orientation: u8) {
+    if matches!(orientation, 2 | 4 | 5 | 7) {
+        for row in picture.pixels.chunks_exact_mut(3 * picture.width.max(1)) {
+            row.as_chunks_mut::<3>().0.reverse();
+        }
+    }
+    let rotation = match orientation {
+        3 | 4 => Rotation::Half,
+        6 | 7 => Rotation::Quarter,
+        5 | 8 => Rotation::ThreeQuarters,
+        _ => return,
+    };
+    *picture = turned(std::mem::take(picture), rotation);
 }
 
 #[cfg(test)]

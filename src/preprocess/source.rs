@@ -1,16 +1,19 @@
-//! From the bytes of a frame to its samples, with as little decoding as the model's input size allows.
+//! From the bytes of a frame or a file to its samples, with as little decoding as the model's input size allows.
 
-use super::decode::{DecodeError, MAX_PIXELS, check_raw, check_size, decode, guarded};
+use super::error::{DecodeError, MAX_PIXELS, check_raw, check_size, guarded, sniff};
+use super::foreign::Kind;
 use super::picture::RgbImage;
 use super::samples::Samples;
-use crate::domain::frame::{Encoding, RawFormat};
-pub use glimpsed_jpeg::baseline::Wanted;
-use glimpsed_jpeg::baseline::{self, Refusal};
+use super::{png, webp};
+use crate::domain::frame::{Encoding, Range, RawFormat};
+use glimpsed_base::budget;
+pub use glimpsed_jpeg::decoder::Wanted;
+use glimpsed_jpeg::decoder::{self, Refusal};
 
-/// Decodes frames; its buffers are reused.
+/// Decodes frames and files; its buffers are reused.
 #[derive(Default)]
 pub struct FrameDecoder {
-    jpeg: Box<baseline::Decoder>,
+    jpeg: Box<decoder::Decoder>,
     picture: RgbImage,
     kept: Kept,
 }
@@ -20,17 +23,16 @@ pub struct FrameDecoder {
 enum Kept {
     #[default]
     Picture,
-    Planes {
-        width: usize,
-        height: usize,
-    },
+    /// In the JPEG decoder.
+    Planes,
     /// Uncompressed, in the frame's own bytes.
-    Raw(RawFormat, usize, usize),
+    Raw(RawFormat, Range, [usize; 2]),
 }
 
 impl FrameDecoder {
-    /// Decodes a frame. `wanted` receives the picture's size and returns the scale and part that are needed. The rest
-    /// is left out only where that is cheap, so the result may cover more than that part.
+    /// Decodes a frame or a file. `wanted` receives the picture's size and returns the scale and part that are needed. The
+    /// rest is left out only where that is cheap, so the result may cover more than that part. It takes at most
+    /// [`budget::DECODED`](glimpsed_base::budget::DECODED) bytes: a larger picture is decoded smaller.
     ///
     /// # Errors
     /// See [`DecodeError`].
@@ -41,60 +43,59 @@ impl FrameDecoder {
         wanted: impl Fn(usize, usize) -> Wanted,
     ) -> Result<(), DecodeError> {
         self.kept = match encoding {
-            Encoding::Raw { format, width, height } => {
+            Encoding::Raw { format, range, width, height } => {
                 check_raw(format, width, height, bytes)?;
-                Kept::Raw(format, width as usize, height as usize)
+                Kept::Raw(format, range, [width as usize, height as usize])
             }
-            Encoding::Jpeg => match guarded(|| self.decode_jpeg(bytes, wanted))? {
-                Some(kept) => kept,
-                None => self.decode_whole(encoding, bytes)?,
-            },
-            Encoding::File => self.decode_whole(encoding, bytes)?,
+            Encoding::Jpeg => guarded(|| self.decode_jpeg(bytes, false, wanted))?,
+            Encoding::File => guarded(|| match sniff(bytes)? {
+                Kind::Jpeg => self.decode_jpeg(bytes, true, wanted),
+                Kind::Png => png::decode(bytes, &mut self.picture).map(|()| Kept::Picture),
+                Kind::WebP => webp::decode(bytes, &mut self.picture).map(|()| Kept::Picture),
+            })?,
         };
         Ok(())
     }
 
-    /// Decodes with the general decoder, at full size.
-    fn decode_whole(&mut self, encoding: Encoding, bytes: &[u8]) -> Result<Kept, DecodeError> {
-        decode(encoding, bytes, &mut self.picture)?;
-        Ok(Kept::Picture)
-    }
-
-    /// `None` for a JPEG feature that this decoder does not support.
+    /// `upright`: turned as its orientation tag says.
     fn decode_jpeg(
         &mut self,
         bytes: &[u8],
+        upright: bool,
         wanted: impl Fn(usize, usize) -> Wanted,
-    ) -> Result<Option<Kept>, DecodeError> {
-        let header = match self.jpeg.read(bytes) {
-            Ok(header) => header,
-            Err(Refusal::Unusual(_)) => return Ok(None),
-            Err(Refusal::Damaged(cause)) => return Err(damaged(cause)),
+    ) -> Result<Kept, DecodeError> {
+        let header = self.jpeg.read(bytes).map_err(refused)?;
+        check_size(header.width as u64, header.height as u64, MAX_PIXELS)?;
+        let orientation = if upright { header.orientation } else { 1 };
+        let mut wanted = match orientation {
+            1 => wanted(header.width, header.height),
+            2..=4 => Wanted { columns: 0..header.width, rows: 0..header.height, ..wanted(header.width, header.height) },
+            _ => Wanted { columns: 0..header.width, rows: 0..header.height, ..wanted(header.height, header.width) },
         };
-        let (width, height) = (header.width, header.height);
-        check_size(width as u64, height as u64, MAX_PIXELS)?;
-        match self.jpeg.decode(bytes, &header, &wanted(width, height)) {
-            Ok(()) => Ok(Some(Kept::Planes { width, height })),
-            Err(Refusal::Unusual(_)) => Ok(None),
-            Err(Refusal::Damaged(cause)) => Err(damaged(cause)),
+        if upright {
+            wanted.budget = wanted.budget.max(budget::DECODED_FILE);
         }
+        self.jpeg.decode(bytes, &header, &wanted).map_err(refused)?;
+        self.jpeg.turn(orientation);
+        Ok(Kept::Planes)
     }
 
     /// The samples of the last decoded frame, whose `bytes` these are.
     pub fn samples<'a>(&'a self, bytes: &'a [u8]) -> Samples<'a> {
         match self.kept {
             Kept::Picture => Samples::from(&self.picture),
-            Kept::Planes { width, height } => Samples::planes(width, height, self.jpeg.planes()),
-            Kept::Raw(format, width, height) => match format {
-                RawFormat::Rgb => Samples::rgb(width, height, bytes),
-                RawFormat::Grey => Samples::grey(width, height, bytes),
-                RawFormat::Yuyv => Samples::yuyv(width, height, bytes),
-                RawFormat::Nv12 => Samples::nv12(width, height, bytes),
-            },
+            Kept::Planes => Samples::decoded(&self.jpeg),
+            Kept::Raw(format, range, size) => Samples::raw(format, range, size, bytes),
         }
     }
 }
 
-fn damaged(cause: &str) -> DecodeError {
-    DecodeError::Corrupt { kind: "JPEG", cause: cause.into() }
+fn refused(refusal: Refusal) -> DecodeError {
+    let kind = Kind::Jpeg;
+    match refusal {
+        Refusal::Unsupported(unsupported) => DecodeError::Unsupported { kind, cause: unsupported.0 },
+        Refusal::Damaged(cause) => DecodeError::Corrupt { kind, cause: cause.into() },
+        Refusal::CutShort => DecodeError::Truncated { kind },
+        Refusal::TooLarge { bytes } => DecodeError::TooManyBytes { bytes: bytes as u64 },
+    }
 }

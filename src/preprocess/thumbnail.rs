@@ -10,6 +10,9 @@ const ROWS: usize = 24;
 /// Pixels sampled per cell in each direction. The mean of 36 has a sixth of one pixel's noise.
 const SAMPLES: usize = 6;
 
+/// Difference of brightness between two cells of a picture that shows nothing. The darkest room has more.
+const MOST_OF_NOTHING: f32 = 2.0;
+
 /// The mean brightness of each of 32x24 cells, from 0 to 255.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Thumbnail {
@@ -36,9 +39,14 @@ impl Thumbnail {
             Colour::VideoRange => ([298, 0, 0], 16 * 298),
         };
         let mut sums = [0_i32; COLUMNS * ROWS];
-        let down = positions::<{ ROWS * SAMPLES }>(window.y, window.height, group.scale, group.height);
+        let down = positions::<{ ROWS * SAMPLES }>(window.y, window.height, [group.start, group.scale], group.height);
         for (component, share) in group.components().iter().zip(shares).filter(|(_, share)| *share > 0) {
-            let across = positions::<{ COLUMNS * SAMPLES }>(window.x, window.width, component.scale, component.width);
+            let across = positions::<{ COLUMNS * SAMPLES }>(
+                window.x,
+                window.width,
+                [component.start, component.scale],
+                component.width,
+            );
             for (row, sums) in sums.chunks_exact_mut(COLUMNS).enumerate() {
                 for &y in &down[row * SAMPLES..][..SAMPLES] {
                     let line = group.row(y);
@@ -62,18 +70,25 @@ impl Thumbnail {
         self.cells.iter().sum::<f32>() / self.cells.len() as f32
     }
 
+    /// Whether the picture is of one colour, as behind a covered lens.
+    pub fn is_blank(&self) -> bool {
+        let (least, most) =
+            self.cells.iter().fold((f32::MAX, 0.0_f32), |(least, most), &cell| (least.min(cell), most.max(cell)));
+        most - least < MOST_OF_NOTHING
+    }
+
     /// Change of the cell that has changed most, from 0 to 255. The mean of all cells would miss a small object.
     pub fn largest_change(&self, before: &Self) -> f32 {
         self.cells.iter().zip(before.cells.iter()).map(|(now, before)| (now - before).abs()).fold(0.0, f32::max)
     }
 }
 
-/// `N` positions spread evenly over `length` pixels from `start`, for a component with `scale` samples per pixel that
-/// ends at `end`.
-fn positions<const N: usize>(start: usize, length: usize, scale: f64, end: usize) -> [usize; N] {
+/// `N` positions spread evenly over `length` pixels from `start`, for a component that begins at a sample, has `scale`
+/// samples per pixel, and ends at `end`.
+fn positions<const N: usize>(start: usize, length: usize, [first, scale]: [f64; 2], end: usize) -> [usize; N] {
     std::array::from_fn(|index| {
         let pixel = start as f64 + (2 * index + 1) as f64 * length as f64 / (2 * N) as f64;
-        ((pixel * scale) as usize).min(end.saturating_sub(1))
+        ((first + pixel * scale) as usize).min(end.saturating_sub(1))
     })
 }
 

@@ -2,4 +2,5 @@
 
 pub mod health;
 pub mod logging;
+pub mod panics;
 pub mod service_manager;

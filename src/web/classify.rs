@@ -115,13 +115,18 @@ async fn picture(site: &Site, request: Request) -> Result<Bytes, Problem> {
         // Its first bytes show its real type; curl declares a form by default.
         None
         | Some(
-            "image/jpeg" | "image/jpg" | "image/png" | "application/octet-stream" | "application/x-www-form-urlencoded",
+            "image/jpeg"
+            | "image/jpg"
+            | "image/png"
+            | "image/webp"
+            | "application/octet-stream"
+            | "application/x-www-form-urlencoded",
         ) => Bytes::from_request(request, &()).await.map_err(|rejection| match rejection.status() {
             StatusCode::PAYLOAD_TOO_LARGE => too_large(site),
             status => Problem::new(status, "the picture did not arrive as a whole"),
         })?,
         Some(_) => {
-            let detail = "a picture is image/jpeg or image/png, as it is or in multipart/form-data";
+            let detail = "a picture is image/jpeg, image/png or image/webp, as it is or in multipart/form-data";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
         }
     };

@@ -56,9 +56,10 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         .post(
             "/api/v1/classify",
             post(classify::classify).layer(upload),
-            Operation::json("classify", "Labels a JPEG or PNG picture.", named("Opinion"))
+            Operation::json("classify", "Labels a JPEG, PNG or WebP picture.", named("Opinion"))
                 .with_body("image/jpeg", binary())
                 .with_body("image/png", binary())
+                .with_body("image/webp", binary())
                 .with_body(
                     "multipart/form-data",
                     json!({

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use glimpsed::config::Sources;
 use glimpsed::decide::{Decider, Seen};
-use glimpsed::domain::frame::{Encoding, Frame, RawFormat};
+use glimpsed::domain::frame::{Encoding, Frame, Range, RawFormat};
 use glimpsed::domain::view::Rotation;
 use glimpsed::infer::Model;
 use glimpsed::infer::labeller::Labeller;
@@ -83,7 +83,7 @@ pub(crate) fn most_held(work: impl FnOnce()) -> isize {
 fn frames() -> Vec<Frame> {
     let jpegs = ["chelsea.png", "coffee.png"].map(|photo| camera_jpeg(&photos().join(photo), 640, 480));
     let raw = |format: RawFormat| {
-        let encoding = Encoding::Raw { format, width: 640, height: 480 };
+        let encoding = Encoding::Raw { format, range: Range::Video, width: 640, height: 480 };
         Frame::from_bytes(encoding, (0..format.bytes(640, 480)).map(|at| (at / 977 % 251) as u8).collect())
     };
     let encoded = jpegs.map(|jpeg| Frame::from_bytes(Encoding::Jpeg, jpeg));

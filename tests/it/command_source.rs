@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 
-use crate::support::{ConfigFile, Running, photos, root};
+use crate::support::{ConfigFile, Running, photos, root, run};
 
 fn daemon(script: &str) -> Running {
     let rocket = photos().join("rocket.jpg");
@@ -46,6 +46,91 @@ fn garbage_and_half_pictures_are_skipped() {
     for _ in 0..5 {
         daemon.line_with("missile");
     }
+}
+
+/// A file that a script can `cat`.
+fn stored(directory: &tempfile::TempDir, name: &str, bytes: &[u8]) -> String {
+    let path = directory.path().join(name);
+    std::fs::write(&path, bytes).expect("writable");
+    path.to_str().expect("UTF-8").to_owned()
+}
+
+#[test]
+fn pictures_whose_end_is_not_marked_are_labelled() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let rocket = std::fs::read(photos().join("rocket.jpg")).expect("a photograph");
+    let unmarked = stored(&directory, "unmarked.jpg", &rocket[..rocket.len() - 2]);
+    let mut daemon = daemon(&format!("while cat {unmarked}; do sleep 0.3; done"));
+    for _ in 0..3 {
+        daemon.line_with("missile");
+    }
+    daemon.signal(Signal::TERM);
+    let line = daemon.line_with("stopped");
+    assert!(line.contains("failed=0") && line.contains("damaged=0"), "{line}");
+}
+
+#[test]
+fn pictures_that_lack_blocks_are_counted_and_not_labelled() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let rocket = std::fs::read(photos().join("rocket.jpg")).expect("a photograph");
+    let half = stored(&directory, "half.jpg", &rocket[..rocket.len() / 2]);
+    let mut daemon = daemon(&format!("while cat {half}; do sleep 0.05; done"));
+    let line = daemon.line_with("damaged frame skipped");
+    assert!(line.contains("it is cut short: the next picture begins inside of it"), "{line}");
+    let line = daemon.line_with("no frames");
+    assert!(line.contains("damaged frames in a row; the last: it is cut short"), "{line}");
+    daemon.signal(Signal::TERM);
+    assert!(!daemon.rest().iter().any(|line| line.contains("missile")));
+}
+
+#[test]
+fn what_is_no_mjpeg_is_named_with_what_to_do() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut transport = vec![0; 188 * 20];
+    (0..20).for_each(|packet| transport[188 * packet] = 0x47);
+    let png = std::fs::read(photos().join("coffee.png")).expect("a photograph");
+    let h264 = [&b"\0\0\0\x01\x67\x42\xc0\x1e\xd9"[..], &[0x55; 4000]].concat();
+    for (bytes, expected) in [
+        (&h264[..], "it writes H.264, not MJPEG: add --codec mjpeg (rpicam-vid) or -f mjpeg (ffmpeg)"),
+        (&transport, "it writes an MPEG transport stream, not MJPEG: add"),
+        (&png, "it writes PNG pictures, not MJPEG: add"),
+        (
+            b"<!DOCTYPE html><html><title>Login</title>",
+            "it writes HTML (a login page?), not MJPEG: does its address need",
+        ),
+    ] {
+        let file = stored(&directory, "stream", bytes);
+        let mut daemon = daemon(&format!("cat {file}; sleep 0.3"));
+        let line = daemon.line_with("no frames");
+        assert!(line.contains(expected), "{line}");
+        daemon.signal(Signal::TERM);
+        let line = daemon.line_with("stopped");
+        assert!(!line.contains("damaged=0"), "it is counted: {line}");
+    }
+}
+
+#[test]
+fn a_program_may_take_longer_to_start_than_between_two_pictures() {
+    let mut daemon = daemon("sleep 2.5; while cat ROCKET; do sleep 0.1; done");
+    daemon.line_with("missile");
+    daemon.signal(Signal::TERM);
+    let line = daemon.line_with("stopped");
+    assert!(line.contains("reconnects=0"), "{line}");
+}
+
+#[test]
+fn probe_waits_for_the_first_picture_as_long_as_the_daemon_does() {
+    let config = |timeout: &str| {
+        ConfigFile::new(&format!(
+            "[camera]\nsource = \"command\"\nstart_timeout = \"{timeout}\"\nframe_timeout = \"200ms\"\n\
+             command = [\"sh\", \"-c\", \"sleep 1; while cat {}; do sleep 0.05; done\"]\n",
+            photos().join("rocket.jpg").display()
+        ))
+    };
+    let ran = run(&["cameras", "probe", "-c", &config("10s").path()]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let ran = run(&["cameras", "probe", "-c", &config("300ms").path()]);
+    assert!(ran.code == 69 && ran.stderr.contains("no frame for 300 ms"), "{ran:?}");
 }
 
 #[test]

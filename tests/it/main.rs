@@ -24,6 +24,7 @@ mod fetch;
 mod floors;
 mod hostile;
 mod images;
+mod limits;
 mod mqtt;
 mod native;
 mod onnx;

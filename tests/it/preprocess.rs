@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use glimpsed::domain::frame::{Encoding, RawFormat};
+use glimpsed::domain::frame::{Encoding, Range, RawFormat};
 use glimpsed::domain::view::Rotation;
 use glimpsed::infer::Model;
 use glimpsed::preprocess::Preprocessor;
@@ -86,9 +86,10 @@ fn small_and_whole(bytes: &[u8], spec: &InputSpec) -> [Tensor; 2] {
     let mut decoder = FrameDecoder::default();
     decoder.decode(Encoding::Jpeg, bytes, |width, height| preprocessor.wanted(width, height)).expect("decodes");
     preprocessor.prepare(decoder.samples(bytes), &mut small);
-    let mut picture = RgbImage::default();
-    decode(Encoding::File, bytes, &mut picture).expect("decodes");
-    preprocessor.prepare(&picture, &mut whole);
+    // By another decoder.
+    let picture = image::load_from_memory(bytes).expect("decodes").into_rgb8();
+    let (width, height) = (picture.width() as usize, picture.height() as usize);
+    preprocessor.prepare(&RgbImage { width, height, pixels: picture.into_raw() }, &mut whole);
     [small, whole]
 }
 
@@ -129,6 +130,34 @@ fn a_frame_that_is_decoded_small_is_labelled_like_the_whole_one() {
     assert!(f64::from(agree) > 0.95 * f64::from(count));
 }
 
+/// The RGB picture of a frame with video's range, by the definition of BT.601; colours are repeated.
+fn by_definition(format: RawFormat, (width, height): (usize, usize), bytes: &[u8]) -> RgbImage {
+    let (pixels, half) = (width * height, width / 2 * (height / 2));
+    let colour = |x: usize, y: usize| {
+        let (pair, block) = (2 * (y * width + (x & !1)), y / 2 * (width / 2) + x / 2);
+        let at = |offset: usize| f64::from(bytes[offset]);
+        match format {
+            RawFormat::Grey => return [at(y * width + x); 3],
+            RawFormat::Rgb => return [0, 1, 2].map(|colour| at(3 * (y * width + x) + colour)),
+            RawFormat::Bgr => return [2, 1, 0].map(|colour| at(3 * (y * width + x) + colour)),
+            _ => {}
+        }
+        let [luma, blue, red] = match format {
+            RawFormat::Yuyv => [at(pair + 2 * (x & 1)), at(pair + 1), at(pair + 3)],
+            RawFormat::Yvyu => [at(pair + 2 * (x & 1)), at(pair + 3), at(pair + 1)],
+            RawFormat::Uyvy => [at(pair + 2 * (x & 1) + 1), at(pair), at(pair + 2)],
+            RawFormat::Nv12 => [at(y * width + x), at(pixels + 2 * block), at(pixels + 2 * block + 1)],
+            RawFormat::Nv21 => [at(y * width + x), at(pixels + 2 * block + 1), at(pixels + 2 * block)],
+            _ => [at(y * width + x), at(pixels + block), at(pixels + half + block)],
+        };
+        let (luma, blue, red) = (1.164 * (luma - 16.0), blue - 128.0, red - 128.0);
+        [luma + 1.596 * red, luma - 0.392 * blue - 0.813 * red, luma + 2.017 * blue]
+    };
+    let rows = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
+    let pixels = rows.flat_map(|(x, y)| colour(x, y).map(|value| value.round().clamp(0.0, 255.0) as u8)).collect();
+    RgbImage { width, height, pixels }
+}
+
 #[test]
 fn raw_frames_become_what_their_rgb_picture_becomes() {
     let picture = image::open(photos().join("coffee.png")).expect("a photograph").into_rgb8();
@@ -138,20 +167,18 @@ fn raw_frames_become_what_their_rgb_picture_becomes() {
         random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (random >> 28) as u8
     };
-    for format in [RawFormat::Yuyv, RawFormat::Nv12, RawFormat::Rgb, RawFormat::Grey] {
+    for format in RawFormat::ALL {
         // Slopes and a little noise, in whatever the format's bytes mean.
         let bytes: Vec<u8> =
             (0..format.bytes(width, height)).map(|at| (60 + at / 2900 % 120) as u8 + noise()).collect();
-        let encoding = Encoding::Raw { format, width, height };
+        let encoding = Encoding::Raw { format, range: Range::Video, width, height };
         let spec = InputSpec { fit: Fit::Crop { shorter_px: 256 }, ..InputSpec::stretched(224, 224) };
         let mut preprocessor = Preprocessor::new(spec.clone(), Rotation::None);
         let (mut direct, mut by_rgb) = (Tensor::for_input(&spec), Tensor::for_input(&spec));
         let mut decoder = FrameDecoder::default();
         decoder.decode(encoding, &bytes, |width, height| preprocessor.wanted(width, height)).expect("a frame");
         preprocessor.prepare(decoder.samples(&bytes), &mut direct);
-        let mut whole = RgbImage::default();
-        decode(encoding, &bytes, &mut whole).expect("a frame");
-        preprocessor.prepare(&whole, &mut by_rgb);
+        preprocessor.prepare(&by_definition(format, (width as usize, height as usize), &bytes), &mut by_rgb);
         let (Tensor::U8(direct), Tensor::U8(by_rgb)) = (direct, by_rgb) else { panic!("bytes were asked for") };
         let sum: u32 = direct.iter().zip(&by_rgb).map(|(a, b)| u32::from(a.abs_diff(*b))).sum();
         let mean = f64::from(sum) / direct.len() as f64;

@@ -99,7 +99,12 @@ pub(crate) fn glimpsed(arguments: &[&str]) -> Command {
 
 /// Runs it to the end.
 pub(crate) fn run(arguments: &[&str]) -> Ran {
-    let Output { status, stdout, stderr } = glimpsed(arguments).output().expect("the program starts");
+    ran(&mut glimpsed(arguments))
+}
+
+/// Runs a command to its end.
+pub(crate) fn ran(command: &mut Command) -> Ran {
+    let Output { status, stdout, stderr } = command.output().expect("the program starts");
     Ran {
         code: status.code().unwrap_or(-status.signal().unwrap_or(0)),
         stdout: String::from_utf8(stdout).expect("UTF-8"),

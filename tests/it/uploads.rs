@@ -146,13 +146,13 @@ async fn what_is_no_picture_or_too_large_is_said_in_plain_words() {
     let error = async |bytes: Vec<u8>| desk.uploads.classify(bytes).await.0.expect_err("no picture");
     assert_eq!(error(Vec::new()).await.to_string(), "the file is empty (0 bytes)");
     let text = error(b"hello".to_vec()).await;
-    assert_eq!(text.to_string(), "the file is text, not a picture that glimpsed reads; it reads JPEG and PNG");
+    assert_eq!(text.to_string(), "the file is text, not a picture that glimpsed reads; it reads JPEG, PNG and WebP");
     let mut cut = photo("coffee.png");
     cut.truncate(cut.len() / 2);
     assert!(matches!(error(cut).await, UploadError::NotAPicture(_)));
     let bomb = std::fs::read(fixture("images/huge-30000x30000.png")).expect("a fixture");
     let large = error(bomb).await;
-    assert_eq!(large.to_string(), "the picture has 30000x30000 pixels; at most 32 megapixels are decoded");
+    assert_eq!(large.to_string(), "the picture has 30000x30000 pixels; at most 64 megapixels are decoded");
 }
 
 #[tokio::test]

@@ -29,6 +29,11 @@ pub fn read_into(path: &Path, max_bytes: u64, bytes: &mut Vec<u8>) -> Result<(),
     }
     let file = std::fs::File::open(path).map_err(unreadable)?;
     bytes.clear();
+    if metadata.len() > max_bytes {
+        return Err(format!("has more than {max_bytes} bytes"));
+    }
+    // The buffer does not grow by doubling, which would take up to twice as much.
+    bytes.reserve_exact(metadata.len() as usize + 1);
     // Reading one byte more than allowed detects a file that is too long. Its declared length would not, if the file
     // grows or is in /proc.
     file.take(max_bytes + 1).read_to_end(bytes).map_err(unreadable)?;
@@ -67,8 +72,11 @@ pub fn resolve(base: &Path, path: &Path) -> PathBuf {
     if path.is_absolute() { path.to_owned() } else { base.join(path) }
 }
 
-/// The pictures (`.jpg`, `.jpeg`, `.png`, in any case) of a directory in the order of their paths, without
-/// subdirectories.
+/// The extensions of pictures.
+const PICTURES: [&str; 6] = ["jpg", "jpeg", "jpe", "jfif", "png", "webp"];
+
+/// The pictures (`.jpg`, `.jpeg`, `.jpe`, `.jfif`, `.png`, `.webp`, in any case) of a directory in the order of their paths,
+/// without subdirectories and hidden files (macOS puts `._photo.jpg` beside each `photo.jpg`).
 ///
 /// # Errors
 /// When the directory cannot be listed.
@@ -77,7 +85,8 @@ pub fn pictures_in(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
     for entry in std::fs::read_dir(directory)? {
         let path = entry?.path();
         let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
-        if path.is_file() && ["jpg", "jpeg", "png"].iter().any(|known| extension == *known) {
+        let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if !is_hidden && path.is_file() && PICTURES.iter().any(|known| extension == *known) {
             files.push(path);
         }
     }

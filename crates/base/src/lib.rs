@@ -6,6 +6,7 @@
 #![deny(missing_docs)]
 
 pub mod backoff;
+pub mod budget;
 pub mod clock;
 pub mod files;
 pub mod leaving;

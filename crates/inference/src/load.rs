@@ -34,10 +34,15 @@ pub fn load(source: &Source<'_>) -> Result<Loaded, Error> {
 pub fn load_onto(source: &Source<'_>, kernels: Kernels) -> Result<Loaded, Error> {
     let mut file = OnnxFile::open(source)?;
     let prepared = prepare(&mut file, source, kernels);
-    // The error of a wrong hash comes first: other errors of an unintended file would mislead.
+    // The error of a wrong hash comes first: other errors of an unintended file would mislead. That something is no ONNX
+    // file is said at once, without reading all of it.
+    let prepared = match prepared {
+        Err(error) if !file.is_expected() || matches!(error, Error::NotOnnx { .. }) => return Err(error),
+        prepared => prepared,
+    };
     let sha256 = file.verify()?;
     let (facts, running) = prepared?;
-    let file = (file.path, file.bytes);
+    let file = (file.path.clone(), file.bytes);
     Ok(Loaded { inspection: facts.inspection(file, sha256, &running), classifier: running.classifier })
 }
 

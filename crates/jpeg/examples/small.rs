@@ -4,7 +4,7 @@
 
 use std::error::Error;
 
-use glimpsed_jpeg::baseline::{Decoder, Wanted};
+use glimpsed_jpeg::decoder::{Decoder, Wanted};
 use glimpsed_jpeg::huffman;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut decoder = Decoder::default();
     let header = decoder.read(bytes).map_err(|refusal| format!("{refusal:?}"))?;
     let block = (224 * 8usize).div_ceil(header.width.min(header.height)).clamp(1, 8);
-    let wanted = Wanted { block, columns: 0..header.width, rows: 0..header.height };
+    let wanted = Wanted { block, columns: 0..header.width, rows: 0..header.height, budget: 16 << 20 };
     decoder.decode(bytes, &header, &wanted).map_err(|refusal| format!("{refusal:?}"))?;
     let luma = &decoder.planes()[0];
     let mut pgm = format!("P5\n{} {}\n255\n", luma.width, luma.height).into_bytes();

@@ -2,15 +2,18 @@
 //!
 //! Cameras and programs put pictures one after another, truncate them, and leave stale bytes behind them. [`Scanner`]
 //! follows the markers (ITU-T T.81, annex B) to the end of a picture without decoding it. [`huffman`] adds the tables
-//! that MJPEG cameras leave out, and [`baseline`] decodes.
+//! that MJPEG cameras leave out, and [`decoder`] decodes.
 
 #![deny(missing_docs)]
 
-pub mod baseline;
+pub mod decoder;
 pub mod huffman;
 
 /// The first bytes of every JPEG: the marker SOI (start of image).
 pub const START: [u8; 2] = [0xFF, 0xD8];
+
+/// The last bytes of a JPEG: the marker EOI (end of image).
+pub const END: [u8; 2] = [0xFF, 0xD9];
 
 /// The result of [`Scanner::scan`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +22,7 @@ pub enum Scan {
     Complete(usize),
     /// The beginning of a picture; more bytes are needed.
     Incomplete,
-    /// Not a picture, or one that is damaged or truncated at this byte offset.
+    /// Not a picture, or one that is damaged at this byte offset, or whose end is not marked there: another picture begins.
     Broken(usize),
 }
 
@@ -29,7 +32,12 @@ pub enum Scan {
 pub struct Scanner {
     at: usize,
     in_scan: bool,
+    /// Bytes since the last segment that belong to none.
+    stray: usize,
 }
+
+/// Most bytes between two segments that belong to none and are passed over, as other decoders do.
+pub(crate) const MAX_STRAY_BYTES: usize = 4096;
 
 impl Scanner {
     /// Scans `bytes`, which start with the picture. Each call must repeat the bytes of the earlier calls.
@@ -79,8 +87,9 @@ impl Scanner {
                 Step::On
             }
             [0xFF, 0xD9, ..] => Step::Stop(Scan::Complete(self.at + 2)),
-            // Another picture starts inside this one, which was truncated.
-            [0xFF, 0x00 | 0xD8, ..] => Step::Stop(Scan::Broken(self.at)),
+            // Another picture starts inside this one, whose end is not marked.
+            [0xFF, 0xD8, ..] => Step::Stop(Scan::Broken(self.at)),
+            [0xFF, 0x00, ..] => self.pass_over(2),
             [0xFF, 0x01 | 0xD0..=0xD7, ..] => {
                 self.at += 2;
                 Step::On
@@ -90,13 +99,23 @@ impl Scanner {
                 if length < 2 {
                     return Step::Stop(Scan::Broken(self.at));
                 }
-                self.in_scan = *marker == 0xDA;
+                (self.in_scan, self.stray) = (*marker == 0xDA, 0);
                 self.at += 2 + length;
                 Step::On
             }
             [0xFF, ..] => Step::Stop(Scan::Incomplete),
-            _ => Step::Stop(Scan::Broken(self.at)),
+            _ => self.pass_over(rest.iter().position(|&byte| byte == 0xFF).unwrap_or(rest.len())),
         }
+    }
+
+    /// Stray bytes; right behind the start marker there are none.
+    fn pass_over(&mut self, bytes: usize) -> Step {
+        self.stray += bytes;
+        if self.at == START.len() || self.stray > MAX_STRAY_BYTES {
+            return Step::Stop(Scan::Broken(self.at));
+        }
+        self.at += bytes;
+        Step::On
     }
 }
 
@@ -143,6 +162,16 @@ mod tests {
     fn a_picture_that_starts_inside_another_breaks_it() {
         let cut = [&PICTURE[..16], PICTURE].concat();
         assert_eq!(Scanner::default().scan(&cut), Scan::Broken(16));
+    }
+
+    #[test]
+    fn stray_bytes_between_segments_are_passed_over_but_not_many() {
+        let with = |count: usize| [&PICTURE[..8], &vec![0x55; count], &PICTURE[8..]].concat();
+        for count in [1, 7, 4096] {
+            assert_eq!(Scanner::default().scan(&with(count)), Scan::Complete(PICTURE.len() + count));
+        }
+        assert_eq!(Scanner::default().scan(&with(4097)), Scan::Broken(8));
+        assert_eq!(Scanner::default().scan(b"\xFF\xD8stray"), Scan::Broken(2), "no picture begins like that");
     }
 
     proptest! {

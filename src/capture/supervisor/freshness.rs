@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use super::tests::supervisor;
 use super::*;
-use crate::domain::frame::{Encoding, RawFormat};
+use crate::domain::frame::{Encoding, Range, RawFormat};
 use glimpsed_base::clock::ManualClock;
 use glimpsed_base::slot::Taken;
 
@@ -46,7 +46,7 @@ impl Source for WithSlowModel {
         if self.clock.now() >= Duration::from_secs(60) {
             self.shutdown.trigger();
         }
-        let encoding = Encoding::Raw { format: RawFormat::Yuyv, width: 640, height: 480 };
+        let encoding = Encoding::Raw { format: RawFormat::Yuyv, range: Range::Video, width: 640, height: 480 };
         Ok(Read::Frame(Captured { encoding, origin: None }))
     }
 }

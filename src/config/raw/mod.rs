@@ -62,7 +62,7 @@ pub struct RawDevice {
 pub struct RawCamera {
     /// `v4l2` (a USB camera), `command` (a program that writes MJPEG to its standard output) or `replay` (files).
     pub source: SourceKind,
-    /// The V4L2 device; a `/dev/v4l/by-id/...` name stays the same when cameras are plugged in another order.
+    /// The V4L2 device; a `/dev/v4l/by-id/...` name stays the same when cameras are plugged in another order. `auto` takes the first camera that there is.
     pub device: PathBuf,
     /// Wanted picture width in pixels; the nearest that the camera offers is used.
     pub width: u32,
@@ -80,7 +80,9 @@ pub struct RawCamera {
     /// Start the replay again when it has ended.
     #[serde(rename = "loop")]
     pub repeat: bool,
-    /// A camera that gives no frame for this long is taken for dead and opened again.
+    /// A camera whose first frame takes longer than this is taken for dead and opened again.
+    pub start_timeout: Interval,
+    /// A camera that gives no frame for this long after its first one is taken for dead and opened again.
     pub frame_timeout: Interval,
     /// A camera whose picture has been the same, bit for bit, for this long is taken for frozen; `0s` never.
     pub frozen_after: Interval,
@@ -90,6 +92,19 @@ pub struct RawCamera {
     pub reconnect_max: Interval,
     /// Degrees to turn the picture clockwise: 0, 90, 180 or 270.
     pub rotate: u32,
+    /// What is set in a V4L2 camera when it is opened, by V4L2's names of the controls (`glimpsed cameras probe` lists them): numbers, true or false, or the name of a menu's item.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub controls: BTreeMap<String, ControlValue>,
+}
+
+/// The value of a camera's control.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum ControlValue {
+    Switch(bool),
+    Number(i64),
+    /// An item of a menu.
+    Item(String),
 }
 
 impl Default for RawCamera {
@@ -104,11 +119,13 @@ impl Default for RawCamera {
             command: Vec::new(),
             path: None,
             repeat: true,
+            start_timeout: Interval::from_secs(30),
             frame_timeout: Interval::from_secs(5),
             frozen_after: Interval::from_secs(60),
             reconnect_min: Interval::from_millis(500),
             reconnect_max: Interval::from_secs(30),
             rotate: 0,
+            controls: BTreeMap::new(),
         }
     }
 }
@@ -127,7 +144,13 @@ pub enum FormatChoice {
     Auto,
     Mjpeg,
     Yuyv,
+    Uyvy,
+    Yvyu,
     Nv12,
+    Nv21,
+    Yu12,
+    Rgb,
+    Bgr,
     Grey,
 }
 

@@ -1,11 +1,13 @@
 //! The camera's table.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::super::interval::Interval;
 use super::super::raw::SourceKind;
 use super::{Camera, CameraSource, Checker};
 use crate::domain::view::Rotation;
+use crate::preprocess::foreign;
 use glimpsed_base::files::{pictures_in, resolve};
 
 impl Checker<'_, '_> {
@@ -17,6 +19,12 @@ impl Checker<'_, '_> {
         self.interval_within(
             &["camera", "frame_timeout"],
             camera.frame_timeout,
+            Interval::from_millis(100),
+            Interval::from_secs(600),
+        );
+        self.interval_within(
+            &["camera", "start_timeout"],
+            camera.start_timeout,
             Interval::from_millis(100),
             Interval::from_secs(600),
         );
@@ -47,6 +55,7 @@ impl Checker<'_, '_> {
         };
         Camera {
             source: self.camera_source(),
+            start_timeout: camera.start_timeout.0,
             frame_timeout: camera.frame_timeout.0,
             // A replayed photograph never changes.
             frozen_after: (camera.source != SourceKind::Replay && !camera.frozen_after.0.is_zero())
@@ -75,6 +84,7 @@ impl Checker<'_, '_> {
                     height: camera.height,
                     fps: camera.fps,
                     format: camera.format,
+                    controls: camera.controls.clone(),
                 }
             }
             SourceKind::Command => {
@@ -118,8 +128,12 @@ impl Checker<'_, '_> {
                         Some(hint),
                     );
                 } else if path.is_dir() && pictures_in(&path).is_ok_and(|files| files.is_empty()) {
-                    let found = format!("`{}` holds no .jpg, .jpeg or .png file", path.display());
+                    let found = format!("`{}` holds no picture (.jpg, .jpeg, .jfif, .png or .webp)", path.display());
                     self.complain(&["camera", "path"], "has nothing to play", found, None);
+                } else if let Some(what) = video(&path) {
+                    let found = format!("`{}` is {what}", path.display());
+                    let hint = r#"source = "command" plays it: command = ["ffmpeg", "-re", "-i", "FILE", "-f", "mjpeg", "-q:v", "4", "-"]"#;
+                    self.complain(&["camera", "path"], "cannot be played", found, Some(hint.into()));
                 } else if path.exists() && !path.is_dir() && !path.is_file() {
                     let found = format!("`{}` is neither a file nor a directory", path.display());
                     self.complain(&["camera", "path"], "cannot be played", found, None);
@@ -146,3 +160,16 @@ fn find_program(name: &str, base: &Path) -> Option<PathBuf> {
     };
     candidates.into_iter().find(|path| rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok() && path.is_file())
 }
+
+/// What the file is, if it is a video that is no sequence of JPEG pictures.
+fn video(path: &Path) -> Option<&'static str> {
+    let mut head = Vec::new();
+    if !path.is_file() {
+        return None;
+    }
+    std::fs::File::open(path).ok()?.take(HEAD_BYTES).read_to_end(&mut head).ok()?;
+    foreign::name(&head).filter(|what| !foreign::is_readable(what) && foreign::picture(&head).is_none())
+}
+
+/// Bytes that show what a file is.
+const HEAD_BYTES: u64 = 1024;

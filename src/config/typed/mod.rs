@@ -9,6 +9,7 @@ mod labels;
 mod models;
 mod thermal;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -73,6 +74,8 @@ pub struct Device {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Camera {
     pub source: CameraSource,
+    /// For the first frame.
+    pub start_timeout: Duration,
     pub frame_timeout: Duration,
     /// `None` if a frozen picture is accepted.
     pub frozen_after: Option<Duration>,
@@ -89,6 +92,7 @@ pub enum CameraSource {
         height: u32,
         fps: f64,
         format: raw::FormatChoice,
+        controls: BTreeMap<String, raw::ControlValue>,
     },
     /// Program and arguments; not empty.
     Command {

@@ -1,7 +1,7 @@
 //! The web page's server, the HTTP interface and the metrics, over real sockets.
 
 mod access;
-mod client;
+pub(crate) mod client;
 mod heat;
 mod hostile;
 mod interface;

@@ -3,6 +3,7 @@
 use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Read};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, JoinHandle};
 
 use super::skeleton::Positioned;
@@ -23,6 +24,8 @@ pub(crate) struct OnnxFile {
     opened: Metadata,
     expected: Option<String>,
     hash: Option<JoinHandle<std::io::Result<String>>>,
+    /// Ends the thread before its end: nobody needs the hash of a file that is refused.
+    given_up: Arc<AtomicBool>,
     /// The result of the thread.
     found: Option<Result<String, String>>,
 }
@@ -62,10 +65,18 @@ impl OnnxFile {
                 let hashed = file.clone();
                 // Hashing takes a fifth of the time that a large model takes to load, and more if the processor has no
                 // instructions for it. If no thread can be started, `verify` computes the hash.
-                let hash = Builder::new().name("hash".into()).spawn(move || hash_of(&hashed, bytes)).ok();
-                Ok(Self { path, bytes, file, opened, expected: source.sha256.map(str::to_owned), hash, found: None })
+                let given_up = Arc::<AtomicBool>::default();
+                let until = given_up.clone();
+                let hash = Builder::new().name("hash".into()).spawn(move || hash_of(&hashed, bytes, &until)).ok();
+                let expected = source.sha256.map(str::to_owned);
+                Ok(Self { path, bytes, file, opened, expected, hash, given_up, found: None })
             }
         }
+    }
+
+    /// Whether the file has to have a certain hash.
+    pub(crate) fn is_expected(&self) -> bool {
+        self.expected.is_some()
     }
 
     /// Decodes the file without its larger weights, and rewrites the operators of the QOperator form.
@@ -99,7 +110,7 @@ impl OnnxFile {
         let (file, bytes, hash) = (&self.file, self.bytes, &mut self.hash);
         let found = self.found.get_or_insert_with(|| {
             let joined = hash.take().and_then(|thread| thread.join().ok());
-            joined.unwrap_or_else(|| hash_of(file, bytes)).map_err(|error| error.to_string())
+            joined.unwrap_or_else(|| hash_of(file, bytes, &AtomicBool::new(false))).map_err(|error| error.to_string())
         });
         let found = found.clone().map_err(unreadable)?;
         if let Some(expected) = self.expected.clone().filter(|expected| *expected != found) {
@@ -121,9 +132,30 @@ impl OnnxFile {
     }
 }
 
+impl Drop for OnnxFile {
+    fn drop(&mut self) {
+        self.given_up.store(true, Ordering::Relaxed);
+    }
+}
+
 /// The hash of the first `bytes` bytes. The bound is there because another process may append to the file for ever.
-fn hash_of(file: &File, bytes: u64) -> std::io::Result<String> {
-    sha256_of_all(Positioned { file, at: 0 }.take(bytes))
+fn hash_of(file: &File, bytes: u64, given_up: &AtomicBool) -> std::io::Result<String> {
+    sha256_of_all(Until { reader: Positioned { file, at: 0 }.take(bytes), given_up })
+}
+
+/// A reader that fails once it is given up.
+struct Until<'a, R> {
+    reader: R,
+    given_up: &'a AtomicBool,
+}
+
+impl<R: Read> Read for Until<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        match self.given_up.load(Ordering::Relaxed) {
+            true => Err(std::io::Error::other("given up")),
+            false => self.reader.read(buffer),
+        }
+    }
 }
 
 fn is_same(before: &Metadata, now: &Metadata) -> bool {

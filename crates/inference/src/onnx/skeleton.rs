@@ -18,6 +18,9 @@ use super::pb::{GraphProto, ModelProto, StringStringEntryProto, TensorProto};
 /// the fuzzer, whose files are small.
 const LARGE_BYTES: u64 = if cfg!(any(test, fuzzing)) { 256 } else { 64 << 10 };
 
+/// What is decoded without the larger weights has at most so many bytes. The largest classifiers have some 10 MB.
+pub(crate) const MOST_BYTES: u64 = 64 << 20;
+
 /// The wire type of messages, strings, bytes and packed numbers.
 const LENGTH_DELIMITED: u64 = 2;
 
@@ -139,6 +142,10 @@ fn damaged() -> Error {
     ErrorKind::InvalidData.into()
 }
 
+fn too_much() -> Error {
+    Error::other("it holds more than 64 MB beside the raw data of its weights; export it again with a newer exporter")
+}
+
 /// A file that is read from a place of its own, whoever else reads it.
 pub(crate) struct Positioned<'a> {
     pub file: &'a File,
@@ -177,6 +184,13 @@ impl Walk<'_> {
         while self.at < end {
             let key = self.varint()?;
             let (field, kind) = (key >> 3, key & 7);
+            // No field has the number 0: a file of zeros is refused at its first byte.
+            if field == 0 {
+                return Err(damaged());
+            }
+            if out.len() as u64 > MOST_BYTES {
+                return Err(too_much());
+            }
             if kind != LENGTH_DELIMITED {
                 encode_varint(key, out);
                 match kind {
@@ -205,6 +219,9 @@ impl Walk<'_> {
                 encode_varint(inner.len() as u64, out);
                 out.append(&mut inner);
             } else {
+                if length > MOST_BYTES {
+                    return Err(too_much());
+                }
                 encode_varint(length, out);
                 self.take(length, out)?;
             }

@@ -89,57 +89,131 @@ impl Huffman {
 }
 
 /// The signed number that `size` bits stand for (EXTEND in T.81, figure F.12).
-fn extend(bits: u32, size: u32) -> i32 {
+pub(super) fn extend(bits: u32, size: u32) -> i32 {
     let bits = bits as i32;
     if size > 0 && bits < 1 << (size - 1) { bits - (1 << size) + 1 } else { bits }
 }
 
-/// The bits have ended, or no code begins with them.
+/// Why a block cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Damaged;
+pub(super) enum BadBits {
+    /// The bits have ended.
+    Ended,
+    /// No code begins with them, or they code too many coefficients.
+    Wrong,
+}
 
 /// Follows the bytes of an interval, so that eight bytes can be read at any position that still has a bit.
 const SPARE: [u8; 16] = [0; 16];
 
-/// Copies entropy-coded bytes up to the next marker to `interval`, without the zeros that are stuffed behind each 0xFF.
-///
-/// Returns what comes from the marker on.
-pub(super) fn unstuff<'a>(bytes: &'a [u8], interval: &mut Vec<u8>) -> &'a [u8] {
-    interval.clear();
-    let mut rest = bytes;
-    loop {
-        let plain = memchr::memchr(0xFF, rest).unwrap_or(rest.len());
-        interval.extend_from_slice(&rest[..plain]);
-        rest = &rest[plain..];
-        let [0xFF, 0x00, behind @ ..] = rest else { break };
-        interval.push(0xFF);
-        rest = behind;
+/// The entropy-coded bytes between two markers, without the zeros that are stuffed behind each 0xFF. They come in portions,
+/// so that the memory does not depend on the picture's size.
+pub(super) struct Interval<'a, 'w> {
+    /// What is not in the window yet. At the end it begins with a marker, or is empty.
+    rest: &'a [u8],
+    window: &'w mut Vec<u8>,
+    ended: bool,
+}
+
+/// Bytes of a portion.
+const PORTION: usize = 32 << 10;
+
+/// More bytes than any MCU has: ten blocks of 64 coefficients with 31 bits each.
+const ENOUGH: usize = 4096;
+
+impl<'a, 'w> Interval<'a, 'w> {
+    /// `window` is a buffer to reuse.
+    pub(super) fn new(bytes: &'a [u8], window: &'w mut Vec<u8>) -> Self {
+        window.clear();
+        window.extend_from_slice(&SPARE);
+        let mut interval = Self { rest: bytes, window, ended: false };
+        interval.extend();
+        interval
     }
-    interval.extend_from_slice(&SPARE);
-    rest
+
+    /// Reads on from `place`, which at the beginning is the default.
+    pub(super) fn bits(&self, place: Place) -> Bits<'_> {
+        Bits { bytes: self.window, place }
+    }
+
+    /// Whether the window must be moved on before the next MCU is read.
+    #[inline(always)]
+    pub(super) fn is_low(&self, place: Place) -> bool {
+        !self.ended && place.at + ENOUGH > self.window.len()
+    }
+
+    /// Moves the window on, and returns where `place` is then.
+    pub(super) fn move_on(&mut self, place: Place) -> Place {
+        let read = place.at.min(self.window.len() - SPARE.len());
+        self.window.drain(..read);
+        self.extend();
+        Place { at: place.at - read, ..place }
+    }
+
+    fn extend(&mut self) {
+        self.window.truncate(self.window.len() - SPARE.len());
+        let full = self.window.len() + PORTION;
+        while self.window.len() < full {
+            let portion = &self.rest[..self.rest.len().min(full - self.window.len())];
+            let plain = memchr::memchr(0xFF, portion).unwrap_or(portion.len());
+            self.window.extend_from_slice(&portion[..plain]);
+            self.rest = &self.rest[plain..];
+            match self.rest {
+                [0xFF, 0x00, behind @ ..] => {
+                    self.window.push(0xFF);
+                    self.rest = behind;
+                }
+                [] | [0xFF, ..] => {
+                    self.ended = true;
+                    break;
+                }
+                _ => {}
+            }
+        }
+        self.window.extend_from_slice(&SPARE);
+    }
+
+    /// The bytes from the marker on that ends the interval, which need not have been read as a whole.
+    pub(super) fn behind(self) -> &'a [u8] {
+        let mut rest = self.rest;
+        while let Some(at) = memchr::memchr(0xFF, rest) {
+            match rest.get(at + 1) {
+                Some(0) => rest = &rest[at + 2..],
+                _ => return &rest[at..],
+            }
+        }
+        &[]
+    }
 }
 
 /// The bytes behind the restart marker that `bytes` begin with (T.81, B.1.1.3); any number of 0xFF may precede it.
 ///
 /// # Errors
 /// When there is none.
-pub(super) fn behind_restart(mut bytes: &[u8]) -> Result<&[u8], Damaged> {
+pub(super) fn behind_restart(mut bytes: &[u8]) -> Result<&[u8], BadBits> {
     while let [0xFF, 0xFF, ..] = bytes {
         bytes = &bytes[1..];
     }
     match bytes {
         [0xFF, 0xD0..=0xD7, rest @ ..] => Ok(rest),
-        _ => Err(Damaged),
+        [] | [0xFF] => Err(BadBits::Ended),
+        _ => Err(BadBits::Wrong),
     }
 }
 
-/// Reads bits from an interval that [`unstuff`] has filled.
+/// Reads the bits of an [`Interval`].
 ///
 /// Each block is read with a local copy of it, which the compiler keeps in registers. Through a reference every change
 /// would go to memory, and each read would wait for the store before it.
 #[derive(Clone, Copy)]
 pub(super) struct Bits<'a> {
     bytes: &'a [u8],
+    place: Place,
+}
+
+/// How far [`Bits`] has read.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Place {
     at: usize,
     /// The next bits, left-aligned. The first `left` of them count; the bits behind those are the ones that follow, or
     /// zero.
@@ -147,54 +221,61 @@ pub(super) struct Bits<'a> {
     left: u32,
 }
 
-impl<'a> Bits<'a> {
-    pub(super) fn new(interval: &'a [u8]) -> Self {
-        Self { bytes: interval, at: 0, buffer: 0, left: 0 }
+impl Bits<'_> {
+    pub(super) fn place(&self) -> Place {
+        self.place
     }
 
     /// Fills the buffer up to at least 56 bits. No branch depends on the picture, because it would often be
     /// mispredicted.
     #[inline(always)]
-    fn refill(&mut self) {
-        let word = self.bytes.get(self.at..).and_then(<[u8]>::first_chunk).map_or(0, |word| u64::from_be_bytes(*word));
-        self.buffer |= word >> self.left;
-        self.at += ((63 - self.left) / 8) as usize;
-        self.left |= 56;
+    pub(super) fn refill(&mut self) {
+        let word =
+            self.bytes.get(self.place.at..).and_then(<[u8]>::first_chunk).map_or(0, |word| u64::from_be_bytes(*word));
+        self.place.buffer |= word >> self.place.left;
+        self.place.at += ((63 - self.place.left) / 8) as usize;
+        self.place.left |= 56;
     }
 
     /// The number of bits that are left; negative if more were taken than there were.
-    fn rest(&self) -> isize {
-        8 * (self.bytes.len() as isize - SPARE.len() as isize - self.at as isize) + self.left as isize
+    pub(super) fn rest(&self) -> isize {
+        8 * (self.bytes.len() as isize - SPARE.len() as isize - self.place.at as isize) + self.place.left as isize
+    }
+
+    /// What invalid bits mean: those behind the end are zeros, which may be no valid code.
+    #[cold]
+    pub(super) fn wrong(&self) -> BadBits {
+        if self.rest() <= 32 { BadBits::Ended } else { BadBits::Wrong }
     }
 
     #[inline(always)]
     fn skip(&mut self, count: u32) {
-        self.buffer <<= count;
-        self.left -= count;
+        self.place.buffer <<= count;
+        self.place.left -= count;
     }
 
     /// Takes at most 16 bits, which must be in the buffer.
     #[inline(always)]
-    fn take(&mut self, count: u32) -> u32 {
+    pub(super) fn take(&mut self, count: u32) -> u32 {
         // The shift is in two steps, because a shift by 64 would overflow when `count` is 0.
-        let bits = (self.buffer >> 1 >> (63 - count)) as u32;
+        let bits = (self.place.buffer >> 1 >> (63 - count)) as u32;
         self.skip(count);
         bits
     }
 
     #[inline(always)]
     fn look(&self) -> usize {
-        (self.buffer >> (64 - LOOK_UP)) as usize
+        (self.place.buffer >> (64 - LOOK_UP)) as usize
     }
 
     #[inline(always)]
-    fn symbol(&mut self, table: &Huffman) -> Result<u8, Damaged> {
+    pub(super) fn symbol(&mut self, table: &Huffman) -> Result<u8, BadBits> {
         let (value, length) = table.codes[self.look()];
         if length > 0 {
             self.skip(length.into());
             return Ok(value);
         }
-        let (value, length) = long_symbol(self.buffer, table)?;
+        let (value, length) = long_symbol(self.place.buffer, table)?;
         self.skip(length);
         Ok(value)
     }
@@ -215,12 +296,12 @@ impl<'a> Bits<'a> {
         factors: &[f32; 64],
         order: &[u8; 64],
         block: &mut [f32; 64],
-    ) -> Result<usize, Damaged> {
+    ) -> Result<usize, BadBits> {
         let mut bits = *self;
         bits.refill();
         let size = u32::from(bits.symbol(constant)?);
         if size > 15 {
-            return Err(Damaged);
+            return Err(bits.wrong());
         }
         *before = before.wrapping_add(extend(bits.take(size), size));
         block[0] = *before as f32 * factors[0];
@@ -244,7 +325,7 @@ impl<'a> Bits<'a> {
                     if run == END {
                         break 'block;
                     }
-                    return Err(Damaged);
+                    return Err(bits.wrong());
                 }
                 if ALL {
                     block[usize::from(order[at] & 63)] = value as f32 * factors[at];
@@ -257,19 +338,19 @@ impl<'a> Bits<'a> {
             }
         }
         *self = bits;
-        if bits.rest() < 0 { Err(Damaged) } else { Ok(end) }
+        if bits.rest() < 0 { Err(BadBits::Ended) } else { Ok(end) }
     }
 }
 
 /// The symbol and the length of a code of more than [`LOOK_UP`] bits.
 #[cold]
 #[inline(never)]
-fn long_symbol(buffer: u64, table: &Huffman) -> Result<(u8, u32), Damaged> {
+fn long_symbol(buffer: u64, table: &Huffman) -> Result<(u8, u32), BadBits> {
     let bits = (buffer >> 48) as u32;
     let found = (LOOK_UP as usize + 1..=LONGEST).find(|&length| bits < table.ends[length]);
-    let length = found.ok_or(Damaged)?;
+    let length = found.ok_or(BadBits::Wrong)?;
     let index = (bits >> (LONGEST - length)) as i32 + table.offsets[length];
-    let value = usize::try_from(index).ok().and_then(|index| table.values.get(index)).copied().ok_or(Damaged)?;
+    let value = usize::try_from(index).ok().and_then(|index| table.values.get(index)).copied().ok_or(BadBits::Wrong)?;
     Ok((value, length as u32))
 }
 
@@ -286,39 +367,52 @@ mod tests {
 
     #[test]
     fn stuffed_zeros_are_left_out_and_nothing_is_read_beyond_a_marker() {
-        let mut interval = Vec::new();
-        let rest = unstuff(&[0xFF, 0x00, 0xA5, 0xFF, 0xD9, 0x77], &mut interval);
-        assert_eq!(rest, [0xFF, 0xD9, 0x77]);
-        let mut bits = Bits::new(&interval);
+        let mut window = Vec::new();
+        let interval = Interval::new(&[0xFF, 0x00, 0xA5, 0xFF, 0xD9, 0x77], &mut window);
+        let mut bits = interval.bits(Place::default());
         bits.refill();
         assert_eq!([bits.take(8), bits.take(8)], [0xFF, 0xA5]);
         assert_eq!(bits.rest(), 0);
         assert_eq!([bits.take(8), bits.take(1)], [0, 0]);
         assert_eq!(bits.rest(), -9);
+        assert_eq!(interval.behind(), [0xFF, 0xD9, 0x77]);
     }
 
     #[test]
-    fn bits_are_the_same_however_they_are_read() {
-        let bytes: Vec<u8> = (0..200_u32).map(|at| (at * 37 % 251) as u8).collect();
-        let mut interval = Vec::new();
-        unstuff(&bytes, &mut interval);
-        let mut bits = Bits::new(&interval);
+    fn bits_are_the_same_however_they_are_read_and_whatever_the_portions() {
+        let bytes: Vec<u8> = (0..100_000_u32).map(|at| (at * 37 % 251 + at / 30_000) as u8).collect();
+        let stuffed: Vec<u8> =
+            bytes.iter().flat_map(|&byte| [byte, 0].into_iter().take(1 + usize::from(byte == 0xFF))).collect();
+        let mut window = Vec::new();
+        let mut interval = Interval::new(&stuffed, &mut window);
+        let mut place = Place::default();
         let mut found = String::new();
-        for count in (1..=16).cycle().take(100) {
+        for count in (1..=16).cycle() {
+            if interval.is_low(place) {
+                place = interval.move_on(place);
+            }
+            let mut bits = interval.bits(place);
+            if bits.rest() < 16 {
+                break;
+            }
             bits.refill();
             found += &format!("{:0width$b}", bits.take(count), width = count as usize);
+            place = bits.place();
         }
         let expected: String = bytes.iter().map(|byte| format!("{byte:08b}")).collect();
-        assert!(expected.starts_with(&found));
-        assert_eq!(bits.rest(), 1600 - found.len() as isize);
+        assert!(expected.starts_with(&found) && expected.len() - found.len() < 16, "{} bits", found.len());
+        assert!(window.len() < 2 * PORTION, "{} bytes", window.len());
     }
 
     #[test]
     fn a_restart_marker_may_be_preceded_by_any_number_of_ones() {
         assert_eq!(behind_restart(&[0xFF, 0xD3, 7]), Ok([7].as_slice()));
         assert_eq!(behind_restart(&[0xFF, 0xFF, 0xFF, 0xD0]), Ok([].as_slice()));
-        for other in [&[0xFF, 0xD8][..], &[0xFF], &[], &[0xD0]] {
-            assert_eq!(behind_restart(other), Err(Damaged));
+        for other in [&[0xFF, 0xD8][..], &[0xD0]] {
+            assert_eq!(behind_restart(other), Err(BadBits::Wrong));
+        }
+        for end in [&[0xFF][..], &[]] {
+            assert_eq!(behind_restart(end), Err(BadBits::Ended));
         }
     }
 

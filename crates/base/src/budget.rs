@@ -1,0 +1,26 @@
+//! How many bytes each input may take, in one place. `docs/limits.md` explains them, and a test runs the program with bad
+//! inputs in a small cgroup.
+
+/// A photograph as a file: for `classify`, `compare`, a replay. The largest photographs of telephones have 60 MB.
+pub const PICTURE_FILE: u64 = 64 << 20;
+
+/// One JPEG of a camera or a program. Frames of 3840x2160 have 2 MB, 5 MB at the best quality.
+pub const CAMERA_PICTURE: usize = 8 << 20;
+
+/// One uncompressed frame: 3840x2160 with two bytes for each pixel.
+pub const RAW_FRAME: usize = 16 << 20;
+
+/// A decoded picture, with all that its decoder keeps meanwhile. A picture that would take more is decoded smaller.
+pub const DECODED: usize = 12 << 20;
+
+/// The same for a JPEG file, because the coefficients of a progressive one of 108 megapixels take 28 MB.
+pub const DECODED_FILE: usize = 28 << 20;
+
+/// What a decoder that cannot make smaller pictures (WebP) may take.
+pub const DECODED_WHOLE: u64 = 48 << 20;
+
+/// A PNG's row with its compression window, and the data in its other chunks that are looked at.
+pub const PNG_CHUNKS: usize = 4 << 20;
+
+/// A label file: some 50 000 classes.
+pub const LABELS: u64 = 1 << 20;

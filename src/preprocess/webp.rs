@@ -1,0 +1,54 @@
+//! WebP files.
+
+use std::io::Cursor;
+
+use image_webp::{DecodingError, WebPDecoder};
+
+use super::error::{DecodeError, MAX_WHOLE_PIXELS, check_size};
+use super::foreign::Kind;
+use super::picture::RgbImage;
+use super::preprocessor::oriented;
+use glimpsed_base::budget;
+use glimpsed_jpeg::decoder::orientation;
+
+/// Bytes that decoding takes for each pixel: the result with transparency, and the planes or indices before it.
+const BYTES_A_PIXEL: u64 = 10;
+
+/// Decodes a WebP file as it is shown, by its orientation tag. Transparency is dropped; of an animation the first picture is
+/// taken.
+pub(super) fn decode(bytes: &[u8], out: &mut RgbImage) -> Result<(), DecodeError> {
+    let mut decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(refused)?;
+    let (width, height) = decoder.dimensions();
+    check_size(width.into(), height.into(), MAX_WHOLE_PIXELS)?;
+    let needed = BYTES_A_PIXEL * u64::from(width) * u64::from(height);
+    if needed > budget::DECODED_WHOLE {
+        return Err(DecodeError::TooManyBytes { bytes: needed });
+    }
+    decoder.set_memory_limit(budget::DECODED_WHOLE as usize);
+    let orientation = match decoder.exif_metadata() {
+        Ok(Some(exif)) => orientation(exif.strip_prefix(b"Exif\0\0").unwrap_or(&exif)),
+        Ok(None) | Err(_) => 1,
+    };
+    let mut pixels = vec![0; decoder.output_buffer_size().ok_or(DecodeError::TooManyBytes { bytes: needed })?];
+    decoder.read_image(&mut pixels).map_err(refused)?;
+    if decoder.has_alpha() {
+        let count = pixels.len() / 4;
+        for at in 0..count {
+            pixels.copy_within(4 * at..4 * at + 3, 3 * at);
+        }
+        pixels.truncate(3 * count);
+    }
+    *out = RgbImage { width: width as usize, height: height as usize, pixels };
+    oriented(out, orientation);
+    Ok(())
+}
+
+fn refused(error: DecodingError) -> DecodeError {
+    let kind = Kind::WebP;
+    match error {
+        DecodingError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            DecodeError::Truncated { kind }
+        }
+        other => DecodeError::Corrupt { kind, cause: other.to_string() },
+    }
+}

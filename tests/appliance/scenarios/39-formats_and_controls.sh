@@ -1,0 +1,42 @@
+# Every pixel format that is read and that vivid has, by the right colours; and controls, by V4L2's names.
+# deadline: 240
+
+plug_in
+subscribe
+
+# shows PATTERN LABEL: from now on the frames have this label.
+shows() {
+    control test_pattern="$1"
+    sleep 0.5
+    mark_here
+    wait_for_label 15 "$2"
+}
+
+for format in yuyv uyvy yvyu nv12 nv21 yu12 rgb bgr; do
+    write_config format="\"$format\""
+    start_daemon
+    # Wholly red, which is nearest to coffee, and wholly blue, which is nearest to the night: not so if colours are swapped.
+    shows 7 coffee
+    shows 9 rocket
+    stop_daemon
+done
+
+# The first camera that there is, with a control that it has.
+write_config device='"auto"' controls='{ brightness = 140 }'
+start_daemon
+shows 9 rocket
+[[ $(v4l2-ctl --device "$capture" --get-ctrl brightness) == 'brightness: 140' ]] || fail "the brightness was not set"
+stop_daemon
+
+# A control that it has not, and a value that the control has not.
+write_config controls='{ brigthness = 200 }'
+/opt/glimpsed cameras probe -c "$work/glimpsed.toml" >"$work/probe" 2>&1 && fail "a control that is not there was set"
+grep --quiet 'it has no control `brigthness`; it has .*brightness' "$work/probe" || fail "$(cat "$work/probe")"
+write_config controls='{ brightness = 256 }'
+/opt/glimpsed cameras probe -c "$work/glimpsed.toml" >"$work/probe" 2>&1 && fail "a value out of range was set"
+grep --quiet 'cannot be 256; it can be 0 to 255 in steps of 1' "$work/probe" || fail "$(cat "$work/probe")"
+
+# What it has is listed.
+write_config
+/opt/glimpsed cameras probe -c "$work/glimpsed.toml" >"$work/probe" || fail "$(cat "$work/probe")"
+grep --quiet 'brightness .*0 to 255 in steps of 1' "$work/probe" || fail "$(cat "$work/probe")"

@@ -42,7 +42,7 @@ impl Prepared {
     /// # Errors
     /// What is wrong with the file or its model, if there is no other configuration that works.
     pub fn from_file(path: &Path, strict: bool) -> Result<Self> {
-        let kept = if strict { None } else { Sources::last_good(path) };
+        let kept = Sources::last_good(path);
         let read = Sources::read(path).and_then(|sources| match &kept {
             Some(kept) if sources.text.trim().is_empty() && !kept.text.trim().is_empty() => Err(emptied(path)),
             _ => sources.load().map(|config| (sources, config)),
@@ -51,6 +51,7 @@ impl Prepared {
             Ok(prepared) => return Ok(prepared),
             Err(error) => error,
         };
+        let kept = kept.filter(|_| !strict);
         let Some(last) = kept.and_then(|kept| kept.load().ok().map(|config| (kept, config))) else { return Err(error) };
         let summary = match &error {
             // The full report quotes the file, so it goes to the log only.
@@ -81,7 +82,7 @@ fn emptied(path: &Path) -> Problems {
         place: Place::Nowhere,
         title: "the configuration is empty, and was not before".into(),
         label: "nothing".into(),
-        hint: Some("start once with `--strict` if the defaults are what you want".into()),
+        hint: Some("if the defaults are what you want, put a comment into it".into()),
     });
     problems
 }

@@ -218,7 +218,7 @@ impl Problems {
         let group = match &problem.place {
             Place::File(range) => match self.quoted(range) {
                 Ok((line, text, range)) => title.element(
-                    Snippet::source(leaving::masked_in_place(text))
+                    Snippet::source(text)
                         .line_start(line)
                         .path(&self.file.origin)
                         .annotation(AnnotationKind::Primary.span(range).label(label)),
@@ -242,7 +242,7 @@ impl Problems {
     ///
     /// # Errors
     /// Line and column of a place that is too far from the beginning of its line to be shown.
-    fn quoted(&self, range: &Range<usize>) -> Result<(usize, &str, Range<usize>), (usize, usize)> {
+    fn quoted(&self, range: &Range<usize>) -> Result<(usize, Cow<'_, str>, Range<usize>), (usize, usize)> {
         let (line, column) = self.line_and_column(range.start);
         let start = self.file.lines.get(line - 1).copied().unwrap_or_default();
         let end = self.file.lines.get(line).map_or(self.file.text.len(), |next| next - 1);
@@ -256,18 +256,26 @@ impl Problems {
             return Err((line, column));
         }
         let last = self.file.text.floor_char_boundary(range.end.min(self.file.text.len())).saturating_sub(start);
-        Ok((line, text, first..last.clamp(first, text.len())))
+        // Masked before it is cut: half an address would not be recognised as one.
+        let more = &self.file.text[start..self.file.text.floor_char_boundary((start + text.len() + 512).min(end))];
+        let safe = match leaving::masked_in_place(more) {
+            Cow::Borrowed(_) => Cow::Borrowed(text),
+            Cow::Owned(mut safe) => {
+                safe.truncate(text.len());
+                Cow::Owned(safe)
+            }
+        };
+        Ok((line, safe, first..last.clamp(first, text.len())))
     }
 }
 
 /// At most so much of it as a line of a report may quote, without secrets and control characters.
 fn clipped(text: &str) -> Cow<'_, str> {
+    // Cleaned first: half an address would not be recognised as one.
+    let text = leaving::clean_line(text);
     match text.len() > 2 * MAX_QUOTED_BYTES {
-        true => {
-            let short = &text[..text.floor_char_boundary(2 * MAX_QUOTED_BYTES)];
-            format!("{}...", leaving::clean_line(short)).into()
-        }
-        false => leaving::clean_line(text),
+        true => format!("{}...", &text[..text.floor_char_boundary(2 * MAX_QUOTED_BYTES)]).into(),
+        false => text,
     }
 }
 

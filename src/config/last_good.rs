@@ -1,12 +1,20 @@
 //! The last configuration that worked, kept in the state directory: a device without a screen starts with it when its file was broken.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+
+use sha2::{Digest, Sha256};
 
 use super::{MAX_BYTES, Sources, process_environment};
 use crate::directories;
 use glimpsed_base::files;
 
-const FILE: &str = "last-good.toml";
+/// Several daemons can share a state directory, so the name has a hash of the path.
+fn file(path: &Path) -> String {
+    let digest = Sha256::digest(absolute(path).as_os_str().as_bytes());
+    let name: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    format!("last-good-{name}.toml")
+}
 
 /// The configuration may hold passwords.
 const MODE: u32 = 0o600;
@@ -27,22 +35,23 @@ impl Sources {
             return Ok(());
         }
         let text = head(&absolute(&self.path)) + &self.text;
-        if read().is_some_and(|kept| kept == text) {
+        if read(&self.path).is_some_and(|kept| kept == text) {
             return Ok(());
         }
-        directories::keep_state(FILE, text.as_bytes(), MODE).map(drop)
+        directories::keep_state(&file(&self.path), text.as_bytes(), MODE).map(drop)
     }
 
     /// The last text of the file `path` that worked, with the process's environment; `None` if none is kept.
     pub fn last_good(path: &Path) -> Option<Self> {
-        let text = read()?.strip_prefix(&head(&absolute(path)))?.to_owned();
+        let text = read(path)?.strip_prefix(&head(&absolute(path)))?.to_owned();
         Some(Self { path: path.to_owned(), text, environment: process_environment() })
     }
 }
 
-fn read() -> Option<String> {
+fn read(path: &Path) -> Option<String> {
     let most = MAX_BYTES + head(Path::new("")).len() as u64 + 4096;
-    directories::state().iter().find_map(|directory| files::read_text(&directory.join(FILE), most).ok())
+    let file = file(path);
+    directories::state().iter().find_map(|directory| files::read_text(&directory.join(&file), most).ok())
 }
 
 fn absolute(path: &Path) -> std::path::PathBuf {

@@ -190,12 +190,12 @@ impl Controller {
         let mut watch = FileWatch::new(&self.sources.path);
         if self.reload_error.is_none() {
             self.keep_as_last_good();
-            // An edit while the model was loaded was not watched yet.
-            if self.sources.path.is_file()
-                && let Err(error) = self.file_changed().await
-            {
-                return Ending::Failed(error);
-            }
+        }
+        // An edit while the models were loaded was not watched yet. A file that is still broken is told once more.
+        if self.sources.path.is_file()
+            && let Err(error) = self.file_changed().await
+        {
+            return Ending::Failed(error);
         }
         let mut health = interval_at(Instant::now() + FIRST_HEALTH, HEALTH_EVERY);
         health.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -31,11 +31,7 @@ impl Controller {
             Err(error) => return refused(error.to_string()),
         }
         let path = self.sources.path.clone();
-        let is_file = path.is_file() || self.sources.text.is_empty();
-        // Standard input and the like were read at the start, and cannot be read again.
-        let read = move || {
-            if is_file { Sources::read(&path).and_then(|sources| sources.load()) } else { Sources::defaults().load() }
-        };
+        let read = move || Sources::read(&path).and_then(|sources| sources.load());
         let config = match spawn_blocking(read).await {
             Ok(Ok(config)) => config,
             Ok(Err(problems)) => {

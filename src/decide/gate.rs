@@ -32,7 +32,7 @@ pub struct Gate {
     rules: GateRules,
     inferred: Option<(Thumbnail, Duration)>,
     /// When the next frame is due.
-    next: Duration,
+    next: Option<Duration>,
     pace: Pace,
     /// Frames that the rate limit `max_fps` has let through.
     passed: u32,
@@ -40,7 +40,7 @@ pub struct Gate {
 
 impl Gate {
     pub fn new(rules: GateRules) -> Self {
-        Self { rules, inferred: None, next: Duration::ZERO, pace: Pace::Full, passed: 0 }
+        Self { rules, inferred: None, next: None, pace: Pace::Full, passed: 0 }
     }
 
     pub fn set_rules(&mut self, rules: GateRules) {
@@ -83,11 +83,12 @@ impl Gate {
         let interval = Duration::from_secs_f64(1.0 / max_fps);
         // Frames arrive at the camera's pace. One that is early by less than a quarter of the interval passes, and the
         // next due time stays on the same grid, so the average rate holds.
-        if now + interval / 4 < self.next {
+        let next = self.next.unwrap_or(now);
+        if now + interval / 4 < next {
             return false;
         }
-        let on_time = now < self.next + interval;
-        self.next = if on_time { self.next } else { now } + interval;
+        let on_time = now < next + interval;
+        self.next = Some(if on_time { next } else { now } + interval);
         true
     }
 

@@ -41,18 +41,25 @@ pub struct Held {
 /// When an answer becomes the stable one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Debounce {
-    /// After so many frames in a row,
+    /// After so many frames in a row. The time they take counts as well: frames that come faster than [`FASTEST`] count as if they came
+    /// so fast, and of those that come slower than [`SLOWEST`] two are enough after the time that all would take so slowly.
     pub consecutive: u32,
-    /// or after at least two that agree for so long: a slow camera gives few frames,
-    pub settle: Duration,
-    /// but not before the last one has held for this time.
+    /// But not before the last one has held for this time.
     pub hold: Duration,
 }
+
+const FASTEST: Duration = Duration::from_millis(100);
+const SLOWEST: Duration = Duration::from_secs(1);
+
+/// What a camera's clock may be early by.
+const TOLERANCE: Duration = Duration::from_millis(20);
 
 impl Debounce {
     /// Whether so many frames in a row, of which the first was taken so long ago, are enough.
     fn suffices(&self, frames: u32, since: Duration) -> bool {
-        frames >= self.consecutive || (frames >= 2 && since >= self.settle)
+        let between = self.consecutive.saturating_sub(1);
+        let since = since + TOLERANCE;
+        (frames >= self.consecutive && since >= FASTEST * between) || (frames >= 2 && since >= SLOWEST * between)
     }
 }
 
@@ -146,11 +153,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const LONG: Duration = Duration::from_secs(1000);
-
     /// One frame per second; 0 is "unknown". The stable label has enough confidence to remain.
     fn changes_with(consecutive: u32, hold: u64, answers: &[u8]) -> Vec<usize> {
-        let mut stabiliser = Stabiliser::new(Debounce { consecutive, settle: LONG, hold: Duration::from_secs(hold) });
+        let mut stabiliser = Stabiliser::new(Debounce { consecutive, hold: Duration::from_secs(hold) });
         let answer = |&number: &u8| Answer::from((number > 0).then(|| Arc::from(format!("label {number}"))));
         let observe = |(second, number)| {
             let now = Duration::from_secs(second as u64);
@@ -201,21 +206,27 @@ mod tests {
         labels.collect()
     }
 
+    const THREE: Debounce = Debounce { consecutive: 3, hold: Duration::ZERO };
+
     #[test]
     fn frames_that_contradict_the_label_and_each_other_end_it() {
-        let rules = Debounce { consecutive: 3, settle: LONG, hold: Duration::ZERO };
-        let labels = labels_with(rules, Duration::from_millis(33), &[1, 2, 3, 4, 5, 6, 6, 6]);
+        let labels = labels_with(THREE, Duration::from_millis(100), &[1, 2, 3, 4, 5, 6, 6, 6]);
         let held = |number: u8| Some(format!("label {number}"));
         assert_eq!(labels, [held(1), held(1), held(1), None, None, None, None, held(6)]);
     }
 
     #[test]
-    fn a_camera_of_a_frame_each_ten_seconds_needs_two_frames() {
-        let rules = Debounce { consecutive: 3, settle: Duration::from_secs(2), hold: Duration::ZERO };
-        let labels =
-            |every, answers: &[u8]| labels_with(rules, every, answers).into_iter().flatten().collect::<Vec<_>>();
-        assert_eq!(labels(Duration::from_secs(10), &[1, 2, 2]), ["label 1", "label 1", "label 2"]);
-        assert_eq!(labels(Duration::from_millis(33), &[1, 2, 2, 2]), ["label 1", "label 1", "label 1", "label 2"]);
+    fn the_time_that_frames_take_counts_as_well() {
+        let after = |every: u64, rules: Debounce| {
+            let labels = labels_with(rules, Duration::from_millis(every), &[[1].as_slice(), &[2; 40]].concat());
+            labels.iter().skip(1).take_while(|label| label.as_deref() != Some("label 2")).count() + 1
+        };
+        assert_eq!(after(100, THREE), 3, "ten frames a second");
+        assert_eq!(after(1000, THREE), 3, "one frame a second");
+        assert_eq!(after(33, THREE), 7, "thirty frames a second: 0.2 s");
+        assert_eq!(after(10_000, THREE), 2, "a frame each ten seconds");
+        assert_eq!(after(33, Debounce { consecutive: 1, ..THREE }), 1);
+        assert_eq!(after(1000, Debounce { consecutive: 10, ..THREE }), 10);
     }
 
     proptest! {

@@ -17,13 +17,13 @@ fn rules() -> LabelRules {
         enter: None,
         keep: None,
         margin: 0.0,
-        debounce: Debounce { consecutive: 2, settle: MINUTE, hold: Duration::ZERO },
+        debounce: Debounce { consecutive: 2, hold: Duration::ZERO },
         filter: LabelFilter::default(),
     }
 }
 
 fn at_once() -> LabelRules {
-    LabelRules { debounce: Debounce { consecutive: 1, settle: MINUTE, hold: Duration::ZERO }, ..rules() }
+    LabelRules { debounce: Debounce { consecutive: 1, hold: Duration::ZERO }, ..rules() }
 }
 
 fn decider_with(rules: &LabelRules, policy: DisagreementChoice) -> Decider {
@@ -223,12 +223,11 @@ fn changes_of_flicker(rules: &LabelRules) -> Vec<String> {
 #[test]
 fn of_a_minute_s_flicker_only_the_real_change_remains() {
     let raw = LabelRules { keep: Some(0.2), ..at_once() };
-    let in_a_row =
-        LabelRules { debounce: Debounce { consecutive: 3, settle: MINUTE, hold: Duration::ZERO }, ..rules() };
+    let in_a_row = LabelRules { debounce: Debounce { consecutive: 3, hold: Duration::ZERO }, ..rules() };
     let by_default = crate::config::Sources::defaults().load().expect("valid").labels;
     let window = LabelRules { smoothing: Smoothing::Window { frames: 10 }, ..by_default.clone() };
     let counts = [&raw, &in_a_row].map(|rules| changes_of_flicker(rules).len());
-    assert_eq!(counts, [293, 12], "of 600 frames");
+    assert_eq!(counts, [293, 25], "of 600 frames");
     assert_eq!(changes_of_flicker(&by_default), ["cat", "dog"]);
     assert_eq!(changes_of_flicker(&window), ["cat", "dog"]);
 }
@@ -242,7 +241,7 @@ proptest! {
         window in 0usize..5,
     ) {
         let smoothing = if window == 0 { Smoothing::None } else { Smoothing::Window { frames: window } };
-        let rules = LabelRules { debounce: Debounce { consecutive, settle: MINUTE, hold: Duration::ZERO }, margin, smoothing, ..rules() };
+        let rules = LabelRules { debounce: Debounce { consecutive, hold: Duration::ZERO }, margin, smoothing, ..rules() };
         let mut decider = decider_with(&rules, DisagreementChoice::Accurate);
         let mut holds: Option<Arc<str>> = None;
         for (second, (kind, scores)) in frames.iter().enumerate() {

@@ -1,5 +1,6 @@
 //! Limits the number of connections, in total and per address.
 
+use super::network::Network;
 use glimpsed_base::sync::Mutex;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -8,7 +9,7 @@ use std::sync::{Arc, MutexGuard};
 /// Limit of connections; a browser opens six.
 const MAX_CONNECTIONS: usize = 256;
 
-/// Limit per address, so that one client cannot take all places. The loopback address is exempt, because a proxy on
+/// Limit per address (of IPv6: per /64), so that one client cannot take all places. The loopback address is exempt, because a proxy on
 /// this machine connects from it.
 const MAX_FROM_ONE: usize = 64;
 
@@ -19,7 +20,7 @@ const MAX_PROBES_FROM_ONE: usize = 4;
 /// Hands out places for connections.
 #[derive(Debug, Clone)]
 pub(super) struct Admission {
-    taken: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    taken: Arc<Mutex<HashMap<Network, usize>>>,
     most: usize,
     most_from_one: usize,
 }
@@ -28,7 +29,7 @@ pub(super) struct Admission {
 #[derive(Debug)]
 pub(super) struct Place {
     admission: Admission,
-    address: IpAddr,
+    address: Network,
 }
 
 impl Admission {
@@ -42,18 +43,19 @@ impl Admission {
 
     /// `None` when there are too many already.
     pub(super) fn admit(&self, address: IpAddr) -> Option<Place> {
-        let address = address.to_canonical();
+        let loopback = address.to_canonical().is_loopback();
+        let address = Network::from(address);
         let mut taken = self.lock();
         let from_here = taken.get(&address).copied().unwrap_or(0);
         let full = taken.values().sum::<usize>() >= self.most;
-        if full || (from_here >= self.most_from_one && !address.is_loopback()) {
+        if full || (from_here >= self.most_from_one && !loopback) {
             return None;
         }
         taken.insert(address, from_here + 1);
         Some(Place { admission: self.clone(), address })
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Network, usize>> {
         self.taken.lock()
     }
 }

@@ -42,6 +42,11 @@ impl EndedSessions {
         self.0.insert(number.to_owned(), until).is_none()
     }
 
+    pub(super) fn merge(&mut self, other: Self) {
+        let room = MOST.saturating_sub(self.0.len());
+        self.0.extend(other.0.into_iter().take(room));
+    }
+
     /// # Errors
     /// Why it cannot be stored.
     pub(super) fn store(&self) -> Result<(), String> {

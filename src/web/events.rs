@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -14,6 +15,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{interval, timeout};
 
+use super::guard::Admission;
 use super::live_state::Message;
 use super::problem::Problem;
 use super::site::Site;
@@ -33,17 +35,21 @@ struct Listener {
     first: VecDeque<Bytes>,
     messages: Receiver<Message>,
     site: Arc<Site>,
+    admission: Admission,
     _permit: OwnedSemaphorePermit,
 }
 
-pub(super) async fn events(State(site): State<Arc<Site>>) -> Result<Response, Problem> {
+pub(super) async fn events(
+    State(site): State<Arc<Site>>,
+    Extension(admission): Extension<Admission>,
+) -> Result<Response, Problem> {
     let permit = site.events.clone().try_acquire_owned();
     let _permit = permit.map_err(|_| Problem::later(StatusCode::SERVICE_UNAVAILABLE, 10, "too many listen already"))?;
     // Subscribes before it takes the state, so that no event is missed in between.
     let messages = site.parts.view.listen();
     let mut first: VecDeque<Bytes> = everything(&site).collect();
     first.push_front(RETRY.into());
-    let listener = Listener { first, messages, site, _permit };
+    let listener = Listener { first, messages, site, admission, _permit };
     let body = Body::from_stream(stream::unfold(listener, next));
     let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
     Ok((headers, [("x-accel-buffering", "no")], body).into_response())
@@ -57,6 +63,10 @@ async fn next(mut listener: Listener) -> Option<(Result<Bytes, std::convert::Inf
         () = listener.site.shutdown.wait() => return None,
         message = timeout(KEEP_ALIVE, listener.messages.recv()) => message,
     };
+    // A logout ends what its session has opened.
+    if !listener.admission.holds(&listener.site) {
+        return None;
+    }
     let bytes = match message {
         Err(_) => Bytes::from_static(b":\n\n"),
         Ok(Ok(message)) => framed(&message),

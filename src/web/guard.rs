@@ -35,10 +35,27 @@ const HEADERS: [(header::HeaderName, &str); 6] = [
 /// How many cookies of one request are looked at.
 const MAX_SESSIONS_GIVEN: usize = 4;
 
+/// What a request was let in with: a browser's session, which can end while the answer goes on.
+#[derive(Debug, Clone)]
+pub(super) struct Admission(Option<String>);
+
+impl Admission {
+    /// Whether the request would still be let in.
+    pub(super) fn holds(&self, site: &Site) -> bool {
+        match (&self.0, &site.door) {
+            (Some(session), Some(door)) => door.is_session(session, site.clock.wall()),
+            _ => true,
+        }
+    }
+}
+
 /// Around everything.
-pub(super) async fn guard(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
+pub(super) async fn guard(State(site): State<Arc<Site>>, mut request: Request, next: Next) -> Response {
     let mut response = match check(&site, &request) {
-        Ok(()) => next.run(request).await,
+        Ok(admission) => {
+            request.extensions_mut().insert(admission);
+            next.run(request).await
+        }
         Err(Refusal::Because(problem)) => problem.into_response(),
         Err(Refusal::LogIn) => Redirect::to("/login").into_response(),
     };
@@ -58,11 +75,11 @@ enum Refusal {
     LogIn,
 }
 
-fn refuse(status: StatusCode, detail: impl Into<String>) -> Result<(), Refusal> {
+fn refuse<T>(status: StatusCode, detail: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal::Because(Problem::new(status, detail)))
 }
 
-fn check(site: &Site, request: &Request) -> Result<(), Refusal> {
+fn check(site: &Site, request: &Request) -> Result<Admission, Refusal> {
     let (headers, uri) = (request.headers(), request.uri());
     if headers.get_all(header::HOST).iter().count() > 1 {
         // A proxy in front may have looked at the other one.
@@ -121,22 +138,23 @@ fn is_foreign(method: &Method, headers: &HeaderMap, uri: &Uri, host: &str) -> bo
 }
 
 /// Without a token, only this machine can connect, and everything is allowed.
-fn authorise(site: &Site, request: &Request) -> Result<(), Refusal> {
+fn authorise(site: &Site, request: &Request) -> Result<Admission, Refusal> {
     let (headers, path) = (request.headers(), request.uri().path());
-    let Some(door) = &site.door else { return Ok(()) };
+    let Some(door) = &site.door else { return Ok(Admission(None)) };
     if is_public(path) {
-        return Ok(());
+        return Ok(Admission(None));
     }
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     if let Some(token) = given.and_then(|given| given.strip_prefix("Bearer ")) {
         return match door.try_token(token.trim(), address(request), site.clock.now()) {
-            Verdict::Right => Ok(()),
+            Verdict::Right => Ok(Admission(None)),
             Verdict::Wrong => refuse(StatusCode::UNAUTHORIZED, "the token is wrong"),
             Verdict::Wait => Err(Refusal::Because(too_often())),
         };
     }
-    if session(headers).any(|session| door.is_session(session, site.clock.wall())) {
-        return Ok(());
+    let now = site.clock.wall();
+    if let Some(session) = session(headers).find(|session| door.is_session(session, now)) {
+        return Ok(Admission(Some(session.to_owned())));
     }
     if path == "/" {
         return Err(Refusal::LogIn);

@@ -37,9 +37,11 @@ pub(super) async fn login(State(site): State<Arc<Site>>, request: Request) -> Re
 /// Ends the session on this device, too: somebody may have copied the cookie.
 pub(super) async fn logout(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
     if let Some(door) = &site.door {
-        let ended = guard::session(&headers).filter_map(|session| door.end(session, site.clock.wall())).last();
-        if let Some(ended) = ended
-            && let Ok(Err(cause)) = spawn_blocking(move || ended.store()).await
+        let now = site.clock.wall();
+        let ended = guard::session(&headers).filter(|session| door.end(session, now)).count();
+        let door = door.clone();
+        if ended > 0
+            && let Ok(Err(cause)) = spawn_blocking(move || door.store()).await
         {
             tracing::warn!(cause, "a logout is forgotten at the next start");
         }

@@ -16,6 +16,7 @@ mod guard;
 pub mod live_state;
 mod login;
 pub mod metrics;
+mod network;
 mod openapi;
 mod page;
 mod pictures;

@@ -7,9 +7,9 @@ use axum::body::Bytes;
 use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 use tokio::task::spawn_blocking;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
-use crate::bus::preview::{Offered, Preview, Viewer};
+use crate::bus::preview::{Offered, Preview};
 use crate::domain::frame::Encoding;
 use crate::domain::view::Rotation;
 use crate::payload::picture;
@@ -20,6 +20,9 @@ use glimpsed_jpeg::huffman;
 
 /// Shortest time between two pictures: 30 per second.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(33);
+
+/// How often it is looked whether somebody still watches, while no frame comes.
+const LOOK_EVERY: Duration = Duration::from_millis(300);
 
 /// Limit for unchanged frames. Larger ones are downscaled, because each viewer receives every byte.
 const MAX_PASSED_BYTES: usize = 1 << 20;
@@ -91,9 +94,9 @@ pub(super) async fn develop(pictures: Arc<Pictures>, preview: Arc<Preview>) {
         pictures.watched.notified().await;
         let mut viewer = preview.watch();
         while pictures.is_watched() {
-            // A viewer that leaves while there is no frame is noticed when the next one comes, or by this.
-            let shown = tokio::time::timeout(SHORTEST_INTERVAL * 10, show(&pictures, &mut viewer)).await;
-            if shown.is_ok() {
+            // Only the wait for a frame has a limit, so that viewers that leave meanwhile are noticed.
+            if let Ok(frame) = timeout(LOOK_EVERY, viewer.next()).await {
+                show(&pictures, frame).await;
                 sleep(SHORTEST_INTERVAL).await;
             }
         }
@@ -103,8 +106,7 @@ pub(super) async fn develop(pictures: Arc<Pictures>, preview: Arc<Preview>) {
     }
 }
 
-async fn show(pictures: &Pictures, viewer: &mut Viewer) {
-    let frame = viewer.next().await;
+async fn show(pictures: &Pictures, frame: Option<Arc<Offered>>) {
     for (newest, side) in pictures.newest.iter().zip(SIDES) {
         if newest.receiver_count() > 0 || frame.is_none() {
             let picture = match &frame {
@@ -118,7 +120,8 @@ async fn show(pictures: &Pictures, viewer: &mut Viewer) {
 
 async fn picture_of(frame: Arc<Offered>, side: usize) -> Option<Picture> {
     let (seq, wall) = (frame.seq, frame.wall);
-    let jpeg = match as_it_is(&frame).filter(|_| side == SIDES[WIDEST]) {
+    let fits = side == SIDES[WIDEST] || longer_side(&frame).is_some_and(|longer| longer <= side);
+    let jpeg = match as_it_is(&frame).filter(|_| fits) {
         Some(jpeg) => jpeg,
         None => match spawn_blocking(move || encoded(&frame, side)).await {
             Ok(Ok(jpeg)) => jpeg,
@@ -127,6 +130,16 @@ async fn picture_of(frame: Arc<Offered>, side: usize) -> Option<Picture> {
         },
     };
     Some(Picture { seq, wall, jpeg, part: OnceLock::new() })
+}
+
+/// The longer side of a JPEG in pixels, from its header.
+fn longer_side(frame: &Offered) -> Option<usize> {
+    if frame.encoding != Encoding::Jpeg {
+        return None;
+    }
+    let reader = image::ImageReader::with_format(std::io::Cursor::new(&frame.bytes), image::ImageFormat::Jpeg);
+    let (width, height) = reader.into_dimensions().ok()?;
+    Some(width.max(height) as usize)
 }
 
 /// The camera's JPEG, unless it is too large, lacks Huffman tables or is to be rotated.

@@ -41,7 +41,7 @@ pub(super) fn schemas() -> Map<String, Value> {
     schemas
 }
 
-fn of_the_device() -> [(&'static str, Value); 6] {
+fn of_the_device() -> [(&'static str, Value); 8] {
     let text = || json!({ "type": "string" });
     let text_or_null = || json!({ "type": ["string", "null"] });
     let settings = object(
@@ -66,7 +66,7 @@ fn of_the_device() -> [(&'static str, Value); 6] {
     let state = object(
         "How everything is now; null is what is not known yet.",
         json!({
-            "camera": camera,
+            "camera": named("Camera"),
             "state": nullable("ClassificationPayload"),
             "classification": nullable("ClassificationPayload"),
             "second": nullable("SecondOpinionPayload"),
@@ -96,7 +96,7 @@ fn of_the_device() -> [(&'static str, Value); 6] {
             "published_top1": { "type": ["number", "null"], "description": "In per cent, as its publisher measured it." },
         }),
     ));
-    let timeline = list(object(
+    let change = object(
         "A label and since when it holds.",
         json!({
             "since": { "type": "string", "format": "date-time" },
@@ -104,7 +104,8 @@ fn of_the_device() -> [(&'static str, Value); 6] {
             "status": { "enum": ["known", "unknown", "stale", "too_dark"] },
             "confidence": { "type": "number", "minimum": 0, "maximum": 1 },
         }),
-    ));
+    );
+    let timeline = list(named("Change"));
     let ready = object("Whether labels are fresh.", json!({ "ready": { "type": "boolean" }, "state": text() }));
     [
         ("Settings", settings),
@@ -112,26 +113,27 @@ fn of_the_device() -> [(&'static str, Value); 6] {
         ("Configuration", configuration),
         ("Models", models),
         ("Timeline", timeline),
+        ("Change", change),
+        ("Camera", camera),
         ("Readiness", ready),
     ]
 }
 
 /// What the WebSocket says as text.
 fn live_event() -> Value {
-    let camera = json!({ "$ref": "#/components/schemas/State/properties/camera" });
     let refused = object(
         "Pictures that were wanted do not come.",
         json!({ "reason": { "enum": ["forbidden", "crowded"] }, "detail": { "type": "string" } }),
     );
     let events = [
-        ("camera", camera),
+        ("camera", named("Camera")),
         ("info", named("InfoPayload")),
         ("settings", named("Settings")),
         ("classification", named("ClassificationPayload")),
         ("state", named("ClassificationPayload")),
         ("second", named("SecondOpinionPayload")),
         ("timeline", named("Timeline")),
-        ("change", json!({ "$ref": "#/components/schemas/Timeline/items" })),
+        ("change", named("Change")),
         ("vitals", named("HealthPayload")),
         ("comparison", named("Comparison")),
         ("refused", refused),

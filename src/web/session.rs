@@ -9,6 +9,7 @@ use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::ended_sessions::EndedSessions;
+use super::network::Network;
 use glimpsed_base::secret::Secret;
 use glimpsed_base::sync::Mutex;
 
@@ -43,25 +44,6 @@ struct Attempts {
     failures: VecDeque<(Network, Duration)>,
     /// Networks that gave the right token, and when they did last.
     known: BTreeMap<Network, Duration>,
-}
-
-/// Whose attempts are counted together: an IPv4 address, or the 64 bits that a provider gives one household of IPv6.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Network {
-    V4([u8; 4]),
-    V6([u8; 8]),
-}
-
-impl From<IpAddr> for Network {
-    fn from(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V4(address) => Self::V4(address.octets()),
-            IpAddr::V6(address) => {
-                let [a, b, c, d, e, f, g, h, ..] = address.octets();
-                Self::V6([a, b, c, d, e, f, g, h])
-            }
-        }
-    }
 }
 
 /// The result of a token check.
@@ -127,11 +109,21 @@ impl Door {
         self.verified(value, now).is_some_and(|(_, number)| !self.ended.lock().contains(number))
     }
 
-    /// Ends a session. Returns what is to be stored, if that has changed.
-    pub(super) fn end(&self, value: &str, now: Timestamp) -> Option<EndedSessions> {
-        let (until, number) = self.verified(value, now)?;
+    /// Ends a session. True if it was one that had not ended.
+    pub(super) fn end(&self, value: &str, now: Timestamp) -> bool {
+        let Some((until, number)) = self.verified(value, now) else { return false };
+        self.ended.lock().add(number, until, now.as_second())
+    }
+
+    /// Stores which sessions have ended, together with those that another daemon with the same state directory has stored. One call at
+    /// a time, so that the newest comes last.
+    ///
+    /// # Errors
+    /// Why they cannot be stored.
+    pub(super) fn store(&self) -> Result<(), String> {
         let mut ended = self.ended.lock();
-        ended.add(number, until, now.as_second()).then(|| ended.clone())
+        ended.merge(EndedSessions::read());
+        ended.store()
     }
 
     /// The end and the number of a session that is one of ours and has not ended by itself.
@@ -220,10 +212,10 @@ mod tests {
         let now = Timestamp::from_second(1_700_000_000).expect("a time");
         let (one, other) = (door.session(now), door.session(now));
         assert_ne!(one, other, "two browsers that log in within a second");
-        assert!(door.end(&one, now).is_some());
+        assert!(door.end(&one, now));
         assert!(!door.is_session(&one, now) && door.is_session(&other, now));
-        assert!(door.end(&one, now).is_none(), "nothing to store");
-        assert!(door.end("1.2.3", now).is_none(), "not one of ours");
+        assert!(!door.end(&one, now), "nothing to store");
+        assert!(!door.end("1.2.3", now), "not one of ours");
     }
 
     #[test]

@@ -74,7 +74,7 @@ pub(super) struct Site {
     pub(super) preview: bool,
     pub(super) stale_after: Duration,
     pub(super) hostname: String,
-    pub(super) door: Option<Door>,
+    pub(super) door: Option<Arc<Door>>,
     pub(super) pictures: Arc<Pictures>,
     /// Limits of the viewers of the picture and of the events.
     pub(super) streams: Arc<Semaphore>,
@@ -90,7 +90,7 @@ impl Site {
         let Settings { http, preview, stale_after } = settings;
         Self {
             hostname: hostname(),
-            door: http.token.as_ref().map(Door::new),
+            door: http.token.as_ref().map(|token| Arc::new(Door::new(token))),
             pictures: Arc::default(),
             streams: Arc::new(Semaphore::new(http.max_clients)),
             events: Arc::new(Semaphore::new(http.max_clients)),

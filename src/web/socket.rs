@@ -9,6 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
@@ -22,6 +23,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::guard::Admission;
 use super::live_state;
 use super::pictures::{Picture, Pictures, Receiver};
 use super::problem::Problem;
@@ -73,7 +75,8 @@ pub(super) struct Wish {
 
 pub(super) async fn live(
     State(site): State<Arc<Site>>,
-    axum::Extension(held): axum::Extension<Held>,
+    Extension(held): Extension<Held>,
+    Extension(admission): Extension<Admission>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
     let upgrade = upgrade.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
@@ -85,6 +88,7 @@ pub(super) async fn live(
         let mut connection = Connection {
             socket,
             site,
+            admission,
             tiles: Vec::new(),
             watching: None,
             told: (Instant::now(), 0),
@@ -101,6 +105,7 @@ struct Ended;
 struct Connection {
     socket: WebSocket,
     site: Arc<Site>,
+    admission: Admission,
     tiles: Vec<Tile>,
     /// A place among the viewers of pictures, while any is wanted.
     watching: Option<OwnedSemaphorePermit>,
@@ -146,6 +151,10 @@ impl Connection {
             match next {
                 Next::Said(None | Some(Err(_))) => return Ok(()),
                 Next::Said(Some(Ok(message))) => self.hear(message).await?,
+                // The health is told every two seconds, so a session that has ended is noticed soon.
+                Next::Event(Ok(message)) if message.name == "vitals" && !self.admission.holds(&self.site) => {
+                    return self.close(close_code::POLICY, "the session has ended").await;
+                }
                 Next::Event(Ok(message)) => self.tell(&message).await?,
                 // The page was too slow and missed events, so it is sent the current state again.
                 Next::Event(Err(RecvError::Lagged(_))) => self.tell_everything().await?,

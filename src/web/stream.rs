@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
@@ -13,6 +14,7 @@ use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::spawn_blocking;
 
+use super::guard::Admission;
 use super::pictures;
 use super::problem::Problem;
 use super::site::Site;
@@ -28,16 +30,20 @@ const SNAPSHOT_WITHIN: Duration = Duration::from_secs(5);
 struct Watching {
     pictures: pictures::Receiver,
     site: Arc<Site>,
+    admission: Admission,
     begun: bool,
     _permit: OwnedSemaphorePermit,
 }
 
-pub(super) async fn stream(State(site): State<Arc<Site>>) -> Result<Response, Problem> {
+pub(super) async fn stream(
+    State(site): State<Arc<Site>>,
+    Extension(admission): Extension<Admission>,
+) -> Result<Response, Problem> {
     allowed(&site)?;
     let permit = site.streams.clone().try_acquire_owned();
     let _permit = permit.map_err(|_| Problem::later(StatusCode::SERVICE_UNAVAILABLE, 10, "too many watch already"))?;
     let pictures = site.pictures.subscribe(pictures::WIDEST);
-    let body = Body::from_stream(stream::unfold(Watching { pictures, site, begun: false, _permit }, next));
+    let body = Body::from_stream(stream::unfold(Watching { pictures, site, admission, begun: false, _permit }, next));
     let headers =
         [(header::CONTENT_TYPE, "multipart/x-mixed-replace; boundary=frame"), (header::CACHE_CONTROL, "no-store")];
     Ok((headers, [("x-accel-buffering", "no")], body).into_response())
@@ -53,6 +59,10 @@ async fn next(mut watching: Watching) -> Option<(Result<Bytes, std::convert::Inf
         tokio::select! {
             () = watching.site.shutdown.wait() => return None,
             changed = watching.pictures.changed() => changed.ok()?,
+        }
+        // A logout ends what its session has opened.
+        if !watching.admission.holds(&watching.site) {
+            return None;
         }
         let picture = watching.pictures.borrow_and_update().clone();
         if let Some(picture) = picture {

@@ -44,7 +44,10 @@ impl Device {
     }
 
     fn kept(&self) -> std::path::PathBuf {
-        self.state.path().join("last-good.toml")
+        let files =
+            std::fs::read_dir(self.state.path()).expect("readable").map(|entry| entry.expect("readable").path());
+        let mut kept = files.filter(|path| path.to_string_lossy().contains("/last-good-"));
+        kept.next().unwrap_or_else(|| self.state.path().join("nothing is kept yet"))
     }
 
     /// Waits until the configuration in effect is kept.
@@ -121,6 +124,9 @@ fn what_worked_for_another_file_or_nowhere_or_is_not_wanted_is_not_used() {
     device.run_well();
     device.write("fsp = 10\n");
     never_worked(&["--strict"], &device.config);
+    device.write("");
+    never_worked(&["--strict"], &device.config);
+    device.write("fsp = 10\n");
     never_worked(&[], &ConfigFile::new("fsp = 10\n").path());
     never_worked(&[], "/nonexistent/glimpsed.toml");
     std::fs::write(device.kept(), [0xFF; 100]).expect("writable");
@@ -166,6 +172,11 @@ fn a_restart_that_would_end_the_daemon_is_refused_and_it_goes_on() {
     assert_eq!(fresh.next("/classification").json()["model"]["name"], "own");
 
     std::fs::copy(root().join("models/efficientnet-lite0.onnx"), &model).expect("copied");
+    let text = device.text();
+    std::fs::remove_file(&device.config).expect("there");
+    let answer = ask_for_restart(&broker, "no file");
+    assert!(answer["error"].to_string().contains("cannot read the configuration"), "{answer}");
+    device.write(&text);
     assert_eq!(ask_for_restart(&broker, "all is well")["status"], "ok");
     daemon.line_with("first label");
 }
@@ -266,6 +277,24 @@ fn a_clock_that_cannot_be_right_stops_neither_labels_nor_the_page() {
         assert!(!log.contains("panicked"), "{log}");
         assert_eq!(log.contains("the page is not served"), !page, "{log}");
     }
+}
+
+#[test]
+fn a_clock_that_no_certificate_is_valid_at_is_told_and_tls_is_tried_again() {
+    let Some(faketime) = faketime() else { return };
+    let broker = Broker::start();
+    let config = ConfigFile::replay(10, &format!("[mqtt]\nurl = \"mqtts://127.0.0.1:{}\"\n", broker.port));
+    let mut command = glimpsed(&["run", "-c", &config.path()]);
+    command
+        .env("LD_PRELOAD", faketime)
+        .env("FAKETIME", "@1969-06-01 00:00:00")
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    let mut daemon = Running::start(&mut command);
+    daemon.line_with("at the time that this device's clock shows; set the clock");
+    daemon.signal(Signal::TERM);
+    assert!(daemon.wait().success());
+    let log = daemon.rest().join("\n");
+    assert!(!log.contains("panicked"), "{log}");
 }
 
 #[test]

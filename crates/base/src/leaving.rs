@@ -12,24 +12,28 @@ use crate::secret::MASK;
 /// How far the end of a password is looked for that holds the delimiters of addresses.
 const MAX_LOGIN_BYTES: usize = 256;
 
-/// Names whose value is secret, in a query (`?password=x`), a TOML or JSON file (`password = "x"`).
-const SECRET_NAMES: [&str; 12] = [
+/// What the names of secrets end in: `password = "x"`, `adminPassword=x`, `user-pw=x`, `"access_token": "x"`.
+const SECRET_ENDINGS: [&str; 16] = [
     "password",
     "passwd",
     "passphrase",
     "passwort",
     "pass",
+    "passw",
     "pwd",
+    "psw",
+    "pw",
+    "pas",
     "token",
     "secret",
-    "api_key",
     "apikey",
+    "api_key",
+    "authorization",
     "auth",
-    "access_token",
 ];
 
 /// Names that are too common for anything but a query.
-const SECRET_IN_QUERY: [&str; 4] = ["key", "pw", "sig", "signature"];
+const SECRET_IN_QUERY: [&str; 3] = ["key", "sig", "signature"];
 
 /// Masks secrets and escapes control characters, but for the line feed and the tab.
 pub fn clean(text: &str) -> Cow<'_, str> {
@@ -143,7 +147,10 @@ fn login(text: &str, start: usize) -> Option<Range<usize>> {
         // A password with a slash that should have been encoded; digits are a port.
         None => {
             let (_, port) = authority.split_once(':')?;
-            if port.bytes().all(|byte| byte.is_ascii_digit()) {
+            let is_port = port.bytes().all(|byte| byte.is_ascii_digit());
+            // Behind a port there is a path, whose `@` is none of a login; a `#` or `?` there ends the address without one.
+            if is_port && (port.is_empty() || rest[authority.len()..].starts_with('/') || authority.len() == rest.len())
+            {
                 return None;
             }
             let most = &rest[..rest.floor_char_boundary(MAX_LOGIN_BYTES)];
@@ -163,9 +170,7 @@ fn value(text: &str, at: usize, assigned: bool) -> Option<Range<usize>> {
         .map_or(0, |last| last + unquoted[last..].chars().next().map_or(1, char::len_utf8));
     let name = unquoted[begins..].to_ascii_lowercase().replace('-', "_");
     let in_query = assigned && !spaced && unquoted[..begins].ends_with(['?', '&']);
-    let is_secret = SECRET_NAMES
-        .iter()
-        .any(|secret| name.strip_suffix(secret).is_some_and(|rest| rest.is_empty() || rest.ends_with('_')))
+    let is_secret = SECRET_ENDINGS.iter().any(|ending| name.ends_with(ending))
         || (in_query && SECRET_IN_QUERY.contains(&name.as_str()));
     if !is_secret {
         return None;
@@ -173,20 +178,37 @@ fn value(text: &str, at: usize, assigned: bool) -> Option<Range<usize>> {
     let after = &text[at + 1..];
     let value = after.trim_start_matches([' ', '\t']);
     let start = text.len() - value.len();
-    let quote = value.chars().next().filter(|letter| matches!(letter, '"' | '\''));
-    match quote {
-        Some(quote) => {
-            let inside = &value[1..];
-            let end = inside.find([quote, '\n']).unwrap_or(inside.len());
-            Some(start + 1..start + 1 + end)
-        }
-        // After a colon, prose goes on.
-        None if !assigned => None,
-        None => {
-            let ends = |letter: char| letter.is_whitespace() || "&#;,\"'`)}]\\".contains(letter);
-            Some(start..start + value.find(ends).unwrap_or(value.len()))
-        }
+    // In JSON, a quote of the text is `\"`.
+    let quote = ["\\\"", "\"\"\"", "'''", "\"", "'"].into_iter().find(|quote| value.starts_with(quote));
+    if let Some(quote) = quote {
+        let inside = &value[quote.len()..];
+        let end = closing(inside, quote);
+        return Some(start + quote.len()..start + quote.len() + end);
     }
+    // `Authorization: Basic eHg=`; after another name's colon, prose goes on, or a number that is none.
+    let (skipped, value) = match (assigned, name.ends_with("authorization")) {
+        (true, _) => (0, value),
+        (false, true) => {
+            let scheme = ["Basic ", "Bearer ", "Digest "].into_iter().find(|scheme| value.starts_with(scheme))?;
+            (scheme.len(), &value[scheme.len()..])
+        }
+        (false, false) => return None,
+    };
+    let ends = |letter: char| letter.is_whitespace() || "&#;,\"'`)}]\\".contains(letter);
+    Some(start + skipped..start + skipped + value.find(ends).unwrap_or(value.len()))
+}
+
+/// Where the quote closes: a quote behind a backslash does not, and a line that ends does.
+fn closing(inside: &str, quote: &str) -> usize {
+    let mut escaped = false;
+    for (at, letter) in inside.char_indices() {
+        if letter == '\n' || (!escaped && inside[at..].starts_with(quote)) {
+            return at;
+        }
+        // Where the quote itself has a backslash, one more in front of it is part of the text.
+        escaped = letter == '\\' && !escaped && !(quote.len() == 2);
+    }
+    inside.len()
 }
 
 #[cfg(test)]
@@ -205,6 +227,9 @@ mod tests {
             ("http://cam/snap?user=x&password=hunter2&w=3", "http://cam/snap?user=x&password=***&w=3"),
             ("http://cam/snap?PWD=hunter2", "http://cam/snap?PWD=***"),
             ("http://cam/snap?key=abc", "http://cam/snap?key=***"),
+            ("http://cam/snap?loginpas=a&loginuse=b", "http://cam/snap?loginpas=***&loginuse=b"),
+            ("rtsp://admin:1234#@10.0.0.7/ch1", "rtsp://***@10.0.0.7/ch1"),
+            ("http://10.0.0.7:80/a@b", "http://10.0.0.7:80/a@b"),
             ("rtsp://admin:äöü@cam", "rtsp://***@cam"),
             ("see https://example.org/a:b", "see https://example.org/a:b"),
             ("rtsp://:@cam", "rtsp://***@cam"),
@@ -224,6 +249,13 @@ mod tests {
             ("password = 'it is \"mine\"'", "password = '***'"),
             ("password = \"never closed", "password = \"***"),
             ("mqtt_password=x", "mqtt_password=***"),
+            ("rtspsrc user-id=a user-pw=hunter2 ! x", "rtspsrc user-id=a user-pw=*** ! x"),
+            ("adminPassword=hunter2", "adminPassword=***"),
+            ("Authorization: Basic aHVu==", "Authorization: Basic ***"),
+            ("{\"line\":\"password = \\\"hunter2\\\" x\"}", "{\"line\":\"password = \\\"***\\\" x\"}"),
+            ("password = \"a\\\"hunter2\" # b", "password = \"***\" # b"),
+            ("password = \"\"\"hunter2\"\"\"", "password = \"\"\"***\"\"\""),
+            ("authentication: it failed", "authentication: it failed"),
             ("password_file = \"/etc/glimpsed/password\"", "password_file = \"/etc/glimpsed/password\""),
             ("the token: it is wrong", "the token: it is wrong"),
             ("key = \"labels.hold\"", "key = \"labels.hold\""),

@@ -164,7 +164,7 @@ impl<'a> Session<'a> {
             && let Some((ticket, message)) = self.outbox.take()
         {
             let (delivery, topic, bytes) = (message.delivery, message.topic.clone(), message.payload.len());
-            if self.suspects.leave_out(&topic, bytes) {
+            if self.suspects.leave_out(&topic, bytes, Instant::now()) {
                 self.outbox.reject(ticket, delivery);
                 continue;
             }

@@ -1,6 +1,9 @@
 //! Finds the message that ends session after session: a broker without MQTT 5 cannot say what it does not take.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::loss::Loss;
 
@@ -10,6 +13,9 @@ const CAREFUL_AFTER: u32 = 2;
 
 /// So many sessions must end with the same message alone under way before it is left out.
 const GUILTY_AFTER: u32 = 2;
+
+/// For so long it is left out; then it is tried again, because the broker's limit may have been raised, or it was innocent.
+const LEFT_OUT_FOR: Duration = Duration::from_secs(3600);
 
 /// The largest number of topics of which messages are left out.
 const MAX_TOPICS: usize = 64;
@@ -29,8 +35,8 @@ pub(crate) struct Suspects {
     ended: u32,
     /// The message that was alone under way when the last ones ended, and how many these are.
     alone: Option<(Suspect, u32)>,
-    /// Per topic, the smallest payload that is left out.
-    left_out: BTreeMap<String, usize>,
+    /// Per topic, the smallest payload that is left out, and until when.
+    left_out: BTreeMap<String, (usize, Instant)>,
 }
 
 impl Suspects {
@@ -40,8 +46,8 @@ impl Suspects {
     }
 
     /// Whether a message is left out.
-    pub(crate) fn leave_out(&self, topic: &str, bytes: usize) -> bool {
-        self.left_out.get(topic).is_some_and(|&smallest| bytes >= smallest)
+    pub(crate) fn leave_out(&self, topic: &str, bytes: usize, now: Instant) -> bool {
+        self.left_out.get(topic).is_some_and(|&(smallest, until)| bytes >= smallest && now < until)
     }
 
     /// A session has ended. `good` is whether it held for long, `oldest` the oldest message under way. Returns the message that
@@ -68,8 +74,9 @@ impl Suspects {
         }
         // Other messages may end the session, too: the next one is found sooner.
         (self.ended, self.alone) = (CAREFUL_AFTER, None);
+        self.left_out.retain(|_, (_, until)| Instant::now() < *until);
         if self.left_out.len() < MAX_TOPICS || self.left_out.contains_key(&oldest.topic) {
-            self.left_out.insert(oldest.topic.clone(), oldest.bytes);
+            self.left_out.insert(oldest.topic.clone(), (oldest.bytes, Instant::now() + LEFT_OUT_FOR));
         }
         Some(oldest)
     }
@@ -84,12 +91,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_left_out_is_tried_again_after_an_hour() {
+        let mut suspects = Suspects::default();
+        (0..4).for_each(|_| drop(suspects.ended(&Loss::Closed, false, state(500))));
+        let after = |time| Instant::now() + time;
+        assert!(suspects.leave_out("state", 500, after(LEFT_OUT_FOR / 2)));
+        assert!(!suspects.leave_out("state", 500, after(LEFT_OUT_FOR)));
+    }
+
+    #[test]
     fn the_message_that_is_under_way_at_each_end_is_left_out_and_smaller_ones_are_not() {
         let mut suspects = Suspects::default();
         let guilty: Vec<bool> = (0..4).map(|_| suspects.ended(&Loss::Closed, false, state(500)).is_some()).collect();
         assert_eq!(guilty, [false, false, false, true]);
-        assert!(suspects.leave_out("state", 500) && suspects.leave_out("state", 501));
-        assert!(!suspects.leave_out("state", 499) && !suspects.leave_out("info", 500));
+        let left_out = |topic, bytes| suspects.leave_out(topic, bytes, Instant::now());
+        assert!(left_out("state", 500) && left_out("state", 501));
+        assert!(!left_out("state", 499) && !left_out("info", 500));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use crate::broker_url::BrokerUrl;
 use crate::loss::Loss;
 use crate::tls::{Seen, Tls};
+use glimpsed_base::clock;
 
 /// The time limit for each step of connecting: resolving the name, all addresses together, the TLS handshake, and the
 /// CONNACK.
@@ -71,6 +72,11 @@ pub async fn secure(
     tls: &Tls,
     seen: Option<Seen>,
 ) -> Result<Box<dyn Stream>, Loss> {
+    // The library of TLS panics then.
+    if !clock::is_within_http_dates() {
+        let cause = "no certificate is valid at the time that this device's clock shows; set the clock";
+        return Err(Loss::Tls(cause.into()));
+    }
     let config =
         tls.client_config(seen).map_err(|problem| Loss::Tls(format!("`{}`: {}", problem.key, problem.cause)))?;
     let name = tls.server_name.clone().unwrap_or_else(|| broker.host.clone());

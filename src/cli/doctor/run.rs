@@ -85,7 +85,7 @@ fn row(finding: &Finding) -> Vec<String> {
 fn broken(sources: &Sources, problems: &Problems) -> Finding {
     let instead = match Sources::last_good(&sources.path).filter(|kept| kept.load().is_ok()) {
         Some(_) => "a start would go on with the last configuration that worked",
-        None => "a start would fail, because no earlier configuration is kept",
+        None => "a start would fail, unless an earlier configuration is kept that only the service can read",
     };
     Finding { subject: "configuration", verdict: Verdict::Failed, says: format!("{}; {instead}", problems.tally()) }
 }

@@ -67,10 +67,8 @@ pub struct RawLabels {
     pub keep: Option<f64>,
     /// By how much (0..1) another label must be ahead of the stable one to replace it.
     pub margin: f64,
-    /// How many frames in a row must agree before the stable label changes.
+    /// How many frames in a row must agree before the stable label changes, at one to ten frames a second.
     pub consecutive: u32,
-    /// Two frames in a row are enough if they are this far apart: a slow camera gives few.
-    pub settle: Interval,
     /// The stable label does not change again before this time has passed.
     pub hold: Interval,
     /// Only these labels and groups can be the stable label; empty allows all.
@@ -94,7 +92,6 @@ impl Default for RawLabels {
             keep: None,
             margin: 0.1,
             consecutive: 3,
-            settle: Interval::from_secs(2),
             hold: Interval::from_secs(0),
             allow: Vec::new(),
             deny: Vec::new(),

@@ -31,7 +31,6 @@ impl Checker<'_, '_> {
         let minute = Interval::from_secs(60);
         self.interval_within(&["labels", "half_life"], labels.half_life, Interval::from_millis(1), minute);
         self.interval_within(&["labels", "hold"], labels.hold, Interval::from_secs(0), Interval::from_secs(3600));
-        self.interval_within(&["labels", "settle"], labels.settle, Interval::from_secs(0), Interval::from_secs(3600));
         self.within(&["labels", "margin"], labels.margin, 0.0, 1.0);
         for (key, value) in [("enter", labels.enter), ("keep", labels.keep)] {
             if let Some(value) = value {
@@ -60,7 +59,7 @@ impl Checker<'_, '_> {
             enter: labels.enter.map(|enter| enter as f32),
             keep: labels.keep.map(|keep| keep as f32),
             margin: labels.margin as f32,
-            debounce: Debounce { consecutive: labels.consecutive, settle: labels.settle.0, hold: labels.hold.0 },
+            debounce: Debounce { consecutive: labels.consecutive, hold: labels.hold.0 },
             filter,
         }
     }

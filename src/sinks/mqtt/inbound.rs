@@ -124,7 +124,10 @@ pub fn parse(
 fn response_topic(topics: &Topics, discovery_prefix: Option<&str>, reply: &Reply) -> Result<Option<String>, String> {
     let Some(topic) = &reply.topic else { return Ok(None) };
     let discovery = |prefix: &str| topic.strip_prefix(prefix).is_some_and(|below| below.starts_with('/'));
-    let taken = topics.below(topic).is_some_and(|below| !below.starts_with("response/"))
+    let below = |base: &str| topic.strip_prefix(base).and_then(|below| below.strip_prefix('/'));
+    let ours = topics.below(topic).is_some_and(|below| below.starts_with("response/"));
+    // Another device would take an answer there for a request.
+    let taken = (below(topics.base_topic()).is_some() && !ours)
         || discovery_prefix.into_iter().chain([HOME_ASSISTANT]).any(discovery);
     if topic.is_empty()
         || topic.len() > MAX_TOPIC_BYTES
@@ -285,7 +288,7 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         };
-        for topic in ["me/answers", "home/glimpsed/shelf/response/mine", "home/glimpsed/shelfish"] {
+        for topic in ["me/answers", "home/glimpsed/shelf/response/mine", "home/glimpsedish"] {
             assert_eq!(ask(topic), (true, Some(topic.to_owned()), Some(vec![1, 2])));
         }
         let long = "a".repeat(257);
@@ -297,6 +300,7 @@ mod tests {
             &long,
             "home/glimpsed/shelf/status",
             "home/glimpsed/shelf/request/restart",
+            "home/glimpsed/other/request/restart",
             "ha/device/shelf/config",
             "homeassistant/status",
         ] {

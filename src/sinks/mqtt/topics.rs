@@ -83,6 +83,11 @@ impl Topics {
         format!("{}/response/{command}", self.base)
     }
 
+    /// What the topics of all devices begin with.
+    pub fn base_topic(&self) -> &str {
+        self.base.rsplit_once('/').map_or("", |(base, _)| base)
+    }
+
     /// The part of the device's topic behind the device id.
     pub fn below<'a>(&self, topic: &'a str) -> Option<&'a str> {
         topic.strip_prefix(&self.base)?.strip_prefix('/')

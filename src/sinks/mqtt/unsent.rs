@@ -54,7 +54,11 @@ impl Unsent {
 
     /// Queues what an earlier run has left; true if there was something.
     pub(super) fn queue(&self, outbox: &Outbox) -> bool {
-        let found = self.directories.iter().map(|directory| directory.join(&self.file)).find(|path| path.is_file());
+        let found = self
+            .directories
+            .iter()
+            .map(|directory| directory.join(&self.file))
+            .find(|path| std::fs::File::open(path).is_ok());
         let Some(path) = found else { return false };
         let read = files::read_text(&path, MAX_FILE_BYTES)
             .and_then(|text| serde_json::from_str::<Kept>(&text).map_err(|error| error.to_string()));

@@ -7,8 +7,9 @@ const RETRY_MS = [1000, 2000, 5000, 10000];
 // Without a word for this long the connection is dead, whatever the browser thinks of it; the daemon speaks every 2 s.
 const SILENCE_MS = 12000;
 
-// So often in a row a WebSocket fails before it is open until something else is tried.
+// So often in a row a WebSocket fails before it is open until something else is tried; after as many tries of that it is tried again.
 const MOST_FAILURES = 2;
+const TRY_AGAIN_AFTER = 5;
 
 let handlers;
 let socket = null;
@@ -17,6 +18,7 @@ let tries = 0;
 let heard = 0;
 let timer;
 let fallback = null;
+let generation = 0;
 let wish = [];
 
 // handlers: opened(), lost(), event(name, data), picture(index, milliseconds, jpeg).
@@ -51,10 +53,12 @@ function send(message) {
 function connect() {
   close();
   heard = Date.now();
-  if (failures >= MOST_FAILURES) {
+  if (failures >= MOST_FAILURES && failures < MOST_FAILURES + TRY_AGAIN_AFTER) {
+    failures++;
     beside();
     return;
   }
+  if (failures >= MOST_FAILURES) failures = MOST_FAILURES - 1;
   const address = new URL("/api/v1/live", location.href);
   address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
   const mine = new WebSocket(address);
@@ -86,17 +90,20 @@ function connect() {
 }
 
 function beside() {
+  const mine = generation;
   import("./fallback.js").then(({ open }) => {
+    if (mine !== generation) return;
     fallback = open(EVENTS, {
       ...handlers,
       event(name, data) {
         heard = Date.now();
+        tries = 0;
         handlers.event(name, data);
       },
       lost: again,
     });
     fallback.want(wish);
-  });
+  }).catch(() => mine === generation && again());
 }
 
 function again() {
@@ -109,6 +116,7 @@ function again() {
 }
 
 function close() {
+  generation++;
   heard = 0;
   clearTimeout(timer);
   const old = socket;

@@ -209,8 +209,11 @@ fn a_logout_ends_the_session_on_the_device_and_a_restart_does_not_begin_it_again
     let (stolen, other) = (log_in(), log_in());
     let status = |server: &Server, cookie: &str| server.ask("GET", "/api/v1/info", &[("Cookie", cookie)], b"").status;
     assert_eq!((status(&server, &stolen), status(&server, &other)), (200, 200));
+    let mut socket = super::socket::open_with(&server, &[("cookie", &stolen)]).expect("a WebSocket");
     assert_eq!(server.ask("POST", "/logout", &[("Cookie", &stolen)], b"").status, 303);
     assert_eq!((status(&server, &stolen), status(&server, &other)), (401, 200));
+    // What the session has opened ends with it.
+    assert_eq!(super::socket::closed(&mut socket).1, "the session has ended");
     daemon.signal(Signal::TERM);
     daemon.wait();
     let (_daemon, server) = start();

@@ -14,13 +14,17 @@ use super::client::Server;
 use super::{labelling, serving};
 use crate::support::{PATIENCE, complaints};
 
-type Socket = WebSocket<TcpStream>;
+pub(super) type Socket = WebSocket<TcpStream>;
+
+fn open_as(server: &Server, origin: Option<&str>) -> Result<Socket, u16> {
+    open_with(server, &origin.map(|origin| ("origin", origin)).into_iter().collect::<Vec<_>>())
+}
 
 /// The status of the refusal, if it is one.
-fn open_as(server: &Server, origin: Option<&str>) -> Result<Socket, u16> {
+pub(super) fn open_with(server: &Server, headers: &[(&'static str, &str)]) -> Result<Socket, u16> {
     let mut request = format!("ws://{}/api/v1/live", server.address).into_client_request().expect("an address");
-    if let Some(origin) = origin {
-        request.headers_mut().insert("origin", HeaderValue::from_str(origin).expect("a header"));
+    for (name, value) in headers {
+        request.headers_mut().insert(*name, HeaderValue::from_str(value).expect("a header"));
     }
     match tungstenite::client(request, server.connect()) {
         Ok((socket, _)) => Ok(socket),
@@ -114,6 +118,24 @@ fn pictures_come_as_fast_as_they_are_drawn_and_in_the_width_that_is_wanted() {
 }
 
 #[test]
+fn a_picture_that_takes_long_to_encode_is_shown_all_the_same() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let large = image::RgbImage::from_fn(5000, 3750, |x, y| image::Rgb([x as u8, y as u8, (x ^ y) as u8]));
+    large.save(directory.path().join("large.jpg")).expect("written");
+    let config = crate::support::ConfigFile::new(&format!(
+        "[camera]\nsource = \"replay\"\npath = {:?}\nfps = 1\n",
+        directory.path()
+    ));
+    let mut daemon = config.daemon();
+    let server = Server::of(&mut daemon);
+    let mut socket = open(&server);
+    let wishes = [320, 640, 1280].map(|width| json!({ "camera": "main", "width": width }));
+    say(&mut socket, &json!({ "want": wishes }));
+    let sizes: std::collections::BTreeSet<u32> = (0..3).map(|_| picture(&mut socket).2.0).collect();
+    assert_eq!(sizes.into_iter().collect::<Vec<_>>(), [320, 640, 1280]);
+}
+
+#[test]
 fn many_windows_leave_room_for_requests() {
     let (_daemon, server) = labelling(10, "", "");
     let mut windows: Vec<Socket> = (0..20).map(|_| open(&server)).collect();
@@ -140,7 +162,7 @@ fn another_sites_page_cannot_listen_and_plain_requests_are_told() {
 }
 
 /// The close frame that comes next.
-fn closed(socket: &mut Socket) -> (CloseCode, String) {
+pub(super) fn closed(socket: &mut Socket) -> (CloseCode, String) {
     let deadline = Instant::now() + PATIENCE;
     while Instant::now() < deadline {
         match socket.read() {

@@ -44,7 +44,7 @@ impl Gate {
     }
 
     pub fn set_rules(&mut self, rules: GateRules) {
-        (self.rules, self.next) = (rules, Duration::ZERO);
+        (self.rules, self.next) = (rules, None);
     }
 
     /// The last answer must not be reused: the model or the region changed.

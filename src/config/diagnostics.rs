@@ -217,7 +217,7 @@ impl Problems {
         let title = Level::ERROR.primary_title(title);
         let group = match &problem.place {
             Place::File(range) => match self.quoted(range) {
-                Ok((line, text, range)) => title.element(
+                Ok(Quoted { line, text, range }) => title.element(
                     Snippet::source(text)
                         .line_start(line)
                         .path(&self.file.origin)
@@ -242,7 +242,7 @@ impl Problems {
     ///
     /// # Errors
     /// Line and column of a place that is too far from the beginning of its line to be shown.
-    fn quoted(&self, range: &Range<usize>) -> Result<(usize, Cow<'_, str>, Range<usize>), (usize, usize)> {
+    fn quoted(&self, range: &Range<usize>) -> Result<Quoted<'_>, (usize, usize)> {
         let (line, column) = self.line_and_column(range.start);
         let start = self.file.lines.get(line - 1).copied().unwrap_or_default();
         let end = self.file.lines.get(line).map_or(self.file.text.len(), |next| next - 1);
@@ -265,8 +265,15 @@ impl Problems {
                 Cow::Owned(safe)
             }
         };
-        Ok((line, safe, first..last.clamp(first, text.len())))
+        Ok(Quoted { line, text: safe, range: first..last.clamp(first, text.len()) })
     }
+}
+
+/// A line of the file, its beginning if it is long, without secrets; and a place in it.
+struct Quoted<'a> {
+    line: usize,
+    text: Cow<'a, str>,
+    range: Range<usize>,
 }
 
 /// At most so much of it as a line of a report may quote, without secrets and control characters.

@@ -41,8 +41,8 @@ pub struct Held {
 /// When an answer becomes the stable one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Debounce {
-    /// After so many frames in a row. The time they take counts as well: frames that come faster than [`FASTEST`] count as if they came
-    /// so fast, and of those that come slower than [`SLOWEST`] two are enough after the time that all would take so slowly.
+    /// After so many frames in a row. The time they take counts as well: frames that come faster than `FASTEST` count as if they came
+    /// so fast, and of those that come slower than `SLOWEST` two are enough after the time that all would take so slowly.
     pub consecutive: u32,
     /// But not before the last one has held for this time.
     pub hold: Duration,

@@ -32,7 +32,7 @@ enum Kept {
 impl FrameDecoder {
     /// Decodes a frame or a file. `wanted` receives the picture's size and returns the scale and part that are needed. The
     /// rest is left out only where that is cheap, so the result may cover more than that part. It takes at most
-    /// [`budget::DECODED`](glimpsed_base::budget::DECODED) bytes: a larger picture is decoded smaller.
+    /// [`budget::DECODED`] bytes: a larger picture is decoded smaller.
     ///
     /// # Errors
     /// See [`DecodeError`].

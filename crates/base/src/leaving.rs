@@ -206,7 +206,7 @@ fn closing(inside: &str, quote: &str) -> usize {
             return at;
         }
         // Where the quote itself has a backslash, one more in front of it is part of the text.
-        escaped = letter == '\\' && !escaped && !(quote.len() == 2);
+        escaped = letter == '\\' && !escaped && quote.len() != 2;
     }
     inside.len()
 }

@@ -41,7 +41,7 @@ pub(super) fn schemas() -> Map<String, Value> {
     schemas
 }
 
-fn of_the_device() -> [(&'static str, Value); 6] {
+fn of_the_device() -> [(&'static str, Value); 8] {
     let text = || json!({ "type": "string" });
     let text_or_null = || json!({ "type": ["string", "null"] });
     let settings = object(
@@ -58,15 +58,24 @@ fn of_the_device() -> [(&'static str, Value); 6] {
         }),
     );
     let camera = json!({
-        "type": "object", "required": ["status", "negotiated"], "properties": {
+        "type": "object", "description": "Whether pictures come, since when, and what is wrong.", "required": ["status", "since", "fault", "reason", "negotiated"], "properties": {
             "status": { "enum": ["online", "offline", "disabled", null] },
+            "since": {
+                "type": ["string", "null"], "format": "date-time",
+                "description": "When it came into this state; online, also when the fault appeared or went.",
+            },
+            "fault": {
+                "enum": ["missing", "silent", "damaged", "frozen", "covered", null],
+                "description": "What is wrong; null when all is well, and while the camera is being opened.",
+            },
+            "reason": { "type": ["string", "null"], "description": "What is wrong, in plain words." },
             "negotiated": nullable("CameraPayload"),
         },
     });
     let state = object(
         "How everything is now; null is what is not known yet.",
         json!({
-            "camera": camera,
+            "camera": named("Camera"),
             "state": nullable("ClassificationPayload"),
             "classification": nullable("ClassificationPayload"),
             "second": nullable("SecondOpinionPayload"),
@@ -96,7 +105,7 @@ fn of_the_device() -> [(&'static str, Value); 6] {
             "published_top1": { "type": ["number", "null"], "description": "In per cent, as its publisher measured it." },
         }),
     ));
-    let timeline = list(object(
+    let held = object(
         "A label and since when it holds.",
         json!({
             "since": { "type": "string", "format": "date-time" },
@@ -104,13 +113,16 @@ fn of_the_device() -> [(&'static str, Value); 6] {
             "status": { "enum": ["known", "unknown", "stale", "too_dark"] },
             "confidence": { "type": "number", "minimum": 0, "maximum": 1 },
         }),
-    ));
+    );
+    let timeline = list(named("HeldLabel"));
     let ready = object("Whether labels are fresh.", json!({ "ready": { "type": "boolean" }, "state": text() }));
     [
         ("Settings", settings),
+        ("Camera", camera),
         ("State", state),
         ("Configuration", configuration),
         ("Models", models),
+        ("HeldLabel", held),
         ("Timeline", timeline),
         ("Readiness", ready),
     ]
@@ -118,20 +130,19 @@ fn of_the_device() -> [(&'static str, Value); 6] {
 
 /// What the WebSocket says as text.
 fn live_event() -> Value {
-    let camera = json!({ "$ref": "#/components/schemas/State/properties/camera" });
     let refused = object(
         "Pictures that were wanted do not come.",
         json!({ "reason": { "enum": ["forbidden", "crowded"] }, "detail": { "type": "string" } }),
     );
     let events = [
-        ("camera", camera),
+        ("camera", named("Camera")),
         ("info", named("InfoPayload")),
         ("settings", named("Settings")),
         ("classification", named("ClassificationPayload")),
         ("state", named("ClassificationPayload")),
         ("second", named("SecondOpinionPayload")),
         ("timeline", named("Timeline")),
-        ("change", json!({ "$ref": "#/components/schemas/Timeline/items" })),
+        ("change", named("HeldLabel")),
         ("vitals", named("HealthPayload")),
         ("comparison", named("Comparison")),
         ("refused", refused),

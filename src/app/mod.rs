@@ -385,6 +385,9 @@ mod tests {
         let error = app.run(lifetime).expect_err("nothing can be done").to_string();
         assert!(error.starts_with("a call into the camera's driver has not returned for "), "{error}");
         // Once by the capture thread before it opens the camera, then once by the watchdog.
-        assert_eq!(told.states(), [CameraState::Offline, CameraState::Offline]);
+        let reasons: Vec<Option<String>> =
+            told.statuses().into_iter().map(|status| status.fault.map(|fault| fault.reason.to_string())).collect();
+        assert_eq!(reasons, [None, Some("the camera's driver does not return".to_owned())]);
+        assert_eq!(told.states(), [CameraState::Offline]);
     }
 }

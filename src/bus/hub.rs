@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, MutexGuard};
 
+use crate::domain::camera::CameraStatus;
 use crate::domain::event::{Event, Subject};
 use glimpsed_base::sync::Mutex;
 
@@ -47,6 +48,16 @@ impl Hub {
         state.sinks.push((name, sink));
     }
 
+    /// The camera's newest status; `None` before the first.
+    pub fn camera(&self) -> Option<CameraStatus> {
+        let state = self.lock();
+        let newest = state.newest.iter().find(|(subject, _)| *subject == Subject::Camera);
+        newest.and_then(|(_, event)| match event {
+            Event::Camera(status) => Some(status.clone()),
+            _ => None,
+        })
+    }
+
     pub fn detach(&self, name: &'static str) {
         self.lock().sinks.retain(|(known, _)| *known != name);
     }
@@ -78,13 +89,20 @@ pub mod tests_support {
             self.0.lock().clone()
         }
 
-        /// Only the states of the camera.
-        pub fn states(&self) -> Vec<CameraState> {
-            let state = |event| match event {
-                Event::Camera(state) => Some(state),
+        /// Only those of the camera.
+        pub fn statuses(&self) -> Vec<CameraStatus> {
+            let status = |event| match event {
+                Event::Camera(status) => Some(status),
                 _ => None,
             };
-            self.events().into_iter().filter_map(state).collect()
+            self.events().into_iter().filter_map(status).collect()
+        }
+
+        /// The states of the camera, one after another.
+        pub fn states(&self) -> Vec<CameraState> {
+            let mut states: Vec<CameraState> = self.statuses().into_iter().map(|status| status.state).collect();
+            states.dedup();
+            states
         }
     }
 
@@ -107,6 +125,7 @@ mod tests {
     use super::tests_support::Told;
     use super::*;
     use crate::domain::camera::CameraState::{Offline, Online};
+    use crate::domain::camera::tests_support::status;
     use crate::domain::classification::tests_support::{frame, stable};
 
     #[test]
@@ -114,16 +133,16 @@ mod tests {
         let (hub, early, late) = (Hub::default(), Told::default(), Told::default());
         hub.attach("early", Box::new(early.clone()));
         for event in [
-            Event::Camera(Offline),
+            Event::Camera(status(Offline)),
             Event::Classified(frame(1, Some("cat"))),
             Event::Changed { now: stable(Some("cat")), before: None },
-            Event::Camera(Online),
+            Event::Camera(status(Online)),
         ] {
             hub.publish(&event);
         }
         hub.attach("late", Box::new(late.clone()));
         assert_eq!(early.events().len(), 4);
-        assert_eq!(late.events(), [Event::Camera(Online), Event::Heartbeat(stable(Some("cat")))]);
+        assert_eq!(late.events(), [Event::Camera(status(Online)), Event::Heartbeat(stable(Some("cat")))]);
     }
 
     #[test]
@@ -131,7 +150,7 @@ mod tests {
         let (hub, old, new) = (Hub::default(), Told::default(), Told::default());
         hub.attach("broker", Box::new(old.clone()));
         hub.attach("broker", Box::new(new.clone()));
-        hub.publish(&Event::Camera(Online));
+        hub.publish(&Event::Camera(status(Online)));
         assert_eq!((old.events().len(), new.events().len()), (0, 1));
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::controls::ControlInfo;
-use crate::domain::camera::Negotiated;
+use crate::domain::camera::{Fault, FaultKind, Negotiated};
 use crate::domain::frame::Encoding;
 use crate::preprocess::foreign;
 use glimpsed_base::shutdown::Shutdown;
@@ -90,6 +90,29 @@ pub enum CaptureError {
     Corrupt { run: u32, cause: &'static str },
     #[error("the picture has been the same for {} s", for_time.as_secs())]
     Frozen { for_time: Duration },
+}
+
+impl CaptureError {
+    /// What is wrong with the camera; `None` if nothing is, because the source has ended.
+    pub fn fault(&self) -> Option<Fault> {
+        let (kind, reason) = match self {
+            Self::Ended => return None,
+            Self::Open { .. } | Self::Lost { .. } => (FaultKind::Missing, self.to_string()),
+            Self::Foreign { .. } => (FaultKind::Damaged, self.to_string()),
+            Self::Stalled { .. } => (FaultKind::Silent, "the camera sends no pictures".into()),
+            Self::Corrupt { cause, .. } => (FaultKind::Damaged, format!("the camera sends damaged pictures: {cause}")),
+            Self::Frozen { .. } => (FaultKind::Frozen, "the camera repeats its last picture".into()),
+        };
+        Some(Fault::new(kind, &reason))
+    }
+
+    /// For how long it has been so when it is noticed.
+    pub fn lasted(&self) -> Duration {
+        match self {
+            Self::Stalled { after: lasted } | Self::Frozen { for_time: lasted } => *lasted,
+            _ => Duration::ZERO,
+        }
+    }
 }
 
 /// What to do about a program that writes something else than MJPEG.

@@ -8,7 +8,7 @@ use super::freeze::{Freeze, Still};
 use super::source::{CaptureError, Captured, Opener, Read, Source};
 use super::watchdog::CallInProgress;
 use crate::bus::hub::Hub;
-use crate::domain::camera::{CameraState, Negotiated};
+use crate::domain::camera::{CameraState, CameraStatus, Fault, FaultKind, Negotiated};
 use crate::domain::event::Event;
 use crate::domain::frame::Frame;
 use glimpsed_base::backoff::Backoff;
@@ -97,13 +97,18 @@ impl Supervisor {
         let name = opener.describe();
         let _closes = CloseUnlessStopped(self.slot.clone(), self.shutdown.clone(), self.liveness.clone());
         let (mut last_cause, mut repeated) = (String::new(), 0u32);
-        self.tell(CameraState::Offline);
+        self.tell(CameraState::Offline, None, Duration::ZERO);
         while !self.shutdown.is_set() {
             let before = self.counters.frames.load(Ordering::Relaxed);
             let started = self.clock.now();
             let result = self.run_once(opener.as_mut());
-            if self.counters.frames.load(Ordering::Relaxed) > before {
-                self.tell(CameraState::Offline);
+            let had_frames = self.counters.frames.load(Ordering::Relaxed) > before;
+            let fault = result.as_ref().err().and_then(CaptureError::fault);
+            if had_frames || fault.is_some() {
+                let lasted = result.as_ref().err().map(CaptureError::lasted).unwrap_or_default();
+                self.tell(CameraState::Offline, fault, lasted);
+            }
+            if had_frames {
                 // After a freeze, the frozen picture stays suspect across reopenings, until a different one arrives.
                 if !matches!(result, Err(CaptureError::Frozen { .. })) {
                     self.freeze.forget();
@@ -151,7 +156,7 @@ impl Supervisor {
         let (call, clock) = (self.call.clone(), self.clock.clone());
         let mut bytes = Vec::new();
         let mut session = Session { last: clock.now(), started: false, frozen: None, damage: None };
-        let (mut online, mut told_blank) = (false, false);
+        let (mut online, mut covered) = (false, false);
         while !self.shutdown.is_set() {
             self.expect_by();
             match call.during(&*clock, || source.read(&mut bytes, LOOK_UP.min(self.frame_timeout)))? {
@@ -167,18 +172,20 @@ impl Supervisor {
                         // A source that was reopened after a freeze has until the deadline to show a different picture.
                         Some(Still::Frozen(for_time)) => session.frozen = Some(for_time),
                         Some(Still::Blank) | None => {
-                            if still.is_some() && !std::mem::replace(&mut told_blank, true) {
-                                let hint = source.hint().unwrap_or("is the lens covered?");
+                            let (was_online, was_covered) = (online, covered);
+                            (online, covered) = (true, still.is_some());
+                            let hint = covered.then(|| source.hint().unwrap_or("is the lens covered?"));
+                            if let Some(hint) = hint.filter(|_| !was_covered) {
                                 tracing::warn!(hint, "the picture shows nothing, and is always the same");
                             }
                             self.hand_over(captured, std::mem::take(&mut bytes), session.last);
                             bytes = self.slot.reuse().map(|spent| spent.bytes).unwrap_or_default();
                             (session.last, session.frozen) = (clock.now(), None);
-                            told_blank &= still.is_some();
-                            if !online {
-                                online = true;
+                            if !was_online {
                                 self.tell_negotiated(source.negotiated());
-                                self.tell(CameraState::Online);
+                            }
+                            if (was_online, was_covered) != (online, covered) {
+                                self.tell(CameraState::Online, hint.map(shows_nothing), Duration::ZERO);
                             }
                         }
                     }
@@ -232,8 +239,13 @@ impl Supervisor {
         self.negotiated = Some(negotiated);
     }
 
-    fn tell(&self, state: CameraState) {
-        self.hub.publish(&Event::Camera(state));
+    /// Publishes what is new: the watchdog may have said something else since. `lasted`: for how long it has been so.
+    fn tell(&self, state: CameraState, fault: Option<Fault>, lasted: Duration) {
+        let now = self.clock.wall();
+        let since = now.checked_sub(lasted).unwrap_or(now);
+        if let Some(status) = CameraStatus::after(self.hub.camera().as_ref(), state, fault, since) {
+            self.hub.publish(&Event::Camera(status));
+        }
     }
 
     /// A slot that waits for the consumer blocks the source, too, but not beyond shutdown.
@@ -256,6 +268,10 @@ impl Supervisor {
             frame = refused;
         }
     }
+}
+
+fn shows_nothing(hint: &str) -> Fault {
+    Fault::new(FaultKind::Covered, &format!("the picture shows nothing, and is always the same; {hint}"))
 }
 
 #[cfg(test)]

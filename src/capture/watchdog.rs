@@ -7,7 +7,7 @@ use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use crate::bus::hub::Hub;
-use crate::domain::camera::CameraState;
+use crate::domain::camera::{CameraState, CameraStatus, Fault, FaultKind};
 use crate::domain::event::Event;
 use glimpsed_base::clock::Clock;
 use glimpsed_base::sync::Mutex;
@@ -97,7 +97,13 @@ impl Watchdog {
         }
         self.declared = Some(Declared { call_began: began, at: now });
         tracing::warn!(stuck_ms = stuck.as_millis() as u64, "a call into the camera's driver does not return");
-        self.hub.publish(&Event::Camera(CameraState::Offline));
+        let fault = Fault::new(FaultKind::Silent, "the camera's driver does not return");
+        let wall = self.clock.wall();
+        let since = wall.checked_sub(stuck).unwrap_or(wall);
+        let before = self.hub.camera();
+        if let Some(status) = CameraStatus::after(before.as_ref(), CameraState::Offline, Some(fault), since) {
+            self.hub.publish(&Event::Camera(status));
+        }
         Verdict::Alive
     }
 }

@@ -11,7 +11,7 @@ use crate::capture::source::Opener;
 use crate::capture::supervisor::{Counters, Supervisor};
 use crate::capture::watchdog::CallInProgress;
 use crate::config::typed;
-use crate::domain::camera::CameraState;
+use crate::domain::camera::{CameraState, CameraStatus};
 use crate::domain::event::Event;
 use crate::domain::frame::Frame;
 use crate::error::{Error, Result};
@@ -100,6 +100,7 @@ impl Camera {
 
     /// Publishes that a user disabled the camera.
     pub fn tell_disabled(&self) {
-        self.hub.publish(&Event::Camera(CameraState::Disabled));
+        let since = self.clock.wall();
+        self.hub.publish(&Event::Camera(CameraStatus { state: CameraState::Disabled, since, fault: None }));
     }
 }

@@ -10,6 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::accurate_thread::Second;
 use super::camera::Camera;
+use super::camera_faults::CameraFaults;
 use super::config_watch::FileWatch;
 use super::from_config::{rules_of, view_of, web_settings};
 use super::loader::Loader;
@@ -38,6 +39,9 @@ use glimpsed_base::clock::Clock;
 
 /// The first health event comes sooner than the others.
 const FIRST_HEALTH: Duration = Duration::from_secs(5);
+
+/// The health event comes this soon after what is wrong with the camera has changed.
+const FAULT_HEALTH: Duration = Duration::from_secs(1);
 
 /// Deadline for the inference thread to finish its frame and take the new model. The slowest model on the slowest board
 /// takes seconds per frame.
@@ -117,6 +121,8 @@ pub struct Controller {
     pub(super) unknown_models: u64,
     /// Another device of the same id, as it was told last.
     pub(super) twin: Option<String>,
+    /// Wakes it when what is wrong with the camera changes.
+    faults: CameraFaults,
 }
 
 impl Controller {
@@ -151,6 +157,7 @@ impl Controller {
             comparison: None,
             unknown_models: 0,
             twin: None,
+            faults: CameraFaults::default(),
         }
     }
 
@@ -164,6 +171,7 @@ impl Controller {
     /// # Errors
     /// When the system cannot start another thread.
     pub fn start(&mut self) -> Result<()> {
+        self.parts.hub.attach("faults", Box::new(self.faults.clone()));
         self.tell_info();
         self.tell_settings();
         self.connect(mqtt::Handover::default());
@@ -201,6 +209,8 @@ impl Controller {
         health.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut looks = interval_at(Instant::now() + TEMPERATURE_EVERY, TEMPERATURE_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let faults = self.faults.clone();
+        let mut soon = false;
         let has_sensor = self.parts.monitor.board.temperature().is_some();
         loop {
             let done = tokio::select! {
@@ -210,7 +220,13 @@ impl Controller {
                     self.look_at_the_temperature().await;
                     Ok(None)
                 }
+                () = faults.changed(), if !soon => {
+                    soon = true;
+                    health.reset_after(FAULT_HEALTH);
+                    Ok(None)
+                }
                 _ = health.tick() => {
+                    soon = false;
                     self.tell_health();
                     Ok(None)
                 }
@@ -278,7 +294,12 @@ impl Controller {
     pub fn health(&mut self) -> Health {
         let broker = self.broker.as_ref().map(mqtt::BrokerSession::counters);
         let health = self.parts.monitor.look(broker);
-        Health { web: self.web.as_ref().map(Web::health), config_error: self.reload_error.clone(), ..health }
+        Health {
+            camera: self.parts.hub.camera(),
+            web: self.web.as_ref().map(Web::health),
+            config_error: self.reload_error.clone(),
+            ..health
+        }
     }
 
     pub(super) async fn enable(&mut self, enabled: bool) -> Result<Answer> {

@@ -3,6 +3,7 @@
 mod accurate;
 mod accurate_thread;
 pub mod camera;
+mod camera_faults;
 mod compare;
 mod config_watch;
 mod controller;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::camera::{CameraState, Negotiated};
+use super::camera::{CameraStatus, Negotiated};
 use super::classification::{Classification, SecondOpinion, Stable};
 use super::comparison::{Progress, Report};
 use super::health::Health;
@@ -11,8 +11,8 @@ use super::settings::Settings;
 /// One published event.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// The camera went online or offline, or was disabled.
-    Camera(CameraState),
+    /// The camera went online or offline, or was disabled, or what is wrong with it has changed.
+    Camera(CameraStatus),
     /// The format that the camera's driver agreed to; `None` for a source without a driver.
     Negotiated(Option<Negotiated>),
     /// The answer for one frame.

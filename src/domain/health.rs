@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::camera::CameraStatus;
+
 /// Interval of the health events; the first one comes sooner.
 pub const HEALTH_EVERY: Duration = Duration::from_secs(60);
 
@@ -39,6 +41,8 @@ pub struct Health {
     pub reconnects: u64,
     /// Resident memory of the process.
     pub rss_bytes: Option<u64>,
+    /// `None` before anything is known of it.
+    pub camera: Option<CameraStatus>,
     /// `None` if no broker is configured.
     pub broker: Option<Broker>,
     /// `None` if the web page is disabled.
@@ -59,11 +63,15 @@ pub struct Web {
 /// Counters of the connection to the broker since the start.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Broker {
+    /// The broker's address, as a URL.
+    pub address: String,
     pub connected: bool,
     /// Sessions that were established.
     pub connects: u64,
     /// Failed connection attempts and lost sessions.
     pub failures: u64,
+    /// The last of these, as it came; kept when there is a session again.
+    pub last_error: Option<String>,
     pub published: Tally,
     /// Messages that wait to be sent or acknowledged.
     pub waiting: u64,

@@ -4,8 +4,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::camera::CameraStatusPayload;
 use super::rounding::{VERSION, rounded};
+use crate::domain::camera::{CameraState, MAX_REASON_BYTES};
 use crate::domain::health::{Broker, Health, Pace};
+use glimpsed_base::leaving;
 
 /// How the device and the daemon are (topic `health`). Counts are since the daemon started.
 #[derive(Serialize, JsonSchema)]
@@ -42,6 +45,9 @@ pub(super) struct HealthPayload {
     rss_bytes: Option<u64>,
     /// What somebody should look after, in words; empty when all is well.
     problems: Vec<String>,
+    /// The camera; left out before anything is known of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    camera: Option<CameraStatusPayload>,
     mqtt: Option<BrokerPayload>,
     /// The web page, unless it is switched off.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -60,7 +66,12 @@ struct WebPayload {
 /// The connection to the broker.
 #[derive(Serialize, JsonSchema)]
 struct BrokerPayload {
+    /// The broker's address.
+    broker: String,
     connected: bool,
+    /// Why the last session was lost, or the last try led to none; kept when there is a session again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_error: Option<String>,
     /// Sessions that have begun.
     connects: u64,
     /// Tries that led to no session, and sessions that were lost.
@@ -82,6 +93,8 @@ struct BrokerPayload {
 /// The payload of `health`.
 pub fn health_json(health: &Health) -> Value {
     let broker = |broker: &Broker| BrokerPayload {
+        broker: broker.address.clone(),
+        last_error: broker.last_error.as_ref().map(|cause| leaving::short_line(cause, MAX_REASON_BYTES).into_owned()),
         connected: broker.connected,
         connects: broker.connects,
         failures: broker.failures,
@@ -114,6 +127,7 @@ pub fn health_json(health: &Health) -> Value {
         reconnects: health.reconnects,
         rss_bytes: health.rss_bytes,
         problems: problems(health),
+        camera: health.camera.as_ref().map(CameraStatusPayload::of),
         mqtt: health.broker.as_ref().map(broker),
         http: health.web.map(|web| WebPayload {
             listening: web.listening,
@@ -136,12 +150,15 @@ fn problems(health: &Health) -> Vec<String> {
     };
     let config =
         health.config_error.as_ref().map(|cause| format!("the edited configuration is not in effect: {cause}"));
+    // A covered lens may be meant.
+    let offline = health.camera.as_ref().filter(|camera| camera.state == CameraState::Offline);
+    let camera = offline.and_then(|camera| camera.fault.as_ref()).map(|fault| fault.reason.to_string());
     let twin = health.broker.as_ref().and_then(|broker| broker.twin.as_ref());
     let twin = twin.map(|twin| format!("another device has the same id: {twin}"));
     let supply = (health.throttled == Some(true)).then(|| "the voltage of the supply is too low".to_owned());
     let page =
         health.web.is_some_and(|web| !web.listening).then(|| "another program has the port of the page".to_owned());
-    let all = [config, twin, heat, supply, page].into_iter().flatten();
+    let all = [config, camera, twin, heat, supply, page].into_iter().flatten();
     all.map(|problem| problem.chars().take(MAX_PROBLEM).map(|c| if c.is_control() { ' ' } else { c }).collect())
         .collect()
 }
@@ -149,6 +166,22 @@ fn problems(health: &Health) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::camera::tests_support::{missing, status};
+
+    #[test]
+    fn a_camera_that_is_missing_is_a_problem_with_its_reason_and_its_time_and_one_that_starts_or_is_off_is_none() {
+        let told = |camera| health_json(&Health { camera: Some(camera), ..Health::default() });
+        let health = told(missing("it is unplugged"));
+        assert_eq!(health["problems"], serde_json::json!(["it is unplugged"]));
+        assert_eq!(
+            health["camera"],
+            serde_json::json!({ "status": "offline", "since": "1970-01-01T00:00:00Z", "fault": "missing", "reason": "it is unplugged" })
+        );
+        for state in [CameraState::Offline, CameraState::Online, CameraState::Disabled] {
+            let health = told(status(state));
+            assert_eq!((&health["problems"], &health["camera"]["reason"]), (&serde_json::json!([]), &Value::Null));
+        }
+    }
 
     #[test]
     fn what_somebody_should_look_after_is_told_in_words() {

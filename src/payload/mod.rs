@@ -1,10 +1,12 @@
 //! The published JSON. These types are the wire format; the domain's own are in [`crate::domain::classification`].
 
+mod camera;
 mod health;
 mod messages;
 pub mod picture;
 pub mod rounding;
 
+pub use camera::{camera_state_name, camera_status_json};
 pub use health::health_json;
 pub use messages::{
     CAMERA, InfoModelPayload, InfoPayload, camera_json, classification_json, define_schemas, event_json, ranking_json,

@@ -64,6 +64,7 @@ impl Monitor {
             damaged: self.captured.corrupt.load(Ordering::Relaxed),
             reconnects: self.captured.reconnects.load(Ordering::Relaxed),
             rss_bytes: resident_bytes(),
+            camera: None,
             broker,
             web: None,
         }

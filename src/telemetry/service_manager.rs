@@ -8,7 +8,7 @@ use sd_notify::NotifyState;
 use tokio::sync::Notify;
 
 use crate::bus::hub::Sink;
-use crate::domain::camera::CameraState;
+use crate::domain::camera::{CameraState, CameraStatus};
 use crate::domain::classification::{Stable, Status};
 use crate::domain::event::Event;
 use crate::domain::settings::Settings;
@@ -30,7 +30,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Seen {
     labelled: bool,
-    camera: Option<CameraState>,
+    camera: Option<CameraStatus>,
     model: String,
     label: Option<String>,
 }
@@ -43,7 +43,7 @@ impl Sink for Outlook {
                 seen.labelled = true;
                 self.0.settled.notify_one();
             }
-            Event::Camera(state) => seen.camera = Some(*state),
+            Event::Camera(status) => seen.camera = Some(status.clone()),
             Event::Settings(Settings { model, .. }) => seen.model.clone_from(model),
             Event::Changed { now, .. } | Event::Heartbeat(now) => seen.label = Some(label(now)),
             _ => {}
@@ -66,11 +66,15 @@ impl Outlook {
     /// The status line.
     fn line(&self) -> String {
         let seen = self.seen();
-        match (seen.camera, &seen.label) {
+        let fault = seen.camera.as_ref().and_then(|camera| camera.fault.as_ref());
+        match (seen.camera.as_ref().map(|camera| camera.state), &seen.label) {
             (Some(CameraState::Online), Some(label)) => format!("{}: {label}", seen.model),
             (Some(CameraState::Online), None) => format!("{}: waiting for the first label", seen.model),
             (Some(CameraState::Disabled), _) => "the camera is switched off".into(),
-            (Some(CameraState::Offline) | None, _) => "no camera, trying again".into(),
+            (Some(CameraState::Offline) | None, _) => match fault {
+                Some(fault) => format!("no camera, trying again: {}", fault.reason),
+                None => "no camera, trying again".into(),
+            },
         }
     }
 }
@@ -96,7 +100,8 @@ impl Service {
     /// Whether there is a label, a reason for having none, or a disabled camera.
     pub fn is_settled(&self) -> bool {
         let seen = self.outlook.seen();
-        seen.label.is_some() || seen.labelled || seen.camera == Some(CameraState::Disabled)
+        let is_off = |camera: &CameraStatus| camera.state == CameraState::Disabled;
+        seen.label.is_some() || seen.labelled || seen.camera.as_ref().is_some_and(is_off)
     }
 
     /// Resolves once, at the first label.
@@ -175,6 +180,7 @@ fn say(states: &[NotifyState<'_>]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::camera::tests_support::{missing, status};
     use crate::domain::classification::tests_support::{frame, stable};
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -190,7 +196,7 @@ mod tests {
     fn ready_is_said_once_and_the_status_when_it_changes() {
         let (mut service, mut outlook) = service(&Liveness::default());
         assert_eq!(service.words(SECOND, false), [Word::Alive], "nothing is known yet");
-        outlook.publish(&Event::Camera(CameraState::Online));
+        outlook.publish(&Event::Camera(status(CameraState::Online)));
         outlook.publish(&Event::Settings(Settings {
             enabled: true,
             model: "m".into(),
@@ -201,18 +207,20 @@ mod tests {
         outlook.publish(&Event::Changed { now: stable(Some("cat")), before: None });
         assert_eq!(service.words(SECOND, true), [Word::Status("m: cat".into()), Word::Ready]);
         assert_eq!(service.words(SECOND, true), []);
-        outlook.publish(&Event::Camera(CameraState::Offline));
+        outlook.publish(&Event::Camera(status(CameraState::Offline)));
         assert_eq!(service.words(SECOND, true), [Word::Status("no camera, trying again".into())]);
+        outlook.publish(&Event::Camera(missing("it is unplugged")));
+        assert_eq!(service.words(SECOND, true), [Word::Status("no camera, trying again: it is unplugged".into())]);
     }
 
     #[test]
     fn a_label_that_is_stale_and_a_camera_that_is_off_settle_it() {
         let (service, mut outlook) = service(&Liveness::default());
-        outlook.publish(&Event::Camera(CameraState::Offline));
+        outlook.publish(&Event::Camera(status(CameraState::Offline)));
         assert!(!service.is_settled(), "as each start begins");
-        outlook.publish(&Event::Camera(CameraState::Disabled));
+        outlook.publish(&Event::Camera(status(CameraState::Disabled)));
         assert!(service.is_settled());
-        outlook.publish(&Event::Camera(CameraState::Online));
+        outlook.publish(&Event::Camera(status(CameraState::Online)));
         assert!(!service.is_settled());
         outlook.publish(&Event::Changed { now: stable(None), before: None });
         assert!(service.is_settled());
@@ -222,7 +230,7 @@ mod tests {
     async fn the_first_label_wakes_whoever_waits_for_it_and_no_later_one_does() {
         let (service, mut outlook) = service(&Liveness::default());
         let woken = async || tokio::time::timeout(Duration::ZERO, service.settled()).await.is_ok();
-        outlook.publish(&Event::Camera(CameraState::Online));
+        outlook.publish(&Event::Camera(status(CameraState::Online)));
         assert!(!woken().await);
         outlook.publish(&Event::Classified(frame(0, Some("cat"))));
         assert!(woken().await);

@@ -9,12 +9,14 @@ use tokio::sync::broadcast;
 
 use crate::bus::hub::Sink;
 use crate::bus::preview::Preview;
-use crate::domain::camera::{CameraState, Negotiated};
+use crate::domain::camera::{CameraState, CameraStatus, Negotiated};
 use crate::domain::classification::{Classification, SecondOpinion, Stable};
 use crate::domain::event::{Comparing, Event};
 use crate::domain::settings::Settings;
 use crate::payload::rounding::rounded;
-use crate::payload::{camera_json, classification_json, second_opinion_value, state_json, status_name};
+use crate::payload::{
+    camera_json, camera_status_json, classification_json, second_opinion_value, state_json, status_name,
+};
 use glimpsed_base::clock::Clock;
 use glimpsed_base::sync::Mutex;
 
@@ -46,7 +48,7 @@ pub struct LiveState {
 
 #[derive(Default)]
 struct Seen {
-    camera: Option<CameraState>,
+    camera: Option<CameraStatus>,
     negotiated: Option<Negotiated>,
     newest: Option<Classification>,
     /// When the newest frame arrived, in monotonic time.
@@ -135,8 +137,8 @@ impl LiveState {
         messages
     }
 
-    pub fn camera(&self) -> Option<CameraState> {
-        self.lock().camera
+    pub fn camera(&self) -> Option<CameraStatus> {
+        self.lock().camera.clone()
     }
 
     pub fn state(&self) -> Value {
@@ -221,9 +223,9 @@ impl LiveState {
 impl Sink for LiveState {
     fn publish(&mut self, event: &Event) {
         match event {
-            Event::Camera(state) => {
-                self.lock().camera = Some(*state);
-                if *state != CameraState::Online {
+            Event::Camera(status) => {
+                self.lock().camera = Some(status.clone());
+                if status.state != CameraState::Online {
                     self.preview.clear();
                 }
                 let camera = self.lock().camera();
@@ -266,12 +268,9 @@ impl Sink for LiveState {
 
 impl Seen {
     fn camera(&self) -> Value {
-        let status = self.camera.map(|state| match state {
-            CameraState::Online => "online",
-            CameraState::Offline => "offline",
-            CameraState::Disabled => "disabled",
-        });
-        json!({ "status": status, "negotiated": self.negotiated.as_ref().map(camera_json) })
+        let mut camera = camera_status_json(self.camera.as_ref());
+        camera["negotiated"] = self.negotiated.as_ref().map(camera_json).into();
+        camera
     }
 }
 

@@ -54,7 +54,9 @@ impl Sink for Metrics {
             Event::Changed { .. } => {
                 counts.label_changes.fetch_add(1, Ordering::Relaxed);
             }
-            Event::Camera(state) => counts.camera_up.store(*state == CameraState::Online, Ordering::Relaxed),
+            Event::Camera(status) => {
+                counts.camera_up.store(status.state == CameraState::Online, Ordering::Relaxed);
+            }
             Event::Info(info) => counts.reload_failed.store(!info["config_error"].is_null(), Ordering::Relaxed),
             _ => {}
         }
@@ -214,6 +216,7 @@ fn broker(page: &mut Exposition, traffic: Option<&Broker>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::camera::tests_support::status;
     use crate::domain::classification::tests_support::{frame, stable};
 
     #[test]
@@ -222,7 +225,7 @@ mod tests {
         metrics.publish(&Event::Classified(frame(1, Some("tabby cat"))));
         metrics.publish(&Event::Classified(frame(2, None)));
         metrics.publish(&Event::Changed { now: stable(Some("tabby cat")), before: None });
-        metrics.publish(&Event::Camera(CameraState::Online));
+        metrics.publish(&Event::Camera(status(CameraState::Online)));
         let look = Look {
             health: Health { broker: Some(Broker::default()), ..Health::default() },
             frame_age: Some(0.25),

@@ -32,7 +32,7 @@ pub(super) async fn livez(State(site): State<Arc<Site>>) -> Result<&'static str,
 /// Ready is who has fresh labels, or knows what there is to wait for.
 pub(super) async fn readyz(State(site): State<Arc<Site>>) -> Response {
     let fresh = site.parts.view.frame_age().is_some_and(|age| age < site.stale_after);
-    let (ready, state) = match site.parts.view.camera() {
+    let (ready, state) = match site.parts.view.camera().map(|camera| camera.state) {
         Some(CameraState::Disabled) => (true, "camera switched off"),
         Some(CameraState::Offline) => (true, "waiting for the camera"),
         _ if fresh => (true, "labelling"),

@@ -58,8 +58,17 @@ fn of_the_device() -> [(&'static str, Value); 8] {
         }),
     );
     let camera = json!({
-        "type": "object", "required": ["status", "negotiated"], "properties": {
+        "type": "object", "description": "Whether pictures come, since when, and what is wrong.", "required": ["status", "since", "fault", "reason", "negotiated"], "properties": {
             "status": { "enum": ["online", "offline", "disabled", null] },
+            "since": {
+                "type": ["string", "null"], "format": "date-time",
+                "description": "When it came into this state; online, also when the fault appeared or went.",
+            },
+            "fault": {
+                "enum": ["missing", "silent", "damaged", "frozen", "covered", null],
+                "description": "What is wrong; null when all is well, and while the camera is being opened.",
+            },
+            "reason": { "type": ["string", "null"], "description": "What is wrong, in plain words." },
             "negotiated": nullable("CameraPayload"),
         },
     });
@@ -96,7 +105,7 @@ fn of_the_device() -> [(&'static str, Value); 8] {
             "published_top1": { "type": ["number", "null"], "description": "In per cent, as its publisher measured it." },
         }),
     ));
-    let change = object(
+    let held = object(
         "A label and since when it holds.",
         json!({
             "since": { "type": "string", "format": "date-time" },
@@ -105,16 +114,16 @@ fn of_the_device() -> [(&'static str, Value); 8] {
             "confidence": { "type": "number", "minimum": 0, "maximum": 1 },
         }),
     );
-    let timeline = list(named("Change"));
+    let timeline = list(named("HeldLabel"));
     let ready = object("Whether labels are fresh.", json!({ "ready": { "type": "boolean" }, "state": text() }));
     [
         ("Settings", settings),
+        ("Camera", camera),
         ("State", state),
         ("Configuration", configuration),
         ("Models", models),
+        ("HeldLabel", held),
         ("Timeline", timeline),
-        ("Change", change),
-        ("Camera", camera),
         ("Readiness", ready),
     ]
 }
@@ -133,7 +142,7 @@ fn live_event() -> Value {
         ("state", named("ClassificationPayload")),
         ("second", named("SecondOpinionPayload")),
         ("timeline", named("Timeline")),
-        ("change", named("Change")),
+        ("change", named("HeldLabel")),
         ("vitals", named("HealthPayload")),
         ("comparison", named("Comparison")),
         ("refused", refused),

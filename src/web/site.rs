@@ -53,7 +53,7 @@ impl Parts {
     pub(super) fn look(&self) -> Health {
         let traffic = self.traffic.lock().clone();
         let broker = traffic.map(|traffic| traffic.counters());
-        self.monitor.lock().look(broker)
+        Health { camera: self.view.camera(), ..self.monitor.lock().look(broker) }
     }
 }
 

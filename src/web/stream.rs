@@ -89,7 +89,7 @@ pub(super) async fn snapshot(
     allowed(&site)?;
     let Query(Options { labels }) =
         options.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
-    if site.parts.view.camera() == Some(CameraState::Disabled) {
+    if site.parts.view.camera().is_some_and(|camera| camera.state == CameraState::Disabled) {
         return Err(Problem::new(StatusCode::CONFLICT, "the camera is switched off"));
     }
     let busy = |_| Problem::later(StatusCode::SERVICE_UNAVAILABLE, 1, "somebody else is being served a picture");

@@ -99,7 +99,8 @@ fn a_camera_that_is_absent_is_a_state_to_be_ready_in() {
     let config = ConfigFile::new("[camera]\ndevice = \"/dev/no-such-camera\"\n");
     let manager = Manager::start(config);
     let said = manager.until("READY=1");
-    assert!(said.contains(&"STATUS=no camera, trying again".to_owned()), "{said:?}");
+    let reason = "cannot open camera /dev/no-such-camera: there is no such device; is the camera plugged in?";
+    assert!(said.contains(&format!("STATUS=no camera, trying again: {reason}")), "{said:?}");
 }
 
 #[test]

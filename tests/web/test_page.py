@@ -4,11 +4,13 @@ import http.client
 import http.server
 import json
 import os
+import re
 import shutil
 import threading
+import types
 
 from conftest import DESKTOP, OUT, PHONE
-from daemon import PHOTOS, ROOT, until
+from daemon import PHOTOS, ROOT, free_port, until
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -186,14 +188,63 @@ def test_a_camera_that_vanishes_and_comes_back_is_told(page, start, tmp_path):
     until("a picture again", page.shows_picture)
 
 
+def test_a_camera_that_is_not_there_says_why_since_when_and_how_it_goes_on(page, start):
+    daemon = start(camera='device = "/dev/no-such-camera"\n')
+    page.open(daemon.url + "/", size=PHONE)
+    page.until_text("#overlay-title", lambda text: re.fullmatch(r"No camera since \d{1,2}:\d\d( [AP]M)?", text))
+    assert page.text("#overlay-text") == (
+        "Cannot open camera /dev/no-such-camera: there is no such device; is the camera plugged in? It is tried again.")
+    assert page.text("#chip-camera") == "no camera"
+    assert page.text("#status-word") == "no camera"
+    assert page.violations() == []
+    page.screenshot("missing-camera")
+
+
+def test_a_camera_that_repeats_its_picture_is_not_called_missing(page, start):
+    script = f"while cat {PHOTOS}/rocket.jpg; do sleep 0.2; done"
+    daemon = start(camera=f'source = "command"\ncommand = ["sh", "-c", "{script}"]\nfrozen_after = "1s"\n')
+    page.open(daemon.url + "/")
+    page.until_text("#overlay-title", "The picture has not changed since")
+    page.until_text("#overlay-text", "The camera repeats its last picture. It is tried again.")
+    assert page.text("#chip-camera") == "picture frozen"
+    page.screenshot("frozen")
+
+
+def test_a_camera_that_is_switched_off_is_switched_on_where_it_is_missed(page, start):
+    daemon = start()
+    page.open(daemon.url + "/")
+    until("a picture", page.shows_picture)
+    assert not page.find("#switch-on").is_displayed()
+    page.find("#enabled").click()
+    page.until_text("#overlay-text", "It was switched off at")
+    page.screenshot("switched-off")
+    assert page.violations() == []
+    page.find("#switch-on").send_keys(Keys.ENTER)
+    until("a picture", page.shows_picture)
+    assert page.driver.execute_script("return document.activeElement.id") == "pause"
+
+
+def test_a_broker_that_refuses_says_why(page, start):
+    broker = types.SimpleNamespace(port=free_port())
+    daemon = start(broker=broker)
+    page.open(daemon.url + "/")
+    page.until_text("#chip-broker", "no broker")
+    page.until_text("#banner", (
+        f"Messages wait for the broker, mqtt://127.0.0.1:{broker.port}: connection refused; is the broker running, and is this its port?"))
+    assert page.violations() == []
+    page.screenshot("broker-refuses")
+
+
 def test_a_broker_that_is_away_is_told(page, start, broker):
     daemon = start(broker=broker)
     page.open(daemon.url + "/")
     page.until_text("#chip-broker", lambda text: text == "broker")
     broker.stop()
     page.until_text("#chip-broker", "no broker")
+    page.until_text("#banner", "Messages wait for the broker")
     broker.start()
     page.until_text("#chip-broker", lambda text: text == "broker", patience=60)
+    until("no word of it", lambda: not page.find("#banner").is_displayed())
 
 
 def test_the_page_comes_back_when_the_daemon_does(page, start):

@@ -51,6 +51,16 @@ pub fn clean_line(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// As [`clean_line`], of at most `most` bytes: what is longer is cut and ends with `…`. Half an address would not be recognised as one, so it
+/// is masked first.
+pub fn short_line(text: &str, most: usize) -> Cow<'_, str> {
+    const CUT: &str = "…";
+    match clean_line(text) {
+        line if line.len() <= most => line,
+        line => format!("{}{CUT}", &line[..line.floor_char_boundary(most.saturating_sub(CUT.len()))]).into(),
+    }
+}
+
 /// Replaces secrets by [`MASK`]: logins of addresses, and the values of names such as `password`.
 pub fn masked(text: &str) -> Cow<'_, str> {
     let secrets = secrets(text);

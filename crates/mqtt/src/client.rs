@@ -72,7 +72,8 @@ impl Connection {
             self.outbox.disconnected();
             self.tell_losses(&mut memory.dropped);
             let Err(loss) = end else { return };
-            self.monitor.failed();
+            let cause = loss.to_string();
+            self.monitor.failed(&cause);
             let lasted = held.began.map(|began| began.elapsed());
             let wait = pace.wait_after(&loss, lasted, held.oldest.is_some(), fastrand::f64());
             let good = lasted.is_some_and(|lasted| lasted >= GOOD_SESSION);
@@ -90,7 +91,7 @@ impl Connection {
                     "another client seems to use the same client id: each throws the other out"
                 );
             }
-            let (cause, retry_in_ms) = (loss.to_string(), wait.as_millis() as u64);
+            let retry_in_ms = wait.as_millis() as u64;
             // A repeated cause is logged as a warning only once, not every minute.
             if cause == last_cause {
                 tracing::debug!(broker = %self.options.broker, cause, retry_in_ms, "no broker");

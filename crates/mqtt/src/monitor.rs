@@ -34,11 +34,12 @@ pub struct Counters {
 pub struct Monitor {
     outbox: Arc<Outbox>,
     counters: Arc<Mutex<Counters>>,
+    last_loss: Arc<Mutex<Option<String>>>,
 }
 
 impl Monitor {
     pub(super) fn new(outbox: Arc<Outbox>) -> Self {
-        Self { outbox, counters: Arc::default() }
+        Self { outbox, counters: Arc::default(), last_loss: Arc::default() }
     }
 
     /// The current state and counters.
@@ -56,7 +57,14 @@ impl Monitor {
         counters.connects += 1;
     }
 
-    pub(super) fn failed(&self) {
+    /// Why the last session was lost, or the last attempt led to none; it is kept when there is a session again. The text may hold what a
+    /// broker sent.
+    pub fn last_loss(&self) -> Option<String> {
+        self.last_loss.lock().clone()
+    }
+
+    pub(super) fn failed(&self, cause: &str) {
+        *self.last_loss.lock() = Some(cause.to_owned());
         self.lock().failures += 1;
     }
 

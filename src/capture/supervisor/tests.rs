@@ -145,6 +145,51 @@ fn the_camera_is_online_from_its_first_frame_to_its_loss() {
 }
 
 #[test]
+fn what_is_wrong_is_told_once_with_the_time_since_when() {
+    let lost = |cause: &str| CaptureError::Lost { source_name: "x".into(), cause: cause.into() };
+    let seconds = Duration::from_secs;
+    let (supervisor, clock, told) = supervisor();
+    let script = [
+        Err(lost("busy")),
+        Err(lost("busy")),
+        Ok(vec![Step::Silence(seconds(10)), Step::Frame, Step::Silence(seconds(7))]),
+        Err(lost("unplugged")),
+        Ok(vec![Step::Frame, Step::Corrupt, Step::Fail(lost("unplugged"))]),
+    ];
+    supervisor.run(Box::new(ScriptOpener(Vec::from(script).into_iter(), clock)));
+    let statuses: Vec<(CameraState, i64, Option<String>)> = told
+        .statuses()
+        .into_iter()
+        .map(|CameraStatus { state, since, fault }| {
+            (state, since.as_second(), fault.map(|fault| format!("{:?}: {}", fault.kind, fault.reason)))
+        })
+        .collect();
+    let offline = |since, fault: &str| (CameraState::Offline, since, Some(fault.to_owned()));
+    assert_eq!(
+        statuses,
+        [
+            (CameraState::Offline, 0, None),
+            offline(0, "Missing: lost x: busy"),
+            (CameraState::Online, 10, None),
+            offline(10, "Silent: the camera sends no pictures"),
+            offline(10, "Missing: lost x: unplugged"),
+            (CameraState::Online, 17, None),
+            offline(17, "Missing: lost x: unplugged"),
+        ]
+    );
+}
+
+#[test]
+fn a_frozen_picture_is_told_since_it_was_new() {
+    let (supervisor, clock, told) = supervisor();
+    let script = vec![Ok(still(1, 30).chain(still(2, 100)).collect())];
+    supervisor.run(Box::new(ScriptOpener(script.into_iter(), clock)));
+    let last = told.statuses().pop().expect("a status");
+    assert_eq!(last.fault.map(|fault| fault.kind), Some(FaultKind::Frozen));
+    assert_eq!(last.since.as_second(), 30);
+}
+
+#[test]
 fn damaged_frames_are_skipped_and_a_run_of_them_opens_the_source_again() {
     let some = |count| std::iter::repeat_with(|| Step::Corrupt).take(count);
     let short: Vec<Step> = some(29).chain([Step::Frame]).chain(some(29)).chain([Step::Frame]).collect();
@@ -196,8 +241,14 @@ fn a_frozen_picture_is_called_so_in_every_session() {
 fn a_covered_lens_is_not_a_frozen_camera() {
     use CameraState::{Offline, Online};
     let black = |_| [Step::Black, Step::Silence(Duration::from_secs(1))];
-    let (_, counters, states) = play_and_listen(Script(vec![Ok((0..200).flat_map(black).collect())]));
+    let (supervisor, clock, heard) = supervisor();
+    let counters = supervisor.counters.clone();
+    let script = vec![Ok((0..200).flat_map(black).collect())];
+    supervisor.run(Box::new(ScriptOpener(script.into_iter(), clock)));
+    let states = heard.states();
+    let told: Vec<_> = heard.statuses().into_iter().map(|status| status.fault.map(|fault| fault.kind)).collect();
     assert_eq!(states, [Offline, Online, Offline]);
+    assert_eq!(told, [None, None, Some(FaultKind::Covered), None], "what is covered is online, and told so");
     assert_eq!((counters.reconnects.load(Ordering::Relaxed), counters.frames.load(Ordering::Relaxed)), (0, 200));
 }
 

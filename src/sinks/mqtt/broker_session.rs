@@ -46,6 +46,7 @@ pub struct BrokerSession {
 /// The traffic counters, readable from any thread.
 #[derive(Debug, Clone)]
 pub struct Traffic {
+    broker: BrokerUrl,
     monitor: Monitor,
     /// Totals of the previous sessions.
     before: Broker,
@@ -56,7 +57,9 @@ impl Traffic {
     pub fn counters(&self) -> Broker {
         let (now, before) = (self.monitor.counters(), &self.before);
         Broker {
+            address: self.broker.to_string(),
             connected: now.connected,
+            last_error: self.monitor.last_loss(),
             connects: before.connects + now.connects,
             failures: before.failures + now.failures,
             published: before.published.plus(tally(now.published)),
@@ -122,7 +125,7 @@ impl BrokerSession {
         let dispatcher = Dispatcher::new(topics.clone(), prefix, presence, outbox.clone(), commands.clone());
         Some(Self {
             outbox,
-            traffic: Traffic { monitor, before: handover.counters, twin },
+            traffic: Traffic { broker: broker.clone(), monitor, before: handover.counters, twin },
             retained: table::retained(&rows).filter(|topic| *topic != topics.status).map(str::to_owned).collect(),
             topics,
             broker,

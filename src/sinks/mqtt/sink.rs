@@ -9,7 +9,9 @@ use crate::domain::camera::CameraState;
 use crate::domain::classification::{Stable, Status};
 use crate::domain::event::Event;
 use crate::domain::settings::Settings;
-use crate::payload::{camera_json, classification_json, event_json, health_json, second_opinion_value, state_json};
+use crate::payload::{
+    camera_json, camera_state_name, classification_json, event_json, health_json, second_opinion_value, state_json,
+};
 use crate::sinks::mqtt::presence::instance;
 use crate::sinks::mqtt::topics::Topics;
 use glimpsed_base::clock::Clock;
@@ -26,6 +28,8 @@ pub struct MqttSink {
     /// The payload of `info`; the camera's part is added when the camera is open.
     info: Value,
     camera: Option<Value>,
+    /// The state that was published last.
+    camera_state: Option<CameraState>,
     clock: Arc<dyn Clock>,
     classification_interval: Duration,
     last_classification: Option<Duration>,
@@ -33,8 +37,8 @@ pub struct MqttSink {
 
 impl MqttSink {
     pub fn new(outbox: Arc<Outbox>, topics: Topics, clock: Arc<dyn Clock>, classification_interval: Duration) -> Self {
-        let (info, camera, last_classification) = (Value::Null, None, None);
-        Self { outbox, topics, info, camera, clock, classification_interval, last_classification }
+        let (info, camera, camera_state, last_classification) = (Value::Null, None, None, None);
+        Self { outbox, topics, info, camera, camera_state, clock, classification_interval, last_classification }
     }
 
     fn retain(&self, topic: &str, payload: impl Into<Vec<u8>>) {
@@ -92,13 +96,11 @@ fn on_or_off(on: bool) -> String {
 impl Sink for MqttSink {
     fn publish(&mut self, event: &Event) {
         match event {
-            Event::Camera(state) => {
-                let state = match state {
-                    CameraState::Online => "online",
-                    CameraState::Offline => "offline",
-                    CameraState::Disabled => "disabled",
-                };
-                self.retain(&self.topics.camera_status, state);
+            // What is wrong with it is told in `health`.
+            Event::Camera(status) => {
+                if self.camera_state.replace(status.state) != Some(status.state) {
+                    self.retain(&self.topics.camera_status, camera_state_name(status.state));
+                }
             }
             // A requester over MQTT receives the report as the answer.
             Event::Comparing(_) => {}

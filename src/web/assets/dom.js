@@ -34,6 +34,17 @@ export function duration(seconds) {
   return `${Math.round(seconds / 86400)} d`;
 }
 
+// The time of day, with the date if that is another.
+export function clock(time) {
+  const at = new Date(time);
+  const minutes = { hour: "2-digit", minute: "2-digit" };
+  return at.toDateString() === new Date().toDateString() ? at.toLocaleTimeString([], minutes) : at.toLocaleString([], { day: "numeric", month: "short", ...minutes });
+}
+
+// What the daemon says in words, as the end of a sentence and as a whole one.
+export const ended = (text) => /[.?!…]$/.test(text) ? text : `${text}.`;
+export const sentence = (text) => ended(text.charAt(0).toUpperCase() + text.slice(1));
+
 export const megabytes = (bytes) => `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
 
 // The rows stay and change, so that nothing moves.

@@ -1,6 +1,6 @@
 // The live picture. It is asked for while it can be seen, in the width that it is shown in.
 
-import { $, setText } from "./dom.js";
+import { $, ask, clock, sentence, setText } from "./dom.js";
 import { drawn, want } from "./transport.js";
 
 const CAMERA = "main";
@@ -10,8 +10,9 @@ const ASK_AGAIN_MS = 5000;
 
 let paused = false;
 let inSight = true;
-let camera = null;
+let camera = { status: null };
 let dark = false;
+let darkSince = null;
 let answered = false;
 let painted = false;
 let connected = false;
@@ -28,20 +29,39 @@ function wanted() {
 function overlay() {
   const [state, title, text] = situation();
   $("stage").dataset.state = state;
+  $("switch-on").hidden = !connected || camera.status !== "disabled";
   setText($("overlay-title"), title);
   setText($("overlay-text"), text);
 }
 
 function situation() {
   if (!connected) return ["wait", "No connection", "The page comes back by itself when glimpsed does."];
-  if (camera === "disabled") return ["off", "Camera switched off", "You can switch it on under Settings."];
-  if (camera === "offline") return ["off", "No camera", "It is looked for, and used as soon as it is there."];
+  if (camera.status === "disabled") return ["off", "Camera switched off", `It was switched off at ${clock(camera.since)}.`];
+  if (camera.status === "offline") return camera.fault ? lost() : ["wait", "Camera starting", "The first picture is on its way."];
   if (forbidden) return ["off", "Pictures are switched off here", "The labels go on."];
   if (paused) return ["off", "Paused", "The labels go on."];
   if (!answered) return ["wait", "Model loading", "The first label is on its way."];
-  if (dark) return ["dark", "Too dark", "There is nothing to see, so nothing is labelled."];
+  if (dark) return ["dark", darkSince ? `Too dark since ${clock(darkSince)}` : "Too dark", "There is nothing to see, so nothing is labelled."];
   if (crowded) return ["wait", "Too many are watching", "It is tried again."];
   return painted ? ["live", "", ""] : ["wait", "Waiting for a picture", ""];
+}
+
+function lost() {
+  const title = { missing: "No camera", frozen: "The picture has not changed" }[camera.fault] ?? "No picture";
+  return ["off", `${title} since ${clock(camera.since)}`, `${sentence(camera.reason)} It is tried again.`];
+}
+
+async function switchOn({ currentTarget: button }) {
+  if (button.getAttribute("aria-disabled") === "true") return;
+  button.setAttribute("aria-disabled", "true");
+  try {
+    await ask("/api/v1/settings", { enabled: true });
+    // The button goes when the camera comes.
+    $("pause").focus();
+  } catch (error) {
+    setText($("overlay-text"), `Not switched on: ${error.message}`);
+  }
+  button.removeAttribute("aria-disabled");
 }
 
 function change() {
@@ -58,6 +78,7 @@ export const live = {
       setText($("pause"), paused ? "Go on" : "Pause");
       change();
     });
+    $("switch-on").addEventListener("click", switchOn);
     document.addEventListener("visibilitychange", wanted);
     new IntersectionObserver((entries) => {
       inSight = entries.at(-1).isIntersecting;
@@ -81,10 +102,14 @@ export const live = {
       overlay();
     }
   },
-  camera({ status }) {
-    if (status !== camera && status !== "online") painted = false;
-    camera = status;
+  camera(news) {
+    if (news.status !== camera.status && news.status !== "online") painted = false;
+    camera = news;
     change();
+  },
+  state({ status, since }) {
+    darkSince = status === "too_dark" ? since : null;
+    overlay();
   },
   classification(frame) {
     answered = true;

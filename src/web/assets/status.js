@@ -1,6 +1,6 @@
 // The label that holds, the frame's answer, and how the daemon is.
 
-import { $, bars, duration, megabytes, percent, setText } from "./dom.js";
+import { $, bars, clock, duration, ended, megabytes, percent, sentence, setText } from "./dom.js";
 
 const WORDS = {
   known: ["sees", "good"],
@@ -15,12 +15,15 @@ const WARNINGS = {
   paused: "The board is too warm, so nothing is labelled until it is cooler.",
 };
 
+const FAULTS = { missing: "no camera", frozen: "picture frozen" };
+
 // A label is told to people who listen when it has held this long, and one at most in this time.
 const HELD_MS = 3000;
 const TELL_EVERY_MS = 10000;
 
 let state = null;
-let camera = "online";
+let camera = { status: "online" };
+let health = null;
 let connected = false;
 // When the last news of it came: until then it was so.
 let until = null;
@@ -32,15 +35,16 @@ function chip(id, tone, text) {
   setText($(id).lastElementChild, text);
 }
 
-const clock = (time) => new Date(time).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-
 // What was seen is not what is seen: without connection or camera the label stands in the past.
 function isPast() {
-  return !connected || camera !== "online";
+  return !connected || camera.status !== "online";
 }
 
 function headline() {
-  if (!state) return;
+  if (!state) {
+    setText($("status-word"), camera.status === "offline" && camera.fault ? "no camera" : "waiting");
+    return;
+  }
   const past = isPast();
   $("now").dataset.past = String(past);
   const [word, tone] = WORDS[state.status] ?? [state.status, "warn"];
@@ -58,11 +62,24 @@ function headline() {
 
 function tell(known) {
   const now = Date.now();
-  const text = known ?? (connected ? "no camera" : "no connection");
+  const text = known ?? (!connected ? "no connection" : camera.status === "disabled" ? "camera switched off" : "no camera");
   const held = known === null || now - Date.parse(state.since) >= HELD_MS;
   if (text === told.text || !held || now - told.at < TELL_EVERY_MS) return;
   told = { text, at: now };
   setText($("told"), text);
+}
+
+// What somebody should look after, and why. It says no numbers: each change is spoken to people who listen.
+function banner() {
+  const broker = health?.mqtt;
+  const warnings = !connected ? [] : [
+    health?.throttled && WARNINGS.throttled,
+    WARNINGS[health?.thermal],
+    camera.fault === "covered" && sentence(camera.reason),
+    broker && !broker.connected && broker.last_error && `Messages wait for the broker, ${broker.broker}: ${ended(broker.last_error)}`,
+  ].filter(Boolean);
+  $("banner").hidden = warnings.length === 0;
+  setText($("banner"), warnings.join(" "));
 }
 
 export const status = {
@@ -72,21 +89,23 @@ export const status = {
   opened() {
     connected = true;
   },
-  camera({ status, negotiated }) {
-    if (camera === "online" && status !== "online") until = Date.now();
-    camera = status ?? "online";
+  camera(news) {
+    const { status, negotiated, since, fault } = news;
+    if (camera.status === "online" && status !== "online") until = since ?? Date.now();
+    camera = { ...news, status: status ?? "online" };
     const size = negotiated ? ` ${negotiated.width}×${negotiated.height}` : "";
     const [tone, text] = {
       online: ["good", `camera${size}`],
-      offline: ["bad", "no camera"],
+      offline: fault ? ["bad", FAULTS[fault] ?? "no picture"] : ["wait", "camera starting"],
       disabled: ["wait", "camera off"],
     }[status] ?? ["wait", "camera"];
     chip("chip-camera", tone, text);
     headline();
+    banner();
   },
   state(news) {
     // Without a camera there is no news of the label, only that there is none.
-    if (camera === "online" || !state) state = news;
+    if (camera.status === "online" || !state) state = news;
     headline();
   },
   classification(frame) {
@@ -107,7 +126,8 @@ export const status = {
     setText($("device"), info.name);
     setText($("about"), `glimpsed ${info.version} on ${info.board}`);
   },
-  vitals(health) {
+  vitals(news) {
+    health = news;
     setText($("v-fps"), health.fps.toFixed(health.fps < 10 ? 1 : 0));
     setText($("v-temperature"), health.temperature_c === null ? "–" : `${health.temperature_c.toFixed(0)} °C`);
     setText($("v-memory"), health.rss_bytes === null ? "–" : megabytes(health.rss_bytes));
@@ -117,14 +137,13 @@ export const status = {
     if (!health.mqtt) chip("chip-broker", "wait", "no broker configured");
     else if (health.mqtt.connected) chip("chip-broker", "good", "broker");
     else chip("chip-broker", "bad", health.mqtt.waiting ? `no broker, ${health.mqtt.waiting} waiting` : "no broker");
-    const warnings = [health.throttled && WARNINGS.throttled, WARNINGS[health.thermal]].filter(Boolean);
-    $("banner").hidden = warnings.length === 0;
-    setText($("banner"), warnings.join(" "));
+    banner();
   },
   lost() {
     if (connected) until = Date.now();
     connected = false;
     headline();
+    banner();
     chip("chip-camera", "wait", "camera");
     chip("chip-broker", "wait", "broker");
   },

@@ -8,6 +8,7 @@ mod interface;
 mod load;
 mod monitoring;
 mod pictures;
+mod reasons;
 mod socket;
 
 use crate::support::{ConfigFile, Running};

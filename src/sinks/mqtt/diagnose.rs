@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::clean::acknowledgement;
 use super::discovery::{self, Device};
-use super::table::{Row, status, subscriptions, table};
+use super::table::{Row, subscriptions, table};
 use super::topics::Topics;
 use crate::board::Board;
 use crate::config::Config;
@@ -101,8 +101,8 @@ async fn session(settings: &Mqtt, topics: &Topics, report: &mut Report) -> Optio
         };
         report.add("tls", says)?;
     }
-    // The daemon's last will, which is as good as not sent: this session ends with a goodbye.
-    let will = status(topics, "offline");
+    // A last will as the daemon's, in QoS and retain; but where it is sent, because this session was cut off, it says nothing.
+    let will = Message::new(topics.response("health"), "", Delivery::Latest, true);
     let client_id = format!("{}-test", settings.connection.client_id);
     let link = dial(&settings.connection, &client_id, Some(&will)).await;
     let who = settings.connection.username.as_ref().map_or("without a user name".into(), |name| format!("as `{name}`"));

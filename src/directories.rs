@@ -23,8 +23,16 @@ pub fn fetched_models() -> Vec<PathBuf> {
 /// # Errors
 /// Why none is writable.
 pub fn keep_state(file: &str, bytes: &[u8], mode: u32) -> Result<PathBuf, String> {
+    keep_within(&state(), file, bytes, mode)
+}
+
+/// As [`keep_state`], with the directories of the caller.
+///
+/// # Errors
+/// Why none is writable.
+pub fn keep_within(directories: &[PathBuf], file: &str, bytes: &[u8], mode: u32) -> Result<PathBuf, String> {
     let mut cause = "there is no directory for it".to_owned();
-    for directory in state() {
+    for directory in directories {
         match write(&directory.join(file), bytes, mode) {
             Ok(()) => return Ok(directory.join(file)),
             Err(error) => cause = format!("cannot write into `{}`: {error}", directory.display()),

@@ -1,8 +1,7 @@
 //! Events that the broker did not get before the daemon stopped, in a file of the state directory: written once at the stop, sent
 //! after the next start.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +21,9 @@ const MAX_BYTES: usize = 1 << 20;
 
 /// The largest file: JSON quotes each quote.
 const MAX_FILE_BYTES: u64 = 4 << 20;
+
+/// Only this user may read what was seen.
+const MODE: u32 = 0o600;
 
 /// How often it is looked at whether everything was sent.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -122,14 +124,7 @@ impl Unsent {
 
     fn write(&self, kept: &Kept) -> Result<PathBuf, String> {
         let text = serde_json::to_string(kept).map_err(|error| error.to_string())?;
-        let mut cause = "there is no directory for it".to_owned();
-        for directory in &self.directories {
-            match write(directory, &self.file, &text) {
-                Ok(file) => return Ok(file),
-                Err(error) => cause = format!("cannot write into `{}`: {error}", directory.display()),
-            }
-        }
-        Err(cause)
+        directories::keep_within(&self.directories, &self.file, text.as_bytes(), MODE)
     }
 
     fn remove(&self) {
@@ -139,21 +134,11 @@ impl Unsent {
     }
 }
 
-/// Writes a temporary file, which only this user may read, and renames it, so that no half a file is ever read.
-fn write(directory: &Path, name: &str, text: &str) -> std::io::Result<PathBuf> {
-    std::fs::create_dir_all(directory)?;
-    let mut beside = tempfile::NamedTempFile::new_in(directory)?;
-    beside.write_all(text.as_bytes())?;
-    beside.as_file().sync_all()?;
-    let file = directory.join(name);
-    beside.persist(&file).map_err(|error| error.error)?;
-    Ok(file)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
 
     fn unsent(directory: &Path, topics: &Topics) -> Unsent {
         Unsent::within(vec![directory.to_owned()], topics, &"mqtt://broker".parse().expect("an address"))

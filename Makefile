@@ -126,9 +126,9 @@ appliance-arm64: ## Install the package in a Debian guest for 64-bit Arm, and la
 
 fuzz: ## Fuzz what reads bytes from cameras, brokers and model files: FUZZ_SECONDS (600) each, on a nightly compiler with cargo-fuzz
 	for target in splitter decoder pictures inbound compiler; do \
-	    seeds=images; [ $$target = compiler ] && seeds=zoo; \
+	    seeds=../tests/fixtures/images; [ $$target = compiler ] && seeds=../crates/inference/tests/fixtures/exports; \
 	    features=; case $$target in splitter|pictures|inbound) features="--features daemon";; esac; \
-	    mkdir -p fuzz/corpus/$$target && (cd fuzz && cargo +nightly fuzz run --dev $$features $$target corpus/$$target ../tests/fixtures/$$seeds -- \
+	    mkdir -p fuzz/corpus/$$target && (cd fuzz && cargo +nightly fuzz run --dev $$features $$target corpus/$$target $$seeds -- \
 	        -max_total_time=$(FUZZ_SECONDS) -max_len=65536 -timeout=30 -rss_limit_mb=3072) || exit 1; \
 	done
 

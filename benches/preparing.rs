@@ -4,6 +4,7 @@
 //! `decode` as far as a model of 224x224 needs them, `prepare` further to its floats. Prints 0, then answers lines (see
 //! `lines`); `mean` is answered by the mean of the floats of each picture.
 
+#[path = "../crates/inference/benches/lines/mod.rs"]
 mod lines;
 
 use glimpsed::domain::frame::Encoding;

@@ -14,6 +14,7 @@ use crate::domain::frame::Frame;
 use glimpsed_base::backoff::Backoff;
 use glimpsed_base::clock::Clock;
 use glimpsed_base::liveness::Liveness;
+use glimpsed_base::repetition::is_logged;
 use glimpsed_base::shutdown::Shutdown;
 use glimpsed_base::slot::Slot;
 
@@ -128,8 +129,7 @@ impl Supervisor {
                     let cause = error.to_string();
                     repeated = if cause == last_cause { repeated + 1 } else { 1 };
                     last_cause = cause;
-                    // A camera that is away for a night causes a dozen lines in the log, not thousands.
-                    if repeated.is_power_of_two() {
+                    if is_logged(repeated.into()) {
                         tracing::warn!(source = %name, %error, retry_in_ms = wait.as_millis() as u64, repeated, "no frames");
                     }
                     self.liveness.expect_by(self.clock.now() + wait + WITHIN);
@@ -221,7 +221,7 @@ impl Supervisor {
 
     fn count_damaged(&self, cause: &str, run: u32) {
         let damaged = self.counters.corrupt.fetch_add(1, Ordering::Relaxed) + 1;
-        if damaged.is_power_of_two() {
+        if is_logged(damaged) {
             tracing::warn!(cause, run, damaged, "damaged frame skipped");
         }
     }

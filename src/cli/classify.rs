@@ -105,10 +105,10 @@ fn read(file: &Path) -> Result<Vec<u8>> {
 fn to_json(file: &Path, answer: &Answer) -> Value {
     match answer {
         Ok(frame) => {
-            let top: Vec<Value> = (frame.top.iter())
+            let top: Vec<Value> = (frame.answer.top.iter())
                 .map(|ranked| json!({ "label": &*ranked.label, "class_id": ranked.class_id, "confidence": ranked.confidence }))
                 .collect();
-            json!({ "file": file, "model": frame.model.name, "top": top, "total_ms": frame.timing.total_ms })
+            json!({ "file": file, "model": frame.answer.model.name, "top": top, "total_ms": frame.answer.timing.total_ms })
         }
         Err(error) => json!({ "file": file, "error": error.to_string() }),
     }
@@ -118,7 +118,7 @@ fn to_table(answers: &[(&Path, Answer)]) -> String {
     let mut rows = Vec::new();
     for (file, answer) in answers {
         let Ok(frame) = answer else { continue };
-        for (rank, ranked) in frame.top.iter().enumerate() {
+        for (rank, ranked) in frame.answer.top.iter().enumerate() {
             let name = if rank == 0 { file.display().to_string() } else { String::new() };
             rows.push(vec![name, format!("{:5.1} %", 100.0 * ranked.confidence), ranked.label.to_string()]);
         }

@@ -160,7 +160,7 @@ fn measure(labeller: &mut Labeller, load_ms: f64, job: &Job) -> Result<Measureme
         Encoding::Raw { format: RawFormat::Rgb, range: Range::Full, width: TIMED_WIDTH, height: TIMED_HEIGHT };
     let length = RawFormat::Rgb.bytes(TIMED_WIDTH, TIMED_HEIGHT);
     let frame = Frame::from_bytes(encoding, (0..length).map(|at| (at * 7 % 251) as u8).collect());
-    let mut run = || labeller.label(&frame).map(|answer| answer.timing).map_err(|cause| cause.to_string());
+    let mut run = || labeller.label(&frame).map(|frame| frame.answer.timing).map_err(|cause| cause.to_string());
     for _ in 0..WARM_UP {
         run()?;
     }
@@ -201,8 +201,8 @@ fn pixels(width: u32, height: u32, input: &mut impl Read) -> Result<Frame, Strin
 }
 
 fn answer(labeller: &mut Labeller, frame: &Frame) -> Result<Vec<(String, usize, f32)>, String> {
-    let answer = labeller.label(frame).map_err(|cause| cause.to_string())?;
-    Ok(answer.top.iter().map(|one| (one.label.to_string(), one.class_id, one.confidence)).collect())
+    let labelled = labeller.label(frame).map_err(|cause| cause.to_string())?;
+    Ok(labelled.answer.top.iter().map(|one| (one.label.to_string(), one.class_id, one.confidence)).collect())
 }
 
 /// Such a process as its parent sees it. It ends with this value.

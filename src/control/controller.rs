@@ -36,6 +36,7 @@ use crate::sinks::mqtt::discovery::Device;
 use crate::telemetry::health::Monitor;
 use crate::web::{self, Web};
 use glimpsed_base::clock::Clock;
+use glimpsed_base::repetition::is_logged;
 
 /// The first health event comes sooner than the others.
 const FIRST_HEALTH: Duration = Duration::from_secs(5);
@@ -336,8 +337,7 @@ impl Controller {
         self.tell_settings();
         if let Err(cause) = &result {
             self.unknown_models += 1;
-            // A client that sends garbage all night must not fill the journal.
-            if self.unknown_models.is_power_of_two() {
+            if is_logged(self.unknown_models) {
                 tracing::warn!(cause, tries = self.unknown_models, "the model was not switched");
             }
         }

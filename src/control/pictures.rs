@@ -69,7 +69,7 @@ impl Sink for Changes {
 /// Why there is no picture.
 pub(super) async fn take(orders: &Orders, hub: &Hub, patience: Duration) -> Result<usize, String> {
     let shot = snapshot(orders, patience).await?;
-    let draw = move || picture::jpeg(turned(shot.picture()?, shot.rotation), &shot.answer);
+    let draw = move || picture::jpeg(turned(shot.picture()?, shot.rotation), &shot.labelled.answer);
     let jpeg = spawn_blocking(draw).await.map_err(|_| "drawing the labels panicked")??;
     let bytes = jpeg.len();
     hub.publish(&Event::Picture(jpeg.into()));

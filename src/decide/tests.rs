@@ -135,8 +135,10 @@ fn another_model_s_labels_are_judged_by_their_own_names() {
 /// The accurate model's opinion where the fast model answers `fast`.
 fn opinion(fast: Option<&str>, accurate: Option<&str>) -> SecondOpinion {
     let model = Arc::new(ModelId { name: "second".into(), precision: Precision::Fp32, sha256: "11".into() });
+    let mut accurate_frame = frame(1, accurate);
+    accurate_frame.answer.model = model;
     SecondOpinion {
-        accurate: Classification { model, ..frame(1, accurate) },
+        accurate: accurate_frame,
         fast: frame(1, fast),
         accurate_label: accurate.map(Arc::from),
         fast_label: fast.map(Arc::from),

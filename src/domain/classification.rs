@@ -87,24 +87,17 @@ pub struct Timing {
 /// The most likely classes of one frame. The default number of them needs no heap allocation.
 pub type Top<T = Ranked> = SmallVec<[T; 4]>;
 
-/// The raw answer for one frame, before smoothing.
+/// A model's answer for one picture, before smoothing.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Classification {
-    pub seq: u64,
-    /// When the frame was captured.
-    pub ts: Timestamp,
+pub struct Answer {
     pub model: Arc<ModelId>,
     pub status: Status,
     /// Most likely first; empty when no model was run.
     pub top: Top,
-    /// The answer was reused from an earlier frame with the same content.
-    pub cached: bool,
     pub timing: Timing,
-    /// The file that a replayed frame was read from.
-    pub origin: Option<Arc<str>>,
 }
 
-impl Classification {
+impl Answer {
     /// The most likely class; `None` below the confidence threshold.
     pub fn label(&self) -> Option<&Ranked> {
         match self.status {
@@ -112,6 +105,19 @@ impl Classification {
             Status::Unknown | Status::TooDark | Status::Stale => None,
         }
     }
+}
+
+/// A frame of the camera with its answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Classification {
+    pub seq: u64,
+    /// When the frame was captured.
+    pub ts: Timestamp,
+    pub answer: Answer,
+    /// The answer was reused from an earlier frame with the same content.
+    pub cached: bool,
+    /// The file that a replayed frame was read from.
+    pub origin: Option<Arc<str>>,
 }
 
 /// Why the accurate model was asked.
@@ -182,22 +188,19 @@ pub mod tests_support {
         let model = ModelId { name: "test".into(), precision: Precision::Fp32, sha256: "00".into() };
         let top =
             Ranked { label: label.unwrap_or("noise").into(), class_id: 7, confidence: label.map_or(0.1, |_| 0.9) };
-        Classification {
-            seq,
-            ts: Timestamp::UNIX_EPOCH,
+        let answer = Answer {
             model: Arc::new(model),
             status: if label.is_some() { Status::Known } else { Status::Unknown },
             top: Top::from_iter([top]),
-            cached: false,
             timing: Timing::default(),
-            origin: None,
-        }
+        };
+        Classification { seq, ts: Timestamp::UNIX_EPOCH, answer, cached: false, origin: None }
     }
 
     /// A stable label, or "unknown".
     pub fn stable(label: Option<&str>) -> Stable {
         let frame = frame(1, label);
-        Stable { status: frame.status, label: label.map(Arc::from), confidence: 0.9, since: frame.ts, frame }
+        Stable { status: frame.answer.status, label: label.map(Arc::from), confidence: 0.9, since: frame.ts, frame }
     }
 }
 

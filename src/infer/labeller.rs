@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::{Model, ModelError};
-use crate::domain::classification::{Answering, Classification, Status, Timing, Top};
-use crate::domain::frame::{Encoding, Frame};
+use crate::domain::classification::{Answer, Answering, Classification, Status, Timing, Top};
+use crate::domain::frame::Frame;
 use crate::domain::view::View;
 use crate::preprocess::Preprocessor;
 use crate::preprocess::decode::DecodeError;
@@ -83,12 +83,11 @@ impl Labeller {
     ///
     /// # Errors
     /// When the network cannot be evaluated.
-    pub fn classify_tensor(&mut self, tensor: &Tensor) -> Result<Classification, ModelError> {
+    pub fn classify_tensor(&mut self, tensor: &Tensor) -> Result<Answer, ModelError> {
         let start = Instant::now();
         let top = self.model.classify(tensor, self.answering.top_k)?;
         let infer_ms = milliseconds(start.elapsed());
-        let frame = Frame::from_bytes(Encoding::File, Vec::new());
-        Ok(self.answer(&frame, top, Timing { infer_ms, total_ms: infer_ms, ..Timing::default() }))
+        Ok(self.answer(top, Timing { infer_ms, total_ms: infer_ms, ..Timing::default() }))
     }
 
     /// The probabilities of all classes in the picture that was labelled last.
@@ -96,18 +95,10 @@ impl Labeller {
         self.model.last_probabilities()
     }
 
-    fn answer(&self, frame: &Frame, top: Top, timing: Timing) -> Classification {
+    fn answer(&self, top: Top, timing: Timing) -> Answer {
         let likely = top.first().is_some_and(|best| best.confidence >= self.answering.unknown_below);
-        Classification {
-            seq: frame.seq,
-            ts: frame.wall,
-            model: self.model.id.clone(),
-            status: if likely { Status::Known } else { Status::Unknown },
-            top,
-            cached: false,
-            timing,
-            origin: frame.origin.clone(),
-        }
+        let status = if likely { Status::Known } else { Status::Unknown };
+        Answer { model: self.model.id.clone(), status, top, timing }
     }
 }
 
@@ -147,15 +138,20 @@ impl Decoded<'_> {
             infer_ms: milliseconds(prepared.elapsed()),
             total_ms: milliseconds(decode + start.elapsed()),
         };
-        Ok(labeller.answer(frame, top, timing))
+        Ok(classification(frame, labeller.answer(top, timing)))
     }
 
     /// The answer for a frame that is too dark for a model to be run.
     pub fn too_dark(self) -> Classification {
         let (capture_ms, decode_ms) = (milliseconds(self.frame.capture_time), milliseconds(self.time));
         let timing = Timing { capture_ms, decode_ms, total_ms: decode_ms, ..Timing::default() };
-        Classification { status: Status::TooDark, ..self.labeller.answer(self.frame, Top::new(), timing) }
+        let answer = Answer { status: Status::TooDark, ..self.labeller.answer(Top::new(), timing) };
+        classification(self.frame, answer)
     }
+}
+
+fn classification(frame: &Frame, answer: Answer) -> Classification {
+    Classification { seq: frame.seq, ts: frame.wall, answer, cached: false, origin: frame.origin.clone() }
 }
 
 pub fn milliseconds(time: Duration) -> f64 {

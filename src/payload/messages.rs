@@ -12,7 +12,9 @@ use super::health::HealthPayload;
 
 use super::rounding::{VERSION, rounded};
 use crate::domain::camera::Negotiated;
-use crate::domain::classification::{Classification, ModelId, Ranked, Reason, SecondOpinion, Stable, Status, Timing};
+use crate::domain::classification::{
+    Answer, Classification, ModelId, Ranked, Reason, SecondOpinion, Stable, Status, Timing,
+};
 
 /// The only camera, until a device can have several.
 pub const CAMERA: &str = "main";
@@ -297,9 +299,17 @@ pub fn classification_json(frame: &Classification) -> String {
     to_json(&frame_payload(frame))
 }
 
+/// The answer for an uploaded picture, labelled `at` this time. It has the members of a frame's.
+pub fn upload_value(answer: &Answer, at: Timestamp) -> Value {
+    let frame = Classification { seq: 0, ts: at, answer: answer.clone(), cached: false, origin: None };
+    // Strings and numbers only: serialising them cannot fail.
+    serde_json::to_value(frame_payload(&frame)).unwrap_or_default()
+}
+
 /// The answers of both models for a frame.
 pub fn second_opinion_value(opinion: &SecondOpinion) -> Value {
     let SecondOpinion { accurate, fast, reason, .. } = opinion;
+    let fast = &fast.answer;
     let payload = SecondOpinionPayload {
         accurate: frame_payload(accurate),
         reason: match reason {
@@ -321,13 +331,14 @@ pub fn second_opinion_value(opinion: &SecondOpinion) -> Value {
 }
 
 /// Probability of the most likely class; 0 if there is none.
-fn most(frame: &Classification) -> f64 {
-    frame.top.first().map_or(0.0, |best| rounded(f64::from(best.confidence), 4))
+fn most(answer: &Answer) -> f64 {
+    answer.top.first().map_or(0.0, |best| rounded(f64::from(best.confidence), 4))
 }
 
 fn frame_payload(frame: &Classification) -> ClassificationPayload<'_> {
-    let label = frame.label().map(|ranked| &*ranked.label);
-    payload(frame, frame.status, label, frame.top.first().map_or(0.0, |best| best.confidence))
+    let answer = &frame.answer;
+    let label = answer.label().map(|ranked| &*ranked.label);
+    payload(frame, answer.status, label, answer.top.first().map_or(0.0, |best| best.confidence))
 }
 
 /// The stable label.
@@ -363,12 +374,12 @@ fn payload<'a>(
         ts: time(frame.ts),
         camera: CAMERA,
         seq: frame.seq,
-        model: model_payload(&frame.model),
+        model: model_payload(&frame.answer.model),
         status: status_name(status),
         label,
         confidence: rounded(f64::from(confidence), 4),
-        top: frame.top.iter().map(ranked).collect(),
-        timing_ms: timing(&frame.timing),
+        top: frame.answer.top.iter().map(ranked).collect(),
+        timing_ms: timing(&frame.answer.timing),
         cached: frame.cached,
         source: frame.origin.as_deref(),
         since: None,

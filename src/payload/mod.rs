@@ -10,5 +10,5 @@ pub use camera::{camera_state_name, camera_status_json};
 pub use health::health_json;
 pub use messages::{
     CAMERA, InfoModelPayload, InfoPayload, camera_json, classification_json, define_schemas, event_json, ranking_json,
-    response_json, schemas, second_opinion_value, state_json, status_name,
+    response_json, schemas, second_opinion_value, state_json, status_name, upload_value,
 };

@@ -5,7 +5,7 @@ use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 
 use super::status_name;
-use crate::domain::classification::{Classification, Status};
+use crate::domain::classification::{Answer, Status};
 use crate::preprocess::picture::RgbImage;
 
 /// JPEG quality for viewing; a 640x480 picture takes about 60 kB.
@@ -26,7 +26,7 @@ const DIMMED: (u16, u16) = (1, 4);
 ///
 /// # Errors
 /// When a side is longer than the 65535 pixels that a JPEG file can hold.
-pub fn jpeg(mut picture: RgbImage, answer: &Classification) -> Result<Vec<u8>, String> {
+pub fn jpeg(mut picture: RgbImage, answer: &Answer) -> Result<Vec<u8>, String> {
     draw(&mut picture, &lines(answer));
     encode(&picture)
 }
@@ -46,7 +46,7 @@ pub fn encode(picture: &RgbImage) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-fn lines(answer: &Classification) -> Vec<String> {
+fn lines(answer: &Answer) -> Vec<String> {
     let unsure = (answer.status != Status::Known).then(|| status_name(answer.status).to_owned());
     let top = answer.top.iter().map(|ranked| format!("{:>3.0} % {}", 100.0 * ranked.confidence, ranked.label));
     unsure.into_iter().chain(top).collect()
@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn labels_stand_in_the_lower_part_and_the_rest_is_untouched() {
         let mut picture = grey(640, 480);
-        draw(&mut picture, &lines(&frame(1, Some("tabby"))));
+        draw(&mut picture, &lines(&frame(1, Some("tabby")).answer));
         let rows: Vec<&[u8]> = picture.pixels.chunks(640 * 3).collect();
         assert!(rows[..450].iter().all(|row| row.iter().all(|&byte| byte == 200)));
         let below: Vec<u8> = rows[460..].concat();
@@ -108,10 +108,10 @@ mod tests {
 
     #[test]
     fn the_file_is_a_jpeg_of_the_same_size() {
-        let bytes = jpeg(grey(64, 48), &frame(1, None)).expect("a JPEG");
+        let bytes = jpeg(grey(64, 48), &frame(1, None).answer).expect("a JPEG");
         let decoded = image::load_from_memory_with_format(&bytes, image::ImageFormat::Jpeg).expect("a picture");
         assert_eq!((decoded.width(), decoded.height()), (64, 48));
-        assert!(jpeg(grey(65_536, 1), &frame(1, None)).is_err());
+        assert!(jpeg(grey(65_536, 1), &frame(1, None).answer).is_err());
     }
 
     proptest! {

@@ -11,7 +11,7 @@ use super::second_opinion;
 use crate::decide::escalation;
 use crate::decide::gate::GateRules;
 use crate::decide::rules::{DisagreementChoice, LabelRules};
-use crate::domain::classification::{Classification, ModelId};
+use crate::domain::classification::{Answer, Classification, ModelId};
 use crate::domain::frame::Frame;
 use crate::domain::health::Pace;
 use crate::domain::view::{Rotation, View};
@@ -39,7 +39,7 @@ pub enum Order {
     /// Request the accurate model's opinion on the next labelled frame, or the reason why there is none.
     SecondOpinion(oneshot::Sender<second_opinion::Opinion>),
     /// Label a tensor that was prepared for the model of this id.
-    Classify(Box<Prepared>, oneshot::Sender<Result<Classification, Refusal>>),
+    Classify(Box<Prepared>, oneshot::Sender<Result<Answer, Refusal>>),
 }
 
 /// The rules that frames are judged by.
@@ -69,13 +69,13 @@ pub struct Prepared {
     pub model: Arc<ModelId>,
 }
 
-/// A frame and the model's answer for it.
+/// A frame with the model's answer for it.
 pub struct Snapshot {
     /// As the camera delivered it.
     pub frame: Frame,
     /// The rotation to apply before showing it.
     pub rotation: Rotation,
-    pub answer: Classification,
+    pub labelled: Classification,
 }
 
 impl Snapshot {

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use crate::bus::hub::Hub;
 use crate::decide::rules::{LabelFilter, LabelRules};
 use crate::decide::vocabulary::Vocabulary;
-use crate::domain::classification::{Classification, ModelId, Reason, SecondOpinion};
+use crate::domain::classification::{Answer, Classification, ModelId, Reason, SecondOpinion};
 use crate::domain::event::Event;
 use crate::domain::frame::Frame;
 use crate::domain::view::View;
@@ -32,7 +32,7 @@ pub type Wanted = Vec<oneshot::Sender<Opinion>>;
 
 enum Job {
     Look(Box<Look>),
-    Classify(Tensor, Box<LabelRules>, oneshot::Sender<Result<Classification, String>>),
+    Classify(Tensor, Box<LabelRules>, oneshot::Sender<Result<Answer, String>>),
 }
 
 /// A frame with the fast model's answer, for the accurate model.
@@ -89,7 +89,7 @@ pub struct Classifies {
 impl Classifies {
     /// # Errors
     /// Why there is no answer.
-    pub async fn classify(&self, tensor: Tensor, rules: LabelRules) -> Result<Classification, String> {
+    pub async fn classify(&self, tensor: Tensor, rules: LabelRules) -> Result<Answer, String> {
         const ENDED: &str = "the accurate model was switched off";
         let (to, answer) = oneshot::channel();
         self.jobs.try_send(Job::Classify(tensor, Box::new(rules), to)).map_err(|error| match error {

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::orders::{Order, Orders, Prepared, Refusal};
 use super::second_opinion::Classifies;
 use crate::decide::rules::LabelRules;
-use crate::domain::classification::{Classification, ModelId};
+use crate::domain::classification::{Answer, ModelId};
 use crate::domain::frame::Encoding;
 use crate::domain::view::View;
 use crate::preprocess::Preprocessor;
@@ -32,9 +32,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// The models' answers for a picture.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Opinion {
-    pub fast: Classification,
+    pub fast: Answer,
     /// `None` without an accurate model.
-    pub accurate: Option<Classification>,
+    pub accurate: Option<Answer>,
     /// The answer came from the cache.
     pub cached: bool,
 }

@@ -15,13 +15,14 @@ use crate::decide::escalation::EscalationPolicy;
 use crate::decide::gate::{self, Gate};
 use crate::decide::rules::LabelRules;
 use crate::decide::{Decider, Seen};
-use crate::domain::classification::{Classification, Timing};
+use crate::domain::classification::{Answer, Classification, Timing};
 use crate::domain::frame::Frame;
 use crate::domain::health::Pace;
 use crate::infer::labeller::{LabelError, Labeller, milliseconds};
 use crate::preprocess::thumbnail::Thumbnail;
 use glimpsed_base::clock::Clock;
 use glimpsed_base::liveness::Liveness;
+use glimpsed_base::repetition::is_logged;
 use glimpsed_base::shutdown::Shutdown;
 use glimpsed_base::slot::{Slot, Taken};
 use glimpsed_base::sync::Mutex;
@@ -186,7 +187,7 @@ impl Worker {
     }
 
     /// Labels an uploaded picture.
-    fn classify(&mut self, prepared: &Prepared) -> Result<Classification, Refusal> {
+    fn classify(&mut self, prepared: &Prepared) -> Result<Answer, Refusal> {
         let labeller = &mut self.parts.labeller;
         if self.gate.pace() == Pace::None {
             return Err(Refusal::TooWarm);
@@ -263,9 +264,7 @@ impl Worker {
             Err(error) => {
                 self.gate.forget();
                 let failed = self.parts.counters.failed.fetch_add(1, Ordering::Relaxed) + 1;
-                // A camera that sends garbage all night must not fill the journal, so only the 1st, 2nd, 4th, 8th, ...
-                // is logged.
-                if failed.is_power_of_two() {
+                if is_logged(failed) {
                     let origin = frame.origin.as_deref().unwrap_or("frame");
                     tracing::warn!(seq = frame.seq, failed, "{origin} {error}");
                 }
@@ -294,29 +293,32 @@ impl Worker {
         Ok((answer, verdict))
     }
 
-    fn tell(&mut self, frame: &Frame, mut answer: Classification, verdict: gate::Verdict) {
+    fn tell(&mut self, frame: &Frame, mut labelled: Classification, verdict: gate::Verdict) {
         let now = self.now();
-        answer.timing.total_ms = milliseconds(now.saturating_sub(frame.captured_at));
+        labelled.answer.timing.total_ms = milliseconds(now.saturating_sub(frame.captured_at));
         let counters = &self.parts.counters;
-        match verdict {
-            gate::Verdict::Infer => {}
-            gate::Verdict::Same => drop(counters.cached.fetch_add(1, Ordering::Relaxed)),
-            gate::Verdict::TooDark => drop(counters.too_dark.fetch_add(1, Ordering::Relaxed)),
+        let skipped = match verdict {
+            gate::Verdict::Infer => None,
+            gate::Verdict::Same => Some(&counters.cached),
+            gate::Verdict::TooDark => Some(&counters.too_dark),
+        };
+        if let Some(skipped) = skipped {
+            skipped.fetch_add(1, Ordering::Relaxed);
         }
         if counters.labelled.fetch_add(1, Ordering::Relaxed) == 0 {
             tracing::info!(since_start_ms = now.as_millis() as u64, "first label");
         }
         for to in self.snapshots.drain(..) {
             let rotation = self.parts.labeller.view().rotation;
-            let _ = to.send(Snapshot { frame: frame.clone(), rotation, answer: answer.clone() });
+            let _ = to.send(Snapshot { frame: frame.clone(), rotation, labelled: labelled.clone() });
         }
         let seen = match verdict {
             gate::Verdict::Infer => Seen::Scores(self.parts.labeller.probabilities()),
             gate::Verdict::Same => Seen::Same,
             gate::Verdict::TooDark => Seen::Dark,
         };
-        let fast = self.second.is_some().then(|| answer.clone());
-        for event in self.decider.observe(answer, seen, now) {
+        let fast = self.second.is_some().then(|| labelled.clone());
+        for event in self.decider.observe(labelled, seen, now) {
             self.parts.hub.publish(&event);
         }
         if let Some(fast) = fast.filter(|_| verdict != gate::Verdict::TooDark) {
@@ -353,12 +355,7 @@ impl Worker {
 /// The last answer, reused for a frame with the same content.
 fn again(last: &Classification, frame: &Frame, decode: Duration) -> Classification {
     let (capture_ms, decode_ms) = (milliseconds(frame.capture_time), milliseconds(decode));
-    Classification {
-        seq: frame.seq,
-        ts: frame.wall,
-        cached: true,
-        timing: Timing { capture_ms, decode_ms, ..Timing::default() },
-        origin: frame.origin.clone(),
-        ..last.clone()
-    }
+    let timing = Timing { capture_ms, decode_ms, ..Timing::default() };
+    let answer = Answer { timing, ..last.answer.clone() };
+    Classification { seq: frame.seq, ts: frame.wall, answer, cached: true, origin: frame.origin.clone() }
 }

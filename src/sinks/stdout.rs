@@ -9,6 +9,7 @@ use crate::domain::classification::Classification;
 use crate::domain::event::Event;
 use crate::payload::{classification_json, status_name};
 use glimpsed_base::leaving;
+use glimpsed_base::repetition::is_logged;
 
 /// Capacity of the queue for a slow reader. When it is full, new lines are dropped and counted.
 const CAPACITY: usize = 256;
@@ -56,7 +57,7 @@ impl Sink for Stdout {
         // A printer that has ended has reported that itself.
         if let Err(TrySendError::Full(_)) = self.lines.try_send(line) {
             self.dropped += 1;
-            if self.dropped.is_power_of_two() {
+            if is_logged(self.dropped) {
                 tracing::warn!(dropped = self.dropped, "nobody reads standard output; lines are dropped");
             }
         }
@@ -66,14 +67,14 @@ impl Sink for Stdout {
 /// Formats one line: `12:00:01Z  chelsea.png  tiger cat 37.9 %, Egyptian cat 37.5 %, tabby 16.8 %  (21.4 ms)`
 fn text(frame: &Classification) -> String {
     let top: Vec<String> =
-        frame.top.iter().map(|ranked| format!("{} {:.1} %", ranked.label, 100.0 * ranked.confidence)).collect();
+        frame.answer.top.iter().map(|ranked| format!("{} {:.1} %", ranked.label, 100.0 * ranked.confidence)).collect();
     let time = frame.ts.strftime("%H:%M:%SZ");
     let origin = frame.origin.as_deref().map(|origin| format!("  {origin}")).unwrap_or_default();
-    let answer = match frame.label() {
+    let answer = match frame.answer.label() {
         Some(_) => top.join(", "),
-        None => format!("{} ({})", status_name(frame.status), top.join(", ")),
+        None => format!("{} ({})", status_name(frame.answer.status), top.join(", ")),
     };
-    format!("{time}{origin}  {answer}  ({:.1} ms)", frame.timing.total_ms)
+    format!("{time}{origin}  {answer}  ({:.1} ms)", frame.answer.timing.total_ms)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::panic::{self, PanicHookInfo};
 
+use glimpsed_base::repetition::is_logged;
 use glimpsed_base::sync::Mutex;
 
 /// Places that are counted; the panics of further ones are all printed.
@@ -15,7 +16,7 @@ pub fn thin_out() {
     let seen: Mutex<HashMap<String, u64>> = Mutex::new(HashMap::new());
     panic::set_hook(Box::new(move |info: &PanicHookInfo<'_>| {
         let place = info.location().map(ToString::to_string).unwrap_or_default();
-        if count(&mut seen.lock(), place).is_power_of_two() {
+        if is_logged(count(&mut seen.lock(), place)) {
             print(info);
         }
     }));
@@ -38,7 +39,7 @@ mod tests {
     #[test]
     fn a_place_that_panics_for_every_frame_is_printed_ever_less_often() {
         let mut seen = HashMap::new();
-        let printed = (0..1000).filter(|_| count(&mut seen, "tract.rs:1".into()).is_power_of_two()).count();
+        let printed = (0..1000).filter(|_| is_logged(count(&mut seen, "tract.rs:1".into()))).count();
         assert_eq!(printed, 10);
         assert_eq!(count(&mut seen, "other.rs:1".into()), 1, "another place counts for itself");
         let all = (0..1000).filter(|place: &u32| count(&mut seen, place.to_string()) == 1).count();

@@ -9,13 +9,13 @@ use axum::extract::{FromRequest, Multipart, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::problem::Problem;
 use super::site::Site;
-use crate::domain::classification::Classification;
-use crate::payload::classification_json;
+use crate::payload::upload_value;
 use crate::pipeline::uploads::{Opinion, UploadError};
 
 /// Deadline for a turn.
@@ -49,15 +49,10 @@ pub(super) async fn classify(State(site): State<Arc<Site>>, request: Request) ->
         site.budget.charge(site.clock.now(), cost.as_secs_f64());
         drop(turn);
         // An upload has no capture time, so it gets the current one.
-        let wall = site.clock.wall();
-        answer.map(|Opinion { fast, accurate, cached }| Opinion {
-            fast: Classification { ts: wall, ..fast },
-            accurate: accurate.map(|accurate| Classification { ts: wall, ..accurate }),
-            cached,
-        })
+        answer.map(|opinion| opinion_json(&opinion, site.clock.wall()))
     });
     let opinion = labelled.await.unwrap_or_else(|error| Err(UploadError::Failed(error.to_string())));
-    Ok(Json(opinion_json(&opinion.map_err(refusal)?)).into_response())
+    Ok(Json(opinion.map_err(refusal)?).into_response())
 }
 
 /// Discards the rest of the body, within limits. Closing a connection with unread data would reset it, and the client
@@ -87,12 +82,10 @@ fn refusal(error: UploadError) -> Problem {
     }
 }
 
-fn opinion_json(opinion: &Opinion) -> Value {
-    let answer =
-        |answer: &Classification| serde_json::from_str::<Value>(&classification_json(answer)).unwrap_or_default();
+fn opinion_json(opinion: &Opinion, at: Timestamp) -> Value {
     json!({
-        "fast": answer(&opinion.fast),
-        "accurate": opinion.accurate.as_ref().map(answer),
+        "fast": upload_value(&opinion.fast, at),
+        "accurate": opinion.accurate.as_ref().map(|answer| upload_value(answer, at)),
         "cached": opinion.cached,
     })
 }

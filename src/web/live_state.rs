@@ -191,7 +191,7 @@ impl LiveState {
         let now = self.clock.now();
         let told = {
             let mut seen = self.lock();
-            let total = Duration::try_from_secs_f64(frame.timing.total_ms / 1000.0).unwrap_or_default();
+            let total = Duration::try_from_secs_f64(frame.answer.timing.total_ms / 1000.0).unwrap_or_default();
             seen.arrived = Some(now.saturating_sub(total));
             seen.newest = Some(frame.clone());
             let due = seen.told.is_none_or(|told| now.saturating_sub(told) >= SHORTEST_INTERVAL);
@@ -347,7 +347,7 @@ mod tests {
         assert_eq!(view.frame_age(), None);
         clock.advance(Duration::from_secs(10));
         let mut slow = frame(1, None);
-        slow.timing.total_ms = 500.0;
+        slow.answer.timing.total_ms = 500.0;
         view.publish(&Event::Classified(slow));
         clock.advance(Duration::from_secs(2));
         assert_eq!(view.frame_age(), Some(Duration::from_millis(2500)));

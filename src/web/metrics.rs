@@ -67,12 +67,12 @@ impl Counts {
     fn classified(&self, frame: &Classification) {
         let cache = if frame.cached { &self.hits } else { &self.misses };
         cache.fetch_add(1, Ordering::Relaxed);
-        if frame.status == Status::Unknown {
+        if frame.answer.status == Status::Unknown {
             self.unknown.fetch_add(1, Ordering::Relaxed);
         }
-        self.end_to_end.observe(frame.timing.total_ms / 1000.0);
-        if let Some(stages) = self.stages(&frame.model.name) {
-            let timing = &frame.timing;
+        self.end_to_end.observe(frame.answer.timing.total_ms / 1000.0);
+        if let Some(stages) = self.stages(&frame.answer.model.name) {
+            let timing = &frame.answer.timing;
             stages.capture.observe(timing.capture_ms / 1000.0);
             stages.decode.observe(timing.decode_ms / 1000.0);
             stages.preprocess.observe(timing.preprocess_ms / 1000.0);

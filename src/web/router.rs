@@ -10,7 +10,7 @@ use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::openapi::{Documented, Operation};
 use super::problem::Problem;
@@ -27,15 +27,42 @@ const MAX_JSON_BYTES: usize = 16 << 10;
 /// Everything that is served.
 pub(super) fn router(site: Arc<Site>) -> Router {
     let upload = DefaultBodyLimit::max(site.settings.max_upload + classify::MULTIPART_BYTES);
-    let plain = || json!({ "type": "string" });
-    let binary = || json!({ "type": "string", "format": "binary" });
-    let object = |properties: serde_json::Value| json!({ "type": "object", "additionalProperties": false, "properties": properties });
     let document = Arc::<OnceLock<Bytes>>::default();
     let read_document = {
         let document = document.clone();
         async move || ([(header::CONTENT_TYPE, "application/json")], document.get().cloned().unwrap_or_default())
     };
-    let (router, text) = Documented::new()
+    let routes = [reading, setting, comparing, watching, probing]
+        .into_iter()
+        .fold(Documented::new(), |routes, area| area(routes));
+    let (router, text) = labelling(routes, upload)
+        .get(
+            "/api/v1/openapi.json",
+            get(read_document),
+            Operation::json("openapi", "This document.", json!({ "type": "object" })),
+        )
+        .finish();
+    // The document is set only once, here, so this cannot fail.
+    let _ = document.set(text.into());
+    router
+        .route("/", get(assets::page))
+        .route("/login", get(assets::login).post(login::login))
+        .route("/logout", post(login::logout))
+        .route("/assets/{name}", get(assets::asset))
+        .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing at this address") })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this address does not take this method")
+        })
+        .layer(middleware::from_fn(body::in_time))
+        .layer(middleware::from_fn(in_time))
+        .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
+        .layer(middleware::from_fn_with_state(site.clone(), guard::guard))
+        .with_state(site)
+}
+
+/// How everything is.
+fn reading(routes: Documented) -> Documented {
+    routes
         .get("/api/v1/state", get(api::state), Operation::json("state", "How everything is now.", named("State")))
         .get("/api/v1/info", get(api::info), Operation::json("info", "What this device is.", named("InfoPayload")))
         .get(
@@ -53,27 +80,11 @@ pub(super) fn router(site: Arc<Site>) -> Router {
             get(api::timeline),
             Operation::json("timeline", "The labels that held last, oldest first.", named("Timeline")),
         )
-        .post(
-            "/api/v1/classify",
-            post(classify::classify).layer(upload),
-            Operation::json("classify", "Labels a JPEG, PNG or WebP picture.", named("Opinion"))
-                .with_body("image/jpeg", binary())
-                .with_body("image/png", binary())
-                .with_body("image/webp", binary())
-                .with_body(
-                    "multipart/form-data",
-                    json!({
-                        "type": "object", "required": ["image"], "properties": { "image": binary() },
-                    }),
-                )
-                .refusing(&[
-                    (413, "The picture has too many bytes or pixels."),
-                    (415, "The body is declared to be something else than a picture."),
-                    (422, "The body is no picture, or a damaged one."),
-                    (429, "So many pictures would keep the camera waiting; `Retry-After` says how long to wait."),
-                    (503, "Too many pictures wait already."),
-                ]),
-        )
+}
+
+/// Settings, and commands to the daemon.
+fn setting(routes: Documented) -> Documented {
+    routes
         .post(
             "/api/v1/model",
             post(api::set_model),
@@ -111,16 +122,6 @@ pub(super) fn router(site: Arc<Site>) -> Router {
                 .refusing(&[(409, "The configuration cannot work; the last one stays in effect.")]),
         )
         .post(
-            "/api/v1/accurate",
-            post(api::second_opinion),
-            Operation::json(
-                "secondOpinion",
-                "What the accurate model says of the next frame, beside what the fast one says of it.",
-                named("SecondOpinionPayload"),
-            )
-            .refusing(&[(409, "There is no accurate model in use, no frame came, or it still rests.")]),
-        )
-        .post(
             "/api/v1/restart",
             post(api::restart),
             Operation::of(
@@ -130,6 +131,11 @@ pub(super) fn router(site: Arc<Site>) -> Router {
             )
             .refusing(&[(409, "The daemon would not start again, with the files as they are; it goes on.")]),
         )
+}
+
+/// The models side by side.
+fn comparing(routes: Documented) -> Documented {
+    routes
         .get(
             "/api/v1/compare",
             get(api::comparison),
@@ -144,6 +150,11 @@ pub(super) fn router(site: Arc<Site>) -> Router {
                 (202, "application/json", named("Comparison")),
             ),
         )
+}
+
+/// The live picture, and what happens.
+fn watching(routes: Documented) -> Documented {
+    routes
         .get(
             "/api/v1/frame.jpeg",
             get(stream::snapshot),
@@ -193,6 +204,11 @@ pub(super) fn router(site: Arc<Site>) -> Router {
             )
             .refusing(&[(400, "It is no upgrade to a WebSocket."), (503, "Too many listen already.")]),
         )
+}
+
+/// For programs that look after the daemon.
+fn probing(routes: Documented) -> Documented {
+    routes
         .get(
             "/metrics",
             get(probes::metrics),
@@ -218,28 +234,54 @@ pub(super) fn router(site: Arc<Site>) -> Router {
             )
             .refusing(&[(503, "Labels are not fresh.")]),
         )
-        .get(
-            "/api/v1/openapi.json",
-            get(read_document),
-            Operation::json("openapi", "This document.", json!({ "type": "object" })),
+}
+
+/// Pictures of a client, and a frame for the accurate model.
+fn labelling(routes: Documented, upload: DefaultBodyLimit) -> Documented {
+    routes
+        .post(
+            "/api/v1/classify",
+            post(classify::classify).layer(upload),
+            Operation::json("classify", "Labels a JPEG, PNG or WebP picture.", named("Opinion"))
+                .with_body("image/jpeg", binary())
+                .with_body("image/png", binary())
+                .with_body("image/webp", binary())
+                .with_body(
+                    "multipart/form-data",
+                    json!({
+                        "type": "object", "required": ["image"], "properties": { "image": binary() },
+                    }),
+                )
+                .refusing(&[
+                    (413, "The picture has too many bytes or pixels."),
+                    (415, "The body is declared to be something else than a picture."),
+                    (422, "The body is no picture, or a damaged one."),
+                    (429, "So many pictures would keep the camera waiting; `Retry-After` says how long to wait."),
+                    (503, "Too many pictures wait already."),
+                ]),
         )
-        .finish();
-    // The document is set only once, here, so this cannot fail.
-    let _ = document.set(text.into());
-    router
-        .route("/", get(assets::page))
-        .route("/login", get(assets::login).post(login::login))
-        .route("/logout", post(login::logout))
-        .route("/assets/{name}", get(assets::asset))
-        .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing at this address") })
-        .method_not_allowed_fallback(|| async {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this address does not take this method")
-        })
-        .layer(middleware::from_fn(body::in_time))
-        .layer(middleware::from_fn(in_time))
-        .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
-        .layer(middleware::from_fn_with_state(site.clone(), guard::guard))
-        .with_state(site)
+        .post(
+            "/api/v1/accurate",
+            post(api::second_opinion),
+            Operation::json(
+                "secondOpinion",
+                "What the accurate model says of the next frame, beside what the fast one says of it.",
+                named("SecondOpinionPayload"),
+            )
+            .refusing(&[(409, "There is no accurate model in use, no frame came, or it still rests.")]),
+        )
+}
+
+fn plain() -> Value {
+    json!({ "type": "string" })
+}
+
+fn binary() -> Value {
+    json!({ "type": "string", "format": "binary" })
+}
+
+fn object(properties: Value) -> Value {
+    json!({ "type": "object", "additionalProperties": false, "properties": properties })
 }
 
 async fn in_time(request: Request, next: Next) -> Response {

@@ -15,6 +15,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use glimpsed_base::backoff::Backoff;
 use glimpsed_base::clock;
+use glimpsed_base::repetition::is_logged;
 use glimpsed_base::shutdown::Shutdown;
 use glimpsed_base::sync::Mutex;
 use hyper::Request;
@@ -142,9 +143,8 @@ async fn listen(address: SocketAddr, status: &Status) -> TcpListener {
             }
             Err(error) => {
                 tries += 1;
-                // The port may be in use all night, which must not fill the journal: only the 1st, 2nd, 4th, 8th, ...
-                // is logged.
-                if tries.is_power_of_two() {
+                // The port may be in use all night.
+                if is_logged(tries) {
                     let cause = explain(&error);
                     tracing::warn!(%address, cause, tries, "the web page cannot be served; trying again");
                 }

@@ -24,12 +24,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::guard::Admission;
-use super::live_state;
 use super::pictures::{Picture, Pictures, Receiver};
 use super::problem::Problem;
 use super::server::Held;
 use super::site::Site;
-use super::{events, stream};
+use super::{events, live_state, stream};
 use crate::payload::CAMERA;
 
 /// A message of the page is one line.

@@ -99,7 +99,7 @@ pub(super) async fn snapshot(
     let shot = shot.map_err(|cause| Problem::later(StatusCode::SERVICE_UNAVAILABLE, 5, cause))?;
     let draw = move || {
         let picture = turned(shot.picture()?, shot.rotation);
-        if labels { picture::jpeg(picture, &shot.answer) } else { picture::encode(&picture) }
+        if labels { picture::jpeg(picture, &shot.labelled.answer) } else { picture::encode(&picture) }
     };
     let failed = |cause: String| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, cause);
     let jpeg = spawn_blocking(draw).await.map_err(|error| failed(error.to_string()))?.map_err(failed)?;

@@ -10,7 +10,6 @@ use prost::Message;
 
 use crate::allocations::most_held;
 use crate::onnx::Fixture;
-use crate::support::fixture;
 
 /// Networks of every kind of operator, the smallest file of each; wide ones for strips and for both forms of Winograd.
 const FIXTURES: [&str; 10] = [
@@ -200,7 +199,7 @@ fn try_out(bytes: &[u8]) {
 }
 
 fn original(which: usize) -> Vec<u8> {
-    std::fs::read(fixture(&format!("zoo/{}.onnx", FIXTURES[which]))).expect("a fixture")
+    std::fs::read(crate::support::exported(FIXTURES[which])).expect("a fixture")
 }
 
 proptest! {

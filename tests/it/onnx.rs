@@ -1,23 +1,24 @@
-//! Model files that cannot be used, and unusual ones that can.
+//! Model files with their labels and their configuration: those that cannot be used, unusual ones that can, and the usual
+//! networks on the native kernels.
 
 use std::path::PathBuf;
 
 use glimpsed::domain::view::Rotation;
 use glimpsed::infer::Model;
 use glimpsed::models::labels::LabelSource;
-use glimpsed::models::spec::ModelSpec;
+use glimpsed::models::spec::{Family, ModelSpec};
 use glimpsed::models::threads::Threads;
 use glimpsed::preprocess::Preprocessor;
 use glimpsed::preprocess::picture::RgbImage;
 use glimpsed_inference::pb::tensor_proto::DataType;
 use glimpsed_inference::pb::{
-    GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto, TensorShapeProto,
-    TypeProto, ValueInfoProto, tensor_shape_proto, type_proto,
+    GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto,
+    tensor_shape_proto, type_proto,
 };
-use glimpsed_inference::{Backend, InputHints, Layout, Scores, Tensor};
+use glimpsed_inference::{Backend, ChannelOrder, InputHints, Layout, Scores, Tensor};
 use prost::Message;
 
-use crate::support::{bundled, root, run};
+use crate::support::{bundled, root, run, shared};
 
 /// Three classes: the means of red, green and blue.
 fn mean_colour(channels_at: usize, element: DataType) -> ModelProto {
@@ -36,7 +37,7 @@ fn mean_colour(channels_at: usize, element: DataType) -> ModelProto {
     model(nodes, vec![input("x", element, &dims)], vec![])
 }
 
-pub(crate) fn model(nodes: Vec<NodeProto>, inputs: Vec<ValueInfoProto>, initializer: Vec<TensorProto>) -> ModelProto {
+fn model(nodes: Vec<NodeProto>, inputs: Vec<ValueInfoProto>, initializer: Vec<TensorProto>) -> ModelProto {
     ModelProto {
         ir_version: 8,
         opset_import: vec![OperatorSetIdProto { domain: String::new(), version: 13 }],
@@ -52,7 +53,7 @@ pub(crate) fn model(nodes: Vec<NodeProto>, inputs: Vec<ValueInfoProto>, initiali
     }
 }
 
-pub(crate) fn node(operator: &str, inputs: &[&str], output: &str) -> NodeProto {
+fn node(operator: &str, inputs: &[&str], output: &str) -> NodeProto {
     let attribute = (operator == "Transpose").then(|| glimpsed_inference::pb::AttributeProto {
         name: "perm".into(),
         r#type: glimpsed_inference::pb::attribute_proto::AttributeType::Ints as i32,
@@ -69,7 +70,7 @@ pub(crate) fn node(operator: &str, inputs: &[&str], output: &str) -> NodeProto {
     }
 }
 
-pub(crate) fn input(name: &str, element: DataType, dims: &[Option<i64>]) -> ValueInfoProto {
+fn input(name: &str, element: DataType, dims: &[Option<i64>]) -> ValueInfoProto {
     let dim = dims
         .iter()
         .map(|dim| tensor_shape_proto::Dimension { value: dim.map(tensor_shape_proto::dimension::Value::DimValue) })
@@ -123,10 +124,6 @@ impl Fixture {
 
 fn error(bytes: &[u8]) -> String {
     Fixture::new(bytes).load("r\ng\nb").err().expect("refused")
-}
-
-fn error_of(model: &ModelProto) -> String {
-    error(&model.encode_to_vec())
 }
 
 /// What the model says of a picture of one colour.
@@ -230,109 +227,6 @@ fn files_that_are_no_model_are_refused() {
 }
 
 #[test]
-fn weights_in_other_files_are_refused_before_they_are_opened() {
-    let mut proto = mean_colour(1, DataType::Float);
-    let graph = proto.graph.as_mut().expect("a graph");
-    graph.initializer.push(TensorProto {
-        name: "w".into(),
-        data_type: DataType::Float as i32,
-        dims: vec![1],
-        data_location: Some(1),
-        external_data: vec![StringStringEntryProto { key: "location".into(), value: "../../etc/passwd".into() }],
-        ..Default::default()
-    });
-    insta::assert_snapshot!(error_of(&proto));
-}
-
-#[test]
-fn weights_that_pretend_to_be_in_the_model_file_are_refused_where_they_cannot_be_or_end_behind_it() {
-    let pretending = |offset: usize| {
-        let entry = |key: &str, value: String| StringStringEntryProto { key: key.into(), value };
-        TensorProto {
-            name: "w".into(),
-            data_type: DataType::Float as i32,
-            dims: vec![1],
-            external_data: vec![
-                entry("location", String::new()),
-                entry("offset", offset.to_string()),
-                entry("length", "4".into()),
-            ],
-            ..Default::default()
-        }
-    };
-    let mut proto = mean_colour(1, DataType::Float);
-    let graph = proto.graph.as_mut().expect("a graph");
-    graph.initializer.push(pretending(usize::MAX));
-    assert!(error_of(&proto).contains("cut short or damaged"), "{}", error_of(&proto));
-    let graph = proto.graph.as_mut().expect("a graph");
-    graph.initializer.clear();
-    let list = glimpsed_inference::pb::AttributeProto { tensors: vec![pretending(0)], ..Default::default() };
-    graph.node[0].attribute.push(list);
-    assert!(error_of(&proto).contains("keeps weights in another file"), "{}", error_of(&proto));
-}
-
-#[test]
-fn graphs_that_are_no_classifier_are_refused_with_the_reason() {
-    let with = |change: &dyn Fn(&mut GraphProto)| {
-        let mut proto = mean_colour(1, DataType::Float);
-        change(proto.graph.as_mut().expect("a graph"));
-        error_of(&proto)
-    };
-    let errors = [
-        with(&|graph| graph.node.insert(0, node("FancyNewOperator", &["x"], "z"))),
-        with(&|graph| graph.input[0] = input("x", DataType::Float, &[None, Some(3)])),
-        with(&|graph| graph.input[0] = input("x", DataType::Int64, &[None, Some(3), Some(8), Some(8)])),
-        with(&|graph| graph.input[0] = input("x", DataType::Float, &[Some(4), Some(3), Some(8), Some(8)])),
-        with(&|graph| graph.input[0] = input("x", DataType::Float, &[None, Some(1), Some(8), Some(8)])),
-        with(&|graph| graph.input[0] = input("x", DataType::Float, &[None, Some(3), Some(100_000), Some(100_000)])),
-        with(&|graph| graph.input.push(input("second", DataType::Float, &[Some(1)]))),
-        with(&|graph| graph.node[0].input[0] = "nowhere".into()),
-        with(&|graph| graph.output[0].name = "nowhere".into()),
-        with(&|graph| graph.output.clear()),
-        with(&|graph| graph.node.clear()),
-        with(&|graph| {
-            graph.node.truncate(1);
-            graph.node[0] = node("Relu", &["x"], "y");
-        }),
-    ];
-    insta::assert_snapshot!(errors.join("\n"));
-}
-
-#[test]
-fn a_damaged_weight_is_an_error_and_not_a_panic() {
-    let mut proto = mean_colour(1, DataType::Float);
-    let graph = proto.graph.as_mut().expect("a graph");
-    // 1000 numbers are promised and one is there.
-    graph.initializer.push(TensorProto {
-        name: "w".into(),
-        data_type: DataType::Float as i32,
-        dims: vec![10, 100],
-        raw_data: vec![0; 4],
-        ..Default::default()
-    });
-    graph.node[1].output[0] = "flat".into();
-    graph.node.push(node("Add", &["flat", "w"], "y"));
-    let error = error_of(&proto);
-    assert!(error.starts_with("cannot be evaluated: "), "{error}");
-}
-
-#[test]
-fn any_flipped_byte_of_a_real_model_loads_or_is_refused() {
-    let whole = std::fs::read(bundled("efficientnet-lite0-int8").path).expect("the bundled model");
-    // The graph's structure stands before and behind the weights; a few places of each, always the same.
-    let places = (0..12).map(|index| index * 37).chain((1..12).map(|index| whole.len() - index * 211));
-    for place in places {
-        let mut damaged = whole.clone();
-        damaged[place] ^= 0x55;
-        let fixture = Fixture::new(&damaged);
-        let mut spec = fixture.spec("");
-        spec.labels = LabelSource::ImageNet;
-        // Either is right; what must not happen is a panic.
-        let _ = fixture.load_spec(&spec);
-    }
-}
-
-#[test]
 fn another_file_under_a_catalogue_name_is_refused_by_its_hash() {
     let mut spec = bundled("efficientnet-lite0");
     spec.path = PathBuf::from(root()).join("models/efficientnet-lite0-int8.onnx");
@@ -351,4 +245,65 @@ fn inspect_prints_what_the_file_holds() {
     assert_eq!(model["output"], serde_json::json!([1, 1000]));
     assert_eq!(model["input"]["layout"], "NCHW");
     assert_eq!(model["precision"], "fp32");
+}
+
+#[test]
+fn a_family_stands_for_mean_and_deviation() {
+    assert_eq!(Family::Inception.hints().mean, Some([0.5; 3]));
+    assert_eq!(Family::Caffe.hints().channels, Some(ChannelOrder::Bgr));
+    let text = "[models.mine]\npath = \"m.onnx\"\nlabels = \"l.txt\"\nfamily = \"unit\"\n[model]\nactive = \"mine\"\n";
+    let config = crate::support::ConfigFile::new(text);
+    let beside = |name: &str| config.path().replace("glimpsed.toml", name);
+    std::fs::copy(crate::support::exported("squeezenet-opset8"), beside("m.onnx")).expect("copied");
+    std::fs::write(beside("l.txt"), "a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n").expect("writable");
+    let ran = crate::support::run(&["models", "inspect", "mine", "--json", "-c", &config.path()]);
+    assert_eq!(ran.json()[0]["input"]["std"][0], 1.0, "{ran:?}");
+    let both = crate::support::ConfigFile::new(&text.replace("family", "mean = [0.0, 0.0, 0.0]\nfamily"));
+    let ran = crate::support::run(&["check", "-c", &both.path()]);
+    assert!(ran.stderr.contains("`models.mine.family` contradicts `mean` and `std`"), "{ran:?}");
+}
+
+/// Where two integer computations differ, rounding does; a step of the last layer's scale is 0.065 here.
+#[test]
+fn integers_answer_as_the_same_numbers_do_in_floats() {
+    let mut answers = [Backend::Native, Backend::Tract].map(|backend| {
+        let spec = ModelSpec { backend, ..bundled("efficientnet-lite0-int8") };
+        let mut model = Model::load(&spec).expect("loads");
+        let mut tensor = Tensor::for_input(&model.input);
+        if let Tensor::F32(values) = &mut tensor {
+            values.iter_mut().enumerate().for_each(|(at, value)| *value = ((at % 224) as f32 / 112.0 - 1.0) * 0.9);
+        }
+        model.raw_scores(&tensor).expect("runs").to_vec()
+    });
+    let [native, tract] = &mut answers;
+    let largest = native.iter().zip(tract.iter()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    eprintln!("largest difference {largest}");
+    assert!(largest <= 0.3, "{largest}");
+}
+
+#[test]
+fn the_usual_networks_run_on_the_native_kernels_as_a_whole() {
+    let mut specs = vec![bundled("efficientnet-lite0"), bundled("efficientnet-lite0-int8")];
+    if let Some(directory) = shared("models") {
+        for name in ["mobilenet-v1", "mobilenet-v2", "mobilenet-v2-int8"] {
+            specs.push(crate::support::model(name, directory.join(format!("{name}.onnx")), Some((0.5, 0.5))));
+        }
+        let bytes = "mobilenet-v2-int8-nhwc-u8";
+        specs.push(crate::support::model(bytes, directory.join(format!("{bytes}.onnx")), None));
+    }
+    for mut spec in specs {
+        spec.backend = Backend::Native;
+        assert_eq!(spec.labels, LabelSource::ImageNet);
+        let model = Model::load(&spec).unwrap_or_else(|error| panic!("{}: {error}", spec.name));
+        assert!(model.inspection.backend.starts_with("native"), "{}", spec.name);
+    }
+}
+
+#[test]
+fn integers_are_onnxruntimes_own_to_the_last_bit() {
+    let Some(directory) = shared("models") else { return };
+    let name = "mobilenet-v2-int8";
+    let mut spec = crate::support::model(name, directory.join(format!("{name}.onnx")), Some((0.5, 0.5)));
+    spec.backend = Backend::Native;
+    assert!(crate::bundle::compare_with_reference(&spec) == 0.0);
 }

@@ -23,7 +23,7 @@ fn text(path: &Path) -> &str {
 fn an_export_with_batch_normalisation_becomes_an_int8_model_that_runs_and_agrees() {
     let directory = tempfile::tempdir().expect("a directory");
     let out = directory.path().join("int8.onnx");
-    let model = root().join("tests/fixtures/zoo/resnet-opset7.onnx");
+    let model = crate::support::exported("resnet-opset7");
     let done = quantize(&[text(&model), text(&photos()), "--family", "unit", "-o", text(&out)]);
     let says = String::from_utf8_lossy(&done.stdout).into_owned();
     assert!(done.status.success(), "{says} {}", String::from_utf8_lossy(&done.stderr));

@@ -25,6 +25,11 @@ pub(crate) fn fixture(name: &str) -> PathBuf {
     root().join("tests/fixtures").join(name)
 }
 
+/// A small classifier as an exporter wrote it.
+pub(crate) fn exported(name: &str) -> PathBuf {
+    root().join("crates/inference/tests/fixtures/exports").join(name).with_extension("onnx")
+}
+
 /// Writes a password or token as the program wants such a file: closed to others.
 pub(crate) fn write_secret(path: &Path, text: &str) {
     use std::os::unix::fs::PermissionsExt;

@@ -118,7 +118,7 @@ async fn both_models_answer_and_the_answer_is_that_of_labelling_a_file() {
         assert_eq!(answer.model.name, name);
         assert_eq!(
             answer.top[..3],
-            labeller(name, &desk.config).label(&frame).expect("a photograph").top[..],
+            labeller(name, &desk.config).label(&frame).expect("a photograph").answer.top[..],
             "{name}"
         );
     }

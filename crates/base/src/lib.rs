@@ -11,6 +11,7 @@ pub mod clock;
 pub mod files;
 pub mod leaving;
 pub mod liveness;
+pub mod repetition;
 pub mod secret;
 pub mod shutdown;
 pub mod slot;

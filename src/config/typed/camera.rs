@@ -67,87 +67,90 @@ impl Checker<'_, '_> {
     }
 
     fn camera_source(&mut self) -> CameraSource {
-        let camera = &self.raw.camera;
-        match camera.source {
-            SourceKind::V4l2 => {
-                if camera.device.as_os_str().is_empty() {
-                    self.complain(
-                        &["camera", "device"],
-                        "names no device",
-                        "found nothing",
-                        Some("for example /dev/video0".into()),
-                    );
-                }
-                CameraSource::V4l2 {
-                    device: camera.device.clone(),
-                    width: camera.width,
-                    height: camera.height,
-                    fps: camera.fps,
-                    format: camera.format,
-                    controls: camera.controls.clone(),
-                }
-            }
-            SourceKind::Command => {
-                match camera.command.first() {
-                    None => {
-                        let hint = r#"for example command = ["rpicam-vid", "--codec", "mjpeg", "-t", "0", "-o", "-"]"#;
-                        self.complain(
-                            &["camera", "command"],
-                            "is needed for source = \"command\"",
-                            "found nothing to start",
-                            Some(hint.into()),
-                        );
-                    }
-                    Some(program) if find_program(program, self.base).is_none() => {
-                        let found = format!("found no program `{program}`");
-                        self.complain(
-                            &["camera", "command"],
-                            "cannot be started",
-                            found,
-                            Some("is it installed, and on the PATH?".into()),
-                        );
-                    }
-                    Some(_) => {}
-                }
-                let mut argv = camera.command.clone();
-                if let Some(program) = argv.first_mut()
-                    && let Some(found) = find_program(program, self.base)
-                {
-                    *program = found.to_string_lossy().into_owned();
-                }
-                CameraSource::Command { argv }
-            }
-            SourceKind::Replay => {
-                let path = resolve(self.base, camera.path.as_deref().unwrap_or(Path::new("")));
-                if camera.path.is_none() {
-                    let hint = "a directory of photographs, one photograph, or an MJPEG file".to_owned();
-                    self.complain(
-                        &["camera", "path"],
-                        "is needed for source = \"replay\"",
-                        "found nothing to play",
-                        Some(hint),
-                    );
-                } else if path.is_dir() && pictures_in(&path).is_ok_and(|files| files.is_empty()) {
-                    let found = format!("`{}` holds no picture (.jpg, .jpeg, .jfif, .png or .webp)", path.display());
-                    self.complain(&["camera", "path"], "has nothing to play", found, None);
-                } else if let Some(what) = video(&path) {
-                    let found = format!("`{}` is {what}", path.display());
-                    let hint = r#"source = "command" plays it: command = ["ffmpeg", "-re", "-i", "FILE", "-f", "mjpeg", "-q:v", "4", "-"]"#;
-                    self.complain(&["camera", "path"], "cannot be played", found, Some(hint.into()));
-                } else if path.exists() && !path.is_dir() && !path.is_file() {
-                    let found = format!("`{}` is neither a file nor a directory", path.display());
-                    self.complain(&["camera", "path"], "cannot be played", found, None);
-                } else if !path.exists() {
-                    self.complain(
-                        &["camera", "path"],
-                        "does not exist",
-                        format!("found no `{}`", path.display()),
-                        None,
-                    );
-                }
-                CameraSource::Replay { path, fps: camera.fps, repeat: camera.repeat }
-            }
+        match self.raw.camera.source {
+            SourceKind::V4l2 => self.v4l2_source(),
+            SourceKind::Command => self.command_source(),
+            SourceKind::Replay => self.replay_source(),
         }
+    }
+
+    fn v4l2_source(&mut self) -> CameraSource {
+        let camera = &self.raw.camera;
+        if camera.device.as_os_str().is_empty() {
+            self.complain(
+                &["camera", "device"],
+                "names no device",
+                "found nothing",
+                Some("for example /dev/video0".into()),
+            );
+        }
+        CameraSource::V4l2 {
+            device: camera.device.clone(),
+            width: camera.width,
+            height: camera.height,
+            fps: camera.fps,
+            format: camera.format,
+            controls: camera.controls.clone(),
+        }
+    }
+
+    fn command_source(&mut self) -> CameraSource {
+        let camera = &self.raw.camera;
+        match camera.command.first() {
+            None => {
+                let hint = r#"for example command = ["rpicam-vid", "--codec", "mjpeg", "-t", "0", "-o", "-"]"#;
+                self.complain(
+                    &["camera", "command"],
+                    "is needed for source = \"command\"",
+                    "found nothing to start",
+                    Some(hint.into()),
+                );
+            }
+            Some(program) if find_program(program, self.base).is_none() => {
+                let found = format!("found no program `{program}`");
+                self.complain(
+                    &["camera", "command"],
+                    "cannot be started",
+                    found,
+                    Some("is it installed, and on the PATH?".into()),
+                );
+            }
+            Some(_) => {}
+        }
+        let mut argv = camera.command.clone();
+        if let Some(program) = argv.first_mut()
+            && let Some(found) = find_program(program, self.base)
+        {
+            *program = found.to_string_lossy().into_owned();
+        }
+        CameraSource::Command { argv }
+    }
+
+    fn replay_source(&mut self) -> CameraSource {
+        let camera = &self.raw.camera;
+        let path = resolve(self.base, camera.path.as_deref().unwrap_or(Path::new("")));
+        if camera.path.is_none() {
+            let hint = "a directory of photographs, one photograph, or an MJPEG file".to_owned();
+            self.complain(
+                &["camera", "path"],
+                "is needed for source = \"replay\"",
+                "found nothing to play",
+                Some(hint),
+            );
+        } else if path.is_dir() && pictures_in(&path).is_ok_and(|files| files.is_empty()) {
+            let found = format!("`{}` holds no picture (.jpg, .jpeg, .jfif, .png or .webp)", path.display());
+            self.complain(&["camera", "path"], "has nothing to play", found, None);
+        } else if let Some(what) = video(&path) {
+            let found = format!("`{}` is {what}", path.display());
+            let hint = r#"source = "command" plays it: command = ["ffmpeg", "-re", "-i", "FILE", "-f", "mjpeg", "-q:v", "4", "-"]"#;
+            self.complain(&["camera", "path"], "cannot be played", found, Some(hint.into()));
+        } else if path.exists() && !path.is_dir() && !path.is_file() {
+            let found = format!("`{}` is neither a file nor a directory", path.display());
+            self.complain(&["camera", "path"], "cannot be played", found, None);
+        } else if !path.exists() {
+            self.complain(&["camera", "path"], "does not exist", format!("found no `{}`", path.display()), None);
+        }
+        CameraSource::Replay { path, fps: camera.fps, repeat: camera.repeat }
     }
 }
 

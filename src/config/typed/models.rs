@@ -36,14 +36,9 @@ impl Checker<'_, '_> {
     }
 
     fn model_file(&mut self, name: &str, file: &raw::RawModelFile, directories: &[PathBuf]) -> ModelSpec {
-        let place = |key| ["models", name, key];
         if !is_id(name) && !name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) {
-            self.complain(
-                &["models", name],
-                "may hold only letters, digits, `.`, `_` and `-`",
-                format!("found `{name}`"),
-                None,
-            );
+            let found = format!("found `{name}`");
+            self.complain(&["models", name], "may hold only letters, digits, `.`, `_` and `-`", found, None);
         }
         let known = catalog::find(name);
         let path = match (&file.path, known) {
@@ -58,16 +53,42 @@ impl Checker<'_, '_> {
                 PathBuf::new()
             }
         };
-        if let Some(sha256) = &file.sha256
-            && (sha256.len() != 64 || !sha256.chars().all(|c| c.is_ascii_hexdigit()))
-        {
-            self.complain(
-                &place("sha256"),
-                "must be 64 hexadecimal digits",
-                format!("found {} characters", sha256.chars().count()),
-                None,
-            );
+        // A user's file under a catalogue name keeps that entry's input conventions, but neither its hash nor its int8
+        // variant.
+        let catalogued = known.filter(|_| file.path.is_none()).map(|entry| entry.spec(directories));
+        let int8 = match &file.int8 {
+            Some(path) => Some(Quantised { path: resolve(self.base, path), sha256: None }),
+            None => catalogued.as_ref().and_then(|entry| entry.int8.clone()),
+        };
+        ModelSpec {
+            name: name.to_owned(),
+            path,
+            labels: match &file.labels {
+                None => LabelSource::ImageNet,
+                Some(name) if name == Path::new("imagenet") => LabelSource::ImageNet,
+                Some(path) => LabelSource::File(resolve(self.base, path)),
+            },
+            background: file.background,
+            sha256: self.sha256(name, file).or(catalogued.and_then(|entry| entry.sha256)),
+            input: self.input_hints(name, file).or(known.map(catalog::Entry::hints).unwrap_or_default()),
+            backend: Backend::Auto,
+            threads: Threads::default(),
+            int8,
         }
+    }
+
+    fn sha256(&mut self, name: &str, file: &raw::RawModelFile) -> Option<String> {
+        let sha256 = file.sha256.as_ref()?;
+        if sha256.len() != 64 || !sha256.chars().all(|c| c.is_ascii_hexdigit()) {
+            let found = format!("found {} characters", sha256.chars().count());
+            self.complain(&["models", name, "sha256"], "must be 64 hexadecimal digits", found, None);
+        }
+        Some(sha256.to_lowercase())
+    }
+
+    /// The input's properties that the table has, those of `family` included.
+    fn input_hints(&mut self, name: &str, file: &raw::RawModelFile) -> InputHints {
+        let place = |key| ["models", name, key];
         for (key, value) in [("mean", file.mean), ("std", file.std)] {
             let (low, high) = if key == "std" { (1e-6, 1e6) } else { (-1e6, 1e6) };
             for number in value.into_iter().flatten() {
@@ -110,33 +131,7 @@ impl Checker<'_, '_> {
                 raw::ScoreChoice::Softmax => Some(Scores::Softmax),
             }),
         };
-        let own = own.or(family.unwrap_or_default());
-        // A user's file under a catalogue name keeps that entry's input conventions, but neither its hash nor its int8
-        // variant.
-        let catalogued = known.filter(|_| file.path.is_none()).map(|entry| entry.spec(directories));
-        let int8 = match &file.int8 {
-            Some(path) => Some(Quantised { path: resolve(self.base, path), sha256: None }),
-            None => catalogued.as_ref().and_then(|entry| entry.int8.clone()),
-        };
-        ModelSpec {
-            name: name.to_owned(),
-            path,
-            labels: match &file.labels {
-                None => LabelSource::ImageNet,
-                Some(name) if name == Path::new("imagenet") => LabelSource::ImageNet,
-                Some(path) => LabelSource::File(resolve(self.base, path)),
-            },
-            background: file.background,
-            sha256: file
-                .sha256
-                .as_ref()
-                .map(|sha256| sha256.to_lowercase())
-                .or(catalogued.and_then(|entry| entry.sha256)),
-            input: own.or(known.map(catalog::Entry::hints).unwrap_or_default()),
-            backend: Backend::Auto,
-            threads: Threads::default(),
-            int8,
-        }
+        own.or(family.unwrap_or_default())
     }
 
     pub(super) fn active_model(&mut self, models: &[ModelSpec]) -> ModelSpec {

@@ -14,6 +14,7 @@ use super::presence::Presence;
 use super::{Key, Topics};
 use crate::bus::commands::{Answer, Command, Commands};
 use crate::payload::response_json;
+use glimpsed_base::repetition::is_logged;
 use glimpsed_base::shutdown::Shutdown;
 use glimpsed_mqtt::{Delivery, Incoming, Message, Outbox};
 
@@ -144,8 +145,7 @@ impl Dispatcher {
             }
             Err(cause) => {
                 self.refused += 1;
-                // A client that sends garbage all night must not fill the journal.
-                if self.refused.is_power_of_two() {
+                if is_logged(self.refused) {
                     tracing::warn!(topic, refused = self.refused, "the message {cause}");
                 }
             }

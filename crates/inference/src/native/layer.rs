@@ -255,3 +255,11 @@ pub(super) struct Layer {
     /// The bounds of the result, for any operation.
     pub limits: Limits,
 }
+
+impl Layer {
+    /// Frees the weights. The layer keeps its shape, which later layers need.
+    pub(super) fn free_weights(&mut self) {
+        // The operation without weights; a planned layer's is not looked at again.
+        self.op = Op::Clip;
+    }
+}

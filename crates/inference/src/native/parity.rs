@@ -99,7 +99,10 @@ fn load(directory: &Path) -> Vec<Theirs> {
 /// Quantised models, each with the smallest number of layers that both must have. Many tensors of a file are not
 /// compared, because bounds and additions are fused with the layer before them.
 fn models(root: &Path) -> Vec<(PathBuf, usize)> {
-    let own = [("models/efficientnet-lite0-int8.onnx", 60), ("tests/fixtures/zoo/resnext-qoperator.onnx", 9)];
+    let own = [
+        ("models/efficientnet-lite0-int8.onnx", 60),
+        ("crates/inference/tests/fixtures/exports/resnext-qoperator.onnx", 9),
+    ];
     let mut models: Vec<_> = own.map(|(path, layers)| (root.join(path), layers)).into();
     let shared = [("mobilenet-v2-int8.onnx", 60), ("mobilenet-v2-int8-nhwc-u8.onnx", 60)];
     for (name, layers) in shared {

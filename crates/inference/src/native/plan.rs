@@ -71,8 +71,8 @@ pub(super) fn plan(
             step.bytes_of = Some(layers[last].name.clone());
         }
         group.iter().for_each(|&done| planner.free_until(&layers, &needed, done));
-        // Drops the layer's weights, which are packed now. Later layers only need its shape.
-        group.iter().for_each(|&done| layers[done].op = Op::Clip);
+        // They are packed now.
+        group.iter().for_each(|&done| layers[done].free_weights());
     }
     let results: usize = planner.floats.lengths.iter().chain(&planner.bytes.lengths).sum();
     if results > MAX_RESULTS {

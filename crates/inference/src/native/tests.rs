@@ -77,10 +77,10 @@ fn threads_that_share_a_picture_answer_as_one_does_to_the_last_bit() {
 
 #[test]
 fn inverted_residuals_in_strips_answer_as_whole_ones_do_to_the_last_bit() {
-    let bundled = ["models/efficientnet-lite0", "models/efficientnet-lite0-int8"];
-    let small = ["tests/fixtures/zoo/wide-opset13", "tests/fixtures/zoo/wide-qdq"];
+    let bundled = ["../../models/efficientnet-lite0", "../../models/efficientnet-lite0-int8"];
+    let small = ["tests/fixtures/exports/wide-opset13", "tests/fixtures/exports/wide-qdq"];
     for model in bundled.into_iter().chain(small) {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(model).with_extension("onnx");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(model).with_extension("onnx");
         let (file, input) = open(&path);
         let mut picture = Tensor::for_input(&input);
         if let Tensor::F32(values) = &mut picture {

@@ -88,7 +88,6 @@ impl<'a> Graph<'a> {
 
     /// The input as the file declares it, completed by the hints; and its name.
     pub(crate) fn input(&self, hints: &InputHints) -> Result<(InputSpec, String), Error> {
-        let refuse = |cause: String| Error::NotAClassifier { cause };
         let weights: HashSet<&str> = self.graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
         // Older exporters list the weights among the inputs.
         let inputs: Vec<_> = self.graph.input.iter().filter(|input| !weights.contains(input.name.as_str())).collect();
@@ -99,51 +98,9 @@ impl<'a> Graph<'a> {
         else {
             return Err(refuse(format!("its input `{}` is not a tensor", input.name)));
         };
-        let element = match tensor_proto::DataType::try_from(tensor.elem_type) {
-            Ok(tensor_proto::DataType::Float) => Element::F32,
-            Ok(tensor_proto::DataType::Uint8) => Element::U8,
-            Ok(other) => {
-                return Err(refuse(format!("its input is of type {}; float32 and uint8 are supported", other.name())));
-            }
-            Err(_) => return Err(refuse("its input has no element type".into())),
-        };
-        let shape: Vec<Option<usize>> = (tensor.shape.iter().flat_map(|shape| &shape.dim))
-            .map(|dim| match &dim.value {
-                Some(tensor_shape_proto::dimension::Value::DimValue(length)) => {
-                    usize::try_from(*length).ok().filter(|length| *length > 0)
-                }
-                _ => None,
-            })
-            .collect();
-        let &[batch, a, b, c] = shape.as_slice() else {
-            return Err(refuse(format!("its input has {} dimensions; a picture classifier's has 4", shape.len())));
-        };
-        if batch.is_some_and(|batch| batch != 1) {
-            return Err(refuse(format!("its batch size is fixed to {}; export it with 1", batch.unwrap_or_default())));
-        }
-        let layout = hints.layout.or(match (a, c) {
-            (Some(3), _) => Some(Layout::Nchw),
-            (_, Some(3)) => Some(Layout::Nhwc),
-            _ => None,
-        });
-        let (channels, height, width) = match layout {
-            Some(Layout::Nchw) => (a, b, c),
-            Some(Layout::Nhwc) => (c, a, b),
-            None => {
-                return Err(refuse(format!(
-                    "no dimension of its input {} has the length 3 of a colour picture",
-                    Shape(&shape)
-                )));
-            }
-        };
-        if channels.is_some_and(|channels| channels != 3) {
-            return Err(refuse(format!(
-                "its input {} has {} channels, not 3",
-                Shape(&shape),
-                channels.unwrap_or_default()
-            )));
-        }
-        let [height, width] = self.size(hints, [height, width])?;
+        let element = element(tensor)?;
+        let (layout, size) = layout_and_size(tensor, hints)?;
+        let [height, width] = self.size(hints, size)?;
         let (mean, std) = match (element, hints.mean, hints.std) {
             (Element::U8, mean, std) => (mean.unwrap_or([0.0; 3]), std.unwrap_or([1.0; 3])),
             (Element::F32, Some(mean), Some(std)) => (mean, std),
@@ -157,7 +114,7 @@ impl<'a> Graph<'a> {
         let input_spec = InputSpec {
             height,
             width,
-            layout: layout.unwrap_or(Layout::Nchw),
+            layout,
             element,
             channels: hints.channels.unwrap_or(ChannelOrder::Rgb),
             mean,
@@ -349,4 +306,53 @@ fn nested_tensors(graph: &GraphProto) -> impl Iterator<Item = &TensorProto> {
     attributes.flat_map(|AttributeProto { tensors: list, g, graphs, .. }| {
         list.iter().chain(g.iter().chain(graphs).flat_map(tensors))
     })
+}
+
+fn refuse(cause: String) -> Error {
+    Error::NotAClassifier { cause }
+}
+
+/// The type of the input's elements.
+fn element(tensor: &type_proto::Tensor) -> Result<Element, Error> {
+    match tensor_proto::DataType::try_from(tensor.elem_type) {
+        Ok(tensor_proto::DataType::Float) => Ok(Element::F32),
+        Ok(tensor_proto::DataType::Uint8) => Ok(Element::U8),
+        Ok(other) => Err(refuse(format!("its input is of type {}; float32 and uint8 are supported", other.name()))),
+        Err(_) => Err(refuse("its input has no element type".into())),
+    }
+}
+
+/// The order of the input's dimensions, and its height and width, where `None` is left open by the file.
+fn layout_and_size(tensor: &type_proto::Tensor, hints: &InputHints) -> Result<(Layout, [Option<usize>; 2]), Error> {
+    let shape: Vec<Option<usize>> = (tensor.shape.iter().flat_map(|shape| &shape.dim))
+        .map(|dim| match &dim.value {
+            Some(tensor_shape_proto::dimension::Value::DimValue(length)) => {
+                usize::try_from(*length).ok().filter(|length| *length > 0)
+            }
+            _ => None,
+        })
+        .collect();
+    let &[batch, a, b, c] = shape.as_slice() else {
+        return Err(refuse(format!("its input has {} dimensions; a picture classifier's has 4", shape.len())));
+    };
+    if let Some(batch) = batch.filter(|batch| *batch != 1) {
+        return Err(refuse(format!("its batch size is fixed to {batch}; export it with 1")));
+    }
+    let layout = hints.layout.or(match (a, c) {
+        (Some(3), _) => Some(Layout::Nchw),
+        (_, Some(3)) => Some(Layout::Nhwc),
+        _ => None,
+    });
+    let (layout, channels, size) = match layout {
+        Some(Layout::Nchw) => (Layout::Nchw, a, [b, c]),
+        Some(Layout::Nhwc) => (Layout::Nhwc, c, [a, b]),
+        None => {
+            let shape = Shape(&shape);
+            return Err(refuse(format!("no dimension of its input {shape} has the length 3 of a colour picture")));
+        }
+    };
+    match channels.filter(|channels| *channels != 3) {
+        Some(channels) => Err(refuse(format!("its input {} has {channels} channels, not 3", Shape(&shape)))),
+        None => Ok((layout, size)),
+    }
 }

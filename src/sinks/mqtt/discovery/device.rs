@@ -1,0 +1,66 @@
+//! The device as Home Assistant is told about it.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::board::Board;
+use crate::config::Config;
+use crate::domain::health::HEALTH_EVERY;
+
+/// The properties of the device that its entities depend on.
+#[derive(Debug, Clone)]
+pub struct Device {
+    pub id: String,
+    pub name: String,
+    /// The board's model name.
+    pub board: String,
+    /// The models that can be selected.
+    pub models: Vec<String>,
+    pub heartbeat: Duration,
+    /// Longest time between two messages on the health topic.
+    pub health_every: Duration,
+    /// Whether pictures are published on `camera/image`.
+    pub pictures: bool,
+    /// Whether an accurate model can be enabled.
+    pub accurate: bool,
+    /// Whether the board has a temperature sensor.
+    pub temperature: bool,
+    /// The page's address, if other machines reach it.
+    pub page: Option<String>,
+}
+
+impl Device {
+    /// The device that a configuration describes, on this board.
+    pub fn of(config: &Config, board: &Board) -> Self {
+        Self {
+            id: config.device.id.clone(),
+            name: config.device.name.clone(),
+            board: board.model(),
+            models: config.models.iter().filter(|model| model.path.is_file()).map(|model| model.name.clone()).collect(),
+            heartbeat: config.mqtt.as_ref().map_or(HEALTH_EVERY, |mqtt| mqtt.heartbeat),
+            health_every: HEALTH_EVERY,
+            pictures: config.publish_image,
+            accurate: config.accurate.model.path.is_file(),
+            temperature: board.temperature().is_some(),
+            page: page_of(config),
+        }
+    }
+}
+
+/// The page's address for other machines; `None` if they do not reach it.
+fn page_of(config: &Config) -> Option<String> {
+    let http = config.http.as_ref().filter(|http| !http.listen.ip().is_loopback() && http.listen.port() != 0)?;
+    let ip = http.listen.ip();
+    let host = match (http.hosts.first(), ip.is_unspecified()) {
+        (Some(host), _) => host.clone(),
+        (None, false) => match ip {
+            IpAddr::V4(ip) => ip.to_string(),
+            IpAddr::V6(ip) => format!("[{ip}]"),
+        },
+        (None, true) => {
+            let name = rustix::system::uname().nodename().to_string_lossy().to_lowercase();
+            if name.contains('.') { name } else { format!("{name}.local") }
+        }
+    };
+    Some(format!("http://{host}:{}/", http.listen.port()))
+}

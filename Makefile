@@ -70,7 +70,7 @@ lint: ## Check the format, run clippy, build the documentation; warnings are err
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
 
 bench: release ## Measure each stage and the whole daemon, and compare with the last run (ARGS for benches/daemon.py)
-	cargo bench --locked --bench stages
+	cargo bench --locked -p glimpsed -p glimpsed-jpeg -p glimpsed-mqtt --bench stages --bench decoding --bench outbox
 	benches/daemon.py $(ARGS)
 	benches/idle.py
 
@@ -125,7 +125,7 @@ appliance-arm64: ## Install the package in a Debian guest for 64-bit Arm, and la
 	done
 
 fuzz: ## Fuzz what reads bytes from cameras, brokers and model files: FUZZ_SECONDS (600) each, on a nightly compiler with cargo-fuzz
-	for target in splitter decoder pictures inbound compiler; do \
+	for target in splitter decoder pictures inbound packets compiler; do \
 	    seeds=../tests/fixtures/images; [ $$target = compiler ] && seeds=../crates/inference/tests/fixtures/exports; \
 	    features=; case $$target in splitter|pictures|inbound) features="--features daemon";; esac; \
 	    mkdir -p fuzz/corpus/$$target && (cd fuzz && cargo +nightly fuzz run --dev $$features $$target corpus/$$target $$seeds -- \

@@ -1,6 +1,6 @@
 //! A program that writes MJPEG to its standard output: `rpicam-vid`, `gst-launch-1.0`, `ffmpeg`.
 
-use std::io::{BufRead, BufReader, Read as _};
+use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
@@ -13,6 +13,7 @@ use super::mjpeg::{Next, Splitter};
 use super::source::{CaptureError, Captured, Opener, Read, Source};
 use crate::domain::frame::Encoding;
 use glimpsed_base::leaving;
+use glimpsed_base::secret::Secret;
 use glimpsed_base::sync::Mutex;
 
 /// How long a program may take to exit after SIGTERM.
@@ -32,24 +33,44 @@ pub fn kill_stragglers() {
     }
 }
 
+/// A program to start.
+pub(super) struct Program {
+    /// Its path and its arguments; not empty.
+    pub(super) argv: Vec<String>,
+    /// What it reads from its standard input.
+    pub(super) input: Option<Secret>,
+    /// How it is called in the log.
+    pub(super) name: String,
+}
+
+impl Program {
+    /// A program that reads nothing.
+    pub(super) fn new(argv: Vec<String>) -> Self {
+        // Half an address would not be recognised as one, so its password is masked before.
+        let line: String = leaving::clean_line(&argv.join(" ")).chars().take(80).collect();
+        Self { argv, input: None, name: format!("command `{line}`") }
+    }
+}
+
 pub(super) struct CommandOpener {
-    argv: Vec<String>,
+    program: Program,
 }
 
 impl CommandOpener {
-    pub(super) fn new(argv: Vec<String>) -> Self {
-        Self { argv }
+    pub(super) fn new(program: Program) -> Self {
+        Self { program }
     }
 }
 
 impl Opener for CommandOpener {
     fn open(&mut self) -> Result<Box<dyn Source>, CaptureError> {
         let fail = |cause: String| CaptureError::Open { source_name: self.describe(), cause };
-        let (program, arguments) = self.argv.split_first().ok_or_else(|| fail("no program is named".into()))?;
+        let Program { argv, input, .. } = &self.program;
+        let (program, arguments) = argv.split_first().ok_or_else(|| fail("no program is named".into()))?;
         // The program gets its own process group, so that its children can be ended with it.
         let mut child = Command::new(program)
             .args(arguments)
-            .stdin(Stdio::null())
+            .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0)
@@ -60,6 +81,10 @@ impl Opener for CommandOpener {
         let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
             return Err(fail("its output cannot be read".into()));
         };
+        if let (Some(input), Some(mut stdin)) = (input, child.stdin.take()) {
+            // It fits into the pipe, so this does not wait. If the program has ended already, that is told below.
+            let _ = stdin.write_all(input.reveal().as_bytes());
+        }
         let name = self.describe();
         let logged = name.clone();
         std::thread::Builder::new()
@@ -70,9 +95,7 @@ impl Opener for CommandOpener {
     }
 
     fn describe(&self) -> String {
-        // Half an address would not be recognised as one, so its password is masked before.
-        let line: String = leaving::clean_line(&self.argv.join(" ")).chars().take(80).collect();
-        format!("command `{line}`")
+        self.program.name.clone()
     }
 }
 
@@ -89,7 +112,7 @@ impl Source for Running {
     fn read(&mut self, bytes: &mut Vec<u8>, patience: Duration) -> Result<Read, CaptureError> {
         let lost = |cause: String| CaptureError::Lost { source_name: self.name.clone(), cause };
         let foreign = |what| CaptureError::Foreign { source_name: self.name.clone(), what };
-        let picture = Read::Frame(Captured { encoding: Encoding::Jpeg, origin: None });
+        let picture = Read::Frame(Captured::new(Encoding::Jpeg));
         let deadline = Instant::now() + patience;
         loop {
             match self.splitter.next_into(bytes) {

@@ -87,7 +87,7 @@ impl Source for Replay {
                     self.pace.advance();
                     return Ok(Read::Nothing);
                 }
-                Captured { encoding: Encoding::File, origin: Some(file_name(file)) }
+                Captured { encoding: Encoding::File, origin: Some(file_name(file)), unchanged: false }
             }
             Content::Stream(stream) => {
                 match stream.next_into(bytes).map_err(lost)? {
@@ -109,7 +109,7 @@ impl Source for Replay {
                         return Ok(Read::Nothing);
                     }
                 }
-                Captured { encoding: Encoding::Jpeg, origin: Some(stream.name.clone()) }
+                Captured { encoding: Encoding::Jpeg, origin: Some(stream.name.clone()), unchanged: false }
             }
         };
         self.pace.advance();

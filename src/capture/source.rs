@@ -71,6 +71,15 @@ pub struct Captured {
     pub encoding: Encoding,
     /// The file that a replayed frame was read from.
     pub origin: Option<Arc<str>>,
+    /// The camera says itself that this is the picture before, so it is not frozen.
+    pub unchanged: bool,
+}
+
+impl Captured {
+    /// A new picture of a camera.
+    pub fn new(encoding: Encoding) -> Self {
+        Self { encoding, origin: None, unchanged: false }
+    }
 }
 
 /// Why a source delivers no frames.

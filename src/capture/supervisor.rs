@@ -166,7 +166,10 @@ impl Supervisor {
                     // The watchdog may have published `offline` during this late call, so the session must end.
                     self.check(&session, now)?;
                     session.start(now);
-                    let still = self.freeze.observe(captured.encoding, &bytes, now);
+                    let still = match captured.unchanged {
+                        true => None,
+                        false => self.freeze.observe(captured.encoding, &bytes, now),
+                    };
                     match still {
                         Some(Still::Frozen(for_time)) if online => return Err(CaptureError::Frozen { for_time }),
                         // A source that was reopened after a freeze has until the deadline to show a different picture.

@@ -247,7 +247,7 @@ impl Source for V4l2Source {
         let frame = &buffer[..buffer.len().min(metadata.bytesused as usize)];
         bytes.clear();
         match self.unpacker.unpack(&self.format, frame, bytes) {
-            Ok(encoding) => Ok(Read::Frame(Captured { encoding, origin: None })),
+            Ok(encoding) => Ok(Read::Frame(Captured::new(encoding))),
             Err(cause) => Ok(Read::Corrupt(cause)),
         }
     }

@@ -202,12 +202,12 @@ fn unknown_variable(name: &str) -> Problem {
 }
 
 /// How a network camera is configured.
-const NETWORK_CAMERA: &str = "a network camera is read through ffmpeg: `source = \"command\"` and `command = [\"ffmpeg\", ..., \"-i\", \"rtsp://...\", ...]`; \
+const NETWORK_CAMERA: &str = "a network camera has `source = \"rtsp\"` or `source = \"http\"`, and `url`; \
                               config/examples/ip-camera.toml (in the package /usr/share/doc/glimpsed/examples) has all of it";
 
 /// What people call the address of a network camera, and where it comes from.
-const ADDRESSES: [&str; 7] = ["url", "uri", "rtsp", "address", "host", "ip", "stream"];
-const NETWORK_SOURCES: [&str; 8] = ["rtsp", "rtsps", "http", "https", "ip", "ffmpeg", "network", "onvif"];
+const ADDRESSES: [&str; 6] = ["uri", "rtsp", "address", "host", "ip", "stream"];
+const NETWORK_SOURCES: [&str; 6] = ["rtsps", "https", "ip", "ffmpeg", "network", "onvif"];
 
 fn is_network_source(text: &str) -> bool {
     text.contains("://") || NETWORK_SOURCES.iter().any(|source| text.eq_ignore_ascii_case(source))
@@ -222,8 +222,9 @@ fn elsewhere(name: &str, table: &[String]) -> Option<String> {
     if nearest(name, known.iter().copied()).is_some() {
         return None;
     }
-    let key = keys::all().iter().find(|key| key.path.len() == 2 && key.path[1] == name)?;
-    Some(format!("`{name}` belongs in [{}]", key.path[0]))
+    let tables = keys::all().iter().filter(|key| key.path.len() == 2 && key.path[1] == name);
+    let tables: Vec<String> = tables.map(|key| format!("[{}]", key.path[0])).collect();
+    (!tables.is_empty()).then(|| format!("`{name}` belongs in {}", tables.join(" or ")))
 }
 
 /// Strings need no quotes in the environment; other values are written as in the file.

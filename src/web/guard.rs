@@ -57,7 +57,7 @@ pub(super) async fn guard(State(site): State<Arc<Site>>, mut request: Request, n
             next.run(request).await
         }
         Err(Refusal::Because(problem)) => problem.into_response(),
-        Err(Refusal::LogIn) => Redirect::to("/login").into_response(),
+        Err(Refusal::LogIn) => Redirect::to("login").into_response(),
     };
     let headers = response.headers_mut();
     for (name, value) in HEADERS {

@@ -20,16 +20,16 @@ struct Given {
 }
 
 pub(super) async fn login(State(site): State<Arc<Site>>, request: Request) -> Result<Response, Problem> {
-    let Some(door) = &site.door else { return Ok(Redirect::to("/").into_response()) };
+    let Some(door) = &site.door else { return Ok(Redirect::to("./").into_response()) };
     let (address, secure) = (guard::address(&request), is_secure(request.headers()));
     let form = Form::<Given>::from_request(request, &()).await;
     let Form(Given { token }) = form.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
     match door.try_token(token.trim(), address, site.clock.now()) {
         Verdict::Right => {
             let value = door.session(site.clock.wall());
-            Ok((set_cookie(&value, SESSION.as_secs(), secure), Redirect::to("/")).into_response())
+            Ok((set_cookie(&value, SESSION.as_secs(), secure), Redirect::to("./")).into_response())
         }
-        Verdict::Wrong => Ok(Redirect::to("/login?wrong").into_response()),
+        Verdict::Wrong => Ok(Redirect::to("login?wrong").into_response()),
         Verdict::Wait => Err(guard::too_often()),
     }
 }
@@ -46,13 +46,14 @@ pub(super) async fn logout(State(site): State<Arc<Site>>, headers: HeaderMap) ->
             tracing::warn!(cause, "a logout is forgotten at the next start");
         }
     }
-    (set_cookie("", 0, is_secure(&headers)), Redirect::to("/login")).into_response()
+    (set_cookie("", 0, is_secure(&headers)), Redirect::to("login")).into_response()
 }
 
-/// `HttpOnly` hides the cookie from scripts, `SameSite` withholds it from other sites' requests.
+/// `HttpOnly` hides the cookie from scripts, `SameSite` withholds it from other sites' requests. Without `Path` it is for the directory of
+/// `/login` as the browser sees it, which a proxy may have put below a prefix.
 fn set_cookie(value: &str, seconds: u64, secure: bool) -> [(header::HeaderName, String); 1] {
     let secure = if secure { "; Secure" } else { "" };
-    [(header::SET_COOKIE, format!("{COOKIE}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}"))]
+    [(header::SET_COOKIE, format!("{COOKIE}={value}; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}"))]
 }
 
 /// A proxy that terminates TLS sets this header. A client that forges it harms only itself.

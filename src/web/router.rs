@@ -49,6 +49,7 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         .route("/login", get(assets::login).post(login::login))
         .route("/logout", post(login::logout))
         .route("/assets/{name}", get(assets::asset))
+        .route("/assets/{hash}/{name}", get(assets::hashed_asset))
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing at this address") })
         .method_not_allowed_fallback(|| async {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this address does not take this method")

@@ -26,6 +26,7 @@ mod hostile;
 mod images;
 mod limits;
 mod mqtt;
+mod network_camera;
 mod onnx;
 mod payloads;
 mod precision;

@@ -11,6 +11,7 @@ import types
 
 from conftest import DESKTOP, OUT, PHONE
 from daemon import PHOTOS, ROOT, free_port, until
+from proxy import Proxy
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -328,6 +329,32 @@ def test_a_token_is_asked_for_once_and_opens_everything(page, start, tmp_path):
     assert page.driver.get_cookie("glimpsed_session")["httpOnly"]
     page.find("#logout button").click()
     until("the way out", lambda: page.driver.current_url.endswith("/login"))
+
+
+def test_the_page_works_below_any_path(page, start, tmp_path):
+    (tmp_path / "token").write_text(TOKEN + "\n")
+    (tmp_path / "token").chmod(0o600)
+    daemon = start(http=f'token_file = "{tmp_path}/token"\n')
+    proxy = Proxy("/api/hassio_ingress/a-long_key", int(daemon.url.rsplit(":", 1)[1]))
+    try:
+        page.open(proxy.url + "/")
+        assert page.driver.current_url == proxy.url + "/login"
+        page.find("#token").send_keys(TOKEN, Keys.ENTER)
+        until("a picture", page.shows_picture)
+        # A session is for this path alone: other things have the rest of the host.
+        assert page.driver.get_cookie("glimpsed_session")["path"] == proxy.url.removeprefix(f"http://127.0.0.1:{proxy.port}")
+        page.until_text("#label", lambda text: len(text) > 3)
+        failed = page.driver.execute_script("""
+            return performance.getEntriesByType("resource").filter((one) => one.responseStatus >= 400).map((one) => one.name);
+        """)
+        assert failed == []
+        until("the WebSocket", lambda: page.driver.execute_script("""
+            return performance.getEntriesByType("resource").every((one) => !one.name.includes("events"));
+        """))
+        page.find("#logout button").click()
+        until("the way out", lambda: page.driver.current_url == proxy.url + "/login")
+    finally:
+        proxy.close()
 
 
 def test_the_keyboard_reaches_everything_in_order(page, shared):

@@ -103,7 +103,10 @@ impl Tls {
 
     /// The configuration for rustls: TLS 1.2 and 1.3 with ring's primitives. `seen` gets the broker's certificate, even
     /// if it is not accepted.
-    pub(super) fn client_config(&self, seen: Option<Seen>) -> Result<ClientConfig, Problem> {
+    ///
+    /// # Errors
+    /// The first problem of the files' contents.
+    pub fn client_config(&self, seen: Option<Seen>) -> Result<ClientConfig, Problem> {
         let provider = Arc::new(ring::default_provider());
         let roots = Arc::new(self.roots()?);
         let inner = |error: rustls::Error| Problem::new("ca", error.to_string());

@@ -47,7 +47,7 @@ impl Source for WithSlowModel {
             self.shutdown.trigger();
         }
         let encoding = Encoding::Raw { format: RawFormat::Yuyv, range: Range::Video, width: 640, height: 480 };
-        Ok(Read::Frame(Captured { encoding, origin: None }))
+        Ok(Read::Frame(Captured::new(encoding)))
     }
 }
 

@@ -46,16 +46,16 @@ impl Source for Played {
         match self.0.next() {
             Some(Step::Frame) => {
                 *bytes = fastrand::u64(..).to_le_bytes().to_vec();
-                Ok(Read::Frame(Captured { encoding: Encoding::Jpeg, origin: None }))
+                Ok(Read::Frame(Captured::new(Encoding::Jpeg)))
             }
             Some(Step::Picture(content)) => {
                 *bytes = vec![content];
-                Ok(Read::Frame(Captured { encoding: Encoding::Jpeg, origin: None }))
+                Ok(Read::Frame(Captured::new(Encoding::Jpeg)))
             }
             Some(Step::Black) => {
                 *bytes = vec![0; 64 * 48];
                 let encoding = Encoding::Raw { format: RawFormat::Grey, range: Range::Full, width: 64, height: 48 };
-                Ok(Read::Frame(Captured { encoding, origin: None }))
+                Ok(Read::Frame(Captured::new(encoding)))
             }
             Some(Step::Hang(time)) => {
                 self.1.advance(time);

@@ -60,7 +60,8 @@ pub struct RawDevice {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RawCamera {
-    /// `v4l2` (a USB camera), `command` (a program that writes MJPEG to its standard output) or `replay` (files).
+    /// `v4l2` (a USB camera), `http` (MJPEG or a picture at a web address), `rtsp` (an IP camera; needs ffmpeg), `command` (a program that
+    /// writes MJPEG to its standard output) or `replay` (files).
     pub source: SourceKind,
     /// The V4L2 device; a `/dev/v4l/by-id/...` name stays the same when cameras are plugged in another order. `auto` takes the first camera that there is.
     pub device: PathBuf,
@@ -72,6 +73,20 @@ pub struct RawCamera {
     pub fps: f64,
     /// Pixel format to ask the camera for; `auto` takes MJPEG where there is one.
     pub format: FormatChoice,
+    /// The address of an `http` or `rtsp` source, without a login: `http://10.0.0.7:8080/?action=stream`, `rtsp://10.0.0.7/stream2`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Who logs in at the camera of an `http` or `rtsp` source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// File with the password for `username`; its first line counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password_file: Option<PathBuf>,
+    /// Certificate authority (PEM) that signed the certificate of an `https` address. Default: the system's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca: Option<PathBuf>,
+    /// How the pictures of an `rtsp` source travel: `tcp` loses none, `udp` is for cameras that cannot do it.
+    pub transport: TransportChoice,
     /// The program of the `command` source and its arguments. It is started without a shell.
     pub command: Vec<String>,
     /// What the `replay` source plays: a directory of photographs, one photograph, or an MJPEG file.
@@ -116,6 +131,11 @@ impl Default for RawCamera {
             height: 480,
             fps: 10.0,
             format: FormatChoice::Auto,
+            url: None,
+            username: None,
+            password_file: None,
+            ca: None,
+            transport: TransportChoice::Tcp,
             command: Vec::new(),
             path: None,
             repeat: true,
@@ -134,8 +154,17 @@ impl Default for RawCamera {
 #[serde(rename_all = "lowercase")]
 pub enum SourceKind {
     V4l2,
+    Http,
+    Rtsp,
     Command,
     Replay,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TransportChoice {
+    Tcp,
+    Udp,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]

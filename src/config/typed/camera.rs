@@ -67,8 +67,11 @@ impl Checker<'_, '_> {
     }
 
     fn camera_source(&mut self) -> CameraSource {
+        self.network_keys();
         match self.raw.camera.source {
             SourceKind::V4l2 => self.v4l2_source(),
+            SourceKind::Http => self.http_source(),
+            SourceKind::Rtsp => self.rtsp_source(),
             SourceKind::Command => self.command_source(),
             SourceKind::Replay => self.replay_source(),
         }
@@ -155,7 +158,7 @@ impl Checker<'_, '_> {
 }
 
 /// A program named by a path (relative to the configuration's directory) or found on the PATH.
-fn find_program(name: &str, base: &Path) -> Option<PathBuf> {
+pub(super) fn find_program(name: &str, base: &Path) -> Option<PathBuf> {
     let candidates: Vec<PathBuf> = if name.contains('/') {
         vec![resolve(base, Path::new(name))]
     } else {

@@ -7,6 +7,7 @@ mod gate;
 mod http;
 mod labels;
 mod models;
+mod network_camera;
 mod thermal;
 
 use std::collections::BTreeMap;
@@ -31,6 +32,8 @@ use glimpsed_base::files::resolve;
 use glimpsed_base::leaving;
 use glimpsed_base::secret::Secret;
 use glimpsed_mqtt::Options;
+use glimpsed_mqtt::tls::Tls;
+use hyper::Uri;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
@@ -94,6 +97,12 @@ pub enum CameraSource {
         format: raw::FormatChoice,
         controls: BTreeMap<String, raw::ControlValue>,
     },
+    Http {
+        target: HttpTarget,
+        /// Pictures a second that are fetched from an address with a single picture.
+        fps: f64,
+    },
+    Rtsp(RtspTarget),
     /// Program and arguments; not empty.
     Command {
         argv: Vec<String>,
@@ -103,6 +112,37 @@ pub enum CameraSource {
         fps: f64,
         repeat: bool,
     },
+}
+
+/// Where the pictures of an `http` source are.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HttpTarget {
+    /// An absolute address (`http` or `https`) without a login.
+    pub address: Uri,
+    pub login: Option<Login>,
+    /// For `https`: whom to trust.
+    pub tls: Option<Tls>,
+}
+
+/// Where the stream of an `rtsp` source is, and what is wanted of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RtspTarget {
+    /// The program that decodes it.
+    pub ffmpeg: PathBuf,
+    /// An absolute address (`rtsp` or `rtsps`) without a login.
+    pub address: Uri,
+    pub login: Option<Login>,
+    pub transport: raw::TransportChoice,
+    /// The largest width and height, in pixels.
+    pub size: (u32, u32),
+    pub fps: f64,
+}
+
+/// Who logs in at a camera.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    pub username: String,
+    pub password: Secret,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -45,4 +45,4 @@ $("theme").addEventListener("click", () => {
 });
 
 // Only where there is something to log out of: the cookie itself is hidden from scripts.
-fetch("/login", { redirect: "manual" }).then((response) => { $("logout").hidden = response.type === "opaqueredirect"; }).catch(() => {});
+fetch("login", { redirect: "manual" }).then((response) => { $("logout").hidden = response.type === "opaqueredirect"; }).catch(() => {});

@@ -76,6 +76,9 @@ export function colour(label) {
   return COLOURS[place % COLOURS.length];
 }
 
+// Loading a large model takes a minute on a small board.
+const ANSWER_WITHIN_MS = 100_000;
+
 // Answers with JSON, or throws an error whose message is what the server said.
 export async function ask(path, body) {
   const options = body === undefined ? {} : {
@@ -83,8 +86,10 @@ export async function ask(path, body) {
     headers: { "content-type": "application/json" },
     body: JSON.stringify(body),
   };
-  const response = await fetch(path, options);
-  if (response.status === 401) location.assign("/login");
+  const response = await fetch(path, { ...options, signal: AbortSignal.timeout(ANSWER_WITHIN_MS) }).catch((error) => {
+    throw new Error(error.name === "TimeoutError" ? "the device did not answer in time" : "the device does not answer");
+  });
+  if (response.status === 401) location.assign("login");
   const answer = await response.json().catch(() => ({}));
   if (!response.ok) throw Object.assign(new Error(answer.detail ?? response.statusText), { status: response.status });
   return answer;

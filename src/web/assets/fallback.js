@@ -30,7 +30,7 @@ async function frames(reader, show) {
 }
 
 export function open(events, handlers) {
-  const source = new EventSource("/api/v1/events");
+  const source = new EventSource("api/v1/events");
   let watching = null;
   source.addEventListener("open", () => handlers.opened());
   source.addEventListener("error", () => handlers.lost());
@@ -40,7 +40,7 @@ export function open(events, handlers) {
     const mine = new AbortController();
     watching = mine;
     try {
-      const response = await fetch("/api/v1/stream.mjpeg", { signal: mine.signal });
+      const response = await fetch("api/v1/stream.mjpeg", { signal: mine.signal });
       if (response.ok) await frames(response.body.getReader(), (time, jpeg) => handlers.picture(0, time, jpeg));
       else handlers.event("refused", { reason: response.status === 403 ? "forbidden" : "crowded", detail: "" });
     } catch {

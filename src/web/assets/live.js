@@ -55,7 +55,7 @@ async function switchOn({ currentTarget: button }) {
   if (button.getAttribute("aria-disabled") === "true") return;
   button.setAttribute("aria-disabled", "true");
   try {
-    await ask("/api/v1/settings", { enabled: true });
+    await ask("api/v1/settings", { enabled: true });
     // The button goes when the camera comes.
     $("pause").focus();
   } catch (error) {

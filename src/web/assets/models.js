@@ -62,7 +62,7 @@ export const models = {
     $("measure").addEventListener("click", async () => {
       if (busy()) return;
       hold(true);
-      await ask("/api/v1/compare", {}).catch((error) => {
+      await ask("api/v1/compare", {}).catch((error) => {
         setText($("compare-status"), error.message);
         hold(false);
       });

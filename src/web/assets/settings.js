@@ -1,24 +1,43 @@
 // What can be set, and the configuration as it is in effect.
 
-import { $, ask, element, percent, setText } from "./dom.js";
+import { $, ask, element, ended, percent, setText } from "./dom.js";
 
 let current = null;
 let info = null;
 let about = new Map();
 let editing = false;
 
-function note(text) {
-  setText($("settings-status"), text);
+// What became of the last change, beside the control that made it.
+function say(control, text, again) {
+  const line = $(`${control.id}-saved`);
+  setText(line, text);
+  if (again) {
+    const button = element("button", { type: "button", class: "button quiet" }, "Again");
+    button.addEventListener("click", again);
+    line.append(" ", button);
+  }
 }
 
-async function set(path, body, doing) {
-  note(doing);
+// The control shows what holds until the daemon has agreed to something else.
+async function set(control, path, body, { doing = "Saving …", done = "Saved." } = {}) {
+  if (control.getAttribute("aria-busy") === "true") {
+    show();
+    return;
+  }
+  control.setAttribute("aria-busy", "true");
+  say(control, doing);
+  show();
   try {
     await ask(path, body);
-    note("Done.");
-    setTimeout(() => $("settings-status").textContent === "Done." && note(""), 3000);
+    say(control, done);
+    setTimeout(() => $(`${control.id}-saved`).textContent === done && say(control, ""), 3000);
   } catch (error) {
-    note(error.message);
+    say(control, `Not saved: ${ended(error.message)}`, () => {
+      control.focus();
+      set(control, path, body, { doing, done });
+    });
+  } finally {
+    control.removeAttribute("aria-busy");
     show();
   }
 }
@@ -40,7 +59,7 @@ function threshold() {
 }
 
 async function catalogue() {
-  const models = await ask("/api/v1/models").catch(() => []);
+  const models = await ask("api/v1/models").catch(() => []);
   about = new Map(models.map(({ name, description, published_top1: top1 }) => [
     name, [description, top1 ? `published top-1 ${top1.toFixed(1)} %` : null].filter(Boolean).join("; "),
   ]));
@@ -68,18 +87,26 @@ function configuration() {
 
 export const settings = {
   start() {
-    $("model").addEventListener("change", ({ target }) => set("/api/v1/model", { name: target.value }, "Loading the model …"));
-    $("precision").addEventListener("change", ({ target }) => set("/api/v1/model", { precision: target.value }, "Loading the model …"));
-    $("enabled").addEventListener("change", ({ target }) => set("/api/v1/settings", { enabled: target.checked }, "…"));
-    $("accurate-on").addEventListener("change", ({ target }) => set("/api/v1/settings", { accurate: target.checked }, "…"));
+    const loading = { doing: "Loading the model …" };
+    const changed = (id, path, body, words) => {
+      $(id).addEventListener("change", ({ target }) => set(target, path, body(target), words));
+    };
+    changed("model", "api/v1/model", ({ value }) => ({ name: value }), loading);
+    changed("precision", "api/v1/model", ({ value }) => ({ precision: value }), loading);
+    changed("enabled", "api/v1/settings", ({ checked }) => ({ enabled: checked }));
+    changed("accurate-on", "api/v1/settings", ({ checked }) => ({ accurate: checked }));
     $("threshold").addEventListener("input", () => { editing = true; threshold(); });
     $("threshold").addEventListener("change", ({ target }) => {
+      const wanted = Number(target.value);
       editing = false;
-      set("/api/v1/settings", { threshold: Number(target.value) }, "…");
+      set(target, "api/v1/settings", { threshold: wanted });
     });
     $("config-filter").addEventListener("input", configuration);
-    $("reload").addEventListener("click", () => set("/api/v1/reload", {}, "Reading the configuration …"));
-    $("restart").addEventListener("click", () => set("/api/v1/restart", {}, "Starting again …"));
+    const press = (id, path, words) => {
+      $(id).addEventListener("click", ({ currentTarget }) => set(currentTarget, path, {}, words));
+    };
+    press("reload", "api/v1/reload", { doing: "Reading the configuration …", done: "Read." });
+    press("restart", "api/v1/restart", { doing: "Starting again …", done: "It starts again." });
   },
   settings(settings) {
     current = settings;

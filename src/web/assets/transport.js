@@ -59,7 +59,7 @@ function connect() {
     return;
   }
   if (failures >= MOST_FAILURES) failures = MOST_FAILURES - 1;
-  const address = new URL("/api/v1/live", location.href);
+  const address = new URL("api/v1/live", location.href);
   address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
   const mine = new WebSocket(address);
   mine.binaryType = "arraybuffer";
@@ -110,7 +110,7 @@ function again() {
   close();
   handlers.lost();
   // A session that has ended cannot be told from a daemon that has; and while the daemon is away, nothing is known of the way to it.
-  fetch("/api/v1/state").then((response) => response.status === 401 && location.assign("/login")).catch(() => { failures = 0; });
+  fetch("api/v1/state").then((response) => response.status === 401 && location.assign("login")).catch(() => { failures = 0; });
   clearTimeout(timer);
   timer = setTimeout(connect, RETRY_MS[Math.min(tries++, RETRY_MS.length - 1)]);
 }

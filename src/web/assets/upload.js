@@ -8,12 +8,12 @@ let shown = null;
 
 async function send(file, turn) {
   for (let attempt = 0; ; attempt++) {
-    const response = await fetch("/api/v1/classify", {
+    const response = await fetch("api/v1/classify", {
       method: "POST",
       headers: { "content-type": "application/octet-stream" },
       body: file,
     });
-    if (response.status === 401) location.assign("/login");
+    if (response.status === 401) location.assign("login");
     const answer = await response.json().catch(() => ({}));
     if (response.ok) return answer;
     if (![429, 503].includes(response.status) || attempt === RETRIES || turn !== newest) throw new Error(answer.detail ?? response.statusText);

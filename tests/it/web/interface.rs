@@ -104,6 +104,21 @@ fn the_page_is_kept_by_browsers_and_asked_for_again() {
     assert!(page.text().contains("<title>glimpsed</title>"));
     let policy = page.header("content-security-policy").expect("a policy");
     assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+    let script = page
+        .text()
+        .split("\"assets/")
+        .find_map(|rest| rest.split('"').next().filter(|name| name.ends_with("app.js")))
+        .map(str::to_owned);
+    let script = format!("/assets/{}", script.expect("a script"));
+    let sent = server.ask("GET", &script, &[("Accept-Encoding", "gzip, deflate, br")], b"");
+    assert_eq!((sent.status, sent.header("content-encoding")), (200, Some("gzip")));
+    assert!(sent.body.starts_with(&[0x1F, 0x8B]) && sent.body.len() < 15_000, "{} bytes", sent.body.len());
+    assert!(sent.header("cache-control").is_some_and(|value| value.contains("immutable")), "its address has its hash");
+    let plain = server.get(&script);
+    assert!(plain.header("content-encoding").is_none() && plain.text().contains("use strict"));
+    assert_ne!(plain.header("etag"), sent.header("etag"));
+    let old = server.get("/assets/0123456789abcdef/style.css");
+    assert_eq!((old.status, old.header("cache-control")), (200, Some("no-cache")), "a page of before an upgrade");
     let etag = page.header("etag").expect("an etag").to_owned();
     let again = server.ask("GET", "/", &[("If-None-Match", &etag)], b"");
     assert_eq!((again.status, again.body.len()), (304, 0));

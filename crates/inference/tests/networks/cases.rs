@@ -91,11 +91,6 @@ const CASES: &[(&str, Build)] = &[
         net.conv([3, 3], 3, 1, [1; 4], 1).push("GlobalAveragePool", &[], &[]).push("Flatten", &[], &[]);
         net.push("Softmax", &[], &[("axis", &[1])]).finish()
     }),
-    ("a whole picture as one vector", |net| {
-        net.conv([3, 2], 3, 4, [0; 4], 1).push("Flatten", &[], &[]);
-        let (weights, bias) = (net.weight(&[3, 24], -1.0, 1.0), net.weight(&[3], -1.0, 1.0));
-        net.push("Gemm", &[&weights, &bias], &[("transB", &[1])]).finish()
-    }),
     ("weights of bytes with a scale for each column", |net| {
         net.conv([3, 8], 3, 1, [0; 4], 1).push("GlobalAveragePool", &[], &[]).push("Flatten", &[], &[]);
         let scales = net.weight(&[3], 0.01, 0.1);

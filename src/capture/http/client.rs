@@ -1,0 +1,268 @@
+//! One GET request with its redirects, its login and its deadlines.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode, Uri};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
+
+use super::challenge::Challenge;
+use crate::config::typed::HttpTarget;
+use glimpsed_base::clock;
+
+/// Deadline for each step: the name, the connection, the TLS handshake, and the head of the answer.
+pub(super) const STEP: Duration = Duration::from_secs(5);
+
+/// Redirects that are followed for one request.
+const MAX_REDIRECTS: usize = 5;
+
+/// Largest head of an answer.
+const MAX_HEAD_BYTES: usize = 64 << 10;
+
+/// A connection, which several requests can use one after the other.
+pub(super) struct Client {
+    target: HttpTarget,
+    /// The connection of the last request, and the authority that it leads to.
+    open: Option<(String, SendRequest<Empty<Bytes>>)>,
+    /// What the server wants to know, once it has said so.
+    challenge: Option<Challenge>,
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+impl Client {
+    pub(super) fn new(target: HttpTarget) -> Self {
+        Self { target, open: None, challenge: None }
+    }
+
+    /// Requests the address, follows redirects, and logs in if the server demands it. `conditions` go into the head.
+    ///
+    /// # Errors
+    /// Why there is no answer with a body, in words for people.
+    pub(super) async fn get(&mut self, conditions: &[(HeaderName, HeaderValue)]) -> Result<Response<Incoming>, String> {
+        let mut address = self.target.address.clone();
+        let (mut redirects, mut tried_login) = (0, false);
+        loop {
+            // A login is for the camera that it was configured for, and not for the machine of a redirect.
+            let own = authority(&address) == authority(&self.target.address);
+            let response = self.once(&address, conditions, own).await?;
+            let status = response.status();
+            match status {
+                StatusCode::OK | StatusCode::NOT_MODIFIED => return Ok(response),
+                StatusCode::UNAUTHORIZED if own && !tried_login => {
+                    let login = self.target.login.as_ref();
+                    let login = login.ok_or("it wants a login: set `username` and `password_file`")?;
+                    self.challenge = Some(Challenge::read(response.headers(), login)?);
+                    tried_login = true;
+                    drop(response);
+                    self.open = None;
+                }
+                StatusCode::UNAUTHORIZED if own => {
+                    return Err("it does not accept the user name or the password".into());
+                }
+                _ if status.is_redirection() => {
+                    redirects += 1;
+                    if redirects > MAX_REDIRECTS {
+                        return Err(format!("it redirects more than {MAX_REDIRECTS} times"));
+                    }
+                    address = redirected(&address, response.headers())?;
+                }
+                StatusCode::FORBIDDEN => {
+                    return Err("it forbids this address (403): is the user allowed to look?".into());
+                }
+                StatusCode::NOT_FOUND => {
+                    return Err("there is nothing at this address (404): is the path right?".into());
+                }
+                _ => return Err(format!("it answers with {status}")),
+            }
+        }
+    }
+
+    /// Sends one request; a connection that the server has closed meanwhile is made anew once.
+    async fn once(
+        &mut self,
+        address: &Uri,
+        conditions: &[(HeaderName, HeaderValue)],
+        log_in: bool,
+    ) -> Result<Response<Incoming>, String> {
+        let key = origin(address);
+        if let Some((open_to, mut sender)) = self.open.take().filter(|(open_to, _)| *open_to == key)
+            && timeout(STEP, sender.ready()).await.is_ok_and(|ready| ready.is_ok())
+            && let Ok(Ok(response)) =
+                timeout(STEP, sender.send_request(self.request(address, conditions, log_in)?)).await
+        {
+            self.open = Some((open_to, sender));
+            return Ok(response);
+        }
+        let mut sender = self.connect(address).await?;
+        let request = self.request(address, conditions, log_in)?;
+        let response = timeout(STEP, sender.send_request(request))
+            .await
+            .map_err(|_| format!("it does not answer within {} s", STEP.as_secs()))?
+            .map_err(|error| not_http(&error))?;
+        self.open = Some((key, sender));
+        Ok(response)
+    }
+
+    fn request(
+        &mut self,
+        address: &Uri,
+        conditions: &[(HeaderName, HeaderValue)],
+        log_in: bool,
+    ) -> Result<Request<Empty<Bytes>>, String> {
+        let path = address.path_and_query().map_or("/", |path| path.as_str());
+        let mut request = Request::builder()
+            .method(Method::GET)
+            .uri(path)
+            .header(header::HOST, authority(address))
+            .header(header::USER_AGENT, concat!("glimpsed/", env!("CARGO_PKG_VERSION")))
+            .header(header::ACCEPT, "multipart/x-mixed-replace, image/jpeg");
+        for (name, value) in conditions {
+            request = request.header(name, value);
+        }
+        if let (true, Some(challenge), Some(login)) = (log_in, &mut self.challenge, &self.target.login) {
+            request = request.header(header::AUTHORIZATION, challenge.answer(login, path)?);
+        }
+        request.body(Empty::new()).map_err(|error| error.to_string())
+    }
+
+    async fn connect(&self, address: &Uri) -> Result<SendRequest<Empty<Bytes>>, String> {
+        let host = address.host().ok_or("the address names no host")?.trim_matches(['[', ']']);
+        let is_tls = address.scheme_str() == Some("https");
+        let port = address.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+        let resolve = timeout(STEP, lookup_host((host, port)));
+        let found: Vec<SocketAddr> = match resolve.await {
+            Ok(Ok(found)) => found.collect(),
+            Ok(Err(error)) => return Err(format!("the name `{host}` has no address: {error}")),
+            Err(_) => return Err(format!("the name `{host}` has no address: nobody answers")),
+        };
+        let tcp = first_that_accepts(&found).await?;
+        let stream: Box<dyn Stream> = match &self.target.tls {
+            // The library of TLS panics then.
+            Some(_) if is_tls && !clock::is_within_http_dates() => {
+                return Err("no certificate is valid at the time that this device's clock shows; set the clock".into());
+            }
+            Some(tls) if is_tls => {
+                let config =
+                    tls.client_config(None).map_err(|problem| format!("`{}`: {}", problem.key, problem.cause))?;
+                let name = ServerName::try_from(host.to_owned())
+                    .map_err(|_| format!("`{host}` is not a name that a certificate can be for"))?;
+                let handshake = TlsConnector::from(Arc::new(config)).connect(name, tcp);
+                let secured =
+                    timeout(STEP, handshake).await.map_err(|_| "the TLS handshake does not end".to_owned())?;
+                Box::new(secured.map_err(|error| format!("TLS: {error}"))?)
+            }
+            _ if is_tls => return Err("it redirects to https; set `url` to that address".into()),
+            _ => Box::new(tcp),
+        };
+        let handshake = http1::Builder::new().max_buf_size(MAX_HEAD_BYTES).handshake(TokioIo::new(stream));
+        let (sender, connection) = handshake.await.map_err(|error| error.to_string())?;
+        // Runs whenever this thread waits for the answer; ends with the sender or the body.
+        tokio::spawn(async move {
+            let _ = connection.await;
+        });
+        Ok(sender)
+    }
+}
+
+async fn first_that_accepts(addresses: &[SocketAddr]) -> Result<TcpStream, String> {
+    let mut last = "it has no address".to_owned();
+    for address in addresses.iter().take(5) {
+        match timeout(STEP, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => last = error.to_string(),
+            Err(_) => last = "nobody answers".to_owned(),
+        }
+    }
+    Err(last)
+}
+
+/// The next bytes of a body; `None` at its end.
+pub(super) async fn next_bytes(body: &mut Incoming) -> Result<Option<Bytes>, String> {
+    loop {
+        match body.frame().await {
+            None => return Ok(None),
+            Some(Ok(frame)) => {
+                if let Ok(bytes) = frame.into_data() {
+                    return Ok(Some(bytes));
+                }
+            }
+            Some(Err(error)) => return Err(error.to_string()),
+        }
+    }
+}
+
+/// Scheme, host and port: what a connection leads to.
+fn origin(address: &Uri) -> String {
+    format!("{}://{}", address.scheme_str().unwrap_or("http"), authority(address))
+}
+
+fn authority(address: &Uri) -> String {
+    address.authority().map(ToString::to_string).unwrap_or_default()
+}
+
+/// The address of a redirect, which may be relative to the one that was asked.
+fn redirected(from: &Uri, headers: &HeaderMap) -> Result<Uri, String> {
+    let bad = || "it redirects to an address that cannot be read".to_owned();
+    let text = headers.get(header::LOCATION).and_then(|value| value.to_str().ok()).ok_or_else(bad)?;
+    let address = match text.split_once("://") {
+        Some(_) => text.to_owned(),
+        None if text.starts_with("//") => format!("{}:{text}", from.scheme_str().unwrap_or("http")),
+        None if text.starts_with('/') => format!("{}{text}", origin(from)),
+        None => {
+            let directory = from.path().rsplit_once('/').map_or("", |(directory, _)| directory);
+            format!("{}{directory}/{text}", origin(from))
+        }
+    };
+    let address: Uri = address.parse().map_err(|_| bad())?;
+    match address.scheme_str() {
+        Some("http" | "https") if address.host().is_some() => Ok(address),
+        _ => Err("it redirects to something else than http or https".into()),
+    }
+}
+
+fn not_http(error: &hyper::Error) -> String {
+    if error.is_parse() || error.is_parse_too_large() {
+        return "it does not answer in HTTP: is this the port of its web server?".into();
+    }
+    if error.is_incomplete_message() {
+        return "it closed the connection without an answer".into();
+    }
+    error.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(location: &str) -> Result<String, String> {
+        let headers = HeaderMap::from_iter([(header::LOCATION, location.parse().expect("a value"))]);
+        redirected(&"http://cam:8080/view/live?x=1".parse().expect("an address"), &headers).map(|uri| uri.to_string())
+    }
+
+    #[test]
+    fn redirects_are_relative_to_the_address_that_was_asked() {
+        assert_eq!(from("/video").as_deref(), Ok("http://cam:8080/video"));
+        assert_eq!(from("mjpeg").as_deref(), Ok("http://cam:8080/view/mjpeg"));
+        assert_eq!(from("//other/x").as_deref(), Ok("http://other/x"));
+        assert_eq!(from("https://cam/x").as_deref(), Ok("https://cam/x"));
+    }
+
+    #[test]
+    fn a_redirect_to_something_else_than_http_is_refused() {
+        assert!(from("rtsp://cam/stream").is_err());
+        assert!(from("file:///etc/passwd").is_err());
+    }
+}

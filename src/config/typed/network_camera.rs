@@ -1,0 +1,128 @@
+//! The keys of cameras in the network: the `http` and `rtsp` sources.
+
+use hyper::Uri;
+
+use super::super::raw::{SourceKind, TransportChoice};
+use super::camera::find_program;
+use super::{CameraSource, Checker, HttpTarget, Login, RtspTarget};
+use glimpsed_base::files::resolve;
+use glimpsed_base::secret::Secret;
+use glimpsed_mqtt::tls::{Files, Problem as TlsProblem, Tls};
+
+impl Checker<'_, '_> {
+    /// Reports keys of network cameras that another source does not read.
+    pub(super) fn network_keys(&mut self) {
+        let camera = &self.raw.camera;
+        let source = camera.source;
+        let is_network = matches!(source, SourceKind::Http | SourceKind::Rtsp);
+        let set = [
+            ("url", camera.url.is_some() && !is_network),
+            ("username", camera.username.is_some() && !is_network),
+            ("password_file", camera.password_file.is_some() && !is_network),
+            ("ca", camera.ca.is_some() && source != SourceKind::Http),
+            ("transport", camera.transport != TransportChoice::Tcp && source != SourceKind::Rtsp),
+        ];
+        for (key, _) in set.into_iter().filter(|(_, useless)| *useless) {
+            let hint = "it is for `source = \"http\"` or `source = \"rtsp\"`, a network camera".to_owned();
+            self.complain(&["camera", key], "has no effect", "another `source` is set", Some(hint));
+        }
+    }
+
+    pub(super) fn http_source(&mut self) -> CameraSource {
+        let address = self.address(&["http", "https"], "http://10.0.0.7:8080/?action=stream");
+        let tls = (address.scheme_str() == Some("https")).then(|| self.camera_tls()).flatten();
+        if address.scheme_str() == Some("http") && self.raw.camera.ca.is_some() {
+            let hint = "write `url` with https:// to use TLS, or remove `ca`".to_owned();
+            self.complain(&["camera", "ca"], "has no effect", "`camera.url` is without TLS", Some(hint));
+        }
+        let login = self.camera_login();
+        CameraSource::Http { target: HttpTarget { address, login, tls }, fps: self.raw.camera.fps }
+    }
+
+    pub(super) fn rtsp_source(&mut self) -> CameraSource {
+        let address = self.address(&["rtsp", "rtsps"], "rtsp://10.0.0.7/stream2");
+        let ffmpeg = find_program("ffmpeg", self.base).unwrap_or_else(|| {
+            let hint = "`apt install ffmpeg` installs it".to_owned();
+            self.complain(&["camera", "source"], "needs ffmpeg", "found no program `ffmpeg`", Some(hint));
+            "ffmpeg".into()
+        });
+        let login = self.camera_login();
+        let camera = &self.raw.camera;
+        let (size, transport, fps) = ((camera.width, camera.height), camera.transport, camera.fps);
+        CameraSource::Rtsp(RtspTarget { ffmpeg, address, login, transport, size, fps })
+    }
+
+    /// `url`, if it has one of these schemes and no login.
+    fn address(&mut self, schemes: &[&str], example: &str) -> Uri {
+        let camera = &self.raw.camera;
+        let source = schemes[0];
+        let complain = |this: &mut Self, what: &str, found: String, hint: String| {
+            this.complain(&["camera", "url"], what, found, Some(hint));
+            Uri::default()
+        };
+        let Some(url) = &camera.url else {
+            let what = format!("is needed for source = \"{source}\"");
+            return complain(self, &what, "found no address".into(), format!("for example {example}"));
+        };
+        let found = format!("found `{url}`");
+        let Ok(address) = url.parse::<Uri>() else {
+            return complain(self, "is not an address", found, format!("for example {example}"));
+        };
+        let Some((scheme, authority)) = address.scheme_str().zip(address.authority()) else {
+            return complain(self, "is not a whole address", found, format!("for example {example}"));
+        };
+        if authority.as_str().contains('@') {
+            let hint =
+                "write the user name into `username`, and the password into a file that `password_file` names".into();
+            return complain(self, "holds a login, which would be shown with it", found, hint);
+        }
+        if !schemes.contains(&scheme) {
+            let other = match scheme {
+                "http" | "https" => "set `source = \"http\"`".to_owned(),
+                "rtsp" | "rtsps" => "set `source = \"rtsp\"`".to_owned(),
+                _ => format!("for example {example}"),
+            };
+            return complain(self, &format!("is no address for source = \"{source}\""), found, other);
+        }
+        address
+    }
+
+    fn camera_login(&mut self) -> Option<Login> {
+        let camera = &self.raw.camera;
+        let username = camera.username.clone();
+        let name = username.as_deref().unwrap_or_default();
+        self.not_longer(&["camera", "username"], name, 256);
+        self.printable(&["camera", "username"], name);
+        let password = camera.password_file.as_ref().map(|file| resolve(self.base, file)).and_then(|path| {
+            let read = Secret::from_file(&path);
+            if let Err(cause) = &read {
+                let found = format!("`{}` {cause}", path.display());
+                self.complain(&["camera", "password_file"], "cannot be used", found, None);
+            }
+            read.ok()
+        });
+        match (username, password) {
+            (Some(username), Some(password)) => Some(Login { username, password }),
+            (Some(username), None) if camera.password_file.is_none() => {
+                Some(Login { username, password: Secret::new(String::new()) })
+            }
+            (None, Some(_)) => {
+                let hint = "a password is sent with a user name: set `username` too".to_owned();
+                self.complain(&["camera", "password_file"], "stands alone", "found no `username`", Some(hint));
+                None
+            }
+            _ => None,
+        }
+    }
+
+    fn camera_tls(&mut self) -> Option<Tls> {
+        let ca = self.raw.camera.ca.as_ref().map(|file| resolve(self.base, file));
+        match Tls::load(&Files { ca: ca.as_deref(), cert: None, key: None }, None) {
+            Ok(tls) => Some(tls),
+            Err(TlsProblem { cause, hint, .. }) => {
+                self.complain(&["camera", "ca"], "cannot be used", cause, hint);
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+"""A reverse proxy that serves the daemon below a path, as Home Assistant's ingress and nginx's `proxy_pass http://.../;` do."""
+
+import asyncio
+import threading
+
+
+class Proxy:
+    """Takes the prefix off the path of each request, and passes everything else on; WebSockets too."""
+
+    def __init__(self, prefix: str, to_port: int):
+        self.prefix, self.to_port = prefix, to_port
+        self.loop = asyncio.new_event_loop()
+        ready = threading.Event()
+        threading.Thread(target=self._run, args=[ready], daemon=True).start()
+        ready.wait()
+        self.url = f"http://127.0.0.1:{self.port}{prefix}"
+
+    def close(self):
+        self.loop.call_soon_threadsafe(self.loop.stop)
+
+    def _run(self, ready: threading.Event):
+        asyncio.set_event_loop(self.loop)
+        server = self.loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0))
+        self.port = server.sockets[0].getsockname()[1]
+        ready.set()
+        self.loop.run_forever()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter):
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+            line, _, rest = head.partition("\r\n")
+            method, path, version = line.split(" ")
+            if not path.startswith(self.prefix + "/"):
+                writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                await writer.drain()
+                return
+            # One request a connection, so that no later path has to be found in the stream.
+            if "upgrade: websocket" not in rest.lower():
+                rest = "Connection: close\r\n" + "\r\n".join(
+                    one for one in rest.split("\r\n") if not one.lower().startswith("connection:")
+                )
+            inner, out = await asyncio.open_connection("127.0.0.1", self.to_port)
+            out.write(f"{method} {path.removeprefix(self.prefix)} {version}\r\n{rest}".encode("latin-1"))
+            await asyncio.gather(pipe(reader, out), pipe(inner, writer))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+
+async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter):
+    try:
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    finally:
+        writer.close()

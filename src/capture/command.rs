@@ -70,8 +70,9 @@ impl Opener for CommandOpener {
     }
 
     fn describe(&self) -> String {
-        // Half an address would not be recognised as one, so its password is masked before.
-        let line: String = leaving::clean_line(&self.argv.join(" ")).chars().take(80).collect();
+        // Half an address would not be recognised as one, so its password is masked before; and a secret may hold spaces.
+        let arguments = leaving::masked_arguments(self.argv.iter().map(String::as_str));
+        let line: String = leaving::clean_line(&arguments.join(" ")).chars().take(80).collect();
         format!("command `{line}`")
     }
 }

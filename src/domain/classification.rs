@@ -69,6 +69,8 @@ pub enum Status {
     Unknown,
     /// The picture is too dark to classify.
     TooDark,
+    /// The picture is of one colour: the lens is covered.
+    Covered,
     /// No frame has arrived for too long, so the present state is unknown.
     Stale,
 }
@@ -109,7 +111,7 @@ impl Classification {
     pub fn label(&self) -> Option<&Ranked> {
         match self.status {
             Status::Known => self.top.first(),
-            Status::Unknown | Status::TooDark | Status::Stale => None,
+            Status::Unknown | Status::TooDark | Status::Covered | Status::Stale => None,
         }
     }
 }

@@ -45,6 +45,7 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
         "status.js": SCRIPT,
         "timeline.js": SCRIPT,
         "transport.js": SCRIPT,
+        "convert.js": SCRIPT,
         "upload.js": SCRIPT,
         "settings.js": SCRIPT,
         "icon.svg": "image/svg+xml",

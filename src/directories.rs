@@ -1,8 +1,11 @@
 //! Directories for the state and downloads of glimpsed.
 
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
 
 /// The service's own directory, shared by commands that run as root.
 const SYSTEM: &str = "/var/lib/glimpsed";
@@ -15,6 +18,14 @@ pub fn state() -> Vec<PathBuf> {
 /// Directories for downloaded models, best first. None of them has to exist or be writable.
 pub fn fetched_models() -> Vec<PathBuf> {
     directories("XDG_DATA_HOME", ".local/share").into_iter().map(|directory| directory.join("models")).collect()
+}
+
+/// The name of a file of the state directory that belongs to the configuration in `path`: several daemons can share the directory.
+pub fn name_for(path: &Path, kind: &str, extension: &str) -> String {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let digest = Sha256::digest(absolute.as_os_str().as_bytes());
+    let name: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    format!("{kind}-{name}.{extension}")
 }
 
 /// Writes a file of this name and mode into the first state directory that is writable. A reader sees the old contents or the new

@@ -63,9 +63,11 @@ pub struct App {
     config: Config,
     clock: Arc<dyn Clock>,
     openers: Openers,
-    labeller: Labeller,
+    /// `None` while the model cannot be loaded.
+    labeller: Option<Labeller>,
     loader: Loader,
-    info: ModelInfo,
+    /// The model's properties, or why it cannot be loaded.
+    info: std::result::Result<ModelInfo, String>,
     hub: Hub,
     printer: Option<Printer>,
     start: Start,
@@ -94,13 +96,16 @@ impl App {
     /// `loader` is the thread that has loaded the model; `out` is where labels are printed.
     pub fn new(prepared: Prepared, loader: Loader, out: Box<dyn Write + Send>) -> Self {
         let Prepared { sources, config, chosen, config_error } = prepared;
-        let info = ModelInfo::of(&chosen);
+        let (info, model) = match chosen {
+            Ok(chosen) => (Ok(ModelInfo::of(&chosen)), Some(chosen.model)),
+            Err(cause) => (Err(cause), None),
+        };
         let hub = Hub::default();
         let printer = stdout::new(out, config.stdout).map(|(sink, printer)| {
             hub.attach("stdout", Box::new(sink));
             printer
         });
-        let labeller = Labeller::new(chosen.model, view_of(&config), config.labels.answering());
+        let labeller = model.map(|model| Labeller::new(model, view_of(&config), config.labels.answering()));
         Self {
             sources,
             config,
@@ -171,19 +176,13 @@ impl App {
         let service = Service::new(outlook, liveness_of_threads.clone());
         let preview = Arc::<Preview>::default();
         let clock = self.clock.clone();
-        let input = self.labeller.model().input.clone();
-        let uploads = Uploads::new(
-            orders.clone(),
-            self.info.id.clone(),
-            input,
-            self.config.labels.clone(),
-            self.config.cache_entries,
-        );
+        let fast = self.labeller.as_ref().map(|labeller| (labeller.model().id.clone(), labeller.model().input.clone()));
+        let uploads = Uploads::new(orders.clone(), fast, self.config.labels.clone(), self.config.cache_entries);
         let worker = Worker::new(worker::Parts {
             slot: slot.clone(),
             clock: self.clock.clone(),
             shutdown: shutdown.clone(),
-            labeller: Box::new(self.labeller),
+            labeller: self.labeller.map(Box::new),
             rules: rules_of(&self.config),
             hub: self.hub.clone(),
             counters: labelled.clone(),

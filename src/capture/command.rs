@@ -46,8 +46,9 @@ pub(super) struct Program {
 impl Program {
     /// A program that reads nothing.
     pub(super) fn new(argv: Vec<String>) -> Self {
-        // Half an address would not be recognised as one, so its password is masked before.
-        let line: String = leaving::clean_line(&argv.join(" ")).chars().take(80).collect();
+        // Half an address would not be recognised as one, so its password is masked before; and a secret may hold spaces.
+        let arguments = leaving::masked_arguments(argv.iter().map(String::as_str));
+        let line: String = leaving::clean_line(&arguments.join(" ")).chars().take(80).collect();
         Self { argv, input: None, name: format!("command `{line}`") }
     }
 }

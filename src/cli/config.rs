@@ -41,7 +41,11 @@ pub(super) fn run(command: &Command, streams: &mut Streams) -> Result<()> {
     match command {
         Command::Show(show) => {
             let sources = Sources::read(&show.file.path)?;
-            if show.json { streams.print_json(&sources.show_json()?) } else { streams.print(&sources.show()?) }
+            if show.json {
+                streams.print_json(&sources.load().and_then(|_| sources.show_json())?)
+            } else {
+                streams.print(&sources.show()?)
+            }
         }
         Command::Groups(show) => run_groups(show, streams),
         Command::Schema => streams.print_json(&keys::schema()),

@@ -46,6 +46,8 @@ pub struct Problems {
     list: Vec<Problem>,
     /// Mistakes beyond those that are kept.
     omitted: usize,
+    /// How many of them are about a model's file that is not there.
+    missing_models: usize,
     /// Lines that are no TOML.
     broken_lines: BTreeSet<usize>,
 }
@@ -65,7 +67,7 @@ impl Problems {
         let text = text.into();
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         let file = Box::new(File { origin: origin.into(), text, lines });
-        Self { file, list: Vec::new(), omitted: 0, broken_lines: BTreeSet::new() }
+        Self { file, list: Vec::new(), omitted: 0, missing_models: 0, broken_lines: BTreeSet::new() }
     }
 
     /// Adds a mistake, unless an earlier one on the same line caused it: values from a line that is not TOML are
@@ -77,6 +79,18 @@ impl Problems {
             return;
         }
         self.keep(problem);
+    }
+
+    /// Adds that a model's file is missing, which is no mistake of the file.
+    pub fn push_missing_model(&mut self, problem: Problem) {
+        let before = self.list.len();
+        self.push(problem);
+        self.missing_models += self.list.len() - before;
+    }
+
+    /// Whether nothing else is wrong.
+    pub fn are_missing_models(&self) -> bool {
+        self.list.len() == self.missing_models && self.omitted == 0
     }
 
     /// Adds a mistake of syntax. Of those on one line the first says enough: the others follow from it.

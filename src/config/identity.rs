@@ -34,9 +34,8 @@ pub(super) fn default_id() -> String {
 }
 
 fn default_id_within(state: &[PathBuf], host: &str, machine: &str) -> String {
-    let kept = state.iter().find_map(|directory| files::read_text(&directory.join(ID_FILE), 256).ok());
-    if let Some(id) = kept.as_deref().map(str::trim).filter(|id| is_id(id)) {
-        return id.to_owned();
+    if let Some(id) = kept_id(state) {
+        return id;
     }
     let host = clean_id(host);
     let is_old = state.iter().any(|directory| directory.join(OLD_FILE).is_file());
@@ -50,6 +49,12 @@ fn default_id_within(state: &[PathBuf], host: &str, machine: &str) -> String {
     format!("{host}-{suffix}")
 }
 
+/// The id that an earlier start has kept. A file without one, as a power cut may leave it, counts as none.
+fn kept_id(state: &[PathBuf]) -> Option<String> {
+    let texts = state.iter().filter_map(|directory| files::read_text(&directory.join(ID_FILE), 256).ok());
+    texts.map(|text| text.trim().to_owned()).find(|id| is_id(id))
+}
+
 /// Keeps the default id in the first state directory that can be written, unless one is kept already. Nothing is lost where none
 /// can: the id is the same after the next start, until the host is renamed.
 pub fn keep_default_id() {
@@ -57,7 +62,7 @@ pub fn keep_default_id() {
 }
 
 fn keep_within(state: &[PathBuf], id: &str) {
-    if state.iter().any(|directory| directory.join(ID_FILE).is_file()) {
+    if kept_id(state).is_some() {
         return;
     }
     // Readable by every user, because a command that one runs by hand means the same device.
@@ -111,7 +116,11 @@ mod tests {
         keep_within(&state, "raspberrypi");
         keep_within(&state, "another");
         assert_eq!(default_id_within(&state, "renamed", "a"), "raspberrypi");
-        std::fs::write(directory.path().join(ID_FILE), "not an id/#").expect("writable");
-        assert_eq!(default_id_within(&state, "raspberrypi", "a"), "raspberrypi");
+        for damaged in ["not an id/#", ""] {
+            std::fs::write(directory.path().join(ID_FILE), damaged).expect("writable");
+            assert_eq!(default_id_within(&state, "raspberrypi", "a"), "raspberrypi");
+            keep_within(&state, "raspberrypi");
+            assert_eq!(default_id_within(&state, "renamed", "a"), "raspberrypi", "it is repaired");
+        }
     }
 }

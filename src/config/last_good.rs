@@ -1,19 +1,13 @@
 //! The last configuration that worked, kept in the state directory: a device without a screen starts with it when its file was broken.
 
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-
-use sha2::{Digest, Sha256};
 
 use super::{MAX_BYTES, Sources, process_environment};
 use crate::directories;
 use glimpsed_base::files;
 
-/// Several daemons can share a state directory, so the name has a hash of the path.
 fn file(path: &Path) -> String {
-    let digest = Sha256::digest(absolute(path).as_os_str().as_bytes());
-    let name: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    format!("last-good-{name}.toml")
+    directories::name_for(path, "last-good", "toml")
 }
 
 /// The configuration may hold passwords.

@@ -76,13 +76,21 @@ impl Sources {
     /// # Errors
     /// Every problem of the file and the overrides.
     pub fn load(&self) -> Result<Config, Problems> {
-        self.evaluate().0
+        self.evaluate(false).0
+    }
+
+    /// As [`Self::load`], but a model's file may be missing: who calls it waits for the file.
+    ///
+    /// # Errors
+    /// Every other problem.
+    pub fn load_awaiting_models(&self) -> Result<Config, Problems> {
+        self.evaluate(true).0
     }
 
     /// The configured directory of the catalogue's models. Also available if the configuration is otherwise invalid,
     /// because the model is yet to be downloaded.
     pub fn model_directory(&self) -> Option<PathBuf> {
-        let (_, raw, _) = self.evaluate();
+        let (_, raw, _) = self.evaluate(false);
         let base = self.path.parent().unwrap_or(Path::new("."));
         raw.model.directory.map(|directory| resolve(base, &directory))
     }
@@ -92,20 +100,20 @@ impl Sources {
     /// # Errors
     /// As [`Self::load`].
     pub fn show(&self) -> Result<String, Problems> {
-        let (config, raw, document) = self.evaluate();
+        let (config, raw, document) = self.evaluate(false);
         config.map(|config| show::effective(&config, &raw, &document))
     }
 
     /// As [`Self::show`], for scripts: `{"key": {"value", "origin"}}`.
     ///
     /// # Errors
-    /// As [`Self::load`].
+    /// As [`Self::load_awaiting_models`].
     pub fn show_json(&self) -> Result<serde_json::Value, Problems> {
-        let (config, raw, document) = self.evaluate();
+        let (config, raw, document) = self.evaluate(true);
         config.map(|config| show::effective_json(&config, &raw, &document))
     }
 
-    fn evaluate(&self) -> (Result<Config, Problems>, raw::Raw, Document<'_>) {
+    fn evaluate(&self, awaits_models: bool) -> (Result<Config, Problems>, raw::Raw, Document<'_>) {
         let mut problems = Problems::new(self.path.display().to_string(), self.text.clone());
         let mut document = Document::parse(&self.text, &mut problems);
         document.override_from(&self.environment, &mut problems);
@@ -113,7 +121,8 @@ impl Sources {
         let base = self.path.parent().unwrap_or(Path::new("."));
         let config = typed::check(&raw, &document, base, &mut problems);
         problems.sort();
-        let result = if problems.is_empty() { Ok(config) } else { Err(problems) };
+        let can_work = problems.is_empty() || (awaits_models && problems.are_missing_models());
+        let result = if can_work { Ok(config) } else { Err(problems) };
         (result, raw, document)
     }
 }

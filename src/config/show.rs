@@ -70,6 +70,9 @@ fn entries(config: &Config, raw: &Raw, document: &Document<'_>) -> Vec<(Vec<Stri
 fn masked(value: &Value) -> Value {
     match value {
         Value::String(text) => leaving::masked(text).into(),
+        Value::Array(list) if list.iter().all(Value::is_string) => {
+            leaving::masked_arguments(list.iter().filter_map(Value::as_str)).into()
+        }
         Value::Array(list) => list.iter().map(masked).collect(),
         other => other.clone(),
     }

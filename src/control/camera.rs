@@ -11,7 +11,7 @@ use crate::capture::source::Opener;
 use crate::capture::supervisor::{Counters, Supervisor};
 use crate::capture::watchdog::CallInProgress;
 use crate::config::typed;
-use crate::domain::camera::{CameraState, CameraStatus};
+use crate::domain::camera::{CameraState, CameraStatus, Fault, FaultKind};
 use crate::domain::event::Event;
 use crate::domain::frame::Frame;
 use crate::error::{Error, Result};
@@ -102,5 +102,15 @@ impl Camera {
     pub fn tell_disabled(&self) {
         let since = self.clock.wall();
         self.hub.publish(&Event::Camera(CameraStatus { state: CameraState::Disabled, since, fault: None }));
+    }
+
+    /// Publishes that it is not opened, because there is no model.
+    pub fn tell_no_model(&self, cause: &str) {
+        let fault = Fault::new(FaultKind::NoModel, &format!("there is no model to label with: {cause}"));
+        let before = self.hub.camera();
+        if let Some(status) = CameraStatus::after(before.as_ref(), CameraState::Offline, Some(fault), self.clock.wall())
+        {
+            self.hub.publish(&Event::Camera(status));
+        }
     }
 }

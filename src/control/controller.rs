@@ -27,7 +27,7 @@ use crate::domain::settings::{PrecisionChoice, Settings};
 use crate::error::{Error, Result};
 use crate::infer::labeller::Labeller;
 use crate::infer::precision;
-use crate::models::spec::ModelSpec;
+use crate::models::spec::{FileStates, ModelSpec};
 use crate::payload::health_json;
 use crate::pipeline::orders::{Order, Orders};
 use crate::pipeline::uploads::Uploads;
@@ -50,6 +50,9 @@ const SWAP_WITHIN: Duration = Duration::from_secs(30);
 
 /// Interval of the temperature checks. A processor without a heat sink warms by a degree or two in that time.
 const TEMPERATURE_EVERY: Duration = Duration::from_secs(5);
+
+/// Interval of the looks at the files of a model that cannot be loaded.
+const LOOK_AT_FILES_EVERY: Duration = Duration::from_secs(2);
 
 const LATE: &str = "the inference thread does not finish its frame";
 
@@ -101,7 +104,10 @@ pub struct Controller {
     /// `effective` as it was when the daemon started.
     pub(super) started: Value,
     pub(super) enabled: bool,
-    pub(super) model: ModelInfo,
+    /// The model in use, or why it cannot be loaded.
+    pub(super) model: std::result::Result<ModelInfo, String>,
+    /// While the model cannot be loaded: when that was tried last, and how its files were then.
+    pub(super) last_try: Option<(FileStates, Instant)>,
     /// Keys of the configuration that were edited but take effect only after a restart.
     pub(super) restart_required: Vec<String>,
     /// Why the current file is not in effect.
@@ -130,7 +136,7 @@ impl Controller {
     pub fn new(
         sources: Sources,
         config: Config,
-        model: ModelInfo,
+        model: std::result::Result<ModelInfo, String>,
         parts: Parts,
         (commands, requests): (Commands, mpsc::Receiver<Request>),
         Start { enabled, config_error }: Start,
@@ -146,6 +152,7 @@ impl Controller {
             live: config,
             enabled,
             model,
+            last_try: None,
             restart_required: Vec::new(),
             reload_error: config_error,
             parts,
@@ -178,7 +185,7 @@ impl Controller {
         self.connect(mqtt::Handover::default());
         self.serve()?;
         match self.enabled {
-            true => self.parts.camera.start(&self.live.camera),
+            true => self.open_camera(),
             false => {
                 self.parts.camera.tell_disabled();
                 Ok(())
@@ -210,6 +217,8 @@ impl Controller {
         health.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut looks = interval_at(Instant::now() + TEMPERATURE_EVERY, TEMPERATURE_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut retries = interval_at(Instant::now() + LOOK_AT_FILES_EVERY, LOOK_AT_FILES_EVERY);
+        retries.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let faults = self.faults.clone();
         let mut soon = false;
         let has_sensor = self.parts.monitor.board.temperature().is_some();
@@ -220,6 +229,9 @@ impl Controller {
                 _ = looks.tick(), if has_sensor => {
                     self.look_at_the_temperature().await;
                     Ok(None)
+                }
+                _ = retries.tick(), if self.model.is_err() => {
+                    self.try_the_model_again().await.map(|()| None)
                 }
                 () = faults.changed(), if !soon => {
                     soon = true;
@@ -299,6 +311,7 @@ impl Controller {
             camera: self.parts.hub.camera(),
             web: self.web.as_ref().map(Web::health),
             config_error: self.reload_error.clone(),
+            model_error: self.model.as_ref().err().cloned(),
             ..health
         }
     }
@@ -307,7 +320,7 @@ impl Controller {
         if enabled != self.enabled {
             self.enabled = enabled;
             if enabled {
-                self.parts.camera.start(&self.live.camera)?;
+                self.open_camera()?;
             } else {
                 self.pictures = None;
                 self.close_camera().await?;
@@ -350,7 +363,7 @@ impl Controller {
             let name = name.chars().take(64).collect::<String>();
             return Err(format!("there is no model `{name}`; there is {}", known.join(", ")));
         };
-        if spec != self.live.model {
+        if spec != self.live.model || self.model.is_err() {
             self.install(spec).await?;
             self.tell_info();
         }
@@ -369,8 +382,9 @@ impl Controller {
             }
         }
         self.tell_settings();
-        let (id, why) = (&self.model.id, &self.model.why);
-        result.map(|()| json!({ "precision": wanted, "in_use": id.precision.to_string(), "reason": why }))
+        result?;
+        let ModelInfo { id, why, .. } = self.model.as_ref()?;
+        Ok(json!({ "precision": wanted, "in_use": id.precision.to_string(), "reason": why }))
     }
 
     /// Loads the model while the current one runs, and swaps them between two frames.
@@ -401,11 +415,15 @@ impl Controller {
         let swap = |back| Order::Labeller(Box::new(labeller), back);
         let old = self.parts.orders.ask(swap, SWAP_WITHIN, LATE).await?;
         // Freeing a hundred megabytes takes milliseconds, which would delay the commands.
+        let is_first = old.is_none();
         self.parts.loader.free(old);
         self.parts.uploads.set_fast(info.id.clone(), input);
         tracing::info!(model = %info.id.name, precision = %info.id.precision, why = info.why, "labelling with another model");
-        (self.model, self.live.model) = (info, spec);
-        Ok(())
+        (self.model, self.live.model) = (Ok(info), spec);
+        match is_first && self.enabled {
+            true => self.open_camera().map_err(|error| error.to_string()),
+            false => Ok(()),
+        }
     }
 
     pub(super) async fn set_threshold(&mut self, threshold: f32) -> Answer {
@@ -476,7 +494,14 @@ impl Controller {
     pub(super) fn connect(&mut self, handover: mqtt::Handover) {
         let hub = &self.parts.hub;
         let device = Device::of(&self.live, &self.parts.monitor.board);
-        self.broker = mqtt::BrokerSession::start(&self.live, &device, &self.commands, hub, &self.parts.clock, handover);
+        self.broker = mqtt::BrokerSession::start(
+            (&self.sources.path, &self.live),
+            &device,
+            &self.commands,
+            hub,
+            &self.parts.clock,
+            handover,
+        );
         let traffic = self.broker.as_ref().map(mqtt::BrokerSession::traffic);
         *self.parts.web.traffic.lock() = traffic;
         self.watch_for_pictures();

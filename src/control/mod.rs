@@ -10,6 +10,7 @@ mod controller;
 pub mod from_config;
 mod info;
 pub mod loader;
+mod missing_model;
 pub mod model_info;
 mod pictures;
 mod reload;

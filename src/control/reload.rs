@@ -41,6 +41,8 @@ impl Controller {
     /// Reads the file again. The outer error is one that only a new process can recover from.
     pub(super) async fn reload(&mut self) -> Result<Answer> {
         service_manager::reloading();
+        // A model that is missing is tried again soon.
+        self.last_try = None;
         // A megabyte of something else takes its time, and the broker and the signals are not to wait for that.
         let path = self.sources.path.clone();
         let read = move || {
@@ -75,8 +77,11 @@ impl Controller {
         Ok(result.map(|()| json!({ "restart_required": self.restart_required })))
     }
 
-    /// Keeps the file's text in the background, because a disk can be slow.
+    /// Keeps the file's text in the background, because a disk can be slow. Without its model it is not known to work.
     pub(super) fn keep_as_last_good(&self) {
+        if self.model.is_err() {
+            return;
+        }
         let sources = self.sources.clone();
         spawn_blocking(move || {
             if let Err(cause) = sources.keep_as_last_good() {
@@ -125,7 +130,7 @@ impl Controller {
         }
         if before.camera != self.live.camera && self.enabled {
             self.close_camera().await?;
-            self.parts.camera.start(&self.live.camera)?;
+            self.open_camera()?;
         }
         self.reconnect_if_it_matters(&before).await;
         if web_settings(&before) != web_settings(&self.live) {

@@ -7,7 +7,8 @@ use crate::preprocess::thumbnail::Thumbnail;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct GateRules {
-    /// Mean brightness (0..255) below which a picture is too dark; 0 never. A picture of one colour (a covered lens) is, too.
+    /// Mean brightness (0..255) below which a picture is too dark; 0 never. Unless it is 0, a picture of one colour counts as that
+    /// of a covered lens.
     pub min_luma: f32,
     /// Change of brightness (0..255) in some cell that makes it a different picture; 0: every picture is different.
     pub min_change: f32,
@@ -24,6 +25,8 @@ pub enum Verdict {
     /// Its content is that of the last classified frame.
     Same,
     TooDark,
+    /// It is of one colour.
+    Covered,
 }
 
 /// Keeps the thumbnail of the last classified frame, and when that was.
@@ -93,10 +96,10 @@ impl Gate {
     }
 
     pub fn judge(&mut self, picture: &Thumbnail, now: Duration) -> Verdict {
-        let shows_nothing = self.rules.min_luma > 0.0 && picture.is_blank();
-        if shows_nothing || picture.mean() < self.rules.min_luma {
+        let is_dark = picture.mean() < self.rules.min_luma;
+        if is_dark || (self.rules.min_luma > 0.0 && picture.is_blank()) {
             self.forget();
-            return Verdict::TooDark;
+            return if is_dark { Verdict::TooDark } else { Verdict::Covered };
         }
         let same = self.rules.min_change > 0.0
             && self.inferred.as_ref().is_some_and(|(inferred, at)| {
@@ -158,10 +161,12 @@ mod tests {
     }
 
     #[test]
-    fn a_covered_lens_is_too_dark_however_bright_its_black_is() {
+    fn a_covered_lens_is_told_however_bright_its_black_is() {
         let mut blank = Thumbnail::default();
         blank.take(&RgbImage { width: 64, height: 48, pixels: vec![30; 64 * 48 * 3] }, Region::default());
-        assert_eq!(Gate::new(RULES).judge(&blank, Duration::ZERO), Verdict::TooDark);
+        assert_eq!(Gate::new(RULES).judge(&blank, Duration::ZERO), Verdict::Covered);
+        let darker = GateRules { min_luma: 40.0, ..RULES };
+        assert_eq!(Gate::new(darker).judge(&blank, Duration::ZERO), Verdict::TooDark);
         let off = GateRules { min_luma: 0.0, ..RULES };
         assert_eq!(Gate::new(off).judge(&blank, Duration::ZERO), Verdict::Infer);
     }

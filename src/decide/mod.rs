@@ -33,6 +33,8 @@ pub enum Seen<'a> {
     Same,
     /// Not at all: it is too dark.
     Dark,
+    /// Not at all: it is of one colour.
+    Covered,
 }
 
 /// Turns each frame's answer into events.
@@ -118,9 +120,9 @@ impl Decider {
     /// The events of this frame at the monotonic time `now`.
     pub fn observe(&mut self, frame: Classification, seen: Seen, now: Duration) -> Events {
         let answer = match seen {
-            Seen::Dark => {
+            Seen::Dark | Seen::Covered => {
                 self.smoother.forget();
-                Answer::TooDark
+                if matches!(seen, Seen::Dark) { Answer::TooDark } else { Answer::Covered }
             }
             Seen::Scores(probabilities) => {
                 self.vocabulary.fold(probabilities, &mut self.scores);
@@ -133,7 +135,7 @@ impl Decider {
             }
         };
         let before = self.stabiliser.label().cloned();
-        let weak = !matches!(seen, Seen::Dark) && self.held_score().is_none();
+        let weak = !matches!(seen, Seen::Dark | Seen::Covered) && self.held_score().is_none();
         let changed = self.stabiliser.observe(&answer, weak, frame.ts, now);
         let state = if changed {
             self.overrule.settled(&answer);
@@ -185,6 +187,7 @@ impl Decider {
         let status = match held.map(|held| &held.answer) {
             Some(Answer::Label(_)) => Status::Known,
             Some(Answer::TooDark) => Status::TooDark,
+            Some(Answer::Covered) => Status::Covered,
             Some(Answer::Unknown) | None => Status::Unknown,
         };
         let scores = self.smoother.average();

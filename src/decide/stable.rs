@@ -11,13 +11,14 @@ pub enum Answer {
     Label(Arc<str>),
     Unknown,
     TooDark,
+    Covered,
 }
 
 impl Answer {
     pub fn label(&self) -> Option<&Arc<str>> {
         match self {
             Self::Label(label) => Some(label),
-            Self::Unknown | Self::TooDark => None,
+            Self::Unknown | Self::TooDark | Self::Covered => None,
         }
     }
 }

@@ -41,13 +41,14 @@ fn at(decider: &mut Decider, seconds: u64, seen: Seen) -> Events {
     decider.observe(frame(seconds, Some("raw")), seen, Duration::from_secs(seconds))
 }
 
-/// The label of a change event, "unknown" or "too dark".
+/// The label of a change event, "unknown", "too dark" or "covered".
 fn change(events: &[Event]) -> Option<String> {
     match events {
         [Event::Classified(_)] => None,
         [Event::Classified(_), Event::Changed { now, .. }] => Some(match now.status {
             Status::Known => now.label.as_deref().expect("known").to_owned(),
             Status::TooDark => "too dark".into(),
+            Status::Covered => "covered".into(),
             Status::Unknown => "unknown".into(),
             Status::Stale => "stale".into(),
         }),

@@ -46,6 +46,8 @@ pub enum FaultKind {
     Frozen,
     /// It is online, and its picture shows nothing.
     Covered,
+    /// It is not opened, because there is no model to label its pictures.
+    NoModel,
 }
 
 /// Bound of a reason.

@@ -69,6 +69,8 @@ pub enum Status {
     Unknown,
     /// The picture is too dark to classify.
     TooDark,
+    /// The picture is of one colour: the lens is covered.
+    Covered,
     /// No frame has arrived for too long, so the present state is unknown.
     Stale,
 }
@@ -102,7 +104,7 @@ impl Answer {
     pub fn label(&self) -> Option<&Ranked> {
         match self.status {
             Status::Known => self.top.first(),
-            Status::Unknown | Status::TooDark | Status::Stale => None,
+            Status::Unknown | Status::TooDark | Status::Covered | Status::Stale => None,
         }
     }
 }

@@ -28,7 +28,7 @@ pub struct Health {
     pub labelled: u64,
     /// Of these, frames whose content had not changed and that reused the previous answer.
     pub cached: u64,
-    /// Of these, frames that were too dark for the model.
+    /// Of these, frames that were too dark for the model, or of one colour.
     pub too_dark: u64,
     /// Frames that came sooner than the configured rate allows.
     pub skipped: u64,
@@ -49,6 +49,8 @@ pub struct Health {
     pub web: Option<Web>,
     /// Why the configuration as it was edited last is not in effect.
     pub config_error: Option<String>,
+    /// Why the model cannot be loaded.
+    pub model_error: Option<String>,
 }
 
 /// Whether the web page is served.

@@ -141,11 +141,11 @@ impl Decoded<'_> {
         Ok(classification(frame, labeller.answer(top, timing)))
     }
 
-    /// The answer for a frame that is too dark for a model to be run.
-    pub fn too_dark(self) -> Classification {
+    /// The answer for a frame that shows nothing for a model to be run on: too dark, or of one colour.
+    pub fn without_label(self, status: Status) -> Classification {
         let (capture_ms, decode_ms) = (milliseconds(self.frame.capture_time), milliseconds(self.time));
         let timing = Timing { capture_ms, decode_ms, total_ms: decode_ms, ..Timing::default() };
-        let answer = Answer { status: Status::TooDark, ..self.labeller.answer(Top::new(), timing) };
+        let answer = Answer { status, ..self.labeller.answer(Top::new(), timing) };
         classification(self.frame, answer)
     }
 }

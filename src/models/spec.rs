@@ -1,6 +1,7 @@
 //! A model's file, and the properties that its file does not state.
 
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -43,12 +44,29 @@ impl ModelSpec {
         }
     }
 
+    /// How its files are on the disk now, to see whether they have changed. Looks at the disk.
+    pub fn files(&self) -> FileStates {
+        let labels = match &self.labels {
+            LabelSource::File(path) => Some(path),
+            LabelSource::ImageNet => None,
+        };
+        let quantised = self.int8.as_ref().map(|quantised| &quantised.path);
+        let state = |path: &PathBuf| {
+            let metadata = path.metadata().ok()?;
+            Some((metadata.len(), metadata.modified().ok()))
+        };
+        [Some(&self.path), quantised, labels].into_iter().flatten().map(state).collect()
+    }
+
     /// The quantised file under the same name, if there is one.
     pub fn quantised(&self) -> Option<Self> {
         let Quantised { path, sha256 } = self.int8.clone()?;
         Some(Self { path, sha256, int8: None, ..self.clone() })
     }
 }
+
+/// Length and time of change of each file of a model; `None` if it is not there.
+pub type FileStates = Vec<Option<(u64, Option<SystemTime>)>>;
 
 /// The file of an int8 variant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

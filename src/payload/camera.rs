@@ -16,7 +16,7 @@ pub(super) struct CameraStatusPayload {
     #[schemars(extend("format" = "date-time"))]
     since: Option<String>,
     /// What is wrong, in a word; `null` when all is well, and while the camera is being opened ("offline" without a fault).
-    #[schemars(extend("enum" = ["missing", "silent", "damaged", "frozen", "covered", null]))]
+    #[schemars(extend("enum" = ["missing", "silent", "damaged", "frozen", "covered", "no_model", null]))]
     fault: Option<&'static str>,
     /// What is wrong, in plain words.
     reason: Option<String>,
@@ -33,6 +33,7 @@ impl CameraStatusPayload {
                 FaultKind::Damaged => "damaged",
                 FaultKind::Frozen => "frozen",
                 FaultKind::Covered => "covered",
+                FaultKind::NoModel => "no_model",
             }),
             reason: status.fault.as_ref().map(|fault| fault.reason.to_string()),
         }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::camera::CameraStatusPayload;
 use super::rounding::{VERSION, rounded};
-use crate::domain::camera::{CameraState, MAX_REASON_BYTES};
+use crate::domain::camera::{CameraState, FaultKind, MAX_REASON_BYTES};
 use crate::domain::health::{Broker, Health, Pace};
 use glimpsed_base::leaving;
 
@@ -150,15 +150,17 @@ fn problems(health: &Health) -> Vec<String> {
     };
     let config =
         health.config_error.as_ref().map(|cause| format!("the edited configuration is not in effect: {cause}"));
-    // A covered lens may be meant.
+    let model = health.model_error.as_ref().map(|cause| format!("there is no model to label with: {cause}"));
+    // A covered lens may be meant, and a model that is missing was told.
     let offline = health.camera.as_ref().filter(|camera| camera.state == CameraState::Offline);
-    let camera = offline.and_then(|camera| camera.fault.as_ref()).map(|fault| fault.reason.to_string());
+    let fault = offline.and_then(|camera| camera.fault.as_ref()).filter(|fault| fault.kind != FaultKind::NoModel);
+    let camera = fault.map(|fault| fault.reason.to_string());
     let twin = health.broker.as_ref().and_then(|broker| broker.twin.as_ref());
     let twin = twin.map(|twin| format!("another device has the same id: {twin}"));
     let supply = (health.throttled == Some(true)).then(|| "the voltage of the supply is too low".to_owned());
     let page =
         health.web.is_some_and(|web| !web.listening).then(|| "another program has the port of the page".to_owned());
-    let all = [config, camera, twin, heat, supply, page].into_iter().flatten();
+    let all = [config, model, camera, twin, heat, supply, page].into_iter().flatten();
     all.map(|problem| problem.chars().take(MAX_PROBLEM).map(|c| if c.is_control() { ' ' } else { c }).collect())
         .collect()
 }

@@ -32,8 +32,8 @@ struct ClassificationPayload<'a> {
     /// Number of the frame since the daemon started.
     seq: u64,
     model: ModelPayload<'a>,
-    /// How the label is to be read; "too_dark" when no model has looked, "stale" when no frame has come for a while.
-    #[schemars(extend("enum" = ["known", "unknown", "too_dark", "stale"]))]
+    /// How the label is to be read; "too_dark" and "covered" (it is of one colour) when no model has looked, "stale" when no frame has come for a while.
+    #[schemars(extend("enum" = ["known", "unknown", "too_dark", "covered", "stale"]))]
     status: &'static str,
     /// `null` unless the status is "known".
     label: Option<&'a str>,
@@ -122,7 +122,7 @@ struct EventPayload<'a> {
     ts: String,
     camera: &'static str,
     seq: u64,
-    #[schemars(extend("enum" = ["known", "unknown", "too_dark"]))]
+    #[schemars(extend("enum" = ["known", "unknown", "too_dark", "covered"]))]
     status: &'static str,
     /// `null` when nothing is likely enough any more.
     label: Option<&'a str>,
@@ -143,13 +143,13 @@ pub struct InfoPayload {
     pub version: &'static str,
     /// The board's name, or the processor's architecture.
     pub board: String,
-    /// The models that label.
+    /// The models that label; none while the model cannot be loaded.
     pub models: Vec<InfoModelPayload>,
     /// The models that `model/set` takes.
     pub available_models: Vec<String>,
     /// Each key of the configuration in effect: its value and where that comes from, without secrets.
     pub config: Value,
-    /// What is wrong with the configuration as it was edited last; `null` when it is in effect.
+    /// What is wrong with the configuration as it was edited last, or why its model cannot be loaded; `null` when it is in effect.
     pub config_error: Option<String>,
     /// Keys of the configuration that were edited and that only a new start puts into effect, such as `log.level`.
     pub restart_required: Vec<String>,
@@ -396,6 +396,7 @@ pub fn status_name(status: Status) -> &'static str {
         Status::Known => "known",
         Status::Unknown => "unknown",
         Status::TooDark => "too_dark",
+        Status::Covered => "covered",
         Status::Stale => "stale",
     }
 }

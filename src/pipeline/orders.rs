@@ -24,8 +24,8 @@ use glimpsed_inference::Tensor;
 
 /// An order for the inference thread, executed between two frames.
 pub enum Order {
-    /// Use this labeller from now on. The previous one is sent back, so that it is dropped off the inference thread.
-    Labeller(Box<Labeller>, oneshot::Sender<Box<Labeller>>),
+    /// Use this labeller from now on. The previous one, if any, is sent back, so that it is dropped off the inference thread.
+    Labeller(Box<Labeller>, oneshot::Sender<Option<Box<Labeller>>>),
     Rules(Box<Rules>),
     View(View),
     /// Label this share of the frames from now on.

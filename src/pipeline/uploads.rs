@@ -48,6 +48,8 @@ pub enum UploadError {
     TooLarge(DecodeError),
     #[error("{0}; try again in a moment")]
     Busy(String),
+    #[error("there is no model to label it with; the log and `config_error` of `info` say why")]
+    NoModel,
     #[error("{0}")]
     Failed(String),
 }
@@ -72,8 +74,8 @@ pub struct Counters {
 }
 
 struct Models {
-    fast: Arc<ModelId>,
-    input: InputSpec,
+    /// `None` while it cannot be loaded.
+    fast: Option<(Arc<ModelId>, InputSpec)>,
     accurate: Option<Classifies>,
     rules: LabelRules,
     /// Keyed by the file's SHA-256. An answer is valid while the models and rules stay the same.
@@ -97,15 +99,15 @@ enum Step {
 }
 
 impl Uploads {
-    /// Labels by `rules` and caches up to `entries` answers.
-    pub fn new(orders: Orders, fast: Arc<ModelId>, input: InputSpec, rules: LabelRules, entries: usize) -> Self {
-        let models = Models { fast, rules, input, accurate: None, answers: cache(entries), generation: 0 };
+    /// Labels with the model `fast` by `rules` and caches up to `entries` answers.
+    pub fn new(orders: Orders, fast: Option<(Arc<ModelId>, InputSpec)>, rules: LabelRules, entries: usize) -> Self {
+        let models = Models { fast, rules, accurate: None, answers: cache(entries), generation: 0 };
         let (waiting, turn) = (Semaphore::new(MAX_WAITING), Semaphore::new(1));
         Self(Arc::new(Inner { orders, models: Mutex::new(models), waiting, turn, counters: Counters::default() }))
     }
 
     pub fn set_fast(&self, model: Arc<ModelId>, input: InputSpec) {
-        self.change(|models| (models.fast, models.input) = (model, input));
+        self.change(|models| models.fast = Some((model, input)));
     }
 
     pub fn set_accurate(&self, accurate: Option<Classifies>) {
@@ -157,15 +159,14 @@ impl Uploads {
     /// Decodes the file and makes the models' tensors. Blocking: not for an asynchronous thread.
     fn prepare(&self, bytes: &[u8]) -> Result<Step, UploadError> {
         let key: [u8; 32] = Sha256::digest(bytes).into();
-        let (fast, input, accurate, rules, generation) = {
+        let ((fast, input), accurate, rules, generation) = {
             let mut models = self.lock();
             if let Some(known) = models.answers.as_mut().and_then(|answers| answers.get(&key)) {
                 self.0.counters.hits.fetch_add(1, Ordering::Relaxed);
                 return Ok(Step::Answered(Box::new(Opinion { cached: true, ..known.clone() })));
             }
             (
-                models.fast.clone(),
-                models.input.clone(),
+                models.fast.clone().ok_or(UploadError::NoModel)?,
                 models.accurate.clone(),
                 models.rules.clone(),
                 models.generation,

@@ -15,9 +15,10 @@ use crate::decide::escalation::EscalationPolicy;
 use crate::decide::gate::{self, Gate};
 use crate::decide::rules::LabelRules;
 use crate::decide::{Decider, Seen};
-use crate::domain::classification::{Answer, Classification, Timing};
+use crate::domain::classification::{Answer, Classification, Labels, Status, Timing};
 use crate::domain::frame::Frame;
 use crate::domain::health::Pace;
+use crate::domain::view::View;
 use crate::infer::labeller::{LabelError, Labeller, milliseconds};
 use crate::preprocess::thumbnail::Thumbnail;
 use glimpsed_base::clock::Clock;
@@ -42,7 +43,7 @@ pub struct Counters {
     pub labelled: AtomicU64,
     /// Of these, frames whose content had not changed and that reused the previous answer.
     pub cached: AtomicU64,
-    /// Of these, frames that were too dark for the model.
+    /// Of these, frames that were too dark for the model, or of one colour.
     pub too_dark: AtomicU64,
     pub failed: AtomicU64,
     /// Frames that came sooner than the configured rate allows.
@@ -66,7 +67,8 @@ pub struct Parts {
     pub slot: Arc<Slot<Frame>>,
     pub clock: Arc<dyn Clock>,
     pub shutdown: Shutdown,
-    pub labeller: Box<Labeller>,
+    /// `None` until a model could be loaded; no frame is labelled before.
+    pub labeller: Option<Box<Labeller>>,
     pub rules: Rules,
     pub hub: Hub,
     pub counters: Arc<Counters>,
@@ -94,7 +96,11 @@ pub struct Worker {
 impl Worker {
     pub fn new(parts: Parts) -> Self {
         let Rules { labels, policy, gate, ask, heartbeat, .. } = &parts.rules;
-        let decider = Decider::new(parts.labeller.model().labels().clone(), labels, *policy, *heartbeat);
+        let classes = match &parts.labeller {
+            Some(labeller) => labeller.model().labels().clone(),
+            None => Labels::parse(""),
+        };
+        let decider = Decider::new(classes, labels, *policy, *heartbeat);
         Self {
             gate: Gate::new(*gate),
             thumbnail: Thumbnail::default(),
@@ -156,11 +162,13 @@ impl Worker {
                 self.decider.set_labels(labeller.model().labels().clone());
                 self.gate.forget();
                 // If the requester has just timed out, the old labeller is dropped here.
-                let _ = back.send(std::mem::replace(&mut self.parts.labeller, labeller));
+                let _ = back.send(self.parts.labeller.replace(labeller));
             }
             Order::Rules(rules) => self.set_rules(*rules),
             Order::View(view) => {
-                self.parts.labeller.set_view(view);
+                if let Some(labeller) = &mut self.parts.labeller {
+                    labeller.set_view(view);
+                }
                 self.gate.forget();
             }
             Order::Pace(pace) => {
@@ -188,10 +196,10 @@ impl Worker {
 
     /// Labels an uploaded picture.
     fn classify(&mut self, prepared: &Prepared) -> Result<Answer, Refusal> {
-        let labeller = &mut self.parts.labeller;
         if self.gate.pace() == Pace::None {
             return Err(Refusal::TooWarm);
         }
+        let Some(labeller) = &mut self.parts.labeller else { return Err(Refusal::Exchanged) };
         if !Arc::ptr_eq(&labeller.model().id, &prepared.model) {
             return Err(Refusal::Exchanged);
         }
@@ -209,7 +217,9 @@ impl Worker {
     }
 
     fn set_rules(&mut self, rules: Rules) {
-        self.parts.labeller.set_answering(rules.labels.answering());
+        if let Some(labeller) = &mut self.parts.labeller {
+            labeller.set_answering(rules.labels.answering());
+        }
         self.decider.set_rules(&rules.labels, rules.policy, rules.heartbeat);
         self.gate.set_rules(rules.gate);
         // An unchanged frame must be judged by the new rules, too.
@@ -247,18 +257,25 @@ impl Worker {
         }
     }
 
-    /// Labels a frame. False if that failed.
+    /// Labels a frame. False if that failed, or there is no model.
     fn handle(&mut self, frame: &Frame) -> bool {
+        let Some(mut labeller) = self.parts.labeller.take() else { return false };
+        let labelled = self.label(&mut labeller, frame);
+        self.parts.labeller = Some(labeller);
+        labelled
+    }
+
+    fn label(&mut self, labeller: &mut Labeller, frame: &Frame) -> bool {
         let now = self.now();
-        self.parts.preview.offer(frame, self.parts.labeller.view().rotation);
+        self.parts.preview.offer(frame, labeller.view().rotation);
         let wanted = !self.snapshots.is_empty() || !self.opinions.is_empty();
         if !self.gate.admits(now, wanted) {
             self.parts.counters.skipped.fetch_add(1, Ordering::Relaxed);
             return true;
         }
-        match self.look(frame) {
+        match self.look(labeller, frame) {
             Ok((answer, verdict)) => {
-                self.tell(frame, answer, verdict);
+                self.tell(labeller, frame, answer, verdict);
                 true
             }
             Err(error) => {
@@ -274,15 +291,15 @@ impl Worker {
     }
 
     /// The frame's answer; the model runs only if the gate requires it.
-    fn look(&mut self, frame: &Frame) -> Result<(Classification, gate::Verdict), LabelError> {
+    fn look(&mut self, labeller: &mut Labeller, frame: &Frame) -> Result<(Classification, gate::Verdict), LabelError> {
         let now = self.now();
-        let labeller = &mut self.parts.labeller;
         let region = labeller.view().before_turning();
         let decoded = labeller.decode(frame)?;
         self.thumbnail.take(decoded.samples(), region);
         let verdict = self.gate.judge(&self.thumbnail, now);
         let answer = match (verdict, &self.last) {
-            (gate::Verdict::TooDark, _) => decoded.too_dark(),
+            (gate::Verdict::TooDark, _) => decoded.without_label(Status::TooDark),
+            (gate::Verdict::Covered, _) => decoded.without_label(Status::Covered),
             (gate::Verdict::Same, Some(last)) => again(last, frame, decoded.time()),
             (gate::Verdict::Same | gate::Verdict::Infer, _) => {
                 let answer = decoded.classify()?;
@@ -293,14 +310,14 @@ impl Worker {
         Ok((answer, verdict))
     }
 
-    fn tell(&mut self, frame: &Frame, mut labelled: Classification, verdict: gate::Verdict) {
+    fn tell(&mut self, labeller: &Labeller, frame: &Frame, mut labelled: Classification, verdict: gate::Verdict) {
         let now = self.now();
         labelled.answer.timing.total_ms = milliseconds(now.saturating_sub(frame.captured_at));
         let counters = &self.parts.counters;
         let skipped = match verdict {
             gate::Verdict::Infer => None,
             gate::Verdict::Same => Some(&counters.cached),
-            gate::Verdict::TooDark => Some(&counters.too_dark),
+            gate::Verdict::TooDark | gate::Verdict::Covered => Some(&counters.too_dark),
         };
         if let Some(skipped) = skipped {
             skipped.fetch_add(1, Ordering::Relaxed);
@@ -309,35 +326,35 @@ impl Worker {
             tracing::info!(since_start_ms = now.as_millis() as u64, "first label");
         }
         for to in self.snapshots.drain(..) {
-            let rotation = self.parts.labeller.view().rotation;
+            let rotation = labeller.view().rotation;
             let _ = to.send(Snapshot { frame: frame.clone(), rotation, labelled: labelled.clone() });
         }
         let seen = match verdict {
-            gate::Verdict::Infer => Seen::Scores(self.parts.labeller.probabilities()),
+            gate::Verdict::Infer => Seen::Scores(labeller.probabilities()),
             gate::Verdict::Same => Seen::Same,
             gate::Verdict::TooDark => Seen::Dark,
+            gate::Verdict::Covered => Seen::Covered,
         };
         let fast = self.second.is_some().then(|| labelled.clone());
         for event in self.decider.observe(labelled, seen, now) {
             self.parts.hub.publish(&event);
         }
-        if let Some(fast) = fast.filter(|_| verdict != gate::Verdict::TooDark) {
-            self.ask_second(frame, fast, verdict == gate::Verdict::Infer, now);
+        if let Some(fast) = fast.filter(|_| !matches!(verdict, gate::Verdict::TooDark | gate::Verdict::Covered)) {
+            self.ask_second(labeller.view(), frame, fast, verdict == gate::Verdict::Infer, now);
         }
     }
 
     /// Passes the frame to the accurate model if the escalation policy has a reason to.
-    fn ask_second(&mut self, frame: &Frame, fast: Classification, fresh: bool, now: Duration) {
+    fn ask_second(&mut self, view: View, frame: &Frame, fast: Classification, fresh: bool, now: Duration) {
         let Some(second) = &self.second else { return };
         self.opinions.retain(|waiting| !waiting.is_closed());
         let Some(reason) = self.escalation.reason(self.decider.scores(), fresh, !self.opinions.is_empty(), now) else {
             return;
         };
-        let labeller = &self.parts.labeller;
         let rules: &LabelRules = &self.parts.rules.labels;
         let asked = second.look(Look {
             frame: frame.clone(),
-            view: labeller.view(),
+            view,
             rules: rules.clone(),
             fast,
             fast_label: self.decider.frame_label().cloned(),

@@ -14,13 +14,18 @@ use glimpsed_jpeg::decoder::orientation;
 /// Bytes that decoding takes for each pixel: the result with transparency, and the planes or indices before it.
 const BYTES_A_PIXEL: u64 = 10;
 
+/// The same for lossy pictures without transparency: the result and three planes, then the result and a turned one.
+const LOSSY_BYTES_A_PIXEL: u64 = 6;
+
 /// Decodes a WebP file as it is shown, by its orientation tag. Transparency is dropped; of an animation the first picture is
 /// taken.
 pub(super) fn decode(bytes: &[u8], out: &mut RgbImage) -> Result<(), DecodeError> {
     let mut decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(refused)?;
     let (width, height) = decoder.dimensions();
     check_size(width.into(), height.into(), MAX_WHOLE_PIXELS)?;
-    let needed = BYTES_A_PIXEL * u64::from(width) * u64::from(height);
+    let is_plain = decoder.is_lossy() && !decoder.has_alpha() && !decoder.is_animated();
+    let each = if is_plain { LOSSY_BYTES_A_PIXEL } else { BYTES_A_PIXEL };
+    let needed = each * u64::from(width) * u64::from(height);
     if needed > budget::DECODED_WHOLE {
         return Err(DecodeError::TooManyBytes { bytes: needed });
     }
@@ -31,7 +36,9 @@ pub(super) fn decode(bytes: &[u8], out: &mut RgbImage) -> Result<(), DecodeError
     };
     let mut pixels = vec![0; decoder.output_buffer_size().ok_or(DecodeError::TooManyBytes { bytes: needed })?];
     decoder.read_image(&mut pixels).map_err(refused)?;
-    if decoder.has_alpha() {
+    let has_alpha = decoder.has_alpha();
+    drop(decoder);
+    if has_alpha {
         let count = pixels.len() / 4;
         for at in 0..count {
             pixels.copy_within(4 * at..4 * at + 3, 3 * at);

@@ -8,7 +8,7 @@ use sd_notify::NotifyState;
 use tokio::sync::Notify;
 
 use crate::bus::hub::Sink;
-use crate::domain::camera::{CameraState, CameraStatus};
+use crate::domain::camera::{CameraState, CameraStatus, FaultKind};
 use crate::domain::classification::{Stable, Status};
 use crate::domain::event::Event;
 use crate::domain::settings::Settings;
@@ -72,6 +72,7 @@ impl Outlook {
             (Some(CameraState::Online), None) => format!("{}: waiting for the first label", seen.model),
             (Some(CameraState::Disabled), _) => "the camera is switched off".into(),
             (Some(CameraState::Offline) | None, _) => match fault {
+                Some(fault) if fault.kind == FaultKind::NoModel => fault.reason.to_string(),
                 Some(fault) => format!("no camera, trying again: {}", fault.reason),
                 None => "no camera, trying again".into(),
             },
@@ -100,8 +101,10 @@ impl Service {
     /// Whether there is a label, a reason for having none, or a disabled camera.
     pub fn is_settled(&self) -> bool {
         let seen = self.outlook.seen();
-        let is_off = |camera: &CameraStatus| camera.state == CameraState::Disabled;
-        seen.label.is_some() || seen.labelled || seen.camera.as_ref().is_some_and(is_off)
+        let no_model =
+            |camera: &CameraStatus| camera.fault.as_ref().is_some_and(|fault| fault.kind == FaultKind::NoModel);
+        let waits = |camera: &CameraStatus| camera.state == CameraState::Disabled || no_model(camera);
+        seen.label.is_some() || seen.labelled || seen.camera.as_ref().is_some_and(waits)
     }
 
     /// Resolves once, at the first label.
@@ -180,6 +183,7 @@ fn say(states: &[NotifyState<'_>]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::camera::Fault;
     use crate::domain::camera::tests_support::{missing, status};
     use crate::domain::classification::tests_support::{frame, stable};
 
@@ -218,6 +222,10 @@ mod tests {
         let (service, mut outlook) = service(&Liveness::default());
         outlook.publish(&Event::Camera(status(CameraState::Offline)));
         assert!(!service.is_settled(), "as each start begins");
+        let fault = Fault::new(FaultKind::NoModel, "its file is damaged");
+        outlook.publish(&Event::Camera(CameraStatus { fault: Some(fault), ..status(CameraState::Offline) }));
+        assert!(service.is_settled() && outlook.line() == "its file is damaged");
+        outlook.publish(&Event::Camera(status(CameraState::Offline)));
         outlook.publish(&Event::Camera(status(CameraState::Disabled)));
         assert!(service.is_settled());
         outlook.publish(&Event::Camera(status(CameraState::Online)));

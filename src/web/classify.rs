@@ -78,6 +78,7 @@ fn refusal(error: UploadError) -> Problem {
         UploadError::NotAPicture(_) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, cause),
         UploadError::TooLarge(_) => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, cause),
         UploadError::Busy(_) => Problem::later(StatusCode::SERVICE_UNAVAILABLE, 2, cause),
+        UploadError::NoModel => Problem::new(StatusCode::SERVICE_UNAVAILABLE, cause),
         UploadError::Failed(_) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, cause),
     }
 }

@@ -160,6 +160,12 @@ impl LiveState {
         self.lock().info.clone().unwrap_or_default()
     }
 
+    /// False if `info` says that no model labels the camera's frames.
+    pub fn has_model(&self) -> bool {
+        let info = self.info();
+        info["models"].as_array().is_none_or(|models| models.iter().any(|model| model["role"] == "fast"))
+    }
+
     pub fn settings(&self) -> Option<Settings> {
         self.lock().settings.clone()
     }

@@ -33,6 +33,7 @@ pub(super) async fn livez(State(site): State<Arc<Site>>) -> Result<&'static str,
 pub(super) async fn readyz(State(site): State<Arc<Site>>) -> Response {
     let fresh = site.parts.view.frame_age().is_some_and(|age| age < site.stale_after);
     let (ready, state) = match site.parts.view.camera().map(|camera| camera.state) {
+        _ if !site.parts.view.has_model() => (false, "the model cannot be loaded"),
         Some(CameraState::Disabled) => (true, "camera switched off"),
         Some(CameraState::Offline) => (true, "waiting for the camera"),
         _ if fresh => (true, "labelling"),

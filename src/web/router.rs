@@ -17,12 +17,10 @@ use super::problem::Problem;
 use super::schemas::named;
 use super::site::Site;
 use super::{api, assets, body, classify, events, exposition, guard, login, probes, socket, stream};
+use glimpsed_base::budget;
 
 /// Deadline for the response to begin. Loading and swapping a large model takes up to a minute on a small board.
 const ANSWER_WITHIN: Duration = Duration::from_secs(90);
-
-/// JSON bodies are one line long.
-const MAX_JSON_BYTES: usize = 16 << 10;
 
 /// Everything that is served.
 pub(super) fn router(site: Arc<Site>) -> Router {
@@ -56,7 +54,7 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         })
         .layer(middleware::from_fn(body::in_time))
         .layer(middleware::from_fn(in_time))
-        .layer(DefaultBodyLimit::max(MAX_JSON_BYTES))
+        .layer(DefaultBodyLimit::max(budget::JSON_BODY))
         .layer(middleware::from_fn_with_state(site.clone(), guard::guard))
         .with_state(site)
 }

@@ -65,7 +65,7 @@ fn of_the_device() -> [(&'static str, Value); 8] {
                 "description": "When it came into this state; online, also when the fault appeared or went.",
             },
             "fault": {
-                "enum": ["missing", "silent", "damaged", "frozen", "covered", null],
+                "enum": ["missing", "silent", "damaged", "frozen", "covered", "no_model", null],
                 "description": "What is wrong; null when all is well, and while the camera is being opened.",
             },
             "reason": { "type": ["string", "null"], "description": "What is wrong, in plain words." },
@@ -110,7 +110,7 @@ fn of_the_device() -> [(&'static str, Value); 8] {
         json!({
             "since": { "type": "string", "format": "date-time" },
             "label": text_or_null(),
-            "status": { "enum": ["known", "unknown", "stale", "too_dark"] },
+            "status": { "enum": ["known", "unknown", "stale", "too_dark", "covered"] },
             "confidence": { "type": "number", "minimum": 0, "maximum": 1 },
         }),
     );

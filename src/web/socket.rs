@@ -30,9 +30,7 @@ use super::server::Held;
 use super::site::Site;
 use super::{events, live_state, stream};
 use crate::payload::CAMERA;
-
-/// A message of the page is one line.
-const MAX_MESSAGE_BYTES: usize = 4 << 10;
+use glimpsed_base::budget;
 
 /// Pictures of how many cameras a page can want at once.
 const MAX_WISHES: usize = 16;
@@ -81,7 +79,7 @@ pub(super) async fn live(
     let upgrade = upgrade.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
     let permit = site.events.clone().try_acquire_owned();
     let permit = permit.map_err(|_| Problem::later(StatusCode::SERVICE_UNAVAILABLE, 10, "too many listen already"))?;
-    let upgrade = upgrade.max_message_size(MAX_MESSAGE_BYTES).max_frame_size(MAX_MESSAGE_BYTES);
+    let upgrade = upgrade.max_message_size(budget::SOCKET_MESSAGE).max_frame_size(budget::SOCKET_MESSAGE);
     Ok(upgrade.on_upgrade(move |socket| async move {
         let (_permit, _held) = (permit, held);
         let mut connection = Connection {

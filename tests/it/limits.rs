@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::support::{ConfigFile, Ran, Running, fixture, glimpsed, photos, ran};
+use crate::support::{Broker, ConfigFile, Ran, Running, fixture, glimpsed, photos, ran};
 use crate::web::client::Server;
 
 /// For whatever a user or another machine sends, and for what a camera sends.
@@ -173,7 +173,8 @@ fn large_and_hostile_photographs_are_labelled_in_little_memory() {
         at("profile.png", &profile_png(200)),
         at("deep.png", &deep_png(6000, 4000)),
     ];
-    for file in &files {
+    let uhd = fixture("images/uhd.webp").to_str().expect("UTF-8").to_owned();
+    for file in files.iter().chain([&uhd]) {
         let begun = Instant::now();
         let ran = Memory::new(FILES_MB).run(&["classify", "--json", file]);
         assert_eq!(ran.code, 0, "{file}: {ran:?}");
@@ -226,6 +227,54 @@ fn the_daemon_survives_them_all_as_photographs_and_as_uploads() {
     }
     daemon.line_with("missile");
     daemon.line_with("missile");
+    daemon.signal(Signal::TERM);
+    assert!(daemon.wait().success());
+}
+
+#[test]
+fn a_flood_of_packets_and_of_json_fits_too() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = |name: &str, size: usize| stored(directory.path(), name, &vec![b'x'; size]);
+    // As large as a packet may be, larger, and as large as a message may be that is handed on.
+    let payloads = [at("packet", (1 << 20) - 100), at("larger", 5 << 20), at("message", (64 << 10) - 100)];
+    let broker = Broker::start();
+    let config = ConfigFile::replay(5, &format!("[mqtt]\nurl = {:?}\n", broker.url()));
+    let memory = Memory::new(FILES_MB);
+    let mut daemon = Running::start(&mut memory.command(&["run", "-c", &config.path()]));
+    let server = Server::of(&mut daemon);
+    broker.retained_json("glimpsed/test/health", |_| true);
+    let port = broker.port.to_string();
+    let mut senders: Vec<_> = payloads
+        .iter()
+        .flat_map(|payload| ["model/set", "request/compare"].map(|topic| (payload, format!("glimpsed/test/{topic}"))))
+        .map(|(payload, topic)| {
+            let mut command = Command::new("mosquitto_pub");
+            command.args(["-h", "127.0.0.1", "-p", &port, "-q", "1", "-t", &topic, "-f", payload, "--repeat", "100"]);
+            command.spawn().expect("mosquitto_pub is installed")
+        })
+        .collect();
+    let settings = [b"{\"x\": \"".as_slice(), &vec![b'x'; 15 << 10], b"\"}"].concat();
+    let larger = vec![b'['; 1 << 20];
+    std::thread::scope(|scope| {
+        for _ in 0..40 {
+            scope.spawn(|| {
+                for body in [&settings, &larger] {
+                    let _ = server.try_ask("POST", "/api/v1/settings", &[("Content-Type", "application/json")], body);
+                }
+            });
+        }
+    });
+    let answer = server.ask("POST", "/api/v1/settings", &[("Content-Type", "application/json")], &larger);
+    assert_eq!(answer.status, 413, "{answer:?}");
+    for sender in &mut senders {
+        assert!(sender.wait().expect("it ends").success());
+    }
+    assert_eq!(server.get("/livez").status, 200);
+    let mut ask = Command::new("mosquitto_pub");
+    ask.args(["-h", "127.0.0.1", "-p", &port, "-q", "1", "-t", "glimpsed/test/request/health", "-n"]);
+    assert!(ask.status().expect("installed").success());
+    let health = broker.retained_json("glimpsed/test/health", |health| health["mqtt"]["refused_commands"] != 0);
+    assert_eq!((&health["mqtt"]["connected"], &health["mqtt"]["failures"]), (&true.into(), &0.into()), "{health}");
     daemon.signal(Signal::TERM);
     assert!(daemon.wait().success());
 }

@@ -127,6 +127,15 @@ fn darkness_is_told_and_costs_no_inference() {
 }
 
 #[test]
+fn a_covered_lens_is_told_and_labelled_nothing() {
+    let mut scene = Scene::of(&image::RgbImage::from_pixel(64, 48, image::Rgb([90, 60, 50])), "");
+    let frame = scene.classification();
+    assert_eq!((frame["status"].as_str(), &frame["label"]), (Some("covered"), &Value::Null), "{frame}");
+    assert_eq!((&frame["top"], &frame["timing_ms"]["infer"]), (&serde_json::json!([]), &Value::from(0.0)));
+    assert_eq!(scene.state()["status"], "covered");
+}
+
+#[test]
 fn frames_that_come_too_soon_are_skipped_and_counted() {
     let text = "[labels]\nconsecutive = 1\n[gate]\nmax_fps = 4.0\nmin_change = 0.0\n";
     let mut scene = Scene::of(&photo("coffee.png"), text);

@@ -110,6 +110,82 @@ fn a_start_with_a_damaged_model_goes_on_with_the_configuration_before_it() {
 }
 
 #[test]
+fn a_start_without_its_model_says_so_everywhere_and_labels_when_the_file_is_right_again() {
+    let broker = Broker::start();
+    let own = tempfile::tempdir().expect("a directory");
+    let model = own.path().join("own.onnx");
+    let right = root().join("models/efficientnet-lite0.onnx");
+    std::fs::copy(&right, &model).expect("copied");
+    let device = Device::new(&format!(
+        "[mqtt]\nurl = {:?}\n[models.own]\npath = {model:?}\nfamily = \"efficientnet-lite\"\n[model]\nactive = \"own\"\n",
+        broker.url()
+    ));
+    device.run_well();
+    let good = device.text();
+    for (broken_file, damage, says) in [
+        (false, Some("damaged"), "not an ONNX model"),
+        (false, None, "own.onnx"),
+        (true, Some("damaged"), "not an ONNX model"),
+        (true, None, "own.onnx"),
+    ] {
+        match damage {
+            Some(text) => std::fs::write(&model, text).expect("writable"),
+            None => std::fs::remove_file(&model).expect("there"),
+        }
+        device.write(&if broken_file { good.replace("fps = 10", "fsp = 10") } else { good.clone() });
+        let strict = device.command(&["--strict"]).output().expect("it starts");
+        assert_eq!(strict.status.code(), Some(78), "{strict:?}");
+
+        let mut daemon = Running::start(&mut device.command(&[]));
+        daemon.line_with("nothing is labelled until the model can be loaded");
+        let server = crate::web::Server::of(&mut daemon);
+        let info = broker.retained_json("glimpsed/test/info", |info| info["models"] == json!([]));
+        let told = if broken_file { "fsp" } else { says };
+        assert!(info["config_error"].to_string().contains(told), "{info}");
+        let health = broker.retained_json("glimpsed/test/health", |health| health["problems"] != json!([]));
+        assert!(health["problems"].to_string().contains(says), "{health}");
+        assert_eq!(health["camera"]["fault"], "no_model", "{health}");
+        assert_eq!(broker.retained_payload("glimpsed/test/status"), "online");
+        assert_eq!(broker.retained_payload("glimpsed/test/camera/status"), "offline", "an old label is no present one");
+        assert_eq!((server.get("/readyz").status, server.get("/livez").status), (503, 200));
+        let picture = std::fs::read(photos().join("rocket.jpg")).expect("a photograph");
+        let answer = server.ask("POST", "/api/v1/classify", &[("Content-Type", "image/jpeg")], &picture);
+        assert!(answer.status == 503 && answer.text().contains("there is no model"), "{answer:?}");
+
+        std::fs::copy(&right, &model).expect("copied");
+        daemon.line_with("the model can be loaded now");
+        daemon.line_with("first label");
+        let info = broker.retained_json("glimpsed/test/info", |info| info["models"][0]["name"] == "own");
+        assert_eq!(info["config_error"].is_null(), !broken_file, "{info}");
+        assert_eq!(server.get("/readyz").status, 200);
+        daemon.signal(Signal::TERM);
+        assert!(daemon.wait().success());
+    }
+}
+
+#[test]
+fn a_daemon_whose_model_is_missing_takes_another_one() {
+    let broker = Broker::start();
+    let own = tempfile::tempdir().expect("a directory");
+    let model = own.path().join("own.onnx");
+    std::fs::copy(root().join("models/efficientnet-lite0.onnx"), &model).expect("copied");
+    let device = Device::new(&format!(
+        "[mqtt]\nurl = {:?}\n[models.own]\npath = {model:?}\nfamily = \"efficientnet-lite\"\n[model]\nactive = \"own\"\n",
+        broker.url()
+    ));
+    device.run_well();
+    std::fs::write(&model, "damaged").expect("writable");
+    let mut daemon = Running::start(&mut device.command(&["--camera-off"]));
+    broker.retained_json("glimpsed/test/info", |info| info["models"] == json!([]));
+    assert_eq!(broker.retained_payload("glimpsed/test/camera/status"), "disabled");
+    publish(&broker, "glimpsed/test/enabled/set", "ON");
+    broker.retained_json("glimpsed/test/health", |health| health["camera"]["fault"] == "no_model");
+    publish(&broker, "glimpsed/test/model/set", "efficientnet-lite0");
+    daemon.line_with("first label");
+    broker.retained_json("glimpsed/test/info", |info| info["models"][0]["name"] == "efficientnet-lite0");
+}
+
+#[test]
 fn what_worked_for_another_file_or_nowhere_or_is_not_wanted_is_not_used() {
     let device = Device::new("");
     let never_worked = |more: &[&str], config: &str| {
@@ -133,12 +209,16 @@ fn what_worked_for_another_file_or_nowhere_or_is_not_wanted_is_not_used() {
     never_worked(&[], &device.config);
 }
 
+fn publish(broker: &Broker, topic: &str, payload: &str) {
+    let port = broker.port.to_string();
+    let mut command = Command::new("mosquitto_pub");
+    command.args(["-h", "127.0.0.1", "-p", &port, "-q", "1", "-t", topic, "-m", payload]);
+    assert!(command.status().expect("mosquitto_pub is installed").success());
+}
+
 fn ask_for_restart(broker: &Broker, transaction: &str) -> Value {
     let mut heard = broker.subscribe("glimpsed/test/response/restart", &[]);
-    let (port, payload) = (broker.port.to_string(), json!({ "transaction": transaction }).to_string());
-    let mut command = Command::new("mosquitto_pub");
-    command.args(["-h", "127.0.0.1", "-p", &port, "-q", "1", "-t", "glimpsed/test/request/restart", "-m", &payload]);
-    assert!(command.status().expect("mosquitto_pub is installed").success());
+    publish(broker, "glimpsed/test/request/restart", &json!({ "transaction": transaction }).to_string());
     heard.find("the answer", |message| {
         let answer = message.json();
         (answer["transaction"] == transaction).then_some(answer)
@@ -205,7 +285,7 @@ fn catches_term(pid: u32) -> bool {
 #[test]
 fn a_stop_is_obeyed_while_the_model_is_loaded() {
     // tract takes the longest to load.
-    let config = ConfigFile::replay(10, "[models.efficientnet-lite0]\nbackend = \"tract\"\n");
+    let config = ConfigFile::replay(10, "[model]\nbackend = \"tract\"\n");
     let mut daemon = Running::start(&mut glimpsed(&["run", "-c", &config.path()]));
     let deadline = Instant::now() + PATIENCE;
     while !catches_term(daemon.child.id()) {
@@ -242,29 +322,28 @@ fn a_full_disk_behind_the_output_is_no_reason_to_panic() {
     }
 }
 
-/// Preloaded into a program, it shows another time.
-fn faketime() -> Option<&'static str> {
+/// The daemon with a clock that shows `time`; `None` where libfaketime, which is preloaded for that, is not installed.
+fn run_at(time: &str, config: &ConfigFile) -> Option<Running> {
     let paths =
         ["/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1", "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1"];
-    let found = paths.into_iter().find(|path| Path::new(path).exists());
-    if found.is_none() {
+    let Some(library) = paths.into_iter().find(|path| Path::new(path).exists()) else {
         eprintln!("SKIPPED: libfaketime is not here, so this test proved nothing");
-    }
-    found
+        return None;
+    };
+    let mut command = glimpsed(&["run", "-c", &config.path()]);
+    command.env("LD_PRELOAD", library).env("FAKETIME", time).env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    Some(Running::start(&mut command))
 }
 
 #[test]
 fn a_clock_that_cannot_be_right_stops_neither_labels_nor_the_page() {
-    let Some(faketime) = faketime() else { return };
     let broker = Broker::start();
     for (time, page) in
         [("@1969-06-01 00:00:00", false), ("@9999-12-31 20:00:00", true), ("@1901-12-14 00:00:00", false)]
     {
         let config =
             ConfigFile::replay(10, &format!("[mqtt]\nurl = {:?}\nclassification_interval = \"0s\"\n", broker.url()));
-        let mut command = glimpsed(&["run", "-c", &config.path()]);
-        command.env("LD_PRELOAD", faketime).env("FAKETIME", time).env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
-        let mut daemon = Running::start(&mut command);
+        let Some(mut daemon) = run_at(time, &config) else { return };
         let server = crate::web::Server::of(&mut daemon);
         daemon.line_with("first label");
         let message = broker.subscribe("glimpsed/test/classification", &[]).next("/classification").json();
@@ -281,15 +360,9 @@ fn a_clock_that_cannot_be_right_stops_neither_labels_nor_the_page() {
 
 #[test]
 fn a_clock_that_no_certificate_is_valid_at_is_told_and_tls_is_tried_again() {
-    let Some(faketime) = faketime() else { return };
     let broker = Broker::start();
     let config = ConfigFile::replay(10, &format!("[mqtt]\nurl = \"mqtts://127.0.0.1:{}\"\n", broker.port));
-    let mut command = glimpsed(&["run", "-c", &config.path()]);
-    command
-        .env("LD_PRELOAD", faketime)
-        .env("FAKETIME", "@1969-06-01 00:00:00")
-        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
-    let mut daemon = Running::start(&mut command);
+    let Some(mut daemon) = run_at("@1969-06-01 00:00:00", &config) else { return };
     daemon.line_with("at the time that this device's clock shows; set the clock");
     daemon.signal(Signal::TERM);
     assert!(daemon.wait().success());

@@ -35,12 +35,12 @@ impl Desk {
         let slot = Arc::new(Slot::new(WhenFull::Overwrite));
         let (orders, receiver) = Orders::new(slot.clone());
         let (id, input) = (labeller.model().id.clone(), labeller.model().input.clone());
-        let uploads = Uploads::new(orders.clone(), id, input, config.labels.clone(), 2);
+        let uploads = Uploads::new(orders.clone(), Some((id, input)), config.labels.clone(), 2);
         let worker = Worker::new(worker::Parts {
             slot: slot.clone(),
             clock: Arc::new(SystemClock::new()),
             shutdown: Shutdown::new(),
-            labeller: Box::new(labeller),
+            labeller: Some(Box::new(labeller)),
             rules: rules_of(&config),
             hub: Hub::default(),
             counters: Arc::default(),

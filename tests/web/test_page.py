@@ -96,6 +96,27 @@ def test_a_picture_that_is_chosen_gets_its_top_three(page, shared):
     page.until_text("#upload-status", "answered from memory")
 
 
+def test_what_the_browser_shows_and_the_server_does_not_read_is_sent_as_a_jpeg(page, shared, tmp_path):
+    page.open(shared.url + "/")
+    page.until_text("#chip-page", "live")
+    sent = "const ask = window.fetch; window.sent = []; window.fetch = (to, how) => { if (how?.body) window.sent.push([how.body.type, how.body.size]); return ask(to, how); };"
+    page.driver.execute_script(sent)
+    for number, name in enumerate(("coffee.avif", "coffee.gif", "coffee.bmp")):
+        page.find("#file").send_keys(str(ROOT / "tests/fixtures/browser" / name))
+        page.until_text("#upload-status", lambda text: text in (name, f"{name}: answered from memory"))
+        page.until_text("#upload-fast-bars li .name", "espresso")
+        assert len(page.driver.execute_script("return window.sent")) == number + 1
+        kind, size = page.driver.execute_script("return window.sent.at(-1)")
+        assert kind == "image/jpeg" and 0 < size < 200_000, (name, kind, size)
+    # A WebP is small here: whatever its size was.
+    page.find("#file").send_keys(str(ROOT / "tests/fixtures/images/cat.webp"))
+    page.until_text("#upload-fast-bars li .name", "cat")
+    (tmp_path / "telephone.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(1000))
+    page.find("#file").send_keys(str(tmp_path / "telephone.heic"))
+    page.until_text("#upload-status", "it is a HEIC that neither this browser nor glimpsed can read; save it as JPEG or PNG")
+    assert page.violations() == []
+
+
 def test_a_picture_can_be_dropped_and_pasted(page, shared):
     page.open(shared.url + "/")
     page.until_text("#chip-page", "live")

@@ -24,3 +24,27 @@ pub const PNG_CHUNKS: usize = 4 << 20;
 
 /// A label file: some 50 000 classes.
 pub const LABELS: u64 = 1 << 20;
+
+/// The JSON of a request to the page, or a login: one line.
+pub const JSON_BODY: usize = 16 << 10;
+
+/// A message of a viewer over the page's WebSocket.
+pub const SOCKET_MESSAGE: usize = 4 << 10;
+
+/// An MQTT packet, sent or received. The default of the codec, 10 KiB, would end the connection over a long payload.
+pub const MQTT_PACKET: usize = 1 << 20;
+
+/// A received message with its topics and correlation data; 64 of them wait at most.
+pub const MQTT_RECEIVED: usize = 64 << 10;
+
+/// The payload of a command over MQTT.
+pub const MQTT_COMMAND: usize = 4 << 10;
+
+/// The messages of one kind that wait for the broker: events, live ones, and the newest of each topic.
+pub const MQTT_WAITING: usize = 8 << 20;
+
+/// The same for answers.
+pub const MQTT_ANSWERS: usize = 2 << 20;
+
+/// The events that wait when the daemon stops, and are kept for the next start.
+pub const MQTT_KEPT: usize = 1 << 20;

@@ -35,6 +35,9 @@ const SECRET_ENDINGS: [&str; 16] = [
 /// Names that are too common for anything but a query.
 const SECRET_IN_QUERY: [&str; 3] = ["key", "sig", "signature"];
 
+/// Options of programs whose value is a login, `name:password`. A value without a colon is a name alone.
+const LOGIN_OPTIONS: [&str; 4] = ["-u", "-U", "--user", "--proxy-user"];
+
 /// Masks secrets and escapes control characters, but for the line feed and the tab.
 pub fn clean(text: &str) -> Cow<'_, str> {
     match masked(text) {
@@ -75,6 +78,17 @@ pub fn masked(text: &str) -> Cow<'_, str> {
     }
     safe.push_str(&text[at..]);
     safe.into()
+}
+
+/// As [`masked`], for the arguments of a program: a secret may be the value of the option before it.
+pub fn masked_arguments<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let mut option = None;
+    let mask = |argument: &'a str| {
+        let is_secret = option.is_some_and(|option: OptionValue| option.is_secret(argument));
+        option = OptionValue::of(argument);
+        if is_secret { MASK.to_owned() } else { masked(argument).into_owned() }
+    };
+    arguments.into_iter().map(mask).collect()
 }
 
 /// As [`masked`], with a `*` for each byte of a secret, so that offsets into the text stay valid.
@@ -135,6 +149,17 @@ fn secrets(text: &str) -> Vec<Range<usize>> {
         {
             until = range.end;
             add(range);
+        }
+    }
+    until = 0;
+    for (at, _) in text.match_indices('-') {
+        if at >= until
+            && let Some((range, is_secret)) = option_value(text, at)
+        {
+            until = range.end;
+            if is_secret {
+                add(range);
+            }
         }
     }
     found.sort_by_key(|range| (range.start, std::cmp::Reverse(range.end)));
@@ -202,10 +227,83 @@ fn value(text: &str, at: usize, assigned: bool) -> Option<Range<usize>> {
             let scheme = ["Basic ", "Bearer ", "Digest "].into_iter().find(|scheme| value.starts_with(scheme))?;
             (scheme.len(), &value[scheme.len()..])
         }
+        (false, false) if is_member(&unquoted[..begins], value) => (0, value),
         (false, false) => return None,
     };
-    let ends = |letter: char| letter.is_whitespace() || "&#;,\"'`)}]\\".contains(letter);
-    Some(start + skipped..start + skipped + value.find(ends).unwrap_or(value.len()))
+    Some(start + skipped..start + skipped + value.find(ends_word).unwrap_or(value.len()))
+}
+
+fn ends_word(letter: char) -> bool {
+    letter.is_whitespace() || "&#;,\"'`)}]\\".contains(letter)
+}
+
+/// Whether a name behind `before`, a colon and `value` are a member of YAML and not a sentence: the line begins with the name, and ends
+/// with one word.
+fn is_member(before: &str, value: &str) -> bool {
+    let before = before.trim_end_matches([' ', '\t', '-', '"', '\'']);
+    let after = value.trim_start_matches(|letter| !ends_word(letter)).trim_start_matches([' ', '\t']);
+    let begins = before.is_empty() || before.ends_with(['\n', '{', ',', '\\']);
+    begins && (after.is_empty() || after.starts_with(['\n', '\r', '#', ',', '}', '\\']))
+}
+
+/// What the value of a program's option is.
+#[derive(Debug, Clone, Copy)]
+enum OptionValue {
+    Login,
+    Secret,
+}
+
+impl OptionValue {
+    fn of(option: &str) -> Option<Self> {
+        if LOGIN_OPTIONS.contains(&option) {
+            return Some(Self::Login);
+        }
+        let name = option.strip_prefix("--")?.to_ascii_lowercase().replace('-', "_");
+        SECRET_ENDINGS.iter().any(|ending| name.ends_with(ending)).then_some(Self::Secret)
+    }
+
+    fn is_secret(self, value: &str) -> bool {
+        match self {
+            Self::Login => value.contains(':'),
+            Self::Secret => true,
+        }
+    }
+}
+
+/// The value of the option that begins at `at`, as in `-u name:password`, `--token=x` and `"-u", "name:password"`, and whether it is a
+/// secret.
+fn option_value(text: &str, at: usize) -> Option<(Range<usize>, bool)> {
+    let before = text[..at].chars().next_back();
+    if before.is_some_and(|letter| !letter.is_whitespace() && !"\"'`,[(".contains(letter)) {
+        return None;
+    }
+    let rest = &text[at..];
+    let word = rest.find(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '-' || letter == '_'));
+    let (option, after) = rest.split_at(word.unwrap_or(rest.len()));
+    let option = OptionValue::of(option)?;
+    let value = match after.strip_prefix('=') {
+        Some(value) => value,
+        None => {
+            let closed = after.trim_start_matches(['\\', '"', '\'']);
+            let value = closed.trim_start_matches([' ', '\t', ',', '\n']);
+            if value.len() == closed.len() {
+                return None;
+            }
+            value
+        }
+    };
+    let quote = ["\\\"", "\"", "'"].into_iter().find(|quote| value.starts_with(quote)).unwrap_or_default();
+    let inside = &value[quote.len()..];
+    // That is another option.
+    if inside.starts_with('-') {
+        return None;
+    }
+    let end = match quote {
+        "" => inside.find(char::is_whitespace).unwrap_or(inside.len()),
+        quote => closing(inside, quote),
+    };
+    let start = text.len() - inside.len();
+    Some((start..start + end, option.is_secret(&inside[..end])))
 }
 
 /// Where the quote closes: a quote behind a backslash does not, and a line that ends does.
@@ -269,12 +367,38 @@ mod tests {
             ("password_file = \"/etc/glimpsed/password\"", "password_file = \"/etc/glimpsed/password\""),
             ("the token: it is wrong", "the token: it is wrong"),
             ("key = \"labels.hold\"", "key = \"labels.hold\""),
+            ("  password: hunter2", "  password: ***"),
+            ("a: 1\n- token: hunter2 # of the camera\n", "a: 1\n- token: *** # of the camera\n"),
+            ("line 2:\\npassword: hunter2\\n", "line 2:\\npassword: ***\\n"),
+            ("{\"password\": 1234, \"a\": 1}", "{\"password\": ***, \"a\": 1}"),
+            ("cannot use the password: refused", "cannot use the password: refused"),
         ] {
             assert_eq!(masked(text), safe.replace("***", MASK));
             let in_place = masked_in_place(text);
             assert_eq!(in_place.len(), text.len());
             assert!(!in_place.contains("hunter2"), "{in_place}");
         }
+    }
+
+    #[test]
+    fn logins_and_secrets_of_options_are_masked() {
+        for (text, safe) in [
+            ("curl -s -u admin:hunter2 http://cam/", "curl -s -u *** http://cam/"),
+            ("curl --user=admin:hunter2 http://cam/", "curl --user=*** http://cam/"),
+            ("curl --user 'admin:hunt er2' x", "curl --user '***' x"),
+            ("argv: [\"curl\", \"-u\", \"admin:hunter2\"]", "argv: [\"curl\", \"-u\", \"***\"]"),
+            ("{\"line\":\"[\\\"-u\\\",\\\"admin:hunter2\\\"]\"}", "{\"line\":\"[\\\"-u\\\",\\\"***\\\"]\"}"),
+            ("cam --password hunter2 --verbose", "cam --password *** --verbose"),
+            ("cam -u --api-key hunter2", "cam -u --api-key ***"),
+            ("sudo -u glimpsed glimpsed check", "sudo -u glimpsed glimpsed check"),
+            ("glimpsed run --strict, and a - b", "glimpsed run --strict, and a - b"),
+        ] {
+            assert_eq!(masked(text), safe.replace("***", MASK));
+        }
+        assert_eq!(
+            masked_arguments(["curl", "-u", "admin:hunter2", "--token", "x", "http://a:b@cam", "-u", "me"]),
+            ["curl", "-u", MASK, "--token", MASK, &format!("http://{MASK}@cam"), "-u", "me"]
+        );
     }
 
     #[test]
@@ -287,7 +411,7 @@ mod tests {
     #[test]
     fn masking_takes_linear_time_and_never_fails() {
         let mixed = ["://", "=", "a:b@", "password=\"", "é", "'", "\u{1b}"].concat();
-        for hostile in [mixed.as_str(), "a://", "password=", "a:", "token=\""] {
+        for hostile in [mixed.as_str(), "a://", "password=", "a:", "token=\"", "-u,", "-u \"", "token:a "] {
             let hostile = hostile.repeat((1 << 20) / hostile.len());
             let start = std::time::Instant::now();
             let _ = clean(&hostile);

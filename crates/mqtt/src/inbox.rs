@@ -7,12 +7,23 @@ use tokio::sync::mpsc;
 pub struct Incoming {
     /// The topic on which it was published.
     pub topic: String,
-    /// Its content, at most 64 KiB.
+    /// Its content; with topics and correlation data at most 64 KiB.
     pub payload: Vec<u8>,
     /// The broker had it retained: it was published before this subscription, so its command may be out of date.
     pub retained: bool,
     /// Where the sender wants an answer, if it said so (MQTT 5).
     pub reply: Option<Reply>,
+}
+
+impl Incoming {
+    /// The approximate size in memory, in bytes.
+    pub(crate) fn size(&self) -> usize {
+        let reply = self
+            .reply
+            .iter()
+            .map(|reply| reply.topic.as_ref().map_or(0, String::len) + reply.correlation.as_ref().map_or(0, Vec::len));
+        self.topic.len() + self.payload.len() + reply.sum::<usize>()
+    }
 }
 
 /// Where and with what a requester wants its answer (MQTT 5's Response Topic and Correlation Data).

@@ -20,6 +20,13 @@ impl Queued {
     }
 }
 
+/// The message of a lane that is to be sent next.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct First {
+    place: usize,
+    pub ticket: u64,
+}
+
 /// Messages in the order of their tickets.
 #[derive(Debug)]
 pub(crate) struct Lane {
@@ -51,9 +58,25 @@ impl Lane {
     }
 
     pub(crate) fn pop(&mut self) -> Option<Queued> {
-        let queued = self.queue.pop_front()?;
+        self.remove(0)
+    }
+
+    fn remove(&mut self, place: usize) -> Option<Queued> {
+        let queued = self.queue.remove(place)?;
         self.bytes -= queued.message.size();
         Some(queued)
+    }
+
+    /// The first message whose topic does not wait: its ticket, or the largest possible one.
+    pub(crate) fn first(&self, waits: impl Fn(&str) -> bool) -> First {
+        let place = self.queue.iter().position(|queued| !waits(&queued.message.topic));
+        let ticket = place.and_then(|place| self.queue.get(place)).map_or(u64::MAX, |queued| queued.ticket);
+        First { place: place.unwrap_or_default(), ticket }
+    }
+
+    /// Takes that message out.
+    pub(crate) fn take(&mut self, first: First) -> Option<Queued> {
+        if first.ticket == u64::MAX { None } else { self.remove(first.place) }
     }
 
     /// Drops the oldest messages beyond the capacity and the size, and returns their number.
@@ -63,10 +86,5 @@ impl Lane {
             dropped += 1;
         }
         dropped
-    }
-
-    /// The ticket of the next message, or the largest possible one.
-    pub(crate) fn ticket(&self) -> u64 {
-        self.queue.front().map_or(u64::MAX, |queued| queued.ticket)
     }
 }

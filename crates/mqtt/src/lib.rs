@@ -16,6 +16,7 @@ mod negotiation;
 mod options;
 mod outbox;
 mod pace;
+mod refusals;
 mod session;
 mod suspects;
 pub mod tls;

@@ -1,10 +1,10 @@
 //! Messages and their delivery guarantees.
 
+use glimpsed_base::budget;
 use serde::Serialize;
 
-/// The largest packet that is sent or accepted, in bytes: 1 MiB. The default of the MQTT codec, 10 KiB, would end the
-/// connection over a long payload.
-pub const MAX_PACKET_BYTES: usize = 1 << 20;
+/// The largest packet that is sent or accepted, in bytes: 1 MiB.
+pub const MAX_PACKET_BYTES: usize = budget::MQTT_PACKET;
 
 /// A message to publish.
 #[derive(Debug, Clone, PartialEq, Eq)]

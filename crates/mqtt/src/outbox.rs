@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 
 use crate::lane::{Lane, Queued};
 use crate::message::{Delivery, Message, Tally};
+use glimpsed_base::budget;
 use glimpsed_base::sync::Mutex;
 
 /// The largest message, topic and payload together; with its header it fits into a packet of
@@ -22,15 +23,12 @@ const MAX_LIVE: usize = 64;
 /// The queue capacity for answers; a requester that asks for more than these at once can ask again.
 const MAX_ANSWERS: usize = 32;
 
-/// The largest total size of the waiting messages of a lane.
-const MAX_BYTES: usize = 8 << 20;
-
-/// The same for answers.
-const MAX_ANSWER_BYTES: usize = 2 << 20;
-
-/// How often a message is sent that the broker refuses for a passing reason. While it accepts nothing at all, that is about an
-/// hour; while it accepts others, a minute.
+/// How often a message is sent that the broker refuses for a passing reason. While it accepts nothing on its topic, that is about an
+/// hour.
 const MAX_TRIES: u8 = 64;
+
+/// The tickets below are those of events from before the start.
+const FIRST_TICKET: u64 = 1 << 32;
 
 /// The queue between the publishing threads, which never wait, and the connection.
 ///
@@ -59,6 +57,8 @@ struct State {
     connected: bool,
     dropped: Tally,
     last_ticket: u64,
+    /// That of an event from before the start.
+    last_earlier_ticket: u64,
 }
 
 #[derive(Debug)]
@@ -84,13 +84,14 @@ impl Outbox {
     pub fn new(capacity: usize) -> Self {
         let state = State {
             latest: Vec::new(),
-            live: Lane::new(capacity.min(MAX_LIVE), MAX_BYTES),
-            events: Lane::new(capacity, MAX_BYTES),
-            answers: Lane::new(capacity.min(MAX_ANSWERS), MAX_ANSWER_BYTES),
+            live: Lane::new(capacity.min(MAX_LIVE), budget::MQTT_WAITING),
+            events: Lane::new(capacity, budget::MQTT_WAITING),
+            answers: Lane::new(capacity.min(MAX_ANSWERS), budget::MQTT_ANSWERS),
             unacknowledged: VecDeque::new(),
             connected: false,
             dropped: Tally::default(),
-            last_ticket: 0,
+            last_ticket: FIRST_TICKET,
+            last_earlier_ticket: 0,
         };
         Self { state: Mutex::new(state), changed: Notify::new() }
     }
@@ -101,16 +102,27 @@ impl Outbox {
     }
 
     /// Queues a message, without waiting. It is dropped and counted if it is too large, if it is [`Delivery::Live`]
-    /// while there is no session, or if it is [`Delivery::Latest`] of a topic beyond 256; so are the oldest messages
-    /// that no longer fit. The loss of events and answers is logged at once: the first, the second, the fourth, and so on.
+    /// while there is no session, or if it is [`Delivery::Latest`] of a topic beyond 256 or, with those of other topics, larger
+    /// than 8 MiB; so are the oldest messages that no longer fit. The loss of all but live ones is logged at once: the first, the second, the fourth, and so on.
     pub fn push(&self, message: Message) {
         self.change(|state| state.push(message));
         self.changed.notify_one();
     }
 
+    /// Queues events from before the start, oldest first, in front of all others.
+    pub fn push_earlier(&self, events: impl IntoIterator<Item = Message>) {
+        self.change(|state| events.into_iter().for_each(|event| state.push_earlier(event)));
+        self.changed.notify_one();
+    }
+
     /// Takes the next message to be sent. Unless it is a live one it is kept until it is acknowledged.
     pub fn take(&self) -> Option<(Ticket, Message)> {
-        self.lock().take()
+        self.take_unless(|_| false)
+    }
+
+    /// As [`Outbox::take`], but for messages on topics that wait.
+    pub(crate) fn take_unless(&self, waits: impl Fn(&str) -> bool) -> Option<(Ticket, Message)> {
+        self.lock().take(waits)
     }
 
     /// Removes a message that the broker has acknowledged. An unknown ticket (of an earlier session, or of a message
@@ -221,7 +233,11 @@ impl Outbox {
             change(&mut state);
             (before, state.dropped)
         };
-        for (what, before, after) in [("event", before.event, after.event), ("answer", before.answer, after.answer)] {
+        for (what, before, after) in [
+            ("event", before.event, after.event),
+            ("answer", before.answer, after.answer),
+            ("latest message of a topic", before.latest, after.latest),
+        ] {
             if reaches_a_power_of_two(before, after) {
                 tracing::warn!(
                     what,
@@ -261,6 +277,11 @@ impl State {
                 self.dropped.answer += self.answers.trim();
             }
             Delivery::Latest => {
+                let others = self.latest.iter().filter(|newest| newest.message.topic != message.topic);
+                let bytes: usize = others.map(|newest| newest.message.size()).sum();
+                if bytes + message.size() > budget::MQTT_WAITING {
+                    return self.dropped.count(message.delivery);
+                }
                 let full = self.latest.len() >= MAX_TOPICS;
                 let tries = 0;
                 match self.latest.iter_mut().find(|newest| newest.message.topic == message.topic) {
@@ -274,16 +295,26 @@ impl State {
         }
     }
 
-    fn take(&mut self) -> Option<(Ticket, Message)> {
-        let latest = self.latest.iter_mut().min_by(|a, b| a.status.cmp(&b.status));
+    fn push_earlier(&mut self, event: Message) {
+        if event.size() > MAX_MESSAGE_BYTES {
+            return self.dropped.count(event.delivery);
+        }
+        self.last_earlier_ticket += 1;
+        self.events.insert(Queued::new(self.last_earlier_ticket, event));
+        self.dropped.event += self.events.trim();
+    }
+
+    fn take(&mut self, waits: impl Fn(&str) -> bool) -> Option<(Ticket, Message)> {
+        let free = self.latest.iter_mut().filter(|newest| !waits(&newest.message.topic));
+        let latest = free.min_by(|a, b| a.status.cmp(&b.status));
         let due = latest.and_then(|newest| match newest.status {
             Status::Again => Some((0, newest)),
             Status::Waiting(ticket) => Some((ticket, newest)),
             Status::Taken(_) | Status::Acknowledged => None,
         });
-        let (live, events, answers) = (self.live.ticket(), self.events.ticket(), self.answers.ticket());
+        let [live, events, answers] = [&self.live, &self.events, &self.answers].map(|lane| lane.first(&waits));
         if let Some((ticket, newest)) = due
-            && ticket < live.min(events).min(answers)
+            && ticket < live.ticket.min(events.ticket).min(answers.ticket)
         {
             // Each sending has a new ticket, so that a late acknowledgement of an earlier message of this topic does
             // not count for this one.
@@ -291,10 +322,11 @@ impl State {
             newest.status = Status::Taken(self.last_ticket);
             return Some((Ticket(self.last_ticket), newest.message.clone()));
         }
-        if live < events.min(answers) {
-            return self.live.pop().map(|queued| (Ticket(queued.ticket), queued.message));
+        if live.ticket < events.ticket.min(answers.ticket) {
+            return self.live.take(live).map(|queued| (Ticket(queued.ticket), queued.message));
         }
-        let queued = if answers < events { self.answers.pop()? } else { self.events.pop()? };
+        let from_answers = answers.ticket < events.ticket;
+        let queued = if from_answers { self.answers.take(answers)? } else { self.events.take(events)? };
         let taken = (Ticket(queued.ticket), queued.message.clone());
         self.unacknowledged.push_back(queued);
         Some(taken)

@@ -11,9 +11,11 @@ use crate::loss::Loss;
 use crate::message::{Delivery, Message};
 use crate::monitor::Monitor;
 use crate::outbox::{Outbox, Ticket};
+use crate::pace::GOOD_SESSION;
+use crate::refusals::Refusals;
 use crate::suspects::{Suspect, Suspects};
 use crate::wire::{Received, Refusal, Sent};
-use glimpsed_base::backoff::Backoff;
+use glimpsed_base::budget;
 use glimpsed_base::shutdown::Shutdown;
 
 /// The largest number of unacknowledged messages. One alone would cost a round trip for each message; many would mean
@@ -26,11 +28,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 /// The time limit on shutdown for the queued messages and the goodbye. The whole shutdown has two seconds.
 const FAREWELL: Duration = Duration::from_millis(750);
 
-/// The first and the longest wait before a message is sent again that the broker refused for a passing reason.
-const AFTER_REFUSAL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
-
-/// The largest payload of a command; larger ones are refused.
-const MAX_COMMAND_BYTES: usize = 64 << 10;
+/// The largest number of refusals that are remembered, so that each is logged once.
+const MAX_REFUSED: usize = 256;
 
 /// A session with the broker.
 pub(crate) struct Session<'a> {
@@ -48,13 +47,15 @@ pub(crate) struct Session<'a> {
     pub window: VecDeque<UnderWay>,
     /// Since when the broker owes an answer.
     pub owed_since: Option<Instant>,
-    /// Topics whose messages the broker refused. Each is logged once a session.
-    pub refused: BTreeSet<String>,
+    /// Topics whose messages the broker refused, and for what. Each is logged once a session.
+    refused: BTreeSet<String>,
     /// What is known of messages that end sessions.
     pub suspects: &'a Suspects,
-    /// Nothing is sent before, because the broker has refused a message for a reason that passes.
-    not_before: Option<Instant>,
-    after_refusal: Backoff,
+    /// Topics that wait, because the broker has refused a message for a reason that passes.
+    refusals: Refusals,
+    /// Messages that were left out, because they have ended sessions.
+    left_out: u64,
+    began: Instant,
 }
 
 /// A message that was sent and not acknowledged yet.
@@ -83,8 +84,7 @@ impl<'a> Session<'a> {
             .filter(|&s| s > 0)
             .map_or(keepalive, |s| keepalive.min(Duration::from_secs(s.into())));
         let (window, refused) = (VecDeque::new(), BTreeSet::new());
-        let after_refusal = Backoff::new(AFTER_REFUSAL.0, AFTER_REFUSAL.1);
-        let (owed_since, not_before) = (None, None);
+        let (refusals, left_out, began) = (Refusals::default(), 0, Instant::now());
         Self {
             link,
             outbox,
@@ -92,11 +92,12 @@ impl<'a> Session<'a> {
             monitor,
             keepalive,
             window,
-            owed_since,
+            owed_since: None,
             refused,
             suspects,
-            not_before,
-            after_refusal,
+            refusals,
+            left_out,
+            began,
         }
     }
 
@@ -133,7 +134,7 @@ impl<'a> Session<'a> {
     pub(crate) async fn say_farewell(&mut self, goodbye: Message) -> Result<bool, Loss> {
         let begun = Instant::now();
         // There is no later.
-        self.not_before = None;
+        self.refusals.clear();
         // The goodbye is sent even if the queued messages are not acknowledged in the first half of the time.
         let _ = self.deliver_until(begun + FAREWELL / 2).await?;
         self.outbox.push(goodbye);
@@ -154,24 +155,38 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Whether only one message may be under way. A session that holds is not ended by what it sends.
+    fn is_careful(&self) -> bool {
+        self.suspects.careful() && self.began.elapsed() < GOOD_SESSION
+    }
+
     fn has_room(&self) -> bool {
-        let window = if self.suspects.careful() { 1 } else { WINDOW.min(self.link.limits.window.into()) };
-        self.link.has_room() && self.window.len() < window && self.not_before.is_none_or(|at| at <= Instant::now())
+        let window = if self.is_careful() { 1 } else { WINDOW.min(self.link.limits.window.into()) };
+        self.link.has_room() && self.window.len() < window
     }
 
     fn send_what_may_be_sent(&mut self) -> Result<(), Loss> {
         while self.has_room()
-            && let Some((ticket, message)) = self.outbox.take()
+            && let Some((ticket, message)) = self.outbox.take_unless(|topic| self.refusals.waits(topic))
         {
             let (delivery, topic, bytes) = (message.delivery, message.topic.clone(), message.payload.len());
             if self.suspects.leave_out(&topic, bytes, Instant::now()) {
                 self.outbox.reject(ticket, delivery);
+                self.left_out += 1;
+                if self.left_out.is_power_of_two() {
+                    tracing::warn!(
+                        topic,
+                        bytes,
+                        in_this_session = self.left_out,
+                        "a message is left out, because such a one has ended sessions"
+                    );
+                }
                 continue;
             }
             match self.link.publish(message)? {
                 Sent::TooLarge => {
                     self.outbox.reject(ticket, delivery);
-                    if self.refused.insert(topic.clone()) {
+                    if self.is_news(topic.clone()) {
                         let limit = self.link.limits.packet_bytes;
                         tracing::warn!(topic, bytes, limit, "a message is larger than the broker takes; it is dropped");
                     }
@@ -179,7 +194,7 @@ impl<'a> Session<'a> {
                 Sent::Unacknowledged => {
                     self.monitor.published(delivery);
                     self.outbox.acknowledge(ticket);
-                    if self.suspects.careful() {
+                    if self.is_careful() {
                         self.link.ping();
                         self.expect(UnderWay { id: 0, ticket, delivery, topic, bytes });
                     }
@@ -205,7 +220,7 @@ impl<'a> Session<'a> {
         };
         let stalls_at = self.link.stalled_since().unwrap_or_else(Instant::now) + ANSWER_WITHIN;
         let has_room = sending && self.has_room();
-        let paused_until = self.not_before.filter(|_| sending && !has_room);
+        let refused_until = self.refusals.next().filter(|_| has_room);
         tokio::select! {
             received = self.link.next() => {
                 let attended = self.handle(received?);
@@ -215,8 +230,8 @@ impl<'a> Session<'a> {
             }
             () = self.outbox.wait(), if has_room => return Ok(()),
             () = sleep_until(at.min(stalls_at)) => {}
-            () = sleep_until(paused_until.unwrap_or(at)), if paused_until.is_some() => {
-                self.not_before = None;
+            () = sleep_until(refused_until.unwrap_or(at)), if refused_until.is_some() => {
+                self.refusals.expire(Instant::now());
                 return Ok(());
             }
         }
@@ -252,8 +267,8 @@ impl<'a> Session<'a> {
                 if let Some(id) = id {
                     self.link.acknowledge(id);
                 }
-                let taken = payload.len() <= MAX_COMMAND_BYTES
-                    && self.inbox.deliver(Incoming { topic, payload, retained, reply });
+                let incoming = Incoming { topic, payload, retained, reply };
+                let taken = incoming.size() <= budget::MQTT_RECEIVED && self.inbox.deliver(incoming);
                 self.monitor.received(taken);
             }
             Received::TooLarge { id, .. } => {
@@ -277,35 +292,35 @@ impl<'a> Session<'a> {
         let Some(UnderWay { ticket, delivery, topic, .. }) = self.window.remove(place) else { return };
         let Some(Refusal { reason, passes }) = refusal else {
             self.monitor.published(delivery);
-            self.after_refusal.reset();
+            self.refusals.accepted(&topic);
             return self.outbox.acknowledge(ticket);
         };
-        if passes && self.outbox.try_again(ticket, delivery) {
-            if self.not_before.is_none() {
-                let wait = self.after_refusal.next_wait(fastrand::f64());
-                self.not_before = Some(Instant::now() + wait);
-                if self.refused.insert(topic.clone()) {
+        let wait = if passes { self.refusals.refused(&topic, Instant::now()) } else { None };
+        match wait {
+            Some(wait) if self.outbox.try_again(ticket, delivery) => {
+                if self.is_news(topic.clone()) {
                     let retry_in_ms = wait.as_millis() as u64;
-                    tracing::warn!(
-                        topic,
-                        reason,
-                        retry_in_ms,
-                        "the broker refused a message for now; it is sent again"
-                    );
+                    let news = "the broker refused a message for now; it is sent again";
+                    tracing::warn!(topic, reason, retry_in_ms, "{news}");
                 }
+                return;
             }
-            return;
+            // It has had its tries.
+            Some(_) => {}
+            None => self.outbox.reject(ticket, delivery),
         }
-        if !passes {
-            self.outbox.reject(ticket, delivery);
-        }
-        if self.refused.insert(format!("{topic}: {reason}")) {
+        if self.is_news(format!("{topic}: {reason}")) {
             let hint = match passes {
                 true => "it was sent again and again; is the broker's disk or queue full?",
                 false => "does the broker's ACL let this user write to it?",
             };
             tracing::warn!(topic, reason, hint, "the broker refused a message");
         }
+    }
+
+    /// Whether this refusal is to be logged.
+    fn is_news(&mut self, refusal: String) -> bool {
+        self.refused.len() < MAX_REFUSED && self.refused.insert(refusal)
     }
 
     fn report(&self, refusals: &[Option<String>]) {

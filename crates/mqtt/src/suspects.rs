@@ -72,8 +72,8 @@ impl Suspects {
             self.alone = Some((oldest, times));
             return None;
         }
-        // Other messages may end the session, too: the next one is found sooner.
-        (self.ended, self.alone) = (CAREFUL_AFTER, None);
+        // With it left out, the next session may be quick again. If another message ends sessions, too, it is found as this one was.
+        (self.ended, self.alone) = (0, None);
         self.left_out.retain(|_, (_, until)| Instant::now() < *until);
         if self.left_out.len() < MAX_TOPICS || self.left_out.contains_key(&oldest.topic) {
             self.left_out.insert(oldest.topic.clone(), (oldest.bytes, Instant::now() + LEFT_OUT_FOR));
@@ -107,6 +107,7 @@ mod tests {
         let left_out = |topic, bytes| suspects.leave_out(topic, bytes, Instant::now());
         assert!(left_out("state", 500) && left_out("state", 501));
         assert!(!left_out("state", 499) && !left_out("info", 500));
+        assert!(!suspects.careful(), "the next session need not be slow");
     }
 
     #[test]

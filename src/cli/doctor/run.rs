@@ -50,7 +50,8 @@ pub(crate) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
     keep_default_id();
     let accurate = &config.accurate;
     let second = accurate.enabled.then(|| model("accurate model", &accurate.model, PrecisionChoice::Fp32));
-    let findings: Vec<Finding> = [permissions(&sources.path), model("model", &config.model, config.precision)]
+    let first = awaited(&sources, model("model", &config.model, config.precision));
+    let findings: Vec<Finding> = [permissions(&sources.path), first]
         .into_iter()
         .chain(second)
         .chain([camera(&config.camera), broker(&config)?])
@@ -88,6 +89,16 @@ fn broken(sources: &Sources, problems: &Problems) -> Finding {
         None => "a start would fail, unless an earlier configuration is kept that only the service can read",
     };
     Finding { subject: "configuration", verdict: Verdict::Failed, says: format!("{}; {instead}", problems.tally()) }
+}
+
+/// The model, with what a start does if it cannot be loaded.
+fn awaited(sources: &Sources, finding: Finding) -> Finding {
+    if finding.verdict != Verdict::Failed || Sources::last_good(&sources.path).is_none() {
+        return finding;
+    }
+    let says =
+        format!("{}; until it is, a start labels nothing, or with the last configuration that worked", finding.says);
+    Finding { says, ..finding }
 }
 
 /// The configuration can be read, or nothing would have come this far; whoever can write it can start programs.

@@ -133,7 +133,7 @@ impl Default for RawRoi {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RawGate {
-    /// A picture whose mean brightness (0..255) is below this is `too_dark`; 0 never.
+    /// A picture whose mean brightness (0..255) is below this is `too_dark`, and one that is brighter but of one colour `covered`; 0 never.
     pub min_luma: f64,
     /// A picture no part of which has changed in brightness by this much (0..255) gets the last answer again; 0 never.
     pub min_change: f64,

@@ -213,12 +213,13 @@ struct Checker<'a, 'd> {
 
 impl Checker<'_, '_> {
     fn complain(&mut self, path: &[&str], wrong: &str, found: impl Into<String>, hint: Option<String>) {
-        self.problems.push(Problem {
-            place: self.document.place(path),
-            title: format!("`{}` {wrong}", path.join(".")),
-            label: found.into(),
-            hint,
-        });
+        let problem = self.problem(path, wrong, found, hint);
+        self.problems.push(problem);
+    }
+
+    fn problem(&self, path: &[&str], wrong: &str, found: impl Into<String>, hint: Option<String>) -> Problem {
+        let title = format!("`{}` {wrong}", path.join("."));
+        Problem { place: self.document.place(path), title, label: found.into(), hint }
     }
 
     /// Reports a problem unless `low <= value <= high`; NaN is outside.

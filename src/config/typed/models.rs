@@ -158,7 +158,9 @@ impl Checker<'_, '_> {
             _ => format!("set `path` in [models.{name}] to its ONNX file, or `directory` in [model]"),
         };
         let place: Vec<&str> = if own { vec!["models", name, "path"] } else { chosen.to_vec() };
-        self.complain(&place, "has no file", format!("found no `{}`", model.path.display()), Some(hint));
+        let found = format!("found no `{}`", model.path.display());
+        let problem = self.problem(&place, "has no file", found, Some(hint));
+        self.problems.push_missing_model(problem);
     }
 
     /// Reports a missing file of the int8 variant if `precision` demands it. A model without an int8 variant is
@@ -175,6 +177,7 @@ impl Checker<'_, '_> {
             _ => format!("set `int8` in [models.{}] to a file that is there", model.name),
         };
         let found = format!("found no `{}`", int8.path.display());
-        self.complain(&["model", "precision"], "asks for a file that is not there", found, Some(hint));
+        let problem = self.problem(&["model", "precision"], "asks for a file that is not there", found, Some(hint));
+        self.problems.push_missing_model(problem);
     }
 }

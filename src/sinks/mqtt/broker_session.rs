@@ -1,5 +1,6 @@
 //! The broker session: the sink, the connection and the dispatcher for one broker.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,9 +10,10 @@ use tokio::time::{Instant, timeout_at};
 use super::discovery::{self, Device};
 use super::dispatcher::Dispatcher;
 use super::presence::{Presence, Twin};
+use super::published::Published;
 use super::sink::retained;
 use super::table::{self, status, subscriptions, table};
-use super::unsent::Unsent;
+use super::unsent::{self, Earlier, Unsent};
 use super::{MqttSink, NAME, Topics};
 use crate::bus::commands::Commands;
 use crate::bus::hub::Hub;
@@ -24,6 +26,9 @@ use glimpsed_mqtt::{BrokerUrl, Connection, Farewell, Inbox, Monitor, Outbox, Tal
 /// Deadline for the disconnection when another session follows.
 const LEAVE_WITHIN: Duration = Duration::from_secs(2);
 
+/// Time to write what the broker did not get, however long the goodbye took.
+const KEPT_WITHIN: Duration = Duration::from_millis(300);
+
 /// A running session with one broker.
 pub struct BrokerSession {
     outbox: Arc<Outbox>,
@@ -34,8 +39,10 @@ pub struct BrokerSession {
     broker: BrokerUrl,
     discovery: Option<String>,
     farewell: Farewell,
-    /// Removes the file with the events from before the start, when they are sent.
-    removal: Option<JoinHandle<()>>,
+    /// Events from before the start, of this broker and of those before it.
+    earlier: Vec<Earlier>,
+    /// Removes what the device has left under other topics.
+    tidying: JoinHandle<()>,
     shutdown: Shutdown,
     connection: JoinHandle<()>,
     dispatcher: JoinHandle<()>,
@@ -80,13 +87,15 @@ fn tally(count: Tally) -> health::Tally {
 #[derive(Default)]
 pub struct Handover {
     outbox: Option<Arc<Outbox>>,
+    earlier: Vec<Earlier>,
     counters: Broker,
 }
 
 impl BrokerSession {
-    /// Connects to the configured broker, if there is one. Must be called within the asynchronous runtime.
+    /// Connects to the configured broker, if there is one; the configuration is that of the file `path`. Must be called within the
+    /// asynchronous runtime.
     pub fn start(
-        config: &Config,
+        (path, config): (&Path, &Config),
         device: &Device,
         commands: &Commands,
         hub: &Hub,
@@ -99,16 +108,13 @@ impl BrokerSession {
         let discovery = prefix.as_ref().map(|prefix| Topics::discovery(prefix, &device.id));
         let rows = table(&topics, &device.id, prefix.as_deref());
         let broker = settings.connection.broker.clone();
-        let (outbox, removal) = match handover.outbox {
-            Some(outbox) => (outbox, None),
-            None => {
-                let (outbox, unsent) = (Arc::new(Outbox::new(settings.buffer)), Unsent::new(&topics, &broker));
-                let queued = unsent.queue(&outbox);
-                let removal = queued.then(|| tokio::spawn(unsent.remove_when_sent(outbox.clone())));
-                (outbox, removal)
-            }
-        };
+        let outbox = handover.outbox.unwrap_or_else(|| Arc::new(Outbox::new(settings.buffer)));
         outbox.set_capacity(settings.buffer);
+        let (mut earlier, kept) = (handover.earlier, Unsent::new(&topics, &broker));
+        earlier.retain(|earlier| !earlier.is_done());
+        if !earlier.iter().any(|earlier| earlier.is_of(&kept)) {
+            earlier.push(Earlier::send(kept, outbox.clone()));
+        }
         // The first messages of each connection, in this order; the hub's newest events follow.
         outbox.push(status(&topics, "online"));
         if let Some(topic) = &discovery {
@@ -122,6 +128,8 @@ impl BrokerSession {
         let (monitor, shutdown, stopping) = (connection.monitor(), Shutdown::new(), Shutdown::new());
         let (farewell, twin) = (connection.farewell(), Twin::default());
         let presence = Presence::new(topics.clone(), outbox.clone(), shutdown.clone(), twin.clone());
+        let published = Published::new(path, settings, &device.id, prefix.as_deref());
+        let tidying = tokio::spawn(published.tidy(monitor.clone()));
         let dispatcher = Dispatcher::new(topics.clone(), prefix, presence, outbox.clone(), commands.clone());
         Some(Self {
             outbox,
@@ -131,7 +139,8 @@ impl BrokerSession {
             broker,
             discovery,
             farewell,
-            removal,
+            earlier,
+            tidying,
             connection: tokio::spawn(connection.run(shutdown.clone())),
             dispatcher: tokio::spawn(dispatcher.run(incoming, stopping.clone())),
             shutdown,
@@ -155,11 +164,13 @@ impl BrokerSession {
         if timeout_at(deadline, &mut self.dispatcher).await.is_err() {
             self.dispatcher.abort();
         }
+        self.tidying.abort();
         end(&self.shutdown, &mut self.connection, deadline).await;
-        if let Some(removal) = self.removal.take() {
-            removal.abort();
+        let kept = Unsent::new(&self.topics, &self.broker);
+        let deadline = deadline.max(Instant::now() + KEPT_WITHIN);
+        if timeout_at(deadline, unsent::keep(kept, self.outbox, self.earlier)).await.is_err() {
+            tracing::warn!("the disk does not take in time what the broker did not get; it may be lost");
         }
-        Unsent::new(&self.topics, &self.broker).keep(&self.outbox);
     }
 
     /// Disconnects before another session follows, and removes the retained messages that it will not keep up to date.
@@ -184,22 +195,23 @@ impl BrokerSession {
             self.farewell.set(status(&self.topics, ""));
         }
         let counters = self.counters();
+        self.tidying.abort();
         end(&self.shutdown, &mut self.connection, Instant::now() + LEAVE_WITHIN).await;
-        if let Some(removal) = self.removal.take() {
-            removal.abort();
-        }
         if same_topics {
             // The outbox, which is handed over, counts the dropped messages itself.
             let counters = Broker { dropped: health::Tally::default(), ..counters };
-            return Handover { outbox: Some(self.outbox), counters };
+            return Handover { outbox: Some(self.outbox), earlier: self.earlier, counters };
         }
         let undelivered = self.outbox.waiting();
         if undelivered > 0 {
             tracing::warn!(undelivered, "messages for the old topics were not delivered");
         }
         let lost = self.outbox.waiting_events() as u64;
+        for earlier in self.earlier {
+            earlier.forget().await;
+        }
         let dropped = health::Tally { event: counters.dropped.event + lost, ..counters.dropped };
-        Handover { outbox: None, counters: Broker { dropped, ..counters } }
+        Handover { counters: Broker { dropped, ..counters }, ..Handover::default() }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use super::table::{Row, Writes, table};
+use super::table::{Place, Row, Writes, table};
 use super::topics::{HOME_ASSISTANT, Topics};
 use crate::config::typed::Mqtt;
 use glimpsed_mqtt::transport::STEP;
@@ -30,6 +30,10 @@ pub struct Leftovers {
     rows: Vec<Row>,
     topics: Topics,
     prefixes: Vec<String>,
+    /// Whether what is not in the table is found as well, by wildcards.
+    everything: bool,
+    /// Topics that stay.
+    keep: BTreeSet<String>,
     /// Topic and payload.
     pub retained: BTreeMap<String, Vec<u8>>,
     /// A daemon that uses these topics runs.
@@ -61,21 +65,57 @@ impl Leftovers {
         let mut prefixes: Vec<String> =
             discovery_prefix.into_iter().chain([HOME_ASSISTANT]).map(str::to_owned).collect();
         prefixes.dedup();
-        let mut found = Self {
+        let found = Self {
             settings: settings.clone(),
             device_id: device_id.to_owned(),
             rows: table(&topics, device_id, discovery_prefix),
             topics,
             prefixes,
+            everything: true,
+            keep: BTreeSet::new(),
             retained: BTreeMap::new(),
             running: false,
             readable: false,
         };
-        let mut link = found.connect().await?;
-        found.retained = found.look(&mut link).await?;
-        found.probe(&mut link).await?;
+        found.search(true).await
+    }
+
+    /// Finds what a device has left in the place where it was before, but for the topics that it keeps. Only the exact topics of the
+    /// table are its own for sure: below a wildcard may be another's. Unless `probes`, a daemon that answers there is not asked for.
+    ///
+    /// # Errors
+    /// As [`Leftovers::find`].
+    pub(super) async fn of_before(
+        settings: &Mqtt,
+        place: &Place,
+        keep: &BTreeSet<String>,
+        probes: bool,
+    ) -> Result<Self, Loss> {
+        let (topics, prefix) = (place.topics(), place.discovery_prefix.as_deref());
+        let found = Self {
+            settings: settings.clone(),
+            device_id: place.device_id.clone(),
+            rows: table(&topics, &place.device_id, prefix),
+            topics,
+            prefixes: prefix.into_iter().map(str::to_owned).collect(),
+            everything: false,
+            keep: keep.clone(),
+            retained: BTreeMap::new(),
+            running: false,
+            readable: false,
+        };
+        found.search(probes).await
+    }
+
+    async fn search(mut self, probes: bool) -> Result<Self, Loss> {
+        let mut link = self.connect().await?;
+        self.retained = self.look(&mut link).await?;
+        match probes {
+            true => self.probe(&mut link).await?,
+            false => self.readable = !self.retained.is_empty(),
+        }
         let _ = timeout_at(Instant::now() + STEP, link.end()).await;
-        Ok(found)
+        Ok(self)
     }
 
     async fn connect(&self) -> Result<Link, Loss> {
@@ -94,7 +134,10 @@ impl Leftovers {
         let mut filters: Vec<String> = exact.chain(self.discovery()).collect();
         filters.sort();
         filters.dedup();
-        filters.extend([any_prefix, self.topics.everything()]);
+        filters.retain(|topic| !self.keep.contains(topic));
+        if self.everything {
+            filters.extend([any_prefix, self.topics.everything()]);
+        }
         link.subscribe(&filters)?;
         let mut retained = BTreeMap::new();
         let mut deadline = Instant::now() + STEP;
@@ -173,7 +216,7 @@ impl Leftovers {
             let retained = self.rows.iter().filter(|row| row.writes == Some(Writes::Retained));
             others.extend(retained.map(|row| row.topic.clone()).filter(|topic| below(topic)));
         }
-        first.into_iter().chain(others).collect()
+        first.into_iter().chain(others).filter(|topic| !self.keep.contains(topic)).collect()
     }
 
     /// Removes them all, by publishing an empty retained message to each topic, and looks again.

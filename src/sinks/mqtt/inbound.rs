@@ -7,10 +7,8 @@ use serde_json::{Map, Value};
 use super::topics::{HOME_ASSISTANT, Key, Topics};
 use crate::bus::commands::Command;
 use crate::domain::settings::PrecisionChoice;
+use glimpsed_base::budget;
 use glimpsed_mqtt::Reply;
-
-/// A payload is a word, a number, or a small object.
-const MAX_BYTES: usize = 4096;
 
 /// As it was in the request, it goes into the answer.
 const MAX_CORRELATION_BYTES: usize = 256;
@@ -98,8 +96,9 @@ pub fn parse(
     if retained {
         return Err("is retained, and a command that is repeated for ever is not acted upon; publish it without".into());
     }
-    if payload.len() > MAX_BYTES {
-        return Err(format!("has {} bytes; a command has at most {MAX_BYTES}", payload.len()));
+    // It is a word, a number, or a small object.
+    if payload.len() > budget::MQTT_COMMAND {
+        return Err(format!("has {} bytes; a command has at most {}", payload.len(), budget::MQTT_COMMAND));
     }
     let text = std::str::from_utf8(payload).map_err(|_| "is not UTF-8")?.trim();
     if let Some(key) = Key::ALL.into_iter().find(|key| below.strip_suffix("/set") == Some(key.name())) {

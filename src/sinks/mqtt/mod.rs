@@ -7,6 +7,7 @@ pub mod discovery;
 mod dispatcher;
 pub mod inbound;
 mod presence;
+mod published;
 mod sink;
 pub mod table;
 pub mod topics;

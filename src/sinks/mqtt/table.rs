@@ -1,7 +1,10 @@
 //! The table of all topics: what the daemon publishes, subscribes to and wills. The daemon, `mqtt test`, `mqtt clean` and the
 //! access list of docs/mqtt.md are made of it.
 
+use std::collections::BTreeSet;
+
 use glimpsed_mqtt::{Delivery, Message};
+use serde::{Deserialize, Serialize};
 
 use super::inbound::REQUESTS;
 use super::topics::{Key, Topics};
@@ -54,6 +57,27 @@ pub fn table(topics: &Topics, device_id: &str, discovery_prefix: Option<&str>) -
         rows.extend(Topics::births(prefix).iter().map(|birth| row(birth, None, true)));
     }
     rows
+}
+
+/// Where a device publishes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Place {
+    pub(super) broker: String,
+    pub(super) base_topic: String,
+    pub(super) device_id: String,
+    pub(super) discovery_prefix: Option<String>,
+}
+
+impl Place {
+    pub(super) fn topics(&self) -> Topics {
+        Topics::new(&self.base_topic, &self.device_id)
+    }
+
+    /// What is retained there.
+    pub(super) fn retained(&self) -> BTreeSet<String> {
+        let rows = table(&self.topics(), &self.device_id, self.discovery_prefix.as_deref());
+        retained(&rows).map(str::to_owned).collect()
+    }
 }
 
 /// What is subscribed to.

@@ -1,23 +1,22 @@
 //! Events that the broker did not get before the daemon stopped, in a file of the state directory: written once at the stop, sent
-//! after the next start.
+//! after the next start. A disk may be slow, so all of it happens beside the main thread.
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::topics::Topics;
 use crate::directories;
-use glimpsed_base::files;
+use glimpsed_base::{budget, files};
 use glimpsed_mqtt::{BrokerUrl, Delivery, Message, Outbox};
 
 /// So many events are kept, the newest.
 const MAX_EVENTS: usize = 1000;
-
-/// The largest total size of what is kept.
-const MAX_BYTES: usize = 1 << 20;
 
 /// The largest file: JSON quotes each quote.
 const MAX_FILE_BYTES: u64 = 4 << 20;
@@ -29,6 +28,7 @@ const MODE: u32 = 0o600;
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// The events of one topic at one broker.
+#[derive(Debug, Clone)]
 pub(super) struct Unsent {
     file: String,
     topic: String,
@@ -40,6 +40,78 @@ struct Kept {
     topic: String,
     /// Oldest first.
     events: Vec<String>,
+}
+
+/// Events from before the start, on their way into an outbox and out of it; then the file is removed. Until then, what a loss of power
+/// takes from memory is still there.
+pub(super) struct Earlier {
+    unsent: Unsent,
+    /// The outbox has them, so the file has nothing that is not there.
+    queued: Arc<AtomicBool>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Earlier {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Earlier {
+    /// Must be called within the asynchronous runtime.
+    pub(super) fn send(unsent: Unsent, outbox: Arc<Outbox>) -> Self {
+        let queued = Arc::<AtomicBool>::default();
+        let (of_it, done) = (unsent.clone(), queued.clone());
+        let task = tokio::spawn(async move {
+            let reader = of_it.clone();
+            let Ok(events) = spawn_blocking(move || reader.read()).await else { return };
+            let some = !events.is_empty();
+            if some {
+                tracing::info!(events = events.len(), "events from before the start are sent now");
+                outbox.push_earlier(events);
+            }
+            done.store(true, Ordering::Relaxed);
+            if !some {
+                return;
+            }
+            while outbox.waiting_events() > 0 {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+            let _ = spawn_blocking(move || of_it.remove()).await;
+        });
+        Self { unsent, queued, task }
+    }
+
+    /// Whether it is about this file.
+    pub(super) fn is_of(&self, unsent: &Unsent) -> bool {
+        self.unsent.file == unsent.file
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.task.is_finished()
+    }
+
+    /// Removes the file, whose events the outbox has.
+    pub(super) async fn forget(self) {
+        self.task.abort();
+        if self.queued.load(Ordering::Relaxed) {
+            let unsent = self.unsent.clone();
+            let _ = spawn_blocking(move || unsent.remove()).await;
+        }
+    }
+}
+
+/// Keeps what waits in the outbox as the events of `unsent`, in place of what was kept before; `earlier` are those that were on their way.
+pub(super) async fn keep(unsent: Unsent, outbox: Arc<Outbox>, earlier: Vec<Earlier>) {
+    let mut is_queued = true;
+    for one in earlier {
+        match one.is_of(&unsent) {
+            true => is_queued = one.queued.load(Ordering::Relaxed),
+            // They wait in the outbox, and are kept with the others.
+            false => one.forget().await,
+        }
+    }
+    let _ = spawn_blocking(move || unsent.keep(&outbox, is_queued)).await;
 }
 
 impl Unsent {
@@ -54,45 +126,36 @@ impl Unsent {
         Self { file: format!("unsent-events-{name}.json"), topic: topics.event.clone(), directories }
     }
 
-    /// Queues what an earlier run has left; true if there was something.
-    pub(super) fn queue(&self, outbox: &Outbox) -> bool {
+    /// What an earlier run has left, oldest first.
+    fn read(&self) -> Vec<Message> {
         let found = self
             .directories
             .iter()
             .map(|directory| directory.join(&self.file))
             .find(|path| std::fs::File::open(path).is_ok());
-        let Some(path) = found else { return false };
+        let Some(path) = found else { return Vec::new() };
         let read = files::read_text(&path, MAX_FILE_BYTES)
             .and_then(|text| serde_json::from_str::<Kept>(&text).map_err(|error| error.to_string()));
         match read {
             Ok(kept) if kept.topic == self.topic => {
                 let surplus = kept.events.len().saturating_sub(MAX_EVENTS);
-                tracing::info!(events = kept.events.len() - surplus, "events from before the start are sent now");
-                for event in kept.events.into_iter().skip(surplus) {
-                    outbox.push(Message::new(self.topic.clone(), event, Delivery::Event, false));
-                }
-                true
+                let events = kept.events.into_iter().skip(surplus);
+                events.map(|event| Message::new(self.topic.clone(), event, Delivery::Event, false)).collect()
             }
             other => {
                 let cause = other.err().unwrap_or_else(|| "they are for another topic".into());
                 tracing::warn!(file = %path.display(), cause, "the events from before the start are lost");
                 self.remove();
-                false
+                Vec::new()
             }
         }
     }
 
-    /// Removes the file once no event waits any more. Until then, what a loss of power takes from memory is still there.
-    pub(super) async fn remove_when_sent(self, outbox: Arc<Outbox>) {
-        while outbox.waiting_events() > 0 {
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-        self.remove();
-    }
-
-    /// Keeps what waits, in place of what was kept before. What cannot be kept is counted in the log.
-    pub(super) fn keep(&self, outbox: &Outbox) {
-        let waiting = outbox.take_events();
+    /// What cannot be kept is counted in the log.
+    fn keep(&self, outbox: &Outbox, is_queued: bool) {
+        // A stop that came before the file was read.
+        let earlier = if is_queued { Vec::new() } else { self.read() };
+        let waiting: Vec<Message> = earlier.into_iter().chain(outbox.take_events()).collect();
         if waiting.is_empty() {
             return self.remove();
         }
@@ -106,7 +169,7 @@ impl Unsent {
             .take(MAX_EVENTS)
             .take_while(|event| {
                 bytes += event.len();
-                bytes <= MAX_BYTES
+                bytes <= budget::MQTT_KEPT
             })
             .collect();
         events.reverse();
@@ -157,16 +220,35 @@ mod tests {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let topics = Topics::new("glimpsed", "shelf");
         let unsent = unsent(directory.path(), &topics);
-        unsent.keep(&outbox_with(&topics, ["{\"a\": 1}".into(), "second".into()]));
+        unsent.keep(&outbox_with(&topics, ["{\"a\": 1}".into(), "second".into()]), true);
         let file = directory.path().join(&unsent.file);
         let mode = std::fs::metadata(&file).expect("written").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        let next = Outbox::new(10);
-        assert!(unsent.queue(&next));
-        let sent: Vec<Vec<u8>> = std::iter::from_fn(|| next.take()).map(|(_, message)| message.payload).collect();
-        assert_eq!(sent, [b"{\"a\": 1}".to_vec(), b"second".to_vec()]);
-        unsent.keep(&Outbox::new(10));
-        assert!(!file.exists() && !unsent.queue(&next));
+        let payloads = |messages: Vec<Message>| messages.into_iter().map(|event| event.payload).collect::<Vec<_>>();
+        assert_eq!(payloads(unsent.read()), [b"{\"a\": 1}".to_vec(), b"second".to_vec()]);
+        unsent.keep(&outbox_with(&topics, ["third".into()]), false);
+        assert_eq!(unsent.read().len(), 3, "a stop that comes before the file was read loses nothing");
+        unsent.keep(&Outbox::new(10), true);
+        assert!(!file.exists() && unsent.read().is_empty());
+    }
+
+    #[tokio::test]
+    async fn after_a_change_of_the_broker_no_event_is_kept_twice() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let topics = Topics::new("glimpsed", "shelf");
+        let first = unsent(directory.path(), &topics);
+        first.keep(&outbox_with(&topics, ["kept".into()]), true);
+        let outbox = Arc::new(Outbox::new(10));
+        outbox.push(Message::new(topics.event.clone(), "new", Delivery::Event, false));
+        let earlier = Earlier::send(first.clone(), outbox.clone());
+        while outbox.waiting_events() < 2 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert_eq!(outbox.take().expect("an event").1.payload, b"kept", "the older one comes first");
+        let second =
+            Unsent::within(vec![directory.path().to_owned()], &topics, &"mqtt://another".parse().expect("an address"));
+        keep(second.clone(), outbox, vec![earlier]).await;
+        assert_eq!((first.read().len(), second.read().len()), (0, 2));
     }
 
     #[test]
@@ -174,12 +256,11 @@ mod tests {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let topics = Topics::new("glimpsed", "shelf");
         let unsent = unsent(directory.path(), &topics);
-        unsent.keep(&outbox_with(&topics, (0..5000).map(|number| number.to_string())));
-        let next = Outbox::new(100_000);
-        unsent.queue(&next);
-        assert_eq!(next.waiting_events(), MAX_EVENTS);
-        assert_eq!(next.take().expect("the oldest kept").1.payload, b"4000");
-        unsent.keep(&outbox_with(&topics, (0..100).map(|_| "\"".repeat(100_000))));
+        unsent.keep(&outbox_with(&topics, (0..5000).map(|number| number.to_string())), true);
+        let kept = unsent.read();
+        assert_eq!(kept.len(), MAX_EVENTS);
+        assert_eq!(kept.first().expect("the oldest kept").payload, b"4000");
+        unsent.keep(&outbox_with(&topics, (0..100).map(|_| "\"".repeat(100_000))), true);
         assert!(std::fs::metadata(directory.path().join(&unsent.file)).expect("written").len() < MAX_FILE_BYTES);
     }
 
@@ -190,8 +271,7 @@ mod tests {
         let unsent = unsent(directory.path(), &topics);
         for text in ["{", "{\"topic\": \"other\", \"events\": [\"x\"]}", ""] {
             std::fs::write(directory.path().join(&unsent.file), text).expect("writable");
-            let outbox = Outbox::new(10);
-            assert!(!unsent.queue(&outbox) && outbox.waiting_events() == 0);
+            assert!(unsent.read().is_empty());
             assert!(!directory.path().join(&unsent.file).exists());
         }
     }

@@ -5,13 +5,16 @@ import { drawn, want } from "./transport.js";
 
 const CAMERA = "main";
 
+const DARK = { too_dark: "Too dark", covered: "The lens is covered" };
+
 // A camera that is refused a place is asked for again after this.
 const ASK_AGAIN_MS = 5000;
 
 let paused = false;
 let inSight = true;
 let camera = { status: null };
-let dark = false;
+// Why there is nothing to see, if that is so: a status of DARK.
+let dark = null;
 let darkSince = null;
 let answered = false;
 let painted = false;
@@ -41,12 +44,13 @@ function situation() {
   if (forbidden) return ["off", "Pictures are switched off here", "The labels go on."];
   if (paused) return ["off", "Paused", "The labels go on."];
   if (!answered) return ["wait", "Model loading", "The first label is on its way."];
-  if (dark) return ["dark", darkSince ? `Too dark since ${clock(darkSince)}` : "Too dark", "There is nothing to see, so nothing is labelled."];
+  if (dark) return ["dark", darkSince ? `${DARK[dark]} since ${clock(darkSince)}` : DARK[dark], "There is nothing to see, so nothing is labelled."];
   if (crowded) return ["wait", "Too many are watching", "It is tried again."];
   return painted ? ["live", "", ""] : ["wait", "Waiting for a picture", ""];
 }
 
 function lost() {
+  if (camera.fault === "no_model") return ["off", "Nothing is labelled", `${sentence(camera.reason)} It is tried again.`];
   const title = { missing: "No camera", frozen: "The picture has not changed" }[camera.fault] ?? "No picture";
   return ["off", `${title} since ${clock(camera.since)}`, `${sentence(camera.reason)} It is tried again.`];
 }
@@ -108,12 +112,12 @@ export const live = {
     change();
   },
   state({ status, since }) {
-    darkSince = status === "too_dark" ? since : null;
+    darkSince = status in DARK ? since : null;
     overlay();
   },
   classification(frame) {
     answered = true;
-    dark = frame.status === "too_dark";
+    dark = frame.status in DARK ? frame.status : null;
     overlay();
   },
   info() {

@@ -78,11 +78,13 @@ function configuration() {
   $("twin").hidden = !info.twin;
   setText($("twin"), info.twin ? `Another device has the same id and publishes on the same topics: ${info.twin}. Give each its own id in [device].` : "");
   $("config-error").hidden = !info.config_error;
-  setText($("config-error"), info.config_error ? `The file as it is now is not in effect:\n${info.config_error}` : "");
+  // Of two mistakes the file's is told, unless only the model is missing.
+  const about = info.models.some(({ role }) => role === "fast") ? "The file as it is now is not in effect:" : "This configuration cannot work as it is:";
+  setText($("config-error"), info.config_error ? `${about}\n${info.config_error}` : "");
   $("restart-row").hidden = waiting.length === 0;
   setText($("restart-text"), `Edited, and in effect after a restart: ${waiting.join(", ")}`);
   const set = all.filter(([, { origin }]) => origin !== "default").length;
-  setText($("config-hint"), info.config_error ? "the file has mistakes" : waiting.length ? "a restart is needed" : `${set} of ${all.length} keys set`);
+  setText($("config-hint"), info.config_error ? "it has mistakes" : waiting.length ? "a restart is needed" : `${set} of ${all.length} keys set`);
 }
 
 export const settings = {

@@ -7,6 +7,7 @@ const WORDS = {
   unknown: ["not sure", "warn"],
   stale: ["no fresh picture", "warn"],
   too_dark: ["too dark", "warn"],
+  covered: ["covered", "warn"],
 };
 
 const WARNINGS = {
@@ -15,7 +16,7 @@ const WARNINGS = {
   paused: "The board is too warm, so nothing is labelled until it is cooler.",
 };
 
-const FAULTS = { missing: "no camera", frozen: "picture frozen" };
+const FAULTS = { missing: "no camera", frozen: "picture frozen", no_model: "no model" };
 
 // A label is told to people who listen when it has held this long, and one at most in this time.
 const HELD_MS = 3000;
@@ -42,7 +43,7 @@ function isPast() {
 
 function headline() {
   if (!state) {
-    setText($("status-word"), camera.status === "offline" && camera.fault ? "no camera" : "waiting");
+    setText($("status-word"), camera.status === "offline" && camera.fault ? FAULTS[camera.fault] ?? "no picture" : "waiting");
     return;
   }
   const past = isPast();
@@ -62,7 +63,7 @@ function headline() {
 
 function tell(known) {
   const now = Date.now();
-  const text = known ?? (!connected ? "no connection" : camera.status === "disabled" ? "camera switched off" : "no camera");
+  const text = known ?? (!connected ? "no connection" : camera.status === "disabled" ? "camera switched off" : FAULTS[camera.fault] ?? "no camera");
   const held = known === null || now - Date.parse(state.since) >= HELD_MS;
   if (text === told.text || !held || now - told.at < TELL_EVERY_MS) return;
   told = { text, at: now };

@@ -10,7 +10,7 @@ const SHORTEST_MS = 60 * 1000;
 
 let entries = [];
 
-const name = ({ label, status }) => label ?? { unknown: "unknown", stale: "no picture", too_dark: "too dark" }[status] ?? status;
+const name = ({ label, status }) => label ?? { unknown: "unknown", stale: "no picture", too_dark: "too dark", covered: "covered" }[status] ?? status;
 
 function strip() {
   if (document.hidden) return;

@@ -1,5 +1,6 @@
 // A picture from here, labelled there.
 
+import { readable } from "./convert.js";
 import { $, bars, megabytes, setText } from "./dom.js";
 
 const RETRIES = 5;
@@ -16,7 +17,8 @@ async function send(file, turn) {
     if (response.status === 401) location.assign("login");
     const answer = await response.json().catch(() => ({}));
     if (response.ok) return answer;
-    if (![429, 503].includes(response.status) || attempt === RETRIES || turn !== newest) throw new Error(answer.detail ?? response.statusText);
+    const later = [429, 503].includes(response.status) && response.headers.has("retry-after");
+    if (!later || attempt === RETRIES || turn !== newest) throw new Error(answer.detail ?? response.statusText);
     setText($("upload-status"), "The camera comes first; waiting …");
     await new Promise((resolve) => setTimeout(resolve, 1000 * Math.min(20, Number(response.headers.get("retry-after")) || 2)));
   }
@@ -42,7 +44,7 @@ async function classify(file) {
   answer("accurate", "", null);
   setText($("upload-status"), `Labelling ${file.name} (${megabytes(file.size)}) …`);
   try {
-    const opinion = await send(file, turn);
+    const opinion = await send(await readable(file), turn);
     if (turn !== newest) return;
     answer("fast", "Fast", opinion.fast);
     answer("accurate", "Accurate", opinion.accurate);

@@ -115,6 +115,8 @@ descriptors() { find "/proc/$1/fd" -mindepth 1 | wc -l; }
 rss_kib() { awk '/^VmRSS:/ { print $2 }' "/proc/$1/status"; }
 # Ticks of CPU, a hundred to the second.
 cpu_ticks() { sed 's/.*) //' "/proc/$1/stat" | awk '{ print $12 + $13 }'; }
+# How often its threads have gone to sleep, and so were woken: the same on a slow machine as on a fast one.
+wakeups() { cat /proc/"$1"/task/*/status | awk '/^voluntary_ctxt_switches:/ { sum += $2 } END { print sum }'; }
 
 # --- the service
 

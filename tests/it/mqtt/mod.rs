@@ -7,6 +7,7 @@ mod namespace;
 mod outages;
 mod proxy;
 mod rabbitmq;
+mod renamed;
 mod scripted;
 mod tls;
 mod two_devices;

@@ -122,4 +122,5 @@ fn rabbitmq_is_spoken_to_tested_and_cleaned() {
         assert_eq!(broker.retained(topic), "", "{topic}");
     }
     assert!(run(&["mqtt", "clean", "-c", &path]).stdout.contains("keeps nothing of `test`"));
+    super::renamed::nothing_is_left_behind(&broker.url(), |topic| broker.retained(topic));
 }

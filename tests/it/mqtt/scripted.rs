@@ -23,6 +23,11 @@ impl Packet {
         std::str::from_utf8(&self.body[2..2 + length]).expect("a topic")
     }
 
+    /// The packet identifier of a PUBLISH with QoS 1 on a topic with this end.
+    fn id_of(&self, end: &str) -> Option<[u8; 2]> {
+        (self.first >> 4 == 3 && self.topic().ends_with(end)).then(|| self.id()).flatten()
+    }
+
     /// The packet identifier of a PUBLISH with QoS 1.
     fn id(&self) -> Option<[u8; 2]> {
         let place = 2 + self.topic().len();
@@ -177,6 +182,25 @@ fn events_that_are_refused_for_a_passing_reason_arrive_when_it_has_passed() {
         assert_eq!((counters.published.event, counters.dropped.event), (29, 0), "0x{reason:02X}");
         assert_eq!(counters.connects, 1);
     }
+}
+
+#[test]
+fn one_topic_that_is_refused_for_good_holds_up_no_other() {
+    let url = broker(|packet| match (packet.first >> 4, packet.id_of("/health")) {
+        (3, Some([high, low])) => Does::Answers(vec![0x40, 3, high, low, 0x97]),
+        _ => Does::Usual,
+    });
+    let device = Device::start(settings(&url, ""));
+    device.push("health", "refused", Delivery::Latest);
+    let begun = Instant::now();
+    for event in 0..10 {
+        device.events(event..event + 1);
+        device.until("published", |counters| counters.published.event > event as u64);
+    }
+    let counters = device.counters();
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?} {counters:?}", begun.elapsed());
+    assert_eq!((counters.dropped.event, counters.dropped.latest, counters.connects), (0, 0, 1), "{counters:?}");
+    assert!(counters.waiting >= 1, "it is tried again: {counters:?}");
 }
 
 #[test]

@@ -173,7 +173,7 @@ fn topics_bytes_and_live_messages_are_bounded() {
     for _ in 0..MAX_LIVE + 2 {
         outbox.push(message("c", "x", Live));
     }
-    let large = "x".repeat(MAX_BYTES / 10);
+    let large = "x".repeat(budget::MQTT_WAITING / 10);
     for _ in 0..12 {
         outbox.push(message("event", &large, Event));
     }

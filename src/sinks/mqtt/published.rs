@@ -1,0 +1,195 @@
+//! Where the daemon has published, in a file of the state directory. A device that was renamed, or got another base topic or discovery
+//! prefix, while it was stopped has left retained messages there, which the next start removes.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
+
+use super::clean::Leftovers;
+use super::table::Place;
+use crate::config::typed::Mqtt;
+use crate::directories;
+use glimpsed_base::backoff::Backoff;
+use glimpsed_base::files;
+use glimpsed_mqtt::{Loss, Monitor};
+
+/// So many places are remembered, the newest.
+const MAX_PLACES: usize = 16;
+
+const MAX_FILE_BYTES: u64 = 64 << 10;
+
+const MODE: u32 = 0o600;
+
+/// The waits until there is a connection, and between two tries.
+const WAITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// So often the removal is tried while the broker cannot be reached for it.
+const MAX_TRIES: usize = 5;
+
+/// Where this daemon publishes now, and has before.
+pub(super) struct Published {
+    file: String,
+    directories: Vec<PathBuf>,
+    settings: Mqtt,
+    here: Place,
+}
+
+impl Published {
+    /// By the daemon whose configuration is in `path`.
+    pub(super) fn new(path: &Path, settings: &Mqtt, device_id: &str, discovery_prefix: Option<&str>) -> Self {
+        let here = Place {
+            broker: settings.connection.broker.to_string(),
+            base_topic: settings.base_topic.clone(),
+            device_id: device_id.to_owned(),
+            discovery_prefix: discovery_prefix.map(str::to_owned),
+        };
+        let (file, directories) = (directories::name_for(path, "published", "json"), directories::state());
+        Self { file, directories, settings: settings.clone(), here }
+    }
+
+    /// Notes where is published now, and once there is a connection removes what is left of other places at this broker.
+    pub(super) async fn tidy(self, monitor: Monitor) {
+        let Ok((this, places)) = spawn_blocking(move || {
+            let places = self.note();
+            (self, places)
+        })
+        .await
+        else {
+            return;
+        };
+        if places.is_empty() {
+            return;
+        }
+        let mut backoff = Backoff::new(WAITS.0, WAITS.1);
+        while !monitor.counters().connected {
+            sleep(backoff.next_wait(1.0)).await;
+        }
+        let mut done = Vec::new();
+        for place in places {
+            if this.clear(&place).await {
+                done.push(place);
+            }
+        }
+        let _ = spawn_blocking(move || this.forget(&done)).await;
+    }
+
+    /// Removes what is left in another place. False if that is to be tried at the next start.
+    async fn clear(&self, place: &Place) -> bool {
+        let keep = self.here.retained();
+        if place.retained().is_subset(&keep) {
+            return true;
+        }
+        let (topics, mut backoff) = (place.topics().everything(), Backoff::new(WAITS.0, WAITS.1));
+        let hint = format!("GLIMPSED_DEVICE_ID={} glimpsed mqtt clean", place.device_id);
+        for _ in 0..MAX_TRIES {
+            match self.removed(place, &keep).await {
+                Ok(Outcome::Nothing) => {}
+                Ok(Outcome::Removed(messages)) => {
+                    tracing::info!(
+                        topics,
+                        messages,
+                        "what the device had left under its former name or prefix was removed"
+                    );
+                }
+                Ok(Outcome::Running) => {
+                    tracing::warn!(
+                        topics,
+                        "these topics were this device's, and another one uses them now; nothing is removed"
+                    );
+                }
+                Ok(Outcome::Left(messages)) => {
+                    tracing::warn!(
+                        topics,
+                        messages,
+                        hint,
+                        "the broker lets nobody remove what the device had left under its former name or prefix"
+                    );
+                }
+                Err(Loss::Refused(cause)) => {
+                    tracing::warn!(
+                        topics,
+                        cause,
+                        hint,
+                        "what the device had left under its former name or prefix cannot be removed"
+                    );
+                }
+                Err(loss) => {
+                    tracing::debug!(topics, %loss, "what the device had left is not removed yet");
+                    sleep(backoff.next_wait(fastrand::f64())).await;
+                    continue;
+                }
+            }
+            return true;
+        }
+        false
+    }
+
+    async fn removed(&self, place: &Place, keep: &BTreeSet<String>) -> Result<Outcome, Loss> {
+        let settings = Mqtt { base_topic: place.base_topic.clone(), ..self.settings.clone() };
+        let is_here = place.topics() == self.here.topics();
+        let found = Leftovers::of_before(&settings, place, keep, !is_here).await?;
+        if found.running {
+            return Ok(Outcome::Running);
+        }
+        let removal = found.remove().await?;
+        Ok(match (removal.left.len().max(removal.refused.len()), removal.sent) {
+            (0, 0) => Outcome::Nothing,
+            (0, sent) => Outcome::Removed(sent),
+            (left, _) => Outcome::Left(left),
+        })
+    }
+
+    /// Adds this place to the file, if it is not there, and returns the others at this broker.
+    fn note(&self) -> Vec<Place> {
+        let mut places = self.read();
+        if !places.contains(&self.here) {
+            places.push(self.here.clone());
+            let surplus = places.len().saturating_sub(MAX_PLACES);
+            places.drain(..surplus);
+            self.write(&places);
+        }
+        places.retain(|place| *place != self.here && place.broker == self.here.broker);
+        places
+    }
+
+    fn forget(&self, done: &[Place]) {
+        let mut places = self.read();
+        let all = places.len();
+        places.retain(|place| !done.contains(place));
+        if places.len() < all {
+            self.write(&places);
+        }
+    }
+
+    /// A file that is damaged counts as none: what it knew is left at the broker.
+    fn read(&self) -> Vec<Place> {
+        let text = self
+            .directories
+            .iter()
+            .find_map(|directory| files::read_text(&directory.join(&self.file), MAX_FILE_BYTES).ok());
+        text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
+    }
+
+    fn write(&self, places: &[Place]) {
+        let written = serde_json::to_vec(places)
+            .map_err(|error| error.to_string())
+            .and_then(|json| directories::keep_within(&self.directories, &self.file, &json, MODE));
+        if let Err(cause) = written {
+            tracing::info!(cause, "if the device is renamed while it is stopped, its old topics stay at the broker");
+        }
+    }
+}
+
+/// What became of the removal.
+enum Outcome {
+    Nothing,
+    /// So many messages.
+    Removed(usize),
+    /// So many messages are still there.
+    Left(usize),
+    /// Another daemon uses the topics.
+    Running,
+}

@@ -38,6 +38,7 @@ mod shared;
 mod start;
 mod support;
 mod switching;
+mod teach;
 mod uploads;
 mod web;
 mod zoo;

@@ -7,6 +7,7 @@ mod gate;
 mod http;
 mod labels;
 mod models;
+mod teach;
 mod thermal;
 
 use std::collections::BTreeMap;
@@ -31,6 +32,7 @@ use glimpsed_base::files::resolve;
 use glimpsed_base::leaving;
 use glimpsed_base::secret::Secret;
 use glimpsed_mqtt::Options;
+pub use teach::Teach;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
@@ -61,6 +63,7 @@ pub struct Config {
     pub publish_image: bool,
     /// Whether the web page shows the live picture.
     pub preview: bool,
+    pub teach: Teach,
     pub stdout: StdoutChoice,
     pub log: Log,
 }
@@ -155,6 +158,7 @@ pub fn check(raw: &Raw, document: &Document<'_>, base: &Path, problems: &mut Pro
         http: checker.http(),
         preview: raw.privacy.preview,
         publish_image: raw.privacy.publish_image,
+        teach: checker.teach(&models),
         stdout: raw.stdout.format,
         log: Log { level: raw.log.level, format: raw.log.format },
         device,

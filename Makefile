@@ -47,7 +47,7 @@ test-models: ## Run the tests that need onnxruntime: models/quantize.py, and eac
 	@.ci/setup test
 	test -x target/models-venv/bin/python || python3 -m venv target/models-venv
 	target/models-venv/bin/pip install --quiet --disable-pip-version-check -r models/requirements.txt
-	cargo nextest run --locked --run-ignored only -E 'test(quantize::) + test(resnet_18_gives) + test(parity::)'
+	cargo nextest run --locked --run-ignored only -E 'test(quantize::) + test(resnet_18_gives) + test(onnxruntime_gives) + test(parity::)'
 
 test-homeassistant: ## Run the daemon beside a real Home Assistant and mosquitto (as root; downloads 1 GB the first time)
 	@.ci/setup test

@@ -11,6 +11,7 @@
 //! | [`infer`] | from the tensor to class probabilities |
 //! | [`decide`] | from a frame's answer to the published events |
 //! | [`compare`] | compares models, each measured in a process of its own |
+//! | [`teach`] | labels of one's own, from a few pictures of each |
 //! | [`control`] | changes at run time: the configuration, the model, the camera |
 //! | [`sinks`] | consumers of events: MQTT, standard output |
 //! | [`web`] | the page, the HTTP interface, the metrics |
@@ -38,5 +39,6 @@ pub mod payload;
 pub mod pipeline;
 pub mod preprocess;
 pub mod sinks;
+pub mod teach;
 pub mod telemetry;
 pub mod web;

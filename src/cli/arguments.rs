@@ -2,7 +2,7 @@
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
-use super::{cameras, check, classify, compare, completions, config, demo, doctor, manual, models, mqtt};
+use super::{cameras, check, classify, compare, completions, config, demo, doctor, manual, models, mqtt, teach};
 use crate::app::{App, Lifetime, Prepared};
 use crate::cli::files::ConfigFile;
 use crate::cli::streams::Streams;
@@ -32,6 +32,8 @@ enum Command {
     Config(config::Command),
     /// Label photographs
     Classify(classify::Options),
+    /// Teach labels of your own, from a few pictures of each
+    Teach(teach::Options),
     /// Measure the models side by side on this device, and say which one to take
     Compare(compare::Options),
     /// The process that `compare` starts for each model
@@ -88,6 +90,7 @@ impl Arguments {
             Command::Doctor(options) => doctor::run(&options, streams),
             Command::Config(command) => config::run(&command, streams),
             Command::Classify(options) => classify::run(&options, streams),
+            Command::Teach(options) => teach::run(&options, streams),
             Command::Compare(options) => compare::run(&options, streams),
             Command::MeasureModel => compare::serve(streams),
             Command::Cameras(command) => cameras::run(&command, streams),

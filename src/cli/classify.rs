@@ -17,6 +17,7 @@ use crate::domain::view::Rotation;
 use crate::error::{Error, Result};
 use crate::infer::labeller::{LabelError, Labeller};
 use crate::infer::precision;
+use crate::teach::strange::Judge;
 use glimpsed_base::{budget, files};
 
 #[derive(Debug, Args)]
@@ -37,7 +38,8 @@ pub(super) struct Options {
     json: bool,
 }
 
-type Answer = std::result::Result<Classification, Error>;
+/// The labels, and for a taught model whether the picture is unlike all that taught it.
+type Answer = std::result::Result<(Classification, Option<bool>), Error>;
 
 pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
     let config = options.config.sources()?.load()?;
@@ -48,6 +50,8 @@ pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
         None => (config.model.clone(), config.precision),
     };
     let model = precision::load(&spec, wanted).map_err(|cause| Error::Model { name: spec.name.clone(), cause })?.model;
+    let mut judge = Judge::of(&spec, &config.teach.directories)
+        .map_err(|cause| Error::Failed(format!("model `{}`: {cause}", spec.name)))?;
     let mut rules = config.labels;
     rules.top_k = options.top.map_or(rules.top_k, usize::from);
     // A photograph has its own orientation tag, so the camera's rotation does not apply.
@@ -57,7 +61,7 @@ pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
     let mut answers: Vec<(&Path, Answer)> = Vec::with_capacity(options.files.len());
     for file in &options.files {
         progress.set_message(file.display().to_string());
-        answers.push((file, classify(&mut labeller, file)));
+        answers.push((file, classify(&mut labeller, judge.as_mut(), file)));
         progress.inc(1);
     }
     progress.finish_and_clear();
@@ -90,12 +94,14 @@ fn progress_bar(options: &Options, streams: &Streams) -> ProgressBar {
     ProgressBar::new(options.files.len() as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-fn classify(labeller: &mut Labeller, file: &Path) -> Answer {
+fn classify(labeller: &mut Labeller, judge: Option<&mut Judge>, file: &Path) -> Answer {
     let frame = Frame::from_bytes(Encoding::File, read(file)?);
-    labeller.label(&frame).map_err(|error| match error {
+    let labels = labeller.label(&frame).map_err(|error| match error {
         LabelError::Decode(cause) => Error::Image { path: file.to_owned(), cause },
         LabelError::Model(cause) => Error::Model { name: labeller.model().id.name.clone(), cause },
-    })
+    })?;
+    let strange = judge.map(|judge| judge.is_strange(&frame.bytes)).transpose();
+    Ok((labels, strange.map_err(|cause| Error::Failed(format!("{} {cause}", file.display())))?))
 }
 
 fn read(file: &Path) -> Result<Vec<u8>> {
@@ -104,11 +110,15 @@ fn read(file: &Path) -> Result<Vec<u8>> {
 
 fn to_json(file: &Path, answer: &Answer) -> Value {
     match answer {
-        Ok(frame) => {
+        Ok((frame, strange)) => {
             let top: Vec<Value> = (frame.answer.top.iter())
                 .map(|ranked| json!({ "label": &*ranked.label, "class_id": ranked.class_id, "confidence": ranked.confidence }))
                 .collect();
-            json!({ "file": file, "model": frame.answer.model.name, "top": top, "total_ms": frame.answer.timing.total_ms })
+            let mut answer = json!({ "file": file, "model": frame.answer.model.name, "top": top, "total_ms": frame.answer.timing.total_ms });
+            if let Some(strange) = strange {
+                answer["strange"] = json!(strange);
+            }
+            answer
         }
         Err(error) => json!({ "file": file, "error": error.to_string() }),
     }
@@ -117,10 +127,14 @@ fn to_json(file: &Path, answer: &Answer) -> Value {
 fn to_table(answers: &[(&Path, Answer)]) -> String {
     let mut rows = Vec::new();
     for (file, answer) in answers {
-        let Ok(frame) = answer else { continue };
+        let Ok((frame, strange)) = answer else { continue };
         for (rank, ranked) in frame.answer.top.iter().enumerate() {
             let name = if rank == 0 { file.display().to_string() } else { String::new() };
-            rows.push(vec![name, format!("{:5.1} %", 100.0 * ranked.confidence), ranked.label.to_string()]);
+            let mut row = vec![name, format!("{:5.1} %", 100.0 * ranked.confidence), ranked.label.to_string()];
+            if rank == 0 && *strange == Some(true) {
+                row.push("strange: unlike all that was taught".into());
+            }
+            rows.push(row);
         }
     }
     table::render(&rows)

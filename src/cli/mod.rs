@@ -16,6 +16,7 @@ mod models;
 mod mqtt;
 mod streams;
 mod table;
+mod teach;
 
 pub use arguments::{Arguments, Done};
 pub use streams::Streams;

@@ -4,4 +4,5 @@ pub mod catalog;
 pub mod fetch;
 pub mod labels;
 pub mod spec;
+pub mod taught;
 pub mod threads;

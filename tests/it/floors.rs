@@ -14,7 +14,7 @@ const FLOORS: &[&[&str]] = &[
     &["domain"],
     &["bus", "preprocess", "models"],
     &["decide", "infer", "payload"],
-    &["config", "pipeline"],
+    &["config", "pipeline", "teach"],
     &["capture", "sinks", "compare"],
     &["telemetry", "error"],
     &["web"],

@@ -38,5 +38,6 @@ mod shared;
 mod start;
 mod support;
 mod switching;
+mod teach;
 mod uploads;
 mod web;

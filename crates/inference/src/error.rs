@@ -61,6 +61,12 @@ pub enum Error {
         /// What is different.
         cause: String,
     },
+    /// It has no last matrix that another could take the place of.
+    #[error("has no last matrix that could be taught: {cause}")]
+    NoLastMatrix {
+        /// What stands there instead.
+        cause: String,
+    },
     /// Neither the file nor the hints have the mean and standard deviation of the input.
     #[error("does not say how its input is scaled: `mean` and `std` are needed")]
     UnknownScaling,

@@ -16,6 +16,7 @@ mod onnx;
 pub mod resample;
 mod scores;
 mod source;
+mod teach;
 mod tensor;
 #[cfg(feature = "tract")]
 mod tract;
@@ -31,6 +32,7 @@ pub use native::kernels::Kernels;
 pub use onnx::pb;
 pub use scores::softmax;
 pub use source::Source;
+pub use teach::{LastMatrix, load_vector, with_last_matrix};
 pub use tensor::Tensor;
 
 /// The example of the README.

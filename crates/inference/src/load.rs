@@ -32,8 +32,30 @@ pub fn load(source: &Source<'_>) -> Result<Loaded, Error> {
 /// # Errors
 /// As [`load`].
 pub fn load_onto(source: &Source<'_>, kernels: Kernels) -> Result<Loaded, Error> {
+    load_part(source, kernels, Part::Whole)
+}
+
+/// How much of a network is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    Whole,
+    /// All that stands before its last matrix.
+    Vector,
+}
+
+impl Part {
+    /// Leaves the rest out.
+    fn of(self, proto: &mut onnx::pb::ModelProto) -> Result<(), Error> {
+        match self {
+            Self::Whole => Ok(()),
+            Self::Vector => onnx::surgery::cut(proto).map(drop),
+        }
+    }
+}
+
+pub(crate) fn load_part(source: &Source<'_>, kernels: Kernels, part: Part) -> Result<Loaded, Error> {
     let mut file = OnnxFile::open(source)?;
-    let prepared = prepare(&mut file, source, kernels);
+    let prepared = prepare(&mut file, source, kernels, part);
     // The error of a wrong hash comes first: other errors of an unintended file would mislead. That something is no ONNX
     // file is said at once, without reading all of it.
     let prepared = match prepared {
@@ -95,10 +117,11 @@ impl Facts {
     }
 }
 
-fn prepare(file: &mut OnnxFile, source: &Source<'_>, kernels: Kernels) -> Result<(Facts, Running), Error> {
-    let decoded = file.decode()?;
+fn prepare(file: &mut OnnxFile, source: &Source<'_>, kernels: Kernels, part: Part) -> Result<(Facts, Running), Error> {
+    let mut decoded = file.decode()?;
+    Graph::new(&decoded.proto, &file.path)?.refuse_external_data()?;
+    part.of(&mut decoded.proto)?;
     let graph = Graph::new(&decoded.proto, &file.path)?;
-    graph.refuse_external_data()?;
     let (input, input_name) = graph.input(source.input)?;
     let facts = Facts {
         opset: graph.opset(),
@@ -134,15 +157,22 @@ fn prepare(file: &mut OnnxFile, source: &Source<'_>, kernels: Kernels) -> Result
             Err(unsupported) => unsupported.to_string(),
         },
     };
-    Ok((facts, with_tract(file, &input, &input_name, reason)?))
+    Ok((facts, with_tract(file, part, &input, &input_name, reason)?))
 }
 
 /// Loads the file with tract; `reason` is why the native kernels do not run it.
 #[cfg(feature = "tract")]
-fn with_tract(file: &mut OnnxFile, input: &InputSpec, input_name: &str, reason: String) -> Result<Running, Error> {
-    let whole = file.decode_whole()?;
+fn with_tract(
+    file: &mut OnnxFile,
+    part: Part,
+    input: &InputSpec,
+    input_name: &str,
+    reason: String,
+) -> Result<Running, Error> {
+    let mut whole = file.decode_whole()?;
     // tract gets only a checked graph of a file with the expected hash.
     Graph::new(&whole, &file.path)?.refuse_external_data()?;
+    part.of(&mut whole)?;
     file.verify()?;
     let loaded = crate::tract::load(whole, input, input_name)?;
     Ok(Running {
@@ -156,7 +186,7 @@ fn with_tract(file: &mut OnnxFile, input: &InputSpec, input_name: &str, reason: 
 }
 
 #[cfg(not(feature = "tract"))]
-fn with_tract(_: &mut OnnxFile, _: &InputSpec, _: &str, reason: String) -> Result<Running, Error> {
+fn with_tract(_: &mut OnnxFile, _: Part, _: &InputSpec, _: &str, reason: String) -> Result<Running, Error> {
     Err(Error::NotNative { reason })
 }
 

@@ -5,6 +5,7 @@
 
 mod labelling;
 mod network;
+mod teaching;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ use crate::models::spec::Family;
 use crate::models::threads::Threads;
 pub use labelling::*;
 pub use network::*;
+pub use teaching::*;
 
 /// The configuration of glimpsed.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -39,6 +41,7 @@ pub struct Raw {
     pub homeassistant: RawHomeAssistant,
     pub http: RawHttp,
     pub privacy: RawPrivacy,
+    pub teach: RawTeach,
     pub stdout: RawStdout,
     pub log: RawLog,
 }

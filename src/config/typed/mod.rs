@@ -8,6 +8,7 @@ mod http;
 mod labels;
 mod models;
 mod network_camera;
+mod teach;
 mod thermal;
 
 use std::collections::BTreeMap;
@@ -34,6 +35,7 @@ use glimpsed_base::secret::Secret;
 use glimpsed_mqtt::Options;
 use glimpsed_mqtt::tls::Tls;
 use hyper::Uri;
+pub use teach::Teach;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
@@ -64,6 +66,7 @@ pub struct Config {
     pub publish_image: bool,
     /// Whether the web page shows the live picture.
     pub preview: bool,
+    pub teach: Teach,
     pub stdout: StdoutChoice,
     pub log: Log,
 }
@@ -195,6 +198,7 @@ pub fn check(raw: &Raw, document: &Document<'_>, base: &Path, problems: &mut Pro
         http: checker.http(),
         preview: raw.privacy.preview,
         publish_image: raw.privacy.publish_image,
+        teach: checker.teach(&models),
         stdout: raw.stdout.format,
         log: Log { level: raw.log.level, format: raw.log.format },
         device,

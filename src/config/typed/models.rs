@@ -24,6 +24,7 @@ impl Checker<'_, '_> {
                 None => models.push(spec),
             }
         }
+        self.taught_models(&mut models);
         for model in &mut models {
             model.backend = match self.raw.model.backend {
                 raw::BackendChoice::Auto => Backend::Auto,

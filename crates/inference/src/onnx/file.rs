@@ -93,7 +93,6 @@ impl OnnxFile {
     ///
     /// # Errors
     /// When it cannot be read, or is no ONNX file.
-    #[cfg(feature = "tract")]
     pub(crate) fn decode_whole(&self) -> Result<super::pb::ModelProto, Error> {
         let mut proto = self.decode()?.proto;
         super::skeleton::fill(&mut proto, &self.file).map_err(|error| self.wrong(&error))?;

@@ -5,5 +5,6 @@ pub(crate) mod graph;
 pub mod pb;
 mod qoperator;
 pub(crate) mod skeleton;
+pub(crate) mod surgery;
 
 pub(crate) use file::{Decoded, OnnxFile};

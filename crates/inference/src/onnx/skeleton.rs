@@ -118,7 +118,6 @@ pub(crate) fn decode(file: &File, length: u64) -> Result<ModelProto> {
 ///
 /// # Errors
 /// When it cannot be read.
-#[cfg(any(feature = "tract", test))]
 pub(crate) fn fill(model: &mut ModelProto, file: &File) -> Result<()> {
     fill_some(model, file, |_| true)
 }

@@ -1,0 +1,95 @@
+//! `glimpsed teach status`
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::{Common, failed, shelf};
+use crate::cli::streams::Streams;
+use crate::cli::table::render;
+use crate::config::Config;
+use crate::error::Result;
+use crate::models::taught::{self, Taught};
+use glimpsed_inference::sha256_of;
+use glimpsed_teach::share_in_words;
+
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    #[command(flatten)]
+    common: Common,
+}
+
+pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
+    let config = options.common.config()?;
+    let shelf = shelf(&config)?;
+    let album = shelf.album(&options.common.view).map_err(|error| failed(&error))?;
+    let base = sha256_of(&config.teach.base.path).ok();
+    let models: Vec<_> = config.teach.directories.iter().flat_map(|directory| taught::all(directory)).collect();
+    if options.common.json {
+        let labels = album.classes.iter().map(|class| {
+            let names = class.pictures.iter().filter_map(|path| path.file_name()).map(|name| name.to_string_lossy());
+            json!({ "label": class.label, "pictures": names.collect::<Vec<_>>() })
+        });
+        let models = models.iter().map(|(name, found)| match found {
+            Ok((taught, files)) => json!({
+                "name": name, "onnx": files.onnx, "taught": taught,
+                "changed": changes(taught, &config, base.as_deref()),
+            }),
+            Err(cause) => json!({ "name": name, "error": cause }),
+        });
+        return streams.print_json(&json!({
+            "directory": shelf.directory,
+            "view": options.common.view,
+            "labels": labels.collect::<Vec<_>>(),
+            "pictures": shelf.pictures(),
+            "max_pictures": shelf.max_pictures,
+            "models": models.collect::<Vec<Value>>(),
+        }));
+    }
+    let mut says = format!(
+        "{} of at most {} pictures are kept in {}\n",
+        shelf.pictures(),
+        shelf.max_pictures,
+        shelf.directory.display()
+    );
+    let rows: Vec<Vec<String>> = (album.classes.iter())
+        .map(|class| vec![format!("  {}", class.label), class.pictures.len().to_string()])
+        .collect();
+    says.push_str(&render(&rows));
+    for (name, found) in &models {
+        match found {
+            Err(cause) => says.push_str(&format!("{name}: {cause}\n")),
+            Ok((taught, _)) => {
+                says.push_str(&describe(name, taught));
+                for change in changes(taught, &config, base.as_deref()) {
+                    says.push_str(&format!("  changed since: {change}\n"));
+                }
+            }
+        }
+    }
+    streams.print(&says)
+}
+
+fn describe(name: &str, taught: &Taught) -> String {
+    let labels: Vec<String> =
+        taught.class.iter().map(|class| format!("{} ({})", class.label, class.pictures)).collect();
+    let few = taught.class.iter().any(|class| class.pictures < 10);
+    let good = if few { String::new() } else { format!(", about {} right", share_in_words(taught.accuracy)) };
+    format!(
+        "{name}: {}{good}; taught {} on {}\n",
+        labels.join(", "),
+        taught.taught_at.strftime("%Y-%m-%d"),
+        taught.base.name
+    )
+}
+
+/// What is no longer as it was when a model was taught. It answers as it did, because the network is part of its file; teaching it
+/// again would begin with something else.
+fn changes(taught: &Taught, config: &Config, base: Option<&str>) -> Vec<String> {
+    let mut changes = Vec::new();
+    if config.teach.base.name != taught.base.name {
+        changes.push(format!("`base` in [teach] is {}, not {}", config.teach.base.name, taught.base.name));
+    } else if base.is_some_and(|base| base != taught.base.sha256) {
+        changes.push(format!("the file of {} is another one", taught.base.name));
+    }
+    changes
+}

@@ -1,0 +1,25 @@
+//! The table of what is taught.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Labels of one's own: which network is taught, and where its pictures are kept.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawTeach {
+    /// Where pictures and taught models are kept, relative to this configuration file. Default: `teach` in the directory of what was measured here (`/var/lib/glimpsed`, or `~/.local/state/glimpsed`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub directory: Option<PathBuf>,
+    /// Name of the model whose last matrix is replaced, for `glimpsed teach`.
+    pub base: String,
+    /// How many pictures are kept at most; each has at most 256 KiB.
+    pub max_pictures: u32,
+}
+
+impl Default for RawTeach {
+    fn default() -> Self {
+        Self { directory: None, base: "efficientnet-lite0".into(), max_pictures: 2000 }
+    }
+}

@@ -1,0 +1,134 @@
+//! From a picture to the vector that stands before a network's last matrix.
+
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::directories;
+use crate::domain::frame::{Encoding, Frame};
+use crate::domain::view::View;
+use crate::infer::ModelError;
+use crate::models::spec::ModelSpec;
+use crate::preprocess::Preprocessor;
+use crate::preprocess::decode::DecodeError;
+use crate::preprocess::source::FrameDecoder;
+use glimpsed_base::files;
+use glimpsed_inference::{Classifier, Error, Inspection, MAX_THREADS, Source, Tensor, load_vector};
+use glimpsed_teach::{Unusable, Vectors};
+
+/// A network without its last matrix, with all buffers of a picture's way to its vector.
+pub struct Eye {
+    /// The whole network's file.
+    pub base: ModelSpec,
+    /// Of the network without its last matrix; its `sha256` is the whole file's.
+    pub inspection: Inspection,
+    classifier: Box<dyn Classifier>,
+    preprocessor: Preprocessor,
+    decoder: FrameDecoder,
+    tensor: Tensor,
+    vector: Vec<f32>,
+}
+
+/// Why a picture has no vector. The text continues the file's name.
+#[derive(Debug, thiserror::Error)]
+pub enum NotSeen {
+    #[error("{0}")]
+    Decode(#[from] DecodeError),
+    #[error("cannot be seen by the base model: {0}")]
+    Model(#[from] Error),
+    #[error("gives {0}")]
+    Unusable(#[from] Unusable),
+    #[error("{0}")]
+    Unreadable(String),
+}
+
+/// What precedes the key in a file of a vector.
+const MAGIC: [u8; 4] = *b"GLV1";
+
+/// A hash of all that a vector depends on: the network, its input and the picture.
+type Key = [u8; 32];
+
+impl Eye {
+    /// # Errors
+    /// What is wrong with the file.
+    pub fn open(base: &ModelSpec) -> Result<Self, ModelError> {
+        let (path, input) = (&base.path, &base.input);
+        let source = Source { path, sha256: base.sha256.as_deref(), input, backend: base.backend };
+        let mut loaded = load_vector(&source).map_err(|cause| ModelError::Engine { name: base.name.clone(), cause })?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        loaded.classifier.set_threads(cores.min(MAX_THREADS));
+        let input = &loaded.inspection.input;
+        Ok(Self {
+            base: base.clone(),
+            preprocessor: Preprocessor::new(input.clone(), View::default()),
+            tensor: Tensor::for_input(input),
+            decoder: FrameDecoder::default(),
+            classifier: loaded.classifier,
+            vector: Vec::new(),
+            inspection: loaded.inspection,
+        })
+    }
+
+    /// The length of the vectors.
+    pub fn length(&self) -> usize {
+        self.inspection.classes
+    }
+
+    /// The vector of a picture file.
+    ///
+    /// # Errors
+    /// When it is no picture, or the network cannot be evaluated.
+    pub fn see(&mut self, bytes: &[u8]) -> Result<&[f32], NotSeen> {
+        let frame = Frame::from_bytes(Encoding::File, Vec::new());
+        self.decoder.decode(frame.encoding, bytes, |width, height| self.preprocessor.wanted(width, height))?;
+        self.preprocessor.prepare(self.decoder.samples(bytes), &mut self.tensor);
+        self.classifier.run(&self.tensor, &mut self.vector)?;
+        Ok(&self.vector)
+    }
+
+    /// The tensor of the picture that was seen last.
+    pub fn tensor(&self) -> &Tensor {
+        &self.tensor
+    }
+
+    /// Adds the vector of a picture to others. If it is `kept`, it comes from the file beside the picture where there is one, and
+    /// is put there where there is none.
+    ///
+    /// # Errors
+    /// When the picture has none; nothing was added then.
+    pub fn look(&mut self, path: &Path, most: u64, kept: bool, vectors: &mut Vectors) -> Result<(), NotSeen> {
+        let bytes = files::read(path, most).map_err(NotSeen::Unreadable)?;
+        let key = self.key(&bytes);
+        if kept && remembered(path, &key).is_some_and(|vector| vectors.push_encoded(&vector).is_ok()) {
+            return Ok(());
+        }
+        vectors.push(self.see(&bytes)?)?;
+        if kept {
+            let encoded = vectors.encoded(vectors.len() - 1).unwrap_or_default();
+            // The vector can be computed again, so it is no error that it could not be written.
+            let _ = directories::write(&beside(path), &[&MAGIC, &key[..], &encoded].concat(), 0o600);
+        }
+        Ok(())
+    }
+
+    fn key(&self, picture: &[u8]) -> Key {
+        let mut hasher = Sha256::new();
+        hasher.update(&self.inspection.sha256);
+        hasher.update(format!("{:?}", self.inspection.input));
+        hasher.update(picture);
+        hasher.finalize().into()
+    }
+}
+
+/// The hidden file with the vector of a picture.
+pub(super) fn beside(picture: &Path) -> PathBuf {
+    let name = picture.file_name().unwrap_or_default().to_string_lossy();
+    picture.with_file_name(format!(".{name}.vector"))
+}
+
+fn remembered(picture: &Path, key: &Key) -> Option<Vec<u8>> {
+    // Twice as much as the longest vector in use.
+    let bytes = files::read(&beside(picture), 16 << 10).ok()?;
+    let vector = bytes.strip_prefix(&MAGIC)?.strip_prefix(key)?;
+    Some(vector.to_vec())
+}

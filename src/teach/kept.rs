@@ -1,0 +1,47 @@
+//! The form in which a picture is kept: a JPEG of bounded size.
+
+use image::codecs::jpeg::JpegEncoder;
+use image::{ExtendedColorType, ImageEncoder};
+
+use crate::domain::frame::Encoding;
+use crate::preprocess::decode::{DecodeError, decode};
+use crate::preprocess::picture::RgbImage;
+use crate::preprocess::shrunk;
+
+/// A kept picture has at most so many bytes. Two thousand of them take half a gigabyte.
+pub(super) const MOST_BYTES: usize = 256 << 10;
+
+/// A picture with more pixels is made smaller: it would have to be decoded each time that it is looked at.
+const MOST_PIXELS: usize = 1920 * 1080;
+
+/// The longer side of a picture that had to be made smaller, in pixels: nearly three times what networks look at.
+const SIDE_PX: usize = 640;
+
+/// A small JPEG stays as it is, bit for bit. Everything else becomes one, upright.
+///
+/// # Errors
+/// When it is no picture.
+pub(super) fn kept(bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
+    let mut picture = RgbImage::default();
+    // Decoded in any case: what cannot be decoded is not kept.
+    decode(Encoding::File, bytes, &mut picture)?;
+    let small = picture.width * picture.height <= MOST_PIXELS;
+    if small && bytes.starts_with(&glimpsed_jpeg::START) && bytes.len() <= MOST_BYTES {
+        return Ok(bytes.to_vec());
+    }
+    let mut small = shrunk(picture, SIDE_PX);
+    loop {
+        let mut out = Vec::new();
+        let encoder = JpegEncoder::new_with_quality(&mut out, 90);
+        let [width, height] = [small.width, small.height].map(|side| side as u32);
+        encoder
+            .write_image(&small.pixels, width, height, ExtendedColorType::Rgb8)
+            .map_err(|error| DecodeError::GaveUp { cause: error.to_string() })?;
+        if out.len() <= MOST_BYTES {
+            return Ok(out);
+        }
+        // Noise is larger than any photograph; half of it is a quarter of the bytes.
+        let side = small.width.max(small.height) / 2;
+        small = shrunk(small, side.max(1));
+    }
+}

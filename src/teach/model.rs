@@ -1,0 +1,162 @@
+//! Writes a taught model: a network with a last matrix of its own, its labels, its description and its pictures' vectors.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use super::course::Course;
+use super::eye::Eye;
+use crate::directories;
+use crate::models::taught::{Base, Class, Files, Seen, Taught};
+use glimpsed_inference::{LastMatrix, Source, load, softmax, with_last_matrix};
+use glimpsed_teach::{Lesson, Vectors};
+
+/// The most that a probability of the written model may differ from the one that was fitted.
+const TOLERANCE: f32 = 1e-3;
+
+/// What precedes the vectors in their file: a mark, their length and their number, both little-endian.
+const MAGIC: [u8; 4] = *b"GLVS";
+
+/// Longer than the file of as many vectors as anybody keeps.
+const MOST_BYTES: u64 = 64 << 20;
+
+/// Where it comes from.
+#[derive(Debug, Clone, Default)]
+pub struct Origin {
+    pub view: Option<String>,
+    pub seen: Option<Seen>,
+}
+
+/// Writes a model, of whose files none is replaced before all are written and the network was loaded from its own and has answered
+/// as it should.
+///
+/// # Errors
+/// What went wrong, with the file.
+pub fn write(
+    directory: &Path,
+    name: &str,
+    eye: &mut Eye,
+    (course, lesson): (&Course, &Lesson),
+    origin: Origin,
+) -> Result<(Files, Taught), String> {
+    let files = Files::of(directory, name);
+    complete(directory, name)?;
+    let new = files.new();
+    let base = Source {
+        path: &eye.base.path,
+        sha256: Some(&eye.inspection.sha256),
+        input: &eye.base.input,
+        backend: eye.base.backend,
+    };
+    let matrix = LastMatrix { weights: &lesson.head.weights, bias: &lesson.head.bias };
+    let bytes = with_last_matrix(&base, &matrix).map_err(|cause| format!("model `{}`: {cause}", eye.base.name))?;
+    let failed = |path: &Path| {
+        let path = path.display().to_string();
+        move |cause: std::io::Error| format!("cannot write `{path}`: {cause}")
+    };
+    directories::write(&new.onnx, &bytes, 0o644).map_err(failed(&new.onnx))?;
+    let sha256: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    drop(bytes);
+    try_out(&new, eye, course, lesson).inspect_err(|_| {
+        let _ = std::fs::remove_file(&new.onnx);
+    })?;
+    let taught = describe(eye, (course, lesson), origin, sha256);
+    let labels: String = course.labels.iter().map(|label| format!("{label}\n")).collect();
+    directories::write(&new.labels, labels.as_bytes(), 0o644).map_err(failed(&new.labels))?;
+    directories::write(&new.vectors, &encoded(course, lesson), 0o600).map_err(failed(&new.vectors))?;
+    let text = toml::to_string(&taught).map_err(|error| error.to_string())?;
+    directories::write(&new.toml, text.as_bytes(), 0o644).map_err(failed(&new.toml))?;
+    complete(directory, name)?;
+    Ok((files, taught))
+}
+
+/// Completes a replacement that was interrupted after everything was written, and removes what is left of one that was
+/// interrupted before.
+fn complete(directory: &Path, name: &str) -> Result<(), String> {
+    let (old, new) = (Files::of(directory, name), Files::of(directory, name).new());
+    let complete = new.toml.is_file();
+    for (from, to) in new.all().into_iter().zip(old.all()) {
+        if !from.is_file() {
+            continue;
+        }
+        let done = if complete { std::fs::rename(from, to) } else { std::fs::remove_file(from) };
+        done.map_err(|cause| format!("cannot write `{}`: {cause}", to.display()))?;
+    }
+    Ok(())
+}
+
+/// Loads the written network, and compares its answers for a picture of each class with those of the head.
+fn try_out(new: &Files, eye: &mut Eye, course: &Course, lesson: &Lesson) -> Result<(), String> {
+    let wrong = |cause: String| format!("the model that was written does not run: {cause}");
+    let source = Source { path: &new.onnx, sha256: None, input: &eye.base.input, backend: eye.base.backend };
+    let mut loaded = load(&source).map_err(|cause| wrong(cause.to_string()))?;
+    let (mut scores, mut expected) = (Vec::new(), Vec::new());
+    for class in 0..course.labels.len() {
+        let Some(picture) = lesson.kept.iter().find(|&&picture| course.classes[picture] == class) else { continue };
+        let path = &course.pictures[*picture];
+        let bytes = glimpsed_base::files::read(path, glimpsed_base::budget::PICTURE_FILE)
+            .map_err(|cause| wrong(format!("{} {cause}", path.display())))?;
+        let vector = eye.see(&bytes).map_err(|cause| wrong(cause.to_string()))?;
+        lesson.head.probabilities(vector, &mut expected);
+        loaded.classifier.run(eye.tensor(), &mut scores).map_err(|cause| wrong(cause.to_string()))?;
+        softmax(&mut scores);
+        let apart = scores.iter().zip(&expected).map(|(one, other)| (one - other).abs()).fold(0.0, f32::max);
+        if scores.len() != expected.len() || apart.is_nan() || apart > TOLERANCE {
+            return Err(wrong(format!("it says {scores:?} for {}, not {expected:?}", path.display())));
+        }
+    }
+    Ok(())
+}
+
+fn describe(eye: &Eye, (course, lesson): (&Course, &Lesson), origin: Origin, sha256: String) -> Taught {
+    let quality = &lesson.quality;
+    let rounded = |number: f64| (number * 1e4).round() / 1e4;
+    let classes = course.labels.iter().zip(&lesson.counts);
+    Taught {
+        sha256,
+        taught_at: Timestamp::now(),
+        view: origin.view,
+        pictures: lesson.kept.len(),
+        copies: course.pictures.len() - lesson.kept.len(),
+        accuracy: rounded(quality.accuracy),
+        folds: quality.folds,
+        calibration_error: rounded(quality.calibration_error),
+        strange_below: lesson.strangeness.map(|strangeness| rounded(strangeness.least_cosine.into())),
+        base: Base { name: eye.base.name.clone(), sha256: eye.inspection.sha256.clone() },
+        seen: origin.seen,
+        input: eye.base.input.clone(),
+        class: classes.map(|(label, &pictures)| Class { label: label.clone(), pictures }).collect(),
+    }
+}
+
+fn encoded(course: &Course, lesson: &Lesson) -> Vec<u8> {
+    let numbers = [course.vectors.length(), lesson.kept.len()].map(|number| (number as u32).to_le_bytes());
+    let mut bytes = [&MAGIC[..], &numbers[0], &numbers[1]].concat();
+    lesson.kept.iter().filter_map(|&picture| course.vectors.encoded(picture)).for_each(|vector| bytes.extend(vector));
+    bytes
+}
+
+/// The vectors of the pictures that taught a model.
+///
+/// # Errors
+/// The file, and what is wrong with it.
+pub fn vectors(files: &Files) -> Result<Vectors, String> {
+    let path = &files.vectors;
+    let bytes =
+        glimpsed_base::files::read(path, MOST_BYTES).map_err(|cause| format!("`{}` {cause}", path.display()))?;
+    let damaged = || format!("`{}` is damaged; teach the model again", path.display());
+    let rest = bytes.strip_prefix(&MAGIC).ok_or_else(damaged)?;
+    let (numbers, rest) = rest.split_at_checked(8).ok_or_else(damaged)?;
+    let number = |at: usize| numbers[at..at + 4].try_into().map_or(0, u32::from_le_bytes) as usize;
+    let (length, count) = (number(0), number(4));
+    let expected = length.checked_mul(count).and_then(|numbers| numbers.checked_mul(2));
+    if length == 0 || expected != Some(rest.len()) {
+        return Err(damaged());
+    }
+    let mut vectors = Vectors::new(length);
+    for vector in rest.chunks_exact(2 * length) {
+        vectors.push_encoded(vector).map_err(|_| damaged())?;
+    }
+    Ok(vectors)
+}

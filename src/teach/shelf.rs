@@ -1,0 +1,201 @@
+//! Where the pictures that teach are kept: `<directory>/<view>/<label>/<time>-<hash>.jpg`, each with its vector in a hidden
+//! file beside it. The folders are what other tools read too.
+
+use std::path::{Path, PathBuf};
+
+use glimpsed_base::files;
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
+
+use super::album::{Album, check_label};
+use super::eye::{Eye, NotSeen, beside};
+use super::kept::{MOST_BYTES, kept};
+use crate::directories;
+use crate::models::taught::is_name;
+use glimpsed_teach::Vectors;
+
+/// Space that is left on the disk for everything else, in bytes.
+const LEFT_FREE: u64 = 64 << 20;
+
+/// A file that was being written when the program was ended is removed once it is this old.
+const ABANDONED: SignedDuration = SignedDuration::from_mins(10);
+
+/// A directory of views, and how many pictures it may hold.
+#[derive(Debug, Clone)]
+pub struct Shelf {
+    pub directory: PathBuf,
+    pub max_pictures: usize,
+    /// As of when it was opened, and those that were added since.
+    pictures: usize,
+}
+
+/// Why a picture was not kept, or none was found.
+#[derive(Debug, thiserror::Error)]
+pub enum ShelfError {
+    #[error(
+        "{pictures} pictures are kept, which is as many as `max_pictures` in [teach] allows; `glimpsed teach remove` makes room"
+    )]
+    Full { pictures: usize },
+    #[error("the disk has {} MB left, and so many are kept free; make room on it first", free / 1_000_000)]
+    DiskFull { free: u64 },
+    #[error("`{label}` {wrong}")]
+    Label { label: String, wrong: &'static str },
+    #[error("`{0}` is no name of a view: letters, digits, `.`, `_` and `-`")]
+    View(String),
+    #[error("{0}")]
+    Picture(#[from] NotSeen),
+    #[error("{0}")]
+    Unreadable(String),
+    #[error("cannot write into `{}`: {cause}", directory.display())]
+    Write { directory: PathBuf, cause: std::io::Error },
+}
+
+impl Shelf {
+    /// # Errors
+    /// When the directory cannot be listed.
+    pub fn open(directory: PathBuf, max_pictures: usize) -> Result<Self, ShelfError> {
+        let mut shelf = Self { directory, max_pictures, pictures: 0 };
+        for view in shelf.views()? {
+            shelf.pictures += shelf.album(&view)?.pictures();
+        }
+        Ok(shelf)
+    }
+
+    /// The views that have pictures.
+    ///
+    /// # Errors
+    /// When the directory cannot be listed.
+    pub fn views(&self) -> Result<Vec<String>, ShelfError> {
+        let entries = match std::fs::read_dir(&self.directory) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(|cause| {
+                ShelfError::Unreadable(format!("cannot list `{}`: {cause}", self.directory.display()))
+            })?,
+        };
+        let folders = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        let mut views: Vec<String> =
+            folders.filter_map(|entry| entry.file_name().into_string().ok()).filter(|name| is_name(name)).collect();
+        views.sort();
+        Ok(views)
+    }
+
+    /// The pictures of a view.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    pub fn album(&self, view: &str) -> Result<Album, ShelfError> {
+        Album::read(&self.folder(view)?).map_err(ShelfError::Unreadable)
+    }
+
+    /// Where the pictures of a view are.
+    ///
+    /// # Errors
+    /// When no view can have this name.
+    pub fn folder(&self, view: &str) -> Result<PathBuf, ShelfError> {
+        match is_name(view) {
+            true => Ok(self.directory.join(view)),
+            false => Err(ShelfError::View(view.to_owned())),
+        }
+    }
+
+    /// The number of pictures of all views.
+    pub fn pictures(&self) -> usize {
+        self.pictures
+    }
+
+    /// Keeps a picture file (JPEG, PNG or WebP) under a label, whole or not at all, and its vector. The same picture under the
+    /// same label is kept once.
+    ///
+    /// # Errors
+    /// See [`ShelfError`].
+    pub fn add(&mut self, view: &str, label: &str, picture: &[u8], eye: &mut Eye) -> Result<PathBuf, ShelfError> {
+        check_label(label).map_err(|wrong| ShelfError::Label { label: label.to_owned(), wrong })?;
+        let folder = self.folder(view)?.join(label);
+        let picture = kept(picture).map_err(NotSeen::Decode)?;
+        let hash: String = Sha256::digest(&picture).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        if let Some(there) = same(&folder, &hash) {
+            return Ok(there);
+        }
+        if self.pictures >= self.max_pictures {
+            return Err(ShelfError::Full { pictures: self.pictures });
+        }
+        let write = |cause| ShelfError::Write { directory: folder.clone(), cause };
+        create(&folder).map_err(write)?;
+        if let Some(free) = free_bytes(&folder).filter(|free| *free < LEFT_FREE + picture.len() as u64) {
+            return Err(ShelfError::DiskFull { free });
+        }
+        sweep(&folder);
+        // Seconds and their fraction in one order with the names of files.
+        let path = folder.join(format!("{}-{hash}.jpg", Timestamp::now().strftime("%Y%m%dT%H%M%S%.6fZ")));
+        // What has no vector is not kept.
+        eye.see(&picture)?;
+        directories::write(&path, &picture, 0o600).map_err(write)?;
+        self.pictures += 1;
+        eye.look(&path, MOST_BYTES as u64, true, &mut Vectors::new(eye.length()))?;
+        Ok(path)
+    }
+
+    /// Removes a picture with its vector.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn remove(&mut self, picture: &Path) -> Result<(), ShelfError> {
+        let directory = picture.parent().unwrap_or(Path::new("/")).to_owned();
+        let failed = |cause| ShelfError::Write { directory: directory.clone(), cause };
+        std::fs::remove_file(picture).map_err(failed)?;
+        self.pictures = self.pictures.saturating_sub(1);
+        match std::fs::remove_file(beside(picture)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes the folder of a class that has no pictures left; one that holds anything else stays.
+    ///
+    /// # Errors
+    /// When no view can have this name.
+    pub fn tidy(&self, view: &str, label: &str) -> Result<(), ShelfError> {
+        let folder = self.folder(view)?.join(label);
+        sweep(&folder);
+        let _ = std::fs::remove_dir(folder);
+        Ok(())
+    }
+}
+
+/// Pictures are the user's: their folders are closed to others.
+fn create(folder: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+fn same(folder: &Path, hash: &str) -> Option<PathBuf> {
+    let end = format!("-{hash}.jpg");
+    files::pictures_in(folder)
+        .ok()?
+        .into_iter()
+        .find(|path| path.as_os_str().as_encoded_bytes().ends_with(end.as_bytes()))
+}
+
+/// What the disk has left for this user; `None` where the system does not say.
+fn free_bytes(folder: &Path) -> Option<u64> {
+    let found = rustix::fs::statvfs(folder).ok()?;
+    Some(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
+/// Removes what was being written when the program was ended, and vectors whose picture is gone.
+fn sweep(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name().into_string().unwrap_or_default();
+        let picture = name.strip_prefix('.').and_then(|name| name.strip_suffix(".vector"));
+        let orphan = picture.is_some_and(|picture| !folder.join(picture).exists());
+        if orphan || (name.starts_with(".tmp") && is_abandoned(&entry)) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+fn is_abandoned(entry: &std::fs::DirEntry) -> bool {
+    let modified = entry.metadata().and_then(|metadata| metadata.modified());
+    let modified = modified.ok().and_then(|time| Timestamp::try_from(time).ok());
+    modified.is_some_and(|time| Timestamp::now().duration_since(time) > ABANDONED)
+}

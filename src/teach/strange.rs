@@ -1,0 +1,60 @@
+//! Whether a picture is unlike everything that taught a model.
+
+use std::path::PathBuf;
+
+use super::eye::{Eye, NotSeen};
+use super::model::vectors;
+use crate::infer::ModelError;
+use crate::models::spec::ModelSpec;
+use crate::models::taught::{self, Files, Taught};
+use glimpsed_teach::{Strangeness, Vectors};
+
+/// Judges pictures for one taught model.
+pub struct Judge {
+    eye: Eye,
+    vectors: Vectors,
+    strangeness: Strangeness,
+}
+
+/// Why there is no judge.
+#[derive(Debug, thiserror::Error)]
+pub enum NoJudge {
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    #[error("{0}")]
+    Vectors(String),
+}
+
+impl Judge {
+    /// `None` for a model that was not taught, or with fewer than ten pictures of a label.
+    ///
+    /// # Errors
+    /// When the model's files are damaged, or do not belong together.
+    pub fn of(model: &ModelSpec, directories: &[PathBuf]) -> Result<Option<Self>, NoJudge> {
+        let Some((Taught { strange_below: Some(least_cosine), .. }, files)) = find(model, directories) else {
+            return Ok(None);
+        };
+        let (eye, vectors) = (Eye::open(model)?, vectors(&files).map_err(NoJudge::Vectors)?);
+        if eye.length() != vectors.length() {
+            let file = files.vectors.display();
+            return Err(NoJudge::Vectors(format!("`{file}` is not that of the model; teach it again")));
+        }
+        Ok(Some(Self { eye, vectors, strangeness: Strangeness { least_cosine: least_cosine as f32 } }))
+    }
+
+    /// Whether a picture file is strange.
+    ///
+    /// # Errors
+    /// When it is no picture.
+    pub fn is_strange(&mut self, picture: &[u8]) -> Result<bool, NotSeen> {
+        let vector = self.eye.see(picture)?;
+        let nearest = Strangeness::nearest(vector, &self.vectors);
+        Ok(nearest.is_none_or(|nearest| self.strangeness.is_strange(nearest)))
+    }
+}
+
+fn find(model: &ModelSpec, directories: &[PathBuf]) -> Option<(Taught, Files)> {
+    let all = directories.iter().flat_map(|directory| taught::all(directory));
+    let mine = all.filter_map(|(_, found)| found.ok()).find(|(_, files)| files.onnx == model.path);
+    mine
+}

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{MAX_BYTES, Sources, process_environment};
+use super::sources::{MAX_BYTES, Sources, process_environment};
 use crate::directories;
 use glimpsed_base::files;
 

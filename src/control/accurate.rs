@@ -34,7 +34,7 @@ pub(super) enum Change {
 impl Controller {
     /// Whether the accurate model's file exists.
     pub(super) fn accurate_is_there(&self) -> bool {
-        self.live.accurate.model.path.is_file()
+        self.desired.live.accurate.model.path.is_file()
     }
 
     /// Called at the start. A failure is only logged, because the daemon works without second opinions.
@@ -49,11 +49,11 @@ impl Controller {
     }
 
     pub(super) async fn set_accurate(&mut self, enabled: bool) -> Answer {
-        let before = std::mem::replace(&mut self.live.accurate.enabled, enabled);
+        let before = std::mem::replace(&mut self.desired.live.accurate.enabled, enabled);
         let changed = self.follow_accurate().await;
         if let Err(cause) = &changed {
             tracing::warn!(cause, "the accurate model was not switched");
-            self.live.accurate.enabled = before;
+            self.desired.live.accurate.enabled = before;
         }
         self.tell_settings();
         self.tell_info();
@@ -62,7 +62,7 @@ impl Controller {
 
     /// Loads, replaces or stops the accurate model as the current configuration requires.
     async fn follow_accurate(&mut self) -> std::result::Result<(), String> {
-        let change = self.second_for(&self.live).await?;
+        let change = self.second_for(&self.desired.live).await?;
         self.change_second(change).await.map_err(|error| error.to_string())
     }
 

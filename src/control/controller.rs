@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
@@ -12,6 +12,7 @@ use super::accurate_thread::Second;
 use super::camera::Camera;
 use super::camera_faults::CameraFaults;
 use super::config_watch::FileWatch;
+use super::desired::{Desired, Start};
 use super::from_config::{rules_of, view_of, web_settings};
 use super::loader::Loader;
 use super::{compare, pictures};
@@ -83,35 +84,13 @@ pub struct Parts {
     pub web: web::Parts,
 }
 
-/// How the daemon starts.
-#[derive(Debug, Clone, Default)]
-pub struct Start {
-    /// Whether the camera is open from the start.
-    pub enabled: bool,
-    /// Why the file is not in effect, and the last configuration that worked is.
-    pub config_error: Option<String>,
-}
-
 /// Executes commands, one at a time.
 pub struct Controller {
-    pub(super) sources: Sources,
-    /// Each key of the configuration with its value and origin, for `info`.
-    pub(super) effective: Value,
-    /// The configuration of the file.
-    pub(super) file: Config,
-    /// The configuration in effect: the file's, with the settings changed since.
-    pub(super) live: Config,
-    /// `effective` as it was when the daemon started.
-    pub(super) started: Value,
-    pub(super) enabled: bool,
+    pub(super) desired: Desired,
     /// The model in use, or why it cannot be loaded.
     pub(super) model: std::result::Result<ModelInfo, String>,
     /// While the model cannot be loaded: when that was tried last, and how its files were then.
     pub(super) last_try: Option<(FileStates, Instant)>,
-    /// Keys of the configuration that were edited but take effect only after a restart.
-    pub(super) restart_required: Vec<String>,
-    /// Why the current file is not in effect.
-    pub(super) reload_error: Option<String>,
     pub(super) parts: Parts,
     pub(super) commands: Commands,
     pub(super) requests: mpsc::Receiver<Request>,
@@ -139,22 +118,14 @@ impl Controller {
         model: std::result::Result<ModelInfo, String>,
         parts: Parts,
         (commands, requests): (Commands, mpsc::Receiver<Request>),
-        Start { enabled, config_error }: Start,
+        start: Start,
     ) -> Self {
-        let effective = sources.show_json().unwrap_or_default();
         Self {
             thermal: Thermal::new(config.thermal),
-            sources,
-            started: effective.clone(),
-            effective,
             second_pending: config.accurate.enabled,
-            file: config.clone(),
-            live: config,
-            enabled,
+            desired: Desired::new(sources, config, start),
             model,
             last_try: None,
-            restart_required: Vec::new(),
-            reload_error: config_error,
             parts,
             commands,
             requests,
@@ -184,7 +155,7 @@ impl Controller {
         self.tell_settings();
         self.connect(mqtt::Handover::default());
         self.serve()?;
-        match self.enabled {
+        match self.desired.enabled {
             true => self.open_camera(),
             false => {
                 self.parts.camera.tell_disabled();
@@ -195,20 +166,20 @@ impl Controller {
 
     /// Whether the camera is enabled.
     pub fn is_enabled(&self) -> bool {
-        self.enabled
+        self.desired.enabled
     }
 
     /// Executes commands until one of them ends the daemon.
     pub async fn run(&mut self) -> Ending {
-        if self.live.accurate.enabled {
+        if self.desired.live.accurate.enabled {
             self.begin_second().await;
         }
-        let mut watch = FileWatch::new(&self.sources.path);
-        if self.reload_error.is_none() {
+        let mut watch = FileWatch::new(&self.desired.sources.path);
+        if self.desired.error.is_none() {
             self.keep_as_last_good();
         }
         // An edit while the models were loaded was not watched yet. A file that is still broken is told once more.
-        if self.sources.path.is_file()
+        if self.desired.sources.path.is_file()
             && let Err(error) = self.file_changed().await
         {
             return Ending::Failed(error);
@@ -310,15 +281,15 @@ impl Controller {
         Health {
             camera: self.parts.hub.camera(),
             web: self.web.as_ref().map(Web::health),
-            config_error: self.reload_error.clone(),
+            config_error: self.desired.error.clone(),
             model_error: self.model.as_ref().err().cloned(),
             ..health
         }
     }
 
     pub(super) async fn enable(&mut self, enabled: bool) -> Result<Answer> {
-        if enabled != self.enabled {
-            self.enabled = enabled;
+        if enabled != self.desired.enabled {
+            self.desired.enabled = enabled;
             if enabled {
                 self.open_camera()?;
             } else {
@@ -330,7 +301,7 @@ impl Controller {
             tracing::info!(enabled, "the camera was switched");
         }
         self.tell_settings();
-        Ok(Ok(json!({ "enabled": self.enabled })))
+        Ok(Ok(json!({ "enabled": self.desired.enabled })))
     }
 
     /// On return, every frame of the camera is published or dropped.
@@ -354,16 +325,16 @@ impl Controller {
                 tracing::warn!(cause, tries = self.unknown_models, "the model was not switched");
             }
         }
-        result.map(|()| json!({ "model": self.live.model.name }))
+        result.map(|()| json!({ "model": self.desired.live.model.name }))
     }
 
     pub(super) async fn try_switch_model(&mut self, name: &str) -> std::result::Result<(), String> {
-        let Some(spec) = self.live.models.iter().find(|model| model.name == name).cloned() else {
+        let Some(spec) = self.desired.live.models.iter().find(|model| model.name == name).cloned() else {
             let known: Vec<&str> = self.usable_models().map(|model| model.name.as_str()).collect();
             let name = name.chars().take(64).collect::<String>();
             return Err(format!("there is no model `{name}`; there is {}", known.join(", ")));
         };
-        if spec != self.live.model || self.model.is_err() {
+        if spec != self.desired.live.model || self.model.is_err() {
             self.install(spec).await?;
             self.tell_info();
         }
@@ -372,13 +343,13 @@ impl Controller {
 
     /// Labels with the requested file of the model from now on.
     pub(super) async fn set_precision(&mut self, wanted: PrecisionChoice) -> Answer {
-        let before = std::mem::replace(&mut self.live.precision, wanted);
-        let result = if wanted == before { Ok(()) } else { self.install(self.live.model.clone()).await };
+        let before = std::mem::replace(&mut self.desired.live.precision, wanted);
+        let result = if wanted == before { Ok(()) } else { self.install(self.desired.live.model.clone()).await };
         match &result {
             Ok(()) => self.tell_info(),
             Err(cause) => {
                 tracing::warn!(cause, "the precision was not changed");
-                self.live.precision = before;
+                self.desired.live.precision = before;
             }
         }
         self.tell_settings();
@@ -389,7 +360,7 @@ impl Controller {
 
     /// Loads the model while the current one runs, and swaps them between two frames.
     pub(super) async fn install(&mut self, spec: ModelSpec) -> std::result::Result<(), String> {
-        let loaded = self.load(spec.clone(), self.live.precision, &self.live).await?;
+        let loaded = self.load(spec.clone(), self.desired.live.precision, &self.desired.live).await?;
         self.swap(loaded, spec).await
     }
 
@@ -419,18 +390,18 @@ impl Controller {
         self.parts.loader.free(old);
         self.parts.uploads.set_fast(info.id.clone(), input);
         tracing::info!(model = %info.id.name, precision = %info.id.precision, why = info.why, "labelling with another model");
-        (self.model, self.live.model) = (Ok(info), spec);
-        match is_first && self.enabled {
+        (self.model, self.desired.live.model) = (Ok(info), spec);
+        match is_first && self.desired.enabled {
             true => self.open_camera().map_err(|error| error.to_string()),
             false => Ok(()),
         }
     }
 
     pub(super) async fn set_threshold(&mut self, threshold: f32) -> Answer {
-        let before = std::mem::replace(&mut self.live.labels.unknown_below, threshold);
+        let before = std::mem::replace(&mut self.desired.live.labels.unknown_below, threshold);
         let told = self.tell_rules().await;
         if told.is_err() {
-            self.live.labels.unknown_below = before;
+            self.desired.live.labels.unknown_below = before;
         }
         self.tell_settings();
         told.map(|()| json!({ "threshold": threshold }))
@@ -438,14 +409,14 @@ impl Controller {
 
     /// On return, no frame is judged by the old rules any more.
     pub(super) async fn tell_rules(&self) -> std::result::Result<(), String> {
-        self.parts.orders.give(Order::Rules(Box::new(rules_of(&self.live))))?;
+        self.parts.orders.give(Order::Rules(Box::new(rules_of(&self.desired.live))))?;
         self.settle().await?;
-        self.parts.uploads.set_rules(self.live.labels.clone(), self.live.cache_entries);
+        self.parts.uploads.set_rules(self.desired.live.labels.clone(), self.desired.live.cache_entries);
         Ok(())
     }
 
     pub(super) async fn snapshot(&mut self) -> Answer {
-        if !self.live.publish_image {
+        if !self.desired.live.publish_image {
             return Err("pictures do not leave this device; set `publish_image = true` in [privacy]".into());
         }
         let bytes = pictures::take(&self.parts.orders, &self.parts.hub, SNAPSHOT_WITHIN).await?;
@@ -458,9 +429,9 @@ impl Controller {
             let _ = reply.send(Err("another comparison is under way".into()));
             return;
         }
-        let models = subjects::usable(&self.live.models);
+        let models = subjects::usable(&self.desired.live.models);
         let (orders, hub) = (self.parts.orders.clone(), self.parts.hub.clone());
-        let (reference, view) = (self.live.model.name.clone(), view_of(&self.live));
+        let (reference, view) = (self.desired.live.model.name.clone(), view_of(&self.desired.live));
         self.comparison = Some(compare::start(models, reference, orders, view, hub, reply));
     }
 
@@ -477,25 +448,25 @@ impl Controller {
 
     pub(super) fn tell_settings(&self) {
         self.parts.hub.publish(&Event::Settings(Settings {
-            enabled: self.enabled,
-            model: self.live.model.name.clone(),
-            precision: self.live.precision,
-            threshold: self.live.labels.unknown_below,
+            enabled: self.desired.enabled,
+            model: self.desired.live.model.name.clone(),
+            precision: self.desired.live.precision,
+            threshold: self.desired.live.labels.unknown_below,
             accurate: self.accurate_is_there().then_some(self.second.is_some() || self.second_pending),
         }));
     }
 
     /// The models whose file exists.
     pub(super) fn usable_models(&self) -> impl Iterator<Item = &ModelSpec> {
-        self.live.models.iter().filter(|model| model.path.is_file())
+        self.desired.live.models.iter().filter(|model| model.path.is_file())
     }
 
     /// Connects to the configured broker, if there is one.
     pub(super) fn connect(&mut self, handover: mqtt::Handover) {
         let hub = &self.parts.hub;
-        let device = Device::of(&self.live, &self.parts.monitor.board);
+        let device = Device::of(&self.desired.live, &self.parts.monitor.board);
         self.broker = mqtt::BrokerSession::start(
-            (&self.sources.path, &self.live),
+            (&self.desired.sources.path, &self.desired.live),
             &device,
             &self.commands,
             hub,
@@ -509,7 +480,7 @@ impl Controller {
 
     /// Serves the web page, if it is configured.
     pub(super) fn serve(&mut self) -> Result<()> {
-        let settings = web_settings(&self.live);
+        let settings = web_settings(&self.desired.live);
         if settings.is_some() {
             self.parts.web.attach(&self.parts.hub);
         }
@@ -521,7 +492,7 @@ impl Controller {
     pub(super) fn watch_for_pictures(&mut self) {
         // The old one first, because its drop detaches the sink by name.
         self.pictures = None;
-        let wanted = self.enabled && self.live.publish_image && self.broker.is_some();
+        let wanted = self.desired.enabled && self.desired.live.publish_image && self.broker.is_some();
         self.pictures = wanted.then(|| pictures::Pictures::start(self.parts.orders.clone(), &self.parts.hub));
     }
 }

@@ -14,16 +14,16 @@ impl Controller {
     }
 
     fn info(&self) -> Value {
-        let mut info = InfoPayload::new(self.live.device.name.clone(), self.parts.monitor.board.model());
+        let mut info = InfoPayload::new(self.desired.live.device.name.clone(), self.parts.monitor.board.model());
         let accurate = self.second.as_ref().map(|second| second.info.payload("accurate"));
         let fast = self.model.as_ref().ok().map(|model| model.payload("fast"));
         info.models = fast.into_iter().chain(accurate).collect();
         info.available_models = self.usable_models().map(|model| model.name.clone()).collect();
         // The configuration in effect, which differs from the file if that was refused.
-        info.config = self.effective.clone();
+        info.config = self.desired.effective.clone();
         // A mistake in the file comes first: it may be why the model is the wrong one.
-        info.config_error = self.reload_error.as_ref().or(self.model.as_ref().err()).cloned();
-        info.restart_required.clone_from(&self.restart_required);
+        info.config_error = self.desired.error.as_ref().or(self.model.as_ref().err()).cloned();
+        info.restart_required = self.desired.restart_required();
         info.twin.clone_from(&self.twin);
         info.to_value()
     }

@@ -15,7 +15,7 @@ impl Controller {
     /// Opens the camera, if there is a model to label its pictures.
     pub(super) fn open_camera(&mut self) -> Result<()> {
         match &self.model {
-            Ok(_) => self.parts.camera.start(&self.live.camera),
+            Ok(_) => self.parts.camera.start(&self.desired.live.camera),
             Err(cause) => {
                 self.parts.camera.tell_no_model(cause);
                 Ok(())
@@ -25,16 +25,16 @@ impl Controller {
 
     /// Loads the model in effect if there is a reason to believe that it works now.
     pub(super) async fn try_the_model_again(&mut self) -> Result<()> {
-        let spec = self.live.model.clone();
+        let spec = self.desired.live.model.clone();
         let Ok(files) = spawn_blocking(move || spec.files()).await else { return Ok(()) };
         if self.last_try.as_ref().is_some_and(|(before, at)| *before == files && at.elapsed() < TRY_EVERY) {
             return Ok(());
         }
         self.last_try = Some((files, Instant::now()));
-        match self.install(self.live.model.clone()).await {
+        match self.install(self.desired.live.model.clone()).await {
             Ok(()) => {
-                tracing::info!(model = self.live.model.name, "the model can be loaded now");
-                if self.reload_error.is_some() {
+                tracing::info!(model = self.desired.live.model.name, "the model can be loaded now");
+                if self.desired.error.is_some() {
                     // That may have been the reason.
                     return self.reload().await.map(drop);
                 }
@@ -43,7 +43,7 @@ impl Controller {
             Err(cause) if self.model.as_ref().err() == Some(&cause) => return Ok(()),
             Err(cause) => {
                 tracing::error!(cause, "the model still cannot be loaded");
-                if self.enabled {
+                if self.desired.enabled {
                     self.parts.camera.tell_no_model(&cause);
                 }
                 self.model = Err(cause);

@@ -7,6 +7,7 @@ mod camera_faults;
 mod compare;
 mod config_watch;
 mod controller;
+mod desired;
 pub mod from_config;
 mod info;
 pub mod loader;
@@ -17,5 +18,6 @@ mod reload;
 mod restart;
 mod thermal;
 
-pub use controller::{Controller, Ending, Parts, Start};
+pub use controller::{Controller, Ending, Parts};
+pub use desired::Start;
 pub use restart::program;

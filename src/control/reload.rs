@@ -19,17 +19,14 @@ use crate::telemetry::service_manager;
 /// Deadline for open streams, before the web server is restarted with other settings.
 const WEB_STOPS_WITHIN: Duration = Duration::from_secs(2);
 
-/// Keys that are read only at the start of the daemon.
-const ONLY_AT_START: [&str; 2] = ["log.", "stdout."];
-
 impl Controller {
     /// The file was edited. Editors truncate before they write, and a full disk leaves it so. Therefore an empty file
     /// does not count as a request for the defaults.
     pub(super) async fn file_changed(&mut self) -> Result<()> {
-        let path = self.sources.path.clone();
+        let path = self.desired.sources.path.clone();
         let Ok(read) = spawn_blocking(move || Sources::read(&path)).await else { return Ok(()) };
         match read {
-            Ok(sources) if sources.text == self.sources.text && self.reload_error.is_none() => Ok(()),
+            Ok(sources) if sources.text == self.desired.sources.text && self.desired.error.is_none() => Ok(()),
             Ok(sources) if sources.text.trim().is_empty() => {
                 tracing::warn!(file = %sources.path.display(), "the configuration is empty; the last one stays in effect");
                 Ok(())
@@ -44,7 +41,7 @@ impl Controller {
         // A model that is missing is tried again soon.
         self.last_try = None;
         // A megabyte of something else takes its time, and the broker and the signals are not to wait for that.
-        let path = self.sources.path.clone();
+        let path = self.desired.sources.path.clone();
         let read = move || {
             let sources = Sources::read(&path)?;
             let (config, effective) = (sources.load()?, sources.show_json()?);
@@ -61,20 +58,20 @@ impl Controller {
         };
         match &result {
             Ok(()) => {
-                tracing::info!(restart_required = ?self.restart_required, "the configuration was read again");
+                tracing::info!(restart_required = ?self.desired.restart_required(), "the configuration was read again");
                 self.keep_as_last_good();
             }
             Err(cause) => tracing::error!("the configuration was not changed, the last one stays in effect:\n{cause}"),
         }
-        let changed = self.reload_error.as_ref() != result.as_ref().err();
-        self.reload_error = result.as_ref().err().cloned();
+        let changed = self.desired.error.as_ref() != result.as_ref().err();
+        self.desired.error = result.as_ref().err().cloned();
         self.tell_info();
         if changed {
             self.tell_health();
         }
         self.tell_settings();
         service_manager::reloaded();
-        Ok(result.map(|()| json!({ "restart_required": self.restart_required })))
+        Ok(result.map(|()| json!({ "restart_required": self.desired.restart_required() })))
     }
 
     /// Keeps the file's text in the background, because a disk can be slow. Without its model it is not known to work.
@@ -82,7 +79,7 @@ impl Controller {
         if self.model.is_err() {
             return;
         }
-        let sources = self.sources.clone();
+        let sources = self.desired.sources.clone();
         spawn_blocking(move || {
             if let Err(cause) = sources.keep_as_last_good() {
                 tracing::info!(cause, "a start with a broken file could not use this configuration instead");
@@ -97,8 +94,8 @@ impl Controller {
         config: Config,
         effective: Value,
     ) -> Result<std::result::Result<(), String>> {
-        let next = self.with_what_was_set(&config);
-        let loaded = if (&next.model, next.precision) == (&self.live.model, self.live.precision) {
+        let next = self.desired.with_what_was_set(&config);
+        let loaded = if (&next.model, next.precision) == (&self.desired.live.model, self.desired.live.precision) {
             None
         } else {
             match self.load(next.model.clone(), next.precision, &next).await {
@@ -110,64 +107,33 @@ impl Controller {
             Ok(second) => second,
             Err(cause) => return Ok(Err(cause)),
         };
-        let before = std::mem::replace(&mut self.live, next);
-        let model = std::mem::replace(&mut self.live.model, before.model.clone());
+        let before = std::mem::replace(&mut self.desired.live, next);
+        let model = std::mem::replace(&mut self.desired.live.model, before.model.clone());
         if let Some(loaded) = loaded
             && let Err(cause) = self.swap(loaded, model).await
         {
-            self.live = before;
+            self.desired.live = before;
             return Ok(Err(cause));
         }
-        self.effective = effective;
-        self.sources = sources;
-        self.file = config;
-        self.note_what_needs_a_restart();
+        self.desired.accept(sources, config, effective);
         self.tell_rules().await.map_err(Error::Failed)?;
         self.change_second(second).await?;
-        if view_of(&before) != view_of(&self.live) {
-            let turned = self.parts.orders.give(Order::View(view_of(&self.live)));
+        if view_of(&before) != view_of(&self.desired.live) {
+            let turned = self.parts.orders.give(Order::View(view_of(&self.desired.live)));
             turned.map_err(|cause| Error::Failed(cause.into()))?;
         }
-        if before.camera != self.live.camera && self.enabled {
+        if before.camera != self.desired.live.camera && self.desired.enabled {
             self.close_camera().await?;
             self.open_camera()?;
         }
         self.reconnect_if_it_matters(&before).await;
-        if web_settings(&before) != web_settings(&self.live) {
+        if web_settings(&before) != web_settings(&self.desired.live) {
             if let Some(web) = self.take_web() {
                 web.stop(Instant::now() + WEB_STOPS_WITHIN).await;
             }
             self.serve()?;
         }
         Ok(Ok(()))
-    }
-
-    /// The file's configuration with the settings changed at run time, except those whose key was edited since.
-    fn with_what_was_set(&self, file: &Config) -> Config {
-        let mut next = file.clone();
-        if file.model.name == self.file.model.name
-            && let Some(chosen) = file.models.iter().find(|model| model.name == self.live.model.name)
-        {
-            next.model = chosen.clone();
-        }
-        if file.precision == self.file.precision {
-            next.precision = self.live.precision;
-        }
-        if file.labels.unknown_below == self.file.labels.unknown_below {
-            next.labels.unknown_below = self.live.labels.unknown_below;
-        }
-        if file.accurate.enabled == self.file.accurate.enabled {
-            next.accurate.enabled = self.live.accurate.enabled;
-        }
-        next
-    }
-
-    fn note_what_needs_a_restart(&mut self) {
-        let value = |of: &Value, key: &str| of.get(key).map(|entry| entry["value"].clone());
-        let keys = self.effective.as_object().into_iter().flat_map(|keys| keys.keys());
-        let fixed = keys.filter(|key| ONLY_AT_START.iter().any(|table| key.starts_with(table)));
-        let edited = fixed.filter(|key| value(&self.effective, key) != value(&self.started, key));
-        self.restart_required = edited.cloned().collect();
     }
 
     async fn reconnect_if_it_matters(&mut self, before: &Config) {
@@ -177,9 +143,9 @@ impl Controller {
         // The discovery message lists the models, and has a switch only if the accurate model exists.
         let models = |config: &Config| config.models.iter().map(|model| model.name.clone()).collect::<Vec<_>>();
         let accurate = |config: &Config| config.accurate.model.path.is_file();
-        if of_the_broker(before) == of_the_broker(&self.live)
-            && models(before) == models(&self.live)
-            && accurate(before) == accurate(&self.live)
+        if of_the_broker(before) == of_the_broker(&self.desired.live)
+            && models(before) == models(&self.desired.live)
+            && accurate(before) == accurate(&self.desired.live)
         {
             return;
         }
@@ -187,7 +153,7 @@ impl Controller {
         // The next session receives the newest lasting events from the hub.
         self.parts.hub.detach(mqtt::NAME);
         let handover = match self.broker.take() {
-            Some(broker) => broker.leave(&self.live).await,
+            Some(broker) => broker.leave(&self.desired.live).await,
             None => mqtt::Handover::default(),
         };
         self.connect(handover);

@@ -30,7 +30,7 @@ impl Controller {
             Ok(program) => return refused(format!("`{}` is not there any more", program.display())),
             Err(error) => return refused(error.to_string()),
         }
-        let path = self.sources.path.clone();
+        let path = self.desired.sources.path.clone();
         let read = move || Sources::read(&path).and_then(|sources| sources.load());
         let config = match spawn_blocking(read).await {
             Ok(Ok(config)) => config,

@@ -8,7 +8,7 @@ impl Controller {
     /// Sends the inference thread its pace when that changes.
     pub(super) async fn look_at_the_temperature(&mut self) {
         let temperature = self.parts.monitor.board.temperature();
-        self.thermal.set_limits(self.live.thermal);
+        self.thermal.set_limits(self.desired.live.thermal);
         let pace = self.thermal.observe(temperature, self.parts.clock.now());
         if pace == self.parts.monitor.labelled.pace() {
             return;

@@ -4,39 +4,11 @@ use std::time::Duration;
 
 use super::super::diagnostics::suggestion;
 use super::super::interval::Interval;
-use super::Checker;
-use crate::decide::escalation;
-use crate::decide::rules::DisagreementChoice;
+use super::checker::Checker;
+use super::configuration::Accurate;
 use crate::models::catalog;
 use crate::models::spec::ModelSpec;
 use crate::models::threads::Threads;
-
-#[derive(Debug, Clone, PartialEq)]
-pub struct Accurate {
-    pub enabled: bool,
-    pub model: ModelSpec,
-    /// `None`: no interval.
-    pub every: Option<Duration>,
-    pub when_unsure: bool,
-    pub unsure_margin: f32,
-    pub unsure_entropy: f32,
-    /// Largest share of the time (0..1) that the model may run.
-    pub max_duty: f64,
-    pub disagreement: DisagreementChoice,
-}
-
-impl Accurate {
-    /// The rules of the escalation policy.
-    pub fn rules(&self) -> escalation::Rules {
-        escalation::Rules {
-            every: self.every,
-            when_unsure: self.when_unsure,
-            margin: self.unsure_margin,
-            entropy: self.unsure_entropy,
-            max_duty: self.max_duty,
-        }
-    }
-}
 
 impl Checker<'_, '_> {
     pub(super) fn accurate(&mut self, models: &[ModelSpec]) -> Accurate {

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::super::interval::Interval;
 use super::super::raw::SourceKind;
-use super::{Camera, CameraSource, Checker};
+use super::checker::Checker;
+use super::configuration::{Camera, CameraSource};
 use crate::domain::view::Rotation;
 use crate::preprocess::foreign;
 use glimpsed_base::files::{pictures_in, resolve};

@@ -1,7 +1,8 @@
 //! The gate, and the region of the picture.
 
 use super::super::interval::Interval;
-use super::{Checker, GateRules};
+use super::checker::Checker;
+use crate::decide::gate::GateRules;
 use crate::domain::view::Region;
 
 /// Smallest side of the region, as a fraction of the picture's.

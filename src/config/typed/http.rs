@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-use super::{Checker, Http};
+use super::checker::Checker;
+use super::configuration::Http;
 use glimpsed_base::files::resolve;
 use glimpsed_base::secret::Secret;
 

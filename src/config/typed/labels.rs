@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::super::diagnostics::nearest;
 use super::super::interval::Interval;
 use super::super::raw::SmoothingChoice;
-use super::Checker;
+use super::checker::Checker;
 use crate::decide::groups::{self, Groups};
 use crate::decide::rules::{LabelFilter, LabelRules, Smoothing};
 use crate::decide::stable::Debounce;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::super::diagnostics::{list, suggestion};
 use super::super::identity::is_id;
 use super::super::raw;
-use super::Checker;
+use super::checker::Checker;
 use crate::domain::settings::PrecisionChoice;
 use crate::models::catalog;
 use crate::models::labels::LabelSource;

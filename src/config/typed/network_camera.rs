@@ -4,7 +4,8 @@ use hyper::Uri;
 
 use super::super::raw::{SourceKind, TransportChoice};
 use super::camera::find_program;
-use super::{CameraSource, Checker, HttpTarget, Login, RtspTarget};
+use super::checker::Checker;
+use super::configuration::{CameraSource, HttpTarget, Login, RtspTarget};
 use glimpsed_base::files::resolve;
 use glimpsed_base::secret::Secret;
 use glimpsed_mqtt::tls::{Files, Problem as TlsProblem, Tls};

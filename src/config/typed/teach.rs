@@ -3,20 +3,11 @@
 use std::path::PathBuf;
 
 use super::super::diagnostics::suggestion;
-use super::Checker;
+use super::checker::Checker;
+use super::configuration::Teach;
 use crate::models::spec::ModelSpec;
 use crate::models::{catalog, taught};
 use glimpsed_base::files::resolve;
-
-/// What is taught, and where that is kept.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Teach {
-    /// Best first: the configured one alone, or those that are tried.
-    pub directories: Vec<PathBuf>,
-    /// The model whose last matrix is replaced.
-    pub base: ModelSpec,
-    pub max_pictures: usize,
-}
 
 impl Checker<'_, '_> {
     pub(super) fn teach_directories(&self) -> Vec<PathBuf> {

@@ -1,6 +1,6 @@
 //! The temperature limits.
 
-use super::Checker;
+use super::checker::Checker;
 use crate::decide::thermal::Limits;
 
 impl Checker<'_, '_> {

@@ -1,0 +1,121 @@
+//! The text of a configuration with what overrides it, and what becomes of them.
+
+use std::path::{Path, PathBuf};
+
+use super::diagnostics::{Place, Problem, Problems};
+use super::document::Document;
+use super::typed::Config;
+use glimpsed_base::files;
+use glimpsed_base::files::resolve;
+
+/// The path in the Debian package.
+pub const DEFAULT_PATH: &str = "/etc/glimpsed/glimpsed.toml";
+
+/// A configuration has a page or two; a larger file is a mistake in the path.
+pub(super) const MAX_BYTES: u64 = 1 << 20;
+
+/// The text of a configuration, and the environment that can override it.
+#[derive(Debug, Clone)]
+pub struct Sources {
+    /// The file's path for messages; relative paths start from its directory.
+    pub path: PathBuf,
+    pub text: String,
+    /// `GLIMPSED_*` variables; others are ignored.
+    pub environment: Vec<(String, String)>,
+}
+
+impl Sources {
+    /// Reads the file and the process's environment.
+    ///
+    /// # Errors
+    /// The reason why the file cannot be read.
+    pub fn read(path: &Path) -> Result<Self, Problems> {
+        let fail = |label: String, hint: &str| {
+            let mut problems = Problems::new(path.display().to_string(), "");
+            problems.push(Problem {
+                place: Place::Nowhere,
+                title: format!("cannot read the configuration `{}`", path.display()),
+                label,
+                hint: Some(hint.to_owned()),
+            });
+            problems
+        };
+        let text = files::read_text(path, MAX_BYTES).map_err(|cause| {
+            let hint = if path.exists() {
+                "a configuration is a TOML text file of at most 1 MiB"
+            } else {
+                "name a file with `-c FILE`; `config/glimpsed.toml` explains every key"
+            };
+            fail(cause, hint)
+        })?;
+        Ok(Self { path: path.to_owned(), text, environment: process_environment() })
+    }
+
+    /// Only defaults and the process's environment.
+    pub fn defaults() -> Self {
+        Self { path: PathBuf::from("(defaults)"), text: String::new(), environment: process_environment() }
+    }
+
+    /// Parses and checks the configuration.
+    ///
+    /// # Errors
+    /// Every problem of the file and the overrides.
+    pub fn load(&self) -> Result<Config, Problems> {
+        self.evaluate(false).0
+    }
+
+    /// As [`Self::load`], but a model's file may be missing: who calls it waits for the file.
+    ///
+    /// # Errors
+    /// Every other problem.
+    pub fn load_awaiting_models(&self) -> Result<Config, Problems> {
+        self.evaluate(true).0
+    }
+
+    /// The configured directory of the catalogue's models. Also available if the configuration is otherwise invalid,
+    /// because the model is yet to be downloaded.
+    pub fn model_directory(&self) -> Option<PathBuf> {
+        let (_, raw, _) = self.evaluate(false);
+        let base = self.path.parent().unwrap_or(Path::new("."));
+        raw.model.directory.map(|directory| resolve(base, &directory))
+    }
+
+    /// The effective configuration as TOML, with the origin of each value.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn show(&self) -> Result<String, Problems> {
+        let (config, raw, document) = self.evaluate(false);
+        config.map(|config| super::show::effective(&config, &raw, &document))
+    }
+
+    /// As [`Self::show`], for scripts: `{"key": {"value", "origin"}}`.
+    ///
+    /// # Errors
+    /// As [`Self::load_awaiting_models`].
+    pub fn show_json(&self) -> Result<serde_json::Value, Problems> {
+        let (config, raw, document) = self.evaluate(true);
+        config.map(|config| super::show::effective_json(&config, &raw, &document))
+    }
+
+    fn evaluate(&self, awaits_models: bool) -> (Result<Config, Problems>, super::raw::Raw, Document<'_>) {
+        let mut problems = Problems::new(self.path.display().to_string(), self.text.clone());
+        let mut document = Document::parse(&self.text, &mut problems);
+        document.override_from(&self.environment, &mut problems);
+        let raw = document.read(&mut problems);
+        let base = self.path.parent().unwrap_or(Path::new("."));
+        let config = super::typed::check(&raw, &document, base, &mut problems);
+        problems.sort();
+        let can_work = problems.is_empty() || (awaits_models && problems.are_missing_models());
+        let result = if can_work { Ok(config) } else { Err(problems) };
+        (result, raw, document)
+    }
+}
+
+pub(super) fn process_environment() -> Vec<(String, String)> {
+    std::env::vars_os()
+        // Invalid UTF-8 is kept with replacement characters, so that it is reported instead of ignored.
+        .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
+        .filter(|(name, _)| name.starts_with(super::document::PREFIX))
+        .collect()
+}

@@ -1,0 +1,120 @@
+//! The checks of all tables.
+
+use std::path::Path;
+
+use super::super::diagnostics::{Problem, Problems};
+use super::super::document::Document;
+use super::super::identity::{clean_id, default_id, is_id, topic_problem};
+use super::super::interval::Interval;
+use super::super::raw::Raw;
+use super::configuration::{Config, Device, Log};
+use crate::models::catalog;
+use glimpsed_base::files::resolve;
+use glimpsed_base::leaving;
+
+/// Checks everything and reports every problem. An invalid value is replaced by a harmless one, so that the rest can be
+/// checked. The result may be used only if no problem was added.
+pub fn check(raw: &Raw, document: &Document<'_>, base: &Path, problems: &mut Problems) -> Config {
+    let mut checker = Checker { raw, document, base, problems };
+    let device = checker.device();
+    let configured = raw.model.directory.as_ref().map(|directory| resolve(base, directory));
+    let model_directories = catalog::search_path(configured);
+    let models = checker.models(&model_directories);
+    Config {
+        camera: checker.camera(),
+        model: checker.active_model(&models),
+        accurate: checker.accurate(&models),
+        labels: checker.labels(&models),
+        region: checker.region(),
+        gate: checker.gate(),
+        cache_entries: checker.cache_entries(),
+        thermal: checker.thermal(),
+        mqtt: checker.mqtt(&device.id),
+        homeassistant: checker.homeassistant(),
+        http: checker.http(),
+        preview: raw.privacy.preview,
+        publish_image: raw.privacy.publish_image,
+        teach: checker.teach(&models),
+        stdout: raw.stdout.format,
+        log: Log { level: raw.log.level, format: raw.log.format },
+        device,
+        models,
+        model_directories,
+        precision: raw.model.precision,
+    }
+}
+
+pub(super) struct Checker<'a, 'd> {
+    pub(super) raw: &'a Raw,
+    pub(super) document: &'a Document<'d>,
+    pub(super) base: &'a Path,
+    pub(super) problems: &'a mut Problems,
+}
+
+impl Checker<'_, '_> {
+    pub(super) fn complain(&mut self, path: &[&str], wrong: &str, found: impl Into<String>, hint: Option<String>) {
+        let problem = self.problem(path, wrong, found, hint);
+        self.problems.push(problem);
+    }
+
+    pub(super) fn problem(
+        &self,
+        path: &[&str],
+        wrong: &str,
+        found: impl Into<String>,
+        hint: Option<String>,
+    ) -> Problem {
+        let title = format!("`{}` {wrong}", path.join("."));
+        Problem { place: self.document.place(path), title, label: found.into(), hint }
+    }
+
+    /// Reports a problem unless `low <= value <= high`; NaN is outside.
+    pub(super) fn within<T: PartialOrd + std::fmt::Display>(&mut self, path: &[&str], value: T, low: T, high: T) {
+        if !(value >= low && value <= high) {
+            self.complain(path, &format!("must be from {low} to {high}"), format!("found {value}"), None);
+        }
+    }
+
+    pub(super) fn interval_within(&mut self, path: &[&str], value: Interval, low: Interval, high: Interval) {
+        self.within(path, value, low, high);
+    }
+
+    pub(super) fn not_longer(&mut self, path: &[&str], text: &str, max_bytes: usize) {
+        if text.len() > max_bytes {
+            self.complain(path, &format!("must have at most {max_bytes} bytes"), format!("found {}", text.len()), None);
+        }
+    }
+
+    /// A name is shown in one line, on terminals too.
+    pub(super) fn printable(&mut self, path: &[&str], text: &str) {
+        if let Some(control) = text.chars().find(|letter| leaving::is_control(*letter)) {
+            let found = format!("found U+{:04X}", u32::from(control));
+            self.complain(path, "must not hold control characters or line breaks", found, None);
+        }
+    }
+
+    pub(super) fn device(&mut self) -> Device {
+        let id = self.raw.device.id.clone().unwrap_or_else(default_id);
+        if !is_id(&id) {
+            let hint = format!("for example `{}`", clean_id(&id));
+            self.complain(
+                &["device", "id"],
+                "may hold only letters, digits, `_` and `-`, at most 64",
+                format!("found `{id}`"),
+                Some(hint),
+            );
+        }
+        let name = self.raw.device.name.clone().unwrap_or_else(|| id.clone());
+        self.not_longer(&["device", "name"], &name, 128);
+        self.printable(&["device", "name"], &name);
+        Device { id, name }
+    }
+
+    pub(super) fn homeassistant(&mut self) -> Option<String> {
+        let prefix = &self.raw.homeassistant.prefix;
+        if let Some(wrong) = topic_problem(prefix) {
+            self.complain(&["homeassistant", "prefix"], wrong, format!("found `{prefix}`"), None);
+        }
+        self.raw.homeassistant.enabled.then(|| prefix.clone())
+    }
+}

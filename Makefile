@@ -96,11 +96,10 @@ portable: ## Build for DEB_ARCH and glibc 2.27 (Jetson Nano, Ubuntu 18.04) or ne
 	@[ "$(DEB_ARCH)" = "$$(dpkg --print-architecture)" ] || .ci/setup cross
 	.ci/portable $(DEB_ARCH) $(DEB_PROFILE)
 
-test-aarch64: ## Run the tests of inference on emulated Arm processors (ARM_CPUS)
+test-aarch64: ## Run the tests of inference and of the JPEG decoder on emulated Arm processors (ARM_CPUS)
 	@.ci/setup cross
 	for cpu in $(ARM_CPUS); do \
-	    echo "$$cpu:" && CROSS_CPU=$$cpu .ci/cross cargo test --quiet --locked -p glimpsed-inference --lib -- native:: resample:: && \
-	    CROSS_CPU=$$cpu .ci/cross cargo test --quiet --locked --test it -- native:: || exit 1; \
+	    echo "$$cpu:" && CROSS_CPU=$$cpu .ci/cross cargo test --quiet --locked -p glimpsed-inference -p glimpsed-jpeg --no-default-features --lib --tests || exit 1; \
 	done
 
 appliance: ## Put the program through the core of its scenarios, in a Debian guest with a V4L2 driver

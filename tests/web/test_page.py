@@ -92,6 +92,7 @@ def test_a_picture_that_is_chosen_gets_its_top_three(page, shared):
     page.until_text("#upload-fast-bars li .name", "missile")
     page.find("#file").send_keys(str(ROOT / "README.md"))
     page.until_text("#upload-status", "not a picture")
+    assert not page.find("#preview").is_displayed(), "a broken picture"
     page.find("#file").send_keys(str(PHOTOS / "coffee.png"))
     page.until_text("#upload-status", "answered from memory")
 
@@ -99,11 +100,15 @@ def test_a_picture_that_is_chosen_gets_its_top_three(page, shared):
 def test_what_the_browser_shows_and_the_server_does_not_read_is_sent_as_a_jpeg(page, shared, tmp_path):
     page.open(shared.url + "/")
     page.until_text("#chip-page", "live")
-    sent = "const ask = window.fetch; window.sent = []; window.fetch = (to, how) => { if (how?.body) window.sent.push([how.body.type, how.body.size]); return ask(to, how); };"
+    sent = """
+        window.sent = [];
+        const send = XMLHttpRequest.prototype.send;
+        XMLHttpRequest.prototype.send = function (body) { window.sent.push([body.type, body.size]); return send.call(this, body); };
+    """
     page.driver.execute_script(sent)
     for number, name in enumerate(("coffee.avif", "coffee.gif", "coffee.bmp")):
         page.find("#file").send_keys(str(ROOT / "tests/fixtures/browser" / name))
-        page.until_text("#upload-status", lambda text: text in (name, f"{name}: answered from memory"))
+        page.until_text("#upload-status", lambda text: text.startswith(f"{name}: espresso"))
         page.until_text("#upload-fast-bars li .name", "espresso")
         assert len(page.driver.execute_script("return window.sent")) == number + 1
         kind, size = page.driver.execute_script("return window.sent.at(-1)")
@@ -125,9 +130,39 @@ def test_a_picture_can_be_dropped_and_pasted(page, shared):
     page.hand_over("body", "paste", PHOTOS / "chelsea.png")
     page.until_text("#upload-fast-bars li .name", "cat")
     assert "chelsea.png" in page.text("#upload-status")
-    # Beside the box: nothing is sent, and the page stays.
+    # Beside the box it is taken, too, and the page stays.
     page.hand_over("#compare-title", "drop", PHOTOS / "coffee.png")
-    assert "cat" in page.text("#upload-fast-bars li .name") and page.driver.current_url == shared.url + "/"
+    page.until_text("#upload-fast-bars li .name", "espresso")
+    assert page.driver.current_url == shared.url + "/"
+
+
+def test_many_pictures_are_labelled_one_after_the_other_and_can_be_stopped(page, start, tmp_path):
+    daemon = start()
+    page.open(daemon.url + "/")
+    page.until_text("#chip-page", "live")
+    for number in range(5):
+        # Each of them another one to the cache of answers.
+        (tmp_path / f"{number}.jpg").write_bytes((PHOTOS / "rocket.jpg").read_bytes() + bytes([number]))
+    (tmp_path / "notes.jpg").write_text("no picture")
+    names = sorted(tmp_path.glob("?.jpg")) + [tmp_path / "notes.jpg"]
+    page.find("#file").send_keys("\n".join(map(str, names)))
+    until("all of them", lambda: len(page.driver.find_elements(By.CSS_SELECTOR, "#upload-list li")) == 6)
+    lines = [line.text.replace("\n", " ") for line in page.driver.find_elements(By.CSS_SELECTOR, "#upload-list li")]
+    assert all("missile" in line for line in lines[:5]) and "not a picture" in lines[5], lines
+    assert "6 of 6" in page.text("#upload-status")
+    assert page.violations() == []
+    page.screenshot("many-pictures")
+    # A slow line, so that there is something to stop.
+    page.driver.execute_cdp_cmd("Network.enable", {})
+    slow = {"offline": False, "latency": 0, "downloadThroughput": 1e6, "uploadThroughput": 50_000}
+    page.driver.execute_cdp_cmd("Network.emulateNetworkConditions", slow)
+    for number in range(5):
+        (tmp_path / f"{number}.jpg").write_bytes((PHOTOS / "rocket.jpg").read_bytes() + bytes([number, 1]))
+    page.find("#file").send_keys("\n".join(map(str, names[:5])))
+    page.until_text("#upload-status", "Sending,")
+    page.find("#upload-stop").click()
+    page.until_text("#upload-status", "Stopped")
+    assert page.driver.execute_script("return document.activeElement.id") == "file", "the focus is not lost"
 
 
 def test_the_accurate_model_has_its_say_beside_the_fast_one(page, start):

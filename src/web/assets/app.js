@@ -9,9 +9,8 @@ import { timeline } from "./timeline.js";
 import { start } from "./transport.js";
 import { upload } from "./upload.js";
 
-const parts = [live, status, timeline, settings, models];
+const parts = [live, status, timeline, settings, models, upload];
 parts.forEach((part) => part.start());
-upload.start();
 
 function page(tone, text) {
   $("chip-page").dataset.tone = tone;

@@ -1,5 +1,7 @@
 // Pictures that a browser shows and the server does not read become small JPEGs here.
 
+import { megabytes } from "./dom.js";
+
 // Longest side of the JPEG. The models look at some 224x224 pixels of it.
 const SIDE = 1280;
 const QUALITY = 0.92;
@@ -39,10 +41,11 @@ async function decoded(file) {
   }
 }
 
-// The bytes to send: of a picture that the server does not read a JPEG, of all others the file.
-export async function readable(file) {
+// The bytes to send: of a picture that the server does not read, or of more than `limit` bytes, a small JPEG; of all others the file.
+export async function readable(file, limit) {
   const head = new Uint8Array(await file.slice(0, 12).arrayBuffer());
-  const kind = READ.some((start) => start.every((byte, at) => head[at] === byte)) ? null : foreign(head);
+  const known = READ.some((start) => start.every((byte, at) => head[at] === byte));
+  const kind = known ? (file.size > limit ? "a picture" : null) : foreign(head);
   if (!kind) return file;
   let picture;
   try {
@@ -50,6 +53,7 @@ export async function readable(file) {
   } catch {
     // The server may read it, if it is a small WebP.
     if (kind === "a WebP") return file;
+    if (known) throw new Error(`it has ${megabytes(file.size)}, more than the ${megabytes(limit)} that are taken, and this browser cannot make it smaller`);
     throw new Error(`it is ${kind} that neither this browser nor glimpsed can read; save it as JPEG or PNG`);
   }
   const [width, height] = [picture.naturalWidth ?? picture.width, picture.naturalHeight ?? picture.height];

@@ -125,6 +125,7 @@ export const status = {
   },
   info(info) {
     setText($("device"), info.name);
+    if ($("device").title !== info.name) $("device").title = info.name;
     setText($("about"), `glimpsed ${info.version} on ${info.board}`);
   },
   vitals(news) {

@@ -1,26 +1,31 @@
-// A picture from here, labelled there.
+// Pictures from here, labelled there: one after the other, as many as are given.
 
 import { readable } from "./convert.js";
-import { $, bars, megabytes, setText } from "./dom.js";
+import { $, bars, element, megabytes, percent, setText } from "./dom.js";
+import { post } from "./sending.js";
 
 const RETRIES = 5;
-let newest = 0;
-let shown = null;
+// Pictures that are kept in the list; the oldest go first.
+const MOST_LISTED = 200;
 
-async function send(file, turn) {
+const queue = [];
+let working = null;
+let done = 0;
+let shown = null;
+// Of the configuration; larger pictures are made smaller here, and not sent in vain.
+let limit = 16_000_000;
+
+async function send(file, signal, say) {
   for (let attempt = 0; ; attempt++) {
-    const response = await fetch("api/v1/classify", {
-      method: "POST",
-      headers: { "content-type": "application/octet-stream" },
-      body: file,
-    });
-    if (response.status === 401) location.assign("login");
-    const answer = await response.json().catch(() => ({}));
-    if (response.ok) return answer;
-    const later = [429, 503].includes(response.status) && response.headers.has("retry-after");
-    if (!later || attempt === RETRIES || turn !== newest) throw new Error(answer.detail ?? response.statusText);
-    setText($("upload-status"), "The camera comes first; waiting …");
-    await new Promise((resolve) => setTimeout(resolve, 1000 * Math.min(20, Number(response.headers.get("retry-after")) || 2)));
+    const progress = (share) => say(share < 1 ? `Sending, ${percent(share)} …` : "Labelling …");
+    const { status, retryAfter, answer } = await post("api/v1/classify", file, { signal, progress });
+    if (status === 401) location.assign("login");
+    if (status === 200) return answer;
+    const later = [429, 503].includes(status) && retryAfter;
+    if (!later || attempt === RETRIES) throw new Error(answer.detail ?? `the device answers with ${status}`);
+    say("The camera comes first; waiting …");
+    await new Promise((resolve) => setTimeout(resolve, 1000 * Math.min(20, retryAfter)));
+    signal.throwIfAborted();
   }
 }
 
@@ -32,50 +37,108 @@ function answer(part, title, classification) {
   bars($(`upload-${part}-bars`), top);
 }
 
-async function classify(file) {
-  if (!file) return;
-  const turn = ++newest;
+function verdict({ label, top }) {
+  if (label) return `${label}, ${percent(top[0].confidence)}`;
+  return top.length ? `not sure; most likely ${top[0].label}, ${percent(top[0].confidence)}` : "nothing to tell";
+}
+
+function listed(name, text) {
+  const list = $("upload-list");
+  list.append(element("li", {}, element("span", { class: "name", title: name }, name), element("span", { class: "value" }, text)));
+  while (list.children.length > MOST_LISTED) list.firstChild.remove();
+  list.hidden = list.children.length < 2;
+}
+
+function status(file, text) {
+  const place = done + queue.length > 0 ? `${done + 1} of ${done + queue.length + 1}: ` : "";
+  setText($("upload-status"), `${place}${file.name}: ${text}`);
+}
+
+function show(file) {
   if (shown) URL.revokeObjectURL(shown);
   shown = URL.createObjectURL(file);
+  $("preview").hidden = false;
   $("preview").src = shown;
   $("preview").alt = `The picture that was sent: ${file.name}`;
   $("verdict").hidden = false;
   answer("fast", "", null);
   answer("accurate", "", null);
-  setText($("upload-status"), `Labelling ${file.name} (${megabytes(file.size)}) …`);
+}
+
+async function classify(file, signal) {
+  show(file);
+  status(file, `${megabytes(file.size)} …`);
   try {
-    const opinion = await send(await readable(file), turn);
-    if (turn !== newest) return;
+    const opinion = await send(await readable(file, limit), signal, (text) => status(file, text));
     answer("fast", "Fast", opinion.fast);
     answer("accurate", "Accurate", opinion.accurate);
-    setText($("upload-status"), opinion.cached ? `${file.name}: answered from memory` : file.name);
+    const says = verdict(opinion.fast) + (opinion.cached ? ", answered from memory" : "");
+    status(file, says);
+    listed(file.name, says);
   } catch (error) {
-    if (turn === newest) setText($("upload-status"), `${file.name}: ${error.message}`);
+    if (error.name === "AbortError") throw error;
+    $("preview").hidden = true;
+    status(file, error.message);
+    listed(file.name, error.message);
   }
+}
+
+async function work() {
+  if (working) return;
+  working = new AbortController();
+  done = 0;
+  $("upload-list").replaceChildren();
+  $("upload-list").hidden = true;
+  try {
+    while (queue.length > 0) {
+      $("upload-stop").hidden = queue.length < 2 && done === 0;
+      await classify(queue.shift(), working.signal);
+      if (queue.length > 0) done += 1;
+    }
+  } catch {
+    const left = queue.splice(0).length + 1;
+    setText($("upload-status"), `Stopped: ${left} of ${done + left} were not labelled.`);
+  } finally {
+    working = null;
+    if (document.activeElement === $("upload-stop")) $("file").focus();
+    $("upload-stop").hidden = true;
+  }
+}
+
+function add(files) {
+  const pictures = [...files];
+  if (pictures.length === 0) return;
+  queue.push(...pictures);
+  work();
 }
 
 export const upload = {
   start() {
     for (const id of ["file", "shot"]) {
       $(id).addEventListener("change", ({ target }) => {
-        classify(target.files[0]);
+        add(target.files);
         target.value = "";
       });
     }
+    $("preview").addEventListener("error", ({ target }) => { target.hidden = true; });
+    $("upload-stop").addEventListener("click", () => working?.abort());
     const drop = $("drop");
-    const over = (state) => (event) => {
+    const over = (event, state) => {
       if (![...event.dataTransfer.types].includes("Files")) return;
       event.preventDefault();
       drop.dataset.over = state;
     };
-    drop.addEventListener("dragover", over("true"));
-    drop.addEventListener("dragleave", over("false"));
-    // A file that falls beside the box must not take the place of the page.
-    for (const name of ["dragover", "drop"]) document.addEventListener(name, (event) => event.preventDefault());
-    drop.addEventListener("drop", (event) => {
-      over("false")(event);
-      classify(event.dataTransfer.files[0]);
+    // Anywhere on the page: a file that falls beside the box must not take the place of the page.
+    document.addEventListener("dragover", (event) => over(event, "true"));
+    document.addEventListener("dragleave", (event) => event.relatedTarget === null && over(event, "false"));
+    document.addEventListener("drop", (event) => {
+      event.preventDefault();
+      over(event, "false");
+      add(event.dataTransfer.files);
     });
-    document.addEventListener("paste", (event) => classify([...event.clipboardData.files].find((file) => file.type.startsWith("image/"))));
+    document.addEventListener("paste", (event) => add([...event.clipboardData.files].filter((file) => file.type.startsWith("image/"))));
+  },
+  info({ config }) {
+    limit = config?.["http.max_upload"]?.value ?? limit;
   },
 };

@@ -7,13 +7,13 @@ use std::arch::aarch64::*;
 use crate::native::kernels::operands::TileU8;
 
 /// Input channels in a register.
-pub const CHANNELS: usize = 16;
+pub(crate) const CHANNELS: usize = 16;
 
 /// Writes the bytes of the pixels minus 128, as `[tap][depth / 16][row][16]`.
 ///
 /// # Safety
 /// `tile.check` has seen the tile, which has `ROWS` rows; there is room for `ROWS` times its taps times its depth.
-pub unsafe fn arrange<const ROWS: usize>(tile: &TileU8, inputs: *mut u8) {
+pub(crate) unsafe fn arrange<const ROWS: usize>(tile: &TileU8, inputs: *mut u8) {
     let mut to = inputs;
     for tap in 0..tile.taps {
         let mut pixels = [tile.source.as_ptr(); ROWS];

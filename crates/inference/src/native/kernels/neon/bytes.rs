@@ -19,7 +19,13 @@ const OUTPUTS: usize = 4;
 
 /// # Safety
 /// `tile.check` has seen the arguments; `workspace` holds [`super::registers::BYTES`]'s workspace for the tile.
-pub unsafe fn tile(tile: &TileU8, requantise: Requantise, workspace: &mut [u8], out: &mut [u8], row_stride: usize) {
+pub(crate) unsafe fn tile(
+    tile: &TileU8,
+    requantise: Requantise,
+    workspace: &mut [u8],
+    out: &mut [u8],
+    row_stride: usize,
+) {
     let (inputs, out) = (workspace.as_mut_ptr(), out.as_mut_ptr());
     with_constant!(tile.rows, [1 2 3 4], ROWS => unsafe {
         arrange::<ROWS>(tile, inputs);

@@ -13,7 +13,7 @@ use crate::native::kernels::scalar;
 
 /// # Safety
 /// `span.check` has seen the arguments.
-pub unsafe fn span(span: &SpanU8, requantise: Requantise, out: &mut [u8]) {
+pub(crate) unsafe fn span(span: &SpanU8, requantise: Requantise, out: &mut [u8]) {
     unsafe {
         match (span.offsets.len(), span.narrow) {
             (9, true) => taps::<9, true>(span, requantise, out.as_mut_ptr()),

@@ -34,7 +34,13 @@ fn dot<const LANE: i32>(sums: int32x4_t, weights: int8x16_t, inputs: int8x16_t) 
 /// The processor has dot products; `tile.check` has seen the arguments; `workspace` holds [`super::registers::DOT`]'s
 /// workspace for the tile.
 #[target_feature(enable = "neon,dotprod")]
-pub unsafe fn tile(tile: &TileU8, requantise: Requantise, workspace: &mut [u8], out: &mut [u8], row_stride: usize) {
+pub(crate) unsafe fn tile(
+    tile: &TileU8,
+    requantise: Requantise,
+    workspace: &mut [u8],
+    out: &mut [u8],
+    row_stride: usize,
+) {
     let (inputs, out) = (workspace.as_mut_ptr(), out.as_mut_ptr());
     with_constant!(tile.rows, [1 2 3 4 5 6], ROWS => unsafe {
         arrange::<ROWS>(tile, inputs);

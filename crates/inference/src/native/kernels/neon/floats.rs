@@ -17,7 +17,13 @@ const PANEL: usize = LANES / WIDTH;
 
 /// # Safety
 /// `tile.check` has seen the arguments.
-pub unsafe fn tile(tile: &TileF32, bounds: Bounds, residual: Option<&[f32]>, out: &mut [f32], row_stride: usize) {
+pub(crate) unsafe fn tile(
+    tile: &TileF32,
+    bounds: Bounds,
+    residual: Option<&[f32]>,
+    out: &mut [f32],
+    row_stride: usize,
+) {
     let residual = residual.map_or(std::ptr::null(), <[f32]>::as_ptr);
     for panel in 0..tile.panels() {
         with_constant!(tile.rows, [1 2 3 4 5 6], ROWS => unsafe {
@@ -107,7 +113,7 @@ unsafe fn rows<const ROWS: usize>(
 
 /// # Safety
 /// `span.check` has seen the arguments.
-pub unsafe fn span(span: &SpanF32, bounds: Bounds, out: &mut [f32]) {
+pub(crate) unsafe fn span(span: &SpanF32, bounds: Bounds, out: &mut [f32]) {
     let ahead = if span.pixels == 1 { 0 } else { span.ahead };
     let out_at = out.as_mut_ptr();
     unsafe {
@@ -254,7 +260,7 @@ unsafe fn taps<const TAPS: usize, const VECTORS: usize>(span: &SpanF32, bounds: 
     }
 }
 
-pub const WINOGRAD: winograd::Loops =
+pub(crate) const WINOGRAD: winograd::Loops =
     winograd::Loops { before: winograd::before::<float32x4_t>, after: winograd::after::<float32x4_t> };
 
 // SAFETY of all of it: every processor of this architecture has NEON.

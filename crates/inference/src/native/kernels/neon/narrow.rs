@@ -12,7 +12,7 @@ use crate::native::kernels::scalar;
 /// The bounds are applied to the byte after the zero point was added, which gives the same result: every conversion
 /// saturates, and rounding preserves the order.
 #[derive(Clone, Copy)]
-pub struct Narrow {
+pub(crate) struct Narrow {
     low: uint8x16_t,
     high: uint8x16_t,
     zero_point: int16x8_t,
@@ -20,14 +20,14 @@ pub struct Narrow {
 
 impl Narrow {
     #[inline(always)]
-    pub fn new(ToByte { zero_point, low, high }: ToByte) -> Self {
+    pub(crate) fn new(ToByte { zero_point, low, high }: ToByte) -> Self {
         // SAFETY: every processor of this architecture has NEON.
         unsafe { Self { low: vdupq_n_u8(low), high: vdupq_n_u8(high), zero_point: vdupq_n_s16(i16::from(zero_point)) } }
     }
 
     /// Quantises values in units of the scale. Halves are rounded to even; NaN counts as 0.
     #[inline(always)]
-    pub fn narrow(self, steps: [float32x4_t; 4]) -> uint8x16_t {
+    pub(crate) fn narrow(self, steps: [float32x4_t; 4]) -> uint8x16_t {
         // SAFETY: as above.
         unsafe {
             let [a, b, c, d] = steps;
@@ -43,7 +43,7 @@ impl Narrow {
 
     /// Requantises sums with their scales.
     #[inline(always)]
-    pub fn scaled(self, sums: [int32x4_t; 4], scales: [float32x4_t; 4]) -> uint8x16_t {
+    pub(crate) fn scaled(self, sums: [int32x4_t; 4], scales: [float32x4_t; 4]) -> uint8x16_t {
         // SAFETY: as above.
         unsafe {
             let mut steps = scales;
@@ -62,7 +62,7 @@ impl Narrow {
 /// There are bounds for `channel` and fifteen after it, or none at all; the bytes of these channels can be read and
 /// written from `at` on, for `pixels` pixels that are `step` bytes apart.
 #[inline]
-pub unsafe fn bound(channels: Option<ByteBounds>, channel: usize, at: *mut u8, pixels: usize, step: usize) {
+pub(crate) unsafe fn bound(channels: Option<ByteBounds>, channel: usize, at: *mut u8, pixels: usize, step: usize) {
     let Some(ByteBounds { low, high }) = channels else { return };
     unsafe {
         let (low, high) = (vld1q_u8(low.as_ptr().add(channel)), vld1q_u8(high.as_ptr().add(channel)));
@@ -78,13 +78,13 @@ pub unsafe fn bound(channels: Option<ByteBounds>, channel: usize, at: *mut u8, p
 /// # Safety
 /// Sixteen floats can be read at `from`.
 #[inline(always)]
-pub unsafe fn load_floats(from: *const f32) -> [float32x4_t; 4] {
+pub(crate) unsafe fn load_floats(from: *const f32) -> [float32x4_t; 4] {
     unsafe { [vld1q_f32(from), vld1q_f32(from.add(4)), vld1q_f32(from.add(8)), vld1q_f32(from.add(12))] }
 }
 
 /// # Safety
 /// None beyond that of every kernel.
-pub unsafe fn quantise(input: &[f32], scale: f32, to: ToByte, out: &mut [u8]) {
+pub(crate) unsafe fn quantise(input: &[f32], scale: f32, to: ToByte, out: &mut [u8]) {
     let length = out.len().min(input.len()) / LANES * LANES;
     let narrow = Narrow::new(to);
     for at in (0..length).step_by(LANES) {
@@ -103,7 +103,7 @@ pub unsafe fn quantise(input: &[f32], scale: f32, to: ToByte, out: &mut [u8]) {
 
 /// # Safety
 /// None beyond that of every kernel.
-pub unsafe fn add_u8(sum: &Sum, to: ToByte, out: &mut [u8]) {
+pub(crate) unsafe fn add_u8(sum: &Sum, to: ToByte, out: &mut [u8]) {
     let length = out.len().min(sum.a.len()).min(sum.b.len()) / LANES * LANES;
     let narrow = Narrow::new(to);
     for at in (0..length).step_by(LANES) {

@@ -6,7 +6,7 @@ use crate::native::kernels::layout::{Layout, Order, Taps};
 
 /// The layout without dot products. Tiles of more than six pixels of floats or four of bytes would need more registers
 /// than there are.
-pub const BYTES: Layout = Layout {
+pub(crate) const BYTES: Layout = Layout {
     float_rows: 6,
     byte_rows: 4,
     dense: Order::Quarters,
@@ -18,13 +18,13 @@ pub const BYTES: Layout = Layout {
 };
 
 /// The layout with dot products.
-pub const DOT: Layout = Layout { byte_rows: 6, dense: Order::Groups(4), ..BYTES };
+pub(crate) const DOT: Layout = Layout { byte_rows: 6, dense: Order::Groups(4), ..BYTES };
 
 /// Hides the origin of a pointer from the compiler, which would otherwise keep a pointer for each tap of a window, and
 /// advance all of them from one window to the next.
 #[inline(always)]
 #[allow(unsafe_code, reason = "an assembly that is empty")]
-pub fn anew<T>(mut pointer: *const T) -> *const T {
+pub(crate) fn anew<T>(mut pointer: *const T) -> *const T {
     // SAFETY: no instruction at all.
     unsafe { asm!("/* {0} */", inout(reg) pointer, options(pure, nomem, nostack, preserves_flags)) }
     pointer

@@ -4,7 +4,7 @@ use super::registers::{BYTES, DOT};
 use crate::native::kernels::Kernels;
 
 /// The sets that this processor can run, the fastest first.
-pub fn kernels() -> [Option<Kernels>; 2] {
+pub(crate) fn kernels() -> [Option<Kernels>; 2] {
     let plain = Kernels {
         name: "neon",
         layout: BYTES,

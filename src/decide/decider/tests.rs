@@ -1,6 +1,6 @@
-use super::rules::{LabelFilter, Smoothing};
-use super::stable::Debounce;
 use super::*;
+use crate::decide::rules::{LabelFilter, Smoothing};
+use crate::decide::stable::Debounce;
 use crate::domain::classification::tests_support::frame;
 use crate::domain::classification::{ModelId, Reason};
 use glimpsed_inference::Precision;

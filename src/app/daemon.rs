@@ -1,0 +1,388 @@
+//! The daemon: its parts are built, watched and drained.
+
+use std::io::Write;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::lifetime::{Inbound, Lifetime, Signals};
+use super::start::Prepared;
+use crate::bus::commands::{Command, Commands};
+use crate::bus::hub::Hub;
+use crate::bus::preview::Preview;
+use crate::capture::supervisor;
+use crate::capture::watchdog::{Verdict, Watchdog};
+use crate::config::{Config, Sources};
+use crate::control::camera::{Camera, Openers};
+use crate::control::from_config::{rules_of, view_of};
+use crate::control::loader::Loader;
+use crate::control::model_info::ModelInfo;
+use crate::control::{Controller, Ending, Parts, Start};
+use crate::domain::frame::Frame;
+use crate::domain::health::Health;
+use crate::error::{Error, Result};
+use crate::infer::labeller::Labeller;
+use crate::pipeline::orders::Orders;
+use crate::pipeline::uploads::Uploads;
+use crate::pipeline::worker;
+use crate::pipeline::worker::Worker;
+use crate::sinks::stdout::{self, Printer};
+use crate::telemetry::health::Monitor;
+use crate::telemetry::service_manager::{self, Outlook, Service};
+use crate::web::live_state::LiveState;
+use crate::{capture, web};
+use glimpsed_base::clock::{Clock, SystemClock};
+use glimpsed_base::liveness::Liveness;
+use glimpsed_base::shutdown::Shutdown;
+use glimpsed_base::slot::{Slot, WhenFull};
+use glimpsed_base::sync::Mutex;
+use glimpsed_base::thread::Thread;
+
+/// Deadline from the first signal to the end of the process. A service manager would wait longer, a user would not.
+const STOP_WITHIN: Duration = Duration::from_millis(1900);
+
+/// Of that, for capture and inference to finish the current frame; the rest is for the broker.
+const THREADS_WITHIN: Duration = Duration::from_millis(800);
+
+/// Interval of the watchdog's checks: ten per default frame timeout, and too few to show up as CPU load.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Deadline for the main thread's next round; nothing on it may take that long.
+const MAIN_WITHIN: Duration = Duration::from_secs(5);
+
+/// A daemon that is ready to run.
+pub struct App {
+    sources: Sources,
+    config: Config,
+    clock: Arc<dyn Clock>,
+    openers: Openers,
+    /// `None` while the model cannot be loaded.
+    labeller: Option<Labeller>,
+    loader: Loader,
+    /// The model's properties, or why it cannot be loaded.
+    info: std::result::Result<ModelInfo, String>,
+    hub: Hub,
+    printer: Option<Printer>,
+    start: Start,
+}
+
+/// The result of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Summary {
+    /// The health figures at the end.
+    pub health: Health,
+    /// A restart was requested.
+    pub restart: bool,
+    /// Whether the camera was enabled at the end.
+    pub enabled: bool,
+}
+
+/// Why the daemon stops.
+enum Stop {
+    Asked,
+    SourceEnded,
+    Restart,
+    Failed(Error),
+}
+
+impl App {
+    /// `loader` is the thread that has loaded the model; `out` is where labels are printed.
+    pub fn new(prepared: Prepared, loader: Loader, out: Box<dyn Write + Send>) -> Self {
+        let Prepared { sources, config, chosen, config_error } = prepared;
+        let (info, model) = match chosen {
+            Ok(chosen) => (Ok(ModelInfo::of(&chosen)), Some(chosen.model)),
+            Err(cause) => (Err(cause), None),
+        };
+        let hub = Hub::default();
+        let printer = stdout::new(out, config.stdout).map(|(sink, printer)| {
+            hub.attach("stdout", Box::new(sink));
+            printer
+        });
+        let labeller = model.map(|model| Labeller::new(model, view_of(&config), config.labels.answering()));
+        Self {
+            sources,
+            config,
+            clock: Arc::new(SystemClock::new()),
+            openers: Box::new(capture::opener),
+            labeller,
+            loader,
+            info,
+            hub,
+            printer,
+            start: Start { enabled: true, config_error },
+        }
+    }
+
+    /// Starts without opening the camera.
+    pub fn with_camera_off(mut self) -> Self {
+        self.start.enabled = false;
+        self
+    }
+
+    /// Runs until a signal arrives or the source has ended, then drains.
+    ///
+    /// # Errors
+    /// When a thread cannot be started or has died, or when the source has ended before any frame was labelled.
+    pub fn run(self, lifetime: Lifetime) -> Result<Summary> {
+        let Lifetime { runtime, signals } = lifetime;
+        let result = runtime.block_on(self.supervise(signals));
+        // A name lookup or the loading of a model may still block a thread of the runtime.
+        runtime.shutdown_background();
+        // Leaves no child process behind, however the run ended.
+        capture::kill_stragglers();
+        result
+    }
+
+    async fn supervise(self, mut signals: Signals) -> Result<Summary> {
+        let mut running = self.spawn()?;
+        let stop = running.until_something_ends_it(&mut signals).await;
+        tokio::select! {
+            result = running.drain(&stop) => result?,
+            name = signals.stop() => return Err(Error::Failed(format!("{name} again: ended at once"))),
+        }
+        let summary = running.summary(matches!(stop, Stop::Restart));
+        let Health { captured, labelled, failed, overwritten, damaged, reconnects, .. } = summary.health;
+        let restart = summary.restart;
+        tracing::info!(captured, labelled, failed, overwritten, damaged, reconnects, restart, "stopped");
+        match stop {
+            Stop::Failed(error) => Err(error),
+            Stop::SourceEnded if labelled == 0 => {
+                Err(Error::Failed("the source has ended and nothing was labelled; the log says why".into()))
+            }
+            Stop::Asked | Stop::SourceEnded | Stop::Restart => Ok(summary),
+        }
+    }
+
+    fn spawn(self) -> Result<Running> {
+        // The camera's source sets the policy for a full slot later.
+        let slot = Arc::new(Slot::new(WhenFull::Overwrite));
+        let shutdown = Shutdown::new();
+        let (orders, receiver) = Orders::new(slot.clone());
+        let labelled = Arc::<worker::Counters>::default();
+        let camera = Camera::new(self.openers, slot.clone(), self.clock.clone(), self.hub.clone());
+        let watchdog =
+            Watchdog { call: camera.call.clone(), clock: self.clock.clone(), hub: self.hub.clone(), declared: None };
+        let (outlook, liveness) = (Outlook::default(), Liveness::default());
+        self.hub.attach("service", Box::new(outlook.clone()));
+        let main = Liveness::default();
+        let liveness_of_threads = vec![camera.liveness.clone(), liveness.clone(), main.clone()];
+        let service = Service::new(outlook, liveness_of_threads.clone());
+        let preview = Arc::<Preview>::default();
+        let clock = self.clock.clone();
+        let fast = self.labeller.as_ref().map(|labeller| (labeller.model().id.clone(), labeller.model().input.clone()));
+        let uploads = Uploads::new(orders.clone(), fast, self.config.labels.clone(), self.config.cache_entries);
+        let worker = Worker::new(worker::Parts {
+            slot: slot.clone(),
+            clock: self.clock.clone(),
+            shutdown: shutdown.clone(),
+            labeller: self.labeller.map(Box::new),
+            rules: rules_of(&self.config),
+            hub: self.hub.clone(),
+            counters: labelled.clone(),
+            orders: receiver,
+            liveness,
+            preview: preview.clone(),
+        });
+        let captured = camera.counters.clone();
+        let monitor = Monitor::new(self.clock.clone(), slot.clone(), captured.clone(), labelled.clone());
+        let channel = Commands::new();
+        let web = web::Parts {
+            commands: channel.0.clone(),
+            orders: orders.clone(),
+            uploads: uploads.clone(),
+            view: LiveState::new(preview.clone(), self.clock.clone()),
+            preview,
+            metrics: web::metrics::Metrics::default(),
+            monitor: Arc::new(Mutex::new(Monitor::new(
+                self.clock.clone(),
+                slot.clone(),
+                captured.clone(),
+                labelled.clone(),
+            ))),
+            traffic: Arc::default(),
+            started: self.clock.wall(),
+            clock: self.clock.clone(),
+            liveness_of_threads,
+        };
+        let loader = self.loader;
+        let parts = Parts { camera, orders, uploads, loader, monitor, hub: self.hub.clone(), clock: self.clock, web };
+        let printer = self.printer.map(|printer| Thread::spawn("stdout", move || printer.run())).transpose()?;
+        let inference = Thread::spawn("inference", move || worker.run())?;
+        let mut controller = Controller::new(self.sources, self.config, self.info, parts, channel, self.start);
+        controller.start()?;
+        let hub = self.hub;
+        let watch = Watch { watchdog, service, clock, captured, labelled, main };
+        Ok(Running { controller, inference, watch, printer, shutdown, slot, hub })
+    }
+}
+
+/// All running parts.
+struct Running {
+    controller: Controller,
+    inference: Thread,
+    watch: Watch,
+    printer: Option<Thread>,
+    shutdown: Shutdown,
+    slot: Arc<Slot<Frame>>,
+    hub: Hub,
+}
+
+impl Running {
+    async fn until_something_ends_it(&mut self, signals: &mut Signals) -> Stop {
+        let commands = self.controller.commands();
+        let mut controller = pin!(self.controller.run());
+        let mut hopeless = pin!(self.watch.until_hopeless());
+        loop {
+            tokio::select! {
+                wish = signals.next() => match wish {
+                    Inbound::Stop(signal) => {
+                        tracing::info!(signal, "stopping");
+                        return Stop::Asked;
+                    }
+                    Inbound::Reload => commands.tell(Command::Reload),
+                },
+                () = self.inference.ended() => {
+                    tracing::info!("the source has ended");
+                    return Stop::SourceEnded;
+                }
+                ending = &mut controller => return match ending {
+                    Ending::Restart => Stop::Restart,
+                    Ending::Failed(error) => Stop::Failed(error),
+                },
+                stuck = &mut hopeless => {
+                    let seconds = stuck.as_secs();
+                    tracing::error!(stuck_s = seconds, "the camera's driver does not return; only a new process can help");
+                    let why = format!("a call into the camera's driver has not returned for {seconds} s");
+                    return Stop::Failed(Error::Failed(why));
+                }
+            }
+        }
+    }
+
+    async fn drain(&mut self, stop: &Stop) -> Result<()> {
+        let start = Instant::now();
+        let threads_until = start + THREADS_WITHIN;
+        // For a service manager, a restart in place is not a stop: after `STOPPING` it would kill the new image.
+        if !matches!(stop, Stop::Restart) {
+            service_manager::stopping();
+        }
+        self.shutdown.trigger();
+        let web = self.controller.take_web();
+        let web = async {
+            if let Some(web) = web {
+                web.stop(threads_until).await;
+            }
+        };
+        let ((), camera) = tokio::join!(web, self.controller.stop_camera(threads_until));
+        self.slot.close();
+        let inference = self.inference.join(threads_until).await;
+        self.controller.stop_second(threads_until).await;
+        self.controller.disconnect(start + STOP_WITHIN).await;
+        self.hub.detach_all();
+        if let Some(printer) = &mut self.printer {
+            let _ = printer.join(start + STOP_WITHIN).await;
+        }
+        match stop {
+            // It is known already that a thread does not end.
+            Stop::Failed(_) => Ok(()),
+            Stop::Asked | Stop::SourceEnded | Stop::Restart => {
+                if let Err(error) = camera {
+                    tracing::warn!(%error, "the camera was not closed");
+                }
+                Ok(inference.map(drop)?)
+            }
+        }
+    }
+
+    fn summary(&mut self, restart: bool) -> Summary {
+        Summary { health: self.controller.health(), restart, enabled: self.controller.is_enabled() }
+    }
+}
+
+/// Checks the threads periodically, and notifies the service manager.
+struct Watch {
+    watchdog: Watchdog,
+    service: Service,
+    clock: Arc<dyn Clock>,
+    captured: Arc<supervisor::Counters>,
+    labelled: Arc<worker::Counters>,
+    /// Of the main thread, whose runtime this runs on.
+    main: Liveness,
+}
+
+impl Watch {
+    /// Resolves when a call into the camera's driver is hopelessly stuck; otherwise never.
+    async fn until_hopeless(&mut self) -> Duration {
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        loop {
+            tokio::select! {
+                _ = looks.tick() => {}
+                () = self.service.settled() => {}
+            }
+            self.main.expect_by(self.clock.now() + MAIN_WITHIN);
+            if let Verdict::Hopeless(stuck) = self.watchdog.look() {
+                return stuck;
+            }
+            // Settled: there is a label, or a known reason for having none, such as a missing or disabled camera,
+            // undecodable frames, or heat.
+            let settled = self.service.is_settled()
+                || self.labelled.failed.load(Ordering::Relaxed) > 0
+                || self.captured.reconnects.load(Ordering::Relaxed) > 0;
+            self.service.tick(self.clock.now(), settled);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bus::hub::tests_support::Told;
+    use crate::capture::source::{CaptureError, Opener, Read, Source};
+    use crate::domain::camera::CameraState;
+    use glimpsed_base::clock::ManualClock;
+
+    /// A driver whose open never returns; it advances the clock.
+    struct Hung(ManualClock);
+
+    impl Opener for Hung {
+        fn open(&mut self) -> std::result::Result<Box<dyn Source>, CaptureError> {
+            Ok(Box::new(Self(self.0.clone())))
+        }
+
+        fn describe(&self) -> String {
+            "hung camera".into()
+        }
+    }
+
+    impl Source for Hung {
+        fn read(&mut self, _: &mut Vec<u8>, _: Duration) -> std::result::Result<Read, CaptureError> {
+            loop {
+                self.0.advance(Duration::from_secs(60));
+                std::thread::park_timeout(Duration::from_millis(10));
+            }
+        }
+    }
+
+    #[test]
+    fn a_driver_that_never_returns_takes_the_camera_offline_and_ends_the_daemon() {
+        let lifetime = Lifetime::begin().expect("signals");
+        let sources = Sources::defaults();
+        let config = sources.load().expect("the defaults are valid");
+        let prepared = Prepared::load(sources, config).expect("the bundled model");
+        let mut app = App::new(prepared, Loader::start().expect("a thread"), Box::new(std::io::sink()));
+        let (clock, told) = (ManualClock::default(), Told::default());
+        app.clock = Arc::new(clock.clone());
+        app.openers = Box::new(move |_| Box::new(Hung(clock.clone())));
+        app.hub.attach("told", Box::new(told.clone()));
+        let error = app.run(lifetime).expect_err("nothing can be done").to_string();
+        assert!(error.starts_with("a call into the camera's driver has not returned for "), "{error}");
+        // Once by the capture thread before it opens the camera, then once by the watchdog.
+        let reasons: Vec<Option<String>> =
+            told.statuses().into_iter().map(|status| status.fault.map(|fault| fault.reason.to_string())).collect();
+        assert_eq!(reasons, [None, Some("the camera's driver does not return".to_owned())]);
+        assert_eq!(told.states(), [CameraState::Offline]);
+    }
+}

@@ -14,4 +14,4 @@ mod narrow;
 mod registers;
 mod sets;
 
-pub use sets::kernels;
+pub(crate) use sets::kernels;

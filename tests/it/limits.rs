@@ -246,7 +246,7 @@ fn a_flood_of_packets_and_of_json_fits_too() {
     let port = broker.port.to_string();
     let mut senders: Vec<_> = payloads
         .iter()
-        .flat_map(|payload| ["model/set", "request/compare"].map(|topic| (payload, format!("glimpsed/test/{topic}"))))
+        .flat_map(|payload| ["model/set", "threshold/set"].map(|topic| (payload, format!("glimpsed/test/{topic}"))))
         .map(|(payload, topic)| {
             let mut command = Command::new("mosquitto_pub");
             command.args(["-h", "127.0.0.1", "-p", &port, "-q", "1", "-t", &topic, "-f", payload, "--repeat", "100"]);

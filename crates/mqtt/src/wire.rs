@@ -46,8 +46,7 @@ pub enum Received {
         /// Where the sender wants an answer (MQTT 5).
         reply: Option<Reply>,
     },
-    /// A PUBLISH larger than [`MAX_PACKET_BYTES`], of which only the beginning was decoded. With MQTT 5 the broker
-    /// knows the limit and sends none.
+    /// A PUBLISH larger than [`MAX_PACKET_BYTES`], of which only the beginning was decoded.
     TooLarge {
         /// The packet identifier, which is to be acknowledged; `None` with QoS 0.
         id: Option<u16>,
@@ -129,7 +128,8 @@ pub(crate) fn connect(
     match version {
         Version::V5 => {
             let mut properties = v5::ConnectProperties::new();
-            properties.max_packet_size = Some(MAX_PACKET_BYTES as u32);
+            // Without a Maximum Packet Size: mosquitto 2.0 counts the messages that it withholds for it as under way for ever, so that
+            // twenty of them end all others. What is too large is skipped as it arrives.
             properties.user_properties = vec![("software".into(), options.software.clone())];
             let connect = v5::Connect { keep_alive, client_id, clean_start: true, properties: Some(properties) };
             let will = will

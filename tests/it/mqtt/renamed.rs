@@ -32,7 +32,6 @@ impl Device {
         let mut daemon =
             Running::start(glimpsed(&["run", "-c", &self.config]).env("STATE_DIRECTORY", self.state.path()));
         daemon.line_with("connected to the broker");
-        daemon.line_with("first label");
         daemon
     }
 

@@ -34,6 +34,9 @@ impl Prepared {
         if let Some(warning) = &chosen.model.warning {
             tracing::warn!("{warning}");
         }
+        for change in config.changes_since_taught() {
+            tracing::warn!("{change}");
+        }
         Ok(Self { sources, config, chosen: Ok(chosen), config_error: None })
     }
 

@@ -57,6 +57,7 @@ fn verify(options: &Options) -> Result<Verified> {
         names.push(format!("{} ({})", model.id.name, model.id.precision));
         warnings.extend(model.warning);
     }
+    warnings.extend(config.changes_since_taught());
     let broker = config.mqtt.as_ref().map_or("no broker".to_owned(), |mqtt| mqtt.connection.broker.to_string());
     Ok(Verified {
         says: format!("{} is fine: model {}, {broker}\n", options.file.path.display(), names.join(" and ")),

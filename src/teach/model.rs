@@ -1,5 +1,6 @@
 //! Writes a taught model: a network with a last matrix of its own, its labels, its description and its pictures' vectors.
 
+use std::fs::{File, TryLockError};
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -41,6 +42,7 @@ pub fn write(
     origin: Origin,
 ) -> Result<(Files, Taught), String> {
     let files = Files::of(directory, name);
+    let _alone = alone(directory)?;
     complete(directory, name)?;
     let new = files.new();
     let base = Source {
@@ -69,6 +71,20 @@ pub fn write(
     directories::write(&new.toml, text.as_bytes(), 0o644).map_err(failed(&new.toml))?;
     complete(directory, name)?;
     Ok((files, taught))
+}
+
+/// Keeps other processes from writing models into the directory, as long as the file is open.
+fn alone(directory: &Path) -> Result<File, String> {
+    let failed = |cause: String| format!("cannot write into `{}`: {cause}", directory.display());
+    std::fs::create_dir_all(directory).map_err(|cause| failed(cause.to_string()))?;
+    let locked = File::open(directory).map_err(|cause| failed(cause.to_string()))?;
+    match locked.try_lock() {
+        Ok(()) => Ok(locked),
+        Err(TryLockError::WouldBlock) => {
+            Err(failed("another `glimpsed teach` does so; try again when it has ended".into()))
+        }
+        Err(TryLockError::Error(cause)) => Err(failed(cause.to_string())),
+    }
 }
 
 /// Completes a replacement that was interrupted after everything was written, and removes what is left of one that was

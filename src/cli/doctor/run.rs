@@ -54,6 +54,7 @@ pub(crate) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
     let findings: Vec<Finding> = [permissions(&sources.path), first]
         .into_iter()
         .chain(second)
+        .chain(config.changes_since_taught().into_iter().map(changed))
         .chain([camera(&config.camera), broker(&config)?])
         .chain(board::findings(&Board::default(), config.thermal))
         .chain(board::room(&directories::state()))
@@ -130,6 +131,10 @@ fn model(subject: &'static str, spec: &ModelSpec, wanted: PrecisionChoice) -> Fi
         }
     };
     Finding { subject, verdict, says }
+}
+
+fn changed(says: String) -> Finding {
+    Finding { subject: "model", verdict: Verdict::Warning, says }
 }
 
 /// A frame, decoded; or why there is none, and what cameras there are instead.

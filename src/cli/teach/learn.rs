@@ -12,13 +12,13 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::infer::labeller::milliseconds;
 use crate::models::catalog;
-use crate::models::taught::is_name;
+use crate::models::taught::{Seen, is_name};
 use crate::teach::album::Album;
 use crate::teach::course::Course;
 use crate::teach::model::{self, Origin};
 
 #[derive(Debug, Args)]
-pub(super) struct Options {
+pub(super) struct Learn {
     /// A folder with a folder of pictures for each label [default: the pictures that are kept]
     #[arg(value_name = "DIR")]
     directory: Option<PathBuf>,
@@ -32,7 +32,7 @@ pub(super) struct Options {
     common: Common,
 }
 
-pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
+pub(super) fn run(options: &Learn, streams: &mut Streams) -> Result<()> {
     let config = options.common.config()?;
     let (album, from) = album(options, &config)?;
     if album.pictures() > config.teach.max_pictures {
@@ -51,22 +51,23 @@ pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
     let course = Course::of(&album, &mut eye, kept, || progress.inc(1));
     progress.finish_and_clear();
     let course = course.map_err(|error| Error::Failed(format!("model `{}`: {error}", eye.base.name)))?;
-    let seen = begun.elapsed();
+    let looked = begun.elapsed();
     let lesson = course.learn().map_err(|cause| {
         let hint = if album.classes.is_empty() { "; a folder of pictures for each label is meant" } else { "" };
         Error::Failed(format!("nothing can be learnt from `{}`: {cause}{hint}", from.display()))
     })?;
-    let learnt = begun.elapsed() - seen;
+    let learnt = begun.elapsed() - looked;
     let view = options.directory.is_none().then(|| options.common.view.clone());
-    // Only pictures of the camera's own view were taken the way the camera's are seen.
-    let origin = Origin { view, seen: None };
+    // A folder of somewhere is nobody's view.
+    let seen = view.is_some().then(|| Seen { region: config.region, rotation: config.camera.rotation });
+    let origin = Origin { view, seen };
     let (files, taught) =
         model::write(&directory, &name, &mut eye, (&course, &lesson), origin).map_err(Error::Failed)?;
     if options.common.json {
         let mut answer = report::json(&name, &course, &lesson, &taught);
         answer["files"] = json!({ "onnx": files.onnx, "labels": files.labels, "toml": files.toml });
         answer["links"] = json!(album.links);
-        answer["timing_ms"] = json!({ "see": milliseconds(seen), "learn": milliseconds(learnt) });
+        answer["timing_ms"] = json!({ "see": milliseconds(looked), "learn": milliseconds(learnt) });
         return streams.print_json(&answer);
     }
     let mut says = report::text(&name, &course, &lesson);
@@ -81,7 +82,7 @@ pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
 }
 
 /// The pictures to learn from, and where they are.
-fn album(options: &Options, config: &Config) -> Result<(Album, PathBuf)> {
+fn album(options: &Learn, config: &Config) -> Result<(Album, PathBuf)> {
     let Some(directory) = &options.directory else {
         let shelf = shelf(config)?;
         let folder = shelf.folder(&options.common.view).map_err(|error| failed(&error))?;
@@ -94,7 +95,7 @@ fn album(options: &Options, config: &Config) -> Result<(Album, PathBuf)> {
 }
 
 /// Where the model is written, and its name.
-fn output(options: &Options, config: &Config, from: &Path) -> Result<(PathBuf, String)> {
+fn output(options: &Learn, config: &Config, from: &Path) -> Result<(PathBuf, String)> {
     let given = options.output.as_deref().map(Path::new);
     let (directory, name) = match given {
         Some(path) if path.components().count() > 1 => {

@@ -29,7 +29,7 @@ pub(super) struct Options {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    learn: learn::Options,
+    learn: learn::Learn,
 }
 
 #[derive(Debug, Subcommand)]
@@ -37,7 +37,7 @@ enum Command {
     /// Keep pictures under a label
     Add(keep::Add),
     /// Say what is kept and what was taught
-    Status(status::Options),
+    Status(status::Status),
     /// Remove pictures that are kept, a label with all of them, or a view
     Remove(keep::Remove),
     /// Copy the pictures that are kept into a folder or a zip archive, with a folder for each label

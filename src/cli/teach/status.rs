@@ -6,23 +6,20 @@ use serde_json::{Value, json};
 use super::{Common, failed, shelf};
 use crate::cli::streams::Streams;
 use crate::cli::table::render;
-use crate::config::Config;
 use crate::error::Result;
 use crate::models::taught::{self, Taught};
-use glimpsed_inference::sha256_of;
 use glimpsed_teach::share_in_words;
 
 #[derive(Debug, Args)]
-pub(super) struct Options {
+pub(super) struct Status {
     #[command(flatten)]
     common: Common,
 }
 
-pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
+pub(super) fn run(options: &Status, streams: &mut Streams) -> Result<()> {
     let config = options.common.config()?;
     let shelf = shelf(&config)?;
     let album = shelf.album(&options.common.view).map_err(|error| failed(&error))?;
-    let base = sha256_of(&config.teach.base.path).ok();
     let models: Vec<_> = config.teach.directories.iter().flat_map(|directory| taught::all(directory)).collect();
     if options.common.json {
         let labels = album.classes.iter().map(|class| {
@@ -32,7 +29,7 @@ pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
         let models = models.iter().map(|(name, found)| match found {
             Ok((taught, files)) => json!({
                 "name": name, "onnx": files.onnx, "taught": taught,
-                "changed": changes(taught, &config, base.as_deref()),
+                "changed": config.changes_since(taught),
             }),
             Err(cause) => json!({ "name": name, "error": cause }),
         });
@@ -60,8 +57,8 @@ pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
             Err(cause) => says.push_str(&format!("{name}: {cause}\n")),
             Ok((taught, _)) => {
                 says.push_str(&describe(name, taught));
-                for change in changes(taught, &config, base.as_deref()) {
-                    says.push_str(&format!("  changed since: {change}\n"));
+                for change in config.changes_since(taught) {
+                    says.push_str(&format!("  since then {change}\n"));
                 }
             }
         }
@@ -80,16 +77,4 @@ fn describe(name: &str, taught: &Taught) -> String {
         taught.taught_at.strftime("%Y-%m-%d"),
         taught.base.name
     )
-}
-
-/// What is no longer as it was when a model was taught. It answers as it did, because the network is part of its file; teaching it
-/// again would begin with something else.
-fn changes(taught: &Taught, config: &Config, base: Option<&str>) -> Vec<String> {
-    let mut changes = Vec::new();
-    if config.teach.base.name != taught.base.name {
-        changes.push(format!("`base` in [teach] is {}, not {}", config.teach.base.name, taught.base.name));
-    } else if base.is_some_and(|base| base != taught.base.sha256) {
-        changes.push(format!("the file of {} is another one", taught.base.name));
-    }
-    changes
 }

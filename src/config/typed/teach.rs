@@ -4,10 +4,51 @@ use std::path::PathBuf;
 
 use super::super::diagnostics::suggestion;
 use super::checker::Checker;
-use super::configuration::Teach;
+use super::configuration::{Config, Teach};
 use crate::models::spec::ModelSpec;
+use crate::models::taught::{Seen, Taught};
 use crate::models::{catalog, taught};
 use glimpsed_base::files::resolve;
+use glimpsed_inference::sha256_of;
+
+impl Config {
+    /// What is no longer as it was when the active model was taught, a sentence each; nothing for a model that was not taught.
+    pub fn changes_since_taught(&self) -> Vec<String> {
+        let all = self.teach.directories.iter().flat_map(|directory| taught::all(directory));
+        let mut found = all.filter_map(|(_, found)| found.ok());
+        let active = found.find(|(_, files)| files.onnx == self.model.path);
+        let changes = active.map(|(taught, _)| self.changes_since(&taught)).unwrap_or_default();
+        changes.into_iter().map(|change| format!("since `{}` was taught {change}", self.model.name)).collect()
+    }
+
+    /// What is no longer as it was when a model was taught: phrases. Its network is part of its file, so another base changes what it
+    /// would become, and not what it says; another region or rotation changes what it sees.
+    pub fn changes_since(&self, taught: &Taught) -> Vec<String> {
+        let (mut changes, base) = (Vec::new(), &self.teach.base);
+        if base.name != taught.base.name {
+            changes.push(format!("`base` in [teach] has become {}, from {}", base.name, taught.base.name));
+        } else {
+            let file = base.sha256.clone().or_else(|| sha256_of(&base.path).ok());
+            if file.is_some_and(|file| file != taught.base.sha256) {
+                changes.push(format!("the file of its base {} has changed", base.name));
+            }
+            if base.input != taught.input {
+                changes.push(format!("how pictures are fitted to the input of {} has changed", base.name));
+            }
+        }
+        let now = Seen { region: self.region, rotation: self.camera.rotation };
+        match taught.seen {
+            Some(then) if then.rotation != now.rotation => {
+                changes.push("`rotate` in [camera] has changed; teach it again with new pictures".into());
+            }
+            Some(then) if then.region != now.region => {
+                changes.push("the region in [roi] has changed; teach it again with new pictures".into());
+            }
+            _ => {}
+        }
+        changes
+    }
+}
 
 impl Checker<'_, '_> {
     pub(super) fn teach_directories(&self) -> Vec<PathBuf> {

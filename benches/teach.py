@@ -35,7 +35,7 @@ def main() -> None:
     rows = []
     for name, classes in sets.items():
         others = [path for other, some in sets.items() if other != name for paths in some.values() for path in paths]
-        foreign = random.Random(0).sample(others, min(60, len(others)))
+        foreign = random.Random(0).sample(others, min(30, len(others)))
         if arguments.foreign:
             foreign += sorted(path for path in arguments.foreign.iterdir() if path.suffix in PICTURES)
         for base in arguments.base:

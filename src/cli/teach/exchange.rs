@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::{Common, base, eye, failed, progress_bar, shelf};
+use super::common::{Common, base, eye, failed, progress_bar, shelf};
 use crate::cli::streams::Streams;
 use crate::error::{Error, Result};
 use crate::teach::shelf::ShelfError;

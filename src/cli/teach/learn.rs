@@ -6,7 +6,8 @@ use std::time::Instant;
 use clap::Args;
 use serde_json::json;
 
-use super::{Common, base, eye, failed, progress_bar, report, shelf, writable};
+use super::common::{Common, base, eye, failed, progress_bar, shelf, writable};
+use super::report;
 use crate::cli::streams::Streams;
 use crate::config::Config;
 use crate::error::{Error, Result};

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Common, failed, shelf};
+use super::common::{Common, failed, shelf};
 use crate::cli::streams::Streams;
 use crate::cli::table::render;
 use crate::error::Result;

@@ -1,0 +1,87 @@
+//! What the commands of `glimpsed teach` have in common.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::cli::files::OptionalConfigFile;
+use crate::cli::models;
+use crate::cli::streams::Streams;
+use crate::config::{Config, keep_default_id};
+use crate::error::{Error, Result};
+use crate::models::spec::ModelSpec;
+use crate::teach::eye::Eye;
+use crate::teach::shelf::{Shelf, ShelfError};
+
+/// The view of a configuration that names none.
+pub(super) const DEFAULT_VIEW: &str = "main";
+
+/// What all of them take.
+#[derive(Debug, Args)]
+pub(super) struct Common {
+    /// What is taught; pictures of each view are kept apart
+    #[arg(long, value_name = "VIEW", default_value = DEFAULT_VIEW)]
+    pub(super) view: String,
+    #[command(flatten)]
+    pub(super) config: OptionalConfigFile,
+    /// For scripts
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+impl Common {
+    pub(super) fn config(&self) -> Result<Config> {
+        let config = self.config.sources()?.load()?;
+        keep_default_id();
+        Ok(config)
+    }
+}
+
+/// The pictures that are kept: in the first directory that has some, else in the first that can be written into.
+pub(super) fn shelf(config: &Config) -> Result<Shelf> {
+    let directory = config.teach.directories.iter().find(|directory| has_something(directory));
+    let directory = directory.map_or_else(|| writable(config), |directory| Ok(directory.clone()))?;
+    Shelf::open(directory, config.teach.max_pictures).map_err(|error| failed(&error))
+}
+
+pub(super) fn has_something(directory: &Path) -> bool {
+    std::fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_some())
+}
+
+/// The first directory for taught models that can be written into, which only trying tells.
+pub(super) fn writable(config: &Config) -> Result<PathBuf> {
+    let works = |directory: &&PathBuf| {
+        std::fs::create_dir_all(directory).is_ok() && tempfile::NamedTempFile::new_in(directory).is_ok()
+    };
+    let names: Vec<String> =
+        config.teach.directories.iter().map(|directory| format!("`{}`", directory.display())).collect();
+    config
+        .teach
+        .directories
+        .iter()
+        .find(works)
+        .cloned()
+        .ok_or_else(|| Error::Failed(format!("cannot write into {}; set `directory` in [teach]", names.join(" or "))))
+}
+
+pub(super) fn eye(base: &ModelSpec) -> Result<Eye> {
+    Eye::open(base).map_err(|cause| Error::Model { name: base.name.clone(), cause })
+}
+
+/// The model that was named, or the configured one.
+pub(super) fn base(config: &Config, named: Option<&str>) -> Result<ModelSpec> {
+    named.map_or_else(|| Ok(config.teach.base.clone()), |name| models::find(config, name))
+}
+
+pub(super) fn failed(error: &ShelfError) -> Error {
+    Error::Failed(error.to_string())
+}
+
+pub(super) fn progress_bar(pictures: usize, streams: &Streams) -> ProgressBar {
+    if !streams.terminal || pictures < 2 {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} pictures  {eta} left");
+    ProgressBar::new(pictures as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}

@@ -76,8 +76,7 @@ fn a_payload_of_two_megabytes_is_refused_without_losing_the_session() {
                 .success()
         );
         let counters = device.until("told", |counters| counters.received == 1);
-        // With MQTT 5 the broker knows the limit and does not even send it.
-        assert_eq!(counters.refused, if version == "5" { 0 } else { 2 });
+        assert_eq!(counters.refused, 2);
         assert_eq!((counters.connects, counters.failures), (1, 0), "{counters:?}");
     }
 }

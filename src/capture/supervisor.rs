@@ -146,13 +146,12 @@ impl Supervisor {
         let (call, clock) = (self.call.clone(), self.clock.clone());
         self.expect_by();
         let mut source = call.during(&*clock, || opener.open())?;
-        tracing::info!(source = %opener.describe(), "capturing");
-        let result = self.stream(source.as_mut());
+        let result = self.stream(source.as_mut(), &opener.describe());
         call.during(&*clock, || drop(source));
         result
     }
 
-    fn stream(&mut self, source: &mut dyn Source) -> Result<(), CaptureError> {
+    fn stream(&mut self, source: &mut dyn Source, name: &str) -> Result<(), CaptureError> {
         let (call, clock) = (self.call.clone(), self.clock.clone());
         let mut bytes = Vec::new();
         let mut session = Session { last: clock.now(), started: false, frozen: None, damage: None };
@@ -185,6 +184,7 @@ impl Supervisor {
                             bytes = self.slot.reuse().map(|spent| spent.bytes).unwrap_or_default();
                             (session.last, session.frozen) = (clock.now(), None);
                             if !was_online {
+                                tracing::info!(source = name, "capturing");
                                 self.tell_negotiated(source.negotiated());
                             }
                             if (was_online, was_covered) != (online, covered) {

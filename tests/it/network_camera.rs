@@ -297,7 +297,7 @@ fn a_camera_that_stalls_drips_or_never_ends_is_opened_again() {
         Ok(())
     });
     let mut running = daemon(port, more);
-    running.line_with("its picture does not arrive within 10 s");
+    running.line_with("no frame for");
     running.line_with("missile");
     // A picture without an end.
     let port = camera(|asked, stream| {
@@ -312,6 +312,56 @@ fn a_camera_that_stalls_drips_or_never_ends_is_opened_again() {
     let mut running = daemon(port, more);
     running.line_with("its picture has more than 8 MB");
     running.line_with("missile");
+}
+
+#[test]
+fn a_first_answer_that_takes_longer_than_a_frame_may_is_waited_for() {
+    let port = camera(|asked, stream| {
+        if asked.number == 0 {
+            sleep(Duration::from_millis(2500));
+        }
+        answer(stream, "200 OK", JPEG, &photo("rocket.jpg"))
+    });
+    // A frame may take one second, and the first one thirty.
+    let mut running = daemon(port, "");
+    let line = running.find("a label or a complaint", |line| {
+        (line.contains("missile") || line.contains("no frame")).then(|| line.to_owned())
+    });
+    assert!(line.contains("missile"), "{line}");
+}
+
+#[test]
+fn a_stop_is_obeyed_while_a_camera_does_not_answer() {
+    let asked_for = Arc::new(AtomicUsize::new(0));
+    let seen = asked_for.clone();
+    let port = camera(move |_, _| {
+        seen.fetch_add(1, Ordering::SeqCst);
+        sleep(Duration::from_secs(20));
+        Ok(())
+    });
+    let mut running = daemon(port, "");
+    while asked_for.load(Ordering::SeqCst) == 0 {
+        sleep(Duration::from_millis(20));
+    }
+    running.signal(rustix::process::Signal::TERM);
+    assert!(running.wait().success());
+    assert!(running.rest().iter().all(|line| !line.contains("not closed")), "the camera was closed");
+}
+
+#[test]
+fn a_short_page_of_no_type_and_parts_of_another_type_are_named() {
+    let page = b"<!DOCTYPE html><html><title>Login</title></html>";
+    let port = camera(move |_, stream| answer(stream, "200 OK", "Content-Type: application/octet-stream\r\n", page));
+    daemon(port, "").line_with("in the place of a JPEG picture");
+    let port = camera(|_, stream| {
+        stream_head(stream, "multipart/x-mixed-replace; boundary=x")?;
+        stream.write_all(b"--x\r\nContent-Type: image/png\r\n\r\n\x89PNG")?;
+        sleep(Duration::from_secs(20));
+        Ok(())
+    });
+    daemon(port, "").line_with("it sends `image/png` in the place of a JPEG picture");
+    let port = camera(|_, stream| answer(stream, "200 OK", JPEG, b""));
+    daemon(port, "").line_with("it answers with an empty picture");
 }
 
 #[test]
@@ -330,6 +380,10 @@ fn an_address_with_a_login_or_of_another_source_is_refused_with_the_remedy() {
     assert!(other.contains("set `source = \"rtsp\"`"), "{other}");
     let useless = refused("url = \"http://cam/\"");
     assert!(useless.contains("has no effect"), "{useless}");
+    for port in ["http://cam:99999/x", "http://cam:/x", "http://cam:0/x"] {
+        let report = refused(&format!("source = \"http\"\nurl = \"{port}\""));
+        assert!(report.contains("is not a whole address") || report.contains("is not an address"), "{port}: {report}");
+    }
     let relative = refused("source = \"http\"\nurl = \"cam/stream\"");
     assert!(relative.contains("is not a whole address") || relative.contains("is not an address"), "{relative}");
 }

@@ -7,6 +7,9 @@ pub const PICTURE_FILE: u64 = 64 << 20;
 /// One JPEG of a camera or a program. Frames of 3840x2160 have 2 MB, 5 MB at the best quality.
 pub const CAMERA_PICTURE: usize = 8 << 20;
 
+/// The head of an answer of a network camera. Cameras send a few hundred bytes.
+pub const HTTP_HEAD: usize = 64 << 10;
+
 /// One uncompressed frame: 3840x2160 with two bytes for each pixel.
 pub const RAW_FRAME: usize = 16 << 20;
 

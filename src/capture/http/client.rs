@@ -19,16 +19,13 @@ use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::challenge::Challenge;
 use crate::config::typed::HttpTarget;
-use glimpsed_base::clock;
+use glimpsed_base::{budget, clock};
 
-/// Deadline for each step: the name, the connection, the TLS handshake, and the head of the answer.
-pub(super) const STEP: Duration = Duration::from_secs(5);
+/// Deadline for a connection, and for its TLS handshake. The source has the deadline of all.
+const STEP: Duration = Duration::from_secs(5);
 
 /// Redirects that are followed for one request.
 const MAX_REDIRECTS: usize = 5;
-
-/// Largest head of an answer.
-const MAX_HEAD_BYTES: usize = 64 << 10;
 
 /// A connection, which several requests can use one after the other.
 pub(super) struct Client {
@@ -55,8 +52,8 @@ impl Client {
         let mut address = self.target.address.clone();
         let (mut redirects, mut tried_login) = (0, false);
         loop {
-            // A login is for the camera that it was configured for, and not for the machine of a redirect.
-            let own = authority(&address) == authority(&self.target.address);
+            // A login is for the address that it was configured for: neither for another machine nor for a connection without TLS.
+            let own = origin(&address) == origin(&self.target.address);
             let response = self.once(&address, conditions, own).await?;
             let status = response.status();
             match status {
@@ -99,19 +96,15 @@ impl Client {
     ) -> Result<Response<Incoming>, String> {
         let key = origin(address);
         if let Some((open_to, mut sender)) = self.open.take().filter(|(open_to, _)| *open_to == key)
-            && timeout(STEP, sender.ready()).await.is_ok_and(|ready| ready.is_ok())
-            && let Ok(Ok(response)) =
-                timeout(STEP, sender.send_request(self.request(address, conditions, log_in)?)).await
+            && sender.ready().await.is_ok()
+            && let Ok(response) = sender.send_request(self.request(address, conditions, log_in)?).await
         {
             self.open = Some((open_to, sender));
             return Ok(response);
         }
         let mut sender = self.connect(address).await?;
         let request = self.request(address, conditions, log_in)?;
-        let response = timeout(STEP, sender.send_request(request))
-            .await
-            .map_err(|_| format!("it does not answer within {} s", STEP.as_secs()))?
-            .map_err(|error| not_http(&error))?;
+        let response = sender.send_request(request).await.map_err(|error| not_http(&error))?;
         self.open = Some((key, sender));
         Ok(response)
     }
@@ -142,11 +135,9 @@ impl Client {
         let host = address.host().ok_or("the address names no host")?.trim_matches(['[', ']']);
         let is_tls = address.scheme_str() == Some("https");
         let port = address.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
-        let resolve = timeout(STEP, lookup_host((host, port)));
-        let found: Vec<SocketAddr> = match resolve.await {
-            Ok(Ok(found)) => found.collect(),
-            Ok(Err(error)) => return Err(format!("the name `{host}` has no address: {error}")),
-            Err(_) => return Err(format!("the name `{host}` has no address: nobody answers")),
+        let found: Vec<SocketAddr> = match lookup_host((host, port)).await {
+            Ok(found) => found.collect(),
+            Err(error) => return Err(format!("the name `{host}` has no address: {error}")),
         };
         let tcp = first_that_accepts(&found).await?;
         let stream: Box<dyn Stream> = match &self.target.tls {
@@ -167,7 +158,7 @@ impl Client {
             _ if is_tls => return Err("it redirects to https; set `url` to that address".into()),
             _ => Box::new(tcp),
         };
-        let handshake = http1::Builder::new().max_buf_size(MAX_HEAD_BYTES).handshake(TokioIo::new(stream));
+        let handshake = http1::Builder::new().max_buf_size(budget::HTTP_HEAD).handshake(TokioIo::new(stream));
         let (sender, connection) = handshake.await.map_err(|error| error.to_string())?;
         // Runs whenever this thread waits for the answer; ends with the sender or the body.
         tokio::spawn(async move {
@@ -206,6 +197,13 @@ pub(super) async fn next_bytes(body: &mut Incoming) -> Result<Option<Bytes>, Str
 
 /// Scheme, host and port: what a connection leads to.
 fn origin(address: &Uri) -> String {
+    let scheme = address.scheme_str().unwrap_or("http");
+    let port = address.port_u16().unwrap_or(if scheme == "https" { 443 } else { 80 });
+    format!("{scheme}://{}:{port}", address.host().unwrap_or_default().to_ascii_lowercase())
+}
+
+/// What a path is relative to.
+fn base(address: &Uri) -> String {
     format!("{}://{}", address.scheme_str().unwrap_or("http"), authority(address))
 }
 
@@ -220,10 +218,10 @@ fn redirected(from: &Uri, headers: &HeaderMap) -> Result<Uri, String> {
     let address = match text.split_once("://") {
         Some(_) => text.to_owned(),
         None if text.starts_with("//") => format!("{}:{text}", from.scheme_str().unwrap_or("http")),
-        None if text.starts_with('/') => format!("{}{text}", origin(from)),
+        None if text.starts_with('/') => format!("{}{text}", base(from)),
         None => {
             let directory = from.path().rsplit_once('/').map_or("", |(directory, _)| directory);
-            format!("{}{directory}/{text}", origin(from))
+            format!("{}{directory}/{text}", base(from))
         }
     };
     let address: Uri = address.parse().map_err(|_| bad())?;
@@ -258,6 +256,17 @@ mod tests {
         assert_eq!(from("mjpeg").as_deref(), Ok("http://cam:8080/view/mjpeg"));
         assert_eq!(from("//other/x").as_deref(), Ok("http://other/x"));
         assert_eq!(from("https://cam/x").as_deref(), Ok("https://cam/x"));
+    }
+
+    #[test]
+    fn a_login_is_for_one_scheme_host_and_port() {
+        let parsed = |text: &str| origin(&text.parse().expect("an address"));
+        let same = |one: &str, other: &str| parsed(one) == parsed(other);
+        assert!(same("http://cam/x", "http://CAM:80/y"));
+        assert!(same("https://cam/x", "https://cam:443/"));
+        assert!(!same("https://cam/x", "http://cam/x"), "without TLS");
+        assert!(!same("http://cam/x", "http://cam:81/x"));
+        assert!(!same("http://cam/x", "http://other/x"));
     }
 
     #[test]

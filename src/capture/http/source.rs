@@ -1,15 +1,18 @@
 //! The source: parts of an endless answer, or one picture after the other.
+//!
+//! Nothing here waits longer than a read may: a name lookup, a connection or an answer that takes its time goes on with the
+//! next read. How long that may take in all is the supervisor's to say (`start_timeout`, `frame_timeout`).
 
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use hyper::StatusCode;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
-use hyper::{Response, StatusCode};
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
-use super::client::{Client, STEP, next_bytes};
+use super::client::{Client, next_bytes};
 use crate::capture::mjpeg::{Next, Splitter};
 use crate::capture::source::{CaptureError, Captured, Opener, Read, Source};
 use crate::config::typed::HttpTarget;
@@ -17,10 +20,10 @@ use crate::domain::frame::Encoding;
 use crate::preprocess::foreign;
 use glimpsed_base::{budget, leaving};
 
-/// Deadline for one picture that is fetched, so that a byte a second is no picture.
-const PICTURE_WITHIN: Duration = Duration::from_secs(10);
+/// Bytes at the beginning of a stream that say what its parts are.
+const HEAD_BYTES: usize = 1024;
 
-/// Opens a camera's address. What it answers decides whether it is a stream or a single picture.
+/// Makes a source of a camera's address. What it answers decides whether it is a stream or a single picture.
 pub(in crate::capture) struct HttpOpener {
     target: HttpTarget,
     /// Pictures a second that are fetched from an address with a single picture.
@@ -35,40 +38,105 @@ impl HttpOpener {
 
 impl Opener for HttpOpener {
     fn open(&mut self) -> Result<Box<dyn Source>, CaptureError> {
-        let fail = |cause: String| CaptureError::Open { source_name: self.describe(), cause };
         // One thread: all of it runs while a frame is waited for.
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
             .build()
-            .map_err(|error| fail(error.to_string()))?;
-        let mut client = Client::new(self.target.clone());
-        let response = runtime.block_on(client.get(&[])).map_err(fail)?;
-        let name = self.describe();
-        match kind(response.headers()) {
-            Kind::Stream => Ok(Box::new(Stream {
-                runtime,
-                body: response.into_body(),
-                splitter: Splitter::new(),
-                name,
-                _client: client,
-            })),
-            Kind::Picture => {
-                let every = Duration::from_secs_f64(1.0 / self.fps.max(0.001));
-                let first = Some(response);
-                let snapshots =
-                    Snapshots { runtime, client, name, every, due: Instant::now(), first, last: Last::default() };
-                Ok(Box::new(snapshots))
-            }
-            Kind::Other(what) => Err(fail(format!(
-                "it answers with {what}, and neither with MJPEG nor with a JPEG picture: is the path right?"
-            ))),
-        }
+            .map_err(|error| CaptureError::Open { source_name: self.describe(), cause: error.to_string() })?;
+        Ok(Box::new(HttpCamera {
+            state: State::Asking(Box::pin(ask(Client::new(self.target.clone()), Vec::new()))),
+            runtime: Some(runtime),
+            name: self.describe(),
+            every: Duration::from_secs_f64(1.0 / self.fps.max(0.001)),
+            due: Instant::now(),
+            last: Vec::new(),
+            had_pictures: false,
+        }))
     }
 
     fn describe(&self) -> String {
         leaving::short_line(&self.target.address.to_string(), 120).into_owned()
     }
+}
+
+/// A camera that was asked, or answers.
+struct HttpCamera {
+    state: State,
+    /// Present until it is dropped.
+    runtime: Option<Runtime>,
+    name: String,
+    /// Between two fetched pictures.
+    every: Duration,
+    /// When the next one is fetched.
+    due: Instant,
+    /// The last picture that was fetched.
+    last: Vec<u8>,
+    had_pictures: bool,
+}
+
+type Conditions = Vec<(HeaderName, HeaderValue)>;
+type Asked = Pin<Box<dyn Future<Output = (Client, Result<Answer, String>)>>>;
+
+enum State {
+    Asking(Asked),
+    /// An endless answer with many pictures. The client keeps the connection.
+    Streaming(Box<Stream>, Client),
+    /// Between two pictures. The conditions let the server say that its picture is the same.
+    Resting(Client, Conditions),
+    /// After an error.
+    Over,
+}
+
+struct Stream {
+    body: Incoming,
+    splitter: Splitter,
+    /// How the stream began, until the type of its parts is known.
+    head: Vec<u8>,
+}
+
+enum Answer {
+    Stream(Incoming),
+    Picture(Vec<u8>, Conditions),
+    Unchanged(Conditions),
+}
+
+/// Requests the address, and receives all of a single picture.
+async fn ask(mut client: Client, conditions: Conditions) -> (Client, Result<Answer, String>) {
+    let answer = answer(&mut client, conditions).await;
+    (client, answer)
+}
+
+async fn answer(client: &mut Client, conditions: Conditions) -> Result<Answer, String> {
+    let response = client.get(&conditions).await?;
+    if response.status() == StatusCode::NOT_MODIFIED && !conditions.is_empty() {
+        return Ok(Answer::Unchanged(conditions));
+    }
+    match kind(response.headers()) {
+        Kind::Stream => Ok(Answer::Stream(response.into_body())),
+        Kind::Other(what) => {
+            Err(format!("it answers with {what}, and neither with MJPEG nor with a JPEG picture: is the path right?"))
+        }
+        Kind::Picture => {
+            let conditions = next_conditions(response.headers());
+            let (mut body, mut bytes) = (response.into_body(), Vec::new());
+            while let Some(portion) = next_bytes(&mut body).await? {
+                if bytes.len() + portion.len() > budget::CAMERA_PICTURE {
+                    return Err(format!("its picture has more than {} MB", budget::CAMERA_PICTURE >> 20));
+                }
+                bytes.extend_from_slice(&portion);
+            }
+            match foreign::picture(&bytes) {
+                Some(foreign::Kind::Jpeg) => Ok(Answer::Picture(bytes, conditions)),
+                _ if bytes.is_empty() => Err("it answers with an empty picture".into()),
+                _ => Err(not_jpeg(foreign::name(&bytes).unwrap_or("something else"))),
+            }
+        }
+    }
+}
+
+fn not_jpeg(what: &str) -> String {
+    format!("it sends {what} in the place of a JPEG picture: does its address need a login, or another path?")
 }
 
 enum Kind {
@@ -90,20 +158,91 @@ fn kind(headers: &HeaderMap) -> Kind {
     }
 }
 
-/// An endless answer with many pictures.
-struct Stream {
-    runtime: Runtime,
-    body: Incoming,
-    splitter: Splitter,
-    name: String,
-    /// Keeps the connection.
-    _client: Client,
+/// What a server needs to see that its picture is the same.
+fn next_conditions(headers: &HeaderMap) -> Conditions {
+    let pairs = [(header::ETAG, header::IF_NONE_MATCH), (header::LAST_MODIFIED, header::IF_MODIFIED_SINCE)];
+    pairs.into_iter().filter_map(|(from, to)| Some((to, headers.get(from)?.clone()))).collect()
 }
 
-impl Source for Stream {
+impl Source for HttpCamera {
     fn read(&mut self, bytes: &mut Vec<u8>, patience: Duration) -> Result<Read, CaptureError> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Some(runtime) = &self.runtime else { return Err(self.failed("it is closed".into())) };
+            match std::mem::replace(&mut self.state, State::Over) {
+                State::Over => return Err(self.failed("it has failed before".into())),
+                State::Resting(client, conditions) => {
+                    let rest = self.due.saturating_duration_since(Instant::now());
+                    std::thread::sleep(rest.min(left));
+                    if rest > left {
+                        self.state = State::Resting(client, conditions);
+                        return Ok(Read::Nothing);
+                    }
+                    self.due = (self.due + self.every).max(Instant::now());
+                    self.state = State::Asking(Box::pin(ask(client, conditions)));
+                }
+                State::Asking(mut asked) => match runtime.block_on(async { timeout(left, &mut asked).await }) {
+                    Err(_) => {
+                        self.state = State::Asking(asked);
+                        return Ok(Read::Nothing);
+                    }
+                    Ok((_, Err(cause))) => return Err(self.failed(cause)),
+                    Ok((client, Ok(Answer::Stream(body)))) => {
+                        let stream = Stream { body, splitter: Splitter::new(), head: Vec::new() };
+                        self.state = State::Streaming(Box::new(stream), client);
+                    }
+                    Ok((client, Ok(Answer::Picture(picture, conditions)))) => {
+                        self.last = picture;
+                        return Ok(self.fetched(bytes, State::Resting(client, conditions), false));
+                    }
+                    Ok((client, Ok(Answer::Unchanged(conditions)))) => {
+                        return Ok(self.fetched(bytes, State::Resting(client, conditions), true));
+                    }
+                },
+                State::Streaming(mut stream, client) => match stream.read(runtime, bytes, left) {
+                    Ok(read) => {
+                        self.had_pictures |= matches!(read, Read::Frame(_));
+                        self.state = State::Streaming(stream, client);
+                        return Ok(read);
+                    }
+                    Err(cause) => return Err(self.failed(cause)),
+                },
+            }
+        }
+    }
+}
+
+impl HttpCamera {
+    fn fetched(&mut self, bytes: &mut Vec<u8>, next: State, unchanged: bool) -> Read {
+        bytes.clear();
+        bytes.extend_from_slice(&self.last);
+        (self.state, self.had_pictures) = (next, true);
+        Read::Frame(Captured { unchanged, ..Captured::new(Encoding::Jpeg) })
+    }
+
+    fn failed(&self, cause: String) -> CaptureError {
+        let source_name = self.name.clone();
+        match self.had_pictures {
+            false => CaptureError::Open { source_name, cause },
+            true => CaptureError::Lost { source_name, cause },
+        }
+    }
+}
+
+impl Drop for HttpCamera {
+    fn drop(&mut self) {
+        self.state = State::Over;
+        // A name lookup cannot be ended; it is not waited for.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Stream {
+    fn read(&mut self, runtime: &Runtime, bytes: &mut Vec<u8>, patience: Duration) -> Result<Read, String> {
         let picture = Read::Frame(Captured::new(Encoding::Jpeg));
-        let lost = |cause: String| CaptureError::Lost { source_name: self.name.clone(), cause };
         let deadline = Instant::now() + patience;
         loop {
             match self.splitter.next_into(bytes) {
@@ -112,98 +251,59 @@ impl Source for Stream {
                 Next::Skipped(_) | Next::More => {}
             }
             if let Some(what) = self.splitter.foreign(false) {
-                return Err(CaptureError::Foreign { source_name: self.name.clone(), what });
+                return Err(not_jpeg(what));
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            let read = self.runtime.block_on(async { timeout(left, next_bytes(&mut self.body)).await });
+            let read = runtime.block_on(async { timeout(left, next_bytes(&mut self.body)).await });
             match read {
                 // A camera that waits before the next picture may not have marked the end of this one.
                 Err(_) => return Ok(if self.splitter.finish_into(bytes) { picture } else { Read::Nothing }),
-                Ok(Ok(Some(portion))) => self.splitter.push(&portion),
+                Ok(Ok(Some(portion))) => {
+                    self.look_at_head(&portion)?;
+                    self.splitter.push(&portion);
+                }
                 Ok(Ok(None)) if self.splitter.finish_into(bytes) => return Ok(picture),
-                Ok(Ok(None)) => return Err(lost("it ended the stream".into())),
-                Ok(Err(cause)) => return Err(lost(cause)),
+                Ok(Ok(None)) => {
+                    let what = self.splitter.foreign(true);
+                    return Err(what.map_or_else(|| "it ended the stream".into(), not_jpeg));
+                }
+                Ok(Err(cause)) => return Err(cause),
             }
         }
     }
-}
 
-/// A picture that is fetched again and again.
-struct Snapshots {
-    runtime: Runtime,
-    client: Client,
-    name: String,
-    every: Duration,
-    /// When the next one is fetched.
-    due: Instant,
-    /// The answer to the request that found out what is there.
-    first: Option<Response<Incoming>>,
-    last: Last,
-}
-
-/// The last picture, and what the server said of its age.
-#[derive(Default)]
-struct Last {
-    bytes: Vec<u8>,
-    conditions: Vec<(HeaderName, HeaderValue)>,
-}
-
-impl Source for Snapshots {
-    fn read(&mut self, bytes: &mut Vec<u8>, patience: Duration) -> Result<Read, CaptureError> {
-        let until_due = self.due.saturating_duration_since(Instant::now());
-        if until_due > patience {
-            std::thread::sleep(patience);
-            return Ok(Read::Nothing);
+    /// # Errors
+    /// When the first part of the stream says that it is something else than a JPEG picture.
+    fn look_at_head(&mut self, portion: &[u8]) -> Result<(), String> {
+        if self.head.len() >= HEAD_BYTES {
+            return Ok(());
         }
-        std::thread::sleep(until_due);
-        self.due = (self.due + self.every).max(Instant::now());
-        let Self { runtime, client, first, last, name, .. } = self;
-        let fetched = runtime.block_on(async {
-            timeout(PICTURE_WITHIN, fetch(client, first.take(), last))
-                .await
-                .unwrap_or_else(|_| Err(format!("its picture does not arrive within {} s", PICTURE_WITHIN.as_secs())))
-        });
-        let unchanged = fetched.map_err(|cause| CaptureError::Lost { source_name: name.clone(), cause })?;
-        if foreign::picture(&last.bytes).is_none() {
-            let what = foreign::name(&last.bytes).unwrap_or("something else");
-            return Err(CaptureError::Foreign { source_name: name.clone(), what });
+        self.head.extend_from_slice(&portion[..portion.len().min(HEAD_BYTES - self.head.len())]);
+        match part_type(&self.head) {
+            Some(name) if !name.contains("jpeg") && !name.contains("jpg") => {
+                Err(not_jpeg(&format!("`{}`", leaving::short_line(&name, 60))))
+            }
+            _ => Ok(()),
         }
-        bytes.clear();
-        bytes.extend_from_slice(&last.bytes);
-        Ok(Read::Frame(Captured { unchanged, ..Captured::new(Encoding::Jpeg) }))
     }
 }
 
-/// Fetches the picture into `last`. True if the server says that it has not changed.
-async fn fetch(client: &mut Client, first: Option<Response<Incoming>>, last: &mut Last) -> Result<bool, String> {
-    let response = match first {
-        Some(response) => response,
-        None => client.get(&last.conditions).await?,
-    };
-    if response.status() == StatusCode::NOT_MODIFIED && !last.bytes.is_empty() {
-        return Ok(true);
-    }
-    last.conditions = conditions(response.headers());
-    let mut body = response.into_body();
-    last.bytes.clear();
-    while let Some(portion) =
-        timeout(STEP, next_bytes(&mut body)).await.map_err(|_| "its picture stops".to_owned())??
-    {
-        push(&mut last.bytes, &portion)?;
-    }
-    Ok(false)
+/// The type of the first part, if its head is there.
+fn part_type(head: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(head).to_ascii_lowercase();
+    let (_, rest) = text.split_once("content-type:")?;
+    let (name, _) = rest.split_once(['\r', '\n', ';'])?;
+    Some(name.trim().to_owned())
 }
 
-fn push(bytes: &mut Vec<u8>, portion: &Bytes) -> Result<(), String> {
-    if bytes.len() + portion.len() > budget::CAMERA_PICTURE {
-        return Err(format!("its picture has more than {} MB", budget::CAMERA_PICTURE >> 20));
-    }
-    bytes.extend_from_slice(portion);
-    Ok(())
-}
+#[cfg(test)]
+mod tests {
+    use super::part_type;
 
-/// What a server needs to see that its picture is the same.
-fn conditions(headers: &HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
-    let pairs = [(header::ETAG, header::IF_NONE_MATCH), (header::LAST_MODIFIED, header::IF_MODIFIED_SINCE)];
-    pairs.into_iter().filter_map(|(from, to)| Some((to, headers.get(from)?.clone()))).collect()
+    #[test]
+    fn the_type_of_a_part_is_read_once_its_line_is_there() {
+        assert_eq!(part_type(b"--x\r\nContent-Type: image/png\r\n\r\n").as_deref(), Some("image/png"));
+        assert_eq!(part_type(b"--x\r\nContent-Type: image/jp"), None);
+        assert_eq!(part_type(b"--x\r\n\r\n\xFF\xD8"), None);
+    }
 }

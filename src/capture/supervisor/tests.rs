@@ -232,7 +232,8 @@ fn a_frozen_picture_is_called_so_in_every_session() {
     let mut sessions = vec![still(1, 100).collect::<Vec<Step>>(), still(1, 100).collect(), still(1, 100).collect()];
     let (mut supervisor, clock, _) = supervisor();
     let source = |steps| Played(Vec::into_iter(steps), clock.clone());
-    let causes = [0; 3].map(|_| supervisor.stream(&mut source(sessions.remove(0))).expect_err("frozen").to_string());
+    let causes =
+        [0; 3].map(|_| supervisor.stream(&mut source(sessions.remove(0)), "test").expect_err("frozen").to_string());
     let expected = [60, 64, 69].map(|seconds| format!("the picture has been the same for {seconds} s"));
     assert_eq!(causes, expected);
 }

@@ -24,7 +24,12 @@ impl Checker<'_, '_> {
             ("transport", camera.transport != TransportChoice::Tcp && source != SourceKind::Rtsp),
         ];
         for (key, _) in set.into_iter().filter(|(_, useless)| *useless) {
-            let hint = "it is for `source = \"http\"` or `source = \"rtsp\"`, a network camera".to_owned();
+            let whose = match key {
+                "ca" => "`source = \"http\"`",
+                "transport" => "`source = \"rtsp\"`",
+                _ => "`source = \"http\"` or `source = \"rtsp\"`",
+            };
+            let hint = format!("it is for {whose}");
             self.complain(&["camera", key], "has no effect", "another `source` is set", Some(hint));
         }
     }
@@ -76,6 +81,15 @@ impl Checker<'_, '_> {
             let hint =
                 "write the user name into `username`, and the password into a file that `password_file` names".into();
             return complain(self, "holds a login, which would be shown with it", found, hint);
+        }
+        let host = authority.host();
+        let port = authority.as_str().strip_prefix(host).and_then(|rest| rest.strip_prefix(':'));
+        if host.is_empty() || port.is_some_and(|port| port.parse::<u16>().map_or(true, |port| port == 0)) {
+            let hint = format!("a host, and a port from 1 to 65535 if it is not the usual one: {example}");
+            return complain(self, "is not a whole address", found, hint);
+        }
+        if url.contains('#') {
+            return complain(self, "has a part behind `#`, which is never sent", found, "leave it out".into());
         }
         if !schemes.contains(&scheme) {
             let other = match scheme {

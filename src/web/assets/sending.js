@@ -4,6 +4,7 @@ const ANSWER_WITHIN_MS = 120_000;
 
 // Answers with { status, retryAfter, answer }. `progress` gets the share that is sent, 0 to 1.
 export function post(path, file, { signal, progress }) {
+  signal.throwIfAborted();
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("POST", path);

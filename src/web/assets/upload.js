@@ -24,7 +24,10 @@ async function send(file, signal, say) {
     const later = [429, 503].includes(status) && retryAfter;
     if (!later || attempt === RETRIES) throw new Error(answer.detail ?? `the device answers with ${status}`);
     say("The camera comes first; waiting …");
-    await new Promise((resolve) => setTimeout(resolve, 1000 * Math.min(20, retryAfter)));
+    await new Promise((resolve) => {
+      setTimeout(resolve, 1000 * Math.min(20, retryAfter));
+      signal.addEventListener("abort", resolve, { once: true });
+    });
     signal.throwIfAborted();
   }
 }

@@ -6,8 +6,8 @@ use std::path::Path;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::course::Course;
-use super::eye::Eye;
+use super::embedder::Embedder;
+use super::training::Training;
 use crate::directories;
 use crate::models::taught::{Base, Class, Files, Seen, Taught};
 use glimpsed_inference::{LastMatrix, Source, load, softmax, with_last_matrix};
@@ -37,8 +37,8 @@ pub struct Origin {
 pub fn write(
     directory: &Path,
     name: &str,
-    eye: &mut Eye,
-    (course, lesson): (&Course, &Lesson),
+    embedder: &mut Embedder,
+    (training, lesson): (&Training, &Lesson),
     origin: Origin,
 ) -> Result<(Files, Taught), String> {
     let files = Files::of(directory, name);
@@ -46,13 +46,13 @@ pub fn write(
     complete(directory, name)?;
     let new = files.new();
     let base = Source {
-        path: &eye.base.path,
-        sha256: Some(&eye.inspection.sha256),
-        input: &eye.base.input,
-        backend: eye.base.backend,
+        path: &embedder.base.path,
+        sha256: Some(&embedder.inspection.sha256),
+        input: &embedder.base.input,
+        backend: embedder.base.backend,
     };
     let matrix = LastMatrix { weights: &lesson.head.weights, bias: &lesson.head.bias };
-    let bytes = with_last_matrix(&base, &matrix).map_err(|cause| format!("model `{}`: {cause}", eye.base.name))?;
+    let bytes = with_last_matrix(&base, &matrix).map_err(|cause| format!("model `{}`: {cause}", embedder.base.name))?;
     let failed = |path: &Path| {
         let path = path.display().to_string();
         move |cause: std::io::Error| format!("cannot write `{path}`: {cause}")
@@ -60,13 +60,13 @@ pub fn write(
     directories::write(&new.onnx, &bytes, 0o644).map_err(failed(&new.onnx))?;
     let sha256: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     drop(bytes);
-    try_out(&new, eye, course, lesson).inspect_err(|_| {
+    try_out(&new, embedder, training, lesson).inspect_err(|_| {
         let _ = std::fs::remove_file(&new.onnx);
     })?;
-    let taught = describe(eye, (course, lesson), origin, sha256);
-    let labels: String = course.labels.iter().map(|label| format!("{label}\n")).collect();
+    let taught = describe(embedder, (training, lesson), origin, sha256);
+    let labels: String = training.labels.iter().map(|label| format!("{label}\n")).collect();
     directories::write(&new.labels, labels.as_bytes(), 0o644).map_err(failed(&new.labels))?;
-    directories::write(&new.vectors, &encoded(course, lesson), 0o600).map_err(failed(&new.vectors))?;
+    directories::write(&new.vectors, &encoded(training, lesson), 0o600).map_err(failed(&new.vectors))?;
     let text = toml::to_string(&taught).map_err(|error| error.to_string())?;
     directories::write(&new.toml, text.as_bytes(), 0o644).map_err(failed(&new.toml))?;
     complete(directory, name)?;
@@ -103,19 +103,19 @@ fn complete(directory: &Path, name: &str) -> Result<(), String> {
 }
 
 /// Loads the written network, and compares its answers for a picture of each class with those of the head.
-fn try_out(new: &Files, eye: &mut Eye, course: &Course, lesson: &Lesson) -> Result<(), String> {
+fn try_out(new: &Files, embedder: &mut Embedder, training: &Training, lesson: &Lesson) -> Result<(), String> {
     let wrong = |cause: String| format!("the model that was written does not run: {cause}");
-    let source = Source { path: &new.onnx, sha256: None, input: &eye.base.input, backend: eye.base.backend };
+    let source = Source { path: &new.onnx, sha256: None, input: &embedder.base.input, backend: embedder.base.backend };
     let mut loaded = load(&source).map_err(|cause| wrong(cause.to_string()))?;
     let (mut scores, mut expected) = (Vec::new(), Vec::new());
-    for class in 0..course.labels.len() {
-        let Some(picture) = lesson.kept.iter().find(|&&picture| course.classes[picture] == class) else { continue };
-        let path = &course.pictures[*picture];
+    for class in 0..training.labels.len() {
+        let Some(picture) = lesson.kept.iter().find(|&&picture| training.classes[picture] == class) else { continue };
+        let path = &training.pictures[*picture];
         let bytes = glimpsed_base::files::read(path, glimpsed_base::budget::PICTURE_FILE)
             .map_err(|cause| wrong(format!("{} {cause}", path.display())))?;
-        let vector = eye.see(&bytes).map_err(|cause| wrong(cause.to_string()))?;
+        let vector = embedder.see(&bytes).map_err(|cause| wrong(cause.to_string()))?;
         lesson.head.probabilities(vector, &mut expected);
-        loaded.classifier.run(eye.tensor(), &mut scores).map_err(|cause| wrong(cause.to_string()))?;
+        loaded.classifier.run(embedder.tensor(), &mut scores).map_err(|cause| wrong(cause.to_string()))?;
         softmax(&mut scores);
         let apart = scores.iter().zip(&expected).map(|(one, other)| (one - other).abs()).fold(0.0, f32::max);
         if scores.len() != expected.len() || apart.is_nan() || apart > TOLERANCE {
@@ -125,31 +125,31 @@ fn try_out(new: &Files, eye: &mut Eye, course: &Course, lesson: &Lesson) -> Resu
     Ok(())
 }
 
-fn describe(eye: &Eye, (course, lesson): (&Course, &Lesson), origin: Origin, sha256: String) -> Taught {
+fn describe(embedder: &Embedder, (training, lesson): (&Training, &Lesson), origin: Origin, sha256: String) -> Taught {
     let quality = &lesson.quality;
     let rounded = |number: f64| (number * 1e4).round() / 1e4;
-    let classes = course.labels.iter().zip(&lesson.counts);
+    let classes = training.labels.iter().zip(&lesson.counts);
     Taught {
         sha256,
         taught_at: Timestamp::now(),
         view: origin.view,
         pictures: lesson.kept.len(),
-        copies: course.pictures.len() - lesson.kept.len(),
+        copies: training.pictures.len() - lesson.kept.len(),
         accuracy: rounded(quality.accuracy),
         folds: quality.folds,
         calibration_error: rounded(quality.calibration_error),
         strange_below: lesson.strangeness.map(|strangeness| rounded(strangeness.least_cosine.into())),
-        base: Base { name: eye.base.name.clone(), sha256: eye.inspection.sha256.clone() },
+        base: Base { name: embedder.base.name.clone(), sha256: embedder.inspection.sha256.clone() },
         seen: origin.seen,
-        input: eye.base.input.clone(),
+        input: embedder.base.input.clone(),
         class: classes.map(|(label, &pictures)| Class { label: label.clone(), pictures }).collect(),
     }
 }
 
-fn encoded(course: &Course, lesson: &Lesson) -> Vec<u8> {
-    let numbers = [course.vectors.length(), lesson.kept.len()].map(|number| (number as u32).to_le_bytes());
+fn encoded(training: &Training, lesson: &Lesson) -> Vec<u8> {
+    let numbers = [training.vectors.length(), lesson.kept.len()].map(|number| (number as u32).to_le_bytes());
     let mut bytes = [&MAGIC[..], &numbers[0], &numbers[1]].concat();
-    lesson.kept.iter().filter_map(|&picture| course.vectors.encoded(picture)).for_each(|vector| bytes.extend(vector));
+    lesson.kept.iter().filter_map(|&picture| training.vectors.encoded(picture)).for_each(|vector| bytes.extend(vector));
     bytes
 }
 

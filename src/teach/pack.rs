@@ -4,15 +4,15 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use super::album::Album;
+use super::dataset::Dataset;
 use glimpsed_base::{budget, files};
 
-/// Copies the pictures of an album into a new folder, or, if its name ends in `.zip`, a new archive. It is there as a whole or
+/// Copies the pictures of a dataset into a new folder, or, if its name ends in `.zip`, a new archive. It is there as a whole or
 /// not at all. `packed` is called after each picture.
 ///
 /// # Errors
 /// What cannot be read or written; nothing that is there is replaced.
-pub fn export(album: &Album, to: &Path, packed: impl FnMut()) -> Result<(), String> {
+pub fn export(dataset: &Dataset, to: &Path, packed: impl FnMut()) -> Result<(), String> {
     if to.exists() {
         return Err(format!("`{}` is there already, and is not replaced", to.display()));
     }
@@ -21,15 +21,15 @@ pub fn export(album: &Album, to: &Path, packed: impl FnMut()) -> Result<(), Stri
         _ => Path::new("."),
     };
     match to.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("zip")) {
-        true => zip(album, to, parent, packed),
-        false => folder(album, to, parent, packed),
+        true => zip(dataset, to, parent, packed),
+        false => folder(dataset, to, parent, packed),
     }
 }
 
-fn folder(album: &Album, to: &Path, parent: &Path, mut packed: impl FnMut()) -> Result<(), String> {
+fn folder(dataset: &Dataset, to: &Path, parent: &Path, mut packed: impl FnMut()) -> Result<(), String> {
     let failed = |cause: std::io::Error| format!("cannot write `{}`: {cause}", to.display());
     let beside = tempfile::tempdir_in(parent).map_err(failed)?;
-    for class in &album.classes {
+    for class in &dataset.classes {
         let folder = beside.path().join(&class.label);
         std::fs::create_dir(&folder).map_err(failed)?;
         for picture in &class.pictures {
@@ -43,12 +43,12 @@ fn folder(album: &Album, to: &Path, parent: &Path, mut packed: impl FnMut()) -> 
     Ok(())
 }
 
-fn zip(album: &Album, to: &Path, parent: &Path, mut packed: impl FnMut()) -> Result<(), String> {
+fn zip(dataset: &Dataset, to: &Path, parent: &Path, mut packed: impl FnMut()) -> Result<(), String> {
     let failed = |cause: std::io::Error| format!("cannot write `{}`: {cause}", to.display());
     let mut beside = tempfile::NamedTempFile::new_in(parent).map_err(failed)?;
     let refused = |cause: rawzip::Error| format!("cannot write `{}`: {cause}", to.display());
     let mut archive = rawzip::ZipArchiveWriter::new(BufWriter::new(beside.as_file_mut()));
-    for class in &album.classes {
+    for class in &dataset.classes {
         for picture in &class.pictures {
             let path = format!("{}/{}", class.label, name(picture).display());
             // Stored as it is: a JPEG is compressed already.

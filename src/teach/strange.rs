@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::eye::{Eye, NotSeen};
+use super::embedder::{EmbedError, Embedder};
 use super::model::vectors;
 use crate::infer::ModelError;
 use crate::models::spec::ModelSpec;
@@ -11,7 +11,7 @@ use glimpsed_teach::{Strangeness, Vectors};
 
 /// Judges pictures for one taught model.
 pub struct Judge {
-    eye: Eye,
+    embedder: Embedder,
     vectors: Vectors,
     strangeness: Strangeness,
 }
@@ -34,20 +34,20 @@ impl Judge {
         let Some((Taught { strange_below: Some(least_cosine), .. }, files)) = find(model, directories) else {
             return Ok(None);
         };
-        let (eye, vectors) = (Eye::open(model)?, vectors(&files).map_err(NoJudge::Vectors)?);
-        if eye.length() != vectors.length() {
+        let (embedder, vectors) = (Embedder::open(model)?, vectors(&files).map_err(NoJudge::Vectors)?);
+        if embedder.length() != vectors.length() {
             let file = files.vectors.display();
             return Err(NoJudge::Vectors(format!("`{file}` is not that of the model; teach it again")));
         }
-        Ok(Some(Self { eye, vectors, strangeness: Strangeness { least_cosine: least_cosine as f32 } }))
+        Ok(Some(Self { embedder, vectors, strangeness: Strangeness { least_cosine: least_cosine as f32 } }))
     }
 
     /// Whether a picture file is strange.
     ///
     /// # Errors
     /// When it is no picture.
-    pub fn is_strange(&mut self, picture: &[u8]) -> Result<bool, NotSeen> {
-        let vector = self.eye.see(picture)?;
+    pub fn is_strange(&mut self, picture: &[u8]) -> Result<bool, EmbedError> {
+        let vector = self.embedder.see(picture)?;
         let nearest = Strangeness::nearest(vector, &self.vectors);
         Ok(nearest.is_none_or(|nearest| self.strangeness.is_strange(nearest)))
     }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rawzip::{CompressionMethod, RECOMMENDED_BUFFER_SIZE, ZipArchive};
 
-use super::album::{Album, MAX_CLASSES, check_label};
+use super::dataset::{Dataset, MAX_CLASSES, check_label};
 use glimpsed_base::{budget, files};
 
 /// The entries of an archive, pictures or not.
@@ -56,7 +56,7 @@ pub fn import(from: &Path, label: Option<&str>, take: impl FnMut(Found) -> Next)
 }
 
 fn folder(from: &Path, label: Option<&str>, mut take: impl FnMut(Found) -> Next) -> Result<Passed, String> {
-    let album = Album::read(from)?;
+    let dataset = Dataset::read(from)?;
     let loose = match label {
         None => Vec::new(),
         Some(label) => {
@@ -65,14 +65,14 @@ fn folder(from: &Path, label: Option<&str>, mut take: impl FnMut(Found) -> Next)
             pictures.into_iter().filter(|path| !path.is_symlink()).map(|path| (label.to_owned(), path)).collect()
         }
     };
-    let labelled = album.each().map(|(class, path)| (album.classes[class].label.clone(), path.to_owned()));
+    let labelled = dataset.each().map(|(class, path)| (dataset.classes[class].label.clone(), path.to_owned()));
     for (label, path) in labelled.chain(loose) {
         let bytes = files::read(&path, budget::PICTURE_FILE);
         if take(Found { label, name: path.display().to_string(), bytes }) == Next::Stop {
             break;
         }
     }
-    Ok(Passed { links: album.links, others: 0 })
+    Ok(Passed { links: dataset.links, others: 0 })
 }
 
 fn archive(from: &Path, label: Option<&str>, mut take: impl FnMut(Found) -> Next) -> Result<Passed, String> {

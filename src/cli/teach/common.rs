@@ -11,8 +11,8 @@ use crate::cli::streams::Streams;
 use crate::config::{Config, keep_default_id};
 use crate::error::{Error, Result};
 use crate::models::spec::ModelSpec;
-use crate::teach::eye::Eye;
-use crate::teach::shelf::{Shelf, ShelfError};
+use crate::teach::embedder::Embedder;
+use crate::teach::store::{PictureStore, StoreError};
 
 /// The view of a configuration that names none.
 pub(super) const DEFAULT_VIEW: &str = "main";
@@ -39,10 +39,10 @@ impl Common {
 }
 
 /// The pictures that are kept: in the first directory that has some, else in the first that can be written into.
-pub(super) fn shelf(config: &Config) -> Result<Shelf> {
+pub(super) fn store(config: &Config) -> Result<PictureStore> {
     let directory = config.teach.directories.iter().find(|directory| has_something(directory));
     let directory = directory.map_or_else(|| writable(config), |directory| Ok(directory.clone()))?;
-    Shelf::open(directory, config.teach.max_pictures).map_err(|error| failed(&error))
+    PictureStore::open(directory, config.teach.max_pictures).map_err(|error| failed(&error))
 }
 
 pub(super) fn has_something(directory: &Path) -> bool {
@@ -65,8 +65,8 @@ pub(super) fn writable(config: &Config) -> Result<PathBuf> {
         .ok_or_else(|| Error::Failed(format!("cannot write into {}; set `directory` in [teach]", names.join(" or "))))
 }
 
-pub(super) fn eye(base: &ModelSpec) -> Result<Eye> {
-    Eye::open(base).map_err(|cause| Error::Model { name: base.name.clone(), cause })
+pub(super) fn embedder(base: &ModelSpec) -> Result<Embedder> {
+    Embedder::open(base).map_err(|cause| Error::Model { name: base.name.clone(), cause })
 }
 
 /// The model that was named, or the configured one.
@@ -74,7 +74,7 @@ pub(super) fn base(config: &Config, named: Option<&str>) -> Result<ModelSpec> {
     named.map_or_else(|| Ok(config.teach.base.clone()), |name| models::find(config, name))
 }
 
-pub(super) fn failed(error: &ShelfError) -> Error {
+pub(super) fn failed(error: &StoreError) -> Error {
     Error::Failed(error.to_string())
 }
 

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::common::{Common, base, eye, failed, progress_bar, shelf};
+use super::common::{Common, base, embedder, failed, progress_bar, store};
 use crate::cli::streams::Streams;
 use crate::error::{Error, Result};
-use crate::teach::shelf::ShelfError;
+use crate::teach::store::StoreError;
 use crate::teach::unpack::Next;
 use crate::teach::{pack, unpack};
 
@@ -23,17 +23,17 @@ pub(super) struct Export {
 
 pub(super) fn export(options: &Export, streams: &mut Streams) -> Result<()> {
     let config = options.common.config()?;
-    let album = shelf(&config)?.album(&options.common.view).map_err(|error| failed(&error))?;
-    if album.pictures() == 0 {
+    let dataset = store(&config)?.dataset(&options.common.view).map_err(|error| failed(&error))?;
+    if dataset.pictures() == 0 {
         return Err(Error::Failed(format!("no pictures of `{}` are kept", options.common.view)));
     }
-    let progress = progress_bar(album.pictures(), streams);
-    let packed = pack::export(&album, &options.to, || progress.inc(1));
+    let progress = progress_bar(dataset.pictures(), streams);
+    let packed = pack::export(&dataset, &options.to, || progress.inc(1));
     progress.finish_and_clear();
     packed.map_err(Error::Failed)?;
     match options.common.json {
-        true => streams.print_json(&json!({ "pictures": album.pictures(), "to": options.to })),
-        false => streams.print(&format!("copied {} pictures to {}\n", album.pictures(), options.to.display())),
+        true => streams.print_json(&json!({ "pictures": dataset.pictures(), "to": options.to })),
+        false => streams.print(&format!("copied {} pictures to {}\n", dataset.pictures(), options.to.display())),
     }
 }
 
@@ -51,21 +51,21 @@ pub(super) struct Import {
 
 pub(super) fn import(options: &Import, streams: &mut Streams) -> Result<()> {
     let config = options.common.config()?;
-    let mut shelf = shelf(&config)?;
-    let mut eye = eye(&base(&config, None)?)?;
-    let before = shelf.pictures();
+    let mut store = store(&config)?;
+    let mut embedder = embedder(&base(&config, None)?)?;
+    let before = store.pictures();
     let progress = progress_bar(0, streams);
     let (mut taken, mut failures, mut stopped) = (0_usize, Vec::new(), None);
     let passed = unpack::import(&options.from, options.label.as_deref(), |found| {
         let added = match found.bytes {
-            Ok(bytes) => shelf.add(&options.common.view, &found.label, &bytes, &mut eye),
-            Err(cause) => Err(ShelfError::Unreadable(cause)),
+            Ok(bytes) => store.add(&options.common.view, &found.label, &bytes, &mut embedder),
+            Err(cause) => Err(StoreError::Unreadable(cause)),
         };
         progress.inc(1);
         match added {
             Ok(_) => taken += 1,
-            Err(ShelfError::Picture(cause)) => failures.push(format!("{} {cause}", found.name)),
-            Err(ShelfError::Unreadable(cause)) => failures.push(format!("{} {cause}", found.name)),
+            Err(StoreError::Picture(cause)) => failures.push(format!("{} {cause}", found.name)),
+            Err(StoreError::Unreadable(cause)) => failures.push(format!("{} {cause}", found.name)),
             Err(cause) => {
                 stopped = Some(cause);
                 return Next::Stop;
@@ -75,7 +75,7 @@ pub(super) fn import(options: &Import, streams: &mut Streams) -> Result<()> {
     });
     progress.finish_and_clear();
     let passed = passed.map_err(Error::Failed)?;
-    let new = shelf.pictures() - before;
+    let new = store.pictures() - before;
     if options.common.json {
         streams.print_json(&json!({
             "kept": new,

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
-use super::common::{Common, base, eye, failed, progress_bar, shelf};
+use super::common::{Common, base, embedder, failed, progress_bar, store};
 use crate::cli::streams::Streams;
 use crate::error::{Error, Result};
-use crate::teach::shelf::ShelfError;
+use crate::teach::store::StoreError;
 use glimpsed_base::{budget, files};
 
 #[derive(Debug, Args)]
@@ -25,19 +25,19 @@ pub(super) struct Add {
 
 pub(super) fn add(options: &Add, streams: &mut Streams) -> Result<()> {
     let config = options.common.config()?;
-    let mut shelf = shelf(&config)?;
-    let mut eye = eye(&base(&config, None)?)?;
+    let mut store = store(&config)?;
+    let mut embedder = embedder(&base(&config, None)?)?;
     let progress = progress_bar(options.files.len(), streams);
     let (mut kept, mut failures) = (Vec::new(), Vec::new());
     for file in &options.files {
         let added = match files::read(file, budget::PICTURE_FILE) {
-            Ok(bytes) => shelf.add(&options.common.view, &options.label, &bytes, &mut eye),
-            Err(cause) => Err(ShelfError::Unreadable(format!("{} {cause}", file.display()))),
+            Ok(bytes) => store.add(&options.common.view, &options.label, &bytes, &mut embedder),
+            Err(cause) => Err(StoreError::Unreadable(format!("{} {cause}", file.display()))),
         };
         match added {
             Ok(path) => kept.push(path),
-            Err(ShelfError::Picture(cause)) => failures.push(format!("{} {cause}", file.display())),
-            Err(ShelfError::Unreadable(cause)) => failures.push(cause),
+            Err(StoreError::Picture(cause)) => failures.push(format!("{} {cause}", file.display())),
+            Err(StoreError::Unreadable(cause)) => failures.push(cause),
             // The next one would fail in the same way.
             Err(cause) => {
                 failures.push(cause.to_string());
@@ -47,7 +47,7 @@ pub(super) fn add(options: &Add, streams: &mut Streams) -> Result<()> {
         progress.inc(1);
     }
     progress.finish_and_clear();
-    let pictures = shelf.album(&options.common.view).map_err(|error| failed(&error))?;
+    let pictures = store.dataset(&options.common.view).map_err(|error| failed(&error))?;
     let all = pictures.classes.iter().find(|class| class.label == options.label);
     let all = all.map_or(0, |class| class.pictures.len());
     if options.common.json {
@@ -79,11 +79,11 @@ pub(super) struct Remove {
 
 pub(super) fn remove(options: &Remove, streams: &mut Streams) -> Result<()> {
     let config = options.common.config()?;
-    let mut shelf = shelf(&config)?;
+    let mut store = store(&config)?;
     let view = &options.common.view;
-    let album = shelf.album(view).map_err(|error| failed(&error))?;
+    let dataset = store.dataset(view).map_err(|error| failed(&error))?;
     let chosen = |label: &str| options.all || options.label.as_deref() == Some(label);
-    let classes: Vec<_> = album.classes.iter().filter(|class| chosen(&class.label)).collect();
+    let classes: Vec<_> = dataset.classes.iter().filter(|class| chosen(&class.label)).collect();
     if let (Some(label), true) = (&options.label, classes.is_empty()) {
         return Err(Error::Failed(format!("nothing is kept as `{label}`; `glimpsed teach status` lists what is")));
     }
@@ -100,11 +100,11 @@ pub(super) fn remove(options: &Remove, streams: &mut Streams) -> Result<()> {
     for class in classes {
         for path in &class.pictures {
             if options.pictures.is_empty() || options.pictures.contains(&name(path)) {
-                shelf.remove(path).map_err(|error| failed(&error))?;
+                store.remove(path).map_err(|error| failed(&error))?;
                 removed.push(path);
             }
         }
-        shelf.tidy(view, &class.label).map_err(|error| failed(&error))?;
+        store.tidy(view, &class.label).map_err(|error| failed(&error))?;
     }
     match options.common.json {
         true => streams.print_json(&json!({ "removed": removed })),

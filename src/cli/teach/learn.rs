@@ -6,7 +6,7 @@ use std::time::Instant;
 use clap::Args;
 use serde_json::json;
 
-use super::common::{Common, base, eye, failed, progress_bar, shelf, writable};
+use super::common::{Common, base, embedder, failed, progress_bar, store, writable};
 use super::report;
 use crate::cli::streams::Streams;
 use crate::config::Config;
@@ -14,9 +14,9 @@ use crate::error::{Error, Result};
 use crate::infer::labeller::milliseconds;
 use crate::models::catalog;
 use crate::models::taught::{Seen, is_name};
-use crate::teach::album::Album;
-use crate::teach::course::Course;
+use crate::teach::dataset::Dataset;
 use crate::teach::model::{self, Origin};
+use crate::teach::training::Training;
 
 #[derive(Debug, Args)]
 pub(super) struct Learn {
@@ -35,26 +35,26 @@ pub(super) struct Learn {
 
 pub(super) fn run(options: &Learn, streams: &mut Streams) -> Result<()> {
     let config = options.common.config()?;
-    let (album, from) = album(options, &config)?;
-    if album.pictures() > config.teach.max_pictures {
+    let (dataset, from) = dataset(options, &config)?;
+    if dataset.pictures() > config.teach.max_pictures {
         return Err(Error::Failed(format!(
             "`{}` has {} pictures; `max_pictures` in [teach] allows {}",
             from.display(),
-            album.pictures(),
+            dataset.pictures(),
             config.teach.max_pictures
         )));
     }
     let (directory, name) = output(options, &config, &from)?;
-    let mut eye = eye(&base(&config, options.base.as_deref())?)?;
-    let progress = progress_bar(album.pictures(), streams);
+    let mut embedder = embedder(&base(&config, options.base.as_deref())?)?;
+    let progress = progress_bar(dataset.pictures(), streams);
     let begun = Instant::now();
     let kept = options.directory.is_none();
-    let course = Course::of(&album, &mut eye, kept, || progress.inc(1));
+    let training = Training::of(&dataset, &mut embedder, kept, || progress.inc(1));
     progress.finish_and_clear();
-    let course = course.map_err(|error| Error::Failed(format!("model `{}`: {error}", eye.base.name)))?;
+    let training = training.map_err(|error| Error::Failed(format!("model `{}`: {error}", embedder.base.name)))?;
     let looked = begun.elapsed();
-    let lesson = course.learn().map_err(|cause| {
-        let hint = if album.classes.is_empty() { "; a folder of pictures for each label is meant" } else { "" };
+    let lesson = training.learn().map_err(|cause| {
+        let hint = if dataset.classes.is_empty() { "; a folder of pictures for each label is meant" } else { "" };
         Error::Failed(format!("nothing can be learnt from `{}`: {cause}{hint}", from.display()))
     })?;
     let learnt = begun.elapsed() - looked;
@@ -63,17 +63,17 @@ pub(super) fn run(options: &Learn, streams: &mut Streams) -> Result<()> {
     let seen = view.is_some().then(|| Seen { region: config.region, rotation: config.camera.rotation });
     let origin = Origin { view, seen };
     let (files, taught) =
-        model::write(&directory, &name, &mut eye, (&course, &lesson), origin).map_err(Error::Failed)?;
+        model::write(&directory, &name, &mut embedder, (&training, &lesson), origin).map_err(Error::Failed)?;
     if options.common.json {
-        let mut answer = report::json(&name, &course, &lesson, &taught);
+        let mut answer = report::json(&name, &training, &lesson, &taught);
         answer["files"] = json!({ "onnx": files.onnx, "labels": files.labels, "toml": files.toml });
-        answer["links"] = json!(album.links);
+        answer["links"] = json!(dataset.links);
         answer["timing_ms"] = json!({ "see": milliseconds(looked), "learn": milliseconds(learnt) });
         return streams.print_json(&answer);
     }
-    let mut says = report::text(&name, &course, &lesson);
-    if album.links > 0 {
-        says.push_str(&format!("{} symbolic links were passed over\n", album.links));
+    let mut says = report::text(&name, &training, &lesson);
+    if dataset.links > 0 {
+        says.push_str(&format!("{} symbolic links were passed over\n", dataset.links));
     }
     says.push_str(&format!("written: {} with its labels and its description\n", files.onnx.display()));
     if config.teach.directories.contains(&directory) {
@@ -83,16 +83,16 @@ pub(super) fn run(options: &Learn, streams: &mut Streams) -> Result<()> {
 }
 
 /// The pictures to learn from, and where they are.
-fn album(options: &Learn, config: &Config) -> Result<(Album, PathBuf)> {
+fn dataset(options: &Learn, config: &Config) -> Result<(Dataset, PathBuf)> {
     let Some(directory) = &options.directory else {
-        let shelf = shelf(config)?;
-        let folder = shelf.folder(&options.common.view).map_err(|error| failed(&error))?;
-        return Ok((shelf.album(&options.common.view).map_err(|error| failed(&error))?, folder));
+        let store = store(config)?;
+        let folder = store.folder(&options.common.view).map_err(|error| failed(&error))?;
+        return Ok((store.dataset(&options.common.view).map_err(|error| failed(&error))?, folder));
     };
     if !directory.is_dir() {
         return Err(Error::Failed(format!("`{}` is no folder", directory.display())));
     }
-    Ok((Album::read(directory).map_err(Error::Failed)?, directory.clone()))
+    Ok((Dataset::read(directory).map_err(Error::Failed)?, directory.clone()))
 }
 
 /// Where the model is written, and its name.

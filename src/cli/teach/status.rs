@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::common::{Common, failed, shelf};
+use super::common::{Common, failed, store};
 use crate::cli::streams::Streams;
 use crate::cli::table::render;
 use crate::error::Result;
@@ -18,11 +18,11 @@ pub(super) struct Status {
 
 pub(super) fn run(options: &Status, streams: &mut Streams) -> Result<()> {
     let config = options.common.config()?;
-    let shelf = shelf(&config)?;
-    let album = shelf.album(&options.common.view).map_err(|error| failed(&error))?;
+    let store = store(&config)?;
+    let dataset = store.dataset(&options.common.view).map_err(|error| failed(&error))?;
     let models: Vec<_> = config.teach.directories.iter().flat_map(|directory| taught::all(directory)).collect();
     if options.common.json {
-        let labels = album.classes.iter().map(|class| {
+        let labels = dataset.classes.iter().map(|class| {
             let names = class.pictures.iter().filter_map(|path| path.file_name()).map(|name| name.to_string_lossy());
             json!({ "label": class.label, "pictures": names.collect::<Vec<_>>() })
         });
@@ -34,21 +34,21 @@ pub(super) fn run(options: &Status, streams: &mut Streams) -> Result<()> {
             Err(cause) => json!({ "name": name, "error": cause }),
         });
         return streams.print_json(&json!({
-            "directory": shelf.directory,
+            "directory": store.directory,
             "view": options.common.view,
             "labels": labels.collect::<Vec<_>>(),
-            "pictures": shelf.pictures(),
-            "max_pictures": shelf.max_pictures,
+            "pictures": store.pictures(),
+            "max_pictures": store.max_pictures,
             "models": models.collect::<Vec<Value>>(),
         }));
     }
     let mut says = format!(
         "{} of at most {} pictures are kept in {}\n",
-        shelf.pictures(),
-        shelf.max_pictures,
-        shelf.directory.display()
+        store.pictures(),
+        store.max_pictures,
+        store.directory.display()
     );
-    let rows: Vec<Vec<String>> = (album.classes.iter())
+    let rows: Vec<Vec<String>> = (dataset.classes.iter())
         .map(|class| vec![format!("  {}", class.label), class.pictures.len().to_string()])
         .collect();
     says.push_str(&render(&rows));

@@ -8,7 +8,7 @@ use flate2::write::DeflateEncoder;
 use rawzip::path::EntryPath;
 use rawzip::{CompressionMethod, ZipArchiveWriter};
 
-use super::{Place, Scene, album, jpeg, kept, scene, text};
+use super::{Place, Scene, dataset, jpeg, kept, scene, text};
 
 const TWO: [(&str, Scene); 2] = [("closed", Scene::Bars), ("open", Scene::Rings)];
 
@@ -40,8 +40,8 @@ fn archive(path: &Path, entries: &[(&str, &[u8], u32)], method: CompressionMetho
 #[test]
 fn pictures_go_to_other_tools_and_come_back_as_they_were() {
     let (place, other) = (Place::new(""), Place::new(""));
-    let album = album(&TWO, 3);
-    assert_eq!(place.json(&["teach", "import", text(album.path())])["kept"], 6);
+    let dataset = dataset(&TWO, 3);
+    assert_eq!(place.json(&["teach", "import", text(dataset.path())])["kept"], 6);
     let outside = tempfile::tempdir().expect("a directory");
     let (zip, folder) = (outside.path().join("door.zip"), outside.path().join("door"));
     for to in [&zip, &folder] {

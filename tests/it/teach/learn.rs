@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use glimpsed_inference::Tensor;
 
-use super::{Place, Scene, album, jpeg, scene, text};
+use super::{Place, Scene, dataset, jpeg, scene, text};
 use crate::support::{glimpsed, root, shared};
 
 const TWO: [(&str, Scene); 2] = [("closed", Scene::Bars), ("open", Scene::Rings)];
 
-/// Pictures that were not in the album.
+/// Pictures that were not in the dataset.
 fn others(kind: Scene, count: u64) -> (tempfile::TempDir, Vec<String>) {
     let directory = tempfile::tempdir().expect("a directory");
     let paths = (0..count).map(|seed| {
@@ -41,8 +41,8 @@ fn two_folders_become_a_model_that_labels_other_pictures_of_them() {
         // An active model that is yet to be taught is a mistake that is told.
         assert_eq!(place.run(&["check"]).code, 78);
         let place = Place::new("");
-        let album = album(&TWO, 12);
-        let learnt = place.json(&["teach", text(album.path()), "--base", base, "-o", "door"]);
+        let dataset = dataset(&TWO, 12);
+        let learnt = place.json(&["teach", text(dataset.path()), "--base", base, "-o", "door"]);
         assert_eq!(learnt["confusion"].as_array().map(Vec::len), Some(2), "{learnt}");
         assert!(learnt["accuracy"].as_f64() > Some(0.9), "{learnt}");
         for (label, kind) in TWO {
@@ -70,12 +70,12 @@ fn two_folders_become_a_model_that_labels_other_pictures_of_them() {
 #[test]
 fn a_taught_model_can_be_the_active_one_and_the_base_of_another() {
     let place = Place::new("");
-    let album = album(&TWO, 3);
-    let says = place.run(&["teach", text(album.path()), "-o", "door"]);
+    let dataset = dataset(&TWO, 3);
+    let says = place.run(&["teach", text(dataset.path()), "-o", "door"]);
     assert_eq!(says.code, 0, "{says:?}");
     assert!(says.stdout.contains("A start. Ten of each tell more."), "{says:?}");
     assert!(!says.stdout.contains("in 20"), "too few to say how good it is: {says:?}");
-    let again = place.json(&["teach", text(album.path()), "--base", "door", "-o", "second"]);
+    let again = place.json(&["teach", text(dataset.path()), "--base", "door", "-o", "second"]);
     assert_eq!(again["base"]["name"], "door");
     let config =
         format!("{}\n[model]\nactive = \"second\"\n", std::fs::read_to_string(place.config.path()).expect("readable"));
@@ -94,11 +94,11 @@ fn what_cannot_be_taught_is_refused_and_says_what_would_be_right() {
     };
     let empty = tempfile::tempdir().expect("a directory");
     refused(&["teach", text(empty.path()), "-o", "x"], "a folder of pictures for each label is meant");
-    let one = album(&TWO[..1], 3);
+    let one = dataset(&TWO[..1], 3);
     refused(&["teach", text(one.path()), "-o", "x"], "two classes are the least");
-    let few = album(&TWO, 1);
+    let few = dataset(&TWO, 1);
     refused(&["teach", text(few.path()), "-o", "x"], "`closed` has one");
-    let two = album(&TWO, 3);
+    let two = dataset(&TWO, 3);
     refused(&["teach", text(two.path()), "-o", "a b"], "cannot be a model's name");
     refused(&["teach", text(two.path()), "-o", "mobilenet-v2"], "is the name of another model");
     refused(&["teach", text(two.path()), "--base", "mobilenet-v9", "-o", "x"], "no model named `mobilenet-v9`");
@@ -113,12 +113,12 @@ fn what_cannot_be_taught_is_refused_and_says_what_would_be_right() {
 #[test]
 fn pictures_that_look_the_same_count_once() {
     let place = Place::new("");
-    let album = album(&TWO, 4);
+    let dataset = dataset(&TWO, 4);
     for copy in 0..20 {
-        let path = album.path().join(format!("open/copy{copy}.jpg"));
-        std::fs::copy(album.path().join("open/01.jpg"), path).expect("copied");
+        let path = dataset.path().join(format!("open/copy{copy}.jpg"));
+        std::fs::copy(dataset.path().join("open/01.jpg"), path).expect("copied");
     }
-    let learnt = place.json(&["teach", text(album.path()), "-o", "door"]);
+    let learnt = place.json(&["teach", text(dataset.path()), "-o", "door"]);
     assert_eq!(learnt["copies"], 20);
     assert_eq!(learnt["labels"][1]["pictures"], 4);
 }
@@ -126,21 +126,21 @@ fn pictures_that_look_the_same_count_once() {
 #[test]
 fn a_model_that_is_there_survives_wherever_teaching_is_killed() {
     let place = Place::new("");
-    let album = album(&TWO, 3);
-    place.json(&["teach", text(album.path()), "-o", "door"]);
+    let dataset = dataset(&TWO, 3);
+    place.json(&["teach", text(dataset.path()), "-o", "door"]);
     let (_pictures, files) = others(Scene::Bars, 1);
     let begun = std::time::Instant::now();
-    place.json(&["teach", text(album.path()), "-o", "door"]);
+    place.json(&["teach", text(dataset.path()), "-o", "door"]);
     let whole = begun.elapsed();
     for part in 1..=6_u32 {
-        let mut command = glimpsed(&["teach", text(album.path()), "-o", "door", "-c", &place.config.path()]);
+        let mut command = glimpsed(&["teach", text(dataset.path()), "-o", "door", "-c", &place.config.path()]);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("started");
         std::thread::sleep(whole * part / 7 + Duration::from_millis(5));
         child.kill().expect("killed");
         child.wait().expect("ended");
         assert_eq!(labels_of(&place, "door", &files)[0].0, "closed", "killed after {part} sevenths");
     }
-    place.json(&["teach", text(album.path()), "-o", "door"]);
+    place.json(&["teach", text(dataset.path()), "-o", "door"]);
     let left: Vec<_> = std::fs::read_dir(place.directory.path())
         .expect("listed")
         .flatten()
@@ -153,20 +153,20 @@ fn a_model_that_is_there_survives_wherever_teaching_is_killed() {
 #[test]
 fn two_that_teach_at_once_do_not_mix_their_files() {
     let place = Place::new("");
-    let album = album(&TWO, 3);
+    let dataset = dataset(&TWO, 3);
     let locked = std::fs::File::open(place.directory.path()).expect("a directory");
     locked.lock().expect("locked");
-    let refused = place.run(&["teach", text(album.path()), "-o", "door"]);
+    let refused = place.run(&["teach", text(dataset.path()), "-o", "door"]);
     assert!(refused.code == 1 && refused.stderr.contains("another `glimpsed teach` does so"), "{refused:?}");
     drop(locked);
-    assert_eq!(place.run(&["teach", text(album.path()), "-o", "door"]).code, 0);
+    assert_eq!(place.run(&["teach", text(dataset.path()), "-o", "door"]).code, 0);
 }
 
 #[test]
 fn a_base_that_was_changed_since_is_told() {
     let place = Place::new("base = \"efficientnet-lite0-int8\"\n");
-    let album = album(&TWO, 3);
-    place.json(&["teach", text(album.path()), "-o", "door", "--base", "efficientnet-lite0"]);
+    let dataset = dataset(&TWO, 3);
+    place.json(&["teach", text(dataset.path()), "-o", "door", "--base", "efficientnet-lite0"]);
     let says = place.run(&["teach", "status"]);
     assert!(says.stdout.contains("since then `base` in [teach] has become efficientnet-lite0-int8"), "{says:?}");
 }
@@ -174,8 +174,8 @@ fn a_base_that_was_changed_since_is_told() {
 #[test]
 fn a_region_or_rotation_that_was_changed_since_is_told_by_whoever_uses_the_model() {
     let place = Place::new("");
-    let album = album(&TWO, 3);
-    place.json(&["teach", "import", text(album.path())]);
+    let dataset = dataset(&TWO, 3);
+    place.json(&["teach", "import", text(dataset.path())]);
     place.json(&["teach", "-o", "door"]);
     let before = std::fs::read_to_string(place.config.path()).expect("readable");
     let after = |rest: &str| {
@@ -246,8 +246,8 @@ fn onnxruntime_gives_the_answers_of_a_taught_model() {
     // Integers are rounded in other places there, as in the models themselves.
     for (base, tolerance) in [("efficientnet-lite0", 1e-5), ("efficientnet-lite0-int8", 2e-2)] {
         let place = Place::new("");
-        let album = album(&TWO, 5);
-        place.json(&["teach", text(album.path()), "-o", "door", "--base", base]);
+        let dataset = dataset(&TWO, 5);
+        place.json(&["teach", text(dataset.path()), "-o", "door", "--base", base]);
         let hints = crate::support::bundled(base).input;
         let path = place.file("door.onnx");
         let source = glimpsed_inference::Source {

@@ -49,7 +49,7 @@ fn jpeg(picture: &RgbImage) -> Vec<u8> {
 }
 
 /// A folder with a folder for each label, and so many pictures of its scene in each.
-fn album(labels: &[(&str, Scene)], each: u64) -> tempfile::TempDir {
+fn dataset(labels: &[(&str, Scene)], each: u64) -> tempfile::TempDir {
     let directory = tempfile::tempdir().expect("a directory");
     for (label, kind) in labels {
         let folder = directory.path().join(label);

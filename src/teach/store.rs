@@ -7,8 +7,8 @@ use glimpsed_base::files;
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
-use super::album::{Album, check_label};
-use super::eye::{Eye, NotSeen, beside};
+use super::dataset::{Dataset, check_label};
+use super::embedder::{EmbedError, Embedder, beside};
 use super::kept::{MOST_BYTES, kept};
 use crate::directories;
 use crate::models::taught::is_name;
@@ -22,7 +22,7 @@ const ABANDONED: SignedDuration = SignedDuration::from_mins(10);
 
 /// A directory of views, and how many pictures it may hold.
 #[derive(Debug, Clone)]
-pub struct Shelf {
+pub struct PictureStore {
     pub directory: PathBuf,
     pub max_pictures: usize,
     /// As of when it was opened, and those that were added since.
@@ -31,7 +31,7 @@ pub struct Shelf {
 
 /// Why a picture was not kept, or none was found.
 #[derive(Debug, thiserror::Error)]
-pub enum ShelfError {
+pub enum StoreError {
     #[error(
         "{pictures} pictures are kept, which is as many as `max_pictures` in [teach] allows; `glimpsed teach remove` makes room"
     )]
@@ -43,33 +43,33 @@ pub enum ShelfError {
     #[error("`{0}` is no name of a view: letters, digits, `.`, `_` and `-`")]
     View(String),
     #[error("{0}")]
-    Picture(#[from] NotSeen),
+    Picture(#[from] EmbedError),
     #[error("{0}")]
     Unreadable(String),
     #[error("cannot write into `{}`: {cause}", directory.display())]
     Write { directory: PathBuf, cause: std::io::Error },
 }
 
-impl Shelf {
+impl PictureStore {
     /// # Errors
     /// When the directory cannot be listed.
-    pub fn open(directory: PathBuf, max_pictures: usize) -> Result<Self, ShelfError> {
-        let mut shelf = Self { directory, max_pictures, pictures: 0 };
-        for view in shelf.views()? {
-            shelf.pictures += shelf.album(&view)?.pictures();
+    pub fn open(directory: PathBuf, max_pictures: usize) -> Result<Self, StoreError> {
+        let mut store = Self { directory, max_pictures, pictures: 0 };
+        for view in store.views()? {
+            store.pictures += store.dataset(&view)?.pictures();
         }
-        Ok(shelf)
+        Ok(store)
     }
 
     /// The views that have pictures.
     ///
     /// # Errors
     /// When the directory cannot be listed.
-    pub fn views(&self) -> Result<Vec<String>, ShelfError> {
+    pub fn views(&self) -> Result<Vec<String>, StoreError> {
         let entries = match std::fs::read_dir(&self.directory) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries.map_err(|cause| {
-                ShelfError::Unreadable(format!("cannot list `{}`: {cause}", self.directory.display()))
+                StoreError::Unreadable(format!("cannot list `{}`: {cause}", self.directory.display()))
             })?,
         };
         let folders = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
@@ -83,18 +83,18 @@ impl Shelf {
     ///
     /// # Errors
     /// When they cannot be listed.
-    pub fn album(&self, view: &str) -> Result<Album, ShelfError> {
-        Album::read(&self.folder(view)?).map_err(ShelfError::Unreadable)
+    pub fn dataset(&self, view: &str) -> Result<Dataset, StoreError> {
+        Dataset::read(&self.folder(view)?).map_err(StoreError::Unreadable)
     }
 
     /// Where the pictures of a view are.
     ///
     /// # Errors
     /// When no view can have this name.
-    pub fn folder(&self, view: &str) -> Result<PathBuf, ShelfError> {
+    pub fn folder(&self, view: &str) -> Result<PathBuf, StoreError> {
         match is_name(view) {
             true => Ok(self.directory.join(view)),
-            false => Err(ShelfError::View(view.to_owned())),
+            false => Err(StoreError::View(view.to_owned())),
         }
     }
 
@@ -107,31 +107,37 @@ impl Shelf {
     /// same label is kept once.
     ///
     /// # Errors
-    /// See [`ShelfError`].
-    pub fn add(&mut self, view: &str, label: &str, picture: &[u8], eye: &mut Eye) -> Result<PathBuf, ShelfError> {
-        check_label(label).map_err(|wrong| ShelfError::Label { label: label.to_owned(), wrong })?;
+    /// See [`StoreError`].
+    pub fn add(
+        &mut self,
+        view: &str,
+        label: &str,
+        picture: &[u8],
+        embedder: &mut Embedder,
+    ) -> Result<PathBuf, StoreError> {
+        check_label(label).map_err(|wrong| StoreError::Label { label: label.to_owned(), wrong })?;
         let folder = self.folder(view)?.join(label);
-        let picture = kept(picture).map_err(NotSeen::Decode)?;
+        let picture = kept(picture).map_err(EmbedError::Decode)?;
         let hash: String = Sha256::digest(&picture).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
         if let Some(there) = same(&folder, &hash) {
             return Ok(there);
         }
         if self.pictures >= self.max_pictures {
-            return Err(ShelfError::Full { pictures: self.pictures });
+            return Err(StoreError::Full { pictures: self.pictures });
         }
-        let write = |cause| ShelfError::Write { directory: folder.clone(), cause };
+        let write = |cause| StoreError::Write { directory: folder.clone(), cause };
         create(&folder).map_err(write)?;
         if let Some(free) = free_bytes(&folder).filter(|free| *free < LEFT_FREE + picture.len() as u64) {
-            return Err(ShelfError::DiskFull { free });
+            return Err(StoreError::DiskFull { free });
         }
         sweep(&folder);
         // Seconds and their fraction in one order with the names of files.
         let path = folder.join(format!("{}-{hash}.jpg", Timestamp::now().strftime("%Y%m%dT%H%M%S%.6fZ")));
         // What has no vector is not kept.
-        eye.see(&picture)?;
+        embedder.see(&picture)?;
         directories::write(&path, &picture, 0o600).map_err(write)?;
         self.pictures += 1;
-        eye.look(&path, MOST_BYTES as u64, true, &mut Vectors::new(eye.length()))?;
+        embedder.look(&path, MOST_BYTES as u64, true, &mut Vectors::new(embedder.length()))?;
         Ok(path)
     }
 
@@ -139,9 +145,9 @@ impl Shelf {
     ///
     /// # Errors
     /// When it cannot be removed.
-    pub fn remove(&mut self, picture: &Path) -> Result<(), ShelfError> {
+    pub fn remove(&mut self, picture: &Path) -> Result<(), StoreError> {
         let directory = picture.parent().unwrap_or(Path::new("/")).to_owned();
-        let failed = |cause| ShelfError::Write { directory: directory.clone(), cause };
+        let failed = |cause| StoreError::Write { directory: directory.clone(), cause };
         std::fs::remove_file(picture).map_err(failed)?;
         self.pictures = self.pictures.saturating_sub(1);
         match std::fs::remove_file(beside(picture)) {
@@ -154,7 +160,7 @@ impl Shelf {
     ///
     /// # Errors
     /// When no view can have this name.
-    pub fn tidy(&self, view: &str, label: &str) -> Result<(), ShelfError> {
+    pub fn tidy(&self, view: &str, label: &str) -> Result<(), StoreError> {
         let folder = self.folder(view)?.join(label);
         sweep(&folder);
         let _ = std::fs::remove_dir(folder);

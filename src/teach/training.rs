@@ -1,15 +1,15 @@
-//! A course: the pictures of an album, seen by a network, and what is learnt from them.
+//! A training: the pictures of a dataset, seen by a network, and what is learnt from them.
 
 use std::path::PathBuf;
 
-use super::album::Album;
-use super::eye::{Eye, NotSeen};
+use super::dataset::Dataset;
+use super::embedder::{EmbedError, Embedder};
 use glimpsed_base::budget;
 use glimpsed_teach::{Lesson, Refusal, Vectors};
 
-/// The pictures of an album with their vectors.
+/// The pictures of a dataset with their vectors.
 #[derive(Debug)]
-pub struct Course {
+pub struct Training {
     pub labels: Vec<String>,
     pub vectors: Vectors,
     /// The class of each picture.
@@ -20,31 +20,36 @@ pub struct Course {
     pub unreadable: Vec<(PathBuf, String)>,
 }
 
-impl Course {
-    /// Sees all pictures of an album. If they are `kept`, their vectors are kept beside them. `seen` is called after each.
+impl Training {
+    /// Sees all pictures of a dataset. If they are `kept`, their vectors are kept beside them. `seen` is called after each.
     ///
     /// # Errors
     /// When the network cannot be evaluated, which is not the picture's fault.
-    pub fn of(album: &Album, eye: &mut Eye, kept: bool, mut seen: impl FnMut()) -> Result<Self, NotSeen> {
-        let mut course = Self {
-            labels: album.classes.iter().map(|class| class.label.clone()).collect(),
-            vectors: Vectors::new(eye.length()),
+    pub fn of(
+        dataset: &Dataset,
+        embedder: &mut Embedder,
+        kept: bool,
+        mut seen: impl FnMut(),
+    ) -> Result<Self, EmbedError> {
+        let mut training = Self {
+            labels: dataset.classes.iter().map(|class| class.label.clone()).collect(),
+            vectors: Vectors::new(embedder.length()),
             classes: Vec::new(),
             pictures: Vec::new(),
             unreadable: Vec::new(),
         };
-        for (class, path) in album.each() {
-            match eye.look(path, budget::PICTURE_FILE, kept, &mut course.vectors) {
+        for (class, path) in dataset.each() {
+            match embedder.look(path, budget::PICTURE_FILE, kept, &mut training.vectors) {
                 Ok(()) => {
-                    course.classes.push(class);
-                    course.pictures.push(path.to_owned());
+                    training.classes.push(class);
+                    training.pictures.push(path.to_owned());
                 }
-                Err(NotSeen::Model(cause)) => return Err(NotSeen::Model(cause)),
-                Err(cause) => course.unreadable.push((path.to_owned(), cause.to_string())),
+                Err(EmbedError::Model(cause)) => return Err(EmbedError::Model(cause)),
+                Err(cause) => training.unreadable.push((path.to_owned(), cause.to_string())),
             }
             seen();
         }
-        Ok(course)
+        Ok(training)
     }
 
     /// Learns from them.

@@ -17,7 +17,7 @@ use glimpsed_inference::{Classifier, Error, Inspection, MAX_THREADS, Source, Ten
 use glimpsed_teach::{Unusable, Vectors};
 
 /// A network without its last matrix, with all buffers of a picture's way to its vector.
-pub struct Eye {
+pub struct Embedder {
     /// The whole network's file.
     pub base: ModelSpec,
     /// Of the network without its last matrix; its `sha256` is the whole file's.
@@ -31,7 +31,7 @@ pub struct Eye {
 
 /// Why a picture has no vector. The text continues the file's name.
 #[derive(Debug, thiserror::Error)]
-pub enum NotSeen {
+pub enum EmbedError {
     #[error("{0}")]
     Decode(#[from] DecodeError),
     #[error("cannot be seen by the base model: {0}")]
@@ -48,7 +48,7 @@ const MAGIC: [u8; 4] = *b"GLV1";
 /// A hash of all that a vector depends on: the network, its input and the picture.
 type Key = [u8; 32];
 
-impl Eye {
+impl Embedder {
     /// # Errors
     /// What is wrong with the file.
     pub fn open(base: &ModelSpec) -> Result<Self, ModelError> {
@@ -78,7 +78,7 @@ impl Eye {
     ///
     /// # Errors
     /// When it is no picture, or the network cannot be evaluated.
-    pub fn see(&mut self, bytes: &[u8]) -> Result<&[f32], NotSeen> {
+    pub fn see(&mut self, bytes: &[u8]) -> Result<&[f32], EmbedError> {
         let frame = Frame::from_bytes(Encoding::File, Vec::new());
         self.decoder.decode(frame.encoding, bytes, |width, height| self.preprocessor.wanted(width, height))?;
         self.preprocessor.prepare(self.decoder.samples(bytes), &mut self.tensor);
@@ -96,8 +96,8 @@ impl Eye {
     ///
     /// # Errors
     /// When the picture has none; nothing was added then.
-    pub fn look(&mut self, path: &Path, most: u64, kept: bool, vectors: &mut Vectors) -> Result<(), NotSeen> {
-        let bytes = files::read(path, most).map_err(NotSeen::Unreadable)?;
+    pub fn look(&mut self, path: &Path, most: u64, kept: bool, vectors: &mut Vectors) -> Result<(), EmbedError> {
+        let bytes = files::read(path, most).map_err(EmbedError::Unreadable)?;
         let key = self.key(&bytes);
         if kept && remembered(path, &key).is_some_and(|vector| vectors.push_encoded(&vector).is_ok()) {
             return Ok(());

@@ -12,7 +12,7 @@ const MAX_ENTRIES: usize = 100_000;
 
 /// The classes of a folder with their pictures, both in the order of their names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Album {
+pub struct Dataset {
     pub classes: Vec<Class>,
     /// Symbolic links, which are never followed: they may lead anywhere.
     pub links: usize,
@@ -25,37 +25,37 @@ pub struct Class {
     pub pictures: Vec<PathBuf>,
 }
 
-impl Album {
+impl Dataset {
     /// Lists a folder. One that is not there is empty.
     ///
     /// # Errors
     /// What is wrong with it, and with which part of it.
     pub fn read(directory: &Path) -> Result<Self, String> {
-        let mut album = Self::default();
+        let mut dataset = Self::default();
         let mut seen = 0;
         for (name, path, kind) in entries(directory, &mut seen)? {
             if kind.is_symlink() {
-                album.links += 1;
+                dataset.links += 1;
             }
             if !kind.is_dir() || name.starts_with('.') {
                 continue;
             }
             check_label(&name).map_err(|wrong| format!("the folder `{}` {wrong}", path.display()))?;
-            if album.classes.len() == MAX_CLASSES {
+            if dataset.classes.len() == MAX_CLASSES {
                 return Err(format!("`{}` has more than {MAX_CLASSES} folders", directory.display()));
             }
             let mut pictures = Vec::new();
             for (_, path, kind) in entries(&path, &mut seen)? {
-                album.links += usize::from(kind.is_symlink());
+                dataset.links += usize::from(kind.is_symlink());
                 if kind.is_file() && files::is_picture(&path) {
                     pictures.push(path);
                 }
             }
             pictures.sort();
-            album.classes.push(Class { label: name, pictures });
+            dataset.classes.push(Class { label: name, pictures });
         }
-        album.classes.sort_by(|a, b| a.label.cmp(&b.label));
-        Ok(album)
+        dataset.classes.sort_by(|a, b| a.label.cmp(&b.label));
+        Ok(dataset)
     }
 
     pub fn pictures(&self) -> usize {
@@ -130,11 +130,11 @@ mod tests {
         std::fs::write(path("open/.1.jpg.vector"), "x").expect("writable");
         std::os::unix::fs::symlink("/etc", path("elsewhere")).expect("a link");
         std::os::unix::fs::symlink("/etc/passwd", path("open/2.jpg")).expect("a link");
-        let album = Album::read(directory.path()).expect("listed");
+        let dataset = Dataset::read(directory.path()).expect("listed");
         let found: Vec<(&str, usize)> =
-            album.classes.iter().map(|class| (class.label.as_str(), class.pictures.len())).collect();
-        assert_eq!((found, album.links), (vec![("closed", 1), ("open", 1)], 2));
-        assert_eq!(Album::read(&path("nowhere")), Ok(Album::default()));
+            dataset.classes.iter().map(|class| (class.label.as_str(), class.pictures.len())).collect();
+        assert_eq!((found, dataset.links), (vec![("closed", 1), ("open", 1)], 2));
+        assert_eq!(Dataset::read(&path("nowhere")), Ok(Dataset::default()));
     }
 
     #[test]

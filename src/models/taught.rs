@@ -155,8 +155,11 @@ impl Taught {
     }
 }
 
-/// The taught models in a directory, in the order of their names; an `Err` for those that cannot be used.
-pub fn all(directory: &Path) -> Vec<(String, Result<(Taught, Files), String>)> {
+/// A taught model with its files, or why it cannot be used.
+pub type Found = Result<(Taught, Files), String>;
+
+/// The taught models in a directory with their names, in the order of these.
+pub fn all(directory: &Path) -> Vec<(String, Found)> {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
     let mut names: Vec<String> = entries
         .filter_map(|entry| {

@@ -54,7 +54,6 @@ impl Judge {
 }
 
 fn find(model: &ModelSpec, directories: &[PathBuf]) -> Option<(Taught, Files)> {
-    let all = directories.iter().flat_map(|directory| taught::all(directory));
-    let mine = all.filter_map(|(_, found)| found.ok()).find(|(_, files)| files.onnx == model.path);
-    mine
+    let mut all = directories.iter().flat_map(|directory| taught::all(directory)).filter_map(|(_, found)| found.ok());
+    all.find(|(_, files)| files.onnx == model.path)
 }

@@ -1,6 +1,6 @@
 //! The head against scikit-learn's logistic regression; `fixtures/make.py` made the reference values.
 
-#![allow(clippy::expect_used, reason = "a test fails by panicking")]
+#![allow(clippy::expect_used, clippy::print_stderr, reason = "a test fails by panicking, and prints its figures")]
 
 use std::str::FromStr;
 
@@ -52,7 +52,7 @@ fn probabilities_are_those_of_scikit_learn_within_a_thousandth() {
         ("one class that is much larger", include_str!("fixtures/one-picture-each-but-one.txt")),
     ] {
         let difference = difference(fixture);
-        println!("{name}: {difference:.1e}");
+        eprintln!("{name}: {difference:.1e}");
         assert!(difference < 1e-3, "{name}: {difference}");
     }
 }

@@ -275,7 +275,7 @@ fn onnxruntime_gives_the_answers_of_a_taught_model() {
             glimpsed_inference::softmax(&mut ours);
             glimpsed_inference::softmax(&mut theirs);
             let apart = ours.iter().zip(&theirs).map(|(one, other)| (one - other).abs()).fold(0.0, f32::max);
-            println!("{base}, {kind:?}: {ours:?}, apart by {apart:e}");
+            eprintln!("{base}, {kind:?}: {ours:?}, apart by {apart:e}");
             assert!(ours.len() == theirs.len() && apart < tolerance, "{base}, {kind:?}: {ours:?} {theirs:?}");
         }
     }

@@ -32,9 +32,9 @@ fn scene(scene: Scene, seed: u64) -> RgbImage {
     RgbImage::from_fn(192, 144, |x, y| {
         let (x, y) = (x as f32, y as f32);
         let light = match scene {
-            Scene::Bars if ((x + shift) / size) as u32 % 2 == 0 => 230.0,
+            Scene::Bars if (((x + shift) / size) as u32).is_multiple_of(2) => 230.0,
             Scene::Bars => 120.0,
-            Scene::Rings if ((x - 96.0 - shift).hypot(y - 72.0) / size) as u32 % 2 == 0 => 90.0,
+            Scene::Rings if (((x - 96.0 - shift).hypot(y - 72.0) / size) as u32).is_multiple_of(2) => 90.0,
             Scene::Rings => 15.0,
             Scene::Slope => (x + y) * 0.7,
         };

@@ -68,11 +68,11 @@ fn every_export_loads_and_answers_as_onnxruntime_does() {
     for (name, residual) in FLOAT {
         for backend in BACKENDS {
             let (difference, inspection) = difference(name, *backend);
-            assert!(*backend == Backend::Tract || inspection.not_native.is_none(), "{:?}", inspection);
+            assert!(*backend == Backend::Tract || inspection.not_native.is_none(), "{inspection:?}");
             assert!(difference < 1e-4, "{name} on {backend:?}: {difference}");
             assert_eq!(inspection.residual, residual, "{name}");
             assert_eq!(inspection.precision, Precision::Fp32);
-            assert!(inspection.macs > 100_000 && inspection.layers >= 5, "{:?}", inspection);
+            assert!(inspection.macs > 100_000 && inspection.layers >= 5, "{inspection:?}");
             assert!(inspection.memory_bytes > inspection.parameters * 4, "{name}");
         }
     }
@@ -84,7 +84,7 @@ fn both_forms_of_quantised_models_load_and_answer_as_onnxruntime_does() {
         for backend in BACKENDS {
             // onnxruntime adds up in integers, tract in floats: a rounding here and there.
             let (difference, inspection) = difference(name, *backend);
-            assert!(*backend == Backend::Tract || inspection.not_native.is_none(), "{:?}", inspection);
+            assert!(*backend == Backend::Tract || inspection.not_native.is_none(), "{inspection:?}");
             assert!(difference < 0.03, "{name} on {backend:?}: {difference}");
             assert_eq!((inspection.precision, inspection.residual), (Precision::Int8, true), "{name}");
         }

@@ -116,13 +116,10 @@ impl Source for Running {
         let picture = Read::Frame(Captured::new(Encoding::Jpeg));
         let deadline = Instant::now() + patience;
         loop {
-            match self.splitter.next_into(bytes) {
+            match self.splitter.next_unless_foreign(bytes).map_err(foreign)? {
                 Next::Picture => return Ok(picture),
-                Next::Skipped(cause) if self.splitter.foreign(false).is_none() => return Ok(Read::Corrupt(cause)),
-                Next::Skipped(_) | Next::More => {}
-            }
-            if let Some(what) = self.splitter.foreign(false) {
-                return Err(foreign(what));
+                Next::Skipped(cause) => return Ok(Read::Corrupt(cause)),
+                Next::More => {}
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() || !readable(&self.stdout, left).map_err(|error| lost(error.to_string()))? {

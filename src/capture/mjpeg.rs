@@ -94,6 +94,15 @@ impl Splitter {
         }
     }
 
+    /// As [`Self::next_into`], for a source that has to be pictures from its beginning.
+    ///
+    /// # Errors
+    /// What the stream is, if it is something else.
+    pub fn next_unless_foreign(&mut self, picture: &mut Vec<u8>) -> Result<Next, &'static str> {
+        let next = self.next_into(picture);
+        self.foreign(false).map_or(Ok(next), Err)
+    }
+
     /// Fills `picture` with the last picture although its end is not marked, if it lacks no block. For a stream that is
     /// silent or has ended.
     pub fn finish_into(&mut self, picture: &mut Vec<u8>) -> bool {

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
 use super::files::OptionalConfigFile;
 use super::streams::Streams;
-use super::{models, table};
+use super::{models, progress, table};
 use crate::config::keep_default_id;
 use crate::domain::classification::Classification;
 use crate::domain::frame::{Encoding, Frame};
@@ -87,11 +87,8 @@ pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
 }
 
 fn progress_bar(options: &Options, streams: &Streams) -> ProgressBar {
-    if !streams.terminal || options.files.len() < 2 {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {eta} left  {wide_msg}");
-    ProgressBar::new(options.files.len() as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+    let files = options.files.len();
+    progress::bar(streams.terminal && files > 1, files as u64, "{bar:30} {pos}/{len} {eta} left  {wide_msg}")
 }
 
 fn classify(labeller: &mut Labeller, judge: Option<&mut Judge>, file: &Path) -> Answer {

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 
 use super::files::OptionalConfigFile;
-use super::models;
 use super::streams::Streams;
+use super::{models, progress};
 use crate::cli::table::render;
 use crate::compare;
 use crate::compare::{Plan, html, subjects, table};
@@ -92,7 +92,7 @@ pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
         time_a_turn: TIME_A_TURN,
         low_priority: false,
     };
-    let bar = progress_bar(streams);
+    let bar = progress::bar(streams.terminal, 0, "{bar:30} {pos}/{len} {eta} left  {wide_msg}");
     let report = compare::run(&plan, |progress| show(&bar, progress)).map_err(Error::Failed)?;
     bar.finish_and_clear();
     write(options, &report, streams)?;
@@ -131,14 +131,6 @@ fn as_table(report: &Report) -> String {
         out.push_str(&format!("\nnot measured: {failure}\n"));
     }
     out
-}
-
-fn progress_bar(streams: &Streams) -> ProgressBar {
-    if !streams.terminal {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {eta} left  {wide_msg}");
-    ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 fn show(bar: &ProgressBar, progress: &Progress) {

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use serde_json::json;
 
 use super::files::OptionalConfigFile;
+use super::progress;
 use super::streams::Streams;
 use super::table::render;
 use crate::config::diagnostics::suggestion;
@@ -96,12 +97,8 @@ fn is_writable(directory: &Path) -> bool {
 }
 
 fn progress_bar(entry: &Entry, terminal: bool) -> ProgressBar {
-    if !terminal {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta} left");
-    let bar = ProgressBar::new(entry.bytes).with_message(entry.name.clone());
-    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+    let template = "{msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta} left";
+    progress::bar(terminal, entry.bytes, template).with_message(entry.name.clone())
 }
 
 pub(super) fn verify(options: &Verify, streams: &mut Streams) -> Result<()> {

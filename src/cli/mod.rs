@@ -14,6 +14,7 @@ mod files;
 mod manual;
 mod models;
 mod mqtt;
+mod progress;
 mod streams;
 mod table;
 mod teach;

@@ -155,6 +155,12 @@ impl Taught {
     }
 }
 
+/// The taught model whose network is in this file, with its files; `None` for any other network.
+pub fn of_network(onnx: &Path, directories: &[PathBuf]) -> Option<(Taught, Files)> {
+    let mut found = directories.iter().flat_map(|directory| all(directory)).filter_map(|(_, found)| found.ok());
+    found.find(|(_, files)| files.onnx == onnx)
+}
+
 /// A taught model with its files, or why it cannot be used.
 pub type Found = Result<(Taught, Files), String>;
 

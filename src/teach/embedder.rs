@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::directories;
-use crate::domain::frame::{Encoding, Frame};
+use crate::domain::frame::Encoding;
 use crate::domain::view::View;
 use crate::infer::ModelError;
 use crate::models::spec::ModelSpec;
@@ -79,8 +79,7 @@ impl Embedder {
     /// # Errors
     /// When it is no picture, or the network cannot be evaluated.
     pub fn see(&mut self, bytes: &[u8]) -> Result<&[f32], EmbedError> {
-        let frame = Frame::from_bytes(Encoding::File, Vec::new());
-        self.decoder.decode(frame.encoding, bytes, |width, height| self.preprocessor.wanted(width, height))?;
+        self.decoder.decode(Encoding::File, bytes, |width, height| self.preprocessor.wanted(width, height))?;
         self.preprocessor.prepare(self.decoder.samples(bytes), &mut self.tensor);
         self.classifier.run(&self.tensor, &mut self.vector)?;
         Ok(&self.vector)
@@ -104,11 +103,14 @@ impl Embedder {
         }
         vectors.push(self.see(&bytes)?)?;
         if kept {
-            let encoded = vectors.encoded(vectors.len() - 1).unwrap_or_default();
-            // The vector can be computed again, so it is no error that it could not be written.
-            let _ = directories::write(&beside(path), &[&MAGIC, &key[..], &encoded].concat(), 0o600);
+            remember(path, &key, vectors);
         }
         Ok(())
+    }
+
+    /// Puts the vector that was added last beside the picture that it is of.
+    pub(super) fn keep_beside(&self, path: &Path, picture: &[u8], vectors: &Vectors) {
+        remember(path, &self.key(picture), vectors);
     }
 
     fn key(&self, picture: &[u8]) -> Key {
@@ -124,6 +126,12 @@ impl Embedder {
 pub(super) fn beside(picture: &Path) -> PathBuf {
     let name = picture.file_name().unwrap_or_default().to_string_lossy();
     picture.with_file_name(format!(".{name}.vector"))
+}
+
+/// The vector can be computed again, so it is no error that it cannot be written.
+fn remember(picture: &Path, key: &Key, vectors: &Vectors) {
+    let encoded = vectors.encoded(vectors.len() - 1).unwrap_or_default();
+    let _ = directories::write(&beside(picture), &[&MAGIC, &key[..], &encoded].concat(), 0o600);
 }
 
 fn remembered(picture: &Path, key: &Key) -> Option<Vec<u8>> {

@@ -10,7 +10,7 @@ use super::embedder::Embedder;
 use super::training::Training;
 use crate::directories;
 use crate::models::taught::{Base, Class, Files, Seen, Taught};
-use glimpsed_inference::{LastMatrix, Source, load, softmax, with_last_matrix};
+use glimpsed_inference::{LastMatrix, Source, hex, load, softmax, with_last_matrix};
 use glimpsed_teach::{Lesson, Vectors};
 
 /// The most that a probability of the written model may differ from the one that was fitted.
@@ -58,7 +58,7 @@ pub fn write(
         move |cause: std::io::Error| format!("cannot write `{path}`: {cause}")
     };
     directories::write(&new.onnx, &bytes, 0o644).map_err(failed(&new.onnx))?;
-    let sha256: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = hex(Sha256::new_with_prefix(&bytes));
     drop(bytes);
     try_out(&new, embedder, training, lesson).inspect_err(|_| {
         let _ = std::fs::remove_file(&new.onnx);

@@ -9,9 +9,10 @@ use sha2::{Digest, Sha256};
 
 use super::dataset::{Dataset, check_label};
 use super::embedder::{EmbedError, Embedder, beside};
-use super::kept::{MOST_BYTES, kept};
+use super::kept::kept;
 use crate::directories;
 use crate::models::taught::is_name;
+use glimpsed_inference::hex;
 use glimpsed_teach::Vectors;
 
 /// Space that is left on the disk for everything else, in bytes.
@@ -118,7 +119,7 @@ impl PictureStore {
         check_label(label).map_err(|wrong| StoreError::Label { label: label.to_owned(), wrong })?;
         let folder = self.folder(view)?.join(label);
         let picture = kept(picture).map_err(EmbedError::Decode)?;
-        let hash: String = Sha256::digest(&picture).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        let hash = hex(Sha256::new_with_prefix(&picture))[..12].to_owned();
         if let Some(there) = same(&folder, &hash) {
             return Ok(there);
         }
@@ -134,10 +135,11 @@ impl PictureStore {
         // Seconds and their fraction in one order with the names of files.
         let path = folder.join(format!("{}-{hash}.jpg", Timestamp::now().strftime("%Y%m%dT%H%M%S%.6fZ")));
         // What has no vector is not kept.
-        embedder.see(&picture)?;
+        let mut vectors = Vectors::new(embedder.length());
+        vectors.push(embedder.see(&picture)?).map_err(EmbedError::from)?;
         directories::write(&path, &picture, 0o600).map_err(write)?;
         self.pictures += 1;
-        embedder.look(&path, MOST_BYTES as u64, true, &mut Vectors::new(embedder.length()))?;
+        embedder.keep_beside(&path, &picture, &vectors);
         Ok(path)
     }
 

@@ -6,7 +6,7 @@ use super::embedder::{EmbedError, Embedder};
 use super::model::vectors;
 use crate::infer::ModelError;
 use crate::models::spec::ModelSpec;
-use crate::models::taught::{self, Files, Taught};
+use crate::models::taught::{self, Taught};
 use glimpsed_teach::{Strangeness, Vectors};
 
 /// Judges pictures for one taught model.
@@ -31,7 +31,9 @@ impl Judge {
     /// # Errors
     /// When the model's files are damaged, or do not belong together.
     pub fn of(model: &ModelSpec, directories: &[PathBuf]) -> Result<Option<Self>, NoJudge> {
-        let Some((Taught { strange_below: Some(least_cosine), .. }, files)) = find(model, directories) else {
+        let Some((Taught { strange_below: Some(least_cosine), .. }, files)) =
+            taught::of_network(&model.path, directories)
+        else {
             return Ok(None);
         };
         let (embedder, vectors) = (Embedder::open(model)?, vectors(&files).map_err(NoJudge::Vectors)?);
@@ -51,9 +53,4 @@ impl Judge {
         let nearest = Strangeness::nearest(vector, &self.vectors);
         Ok(nearest.is_none_or(|nearest| self.strangeness.is_strange(nearest)))
     }
-}
-
-fn find(model: &ModelSpec, directories: &[PathBuf]) -> Option<(Taught, Files)> {
-    let mut all = directories.iter().flat_map(|directory| taught::all(directory)).filter_map(|(_, found)| found.ok());
-    all.find(|(_, files)| files.onnx == model.path)
 }

@@ -268,27 +268,29 @@ fn what_is_no_picture_is_named_with_the_remedy() {
     daemon(port, "").line_with("it does not answer in HTTP");
 }
 
+/// A camera that answers the first request by `first`, and the others with a picture.
+fn camera_that_begins_with(first: impl Fn(&mut TcpStream) -> std::io::Result<()> + Send + Sync + 'static) -> u16 {
+    camera(move |asked, stream| match asked.number {
+        0 => first(stream),
+        _ => answer(stream, "200 OK", JPEG, &photo("rocket.jpg")),
+    })
+}
+
 #[test]
 fn a_camera_that_stalls_drips_or_never_ends_is_opened_again() {
-    // A picture that stops in its middle.
-    let port = camera(|asked, stream| {
+    let opened_again_after = |complaint: &str, port: u16| {
+        let mut running = daemon(port, "start_timeout = \"1s\"\n");
+        running.line_with(complaint);
+        running.line_with("missile");
+    };
+    let stops_in_its_middle = camera_that_begins_with(|stream| {
         stream_head(stream, "multipart/x-mixed-replace; boundary=x")?;
-        if asked.number > 0 {
-            return parts(stream, <[u8]>::to_vec);
-        }
         stream.write_all(&photo("rocket.jpg")[..5000])?;
         sleep(Duration::from_secs(20));
         Ok(())
     });
-    let more = "start_timeout = \"1s\"\n";
-    let mut running = daemon(port, more);
-    running.line_with("no frame for");
-    running.line_with("missile");
-    // One byte after the other, as the whole of a picture.
-    let port = camera(|asked, stream| {
-        if asked.number > 0 {
-            return answer(stream, "200 OK", JPEG, &photo("rocket.jpg"));
-        }
+    opened_again_after("no frame for", stops_in_its_middle);
+    let one_byte_after_the_other = camera_that_begins_with(|stream| {
         write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n{JPEG}\r\n")?;
         for byte in photo("rocket.jpg") {
             stream.write_all(&[byte])?;
@@ -296,22 +298,14 @@ fn a_camera_that_stalls_drips_or_never_ends_is_opened_again() {
         }
         Ok(())
     });
-    let mut running = daemon(port, more);
-    running.line_with("no frame for");
-    running.line_with("missile");
-    // A picture without an end.
-    let port = camera(|asked, stream| {
-        if asked.number > 0 {
-            return answer(stream, "200 OK", JPEG, &photo("rocket.jpg"));
-        }
+    opened_again_after("no frame for", one_byte_after_the_other);
+    let never_ends = camera_that_begins_with(|stream| {
         write!(stream, "HTTP/1.1 200 OK\r\n{JPEG}\r\n")?;
         loop {
             stream.write_all(&[0xD8; 1 << 16])?;
         }
     });
-    let mut running = daemon(port, more);
-    running.line_with("its picture has more than 8 MB");
-    running.line_with("missile");
+    opened_again_after("its picture has more than 8 MB", never_ends);
 }
 
 #[test]

@@ -16,6 +16,7 @@ use crate::refusals::Refusals;
 use crate::suspects::{Suspect, Suspects};
 use crate::wire::{Received, Refusal, Sent};
 use glimpsed_base::budget;
+use glimpsed_base::repetition::is_logged;
 use glimpsed_base::shutdown::Shutdown;
 
 /// The largest number of unacknowledged messages. One alone would cost a round trip for each message; many would mean
@@ -173,7 +174,7 @@ impl<'a> Session<'a> {
             if self.suspects.leave_out(&topic, bytes, Instant::now()) {
                 self.outbox.reject(ticket, delivery);
                 self.left_out += 1;
-                if self.left_out.is_power_of_two() {
+                if is_logged(self.left_out) {
                     tracing::warn!(
                         topic,
                         bytes,

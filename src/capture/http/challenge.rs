@@ -5,7 +5,7 @@ use hyper::header::{self, HeaderMap, HeaderValue};
 
 use crate::config::typed::Login;
 
-/// What a server demands, and how often it was answered.
+/// What a server demands; a digest counts how often it was answered.
 pub(super) struct Challenge(PasswordClient);
 
 impl Challenge {

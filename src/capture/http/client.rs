@@ -30,7 +30,7 @@ const MAX_REDIRECTS: usize = 5;
 /// A connection, which several requests can use one after the other.
 pub(super) struct Client {
     target: HttpTarget,
-    /// The connection of the last request, and the authority that it leads to.
+    /// The connection of the last request, and the origin (scheme, host and port) that it leads to.
     open: Option<(String, SendRequest<Empty<Bytes>>)>,
     /// What the server wants to know, once it has said so.
     challenge: Option<Challenge>,

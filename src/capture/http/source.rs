@@ -245,13 +245,10 @@ impl Stream {
         let picture = Read::Frame(Captured::new(Encoding::Jpeg));
         let deadline = Instant::now() + patience;
         loop {
-            match self.splitter.next_into(bytes) {
+            match self.splitter.next_unless_foreign(bytes).map_err(not_jpeg)? {
                 Next::Picture => return Ok(picture),
-                Next::Skipped(cause) if self.splitter.foreign(false).is_none() => return Ok(Read::Corrupt(cause)),
-                Next::Skipped(_) | Next::More => {}
-            }
-            if let Some(what) = self.splitter.foreign(false) {
-                return Err(not_jpeg(what));
+                Next::Skipped(cause) => return Ok(Read::Corrupt(cause)),
+                Next::More => {}
             }
             let left = deadline.saturating_duration_since(Instant::now());
             let read = runtime.block_on(async { timeout(left, next_bytes(&mut self.body)).await });

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 
 use crate::cli::files::OptionalConfigFile;
-use crate::cli::models;
 use crate::cli::streams::Streams;
+use crate::cli::{models, progress};
 use crate::config::{Config, keep_default_id};
 use crate::error::{Error, Result};
 use crate::models::spec::ModelSpec;
@@ -15,7 +15,7 @@ use crate::teach::embedder::Embedder;
 use crate::teach::store::{PictureStore, StoreError};
 
 /// The view of a configuration that names none.
-pub(super) const DEFAULT_VIEW: &str = "main";
+const DEFAULT_VIEW: &str = "main";
 
 /// What all of them take.
 #[derive(Debug, Args)]
@@ -45,7 +45,7 @@ pub(super) fn store(config: &Config) -> Result<PictureStore> {
     PictureStore::open(directory, config.teach.max_pictures).map_err(|error| failed(&error))
 }
 
-pub(super) fn has_something(directory: &Path) -> bool {
+fn has_something(directory: &Path) -> bool {
     std::fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_some())
 }
 
@@ -79,9 +79,5 @@ pub(super) fn failed(error: &StoreError) -> Error {
 }
 
 pub(super) fn progress_bar(pictures: usize, streams: &Streams) -> ProgressBar {
-    if !streams.terminal || pictures < 2 {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} pictures  {eta} left");
-    ProgressBar::new(pictures as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+    progress::bar(streams.terminal && pictures > 1, pictures as u64, "{bar:30} {pos}/{len} pictures  {eta} left")
 }

@@ -8,7 +8,6 @@ use super::super::raw::MqttVersion;
 use super::checker::Checker;
 use super::configuration::Mqtt;
 use glimpsed_base::files::resolve;
-use glimpsed_base::secret::Secret;
 use glimpsed_mqtt::tls::{Files, Problem as TlsProblem, Tls, is_server_name};
 use glimpsed_mqtt::{BrokerUrl, Options, Version};
 
@@ -37,7 +36,7 @@ impl Checker<'_, '_> {
         }
         self.not_longer(&["mqtt", "username"], mqtt.username.as_deref().unwrap_or_default(), 256);
         self.printable(&["mqtt", "username"], mqtt.username.as_deref().unwrap_or_default());
-        let password = self.mqtt_password();
+        let password = self.password("mqtt", mqtt.password_file.as_deref(), mqtt.username.as_deref());
         let url = mqtt.url.as_ref()?;
         match url.parse::<BrokerUrl>() {
             Ok(broker) => Some(Mqtt {
@@ -65,30 +64,6 @@ impl Checker<'_, '_> {
                 None
             }
         }
-    }
-
-    fn mqtt_password(&mut self) -> Option<Secret> {
-        let mqtt = &self.raw.mqtt;
-        let password = mqtt.password_file.as_ref().and_then(|file| {
-            let path = resolve(self.base, file);
-            Secret::from_file(&path)
-                .map_err(|cause| {
-                    // The path of credentials from `LoadCredential=`.
-                    let hint = path.starts_with("/run/credentials").then(|| {
-                        "systemd puts it there for the service alone, while that runs; elsewhere name the file that it takes \
-                         it from: GLIMPSED_MQTT_PASSWORD_FILE=..."
-                            .into()
-                    });
-                    let found = format!("`{}` {cause}", path.display());
-                    self.complain(&["mqtt", "password_file"], "cannot be used", found, hint);
-                })
-                .ok()
-        });
-        if mqtt.password_file.is_some() && mqtt.username.is_none() {
-            let hint = "MQTT sends no password without a user name: set `username` too";
-            self.complain(&["mqtt", "password_file"], "stands alone", "found no `username`", Some(hint.into()));
-        }
-        password
     }
 
     /// Reads the TLS files, if TLS is used.

@@ -11,6 +11,7 @@ use super::configuration::{Config, Device, Log};
 use crate::models::catalog;
 use glimpsed_base::files::resolve;
 use glimpsed_base::leaving;
+use glimpsed_base::secret::Secret;
 
 /// Checks everything and reports every problem. An invalid value is replaced by a harmless one, so that the rest can be
 /// checked. The result may be used only if no problem was added.
@@ -91,6 +92,29 @@ impl Checker<'_, '_> {
             let found = format!("found U+{:04X}", u32::from(control));
             self.complain(path, "must not hold control characters or line breaks", found, None);
         }
+    }
+
+    /// The password in the `password_file` of a table, which `username` goes with.
+    pub(super) fn password(&mut self, table: &str, file: Option<&Path>, username: Option<&str>) -> Option<Secret> {
+        let path = resolve(self.base, file?);
+        let password = Secret::from_file(&path);
+        if let Err(cause) = &password {
+            // The path of credentials from `LoadCredential=`.
+            let hint = path.starts_with("/run/credentials").then(|| {
+                format!(
+                    "systemd puts it there for the service alone, while that runs; elsewhere name the file that it takes it \
+                     from: GLIMPSED_{}_PASSWORD_FILE=...",
+                    table.to_uppercase()
+                )
+            });
+            let found = format!("`{}` {cause}", path.display());
+            self.complain(&[table, "password_file"], "cannot be used", found, hint);
+        }
+        if username.is_none() {
+            let hint = "no password is sent without a user name: set `username` too".to_owned();
+            self.complain(&[table, "password_file"], "stands alone", "found no `username`", Some(hint));
+        }
+        password.ok()
     }
 
     pub(super) fn device(&mut self) -> Device {

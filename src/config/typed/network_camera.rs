@@ -108,26 +108,9 @@ impl Checker<'_, '_> {
         let name = username.as_deref().unwrap_or_default();
         self.not_longer(&["camera", "username"], name, 256);
         self.printable(&["camera", "username"], name);
-        let password = camera.password_file.as_ref().map(|file| resolve(self.base, file)).and_then(|path| {
-            let read = Secret::from_file(&path);
-            if let Err(cause) = &read {
-                let found = format!("`{}` {cause}", path.display());
-                self.complain(&["camera", "password_file"], "cannot be used", found, None);
-            }
-            read.ok()
-        });
-        match (username, password) {
-            (Some(username), Some(password)) => Some(Login { username, password }),
-            (Some(username), None) if camera.password_file.is_none() => {
-                Some(Login { username, password: Secret::new(String::new()) })
-            }
-            (None, Some(_)) => {
-                let hint = "a password is sent with a user name: set `username` too".to_owned();
-                self.complain(&["camera", "password_file"], "stands alone", "found no `username`", Some(hint));
-                None
-            }
-            _ => None,
-        }
+        let password = self.password("camera", camera.password_file.as_deref(), camera.username.as_deref());
+        // Many cameras have a user without a password.
+        username.map(|username| Login { username, password: password.unwrap_or_else(|| Secret::new("")) })
     }
 
     fn camera_tls(&mut self) -> Option<Tls> {

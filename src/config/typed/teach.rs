@@ -14,9 +14,7 @@ use glimpsed_inference::sha256_of;
 impl Config {
     /// What is no longer as it was when the active model was taught, a sentence each; nothing for a model that was not taught.
     pub fn changes_since_taught(&self) -> Vec<String> {
-        let all = self.teach.directories.iter().flat_map(|directory| taught::all(directory));
-        let mut found = all.filter_map(|(_, found)| found.ok());
-        let active = found.find(|(_, files)| files.onnx == self.model.path);
+        let active = taught::of_network(&self.model.path, &self.teach.directories);
         let changes = active.map(|(taught, _)| self.changes_since(&taught)).unwrap_or_default();
         changes.into_iter().map(|change| format!("since `{}` was taught {change}", self.model.name)).collect()
     }

@@ -8,7 +8,7 @@
 mod lines;
 
 use glimpsed::domain::frame::Encoding;
-use glimpsed::domain::view::Rotation;
+use glimpsed::domain::framing::Rotation;
 use glimpsed::preprocess::Preprocessor;
 use glimpsed::preprocess::source::FrameDecoder;
 use glimpsed_inference::{ChannelOrder, Element, Fit, InputSpec, Layout, Tensor};

@@ -16,7 +16,7 @@ use glimpsed::decide::gate::{Gate, GateRules};
 use glimpsed::decide::{Decider, Seen};
 use glimpsed::domain::classification::Classification;
 use glimpsed::domain::frame::{Encoding, Frame, Range, RawFormat};
-use glimpsed::domain::view::Rotation;
+use glimpsed::domain::framing::Rotation;
 use glimpsed::infer::Model;
 use glimpsed::infer::labeller::Labeller;
 use glimpsed::models::catalog;
@@ -139,7 +139,7 @@ fn gate(criterion: &mut Criterion) {
     criterion.bench_function("gate/yuyv 640x480", |bencher| {
         bencher.iter(|| {
             now += Duration::from_millis(33);
-            let region = preprocessor.view().before_turning();
+            let region = preprocessor.framing().before_turning();
             thumbnail.take(Samples::raw(RawFormat::Yuyv, Range::Video, [width, height], black_box(&yuyv)), region);
             black_box(gate.judge(&thumbnail, now))
         });
@@ -163,13 +163,19 @@ fn infer(criterion: &mut Criterion) {
 /// What holds, and what is said of it.
 fn decide(criterion: &mut Criterion) {
     let text = format!("[model]\ndirectory = {:?}\n", models());
-    let rules = Sources { path: "glimpsed.toml".into(), text, environment: Vec::new() }.load().expect("valid").labels;
+    let rules = Sources { path: "glimpsed.toml".into(), text, environment: Vec::new() }
+        .load()
+        .expect("valid")
+        .first()
+        .labels
+        .clone();
     let model = load("efficientnet-lite0-int8");
     let labels = model.labels().clone();
     let mut decider = Decider::new(labels, &rules, Default::default(), Duration::from_secs(3600));
     let mut labeller = Labeller::new(model, Rotation::None, rules.answering());
-    let answer: Classification =
-        labeller.label(&Frame::from_bytes(Encoding::Jpeg, camera_jpeg(SIZES[0]))).expect("labels");
+    let answer: Classification = labeller
+        .label(&mut FrameDecoder::default(), &Frame::from_bytes(Encoding::Jpeg, camera_jpeg(SIZES[0])))
+        .expect("labels");
     let mut now = Duration::ZERO;
     criterion.bench_function("decide", |bencher| {
         bencher.iter(|| {

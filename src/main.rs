@@ -1,11 +1,13 @@
 //! Arguments in, exit code out. The only file that prints to standard output or ends the process.
 
+use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
 use clap::Parser;
 use clap::error::ErrorKind;
+use glimpsed::app::Off;
 use glimpsed::cli::{Arguments, Done, Streams};
 use glimpsed::error::Error;
 use glimpsed::telemetry::panics::thin_out;
@@ -28,7 +30,7 @@ fn main() -> ExitCode {
     let mut streams = Streams { out: Box::new(std::io::stdout()), terminal: std::io::stderr().is_terminal() };
     match arguments.run(&mut streams) {
         Ok(Done::Finished) => ExitCode::SUCCESS,
-        Ok(Done::Restart { camera_off }) => start_again(camera_off),
+        Ok(Done::Restart(off)) => start_again(&off),
         Err(Error::Config(problems)) => {
             complain(&format!("{}\n\n{} in the configuration", problems.render(streams.terminal), problems.tally()));
             Error::Config(problems).exit_code().into()
@@ -42,12 +44,23 @@ fn main() -> ExitCode {
 
 /// Replaces the process image. The process id stays, so a service manager sees no exit; the file may be another
 /// version.
-fn start_again(camera_off: bool) -> ExitCode {
+fn start_again(off: &Off) -> ExitCode {
     const CAMERA_OFF: &str = "--camera-off";
+    const VIEW_OFF: &str = "--view-off=";
     let error = match glimpsed::control::program() {
         Ok(program) => {
-            let arguments = std::env::args_os().skip(1).filter(|argument| argument != CAMERA_OFF);
-            Command::new(program).args(arguments).args(camera_off.then_some(CAMERA_OFF)).exec()
+            // Those of `--view-off NAME` without `=` cannot be told from others' values, so they stay; off twice is off.
+            let is_off = |argument: &OsString| {
+                argument == CAMERA_OFF || argument.to_str().is_some_and(|argument| argument.starts_with(VIEW_OFF))
+            };
+            let arguments = std::env::args_os().skip(1).filter(|argument| !is_off(argument));
+            let mut command = Command::new(program);
+            command.args(arguments);
+            match off {
+                Off::All => command.arg(CAMERA_OFF),
+                Off::Views(views) => command.args(views.iter().map(|view| format!("{VIEW_OFF}{view}"))),
+            };
+            command.exec()
         }
         Err(error) => error,
     };

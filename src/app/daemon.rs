@@ -12,19 +12,15 @@ use super::lifetime::{Inbound, Lifetime, Signals};
 use super::start::Prepared;
 use crate::bus::commands::{Command, Commands};
 use crate::bus::hub::Hub;
-use crate::bus::preview::Preview;
-use crate::capture::supervisor;
+use crate::capture::registry::Registry;
 use crate::capture::watchdog::{Verdict, Watchdog};
-use crate::config::{Config, Sources};
-use crate::control::camera::{Camera, Openers};
-use crate::control::from_config::{rules_of, view_of};
+use crate::control::camera::{Cameras, Openers};
 use crate::control::loader::Loader;
-use crate::control::model_info::ModelInfo;
-use crate::control::{Controller, Ending, Parts, Start};
-use crate::domain::frame::Frame;
+use crate::control::views::new_view;
+use crate::control::{Controller, Ending, Parts};
 use crate::domain::health::Health;
 use crate::error::{Error, Result};
-use crate::infer::labeller::Labeller;
+use crate::pipeline::counters::Counters;
 use crate::pipeline::orders::Orders;
 use crate::pipeline::uploads::Uploads;
 use crate::pipeline::worker;
@@ -32,12 +28,13 @@ use crate::pipeline::worker::Worker;
 use crate::sinks::stdout::{self, Printer};
 use crate::telemetry::health::Monitor;
 use crate::telemetry::service_manager::{self, Outlook, Service};
+use crate::telemetry::threads::Threads;
 use crate::web::live_state::LiveState;
 use crate::{capture, web};
 use glimpsed_base::clock::{Clock, SystemClock};
 use glimpsed_base::liveness::Liveness;
 use glimpsed_base::shutdown::Shutdown;
-use glimpsed_base::slot::{Slot, WhenFull};
+use glimpsed_base::signal::Signal;
 use glimpsed_base::sync::Mutex;
 use glimpsed_base::thread::Thread;
 
@@ -55,18 +52,21 @@ const MAIN_WITHIN: Duration = Duration::from_secs(5);
 
 /// A daemon that is ready to run.
 pub struct App {
-    sources: Sources,
-    config: Config,
+    prepared: Prepared,
     clock: Arc<dyn Clock>,
     openers: Openers,
-    /// `None` while the model cannot be loaded.
-    labeller: Option<Labeller>,
     loader: Loader,
-    /// The model's properties, or why it cannot be loaded.
-    info: std::result::Result<ModelInfo, String>,
     hub: Hub,
     printer: Option<Printer>,
-    start: Start,
+    /// The views that are off from the start.
+    off: Off,
+}
+
+/// Views that are off although the configuration has them on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Off {
+    All,
+    Views(Vec<String>),
 }
 
 /// The result of a run.
@@ -76,8 +76,8 @@ pub struct Summary {
     pub health: Health,
     /// A restart was requested.
     pub restart: bool,
-    /// Whether the camera was enabled at the end.
-    pub enabled: bool,
+    /// The views that were switched off.
+    pub off: Off,
 }
 
 /// Why the daemon stops.
@@ -89,36 +89,20 @@ enum Stop {
 }
 
 impl App {
-    /// `loader` is the thread that has loaded the model; `out` is where labels are printed.
+    /// `loader` is the thread that has loaded the models; `out` is where labels are printed.
     pub fn new(prepared: Prepared, loader: Loader, out: Box<dyn Write + Send>) -> Self {
-        let Prepared { sources, config, chosen, config_error } = prepared;
-        let (info, model) = match chosen {
-            Ok(chosen) => (Ok(ModelInfo::of(&chosen)), Some(chosen.model)),
-            Err(cause) => (Err(cause), None),
-        };
         let hub = Hub::default();
-        let printer = stdout::new(out, config.stdout).map(|(sink, printer)| {
+        let printer = stdout::new(out, prepared.config.stdout).map(|(sink, printer)| {
             hub.attach("stdout", Box::new(sink));
             printer
         });
-        let labeller = model.map(|model| Labeller::new(model, view_of(&config), config.labels.answering()));
-        Self {
-            sources,
-            config,
-            clock: Arc::new(SystemClock::new()),
-            openers: Box::new(capture::opener),
-            labeller,
-            loader,
-            info,
-            hub,
-            printer,
-            start: Start { enabled: true, config_error },
-        }
+        let (clock, openers) = (Arc::new(SystemClock::new()), Box::new(capture::opener));
+        Self { prepared, clock, openers, loader, hub, printer, off: Off::Views(Vec::new()) }
     }
 
-    /// Starts without opening the camera.
-    pub fn with_camera_off(mut self) -> Self {
-        self.start.enabled = false;
+    /// Starts with these views switched off.
+    pub fn with_off(mut self, off: Off) -> Self {
+        self.off = off;
         self
     }
 
@@ -157,65 +141,60 @@ impl App {
     }
 
     fn spawn(self) -> Result<Running> {
-        // The camera's source sets the policy for a full slot later.
-        let slot = Arc::new(Slot::new(WhenFull::Overwrite));
-        let shutdown = Shutdown::new();
-        let (orders, receiver) = Orders::new(slot.clone());
-        let labelled = Arc::<worker::Counters>::default();
-        let camera = Camera::new(self.openers, slot.clone(), self.clock.clone(), self.hub.clone());
+        let Self { prepared, clock, openers, loader, hub, printer, off } = self;
+        let Prepared { sources, config: file, pool, models, config_error } = prepared;
+        let mut live = file.clone();
+        for view in &mut live.views {
+            view.enabled &= match &off {
+                Off::All => false,
+                Off::Views(names) => !names.iter().any(|name| name == view.name.as_str()),
+            };
+        }
+        let (shutdown, signal, registry) = (Shutdown::new(), Arc::<Signal>::default(), Registry::default());
+        let (orders, receiver) = Orders::new(signal.clone());
+        let labelled = Arc::<Counters>::default();
+        let mut cameras = Cameras::new(openers, signal.clone(), clock.clone(), hub.clone(), registry.clone());
+        let feeds = live.cameras.iter().map(|camera| cameras.add(camera.name.clone())).collect();
         let watchdog =
-            Watchdog { call: camera.call.clone(), clock: self.clock.clone(), hub: self.hub.clone(), declared: None };
-        let (outlook, liveness) = (Outlook::default(), Liveness::default());
-        self.hub.attach("service", Box::new(outlook.clone()));
-        let main = Liveness::default();
-        let liveness_of_threads = vec![camera.liveness.clone(), liveness.clone(), main.clone()];
-        let service = Service::new(outlook, liveness_of_threads.clone());
-        let preview = Arc::<Preview>::default();
-        let clock = self.clock.clone();
-        let fast = self.labeller.as_ref().map(|labeller| (labeller.model().id.clone(), labeller.model().input.clone()));
-        let uploads = Uploads::new(orders.clone(), fast, self.config.labels.clone(), self.config.cache_entries);
-        let worker = Worker::new(worker::Parts {
-            slot: slot.clone(),
-            clock: self.clock.clone(),
+            Watchdog { cameras: registry.clone(), clock: clock.clone(), hub: hub.clone(), declared: Vec::new() };
+        let (outlook, inference_liveness, main) = (Outlook::default(), Liveness::default(), Liveness::default());
+        hub.attach("service", Box::new(outlook.clone()));
+        let threads = Threads { main: vec![inference_liveness.clone(), main.clone()], cameras: registry.clone() };
+        let service = Service::new(outlook, threads.clone());
+        let parts = worker::Parts {
+            signal,
+            clock: clock.clone(),
             shutdown: shutdown.clone(),
-            labeller: self.labeller.map(Box::new),
-            rules: rules_of(&self.config),
-            hub: self.hub.clone(),
+            hub: hub.clone(),
             counters: labelled.clone(),
             orders: receiver,
-            liveness,
-            preview: preview.clone(),
-        });
-        let captured = camera.counters.clone();
-        let monitor = Monitor::new(self.clock.clone(), slot.clone(), captured.clone(), labelled.clone());
-        let channel = Commands::new();
+            liveness: inference_liveness,
+        };
+        let views = live.views.iter().map(|view| new_view(&live, view, pool.get(&view.choice()))).collect();
+        let worker = Worker::new(parts, feeds, views, live.max_duty);
+        let monitor = || Monitor::new(clock.clone(), registry.clone(), labelled.clone());
+        let (channel, uploads) = (Commands::new(), Uploads::new(orders.clone()));
         let web = web::Parts {
             commands: channel.0.clone(),
             orders: orders.clone(),
             uploads: uploads.clone(),
-            view: LiveState::new(preview.clone(), self.clock.clone()),
-            preview,
+            view: LiveState::new(registry.clone(), clock.clone()),
+            cameras: registry.clone(),
             metrics: web::metrics::Metrics::default(),
-            monitor: Arc::new(Mutex::new(Monitor::new(
-                self.clock.clone(),
-                slot.clone(),
-                captured.clone(),
-                labelled.clone(),
-            ))),
+            monitor: Arc::new(Mutex::new(monitor())),
             traffic: Arc::default(),
-            started: self.clock.wall(),
-            clock: self.clock.clone(),
-            liveness_of_threads,
+            started: clock.wall(),
+            clock: clock.clone(),
+            threads,
         };
-        let loader = self.loader;
-        let parts = Parts { camera, orders, uploads, loader, monitor, hub: self.hub.clone(), clock: self.clock, web };
-        let printer = self.printer.map(|printer| Thread::spawn("stdout", move || printer.run())).transpose()?;
+        let (hub_of_parts, monitor) = (hub.clone(), monitor());
+        let parts = Parts { cameras, orders, uploads, loader, monitor, hub: hub_of_parts, clock: clock.clone(), web };
+        let printer = printer.map(|printer| Thread::spawn("stdout", move || printer.run())).transpose()?;
         let inference = Thread::spawn("inference", move || worker.run())?;
-        let mut controller = Controller::new(self.sources, self.config, self.info, parts, channel, self.start);
+        let mut controller = Controller::new((sources, file, live), (pool, models), parts, channel, config_error);
         controller.start()?;
-        let hub = self.hub;
-        let watch = Watch { watchdog, service, clock, captured, labelled, main };
-        Ok(Running { controller, inference, watch, printer, shutdown, slot, hub })
+        let watch = Watch { watchdog, service, clock, cameras: registry, labelled, main };
+        Ok(Running { controller, inference, watch, printer, shutdown, hub })
     }
 }
 
@@ -226,7 +205,6 @@ struct Running {
     watch: Watch,
     printer: Option<Thread>,
     shutdown: Shutdown,
-    slot: Arc<Slot<Frame>>,
     hub: Hub,
 }
 
@@ -237,7 +215,7 @@ impl Running {
         let mut hopeless = pin!(self.watch.until_hopeless());
         loop {
             tokio::select! {
-                wish = signals.next() => match wish {
+                signal = signals.next() => match signal {
                     Inbound::Stop(signal) => {
                         tracing::info!(signal, "stopping");
                         return Stop::Asked;
@@ -276,10 +254,9 @@ impl Running {
                 web.stop(threads_until).await;
             }
         };
-        let ((), camera) = tokio::join!(web, self.controller.stop_camera(threads_until));
-        self.slot.close();
+        let ((), camera) = tokio::join!(web, self.controller.stop_cameras(threads_until));
         let inference = self.inference.join(threads_until).await;
-        self.controller.stop_second(threads_until).await;
+        self.controller.stop_seconds(threads_until).await;
         self.controller.disconnect(start + STOP_WITHIN).await;
         self.hub.detach_all();
         if let Some(printer) = &mut self.printer {
@@ -290,7 +267,7 @@ impl Running {
             Stop::Failed(_) => Ok(()),
             Stop::Asked | Stop::SourceEnded | Stop::Restart => {
                 if let Err(error) = camera {
-                    tracing::warn!(%error, "the camera was not closed");
+                    tracing::warn!(%error, "a camera was not closed");
                 }
                 Ok(inference.map(drop)?)
             }
@@ -298,7 +275,8 @@ impl Running {
     }
 
     fn summary(&mut self, restart: bool) -> Summary {
-        Summary { health: self.controller.health(), restart, enabled: self.controller.is_enabled() }
+        let off = if self.controller.is_enabled() { Off::Views(self.controller.switched_off()) } else { Off::All };
+        Summary { health: self.controller.health(), restart, off }
     }
 }
 
@@ -307,8 +285,8 @@ struct Watch {
     watchdog: Watchdog,
     service: Service,
     clock: Arc<dyn Clock>,
-    captured: Arc<supervisor::Counters>,
-    labelled: Arc<worker::Counters>,
+    cameras: Registry,
+    labelled: Arc<Counters>,
     /// Of the main thread, whose runtime this runs on.
     main: Liveness,
 }
@@ -330,7 +308,7 @@ impl Watch {
             // undecodable frames, or heat.
             let settled = self.service.is_settled()
                 || self.labelled.failed.load(Ordering::Relaxed) > 0
-                || self.captured.reconnects.load(Ordering::Relaxed) > 0;
+                || self.cameras.totals().reconnects > 0;
             self.service.tick(self.clock.now(), settled);
         }
     }
@@ -341,6 +319,7 @@ mod tests {
     use super::*;
     use crate::bus::hub::tests_support::Told;
     use crate::capture::source::{CaptureError, Opener, Read, Source};
+    use crate::config::Sources;
     use crate::domain::camera::CameraState;
     use glimpsed_base::clock::ManualClock;
 

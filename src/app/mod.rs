@@ -4,6 +4,6 @@ mod daemon;
 mod lifetime;
 mod start;
 
-pub use daemon::{App, Summary};
+pub use daemon::{App, Off, Summary};
 pub use lifetime::{Lifetime, runtime};
 pub use start::Prepared;

@@ -5,39 +5,67 @@ use std::time::Instant;
 
 use crate::config::diagnostics::{Place, Problem, Problems};
 use crate::config::{Config, Sources, keep_default_id};
+use crate::control::model_info::ModelState;
+use crate::control::model_pool::{Loaded, ModelPool};
+use crate::domain::name::Name;
 use crate::error::{Error, Result};
-use crate::infer::precision::{self, Chosen};
+use crate::infer::ModelError;
 use crate::telemetry::logging;
 
-/// A configuration with its model.
+/// A configuration with its models.
 pub struct Prepared {
     pub(super) sources: Sources,
     pub(super) config: Config,
-    /// The model, or why it cannot be loaded.
-    pub(super) chosen: std::result::Result<Chosen, String>,
+    /// The models, and of each view what it labels with, or why it has no model.
+    pub(super) pool: ModelPool,
+    pub(super) models: Vec<(Name, ModelState)>,
     /// Why the file is not in effect, and the last configuration that worked is.
     pub(super) config_error: Option<String>,
 }
 
 impl Prepared {
-    /// Loads the model of `config`, which was read from `sources`.
+    /// Loads the models of `config`, which was read from `sources`.
     ///
     /// # Errors
-    /// When the model cannot be loaded.
+    /// When a model cannot be loaded.
     pub fn load(sources: Sources, config: Config) -> Result<Self> {
-        let start = Instant::now();
-        let chosen = precision::load(&config.model, config.precision)
-            .map_err(|cause| Error::Model { name: config.model.name.clone(), cause })?;
-        let load_ms = start.elapsed().as_millis() as u64;
-        let (id, why) = (&chosen.model.id, &chosen.why);
-        tracing::info!(model = %id.name, precision = %id.precision, why, load_ms, "model loaded");
-        if let Some(warning) = &chosen.model.warning {
-            tracing::warn!("{warning}");
+        let (mut prepared, errors) = Self::load_what_can(sources, config);
+        match errors.into_iter().next() {
+            None => Ok(prepared),
+            Some((name, cause)) => {
+                // Two configurations' models need not be in memory at once.
+                prepared.pool = ModelPool::default();
+                Err(Error::Model { name, cause })
+            }
+        }
+    }
+
+    /// As [`Self::load`]; also returns the models that cannot be loaded, whose views are without one.
+    fn load_what_can(sources: Sources, config: Config) -> (Self, Vec<(String, ModelError)>) {
+        let (mut pool, mut errors, mut models) = (ModelPool::default(), Vec::new(), Vec::new());
+        for choice in config.choices() {
+            let start = Instant::now();
+            let state = match Loaded::read(&choice.spec, choice.precision) {
+                Ok(loaded) => {
+                    let (info, load_ms) = (loaded.info.clone(), start.elapsed().as_millis() as u64);
+                    tracing::info!(model = %info.id.name, precision = %info.id.precision, why = info.why, load_ms, "model loaded");
+                    pool.keep(choice.clone(), loaded);
+                    Ok(info)
+                }
+                Err(cause) => {
+                    let name = choice.spec.name.clone();
+                    let error = Error::Model { name: name.clone(), cause: cause.clone() };
+                    errors.push((name, cause));
+                    Err(error.to_string())
+                }
+            };
+            let views = config.views.iter().filter(|view| view.choice() == choice);
+            models.extend(views.map(|view| (view.name.clone(), state.clone())));
         }
         for change in config.changes_since_taught() {
             tracing::warn!("{change}");
         }
-        Ok(Self { sources, config, chosen: Ok(chosen), config_error: None })
+        (Self { sources, config, pool, models, config_error: None }, errors)
     }
 
     /// Reads the file and loads its model. If that fails, the last configuration of this file that worked is used instead, unless
@@ -66,9 +94,8 @@ impl Prepared {
         };
         logging::init(last.1.log);
         tracing::error!("{error}");
-        let model = |config: &Config| (config.model.clone(), config.precision);
-        let same_model = file.as_ref().is_some_and(|(_, config)| model(config) == model(&last.1));
-        if !same_model && let Ok(prepared) = Self::begin(&last.0) {
+        let same_models = file.as_ref().is_some_and(|(_, config)| config.choices() == last.1.choices());
+        if !same_models && let Ok(prepared) = Self::begin(&last.0) {
             tracing::error!(
                 file = %path.display(),
                 "this configuration cannot work; the last one that worked is in effect until it is corrected"
@@ -79,18 +106,16 @@ impl Prepared {
         keep_default_id();
         let is_last = file.is_none();
         let (sources, config) = file.unwrap_or(last);
-        match Self::load(sources.clone(), config.clone()) {
-            // The accurate one is missing.
-            Ok(prepared) => Ok(Self { config_error: Some(summary), ..prepared }),
-            Err(cause) => {
-                let cause = cause.to_string();
-                tracing::error!(
-                    cause,
-                    "nothing is labelled until the model can be loaded; it is tried again and again"
-                );
-                Ok(Self { sources, config, chosen: Err(cause), config_error: is_last.then_some(summary) })
-            }
+        let (prepared, errors) = Self::load_what_can(sources, config);
+        if errors.is_empty() {
+            // An accurate one is missing.
+            return Ok(Self { config_error: Some(summary), ..prepared });
         }
+        for (name, cause) in errors {
+            let cause = Error::Model { name, cause }.to_string();
+            tracing::error!(cause, "nothing is labelled until the model can be loaded; it is tried again and again");
+        }
+        Ok(Self { config_error: is_last.then_some(summary), ..prepared })
     }
 
     fn begin(sources: &Sources) -> Result<Self> {

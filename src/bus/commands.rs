@@ -3,12 +3,28 @@
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::domain::name::Name;
 use crate::domain::settings::PrecisionChoice;
 
 /// One command.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
-    /// Open the camera and label its frames, or close it.
+    /// To one view; [`Name::ONLY`] stands for the first.
+    View(Name, ViewCommand),
+    /// Reload the configuration file.
+    Reload,
+    /// End, and start again as a new process image.
+    Restart,
+    /// Measure every model on this device; see `compare`.
+    Compare,
+    /// Publish the health figures.
+    Health,
+}
+
+/// A command to one view.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ViewCommand {
+    /// Label its camera's frames, or not. A camera is open while one of its views is enabled.
     Enable(bool),
     /// Label with the model of this name.
     Model(String),
@@ -20,16 +36,8 @@ pub enum Command {
     Accurate(bool),
     /// Ask the second model about the next frame.
     SecondOpinion,
-    /// Reload the configuration file.
-    Reload,
-    /// End, and start again as a new process image.
-    Restart,
     /// Publish a picture with its labels drawn in.
     Snapshot,
-    /// Measure every model on this device; see `compare`.
-    Compare,
-    /// Publish the health figures.
-    Health,
 }
 
 /// The result of a command: data, or the reason for its refusal in one sentence.

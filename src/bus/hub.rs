@@ -4,6 +4,7 @@ use std::sync::{Arc, MutexGuard};
 
 use crate::domain::camera::CameraStatus;
 use crate::domain::event::{Event, Subject};
+use crate::domain::name::Name;
 use glimpsed_base::sync::Mutex;
 
 /// Receives events on the thread that published them. It must never block: a hung broker or pipe must not stop
@@ -24,9 +25,21 @@ struct State {
     newest: Vec<(Subject, Event)>,
 }
 
+impl State {
+    fn cameras(&self) -> impl Iterator<Item = &CameraStatus> {
+        self.newest.iter().filter_map(|(_, event)| match event {
+            Event::Camera(status) => Some(status),
+            _ => None,
+        })
+    }
+}
+
 impl Hub {
     pub fn publish(&self, event: &Event) {
         let mut state = self.lock();
+        if let Event::Layout(layout) = event {
+            state.newest.retain(|(subject, _)| !subject.is_gone(layout));
+        }
         for (_, sink) in &mut state.sinks {
             sink.publish(event);
         }
@@ -48,14 +61,14 @@ impl Hub {
         state.sinks.push((name, sink));
     }
 
-    /// The camera's newest status; `None` before the first.
-    pub fn camera(&self) -> Option<CameraStatus> {
-        let state = self.lock();
-        let newest = state.newest.iter().find(|(subject, _)| *subject == Subject::Camera);
-        newest.and_then(|(_, event)| match event {
-            Event::Camera(status) => Some(status.clone()),
-            _ => None,
-        })
+    /// The newest status of a camera; `None` before the first.
+    pub fn camera(&self, name: &Name) -> Option<CameraStatus> {
+        self.lock().cameras().find(|status| status.camera == *name).cloned()
+    }
+
+    /// The newest status of each camera.
+    pub fn cameras(&self) -> Vec<CameraStatus> {
+        self.lock().cameras().cloned().collect()
     }
 
     pub fn detach(&self, name: &'static str) {

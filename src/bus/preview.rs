@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::domain::frame::{Encoding, Frame};
-use crate::domain::view::Rotation;
+use crate::domain::framing::Rotation;
 
 /// A copy of a frame in its source's encoding.
 #[derive(Debug)]

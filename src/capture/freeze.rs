@@ -8,7 +8,7 @@ use std::hash::{DefaultHasher, Hasher};
 use std::time::Duration;
 
 use crate::domain::frame::Encoding;
-use crate::domain::view::Region;
+use crate::domain::framing::Region;
 use crate::preprocess::source::{FrameDecoder, Wanted};
 use crate::preprocess::thumbnail::Thumbnail;
 use glimpsed_base::budget;

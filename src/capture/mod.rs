@@ -1,5 +1,6 @@
 //! Sources of frames: cameras, programs and files.
 
+pub mod call;
 mod command;
 pub mod controls;
 mod device;
@@ -8,6 +9,7 @@ pub mod freeze;
 mod http;
 pub mod mjpeg;
 mod opener;
+pub mod registry;
 mod replay;
 mod rtsp;
 pub mod source;

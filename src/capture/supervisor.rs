@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::call::CallInProgress;
 use super::freeze::{Freeze, Still};
 use super::source::{CaptureError, Captured, Opener, Read, Source};
-use super::watchdog::CallInProgress;
 use crate::bus::hub::Hub;
 use crate::domain::camera::{CameraState, CameraStatus, Fault, FaultKind, Negotiated};
 use crate::domain::event::Event;
 use crate::domain::frame::Frame;
+use crate::domain::name::Name;
 use glimpsed_base::backoff::Backoff;
 use glimpsed_base::clock::Clock;
 use glimpsed_base::liveness::Liveness;
@@ -23,6 +24,7 @@ const LOOK_UP: Duration = Duration::from_millis(200);
 
 /// Runs a source on the capture thread, with the parts it needs.
 pub struct Supervisor {
+    pub camera: Name,
     pub slot: Arc<Slot<Frame>>,
     pub clock: Arc<dyn Clock>,
     pub shutdown: Shutdown,
@@ -55,7 +57,7 @@ pub struct Counters {
 /// A session of at least this length resets the back-off.
 const GOOD_SESSION: Duration = Duration::from_secs(10);
 
-/// Closes the slot when a source ends or the thread panics, which ends the inference and with it the daemon. A thread
+/// Closes the slot when a source ends or the thread panics. When all are closed, the inference ends and with it the daemon. A thread
 /// that was stopped leaves the slot open, because another camera may follow.
 struct CloseUnlessStopped(Arc<Slot<Frame>>, Shutdown, Liveness);
 
@@ -130,7 +132,7 @@ impl Supervisor {
                     repeated = if cause == last_cause { repeated + 1 } else { 1 };
                     last_cause = cause;
                     if is_logged(repeated.into()) {
-                        tracing::warn!(source = %name, %error, retry_in_ms = wait.as_millis() as u64, repeated, "no frames");
+                        tracing::warn!(camera = self.camera.given(), source = %name, %error, retry_in_ms = wait.as_millis() as u64, repeated, "no frames");
                     }
                     self.liveness.expect_by(self.clock.now() + wait + WITHIN);
                     if opener.wait(wait, &self.shutdown) {
@@ -178,13 +180,17 @@ impl Supervisor {
                             (online, covered) = (true, still.is_some());
                             let hint = covered.then(|| source.hint().unwrap_or("is the lens covered?"));
                             if let Some(hint) = hint.filter(|_| !was_covered) {
-                                tracing::warn!(hint, "the picture shows nothing, and is always the same");
+                                tracing::warn!(
+                                    camera = self.camera.given(),
+                                    hint,
+                                    "the picture shows nothing, and is always the same"
+                                );
                             }
                             self.hand_over(captured, std::mem::take(&mut bytes), session.last);
                             bytes = self.slot.reuse().map(|spent| spent.bytes).unwrap_or_default();
                             (session.last, session.frozen) = (clock.now(), None);
                             if !was_online {
-                                tracing::info!(source = name, "capturing");
+                                tracing::info!(camera = self.camera.given(), source = name, "capturing");
                                 self.tell_negotiated(source.negotiated());
                             }
                             if (was_online, was_covered) != (online, covered) {
@@ -225,7 +231,7 @@ impl Supervisor {
     fn count_damaged(&self, cause: &str, run: u32) {
         let damaged = self.counters.corrupt.fetch_add(1, Ordering::Relaxed) + 1;
         if is_logged(damaged) {
-            tracing::warn!(cause, run, damaged, "damaged frame skipped");
+            tracing::warn!(camera = self.camera.given(), cause, run, damaged, "damaged frame skipped");
         }
     }
 
@@ -237,7 +243,7 @@ impl Supervisor {
     fn tell_negotiated(&mut self, negotiated: Option<Negotiated>) {
         // The thread of the previous camera may have published another format.
         if self.negotiated.as_ref() != Some(&negotiated) {
-            self.hub.publish(&Event::Negotiated(negotiated.clone()));
+            self.hub.publish(&Event::Negotiated(self.camera.clone(), negotiated.clone()));
         }
         self.negotiated = Some(negotiated);
     }
@@ -246,7 +252,9 @@ impl Supervisor {
     fn tell(&self, state: CameraState, fault: Option<Fault>, lasted: Duration) {
         let now = self.clock.wall();
         let since = now.checked_sub(lasted).unwrap_or(now);
-        if let Some(status) = CameraStatus::after(self.hub.camera().as_ref(), state, fault, since) {
+        if let Some(status) =
+            CameraStatus::after(self.hub.camera(&self.camera).as_ref(), &self.camera, state, fault, since)
+        {
             self.hub.publish(&Event::Camera(status));
         }
     }

@@ -1,16 +1,17 @@
-//! Monitors the capture thread from outside.
+//! Monitors the capture threads from outside.
 //!
 //! Waits for frames have a deadline, but system calls have none. A driver whose ioctl never returns hangs the capture
 //! thread, which then cannot report anything.
 
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::registry::{Registered, Registry};
 use crate::bus::hub::Hub;
 use crate::domain::camera::{CameraState, CameraStatus, Fault, FaultKind};
 use crate::domain::event::Event;
+use crate::domain::name::Name;
 use glimpsed_base::clock::Clock;
-use glimpsed_base::sync::Mutex;
 
 /// After this many frame timeouts in one call, the camera is offline, whatever state it was in.
 const OFFLINE_AFTER_TIMEOUTS: u32 = 2;
@@ -20,91 +21,82 @@ const OFFLINE_AFTER_TIMEOUTS: u32 = 2;
 /// process that was suspended for an hour finds every call an hour old.
 const HOPELESS_AFTER: Duration = Duration::from_secs(60);
 
-/// The start of the call into the source that has not returned yet. Shared by all successive cameras.
-#[derive(Debug, Clone)]
-pub struct CallInProgress(Arc<Mutex<Call>>);
-
-#[derive(Debug)]
-struct Call {
-    began: Option<Duration>,
-    frame_timeout: Duration,
-}
-
-impl CallInProgress {
-    pub fn new(frame_timeout: Duration) -> Self {
-        Self(Arc::new(Mutex::new(Call { began: None, frame_timeout })))
-    }
-
-    /// Sets the frame timeout of the new camera.
-    pub fn set_frame_timeout(&self, frame_timeout: Duration) {
-        self.lock().frame_timeout = frame_timeout;
-    }
-
-    /// Marks the call while it runs.
-    pub fn during<T>(&self, clock: &dyn Clock, call: impl FnOnce() -> T) -> T {
-        self.lock().began = Some(clock.now());
-        let result = call();
-        self.lock().began = None;
-        result
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Call> {
-        self.0.lock()
-    }
-}
-
 /// Checked periodically from a thread that no driver can block.
 pub struct Watchdog {
-    pub call: CallInProgress,
+    pub cameras: Registry,
     pub clock: Arc<dyn Clock>,
     pub hub: Hub,
-    /// The call for which the camera was declared offline.
-    pub declared: Option<Declared>,
+    /// The calls for which cameras were declared offline.
+    pub declared: Vec<(Name, Declared)>,
 }
 
-/// A stuck call, and when it was found.
+/// A stuck call, when it was found, and whether it was told that only a new process could help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Declared {
     call_began: Duration,
     at: Duration,
+    told: bool,
 }
 
-/// The state of the capture thread.
+/// The state of the capture threads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Not in a call, or not for too long.
+    /// None is stuck for too long, or others capture.
     Alive,
-    /// Stuck in one call for so long that it will not return.
+    /// One is stuck in one call for so long that it will not return, and no other camera works.
     Hopeless(Duration),
 }
 
 impl Watchdog {
-    /// Publishes that the camera is offline if its thread is stuck in a call.
+    /// Publishes that a camera is offline if its thread is stuck in a call.
     pub fn look(&mut self) -> Verdict {
+        let cameras = self.cameras.cameras();
+        self.declared.retain(|(name, _)| cameras.iter().any(|camera| camera.name == *name));
+        // With a new process all cameras would be away for a while.
+        let others_work = self.hub.cameras().iter().any(|status| status.state == CameraState::Online);
+        match cameras.iter().filter_map(|camera| self.look_at(camera, others_work)).max() {
+            Some(stuck) if !others_work => Verdict::Hopeless(stuck),
+            _ => Verdict::Alive,
+        }
+    }
+
+    /// For how long a camera has been stuck, if it is hopeless.
+    fn look_at(&mut self, camera: &Registered, others_work: bool) -> Option<Duration> {
         // Held while publishing, so that a call that returns right now publishes its state after this one.
-        let call = self.call.lock();
-        let Some(began) = call.began else { return Verdict::Alive };
+        let call = camera.call.lock();
+        let began = call.began?;
         let now = self.clock.now();
         let stuck = now.saturating_sub(began);
         if stuck < call.frame_timeout * OFFLINE_AFTER_TIMEOUTS {
-            return Verdict::Alive;
+            return None;
         }
-        if let Some(declared) = self.declared.filter(|declared| declared.call_began == began) {
-            return match now.saturating_sub(declared.at) >= HOPELESS_AFTER {
-                true => Verdict::Hopeless(stuck),
-                false => Verdict::Alive,
-            };
+        let declared = self.declared.iter_mut().find(|(name, _)| *name == camera.name).map(|(_, declared)| declared);
+        if let Some(declared) = declared.filter(|declared| declared.call_began == began) {
+            let hopeless = now.saturating_sub(declared.at) >= HOPELESS_AFTER;
+            if hopeless && others_work && !std::mem::replace(&mut declared.told, true) {
+                let (camera, seconds) = (camera.name.given(), stuck.as_secs());
+                tracing::error!(
+                    camera,
+                    stuck_s = seconds,
+                    "the camera's driver does not return; only a new process can open it again"
+                );
+            }
+            return hopeless.then_some(stuck);
         }
-        self.declared = Some(Declared { call_began: began, at: now });
-        tracing::warn!(stuck_ms = stuck.as_millis() as u64, "a call into the camera's driver does not return");
+        self.declared.retain(|(name, _)| *name != camera.name);
+        self.declared.push((camera.name.clone(), Declared { call_began: began, at: now, told: false }));
+        let name = camera.name.given();
+        let stuck_ms = stuck.as_millis() as u64;
+        tracing::warn!(camera = name, stuck_ms, "a call into the camera's driver does not return");
         let fault = Fault::new(FaultKind::Silent, "the camera's driver does not return");
         let wall = self.clock.wall();
         let since = wall.checked_sub(stuck).unwrap_or(wall);
-        let before = self.hub.camera();
-        if let Some(status) = CameraStatus::after(before.as_ref(), CameraState::Offline, Some(fault), since) {
+        let before = self.hub.camera(&camera.name);
+        let status = CameraStatus::after(before.as_ref(), &camera.name, CameraState::Offline, Some(fault), since);
+        if let Some(status) = status {
             self.hub.publish(&Event::Camera(status));
         }
-        Verdict::Alive
+        None
     }
 }
 
@@ -112,17 +104,38 @@ impl Watchdog {
 mod tests {
     use super::*;
     use crate::bus::hub::tests_support::{Told, hub_with};
+    use crate::capture::call::CallInProgress;
+    use crate::capture::registry::tests_support::idle;
+    use crate::domain::camera::tests_support::status;
     use glimpsed_base::clock::ManualClock;
 
     fn watchdog() -> (Watchdog, ManualClock, Told) {
         let (clock, told) = (ManualClock::default(), Told::default());
-        let watchdog = Watchdog {
-            call: CallInProgress::new(Duration::from_secs(5)),
-            clock: Arc::new(clock.clone()),
-            hub: hub_with(&told),
-            declared: None,
-        };
+        let cameras = Registry::default();
+        cameras.add(idle(Name::ONLY));
+        let watchdog = Watchdog { cameras, clock: Arc::new(clock.clone()), hub: hub_with(&told), declared: Vec::new() };
         (watchdog, clock, told)
+    }
+
+    fn only(watchdog: &Watchdog) -> CallInProgress {
+        watchdog.cameras.cameras()[0].call.clone()
+    }
+
+    #[test]
+    fn while_another_camera_works_a_hopeless_one_does_not_end_the_daemon() {
+        let (mut watchdog, clock, told) = watchdog();
+        let other = Name::new("other");
+        watchdog.cameras.add(idle(other.clone()));
+        watchdog.hub.publish(&Event::Camera(CameraStatus { camera: other.clone(), ..status(CameraState::Online) }));
+        only(&watchdog).during(&clock, || {
+            for _ in 0..10 {
+                clock.advance(Duration::from_secs(60));
+                assert_eq!(watchdog.look(), Verdict::Alive);
+            }
+        });
+        let offline: Vec<CameraStatus> =
+            told.statuses().into_iter().filter(|status| status.state == CameraState::Offline).collect();
+        assert_eq!(offline.iter().map(|status| &status.camera).collect::<Vec<_>>(), [&Name::ONLY]);
     }
 
     #[test]
@@ -130,7 +143,7 @@ mod tests {
         let (mut watchdog, clock, told) = watchdog();
         clock.advance(Duration::from_secs(1000));
         assert_eq!(watchdog.look(), Verdict::Alive, "no call, no matter how long");
-        watchdog.call.clone().during(&clock, || {
+        only(&watchdog).during(&clock, || {
             clock.advance(Duration::from_secs(9));
             assert_eq!(watchdog.look(), Verdict::Alive);
             assert_eq!(told.states(), []);
@@ -148,12 +161,12 @@ mod tests {
     #[test]
     fn a_process_that_was_stopped_for_an_hour_gives_its_camera_time_to_come_back() {
         let (mut watchdog, clock, told) = watchdog();
-        watchdog.call.clone().during(&clock, || {
+        only(&watchdog).during(&clock, || {
             clock.advance(Duration::from_secs(3600));
             assert_eq!(watchdog.look(), Verdict::Alive);
             assert_eq!(told.states(), [CameraState::Offline]);
         });
-        watchdog.call.clone().during(&clock, || {
+        only(&watchdog).during(&clock, || {
             assert_eq!(watchdog.look(), Verdict::Alive, "another call");
         });
     }

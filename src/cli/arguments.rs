@@ -3,7 +3,7 @@
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use super::{cameras, check, classify, compare, completions, config, demo, doctor, manual, models, mqtt, teach};
-use crate::app::{App, Lifetime, Prepared};
+use crate::app::{App, Lifetime, Off, Prepared};
 use crate::cli::files::ConfigFile;
 use crate::cli::streams::Streams;
 use crate::control::loader::Loader;
@@ -59,22 +59,23 @@ enum Command {
 struct Run {
     #[command(flatten)]
     file: ConfigFile,
-    /// Start with the camera switched off, until it is switched on over MQTT
+    /// Start with all views switched off and no camera open, until they are switched on over MQTT
     #[arg(long)]
     camera_off: bool,
+    /// Start with this view switched off
+    #[arg(long, value_name = "NAME")]
+    view_off: Vec<String>,
     /// Do not start with the last configuration that worked when the file is broken: end with exit code 78
     #[arg(long)]
     strict: bool,
 }
 
 /// How a command that did not fail has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Done {
     Finished,
-    /// The daemon is to be started again in this process's place, and its camera is to stay as it was.
-    Restart {
-        camera_off: bool,
-    },
+    /// The daemon is to be started again in this process's place, with these views off, which were switched off.
+    Restart(Off),
 }
 
 impl Arguments {
@@ -114,6 +115,7 @@ fn run(options: &Run, streams: &mut Streams) -> Result<Done> {
     };
     let out = std::mem::replace(&mut streams.out, Box::new(std::io::sink()));
     let app = App::new(prepared, loader, out);
-    let summary = if options.camera_off { app.with_camera_off() } else { app }.run(lifetime)?;
-    Ok(if summary.restart { Done::Restart { camera_off: !summary.enabled } } else { Done::Finished })
+    let off = if options.camera_off { Off::All } else { Off::Views(options.view_off.clone()) };
+    let summary = app.with_off(off).run(lifetime)?;
+    Ok(if summary.restart { Done::Restart(summary.off) } else { Done::Finished })
 }

@@ -12,6 +12,7 @@ use super::table;
 use crate::capture::discover::{CameraInfo, cameras};
 use crate::capture::opener;
 use crate::capture::source::{CaptureError, Read};
+use crate::config::Config;
 use crate::config::raw::RawCamera;
 use crate::config::typed::{Camera, CameraSource};
 use crate::error::{Error, Result};
@@ -44,6 +45,9 @@ pub(super) struct Probe {
     /// A V4L2 device [default: the configuration's camera, whatever its source]
     #[arg(value_name = "DEVICE")]
     device: Option<PathBuf>,
+    /// One of the configuration's cameras, by its name [default: the first]
+    #[arg(long, value_name = "NAME", conflicts_with = "device")]
+    camera: Option<String>,
     #[command(flatten)]
     file: OptionalConfigFile,
     /// For scripts
@@ -91,7 +95,8 @@ fn describe(camera: &CameraInfo) -> String {
 }
 
 fn run_probe(probe: &Probe, streams: &mut Streams) -> Result<()> {
-    let mut camera = probe.file.sources()?.load()?.camera;
+    let config = probe.file.sources()?.load()?;
+    let mut camera = chosen(&config, probe.camera.as_deref())?.clone();
     if let Some(asked) = &probe.device {
         match &mut camera.source {
             CameraSource::V4l2 { device, .. } => device.clone_from(asked),
@@ -106,6 +111,14 @@ fn run_probe(probe: &Probe, streams: &mut Streams) -> Result<()> {
         true => streams.print_json(&report),
         false => streams.print(&format!("{}{}", report_text(&report), controls_text(&report))),
     }
+}
+
+fn chosen<'a>(config: &'a Config, name: Option<&str>) -> Result<&'a Camera> {
+    let Some(name) = name else { return Ok(&config.cameras[0]) };
+    config.cameras.iter().find(|camera| camera.name.as_str() == name).ok_or_else(|| {
+        let known: Vec<&str> = config.cameras.iter().map(|camera| camera.name.as_str()).collect();
+        Error::Failed(format!("there is no camera `{name}`; there is {}", known.join(", ")))
+    })
 }
 
 /// Opens the camera as the daemon would, decodes its first frame and times some more.

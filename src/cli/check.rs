@@ -5,7 +5,8 @@ use serde_json::json;
 
 use super::files::ConfigFile;
 use super::streams::Streams;
-use crate::config::{Sources, keep_default_id};
+use crate::config::typed::Choice;
+use crate::config::{Config, Sources, keep_default_id};
 use crate::error::{Error, Result};
 use crate::infer::{Model, precision};
 
@@ -48,19 +49,37 @@ fn verify(options: &Options) -> Result<Verified> {
         let name = name.to_owned();
         move |cause| Error::Model { name, cause }
     };
-    let chosen = precision::load(&config.model, config.precision).map_err(failed(&config.model.name))?;
-    let second = config.accurate.enabled.then(|| Model::load(&config.accurate.model)).transpose();
-    let second = second.map_err(failed(&config.accurate.model.name))?;
     let (mut names, mut warnings) = (Vec::new(), Vec::new());
-    for mut model in std::iter::once(chosen.model).chain(second) {
+    let mut verify = |mut model: Model| {
         model.try_pictures().map_err(failed(&model.id.name))?;
         names.push(format!("{} ({})", model.id.name, model.id.precision));
         warnings.extend(model.warning);
+        Ok::<_, Error>(())
+    };
+    for Choice { spec, precision } in config.choices() {
+        verify(precision::load(&spec, precision).map_err(failed(&spec.name))?.model)?;
+    }
+    for spec in config.accurate_models() {
+        verify(Model::load(spec).map_err(failed(&spec.name))?)?;
     }
     warnings.extend(config.changes_since_taught());
     let broker = config.mqtt.as_ref().map_or("no broker".to_owned(), |mqtt| mqtt.connection.broker.to_string());
     Ok(Verified {
-        says: format!("{} is fine: model {}, {broker}\n", options.file.path.display(), names.join(" and ")),
+        says: format!(
+            "{} is fine: {}model {}, {broker}\n",
+            options.file.path.display(),
+            views(&config),
+            names.join(" and ")
+        ),
         warnings,
     })
+}
+
+/// How many cameras and views have names.
+fn views(config: &Config) -> String {
+    let plural = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    match config.first().name.given() {
+        None => String::new(),
+        Some(_) => format!("{}, {}, ", plural(config.cameras.len(), "camera"), plural(config.views.len(), "view")),
+    }
 }

@@ -9,14 +9,16 @@ use serde_json::{Value, json};
 use super::files::OptionalConfigFile;
 use super::streams::Streams;
 use super::{models, progress, table};
-use crate::config::keep_default_id;
+use crate::config::typed::View;
+use crate::config::{Config, keep_default_id};
 use crate::domain::classification::Classification;
 use crate::domain::frame::{Encoding, Frame};
+use crate::domain::framing::{Framing, Region, Rotation};
 use crate::domain::settings::PrecisionChoice;
-use crate::domain::view::Rotation;
 use crate::error::{Error, Result};
 use crate::infer::labeller::{LabelError, Labeller};
 use crate::infer::precision;
+use crate::preprocess::source::FrameDecoder;
 use crate::teach::strange::Judge;
 use glimpsed_base::{budget, files};
 
@@ -25,9 +27,12 @@ pub(super) struct Options {
     /// JPEG, PNG or WebP files
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// The model [default: the configuration's active one]
+    /// The model [default: the view's, or the configuration's active one]
     #[arg(short, long, value_name = "NAME")]
     model: Option<String>,
+    /// As this view of the configuration sees them: its model, its labels and its part of the picture
+    #[arg(long, value_name = "NAME")]
+    view: Option<String>,
     /// How many labels to show [default: the configuration's `labels.top_k`]
     #[arg(short = 'k', long, value_name = "K", value_parser = clap::value_parser!(u16).range(1..=100))]
     top: Option<u16>,
@@ -44,24 +49,27 @@ type Answer = std::result::Result<(Classification, Option<bool>), Error>;
 pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
     let config = options.config.sources()?.load()?;
     keep_default_id();
-    // A model named on the command line is taken as it is; the configured precision applies only to the active one.
+    let view = view(&config, options.view.as_deref())?;
+    // A model named on the command line is taken as it is; the configured precision applies only to the view's.
     let (spec, wanted) = match &options.model {
         Some(name) => (models::find(&config, name)?, PrecisionChoice::Fp32),
-        None => (config.model.clone(), config.precision),
+        None => (view.model.clone(), view.precision),
     };
     let model = precision::load(&spec, wanted).map_err(|cause| Error::Model { name: spec.name.clone(), cause })?.model;
     let mut judge = Judge::of(&spec, &config.teach.directories)
         .map_err(|cause| Error::Failed(format!("model `{}`: {cause}", spec.name)))?;
-    let mut rules = config.labels;
+    let mut rules = view.labels.clone();
     rules.top_k = options.top.map_or(rules.top_k, usize::from);
-    // A photograph has its own orientation tag, so the camera's rotation does not apply.
-    let mut labeller = Labeller::new(model, Rotation::None, rules.answering());
+    // A photograph has its own orientation tag, so the camera's rotation does not apply; its region only to a picture of that view.
+    let region = if options.view.is_some() { view.region } else { Region::default() };
+    let mut labeller = Labeller::new(model, Framing { rotation: Rotation::None, region }, rules.answering());
+    let mut decoder = FrameDecoder::default();
 
     let progress = progress_bar(options, streams);
     let mut answers: Vec<(&Path, Answer)> = Vec::with_capacity(options.files.len());
     for file in &options.files {
         progress.set_message(file.display().to_string());
-        answers.push((file, classify(&mut labeller, judge.as_mut(), file)));
+        answers.push((file, classify(&mut labeller, &mut decoder, judge.as_mut(), file)));
         progress.inc(1);
     }
     progress.finish_and_clear();
@@ -86,14 +94,23 @@ pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
     }
 }
 
+/// The view of this name, or the first.
+fn view<'a>(config: &'a Config, name: Option<&str>) -> Result<&'a View> {
+    let Some(name) = name else { return Ok(config.first()) };
+    config.views.iter().find(|view| view.name.as_str() == name).ok_or_else(|| {
+        let known: Vec<&str> = config.views.iter().map(|view| view.name.as_str()).collect();
+        Error::Failed(format!("there is no view `{name}`; there is {}", known.join(", ")))
+    })
+}
+
 fn progress_bar(options: &Options, streams: &Streams) -> ProgressBar {
     let files = options.files.len();
     progress::bar(streams.terminal && files > 1, files as u64, "{bar:30} {pos}/{len} {eta} left  {wide_msg}")
 }
 
-fn classify(labeller: &mut Labeller, judge: Option<&mut Judge>, file: &Path) -> Answer {
+fn classify(labeller: &mut Labeller, decoder: &mut FrameDecoder, judge: Option<&mut Judge>, file: &Path) -> Answer {
     let frame = Frame::from_bytes(Encoding::File, read(file)?);
-    let labels = labeller.label(&frame).map_err(|error| match error {
+    let labels = labeller.label(decoder, &frame).map_err(|error| match error {
         LabelError::Decode(cause) => Error::Image { path: file.to_owned(), cause },
         LabelError::Model(cause) => Error::Model { name: labeller.model().id.name.clone(), cause },
     })?;

@@ -74,7 +74,7 @@ pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
         let hint = crate::config::diagnostics::suggestion(reference, names);
         return Err(Error::Failed(format!("the reference `{reference}` is not among the compared models; {hint}")));
     }
-    let active = Some(config.model.name).filter(|name| models.iter().any(|model| model.name == *name));
+    let active = Some(config.first().model.name.clone()).filter(|name| models.iter().any(|model| model.name == *name));
     let directory = options.images.clone().unwrap_or_else(|| catalog::default_directory().join("photos"));
     let pictures = subjects::pictures(&directory).map_err(Error::Failed)?;
     subjects::check_labels(&pictures, &models).map_err(Error::Failed)?;

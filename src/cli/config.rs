@@ -56,7 +56,8 @@ pub(super) fn run(command: &Command, streams: &mut Streams) -> Result<()> {
 fn run_groups(show: &ShowGroups, streams: &mut Streams) -> Result<()> {
     let config = show.file.sources()?.load()?;
     let built_in = Groups::parse(IMAGENET).map_err(Error::Failed)?;
-    let groups = if config.labels.filter.groups.iter().count() > 0 { &config.labels.filter.groups } else { &built_in };
+    let mut groups = config.views.iter().map(|view| &*view.labels.filter.groups);
+    let groups = groups.find(|groups| groups.iter().count() > 0).unwrap_or(&built_in);
     if show.json {
         let groups: Map<String, Value> =
             groups.iter().map(|group| (group.name.to_string(), json!(group.members))).collect();

@@ -9,6 +9,7 @@ use super::streams::Streams;
 use super::table::{grouped, render};
 use crate::config::Config;
 use crate::config::diagnostics::suggestion;
+use crate::config::typed::Choice;
 use crate::domain::settings::PrecisionChoice;
 use crate::error::{Error, Result};
 use crate::infer::{self, Inspected, precision};
@@ -87,7 +88,7 @@ fn run_list(list: &List, streams: &mut Streams) -> Result<()> {
                 "name": model.name,
                 "path": model.path,
                 "present": model.path.is_file(),
-                "active": model.name == config.model.name,
+                "active": is_used(&config, model),
                 "catalogue": catalog::find(&model.name),
             })
         });
@@ -99,7 +100,7 @@ fn run_list(list: &List, streams: &mut Streams) -> Result<()> {
         let present = std::fs::metadata(&model.path).ok();
         let bytes = present.as_ref().map(std::fs::Metadata::len).or(entry.map(|entry| entry.bytes));
         vec![
-            if model.name == config.model.name { "*" } else { "" }.to_owned(),
+            if is_used(&config, model) { "*" } else { "" }.to_owned(),
             model.name.clone(),
             bytes.map_or("?".into(), |bytes| format!("{:.1}", bytes as f64 / 1e6)),
             entry.and_then(|entry| entry.published_top1).map_or("?".into(), |top1| format!("{top1:.1} %")),
@@ -114,13 +115,21 @@ fn run_list(list: &List, streams: &mut Streams) -> Result<()> {
     ))
 }
 
-/// Which file of the active model labels, where it has two.
+/// Whether a view labels with it.
+fn is_used(config: &Config, model: &ModelSpec) -> bool {
+    config.views.iter().any(|view| view.model.name == model.name)
+}
+
+/// Which file of each model in use labels, where it has two.
 fn choice(config: &Config) -> String {
-    let model = &config.model;
+    config.choices().iter().map(|Choice { spec, precision }| file_of(spec, *precision)).collect()
+}
+
+fn file_of(model: &ModelSpec, wanted: PrecisionChoice) -> String {
     if model.int8.is_none() {
         return String::new();
     }
-    let says = match config.precision {
+    let says = match wanted {
         PrecisionChoice::Auto => precision::known(model)
             .unwrap_or_else(|| "whichever file is faster here, which is measured when it is first used".into()),
         chosen => format!("{}, because `precision` says so", chosen.name()),

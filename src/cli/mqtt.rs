@@ -10,8 +10,8 @@ use crate::app::runtime;
 use crate::config::Config;
 use crate::config::typed::Mqtt;
 use crate::error::{Error, Result};
-use crate::sinks::mqtt::Leftovers;
 use crate::sinks::mqtt::diagnose::{self, Report};
+use crate::sinks::mqtt::{Leftovers, Names};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -93,7 +93,7 @@ fn run_clean(options: &Clean, streams: &mut Streams) -> Result<()> {
     let (id, prefix) = (&config.device.id, config.homeassistant.as_deref());
     let (found, removal) = block_on(async {
         let unreachable = |loss| Error::Unreachable(format!("{broker}: {loss}"));
-        let found = Leftovers::find(settings, id, prefix).await.map_err(unreachable)?;
+        let found = Leftovers::find(settings, id, &Names::of(&config), prefix).await.map_err(unreachable)?;
         if options.dry_run {
             return Ok((found, None));
         }

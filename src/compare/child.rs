@@ -15,10 +15,11 @@ use super::plan::{Content, Picture};
 use crate::domain::classification::Answering;
 use crate::domain::comparison::Facts;
 use crate::domain::frame::{Encoding, Frame, Range, RawFormat};
-use crate::domain::view::View;
+use crate::domain::framing::Framing;
 use crate::infer::Model;
 use crate::infer::labeller::Labeller;
 use crate::models::spec::ModelSpec;
+use crate::preprocess::source::FrameDecoder;
 use glimpsed_base::{budget, files};
 use glimpsed_inference::Inspection;
 
@@ -40,14 +41,14 @@ pub(super) struct Job {
 pub(super) enum Sent {
     File(PathBuf),
     /// Width, height, rotation and region.
-    Rgb(u32, u32, View),
+    Rgb(u32, u32, Framing),
 }
 
 impl Sent {
     pub(super) fn of(picture: &Picture) -> Self {
         match &picture.content {
             Content::File(path) => Self::File(path.clone()),
-            Content::Rgb(image, view) => Self::Rgb(image.width as u32, image.height as u32, *view),
+            Content::Rgb(image, framing) => Self::Rgb(image.width as u32, image.height as u32, *framing),
         }
     }
 }
@@ -134,20 +135,22 @@ fn work(
     let mut sent = sent.into_iter();
     let start = Instant::now();
     let model = Model::load(&job.spec).map_err(|cause| cause.to_string())?;
+    let facts = facts(&model.inspection);
     let load_ms = start.elapsed().as_secs_f64() * 1000.0;
-    let mut labeller = Labeller::new(model, View::default(), Answering { top_k: TOP_K, unknown_below: 0.0 });
-    let measurement = measure(&mut labeller, load_ms, &job)?;
+    let mut labeller = Labeller::new(model, Framing::default(), Answering { top_k: TOP_K, unknown_below: 0.0 });
+    let mut decoder = FrameDecoder::default();
+    let measurement = measure(&mut labeller, facts, load_ms, &job)?;
     if let Err(gone) = say(&Said::Timed(Box::new(measurement))) {
         return Ok(Err(gone));
     }
     for picture in &job.pictures {
-        let (frame, view) = match picture {
+        let (frame, framing) = match picture {
             // A photograph has its own orientation tag.
-            Sent::File(path) => (file(path), View::default()),
-            Sent::Rgb(.., view) => (sent.next().ok_or_else(|| "it was not sent".to_owned()), *view),
+            Sent::File(path) => (file(path), Framing::default()),
+            Sent::Rgb(.., framing) => (sent.next().ok_or_else(|| "it was not sent".to_owned()), *framing),
         };
-        labeller.set_view(view);
-        let top = frame.and_then(|frame| answer(&mut labeller, &frame));
+        labeller.set_framing(framing);
+        let top = frame.and_then(|frame| answer(&mut labeller, &mut decoder, &frame));
         if let Err(gone) = say(&Said::Answer(Answer { top })) {
             return Ok(Err(gone));
         }
@@ -155,12 +158,14 @@ fn work(
     Ok(Ok(()))
 }
 
-fn measure(labeller: &mut Labeller, load_ms: f64, job: &Job) -> Result<Measurement, String> {
+fn measure(labeller: &mut Labeller, facts: Facts, load_ms: f64, job: &Job) -> Result<Measurement, String> {
     let encoding =
         Encoding::Raw { format: RawFormat::Rgb, range: Range::Full, width: TIMED_WIDTH, height: TIMED_HEIGHT };
     let length = RawFormat::Rgb.bytes(TIMED_WIDTH, TIMED_HEIGHT);
     let frame = Frame::from_bytes(encoding, (0..length).map(|at| (at * 7 % 251) as u8).collect());
-    let mut run = || labeller.label(&frame).map(|frame| frame.answer.timing).map_err(|cause| cause.to_string());
+    let mut decoder = FrameDecoder::default();
+    let mut run =
+        || labeller.label(&mut decoder, &frame).map(|frame| frame.answer.timing).map_err(|cause| cause.to_string());
     for _ in 0..WARM_UP {
         run()?;
     }
@@ -170,13 +175,7 @@ fn measure(labeller: &mut Labeller, load_ms: f64, job: &Job) -> Result<Measureme
         infer_ms.push(timing.infer_ms);
         preprocess_ms.push(timing.preprocess_ms);
     }
-    Ok(Measurement {
-        facts: facts(&labeller.model().inspection),
-        load_ms,
-        infer_ms,
-        preprocess_ms,
-        peak_memory_bytes: peak_memory(),
-    })
+    Ok(Measurement { facts, load_ms, infer_ms, preprocess_ms, peak_memory_bytes: peak_memory() })
 }
 
 /// The peak resident memory of this process.
@@ -200,8 +199,12 @@ fn pixels(width: u32, height: u32, input: &mut impl Read) -> Result<Frame, Strin
     Ok(Frame::from_bytes(encoding, bytes))
 }
 
-fn answer(labeller: &mut Labeller, frame: &Frame) -> Result<Vec<(String, usize, f32)>, String> {
-    let labelled = labeller.label(frame).map_err(|cause| cause.to_string())?;
+fn answer(
+    labeller: &mut Labeller,
+    decoder: &mut FrameDecoder,
+    frame: &Frame,
+) -> Result<Vec<(String, usize, f32)>, String> {
+    let labelled = labeller.label(decoder, frame).map_err(|cause| cause.to_string())?;
     Ok(labelled.answer.top.iter().map(|one| (one.label.to_string(), one.class_id, one.confidence)).collect())
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::domain::view::View;
+use crate::domain::framing::Framing;
 use crate::models::spec::ModelSpec;
 use crate::preprocess::picture::RgbImage;
 
@@ -21,7 +21,7 @@ pub struct Picture {
 pub enum Content {
     File(PathBuf),
     /// With the rotation and region to apply.
-    Rgb(RgbImage, View),
+    Rgb(RgbImage, Framing),
 }
 
 /// The subjects and the effort of a comparison.

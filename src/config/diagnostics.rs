@@ -104,6 +104,10 @@ impl Problems {
     }
 
     fn keep(&mut self, problem: Problem) {
+        // Several views can have the key of one shared table.
+        if self.list.contains(&problem) {
+            return;
+        }
         if self.list.len() < MAX_PROBLEMS {
             self.list.push(problem);
         } else {

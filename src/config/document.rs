@@ -114,6 +114,16 @@ impl<'a> Document<'a> {
         table.filter(|(key, _)| key.start < NOT_IN_FILE).map_or(Place::Nowhere, |(key, _)| Place::File(key))
     }
 
+    /// The keys that are written in the table at `path`.
+    pub fn keys_in(&self, path: &[&str]) -> Vec<String> {
+        let path: Vec<String> = path.iter().map(|&part| part.to_owned()).collect();
+        table(self.root.get_ref(), &path)
+            .into_iter()
+            .flat_map(DeTable::keys)
+            .map(|key| key.get_ref().to_string())
+            .collect()
+    }
+
     /// The origin of the value at `path`.
     pub fn origin(&self, path: &[String]) -> Origin {
         if let Some(name) = self.variables.get(path) {
@@ -269,6 +279,16 @@ fn insert<'a>(table: &mut DeTable<'a>, path: &'a [String], value: DeValue<'a>, s
             insert(inner, rest, value, span);
             return;
         }
+    }
+}
+
+/// The table at `path`.
+fn table<'t, 'a>(from: &'t DeTable<'a>, path: &[String]) -> Option<&'t DeTable<'a>> {
+    let Some((first, rest)) = path.split_first() else { return Some(from) };
+    let (_, value) = from.iter().find(|(key, _)| key.get_ref() == first)?;
+    match value.get_ref() {
+        DeValue::Table(inner) => table(inner, rest),
+        _ => None,
     }
 }
 

@@ -22,8 +22,8 @@ pub fn markdown() -> String {
          Made from the program, and a test compares them. `glimpsed config show` prints what is in effect and where it comes\n\
          from; [config/glimpsed.toml](../config/glimpsed.toml) has the same keys with longer explanations, and is what\n\
          the package installs.\n\n\
-         Every key may be left out. Each that is not below `[models.NAME]` can be overridden by an environment variable:\n\
-         `GLIMPSED_MQTT_URL` stands for `url` in `[mqtt]`. Unknown keys are refused.\n",
+         Every key may be left out. Each that is not below a table with a name of yours (`NAME`) can be overridden by an\n\
+         environment variable: `GLIMPSED_MQTT_URL` stands for `url` in `[mqtt]`. Unknown keys are refused.\n",
     );
     for table in tables() {
         out.push_str(&format!("\n## `[{}]`\n\n", table.name));
@@ -58,7 +58,7 @@ pub fn manual_page() -> String {
     )]);
     page.control("PP", []);
     page.text([
-        roman("Each key that is not below [models.NAME] can be overridden by an environment variable: "),
+        roman("Each key that is not below a table with a name of yours (NAME) can be overridden by an environment variable: "),
         bold("GLIMPSED_MQTT_URL"),
         roman(" stands for "),
         bold("url"),

@@ -1,5 +1,6 @@
-//! The accurate model, enabled and disabled at run time.
+//! The accurate models, enabled and disabled at run time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
@@ -7,123 +8,148 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::Controller;
-use super::accurate_thread::Second;
-use super::controller::Loaded;
+use super::model_pool::Loaded;
+use super::second::Second;
 use crate::bus::commands::Answer;
 use crate::config::Config;
+use crate::config::typed::View;
+use crate::domain::classification::ModelId;
+use crate::domain::name::Name;
 use crate::domain::settings::PrecisionChoice;
 use crate::error::{Error, Result};
 use crate::models::spec::ModelSpec;
 use crate::payload::second_opinion_value;
-use crate::pipeline::orders::Order;
+use crate::pipeline::orders::{Order, ViewOrder};
 use crate::pipeline::second_opinion;
 
 /// Deadline of a requested opinion: as long as a rest of the accurate model takes on all but the slowest boards.
 const OPINION_WITHIN: Duration = Duration::from_secs(15);
 
-/// Deadline for its thread to finish the current frame.
+/// Deadline for the thread to finish the current frame.
 const STOPS_WITHIN: Duration = Duration::from_secs(10);
 
-/// The change of the accurate model that a configuration requires.
-pub(super) enum Change {
-    None,
-    Off,
-    To(Box<(Loaded, ModelSpec)>),
-}
+/// The accurate models that a configuration requires, loaded; which view has which follows from it.
+pub(super) struct Required(Vec<(ModelSpec, Loaded)>);
 
 impl Controller {
-    /// Whether the accurate model's file exists.
-    pub(super) fn accurate_is_there(&self) -> bool {
-        self.desired.live.accurate.model.path.is_file()
+    /// Whether the view has the accurate model of its configuration, or soon will.
+    pub(super) fn has_accurate(&self, view: &View) -> bool {
+        let is_in_use = |second: &Second| second.spec == view.accurate.model;
+        view.accurate.enabled && (self.seconds_pending || self.seconds.iter().any(is_in_use))
     }
 
     /// Called at the start. A failure is only logged, because the daemon works without second opinions.
-    pub(super) async fn begin_second(&mut self) {
+    pub(super) async fn begin_seconds(&mut self) {
         if let Err(cause) = self.follow_accurate().await {
             // The setting stays on: after the next reload, the file may be valid.
             tracing::error!("there will be no second opinions: {cause}");
         }
-        self.second_pending = false;
-        self.tell_settings();
+        self.seconds_pending = false;
+        self.tell_all_settings();
         self.tell_info();
     }
 
-    pub(super) async fn set_accurate(&mut self, enabled: bool) -> Answer {
-        let before = std::mem::replace(&mut self.desired.live.accurate.enabled, enabled);
+    pub(super) async fn set_accurate(&mut self, view: &Name, enabled: bool) -> Answer {
+        let before = std::mem::replace(&mut self.view_mut(view).accurate.enabled, enabled);
         let changed = self.follow_accurate().await;
         if let Err(cause) = &changed {
-            tracing::warn!(cause, "the accurate model was not switched");
-            self.desired.live.accurate.enabled = before;
+            tracing::warn!(cause, view = view.given(), "the accurate model was not switched");
+            self.view_mut(view).accurate.enabled = before;
         }
-        self.tell_settings();
+        self.tell_settings(view);
         self.tell_info();
         changed.map(|()| json!({ "accurate": enabled }))
     }
 
-    /// Loads, replaces or stops the accurate model as the current configuration requires.
+    /// Loads, replaces or stops the accurate models as the current configuration requires.
     async fn follow_accurate(&mut self) -> std::result::Result<(), String> {
-        let change = self.second_for(&self.desired.live).await?;
-        self.change_second(change).await.map_err(|error| error.to_string())
+        let required = self.seconds_for(&self.desired.live).await?;
+        self.change_seconds(required).await.map_err(|error| error.to_string())
     }
 
-    /// The change that `config` requires, with the model already loaded.
-    pub(super) async fn second_for(&self, config: &Config) -> std::result::Result<Change, String> {
-        let wanted = config.accurate.enabled.then_some(&config.accurate.model);
-        match (wanted, &self.second) {
-            (None, None) => Ok(Change::None),
-            (None, Some(_)) => Ok(Change::Off),
-            (Some(spec), Some(second)) if *spec == second.spec && !second.thread.is_finished() => Ok(Change::None),
-            (Some(spec), _) => {
-                // Always the fp32 file, because accuracy counts here more than latency.
-                let loaded = self.load(spec.clone(), PrecisionChoice::Fp32, config).await?;
-                Ok(Change::To(Box::new((loaded, spec.clone()))))
+    /// The accurate models that `config` requires, loaded where they are not in use.
+    pub(super) async fn seconds_for(&self, config: &Config) -> std::result::Result<Required, String> {
+        let mut required: Vec<(ModelSpec, Loaded)> = Vec::new();
+        for view in config.views.iter().filter(|view| view.accurate.enabled) {
+            let spec = &view.accurate.model;
+            if required.iter().any(|(known, _)| known == spec) {
+                continue;
             }
+            let loaded = match self.seconds.iter().find(|second| second.spec == *spec) {
+                Some(second) => Loaded { model: second.model.clone(), info: second.info.clone() },
+                // Always the fp32 file, because accuracy counts here more than latency.
+                None => self.load_anew(spec, PrecisionChoice::Fp32).await?,
+            };
+            required.push((spec.clone(), loaded));
         }
+        Ok(Required(required))
     }
 
     /// The outer error is one that only a new process can recover from.
-    pub(super) async fn change_second(&mut self, change: Change) -> Result<()> {
-        if matches!(change, Change::None) {
-            return Ok(());
+    pub(super) async fn change_seconds(&mut self, Required(required): Required) -> Result<()> {
+        let same = required.len() == self.seconds.len()
+            && required.iter().all(|(spec, _)| self.seconds.iter().any(|second| second.spec == *spec))
+            && self.seconds_thread.as_ref().is_none_or(|thread| !thread.is_finished());
+        if !same {
+            self.tell_thread(None)?;
+            // All models were in memory while the new ones were loaded, but two threads must not run at the same time.
+            self.stop_seconds(Instant::now() + STOPS_WITHIN).await;
         }
-        self.tell_second(None)?;
-        // Both models were in memory while the new one was loaded, but they must not run at the same time.
-        self.stop_second(Instant::now() + STOPS_WITHIN).await;
-        if let Change::To(next) = change {
-            let ((info, labeller), spec) = *next;
-            let model = info.id.clone();
-            let (asked, classifies, thread) = second_opinion::start(labeller, self.parts.hub.clone())?;
-            self.second = Some(Second { thread, spec, info });
-            self.tell_second(Some(Box::new(asked)))?;
-            self.parts.uploads.set_accurate(Some(classifies));
-            tracing::info!(model = %model.name, precision = %model.precision, "a second model is asked now and then");
+        if !same && !required.is_empty() {
+            let asked = self.start_seconds(required)?;
+            self.tell_thread(Some(asked))?;
         }
-        Ok(())
+        self.tell_uploads();
+        let order = Order::Accurate(self.seconds_views());
+        self.parts.orders.give(order).map_err(|cause| Error::Failed(cause.into()))
     }
 
-    fn tell_second(&self, asked: Option<Box<second_opinion::Asked>>) -> Result<()> {
+    fn start_seconds(&mut self, required: Vec<(ModelSpec, Loaded)>) -> Result<Box<second_opinion::Asked>> {
+        let models = required.iter().map(|(_, loaded)| loaded.model.clone()).collect();
+        let (asked, classifies, thread) = second_opinion::start(models, self.parts.hub.clone())?;
+        self.seconds_thread = Some(thread);
+        for ((spec, Loaded { model, info }), classifies) in required.into_iter().zip(classifies) {
+            tracing::info!(model = %info.id.name, precision = %info.id.precision, "a second model is asked now and then");
+            self.seconds.push(Second { spec, info, classifies, model });
+        }
+        Ok(Box::new(asked))
+    }
+
+    /// Which view has which accurate model.
+    fn seconds_views(&self) -> Vec<(Name, Arc<ModelId>)> {
+        let views = self.desired.live.views.iter().filter(|view| view.accurate.enabled);
+        let model = |view: &View| {
+            let second = self.seconds.iter().find(|second| second.spec == view.accurate.model)?;
+            Some((view.name.clone(), second.info.id.clone()))
+        };
+        views.filter_map(model).collect()
+    }
+
+    fn tell_thread(&self, asked: Option<Box<second_opinion::Asked>>) -> Result<()> {
         self.parts.orders.give(Order::Second(asked)).map_err(|cause| Error::Failed(cause.into()))
     }
 
     /// The thread ends when its last handle is dropped.
-    pub async fn stop_second(&mut self, deadline: Instant) {
-        self.parts.uploads.set_accurate(None);
-        if let Some(mut second) = self.second.take()
-            && let Err(error) = second.thread.join(deadline).await
+    pub async fn stop_seconds(&mut self, deadline: Instant) {
+        self.seconds.clear();
+        self.tell_uploads();
+        if let Some(mut thread) = self.seconds_thread.take()
+            && let Err(error) = thread.join(deadline).await
         {
             tracing::error!(%error, "the accurate model");
         }
     }
 
     /// Runs in a task of its own, because the accurate model may have to rest first.
-    pub(super) fn second_opinion(&self, reply: oneshot::Sender<Answer>) {
+    pub(super) fn second_opinion(&self, view: Name, reply: oneshot::Sender<Answer>) {
         let orders = self.parts.orders.clone();
         tokio::spawn(async move {
             let seconds = OPINION_WITHIN.as_secs();
             let late = format!(
                 "there was none within {seconds} s: no frame came, or the accurate model still rests (`max_duty`)"
             );
-            let answer = match orders.ask(Order::SecondOpinion, OPINION_WITHIN, &late).await {
+            let order = |to| Order::View(view, ViewOrder::SecondOpinion(to));
+            let answer = match orders.ask(order, OPINION_WITHIN, &late).await {
                 Ok(opinion) => opinion.map(|opinion| second_opinion_value(&opinion)),
                 Err(cause) => Err(cause),
             };

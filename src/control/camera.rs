@@ -1,4 +1,4 @@
-//! The camera's thread, which can be stopped and started with another camera while the rest of the daemon runs.
+//! The cameras' threads, which can be stopped and started with other settings while the rest of the daemon runs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,20 +6,23 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::bus::hub::Hub;
+use crate::capture::call::CallInProgress;
 use crate::capture::freeze::Freeze;
+use crate::capture::registry::{Registered, Registry};
 use crate::capture::source::Opener;
-use crate::capture::supervisor::{Counters, Supervisor};
-use crate::capture::watchdog::CallInProgress;
+use crate::capture::supervisor::Supervisor;
 use crate::config::typed;
 use crate::domain::camera::{CameraState, CameraStatus, Fault, FaultKind};
 use crate::domain::event::Event;
-use crate::domain::frame::Frame;
+use crate::domain::name::Name;
 use crate::error::{Error, Result};
+use crate::pipeline::Source;
 use glimpsed_base::backoff::Backoff;
 use glimpsed_base::clock::Clock;
 use glimpsed_base::liveness::Liveness;
 use glimpsed_base::shutdown::Shutdown;
-use glimpsed_base::slot::Slot;
+use glimpsed_base::signal::Signal;
+use glimpsed_base::slot::{Slot, WhenFull};
 use glimpsed_base::thread::Thread;
 
 /// Creates the opener of a configuration.
@@ -28,89 +31,164 @@ pub type Openers = Box<dyn Fn(&typed::Camera) -> Box<dyn Opener> + Send>;
 /// Deadline for the camera's thread to finish its current call; opening a USB camera takes seconds.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 
-/// Starts and stops the capture thread.
-pub struct Camera {
+/// Starts and stops the capture threads.
+pub struct Cameras {
     openers: Openers,
-    slot: Arc<Slot<Frame>>,
+    /// Raised when a camera has a frame.
+    signal: Arc<Signal>,
     clock: Arc<dyn Clock>,
     hub: Hub,
-    pub counters: Arc<Counters>,
-    /// Marks calls for the watchdog; shared by all successive cameras.
-    pub call: CallInProgress,
-    pub liveness: Liveness,
-    running: Option<(Thread, Shutdown)>,
+    registry: Registry,
+    cameras: Vec<Camera>,
 }
 
-impl Camera {
-    pub fn new(openers: Openers, slot: Arc<Slot<Frame>>, clock: Arc<dyn Clock>, hub: Hub) -> Self {
-        let call = CallInProgress::new(Duration::MAX);
-        Self { openers, slot, clock, hub, counters: Arc::default(), call, liveness: Liveness::default(), running: None }
+struct Camera {
+    shared: Registered,
+    running: Option<Running>,
+}
+
+struct Running {
+    thread: Thread,
+    shutdown: Shutdown,
+    /// What it was started with.
+    settings: typed::Camera,
+}
+
+impl Cameras {
+    pub fn new(openers: Openers, signal: Arc<Signal>, clock: Arc<dyn Clock>, hub: Hub, registry: Registry) -> Self {
+        Self { openers, signal, clock, hub, registry, cameras: Vec::new() }
     }
 
+    /// Adds a camera, which is not opened yet.
+    pub fn add(&mut self, name: Name) -> Source {
+        let shared = Registered {
+            name: name.clone(),
+            // The camera's source sets the policy for a full slot later.
+            slot: Arc::new(Slot::with_signal(WhenFull::Overwrite, self.signal.clone())),
+            counters: Arc::default(),
+            call: CallInProgress::new(Duration::MAX),
+            liveness: Liveness::default(),
+            preview: Arc::default(),
+        };
+        self.registry.add(shared.clone());
+        let source = Source { camera: name, slot: shared.slot.clone(), preview: shared.preview.clone() };
+        self.cameras.push(Camera { shared, running: None });
+        source
+    }
+
+    /// Removes a camera, which must have been stopped.
+    pub fn remove(&mut self, name: &Name) {
+        self.cameras.retain(|camera| camera.shared.name != *name);
+        self.registry.remove(name);
+    }
+
+    pub fn names(&self) -> Vec<Name> {
+        self.cameras.iter().map(|camera| camera.shared.name.clone()).collect()
+    }
+
+    /// The settings that a camera runs with; `None` if it does not.
+    pub fn running(&self, name: &Name) -> Option<&typed::Camera> {
+        let camera = self.cameras.iter().find(|camera| camera.shared.name == *name)?;
+        camera.running.as_ref().map(|running| &running.settings)
+    }
+
+    /// Opens a camera that is not running.
+    ///
     /// # Errors
     /// When the system cannot start another thread.
     pub fn start(&mut self, settings: &typed::Camera) -> Result<()> {
+        let Some(camera) = self.cameras.iter_mut().find(|camera| camera.shared.name == settings.name) else {
+            return Ok(());
+        };
         let opener = (self.openers)(settings);
-        self.slot.set_when_full(opener.when_full());
-        self.call.set_frame_timeout(settings.frame_timeout);
+        let shared = &camera.shared;
+        shared.slot.set_when_full(opener.when_full());
+        shared.slot.open();
+        shared.call.set_frame_timeout(settings.frame_timeout);
         let shutdown = Shutdown::new();
         let supervisor = Supervisor {
-            slot: self.slot.clone(),
+            camera: settings.name.clone(),
+            slot: shared.slot.clone(),
             clock: self.clock.clone(),
             shutdown: shutdown.clone(),
             start_timeout: settings.start_timeout,
             frame_timeout: settings.frame_timeout,
             freeze: Freeze::new(settings.frozen_after),
-            call: self.call.clone(),
-            liveness: self.liveness.clone(),
+            call: shared.call.clone(),
+            liveness: shared.liveness.clone(),
             backoff: Backoff::new(settings.reconnect_min, settings.reconnect_max),
-            counters: self.counters.clone(),
+            counters: shared.counters.clone(),
             hub: self.hub.clone(),
             negotiated: None,
         };
-        self.running = Some((Thread::spawn("capture", move || supervisor.run(opener))?, shutdown));
+        let thread = Thread::spawn("capture", move || supervisor.run(opener))?;
+        camera.running = Some(Running { thread, shutdown, settings: settings.clone() });
         Ok(())
     }
 
-    /// Stops the thread and closes the camera.
+    /// Stops the thread of a camera and closes it.
     ///
     /// # Errors
-    /// When the thread does not end, because its driver hangs. No other camera can be started then.
-    pub async fn stop(&mut self) -> Result<()> {
-        self.stop_before(Instant::now() + STOP_WITHIN).await
+    /// When the thread does not end, because its driver hangs. The camera cannot be started again then.
+    pub async fn stop(&mut self, name: &Name) -> Result<()> {
+        match self.cameras.iter_mut().find(|camera| camera.shared.name == *name) {
+            Some(camera) => camera.stop_before(Instant::now() + STOP_WITHIN).await,
+            None => Ok(()),
+        }
     }
 
-    /// As [`Self::stop`], with the caller's deadline.
+    /// Stops all of them at once.
     ///
     /// # Errors
-    /// As [`Self::stop`], or when the thread panicked.
-    pub async fn stop_before(&mut self, deadline: Instant) -> Result<()> {
-        let Some((thread, shutdown)) = &mut self.running else { return Ok(()) };
-        shutdown.trigger();
-        match thread.join(deadline).await {
+    /// As [`Self::stop`], or when a thread panicked.
+    pub async fn stop_all_before(&mut self, deadline: Instant) -> Result<()> {
+        for running in self.cameras.iter().filter_map(|camera| camera.running.as_ref()) {
+            running.shutdown.trigger();
+        }
+        let mut result = Ok(());
+        for camera in &mut self.cameras {
+            let stopped = camera.stop_before(deadline).await;
+            result = result.and(stopped);
+        }
+        result
+    }
+
+    /// Closes the slots, so that the inference thread ends when it has labelled what they hold.
+    pub fn close(&self) {
+        self.cameras.iter().for_each(|camera| camera.shared.slot.close());
+    }
+
+    /// Publishes that a user disabled the camera.
+    pub fn tell_disabled(&self, camera: &Name) {
+        self.tell(camera, CameraState::Disabled, None);
+    }
+
+    /// Publishes that it is not opened, because there is no model.
+    pub fn tell_no_model(&self, camera: &Name, cause: &str) {
+        let fault = Fault::new(FaultKind::NoModel, &format!("there is no model to label with: {cause}"));
+        self.tell(camera, CameraState::Offline, Some(fault));
+    }
+
+    fn tell(&self, camera: &Name, state: CameraState, fault: Option<Fault>) {
+        let before = self.hub.camera(camera);
+        if let Some(status) = CameraStatus::after(before.as_ref(), camera, state, fault, self.clock.wall()) {
+            self.hub.publish(&Event::Camera(status));
+        }
+    }
+}
+
+impl Camera {
+    async fn stop_before(&mut self, deadline: Instant) -> Result<()> {
+        let Some(running) = &mut self.running else { return Ok(()) };
+        running.shutdown.trigger();
+        match running.thread.join(deadline).await {
             Ok(false) => Err(Error::Failed("the camera's driver does not return".into())),
             joined => {
                 self.running = None;
                 // A frame of a disabled camera must not be published.
-                self.slot.clear();
+                self.shared.slot.clear();
                 Ok(joined.map(drop)?)
             }
-        }
-    }
-
-    /// Publishes that a user disabled the camera.
-    pub fn tell_disabled(&self) {
-        let since = self.clock.wall();
-        self.hub.publish(&Event::Camera(CameraStatus { state: CameraState::Disabled, since, fault: None }));
-    }
-
-    /// Publishes that it is not opened, because there is no model.
-    pub fn tell_no_model(&self, cause: &str) {
-        let fault = Fault::new(FaultKind::NoModel, &format!("there is no model to label with: {cause}"));
-        let before = self.hub.camera();
-        if let Some(status) = CameraStatus::after(before.as_ref(), CameraState::Offline, Some(fault), self.clock.wall())
-        {
-            self.hub.publish(&Event::Camera(status));
         }
     }
 }

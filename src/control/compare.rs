@@ -11,7 +11,8 @@ use crate::bus::commands::Answer;
 use crate::bus::hub::Hub;
 use crate::compare::{self, Content, Picture, Plan, subjects};
 use crate::domain::event::{Comparing, Event};
-use crate::domain::view::View;
+use crate::domain::framing::Framing;
+use crate::domain::name::Name;
 use crate::models::catalog;
 use crate::models::spec::ModelSpec;
 use crate::pipeline::orders::Orders;
@@ -26,16 +27,16 @@ const RUNS: usize = 30;
 const TIME_A_TURN: Duration = Duration::from_secs(3);
 
 /// Measures in the background at low priority, and publishes the progress. The latencies are those of a busy device.
+/// The picture is the next that the view labels.
 pub(super) fn start(
     models: Vec<ModelSpec>,
     reference: String,
-    orders: Orders,
-    view: View,
+    (orders, view, framing): (Orders, Name, Framing),
     hub: Hub,
     reply: oneshot::Sender<Answer>,
 ) -> JoinHandle<()> {
     tokio::spawn(async move {
-        let picture = pictures::snapshot(&orders, SNAPSHOT_WITHIN).await.ok();
+        let picture = pictures::snapshot(&orders, &view, SNAPSHOT_WITHIN).await.ok();
         let tell = hub.clone();
         let measure = move || {
             let bundled = subjects::pictures(&catalog::default_directory().join("photos"));
@@ -45,7 +46,7 @@ pub(super) fn start(
             });
             // The camera's picture comes first, because the report shows the answers for the first one. It is optional.
             if let Some(picture) = picture.and_then(|shot| shot.picture().ok()) {
-                let content = Content::Rgb(picture, view);
+                let content = Content::Rgb(picture, framing);
                 pictures.insert(0, Picture { name: "the camera's picture".into(), content, labels: Vec::new() });
             }
             let plan = Plan {

@@ -1,28 +1,17 @@
-//! What is asked of the daemon: the configuration of the file, the settings that were changed since, and whether the camera
-//! is on.
+//! What is asked of the daemon: the configuration of the file, and the settings that were changed since.
 
 use serde_json::Value;
 
+use crate::config::typed::View;
 use crate::config::{Config, Sources};
 
 /// Keys that are read only at the start of the daemon.
 const ONLY_AT_START: [&str; 2] = ["log.", "stdout."];
 
-/// How the daemon starts.
-#[derive(Debug, Clone, Default)]
-pub struct Start {
-    /// Whether the camera is open from the start.
-    pub enabled: bool,
-    /// Why the file is not in effect, and the last configuration that worked is.
-    pub config_error: Option<String>,
-}
-
 /// The state that the controller brings about.
 pub(super) struct Desired {
     /// The configuration in effect: the file's, with the settings changed since.
     pub live: Config,
-    /// Whether the camera is on.
-    pub enabled: bool,
     /// Why the file as it is now is not in effect.
     pub error: Option<String>,
     /// The file and the environment that it comes from.
@@ -36,10 +25,11 @@ pub(super) struct Desired {
 }
 
 impl Desired {
-    pub(super) fn new(sources: Sources, config: Config, Start { enabled, config_error }: Start) -> Self {
+    /// `live` is the configuration of the `file` with other settings.
+    pub(super) fn new(sources: Sources, file: Config, live: Config, error: Option<String>) -> Self {
         let effective = sources.show_json().unwrap_or_default();
-        let (file, started) = (config.clone(), effective.clone());
-        Self { live: config, enabled, error: config_error, sources, file, effective, started }
+        let started = effective.clone();
+        Self { live, error, sources, file, effective, started }
     }
 
     /// This file's configuration is in effect from now on.
@@ -50,21 +40,34 @@ impl Desired {
     /// A file's configuration with the settings changed at run time, except those whose key was edited since.
     pub(super) fn with_what_was_set(&self, file: &Config) -> Config {
         let mut next = file.clone();
-        if file.model.name == self.file.model.name
-            && let Some(chosen) = file.models.iter().find(|model| model.name == self.live.model.name)
-        {
-            next.model = chosen.clone();
-        }
-        if file.precision == self.file.precision {
-            next.precision = self.live.precision;
-        }
-        if file.labels.unknown_below == self.file.labels.unknown_below {
-            next.labels.unknown_below = self.live.labels.unknown_below;
-        }
-        if file.accurate.enabled == self.file.accurate.enabled {
-            next.accurate.enabled = self.live.accurate.enabled;
+        for view in &mut next.views {
+            let (Some(before), Some(live)) = (self.file.view(&view.name), self.live.view(&view.name)) else { continue };
+            if view.enabled == before.enabled {
+                view.enabled = live.enabled;
+            }
+            if view.model.name == before.model.name
+                && let Some(chosen) = file.models.iter().find(|model| model.name == live.model.name)
+            {
+                view.model = chosen.clone();
+            }
+            if view.precision == before.precision {
+                view.precision = live.precision;
+            }
+            if view.labels.unknown_below == before.labels.unknown_below {
+                view.labels.unknown_below = live.labels.unknown_below;
+            }
+            if view.accurate.enabled == before.accurate.enabled {
+                view.accurate.enabled = live.accurate.enabled;
+            }
         }
         next
+    }
+
+    /// The views that are on in the file and off now.
+    pub(super) fn switched_off(&self) -> Vec<String> {
+        let is_on = |view: &&View| self.file.view(&view.name).is_some_and(|view| view.enabled);
+        let off = self.live.views.iter().filter(|view| !view.enabled).filter(is_on);
+        off.map(|view| view.name.to_string()).collect()
     }
 
     /// Keys that were edited and take effect only after a restart.

@@ -1,7 +1,6 @@
 //! Changes at run time: configuration, model, camera. Commands are executed one at a time.
 
 mod accurate;
-mod accurate_thread;
 pub mod camera;
 mod camera_faults;
 mod compare;
@@ -13,11 +12,13 @@ mod info;
 pub mod loader;
 mod missing_model;
 pub mod model_info;
+pub mod model_pool;
 mod pictures;
 mod reload;
 mod restart;
+mod second;
 mod thermal;
+pub mod views;
 
 pub use controller::{Controller, Ending, Parts};
-pub use desired::Start;
 pub use restart::program;

@@ -16,6 +16,9 @@ pub struct ModelInfo {
     pub why: Option<String>,
 }
 
+/// A view's model: in use, or why it cannot be loaded.
+pub type ModelState = std::result::Result<ModelInfo, String>;
+
 impl ModelInfo {
     pub fn of(chosen: &Chosen) -> Self {
         let Chosen { model, why } = chosen;

@@ -1,16 +1,21 @@
 //! Pictures with their labels drawn in, published when the label changes and on request.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::Notify;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::sleep;
 
 use crate::bus::hub::{Hub, Sink};
+use crate::config::Config;
 use crate::domain::event::Event;
+use crate::domain::name::Name;
 use crate::payload::picture;
-use crate::pipeline::orders::{Order, Orders, Snapshot};
+use crate::pipeline::orders::{Order, Orders, Snapshot, ViewOrder};
 use crate::preprocess::turned;
+use glimpsed_base::sync::Mutex;
 
 /// The sink's name in the hub.
 const NAME: &str = "pictures";
@@ -36,14 +41,19 @@ impl Drop for Pictures {
 
 impl Pictures {
     /// Must be called within the asynchronous runtime.
-    pub(super) fn start(orders: Orders, hub: &Hub) -> Self {
-        let (sender, mut changes) = mpsc::channel(1);
-        hub.attach(NAME, Box::new(Changes(sender)));
+    pub(super) fn start(orders: Orders, hub: &Hub, config: &Config) -> Self {
+        let changes = Changes::default();
+        hub.attach(NAME, Box::new(changes.clone()));
         let publisher = hub.clone();
+        let cameras: Vec<(Name, Name)> =
+            config.views.iter().map(|view| (view.name.clone(), view.camera.clone())).collect();
         let task = tokio::spawn(async move {
-            while changes.recv().await.is_some() {
-                if let Err(cause) = take(&orders, &publisher, PATIENCE).await {
-                    tracing::debug!(cause, "no picture");
+            loop {
+                let view = changes.next().await;
+                if let Some((view, camera)) = cameras.iter().find(|(name, _)| *name == view)
+                    && let Err(cause) = take(&orders, &publisher, view, camera, PATIENCE).await
+                {
+                    tracing::debug!(cause, view = view.given(), "no picture");
                 }
                 sleep(SHORTEST_INTERVAL).await;
             }
@@ -52,27 +62,53 @@ impl Pictures {
     }
 }
 
-/// Signals a change of the label. The channel's capacity is one, so changes coalesce until the picture is taken.
-struct Changes(mpsc::Sender<()>);
+/// The views whose label has changed since their last picture, each once.
+#[derive(Clone, Default)]
+struct Changes {
+    views: Arc<Mutex<VecDeque<Name>>>,
+    changed: Arc<Notify>,
+}
 
-impl Sink for Changes {
-    fn publish(&mut self, event: &Event) {
-        if matches!(event, Event::Changed { .. }) {
-            let _ = self.0.try_send(());
+impl Changes {
+    /// Waits for the view that has changed first.
+    async fn next(&self) -> Name {
+        loop {
+            if let Some(view) = self.views.lock().pop_front() {
+                return view;
+            }
+            self.changed.notified().await;
         }
     }
 }
 
-/// Publishes the next labelled frame; returns the size of its JPEG in bytes.
+impl Sink for Changes {
+    fn publish(&mut self, event: &Event) {
+        if let Event::Changed { now, .. } = event {
+            let mut views = self.views.lock();
+            if !views.contains(&now.frame.view) {
+                views.push_back(now.frame.view.clone());
+            }
+            self.changed.notify_one();
+        }
+    }
+}
+
+/// Publishes the next labelled frame of a view; returns the size of its JPEG in bytes.
 ///
 /// # Errors
 /// Why there is no picture.
-pub(super) async fn take(orders: &Orders, hub: &Hub, patience: Duration) -> Result<usize, String> {
-    let shot = snapshot(orders, patience).await?;
+pub(super) async fn take(
+    orders: &Orders,
+    hub: &Hub,
+    view: &Name,
+    camera: &Name,
+    patience: Duration,
+) -> Result<usize, String> {
+    let shot = snapshot(orders, view, patience).await?;
     let draw = move || picture::jpeg(turned(shot.picture()?, shot.rotation), &shot.labelled.answer);
     let jpeg = spawn_blocking(draw).await.map_err(|_| "drawing the labels panicked")??;
     let bytes = jpeg.len();
-    hub.publish(&Event::Picture(jpeg.into()));
+    hub.publish(&Event::Picture(camera.clone(), jpeg.into()));
     Ok(bytes)
 }
 
@@ -80,7 +116,8 @@ pub(super) async fn take(orders: &Orders, hub: &Hub, patience: Duration) -> Resu
 ///
 /// # Errors
 /// Why there is none.
-pub(super) async fn snapshot(orders: &Orders, patience: Duration) -> Result<Snapshot, String> {
+pub(super) async fn snapshot(orders: &Orders, view: &Name, patience: Duration) -> Result<Snapshot, String> {
     let late = format!("no frame was labelled within {} s", patience.as_secs());
-    orders.ask(Order::Snapshot, patience, &late).await
+    let view = view.clone();
+    orders.ask(|to| Order::View(view, ViewOrder::Snapshot(to)), patience, &late).await
 }

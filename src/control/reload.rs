@@ -3,18 +3,30 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
 use super::Controller;
-use super::from_config::{view_of, web_settings};
+use super::accurate::Required;
+use super::controller::{LATE, SWAP_WITHIN};
+use super::from_config::{layout_of, rules_of, web_settings};
+use super::model_pool::Loaded;
+use super::views::{labeller_of, new_view};
 use crate::bus::commands::Answer;
 use crate::config::diagnostics::Problems;
+use crate::config::typed::{Choice, View};
 use crate::config::{Config, Sources};
 use crate::error::{Error, Result};
-use crate::pipeline::orders::Order;
+use crate::pipeline::orders::{Order, ViewOrder};
 use crate::sinks::mqtt;
 use crate::telemetry::service_manager;
+
+/// What a configuration needs, loaded.
+struct Prepared {
+    models: Vec<(Choice, Loaded)>,
+    seconds: Required,
+}
 
 /// Deadline for open streams, before the web server is restarted with other settings.
 const WEB_STOPS_WITHIN: Duration = Duration::from_secs(2);
@@ -69,14 +81,14 @@ impl Controller {
         if changed {
             self.tell_health();
         }
-        self.tell_settings();
+        self.tell_all_settings();
         service_manager::reloaded();
         Ok(result.map(|()| json!({ "restart_required": self.desired.restart_required() })))
     }
 
     /// Keeps the file's text in the background, because a disk can be slow. Without its model it is not known to work.
     pub(super) fn keep_as_last_good(&self) {
-        if self.model.is_err() {
+        if self.models.iter().any(|(_, model)| model.is_err()) {
             return;
         }
         let sources = self.desired.sources.clone();
@@ -95,39 +107,21 @@ impl Controller {
         effective: Value,
     ) -> Result<std::result::Result<(), String>> {
         let next = self.desired.with_what_was_set(&config);
-        let loaded = if (&next.model, next.precision) == (&self.desired.live.model, self.desired.live.precision) {
-            None
-        } else {
-            match self.load(next.model.clone(), next.precision, &next).await {
-                Ok(loaded) => Some(loaded),
-                Err(cause) => return Ok(Err(cause)),
-            }
-        };
-        let second = match self.second_for(&next).await {
-            Ok(second) => second,
+        let prepared = match self.prepare(&next).await {
+            Ok(prepared) => prepared,
             Err(cause) => return Ok(Err(cause)),
         };
         let before = std::mem::replace(&mut self.desired.live, next);
-        let model = std::mem::replace(&mut self.desired.live.model, before.model.clone());
-        if let Some(loaded) = loaded
-            && let Err(cause) = self.swap(loaded, model).await
-        {
-            self.desired.live = before;
-            return Ok(Err(cause));
-        }
         self.desired.accept(sources, config, effective);
-        self.tell_rules().await.map_err(Error::Failed)?;
-        self.change_second(second).await?;
-        if view_of(&before) != view_of(&self.desired.live) {
-            let turned = self.parts.orders.give(Order::View(view_of(&self.desired.live)));
-            turned.map_err(|cause| Error::Failed(cause.into()))?;
-        }
-        if before.camera != self.desired.live.camera && self.desired.enabled {
-            self.close_camera().await?;
-            self.open_camera()?;
+        self.rearrange(&before, prepared.models).await?;
+        self.change_seconds(prepared.seconds).await?;
+        self.free_unused();
+        self.follow_cameras().await?;
+        if layout_of(&before) != layout_of(&self.desired.live) {
+            self.tell_layout();
         }
         self.reconnect_if_it_matters(&before).await;
-        if web_settings(&before) != web_settings(&self.desired.live) {
+        if self.web_is_other(&before) {
             if let Some(web) = self.take_web() {
                 web.stop(Instant::now() + WEB_STOPS_WITHIN).await;
             }
@@ -136,16 +130,115 @@ impl Controller {
         Ok(Ok(()))
     }
 
+    /// Its pictures are those of the cameras, so it starts again with other cameras, too.
+    fn web_is_other(&self, before: &Config) -> bool {
+        let live = &self.desired.live;
+        web_settings(before) != web_settings(live) || layout_of(before).cameras != layout_of(live).cameras
+    }
+
+    /// Loads what the next configuration needs.
+    async fn prepare(&self, next: &Config) -> std::result::Result<Prepared, String> {
+        let mut models = Vec::new();
+        for choice in next.choices() {
+            let loaded = self.load(&choice).await?;
+            models.push((choice, loaded));
+        }
+        let seconds = self.seconds_for(next).await?;
+        // The inference thread takes orders, so what follows will not fail half way.
+        self.settle().await?;
+        Ok(Prepared { models, seconds })
+    }
+
+    /// Brings the cameras and views of the inference thread from the configuration `before` to the one in effect.
+    async fn rearrange(&mut self, before: &Config, models: Vec<(Choice, Loaded)>) -> Result<()> {
+        let live = self.desired.live.clone();
+        let stays = |view: &View| live.view(&view.name).is_some_and(|next| next.camera == view.camera);
+        for view in before.views.iter().filter(|view| !stays(view)) {
+            let remove = |back| Order::RemoveView(view.name.clone(), back);
+            drop(self.ask(remove).await?);
+            self.models.retain(|(name, _)| *name != view.name);
+        }
+        for camera in self.parts.cameras.names() {
+            if live.cameras.iter().all(|next| next.name != camera) {
+                self.parts.cameras.stop(&camera).await?;
+                self.give(Order::RemoveCamera(camera.clone())).await?;
+                self.parts.cameras.remove(&camera);
+            }
+        }
+        let known = self.parts.cameras.names();
+        for camera in live.cameras.iter().filter(|camera| !known.contains(&camera.name)) {
+            let source = self.parts.cameras.add(camera.name.clone());
+            self.give(Order::AddCamera(Box::new(source))).await?;
+        }
+        for (choice, loaded) in models {
+            self.pool.keep(choice, loaded);
+        }
+        for view in &live.views {
+            match before.view(&view.name).filter(|view| stays(view)) {
+                Some(old) => self.change_view(before, old, view).await?,
+                None => {
+                    let loaded = self.pool.get(&view.choice());
+                    self.note_model(view, loaded.as_ref());
+                    self.give(Order::AddView(Box::new(new_view(&live, view, loaded)))).await?;
+                }
+            }
+        }
+        self.give(Order::Arrange(live.views.iter().map(|view| view.name.clone()).collect())).await?;
+        self.give(Order::MaxDuty(live.max_duty)).await
+    }
+
+    /// Brings a view that stays from its `old` configuration to its new one.
+    async fn change_view(&mut self, before: &Config, old: &View, view: &View) -> Result<()> {
+        let live = self.desired.live.clone();
+        let order = |order| Order::View(view.name.clone(), order);
+        let has_model = self.models.iter().any(|(name, model)| *name == view.name && model.is_ok());
+        if (old.choice() != view.choice() || !has_model)
+            && let Some(loaded) = self.pool.get(&view.choice())
+        {
+            self.note_model(view, Some(&loaded));
+            let (id, why) = (loaded.info.id.clone(), loaded.info.why.clone());
+            let labeller = Box::new(labeller_of(&live, view, loaded));
+            drop(self.ask(|back| order(ViewOrder::Labeller(labeller, back))).await?);
+            let (model, precision, view) = (&id.name, id.precision, view.name.given());
+            tracing::info!(model, %precision, why, view, "labelling with another model");
+        }
+        if before.framing(old) != live.framing(view) {
+            self.give(order(ViewOrder::Framing(live.framing(view)))).await?;
+        }
+        if old.enabled != view.enabled {
+            self.give(order(ViewOrder::Enabled(view.enabled))).await?;
+        }
+        self.give(order(ViewOrder::Rules(Box::new(rules_of(&live, view))))).await
+    }
+
+    fn note_model(&mut self, view: &View, loaded: Option<&Loaded>) {
+        if let Some(loaded) = loaded {
+            self.set_model(&view.name, Ok(loaded.info.clone()));
+        }
+    }
+
+    /// On return, the inference thread has executed the order.
+    async fn give(&self, order: Order) -> Result<()> {
+        self.parts.orders.give(order).map_err(|cause| Error::Failed(cause.into()))?;
+        self.settle().await.map_err(Error::Failed)
+    }
+
+    async fn ask<T>(&self, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> Result<T> {
+        self.parts.orders.ask(order, SWAP_WITHIN, LATE).await.map_err(Error::Failed)
+    }
+
     async fn reconnect_if_it_matters(&mut self, before: &Config) {
         let of_the_broker = |config: &Config| {
             (config.mqtt.clone(), config.device.clone(), config.homeassistant.clone(), config.publish_image)
         };
         // The discovery message lists the models, and has a switch only if the accurate model exists.
         let models = |config: &Config| config.models.iter().map(|model| model.name.clone()).collect::<Vec<_>>();
-        let accurate = |config: &Config| config.accurate.model.path.is_file();
+        let accurate =
+            |config: &Config| config.views.iter().map(|view| view.accurate.model.path.is_file()).collect::<Vec<_>>();
         if of_the_broker(before) == of_the_broker(&self.desired.live)
             && models(before) == models(&self.desired.live)
             && accurate(before) == accurate(&self.desired.live)
+            && layout_of(before) == layout_of(&self.desired.live)
         {
             return;
         }

@@ -7,6 +7,7 @@ use tokio::task::spawn_blocking;
 
 use super::Controller;
 use crate::bus::commands::Answer;
+use crate::config::typed::Choice;
 use crate::config::{Config, Sources};
 use crate::infer::{Model, precision};
 
@@ -51,11 +52,12 @@ impl Controller {
 /// Whether the models of a configuration load.
 fn loads(config: &Config) -> Result<(), String> {
     let named = |name: &str, cause: &dyn std::fmt::Display| format!("model `{name}`: {cause}");
-    precision::load(&config.model, config.precision).map_err(|cause| named(&config.model.name, &cause))?;
-    // Its failure would not prevent the start; but who restarts wants what the file says.
-    let accurate = &config.accurate;
-    match accurate.enabled {
-        true => Model::load(&accurate.model).map(drop).map_err(|cause| named(&accurate.model.name, &cause)),
-        false => Ok(()),
+    for Choice { spec, precision } in config.choices() {
+        precision::load(&spec, precision).map_err(|cause| named(&spec.name, &cause))?;
     }
+    // Their failure would not prevent the start; but who restarts wants what the file says.
+    for spec in config.accurate_models() {
+        Model::load(spec).map_err(|cause| named(&spec.name, &cause))?;
+    }
+    Ok(())
 }

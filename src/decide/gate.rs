@@ -116,7 +116,7 @@ impl Gate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::view::Region;
+    use crate::domain::framing::Region;
     use crate::preprocess::picture::RgbImage;
     use proptest::prelude::*;
 

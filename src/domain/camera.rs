@@ -5,6 +5,8 @@ use std::sync::Arc;
 use glimpsed_base::leaving;
 use jiff::Timestamp;
 
+use super::name::Name;
+
 /// Whether frames arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CameraState {
@@ -17,6 +19,7 @@ pub enum CameraState {
 /// The camera's state, since when, and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CameraStatus {
+    pub camera: Name,
     pub state: CameraState,
     /// When it came into this state; of a camera that is online, also when the fault appeared or went.
     pub since: Timestamp,
@@ -63,13 +66,19 @@ impl Fault {
 impl CameraStatus {
     /// The status that follows on `before`; `None` if it says nothing new. A camera that is offline for another reason is so since it was
     /// at first.
-    pub fn after(before: Option<&Self>, state: CameraState, fault: Option<Fault>, since: Timestamp) -> Option<Self> {
+    pub fn after(
+        before: Option<&Self>,
+        camera: &Name,
+        state: CameraState,
+        fault: Option<Fault>,
+        since: Timestamp,
+    ) -> Option<Self> {
         let since = match before {
             Some(before) if before.state == state && before.fault == fault => return None,
             Some(before) if before.state == state && state == CameraState::Offline => before.since,
             _ => since,
         };
-        Some(Self { state, since, fault })
+        Some(Self { camera: camera.clone(), state, since, fault })
     }
 }
 
@@ -90,7 +99,7 @@ pub mod tests_support {
 
     /// This state since the epoch, without a fault.
     pub fn status(state: CameraState) -> CameraStatus {
-        CameraStatus { state, since: Timestamp::UNIX_EPOCH, fault: None }
+        CameraStatus { camera: Name::ONLY, state, since: Timestamp::UNIX_EPOCH, fault: None }
     }
 
     /// Offline, because it is missing for this reason.
@@ -115,7 +124,7 @@ mod tests {
     fn a_camera_is_offline_since_it_went_so_whatever_the_reason_becomes() {
         let later = Timestamp::from_second(60).expect("in range");
         let before = missing("busy");
-        let after = |state, fault| CameraStatus::after(Some(&before), state, fault, later);
+        let after = |state, fault| CameraStatus::after(Some(&before), &Name::ONLY, state, fault, later);
         assert_eq!(after(CameraState::Offline, before.fault.clone()), None, "nothing new");
         let other = missing("unplugged").fault;
         assert_eq!(after(CameraState::Offline, other.clone()), Some(CameraStatus { fault: other, ..before.clone() }));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use smallvec::SmallVec;
 
+use super::name::Name;
 use glimpsed_inference::Precision;
 
 /// The names of a model's classes, in class order.
@@ -112,6 +113,10 @@ impl Answer {
 /// A frame of the camera with its answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Classification {
+    /// Through which camera it was seen, and for which view.
+    pub camera: Name,
+    pub view: Name,
+    /// Number of the camera's frame.
     pub seq: u64,
     /// When the frame was captured.
     pub ts: Timestamp,
@@ -196,7 +201,15 @@ pub mod tests_support {
             top: Top::from_iter([top]),
             timing: Timing::default(),
         };
-        Classification { seq, ts: Timestamp::UNIX_EPOCH, answer, cached: false, origin: None }
+        Classification {
+            camera: Name::ONLY,
+            view: Name::ONLY,
+            seq,
+            ts: Timestamp::UNIX_EPOCH,
+            answer,
+            cached: false,
+            origin: None,
+        }
     }
 
     /// A stable label, or "unknown".

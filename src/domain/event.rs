@@ -6,6 +6,8 @@ use super::camera::{CameraStatus, Negotiated};
 use super::classification::{Classification, SecondOpinion, Stable};
 use super::comparison::{Progress, Report};
 use super::health::Health;
+use super::layout::Layout;
+use super::name::Name;
 use super::settings::Settings;
 
 /// One published event.
@@ -14,7 +16,7 @@ pub enum Event {
     /// The camera went online or offline, or was disabled, or what is wrong with it has changed.
     Camera(CameraStatus),
     /// The format that the camera's driver agreed to; `None` for a source without a driver.
-    Negotiated(Option<Negotiated>),
+    Negotiated(Name, Option<Negotiated>),
     /// The answer for one frame.
     Classified(Classification),
     /// The accurate model's answer for a frame.
@@ -23,14 +25,16 @@ pub enum Event {
     Changed { now: Stable, before: Option<Arc<str>> },
     /// The stable label has not changed.
     Heartbeat(Stable),
-    /// A runtime setting changed.
+    /// A runtime setting of a view changed.
     Settings(Settings),
     /// The device's identity and configuration, as JSON.
     Info(Arc<serde_json::Value>),
     /// The health of the device and the daemon.
     Health(Arc<Health>),
-    /// A picture with its labels drawn in, as a JPEG file.
-    Picture(Arc<[u8]>),
+    /// A picture of this camera with its labels drawn in, as a JPEG file.
+    Picture(Name, Arc<[u8]>),
+    /// Which cameras and views there are, from now on.
+    Layout(Arc<Layout>),
     /// Progress or result of a model comparison.
     Comparing(Comparing),
 }
@@ -44,13 +48,14 @@ pub enum Comparing {
 }
 
 /// Subjects whose newest event is kept for sinks that are attached later.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
+    Layout,
     Info,
-    Settings,
-    Camera,
-    Negotiated,
-    State,
+    Settings(Name),
+    Camera(Name),
+    Negotiated(Name),
+    State(Name),
     Health,
     Comparison,
 }
@@ -59,16 +64,30 @@ impl Event {
     /// The subject, and the event in the form that a later sink receives; `None` if only current sinks are to get it.
     pub fn lasting(&self) -> Option<(Subject, Self)> {
         let subject = match self {
-            Self::Changed { now, .. } => return Some((Subject::State, Self::Heartbeat(now.clone()))),
-            Self::Classified(_) | Self::SecondOpinion(_) | Self::Picture(_) => return None,
-            Self::Camera(_) => Subject::Camera,
-            Self::Negotiated(_) => Subject::Negotiated,
-            Self::Heartbeat(_) => Subject::State,
-            Self::Settings(_) => Subject::Settings,
+            Self::Changed { now, .. } => {
+                return Some((Subject::State(now.frame.view.clone()), Self::Heartbeat(now.clone())));
+            }
+            Self::Classified(_) | Self::SecondOpinion(_) | Self::Picture(..) => return None,
+            Self::Layout(_) => Subject::Layout,
+            Self::Camera(status) => Subject::Camera(status.camera.clone()),
+            Self::Negotiated(camera, _) => Subject::Negotiated(camera.clone()),
+            Self::Heartbeat(state) => Subject::State(state.frame.view.clone()),
+            Self::Settings(settings) => Subject::Settings(settings.view.clone()),
             Self::Info(_) => Subject::Info,
             Self::Health(_) => Subject::Health,
             Self::Comparing(_) => Subject::Comparison,
         };
         Some((subject, self.clone()))
+    }
+}
+
+impl Subject {
+    /// Whether it is about a camera or view that this layout does not have.
+    pub fn is_gone(&self, layout: &Layout) -> bool {
+        match self {
+            Self::Camera(camera) | Self::Negotiated(camera) => !layout.cameras.contains(camera),
+            Self::Settings(view) | Self::State(view) => layout.view(view).is_none(),
+            Self::Layout | Self::Info | Self::Health | Self::Comparison => false,
+        }
     }
 }

@@ -41,8 +41,8 @@ pub struct Health {
     pub reconnects: u64,
     /// Resident memory of the process.
     pub rss_bytes: Option<u64>,
-    /// `None` before anything is known of it.
-    pub camera: Option<CameraStatus>,
+    /// Those that anything is known of.
+    pub cameras: Vec<CameraStatus>,
     /// `None` if no broker is configured.
     pub broker: Option<Broker>,
     /// `None` if the web page is disabled.

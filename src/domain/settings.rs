@@ -3,10 +3,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The current values of the settings that can be changed at run time.
+use super::name::Name;
+
+/// The current values of a view's settings that can be changed at run time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// Whether the camera is open and its frames are labelled.
+    pub view: Name,
+    /// Whether the camera's frames are labelled. A camera none of whose views is enabled is closed.
     pub enabled: bool,
     /// Name of the model that labels the camera's frames.
     pub model: String,

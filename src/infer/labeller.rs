@@ -1,24 +1,26 @@
 //! From a frame to its labels, with one model.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Model, ModelError};
+use super::{ModelError, SharedModel};
 use crate::domain::classification::{Answer, Answering, Classification, Status, Timing, Top};
 use crate::domain::frame::Frame;
-use crate::domain::view::View;
+use crate::domain::framing::Framing;
+use crate::domain::name::Name;
 use crate::preprocess::Preprocessor;
 use crate::preprocess::decode::DecodeError;
 use crate::preprocess::samples::Samples;
-use crate::preprocess::source::FrameDecoder;
+use crate::preprocess::source::{FrameDecoder, Wanted};
 use glimpsed_inference::Tensor;
 
-/// A model with all buffers of a frame's way to its labels. They are reused for every frame.
+/// Labels the frames of one view with a model, which others may use, too. Its buffers are reused for every frame.
 pub struct Labeller {
-    model: Model,
+    model: Arc<SharedModel>,
     preprocessor: Preprocessor,
-    decoder: FrameDecoder,
-    tensor: Tensor,
     answering: Answering,
+    /// Of all classes, in the picture that was labelled last.
+    probabilities: Vec<f32>,
 }
 
 /// Why a frame has no label.
@@ -31,52 +33,48 @@ pub enum LabelError {
 }
 
 impl Labeller {
-    pub fn new(model: Model, view: impl Into<View>, answering: Answering) -> Self {
-        let view = view.into();
-        Self {
-            preprocessor: Preprocessor::new(model.input.clone(), view),
-            tensor: Tensor::for_input(&model.input),
-            decoder: FrameDecoder::default(),
-            model,
-            answering,
-        }
+    pub fn new(model: impl Into<Arc<SharedModel>>, framing: impl Into<Framing>, answering: Answering) -> Self {
+        let model = model.into();
+        let probabilities = Vec::with_capacity(model.labels().len());
+        Self { preprocessor: Preprocessor::new(model.input.clone(), framing), model, answering, probabilities }
     }
 
-    pub fn model(&self) -> &Model {
+    pub fn model(&self) -> &Arc<SharedModel> {
         &self.model
     }
 
-    pub fn view(&self) -> View {
-        self.preprocessor.view()
+    pub fn framing(&self) -> Framing {
+        self.preprocessor.framing()
     }
 
     pub fn set_answering(&mut self, answering: Answering) {
         self.answering = answering;
     }
 
-    pub fn set_view(&mut self, view: View) {
-        if view != self.view() {
-            self.preprocessor = Preprocessor::new(self.model.input.clone(), view);
+    pub fn set_framing(&mut self, framing: Framing) {
+        if framing != self.framing() {
+            self.preprocessor = Preprocessor::new(self.model.input.clone(), framing);
         }
+    }
+
+    /// The scale and part at which a picture of this size must be decoded for this view.
+    pub fn wanted(&self, width: usize, height: usize) -> Wanted {
+        self.preprocessor.wanted(width, height)
     }
 
     /// Decodes and labels one frame. `total_ms` of its timing is left to the caller, who knows when it arrived.
     ///
     /// # Errors
     /// When the frame cannot be decoded or the network cannot be evaluated.
-    pub fn label(&mut self, frame: &Frame) -> Result<Classification, LabelError> {
-        Ok(self.decode(frame)?.classify()?)
+    pub fn label(&mut self, decoder: &mut FrameDecoder, frame: &Frame) -> Result<Classification, LabelError> {
+        let start = Instant::now();
+        decoder.decode(frame.encoding, &frame.bytes, |width, height| self.wanted(width, height))?;
+        Ok(self.decoded(decoder, frame, start.elapsed()).classify()?)
     }
 
-    /// Decodes one frame, as far as this model needs it.
-    ///
-    /// # Errors
-    /// When the frame cannot be decoded.
-    pub fn decode<'a>(&'a mut self, frame: &'a Frame) -> Result<Decoded<'a>, DecodeError> {
-        let start = Instant::now();
-        let wanted = |width, height| self.preprocessor.wanted(width, height);
-        self.decoder.decode(frame.encoding, &frame.bytes, wanted)?;
-        Ok(Decoded { labeller: self, frame, time: start.elapsed() })
+    /// The frame that the decoder holds, before a model runs; decoding it took `time`.
+    pub fn decoded<'a>(&'a mut self, decoder: &'a FrameDecoder, frame: &'a Frame, time: Duration) -> Decoded<'a> {
+        Decoded { labeller: self, decoder, frame, time }
     }
 
     /// Labels a tensor that was prepared for this model from an uploaded picture.
@@ -85,14 +83,14 @@ impl Labeller {
     /// When the network cannot be evaluated.
     pub fn classify_tensor(&mut self, tensor: &Tensor) -> Result<Answer, ModelError> {
         let start = Instant::now();
-        let top = self.model.classify(tensor, self.answering.top_k)?;
+        let top = self.model.classify_tensor(tensor, self.answering.top_k, &mut self.probabilities)?;
         let infer_ms = milliseconds(start.elapsed());
         Ok(self.answer(top, Timing { infer_ms, total_ms: infer_ms, ..Timing::default() }))
     }
 
     /// The probabilities of all classes in the picture that was labelled last.
     pub fn probabilities(&self) -> &[f32] {
-        self.model.last_probabilities()
+        &self.probabilities
     }
 
     fn answer(&self, top: Top, timing: Timing) -> Answer {
@@ -102,9 +100,10 @@ impl Labeller {
     }
 }
 
-/// A decoded frame, before a model runs. It borrows the labeller, so no other frame can take its place meanwhile.
+/// A decoded frame, before a model runs.
 pub struct Decoded<'a> {
     labeller: &'a mut Labeller,
+    decoder: &'a FrameDecoder,
     frame: &'a Frame,
     /// How long decoding took.
     time: Duration,
@@ -118,7 +117,7 @@ impl Decoded<'_> {
 
     /// The decoded picture.
     pub fn samples(&self) -> Samples<'_> {
-        self.labeller.decoder.samples(&self.frame.bytes)
+        self.decoder.samples(&self.frame.bytes)
     }
 
     /// Runs the model on it.
@@ -126,11 +125,12 @@ impl Decoded<'_> {
     /// # Errors
     /// When the network cannot be evaluated.
     pub fn classify(self) -> Result<Classification, ModelError> {
-        let Self { labeller, frame, time: decode } = self;
+        let Self { labeller, decoder, frame, time: decode } = self;
         let start = Instant::now();
-        labeller.preprocessor.prepare(labeller.decoder.samples(&frame.bytes), &mut labeller.tensor);
-        let prepared = Instant::now();
-        let top = labeller.model.classify(&labeller.tensor, labeller.answering.top_k)?;
+        let mut prepared = start;
+        let picture = (&mut labeller.preprocessor, decoder.samples(&frame.bytes));
+        let (k, probabilities) = (labeller.answering.top_k, &mut labeller.probabilities);
+        let top = labeller.model.classify(picture, || prepared = Instant::now(), k, probabilities)?;
         let timing = Timing {
             capture_ms: milliseconds(frame.capture_time),
             decode_ms: milliseconds(decode),
@@ -151,7 +151,8 @@ impl Decoded<'_> {
 }
 
 fn classification(frame: &Frame, answer: Answer) -> Classification {
-    Classification { seq: frame.seq, ts: frame.wall, answer, cached: false, origin: frame.origin.clone() }
+    let (camera, view, origin) = (Name::ONLY, Name::ONLY, frame.origin.clone());
+    Classification { camera, view, seq: frame.seq, ts: frame.wall, answer, cached: false, origin }
 }
 
 pub fn milliseconds(time: Duration) -> f64 {

@@ -4,6 +4,8 @@ mod error;
 pub mod labeller;
 mod model;
 pub mod precision;
+mod shared;
 
 pub use error::ModelError;
 pub use model::{Inspected, Model, inspect};
+pub use shared::SharedModel;

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::error::ModelError;
 use crate::domain::classification::{Labels, ModelId, Ranked, Top, top_k};
-use crate::domain::view::View;
+use crate::domain::framing::Framing;
 use crate::models::catalog;
 use crate::models::spec::ModelSpec;
 use crate::models::threads::Threads;
@@ -173,7 +173,7 @@ impl Model {
     /// As [`Self::probabilities`].
     pub fn try_pictures(&mut self) -> Result<(), ModelError> {
         let mut random = fastrand::Rng::with_seed(1);
-        let mut preprocessor = Preprocessor::new(self.input.clone(), View::default());
+        let mut preprocessor = Preprocessor::new(self.input.clone(), Framing::default());
         let mut tensor = Tensor::for_input(&self.input);
         let (width, height) = (self.input.width, self.input.height);
         let colours: [fn(&mut fastrand::Rng) -> u8; 4] =
@@ -205,6 +205,24 @@ impl Model {
             self.labels.get(class_id).map(|label| Ranked { label: label.clone(), class_id, confidence })
         });
         Ok(ranked.collect())
+    }
+}
+
+impl Model {
+    /// [`Self::classify`], with the probabilities of all classes.
+    ///
+    /// # Errors
+    /// When the network cannot be evaluated.
+    pub(super) fn classify_into(
+        &mut self,
+        input: &Tensor,
+        k: usize,
+        probabilities: &mut Vec<f32>,
+    ) -> Result<Top, ModelError> {
+        let top = self.classify(input, k)?;
+        probabilities.clear();
+        probabilities.extend_from_slice(self.last_probabilities());
+        Ok(top)
     }
 }
 

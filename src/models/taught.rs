@@ -13,7 +13,7 @@ use super::labels::LabelSource;
 use super::spec::ModelSpec;
 use super::threads::Threads;
 use crate::directories;
-use crate::domain::view::{Region, Rotation};
+use crate::domain::framing::{Region, Rotation};
 use glimpsed_base::files;
 use glimpsed_inference::{Backend, InputHints};
 

@@ -40,6 +40,22 @@ impl CameraStatusPayload {
     }
 }
 
+/// A camera with a name, and its status.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct NamedCameraPayload {
+    camera: String,
+    #[serde(flatten)]
+    status: CameraStatusPayload,
+}
+
+impl NamedCameraPayload {
+    /// `None` of the only camera, which has no name.
+    pub(super) fn of(status: &CameraStatus) -> Option<Self> {
+        let camera = status.camera.given()?.to_owned();
+        Some(Self { camera, status: CameraStatusPayload::of(status) })
+    }
+}
+
 /// The payload of `camera/status`.
 pub fn camera_state_name(state: CameraState) -> &'static str {
     match state {

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::camera::CameraStatusPayload;
+use super::camera::{CameraStatusPayload, NamedCameraPayload};
 use super::rounding::{VERSION, rounded};
 use crate::domain::camera::{CameraState, FaultKind, MAX_REASON_BYTES};
 use crate::domain::health::{Broker, Health, Pace};
@@ -45,9 +45,12 @@ pub(super) struct HealthPayload {
     rss_bytes: Option<u64>,
     /// What somebody should look after, in words; empty when all is well.
     problems: Vec<String>,
-    /// The camera; left out before anything is known of it.
+    /// The camera, or the first of several; left out before anything is known of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     camera: Option<CameraStatusPayload>,
+    /// All cameras, where they have names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    cameras: Vec<NamedCameraPayload>,
     mqtt: Option<BrokerPayload>,
     /// The web page, unless it is switched off.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -127,7 +130,8 @@ pub fn health_json(health: &Health) -> Value {
         reconnects: health.reconnects,
         rss_bytes: health.rss_bytes,
         problems: problems(health),
-        camera: health.camera.as_ref().map(CameraStatusPayload::of),
+        camera: health.cameras.first().map(CameraStatusPayload::of),
+        cameras: health.cameras.iter().filter_map(NamedCameraPayload::of).collect(),
         mqtt: health.broker.as_ref().map(broker),
         http: health.web.map(|web| WebPayload {
             listening: web.listening,
@@ -152,15 +156,21 @@ fn problems(health: &Health) -> Vec<String> {
         health.config_error.as_ref().map(|cause| format!("the edited configuration is not in effect: {cause}"));
     let model = health.model_error.as_ref().map(|cause| format!("there is no model to label with: {cause}"));
     // A covered lens may be meant, and a model that is missing was told.
-    let offline = health.camera.as_ref().filter(|camera| camera.state == CameraState::Offline);
-    let fault = offline.and_then(|camera| camera.fault.as_ref()).filter(|fault| fault.kind != FaultKind::NoModel);
-    let camera = fault.map(|fault| fault.reason.to_string());
+    let offline = health.cameras.iter().filter(|camera| camera.state == CameraState::Offline);
+    let cameras = offline.filter_map(|camera| {
+        let fault = camera.fault.as_ref().filter(|fault| fault.kind != FaultKind::NoModel)?;
+        Some(match camera.camera.given() {
+            None => fault.reason.to_string(),
+            Some(name) => format!("camera `{name}`: {}", fault.reason),
+        })
+    });
     let twin = health.broker.as_ref().and_then(|broker| broker.twin.as_ref());
     let twin = twin.map(|twin| format!("another device has the same id: {twin}"));
     let supply = (health.throttled == Some(true)).then(|| "the voltage of the supply is too low".to_owned());
     let page =
         health.web.is_some_and(|web| !web.listening).then(|| "another program has the port of the page".to_owned());
-    let all = [config, model, camera, twin, heat, supply, page].into_iter().flatten();
+    let all = [config, model].into_iter().flatten().chain(cameras);
+    let all = all.chain([twin, heat, supply, page].into_iter().flatten());
     all.map(|problem| problem.chars().take(MAX_PROBLEM).map(|c| if c.is_control() { ' ' } else { c }).collect())
         .collect()
 }
@@ -172,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_camera_that_is_missing_is_a_problem_with_its_reason_and_its_time_and_one_that_starts_or_is_off_is_none() {
-        let told = |camera| health_json(&Health { camera: Some(camera), ..Health::default() });
+        let told = |camera| health_json(&Health { cameras: vec![camera], ..Health::default() });
         let health = told(missing("it is unplugged"));
         assert_eq!(health["problems"], serde_json::json!(["it is unplugged"]));
         assert_eq!(

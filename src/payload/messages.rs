@@ -15,9 +15,8 @@ use crate::domain::camera::Negotiated;
 use crate::domain::classification::{
     Answer, Classification, ModelId, Ranked, Reason, SecondOpinion, Stable, Status, Timing,
 };
-
-/// The only camera, until a device can have several.
-pub const CAMERA: &str = "main";
+use crate::domain::framing::Region;
+use crate::domain::layout::ViewEntry;
 
 /// What one frame shows (topic `classification`), or the label that holds (topic `state`).
 #[derive(Serialize, JsonSchema)]
@@ -28,7 +27,10 @@ struct ClassificationPayload<'a> {
     #[schemars(extend("format" = "date-time"))]
     ts: String,
     /// Name of the camera.
-    camera: &'static str,
+    camera: &'a str,
+    /// Name of the view, of a device that has several or one with a name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    view: Option<&'a str>,
     /// Number of the frame since the daemon started.
     seq: u64,
     model: ModelPayload<'a>,
@@ -120,7 +122,10 @@ struct EventPayload<'a> {
     /// When the frame that decided it was captured: RFC 3339, UTC.
     #[schemars(extend("format" = "date-time"))]
     ts: String,
-    camera: &'static str,
+    camera: &'a str,
+    /// Name of the view, of a device that has several or one with a name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    view: Option<&'a str>,
     seq: u64,
     #[schemars(extend("enum" = ["known", "unknown", "too_dark", "covered"]))]
     status: &'static str,
@@ -145,6 +150,9 @@ pub struct InfoPayload {
     pub board: String,
     /// The models that label; none while the model cannot be loaded.
     pub models: Vec<InfoModelPayload>,
+    /// The views, where they have names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub views: Vec<InfoViewPayload>,
     /// The models that `model/set` takes.
     pub available_models: Vec<String>,
     /// Each key of the configuration in effect: its value and where that comes from, without secrets.
@@ -183,6 +191,35 @@ pub struct InfoModelPayload {
     pub parameters: u64,
     /// Multiply-accumulate operations for one picture.
     pub macs: u64,
+}
+
+/// One question to one camera.
+#[derive(Serialize, JsonSchema)]
+pub struct InfoViewPayload {
+    pub name: String,
+    /// What people call it.
+    pub title: String,
+    /// Name of the camera that it looks through.
+    pub camera: String,
+    /// Name of the model that labels it.
+    pub model: String,
+    /// The part of the picture, in fractions of it.
+    pub region: RegionPayload,
+}
+
+/// A part of a picture, in fractions (0..1) of its width and height.
+#[derive(Serialize, JsonSchema)]
+pub struct RegionPayload {
+    pub x: f64,
+    pub y: f64,
+    pub width: f64,
+    pub height: f64,
+}
+
+impl From<Region> for RegionPayload {
+    fn from(Region { x, y, width, height }: Region) -> Self {
+        Self { x, y, width, height }
+    }
 }
 
 /// What the camera's driver agreed to.
@@ -240,6 +277,7 @@ impl InfoPayload {
             version: env!("CARGO_PKG_VERSION"),
             board,
             models: Vec::new(),
+            views: Vec::new(),
             available_models: Vec::new(),
             config: Value::Null,
             config_error: None,
@@ -299,9 +337,10 @@ pub fn classification_json(frame: &Classification) -> String {
     to_json(&frame_payload(frame))
 }
 
-/// The answer for an uploaded picture, labelled `at` this time. It has the members of a frame's.
-pub fn upload_value(answer: &Answer, at: Timestamp) -> Value {
-    let frame = Classification { seq: 0, ts: at, answer: answer.clone(), cached: false, origin: None };
+/// The answer for a picture that was uploaded to a view, labelled `at` this time. It has the members of a frame's.
+pub fn upload_value(answer: &Answer, view: &ViewEntry, at: Timestamp) -> Value {
+    let (camera, view) = (view.camera.clone(), view.name.clone());
+    let frame = Classification { camera, view, seq: 0, ts: at, answer: answer.clone(), cached: false, origin: None };
     // Strings and numbers only: serialising them cannot fail.
     serde_json::to_value(frame_payload(&frame)).unwrap_or_default()
 }
@@ -354,7 +393,8 @@ pub fn event_json(now: &Stable, before: Option<&str>) -> String {
         v: VERSION,
         event_type: "label_changed",
         ts: time(now.frame.ts),
-        camera: CAMERA,
+        camera: now.frame.camera.as_str(),
+        view: now.frame.view.given(),
         seq: now.frame.seq,
         status: status_name(now.status),
         label: now.label.as_deref(),
@@ -372,7 +412,8 @@ fn payload<'a>(
     ClassificationPayload {
         v: VERSION,
         ts: time(frame.ts),
-        camera: CAMERA,
+        camera: frame.camera.as_str(),
+        view: frame.view.given(),
         seq: frame.seq,
         model: model_payload(&frame.answer.model),
         status: status_name(status),

@@ -9,6 +9,6 @@ pub mod rounding;
 pub use camera::{camera_state_name, camera_status_json};
 pub use health::health_json;
 pub use messages::{
-    CAMERA, InfoModelPayload, InfoPayload, camera_json, classification_json, define_schemas, event_json, ranking_json,
-    response_json, schemas, second_opinion_value, state_json, status_name, upload_value,
+    InfoModelPayload, InfoPayload, InfoViewPayload, RegionPayload, camera_json, classification_json, define_schemas,
+    event_json, ranking_json, response_json, schemas, second_opinion_value, state_json, status_name, upload_value,
 };

@@ -7,33 +7,66 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::feed::Source;
 use super::second_opinion;
 use crate::decide::escalation;
 use crate::decide::gate::GateRules;
 use crate::decide::rules::{DisagreementChoice, LabelRules};
 use crate::domain::classification::{Answer, Classification, ModelId};
 use crate::domain::frame::Frame;
+use crate::domain::framing::{Framing, Rotation};
 use crate::domain::health::Pace;
-use crate::domain::view::{Rotation, View};
+use crate::domain::name::Name;
 use crate::infer::ModelError;
 use crate::infer::labeller::Labeller;
 use crate::preprocess::decode::decode;
 use crate::preprocess::picture::RgbImage;
-use glimpsed_base::slot::Slot;
+use glimpsed_base::signal::Signal;
 use glimpsed_inference::Tensor;
 
 /// An order for the inference thread, executed between two frames.
 pub enum Order {
-    /// Use this labeller from now on. The previous one, if any, is sent back, so that it is dropped off the inference thread.
-    Labeller(Box<Labeller>, oneshot::Sender<Option<Box<Labeller>>>),
-    Rules(Box<Rules>),
-    View(View),
+    /// Take the frames of this camera, too.
+    AddCamera(Box<Source>),
+    RemoveCamera(Name),
+    /// Show nobody the frame that is held of this camera.
+    DropFrame(Name),
+    AddView(Box<NewView>),
+    /// Its labeller is sent back, so that it is dropped off the inference thread.
+    RemoveView(Name, oneshot::Sender<Option<Box<Labeller>>>),
+    /// Keep the views in this order.
+    Arrange(Vec<Name>),
+    /// Label at most this share of the time (0..1).
+    MaxDuty(f64),
     /// Label this share of the frames from now on.
     Pace(Pace),
-    /// Use this accurate model for second opinions from now on, or none.
+    /// This thread has the accurate models from now on. No view has one until the next [`Order::Accurate`].
     Second(Option<Box<second_opinion::Asked>>),
-    /// Answer once every frame taken before this order is labelled.
+    /// Ask these accurate models: which view asks which. Views that are left out ask none.
+    Accurate(Vec<(Name, Arc<ModelId>)>),
+    /// Answer once every frame taken before this order is labelled by one view at least.
     Settle(oneshot::Sender<()>),
+    /// For one view. Dropped if there is no such view.
+    View(Name, ViewOrder),
+}
+
+/// A view that the inference thread is to label.
+pub struct NewView {
+    pub name: Name,
+    pub camera: Name,
+    pub enabled: bool,
+    /// `None` until its model could be loaded; no frame is labelled before.
+    pub labeller: Option<Box<Labeller>>,
+    pub rules: Rules,
+}
+
+/// An order for one view.
+pub enum ViewOrder {
+    /// Use this labeller from now on. The previous one, if any, is sent back, so that it is dropped off the inference thread.
+    Labeller(Box<Labeller>, oneshot::Sender<Option<Box<Labeller>>>),
+    Enabled(bool),
+    Rules(Box<Rules>),
+    Framing(Framing),
     /// Copy the next labelled frame.
     Snapshot(oneshot::Sender<Snapshot>),
     /// Request the accurate model's opinion on the next labelled frame, or the reason why there is none.
@@ -42,7 +75,7 @@ pub enum Order {
     Classify(Box<Prepared>, oneshot::Sender<Result<Answer, Refusal>>),
 }
 
-/// The rules that frames are judged by.
+/// The rules that a view's frames are judged by.
 pub struct Rules {
     pub labels: LabelRules,
     pub policy: DisagreementChoice,
@@ -91,19 +124,20 @@ impl Snapshot {
 }
 
 /// Capacity of the order queue.
-const MAX_ORDERS: usize = 8;
+const MAX_ORDERS: usize = 32;
 
 /// The sending end of the order queue.
 #[derive(Clone)]
 pub struct Orders {
     sender: SyncSender<Order>,
-    slot: Arc<Slot<Frame>>,
+    signal: Arc<Signal>,
 }
 
 impl Orders {
-    pub fn new(slot: Arc<Slot<Frame>>) -> (Self, Receiver<Order>) {
+    /// `signal` wakes the inference thread.
+    pub fn new(signal: Arc<Signal>) -> (Self, Receiver<Order>) {
         let (sender, receiver) = sync_channel(MAX_ORDERS);
-        (Self { sender, slot }, receiver)
+        (Self { sender, signal }, receiver)
     }
 
     /// Queues an order. Never blocks.
@@ -112,7 +146,7 @@ impl Orders {
     /// When the queue is full, because the worker is stuck, or when the worker has ended.
     pub fn give(&self, order: Order) -> Result<(), &'static str> {
         self.sender.try_send(order).map_err(|_| "the inference thread does not take orders")?;
-        self.slot.nudge();
+        self.signal.raise();
         Ok(())
     }
 
@@ -130,7 +164,7 @@ impl Orders {
         self.give(order(to))?;
         match timeout(patience, answer).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(_)) => Err("the inference thread has ended".into()),
+            Ok(Err(_)) => Err("there is no such view, or the inference thread has ended".into()),
             Err(_) => Err(late.to_owned()),
         }
     }

@@ -1,4 +1,4 @@
-//! The accurate model, on a thread of its own at a lower priority.
+//! The accurate models, on a thread of their own at a lower priority.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
@@ -9,11 +9,13 @@ use tokio::sync::oneshot;
 use crate::bus::hub::Hub;
 use crate::decide::rules::{LabelFilter, LabelRules};
 use crate::decide::vocabulary::Vocabulary;
-use crate::domain::classification::{Answer, Classification, ModelId, Reason, SecondOpinion};
+use crate::domain::classification::{Answer, Answering, Classification, ModelId, Reason, SecondOpinion};
 use crate::domain::event::Event;
 use crate::domain::frame::Frame;
-use crate::domain::view::View;
+use crate::domain::framing::Framing;
+use crate::infer::SharedModel;
 use crate::infer::labeller::Labeller;
+use crate::preprocess::source::FrameDecoder;
 use glimpsed_base::thread::{NotStarted, Thread};
 use glimpsed_inference::{InputSpec, Tensor};
 
@@ -32,13 +34,22 @@ pub type Wanted = Vec<oneshot::Sender<Opinion>>;
 
 enum Job {
     Look(Box<Look>),
-    Classify(Tensor, Box<LabelRules>, oneshot::Sender<Result<Answer, String>>),
+    Classify(Box<Upload>, oneshot::Sender<Result<Answer, String>>),
 }
 
-/// A frame with the fast model's answer, for the accurate model.
+/// A tensor of an uploaded picture.
+struct Upload {
+    model: Arc<ModelId>,
+    tensor: Tensor,
+    rules: LabelRules,
+}
+
+/// A frame with the fast model's answer, for an accurate model.
 pub struct Look {
+    /// Which accurate model is asked.
+    pub model: Arc<ModelId>,
     pub frame: Frame,
-    pub view: View,
+    pub framing: Framing,
     pub rules: LabelRules,
     pub fast: Classification,
     pub fast_label: Option<Arc<str>>,
@@ -92,7 +103,8 @@ impl Classifies {
     pub async fn classify(&self, tensor: Tensor, rules: LabelRules) -> Result<Answer, String> {
         const ENDED: &str = "the accurate model was switched off";
         let (to, answer) = oneshot::channel();
-        self.jobs.try_send(Job::Classify(tensor, Box::new(rules), to)).map_err(|error| match error {
+        let upload = Box::new(Upload { model: self.model.clone(), tensor, rules });
+        self.jobs.try_send(Job::Classify(upload, to)).map_err(|error| match error {
             TrySendError::Full(_) => "the accurate model is busy",
             TrySendError::Disconnected(_) => ENDED,
         })?;
@@ -100,24 +112,33 @@ impl Classifies {
     }
 }
 
-/// Starts the thread. It ends when both handles are dropped.
+/// Starts the thread, which has these models. It ends when all handles are dropped.
 ///
 /// # Errors
 /// When the system cannot start another thread.
-pub fn start(labeller: Labeller, hub: Hub) -> Result<(Asked, Classifies, Thread), NotStarted> {
+pub fn start(models: Vec<Arc<SharedModel>>, hub: Hub) -> Result<(Asked, Vec<Classifies>, Thread), NotStarted> {
     let (jobs, waiting) = sync_channel(MAX_JOBS);
     // At most one look is in progress, so the channel never fills up.
     let (verdict, verdicts) = sync_channel(1);
-    let (model, input) = (labeller.model().id.clone(), labeller.model().input.clone());
-    let worker = Worker { labeller, vocabulary: None, hub, verdict };
+    let classifies = |model: &Arc<SharedModel>| Classifies {
+        jobs: jobs.clone(),
+        model: model.id.clone(),
+        input: model.input.clone(),
+    };
+    let all = models.iter().map(classifies).collect();
+    let answering = Answering { top_k: 1, unknown_below: 0.0 };
+    let labellers = models.into_iter().map(|model| Labeller::new(model, Framing::default(), answering)).collect();
+    let worker = Worker { labellers, decoder: FrameDecoder::default(), vocabulary: None, hub, verdict };
     let thread = Thread::spawn("accurate", move || worker.run(&waiting))?;
-    Ok((Asked { jobs: jobs.clone(), verdicts }, Classifies { jobs, model, input }, thread))
+    Ok((Asked { jobs, verdicts }, all, thread))
 }
 
 struct Worker {
-    labeller: Labeller,
-    /// Cached for the filter it was built with; rebuilt when the filter changes.
-    vocabulary: Option<(LabelFilter, Vocabulary)>,
+    /// One for each model.
+    labellers: Vec<Labeller>,
+    decoder: FrameDecoder,
+    /// Cached for the model and filter it was built with; rebuilt when they change.
+    vocabulary: Option<(Arc<ModelId>, LabelFilter, Vocabulary)>,
     hub: Hub,
     verdict: SyncSender<Outcome>,
 }
@@ -136,27 +157,40 @@ impl Worker {
                     // The receiver is gone if this model was replaced.
                     let _ = self.verdict.try_send(Outcome { opinion, work: start.elapsed() });
                 }
-                Job::Classify(tensor, rules, to) => {
-                    self.labeller.set_answering(rules.answering());
-                    let answer = self.labeller.classify_tensor(&tensor);
-                    let _ = to.send(answer.map_err(|error| error.to_string()));
+                Job::Classify(upload, to) => {
+                    let Upload { model, tensor, rules } = *upload;
+                    let answer = match labeller(&mut self.labellers, &model) {
+                        Some(labeller) => {
+                            labeller.set_answering(rules.answering());
+                            labeller.classify_tensor(&tensor).map_err(|error| error.to_string())
+                        }
+                        None => Err(EXCHANGED.into()),
+                    };
+                    let _ = to.send(answer);
                 }
             }
         }
     }
 
     fn look(&mut self, look: Look) -> Option<Arc<SecondOpinion>> {
-        let Look { frame, view, rules, fast, fast_label, reason, wanted } = look;
-        self.labeller.set_view(view);
-        self.labeller.set_answering(rules.answering());
-        let opinion = match self.labeller.label(&frame) {
-            Ok(accurate) => {
-                let accurate_label = self.label(&rules);
-                Ok(Arc::new(SecondOpinion { accurate, fast, accurate_label, fast_label, reason }))
-            }
-            Err(error) => {
-                tracing::warn!(model = %self.labeller.model().id.name, "the accurate model {error}");
-                Err(error.to_string())
+        let Look { model, frame, framing, rules, fast, fast_label, reason, wanted } = look;
+        let opinion = match labeller(&mut self.labellers, &model) {
+            None => Err(EXCHANGED.to_owned()),
+            Some(labeller) => {
+                labeller.set_framing(framing);
+                labeller.set_answering(rules.answering());
+                match labeller.label(&mut self.decoder, &frame) {
+                    Ok(accurate) => {
+                        let (camera, view) = (fast.camera.clone(), fast.view.clone());
+                        let accurate = Classification { camera, view, ..accurate };
+                        let accurate_label = label(&mut self.vocabulary, labeller, &rules);
+                        Ok(Arc::new(SecondOpinion { accurate, fast, accurate_label, fast_label, reason }))
+                    }
+                    Err(error) => {
+                        tracing::warn!(model = %model.name, "the accurate model {error}");
+                        Err(error.to_string())
+                    }
+                }
             }
         };
         for to in wanted {
@@ -166,15 +200,29 @@ impl Worker {
         self.hub.publish(&Event::SecondOpinion(opinion.clone()));
         Some(opinion)
     }
+}
 
-    fn label(&mut self, rules: &LabelRules) -> Option<Arc<str>> {
-        if self.vocabulary.as_ref().is_none_or(|(filter, _)| *filter != rules.filter) {
-            let labels = self.labeller.model().labels();
-            self.vocabulary = Some((rules.filter.clone(), Vocabulary::new(labels, &rules.filter)));
-        }
-        let (_, vocabulary) = self.vocabulary.as_ref()?;
-        let mut scores = Vec::new();
-        vocabulary.fold(self.labeller.probabilities(), &mut scores);
-        vocabulary.best(&scores, rules.enter()).cloned()
+const EXCHANGED: &str = "the accurate model was exchanged";
+
+fn labeller<'a>(labellers: &'a mut [Labeller], model: &Arc<ModelId>) -> Option<&'a mut Labeller> {
+    labellers.iter_mut().find(|labeller| Arc::ptr_eq(&labeller.model().id, model))
+}
+
+fn label(
+    cached: &mut Option<(Arc<ModelId>, LabelFilter, Vocabulary)>,
+    labeller: &Labeller,
+    rules: &LabelRules,
+) -> Option<Arc<str>> {
+    let model = labeller.model();
+    let serves = |(id, filter, _): &(Arc<ModelId>, LabelFilter, Vocabulary)| {
+        Arc::ptr_eq(id, &model.id) && *filter == rules.filter
+    };
+    if !cached.as_ref().is_some_and(serves) {
+        let vocabulary = Vocabulary::new(model.labels(), &rules.filter);
+        *cached = Some((model.id.clone(), rules.filter.clone(), vocabulary));
     }
+    let (_, _, vocabulary) = cached.as_ref()?;
+    let mut scores = Vec::new();
+    vocabulary.fold(labeller.probabilities(), &mut scores);
+    vocabulary.best(&scores, rules.enter()).cloned()
 }

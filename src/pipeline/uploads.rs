@@ -11,12 +11,13 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::orders::{Order, Orders, Prepared, Refusal};
+use super::orders::{Order, Orders, Prepared, Refusal, ViewOrder};
 use super::second_opinion::Classifies;
 use crate::decide::rules::LabelRules;
 use crate::domain::classification::{Answer, ModelId};
 use crate::domain::frame::Encoding;
-use crate::domain::view::View;
+use crate::domain::framing::Framing;
+use crate::domain::name::Name;
 use crate::preprocess::Preprocessor;
 use crate::preprocess::decode::DecodeError;
 use crate::preprocess::source::FrameDecoder;
@@ -50,6 +51,8 @@ pub enum UploadError {
     Busy(String),
     #[error("there is no model to label it with; the log and `config_error` of `info` say why")]
     NoModel,
+    #[error("there is no such view")]
+    NoView,
     #[error("{0}")]
     Failed(String),
 }
@@ -74,19 +77,28 @@ pub struct Counters {
 }
 
 struct Models {
-    /// `None` while it cannot be loaded.
-    fast: Option<(Arc<ModelId>, InputSpec)>,
-    accurate: Option<Classifies>,
-    rules: LabelRules,
-    /// Keyed by the file's SHA-256. An answer is valid while the models and rules stay the same.
-    answers: Option<LruCache<[u8; 32], Opinion>>,
+    targets: Vec<Target>,
+    /// Keyed by the view and the file's SHA-256. An answer is valid while the models and rules stay the same.
+    answers: Option<LruCache<Key, Opinion>>,
     /// Incremented with every change of the models or rules, so that a late answer is not cached.
     generation: u64,
 }
 
+type Key = (Name, [u8; 32]);
+
+/// A view, with what an upload to it is labelled with.
+#[derive(Clone)]
+pub struct Target {
+    pub view: Name,
+    /// `None` while its model cannot be loaded.
+    pub fast: Option<(Arc<ModelId>, InputSpec)>,
+    pub accurate: Option<Classifies>,
+    pub rules: LabelRules,
+}
+
 /// A decoded picture for the models.
 struct Job {
-    key: [u8; 32],
+    key: Key,
     generation: u64,
     fast: Prepared,
     accurate: Option<(Tensor, Classifies)>,
@@ -99,38 +111,33 @@ enum Step {
 }
 
 impl Uploads {
-    /// Labels with the model `fast` by `rules` and caches up to `entries` answers.
-    pub fn new(orders: Orders, fast: Option<(Arc<ModelId>, InputSpec)>, rules: LabelRules, entries: usize) -> Self {
-        let models = Models { fast, rules, accurate: None, answers: cache(entries), generation: 0 };
+    /// Without any view yet.
+    pub fn new(orders: Orders) -> Self {
+        let models = Models { targets: Vec::new(), answers: None, generation: 0 };
         let (waiting, turn) = (Semaphore::new(MAX_WAITING), Semaphore::new(1));
         Self(Arc::new(Inner { orders, models: Mutex::new(models), waiting, turn, counters: Counters::default() }))
     }
 
-    pub fn set_fast(&self, model: Arc<ModelId>, input: InputSpec) {
-        self.change(|models| models.fast = Some((model, input)));
-    }
-
-    pub fn set_accurate(&self, accurate: Option<Classifies>) {
-        self.change(|models| models.accurate = accurate);
-    }
-
-    /// Changes the rules and the capacity of the cache, and empties the cache.
-    pub fn set_rules(&self, rules: LabelRules, entries: usize) {
-        self.change(|models| (models.rules, models.answers) = (rules, cache(entries)));
+    /// Uploads are labelled for these views from now on, and up to `entries` answers are kept. Empties the cache.
+    pub fn set(&self, targets: Vec<Target>, entries: usize) {
+        let mut models = self.lock();
+        models.targets = targets;
+        models.generation += 1;
+        models.answers = cache(entries);
     }
 
     pub fn counters(&self) -> &Counters {
         &self.0.counters
     }
 
-    /// Labels a whole JPEG or PNG file with its orientation tag applied. Also returns the time spent on decoding and
+    /// Labels a whole JPEG or PNG file as this view would, with its orientation tag applied. Also returns the time spent on decoding and
     /// inference, even on failure.
-    pub async fn classify(&self, bytes: Vec<u8>) -> (Result<Opinion, UploadError>, Duration) {
+    pub async fn classify(&self, view: &Name, bytes: Vec<u8>) -> (Result<Opinion, UploadError>, Duration) {
         let mut cost = Duration::ZERO;
-        (self.answer(bytes, &mut cost).await, cost)
+        (self.answer(view, bytes, &mut cost).await, cost)
     }
 
-    async fn answer(&self, bytes: Vec<u8>, cost: &mut Duration) -> Result<Opinion, UploadError> {
+    async fn answer(&self, view: &Name, bytes: Vec<u8>, cost: &mut Duration) -> Result<Opinion, UploadError> {
         let busy = || UploadError::Busy("other pictures are being labelled".into());
         let _waiting = self.0.waiting.try_acquire().map_err(|_| busy())?;
         let Ok(Ok(_turn)) = timeout(PATIENCE, self.0.turn.acquire()).await else { return Err(busy()) };
@@ -138,9 +145,9 @@ impl Uploads {
         // unlikely.
         let bytes = Arc::new(bytes);
         for _ in 0..2 {
-            let (this, bytes) = (self.clone(), bytes.clone());
+            let (this, view, bytes) = (self.clone(), view.clone(), bytes.clone());
             let begun = Instant::now();
-            let prepared = spawn_blocking(move || this.prepare(&bytes)).await;
+            let prepared = spawn_blocking(move || this.prepare(view, &bytes)).await;
             *cost += begun.elapsed();
             let job = match prepared.map_err(|_| UploadError::Failed("decoding it panicked".into()))?? {
                 Step::Answered(opinion) => return Ok(*opinion),
@@ -157,21 +164,18 @@ impl Uploads {
     }
 
     /// Decodes the file and makes the models' tensors. Blocking: not for an asynchronous thread.
-    fn prepare(&self, bytes: &[u8]) -> Result<Step, UploadError> {
-        let key: [u8; 32] = Sha256::digest(bytes).into();
-        let ((fast, input), accurate, rules, generation) = {
+    fn prepare(&self, view: Name, bytes: &[u8]) -> Result<Step, UploadError> {
+        let key: Key = (view, Sha256::digest(bytes).into());
+        let (Target { fast, accurate, rules, .. }, generation) = {
             let mut models = self.lock();
             if let Some(known) = models.answers.as_mut().and_then(|answers| answers.get(&key)) {
                 self.0.counters.hits.fetch_add(1, Ordering::Relaxed);
                 return Ok(Step::Answered(Box::new(Opinion { cached: true, ..known.clone() })));
             }
-            (
-                models.fast.clone().ok_or(UploadError::NoModel)?,
-                models.accurate.clone(),
-                models.rules.clone(),
-                models.generation,
-            )
+            let target = models.targets.iter().find(|target| target.view == key.0).ok_or(UploadError::NoView)?;
+            (target.clone(), models.generation)
         };
+        let (fast, input) = fast.ok_or(UploadError::NoModel)?;
         self.0.counters.misses.fetch_add(1, Ordering::Relaxed);
         let explain = |error: DecodeError| match error {
             DecodeError::TooLarge { .. } | DecodeError::TooManyBytes { .. } => UploadError::TooLarge(error),
@@ -179,7 +183,7 @@ impl Uploads {
         };
         let mut decoder = FrameDecoder::default();
         let mut tensor = |input: &InputSpec| {
-            let mut preprocessor = Preprocessor::new(input.clone(), View::default());
+            let mut preprocessor = Preprocessor::new(input.clone(), Framing::default());
             decoder.decode(Encoding::File, bytes, |width, height| preprocessor.wanted(width, height))?;
             let mut tensor = Tensor::for_input(input);
             preprocessor.prepare(decoder.samples(bytes), &mut tensor);
@@ -196,7 +200,8 @@ impl Uploads {
     /// `None` if the model has been exchanged since the tensor was made.
     async fn ask(&self, job: Job) -> Result<Option<Opinion>, UploadError> {
         let Job { key, generation, fast, accurate, rules } = job;
-        let order = |to| Order::Classify(Box::new(fast), to);
+        let view = key.0.clone();
+        let order = |to| Order::View(view, ViewOrder::Classify(Box::new(fast), to));
         let late = "the inference thread does not finish its frame";
         let fast = match self.0.orders.ask(order, PATIENCE, late).await.map_err(UploadError::Busy)? {
             Ok(fast) => fast,
@@ -223,20 +228,11 @@ impl Uploads {
         Ok(Some(opinion))
     }
 
-    fn change(&self, change: impl FnOnce(&mut Models)) {
-        let mut models = self.lock();
-        change(&mut models);
-        models.generation += 1;
-        if let Some(answers) = &mut models.answers {
-            answers.clear();
-        }
-    }
-
     fn lock(&self) -> MutexGuard<'_, Models> {
         self.0.models.lock()
     }
 }
 
-fn cache(entries: usize) -> Option<LruCache<[u8; 32], Opinion>> {
+fn cache(entries: usize) -> Option<LruCache<Key, Opinion>> {
     NonZeroUsize::new(entries).map(LruCache::new)
 }

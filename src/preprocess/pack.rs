@@ -1,7 +1,7 @@
 //! The last step: colour conversion, normalisation, and the tensor's layout and channel order.
 
 use super::colour::Colour;
-use crate::domain::view::Rotation;
+use crate::domain::framing::Rotation;
 use crate::preprocess::colour::{full_range, video_range};
 use glimpsed_inference::{ChannelOrder, InputSpec, Layout, Tensor};
 

@@ -4,7 +4,7 @@ use super::pack::{Packer, turn};
 use super::picture::RgbImage;
 use super::resample::{self, Lines};
 use super::samples::Samples;
-use crate::domain::view::{Rotation, View};
+use crate::domain::framing::{Framing, Rotation};
 use glimpsed_base::budget;
 use glimpsed_inference::resample::{Axis, Key};
 use glimpsed_inference::{Fit, InputSpec, Tensor};
@@ -13,7 +13,7 @@ use glimpsed_jpeg::decoder::Wanted;
 /// Makes tensors for one model from pictures; its buffers are reused for every frame.
 pub struct Preprocessor {
     spec: InputSpec,
-    view: View,
+    framing: Framing,
     packer: Packer,
     axes: Axes,
     lines: Lines,
@@ -38,14 +38,14 @@ struct Part {
 }
 
 impl Preprocessor {
-    pub fn new(spec: InputSpec, view: impl Into<View>) -> Self {
-        let view = view.into();
-        let packer = Packer::new(&spec, view.rotation);
-        Self { packer, axes: Axes::default(), lines: Lines::default(), rows: Default::default(), view, spec }
+    pub fn new(spec: InputSpec, framing: impl Into<Framing>) -> Self {
+        let framing = framing.into();
+        let packer = Packer::new(&spec, framing.rotation);
+        Self { packer, axes: Axes::default(), lines: Lines::default(), rows: Default::default(), framing, spec }
     }
 
-    pub fn view(&self) -> View {
-        self.view
+    pub fn framing(&self) -> Framing {
+        self.framing
     }
 
     /// Fills `tensor` (made by [`Tensor::for_input`]) from a picture.
@@ -92,7 +92,7 @@ impl Preprocessor {
 
     /// Width and height of the result before rotation.
     fn unturned(&self) -> (usize, usize) {
-        match self.view.rotation {
+        match self.framing.rotation {
             Rotation::None | Rotation::Half => (self.spec.width, self.spec.height),
             Rotation::Quarter | Rotation::ThreeQuarters => (self.spec.height, self.spec.width),
         }
@@ -100,7 +100,7 @@ impl Preprocessor {
 
     fn part(&self, picture_width: usize, picture_height: usize) -> Part {
         let (width, height) = self.unturned();
-        let window = self.view.before_turning().pixels(picture_width, picture_height);
+        let window = self.framing.before_turning().pixels(picture_width, picture_height);
         let (left, across, top, down) = match self.spec.fit {
             Fit::Stretch => (0.0, window.width as f64, 0.0, window.height as f64),
             Fit::Crop { shorter_px } => {
@@ -147,7 +147,7 @@ fn centre_crop(side: usize, other: usize, shorter_px: usize, target: usize) -> (
 pub fn resized<'a>(picture: impl Into<Samples<'a>>, width: usize, height: usize) -> RgbImage {
     let spec = InputSpec::stretched(width, height);
     let mut tensor = Tensor::for_input(&spec);
-    Preprocessor::new(spec, View::default()).prepare(picture, &mut tensor);
+    Preprocessor::new(spec, Framing::default()).prepare(picture, &mut tensor);
     let pixels = match tensor {
         Tensor::U8(pixels) => pixels,
         Tensor::F32(_) => Vec::new(),

@@ -1,11 +1,13 @@
 //! From the bytes of a frame or a file to its samples, with as little decoding as the model's input size allows.
 
+use std::cell::Cell;
+
 use super::error::{DecodeError, MAX_PIXELS, check_raw, check_size, guarded, sniff};
 use super::foreign::Kind;
 use super::picture::RgbImage;
 use super::samples::Samples;
 use super::{png, webp};
-use crate::domain::frame::{Encoding, Range, RawFormat};
+use crate::domain::frame::{Encoding, Frame, Range, RawFormat};
 use glimpsed_base::budget;
 pub use glimpsed_jpeg::decoder::Wanted;
 use glimpsed_jpeg::decoder::{self, Refusal};
@@ -16,6 +18,14 @@ pub struct FrameDecoder {
     jpeg: Box<decoder::Decoder>,
     picture: RgbImage,
     kept: Kept,
+    /// What of the last frame was decoded, for others who need it; see [`Self::decode_once`].
+    held: Option<Held>,
+}
+
+/// What was decoded of a frame: its size in pixels, and the scale and part.
+struct Held {
+    size: (usize, usize),
+    wanted: Wanted,
 }
 
 /// Where the last decoded frame is stored.
@@ -30,6 +40,32 @@ enum Kept {
 }
 
 impl FrameDecoder {
+    /// Another frame comes: nothing of the last one serves again.
+    pub fn forget(&mut self) {
+        self.held = None;
+    }
+
+    /// As [`Self::decode`], for several who need the same frame: what was decoded for one of them serves the next if it has the same
+    /// scale and the part. [`Self::forget`] must be called before another frame.
+    ///
+    /// # Errors
+    /// See [`DecodeError`].
+    pub fn decode_once(&mut self, frame: &Frame, wanted: impl Fn(usize, usize) -> Wanted) -> Result<(), DecodeError> {
+        if let Some(Held { size: (width, height), wanted: held }) = &self.held
+            && held.serves(&wanted(*width, *height))
+        {
+            return Ok(());
+        }
+        let held = Cell::new(None);
+        self.decode(frame.encoding, &frame.bytes, |width, height| {
+            let wanted = wanted(width, height);
+            held.set(Some(Held { size: (width, height), wanted: wanted.clone() }));
+            wanted
+        })?;
+        self.held = held.take();
+        Ok(())
+    }
+
     /// Decodes a frame or a file. `wanted` receives the picture's size and returns the scale and part that are needed. The
     /// rest is left out only where that is cheap, so the result may cover more than that part. It takes at most
     /// [`budget::DECODED`] bytes: a larger picture is decoded smaller.
@@ -42,6 +78,7 @@ impl FrameDecoder {
         bytes: &[u8],
         wanted: impl Fn(usize, usize) -> Wanted,
     ) -> Result<(), DecodeError> {
+        self.held = None;
         self.kept = match encoding {
             Encoding::Raw { format, range, width, height } => {
                 check_raw(format, width, height, bytes)?;

@@ -2,7 +2,7 @@
 
 use super::colour::Colour;
 use super::samples::Samples;
-use crate::domain::view::Region;
+use crate::domain::framing::Region;
 
 const COLUMNS: usize = 32;
 const ROWS: usize = 24;

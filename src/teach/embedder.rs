@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::directories;
 use crate::domain::frame::Encoding;
-use crate::domain::view::View;
+use crate::domain::framing::Framing;
 use crate::infer::ModelError;
 use crate::models::spec::ModelSpec;
 use crate::preprocess::Preprocessor;
@@ -60,7 +60,7 @@ impl Embedder {
         let input = &loaded.inspection.input;
         Ok(Self {
             base: base.clone(),
-            preprocessor: Preprocessor::new(input.clone(), View::default()),
+            preprocessor: Preprocessor::new(input.clone(), Framing::default()),
             tensor: Tensor::for_input(input),
             decoder: FrameDecoder::default(),
             classifier: loaded.classifier,

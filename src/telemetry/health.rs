@@ -5,20 +5,17 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::board::Board;
-use crate::capture::supervisor;
-use crate::domain::frame::Frame;
+use crate::capture::registry::Registry;
 use crate::domain::health::{Broker, Health};
-use crate::pipeline::worker;
+use crate::pipeline::counters::Counters;
 use glimpsed_base::clock::Clock;
-use glimpsed_base::slot::Slot;
 
 /// Takes the samples.
 pub struct Monitor {
     pub board: Board,
     pub clock: Arc<dyn Clock>,
-    pub slot: Arc<Slot<Frame>>,
-    pub captured: Arc<supervisor::Counters>,
-    pub labelled: Arc<worker::Counters>,
+    pub cameras: Registry,
+    pub labelled: Arc<Counters>,
     started: Duration,
     /// The sample that the rate counts from: its time, and the number of labelled frames by then.
     last: (Duration, u64),
@@ -29,14 +26,9 @@ pub struct Monitor {
 const SHORTEST_RATE: Duration = Duration::from_secs(1);
 
 impl Monitor {
-    pub fn new(
-        clock: Arc<dyn Clock>,
-        slot: Arc<Slot<Frame>>,
-        captured: Arc<supervisor::Counters>,
-        labelled: Arc<worker::Counters>,
-    ) -> Self {
+    pub fn new(clock: Arc<dyn Clock>, cameras: Registry, labelled: Arc<Counters>) -> Self {
         let started = clock.now();
-        Self { board: Board::default(), clock, slot, captured, labelled, started, last: (started, 0), fps: 0.0 }
+        Self { board: Board::default(), clock, cameras, labelled, started, last: (started, 0), fps: 0.0 }
     }
 
     pub fn look(&mut self, broker: Option<Broker>) -> Health {
@@ -47,6 +39,7 @@ impl Monitor {
             self.fps = (labelled - self.last.1) as f64 / time.as_secs_f64();
             self.last = (now, labelled);
         }
+        let captured = self.cameras.totals();
         Health {
             config_error: None,
             model_error: None,
@@ -55,17 +48,17 @@ impl Monitor {
             throttled: self.board.under_voltage(),
             pace: self.labelled.pace(),
             fps: self.fps,
-            captured: self.captured.frames.load(Ordering::Relaxed),
+            captured: captured.frames,
             labelled,
             cached: self.labelled.cached.load(Ordering::Relaxed),
             too_dark: self.labelled.too_dark.load(Ordering::Relaxed),
             skipped: self.labelled.skipped.load(Ordering::Relaxed),
             failed: self.labelled.failed.load(Ordering::Relaxed),
-            overwritten: self.slot.overwritten(),
-            damaged: self.captured.corrupt.load(Ordering::Relaxed),
-            reconnects: self.captured.reconnects.load(Ordering::Relaxed),
+            overwritten: captured.overwritten,
+            damaged: captured.corrupt,
+            reconnects: captured.reconnects,
             rss_bytes: resident_bytes(),
-            camera: None,
+            cameras: Vec::new(),
             broker,
             web: None,
         }
@@ -84,14 +77,12 @@ fn resident_bytes() -> Option<u64> {
 mod tests {
     use super::*;
     use glimpsed_base::clock::ManualClock;
-    use glimpsed_base::slot::WhenFull;
 
     #[test]
     fn frames_a_second_are_counted_between_two_looks_but_not_between_two_close_ones() {
         let clock = ManualClock::default();
-        let labelled = Arc::<worker::Counters>::default();
-        let slot = Arc::new(Slot::new(WhenFull::Overwrite));
-        let mut monitor = Monitor::new(Arc::new(clock.clone()), slot, Arc::default(), labelled.clone());
+        let labelled = Arc::<Counters>::default();
+        let mut monitor = Monitor::new(Arc::new(clock.clone()), Registry::default(), labelled.clone());
         labelled.labelled.fetch_add(50, Ordering::Relaxed);
         clock.advance(Duration::from_secs(10));
         assert_eq!(monitor.look(None).fps, 5.0);

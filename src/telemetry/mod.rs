@@ -4,3 +4,4 @@ pub mod health;
 pub mod logging;
 pub mod panics;
 pub mod service_manager;
+pub mod threads;

@@ -7,13 +7,15 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use tokio::sync::Notify;
 
+use super::threads::Threads;
 use crate::bus::hub::Sink;
 use crate::domain::camera::{CameraState, CameraStatus, FaultKind};
 use crate::domain::classification::{Stable, Status};
 use crate::domain::event::Event;
+use crate::domain::layout::{Layout, ViewEntry};
+use crate::domain::name::Name;
 use crate::domain::settings::Settings;
 use crate::payload::status_name;
-use glimpsed_base::liveness::Liveness;
 use glimpsed_base::sync::Mutex;
 
 /// The state that is reported, collected from the hub's events.
@@ -30,7 +32,15 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Seen {
     labelled: bool,
-    camera: Option<CameraStatus>,
+    cameras: Vec<CameraStatus>,
+    views: Vec<SeenView>,
+}
+
+#[derive(Debug, Default)]
+struct SeenView {
+    name: Name,
+    camera: Name,
+    enabled: bool,
     model: String,
     label: Option<String>,
 }
@@ -39,15 +49,74 @@ impl Sink for Outlook {
     fn publish(&mut self, event: &Event) {
         let mut seen = self.seen();
         match event {
+            Event::Layout(layout) => seen.arrange(layout),
             Event::Classified(_) if !seen.labelled => {
                 seen.labelled = true;
                 self.0.settled.notify_one();
             }
-            Event::Camera(status) => seen.camera = Some(status.clone()),
-            Event::Settings(Settings { model, .. }) => seen.model.clone_from(model),
-            Event::Changed { now, .. } | Event::Heartbeat(now) => seen.label = Some(label(now)),
+            Event::Camera(status) => match seen.cameras.iter_mut().find(|known| known.camera == status.camera) {
+                Some(known) => known.clone_from(status),
+                None => seen.cameras.push(status.clone()),
+            },
+            Event::Settings(Settings { view, model, enabled, .. }) => {
+                let view = seen.view(view);
+                view.model.clone_from(model);
+                view.enabled = *enabled;
+            }
+            Event::Changed { now, .. } | Event::Heartbeat(now) => seen.view(&now.frame.view).label = Some(label(now)),
             _ => {}
         }
+    }
+}
+
+impl Seen {
+    fn arrange(&mut self, layout: &Layout) {
+        self.cameras.retain(|status| layout.cameras.contains(&status.camera));
+        let entry = |entry: &ViewEntry| {
+            let before = self.views.iter_mut().find(|view| view.name == entry.name).map(std::mem::take);
+            SeenView { name: entry.name.clone(), camera: entry.camera.clone(), ..before.unwrap_or_default() }
+        };
+        self.views = layout.views.iter().map(entry).collect();
+    }
+
+    fn view(&mut self, name: &Name) -> &mut SeenView {
+        let index = self.views.iter().position(|view| view.name == *name).unwrap_or_else(|| {
+            self.views.push(SeenView { name: name.clone(), ..SeenView::default() });
+            self.views.len() - 1
+        });
+        &mut self.views[index]
+    }
+
+    fn camera(&self, name: &Name) -> Option<&CameraStatus> {
+        self.cameras.iter().find(|status| status.camera == *name)
+    }
+
+    /// The only view, which has no name.
+    fn line_of_the_only(&self, view: &SeenView) -> String {
+        let camera = self.camera(&view.camera);
+        let fault = camera.and_then(|camera| camera.fault.as_ref());
+        match (camera.map(|camera| camera.state), &view.label) {
+            (Some(CameraState::Online), Some(label)) => format!("{}: {label}", view.model),
+            (Some(CameraState::Online), None) => format!("{}: waiting for the first label", view.model),
+            (Some(CameraState::Disabled), _) => "the camera is switched off".into(),
+            (Some(CameraState::Offline) | None, _) => match fault {
+                Some(fault) if fault.kind == FaultKind::NoModel => fault.reason.to_string(),
+                Some(fault) => format!("no camera, trying again: {}", fault.reason),
+                None => "no camera, trying again".into(),
+            },
+        }
+    }
+
+    /// A view with a name: the name, and in a few words how it is.
+    fn part_of(&self, view: &SeenView) -> String {
+        let says = match (self.camera(&view.camera).map(|camera| camera.state), &view.label) {
+            _ if !view.enabled => "off",
+            (Some(CameraState::Online), Some(label)) => label,
+            (Some(CameraState::Online), None) => "waiting",
+            (Some(CameraState::Disabled), _) => "off",
+            (Some(CameraState::Offline) | None, _) => "no camera",
+        };
+        format!("{}: {says}", view.name)
     }
 }
 
@@ -58,6 +127,9 @@ fn label(stable: &Stable) -> String {
     }
 }
 
+/// The status line's views with names; of more, their number is told.
+const MAX_PARTS: usize = 6;
+
 impl Outlook {
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.0.seen.lock()
@@ -66,16 +138,16 @@ impl Outlook {
     /// The status line.
     fn line(&self) -> String {
         let seen = self.seen();
-        let fault = seen.camera.as_ref().and_then(|camera| camera.fault.as_ref());
-        match (seen.camera.as_ref().map(|camera| camera.state), &seen.label) {
-            (Some(CameraState::Online), Some(label)) => format!("{}: {label}", seen.model),
-            (Some(CameraState::Online), None) => format!("{}: waiting for the first label", seen.model),
-            (Some(CameraState::Disabled), _) => "the camera is switched off".into(),
-            (Some(CameraState::Offline) | None, _) => match fault {
-                Some(fault) if fault.kind == FaultKind::NoModel => fault.reason.to_string(),
-                Some(fault) => format!("no camera, trying again: {}", fault.reason),
-                None => "no camera, trying again".into(),
-            },
+        match &seen.views[..] {
+            [] => "no camera, trying again".into(),
+            [only] if only.name.given().is_none() => seen.line_of_the_only(only),
+            views => {
+                let mut parts: Vec<String> = views.iter().take(MAX_PARTS).map(|view| seen.part_of(view)).collect();
+                if views.len() > MAX_PARTS {
+                    parts.push(format!("and {} more", views.len() - MAX_PARTS));
+                }
+                parts.join("; ")
+            }
         }
     }
 }
@@ -83,7 +155,7 @@ impl Outlook {
 /// Sends the notifications.
 pub struct Service {
     outlook: Outlook,
-    liveness_of_threads: Vec<Liveness>,
+    threads: Threads,
     /// Interval of the watchdog notification; `None` if systemd's watchdog is disabled.
     pet_every: Option<Duration>,
     petted: Option<Duration>,
@@ -92,10 +164,10 @@ pub struct Service {
 }
 
 impl Service {
-    pub fn new(outlook: Outlook, liveness_of_threads: Vec<Liveness>) -> Self {
+    pub fn new(outlook: Outlook, threads: Threads) -> Self {
         // Twice as often as required, so that a late notification is tolerated.
         let pet_every = sd_notify::watchdog_enabled().map(|every| every / 2);
-        Self { outlook, liveness_of_threads, pet_every, petted: None, ready: false, status: String::new() }
+        Self { outlook, threads, pet_every, petted: None, ready: false, status: String::new() }
     }
 
     /// Whether there is a label, a reason for having none, or a disabled camera.
@@ -104,7 +176,9 @@ impl Service {
         let no_model =
             |camera: &CameraStatus| camera.fault.as_ref().is_some_and(|fault| fault.kind == FaultKind::NoModel);
         let waits = |camera: &CameraStatus| camera.state == CameraState::Disabled || no_model(camera);
-        seen.label.is_some() || seen.labelled || seen.camera.as_ref().is_some_and(waits)
+        seen.labelled
+            || seen.views.iter().any(|view| view.label.is_some())
+            || (!seen.cameras.is_empty() && seen.cameras.iter().all(waits))
     }
 
     /// Resolves once, at the first label.
@@ -136,7 +210,7 @@ impl Service {
         }
         let due = |every| self.petted.is_none_or(|petted| now.saturating_sub(petted) >= every);
         if self.pet_every.is_some_and(due) {
-            if self.liveness_of_threads.iter().any(|liveness| liveness.is_overdue(now)) {
+            if self.threads.are_late(now) {
                 tracing::error!(
                     "a thread has not been heard of for too long; the service manager's watchdog is left alone"
                 );
@@ -183,15 +257,19 @@ fn say(states: &[NotifyState<'_>]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::capture::registry::Registry;
     use crate::domain::camera::Fault;
     use crate::domain::camera::tests_support::{missing, status};
     use crate::domain::classification::tests_support::{frame, stable};
+
+    use glimpsed_base::liveness::Liveness;
 
     const SECOND: Duration = Duration::from_secs(1);
 
     fn service(liveness: &Liveness) -> (Service, Outlook) {
         let outlook = Outlook::default();
-        let mut service = Service::new(outlook.clone(), vec![liveness.clone()]);
+        let mut service =
+            Service::new(outlook.clone(), Threads { main: vec![liveness.clone()], cameras: Registry::default() });
         service.pet_every = Some(SECOND * 10);
         (service, outlook)
     }
@@ -202,6 +280,7 @@ mod tests {
         assert_eq!(service.words(SECOND, false), [Word::Alive], "nothing is known yet");
         outlook.publish(&Event::Camera(status(CameraState::Online)));
         outlook.publish(&Event::Settings(Settings {
+            view: Name::ONLY,
             enabled: true,
             model: "m".into(),
             precision: Default::default(),

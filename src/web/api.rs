@@ -9,17 +9,19 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::named::OfView;
 use super::problem::Problem;
 use super::site::Site;
-use crate::bus::commands::{Answer, Command};
+use crate::bus::commands::{Answer, Command, ViewCommand};
+use crate::domain::name::Name;
 use crate::domain::settings::PrecisionChoice;
 use crate::models::catalog;
-use crate::payload::health_json;
+use crate::payload::{RegionPayload, camera_status_json, health_json};
 
 type Answered = Result<Json<Value>, Problem>;
 
-pub(super) async fn state(State(site): State<Arc<Site>>) -> Json<Value> {
-    let mut state = site.parts.view.state();
+pub(super) async fn state(State(site): State<Arc<Site>>, OfView(view): OfView) -> Json<Value> {
+    let mut state = site.parts.view.state(&view.name);
     state["health"] = health_json(&site.parts.look());
     Json(state)
 }
@@ -28,8 +30,8 @@ pub(super) async fn info(State(site): State<Arc<Site>>) -> Json<Value> {
     Json(Value::clone(&site.parts.view.info()))
 }
 
-pub(super) async fn timeline(State(site): State<Arc<Site>>) -> Json<Value> {
-    Json(site.parts.view.timeline())
+pub(super) async fn timeline(State(site): State<Arc<Site>>, OfView(view): OfView) -> Json<Value> {
+    Json(site.parts.view.timeline(&view.name))
 }
 
 pub(super) async fn config(State(site): State<Arc<Site>>) -> Json<Value> {
@@ -41,10 +43,38 @@ pub(super) async fn config(State(site): State<Arc<Site>>) -> Json<Value> {
     }))
 }
 
+/// The views with what can be set of each, and the label that holds.
+pub(super) async fn views(State(site): State<Arc<Site>>) -> Json<Value> {
+    let layout = site.parts.view.layout();
+    let views = layout.views.iter().map(|view| {
+        let now = site.parts.view.state(&view.name);
+        json!({
+            "name": view.name.as_str(),
+            "title": view.title,
+            "camera": view.camera.as_str(),
+            "region": RegionPayload::from(view.region),
+            "settings": now["settings"],
+            "state": now["state"],
+        })
+    });
+    Json(views.collect())
+}
+
+/// The cameras with the names of their views.
+pub(super) async fn cameras(State(site): State<Arc<Site>>) -> Json<Value> {
+    let layout = site.parts.view.layout();
+    let cameras = layout.cameras.iter().map(|camera| {
+        let status = camera_status_json(site.parts.view.camera(camera).as_ref());
+        let views: Vec<&str> = layout.views_of(camera).map(|view| view.name.as_str()).collect();
+        json!({ "name": camera.as_str(), "status": status, "views": views })
+    });
+    Json(cameras.collect())
+}
+
 /// The models whose file is there, with what the catalogue says of them.
-pub(super) async fn models(State(site): State<Arc<Site>>) -> Json<Value> {
+pub(super) async fn models(State(site): State<Arc<Site>>, OfView(view): OfView) -> Json<Value> {
     let info = site.parts.view.info();
-    let active = site.parts.view.settings().map(|settings| settings.model);
+    let active = site.parts.view.settings(&view.name).map(|settings| settings.model);
     let names = info["available_models"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let models = names.map(|name| {
         let entry = catalog::find(name);
@@ -68,37 +98,42 @@ pub(super) struct ModelChoice {
 
 pub(super) async fn set_model(
     State(site): State<Arc<Site>>,
+    OfView(view): OfView,
     body: Result<Json<ModelChoice>, JsonRejection>,
 ) -> Answered {
     let Json(ModelChoice { name, precision }) = body.map_err(not_meant)?;
-    for command in [name.map(Command::Model), precision.map(Command::Precision)].into_iter().flatten() {
-        done(site.parts.commands.ask(command).await)?;
+    for command in [name.map(ViewCommand::Model), precision.map(ViewCommand::Precision)].into_iter().flatten() {
+        done(site.parts.commands.ask(Command::View(view.name.clone(), command)).await)?;
     }
-    settings(&site)
+    settings(&site, &view.name)
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wishes {
+pub(super) struct SettingsChange {
     enabled: Option<bool>,
     threshold: Option<f32>,
     accurate: Option<bool>,
 }
 
-pub(super) async fn set(State(site): State<Arc<Site>>, body: Result<Json<Wishes>, JsonRejection>) -> Answered {
-    let Json(Wishes { enabled, threshold, accurate }) = body.map_err(not_meant)?;
+pub(super) async fn set(
+    State(site): State<Arc<Site>>,
+    OfView(view): OfView,
+    body: Result<Json<SettingsChange>, JsonRejection>,
+) -> Answered {
+    let Json(SettingsChange { enabled, threshold, accurate }) = body.map_err(not_meant)?;
     if threshold.is_some_and(|threshold| !(0.0..=1.0).contains(&threshold)) {
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "`threshold` must be from 0 to 1"));
     }
-    let commands = [threshold.map(Command::Threshold), accurate.map(Command::Accurate), enabled.map(Command::Enable)];
-    for command in commands.into_iter().flatten() {
-        done(site.parts.commands.ask(command).await)?;
+    let (threshold, accurate) = (threshold.map(ViewCommand::Threshold), accurate.map(ViewCommand::Accurate));
+    for command in [threshold, accurate, enabled.map(ViewCommand::Enable)].into_iter().flatten() {
+        done(site.parts.commands.ask(Command::View(view.name.clone(), command)).await)?;
     }
-    settings(&site)
+    settings(&site, &view.name)
 }
 
-fn settings(site: &Site) -> Answered {
-    match &site.parts.view.state()["settings"] {
+fn settings(site: &Site, view: &Name) -> Answered {
+    match &site.parts.view.state(view)["settings"] {
         Value::Null => Err(Problem::later(StatusCode::SERVICE_UNAVAILABLE, 1, "the daemon is starting")),
         settings => Ok(Json(settings.clone())),
     }
@@ -109,8 +144,8 @@ pub(super) async fn reload(State(site): State<Arc<Site>>) -> Answered {
 }
 
 /// The accurate model may have to rest first.
-pub(super) async fn second_opinion(State(site): State<Arc<Site>>) -> Answered {
-    done(site.parts.commands.ask(Command::SecondOpinion).await).map(Json)
+pub(super) async fn second_opinion(State(site): State<Arc<Site>>, OfView(view): OfView) -> Answered {
+    done(site.parts.commands.ask(Command::View(view.name, ViewCommand::SecondOpinion)).await).map(Json)
 }
 
 /// Answered when it is known that the daemon would start again.

@@ -13,8 +13,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
+use super::named::OfView;
 use super::problem::Problem;
 use super::site::Site;
+use crate::domain::layout::ViewEntry;
 use crate::payload::upload_value;
 use crate::pipeline::uploads::{Opinion, UploadError};
 
@@ -28,7 +30,11 @@ const UNSEEN_WITHIN: Duration = Duration::from_secs(2);
 /// The heads of a form's parts, around the picture.
 pub(super) const MULTIPART_BYTES: usize = 16 << 10;
 
-pub(super) async fn classify(State(site): State<Arc<Site>>, request: Request) -> Result<Response, Problem> {
+pub(super) async fn classify(
+    State(site): State<Arc<Site>>,
+    OfView(view): OfView,
+    request: Request,
+) -> Result<Response, Problem> {
     let turn = timeout(TURN_WITHIN, site.budget.turns.clone().acquire_owned()).await;
     let Ok(Ok(turn)) = turn else {
         let detail = "too many pictures wait already; try again";
@@ -45,11 +51,11 @@ pub(super) async fn classify(State(site): State<Arc<Site>>, request: Request) ->
     let bytes = picture(&site, request).await?;
     // In a task of its own: the labelling continues when the client disconnects, so its turn and its cost must, too.
     let labelled = tokio::spawn(async move {
-        let (answer, cost) = site.parts.uploads.classify(bytes.into()).await;
+        let (answer, cost) = site.parts.uploads.classify(&view.name, bytes.into()).await;
         site.budget.charge(site.clock.now(), cost.as_secs_f64());
         drop(turn);
         // An upload has no capture time, so it gets the current one.
-        answer.map(|opinion| opinion_json(&opinion, site.clock.wall()))
+        answer.map(|opinion| opinion_json(&opinion, &view, site.clock.wall()))
     });
     let opinion = labelled.await.unwrap_or_else(|error| Err(UploadError::Failed(error.to_string())));
     Ok(Json(opinion.map_err(refusal)?).into_response())
@@ -78,15 +84,15 @@ fn refusal(error: UploadError) -> Problem {
         UploadError::NotAPicture(_) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, cause),
         UploadError::TooLarge(_) => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, cause),
         UploadError::Busy(_) => Problem::later(StatusCode::SERVICE_UNAVAILABLE, 2, cause),
-        UploadError::NoModel => Problem::new(StatusCode::SERVICE_UNAVAILABLE, cause),
+        UploadError::NoModel | UploadError::NoView => Problem::new(StatusCode::SERVICE_UNAVAILABLE, cause),
         UploadError::Failed(_) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, cause),
     }
 }
 
-fn opinion_json(opinion: &Opinion, at: Timestamp) -> Value {
+fn opinion_json(opinion: &Opinion, view: &ViewEntry, at: Timestamp) -> Value {
     json!({
-        "fast": upload_value(&opinion.fast, at),
-        "accurate": opinion.accurate.as_ref().map(|answer| upload_value(answer, at)),
+        "fast": upload_value(&opinion.fast, view, at),
+        "accurate": opinion.accurate.as_ref().map(|answer| upload_value(answer, view, at)),
         "cached": opinion.cached,
     })
 }

@@ -16,7 +16,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{interval, timeout};
 
 use super::guard::Admission;
-use super::live_state::Message;
+use super::live_state::{About, Message};
 use super::problem::Problem;
 use super::site::Site;
 use crate::payload::health_json;
@@ -98,11 +98,12 @@ fn everything(site: &Site) -> impl Iterator<Item = Bytes> {
 /// The current state, as a series of messages.
 pub(super) fn current(site: &Site) -> Vec<Message> {
     let mut messages = site.parts.view.everything();
-    messages.push(Message { name: "vitals", data: health_json(&site.parts.look()).to_string().into() });
+    let data = health_json(&site.parts.look()).to_string().into();
+    messages.push(Message { name: "vitals", about: About::Device, data });
     messages
 }
 
 /// One server-sent event.
-fn framed(Message { name, data }: &Message) -> Bytes {
+fn framed(Message { name, data, .. }: &Message) -> Bytes {
     format!("event: {name}\ndata: {data}\n\n").into()
 }

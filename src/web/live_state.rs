@@ -8,14 +8,16 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
 use crate::bus::hub::Sink;
-use crate::bus::preview::Preview;
+use crate::capture::registry::Registry;
 use crate::domain::camera::{CameraState, CameraStatus, Negotiated};
 use crate::domain::classification::{Classification, SecondOpinion, Stable};
 use crate::domain::event::{Comparing, Event};
+use crate::domain::layout::{Layout, ViewEntry};
+use crate::domain::name::Name;
 use crate::domain::settings::Settings;
 use crate::payload::rounding::rounded;
 use crate::payload::{
-    camera_json, camera_status_json, classification_json, second_opinion_value, state_json, status_name,
+    RegionPayload, camera_json, camera_status_json, classification_json, second_opinion_value, state_json, status_name,
 };
 use glimpsed_base::clock::Clock;
 use glimpsed_base::sync::Mutex;
@@ -33,8 +35,17 @@ const SHORTEST_INTERVAL: Duration = Duration::from_millis(95);
 #[derive(Debug, Clone)]
 pub struct Message {
     pub name: &'static str,
+    pub about: About,
     /// JSON without line breaks.
     pub data: Arc<str>,
+}
+
+/// What an event is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum About {
+    Device,
+    Camera(Name),
+    View(Name),
 }
 
 /// Shared between the hub, whose events it receives, and the web server.
@@ -42,14 +53,29 @@ pub struct Message {
 pub struct LiveState {
     seen: Arc<Mutex<Seen>>,
     messages: broadcast::Sender<Message>,
-    preview: Arc<Preview>,
+    cameras: Registry,
     clock: Arc<dyn Clock>,
 }
 
 #[derive(Default)]
 struct Seen {
-    camera: Option<CameraStatus>,
+    layout: Arc<Layout>,
+    cameras: Vec<SeenCamera>,
+    views: Vec<SeenView>,
+    info: Option<Arc<Value>>,
+    comparison: Comparison,
+}
+
+#[derive(Default)]
+struct SeenCamera {
+    name: Name,
+    status: Option<CameraStatus>,
     negotiated: Option<Negotiated>,
+}
+
+#[derive(Default)]
+struct SeenView {
+    name: Name,
     newest: Option<Classification>,
     /// When the newest frame arrived, in monotonic time.
     arrived: Option<Duration>,
@@ -59,9 +85,7 @@ struct Seen {
     /// The accurate model's last opinion.
     second: Option<Arc<SecondOpinion>>,
     settings: Option<Settings>,
-    info: Option<Arc<Value>>,
     timeline: VecDeque<Value>,
-    comparison: Comparison,
 }
 
 /// The state of the model comparison.
@@ -93,8 +117,8 @@ impl Comparison {
 }
 
 impl LiveState {
-    pub fn new(preview: Arc<Preview>, clock: Arc<dyn Clock>) -> Self {
-        Self { seen: Arc::default(), messages: broadcast::Sender::new(MAX_BEHIND), preview, clock }
+    pub fn new(cameras: Registry, clock: Arc<dyn Clock>) -> Self {
+        Self { seen: Arc::default(), messages: broadcast::Sender::new(MAX_BEHIND), cameras, clock }
     }
 
     /// Subscribes to the messages from now on.
@@ -106,73 +130,95 @@ impl LiveState {
         self.messages.receiver_count()
     }
 
-    /// Sends a message to all listeners.
+    /// Sends a message about the device to all listeners.
     pub fn tell(&self, name: &'static str, data: &Value) {
+        self.tell_about(About::Device, name, || data.to_string());
+    }
+
+    fn tell_about(&self, about: About, name: &'static str, data: impl FnOnce() -> String) {
         if self.messages.receiver_count() > 0 {
-            let _ = self.messages.send(message(name, &data.to_string()));
+            let _ = self.messages.send(Message { name, about, data: data().into() });
         }
     }
 
     /// The current state, as a series of messages.
     pub fn everything(&self) -> Vec<Message> {
         let seen = self.lock();
-        let mut messages = vec![message("camera", &seen.camera().to_string())];
+        let mut messages = vec![message(About::Device, "layout", &seen.layout_json())];
+        for camera in &seen.cameras {
+            messages.push(message(About::Camera(camera.name.clone()), "camera", &camera.json()));
+        }
         if let Some(info) = &seen.info {
-            messages.push(message("info", &info.to_string()));
+            messages.push(message(About::Device, "info", info));
         }
-        if let Some(settings) = &seen.settings {
-            messages.push(message("settings", &settings_json(settings).to_string()));
+        for view in &seen.views {
+            messages.extend(view.everything());
         }
-        if let Some(newest) = &seen.newest {
-            messages.push(message("classification", &classification_json(newest)));
-        }
-        if let Some(second) = &seen.second {
-            messages.push(message("second", &second_opinion_value(second).to_string()));
-        }
-        if let Some(state) = &seen.state {
-            messages.push(message("state", &state_json(state)));
-        }
-        messages.push(message("timeline", &json!(seen.timeline).to_string()));
-        messages.push(message("comparison", &seen.comparison.json().to_string()));
+        messages.push(message(About::Device, "comparison", &seen.comparison.json()));
         messages
     }
 
-    pub fn camera(&self) -> Option<CameraStatus> {
-        self.lock().camera.clone()
+    pub fn layout(&self) -> Arc<Layout> {
+        self.lock().layout.clone()
     }
 
-    pub fn state(&self) -> Value {
+    /// The status of a camera; `None` before anything is known of it.
+    pub fn camera(&self, name: &Name) -> Option<CameraStatus> {
+        self.lock().cameras.iter().find(|camera| camera.name == *name)?.status.clone()
+    }
+
+    /// Those that anything is known of.
+    pub fn cameras(&self) -> Vec<CameraStatus> {
+        self.lock().cameras.iter().filter_map(|camera| camera.status.clone()).collect()
+    }
+
+    /// What is known of a view and its camera.
+    pub fn state(&self, view: &Name) -> Value {
         let seen = self.lock();
+        let camera = seen.layout.view(view).map(|view| view.camera.clone()).unwrap_or_default();
+        let camera = seen.cameras.iter().find(|known| known.name == camera).map(SeenCamera::json);
+        let nothing = SeenView::default();
+        let view = seen.views.iter().find(|known| known.name == *view).unwrap_or(&nothing);
         json!({
-            "camera": seen.camera(),
-            "state": seen.state.as_ref().map(|state| parsed(&state_json(state))),
-            "classification": seen.newest.as_ref().map(|newest| parsed(&classification_json(newest))),
-            "second": seen.second.as_deref().map(second_opinion_value),
-            "settings": seen.settings.as_ref().map(settings_json),
+            "camera": camera.unwrap_or_else(|| SeenCamera::default().json()),
+            "state": view.state.as_ref().map(|state| parsed(&state_json(state))),
+            "classification": view.newest.as_ref().map(|newest| parsed(&classification_json(newest))),
+            "second": view.second.as_deref().map(second_opinion_value),
+            "settings": view.settings.as_ref().map(settings_json),
         })
     }
 
-    pub fn timeline(&self) -> Value {
-        json!(self.lock().timeline)
+    pub fn timeline(&self, view: &Name) -> Value {
+        let seen = self.lock();
+        json!(
+            seen.views
+                .iter()
+                .find(|known| known.name == *view)
+                .map(|view| &view.timeline)
+                .into_iter()
+                .flatten()
+                .collect::<Vec<_>>()
+        )
     }
 
     pub fn info(&self) -> Arc<Value> {
         self.lock().info.clone().unwrap_or_default()
     }
 
-    /// False if `info` says that no model labels the camera's frames.
+    /// False if `info` says that no model labels any frames.
     pub fn has_model(&self) -> bool {
         let info = self.info();
         info["models"].as_array().is_none_or(|models| models.iter().any(|model| model["role"] == "fast"))
     }
 
-    pub fn settings(&self) -> Option<Settings> {
-        self.lock().settings.clone()
+    pub fn settings(&self, view: &Name) -> Option<Settings> {
+        self.lock().views.iter().find(|known| known.name == *view)?.settings.clone()
     }
 
-    /// Time since the newest labelled frame arrived; `None` before the first.
-    pub fn frame_age(&self) -> Option<Duration> {
-        self.lock().arrived.map(|arrived| self.clock.now().saturating_sub(arrived))
+    /// Time since the newest labelled frame of a view arrived; `None` before the first.
+    pub fn frame_age(&self, view: &Name) -> Option<Duration> {
+        let arrived = self.lock().views.iter().find(|known| known.name == *view)?.arrived?;
+        Some(self.clock.now().saturating_sub(arrived))
     }
 
     pub fn comparison(&self) -> Comparison {
@@ -197,17 +243,18 @@ impl LiveState {
         let now = self.clock.now();
         let told = {
             let mut seen = self.lock();
+            let Some(view) = seen.view(&frame.view) else { return };
             let total = Duration::try_from_secs_f64(frame.answer.timing.total_ms / 1000.0).unwrap_or_default();
-            seen.arrived = Some(now.saturating_sub(total));
-            seen.newest = Some(frame.clone());
-            let due = seen.told.is_none_or(|told| now.saturating_sub(told) >= SHORTEST_INTERVAL);
+            view.arrived = Some(now.saturating_sub(total));
+            view.newest = Some(frame.clone());
+            let due = view.told.is_none_or(|told| now.saturating_sub(told) >= SHORTEST_INTERVAL);
             if due {
-                seen.told = Some(now);
+                view.told = Some(now);
             }
             due
         };
-        if told && self.messages.receiver_count() > 0 {
-            let _ = self.messages.send(message("classification", &classification_json(frame)));
+        if told {
+            self.tell_about(About::View(frame.view.clone()), "classification", || classification_json(frame));
         }
     }
 
@@ -215,89 +262,182 @@ impl LiveState {
         let entry = timeline_entry(now);
         {
             let mut seen = self.lock();
-            seen.state = Some(now.clone());
-            if seen.timeline.len() == MAX_TIMELINE {
-                seen.timeline.pop_front();
+            let Some(view) = seen.view(&now.frame.view) else { return };
+            view.state = Some(now.clone());
+            if view.timeline.len() == MAX_TIMELINE {
+                view.timeline.pop_front();
             }
-            seen.timeline.push_back(entry.clone());
+            view.timeline.push_back(entry.clone());
         }
-        self.tell("state", &parsed(&state_json(now)));
-        self.tell("change", &entry);
+        let about = About::View(now.frame.view.clone());
+        self.tell_about(about.clone(), "state", || state_json(now));
+        self.tell_about(about, "change", || entry.to_string());
+    }
+
+    fn tell_camera(&self, name: &Name, change: impl FnOnce(&mut SeenCamera)) {
+        let json = {
+            let mut seen = self.lock();
+            let Some(camera) = seen.cameras.iter_mut().find(|camera| camera.name == *name) else { return };
+            change(camera);
+            camera.json()
+        };
+        self.tell_about(About::Camera(name.clone()), "camera", || json.to_string());
     }
 }
 
 impl Sink for LiveState {
     fn publish(&mut self, event: &Event) {
         match event {
-            Event::Camera(status) => {
-                self.lock().camera = Some(status.clone());
-                if status.state != CameraState::Online {
-                    self.preview.clear();
-                }
-                let camera = self.lock().camera();
-                self.tell("camera", &camera);
+            Event::Layout(layout) => {
+                let json = {
+                    let mut seen = self.lock();
+                    seen.arrange(layout);
+                    seen.layout_json()
+                };
+                self.tell("layout", &json);
             }
-            Event::Negotiated(negotiated) => {
-                self.lock().negotiated.clone_from(negotiated);
-                let camera = self.lock().camera();
-                self.tell("camera", &camera);
+            Event::Camera(status) => {
+                if status.state != CameraState::Online
+                    && let Some(camera) = self.cameras.cameras().iter().find(|camera| camera.name == status.camera)
+                {
+                    camera.preview.clear();
+                }
+                self.tell_camera(&status.camera, |camera| camera.status = Some(status.clone()));
+            }
+            Event::Negotiated(name, negotiated) => {
+                self.tell_camera(name, |camera| camera.negotiated.clone_from(negotiated));
             }
             Event::Classified(frame) => self.classified(frame),
             Event::Changed { now, .. } => self.changed(now),
             Event::Heartbeat(state) => {
-                self.lock().state = Some(state.clone());
-                self.tell("state", &parsed(&state_json(state)));
+                if let Some(view) = self.lock().view(&state.frame.view) {
+                    view.state = Some(state.clone());
+                }
+                self.tell_about(About::View(state.frame.view.clone()), "state", || state_json(state));
             }
             Event::Settings(settings) => {
-                let mut seen = self.lock();
-                seen.settings = Some(settings.clone());
-                // An opinion of a model that was disabled is outdated.
-                if settings.accurate != Some(true) {
-                    seen.second = None;
+                if let Some(view) = self.lock().view(&settings.view) {
+                    view.settings = Some(settings.clone());
+                    // An opinion of a model that was disabled is outdated.
+                    if settings.accurate != Some(true) {
+                        view.second = None;
+                    }
                 }
-                drop(seen);
-                self.tell("settings", &settings_json(settings));
+                let about = About::View(settings.view.clone());
+                self.tell_about(about, "settings", || settings_json(settings).to_string());
             }
             Event::Info(info) => {
                 self.lock().info = Some(info.clone());
                 self.tell("info", info);
             }
             Event::SecondOpinion(opinion) => {
-                self.lock().second = Some(opinion.clone());
-                self.tell("second", &second_opinion_value(opinion));
+                let name = &opinion.fast.view;
+                if let Some(view) = self.lock().view(name) {
+                    view.second = Some(opinion.clone());
+                }
+                self.tell_about(About::View(name.clone()), "second", || second_opinion_value(opinion).to_string());
             }
             Event::Comparing(event) => self.compare(|comparison| comparison.hear(event)),
-            Event::Health(_) | Event::Picture(_) => {}
+            Event::Health(_) | Event::Picture(..) => {}
         }
     }
 }
 
 impl Seen {
-    fn camera(&self) -> Value {
-        let mut camera = camera_status_json(self.camera.as_ref());
+    /// What is known of cameras and views that stay is kept.
+    fn arrange(&mut self, layout: &Arc<Layout>) {
+        self.layout = layout.clone();
+        let (mut cameras, mut views) = (std::mem::take(&mut self.cameras), std::mem::take(&mut self.views));
+        for name in &layout.cameras {
+            let known = cameras.iter_mut().find(|camera| camera.name == *name).map(std::mem::take);
+            self.cameras.push(SeenCamera { name: name.clone(), ..known.unwrap_or_default() });
+        }
+        for entry in &layout.views {
+            let known = views.iter_mut().find(|view| view.name == entry.name).map(std::mem::take);
+            self.views.push(SeenView { name: entry.name.clone(), ..known.unwrap_or_default() });
+        }
+    }
+
+    /// `None` of a view that was removed.
+    fn view(&mut self, name: &Name) -> Option<&mut SeenView> {
+        self.views.iter_mut().find(|view| view.name == *name)
+    }
+
+    fn layout_json(&self) -> Value {
+        let view = |view: &ViewEntry| {
+            json!({
+                "name": view.name.as_str(),
+                "title": view.title,
+                "camera": view.camera.as_str(),
+                "region": RegionPayload::from(view.region),
+            })
+        };
+        json!({
+            "cameras": self.layout.cameras.iter().map(Name::as_str).collect::<Vec<_>>(),
+            "views": self.layout.views.iter().map(view).collect::<Vec<_>>(),
+        })
+    }
+}
+
+impl SeenCamera {
+    fn json(&self) -> Value {
+        let mut camera = camera_status_json(self.status.as_ref());
         camera["negotiated"] = self.negotiated.as_ref().map(camera_json).into();
+        if let Some(name) = self.name.given() {
+            camera["camera"] = name.into();
+        }
         camera
     }
 }
 
+impl SeenView {
+    fn everything(&self) -> Vec<Message> {
+        let about = || About::View(self.name.clone());
+        let mut messages = Vec::new();
+        let mut push = |name, data: String| messages.push(Message { name, about: about(), data: data.into() });
+        if let Some(settings) = &self.settings {
+            push("settings", settings_json(settings).to_string());
+        }
+        if let Some(newest) = &self.newest {
+            push("classification", classification_json(newest));
+        }
+        if let Some(second) = &self.second {
+            push("second", second_opinion_value(second).to_string());
+        }
+        if let Some(state) = &self.state {
+            push("state", state_json(state));
+        }
+        push("timeline", json!(self.timeline).to_string());
+        messages
+    }
+}
+
 fn settings_json(settings: &Settings) -> Value {
-    let Settings { enabled, model, precision, threshold, accurate } = settings;
-    json!({
+    let Settings { view, enabled, model, precision, threshold, accurate } = settings;
+    let mut json = json!({
         "enabled": enabled,
         "model": model,
         "precision": precision.name(),
         "threshold": rounded(f64::from(*threshold), 4),
         "accurate": accurate,
-    })
+    });
+    if let Some(view) = view.given() {
+        json["view"] = view.into();
+    }
+    json
 }
 
 fn timeline_entry(state: &Stable) -> Value {
-    json!({
+    let mut entry = json!({
         "since": state.since.to_string(),
         "label": state.label.as_deref(),
         "status": status_name(state.status),
         "confidence": rounded(f64::from(state.confidence), 4),
-    })
+    });
+    if let Some(view) = state.frame.view.given() {
+        entry["view"] = view.into();
+    }
+    entry
 }
 
 /// Parses the output of the payload functions, which is always JSON.
@@ -305,19 +445,24 @@ fn parsed(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_default()
 }
 
-fn message(name: &'static str, data: &str) -> Message {
-    Message { name, data: data.into() }
+fn message(about: About, name: &'static str, data: &Value) -> Message {
+    Message { name, about, data: data.to_string().into() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::classification::tests_support::{frame, stable};
+    use crate::domain::framing::Region;
     use glimpsed_base::clock::ManualClock;
 
     fn view() -> (LiveState, ManualClock) {
         let clock = ManualClock::default();
-        (LiveState::new(Arc::default(), Arc::new(clock.clone())), clock)
+        let mut view = LiveState::new(Registry::default(), Arc::new(clock.clone()));
+        let entry = ViewEntry { name: Name::ONLY, title: String::new(), camera: Name::ONLY, region: Region::default() };
+        let layout = Layout { cameras: vec![Name::ONLY], views: vec![entry] };
+        view.publish(&Event::Layout(Arc::new(layout)));
+        (view, clock)
     }
 
     #[test]
@@ -326,7 +471,7 @@ mod tests {
         for number in 0..MAX_TIMELINE + 5 {
             view.publish(&Event::Changed { now: stable(Some(&format!("label {number}"))), before: None });
         }
-        let timeline = view.timeline();
+        let timeline = view.timeline(&Name::ONLY);
         let entries = timeline.as_array().expect("a list");
         assert_eq!(entries.len(), MAX_TIMELINE);
         assert_eq!(entries[0]["label"], "label 5");
@@ -350,12 +495,12 @@ mod tests {
     #[test]
     fn a_frame_grows_old_from_when_it_arrived() {
         let (mut view, clock) = view();
-        assert_eq!(view.frame_age(), None);
+        assert_eq!(view.frame_age(&Name::ONLY), None);
         clock.advance(Duration::from_secs(10));
         let mut slow = frame(1, None);
         slow.answer.timing.total_ms = 500.0;
         view.publish(&Event::Classified(slow));
         clock.advance(Duration::from_secs(2));
-        assert_eq!(view.frame_age(), Some(Duration::from_millis(2500)));
+        assert_eq!(view.frame_age(&Name::ONLY), Some(Duration::from_millis(2500)));
     }
 }

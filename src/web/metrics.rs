@@ -3,13 +3,16 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, MutexGuard};
 
-use super::exposition::{Exposition, Histogram, Kind};
+use super::exposition::{Exposition, Family, Histogram, Kind};
 use super::process::Process;
 use crate::bus::hub::Sink;
+use crate::capture::registry::Totals;
 use crate::domain::camera::CameraState;
 use crate::domain::classification::{Classification, Status};
 use crate::domain::event::Event;
 use crate::domain::health::{Broker, Health, Tally};
+use crate::domain::layout::{Layout, ViewEntry};
+use crate::domain::name::Name;
 use glimpsed_base::sync::Mutex;
 
 /// Limit of models with histograms. The names come from the configuration, so it is never reached.
@@ -22,6 +25,17 @@ pub struct Metrics(Arc<Counts>);
 #[derive(Debug, Default)]
 struct Counts {
     models: Mutex<Vec<(String, Arc<Stages>)>>,
+    /// In the order of the configuration; those of a view that was removed are gone.
+    views: Mutex<Vec<Arc<OfView>>>,
+    cameras: Mutex<Vec<(Name, CameraState)>>,
+    reload_failed: AtomicBool,
+}
+
+/// The counters of one view.
+#[derive(Debug, Default)]
+struct OfView {
+    view: Name,
+    camera: Name,
     end_to_end: Histogram,
     label_changes: AtomicU64,
     unknown: AtomicU64,
@@ -29,8 +43,19 @@ struct Counts {
     disagreed: AtomicU64,
     hits: AtomicU64,
     misses: AtomicU64,
-    camera_up: AtomicBool,
-    reload_failed: AtomicBool,
+}
+
+impl OfView {
+    fn labels(&self, more: &[(&'static str, &'static str)]) -> Vec<(&'static str, &str)> {
+        labels(&self.camera, Some(&self.view)).into_iter().chain(more.iter().copied()).collect()
+    }
+}
+
+/// The labels of a sample; the only view and the only camera have none.
+fn labels<'a>(camera: &'a Name, view: Option<&'a Name>) -> Vec<(&'static str, &'a str)> {
+    let camera = camera.given().map(|name| ("camera", name));
+    let view = view.and_then(Name::given).map(|name| ("view", name));
+    camera.into_iter().chain(view).collect()
 }
 
 /// The histograms of one model.
@@ -46,16 +71,24 @@ impl Sink for Metrics {
     fn publish(&mut self, event: &Event) {
         let counts = &self.0;
         match event {
+            Event::Layout(layout) => counts.arrange(layout),
             Event::Classified(frame) => counts.classified(frame),
             Event::SecondOpinion(opinion) => {
-                let count = if opinion.agree() { &counts.agreed } else { &counts.disagreed };
-                count.fetch_add(1, Ordering::Relaxed);
+                if let Some(view) = counts.view(&opinion.fast.view) {
+                    let count = if opinion.agree() { &view.agreed } else { &view.disagreed };
+                    count.fetch_add(1, Ordering::Relaxed);
+                }
             }
-            Event::Changed { .. } => {
-                counts.label_changes.fetch_add(1, Ordering::Relaxed);
+            Event::Changed { now, .. } => {
+                if let Some(view) = counts.view(&now.frame.view) {
+                    view.label_changes.fetch_add(1, Ordering::Relaxed);
+                }
             }
             Event::Camera(status) => {
-                counts.camera_up.store(status.state == CameraState::Online, Ordering::Relaxed);
+                let mut cameras = counts.cameras.lock();
+                if let Some((_, state)) = cameras.iter_mut().find(|(name, _)| *name == status.camera) {
+                    *state = status.state;
+                }
             }
             Event::Info(info) => counts.reload_failed.store(!info["config_error"].is_null(), Ordering::Relaxed),
             _ => {}
@@ -64,13 +97,34 @@ impl Sink for Metrics {
 }
 
 impl Counts {
+    fn arrange(&self, layout: &Layout) {
+        let mut views = self.views.lock();
+        let entry = |entry: &ViewEntry| {
+            let known = views.iter().find(|view| view.view == entry.name && view.camera == entry.camera);
+            let new = || OfView { view: entry.name.clone(), camera: entry.camera.clone(), ..OfView::default() };
+            known.cloned().unwrap_or_else(|| Arc::new(new()))
+        };
+        let next = layout.views.iter().map(entry).collect();
+        *views = next;
+        let mut cameras = self.cameras.lock();
+        let state = |name: &Name| cameras.iter().find(|(known, _)| known == name).map(|(_, state)| *state);
+        let next =
+            layout.cameras.iter().map(|name| (name.clone(), state(name).unwrap_or(CameraState::Offline))).collect();
+        *cameras = next;
+    }
+
+    fn view(&self, name: &Name) -> Option<Arc<OfView>> {
+        self.views.lock().iter().find(|view| view.view == *name).cloned()
+    }
+
     fn classified(&self, frame: &Classification) {
-        let cache = if frame.cached { &self.hits } else { &self.misses };
+        let Some(view) = self.view(&frame.view) else { return };
+        let cache = if frame.cached { &view.hits } else { &view.misses };
         cache.fetch_add(1, Ordering::Relaxed);
         if frame.answer.status == Status::Unknown {
-            self.unknown.fetch_add(1, Ordering::Relaxed);
+            view.unknown.fetch_add(1, Ordering::Relaxed);
         }
-        self.end_to_end.observe(frame.answer.timing.total_ms / 1000.0);
+        view.end_to_end.observe(frame.answer.timing.total_ms / 1000.0);
         if let Some(stages) = self.stages(&frame.answer.model.name) {
             let timing = &frame.answer.timing;
             stages.capture.observe(timing.capture_ms / 1000.0);
@@ -100,13 +154,21 @@ impl Counts {
 /// Values that are sampled at a scrape.
 pub struct Look {
     pub health: Health,
-    /// Seconds since the newest labelled frame arrived.
-    pub frame_age: Option<f64>,
+    pub views: Vec<ViewLook>,
+    pub cameras: Vec<(Name, Totals)>,
     /// Uploads answered from the cache, and those that were not.
     pub uploads: (u64, u64),
     /// Number of viewers of the picture and the events.
     pub streams: usize,
     pub process: Process,
+}
+
+/// What is sampled of a view.
+pub struct ViewLook {
+    pub view: Name,
+    pub camera: Name,
+    /// Seconds since its newest labelled frame arrived; `None` before the first.
+    pub frame_age: Option<f64>,
 }
 
 impl Metrics {
@@ -150,19 +212,38 @@ impl Metrics {
 
     fn frames(&self, page: &mut Exposition, look: &Look) {
         let health = &look.health;
-        page.counter("glimpsed_frames_captured_total", "Whole frames that came from the camera.", health.captured);
-        let mut dropped =
-            page.family("glimpsed_frames_dropped_total", Kind::Counter, "Frames without a label, by the reason.");
-        dropped.sample(&[("reason", "overwritten")], health.overwritten as f64);
-        dropped.sample(&[("reason", "damaged")], health.damaged as f64);
+        let help = "Whole frames that came from the camera.";
+        let mut captured = page.family("glimpsed_frames_captured_total", Kind::Counter, help);
+        for (camera, totals) in &look.cameras {
+            captured.sample(&labels(camera, None), totals.frames as f64);
+        }
+        let help = "Frames without a label, by the reason.";
+        let mut dropped = page.family("glimpsed_frames_dropped_total", Kind::Counter, help);
+        for (camera, totals) in &look.cameras {
+            for (reason, count) in [("overwritten", totals.overwritten), ("damaged", totals.corrupt)] {
+                let labels = labels(camera, None);
+                dropped.sample(&[&labels[..], &[("reason", reason)]].concat(), count as f64);
+            }
+        }
         dropped.sample(&[("reason", "failed")], health.failed as f64);
         dropped.sample(&[("reason", "skipped")], health.skipped as f64);
-        let help = "Since the last frame with a label was captured; absent before the first.";
-        page.gauge("glimpsed_frame_age_seconds", help, look.frame_age);
-        let up = self.0.camera_up.load(Ordering::Relaxed);
-        page.gauge("glimpsed_camera_up", "Whether frames arrive.", Some(f64::from(up)));
+        let mut ages = look.views.iter().filter_map(|view| Some((view, view.frame_age?))).peekable();
+        if ages.peek().is_some() {
+            let help = "Since the last frame with a label was captured; absent before the first.";
+            let mut family = page.family("glimpsed_frame_age_seconds", Kind::Gauge, help);
+            for (view, age) in ages {
+                family.sample(&labels(&view.camera, Some(&view.view)), age);
+            }
+        }
+        let mut up = page.family("glimpsed_camera_up", Kind::Gauge, "Whether frames arrive.");
+        for (camera, state) in self.0.cameras.lock().iter() {
+            up.sample(&labels(camera, None), f64::from(*state == CameraState::Online));
+        }
         let help = "How often the camera was opened again.";
-        page.counter("glimpsed_camera_reconnects_total", help, health.reconnects);
+        let mut reconnects = page.family("glimpsed_camera_reconnects_total", Kind::Counter, help);
+        for (camera, totals) in &look.cameras {
+            reconnects.sample(&labels(camera, None), totals.reconnects as f64);
+        }
     }
 
     fn labels(&self, page: &mut Exposition, look: &Look) {
@@ -179,21 +260,35 @@ impl Metrics {
                 stages.histogram(&[("stage", stage), ("model", model)], histogram);
             }
         }
+        let views = counts.views.lock().clone();
+        let mut each = |name: &'static str, kind, help: &str, write: &dyn Fn(&mut Family<'_>, &Arc<OfView>)| {
+            let mut family = page.family(name, kind, help);
+            views.iter().for_each(|view| write(&mut family, view));
+        };
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed) as f64;
         let help = "From a frame's arrival to its label.";
-        page.family("glimpsed_end_to_end_latency_seconds", Kind::Histogram, help).histogram(&[], &counts.end_to_end);
-        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        each("glimpsed_end_to_end_latency_seconds", Kind::Histogram, help, &|family, view| {
+            family.histogram(&view.labels(&[]), &view.end_to_end);
+        });
         let help = "How often another label began to hold.";
-        page.counter("glimpsed_label_changes_total", help, count(&counts.label_changes));
-        page.counter("glimpsed_unknown_total", "Frames in which nothing was likely enough.", count(&counts.unknown));
+        each("glimpsed_label_changes_total", Kind::Counter, help, &|family, view| {
+            family.sample(&view.labels(&[]), count(&view.label_changes));
+        });
+        let help = "Frames in which nothing was likely enough.";
+        each("glimpsed_unknown_total", Kind::Counter, help, &|family, view| {
+            family.sample(&view.labels(&[]), count(&view.unknown));
+        });
         let help = "Frames of which the accurate model has said the same as the fast one, or something else.";
-        let mut opinions = page.family("glimpsed_second_opinions_total", Kind::Counter, help);
-        opinions.sample(&[("agree", "yes")], count(&counts.agreed) as f64);
-        opinions.sample(&[("agree", "no")], count(&counts.disagreed) as f64);
+        each("glimpsed_second_opinions_total", Kind::Counter, help, &|family, view| {
+            family.sample(&view.labels(&[("agree", "yes")]), count(&view.agreed));
+            family.sample(&view.labels(&[("agree", "no")]), count(&view.disagreed));
+        });
         let help = "Pictures that were answered from the cache, or not.";
         let mut requests = page.family("glimpsed_cache_requests_total", Kind::Counter, help);
+        let sum = |counter: fn(&OfView) -> &AtomicU64| views.iter().map(|view| count(counter(view))).sum::<f64>();
         let (hits, misses) = look.uploads;
-        requests.sample(&[("result", "hit")], (count(&counts.hits) + hits) as f64);
-        requests.sample(&[("result", "miss")], (count(&counts.misses) + misses) as f64);
+        requests.sample(&[("result", "hit")], sum(|view| &view.hits) + hits as f64);
+        requests.sample(&[("result", "miss")], sum(|view| &view.misses) + misses as f64);
     }
 }
 
@@ -218,17 +313,21 @@ mod tests {
     use super::*;
     use crate::domain::camera::tests_support::status;
     use crate::domain::classification::tests_support::{frame, stable};
+    use crate::domain::framing::Region;
 
     #[test]
     fn what_the_hub_tells_is_counted_and_no_class_is_a_label() {
         let mut metrics = Metrics::default();
+        let entry = ViewEntry { name: Name::ONLY, title: String::new(), camera: Name::ONLY, region: Region::default() };
+        metrics.publish(&Event::Layout(Arc::new(Layout { cameras: vec![Name::ONLY], views: vec![entry] })));
         metrics.publish(&Event::Classified(frame(1, Some("tabby cat"))));
         metrics.publish(&Event::Classified(frame(2, None)));
         metrics.publish(&Event::Changed { now: stable(Some("tabby cat")), before: None });
         metrics.publish(&Event::Camera(status(CameraState::Online)));
         let look = Look {
             health: Health { broker: Some(Broker::default()), ..Health::default() },
-            frame_age: Some(0.25),
+            views: vec![ViewLook { view: Name::ONLY, camera: Name::ONLY, frame_age: Some(0.25) }],
+            cameras: vec![(Name::ONLY, Totals::default())],
             uploads: (3, 4),
             streams: 2,
             process: Process::look(None),

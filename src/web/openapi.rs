@@ -25,7 +25,7 @@ pub(super) struct Operation {
     pub body: Vec<(&'static str, Value)>,
     pub parameters: Vec<Value>,
     /// The error responses with their reasons; `default` is added to them.
-    pub refusals: &'static [(u16, &'static str)],
+    pub refusals: Vec<(u16, &'static str)>,
 }
 
 impl Operation {
@@ -35,7 +35,7 @@ impl Operation {
     }
 
     pub(super) fn of(id: &'static str, summary: &'static str, answer: (u16, &'static str, Value)) -> Self {
-        Self { id, summary, answer, body: Vec::new(), parameters: Vec::new(), refusals: &[] }
+        Self { id, summary, answer, body: Vec::new(), parameters: Vec::new(), refusals: Vec::new() }
     }
 
     pub(super) fn with_body(mut self, media_type: &'static str, schema: Value) -> Self {
@@ -48,8 +48,8 @@ impl Operation {
         self
     }
 
-    pub(super) fn refusing(mut self, refusals: &'static [(u16, &'static str)]) -> Self {
-        self.refusals = refusals;
+    pub(super) fn refusing(mut self, refusals: &[(u16, &'static str)]) -> Self {
+        self.refusals.extend(refusals);
         self
     }
 

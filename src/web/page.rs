@@ -44,10 +44,12 @@ impl Web {
         let (until, told) = (shutdown.clone(), status.clone());
         let thread = Thread::spawn("web", move || {
             runtime.block_on(async {
-                let helpers = [
-                    tokio::spawn(pictures::develop(site.pictures.clone(), site.parts.preview.clone())),
-                    tokio::spawn(events::vitals(site.clone())),
-                ];
+                let mut helpers = vec![tokio::spawn(events::vitals(site.clone()))];
+                for camera in site.parts.cameras.cameras() {
+                    if let Some(pictures) = site.pictures_of(&camera.name) {
+                        helpers.push(tokio::spawn(pictures::develop(pictures.clone(), camera.preview)));
+                    }
+                }
                 server::serve(address, router::router(site), told, until).await;
                 helpers.iter().for_each(tokio::task::JoinHandle::abort);
             });

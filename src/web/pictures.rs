@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::bus::preview::{Offered, Preview};
 use crate::domain::frame::Encoding;
-use crate::domain::view::Rotation;
+use crate::domain::framing::Rotation;
 use crate::payload::picture;
 use crate::preprocess::decode::decode;
 use crate::preprocess::picture::RgbImage;

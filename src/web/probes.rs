@@ -10,12 +10,13 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::exposition::CONTENT_TYPE;
-use super::metrics::Look;
+use super::metrics::{Look, ViewLook};
 use super::problem::Problem;
 use super::process::Process;
 use super::site::Site;
 use crate::domain::camera::CameraState;
 use crate::domain::health::Pace;
+use crate::domain::layout::ViewEntry;
 
 /// The addresses that a supervisor asks; places for connections are reserved for them.
 pub(super) const PROBES: [&str; 2] = ["/livez", "/readyz"];
@@ -23,7 +24,7 @@ pub(super) const PROBES: [&str; 2] = ["/livez", "/readyz"];
 /// Whether each thread keeps its word; as the service manager's watchdog sees it.
 pub(super) async fn livez(State(site): State<Arc<Site>>) -> Result<&'static str, Problem> {
     let now = site.clock.now();
-    match site.parts.liveness_of_threads.iter().any(|liveness| liveness.is_overdue(now)) {
+    match site.parts.threads.are_late(now) {
         true => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "a thread does not return")),
         false => Ok("ok\n"),
     }
@@ -31,18 +32,33 @@ pub(super) async fn livez(State(site): State<Arc<Site>>) -> Result<&'static str,
 
 /// Ready is who has fresh labels, or knows what there is to wait for.
 pub(super) async fn readyz(State(site): State<Arc<Site>>) -> Response {
-    let fresh = site.parts.view.frame_age().is_some_and(|age| age < site.stale_after);
-    let (ready, state) = match site.parts.view.camera().map(|camera| camera.state) {
-        _ if !site.parts.view.has_model() => (false, "the model cannot be loaded"),
+    let (ready, state) = readiness(&site);
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(json!({ "ready": ready, "state": state }))).into_response()
+}
+
+/// Of several views, the first that is not ready counts.
+fn readiness(site: &Site) -> (bool, &'static str) {
+    let layout = site.parts.view.layout();
+    let of_views: Vec<_> = layout.views.iter().map(|view| readiness_of(site, view)).collect();
+    let not_ready = of_views.iter().find(|(ready, _)| !ready);
+    *not_ready.or(of_views.first()).unwrap_or(&(false, "starting"))
+}
+
+fn readiness_of(site: &Site, view: &ViewEntry) -> (bool, &'static str) {
+    let live = &site.parts.view;
+    let fresh = live.frame_age(&view.name).is_some_and(|age| age < site.stale_after);
+    let is_enabled = live.settings(&view.name).is_none_or(|settings| settings.enabled);
+    match live.camera(&view.camera).map(|camera| camera.state) {
+        _ if !live.has_model() => (false, "the model cannot be loaded"),
         Some(CameraState::Disabled) => (true, "camera switched off"),
         Some(CameraState::Offline) => (true, "waiting for the camera"),
+        Some(CameraState::Online) if !is_enabled => (true, "view switched off"),
         _ if fresh => (true, "labelling"),
         _ if site.parts.look().pace == Pace::None => (true, "too warm, waiting until it is cooler"),
         Some(CameraState::Online) => (false, "no fresh labels"),
         None => (false, "starting"),
-    };
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(json!({ "ready": ready, "state": state }))).into_response()
+    }
 }
 
 pub(super) async fn metrics(State(site): State<Arc<Site>>) -> Response {
@@ -51,7 +67,19 @@ pub(super) async fn metrics(State(site): State<Arc<Site>>) -> Response {
     let look = Look {
         uploads: (uploads.hits.load(Ordering::Relaxed), uploads.misses.load(Ordering::Relaxed)),
         health: site.parts.look(),
-        frame_age: site.parts.view.frame_age().map(|age| age.as_secs_f64()),
+        views: site
+            .parts
+            .view
+            .layout()
+            .views
+            .iter()
+            .map(|view| ViewLook {
+                view: view.name.clone(),
+                camera: view.camera.clone(),
+                frame_age: site.parts.view.frame_age(&view.name).map(|age| age.as_secs_f64()),
+            })
+            .collect(),
+        cameras: site.parts.cameras.cameras().iter().map(|camera| (camera.name.clone(), camera.totals())).collect(),
         streams: limit - site.streams.available_permits() - site.events.available_permits(),
         process: Process::look(Some(site.parts.started)),
     };

@@ -13,6 +13,7 @@ use axum::routing::{get, post};
 use serde_json::{Value, json};
 
 use super::openapi::{Documented, Operation};
+use super::operations::{frame, labels_a_picture, mjpeg, second_opinion, set, set_model};
 use super::problem::Problem;
 use super::schemas::named;
 use super::site::Site;
@@ -30,10 +31,11 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         let document = document.clone();
         async move || ([(header::CONTENT_TYPE, "application/json")], document.get().cloned().unwrap_or_default())
     };
-    let routes = [reading, setting, comparing, watching, probing]
+    let routes = [reading, setting, comparing, watching, viewing, probing]
         .into_iter()
         .fold(Documented::new(), |routes, area| area(routes));
-    let (router, text) = labelling(routes, upload)
+    let routes = labelling_for_a_view(labelling(routes, upload), upload);
+    let (router, text) = routes
         .get(
             "/api/v1/openapi.json",
             get(read_document),
@@ -84,36 +86,8 @@ fn reading(routes: Documented) -> Documented {
 /// Settings, and commands to the daemon.
 fn setting(routes: Documented) -> Documented {
     routes
-        .post(
-            "/api/v1/model",
-            post(api::set_model),
-            Operation::json("setModel", "Labels with another model, or in another precision.", named("Settings"))
-                .with_body(
-                    "application/json",
-                    object(json!({
-                        "name": { "type": "string", "maxLength": 128 },
-                        "precision": { "enum": ["auto", "fp32", "int8"] },
-                    })),
-                )
-                .refusing(&[
-                    (409, "The model cannot be used; the one before goes on."),
-                    (422, "The body is not what was meant."),
-                ]),
-        )
-        .post(
-            "/api/v1/settings",
-            post(api::set),
-            Operation::json("set", "Sets what is named, and nothing else.", named("Settings"))
-                .with_body(
-                    "application/json",
-                    object(json!({
-                        "enabled": { "type": "boolean" },
-                        "threshold": { "type": "number", "minimum": 0, "maximum": 1 },
-                        "accurate": { "type": "boolean" },
-                    })),
-                )
-                .refusing(&[(409, "It could not be set."), (422, "The body is not what was meant.")]),
-        )
+        .post("/api/v1/model", post(api::set_model), set_model("setModel"))
+        .post("/api/v1/settings", post(api::set), set("set"))
         .post(
             "/api/v1/reload",
             post(api::reload),
@@ -157,31 +131,12 @@ fn watching(routes: Documented) -> Documented {
         .get(
             "/api/v1/frame.jpeg",
             get(stream::snapshot),
-            Operation::of(
-                "frame",
-                "The next frame that is labelled, with its labels drawn in.",
-                (200, "image/jpeg", binary()),
-            )
-            .with_parameter(json!({
-                "name": "labels", "in": "query", "schema": { "type": "boolean", "default": true },
-                "description": "Whether the labels are drawn in.",
-            }))
-            .refusing(&[
-                (400, "`labels` is neither true nor false."),
-                (403, "Pictures are switched off: `preview` in [privacy]."),
-                (409, "The camera is switched off."),
-                (503, "No frame comes, or somebody else is being served one."),
-            ]),
+            frame("frame"),
         )
         .get(
             "/api/v1/stream.mjpeg",
             get(stream::stream),
-            Operation::of(
-                "stream",
-                "The live picture: the newest frame whenever the client is ready for one.",
-                (200, "multipart/x-mixed-replace; boundary=frame", binary()),
-            )
-            .refusing(&[(403, "Pictures are switched off."), (503, "Too many watch already.")]),
+            mjpeg("stream"),
         )
         .get(
             "/api/v1/events",
@@ -203,6 +158,34 @@ fn watching(routes: Documented) -> Documented {
             )
             .refusing(&[(400, "It is no upgrade to a WebSocket."), (503, "Too many listen already.")]),
         )
+}
+
+/// Each view and each camera, where there are several. The addresses without a name mean the first view.
+fn viewing(routes: Documented) -> Documented {
+    routes
+        .get(
+            "/api/v1/views",
+            get(api::views),
+            Operation::json("views", "The views, with what can be set of each.", named("Views")),
+        )
+        .get("/api/v1/cameras", get(api::cameras), Operation::json("cameras", "The cameras.", named("Cameras")))
+        .get(
+            "/api/v1/views/{view}/state",
+            get(api::state),
+            Operation::json("viewState", "How a view and its camera are now.", named("State")).of_view(),
+        )
+        .get(
+            "/api/v1/views/{view}/timeline",
+            get(api::timeline),
+            Operation::json("viewTimeline", "The labels that held last in a view, oldest first.", named("Timeline"))
+                .of_view(),
+        )
+        .post("/api/v1/views/{view}/model", post(api::set_model), set_model("setViewModel").of_view())
+        .post("/api/v1/views/{view}/settings", post(api::set), set("setView").of_view())
+        .post("/api/v1/views/{view}/accurate", post(api::second_opinion), second_opinion("viewSecondOpinion").of_view())
+        .get("/api/v1/cameras/{camera}/frame.jpeg", get(stream::snapshot), frame("cameraFrame").of_camera())
+        .get("/api/v1/cameras/{camera}/snapshot", get(stream::snapshot), frame("cameraSnapshot").of_camera())
+        .get("/api/v1/cameras/{camera}/stream.mjpeg", get(stream::stream), mjpeg("cameraStream").of_camera())
 }
 
 /// For programs that look after the daemon.
@@ -237,50 +220,23 @@ fn probing(routes: Documented) -> Documented {
 
 /// Pictures of a client, and a frame for the accurate model.
 fn labelling(routes: Documented, upload: DefaultBodyLimit) -> Documented {
-    routes
-        .post(
-            "/api/v1/classify",
-            post(classify::classify).layer(upload),
-            Operation::json("classify", "Labels a JPEG, PNG or WebP picture.", named("Opinion"))
-                .with_body("image/jpeg", binary())
-                .with_body("image/png", binary())
-                .with_body("image/webp", binary())
-                .with_body(
-                    "multipart/form-data",
-                    json!({
-                        "type": "object", "required": ["image"], "properties": { "image": binary() },
-                    }),
-                )
-                .refusing(&[
-                    (413, "The picture has too many bytes or pixels."),
-                    (415, "The body is declared to be something else than a picture."),
-                    (422, "The body is no picture, or a damaged one."),
-                    (429, "So many pictures would keep the camera waiting; `Retry-After` says how long to wait."),
-                    (503, "Too many pictures wait already."),
-                ]),
-        )
-        .post(
-            "/api/v1/accurate",
-            post(api::second_opinion),
-            Operation::json(
-                "secondOpinion",
-                "What the accurate model says of the next frame, beside what the fast one says of it.",
-                named("SecondOpinionPayload"),
-            )
-            .refusing(&[(409, "There is no accurate model in use, no frame came, or it still rests.")]),
-        )
+    routes.post("/api/v1/classify", post(classify::classify).layer(upload), labels_a_picture("classify")).post(
+        "/api/v1/accurate",
+        post(api::second_opinion),
+        second_opinion("secondOpinion"),
+    )
+}
+
+fn labelling_for_a_view(routes: Documented, upload: DefaultBodyLimit) -> Documented {
+    routes.post(
+        "/api/v1/views/{view}/classify",
+        post(classify::classify).layer(upload),
+        labels_a_picture("viewClassify").of_view(),
+    )
 }
 
 fn plain() -> Value {
     json!({ "type": "string" })
-}
-
-fn binary() -> Value {
-    json!({ "type": "string", "format": "binary" })
-}
-
-fn object(properties: Value) -> Value {
-    json!({ "type": "object", "additionalProperties": false, "properties": properties })
 }
 
 async fn in_time(request: Request, next: Next) -> Response {

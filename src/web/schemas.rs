@@ -41,7 +41,7 @@ pub(super) fn schemas() -> Map<String, Value> {
     schemas
 }
 
-fn of_the_device() -> [(&'static str, Value); 8] {
+fn of_the_device() -> [(&'static str, Value); 10] {
     let text = || json!({ "type": "string" });
     let text_or_null = || json!({ "type": ["string", "null"] });
     let settings = object(
@@ -125,7 +125,43 @@ fn of_the_device() -> [(&'static str, Value); 8] {
         ("HeldLabel", held),
         ("Timeline", timeline),
         ("Readiness", ready),
+        ("Views", views()),
+        ("Cameras", cameras()),
     ]
+}
+
+fn views() -> Value {
+    let text = || json!({ "type": "string" });
+    list(object(
+        "One question to one camera.",
+        json!({
+            "name": text(),
+            "title": { "type": "string", "description": "What people call it." },
+            "camera": { "type": "string", "description": "Name of the camera that it looks through." },
+            "region": named("RegionPayload"),
+            "settings": nullable("Settings"),
+            "state": nullable("ClassificationPayload"),
+        }),
+    ))
+}
+
+fn cameras() -> Value {
+    let names =
+        json!({ "type": "array", "items": { "type": "string" }, "description": "The views that look through it." });
+    let status = json!({ "type": "object", "description": "As in `Camera`." });
+    list(object("A camera.", json!({ "name": { "type": "string" }, "status": status, "views": names })))
+}
+
+/// Which cameras and views there are.
+fn layout() -> Value {
+    let view = object(
+        "A view.",
+        json!({
+            "name": { "type": "string" }, "title": { "type": "string" }, "camera": { "type": "string" },
+            "region": named("RegionPayload"),
+        }),
+    );
+    object("The cameras and views.", json!({ "cameras": list(json!({ "type": "string" })), "views": list(view) }))
 }
 
 /// What the WebSocket says as text.
@@ -135,6 +171,7 @@ fn live_event() -> Value {
         json!({ "reason": { "enum": ["forbidden", "crowded"] }, "detail": { "type": "string" } }),
     );
     let events = [
+        ("layout", layout()),
         ("camera", named("Camera")),
         ("info", named("InfoPayload")),
         ("settings", named("Settings")),
@@ -148,8 +185,11 @@ fn live_event() -> Value {
         ("refused", refused),
     ];
     let text = || json!({ "type": "string" });
-    let event =
-        |(name, data)| object("An event.", json!({ "event": { "const": name }, "camera": text(), "data": data }));
+    let event = |(name, data)| {
+        let mut event = object("An event.", json!({ "event": { "const": name }, "camera": text(), "data": data }));
+        event["properties"]["view"] = text();
+        event
+    };
     json!({ "description": "A text message of the WebSocket.", "oneOf": events.map(event) })
 }
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use glimpsed_base::clock::Clock;
-use glimpsed_base::liveness::Liveness;
 use glimpsed_base::shutdown::Shutdown;
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
@@ -15,13 +14,15 @@ use super::pictures::Pictures;
 use super::session::Door;
 use crate::bus::commands::Commands;
 use crate::bus::hub::Hub;
-use crate::bus::preview::Preview;
+use crate::capture::registry::Registry;
 use crate::config::typed::Http;
 use crate::domain::health::Health;
+use crate::domain::name::Name;
 use crate::pipeline::orders::Orders;
 use crate::pipeline::uploads::Uploads;
 use crate::sinks::mqtt::Traffic;
 use crate::telemetry::health::Monitor;
+use crate::telemetry::threads::Threads;
 use glimpsed_base::sync::Mutex;
 
 /// The web server's handles to the rest of the daemon.
@@ -30,7 +31,7 @@ pub struct Parts {
     pub commands: Commands,
     pub orders: Orders,
     pub uploads: Uploads,
-    pub preview: Arc<Preview>,
+    pub cameras: Registry,
     pub view: LiveState,
     pub metrics: Metrics,
     /// A separate monitor, so that a scrape does not change the rates in the published health.
@@ -40,7 +41,7 @@ pub struct Parts {
     /// When the daemon started.
     pub started: Timestamp,
     /// The threads with a liveness deadline.
-    pub liveness_of_threads: Vec<Liveness>,
+    pub threads: Threads,
 }
 
 impl Parts {
@@ -53,7 +54,7 @@ impl Parts {
     pub(super) fn look(&self) -> Health {
         let traffic = self.traffic.lock().clone();
         let broker = traffic.map(|traffic| traffic.counters());
-        Health { camera: self.view.camera(), ..self.monitor.lock().look(broker) }
+        Health { cameras: self.view.cameras(), ..self.monitor.lock().look(broker) }
     }
 }
 
@@ -75,7 +76,8 @@ pub(super) struct Site {
     pub(super) stale_after: Duration,
     pub(super) hostname: String,
     pub(super) door: Option<Arc<Door>>,
-    pub(super) pictures: Arc<Pictures>,
+    /// Of each camera there was when the server started; with others it starts again.
+    pub(super) pictures: Vec<(Name, Arc<Pictures>)>,
     /// Limits of the viewers of the picture and of the events.
     pub(super) streams: Arc<Semaphore>,
     pub(super) events: Arc<Semaphore>,
@@ -91,7 +93,7 @@ impl Site {
         Self {
             hostname: hostname(),
             door: http.token.as_ref().map(|token| Arc::new(Door::new(token))),
-            pictures: Arc::default(),
+            pictures: parts.cameras.cameras().into_iter().map(|camera| (camera.name, Arc::default())).collect(),
             streams: Arc::new(Semaphore::new(http.max_clients)),
             events: Arc::new(Semaphore::new(http.max_clients)),
             snapshots: Semaphore::new(1),
@@ -103,6 +105,13 @@ impl Site {
             shutdown,
             parts,
         }
+    }
+}
+
+impl Site {
+    /// The pictures of a camera.
+    pub(super) fn pictures_of(&self, camera: &Name) -> Option<&Arc<Pictures>> {
+        self.pictures.iter().find(|(name, _)| name == camera).map(|(_, pictures)| pictures)
     }
 }
 

@@ -24,12 +24,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::guard::Admission;
+use super::live_state::About;
 use super::pictures::{Picture, Pictures, Receiver};
 use super::problem::Problem;
 use super::server::Held;
 use super::site::Site;
 use super::{events, live_state, stream};
-use crate::payload::CAMERA;
 use glimpsed_base::budget;
 
 /// Pictures of how many cameras a page can want at once.
@@ -114,6 +114,7 @@ struct Connection {
 /// A wish, and how far it is fulfilled.
 struct Tile {
     wish: Wish,
+    camera: Arc<Pictures>,
     credit: u8,
     /// Number of the last frame that was sent.
     sent: Option<u64>,
@@ -189,7 +190,7 @@ impl Connection {
                 // The wish may have been replaced since.
                 if let Some(tile) = self.tiles.get_mut(index) {
                     tile.credit = (tile.credit + 1).min(MAX_CREDIT);
-                    tile.subscribe(&self.site.pictures);
+                    tile.subscribe();
                 }
                 Ok(())
             }
@@ -201,11 +202,17 @@ impl Connection {
         if wishes.len() > MAX_WISHES {
             return self.refuse(&format!("at most {MAX_WISHES} pictures can be wanted at once")).await;
         }
-        if let Some(wish) = wishes.iter().find(|wish| wish.camera != CAMERA) {
-            return self.refuse(&format!("there is no camera `{}`", wish.camera)).await;
+        let layout = self.site.parts.view.layout();
+        let mut wanted = Vec::new();
+        for wish in wishes {
+            let pictures = layout.camera_called(&wish.camera).and_then(|camera| self.site.pictures_of(camera));
+            match pictures {
+                Some(pictures) => wanted.push((wish, pictures.clone())),
+                None => return self.refuse(&format!("there is no camera `{}`", wish.camera)).await,
+            }
         }
         self.tiles.clear();
-        if wishes.is_empty() {
+        if wanted.is_empty() {
             self.watching = None;
             return Ok(());
         }
@@ -218,11 +225,11 @@ impl Connection {
             };
             self.watching = Some(permit);
         }
-        self.tiles = wishes
+        self.tiles = wanted
             .into_iter()
-            .map(|wish| {
-                let mut tile = Tile { wish, credit: MAX_CREDIT, sent: None, pictures: None };
-                tile.subscribe(&self.site.pictures);
+            .map(|(wish, camera)| {
+                let mut tile = Tile { wish, camera, credit: MAX_CREDIT, sent: None, pictures: None };
+                tile.subscribe();
                 tile
             })
             .collect();
@@ -252,15 +259,24 @@ impl Connection {
         Ok(())
     }
 
-    async fn tell(&mut self, live_state::Message { name, data }: &live_state::Message) -> Result<(), Ended> {
-        let text = format!("{{\"event\":\"{name}\",\"camera\":\"{CAMERA}\",\"data\":{data}}}");
+    async fn tell(&mut self, live_state::Message { name, about, data }: &live_state::Message) -> Result<(), Ended> {
+        let layout = self.site.parts.view.layout();
+        let first = || layout.views.first().map(|view| view.camera.clone()).unwrap_or_default();
+        let text = match about {
+            About::Device => format!(r#"{{"event":"{name}","camera":"{}","data":{data}}}"#, first()),
+            About::Camera(camera) => format!(r#"{{"event":"{name}","camera":"{camera}","data":{data}}}"#),
+            About::View(view) => {
+                let camera = layout.view(view).map_or_else(first, |view| view.camera.clone());
+                format!(r#"{{"event":"{name}","camera":"{camera}","view":"{view}","data":{data}}}"#)
+            }
+        };
         self.send(Message::Text(text.into())).await
     }
 
     /// Pictures that were wanted do not come.
     async fn tell_refusal(&mut self, reason: &str, detail: &str) -> Result<(), Ended> {
         let data = serde_json::json!({ "reason": reason, "detail": detail }).to_string();
-        self.tell(&live_state::Message { name: "refused", data: data.into() }).await
+        self.tell(&live_state::Message { name: "refused", about: About::Device, data: data.into() }).await
     }
 
     /// The page speaks another language: a newer or an older one, or it is none of ours.
@@ -284,9 +300,9 @@ impl Connection {
 }
 
 impl Tile {
-    fn subscribe(&mut self, pictures: &Pictures) {
+    fn subscribe(&mut self) {
         if self.pictures.is_none() {
-            self.pictures = Some(pictures.subscribe(Pictures::at_least(self.wish.width)));
+            self.pictures = Some(self.camera.subscribe(Pictures::at_least(self.wish.width)));
         }
     }
 }

@@ -15,12 +15,14 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::spawn_blocking;
 
 use super::guard::Admission;
+use super::named::OfCamera;
 use super::pictures;
 use super::problem::Problem;
 use super::site::Site;
 use crate::domain::camera::CameraState;
+use crate::domain::name::Name;
 use crate::payload::picture;
-use crate::pipeline::orders::Order;
+use crate::pipeline::orders::{Order, ViewOrder};
 use crate::preprocess::turned;
 
 /// Deadline for the next labelled frame of a snapshot.
@@ -37,12 +39,13 @@ struct Watching {
 
 pub(super) async fn stream(
     State(site): State<Arc<Site>>,
+    OfCamera { camera, .. }: OfCamera,
     Extension(admission): Extension<Admission>,
 ) -> Result<Response, Problem> {
     allowed(&site)?;
+    let pictures = site.pictures_of(&camera).ok_or_else(arriving)?.subscribe(pictures::WIDEST);
     let permit = site.streams.clone().try_acquire_owned();
     let _permit = permit.map_err(|_| Problem::later(StatusCode::SERVICE_UNAVAILABLE, 10, "too many watch already"))?;
-    let pictures = site.pictures.subscribe(pictures::WIDEST);
     let body = Body::from_stream(stream::unfold(Watching { pictures, site, admission, begun: false, _permit }, next));
     let headers =
         [(header::CONTENT_TYPE, "multipart/x-mixed-replace; boundary=frame"), (header::CACHE_CONTROL, "no-store")];
@@ -84,18 +87,24 @@ fn yes() -> bool {
 /// The next frame that is labelled.
 pub(super) async fn snapshot(
     State(site): State<Arc<Site>>,
+    OfCamera { camera, view }: OfCamera,
     options: Result<Query<Options>, QueryRejection>,
 ) -> Result<Response, Problem> {
     allowed(&site)?;
     let Query(Options { labels }) =
         options.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
-    if site.parts.view.camera().is_some_and(|camera| camera.state == CameraState::Disabled) {
+    let enabled = |view: &Name| site.parts.view.settings(view).is_none_or(|settings| settings.enabled);
+    // A view that is enabled; of none, the first says why not.
+    let layout = site.parts.view.layout();
+    let looking = layout.views_of(&camera).map(|view| &view.name).find(|view| enabled(view)).cloned();
+    let view = looking.or(view).ok_or_else(arriving)?;
+    if site.parts.view.camera(&camera).is_some_and(|camera| camera.state == CameraState::Disabled) {
         return Err(Problem::new(StatusCode::CONFLICT, "the camera is switched off"));
     }
     let busy = |_| Problem::later(StatusCode::SERVICE_UNAVAILABLE, 1, "somebody else is being served a picture");
     let _permit = site.snapshots.try_acquire().map_err(busy)?;
     let late = format!("no frame was labelled within {} s", SNAPSHOT_WITHIN.as_secs());
-    let shot = site.parts.orders.ask(Order::Snapshot, SNAPSHOT_WITHIN, &late).await;
+    let shot = site.parts.orders.ask(|to| Order::View(view, ViewOrder::Snapshot(to)), SNAPSHOT_WITHIN, &late).await;
     let shot = shot.map_err(|cause| Problem::later(StatusCode::SERVICE_UNAVAILABLE, 5, cause))?;
     let draw = move || {
         let picture = turned(shot.picture()?, shot.rotation);
@@ -104,6 +113,11 @@ pub(super) async fn snapshot(
     let failed = |cause: String| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, cause);
     let jpeg = spawn_blocking(draw).await.map_err(|error| failed(error.to_string()))?.map_err(failed)?;
     Ok(([(header::CONTENT_TYPE, "image/jpeg")], jpeg).into_response())
+}
+
+/// The camera was added just now, and the server starts again for it.
+fn arriving() -> Problem {
+    Problem::later(StatusCode::SERVICE_UNAVAILABLE, 1, "the camera was added just now")
 }
 
 pub(super) fn allowed(site: &Site) -> Result<(), Problem> {

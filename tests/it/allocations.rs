@@ -7,9 +7,10 @@ use std::time::Duration;
 use glimpsed::config::Sources;
 use glimpsed::decide::{Decider, Seen};
 use glimpsed::domain::frame::{Encoding, Frame, Range, RawFormat};
-use glimpsed::domain::view::Rotation;
+use glimpsed::domain::framing::Rotation;
 use glimpsed::infer::Model;
 use glimpsed::infer::labeller::Labeller;
+use glimpsed::preprocess::source::FrameDecoder;
 use glimpsed::preprocess::thumbnail::Thumbnail;
 
 use crate::preprocess::camera_jpeg;
@@ -97,17 +98,19 @@ fn the_counter_counts() {
 
 #[test]
 fn a_frame_is_decoded_inferred_and_decided_upon_without_the_heap() {
-    let rules = Sources::defaults().load().expect("valid").labels;
+    let rules = Sources::defaults().load().expect("valid").first().labels.clone();
     for name in ["efficientnet-lite0", "efficientnet-lite0-int8"] {
         let model = Model::load(&bundled(name)).expect("loads");
         let mut decider = Decider::new(model.labels().clone(), &rules, Default::default(), Duration::from_secs(3600));
         let mut labeller = Labeller::new(model, Rotation::None, rules.answering());
-        let mut thumbnail = Thumbnail::default();
+        let (mut decoder, mut thumbnail) = (FrameDecoder::default(), Thumbnail::default());
         // Each frame twice, so that every buffer has the size that it needs.
         let mut now = Duration::from_secs(1);
         let mut label = |frame: &Frame| {
-            let region = labeller.view().before_turning();
-            let decoded = labeller.decode(frame).expect("a frame");
+            let region = labeller.framing().before_turning();
+            decoder.forget();
+            decoder.decode_once(frame, |width, height| labeller.wanted(width, height)).expect("a frame");
+            let decoded = labeller.decoded(&decoder, frame, Duration::ZERO);
             thumbnail.take(decoded.samples(), region);
             let answer = decoded.classify().expect("runs");
             now += Duration::from_millis(1);

@@ -40,4 +40,5 @@ mod support;
 mod switching;
 mod teach;
 mod uploads;
+mod views;
 mod web;

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use glimpsed::domain::view::Rotation;
+use glimpsed::domain::framing::Rotation;
 use glimpsed::infer::Model;
 use glimpsed::models::labels::LabelSource;
 use glimpsed::models::spec::{Family, ModelSpec};

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
 
+use glimpsed::domain::name::Name;
 use glimpsed::payload::schemas;
 use glimpsed::sinks::mqtt::Topics;
-use glimpsed::sinks::mqtt::discovery::{self, Device};
+use glimpsed::sinks::mqtt::discovery::{self, Device, DeviceView};
 use serde_json::Value;
 
 use crate::support::{Broker, ConfigFile, complaints, fixture, root};
@@ -93,14 +94,15 @@ fn device() -> Device {
         heartbeat: std::time::Duration::from_secs(60),
         health_every: std::time::Duration::from_secs(60),
         pictures: true,
-        accurate: true,
+        views: vec![DeviceView { name: Name::ONLY, title: "shelf".into(), camera: Name::ONLY, accurate: true }],
+        cameras: vec![Name::ONLY],
         temperature: true,
         page: Some("http://shelf.local:8080/".into()),
     }
 }
 
 fn discovered(device: &Device) -> Value {
-    let text = discovery::payload(device, &Topics::new("home/glimpsed", &device.id));
+    let text = discovery::payload(device, &Topics::new("home/glimpsed", &device.id, &Default::default()), &[]);
     serde_json::from_str(&text).expect("JSON")
 }
 
@@ -162,7 +164,12 @@ fn entities_are_unavailable_with_the_daemon_or_the_camera_except_the_one_that_sa
 
 #[test]
 fn what_a_device_does_not_have_is_removed_by_its_platform_alone() {
-    let payload = discovered(&Device { accurate: false, pictures: false, temperature: false, ..device() });
+    let payload = discovered(&Device {
+        views: vec![DeviceView { accurate: false, ..device().views[0].clone() }],
+        pictures: false,
+        temperature: false,
+        ..device()
+    });
     assert_eq!(complaints(&read(fixture("homeassistant/device.schema.json")), &payload), [""; 0]);
     for (name, platform) in [("temperature", "sensor"), ("image", "image"), ("snapshot", "button")] {
         assert_eq!(payload["components"][name], serde_json::json!({ "platform": platform }));

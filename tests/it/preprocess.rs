@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use glimpsed::domain::frame::{Encoding, Range, RawFormat};
-use glimpsed::domain::view::Rotation;
+use glimpsed::domain::framing::Rotation;
 use glimpsed::infer::Model;
 use glimpsed::preprocess::Preprocessor;
 use glimpsed::preprocess::decode::decode;

@@ -14,6 +14,7 @@ pub mod liveness;
 pub mod repetition;
 pub mod secret;
 pub mod shutdown;
+pub mod signal;
 pub mod slot;
 pub mod sync;
 pub mod thread;

@@ -1,7 +1,9 @@
 //! A queue of capacity one between two threads: the hand-over from capture to inference.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use crate::signal::Signal;
 
 /// The drop policy: what [`Slot::put`] does while the slot is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub enum WhenFull {
 pub struct Slot<T> {
     state: Mutex<State<T>>,
     changed: Condvar,
+    /// Raised when there is something to take.
+    signal: Option<Arc<Signal>>,
 }
 
 #[derive(Debug)]
@@ -26,8 +30,6 @@ struct State<T> {
     spent: Vec<T>,
     overwritten: u64,
     closed: bool,
-    /// The current or next wait in `take` is to end without a value.
-    nudged: bool,
     when_full: WhenFull,
 }
 
@@ -39,7 +41,7 @@ const MAX_SPENT: usize = 2;
 pub enum Taken<T> {
     /// The value that was in the slot, or came in time.
     Value(T),
-    /// No value came in time, or [`Slot::nudge`] ended the wait.
+    /// No value came in time.
     Nothing,
     /// The slot is empty and closed: no value will come any more.
     Closed,
@@ -49,8 +51,30 @@ impl<T> Slot<T> {
     /// An empty, open slot.
     pub fn new(when_full: WhenFull) -> Self {
         let spent = Vec::with_capacity(MAX_SPENT);
-        let state = State { value: None, spent, overwritten: 0, closed: false, nudged: false, when_full };
-        Self { state: Mutex::new(state), changed: Condvar::new() }
+        let state = State { value: None, spent, overwritten: 0, closed: false, when_full };
+        Self { state: Mutex::new(state), changed: Condvar::new(), signal: None }
+    }
+
+    /// An empty, open slot that raises `signal` whenever there is something to take, or never will be: for a thread that takes from
+    /// several slots.
+    pub fn with_signal(when_full: WhenFull, signal: Arc<Signal>) -> Self {
+        Self { signal: Some(signal), ..Self::new(when_full) }
+    }
+
+    /// The drop policy.
+    pub fn when_full(&self) -> WhenFull {
+        self.lock().when_full
+    }
+
+    /// Whether a value waits to be taken.
+    pub fn is_full(&self) -> bool {
+        self.lock().value.is_some()
+    }
+
+    /// Whether no value will come any more: it is closed and empty.
+    pub fn is_over(&self) -> bool {
+        let state = self.lock();
+        state.closed && state.value.is_none()
     }
 
     /// Changes the drop policy from the next [`Slot::put`] on, for another kind of source.
@@ -81,16 +105,16 @@ impl<T> Slot<T> {
             keep_spent(&mut state.spent, late);
         }
         self.wake(state);
+        self.raise();
         Ok(())
     }
 
-    /// Waits at most `patience` for a value or a nudge. A value in a closed slot can still be taken.
+    /// Waits at most `patience` for a value. A value in a closed slot can still be taken.
     pub fn take(&self, patience: Duration) -> Taken<T> {
         let state = self.lock();
-        let idle = |state: &mut State<T>| state.value.is_none() && !state.closed && !state.nudged;
+        let idle = |state: &mut State<T>| state.value.is_none() && !state.closed;
         let waited = self.changed.wait_timeout_while(state, patience, idle);
         let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        state.nudged = false;
         match state.value.take() {
             Some(value) => {
                 self.wake(state);
@@ -120,21 +144,27 @@ impl<T> Slot<T> {
         self.changed.notify_all();
     }
 
-    /// Ends one wait in [`Slot::take`] with [`Taken::Nothing`], the current one or the next.
-    pub fn nudge(&self) {
-        self.lock().nudged = true;
-        self.changed.notify_all();
-    }
-
     /// Closes the slot: it accepts no value any more, and all waiting threads wake up.
     pub fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_all();
+        self.raise();
+    }
+
+    /// Opens a closed slot again, for another source.
+    pub fn open(&self) {
+        self.lock().closed = false;
     }
 
     /// How many values were replaced before they were taken.
     pub fn overwritten(&self) -> u64 {
         self.lock().overwritten
+    }
+
+    fn raise(&self) {
+        if let Some(signal) = &self.signal {
+            signal.raise();
+        }
     }
 
     /// Releases the lock before it notifies: a woken thread needs the lock at once, and would block again.
@@ -200,12 +230,18 @@ mod tests {
     }
 
     #[test]
-    fn a_nudge_ends_one_wait_and_no_more() {
-        let slot = Slot::<u32>::new(WhenFull::Overwrite);
-        slot.nudge();
-        assert_eq!(slot.take(LONG), Taken::Nothing);
-        slot.put(1, NOW).expect("open");
-        assert_eq!(slot.take(LONG), Taken::Value(1));
+    fn who_takes_from_several_slots_is_told_of_a_value_and_of_the_end_of_each() {
+        let signal = Arc::new(Signal::default());
+        let slots = [0, 1].map(|_| Slot::with_signal(WhenFull::Overwrite, signal.clone()));
+        assert!(!signal.wait(NOW));
+        slots[1].put(7, NOW).expect("open");
+        assert!(signal.wait(NOW) && slots[1].is_full() && !slots[0].is_full());
+        slots[0].close();
+        assert!(signal.wait(NOW) && slots[0].is_over());
+        slots[1].close();
+        assert!(!slots[1].is_over(), "its value can still be taken");
+        slots[0].open();
+        assert!(!slots[0].is_over());
     }
 
     #[test]

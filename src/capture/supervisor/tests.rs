@@ -87,6 +87,7 @@ fn play_and_listen(script: Script) -> (Arc<Slot<Frame>>, Arc<Counters>, Vec<Came
 pub(super) fn supervisor() -> (Supervisor, ManualClock, Told) {
     let (clock, told) = (ManualClock::default(), Told::default());
     let supervisor = Supervisor {
+        camera: Name::ONLY,
         slot: Arc::new(Slot::new(WhenFull::Overwrite)),
         clock: Arc::new(clock.clone()),
         shutdown: Shutdown::new(),
@@ -160,7 +161,7 @@ fn what_is_wrong_is_told_once_with_the_time_since_when() {
     let statuses: Vec<(CameraState, i64, Option<String>)> = told
         .statuses()
         .into_iter()
-        .map(|CameraStatus { state, since, fault }| {
+        .map(|CameraStatus { state, since, fault, .. }| {
             (state, since.as_second(), fault.map(|fault| format!("{:?}: {}", fault.kind, fault.reason)))
         })
         .collect();

@@ -48,14 +48,17 @@ pub(crate) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
         }
     };
     keep_default_id();
-    let accurate = &config.accurate;
-    let second = accurate.enabled.then(|| model("accurate model", &accurate.model, PrecisionChoice::Fp32));
-    let first = awaited(&sources, model("model", &config.model, config.precision));
-    let findings: Vec<Finding> = [permissions(&sources.path), first]
+    let models = config.choices();
+    let models = models.iter().map(|choice| awaited(&sources, model("model", &choice.spec, choice.precision)));
+    let seconds = config.accurate_models();
+    let seconds = seconds.iter().map(|spec| model("accurate model", spec, PrecisionChoice::Fp32));
+    let findings: Vec<Finding> = [permissions(&sources.path)]
         .into_iter()
-        .chain(second)
+        .chain(models)
+        .chain(seconds)
         .chain(config.changes_since_taught().into_iter().map(changed))
-        .chain([camera(&config.camera), broker(&config)?])
+        .chain(config.cameras.iter().map(camera))
+        .chain([broker(&config)?])
         .chain(board::findings(&Board::default(), config.thermal))
         .chain(board::room(&directories::state()))
         .collect();
@@ -146,6 +149,7 @@ fn camera(camera: &Camera) -> Finding {
             (verdict, format!("{error}{}", alternatives(camera)))
         }
     };
+    let says = camera.name.given().map_or(says.clone(), |name| format!("{name}: {says}"));
     Finding { subject: "camera", verdict, says }
 }
 

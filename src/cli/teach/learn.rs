@@ -60,7 +60,10 @@ pub(super) fn run(options: &Learn, streams: &mut Streams) -> Result<()> {
     let learnt = begun.elapsed() - looked;
     let view = options.directory.is_none().then(|| options.common.view.clone());
     // A folder of somewhere is nobody's view.
-    let seen = view.is_some().then_some(Seen { region: config.region, rotation: config.camera.rotation });
+    let seen = view.as_ref().map(|name| {
+        let view = config.view_called(name);
+        Seen { region: view.region, rotation: config.camera_of(view).rotation }
+    });
     let origin = Origin { view, seen };
     let (files, taught) =
         model::write(&directory, &name, &mut embedder, (&training, &lesson), origin).map_err(Error::Failed)?;

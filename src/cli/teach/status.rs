@@ -29,7 +29,7 @@ pub(super) fn run(options: &Status, streams: &mut Streams) -> Result<()> {
         let models = models.iter().map(|(name, found)| match found {
             Ok((taught, files)) => json!({
                 "name": name, "onnx": files.onnx, "taught": taught,
-                "changed": config.changes_since(taught),
+                "changed": config.changes_since(taught, config.view_called(&options.common.view)),
             }),
             Err(cause) => json!({ "name": name, "error": cause }),
         });
@@ -57,7 +57,7 @@ pub(super) fn run(options: &Status, streams: &mut Streams) -> Result<()> {
             Err(cause) => says.push_str(&format!("{name}: {cause}\n")),
             Ok((taught, _)) => {
                 says.push_str(&describe(name, taught));
-                for change in config.changes_since(taught) {
+                for change in config.changes_since(taught, config.view_called(&options.common.view)) {
                     says.push_str(&format!("  since then {change}\n"));
                 }
             }

@@ -164,6 +164,20 @@ impl Default for RawCache {
     }
 }
 
+/// How much of the processor labelling may take.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawPipeline {
+    /// Frames of all views are labelled at most this share of the time (0..1); 1 does not limit it.
+    pub max_duty: f64,
+}
+
+impl Default for RawPipeline {
+    fn default() -> Self {
+        Self { max_duty: 1.0 }
+    }
+}
+
 /// What a board that grows too warm does about it.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]

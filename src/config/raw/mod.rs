@@ -7,8 +7,10 @@ mod labelling;
 mod network;
 mod tables;
 mod teaching;
+mod views;
 
 pub use labelling::*;
 pub use network::*;
 pub use tables::*;
 pub use teaching::*;
+pub use views::*;

@@ -10,6 +10,7 @@ use super::super::interval::Interval;
 use super::labelling::*;
 use super::network::*;
 use super::teaching::*;
+use super::views::*;
 use crate::domain::settings::PrecisionChoice;
 use crate::models::spec::Family;
 use crate::models::threads::Threads;
@@ -20,6 +21,13 @@ use crate::models::threads::Threads;
 pub struct Raw {
     pub device: RawDevice,
     pub camera: RawCamera,
+    /// Several cameras, by name, in place of `[camera]`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub cameras: BTreeMap<String, RawCamera>,
+    /// What is looked at, by name, in place of `[roi]`: each view has a camera, a part of its picture, a model and rules for its labels.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub views: BTreeMap<String, RawView>,
+    pub pipeline: RawPipeline,
     pub model: RawModel,
     /// Models of your own, or catalogue models in files of your own, by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]

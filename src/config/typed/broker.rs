@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::super::identity::{default_client_id, topic_problem};
 use super::super::interval::Interval;
 use super::super::raw::MqttVersion;
-use super::checker::Checker;
+use super::checker::{At, Checker};
 use super::configuration::Mqtt;
 use glimpsed_base::files::resolve;
 use glimpsed_mqtt::tls::{Files, Problem as TlsProblem, Tls, is_server_name};
@@ -36,7 +36,7 @@ impl Checker<'_, '_> {
         }
         self.not_longer(&["mqtt", "username"], mqtt.username.as_deref().unwrap_or_default(), 256);
         self.printable(&["mqtt", "username"], mqtt.username.as_deref().unwrap_or_default());
-        let password = self.password("mqtt", mqtt.password_file.as_deref(), mqtt.username.as_deref());
+        let password = self.password(&At::table(&["mqtt"]), mqtt.password_file.as_deref(), mqtt.username.as_deref());
         let url = mqtt.url.as_ref()?;
         match url.parse::<BrokerUrl>() {
             Ok(broker) => Some(Mqtt {

@@ -4,44 +4,44 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::super::interval::Interval;
-use super::super::raw::SourceKind;
-use super::checker::Checker;
+use super::super::raw::{RawCamera, SourceKind};
+use super::checker::{At, Checker};
 use super::configuration::{Camera, CameraSource};
-use crate::domain::view::Rotation;
+use crate::domain::framing::Rotation;
+use crate::domain::name::Name;
 use crate::preprocess::foreign;
 use glimpsed_base::files::{pictures_in, resolve};
 
 impl Checker<'_, '_> {
-    pub(super) fn camera(&mut self) -> Camera {
-        let camera = &self.raw.camera;
-        self.within(&["camera", "width"], camera.width, 16, 8192);
-        self.within(&["camera", "height"], camera.height, 16, 8192);
-        self.within(&["camera", "fps"], camera.fps, 0.1, 1000.0);
+    pub(super) fn camera(&mut self, name: Name, at: &At<'_>, camera: &RawCamera) -> Camera {
+        self.within(&at.key("width"), camera.width, 16, 8192);
+        self.within(&at.key("height"), camera.height, 16, 8192);
+        self.within(&at.key("fps"), camera.fps, 0.1, 1000.0);
         self.interval_within(
-            &["camera", "frame_timeout"],
+            &at.key("frame_timeout"),
             camera.frame_timeout,
             Interval::from_millis(100),
             Interval::from_secs(600),
         );
         self.interval_within(
-            &["camera", "start_timeout"],
+            &at.key("start_timeout"),
             camera.start_timeout,
             Interval::from_millis(100),
             Interval::from_secs(600),
         );
         self.interval_within(
-            &["camera", "reconnect_min"],
+            &at.key("reconnect_min"),
             camera.reconnect_min,
             Interval::from_millis(50),
             Interval::from_secs(600),
         );
         if camera.reconnect_max < camera.reconnect_min {
             let found = format!("found {}, less than `reconnect_min` ({})", camera.reconnect_max, camera.reconnect_min);
-            self.complain(&["camera", "reconnect_max"], "must not be shorter than `camera.reconnect_min`", found, None);
+            self.complain(&at.key("reconnect_max"), "must not be shorter than `reconnect_min`", found, None);
         }
         if camera.frozen_after != Interval::from_secs(0) {
             let (low, high) = (Interval::from_secs(1), Interval::from_secs(86_400));
-            self.interval_within(&["camera", "frozen_after"], camera.frozen_after, low, high);
+            self.interval_within(&at.key("frozen_after"), camera.frozen_after, low, high);
         }
         let rotation = match camera.rotate {
             90 => Rotation::Quarter,
@@ -49,13 +49,14 @@ impl Checker<'_, '_> {
             270 => Rotation::ThreeQuarters,
             other => {
                 if other != 0 {
-                    self.complain(&["camera", "rotate"], "must be 0, 90, 180 or 270", format!("found {other}"), None);
+                    self.complain(&at.key("rotate"), "must be 0, 90, 180 or 270", format!("found {other}"), None);
                 }
                 Rotation::None
             }
         };
         Camera {
-            source: self.camera_source(),
+            name,
+            source: self.camera_source(at, camera),
             start_timeout: camera.start_timeout.0,
             frame_timeout: camera.frame_timeout.0,
             // A replayed photograph never changes.
@@ -67,22 +68,21 @@ impl Checker<'_, '_> {
         }
     }
 
-    fn camera_source(&mut self) -> CameraSource {
-        self.network_keys();
-        match self.raw.camera.source {
-            SourceKind::V4l2 => self.v4l2_source(),
-            SourceKind::Http => self.http_source(),
-            SourceKind::Rtsp => self.rtsp_source(),
-            SourceKind::Command => self.command_source(),
-            SourceKind::Replay => self.replay_source(),
+    fn camera_source(&mut self, at: &At<'_>, camera: &RawCamera) -> CameraSource {
+        self.network_keys(at, camera);
+        match camera.source {
+            SourceKind::V4l2 => self.v4l2_source(at, camera),
+            SourceKind::Http => self.http_source(at, camera),
+            SourceKind::Rtsp => self.rtsp_source(at, camera),
+            SourceKind::Command => self.command_source(at, camera),
+            SourceKind::Replay => self.replay_source(at, camera),
         }
     }
 
-    fn v4l2_source(&mut self) -> CameraSource {
-        let camera = &self.raw.camera;
+    fn v4l2_source(&mut self, at: &At<'_>, camera: &RawCamera) -> CameraSource {
         if camera.device.as_os_str().is_empty() {
             self.complain(
-                &["camera", "device"],
+                &at.key("device"),
                 "names no device",
                 "found nothing",
                 Some("for example /dev/video0".into()),
@@ -98,13 +98,12 @@ impl Checker<'_, '_> {
         }
     }
 
-    fn command_source(&mut self) -> CameraSource {
-        let camera = &self.raw.camera;
+    fn command_source(&mut self, at: &At<'_>, camera: &RawCamera) -> CameraSource {
         match camera.command.first() {
             None => {
                 let hint = r#"for example command = ["rpicam-vid", "--codec", "mjpeg", "-t", "0", "-o", "-"]"#;
                 self.complain(
-                    &["camera", "command"],
+                    &at.key("command"),
                     "is needed for source = \"command\"",
                     "found nothing to start",
                     Some(hint.into()),
@@ -113,7 +112,7 @@ impl Checker<'_, '_> {
             Some(program) if find_program(program, self.base).is_none() => {
                 let found = format!("found no program `{program}`");
                 self.complain(
-                    &["camera", "command"],
+                    &at.key("command"),
                     "cannot be started",
                     found,
                     Some("is it installed, and on the PATH?".into()),
@@ -130,29 +129,23 @@ impl Checker<'_, '_> {
         CameraSource::Command { argv }
     }
 
-    fn replay_source(&mut self) -> CameraSource {
-        let camera = &self.raw.camera;
+    fn replay_source(&mut self, at: &At<'_>, camera: &RawCamera) -> CameraSource {
         let path = resolve(self.base, camera.path.as_deref().unwrap_or(Path::new("")));
         if camera.path.is_none() {
             let hint = "a directory of photographs, one photograph, or an MJPEG file".to_owned();
-            self.complain(
-                &["camera", "path"],
-                "is needed for source = \"replay\"",
-                "found nothing to play",
-                Some(hint),
-            );
+            self.complain(&at.key("path"), "is needed for source = \"replay\"", "found nothing to play", Some(hint));
         } else if path.is_dir() && pictures_in(&path).is_ok_and(|files| files.is_empty()) {
             let found = format!("`{}` holds no picture (.jpg, .jpeg, .jfif, .png or .webp)", path.display());
-            self.complain(&["camera", "path"], "has nothing to play", found, None);
+            self.complain(&at.key("path"), "has nothing to play", found, None);
         } else if let Some(what) = video(&path) {
             let found = format!("`{}` is {what}", path.display());
             let hint = r#"source = "command" plays it: command = ["ffmpeg", "-re", "-i", "FILE", "-f", "mjpeg", "-q:v", "4", "-"]"#;
-            self.complain(&["camera", "path"], "cannot be played", found, Some(hint.into()));
+            self.complain(&at.key("path"), "cannot be played", found, Some(hint.into()));
         } else if path.exists() && !path.is_dir() && !path.is_file() {
             let found = format!("`{}` is neither a file nor a directory", path.display());
-            self.complain(&["camera", "path"], "cannot be played", found, None);
+            self.complain(&at.key("path"), "cannot be played", found, None);
         } else if !path.exists() {
-            self.complain(&["camera", "path"], "does not exist", format!("found no `{}`", path.display()), None);
+            self.complain(&at.key("path"), "does not exist", format!("found no `{}`", path.display()), None);
         }
         CameraSource::Replay { path, fps: camera.fps, repeat: camera.repeat }
     }

@@ -21,13 +21,11 @@ pub fn check(raw: &Raw, document: &Document<'_>, base: &Path, problems: &mut Pro
     let configured = raw.model.directory.as_ref().map(|directory| resolve(base, directory));
     let model_directories = catalog::search_path(configured);
     let models = checker.models(&model_directories);
+    let cameras = checker.cameras();
     Config {
-        camera: checker.camera(),
-        model: checker.active_model(&models),
-        accurate: checker.accurate(&models),
-        labels: checker.labels(&models),
-        region: checker.region(),
-        gate: checker.gate(),
+        views: checker.views(&cameras, &models),
+        cameras,
+        max_duty: checker.max_duty(),
         cache_entries: checker.cache_entries(),
         thermal: checker.thermal(),
         mqtt: checker.mqtt(&device.id),
@@ -41,7 +39,6 @@ pub fn check(raw: &Raw, document: &Document<'_>, base: &Path, problems: &mut Pro
         device,
         models,
         model_directories,
-        precision: raw.model.precision,
     }
 }
 
@@ -50,6 +47,37 @@ pub(super) struct Checker<'a, 'd> {
     pub(super) document: &'a Document<'d>,
     pub(super) base: &'a Path,
     pub(super) problems: &'a mut Problems,
+}
+
+/// Where the keys of a table are written.
+pub(super) struct At<'a> {
+    own: Vec<&'a str>,
+    /// The table that has the keys which the own one leaves out, and the keys that the own one has.
+    shared: Option<(&'a str, Vec<String>)>,
+}
+
+impl<'a> At<'a> {
+    pub(super) fn table(own: &[&'a str]) -> Self {
+        Self { own: own.to_vec(), shared: None }
+    }
+
+    /// A view's own table, over one that all views share.
+    pub(super) fn over(shared: &'a str, own: &[&'a str], document: &Document<'_>) -> Self {
+        Self { own: own.to_vec(), shared: Some((shared, document.keys_in(own))) }
+    }
+
+    /// The path of a key, where it is written or would be.
+    pub(super) fn key(&self, key: &'a str) -> Vec<&'a str> {
+        match &self.shared {
+            Some((shared, own)) if !own.iter().any(|name| name == key) => vec![shared, key],
+            _ => self.own.iter().copied().chain([key]).collect(),
+        }
+    }
+
+    /// The table's name, if that is all of its path: its keys have environment variables.
+    fn only(&self) -> Option<&'a str> {
+        if let [table] = self.own[..] { Some(table) } else { None }
+    }
 }
 
 impl Checker<'_, '_> {
@@ -95,12 +123,12 @@ impl Checker<'_, '_> {
     }
 
     /// The password in the `password_file` of a table, which `username` goes with.
-    pub(super) fn password(&mut self, table: &str, file: Option<&Path>, username: Option<&str>) -> Option<Secret> {
+    pub(super) fn password(&mut self, at: &At<'_>, file: Option<&Path>, username: Option<&str>) -> Option<Secret> {
         let path = resolve(self.base, file?);
         let password = Secret::from_file(&path);
         if let Err(cause) = &password {
             // The path of credentials from `LoadCredential=`.
-            let hint = path.starts_with("/run/credentials").then(|| {
+            let hint = at.only().filter(|_| path.starts_with("/run/credentials")).map(|table| {
                 format!(
                     "systemd puts it there for the service alone, while that runs; elsewhere name the file that it takes it \
                      from: GLIMPSED_{}_PASSWORD_FILE=...",
@@ -108,11 +136,11 @@ impl Checker<'_, '_> {
                 )
             });
             let found = format!("`{}` {cause}", path.display());
-            self.complain(&[table, "password_file"], "cannot be used", found, hint);
+            self.complain(&at.key("password_file"), "cannot be used", found, hint);
         }
         if username.is_none() {
             let hint = "no password is sent without a user name: set `username` too".to_owned();
-            self.complain(&[table, "password_file"], "stands alone", "found no `username`", Some(hint));
+            self.complain(&at.key("password_file"), "stands alone", "found no `username`", Some(hint));
         }
         password.ok()
     }

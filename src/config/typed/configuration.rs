@@ -10,8 +10,9 @@ use crate::decide::escalation;
 use crate::decide::gate::GateRules;
 use crate::decide::rules::{DisagreementChoice, LabelRules};
 use crate::decide::thermal::Limits;
+use crate::domain::framing::{Framing, Region, Rotation};
+use crate::domain::name::Name;
 use crate::domain::settings::PrecisionChoice;
-use crate::domain::view::{Region, Rotation};
 use crate::models::spec::ModelSpec;
 use glimpsed_base::secret::Secret;
 use glimpsed_mqtt::Options;
@@ -21,20 +22,16 @@ use hyper::Uri;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     pub device: Device,
-    pub camera: Camera,
-    /// The model that labels the camera's frames.
-    pub model: ModelSpec,
+    /// At least one.
+    pub cameras: Vec<Camera>,
+    /// At least one; each looks through one of the cameras.
+    pub views: Vec<View>,
+    /// Largest share of the time (0..1) that frames are labelled.
+    pub max_duty: f64,
     /// Every model with a name: the catalogue's and the file's own.
     pub models: Vec<ModelSpec>,
     /// The directories to search for catalogue models, in order.
     pub model_directories: Vec<PathBuf>,
-    /// Whether the active model's fp32 file or its int8 variant is used.
-    pub precision: PrecisionChoice,
-    pub accurate: Accurate,
-    pub labels: LabelRules,
-    /// The part of the picture that is classified.
-    pub region: Region,
-    pub gate: GateRules,
     /// Capacity of the cache of uploads' answers.
     pub cache_entries: usize,
     pub thermal: Limits,
@@ -52,14 +49,99 @@ pub struct Config {
     pub log: Log,
 }
 
+/// A model, and which of its files is wanted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Choice {
+    pub spec: ModelSpec,
+    pub precision: PrecisionChoice,
+}
+
+impl View {
+    /// What it labels with.
+    pub fn choice(&self) -> Choice {
+        Choice { spec: self.model.clone(), precision: self.precision }
+    }
+}
+
+impl Config {
+    /// What the views label with, each once.
+    pub fn choices(&self) -> Vec<Choice> {
+        let mut choices: Vec<Choice> = Vec::new();
+        for choice in self.views.iter().map(View::choice) {
+            if !choices.contains(&choice) {
+                choices.push(choice);
+            }
+        }
+        choices
+    }
+
+    /// The accurate models of the views that have one, each once.
+    pub fn accurate_models(&self) -> Vec<&ModelSpec> {
+        let mut models: Vec<&ModelSpec> = Vec::new();
+        for view in self.views.iter().filter(|view| view.accurate.enabled) {
+            if !models.contains(&&view.accurate.model) {
+                models.push(&view.accurate.model);
+            }
+        }
+        models
+    }
+
+    /// The first view, which is the only one of a file without `[views.NAME]`.
+    pub fn first(&self) -> &View {
+        &self.views[0]
+    }
+
+    /// The view of this name.
+    pub fn view(&self, name: &Name) -> Option<&View> {
+        self.views.iter().find(|view| view.name == *name)
+    }
+
+    /// The view that is called so, or the first, as which the only view without a name counts.
+    pub fn view_called(&self, name: &str) -> &View {
+        self.views.iter().find(|view| view.name.as_str() == name).unwrap_or(self.first())
+    }
+
+    /// The camera of a view.
+    pub fn camera_of(&self, view: &View) -> &Camera {
+        self.cameras.iter().find(|camera| camera.name == view.camera).unwrap_or(&self.cameras[0])
+    }
+
+    /// Rotation and region of a view.
+    pub fn framing(&self, view: &View) -> Framing {
+        Framing { rotation: self.camera_of(view).rotation, region: view.region }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
     pub id: String,
     pub name: String,
 }
 
+/// One question to one camera.
+#[derive(Debug, Clone, PartialEq)]
+pub struct View {
+    pub name: Name,
+    /// What people call it.
+    pub title: String,
+    /// Whether it is labelled.
+    pub enabled: bool,
+    /// Name of the camera that it looks through.
+    pub camera: Name,
+    /// The part of the picture that is classified.
+    pub region: Region,
+    /// The model that labels it.
+    pub model: ModelSpec,
+    /// Whether that model's fp32 file or its int8 variant is used.
+    pub precision: PrecisionChoice,
+    pub labels: LabelRules,
+    pub gate: GateRules,
+    pub accurate: Accurate,
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct Camera {
+    pub name: Name,
     pub source: CameraSource,
     /// For the first frame.
     pub start_timeout: Duration,
@@ -96,6 +178,16 @@ pub enum CameraSource {
         fps: f64,
         repeat: bool,
     },
+}
+
+impl CameraSource {
+    /// The device of a V4L2 camera, unless it is the first that is found.
+    pub fn device(&self) -> Option<&PathBuf> {
+        match self {
+            Self::V4l2 { device, .. } if device.as_os_str() != "auto" => Some(device),
+            _ => None,
+        }
+    }
 }
 
 /// Where the pictures of an `http` source are.

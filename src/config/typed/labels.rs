@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::super::diagnostics::nearest;
 use super::super::interval::Interval;
-use super::super::raw::SmoothingChoice;
-use super::checker::Checker;
+use super::super::raw::{RawLabels, SmoothingChoice};
+use super::checker::{At, Checker};
 use crate::decide::groups::{self, Groups};
 use crate::decide::rules::{LabelFilter, LabelRules, Smoothing};
 use crate::decide::stable::Debounce;
@@ -22,19 +22,18 @@ const LONGEST_WINDOW: u32 = 600;
 const MAX_GROUP_BYTES: u64 = 1 << 20;
 
 impl Checker<'_, '_> {
-    pub(super) fn labels(&mut self, models: &[ModelSpec]) -> LabelRules {
-        let labels = &self.raw.labels;
-        self.within(&["labels", "top_k"], labels.top_k, 1, 100);
-        self.within(&["labels", "unknown_below"], labels.unknown_below, 0.0, 1.0);
-        self.within(&["labels", "consecutive"], labels.consecutive, 1, 1000);
-        self.within(&["labels", "window"], labels.window, 1, LONGEST_WINDOW);
+    pub(super) fn labels(&mut self, at: &At<'_>, labels: &RawLabels, model: &ModelSpec) -> LabelRules {
+        self.within(&at.key("top_k"), labels.top_k, 1, 100);
+        self.within(&at.key("unknown_below"), labels.unknown_below, 0.0, 1.0);
+        self.within(&at.key("consecutive"), labels.consecutive, 1, 1000);
+        self.within(&at.key("window"), labels.window, 1, LONGEST_WINDOW);
         let minute = Interval::from_secs(60);
-        self.interval_within(&["labels", "half_life"], labels.half_life, Interval::from_millis(1), minute);
-        self.interval_within(&["labels", "hold"], labels.hold, Interval::from_secs(0), Interval::from_secs(3600));
-        self.within(&["labels", "margin"], labels.margin, 0.0, 1.0);
+        self.interval_within(&at.key("half_life"), labels.half_life, Interval::from_millis(1), minute);
+        self.interval_within(&at.key("hold"), labels.hold, Interval::from_secs(0), Interval::from_secs(3600));
+        self.within(&at.key("margin"), labels.margin, 0.0, 1.0);
         for (key, value) in [("enter", labels.enter), ("keep", labels.keep)] {
             if let Some(value) = value {
-                self.within(&["labels", key], value, 0.0, 1.0);
+                self.within(&at.key(key), value, 0.0, 1.0);
             }
         }
         let enter = labels.enter.unwrap_or(labels.unknown_below);
@@ -42,12 +41,14 @@ impl Checker<'_, '_> {
             let hint =
                 "a label that needs more to remain than to become the stable one would come and go with each frame";
             let found = format!("found {keep}, and `enter` is {enter}");
-            self.complain(&["labels", "keep"], "is above `enter`", found, Some(hint.into()));
+            self.complain(&at.key("keep"), "is above `enter`", found, Some(hint.into()));
         }
-        let filter =
-            LabelFilter { allow: labels.allow.clone(), deny: labels.deny.clone(), groups: Arc::new(self.groups()) };
-        self.names_mean_something(&filter, models);
-        let labels = &self.raw.labels;
+        let filter = LabelFilter {
+            allow: labels.allow.clone(),
+            deny: labels.deny.clone(),
+            groups: Arc::new(self.groups(at, labels)),
+        };
+        self.names_mean_something(at, &filter, model);
         LabelRules {
             top_k: labels.top_k as usize,
             unknown_below: labels.unknown_below as f32,
@@ -64,9 +65,8 @@ impl Checker<'_, '_> {
         }
     }
 
-    /// Reports names that are neither labels of the active model nor groups, because they would silently never match.
-    fn names_mean_something(&mut self, filter: &LabelFilter, models: &[ModelSpec]) {
-        let Some(model) = models.iter().find(|model| model.name == self.raw.model.active) else { return };
+    /// Reports names that are neither labels of the model nor groups, because they would silently never match.
+    fn names_mean_something(&mut self, at: &At<'_>, filter: &LabelFilter, model: &ModelSpec) {
         // Unreadable labels are reported when the model is loaded.
         let Ok(LabelList { labels, .. }) = model.labels.read() else { return };
         for key in ["allow", "deny"] {
@@ -86,13 +86,13 @@ impl Checker<'_, '_> {
                     None => "labels are those of the model and the names of groups".into(),
                 };
                 let found = format!("model `{}` has no label `{name}`, and no group is called so", model.name);
-                self.complain(&["labels", key], "names no label", found, Some(hint));
+                self.complain(&at.key(key), "names no label", found, Some(hint));
             }
         }
     }
 
-    fn groups(&mut self) -> Groups {
-        let Some(path) = &self.raw.labels.groups else { return Groups::default() };
+    fn groups(&mut self, at: &At<'_>, labels: &RawLabels) -> Groups {
+        let Some(path) = &labels.groups else { return Groups::default() };
         let read = if path == Path::new("imagenet") {
             Ok(groups::IMAGENET.to_owned())
         } else {
@@ -105,7 +105,7 @@ impl Checker<'_, '_> {
             Err(cause) => {
                 let hint =
                     "`groups = \"imagenet\"` takes the built-in groups; a file has lines like  cat = [\"tabby\"]";
-                self.complain(&["labels", "groups"], "cannot be used", cause, Some(hint.into()));
+                self.complain(&at.key("groups"), "cannot be used", cause, Some(hint.into()));
                 Groups::default()
             }
         }

@@ -12,6 +12,7 @@ mod models;
 mod network_camera;
 mod teach;
 mod thermal;
+mod views;
 
 pub use checker::check;
 pub use configuration::*;

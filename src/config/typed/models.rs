@@ -1,4 +1,4 @@
-//! The models' tables: all models, and the active one.
+//! The models' tables, and the model of a view.
 
 use std::path::{Path, PathBuf};
 
@@ -135,15 +135,14 @@ impl Checker<'_, '_> {
         own.or(family.unwrap_or_default())
     }
 
-    pub(super) fn active_model(&mut self, models: &[ModelSpec]) -> ModelSpec {
-        let name = &self.raw.model.active;
-        let Some(model) = models.iter().find(|model| model.name == *name) else {
+    /// The model of this name, which the key `chosen` has.
+    pub(super) fn model(&mut self, chosen: &[&str], name: &str, models: &[ModelSpec]) -> ModelSpec {
+        let Some(model) = models.iter().find(|model| model.name == name) else {
             let hint = suggestion(name, models.iter().map(|model| model.name.as_str()));
-            self.complain(&["model", "active"], "names no model", format!("found `{name}`"), Some(hint));
+            self.complain(chosen, "names no model", format!("found `{name}`"), Some(hint));
             return models.first().cloned().unwrap_or_else(|| catalog::all()[0].spec(&[]));
         };
-        self.has_file(&["model", "active"], model);
-        self.precision(model);
+        self.has_file(chosen, model);
         model.clone()
     }
 
@@ -166,9 +165,9 @@ impl Checker<'_, '_> {
 
     /// Reports a missing file of the int8 variant if `precision` demands it. A model without an int8 variant is
     /// accepted.
-    fn precision(&mut self, model: &ModelSpec) {
+    pub(super) fn precision(&mut self, chosen: &[&str], model: &ModelSpec, precision: PrecisionChoice) {
         let Some(int8) = model.int8.as_ref().filter(|int8| !int8.path.is_file()) else { return };
-        if self.raw.model.precision != PrecisionChoice::Int8 {
+        if precision != PrecisionChoice::Int8 {
             return;
         }
         let hint = match catalog::find(&model.name).and_then(|entry| entry.int8.as_ref()) {
@@ -178,7 +177,7 @@ impl Checker<'_, '_> {
             _ => format!("set `int8` in [models.{}] to a file that is there", model.name),
         };
         let found = format!("found no `{}`", int8.path.display());
-        let problem = self.problem(&["model", "precision"], "asks for a file that is not there", found, Some(hint));
+        let problem = self.problem(chosen, "asks for a file that is not there", found, Some(hint));
         self.problems.push_missing_model(problem);
     }
 }

@@ -2,9 +2,9 @@
 
 use hyper::Uri;
 
-use super::super::raw::{SourceKind, TransportChoice};
+use super::super::raw::{RawCamera, SourceKind, TransportChoice};
 use super::camera::find_program;
-use super::checker::Checker;
+use super::checker::{At, Checker};
 use super::configuration::{CameraSource, HttpTarget, Login, RtspTarget};
 use glimpsed_base::files::resolve;
 use glimpsed_base::secret::Secret;
@@ -12,8 +12,7 @@ use glimpsed_mqtt::tls::{Files, Problem as TlsProblem, Tls};
 
 impl Checker<'_, '_> {
     /// Reports keys of network cameras that another source does not read.
-    pub(super) fn network_keys(&mut self) {
-        let camera = &self.raw.camera;
+    pub(super) fn network_keys(&mut self, at: &At<'_>, camera: &RawCamera) {
         let source = camera.source;
         let is_network = matches!(source, SourceKind::Http | SourceKind::Rtsp);
         let set = [
@@ -30,40 +29,38 @@ impl Checker<'_, '_> {
                 _ => "`source = \"http\"` or `source = \"rtsp\"`",
             };
             let hint = format!("it is for {whose}");
-            self.complain(&["camera", key], "has no effect", "another `source` is set", Some(hint));
+            self.complain(&at.key(key), "has no effect", "another `source` is set", Some(hint));
         }
     }
 
-    pub(super) fn http_source(&mut self) -> CameraSource {
-        let address = self.address(&["http", "https"], "http://10.0.0.7:8080/?action=stream");
-        let tls = (address.scheme_str() == Some("https")).then(|| self.camera_tls()).flatten();
-        if address.scheme_str() == Some("http") && self.raw.camera.ca.is_some() {
+    pub(super) fn http_source(&mut self, at: &At<'_>, camera: &RawCamera) -> CameraSource {
+        let address = self.address(at, camera, &["http", "https"], "http://10.0.0.7:8080/?action=stream");
+        let tls = (address.scheme_str() == Some("https")).then(|| self.camera_tls(at, camera)).flatten();
+        if address.scheme_str() == Some("http") && camera.ca.is_some() {
             let hint = "write `url` with https:// to use TLS, or remove `ca`".to_owned();
-            self.complain(&["camera", "ca"], "has no effect", "`camera.url` is without TLS", Some(hint));
+            self.complain(&at.key("ca"), "has no effect", "`url` is without TLS", Some(hint));
         }
-        let login = self.camera_login();
-        CameraSource::Http { target: HttpTarget { address, login, tls }, fps: self.raw.camera.fps }
+        let login = self.camera_login(at, camera);
+        CameraSource::Http { target: HttpTarget { address, login, tls }, fps: camera.fps }
     }
 
-    pub(super) fn rtsp_source(&mut self) -> CameraSource {
-        let address = self.address(&["rtsp", "rtsps"], "rtsp://10.0.0.7/stream2");
+    pub(super) fn rtsp_source(&mut self, at: &At<'_>, camera: &RawCamera) -> CameraSource {
+        let address = self.address(at, camera, &["rtsp", "rtsps"], "rtsp://10.0.0.7/stream2");
         let ffmpeg = find_program("ffmpeg", self.base).unwrap_or_else(|| {
             let hint = "`apt install ffmpeg` installs it".to_owned();
-            self.complain(&["camera", "source"], "needs ffmpeg", "found no program `ffmpeg`", Some(hint));
+            self.complain(&at.key("source"), "needs ffmpeg", "found no program `ffmpeg`", Some(hint));
             "ffmpeg".into()
         });
-        let login = self.camera_login();
-        let camera = &self.raw.camera;
+        let login = self.camera_login(at, camera);
         let (size, transport, fps) = ((camera.width, camera.height), camera.transport, camera.fps);
         CameraSource::Rtsp(RtspTarget { ffmpeg, address, login, transport, size, fps })
     }
 
     /// `url`, if it has one of these schemes and no login.
-    fn address(&mut self, schemes: &[&str], example: &str) -> Uri {
-        let camera = &self.raw.camera;
+    fn address(&mut self, at: &At<'_>, camera: &RawCamera, schemes: &[&str], example: &str) -> Uri {
         let source = schemes[0];
         let complain = |this: &mut Self, what: &str, found: String, hint: String| {
-            this.complain(&["camera", "url"], what, found, Some(hint));
+            this.complain(&at.key("url"), what, found, Some(hint));
             Uri::default()
         };
         let Some(url) = &camera.url else {
@@ -102,23 +99,22 @@ impl Checker<'_, '_> {
         address
     }
 
-    fn camera_login(&mut self) -> Option<Login> {
-        let camera = &self.raw.camera;
+    fn camera_login(&mut self, at: &At<'_>, camera: &RawCamera) -> Option<Login> {
         let username = camera.username.clone();
         let name = username.as_deref().unwrap_or_default();
-        self.not_longer(&["camera", "username"], name, 256);
-        self.printable(&["camera", "username"], name);
-        let password = self.password("camera", camera.password_file.as_deref(), camera.username.as_deref());
+        self.not_longer(&at.key("username"), name, 256);
+        self.printable(&at.key("username"), name);
+        let password = self.password(at, camera.password_file.as_deref(), camera.username.as_deref());
         // Many cameras have a user without a password.
         username.map(|username| Login { username, password: password.unwrap_or_else(|| Secret::new("")) })
     }
 
-    fn camera_tls(&mut self) -> Option<Tls> {
-        let ca = self.raw.camera.ca.as_ref().map(|file| resolve(self.base, file));
+    fn camera_tls(&mut self, at: &At<'_>, camera: &RawCamera) -> Option<Tls> {
+        let ca = camera.ca.as_ref().map(|file| resolve(self.base, file));
         match Tls::load(&Files { ca: ca.as_deref(), cert: None, key: None }, None) {
             Ok(tls) => Some(tls),
             Err(TlsProblem { cause, hint, .. }) => {
-                self.complain(&["camera", "ca"], "cannot be used", cause, hint);
+                self.complain(&at.key("ca"), "cannot be used", cause, hint);
                 None
             }
         }

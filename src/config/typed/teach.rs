@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::super::diagnostics::suggestion;
 use super::checker::Checker;
-use super::configuration::{Config, Teach};
+use super::configuration::{Config, Teach, View};
 use crate::models::spec::ModelSpec;
 use crate::models::taught::{Seen, Taught};
 use crate::models::{catalog, taught};
@@ -12,16 +12,22 @@ use glimpsed_base::files::resolve;
 use glimpsed_inference::sha256_of;
 
 impl Config {
-    /// What is no longer as it was when the active model was taught, a sentence each; nothing for a model that was not taught.
+    /// What is no longer as it was when the models of the views were taught, a sentence each; nothing for models that were not taught.
     pub fn changes_since_taught(&self) -> Vec<String> {
-        let active = taught::of_network(&self.model.path, &self.teach.directories);
-        let changes = active.map(|(taught, _)| self.changes_since(&taught)).unwrap_or_default();
-        changes.into_iter().map(|change| format!("since `{}` was taught {change}", self.model.name)).collect()
+        let mut sentences: Vec<String> = Vec::new();
+        for view in &self.views {
+            let taught = taught::of_network(&view.model.path, &self.teach.directories);
+            let changes = taught.map(|(taught, _)| self.changes_since(&taught, view)).unwrap_or_default();
+            let model = &view.model.name;
+            sentences.extend(changes.into_iter().map(|change| format!("since `{model}` was taught {change}")));
+        }
+        sentences.dedup();
+        sentences
     }
 
-    /// What is no longer as it was when a model was taught: phrases. Its network is part of its file, so another base changes what it
+    /// What is no longer as it was when the model of a view was taught: phrases. Its network is part of its file, so another base changes what it
     /// would become, and not what it says; another region or rotation changes what it sees.
-    pub fn changes_since(&self, taught: &Taught) -> Vec<String> {
+    pub fn changes_since(&self, taught: &Taught, view: &View) -> Vec<String> {
         let (mut changes, base) = (Vec::new(), &self.teach.base);
         if base.name != taught.base.name {
             changes.push(format!("`base` in [teach] has become {}, from {}", base.name, taught.base.name));
@@ -34,13 +40,13 @@ impl Config {
                 changes.push(format!("how pictures are fitted to the input of {} has changed", base.name));
             }
         }
-        let now = Seen { region: self.region, rotation: self.camera.rotation };
+        let now = Seen { region: view.region, rotation: self.camera_of(view).rotation };
         match taught.seen {
             Some(then) if then.rotation != now.rotation => {
                 changes.push("`rotate` in [camera] has changed; teach it again with new pictures".into());
             }
             Some(then) if then.region != now.region => {
-                changes.push("the region in [roi] has changed; teach it again with new pictures".into());
+                changes.push("the region has changed; teach it again with new pictures".into());
             }
             _ => {}
         }

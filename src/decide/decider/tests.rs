@@ -227,7 +227,7 @@ fn changes_of_flicker(rules: &LabelRules) -> Vec<String> {
 fn of_a_minute_s_flicker_only_the_real_change_remains() {
     let raw = LabelRules { keep: Some(0.2), ..at_once() };
     let in_a_row = LabelRules { debounce: Debounce { consecutive: 3, hold: Duration::ZERO }, ..rules() };
-    let by_default = crate::config::Sources::defaults().load().expect("valid").labels;
+    let by_default = crate::config::Sources::defaults().load().expect("valid").first().labels.clone();
     let window = LabelRules { smoothing: Smoothing::Window { frames: 10 }, ..by_default.clone() };
     let counts = [&raw, &in_a_row].map(|rules| changes_of_flicker(rules).len());
     assert_eq!(counts, [293, 25], "of 600 frames");

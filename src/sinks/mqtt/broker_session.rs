@@ -10,11 +10,11 @@ use tokio::time::{Instant, timeout_at};
 use super::discovery::{self, Device};
 use super::dispatcher::Dispatcher;
 use super::presence::{Presence, Twin};
-use super::published::Published;
+use super::published::{Announce, Published};
 use super::sink::retained;
-use super::table::{self, status, subscriptions, table};
+use super::table::{self, Row, status, subscriptions, table};
 use super::unsent::{self, Earlier, Unsent};
-use super::{MqttSink, NAME, Topics};
+use super::{MqttSink, NAME, Names, Topics};
 use crate::bus::commands::Commands;
 use crate::bus::hub::Hub;
 use crate::config::Config;
@@ -34,6 +34,7 @@ pub struct BrokerSession {
     outbox: Arc<Outbox>,
     traffic: Traffic,
     topics: Topics,
+    names: Names,
     /// Every retained topic but `status`.
     retained: Vec<String>,
     broker: BrokerUrl,
@@ -89,6 +90,8 @@ pub struct Handover {
     outbox: Option<Arc<Outbox>>,
     earlier: Vec<Earlier>,
     counters: Broker,
+    /// The views and cameras that the device had, whose entities Home Assistant is to remove.
+    former: Vec<Names>,
 }
 
 impl BrokerSession {
@@ -103,7 +106,7 @@ impl BrokerSession {
         handover: Handover,
     ) -> Option<Self> {
         let settings = config.mqtt.as_ref()?;
-        let topics = Topics::new(&settings.base_topic, &device.id);
+        let topics = Topics::of(config, &settings.base_topic);
         let prefix = config.homeassistant.clone();
         let discovery = prefix.as_ref().map(|prefix| Topics::discovery(prefix, &device.id));
         let rows = table(&topics, &device.id, prefix.as_deref());
@@ -118,7 +121,7 @@ impl BrokerSession {
         // The first messages of each connection, in this order; the hub's newest events follow.
         outbox.push(status(&topics, "online"));
         if let Some(topic) = &discovery {
-            outbox.push(retained(topic, discovery::payload(device, &topics)));
+            outbox.push(retained(topic, discovery::payload(device, &topics, &handover.former)));
         }
         let sink = MqttSink::new(outbox.clone(), topics.clone(), clock.clone(), settings.classification_interval);
         hub.attach(NAME, Box::new(sink));
@@ -128,14 +131,16 @@ impl BrokerSession {
         let (monitor, shutdown, stopping) = (connection.monitor(), Shutdown::new(), Shutdown::new());
         let (farewell, twin) = (connection.farewell(), Twin::default());
         let presence = Presence::new(topics.clone(), outbox.clone(), shutdown.clone(), twin.clone());
-        let published = Published::new(path, settings, &device.id, prefix.as_deref());
-        let tidying = tokio::spawn(published.tidy(monitor.clone()));
+        let published = Published::new(path, settings, config, prefix.as_deref());
+        let announce = Announce::of(discovery.as_deref(), device, &topics, &outbox);
+        let tidying = tokio::spawn(published.tidy(monitor.clone(), announce));
         let dispatcher = Dispatcher::new(topics.clone(), prefix, presence, outbox.clone(), commands.clone());
         Some(Self {
             outbox,
             traffic: Traffic { broker: broker.clone(), monitor, before: handover.counters, twin },
             retained: table::retained(&rows).filter(|topic| *topic != topics.status).map(str::to_owned).collect(),
             topics,
+            names: Names::of(config),
             broker,
             discovery,
             farewell,
@@ -176,9 +181,9 @@ impl BrokerSession {
     /// Disconnects before another session follows, and removes the retained messages that it will not keep up to date.
     /// Requests in progress are still answered.
     pub async fn leave(mut self, next: &Config) -> Handover {
-        let next_topics = next.mqtt.as_ref().map(|mqtt| Topics::new(&mqtt.base_topic, &next.device.id));
-        let same_topics = next_topics.as_ref() == Some(&self.topics);
-        let stays = same_topics && next.mqtt.as_ref().is_some_and(|mqtt| mqtt.connection.broker == self.broker);
+        let next_topics = next.mqtt.as_ref().map(|mqtt| Topics::of(next, &mqtt.base_topic));
+        let same_device = next_topics.as_ref().is_some_and(|topics| topics.are_of_same_device(&self.topics));
+        let stays = same_device && next.mqtt.as_ref().is_some_and(|mqtt| mqtt.connection.broker == self.broker);
         let next_discovery = next.homeassistant.as_ref().map(|prefix| Topics::discovery(prefix, &next.device.id));
         if let Some(topic) = &self.discovery
             && (!stays || next_discovery.as_ref() != Some(topic))
@@ -186,7 +191,17 @@ impl BrokerSession {
             // Before the others: Home Assistant removes the entities, and does not hear of them any more.
             self.outbox.push(retained(topic, Vec::new()));
         }
-        if !stays {
+        if stays && let Some(topics) = &next_topics {
+            // Of the views and cameras that are gone.
+            let next: Vec<Row> = table(topics, &next.device.id, next.homeassistant.as_deref());
+            let kept: Vec<&str> = table::retained(&next).collect();
+            let discovery = self.discovery.as_deref();
+            for topic in
+                self.retained.iter().filter(|topic| discovery != Some(topic) && !kept.contains(&topic.as_str()))
+            {
+                self.outbox.push(retained(topic, Vec::new()));
+            }
+        } else {
             for topic in self.retained.iter().filter(|topic| self.discovery.as_ref() != Some(topic)) {
                 self.outbox.push(retained(topic, Vec::new()));
             }
@@ -197,10 +212,11 @@ impl BrokerSession {
         let counters = self.counters();
         self.tidying.abort();
         end(&self.shutdown, &mut self.connection, Instant::now() + LEAVE_WITHIN).await;
-        if same_topics {
+        let former = if next_topics.as_ref() == Some(&self.topics) { Vec::new() } else { vec![self.names.clone()] };
+        if same_device {
             // The outbox, which is handed over, counts the dropped messages itself.
             let counters = Broker { dropped: health::Tally::default(), ..counters };
-            return Handover { outbox: Some(self.outbox), earlier: self.earlier, counters };
+            return Handover { outbox: Some(self.outbox), earlier: self.earlier, counters, former };
         }
         let undelivered = self.outbox.waiting();
         if undelivered > 0 {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use super::table::{Place, Row, Writes, table};
-use super::topics::{HOME_ASSISTANT, Topics};
+use super::topics::{HOME_ASSISTANT, Names, Topics};
 use crate::config::typed::Mqtt;
 use glimpsed_mqtt::transport::STEP;
 use glimpsed_mqtt::{Delivery, Link, Loss, Message, Received, Sent, dial};
@@ -60,8 +60,13 @@ impl Leftovers {
     ///
     /// # Errors
     /// When the broker cannot be reached, or refuses the subscription.
-    pub async fn find(settings: &Mqtt, device_id: &str, discovery_prefix: Option<&str>) -> Result<Self, Loss> {
-        let topics = Topics::new(&settings.base_topic, device_id);
+    pub async fn find(
+        settings: &Mqtt,
+        device_id: &str,
+        names: &Names,
+        discovery_prefix: Option<&str>,
+    ) -> Result<Self, Loss> {
+        let topics = Topics::new(&settings.base_topic, device_id, names);
         let mut prefixes: Vec<String> =
             discovery_prefix.into_iter().chain([HOME_ASSISTANT]).map(str::to_owned).collect();
         prefixes.dedup();

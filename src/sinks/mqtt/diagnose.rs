@@ -63,14 +63,14 @@ impl Report {
 /// retain, which no consumer takes for a value, and expects it back.
 pub async fn test(config: &Config, settings: &Mqtt) -> Report {
     let mut report = Report::default();
-    let topics = Topics::new(&settings.base_topic, &config.device.id);
+    let topics = Topics::of(config, &settings.base_topic);
     if let Some(mut link) = session(settings, &topics, &mut report).await {
         report.reachable = true;
         let device = Device::of(config, &Board::default());
         let trial = Trial {
             rows: table(&topics, &device.id, config.homeassistant.as_deref()),
             discovery: config.homeassistant.as_ref().map(|prefix| Topics::discovery(prefix, &device.id)),
-            discovery_bytes: discovery::payload(&device, &topics).len(),
+            discovery_bytes: discovery::payload(&device, &topics, &[]).len(),
             no_entities: discovery::without_entities(&device),
             pictures: config.publish_image,
             topics,
@@ -200,7 +200,7 @@ impl Trial {
             .rows
             .iter()
             .filter(|row| row.writes.is_some() && Some(&row.topic) != self.discovery.as_ref())
-            .filter(|row| self.pictures || row.topic != self.topics.camera_image)
+            .filter(|row| self.pictures || self.topics.cameras.iter().all(|camera| row.topic != camera.image))
             .map(|row| row.topic.clone())
             .collect();
         let outcome = match echoes(link, &written).await {

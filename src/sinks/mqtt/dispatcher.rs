@@ -12,7 +12,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::inbound::{Call, Inbound, parse};
 use super::presence::Presence;
 use super::{Key, Topics};
-use crate::bus::commands::{Answer, Command, Commands};
+use crate::bus::commands::{Answer, Command, Commands, ViewCommand};
+use crate::domain::name::Name;
 use crate::payload::response_json;
 use glimpsed_base::repetition::is_logged;
 use glimpsed_base::shutdown::Shutdown;
@@ -39,7 +40,7 @@ pub(super) struct Dispatcher {
     outbox: Arc<Outbox>,
     commands: Commands,
     /// Coalesced: only the newest value of each key counts.
-    sets: BTreeMap<Key, Command>,
+    sets: BTreeMap<(Name, Key), ViewCommand>,
     calls: VecDeque<Call>,
     job: Option<Job>,
     /// A comparison takes minutes, so it does not block the other commands.
@@ -158,7 +159,8 @@ impl Dispatcher {
             return;
         }
         let commands = self.commands.clone();
-        if let Some((_, command)) = self.sets.pop_first() {
+        if let Some(((view, _), command)) = self.sets.pop_first() {
+            let command = Command::View(view, command);
             self.job = Some(Box::pin(async move { (None, commands.ask(command).await) }));
         } else if let Some(call) = self.calls.pop_front() {
             // A second comparison is refused at once by the controller.
@@ -217,7 +219,7 @@ mod tests {
         let (commands, mut requests) = Commands::new();
         let (outbox, stopping) = (Arc::new(Outbox::new(10)), Shutdown::new());
         outbox.connected();
-        let topics = Topics::new("glimpsed", "test");
+        let topics = Topics::new("glimpsed", "test", &Default::default());
         let presence = Presence::new(topics.clone(), outbox.clone(), Shutdown::new(), Arc::default());
         let mut dispatcher = Dispatcher::new(topics.clone(), None, presence, outbox.clone(), commands);
         let request =
@@ -249,7 +251,7 @@ mod tests {
         let (commands, requests) = Commands::new();
         let outbox = Arc::new(Outbox::new(100));
         let (sender, receiver) = mpsc::channel(64);
-        let topics = Topics::new("glimpsed", "shelf");
+        let topics = Topics::new("glimpsed", "shelf", &Default::default());
         let presence = Presence::new(topics.clone(), outbox.clone(), Shutdown::new(), Arc::default());
         let mut dispatcher = Dispatcher::new(topics, Some("homeassistant".into()), presence, outbox.clone(), commands);
         dispatcher.after_birth = (Duration::from_millis(100), Duration::from_millis(200));
@@ -278,7 +280,7 @@ mod tests {
             seen.push(request.command);
             request.reply.send(Ok(serde_json::Value::Null)).expect("it waits");
         }
-        assert_eq!(seen.last(), Some(&Command::Threshold(0.9999)));
+        assert_eq!(seen.last(), Some(&Command::View(Name::ONLY, ViewCommand::Threshold(0.9999))));
         assert!(seen.len() < 5, "{}", seen.len());
     }
 
@@ -318,7 +320,7 @@ mod tests {
             }
         }
         seen.sort_by_key(|command| format!("{command:?}"));
-        assert_eq!(seen, [Command::Compare, Command::Health, Command::Threshold(0.5)]);
+        assert_eq!(seen, [Command::Compare, Command::Health, Command::View(Name::ONLY, ViewCommand::Threshold(0.5))]);
         let answered =
             |bench: &Bench| -> Vec<String> { bench.sent().into_iter().map(|message| message.topic).collect() };
         assert_eq!(answered(&bench), ["glimpsed/shelf/response/health"]);

@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value};
 
 use super::topics::{HOME_ASSISTANT, Key, Topics};
-use crate::bus::commands::Command;
+use crate::bus::commands::{Command, ViewCommand};
+use crate::domain::name::Name;
 use crate::domain::settings::PrecisionChoice;
 use glimpsed_base::budget;
 use glimpsed_mqtt::Reply;
@@ -22,8 +23,8 @@ const MAX_TRANSACTION_BYTES: usize = 256;
 /// A parsed message.
 #[derive(Debug, PartialEq)]
 pub enum Inbound {
-    /// A value for a setting; only the newest of each counts.
-    Set(Key, Command),
+    /// A value for a setting of a view; only the newest of each counts.
+    Set((Name, Key), ViewCommand),
     Request(Call),
     /// Home Assistant has started and has no state of the device yet.
     HomeAssistantStarted,
@@ -61,8 +62,8 @@ pub static REQUESTS: LazyLock<Vec<(&'static str, Command)>> = LazyLock::new(|| {
     vec![
         ("restart", Command::Restart),
         ("reload", Command::Reload),
-        ("snapshot", Command::Snapshot),
-        ("accurate", Command::SecondOpinion),
+        ("snapshot", Command::View(Name::ONLY, ViewCommand::Snapshot)),
+        ("accurate", Command::View(Name::ONLY, ViewCommand::SecondOpinion)),
         ("compare", Command::Compare),
         ("health", Command::Health),
     ]
@@ -101,13 +102,19 @@ pub fn parse(
         return Err(format!("has {} bytes; a command has at most {}", payload.len(), budget::MQTT_COMMAND));
     }
     let text = std::str::from_utf8(payload).map_err(|_| "is not UTF-8")?.trim();
-    if let Some(key) = Key::ALL.into_iter().find(|key| below.strip_suffix("/set") == Some(key.name())) {
-        return set(key, text).map(|command| Some(Inbound::Set(key, command)));
+    for view in &topics.views {
+        if let Some(key) = Key::ALL.into_iter().find(|key| topic == view.set(*key)) {
+            return set(key, text).map(|command| Some(Inbound::Set((view.view.clone(), key), command)));
+        }
     }
     let Some((name, command)) = REQUESTS.iter().find(|(name, _)| below.strip_prefix("request/") == Some(name)) else {
         return Ok(None);
     };
-    let (transaction, wrong) = request(text);
+    let Request { transaction, view, wrong } = request(text);
+    let wrong = wrong.or_else(|| {
+        let known = view.as_ref().is_none_or(|view| topics.view(view).is_some());
+        (!known).then(|| format!("there is no view `{}`", view.as_ref().map_or("", Name::as_str)))
+    });
     let (response_topic, wrong) = match reply.map_or(Ok(None), |reply| response_topic(topics, discovery_prefix, reply))
     {
         Ok(topic) => (topic, wrong),
@@ -115,7 +122,11 @@ pub fn parse(
     };
     let correlation =
         reply.and_then(|reply| reply.correlation.clone()).filter(|data| data.len() <= MAX_CORRELATION_BYTES);
-    let command = wrong.map_or_else(|| Ok(command.clone()), Err);
+    let command = match (wrong, command, view) {
+        (Some(cause), ..) => Err(cause),
+        (None, Command::View(_, command), Some(view)) => Ok(Command::View(view, command.clone())),
+        (None, command, _) => Ok(command.clone()),
+    };
     Ok(Some(Inbound::Request(Call { name, command, transaction, response_topic, correlation })))
 }
 
@@ -156,45 +167,56 @@ fn on_or_off(text: &str) -> Result<bool, String> {
     }
 }
 
-fn set(key: Key, text: &str) -> Result<Command, String> {
+fn set(key: Key, text: &str) -> Result<ViewCommand, String> {
     match key {
-        Key::Enabled => on_or_off(text).map(Command::Enable),
-        Key::Accurate => on_or_off(text).map(Command::Accurate),
+        Key::Enabled => on_or_off(text).map(ViewCommand::Enable),
+        Key::Accurate => on_or_off(text).map(ViewCommand::Accurate),
         Key::Model if text.is_empty() => Err("is empty, not the name of a model".into()),
-        Key::Model => Ok(Command::Model(text.to_owned())),
+        Key::Model => Ok(ViewCommand::Model(text.to_owned())),
         Key::Precision => match PrecisionChoice::ALL.into_iter().find(|choice| choice.name() == text) {
-            Some(choice) => Ok(Command::Precision(choice)),
+            Some(choice) => Ok(ViewCommand::Precision(choice)),
             None => Err(format!("is {text:?}, not auto, fp32 or int8")),
         },
         Key::Threshold => match text.parse::<f32>() {
-            Ok(threshold) if (0.0..=1.0).contains(&threshold) => Ok(Command::Threshold(threshold)),
+            Ok(threshold) if (0.0..=1.0).contains(&threshold) => Ok(ViewCommand::Threshold(threshold)),
             _ => Err(format!("is {text:?}, not a number from 0 to 1")),
         },
     }
 }
 
-/// The transaction id, if there is one, and why the request is invalid. A button of Home Assistant sends a word, which
-/// is ignored.
-fn request(text: &str) -> (Option<Value>, Option<String>) {
+/// What a request says.
+#[derive(Default)]
+struct Request {
+    transaction: Option<Value>,
+    /// Which view is meant; `None`: the first.
+    view: Option<Name>,
+    /// Why it is invalid.
+    wrong: Option<String>,
+}
+
+/// A button of Home Assistant sends a word, which is ignored.
+fn request(text: &str) -> Request {
     if !text.starts_with('{') {
-        return (None, None);
+        return Request::default();
     }
+    let wrong = |cause: String| Request { wrong: Some(cause), ..Request::default() };
     let mut members: Map<String, Value> = match serde_json::from_str(text) {
         Ok(members) => members,
-        Err(error) => return (None, Some(format!("the request is wrong: {error}"))),
+        Err(error) => return wrong(format!("the request is wrong: {error}")),
     };
-    match members.remove("transaction") {
-        Some(id) if id.to_string().len() > MAX_TRANSACTION_BYTES => {
-            (None, Some(format!("the transaction id has more than {MAX_TRANSACTION_BYTES} bytes")))
-        }
-        transaction => {
-            let unknown = members.keys().next();
-            (
-                transaction,
-                unknown.map(|key| format!("the request is wrong: unknown member `{key}`, expected `transaction`")),
-            )
-        }
+    let transaction = members.remove("transaction");
+    if transaction.as_ref().is_some_and(|id| id.to_string().len() > MAX_TRANSACTION_BYTES) {
+        return wrong(format!("the transaction id has more than {MAX_TRANSACTION_BYTES} bytes"));
     }
+    let (view, wrong) = match members.remove("view") {
+        None => (None, None),
+        Some(Value::String(view)) => (Some(Name::new(&view)), None),
+        Some(_) => (None, Some("the request is wrong: `view` must be a view's name".to_owned())),
+    };
+    let unknown = members.keys().next();
+    let unknown =
+        unknown.map(|key| format!("the request is wrong: unknown member `{key}`, expected `transaction` or `view`"));
+    Request { transaction, view, wrong: wrong.or(unknown) }
 }
 
 #[cfg(test)]
@@ -204,7 +226,7 @@ mod tests {
     use serde_json::json;
 
     fn topics() -> Topics {
-        Topics::new("home/glimpsed", "shelf")
+        Topics::new("home/glimpsed", "shelf", &Default::default())
     }
 
     fn ask(topic: &str, payload: &str) -> Result<Option<Inbound>, String> {
@@ -219,11 +241,11 @@ mod tests {
             other => panic!("{other:?}"),
         };
         for (payload, expected) in [("ON", true), ("off", false), ("true", true), (" 0\n", false)] {
-            assert_eq!(set("enabled", payload), Ok(Command::Enable(expected)), "{payload}");
+            assert_eq!(set("enabled", payload), Ok(ViewCommand::Enable(expected)), "{payload}");
         }
-        assert_eq!(set("model", "mobilenet-v2"), Ok(Command::Model("mobilenet-v2".into())));
-        assert_eq!(set("precision", "auto"), Ok(Command::Precision(PrecisionChoice::Auto)));
-        assert_eq!(set("threshold", "0.35"), Ok(Command::Threshold(0.35)));
+        assert_eq!(set("model", "mobilenet-v2"), Ok(ViewCommand::Model("mobilenet-v2".into())));
+        assert_eq!(set("precision", "auto"), Ok(ViewCommand::Precision(PrecisionChoice::Auto)));
+        assert_eq!(set("threshold", "0.35"), Ok(ViewCommand::Threshold(0.35)));
         for (key, wrong) in [
             ("enabled", "maybe"),
             ("model", ""),
@@ -331,7 +353,7 @@ mod tests {
 
         #[test]
         fn what_is_accepted_as_a_threshold_is_one(text in "[-+0-9.eEinfaN]{0,8}") {
-            if let Ok(Command::Threshold(threshold)) = set(Key::Threshold, &text) {
+            if let Ok(ViewCommand::Threshold(threshold)) = set(Key::Threshold, &text) {
                 prop_assert!((0.0..=1.0).contains(&threshold));
             }
         }

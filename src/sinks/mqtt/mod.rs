@@ -16,4 +16,4 @@ mod unsent;
 pub use broker_session::{BrokerSession, Handover, Traffic};
 pub use clean::Leftovers;
 pub use sink::{MqttSink, NAME};
-pub use topics::{Key, Topics};
+pub use topics::{Key, Names, Topics};

@@ -132,7 +132,7 @@ mod tests {
     fn presence() -> (Presence, Arc<Outbox>, Twin) {
         let (outbox, twin) = (Arc::new(Outbox::new(10)), Twin::default());
         outbox.connected();
-        let topics = Topics::new("glimpsed", "shelf");
+        let topics = Topics::new("glimpsed", "shelf", &Default::default());
         outbox.push(glimpsed_mqtt::Message::new("glimpsed/shelf/info", "{}", glimpsed_mqtt::Delivery::Latest, true));
         while outbox.take().is_some() {}
         (Presence::new(topics, outbox.clone(), Shutdown::new(), twin.clone()), outbox, twin)

@@ -3,18 +3,24 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use super::clean::Leftovers;
+use super::discovery::{self, Device};
+use super::sink::retained;
 use super::table::Place;
+use super::topics::{Names, Topics};
+use crate::config::Config;
 use crate::config::typed::Mqtt;
 use crate::directories;
+use crate::domain::name::Name;
 use glimpsed_base::backoff::Backoff;
 use glimpsed_base::files;
-use glimpsed_mqtt::{Loss, Monitor};
+use glimpsed_mqtt::{Loss, Monitor, Outbox};
 
 /// So many places are remembered, the newest.
 const MAX_PLACES: usize = 16;
@@ -39,19 +45,23 @@ pub(super) struct Published {
 
 impl Published {
     /// By the daemon whose configuration is in `path`.
-    pub(super) fn new(path: &Path, settings: &Mqtt, device_id: &str, discovery_prefix: Option<&str>) -> Self {
+    pub(super) fn new(path: &Path, settings: &Mqtt, config: &Config, discovery_prefix: Option<&str>) -> Self {
+        let Names { views, cameras } = Names::of(config);
+        let given = |names: &[Name]| names.iter().filter_map(Name::given).map(str::to_owned).collect();
         let here = Place {
             broker: settings.connection.broker.to_string(),
             base_topic: settings.base_topic.clone(),
-            device_id: device_id.to_owned(),
+            device_id: config.device.id.clone(),
             discovery_prefix: discovery_prefix.map(str::to_owned),
+            views: given(&views),
+            cameras: given(&cameras),
         };
         let (file, directories) = (directories::name_for(path, "published", "json"), directories::state());
         Self { file, directories, settings: settings.clone(), here }
     }
 
     /// Notes where is published now, and once there is a connection removes what is left of other places at this broker.
-    pub(super) async fn tidy(self, monitor: Monitor) {
+    pub(super) async fn tidy(self, monitor: Monitor, announce: Option<Announce>) {
         let Ok((this, places)) = spawn_blocking(move || {
             let places = self.note();
             (self, places)
@@ -63,9 +73,14 @@ impl Published {
         if places.is_empty() {
             return;
         }
+        let self_topics = this.here.topics();
         let mut backoff = Backoff::new(WAITS.0, WAITS.1);
         while !monitor.counters().connected {
             sleep(backoff.next_wait(1.0)).await;
+        }
+        if let Some(announce) = announce {
+            let is_here = |place: &&Place| place.topics().are_of_same_device(&self_topics);
+            announce.without(places.iter().filter(is_here).map(Place::names).collect());
         }
         let mut done = Vec::new();
         for place in places {
@@ -129,7 +144,7 @@ impl Published {
 
     async fn removed(&self, place: &Place, keep: &BTreeSet<String>) -> Result<Outcome, Loss> {
         let settings = Mqtt { base_topic: place.base_topic.clone(), ..self.settings.clone() };
-        let is_here = place.topics() == self.here.topics();
+        let is_here = place.topics().are_of_same_device(&self.here.topics());
         let found = Leftovers::of_before(&settings, place, keep, !is_here).await?;
         if found.running {
             return Ok(Outcome::Running);
@@ -179,6 +194,30 @@ impl Published {
             .and_then(|json| directories::keep_within(&self.directories, &self.file, &json, MODE));
         if let Err(cause) = written {
             tracing::info!(cause, "if the device is renamed while it is stopped, its old topics stay at the broker");
+        }
+    }
+}
+
+/// Tells Home Assistant of the entities that the device has no more.
+pub(super) struct Announce {
+    topic: String,
+    device: Device,
+    topics: Topics,
+    outbox: Arc<Outbox>,
+}
+
+impl Announce {
+    /// `None` without discovery.
+    pub(super) fn of(discovery: Option<&str>, device: &Device, topics: &Topics, outbox: &Arc<Outbox>) -> Option<Self> {
+        let (topics, outbox) = (topics.clone(), outbox.clone());
+        Some(Self { topic: discovery?.to_owned(), device: device.clone(), topics, outbox })
+    }
+
+    /// Publishes the device without the entities that it had with these views and cameras.
+    fn without(&self, former: Vec<Names>) {
+        if !former.is_empty() {
+            let payload = discovery::payload(&self.device, &self.topics, &former);
+            self.outbox.push(retained(&self.topic, payload));
         }
     }
 }

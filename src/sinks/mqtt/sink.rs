@@ -1,5 +1,6 @@
 //! The MQTT sink: puts events into the outbox.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use crate::bus::hub::Sink;
 use crate::domain::camera::CameraState;
 use crate::domain::classification::{Stable, Status};
 use crate::domain::event::Event;
+use crate::domain::name::Name;
 use crate::domain::settings::Settings;
 use crate::payload::{
     camera_json, camera_state_name, classification_json, event_json, health_json, second_opinion_value, state_json,
@@ -25,20 +27,28 @@ pub const NAME: &str = "mqtt";
 pub struct MqttSink {
     outbox: Arc<Outbox>,
     topics: Topics,
-    /// The payload of `info`; the camera's part is added when the camera is open.
+    /// The payload of `info`; the cameras' parts are added when they are open.
     info: Value,
-    camera: Option<Value>,
-    /// The state that was published last.
-    camera_state: Option<CameraState>,
+    negotiated: BTreeMap<Name, Value>,
+    /// The states that were published last.
+    camera_states: BTreeMap<Name, CameraState>,
     clock: Arc<dyn Clock>,
     classification_interval: Duration,
-    last_classification: Option<Duration>,
+    last_classifications: BTreeMap<Name, Duration>,
 }
 
 impl MqttSink {
     pub fn new(outbox: Arc<Outbox>, topics: Topics, clock: Arc<dyn Clock>, classification_interval: Duration) -> Self {
-        let (info, camera, camera_state, last_classification) = (Value::Null, None, None, None);
-        Self { outbox, topics, info, camera, camera_state, clock, classification_interval, last_classification }
+        Self {
+            outbox,
+            topics,
+            info: Value::Null,
+            negotiated: BTreeMap::new(),
+            camera_states: BTreeMap::new(),
+            clock,
+            classification_interval,
+            last_classifications: BTreeMap::new(),
+        }
     }
 
     fn retain(&self, topic: &str, payload: impl Into<Vec<u8>>) {
@@ -48,17 +58,21 @@ impl MqttSink {
     fn tell_info(&self) {
         let mut info = self.info.clone();
         info["instance"] = instance().into();
-        if let Some(camera) = &self.camera {
-            info["camera"] = camera.clone();
+        for (camera, negotiated) in &self.negotiated {
+            match camera.given() {
+                None => info["camera"] = negotiated.clone(),
+                Some(name) => info["cameras"][name] = negotiated.clone(),
+            }
         }
         self.retain(&self.topics.info, info.to_string());
     }
 
-    fn classification_is_due(&mut self) -> bool {
+    fn classification_is_due(&mut self, view: &Name) -> bool {
         let now = self.clock.now();
-        let due = self.last_classification.is_none_or(|last| now.saturating_sub(last) >= self.classification_interval);
+        let last = self.last_classifications.get(view);
+        let due = last.is_none_or(|last| now.saturating_sub(*last) >= self.classification_interval);
         if due {
-            self.last_classification = Some(now);
+            self.last_classifications.insert(view.clone(), now);
         }
         due
     }
@@ -67,14 +81,24 @@ impl MqttSink {
         self.outbox.push(Message::new(topic, payload, delivery, false));
     }
 
+    fn tell_state(&self, stable: &Stable) {
+        if let Some(topics) = self.topics.view(&stable.frame.view) {
+            self.retain(&topics.state, state_json(stable));
+        }
+    }
+
     /// A label that became stale is not published as an event, because no change was seen.
     fn tell_change(&self, now: &Stable, before: Option<&str>) {
-        if now.status != Status::Stale && now.label.as_deref() != before {
-            self.send(&self.topics.event, Delivery::Event, event_json(now, before));
+        if now.status != Status::Stale
+            && now.label.as_deref() != before
+            && let Some(topics) = self.topics.view(&now.frame.view)
+        {
+            self.send(&topics.event, Delivery::Event, event_json(now, before));
         }
     }
 
     fn tell_settings(&self, settings: &Settings) {
+        let Some(topics) = self.topics.view(&settings.view) else { return };
         for key in Key::ALL {
             let value = match key {
                 Key::Enabled => on_or_off(settings.enabled),
@@ -84,7 +108,7 @@ impl MqttSink {
                 // Without an accurate model, a retained value from before is removed.
                 Key::Accurate => settings.accurate.map(on_or_off).unwrap_or_default(),
             };
-            self.retain(&self.topics.setting(key), value);
+            self.retain(&topics.setting(key), value);
         }
     }
 }
@@ -98,14 +122,19 @@ impl Sink for MqttSink {
         match event {
             // What is wrong with it is told in `health`.
             Event::Camera(status) => {
-                if self.camera_state.replace(status.state) != Some(status.state) {
-                    self.retain(&self.topics.camera_status, camera_state_name(status.state));
+                if self.camera_states.insert(status.camera.clone(), status.state) != Some(status.state)
+                    && let Some(topics) = self.topics.camera(&status.camera)
+                {
+                    self.retain(&topics.status, camera_state_name(status.state));
                 }
             }
-            // A requester over MQTT receives the report as the answer.
-            Event::Comparing(_) => {}
-            Event::Negotiated(camera) => {
-                self.camera = camera.as_ref().map(camera_json);
+            // A requester over MQTT receives the report as the answer. With other views there is another session.
+            Event::Comparing(_) | Event::Layout(_) => {}
+            Event::Negotiated(camera, negotiated) => {
+                match negotiated {
+                    Some(negotiated) => drop(self.negotiated.insert(camera.clone(), camera_json(negotiated))),
+                    None => drop(self.negotiated.remove(camera)),
+                }
                 self.tell_info();
             }
             Event::Info(info) => {
@@ -113,21 +142,29 @@ impl Sink for MqttSink {
                 self.tell_info();
             }
             Event::Classified(frame) => {
-                if self.classification_is_due() {
-                    self.send(&self.topics.classification, Delivery::Live, classification_json(frame));
+                if self.classification_is_due(&frame.view)
+                    && let Some(topics) = self.topics.view(&frame.view)
+                {
+                    self.send(&topics.classification, Delivery::Live, classification_json(frame));
                 }
             }
             Event::SecondOpinion(opinion) => {
-                self.send(&self.topics.accurate, Delivery::Live, second_opinion_value(opinion).to_string());
+                if let Some(topics) = self.topics.view(&opinion.fast.view) {
+                    self.send(&topics.accurate, Delivery::Live, second_opinion_value(opinion).to_string());
+                }
             }
             Event::Changed { now, before } => {
-                self.retain(&self.topics.state, state_json(now));
+                self.tell_state(now);
                 self.tell_change(now, before.as_deref());
             }
-            Event::Heartbeat(stable) => self.retain(&self.topics.state, state_json(stable)),
+            Event::Heartbeat(stable) => self.tell_state(stable),
             Event::Settings(settings) => self.tell_settings(settings),
             Event::Health(health) => self.retain(&self.topics.health, health_json(health).to_string()),
-            Event::Picture(jpeg) => self.send(&self.topics.camera_image, Delivery::Live, &jpeg[..]),
+            Event::Picture(camera, jpeg) => {
+                if let Some(topics) = self.topics.camera(camera) {
+                    self.send(&topics.image, Delivery::Live, &jpeg[..]);
+                }
+            }
         }
     }
 }
@@ -154,7 +191,7 @@ mod tests {
         fn new(classification_interval: Duration) -> Self {
             let (outbox, clock) = (Arc::new(Outbox::new(100)), ManualClock::default());
             outbox.connected();
-            let topics = Topics::new("glimpsed", "shelf");
+            let topics = Topics::new("glimpsed", "shelf", &Default::default());
             let sink = MqttSink::new(outbox.clone(), topics, Arc::new(clock.clone()), classification_interval);
             Self { sink, outbox, clock }
         }
@@ -187,7 +224,7 @@ mod tests {
         let camera =
             crate::domain::camera::Negotiated { format: "MJPG".into(), width: 640, height: 480, fps: Some(29.97) };
         sent.sink.publish(&Event::Info(Arc::new(json!({ "version": "1" }))));
-        sent.sink.publish(&Event::Negotiated(Some(camera)));
+        sent.sink.publish(&Event::Negotiated(Name::ONLY, Some(camera)));
         sent.sink.publish(&Event::Info(Arc::new(json!({ "version": "2" }))));
         let messages = sent.messages();
         let [(topic, payload, true)] = &messages[..] else { panic!("{messages:?}") };
@@ -214,6 +251,7 @@ mod tests {
     fn settings_are_shown_as_they_are_set() {
         let mut sent = Sent::new(Duration::ZERO);
         let settings = Settings {
+            view: Name::ONLY,
             enabled: false,
             model: "mobilenet-v2".into(),
             precision: PrecisionChoice::Auto,

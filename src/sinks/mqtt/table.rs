@@ -7,7 +7,8 @@ use glimpsed_mqtt::{Delivery, Message};
 use serde::{Deserialize, Serialize};
 
 use super::inbound::REQUESTS;
-use super::topics::{Key, Topics};
+use super::topics::{Key, Names, Topics};
+use crate::domain::name::Name;
 
 /// One topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,17 +41,19 @@ pub fn table(topics: &Topics, device_id: &str, discovery_prefix: Option<&str>) -
         // Also heard, to notice another device of the same id.
         row(&topics.status, Some(Writes::Retained), true),
         row(&topics.info, Some(Writes::Retained), true),
-        written(&topics.state, Writes::Retained),
         written(&topics.health, Writes::Retained),
-        written(&topics.camera_status, Writes::Retained),
     ];
-    rows.extend(Key::ALL.map(|key| written(&topics.setting(key), Writes::Retained)));
-    rows.push(written(&topics.event, Writes::Event));
-    rows.extend(
-        [&topics.classification, &topics.accurate, &topics.camera_image].map(|topic| written(topic, Writes::Live)),
-    );
+    for camera in &topics.cameras {
+        rows.extend([written(&camera.status, Writes::Retained), written(&camera.image, Writes::Live)]);
+    }
+    for view in &topics.views {
+        rows.push(written(&view.state, Writes::Retained));
+        rows.extend(Key::ALL.map(|key| written(&view.setting(key), Writes::Retained)));
+        rows.push(written(&view.event, Writes::Event));
+        rows.extend([&view.classification, &view.accurate].map(|topic| written(topic, Writes::Live)));
+        rows.extend(Key::ALL.map(|key| row(&view.set(key), None, true)));
+    }
     rows.extend(REQUESTS.iter().map(|(name, _)| written(&topics.response(name), Writes::Answer)));
-    rows.extend(Key::ALL.map(|key| row(&topics.set(key), None, true)));
     rows.extend(REQUESTS.iter().map(|(name, _)| row(&topics.request(name), None, true)));
     if let Some(prefix) = discovery_prefix {
         rows.push(written(&Topics::discovery(prefix, device_id), Writes::Retained));
@@ -66,11 +69,25 @@ pub(super) struct Place {
     pub(super) base_topic: String,
     pub(super) device_id: String,
     pub(super) discovery_prefix: Option<String>,
+    /// The views and cameras with names; none of a device that has one of each, without a name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) views: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) cameras: Vec<String>,
 }
 
 impl Place {
     pub(super) fn topics(&self) -> Topics {
-        Topics::new(&self.base_topic, &self.device_id)
+        Topics::new(&self.base_topic, &self.device_id, &self.names())
+    }
+
+    /// The views and cameras that it has there.
+    pub(super) fn names(&self) -> Names {
+        let names = |given: &[String]| match given {
+            [] => vec![Name::ONLY],
+            given => given.iter().map(|name| Name::new(name)).collect(),
+        };
+        Names { views: names(&self.views), cameras: names(&self.cameras) }
     }
 
     /// What is retained there.
@@ -114,7 +131,7 @@ mod tests {
     use crate::sinks::mqtt::inbound::parse;
 
     fn shelf(prefix: Option<&str>) -> (Topics, Vec<Row>) {
-        let topics = Topics::new("glimpsed", "shelf");
+        let topics = Topics::new("glimpsed", "shelf", &Names::default());
         let rows = table(&topics, "shelf", prefix);
         (topics, rows)
     }

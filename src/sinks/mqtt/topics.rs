@@ -1,5 +1,8 @@
 //! The topic names.
 
+use crate::config::Config;
+use crate::domain::name::Name;
+
 /// Home Assistant's discovery prefix unless it is told otherwise.
 pub const HOME_ASSISTANT: &str = "homeassistant";
 
@@ -9,13 +12,52 @@ pub struct Topics {
     base: String,
     pub status: String,
     pub info: String,
+    pub health: String,
+    pub views: Vec<ViewTopics>,
+    pub cameras: Vec<CameraTopics>,
+}
+
+/// Topics of a view: those of the device if it is the only one, else `<device>/view/<view>/...`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ViewTopics {
+    pub view: Name,
+    /// What they begin with, without the last slash.
+    base: String,
     pub state: String,
     pub classification: String,
     pub accurate: String,
     pub event: String,
-    pub health: String,
-    pub camera_status: String,
-    pub camera_image: String,
+}
+
+/// Topics of a camera: `<device>/camera/...` if it is the only one, else `<device>/camera/<camera>/...`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CameraTopics {
+    pub camera: Name,
+    pub status: String,
+    pub image: String,
+}
+
+/// The names that topics are made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Names {
+    pub views: Vec<Name>,
+    pub cameras: Vec<Name>,
+}
+
+impl Default for Names {
+    /// Of a device with one view and one camera, which have no names.
+    fn default() -> Self {
+        Self { views: vec![Name::ONLY], cameras: vec![Name::ONLY] }
+    }
+}
+
+impl Names {
+    pub fn of(config: &Config) -> Self {
+        Self {
+            views: config.views.iter().map(|view| view.name.clone()).collect(),
+            cameras: config.cameras.iter().map(|camera| camera.name.clone()).collect(),
+        }
+    }
 }
 
 /// The settings, each written to `<key>/set` and retained on `<key>/state`.
@@ -43,36 +85,62 @@ impl Key {
 }
 
 impl Topics {
-    pub fn new(base_topic: &str, device_id: &str) -> Self {
+    pub fn new(base_topic: &str, device_id: &str, names: &Names) -> Self {
         let base = format!("{base_topic}/{device_id}");
         let topic = |name: &str| format!("{base}/{name}");
+        let view = |name: &Name| {
+            let base = name.given().map_or_else(|| base.clone(), |name| topic(&format!("view/{name}")));
+            let topic = |name: &str| format!("{base}/{name}");
+            ViewTopics {
+                view: name.clone(),
+                state: topic("state"),
+                classification: topic("classification"),
+                accurate: topic("accurate"),
+                event: topic("event"),
+                base,
+            }
+        };
+        let camera = |name: &Name| CameraTopics {
+            camera: name.clone(),
+            status: topic(&camera_topic(name, "status")),
+            image: topic(&camera_topic(name, "image")),
+        };
         Self {
             status: topic("status"),
             info: topic("info"),
-            state: topic("state"),
-            classification: topic("classification"),
-            accurate: topic("accurate"),
-            event: topic("event"),
             health: topic("health"),
-            camera_status: topic("camera/status"),
-            camera_image: topic("camera/image"),
+            views: names.views.iter().map(view).collect(),
+            cameras: names.cameras.iter().map(camera).collect(),
             base,
         }
+    }
+
+    /// Those of a configuration's device with this base topic.
+    pub fn of(config: &Config, base_topic: &str) -> Self {
+        Self::new(base_topic, &config.device.id, &Names::of(config))
+    }
+
+    pub fn view(&self, name: &Name) -> Option<&ViewTopics> {
+        self.views.iter().find(|view| view.view == *name)
+    }
+
+    pub fn camera(&self, name: &Name) -> Option<&CameraTopics> {
+        self.cameras.iter().find(|camera| camera.camera == *name)
+    }
+
+    /// Whether it is the same device's, with whatever views and cameras.
+    pub fn are_of_same_device(&self, other: &Self) -> bool {
+        self.base == other.base
+    }
+
+    /// The topic of the events of a device whose only view has no name.
+    pub fn event_without_name(&self) -> String {
+        format!("{}/event", self.base)
     }
 
     /// The filter for everything the device publishes and subscribes to.
     pub fn everything(&self) -> String {
         format!("{}/#", self.base)
-    }
-
-    /// The state topic of a setting.
-    pub fn setting(&self, key: Key) -> String {
-        format!("{}/{}/state", self.base, key.name())
-    }
-
-    /// The command topic of a setting.
-    pub fn set(&self, key: Key) -> String {
-        format!("{}/{}/set", self.base, key.name())
     }
 
     pub fn request(&self, command: &str) -> String {
@@ -104,5 +172,25 @@ impl Topics {
         let mut births = vec![format!("{prefix}/status"), format!("{HOME_ASSISTANT}/status")];
         births.dedup();
         births
+    }
+}
+
+impl ViewTopics {
+    /// The state topic of a setting.
+    pub fn setting(&self, key: Key) -> String {
+        format!("{}/{}/state", self.base, key.name())
+    }
+
+    /// The command topic of a setting.
+    pub fn set(&self, key: Key) -> String {
+        format!("{}/{}/set", self.base, key.name())
+    }
+}
+
+/// A topic of a camera below the device's.
+pub fn camera_topic(camera: &Name, name: &str) -> String {
+    match camera.given() {
+        None => format!("camera/{name}"),
+        Some(camera) => format!("camera/{camera}/{name}"),
     }
 }

@@ -27,11 +27,13 @@ const MODE: u32 = 0o600;
 /// How often it is looked at whether everything was sent.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// The events of one topic at one broker.
+/// The events of one device at one broker.
 #[derive(Debug, Clone)]
 pub(super) struct Unsent {
     file: String,
+    /// That of the only view of a device, and what the topics of others' begin with.
     topic: String,
+    base: String,
     directories: Vec<PathBuf>,
 }
 
@@ -40,6 +42,9 @@ struct Kept {
     topic: String,
     /// Oldest first.
     events: Vec<String>,
+    /// The topic of each event, unless it is `topic` for all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    topics: Vec<String>,
 }
 
 /// Events from before the start, on their way into an outbox and out of it; then the file is removed. Until then, what a loss of power
@@ -121,9 +126,11 @@ impl Unsent {
 
     fn within(directories: Vec<PathBuf>, topics: &Topics, broker: &BrokerUrl) -> Self {
         // One broker's events are none of another's business.
-        let digest = Sha256::digest(format!("{broker} {}", topics.event));
+        let topic = topics.event_without_name();
+        let digest = Sha256::digest(format!("{broker} {topic}"));
         let name: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-        Self { file: format!("unsent-events-{name}.json"), topic: topics.event.clone(), directories }
+        let base = topic.trim_end_matches("event").to_owned();
+        Self { file: format!("unsent-events-{name}.json"), topic, base, directories }
     }
 
     /// What an earlier run has left, oldest first.
@@ -139,8 +146,10 @@ impl Unsent {
         match read {
             Ok(kept) if kept.topic == self.topic => {
                 let surplus = kept.events.len().saturating_sub(MAX_EVENTS);
-                let events = kept.events.into_iter().skip(surplus);
-                events.map(|event| Message::new(self.topic.clone(), event, Delivery::Event, false)).collect()
+                let topics = kept.topics.into_iter().chain(std::iter::repeat(self.topic.clone()));
+                let events = kept.events.into_iter().zip(topics).skip(surplus);
+                let ours = events.filter(|(_, topic)| topic.starts_with(&self.base));
+                ours.map(|(event, topic)| Message::new(topic, event, Delivery::Event, false)).collect()
             }
             other => {
                 let cause = other.err().unwrap_or_else(|| "they are for another topic".into());
@@ -161,20 +170,24 @@ impl Unsent {
         }
         let all = waiting.len();
         let mut bytes = 0;
-        let mut events: Vec<String> = waiting
+        let mut newest: Vec<(String, String)> = waiting
             .into_iter()
             .rev()
-            .filter(|message| message.topic == self.topic)
-            .filter_map(|message| String::from_utf8(message.payload).ok())
+            .filter(|message| message.topic.starts_with(&self.base))
+            .filter_map(|message| Some((message.topic, String::from_utf8(message.payload).ok()?)))
             .take(MAX_EVENTS)
-            .take_while(|event| {
+            .take_while(|(_, event)| {
                 bytes += event.len();
                 bytes <= budget::MQTT_KEPT
             })
             .collect();
-        events.reverse();
-        let kept = events.len();
-        match self.write(&Kept { topic: self.topic.clone(), events }) {
+        newest.reverse();
+        let kept = newest.len();
+        let (mut topics, events): (Vec<String>, Vec<String>) = newest.into_iter().unzip();
+        if topics.iter().all(|topic| *topic == self.topic) {
+            topics.clear();
+        }
+        match self.write(&Kept { topic: self.topic.clone(), events, topics }) {
             Ok(file) => {
                 tracing::info!(events = kept, file = %file.display(), "events that the broker did not get are sent after the next start");
                 if kept < all {
@@ -210,7 +223,7 @@ mod tests {
     fn outbox_with(topics: &Topics, events: impl IntoIterator<Item = String>) -> Outbox {
         let outbox = Outbox::new(100_000);
         for event in events {
-            outbox.push(Message::new(topics.event.clone(), event, Delivery::Event, false));
+            outbox.push(Message::new(topics.event_without_name(), event, Delivery::Event, false));
         }
         outbox
     }
@@ -218,7 +231,7 @@ mod tests {
     #[test]
     fn what_waited_at_the_stop_is_there_after_the_start_once() {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let topics = Topics::new("glimpsed", "shelf");
+        let topics = Topics::new("glimpsed", "shelf", &Default::default());
         let unsent = unsent(directory.path(), &topics);
         unsent.keep(&outbox_with(&topics, ["{\"a\": 1}".into(), "second".into()]), true);
         let file = directory.path().join(&unsent.file);
@@ -235,11 +248,11 @@ mod tests {
     #[tokio::test]
     async fn after_a_change_of_the_broker_no_event_is_kept_twice() {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let topics = Topics::new("glimpsed", "shelf");
+        let topics = Topics::new("glimpsed", "shelf", &Default::default());
         let first = unsent(directory.path(), &topics);
         first.keep(&outbox_with(&topics, ["kept".into()]), true);
         let outbox = Arc::new(Outbox::new(10));
-        outbox.push(Message::new(topics.event.clone(), "new", Delivery::Event, false));
+        outbox.push(Message::new(topics.event_without_name(), "new", Delivery::Event, false));
         let earlier = Earlier::send(first.clone(), outbox.clone());
         while outbox.waiting_events() < 2 {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -254,7 +267,7 @@ mod tests {
     #[test]
     fn the_newest_are_kept_in_a_bounded_file() {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let topics = Topics::new("glimpsed", "shelf");
+        let topics = Topics::new("glimpsed", "shelf", &Default::default());
         let unsent = unsent(directory.path(), &topics);
         unsent.keep(&outbox_with(&topics, (0..5000).map(|number| number.to_string())), true);
         let kept = unsent.read();
@@ -267,7 +280,7 @@ mod tests {
     #[test]
     fn a_file_that_is_damaged_or_anothers_is_told_and_removed() {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let topics = Topics::new("glimpsed", "shelf");
+        let topics = Topics::new("glimpsed", "shelf", &Default::default());
         let unsent = unsent(directory.path(), &topics);
         for text in ["{", "{\"topic\": \"other\", \"events\": [\"x\"]}", ""] {
             std::fs::write(directory.path().join(&unsent.file), text).expect("writable");

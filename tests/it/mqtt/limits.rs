@@ -156,7 +156,7 @@ fn everything_that_is_published_is_in_the_table_with_its_qos_and_retained_as_it_
     let mut heard = broker.subscribe("#", &[]);
     let rest = format!("[mqtt]\nurl = {:?}\n[privacy]\npublish_image = true\n", broker.url());
     let _daemon = ConfigFile::replay(10, &rest).daemon();
-    let topics = Topics::new("glimpsed", "test");
+    let topics = Topics::new("glimpsed", "test", &Default::default());
     let rows = table(&topics, "test", Some("homeassistant"));
     let row = |topic: &str| rows.iter().find(|row| row.topic == topic).and_then(|row| row.writes);
     let mut seen = BTreeSet::new();
@@ -166,8 +166,10 @@ fn everything_that_is_published_is_in_the_table_with_its_qos_and_retained_as_it_
             assert_eq!(message.qos == 0, writes == Writes::Live, "{message:?}");
             seen.insert(message.topic);
         }
-        (seen.contains(&topics.camera_image) && seen.contains(&topics.health) && seen.contains(&topics.event))
-            .then_some(())
+        (seen.contains(&topics.cameras[0].image)
+            && seen.contains(&topics.health)
+            && seen.contains(&topics.views[0].event))
+        .then_some(())
     });
     let kept: BTreeSet<String> = broker.retained("#").into_iter().filter(|topic| topic != "ready").collect();
     assert!(kept.contains("homeassistant/device/test/config") && kept.contains("glimpsed/test/status"), "{kept:?}");

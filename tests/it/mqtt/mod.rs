@@ -43,7 +43,7 @@ struct Device {
 
 impl Device {
     fn start(settings: Mqtt) -> Self {
-        let topics = Topics::new(&settings.base_topic, "test");
+        let topics = Topics::new(&settings.base_topic, "test", &Default::default());
         let outbox = Arc::new(Outbox::new(settings.buffer));
         outbox.push(Message::new(topics.status.clone(), "online", Delivery::Latest, true));
         let goodbye = Message::new(topics.status, "offline", Delivery::Latest, true);

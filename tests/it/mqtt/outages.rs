@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use glimpsed::bus::hub::Hub;
 use glimpsed::domain::classification::{Answer, Classification, ModelId, Ranked, Stable, Status, Timing};
 use glimpsed::domain::event::Event;
+use glimpsed::domain::name::Name;
 use glimpsed::sinks::mqtt::{MqttSink, Topics};
 use glimpsed_base::clock::SystemClock;
 use glimpsed_inference::Precision;
@@ -154,6 +155,8 @@ fn labelled() -> Classification {
     let model = ModelId { name: "mobilenet-v2".into(), precision: Precision::Fp32, sha256: "0".repeat(64) };
     let ranked = |class_id| Ranked { label: "Egyptian cat".into(), class_id, confidence: 0.3 };
     Classification {
+        camera: Name::ONLY,
+        view: Name::ONLY,
         seq: 1,
         ts: jiff::Timestamp::now(),
         answer: Answer {
@@ -175,7 +178,7 @@ fn thirty_labels_a_second_cost_less_than_a_hundredth_of_a_core() {
     let device = Device::start(settings(&broker.url(), ""));
     device.idle();
     let (hub, clock) = (Hub::default(), Arc::new(SystemClock::new()));
-    let topics = Topics::new("glimpsed", "test");
+    let topics = Topics::new("glimpsed", "test", &Default::default());
     hub.attach("mqtt", Box::new(MqttSink::new(device.outbox.clone(), topics, clock, Duration::ZERO)));
     let frame = labelled();
     let stable =

@@ -260,7 +260,7 @@ fn onnxruntime_gives_the_answers_of_a_taught_model() {
         for kind in [Scene::Bars, Scene::Rings, Scene::Slope] {
             let picture = scene(kind, 77);
             let mut tensor = Tensor::for_input(&loaded.inspection.input);
-            let view = glimpsed::domain::view::View::default();
+            let view = glimpsed::domain::framing::Framing::default();
             let mut preprocessor = glimpsed::preprocess::Preprocessor::new(loaded.inspection.input.clone(), view);
             let (width, height) = (picture.width() as usize, picture.height() as usize);
             preprocessor

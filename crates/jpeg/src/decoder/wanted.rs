@@ -15,3 +15,41 @@ pub struct Wanted {
     /// Most bytes that the planes and coefficients may take. Where `block` would need more, it is made smaller.
     pub budget: usize,
 }
+
+impl Wanted {
+    /// Whether what was decoded for this is what `other` asks for: at the same scale, and with all of its part.
+    #[must_use]
+    pub fn serves(&self, other: &Self) -> bool {
+        let holds = |outer: &Range<usize>, inner: &Range<usize>| outer.start <= inner.start && inner.end <= outer.end;
+        self.block == other.block
+            && self.budget == other.budget
+            && holds(&self.columns, &other.columns)
+            && holds(&self.rows, &other.rows)
+    }
+
+    /// The smallest part that holds both, at this scale.
+    #[must_use]
+    pub fn with_part_of(self, other: &Self) -> Self {
+        let both = |one: Range<usize>, other: &Range<usize>| one.start.min(other.start)..one.end.max(other.end);
+        Self { columns: both(self.columns, &other.columns), rows: both(self.rows, &other.rows), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(block: usize, columns: Range<usize>) -> Wanted {
+        Wanted { block, columns, rows: 0..10, budget: 1000 }
+    }
+
+    #[test]
+    fn a_picture_serves_who_wants_a_part_of_it_at_its_scale() {
+        let (left, right) = (wanted(8, 0..40), wanted(8, 60..90));
+        assert!(left.serves(&left) && left.serves(&wanted(8, 10..40)));
+        assert!(!left.serves(&right) && !left.serves(&wanted(4, 0..40)));
+        let both = left.clone().with_part_of(&right);
+        assert_eq!(both.columns, 0..90);
+        assert!(both.serves(&left) && both.serves(&right));
+    }
+}

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use crate::board::Board;
 use crate::config::Config;
+use crate::config::typed::View;
 use crate::domain::health::HEALTH_EVERY;
+use crate::domain::name::Name;
+use crate::sinks::mqtt::topics::Names;
 
 /// The properties of the device that its entities depend on.
 #[derive(Debug, Clone)]
@@ -19,17 +22,56 @@ pub struct Device {
     pub heartbeat: Duration,
     /// Longest time between two messages on the health topic.
     pub health_every: Duration,
-    /// Whether pictures are published on `camera/image`.
+    /// Whether pictures are published.
     pub pictures: bool,
-    /// Whether an accurate model can be enabled.
-    pub accurate: bool,
+    /// In the order of the configuration.
+    pub views: Vec<DeviceView>,
+    pub cameras: Vec<Name>,
     /// Whether the board has a temperature sensor.
     pub temperature: bool,
     /// The page's address, if other machines reach it.
     pub page: Option<String>,
 }
 
+/// What the entities of a view depend on.
+#[derive(Debug, Clone)]
+pub struct DeviceView {
+    pub name: Name,
+    /// What people call it.
+    pub title: String,
+    pub camera: Name,
+    /// Whether an accurate model can be enabled.
+    pub accurate: bool,
+}
+
+impl DeviceView {
+    fn of(view: &View) -> Self {
+        Self {
+            name: view.name.clone(),
+            title: view.title.clone(),
+            camera: view.camera.clone(),
+            accurate: view.accurate.model.path.is_file(),
+        }
+    }
+}
+
 impl Device {
+    /// The device as it was when it had these views and cameras, as far as its entities' names go.
+    pub(super) fn as_it_was(&self, names: &Names) -> Self {
+        let view = |name: &Name| DeviceView {
+            name: name.clone(),
+            title: name.to_string(),
+            camera: names.cameras.first().cloned().unwrap_or_default(),
+            accurate: true,
+        };
+        Self {
+            views: names.views.iter().map(view).collect(),
+            cameras: names.cameras.clone(),
+            pictures: true,
+            ..self.clone()
+        }
+    }
+
     /// The device that a configuration describes, on this board.
     pub fn of(config: &Config, board: &Board) -> Self {
         Self {
@@ -40,7 +82,8 @@ impl Device {
             heartbeat: config.mqtt.as_ref().map_or(HEALTH_EVERY, |mqtt| mqtt.heartbeat),
             health_every: HEALTH_EVERY,
             pictures: config.publish_image,
-            accurate: config.accurate.model.path.is_file(),
+            views: config.views.iter().map(DeviceView::of).collect(),
+            cameras: config.cameras.iter().map(|camera| camera.name.clone()).collect(),
             temperature: board.temperature().is_some(),
             page: page_of(config),
         }

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use super::device::Device;
+use serde_json::json;
+
+use super::device::{Device, DeviceView};
 use super::entity::{Availability, Entity};
 use crate::domain::settings::PrecisionChoice;
-use crate::sinks::mqtt::topics::{Key, Topics};
+use crate::sinks::mqtt::topics::{CameraTopics, Key, Topics, ViewTopics};
 
 /// A label, or why there is none. An empty message, as `glimpsed mqtt test` sends it and as the removal of a retained one
 /// arrives, is ignored; so it is by every template here.
@@ -31,13 +33,14 @@ const ONLINE_OR_OFFLINE: &str = "{{ 'online' if value == 'online' else 'offline'
 
 /// All entities, and the removals of those that this device does not have.
 pub(super) fn entities(device: &Device, topics: &Topics) -> Vec<Entity> {
-    let daemon = Availability { topic: &topics.status, template: None };
-    let camera = Availability { topic: &topics.camera_status, template: Some(ONLINE_OR_OFFLINE) };
-    let parts = Parts { device, topics, daemon: [daemon], camera: [daemon, camera] };
-    [parts.labels(), parts.second_opinion(), parts.pictures(), parts.settings(), parts.diagnostics()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let parts = Parts { device, topics, daemon: [Availability { topic: &topics.status, template: None }] };
+    let views = device.views.iter().filter_map(|view| {
+        let of = topics.view(&view.name)?;
+        let camera = topics.camera(&view.camera)?;
+        Some(parts.view(view, of, camera))
+    });
+    let cameras = topics.cameras.iter().map(|camera| parts.camera(camera));
+    views.flatten().chain(cameras.flatten()).chain(parts.device()).collect()
 }
 
 struct Parts<'a> {
@@ -45,100 +48,155 @@ struct Parts<'a> {
     topics: &'a Topics,
     /// Available while the daemon is connected.
     daemon: [Availability<'a>; 1],
-    /// Available while the camera is online, too.
-    camera: [Availability<'a>; 2],
 }
 
-impl Parts<'_> {
-    fn labels(&self) -> Vec<Entity> {
-        let (state, every) = (&self.topics.state, self.device.heartbeat.max(Duration::from_secs(1)));
+/// A view with what its entities are made of.
+struct OfView<'a> {
+    view: &'a DeviceView,
+    topics: &'a ViewTopics,
+    daemon: Availability<'a>,
+    /// Available while its camera is online, too.
+    with_camera: [Availability<'a>; 2],
+}
+
+impl OfView<'_> {
+    /// An entity of the view; of several, its key and its name begin with the view's.
+    fn entity(&self, platform: &str, key: &str, name: &str) -> Entity {
+        match self.view.name.given() {
+            None => Entity::new(platform, key, name),
+            Some(_) => Entity::new(platform, &self.key(key), &format!("{} {}", self.view.title, lower_first(name))),
+        }
+    }
+
+    fn removed(&self, platform: &str, key: &str) -> Entity {
+        Entity::removed(platform, &self.key(key))
+    }
+
+    fn key(&self, key: &str) -> String {
+        self.view.name.given().map_or_else(|| key.to_owned(), |view| format!("view_{view}_{key}"))
+    }
+
+    /// An entity that sets something and shows what is in effect.
+    fn setting(&self, platform: &str, key: Key, name: &str) -> Entity {
+        self.entity(platform, key.name(), name)
+            .sets((&self.topics.set(key), &self.topics.setting(key)))
+            .available_with(&[self.daemon])
+    }
+}
+
+fn lower_first(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}
+
+impl<'a> Parts<'a> {
+    fn view(&self, view: &'a DeviceView, topics: &'a ViewTopics, camera: &'a CameraTopics) -> Vec<Entity> {
+        let online = Availability { topic: &camera.status, template: Some(ONLINE_OR_OFFLINE) };
+        let of = OfView { view, topics, daemon: self.daemon[0], with_camera: [self.daemon[0], online] };
+        [self.labels(&of), self.second_opinion(&of), self.snapshot(&of), self.settings(&of)]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
+    fn labels(&self, of: &OfView<'_>) -> Vec<Entity> {
+        let (state, every) = (&of.topics.state, self.device.heartbeat.max(Duration::from_secs(1)));
         vec![
-            Entity::new("sensor", "label", "Label")
+            of.entity("sensor", "label", "Label")
                 .icon("mdi:eye")
                 .reads_through(state, LABEL)
                 .attributes(state, ATTRIBUTES)
                 .published_every(every)
-                .available_with(&self.camera),
-            Entity::new("sensor", "confidence", "Confidence")
+                .available_with(&of.with_camera),
+            of.entity("sensor", "confidence", "Confidence")
                 .icon("mdi:percent")
                 .reads_through(state, CONFIDENCE)
                 .measures("%")
                 .published_every(every)
-                .available_with(&self.camera),
-            Entity::new("event", "change", "Label change")
+                .available_with(&of.with_camera),
+            of.entity("event", "change", "Label change")
                 .icon("mdi:eye-refresh")
-                .reads(&self.topics.event)
+                .reads(&of.topics.event)
                 .with("event_types", vec!["label_changed"])
-                .available_with(&self.camera),
+                .available_with(&of.with_camera),
         ]
     }
 
-    fn second_opinion(&self) -> Vec<Entity> {
-        if !self.device.accurate {
-            return vec![Entity::removed("sensor", "opinion"), Entity::removed("switch", "accurate")];
+    fn second_opinion(&self, of: &OfView<'_>) -> Vec<Entity> {
+        if !of.view.accurate {
+            return vec![of.removed("sensor", "opinion"), of.removed("switch", "accurate")];
         }
-        let topic = &self.topics.accurate;
+        let topic = &of.topics.accurate;
         vec![
-            Entity::new("sensor", "opinion", "Label of the accurate model")
+            of.entity("sensor", "opinion", "Label of the accurate model")
                 .icon("mdi:scale-balance")
                 .reads_through(topic, LABEL)
                 .attributes(topic, OPINION)
-                .available_with(&self.camera),
-            self.setting("switch", Key::Accurate, "accurate", "Second opinion").icon("mdi:scale-balance").config(),
+                .available_with(&of.with_camera),
+            of.setting("switch", Key::Accurate, "Second opinion").icon("mdi:scale-balance").config(),
         ]
     }
 
-    fn pictures(&self) -> Vec<Entity> {
+    fn snapshot(&self, of: &OfView<'_>) -> Vec<Entity> {
         if !self.device.pictures {
-            return vec![Entity::removed("image", "image"), Entity::removed("button", "snapshot")];
+            return vec![of.removed("button", "snapshot")];
         }
-        vec![
-            Entity::new("image", "image", "Picture")
-                .with("image_topic", self.topics.camera_image.as_str())
-                .with("content_type", "image/jpeg")
-                .available_with(&self.camera),
-            Entity::new("button", "snapshot", "Take a picture")
-                .icon("mdi:camera")
-                .commands(&self.topics.request("snapshot"))
-                .available_with(&self.camera),
-        ]
+        let button = of
+            .entity("button", "snapshot", "Take a picture")
+            .icon("mdi:camera")
+            .commands(&self.topics.request("snapshot"))
+            .available_with(&of.with_camera);
+        vec![match of.view.name.given() {
+            None => button,
+            Some(view) => button.with("payload_press", json!({ "view": view }).to_string()),
+        }]
     }
 
-    /// An entity that sets something and shows what is in effect.
-    fn setting(&self, platform: &str, key: Key, name: &'static str, shown: &str) -> Entity {
-        Entity::new(platform, name, shown)
-            .sets((&self.topics.set(key), &self.topics.setting(key)))
-            .available_with(&self.daemon)
-    }
-
-    fn settings(&self) -> Vec<Entity> {
+    fn settings(&self, of: &OfView<'_>) -> Vec<Entity> {
         let precisions = PrecisionChoice::ALL.map(PrecisionChoice::name).to_vec();
         vec![
-            self.setting("switch", Key::Enabled, "enabled", "Look").icon("mdi:cctv"),
-            self.setting("select", Key::Model, "model", "Model")
+            of.setting("switch", Key::Enabled, "Look").icon("mdi:cctv"),
+            of.setting("select", Key::Model, "Model")
                 .icon("mdi:brain")
                 .with("options", self.device.models.clone())
                 .config(),
-            self.setting("select", Key::Precision, "precision", "Precision")
+            of.setting("select", Key::Precision, "Precision")
                 .icon("mdi:speedometer-medium")
                 .with("options", precisions)
                 .config(),
-            self.setting("number", Key::Threshold, "threshold", "Unknown below")
+            of.setting("number", Key::Threshold, "Unknown below")
                 .icon("mdi:tune")
                 .with("min", 0)
                 .with("max", 1)
                 .with("step", 0.01)
                 .with("mode", "slider")
                 .config(),
-            Entity::new("button", "restart", "Restart")
-                .with("device_class", "restart")
-                .commands(&self.topics.request("restart"))
-                .config()
-                .available_with(&self.daemon),
         ]
     }
 
-    fn diagnostics(&self) -> Vec<Entity> {
+    /// A camera is called by its name where it has one.
+    fn camera(&self, camera: &CameraTopics) -> Vec<Entity> {
+        let key = |only: &str, named: &str| {
+            camera.camera.given().map_or_else(|| only.to_owned(), |name| format!("camera_{name}_{named}"))
+        };
+        let name = |only: &str| camera.camera.given().map_or_else(|| only.to_owned(), |name| format!("{only} {name}"));
+        let online = Availability { topic: &camera.status, template: Some(ONLINE_OR_OFFLINE) };
+        let picture = match self.device.pictures {
+            false => Entity::removed("image", &key("image", "image")),
+            true => Entity::new("image", &key("image", "image"), &name("Picture"))
+                .with("image_topic", camera.image.as_str())
+                .with("content_type", "image/jpeg")
+                .available_with(&[self.daemon[0], online]),
+        };
+        let status = Entity::new("binary_sensor", &key("camera", "online"), &name("Camera"))
+            .reads_through(&camera.status, ONLINE_OR_OFFLINE)
+            .online_or_offline()
+            .diagnostic()
+            .available_with(&self.daemon);
+        vec![picture, status]
+    }
+
+    fn device(&self) -> Vec<Entity> {
         let (health, every) = (&self.topics.health, self.device.health_every);
         let temperature = match self.device.temperature {
             false => Entity::removed("sensor", "temperature"),
@@ -150,19 +208,26 @@ impl Parts<'_> {
                 .diagnostic()
                 .available_with(&self.daemon),
         };
+        let fps = Entity::new("sensor", "fps", "Frames a second")
+            .icon("mdi:speedometer")
+            .reads_through(health, FPS)
+            .measures("fps")
+            .published_every(every)
+            .diagnostic();
+        let fps = match &self.topics.cameras[..] {
+            [only] => {
+                let online = Availability { topic: &only.status, template: Some(ONLINE_OR_OFFLINE) };
+                fps.available_with(&[self.daemon[0], online])
+            }
+            _ => fps.available_with(&self.daemon),
+        };
         vec![
-            Entity::new("sensor", "fps", "Frames a second")
-                .icon("mdi:speedometer")
-                .reads_through(health, FPS)
-                .measures("fps")
-                .published_every(every)
-                .diagnostic()
-                .available_with(&self.camera),
-            Entity::new("binary_sensor", "camera", "Camera")
-                .reads_through(&self.topics.camera_status, ONLINE_OR_OFFLINE)
-                .online_or_offline()
-                .diagnostic()
+            Entity::new("button", "restart", "Restart")
+                .with("device_class", "restart")
+                .commands(&self.topics.request("restart"))
+                .config()
                 .available_with(&self.daemon),
+            fps,
             Entity::new("binary_sensor", "problem", "Problem")
                 .with("device_class", "problem")
                 .reads_through(health, PROBLEM)

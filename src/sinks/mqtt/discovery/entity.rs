@@ -10,20 +10,20 @@ const MISSED_INTERVALS: u32 = 3;
 /// An entity under construction.
 pub(super) struct Entity {
     /// Unique within the device.
-    key: &'static str,
+    key: String,
     members: Map<String, Value>,
 }
 
 impl Entity {
     /// `platform` is Home Assistant's: `sensor`, `switch`, ...
-    pub(super) fn new(platform: &str, key: &'static str, name: &str) -> Self {
+    pub(super) fn new(platform: &str, key: &str, name: &str) -> Self {
         Self::removed(platform, key).with("name", name)
     }
 
     /// The removal of an entity that the device does not have (any more). Home Assistant keeps an entity that is left
     /// out, and removes one with nothing but a platform.
-    pub(super) fn removed(platform: &str, key: &'static str) -> Self {
-        Self { key, members: Map::new() }.with("platform", platform)
+    pub(super) fn removed(platform: &str, key: &str) -> Self {
+        Self { key: key.to_owned(), members: Map::new() }.with("platform", platform)
     }
 
     pub(super) fn with(mut self, member: &str, value: impl Into<Value>) -> Self {
@@ -91,16 +91,21 @@ impl Entity {
         if several { entity.with("availability_mode", "all") } else { entity }
     }
 
+    /// The removal of this entity.
+    pub(super) fn removal(&self) -> Self {
+        Self::removed(self.members["platform"].as_str().unwrap_or_default(), &self.key)
+    }
+
     /// Its key, and its part of the discovery message.
     pub(super) fn component(self, device: &str) -> (String, Value) {
         let is_removal = self.members.len() == 1;
         if is_removal {
-            return (self.key.to_owned(), Value::Object(self.members));
+            return (self.key, Value::Object(self.members));
         }
         let platform = self.members["platform"].as_str().unwrap_or_default();
         let id = format!("{platform}.{}_{}", device.to_lowercase().replace('-', "_"), self.key);
         let unique = format!("glimpsed_{device}_{}", self.key);
-        let key = self.key.to_owned();
+        let key = self.key.clone();
         (key, Value::Object(self.with("unique_id", unique).with("default_entity_id", id).members))
     }
 }

@@ -4,11 +4,18 @@ use serde_json::{Map, Value, json};
 
 use super::device::Device;
 use super::entities::entities;
-use crate::sinks::mqtt::topics::Topics;
+use crate::sinks::mqtt::topics::{Names, Topics};
 
-/// The discovery message: the device, with all of its entities.
-pub fn payload(device: &Device, topics: &Topics) -> String {
-    let components = entities(device, topics).into_iter().map(|entity| entity.component(&device.id)).collect();
+/// The discovery message: the device, with all of its entities, and the removals of those that it had when it had the `former` views and
+/// cameras, and has no more.
+pub fn payload(device: &Device, topics: &Topics, former: &[Names]) -> String {
+    let mut components = Map::new();
+    for names in former {
+        let then = Topics::new(topics.base_topic(), &device.id, names);
+        let entities = entities(&device.as_it_was(names), &then);
+        components.extend(entities.iter().map(|entity| entity.removal().component(&device.id)));
+    }
+    components.extend(entities(device, topics).into_iter().map(|entity| entity.component(&device.id)));
     envelope(device, components)
 }
 

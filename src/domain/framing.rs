@@ -4,26 +4,26 @@ use serde::{Deserialize, Serialize};
 
 /// Rotation and region of a camera's pictures. Picture files are classified whole and not rotated.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct View {
+pub struct Framing {
     /// Applied first.
     pub rotation: Rotation,
     /// Relative to the rotated picture.
     pub region: Region,
 }
 
-impl Default for View {
+impl Default for Framing {
     fn default() -> Self {
         Rotation::None.into()
     }
 }
 
-impl From<Rotation> for View {
+impl From<Rotation> for Framing {
     fn from(rotation: Rotation) -> Self {
         Self { rotation, region: Region::default() }
     }
 }
 
-impl View {
+impl Framing {
     /// The region in the camera's picture, before rotation.
     pub fn before_turning(self) -> Region {
         let Region { x, y, width, height } = self.region;
@@ -93,7 +93,7 @@ mod tests {
     fn a_region_is_of_the_picture_as_people_see_it() {
         // The upper left quarter of the picture as it is seen.
         let region = Region { x: 0.0, y: 0.0, width: 0.5, height: 0.25 };
-        let before = |rotation| View { rotation, region }.before_turning();
+        let before = |rotation| Framing { rotation, region }.before_turning();
         // After a clockwise quarter turn, the lower left corner of the camera's picture is the upper left one.
         assert_eq!(before(Rotation::Quarter), Region { x: 0.0, y: 0.5, width: 0.25, height: 0.5 });
         assert_eq!(before(Rotation::Half), Region { x: 0.5, y: 0.75, width: 0.5, height: 0.25 });

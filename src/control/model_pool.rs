@@ -1,0 +1,53 @@
+//! The loaded models: each is loaded once, however many views label with it.
+
+use std::sync::Arc;
+
+use super::model_info::ModelInfo;
+use crate::config::typed::Choice;
+use crate::domain::settings::PrecisionChoice;
+use crate::infer::{ModelError, SharedModel, precision};
+use crate::models::spec::ModelSpec;
+
+/// A loaded model, and its published properties.
+#[derive(Clone)]
+pub struct Loaded {
+    pub model: Arc<SharedModel>,
+    pub info: ModelInfo,
+}
+
+impl Loaded {
+    /// Reads the file that `wanted` and the model's files ask for. Takes up to seconds.
+    ///
+    /// # Errors
+    /// What is wrong with the file.
+    pub fn read(spec: &ModelSpec, wanted: PrecisionChoice) -> Result<Self, ModelError> {
+        let chosen = precision::load(spec, wanted)?;
+        if let Some(warning) = &chosen.model.warning {
+            tracing::warn!("{warning}");
+        }
+        Ok(Self { info: ModelInfo::of(&chosen), model: chosen.model.into() })
+    }
+}
+
+/// The loaded models that are in use.
+#[derive(Default)]
+pub struct ModelPool(Vec<(Choice, Loaded)>);
+
+impl ModelPool {
+    /// The model, if it is loaded.
+    pub fn get(&self, choice: &Choice) -> Option<Loaded> {
+        self.0.iter().find(|(known, _)| known == choice).map(|(_, loaded)| loaded.clone())
+    }
+
+    /// Keeps a model that was loaded, in place of one of the same choice.
+    pub fn keep(&mut self, choice: Choice, loaded: Loaded) {
+        self.0.retain(|(known, _)| *known != choice);
+        self.0.push((choice, loaded));
+    }
+
+    /// Removes the models that nobody else has, for the caller to drop: that takes milliseconds.
+    pub fn take_unused(&mut self) -> Vec<Loaded> {
+        let unused = self.0.extract_if(.., |(_, loaded)| Arc::strong_count(&loaded.model) == 1);
+        unused.map(|(_, loaded)| loaded).collect()
+    }
+}

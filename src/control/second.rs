@@ -1,0 +1,16 @@
+//! An accurate model in use.
+
+use std::sync::Arc;
+
+use super::model_info::ModelInfo;
+use crate::infer::SharedModel;
+use crate::models::spec::ModelSpec;
+use crate::pipeline::second_opinion::Classifies;
+
+/// An accurate model in use.
+pub(super) struct Second {
+    pub(super) spec: ModelSpec,
+    pub(super) info: ModelInfo,
+    pub(super) classifies: Classifies,
+    pub(super) model: Arc<SharedModel>,
+}

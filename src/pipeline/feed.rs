@@ -1,0 +1,70 @@
+//! The frames of one camera, for the views that look through it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::bus::preview::Preview;
+use crate::domain::frame::Frame;
+use crate::domain::framing::Rotation;
+use crate::domain::name::Name;
+use crate::preprocess::source::FrameDecoder;
+use glimpsed_base::slot::{Slot, Taken, WhenFull};
+
+/// Where the frames of a camera come from, and who watches them.
+pub struct Source {
+    pub camera: Name,
+    pub slot: Arc<Slot<Frame>>,
+    /// Viewers see every frame, whether it is labelled or not.
+    pub preview: Arc<Preview>,
+}
+
+/// A camera as the inference thread has it: the frame that its views look at.
+pub(super) struct Feed {
+    pub(super) source: Source,
+    /// `None` when all views have seen it.
+    pub(super) frame: Option<Frame>,
+    /// Counts the frames that were taken.
+    pub(super) number: u64,
+    pub(super) decoder: FrameDecoder,
+}
+
+impl Feed {
+    pub(super) fn new(source: Source) -> Self {
+        Self { source, frame: None, number: 0, decoder: FrameDecoder::default() }
+    }
+
+    /// Whether there is a frame for a view whose last one was `seen`. `all`: no view waits for the frame that is held.
+    pub(super) fn has_for(&self, seen: u64, all: bool) -> bool {
+        (self.frame.is_some() && seen < self.number) || self.has_newer(all)
+    }
+
+    /// Whether a newer frame may replace the one that is held. Of files, each is shown to every view.
+    fn has_newer(&self, all: bool) -> bool {
+        self.source.slot.is_full() && (all || self.source.slot.when_full() == WhenFull::Overwrite)
+    }
+
+    /// Takes a newer frame, if there is one and it may be taken; see [`Self::has_for`].
+    pub(super) fn refresh(&mut self, all: bool, rotation: Rotation) {
+        if self.has_newer(all)
+            && let Taken::Value(frame) = self.source.slot.take(Duration::ZERO)
+        {
+            self.give_back();
+            self.source.preview.offer(&frame, rotation);
+            self.decoder.forget();
+            self.number += 1;
+            self.frame = Some(frame);
+        }
+    }
+
+    /// The frame is not needed any more; its buffer is filled again.
+    pub(super) fn give_back(&mut self) {
+        if let Some(frame) = self.frame.take() {
+            self.source.slot.give_back(frame);
+        }
+    }
+
+    /// No frame will come any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.frame.is_none() && self.source.slot.is_over()
+    }
+}

@@ -1,0 +1,369 @@
+//! A view on the inference thread: from a frame of its camera to its events.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::counters::Counters;
+use super::orders::{NewView, Prepared, Refusal, Rules, Snapshot, ViewOrder};
+use super::scheduler::Turn;
+use super::second_opinion::{Asked, Look, Opinion, Outcome, Wanted};
+use crate::bus::hub::Hub;
+use crate::decide::escalation::EscalationPolicy;
+use crate::decide::gate::{self, Gate};
+use crate::decide::{Decider, Seen};
+use crate::domain::classification::{Answer, Classification, Labels, ModelId, Status, Timing};
+use crate::domain::frame::Frame;
+use crate::domain::framing::Framing;
+use crate::domain::health::Pace;
+use crate::domain::name::Name;
+use crate::infer::labeller::{LabelError, Labeller, milliseconds};
+use crate::preprocess::source::{FrameDecoder, Wanted as Part};
+use crate::preprocess::thumbnail::Thumbnail;
+use glimpsed_base::clock::Clock;
+use glimpsed_base::repetition::is_logged;
+
+/// What all views share.
+pub(super) struct Shared<'a> {
+    pub(super) clock: &'a dyn Clock,
+    pub(super) hub: &'a Hub,
+    pub(super) counters: &'a Counters,
+    pub(super) second: Option<&'a Asked>,
+}
+
+pub(super) struct View {
+    pub(super) name: Name,
+    pub(super) camera: Name,
+    pub(super) turn: Turn,
+    /// Number of the newest frame of its camera that it was shown.
+    pub(super) seen: u64,
+    enabled: bool,
+    labeller: Option<Box<Labeller>>,
+    rules: Rules,
+    gate: Gate,
+    thumbnail: Thumbnail,
+    decider: Decider,
+    escalation: EscalationPolicy,
+    /// The accurate model that it asks.
+    accurate: Option<Arc<ModelId>>,
+    /// The last answer of the model.
+    last: Option<Classification>,
+    /// When it was last shown a frame that could be decoded.
+    last_frame: Duration,
+    /// Requesters of snapshots, and of second opinions.
+    snapshots: Vec<oneshot::Sender<Snapshot>>,
+    opinions: Wanted,
+}
+
+impl View {
+    pub(super) fn new(new: NewView, now: Duration) -> Self {
+        let NewView { name, camera, enabled, labeller, rules } = new;
+        let classes = match &labeller {
+            Some(labeller) => labeller.model().labels().clone(),
+            None => Labels::parse(""),
+        };
+        Self {
+            name,
+            camera,
+            enabled,
+            turn: Turn::default(),
+            seen: 0,
+            gate: Gate::new(rules.gate),
+            thumbnail: Thumbnail::default(),
+            decider: Decider::new(classes, &rules.labels, rules.policy, rules.heartbeat),
+            escalation: EscalationPolicy::new(rules.ask),
+            accurate: None,
+            last: None,
+            last_frame: now,
+            snapshots: Vec::new(),
+            opinions: Vec::new(),
+            labeller,
+            rules,
+        }
+    }
+
+    /// Whether it labels frames.
+    pub(super) fn is_active(&self) -> bool {
+        self.enabled && self.labeller.is_some()
+    }
+
+    /// How it frames its camera's pictures.
+    pub(super) fn framing(&self) -> Framing {
+        self.labeller.as_ref().map(|labeller| labeller.framing()).unwrap_or_default()
+    }
+
+    /// The scale and part at which it needs a picture of this size.
+    pub(super) fn part(&self, width: usize, height: usize) -> Option<Part> {
+        self.labeller.as_ref().map(|labeller| labeller.wanted(width, height))
+    }
+
+    /// Takes the labeller out, because the view is removed.
+    pub(super) fn into_labeller(self) -> Option<Box<Labeller>> {
+        self.labeller
+    }
+
+    pub(super) fn execute(&mut self, order: ViewOrder) {
+        match order {
+            // The requester timed out and keeps its current model.
+            ViewOrder::Labeller(_, back) if back.is_closed() => {}
+            ViewOrder::Labeller(labeller, back) => {
+                self.decider.set_labels(labeller.model().labels().clone());
+                self.gate.forget();
+                // If the requester has just timed out, the old labeller is dropped here.
+                let _ = back.send(self.labeller.replace(labeller));
+            }
+            ViewOrder::Enabled(enabled) => {
+                self.enabled = enabled;
+                self.gate.forget();
+            }
+            ViewOrder::Rules(rules) => self.set_rules(*rules),
+            ViewOrder::Framing(framing) => {
+                if let Some(labeller) = &mut self.labeller {
+                    labeller.set_framing(framing);
+                }
+                self.gate.forget();
+            }
+            ViewOrder::Snapshot(to) => {
+                self.snapshots.retain(|waiting| !waiting.is_closed());
+                self.snapshots.push(to);
+            }
+            ViewOrder::SecondOpinion(to) => self.want_opinion(to),
+            ViewOrder::Classify(prepared, to) => {
+                let _ = to.send(self.classify(&prepared));
+            }
+        }
+    }
+
+    pub(super) fn set_pace(&mut self, pace: Pace, shared: &Shared<'_>) {
+        self.gate.set_pace(pace);
+        if pace == Pace::None {
+            self.grow_stale(shared);
+        }
+    }
+
+    /// The accurate model that is asked from now on.
+    pub(super) fn set_accurate(&mut self, accurate: Option<Arc<ModelId>>) {
+        if self.accurate != accurate {
+            self.lose_accurate("the accurate model was switched off or exchanged");
+            self.accurate = accurate;
+        }
+    }
+
+    /// Drops the accurate model with its opinions, which no model could revise any more.
+    pub(super) fn lose_accurate(&mut self, why: &str) {
+        self.accurate = None;
+        self.escalation.forget();
+        self.decider.forget_opinions();
+        for to in self.opinions.drain(..) {
+            let _ = to.send(Err(why.to_owned()));
+        }
+    }
+
+    /// Receives the accurate model's opinion on a frame of this view.
+    pub(super) fn receive_opinion(&mut self, outcome: Outcome, now: Duration) {
+        self.escalation.end(now, outcome.work);
+        // The model may have been exchanged since it was asked.
+        if let Some(opinion) = outcome.opinion
+            && self.accurate.as_ref() == Some(&opinion.accurate.answer.model)
+        {
+            self.decider.receive_opinion(&opinion);
+        }
+    }
+
+    /// Labels an uploaded picture.
+    fn classify(&mut self, prepared: &Prepared) -> Result<Answer, Refusal> {
+        if self.gate.pace() == Pace::None {
+            return Err(Refusal::TooWarm);
+        }
+        let Some(labeller) = &mut self.labeller else { return Err(Refusal::Exchanged) };
+        if !Arc::ptr_eq(&labeller.model().id, &prepared.model) {
+            return Err(Refusal::Exchanged);
+        }
+        labeller.classify_tensor(&prepared.tensor).map_err(Refusal::Failed)
+    }
+
+    fn set_rules(&mut self, rules: Rules) {
+        if let Some(labeller) = &mut self.labeller {
+            labeller.set_answering(rules.labels.answering());
+        }
+        self.decider.set_rules(&rules.labels, rules.policy, rules.heartbeat);
+        self.gate.set_rules(rules.gate);
+        // An unchanged frame must be judged by the new rules, too.
+        self.gate.forget();
+        self.escalation.set_rules(rules.ask);
+        self.rules = rules;
+    }
+
+    fn want_opinion(&mut self, to: oneshot::Sender<Opinion>) {
+        if self.accurate.is_none() {
+            let _ = to.send(Err("no accurate model is in use; switch it on first".into()));
+            return;
+        }
+        self.opinions.retain(|waiting| !waiting.is_closed());
+        self.opinions.push(to);
+    }
+
+    /// The label becomes unknown if no frame has come for too long.
+    pub(super) fn check_age(&mut self, shared: &Shared<'_>) {
+        if shared.clock.now().saturating_sub(self.last_frame) >= self.rules.stale_after {
+            self.grow_stale(shared);
+        }
+    }
+
+    fn grow_stale(&mut self, shared: &Shared<'_>) {
+        if let Some(event) = self.decider.grow_stale(shared.clock.wall()) {
+            self.gate.forget();
+            shared.hub.publish(&event);
+        }
+    }
+
+    /// Whether this frame is labelled; see [`Gate::admits`].
+    pub(super) fn admits(&mut self, shared: &Shared<'_>) -> bool {
+        let wanted = !self.snapshots.is_empty() || !self.opinions.is_empty();
+        let now = shared.clock.now();
+        let admitted = self.gate.admits(now, wanted);
+        if !admitted {
+            shared.counters.skipped.fetch_add(1, Ordering::Relaxed);
+            self.last_frame = now;
+        }
+        admitted
+    }
+
+    /// Labels a frame. `part` is what is decoded of it, which others may need, too. Returns whether the accurate model was asked.
+    pub(super) fn label(
+        &mut self,
+        frame: &Frame,
+        decoder: &mut FrameDecoder,
+        part: &dyn Fn(usize, usize, Part) -> Part,
+        shared: &Shared<'_>,
+    ) -> bool {
+        let Some(mut labeller) = self.labeller.take() else { return false };
+        let asked = match self.look(&mut labeller, frame, decoder, part, shared) {
+            Ok((answer, verdict)) => {
+                // Undecodable frames do not keep the label from becoming stale.
+                self.last_frame = shared.clock.now();
+                self.tell(&labeller, frame, answer, verdict, shared)
+            }
+            Err(error) => {
+                self.gate.forget();
+                let failed = shared.counters.failed.fetch_add(1, Ordering::Relaxed) + 1;
+                if is_logged(failed) {
+                    let (origin, view) = (frame.origin.as_deref().unwrap_or("frame"), self.name.given());
+                    tracing::warn!(seq = frame.seq, failed, view, "{origin} {error}");
+                }
+                false
+            }
+        };
+        self.labeller = Some(labeller);
+        asked
+    }
+
+    /// The frame's answer; the model runs only if the gate requires it.
+    fn look(
+        &mut self,
+        labeller: &mut Labeller,
+        frame: &Frame,
+        decoder: &mut FrameDecoder,
+        part: &dyn Fn(usize, usize, Part) -> Part,
+        shared: &Shared<'_>,
+    ) -> Result<(Classification, gate::Verdict), LabelError> {
+        let now = shared.clock.now();
+        let region = labeller.framing().before_turning();
+        decoder.decode_once(frame, |width, height| part(width, height, labeller.wanted(width, height)))?;
+        let decoded = labeller.decoded(decoder, frame, shared.clock.now().saturating_sub(now));
+        self.thumbnail.take(decoded.samples(), region);
+        let verdict = self.gate.judge(&self.thumbnail, now);
+        let answer = match (verdict, &self.last) {
+            (gate::Verdict::TooDark, _) => decoded.without_label(Status::TooDark),
+            (gate::Verdict::Covered, _) => decoded.without_label(Status::Covered),
+            (gate::Verdict::Same, Some(last)) => again(last, frame, decoded.time()),
+            (gate::Verdict::Same | gate::Verdict::Infer, _) => {
+                let answer = decoded.classify()?;
+                self.last = Some(answer.clone());
+                answer
+            }
+        };
+        Ok((answer, verdict))
+    }
+
+    fn tell(
+        &mut self,
+        labeller: &Labeller,
+        frame: &Frame,
+        mut labelled: Classification,
+        verdict: gate::Verdict,
+        shared: &Shared<'_>,
+    ) -> bool {
+        let now = shared.clock.now();
+        (labelled.camera, labelled.view) = (self.camera.clone(), self.name.clone());
+        labelled.answer.timing.total_ms = milliseconds(now.saturating_sub(frame.captured_at));
+        shared.counters.count(verdict, now);
+        for to in self.snapshots.drain(..) {
+            let rotation = labeller.framing().rotation;
+            let _ = to.send(Snapshot { frame: frame.clone(), rotation, labelled: labelled.clone() });
+        }
+        let seen = match verdict {
+            gate::Verdict::Infer => Seen::Scores(labeller.probabilities()),
+            gate::Verdict::Same => Seen::Same,
+            gate::Verdict::TooDark => Seen::Dark,
+            gate::Verdict::Covered => Seen::Covered,
+        };
+        let fast = self.accurate.is_some().then(|| labelled.clone());
+        for event in self.decider.observe(labelled, seen, now) {
+            shared.hub.publish(&event);
+        }
+        match fast.filter(|_| !matches!(verdict, gate::Verdict::TooDark | gate::Verdict::Covered)) {
+            Some(fast) => self.ask_second(labeller.framing(), frame, fast, verdict == gate::Verdict::Infer, shared),
+            None => false,
+        }
+    }
+
+    /// Passes the frame to the accurate model if the escalation policy has a reason to.
+    fn ask_second(
+        &mut self,
+        framing: Framing,
+        frame: &Frame,
+        fast: Classification,
+        fresh: bool,
+        shared: &Shared<'_>,
+    ) -> bool {
+        let (Some(second), Some(model)) = (shared.second, &self.accurate) else { return false };
+        let now = shared.clock.now();
+        self.opinions.retain(|waiting| !waiting.is_closed());
+        let Some(reason) = self.escalation.reason(self.decider.scores(), fresh, !self.opinions.is_empty(), now) else {
+            return false;
+        };
+        let asked = second.look(Look {
+            model: model.clone(),
+            frame: frame.clone(),
+            framing,
+            rules: self.rules.labels.clone(),
+            fast,
+            fast_label: self.decider.frame_label().cloned(),
+            reason,
+            wanted: std::mem::take(&mut self.opinions),
+        });
+        match asked {
+            Ok(()) => {
+                self.escalation.begin(now);
+                true
+            }
+            // The thread is busy with another view or an upload. The next frame will do.
+            Err(waiting) => {
+                self.opinions = waiting;
+                false
+            }
+        }
+    }
+}
+
+/// The last answer, reused for a frame with the same content.
+fn again(last: &Classification, frame: &Frame, decode: Duration) -> Classification {
+    let (capture_ms, decode_ms) = (milliseconds(frame.capture_time), milliseconds(decode));
+    let timing = Timing { capture_ms, decode_ms, ..Timing::default() };
+    let answer = Answer { timing, ..last.answer.clone() };
+    let origin = frame.origin.clone();
+    Classification { seq: frame.seq, ts: frame.wall, answer, cached: true, origin, ..last.clone() }
+}

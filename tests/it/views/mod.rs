@@ -1,0 +1,5 @@
+//! Several cameras and several views of one, from the configuration to the broker and the page.
+
+mod configuration;
+mod live;
+mod reload;

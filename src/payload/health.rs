@@ -50,6 +50,7 @@ pub(super) struct HealthPayload {
     camera: Option<CameraStatusPayload>,
     /// All cameras, where they have names.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
     cameras: Vec<NamedCameraPayload>,
     mqtt: Option<BrokerPayload>,
     /// The web page, unless it is switched off.

@@ -152,6 +152,7 @@ pub struct InfoPayload {
     pub models: Vec<InfoModelPayload>,
     /// The views, where they have names.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
     pub views: Vec<InfoViewPayload>,
     /// The models that `model/set` takes.
     pub available_models: Vec<String>,

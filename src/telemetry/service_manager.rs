@@ -139,7 +139,7 @@ impl Outlook {
     fn line(&self) -> String {
         let seen = self.seen();
         match &seen.views[..] {
-            [] => "no camera, trying again".into(),
+            [] => seen.line_of_the_only(&SeenView::default()),
             [only] if only.name.given().is_none() => seen.line_of_the_only(only),
             views => {
                 let mut parts: Vec<String> = views.iter().take(MAX_PARTS).map(|view| seen.part_of(view)).collect();

@@ -196,6 +196,8 @@ impl App {
             view: LiveState::new(preview.clone(), self.clock.clone()),
             preview,
             metrics: web::metrics::Metrics::default(),
+            teachers: web::teaching::Teachers::default(),
+            downloads: web::downloads::Downloads::default(),
             monitor: Arc::new(Mutex::new(Monitor::new(
                 self.clock.clone(),
                 slot.clone(),

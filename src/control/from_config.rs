@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::config::Config;
 use crate::domain::view::View;
 use crate::pipeline::orders::Rules;
-use crate::web;
+use crate::teach::lessons::Lessons;
+use crate::web::{self, downloads::ModelFiles};
 
 /// The heartbeat if no broker is configured.
 const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(60);
@@ -40,8 +41,21 @@ pub fn rules_of(config: &Config) -> Rules {
     }
 }
 
+/// What can be taught over HTTP.
+fn lessons_of(config: &Config) -> Option<Lessons> {
+    let teach = &config.teach;
+    teach.over_http.then(|| Lessons {
+        directories: teach.directories.clone(),
+        base: teach.base.clone(),
+        max_pictures: teach.max_pictures,
+        name: "main".into(),
+        view: view_of(config),
+    })
+}
+
 /// The settings of the web server; `None` if it is disabled.
 pub(super) fn web_settings(config: &Config) -> Option<web::Settings> {
     let http = config.http.clone()?;
-    Some(web::Settings { http, preview: config.preview, stale_after: stale_after(config) })
+    let models = ModelFiles { searched: config.model_directories.clone(), mirror: config.mirror.clone() };
+    Some(web::Settings { http, preview: config.preview, models, lessons: lessons_of(config), stale_after: stale_after(config) })
 }

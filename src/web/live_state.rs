@@ -166,6 +166,11 @@ impl LiveState {
         info["models"].as_array().is_none_or(|models| models.iter().any(|model| model["role"] == "fast"))
     }
 
+    /// Whether a model of this name can label, as `info` says.
+    pub fn available(&self, name: &str) -> bool {
+        self.info()["available_models"].as_array().is_some_and(|models| models.iter().any(|model| model == name))
+    }
+
     pub fn settings(&self) -> Option<Settings> {
         self.lock().settings.clone()
     }

@@ -16,7 +16,7 @@ use super::openapi::{Documented, Operation};
 use super::problem::Problem;
 use super::schemas::named;
 use super::site::Site;
-use super::{api, assets, body, classify, events, exposition, guard, login, probes, socket, stream};
+use super::{api, assets, body, cameras, classify, downloads, events, exposition, guard, login, probes, socket, stream, teaching_routes};
 use glimpsed_base::budget;
 
 /// Deadline for the response to begin. Loading and swapping a large model takes up to a minute on a small board.
@@ -30,9 +30,10 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         let document = document.clone();
         async move || ([(header::CONTENT_TYPE, "application/json")], document.get().cloned().unwrap_or_default())
     };
-    let routes = [reading, setting, comparing, watching, probing]
+    let routes = [reading, setting, comparing, watching, probing, cameras::routes, downloads::routes]
         .into_iter()
         .fold(Documented::new(), |routes, area| area(routes));
+    let routes = teaching_routes::routes(routes, upload.clone());
     let (router, text) = labelling(routes, upload)
         .get(
             "/api/v1/openapi.json",
@@ -72,7 +73,7 @@ fn reading(routes: Documented) -> Documented {
         .get(
             "/api/v1/models",
             get(api::models),
-            Operation::json("models", "The models that can label.", named("Models")),
+            Operation::json("models", "The models that can label, and those that can be downloaded.", named("Models")),
         )
         .get(
             "/api/v1/timeline",

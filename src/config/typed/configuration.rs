@@ -28,6 +28,8 @@ pub struct Config {
     pub models: Vec<ModelSpec>,
     /// The directories to search for catalogue models, in order.
     pub model_directories: Vec<PathBuf>,
+    /// A directory or the URL of one that has the catalogue's files, to download them from.
+    pub mirror: Option<String>,
     /// Whether the active model's fp32 file or its int8 variant is used.
     pub precision: PrecisionChoice,
     pub accurate: Accurate,
@@ -192,4 +194,6 @@ pub struct Teach {
     /// The model whose last matrix is replaced.
     pub base: ModelSpec,
     pub max_pictures: usize,
+    /// Whether it can be taught over HTTP: only where the directory was configured.
+    pub over_http: bool,
 }

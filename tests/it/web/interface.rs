@@ -25,6 +25,8 @@ fn every_documented_operation_is_there_and_every_one_is_documented() {
     assert_eq!(
         operations,
         [
+            "DELETE /api/v1/models/{name}/fetch",
+            "GET /api/v1/cameras",
             "GET /api/v1/compare",
             "GET /api/v1/config",
             "GET /api/v1/events",
@@ -36,6 +38,10 @@ fn every_documented_operation_is_there_and_every_one_is_documented() {
             "GET /api/v1/state",
             "GET /api/v1/stream.mjpeg",
             "GET /api/v1/timeline",
+            "GET /api/v1/views/{view}/teach",
+            "GET /api/v1/views/{view}/teach/now",
+            "GET /api/v1/views/{view}/teach/picture",
+            "GET /api/v1/views/{view}/teach/pictures",
             "GET /livez",
             "GET /metrics",
             "GET /readyz",
@@ -43,9 +49,15 @@ fn every_documented_operation_is_there_and_every_one_is_documented() {
             "POST /api/v1/classify",
             "POST /api/v1/compare",
             "POST /api/v1/model",
+            "POST /api/v1/models/{name}/fetch",
             "POST /api/v1/reload",
             "POST /api/v1/restart",
             "POST /api/v1/settings",
+            "POST /api/v1/views/{view}/teach/frame",
+            "POST /api/v1/views/{view}/teach/move",
+            "POST /api/v1/views/{view}/teach/pictures",
+            "POST /api/v1/views/{view}/teach/undo",
+            "POST /api/v1/views/{view}/teach/use",
         ]
     );
     // Every reference leads somewhere.
@@ -75,6 +87,8 @@ fn the_answers_are_what_the_document_says() {
         ("/api/v1/models", "Models"),
         ("/api/v1/timeline", "Timeline"),
         ("/api/v1/compare", "Comparison"),
+        ("/api/v1/cameras", "Cameras"),
+        ("/api/v1/views/main/teach", "Teaching"),
         ("/readyz", "Readiness"),
     ] {
         fits(schema, &server.get(path).json());
@@ -202,7 +216,7 @@ fn events_tell_how_things_are_and_then_what_happens() {
     let mut seen = std::collections::BTreeSet::new();
     let mut lines = BufReader::new(stream).lines();
     let wanted =
-        ["camera", "change", "classification", "comparison", "info", "settings", "state", "timeline", "vitals"];
+        ["camera", "change", "classification", "comparison", "download", "info", "settings", "state", "timeline", "vitals"];
     while seen.len() < wanted.len() {
         let line = lines.next().expect("it goes on").expect("readable");
         if let Some(name) = line.strip_prefix("event: ") {

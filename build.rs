@@ -138,7 +138,7 @@ fn wrapped(name: &str, text: &str) -> Result<String, Box<dyn Error>> {
     }
     let mut body = String::new();
     for line in text.lines() {
-        if let Some((names, from)) = import(line) {
+        if let Some((names, from)) = import(line).filter(|(names, _)| !names.contains(" as ")) {
             writeln!(body, "const {{ {names} }} = {};", variable(from))?;
         } else if line.starts_with("import ") {
             return Err(

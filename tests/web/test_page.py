@@ -339,6 +339,9 @@ def test_the_page_comes_back_when_the_daemon_does(page, start):
 def test_an_edited_configuration_and_what_it_needs_is_told(page, start):
     daemon = start()
     page.open(daemon.url + "/#settings/keys")
+    page.until_text("#config-body", "camera.fps")
+    assert "mqtt.keepalive" not in page.text("#config-body"), "only what is set"
+    page.find("#config-all").click()
     page.until_text("#config-body", "mqtt.keepalive")
     page.find("#config-filter").send_keys("camera.fps")
     until("one key", lambda: len(page.driver.find_elements(By.CSS_SELECTOR, "#config-body tr")) == 1)

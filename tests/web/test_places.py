@@ -119,7 +119,7 @@ def test_a_session_that_has_ended_is_begun_again_in_place(page, start, tmp_path)
     page.find("#token").send_keys(TOKEN, Keys.ENTER)
     page.until_text("#label", lambda text: len(text) > 3)
     page.go("#settings", "#settings-title")
-    page.until_text("#config-body", "mqtt.keepalive")
+    page.until_text("#config-body", "camera.fps")
     page.find("#config-filter").send_keys("camera.fps")
     page.driver.delete_all_cookies()
     page.find("#reload").click()
@@ -134,6 +134,8 @@ def test_a_session_that_has_ended_is_begun_again_in_place(page, start, tmp_path)
     assert page.find("#config-filter").get_attribute("value") == "camera.fps"
     page.find("#reload").click()
     page.until_text("#reload-saved", "Read.")
+    page.find("#logout button").click()
+    until("the way out", lambda: page.driver.current_url.endswith("/login"))
 
 
 def test_the_day_has_counts_times_and_a_strip_for_the_keyboard(page, start):
@@ -185,3 +187,4 @@ def test_a_daemon_that_is_away_holds_every_control(page, start):
     # A place that was not opened before cannot be loaded now.
     page.go("#day", "#day-title")
     page.until_text("#place-day", "could not be loaded")
+    assert page.complaints(), "its reason is in the console"

@@ -54,6 +54,11 @@ def hold(page, label: str, seconds: float):
     return page.until_text("#teach-says", lambda text: "taken" in text)
 
 
+def sees(page):
+    """Waits for a picture; the labelled ones are too small to have many colours."""
+    until("a picture", lambda: page.driver.execute_script("return document.getElementById('stage').dataset.state") == "live")
+
+
 def count(page, label: str) -> int:
     return int((page.text(f'[data-label="{label}"] .count') or "0").split()[0])
 
@@ -66,7 +71,7 @@ def test_two_states_are_taught_from_nothing_until_they_are_in_use(page, start, s
     page.screenshot("teach-empty")
     page.find("#suggestions button:nth-child(2)").click()
     until("both labels", lambda: len(page.driver.find_elements(By.CSS_SELECTOR, "#classes .class")) == 2)
-    until("a picture", page.shows_picture)
+    sees(page)
     hold(page, "empty", 4.0)
     street.sees("occupied")
     time.sleep(0.5)
@@ -126,6 +131,7 @@ def test_a_folder_of_labelled_pictures_is_added_moved_and_brought_back(page, sta
     page.find('[data-label="empty"] .thumbs').send_keys("1")
     until("they are moved", lambda: (count(page, "empty"), count(page, "occupied")) == (before[0] - 3, before[1] + 3))
     page.until_text("#undo", "3 pictures moved to occupied")
+    page.driver.execute_script("scrollTo(0, 0)")
     page.find("#undo").click()
     until("they are back", lambda: (count(page, "empty"), count(page, "occupied")) == before)
     page.until_text("#good", "right")
@@ -140,7 +146,7 @@ def test_it_is_taught_by_keys_alone_on_a_phone(page, start, street, tmp_path):
     page.until_text("#first-title", "Show it")
     page.find("#class-name").send_keys("empty", Keys.ENTER)
     until("its button", lambda: page.driver.execute_script("return document.activeElement.classList.contains('record')"))
-    until("a picture", page.shows_picture)
+    sees(page)
     ActionChains(page.driver).key_down(Keys.SPACE).perform()
     until("some pictures", lambda: "picture" in page.text('[data-label="empty"] .record'))
     ActionChains(page.driver).key_up(Keys.SPACE).perform()

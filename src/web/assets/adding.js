@@ -56,7 +56,7 @@ async function worker(mine) {
   }
 }
 
-export async function add(pictures) {
+export async function addFiles(pictures) {
   queue.push(...pictures.slice(0, MOST - queue.length));
   if (work) {
     work.all += pictures.length;
@@ -114,6 +114,6 @@ export function watchDrops(place, labelAt, say) {
     else found.push(...files.map((file) => ({ label, file })));
     const placed = found.filter((one) => one.label);
     if (placed.length < found.length) say("Drop pictures on the label that they show.");
-    if (placed.length) add(placed);
+    if (placed.length) addFiles(placed);
   });
 }

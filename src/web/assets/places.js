@@ -31,7 +31,7 @@ function styled(name) {
   const link = element("link", { rel: "stylesheet", href: new URL(`${name}.css`, import.meta.url).href });
   return new Promise((resolve, reject) => {
     link.addEventListener("load", resolve);
-    link.addEventListener("error", reject);
+    link.addEventListener("error", () => reject(new Error("its style could not be loaded")));
     document.head.append(link);
   });
 }
@@ -50,6 +50,7 @@ async function open(name) {
     join(part);
     return part;
   } catch (error) {
+    console.error(error);
     const again = element("button", { type: "button", class: "button" }, "Try again");
     // A browser keeps a module that failed, so the page begins anew.
     again.addEventListener("click", () => location.reload());

@@ -14,6 +14,7 @@ let camera = { status: null };
 let editing = false;
 let latency = null;
 let looked = false;
+let everything = false;
 
 function show() {
   if (!current) return;
@@ -34,7 +35,9 @@ function configuration() {
   const wanted = $("config-filter").value.trim().toLowerCase();
   const waiting = info.restart_required ?? [];
   const all = Object.entries(info.config ?? {});
-  const keys = all.filter(([key]) => key.toLowerCase().includes(wanted));
+  // Those that are set, until all are asked for or one is looked for.
+  const keys = all.filter(([key, { origin }]) => (wanted ? key.toLowerCase().includes(wanted) : everything || origin !== "default" || waiting.includes(key)));
+  setText($("config-all"), everything ? "Only those that are set" : `All ${all.length} keys`);
   $("config-body").replaceChildren(...keys.map(([key, { value, origin }]) => element("tr", { "data-set": String(origin !== "default") },
     element("td", {}, key), element("td", {}, JSON.stringify(value)),
     element("td", {}, waiting.includes(key) ? `${origin}, after a restart` : origin))));
@@ -130,6 +133,10 @@ export const part = {
       save(target, "api/v1/settings", { threshold: wanted }, show);
     });
     $("config-filter").addEventListener("input", configuration);
+    $("config-all").addEventListener("click", () => {
+      everything = !everything;
+      configuration();
+    });
     const press = (id, path, words) => {
       $(id).addEventListener("click", ({ currentTarget }) => save(currentTarget, path, {}, show, words));
     };

@@ -22,6 +22,8 @@ let camera = { status: "online" };
 let connected = false;
 // When the last news of it came: until then it was so.
 let until = null;
+// The best label of the newest frame alone.
+let frame = null;
 let told = { text: "", at: 0 };
 
 // What was seen is not what is seen: without connection or camera the label stands in the past.
@@ -41,10 +43,12 @@ function headline() {
   setText($("status-word"), past ? "was" : word);
   $("status-word").dataset.tone = past ? "past" : tone;
   setText($("label"), known);
+  $("label").dataset.length = known.length > 70 ? "very-long" : known.length > 32 ? "long" : "short";
   if ($("label").title !== known) $("label").title = known;
   const seconds = Math.max(0, (Date.now() - Date.parse(state.since)) / 1000);
   setText($("since"), past ? `at ${clock(until ?? Date.now())}` : `for ${duration(seconds)}`);
-  setText($("answers-fast-title"), past ? "In the last frame" : "In this frame");
+  const alone = state.label && frame && frame !== state.label;
+  setText($("answers-fast-title"), past ? "In the last frame" : alone ? "In this frame alone; the label above is that of several" : "In this frame");
   entitle(past ? "" : state.label ?? "");
   tell(past ? null : known);
 }
@@ -86,8 +90,9 @@ export const status = {
     if (camera.status === "online" || !state) state = news;
     headline();
   },
-  classification(frame) {
-    bars($("bars"), frame.top);
+  classification({ top }) {
+    frame = top[0]?.label ?? null;
+    bars($("bars"), top);
   },
   second(opinion) {
     $("accurate").hidden = false;

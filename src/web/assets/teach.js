@@ -1,7 +1,7 @@
 // Teach: a button for each label that keeps what the camera sees, and how good it is at once.
 
 import { $, ask, bars, clock, element, ended, sentence, setText } from "./dom.js";
-import { add as addFiles, watchDrops } from "./adding.js";
+import { addFiles, watchDrops } from "./adding.js";
 import { copies } from "./saving.js";
 import { html } from "./teach.html";
 import { BASE } from "./taught.js";

@@ -18,7 +18,7 @@ fn every_documented_operation_is_there_and_every_one_is_documented() {
             operations.push(format!("{} {path}", method.to_uppercase()));
             assert!(operation["operationId"].is_string() && operation["summary"].is_string(), "{method} {path}");
             // The other method is not there, so this one is.
-            assert_ne!(server.open(path).0, 404, "{path}");
+            assert_ne!(server.open(&path.replace("{view}", "main")).0, 404, "{path}");
         }
     }
     operations.sort();

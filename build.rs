@@ -84,7 +84,10 @@ fn join(files: &BTreeMap<String, String>) -> Result<Vec<(String, String)>, Box<d
         collect(entry, files, &mut modules)?;
         let text = script(&modules[shared.len()..], files)?;
         let entry_exports = exports(entry, &files[entry])?.join(", ");
-        let text = format!("import {{ {names} }} from \"./{ENTRY}\";\n{text}export const {{ {entry_exports} }} = {};\n", variable(entry));
+        let text = format!(
+            "import {{ {names} }} from \"./{ENTRY}\";\n{text}export const {{ {entry_exports} }} = {};\n",
+            variable(entry)
+        );
         scripts.push((entry.to_owned(), text));
     }
     Ok(scripts)
@@ -123,7 +126,8 @@ fn exports<'a>(name: &str, text: &'a str) -> Result<Vec<&'a str>, Box<dyn Error>
     for declaration in text.lines().filter_map(|line| line.strip_prefix("export ")) {
         let rest = declaration.strip_prefix("async ").unwrap_or(declaration);
         let rest = rest.strip_prefix("const ").or_else(|| rest.strip_prefix("function "));
-        let rest = rest.ok_or_else(|| format!("{name}: only constants and functions can be exported: {declaration}"))?;
+        let rest =
+            rest.ok_or_else(|| format!("{name}: only constants and functions can be exported: {declaration}"))?;
         let end = rest.find(|letter: char| !(letter.is_alphanumeric() || "_$".contains(letter)));
         exports.push(&rest[..end.unwrap_or(rest.len())]);
     }

@@ -84,7 +84,8 @@ fn fetch_one(
     if sha256_of(&there).is_ok_and(|found| found == entry.sha256) {
         return Ok((Outcome::AlreadyThere, there));
     }
-    let directory = fetch::writable(directories).ok_or("there is no directory to put it; set `directory` in [model]")?;
+    let directory =
+        fetch::writable(directories).ok_or("there is no directory to put it; set `directory` in [model]")?;
     let bar = progress_bar(entry, terminal);
     let outcome = fetch::fetch(entry, directory, from, &Limits::default(), |bytes| {
         bar.set_position(bytes);

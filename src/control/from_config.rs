@@ -6,7 +6,8 @@ use crate::config::Config;
 use crate::domain::view::View;
 use crate::pipeline::orders::Rules;
 use crate::teach::lessons::Lessons;
-use crate::web::{self, downloads::ModelFiles};
+use crate::web::downloads::ModelFiles;
+use crate::web::{self};
 
 /// The heartbeat if no broker is configured.
 const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(60);
@@ -57,5 +58,11 @@ fn lessons_of(config: &Config) -> Option<Lessons> {
 pub(super) fn web_settings(config: &Config) -> Option<web::Settings> {
     let http = config.http.clone()?;
     let models = ModelFiles { searched: config.model_directories.clone(), mirror: config.mirror.clone() };
-    Some(web::Settings { http, preview: config.preview, models, lessons: lessons_of(config), stale_after: stale_after(config) })
+    Some(web::Settings {
+        http,
+        preview: config.preview,
+        models,
+        lessons: lessons_of(config),
+        stale_after: stale_after(config),
+    })
 }

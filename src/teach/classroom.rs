@@ -59,7 +59,8 @@ impl Classroom {
         let directory = writable(&lessons.directories).ok_or("there is no directory; set `directory` in [teach]")?;
         let store = PictureStore::open(directory.clone(), lessons.max_pictures).map_err(|error| error.to_string())?;
         store.forget_aside(&lessons.name);
-        let mut embedder = Embedder::open(&lessons.base).map_err(|cause| format!("model `{}`: {cause}", lessons.base.name))?;
+        let mut embedder =
+            Embedder::open(&lessons.base).map_err(|cause| format!("model `{}`: {cause}", lessons.base.name))?;
         embedder.use_one_thread();
         let dataset = store.dataset(&lessons.name).map_err(|error| error.to_string())?;
         let (mut done, total) = (0, dataset.pictures());
@@ -70,7 +71,8 @@ impl Classroom {
         let mut training = training.map_err(|error| format!("model `{}`: {error}", lessons.base.name))?;
         training.retain(|_| true);
         let files = taught::all(&store.directory).into_iter().find(|(name, _)| *name == lessons.name);
-        let written = matches!(files, Some((_, Ok((taught, _)))) if taught.pictures + taught.copies == training.pictures.len());
+        let written =
+            matches!(files, Some((_, Ok((taught, _)))) if taught.pictures + taught.copies == training.pictures.len());
         let lesson = Err(String::new());
         let (changes, behind, learnt, took) = (VecDeque::new(), true, Vec::new(), Duration::ZERO);
         Ok(Self { lessons, store, embedder, training, lesson, changes, behind, learnt, took, written })
@@ -98,17 +100,26 @@ impl Classroom {
         };
         let Self { training, store, embedder, lessons, .. } = self;
         let class = training.labels.iter().position(|known| known == label);
-        let is_copy = |vector: &[f32]| training.vectors.has_copy(vector, |picture| Some(training.classes[picture]) == class);
+        let is_copy =
+            |vector: &[f32]| training.vectors.has_copy(vector, |picture| Some(training.classes[picture]) == class);
         let added = store.add_unless(&lessons.name, label, &file, embedder, is_copy)?;
         if let Added::Kept(path) = &added {
-            self.training.add(label, path.clone(), self.embedder.vector()).map_err(EmbedError::from).map_err(StoreError::from)?;
+            self.training
+                .add(label, path.clone(), self.embedder.vector())
+                .map_err(EmbedError::from)
+                .map_err(StoreError::from)?;
             let one = (None, path.clone());
             match self.changes.back_mut() {
                 Some(last) if burst != 0 && last.burst == burst => {
                     last.moves.push(one);
                     last.what = format!("{} of {label}", counted(last.moves.len()));
                 }
-                _ => self.record(Change { what: format!("{} of {label}", counted(1)), at: Timestamp::now(), burst, moves: vec![one] }),
+                _ => self.record(Change {
+                    what: format!("{} of {label}", counted(1)),
+                    at: Timestamp::now(),
+                    burst,
+                    moves: vec![one],
+                }),
             }
             self.changed();
         }
@@ -193,7 +204,8 @@ impl Classroom {
         let seen = Seen { region: self.lessons.view.region, rotation: self.lessons.view.rotation };
         let origin = Origin { view: Some(self.lessons.name.clone()), seen: Some(seen) };
         let directory = &self.store.directory;
-        model::write(directory, &self.lessons.name, &mut self.embedder, (&self.training, lesson), origin).map_err(TeachError::Failed)?;
+        model::write(directory, &self.lessons.name, &mut self.embedder, (&self.training, lesson), origin)
+            .map_err(TeachError::Failed)?;
         self.written = true;
         Ok(())
     }
@@ -207,7 +219,9 @@ impl Classroom {
     fn find(&self, Chosen { label, name }: &Chosen) -> Option<PathBuf> {
         let class = self.training.labels.iter().position(|known| known == label)?;
         let mut of_class = self.training.pictures.iter().zip(&self.training.classes).filter(|(_, of)| **of == class);
-        of_class.find(|(path, _)| path.file_name().is_some_and(|file| file == name.as_str())).map(|(path, _)| path.clone())
+        of_class
+            .find(|(path, _)| path.file_name().is_some_and(|file| file == name.as_str()))
+            .map(|(path, _)| path.clone())
     }
 
     /// Changes what is known as the files were moved.
@@ -229,10 +243,8 @@ impl Classroom {
 
     /// Removes folders that have become empty.
     fn tidy(&mut self, paths: Vec<PathBuf>) {
-        let mut labels: Vec<String> = paths
-            .iter()
-            .filter_map(|path| Some(path.parent()?.file_name()?.to_string_lossy().into_owned()))
-            .collect();
+        let mut labels: Vec<String> =
+            paths.iter().filter_map(|path| Some(path.parent()?.file_name()?.to_string_lossy().into_owned())).collect();
         labels.sort();
         labels.dedup();
         for label in labels.iter().filter(|label| self.training.count(label) == 0) {

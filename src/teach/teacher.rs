@@ -25,9 +25,18 @@ const NICENESS: i32 = 10;
 type Reply<T> = oneshot::Sender<Result<T, TeachError>>;
 
 pub(super) enum Job {
-    Add { label: String, picture: Picture, burst: u64, reply: Reply<Kept> },
+    Add {
+        label: String,
+        picture: Picture,
+        burst: u64,
+        reply: Reply<Kept>,
+    },
     /// To another label, or away.
-    Move { pictures: Vec<Chosen>, to: Option<String>, reply: Reply<usize> },
+    Move {
+        pictures: Vec<Chosen>,
+        to: Option<String>,
+        reply: Reply<usize>,
+    },
     Undo(Reply<()>),
     Look(Arc<Offered>, Reply<Look>),
     Write(Reply<()>),

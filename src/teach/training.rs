@@ -90,7 +90,13 @@ impl Training {
 
     /// Leaves out pictures, and labels that have none.
     pub fn retain(&mut self, keep: impl Fn(&Path) -> bool) {
-        let mut rest = Self { vectors: Vectors::new(self.vectors.length()), labels: Vec::new(), classes: Vec::new(), pictures: Vec::new(), unreadable: Vec::new() };
+        let mut rest = Self {
+            vectors: Vectors::new(self.vectors.length()),
+            labels: Vec::new(),
+            classes: Vec::new(),
+            pictures: Vec::new(),
+            unreadable: Vec::new(),
+        };
         for label in &self.labels {
             let class = self.labels.iter().position(|known| known == label);
             for index in (0..self.pictures.len()).filter(|index| Some(self.classes[*index]) == class) {

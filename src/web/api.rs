@@ -45,8 +45,7 @@ pub(super) async fn config(State(site): State<Arc<Site>>) -> Json<Value> {
 pub(super) async fn models(State(site): State<Arc<Site>>) -> Json<Value> {
     let info = site.parts.view.info();
     let active = site.parts.view.settings().map(|settings| settings.model);
-    let here: Vec<&str> =
-        info["available_models"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let here: Vec<&str> = info["available_models"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let missing = catalog::all().iter().map(|entry| entry.name.as_str()).filter(|name| !here.contains(name));
     let models = here.iter().copied().chain(missing).map(|name| {
         let entry = catalog::find(name);

@@ -111,7 +111,8 @@ impl Download {
 }
 
 pub(super) fn routes(routes: Documented) -> Documented {
-    let name = json!({ "name": "name", "in": "path", "required": true, "schema": { "type": "string", "maxLength": 128 } });
+    let name =
+        json!({ "name": "name", "in": "path", "required": true, "schema": { "type": "string", "maxLength": 128 } });
     let path = "/api/v1/models/{name}/fetch";
     let download = || (202, "application/json", named("Download"));
     routes
@@ -195,7 +196,8 @@ fn download(entry: &Entry, files: &ModelFiles, parts: &Parts) -> Result<(), Fetc
         return Ok(());
     }
     let directories = catalog::fetch_directories(&files.searched);
-    let directory = fetch::writable(&directories).ok_or_else(|| local(&files.searched, "there is none to write into"))?;
+    let directory =
+        fetch::writable(&directories).ok_or_else(|| local(&files.searched, "there is none to write into"))?;
     let begun = Instant::now();
     let mut first = None;
     let mut told = begun;

@@ -16,7 +16,10 @@ use super::openapi::{Documented, Operation};
 use super::problem::Problem;
 use super::schemas::named;
 use super::site::Site;
-use super::{api, assets, body, cameras, classify, downloads, events, exposition, guard, login, probes, socket, stream, teaching_routes};
+use super::{
+    api, assets, body, cameras, classify, downloads, events, exposition, guard, login, probes, socket, stream,
+    teaching_routes,
+};
 use glimpsed_base::budget;
 
 /// Deadline for the response to begin. Loading and swapping a large model takes up to a minute on a small board.
@@ -33,7 +36,7 @@ pub(super) fn router(site: Arc<Site>) -> Router {
     let routes = [reading, setting, comparing, watching, probing, cameras::routes, downloads::routes]
         .into_iter()
         .fold(Documented::new(), |routes, area| area(routes));
-    let routes = teaching_routes::routes(routes, upload.clone());
+    let routes = teaching_routes::routes(routes, upload);
     let (router, text) = labelling(routes, upload)
         .get(
             "/api/v1/openapi.json",

@@ -38,7 +38,13 @@ pub(super) fn schemas() -> Map<String, Value> {
     let mut schemas = generator.take_definitions(true);
     schemas.extend(teaching().map(|(name, schema)| (name.to_owned(), schema)));
     schemas.insert("LiveEvent".into(), live_event());
-    schemas.extend(of_the_device().into_iter().chain(of_requests()).chain(of_places()).map(|(name, schema)| (name.to_owned(), schema)));
+    schemas.extend(
+        of_the_device()
+            .into_iter()
+            .chain(of_requests())
+            .chain(of_places())
+            .map(|(name, schema)| (name.to_owned(), schema)),
+    );
     schemas
 }
 
@@ -203,13 +209,19 @@ fn teaching() -> [(&'static str, Value); 4] {
             "undo": or_null(undo),
         }),
     );
-    let status = object("Whether it can be taught, and how that goes.", json!({ "enabled": flag("Whether `directory` in [teach] is set."), "report": nullable("TeachReport") }));
+    let status = object(
+        "Whether it can be taught, and how that goes.",
+        json!({ "enabled": flag("Whether `directory` in [teach] is set."), "report": nullable("TeachReport") }),
+    );
     let kept = object(
         "What became of a picture.",
         json!({ "name": { "type": ["string", "null"] }, "copy": flag("Whether it looks like one that is there."), "pictures": count() }),
     );
     let share = object("A label.", json!({ "label": text(), "confidence": { "type": "number" } }));
-    let look = object("What would be said of a frame.", json!({ "top": list(share), "strange": flag("Whether it is unlike all that was taught.") }));
+    let look = object(
+        "What would be said of a frame.",
+        json!({ "top": list(share), "strange": flag("Whether it is unlike all that was taught.") }),
+    );
     [("TeachReport", report), ("Teaching", status), ("KeptPicture", kept), ("TaughtLook", look)]
 }
 

@@ -64,9 +64,13 @@ pub(super) fn routes(routes: Documented, upload: DefaultBodyLimit) -> Documented
         .post(
             &path("/move"),
             post(teaching::change),
-            of("moveTaught", "Moves pictures to another label, or removes them.", object(&["moved"], json!({ "moved": { "type": "integer" } })))
-                .with_body("application/json", moving())
-                .refusing(REFUSALS),
+            of(
+                "moveTaught",
+                "Moves pictures to another label, or removes them.",
+                object(&["moved"], json!({ "moved": { "type": "integer" } })),
+            )
+            .with_body("application/json", moving())
+            .refusing(REFUSALS),
         )
         .post(
             &path("/undo"),
@@ -123,12 +127,16 @@ fn object(required: &[&str], properties: Value) -> Value {
 }
 
 fn frame() -> Value {
-    let burst = json!({ "type": "integer", "minimum": 0, "description": "Pictures with the same number are undone together." });
+    let burst =
+        json!({ "type": "integer", "minimum": 0, "description": "Pictures with the same number are undone together." });
     object(&["label"], json!({ "label": { "type": "string", "maxLength": 100 }, "burst": burst }))
 }
 
 fn moving() -> Value {
     let chosen = object(&["label", "name"], json!({ "label": text(), "name": text() }));
     let pictures = json!({ "type": "array", "items": chosen, "minItems": 1, "maxItems": 100 });
-    object(&["pictures"], json!({ "pictures": pictures, "to": { "type": ["string", "null"], "description": "Null: away." } }))
+    object(
+        &["pictures"],
+        json!({ "pictures": pictures, "to": { "type": ["string", "null"], "description": "Null: away." } }),
+    )
 }

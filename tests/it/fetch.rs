@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
-use std::ops::ControlFlow::{Break, Continue};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::ops::ControlFlow::{Break, Continue};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -258,7 +258,8 @@ fn refusals_say_what_they_mean() {
     let place = directory();
     assert_eq!(get(&busy, place.path()), Ok(Outcome::Fetched), "a server that is busy is asked again");
     let nobody = format!("http://127.0.0.1:{}", crate::support::free_port());
-    let error = says(fetch(&entry(&file()), place.path().join("x").as_path(), Some(&nobody), &limits(), |_| Continue(())));
+    let error =
+        says(fetch(&entry(&file()), place.path().join("x").as_path(), Some(&nobody), &limits(), |_| Continue(())));
     assert!(error.contains("nobody listens there"), "{error}");
 }
 

@@ -1,5 +1,6 @@
 """Teaching in the browser, before the real daemon, with labelled pictures that come as a camera's."""
 
+import base64
 import os
 import pathlib
 import shutil
@@ -183,3 +184,68 @@ def test_pictures_that_are_not_to_be_shown_are_not_taught(page, start, tmp_path)
     page.find("#suggestions button").click()
     page.find('[data-label="open"] .record').send_keys("r")
     page.until_text("#teach-says", "pictures are not shown; set `preview = true` in [privacy]")
+
+
+CROPS = """
+    const [data, count, done] = arguments;
+    const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+    (async () => {
+        const picture = await createImageBitmap(new Blob([bytes]));
+        const crops = [];
+        for (let number = 0; number < count; number++) {
+            const share = 0.55 + 0.4 * ((number * 0.618) % 1);
+            const [width, height] = [picture.width * share, picture.height * share];
+            const [x, y] = [(picture.width - width) * ((number * 0.37) % 1), (picture.height - height) * ((number * 0.71) % 1)];
+            const canvas = new OffscreenCanvas(480, Math.round(480 * picture.height / picture.width));
+            canvas.getContext("2d").drawImage(picture, x, y, width, height, 0, 0, canvas.width, canvas.height);
+            const reader = new FileReader();
+            reader.readAsDataURL(await canvas.convertToBlob({ type: "image/jpeg", quality: 0.9 }));
+            await new Promise((resolve) => { reader.onload = resolve; });
+            crops.push(reader.result.split(",")[1]);
+        }
+        done(crops);
+    })();
+"""
+
+
+def cropped(page, directory: pathlib.Path, labels: dict[str, str], each: int) -> pathlib.Path:
+    """Many pictures of each of a few photographs, as a camera that moves would see them."""
+    page.driver.get("about:blank")
+    for label, photo in labels.items():
+        (directory / label).mkdir(parents=True)
+        data = base64.b64encode((PHOTOS / photo).read_bytes()).decode()
+        for number, crop in enumerate(page.driver.execute_async_script(CROPS, data, each)):
+            (directory / label / f"{number:02}.jpg").write_bytes(base64.b64decode(crop))
+    return directory
+
+
+def test_a_cat_and_a_cup_are_taught_and_the_pictures_of_the_guide_can_be_made(page, start, tmp_path):
+    """The pictures are the bundled photographs, so it runs everywhere. With UPDATE_SCREENSHOTS=1 it makes those of docs/teach.md."""
+    pictures = cropped(page, tmp_path / "pictures", {"cat": "chelsea.png", "cup": "coffee.png"}, 24)
+    street = Street(tmp_path, pictures)
+    street.sees("cat")
+    daemon = start(camera=street.camera(), rest=teaching(tmp_path))
+    page.open(daemon.url + "/#teach", size=(1180, 1000))
+    page.until_text("#first-title", "Show it")
+    for label in ("cat", "cup"):
+        page.find("#class-name").send_keys(label, Keys.ENTER)
+    for label in ("cat", "cup"):
+        street.sees(label)
+        time.sleep(0.6)
+        sees(page)
+        hold(page, label, 5.0)
+    page.until_text("#good", "right")
+    page.until_text("#teach-bars li .name", "cup")
+    page.driver.execute_script("document.activeElement.blur()")
+    update = os.environ.get("UPDATE_SCREENSHOTS")
+    for name, size, dark in (("teach", (1180, 1000), False), ("teach-phone", PHONE, True)):
+        page.open(daemon.url + "/#teach", size=size, dark=dark)
+        page.until_text("#good", "right")
+        page.until_text("#teach-bars li .name", "cup")
+        sees(page)
+        until("the thumbnails", lambda: page.driver.execute_script("return [...document.querySelectorAll('.thumbs img')].slice(0, 8).every((one) => one.complete)"))
+        page.screenshot(f"guide-{name}", whole=False, form="webp")
+        if update:
+            shutil.copy(OUT / f"guide-{name}.webp", ROOT / "docs/images" / f"{name}.webp")
+    guide = (ROOT / "docs/teach.md").read_text()
+    assert all(f"images/{name}.webp" in guide and (ROOT / "docs/images" / f"{name}.webp").exists() for name in ("teach", "teach-phone"))

@@ -32,6 +32,7 @@ async function send({ label, file }, signal) {
 function show() {
   const { done, copies, wrong, all } = work;
   $("sending").hidden = false;
+  $("sending-bar").hidden = false;
   $("sending-bar").max = all;
   $("sending-bar").value = done;
   const parts = [`${done} of ${all}`, copies ? `${copies} looked the same` : null, wrong ? `${wrong} cannot be read` : null];
@@ -77,6 +78,7 @@ export async function addFiles(pictures) {
   await Promise.all(Array.from({ length: AT_ONCE }, () => worker(mine)));
   const held = document.activeElement === button;
   button.hidden = true;
+  $("sending-bar").hidden = true;
   if (held) $("teach-title").focus();
   const kept = mine.done - mine.copies - mine.wrong;
   const rest = [mine.copies ? `${mine.copies} looked the same` : null, mine.wrong ? `${mine.wrong} cannot be read` : null].filter(Boolean).join(", ");

@@ -1,6 +1,5 @@
 //! Models that are not here are downloaded over HTTP, from a directory as a mirror.
 
-
 use serde_json::{Value, json};
 
 use super::Server;
@@ -36,7 +35,10 @@ fn model(models: &Value, name: &str) -> Value {
 fn a_model_that_is_not_here_is_fetched_and_then_labels() {
     let (directory, _daemon, server) = without_int8(&int8());
     let before = model(&server.get("/api/v1/models").json(), INT8);
-    assert_eq!((&before["present"], &before["fetchable"], &before["bytes"]), (&json!(false), &json!(true), &json!(5_071_486)));
+    assert_eq!(
+        (&before["present"], &before["fetchable"], &before["bytes"]),
+        (&json!(false), &json!(true), &json!(5_071_486))
+    );
     assert_eq!(model(&server.get("/api/v1/models").json(), "efficientnet-lite0")["int8"], INT8);
     let begun = server.ask("POST", PATH, &[], b"");
     assert_eq!(begun.status, 202, "{}", begun.text());
@@ -80,7 +82,11 @@ fn a_place_that_cannot_be_written_gets_the_command_to_run() {
 fn models_that_cannot_be_fetched_say_why() {
     let (_daemon, server) = super::labelling(5, "", "");
     let unknown = server.ask("POST", "/api/v1/models/nonsense/fetch", &[], b"");
-    assert!(unknown.status == 404 && unknown.text().contains("the catalogue has no model `nonsense`"), "{}", unknown.text());
+    assert!(
+        unknown.status == 404 && unknown.text().contains("the catalogue has no model `nonsense`"),
+        "{}",
+        unknown.text()
+    );
     let bundled = server.ask("POST", PATH, &[], b"");
     assert!(bundled.status == 409 && bundled.text().contains("is here already"), "{}", bundled.text());
     let idle = server.ask("DELETE", PATH, &[], b"");
@@ -104,11 +110,18 @@ fn first_events(server: &Server) -> String {
 
 #[test]
 fn an_address_of_a_mirror_is_checked() {
-    for (mirror, is_right) in
-        [("https://models.lan/glimpsed", true), ("models", true), ("ftp://models.lan", false), ("http://me:secret@models.lan", false)]
-    {
-        let ran = crate::support::run(&["check", "-c", &ConfigFile::new(&format!("[model]\nmirror = {mirror:?}\n")).path()]);
+    for (mirror, is_right) in [
+        ("https://models.lan/glimpsed", true),
+        ("models", true),
+        ("ftp://models.lan", false),
+        ("http://me:secret@models.lan", false),
+    ] {
+        let ran =
+            crate::support::run(&["check", "-c", &ConfigFile::new(&format!("[model]\nmirror = {mirror:?}\n")).path()]);
         assert_eq!(ran.code == 0, is_right, "{mirror}: {ran:?}");
-        assert!(is_right || ran.stderr.contains("`model.mirror` must be an http or https address without a login"), "{ran:?}");
+        assert!(
+            is_right || ran.stderr.contains("`model.mirror` must be an http or https address without a login"),
+            "{ran:?}"
+        );
     }
 }

@@ -215,8 +215,18 @@ fn events_tell_how_things_are_and_then_what_happens() {
     assert_eq!(status, 200);
     let mut seen = std::collections::BTreeSet::new();
     let mut lines = BufReader::new(stream).lines();
-    let wanted =
-        ["camera", "change", "classification", "comparison", "download", "info", "settings", "state", "timeline", "vitals"];
+    let wanted = [
+        "camera",
+        "change",
+        "classification",
+        "comparison",
+        "download",
+        "info",
+        "settings",
+        "state",
+        "timeline",
+        "vitals",
+    ];
     while seen.len() < wanted.len() {
         let line = lines.next().expect("it goes on").expect("readable");
         if let Some(name) = line.strip_prefix("event: ") {

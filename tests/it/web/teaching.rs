@@ -31,7 +31,9 @@ fn fits(server: &Server, schema: &str, answer: &Value) {
 fn counts(report: &Value) -> Vec<(String, u64)> {
     let classes = report["classes"].as_array().expect("classes").iter();
     classes
-        .map(|class| (class["label"].as_str().expect("a label").to_owned(), class["pictures"].as_u64().expect("a number")))
+        .map(|class| {
+            (class["label"].as_str().expect("a label").to_owned(), class["pictures"].as_u64().expect("a number"))
+        })
         .collect()
 }
 
@@ -115,7 +117,13 @@ fn nothing_is_kept_beyond_the_bounds_and_nothing_leads_out_of_the_directory() {
     let (directory, _daemon, server) = teaching("max_pictures = 10");
     let mut last = 200;
     for seed in 0..30 {
-        last = send(&server, if seed % 2 == 0 { "bars" } else { "rings" }, if seed % 2 == 0 { Scene::Bars } else { Scene::Rings }, seed).status;
+        last = send(
+            &server,
+            if seed % 2 == 0 { "bars" } else { "rings" },
+            if seed % 2 == 0 { Scene::Bars } else { Scene::Rings },
+            seed,
+        )
+        .status;
         if last != 200 {
             break;
         }
@@ -126,11 +134,17 @@ fn nothing_is_kept_beyond_the_bounds_and_nothing_leads_out_of_the_directory() {
         assert_eq!(refused.status, 422, "{label}: {}", refused.text());
     }
     std::fs::write(directory.path().join("secret.jpg"), "secret").expect("writable");
-    for query in ["label=bars&name=..%2F..%2Fsecret.jpg", "label=..&name=secret.jpg", "label=bars&name=.hidden.jpg", "label=bars&name=1.txt"] {
+    for query in [
+        "label=bars&name=..%2F..%2Fsecret.jpg",
+        "label=..&name=secret.jpg",
+        "label=bars&name=.hidden.jpg",
+        "label=bars&name=1.txt",
+    ] {
         let refused = server.get(&format!("{PATH}/picture?{query}"));
         assert!([404, 422].contains(&refused.status), "{query}: {}", refused.text());
     }
-    let text = server.ask("POST", &format!("{PATH}/pictures?label=bars"), &[("Content-Type", "image/jpeg")], b"no picture");
+    let text =
+        server.ask("POST", &format!("{PATH}/pictures?label=bars"), &[("Content-Type", "image/jpeg")], b"no picture");
     assert_eq!(text.status, 422, "{}", text.text());
     assert_eq!(server.get("/api/v1/views/nonsense/teach").status, 404);
     let foreign = server.ask("POST", &format!("{PATH}/undo"), &[("Origin", "http://evil.example")], b"");

@@ -22,6 +22,7 @@ let listed = [];
 let length = PAGE;
 const opened = new Set();
 
+const minuteOf = (time) => new Date(time).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
 const midnight = () => new Date().setHours(0, 0, 0, 0);
 const begin = (entry) => Math.max(midnight(), Date.parse(entry.since));
 
@@ -80,7 +81,7 @@ function totals() {
     const [head, ...cells] = body.children[index].children;
     head.firstChild.style.background = colour(entry.label);
     setText(head.lastChild, name);
-    [times, duration(ms / 1000), timeOf(first), timeOf(last)].forEach((text, at) => setText(cells[at], String(text)));
+    [times, duration(ms / 1000), minuteOf(first), minuteOf(last)].forEach((text, at) => setText(cells[at], String(text)));
   });
 }
 

@@ -13,6 +13,7 @@ use super::model::{self, Origin};
 use super::store::{Added, PictureStore, StoreError};
 
 use super::training::Training;
+use super::unsure::{SURE, Unsure};
 use super::viewed::viewed;
 use crate::bus::preview::Offered;
 use crate::models::catalog;
@@ -44,6 +45,7 @@ pub(super) struct Classroom {
     pub(super) training: Training,
     pub(super) lesson: Result<Lesson, String>,
     pub(super) changes: VecDeque<Change>,
+    pub(super) unsure: Unsure,
     /// Whether pictures have changed since it was learnt.
     behind: bool,
     /// The labels that it was learnt with.
@@ -75,7 +77,8 @@ impl Classroom {
             matches!(files, Some((_, Ok((taught, _)))) if taught.pictures + taught.copies == training.pictures.len());
         let lesson = Err(String::new());
         let (changes, behind, learnt, took) = (VecDeque::new(), true, Vec::new(), Duration::ZERO);
-        Ok(Self { lessons, store, embedder, training, lesson, changes, behind, learnt, took, written })
+        let unsure = Unsure::default();
+        Ok(Self { lessons, store, embedder, training, lesson, changes, unsure, behind, learnt, took, written })
     }
 
     pub(super) fn is_behind(&self) -> bool {
@@ -189,7 +192,31 @@ impl Classroom {
         let strange = lesson.strangeness.zip(nearest).is_some_and(|(limit, nearest)| limit.is_strange(nearest));
         let mut top: Vec<(String, f32)> = self.learnt.iter().cloned().zip(shares).collect();
         top.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+        let best = top.first().filter(|(_, confidence)| *confidence < SURE || strange);
+        if let Some((label, confidence)) = best
+            && !self.training.vectors.has_copy(vector, |_| true)
+        {
+            self.unsure.remember(&picture, vector, label, *confidence);
+        }
         Ok(Look { top, strange })
+    }
+
+    pub(super) fn unsure(&self, id: u64) -> Result<Vec<u8>, TeachError> {
+        self.unsure.picture(id).map(<[u8]>::to_vec).ok_or(TeachError::NoFrame)
+    }
+
+    pub(super) fn settle(&mut self, ids: &[u64], label: Option<&str>) -> Result<usize, TeachError> {
+        let mut kept = 0;
+        // One change for all of them.
+        let burst = Timestamp::now().as_millisecond().unsigned_abs();
+        for id in ids {
+            let Some(picture) = self.unsure.picture(*id).map(<[u8]>::to_vec) else { continue };
+            if let Some(label) = label {
+                kept += usize::from(!self.add(label, Picture::File(picture.into()), burst)?.copy);
+            }
+            self.unsure.forget(*id);
+        }
+        Ok(kept)
     }
 
     pub(super) fn write(&mut self) -> Result<(), TeachError> {

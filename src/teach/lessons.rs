@@ -51,6 +51,8 @@ pub enum TeachError {
     NotYet(String),
     #[error("there is no such picture; another window may have moved it")]
     NoPicture,
+    #[error("there is no such frame any more")]
+    NoFrame,
     #[error("too many requests wait; try again")]
     Busy,
     #[error("{0}")]

@@ -15,4 +15,5 @@ pub mod strange;
 pub mod teacher;
 pub mod training;
 pub mod unpack;
+mod unsure;
 mod viewed;

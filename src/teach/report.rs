@@ -23,6 +23,8 @@ pub struct Report {
     /// Whether the model in the directory is what was learnt.
     pub written: bool,
     pub undo: Option<UndoReport>,
+    /// Frames that could not be told surely, newest first.
+    pub unsure: Vec<UnsureReport>,
     /// Whether the thread has ended; the next request starts another.
     #[serde(skip)]
     pub ended: bool,
@@ -64,6 +66,15 @@ pub struct MistakeReport {
     pub confidence: f32,
 }
 
+/// A frame that could not be told surely.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct UnsureReport {
+    pub id: u64,
+    pub said: String,
+    pub confidence: f32,
+    pub at: String,
+}
+
 /// What the next undo takes back.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct UndoReport {
@@ -85,6 +96,7 @@ impl Report {
             missing: None,
             written: false,
             undo: None,
+            unsure: Vec::new(),
             ended: false,
         }
     }
@@ -95,9 +107,5 @@ impl Report {
 
     pub(super) fn failed(self, cause: String) -> Self {
         Self { looking: None, missing: Some(cause), ended: true, ..self }
-    }
-
-    pub(super) fn ended(self) -> Self {
-        Self { ended: true, ..self }
     }
 }

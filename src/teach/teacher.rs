@@ -38,6 +38,14 @@ pub(super) enum Job {
         reply: Reply<usize>,
     },
     Undo(Reply<()>),
+    /// The picture of a frame that could not be told.
+    Unsure(u64, Reply<Vec<u8>>),
+    /// What such frames show; nothing that is worth keeping.
+    Settle {
+        ids: Vec<u64>,
+        label: Option<String>,
+        reply: Reply<usize>,
+    },
     Look(Arc<Offered>, Reply<Look>),
     Write(Reply<()>),
 }
@@ -59,13 +67,9 @@ impl Teacher {
         let (jobs, waiting) = sync_channel(MAX_WAITING);
         let report = Arc::new(Mutex::new(Report::opening(&lessons)));
         let told = report.clone();
-        let tell = move |news: Report| {
-            listener(&news);
-            *told.lock() = news;
-        };
         std::thread::Builder::new()
             .name("teacher".into())
-            .spawn(move || run(lessons, tell, &waiting))
+            .spawn(move || run(lessons, &listener, &told, &waiting))
             .map_err(|cause| format!("cannot start the teacher's thread: {cause}"))?;
         Ok(Self { jobs, report })
     }
@@ -99,6 +103,22 @@ impl Teacher {
         self.ask(Job::Undo).await
     }
 
+    /// The picture of a frame that could not be told.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn unsure(&self, id: u64) -> Result<Vec<u8>, TeachError> {
+        self.ask(|reply| Job::Unsure(id, reply)).await
+    }
+
+    /// Keeps such frames under a label, or forgets them. Returns how many were kept.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn settle(&self, ids: Vec<u64>, label: Option<String>) -> Result<usize, TeachError> {
+        self.ask(|reply| Job::Settle { ids, label, reply }).await
+    }
+
     /// What it would say of a frame.
     ///
     /// # Errors
@@ -122,14 +142,23 @@ impl Teacher {
 
     async fn ask<T>(&self, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, TeachError> {
         let (reply, answer) = oneshot::channel();
-        self.jobs.try_send(job(reply)).map_err(|error| match error {
-            TrySendError::Full(_) | TrySendError::Disconnected(_) => TeachError::Busy,
+        self.jobs.try_send(job(reply)).map_err(|error| {
+            // A thread that has ended takes no more.
+            self.report.lock().ended |= matches!(error, TrySendError::Disconnected(_));
+            TeachError::Busy
         })?;
-        answer.await.map_err(|_| TeachError::Busy)?
+        answer.await.map_err(|_| {
+            self.report.lock().ended = true;
+            TeachError::Busy
+        })?
     }
 }
 
-fn run(lessons: Lessons, tell: impl Fn(Report), jobs: &Receiver<Job>) {
+fn run(lessons: Lessons, listener: &Listener, report: &Mutex<Report>, jobs: &Receiver<Job>) {
+    let tell = |news: Report| {
+        listener(&news);
+        *report.lock() = news;
+    };
     // On Linux this applies to the calling thread only.
     if let Err(error) = rustix::process::nice(NICENESS) {
         tracing::debug!(%error, "teaching has the same priority as labelling");
@@ -160,7 +189,7 @@ fn run(lessons: Lessons, tell: impl Fn(Report), jobs: &Receiver<Job>) {
     }
     // What was set aside cannot be brought back any more.
     classroom.forget();
-    tell(classroom.report().ended());
+    report.lock().ended = true;
 }
 
 /// The requester may have gone.
@@ -169,6 +198,8 @@ fn handle(classroom: &mut Classroom, job: Job) {
         Job::Add { label, picture, burst, reply } => drop(reply.send(classroom.add(&label, picture, burst))),
         Job::Move { pictures, to, reply } => drop(reply.send(classroom.change(&pictures, to.as_deref()))),
         Job::Undo(reply) => drop(reply.send(classroom.undo())),
+        Job::Unsure(id, reply) => drop(reply.send(classroom.unsure(id))),
+        Job::Settle { ids, label, reply } => drop(reply.send(classroom.settle(&ids, label.as_deref()))),
         Job::Look(frame, reply) => drop(reply.send(classroom.look(&frame))),
         Job::Write(reply) => drop(reply.send(classroom.write())),
     }

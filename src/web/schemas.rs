@@ -193,6 +193,10 @@ fn teaching() -> [(&'static str, Value); 4] {
     );
     let class = object("A label.", json!({ "label": text(), "pictures": count(), "newest": list(text()) }));
     let undo = object("What the next undo takes back.", json!({ "what": text(), "at": text() }));
+    let unsure = object(
+        "A frame that could not be told surely.",
+        json!({ "id": count(), "said": text(), "confidence": { "type": "number" }, "at": text() }),
+    );
     let report = object(
         "What is taught, and how good it is.",
         json!({
@@ -207,6 +211,7 @@ fn teaching() -> [(&'static str, Value); 4] {
             "missing": { "type": ["string", "null"], "description": "Why nothing was learnt." },
             "written": flag("Whether the model's file is what was learnt."),
             "undo": or_null(undo),
+            "unsure": list(unsure),
         }),
     );
     let status = object(

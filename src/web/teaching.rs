@@ -240,6 +240,46 @@ pub(super) async fn look(State(site): State<Arc<Site>>, Path(view): Path<String>
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct OfFrame {
+    id: u64,
+}
+
+/// The picture of a frame that could not be told.
+pub(super) async fn unsure(
+    State(site): State<Arc<Site>>,
+    Path(view): Path<String>,
+    query: Result<Query<OfFrame>, QueryRejection>,
+) -> Result<Response, Problem> {
+    stream::allowed(&site)?;
+    let Query(OfFrame { id }) = query.map_err(not_asked)?;
+    let jpeg = teacher(&site, &view)?.unsure(id).await.map_err(refusal)?;
+    Ok(([(header::CONTENT_TYPE, "image/jpeg")], jpeg).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Settling {
+    ids: Vec<u64>,
+    /// `None`: nothing that is worth keeping.
+    label: Option<String>,
+}
+
+/// What such frames show.
+pub(super) async fn settle(
+    State(site): State<Arc<Site>>,
+    Path(view): Path<String>,
+    body: Result<Json<Settling>, JsonRejection>,
+) -> Answered {
+    let Json(Settling { ids, label }) = body.map_err(not_meant)?;
+    if let Some(label) = &label {
+        checked(label)?;
+    }
+    let kept = teacher(&site, &view)?.settle(ids, label).await.map_err(refusal)?;
+    Ok(Json(json!({ "kept": kept })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Moving {
     pictures: Vec<Chosen>,
     /// `None`: away.
@@ -291,7 +331,7 @@ fn refusal(error: TeachError) -> Problem {
     match error {
         TeachError::Busy => Problem::later(StatusCode::SERVICE_UNAVAILABLE, 1, cause),
         TeachError::NotYet(_) => conflict(cause),
-        TeachError::NoPicture => Problem::new(StatusCode::NOT_FOUND, cause),
+        TeachError::NoPicture | TeachError::NoFrame => Problem::new(StatusCode::NOT_FOUND, cause),
         TeachError::Store(StoreError::Picture(_) | StoreError::Unreadable(_)) => {
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("it {cause}"))
         }

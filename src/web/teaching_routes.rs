@@ -61,6 +61,28 @@ pub(super) fn routes(routes: Documented, upload: DefaultBodyLimit) -> Documented
             get(teaching::look),
             of("teachNow", "What would be said of the camera's next frame.", named("TaughtLook")).refusing(REFUSALS),
         )
+        .get(
+            &path("/unsure"),
+            get(teaching::unsure),
+            Operation::of("unsureFrame", "A frame that could not be told surely.", (200, "image/jpeg", binary()))
+                .with_parameter(view())
+                .with_parameter(json!({
+                    "name": "id", "in": "query", "required": true, "schema": { "type": "integer", "minimum": 0 },
+                    "description": "Its number, of `unsure`.",
+                }))
+                .refusing(REFUSALS),
+        )
+        .post(
+            &path("/unsure"),
+            post(teaching::settle),
+            of(
+                "settleUnsure",
+                "Keeps such frames under a label, or forgets them.",
+                object(&["kept"], json!({ "kept": { "type": "integer" } })),
+            )
+            .with_body("application/json", settling())
+            .refusing(REFUSALS),
+        )
         .post(
             &path("/move"),
             post(teaching::change),
@@ -130,6 +152,14 @@ fn frame() -> Value {
     let burst =
         json!({ "type": "integer", "minimum": 0, "description": "Pictures with the same number are undone together." });
     object(&["label"], json!({ "label": { "type": "string", "maxLength": 100 }, "burst": burst }))
+}
+
+fn settling() -> Value {
+    let ids = json!({ "type": "array", "items": { "type": "integer", "minimum": 0 }, "maxItems": 64 });
+    object(
+        &["ids"],
+        json!({ "ids": ids, "label": { "type": ["string", "null"], "description": "Null: forget them." } }),
+    )
 }
 
 fn moving() -> Value {

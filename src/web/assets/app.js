@@ -9,8 +9,9 @@ import { status } from "./status.js";
 import { things } from "./things.js";
 import { start } from "./transport.js";
 import { upload } from "./upload.js";
+import { wrong } from "./wrong.js";
 
-[live, status, newest, things, upload, places].forEach(join);
+[live, status, newest, things, wrong, upload, places].forEach(join);
 
 start({ opened, lost, event: tell, picture: live.picture });
 

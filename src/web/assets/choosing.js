@@ -6,6 +6,9 @@ import { BASE, pictureOf } from "./taught.js";
 // Moved at once by the server.
 const MOST = 100;
 
+// What frames stand under that could not be told.
+export const UNSURE = "\u0000unsure";
+
 let label = null;
 let anchor = null;
 const names = new Set();
@@ -16,13 +19,13 @@ export function onChange(given) {
 }
 
 function mark() {
-  for (const option of $("classes").querySelectorAll("[role=option]")) {
+  for (const option of $("teach-on").querySelectorAll("[role=option]")) {
     option.setAttribute("aria-selected", String(option.dataset.of === label && names.has(option.dataset.name)));
   }
   const bar = $("chosen-bar");
   bar.hidden = names.size === 0;
   if (bar.hidden) return;
-  setText($("chosen-count"), `${names.size} of ${label} chosen:`);
+  setText($("chosen-count"), label === UNSURE ? `${names.size} chosen:` : `${names.size} of ${label} chosen:`);
   const others = hooks.labels().filter((one) => one !== label);
   const key = [label, ...others].join("\n");
   if (bar.dataset.key === key) return;
@@ -41,12 +44,13 @@ function clear() {
 }
 
 async function move(to) {
-  const pictures = [...names].slice(0, MOST).map((name) => ({ label, name }));
-  if (!pictures.length) return;
-  const list = [...$("classes").querySelectorAll(".thumbs")].find((one) => one.parentElement.dataset.label === label);
+  const some = [...names].slice(0, MOST);
+  if (!some.length) return;
+  const list = [...$("teach-on").querySelectorAll(".thumbs")].find((one) => one.dataset.of === label);
   try {
-    await ask(`${BASE}/move`, { pictures, to });
-    hooks.say(`${pictures.length} ${to === null ? "removed" : `moved to ${to}`}. Undo takes it back.`);
+    if (label === UNSURE) await ask(`${BASE}/unsure`, { ids: some.map(Number), label: to });
+    else await ask(`${BASE}/move`, { pictures: some.map((name) => ({ label, name })), to });
+    hooks.say(label === UNSURE && to === null ? `${some.length} thrown away.` : `${some.length} ${to === null ? "removed" : `moved to ${to}`}. Undo takes it back.`);
     clear();
     hooks.done();
     list?.focus();
@@ -101,8 +105,8 @@ function keys(event) {
 let count = 0;
 
 function option(of, name) {
-  const image = element("img", { src: pictureOf(of, name), alt: "", loading: "lazy", decoding: "async", width: 72, height: 72 });
-  const made = element("li", { role: "option", id: `picture-${count++}`, "data-of": of, "data-name": name, "aria-selected": "false", "aria-label": `Picture of ${of}` }, image);
+  const image = element("img", { src: of === UNSURE ? `${BASE}/unsure?id=${name}` : pictureOf(of, name), alt: "", loading: "lazy", decoding: "async", width: 72, height: 72 });
+  const made = element("li", { role: "option", id: `picture-${count++}`, "data-of": of, "data-name": name, "aria-selected": "false", "aria-label": of === UNSURE ? `Frame ${name}` : `Picture of ${of}` }, image);
   made.addEventListener("click", (event) => choose(made, { range: event.shiftKey, add: true }));
   return made;
 }
@@ -111,6 +115,7 @@ function option(of, name) {
 export function grid(list, of, wanted) {
   if (!list.dataset.ready) {
     list.dataset.ready = "true";
+    list.dataset.of = of;
     list.addEventListener("keydown", keys);
   }
   const there = new Map([...list.children].map((one) => [one.dataset.name, one]));

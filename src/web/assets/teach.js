@@ -5,7 +5,7 @@ import { addFiles, watchDrops } from "./adding.js";
 import { copies } from "./saving.js";
 import { html } from "./teach.html";
 import { BASE } from "./taught.js";
-import { grid, onChange } from "./choosing.js";
+import { UNSURE, grid, onChange } from "./choosing.js";
 import { quality } from "./quality.js";
 
 // A burst takes five pictures a second at most.
@@ -144,6 +144,9 @@ function cards() {
     setText(more, whole.has(label) ? "Fewer" : `All ${pictures}`);
   });
   $("teach-first").hidden = wanted.length > 0;
+  $("unsure-card").hidden = report.unsure.length === 0;
+  setText($("unsure-title"), `Not sure about these (${report.unsure.length})`);
+  grid($("unsure"), UNSURE, report.unsure.map(({ id }) => String(id)));
 }
 
 function use() {

@@ -42,6 +42,7 @@ fn every_documented_operation_is_there_and_every_one_is_documented() {
             "GET /api/v1/views/{view}/teach/now",
             "GET /api/v1/views/{view}/teach/picture",
             "GET /api/v1/views/{view}/teach/pictures",
+            "GET /api/v1/views/{view}/teach/unsure",
             "GET /livez",
             "GET /metrics",
             "GET /readyz",
@@ -57,6 +58,7 @@ fn every_documented_operation_is_there_and_every_one_is_documented() {
             "POST /api/v1/views/{view}/teach/move",
             "POST /api/v1/views/{view}/teach/pictures",
             "POST /api/v1/views/{view}/teach/undo",
+            "POST /api/v1/views/{view}/teach/unsure",
             "POST /api/v1/views/{view}/teach/use",
         ]
     );

@@ -152,6 +152,38 @@ fn nothing_is_kept_beyond_the_bounds_and_nothing_leads_out_of_the_directory() {
 }
 
 #[test]
+fn frames_that_cannot_be_told_wait_for_somebody_who_says_what_they_show() {
+    let (_directory, _daemon, server) = teaching("");
+    for (label, kind) in [("bars", Scene::Bars), ("rings", Scene::Rings)] {
+        for seed in 0..14 {
+            assert_eq!(send(&server, label, kind, seed).status, 200);
+        }
+    }
+    until(&server, |report| report["lesson"].is_object());
+    // The camera's photographs are neither.
+    let mut asked = 0;
+    let report = until(&server, |report| {
+        asked += 1;
+        assert_eq!(server.get(&format!("{PATH}/now")).status, 200, "the {asked}th");
+        report["unsure"].as_array().is_some_and(|frames| frames.len() >= 2)
+    });
+    fits(&server, "TeachReport", &report);
+    let ids: Vec<u64> =
+        report["unsure"].as_array().expect("frames").iter().filter_map(|frame| frame["id"].as_u64()).collect();
+    let small = server.get(&format!("{PATH}/unsure?id={}", ids[0]));
+    assert_eq!((small.status, small.header("content-type")), (200, Some("image/jpeg")));
+    assert!(small.body.len() <= 30 << 10, "{} bytes", small.body.len());
+    let said = server.post(&format!("{PATH}/unsure"), &json!({ "ids": [ids[0]], "label": "neither" }).to_string());
+    assert_eq!((said.status, &said.json()["kept"]), (200, &json!(1)), "{}", said.text());
+    let forgotten = server.post(&format!("{PATH}/unsure"), &json!({ "ids": [ids[1]], "label": null }).to_string());
+    assert_eq!((forgotten.status, &forgotten.json()["kept"]), (200, &json!(0)));
+    for id in &ids[..2] {
+        assert_eq!(server.get(&format!("{PATH}/unsure?id={id}")).status, 404);
+    }
+    assert!(counts(&until(&server, |report| report["behind"] == false)).contains(&("neither".into(), 1)));
+}
+
+#[test]
 fn without_a_directory_nothing_is_taught() {
     let (_daemon, server) = super::labelling(5, "", "");
     let status = server.get(PATH).json();

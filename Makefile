@@ -19,7 +19,7 @@ endif
 # What a package is made for, and how the program in it is built: `dev` takes a minute, `release` ten.
 DEB_ARCH ?= $(shell dpkg --print-architecture 2>/dev/null)
 DEB_PROFILE ?= release
-.PHONY: help advisories demo test test-rust test-web test-models test-homeassistant soak endurance lint bench bench-peers bench-inference bench-instructions cross-aarch64 portable test-aarch64 appliance appliance-all appliance-arm64 fuzz miri deny release deb dist clean
+.PHONY: help advisories demo test test-rust test-web test-models test-homeassistant soak endurance lint bench bench-page bench-peers bench-inference bench-instructions cross-aarch64 portable test-aarch64 appliance appliance-all appliance-arm64 fuzz miri deny release deb dist clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,12 @@ test-web: ## Drive the page in a headless Chromium and the HTTP interface from i
 	@.ci/setup web
 	$(BUILD_BESIDE_TESTS)
 	tests/web/run $(WEB_ARGS)
+
+bench-page: ## Print how soon the page paints and shows a picture, on loopback and over 400 kbit/s with 400 ms
+	@.ci/setup web
+	$(BUILD_BESIDE_TESTS)
+	tests/web/run --collect-only -q >/dev/null
+	PYTHONDONTWRITEBYTECODE=1 SE_AVOID_STATS=true target/web/venv/bin/python tests/web/times.py
 
 test-models: ## Run the tests that need onnxruntime: models/quantize.py, and each layer of integers
 	@.ci/setup test

@@ -181,6 +181,8 @@ impl App {
             view: LiveState::new(registry.clone(), clock.clone()),
             cameras: registry.clone(),
             metrics: web::metrics::Metrics::default(),
+            teachers: web::teaching::Teachers::default(),
+            downloads: web::downloads::Downloads::default(),
             monitor: Arc::new(Mutex::new(monitor())),
             traffic: Arc::default(),
             started: clock.wall(),

@@ -1,6 +1,7 @@
 //! `glimpsed models fetch` and `verify`
 
-use std::path::{Path, PathBuf};
+use std::ops::ControlFlow;
+use std::path::PathBuf;
 
 use clap::Args;
 use indicatif::ProgressBar;
@@ -22,7 +23,7 @@ pub(super) struct Fetch {
     /// Names as `glimpsed models list` gives them
     #[arg(required = true, value_name = "NAME")]
     names: Vec<String>,
-    /// A mirror that has the files: a directory, or the URL of one
+    /// A mirror that has the files: a directory, or the URL of one [default: `mirror` in [model]]
     #[arg(long, value_name = "URL|DIR")]
     from: Option<String>,
     #[command(flatten)]
@@ -53,12 +54,13 @@ fn find(name: &str) -> Result<&'static Entry> {
 
 pub(super) fn fetch(options: &Fetch, streams: &mut Streams) -> Result<()> {
     let entries: Vec<&Entry> = options.names.iter().map(|name| find(name)).collect::<Result<_>>()?;
-    let configured = options.config.sources()?.model_directory();
+    let sources = options.config.sources()?;
+    let (configured, mirror) = (sources.model_directory(), options.from.clone().or_else(|| sources.mirror()));
     let already = catalog::search_path(configured.clone());
     let directories = configured.map_or_else(directories::fetched_models, |directory| vec![directory]);
     let mut done = Vec::new();
     for entry in entries {
-        let fetched = fetch_one(entry, &already, &directories, options.from.as_deref(), streams.terminal);
+        let fetched = fetch_one(entry, &already, &directories, mirror.as_deref(), streams.terminal);
         let (outcome, path) = fetched.map_err(|cause| Error::Failed(format!("model `{}`: {cause}", entry.name)))?;
         if options.json {
             done.push(json!({ "name": entry.name, "path": path, "fetched": outcome == Outcome::Fetched }));
@@ -82,18 +84,16 @@ fn fetch_one(
     if sha256_of(&there).is_ok_and(|found| found == entry.sha256) {
         return Ok((Outcome::AlreadyThere, there));
     }
-    let directory = directories.iter().find(|directory| is_writable(directory)).or(directories.first());
-    let directory = directory.ok_or("there is no directory to put it; set `directory` in [model]")?;
+    let directory =
+        fetch::writable(directories).ok_or("there is no directory to put it; set `directory` in [model]")?;
     let bar = progress_bar(entry, terminal);
-    let outcome = fetch::fetch(entry, directory, from, &Limits::default(), |bytes| bar.set_position(bytes));
+    let outcome = fetch::fetch(entry, directory, from, &Limits::default(), |bytes| {
+        bar.set_position(bytes);
+        ControlFlow::Continue(())
+    });
     bar.finish_and_clear();
     let outcome = outcome.map_err(|error| error.to_string())?;
     Ok((outcome, directory.join(&entry.file)))
-}
-
-/// Whether something can be written there, which only trying tells.
-fn is_writable(directory: &Path) -> bool {
-    std::fs::create_dir_all(directory).is_ok() && tempfile::NamedTempFile::new_in(directory).is_ok()
 }
 
 fn progress_bar(entry: &Entry, terminal: bool) -> ProgressBar {

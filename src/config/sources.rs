@@ -80,6 +80,11 @@ impl Sources {
         raw.model.directory.map(|directory| resolve(base, &directory))
     }
 
+    /// Where the catalogue's files are downloaded from, if not from their publishers; as [`Self::model_directory`].
+    pub fn mirror(&self) -> Option<String> {
+        self.evaluate(true).0.ok()?.mirror
+    }
+
     /// The effective configuration as TOML, with the origin of each value.
     ///
     /// # Errors

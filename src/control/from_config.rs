@@ -6,7 +6,9 @@ use crate::config::Config;
 use crate::config::typed::View;
 use crate::domain::layout::{Layout, ViewEntry};
 use crate::pipeline::orders::Rules;
+use crate::teach::lessons::Lessons;
 use crate::web;
+use crate::web::downloads::ModelFiles;
 
 /// The heartbeat if no broker is configured.
 const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(60);
@@ -50,9 +52,23 @@ pub fn layout_of(config: &Config) -> Layout {
     }
 }
 
+/// What can be taught over HTTP: each view, or nothing.
+fn lessons_of(config: &Config) -> Vec<Lessons> {
+    let teach = &config.teach;
+    let of = |view: &View| Lessons {
+        directories: teach.directories.clone(),
+        base: teach.base.clone(),
+        max_pictures: teach.max_pictures,
+        name: view.name.to_string(),
+        framing: config.framing(view),
+    };
+    if teach.over_http { config.views.iter().map(of).collect() } else { Vec::new() }
+}
+
 /// The settings of the web server; `None` if it is disabled.
 pub(super) fn web_settings(config: &Config) -> Option<web::Settings> {
     let http = config.http.clone()?;
     let stale_after = config.views.iter().map(|view| stale_after(config, view)).max().unwrap_or_default();
-    Some(web::Settings { http, preview: config.preview, stale_after })
+    let models = ModelFiles { searched: config.model_directories.clone(), mirror: config.mirror.clone() };
+    Some(web::Settings { http, preview: config.preview, models, lessons: lessons_of(config), stale_after })
 }

@@ -110,6 +110,15 @@ pub fn search_path(configured: Option<PathBuf>) -> Vec<PathBuf> {
     directories
 }
 
+/// The directories to download models into, best first, of those that are searched: the configured one, or else not that of the
+/// bundled models.
+pub fn fetch_directories(searched: &[PathBuf]) -> Vec<PathBuf> {
+    match searched.first() {
+        Some(first) if *first != default_directory() => vec![first.clone()],
+        _ => directories::fetched_models(),
+    }
+}
+
 /// The directory of the bundled models: the first that has them of `share/glimpsed/models` and `models` beside or above
 /// the program (an installation or a checkout), else `/usr/share/glimpsed/models`.
 pub fn default_directory() -> PathBuf {

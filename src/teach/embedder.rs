@@ -85,6 +85,16 @@ impl Embedder {
         Ok(&self.vector)
     }
 
+    /// Leaves the other cores to whoever has a deadline.
+    pub(super) fn use_one_thread(&mut self) {
+        self.classifier.set_threads(1);
+    }
+
+    /// The vector of the picture that was seen last.
+    pub fn vector(&self) -> &[f32] {
+        &self.vector
+    }
+
     /// The tensor of the picture that was seen last.
     pub fn tensor(&self) -> &Tensor {
         &self.tensor

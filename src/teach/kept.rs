@@ -22,14 +22,22 @@ const SIDE_PX: usize = 640;
 /// # Errors
 /// When it is no picture.
 pub(super) fn kept(bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
+    kept_below(bytes, MOST_BYTES, SIDE_PX)
+}
+
+/// The same with another bound, and another longer side of what has to be made smaller.
+///
+/// # Errors
+/// As above.
+pub(super) fn kept_below(bytes: &[u8], most: usize, side_px: usize) -> Result<Vec<u8>, DecodeError> {
     let mut picture = RgbImage::default();
     // Decoded in any case: what cannot be decoded is not kept.
     decode(Encoding::File, bytes, &mut picture)?;
     let small = picture.width * picture.height <= MOST_PIXELS;
-    if small && bytes.starts_with(&glimpsed_jpeg::START) && bytes.len() <= MOST_BYTES {
+    if small && bytes.starts_with(&glimpsed_jpeg::START) && bytes.len() <= most {
         return Ok(bytes.to_vec());
     }
-    let mut small = shrunk(picture, SIDE_PX);
+    let mut small = shrunk(picture, side_px);
     loop {
         let mut out = Vec::new();
         let encoder = JpegEncoder::new_with_quality(&mut out, 90);
@@ -37,7 +45,7 @@ pub(super) fn kept(bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
         encoder
             .write_image(&small.pixels, width, height, ExtendedColorType::Rgb8)
             .map_err(|error| DecodeError::GaveUp { cause: error.to_string() })?;
-        if out.len() <= MOST_BYTES {
+        if out.len() <= most {
             return Ok(out);
         }
         // Noise is larger than any photograph; half of it is a quarter of the bytes.

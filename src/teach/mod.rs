@@ -1,11 +1,19 @@
 //! Teaching: from labelled pictures to a model that has one's own labels.
 
+mod classroom;
 pub mod dataset;
 pub mod embedder;
 mod kept;
+pub mod lessons;
 pub mod model;
+mod moving;
 pub mod pack;
+pub mod report;
+mod reporting;
 pub mod store;
 pub mod strange;
+pub mod teacher;
 pub mod training;
 pub mod unpack;
+mod unsure;
+mod viewed;

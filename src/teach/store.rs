@@ -30,6 +30,15 @@ pub struct PictureStore {
     pictures: usize,
 }
 
+/// What became of a picture that was to be kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Added {
+    Kept(PathBuf),
+    /// This very picture was there.
+    There(PathBuf),
+    Copy,
+}
+
 /// Why a picture was not kept, or none was found.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -104,6 +113,10 @@ impl PictureStore {
         self.pictures
     }
 
+    pub(super) fn count(&mut self, change: isize) {
+        self.pictures = self.pictures.saturating_add_signed(change);
+    }
+
     /// Keeps a picture file (JPEG, PNG or WebP) under a label, whole or not at all, and its vector. The same picture under the
     /// same label is kept once.
     ///
@@ -116,15 +129,40 @@ impl PictureStore {
         picture: &[u8],
         embedder: &mut Embedder,
     ) -> Result<PathBuf, StoreError> {
+        match self.add_unless(view, label, picture, embedder, |_| false)? {
+            Added::Kept(path) | Added::There(path) => Ok(path),
+            // Nothing is taken for a copy here.
+            Added::Copy => Err(StoreError::Unreadable("the picture is a copy".into())),
+        }
+    }
+
+    /// As [`Self::add`], unless `is_copy` says of the picture's vector that it is one.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn add_unless(
+        &mut self,
+        view: &str,
+        label: &str,
+        picture: &[u8],
+        embedder: &mut Embedder,
+        is_copy: impl FnOnce(&[f32]) -> bool,
+    ) -> Result<Added, StoreError> {
         check_label(label).map_err(|wrong| StoreError::Label { label: label.to_owned(), wrong })?;
         let folder = self.folder(view)?.join(label);
         let picture = kept(picture).map_err(EmbedError::Decode)?;
         let hash = hex(Sha256::new_with_prefix(&picture))[..12].to_owned();
         if let Some(there) = same(&folder, &hash) {
-            return Ok(there);
+            return Ok(Added::There(there));
         }
         if self.pictures >= self.max_pictures {
             return Err(StoreError::Full { pictures: self.pictures });
+        }
+        // What has no vector is not kept.
+        let mut vectors = Vectors::new(embedder.length());
+        vectors.push(embedder.see(&picture)?).map_err(EmbedError::from)?;
+        if is_copy(embedder.vector()) {
+            return Ok(Added::Copy);
         }
         let write = |cause| StoreError::Write { directory: folder.clone(), cause };
         create(&folder).map_err(write)?;
@@ -134,13 +172,10 @@ impl PictureStore {
         sweep(&folder);
         // Seconds and their fraction in one order with the names of files.
         let path = folder.join(format!("{}-{hash}.jpg", Timestamp::now().strftime("%Y%m%dT%H%M%S%.6fZ")));
-        // What has no vector is not kept.
-        let mut vectors = Vectors::new(embedder.length());
-        vectors.push(embedder.see(&picture)?).map_err(EmbedError::from)?;
         directories::write(&path, &picture, 0o600).map_err(write)?;
         self.pictures += 1;
         embedder.keep_beside(&path, &picture, &vectors);
-        Ok(path)
+        Ok(Added::Kept(path))
     }
 
     /// Removes a picture with its vector.
@@ -171,7 +206,7 @@ impl PictureStore {
 }
 
 /// Pictures are the user's: their folders are closed to others.
-fn create(folder: &Path) -> std::io::Result<()> {
+pub(super) fn create(folder: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }

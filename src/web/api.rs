@@ -71,16 +71,21 @@ pub(super) async fn cameras(State(site): State<Arc<Site>>) -> Json<Value> {
     Json(cameras.collect())
 }
 
-/// The models whose file is there, with what the catalogue says of them.
+/// The models that can label, and those of the catalogue that are not here.
 pub(super) async fn models(State(site): State<Arc<Site>>, OfView(view): OfView) -> Json<Value> {
     let info = site.parts.view.info();
     let active = site.parts.view.settings(&view.name).map(|settings| settings.model);
-    let names = info["available_models"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    let models = names.map(|name| {
+    let here: Vec<&str> = info["available_models"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let missing = catalog::all().iter().map(|entry| entry.name.as_str()).filter(|name| !here.contains(name));
+    let models = here.iter().copied().chain(missing).map(|name| {
         let entry = catalog::find(name);
         json!({
             "name": name,
             "active": active.as_deref() == Some(name),
+            "present": here.contains(&name),
+            "fetchable": entry.is_some_and(|entry| !entry.bundled() || site.models.mirror.is_some()),
+            "bytes": entry.map(|entry| entry.bytes),
+            "int8": entry.and_then(|entry| entry.int8.as_ref()),
             "description": entry.map(|entry| &entry.description),
             "licence": entry.map(|entry| &entry.licence),
             "published_top1": entry.and_then(|entry| entry.published_top1),

@@ -98,12 +98,25 @@ mod tests {
         assert!(!takes_gzip("gzip;q=0") && !takes_gzip("br") && !takes_gzip("identity"));
     }
 
+    /// The bytes of these files on the line.
+    fn sent(names: &[&str]) -> usize {
+        let files = names.iter().map(|name| FILES.iter().find(|file| file.name == *name).expect(name));
+        files.map(|file| file.gzip.len()).sum()
+    }
+
     /// What the page loads when it opens: itself, its style, its script and its icon.
     #[test]
     fn the_page_is_small_on_the_line() {
-        let page = FILES.iter().filter(|file| !["login.html", "fallback.js"].contains(&file.name));
-        let bytes: usize = page.map(|file| file.gzip.len()).sum();
+        let bytes = sent(&["index.html", "style.css", "theme.js", "app.js", "icon.svg", "manifest.webmanifest"]);
         assert!(bytes < 24_000, "{bytes} bytes");
+    }
+
+    #[test]
+    fn each_place_is_small_on_the_line() {
+        for [script, style] in [["teach.js", "teach.css"], ["day.js", "day.css"], ["settings.js", "settings.css"]] {
+            let bytes = sent(&[script, style]);
+            assert!(bytes < 12_000, "{script}: {bytes} bytes");
+        }
     }
 
     #[test]

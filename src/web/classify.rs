@@ -63,7 +63,7 @@ pub(super) async fn classify(
 
 /// Discards the rest of the body, within limits. Closing a connection with unread data would reset it, and the client
 /// might lose the response.
-async fn refuse(request: Request, problem: Problem) -> Problem {
+pub(super) async fn refuse(request: Request, problem: Problem) -> Problem {
     let mut body = request.into_body().into_data_stream();
     let mut left = MAX_UNSEEN_BYTES;
     let unseen = async {
@@ -104,7 +104,7 @@ fn too_large(site: &Site) -> Problem {
 }
 
 /// The picture's bytes, from a plain body or a form.
-async fn picture(site: &Site, request: Request) -> Result<Bytes, Problem> {
+pub(super) async fn picture(site: &Site, request: Request) -> Result<Bytes, Problem> {
     let declared = request.headers().get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or("?"));
     let kind = declared.map(|declared| declared.split(';').next().unwrap_or_default().trim().to_lowercase());
     let bytes = match kind.as_deref() {

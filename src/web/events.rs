@@ -98,6 +98,8 @@ fn everything(site: &Site) -> impl Iterator<Item = Bytes> {
 /// The current state, as a series of messages.
 pub(super) fn current(site: &Site) -> Vec<Message> {
     let mut messages = site.parts.view.everything();
+    let data = site.parts.downloads.json().to_string().into();
+    messages.push(Message { name: "download", about: About::Device, data });
     let data = health_json(&site.parts.look()).to_string().into();
     messages.push(Message { name: "vitals", about: About::Device, data });
     messages

@@ -135,6 +135,11 @@ impl LiveState {
         self.tell_about(About::Device, name, || data.to_string());
     }
 
+    /// Sends a message about a view to all listeners.
+    pub fn tell_view(&self, view: &Name, name: &'static str, data: &Value) {
+        self.tell_about(About::View(view.clone()), name, || data.to_string());
+    }
+
     fn tell_about(&self, about: About, name: &'static str, data: impl FnOnce() -> String) {
         if self.messages.receiver_count() > 0 {
             let _ = self.messages.send(Message { name, about, data: data().into() });
@@ -209,6 +214,11 @@ impl LiveState {
     pub fn has_model(&self) -> bool {
         let info = self.info();
         info["models"].as_array().is_none_or(|models| models.iter().any(|model| model["role"] == "fast"))
+    }
+
+    /// Whether a model of this name can label, as `info` says.
+    pub fn available(&self, name: &str) -> bool {
+        self.info()["available_models"].as_array().is_some_and(|models| models.iter().any(|model| model == name))
     }
 
     pub fn settings(&self, view: &Name) -> Option<Settings> {

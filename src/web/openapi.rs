@@ -98,6 +98,12 @@ impl Documented {
         self.route("post", path, handler, operation)
     }
 
+    /// Another method of a path that is there, of which the handler knows already.
+    pub(super) fn also(mut self, method: &str, path: &str, operation: Operation) -> Self {
+        self.paths[path][method] = operation.describe();
+        self
+    }
+
     fn route(mut self, method: &str, path: &str, handler: MethodRouter<Arc<Site>>, operation: Operation) -> Self {
         let methods = self.paths.entry(path).or_insert_with(|| json!({}));
         methods[method] = operation.describe();

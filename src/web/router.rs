@@ -17,7 +17,10 @@ use super::operations::{frame, labels_a_picture, mjpeg, second_opinion, set, set
 use super::problem::Problem;
 use super::schemas::named;
 use super::site::Site;
-use super::{api, assets, body, classify, events, exposition, guard, login, probes, socket, stream};
+use super::{
+    api, assets, body, cameras, classify, downloads, events, exposition, guard, login, probes, socket, stream,
+    teaching_routes,
+};
 use glimpsed_base::budget;
 
 /// Deadline for the response to begin. Loading and swapping a large model takes up to a minute on a small board.
@@ -31,10 +34,10 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         let document = document.clone();
         async move || ([(header::CONTENT_TYPE, "application/json")], document.get().cloned().unwrap_or_default())
     };
-    let routes = [reading, setting, comparing, watching, viewing, probing]
+    let routes = [reading, setting, comparing, watching, viewing, probing, cameras::routes, downloads::routes]
         .into_iter()
         .fold(Documented::new(), |routes, area| area(routes));
-    let routes = labelling_for_a_view(labelling(routes, upload), upload);
+    let routes = labelling_for_a_view(labelling(teaching_routes::routes(routes, upload), upload), upload);
     let (router, text) = routes
         .get(
             "/api/v1/openapi.json",
@@ -74,7 +77,7 @@ fn reading(routes: Documented) -> Documented {
         .get(
             "/api/v1/models",
             get(api::models),
-            Operation::json("models", "The models that can label.", named("Models")),
+            Operation::json("models", "The models that can label, and those that can be downloaded.", named("Models")),
         )
         .get(
             "/api/v1/timeline",

@@ -36,8 +36,15 @@ pub(super) fn schemas() -> Map<String, Value> {
     generator.subschema_for::<Report>();
     generator.subschema_for::<Said>();
     let mut schemas = generator.take_definitions(true);
+    schemas.extend(teaching().map(|(name, schema)| (name.to_owned(), schema)));
     schemas.insert("LiveEvent".into(), live_event());
-    schemas.extend(of_the_device().into_iter().chain(of_requests()).map(|(name, schema)| (name.to_owned(), schema)));
+    schemas.extend(
+        of_the_device()
+            .into_iter()
+            .chain(of_requests())
+            .chain(of_places())
+            .map(|(name, schema)| (name.to_owned(), schema)),
+    );
     schemas
 }
 
@@ -96,10 +103,14 @@ fn of_the_device() -> [(&'static str, Value); 10] {
         }),
     );
     let models = list(object(
-        "A model whose file is there.",
+        "A model that can label, or one of the catalogue that is not here.",
         json!({
             "name": text(),
             "active": { "type": "boolean" },
+            "present": { "type": "boolean", "description": "Whether its file is here." },
+            "fetchable": { "type": "boolean", "description": "Whether it can be downloaded." },
+            "bytes": { "type": ["integer", "null"], "description": "Of its file, as the catalogue says." },
+            "int8": { "type": ["string", "null"], "description": "Name of its int8 variant." },
             "description": text_or_null(),
             "licence": text_or_null(),
             "published_top1": { "type": ["number", "null"], "description": "In per cent, as its publisher measured it." },
@@ -182,6 +193,8 @@ fn live_event() -> Value {
         ("change", named("HeldLabel")),
         ("vitals", named("HealthPayload")),
         ("comparison", named("Comparison")),
+        ("download", nullable("Download")),
+        ("teach", named("TeachReport")),
         ("refused", refused),
     ];
     let text = || json!({ "type": "string" });
@@ -191,6 +204,99 @@ fn live_event() -> Value {
         event
     };
     json!({ "description": "A text message of the WebSocket.", "oneOf": events.map(event) })
+}
+
+/// What is taught.
+fn teaching() -> [(&'static str, Value); 4] {
+    let text = || json!({ "type": "string" });
+    let count = || json!({ "type": "integer" });
+    let flag = |description: &str| json!({ "type": "boolean", "description": description });
+    let or_null = |mut schema: Value| {
+        schema["type"] = json!([schema["type"], "null"]);
+        schema
+    };
+    let mistake = object(
+        "A picture that is perhaps labelled wrongly.",
+        json!({ "label": text(), "name": text(), "said": text(), "confidence": { "type": "number" } }),
+    );
+    let lesson = object(
+        "What was learnt.",
+        json!({
+            "right": { "type": ["string", "null"], "description": "Such as `about 19 in 20`; null where it would be a guess." },
+            "enough": { "type": "string", "description": "Whether there are enough pictures; empty if there are." },
+            "copies": count(),
+            "labels": list(text()),
+            "confusion": list(list(count())),
+            "hard": list(list(text())),
+            "mistakes": list(mistake),
+        }),
+    );
+    let class = object("A label.", json!({ "label": text(), "pictures": count(), "newest": list(text()) }));
+    let undo = object("What the next undo takes back.", json!({ "what": text(), "at": text() }));
+    let unsure = object(
+        "A frame that could not be told surely.",
+        json!({ "id": count(), "said": text(), "confidence": { "type": "number" }, "at": text() }),
+    );
+    let report = object(
+        "What is taught, and how good it is.",
+        json!({
+            "name": { "type": "string", "description": "Of the view, and of the model that is written." },
+            "base": text(),
+            "pictures": { "type": "integer", "description": "Of all views." },
+            "max_pictures": count(),
+            "looking": { "type": ["array", "null"], "items": count(), "description": "While pictures are looked at for the first time: how many of how many." },
+            "behind": flag("Whether there are pictures that nothing was learnt from yet."),
+            "classes": list(class),
+            "lesson": or_null(lesson),
+            "missing": { "type": ["string", "null"], "description": "Why nothing was learnt." },
+            "written": flag("Whether the model's file is what was learnt."),
+            "undo": or_null(undo),
+            "unsure": list(unsure),
+        }),
+    );
+    let status = object(
+        "Whether it can be taught, and how that goes.",
+        json!({ "enabled": flag("Whether `directory` in [teach] is set."), "report": nullable("TeachReport") }),
+    );
+    let kept = object(
+        "What became of a picture.",
+        json!({ "name": { "type": ["string", "null"] }, "copy": flag("Whether it looks like one that is there."), "pictures": count() }),
+    );
+    let share = object("A label.", json!({ "label": text(), "confidence": { "type": "number" } }));
+    let look = object(
+        "What would be said of a frame.",
+        json!({ "top": list(share), "strange": flag("Whether it is unlike all that was taught.") }),
+    );
+    [("TeachReport", report), ("Teaching", status), ("KeptPicture", kept), ("TaughtLook", look)]
+}
+
+/// A download of a model, and a camera that was found.
+fn of_places() -> [(&'static str, Value); 2] {
+    let text = || json!({ "type": "string" });
+    let text_or_null = || json!({ "type": ["string", "null"] });
+    let download = object(
+        "The download of a model that is under way, or was last.",
+        json!({
+            "name": text(),
+            "state": { "enum": ["running", "stopping", "stopped", "failed", "done"] },
+            "bytes": { "type": "integer" },
+            "total": { "type": "integer" },
+            "per_second": { "type": ["integer", "null"], "description": "Bytes, while it runs." },
+            "error": text_or_null(),
+            "command": { "type": ["string", "null"], "description": "What to run where the daemon may not write." },
+        }),
+    );
+    let cameras = list(object(
+        "A camera.",
+        json!({
+            "name": text(),
+            "device": text(),
+            "formats": list(text()),
+            "problem": text_or_null(),
+            "lines": { "type": "string", "description": "What chooses it, in the configuration's TOML." },
+        }),
+    ));
+    [("Download", download), ("CamerasFound", cameras)]
 }
 
 fn of_requests() -> [(&'static str, Value); 4] {

@@ -8,10 +8,12 @@ use glimpsed_base::shutdown::Shutdown;
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
+use super::downloads::{Downloads, ModelFiles};
 use super::live_state::LiveState;
 use super::metrics::Metrics;
 use super::pictures::Pictures;
 use super::session::Door;
+use super::teaching::Teachers;
 use crate::bus::commands::Commands;
 use crate::bus::hub::Hub;
 use crate::capture::registry::Registry;
@@ -21,6 +23,7 @@ use crate::domain::name::Name;
 use crate::pipeline::orders::Orders;
 use crate::pipeline::uploads::Uploads;
 use crate::sinks::mqtt::Traffic;
+use crate::teach::lessons::Lessons;
 use crate::telemetry::health::Monitor;
 use crate::telemetry::threads::Threads;
 use glimpsed_base::sync::Mutex;
@@ -34,6 +37,8 @@ pub struct Parts {
     pub cameras: Registry,
     pub view: LiveState,
     pub metrics: Metrics,
+    pub downloads: Downloads,
+    pub teachers: Teachers,
     /// A separate monitor, so that a scrape does not change the rates in the published health.
     pub monitor: Arc<Mutex<Monitor>>,
     pub traffic: Arc<Mutex<Option<Traffic>>>,
@@ -63,6 +68,9 @@ impl Parts {
 pub struct Settings {
     pub http: Http,
     pub preview: bool,
+    pub models: ModelFiles,
+    /// One for each view, or none where nothing is taught over HTTP.
+    pub lessons: Vec<Lessons>,
     /// Without a frame for this long, labels are not fresh.
     pub stale_after: Duration,
 }
@@ -73,6 +81,8 @@ pub(super) struct Site {
     pub(super) settings: Http,
     /// Whether the live picture is enabled.
     pub(super) preview: bool,
+    pub(super) models: ModelFiles,
+    pub(super) lessons: Vec<Lessons>,
     pub(super) stale_after: Duration,
     pub(super) hostname: String,
     pub(super) door: Option<Arc<Door>>,
@@ -82,6 +92,10 @@ pub(super) struct Site {
     pub(super) streams: Arc<Semaphore>,
     pub(super) events: Arc<Semaphore>,
     pub(super) snapshots: Semaphore,
+    /// For whoever looks for cameras.
+    pub(super) looking: Arc<Semaphore>,
+    /// One is made at a time.
+    pub(super) thumbnails: Semaphore,
     pub(super) budget: super::upload_budget::Budget,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) shutdown: Shutdown,
@@ -89,7 +103,7 @@ pub(super) struct Site {
 
 impl Site {
     pub(super) fn new(settings: Settings, parts: Parts, shutdown: Shutdown) -> Self {
-        let Settings { http, preview, stale_after } = settings;
+        let Settings { http, preview, models, lessons, stale_after } = settings;
         Self {
             hostname: hostname(),
             door: http.token.as_ref().map(|token| Arc::new(Door::new(token))),
@@ -97,10 +111,14 @@ impl Site {
             streams: Arc::new(Semaphore::new(http.max_clients)),
             events: Arc::new(Semaphore::new(http.max_clients)),
             snapshots: Semaphore::new(1),
+            looking: Arc::new(Semaphore::new(1)),
+            thumbnails: Semaphore::new(1),
             budget: super::upload_budget::Budget::new(),
             clock: parts.clock.clone(),
             settings: http,
             preview,
+            models,
+            lessons,
             stale_after,
             shutdown,
             parts,

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::ops::ControlFlow::{Break, Continue};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -115,7 +116,7 @@ fn limits() -> Limits {
 
 /// Fetches [`file`] from the server into `directory`.
 fn get(server: &Server, directory: &Path) -> Result<Outcome, FetchError> {
-    fetch(&entry(&file()), directory, Some(&server.url()), &limits(), |_| ())
+    fetch(&entry(&file()), directory, Some(&server.url()), &limits(), |_| Continue(()))
 }
 
 fn directory() -> tempfile::TempDir {
@@ -142,7 +143,10 @@ fn says(result: Result<Outcome, FetchError>) -> String {
 fn a_file_is_fetched_once_and_then_there() {
     let (server, place) = (Server::start(vec![whole(&file())]), directory());
     let mut heard = Vec::new();
-    let fetched = fetch(&entry(&file()), place.path(), Some(&server.url()), &limits(), |bytes| heard.push(bytes));
+    let fetched = fetch(&entry(&file()), place.path(), Some(&server.url()), &limits(), |bytes| {
+        heard.push(bytes);
+        Continue(())
+    });
     assert_eq!(fetched, Ok(Outcome::Fetched));
     assert_eq!((heard.first(), heard.last()), (Some(&0), Some(&300_000)));
     assert!(heard.is_sorted());
@@ -254,7 +258,8 @@ fn refusals_say_what_they_mean() {
     let place = directory();
     assert_eq!(get(&busy, place.path()), Ok(Outcome::Fetched), "a server that is busy is asked again");
     let nobody = format!("http://127.0.0.1:{}", crate::support::free_port());
-    let error = says(fetch(&entry(&file()), place.path().join("x").as_path(), Some(&nobody), &limits(), |_| ()));
+    let error =
+        says(fetch(&entry(&file()), place.path().join("x").as_path(), Some(&nobody), &limits(), |_| Continue(())));
     assert!(error.contains("nobody listens there"), "{error}");
 }
 
@@ -283,6 +288,29 @@ fn links_that_somebody_has_laid_are_not_followed() {
 }
 
 #[test]
+fn a_download_that_is_stopped_goes_on_from_there_the_next_time() {
+    let (body, place) = (file(), directory());
+    let server = Server::start(vec![whole(&body), rest(&body, 131_072)]);
+    let stop = |bytes| if bytes >= 131_072 { Break(()) } else { Continue(()) };
+    // A read may have fewer bytes than its buffer, so that what is kept is cut to a whole number of them.
+    assert_eq!(fetch(&entry(&body), place.path(), Some(&server.url()), &limits(), stop), Err(FetchError::Stopped));
+    let part = place.path().join(".m.onnx.part");
+    let kept = std::fs::metadata(&part).expect("there").len();
+    assert!((131_072..300_000).contains(&kept), "{kept}");
+    std::fs::File::options().write(true).open(&part).expect("there").set_len(131_072).expect("cut");
+    assert_eq!(get(&server, place.path()), Ok(Outcome::Fetched));
+    assert_whole(place.path());
+}
+
+#[test]
+fn a_download_is_stopped_while_it_waits_for_its_next_attempt() {
+    let (server, place) = (Server::start(vec![status("503 Busy")]), directory());
+    let patient = Limits { pauses: vec![Duration::from_secs(600)], ..limits() };
+    let stopped = fetch(&entry(&file()), place.path(), Some(&server.url()), &patient, |_| Break(()));
+    assert_eq!(stopped, Err(FetchError::Stopped));
+}
+
+#[test]
 fn two_downloads_do_not_collide() {
     let (server, place) = (Server::start(vec![whole(&file())]), directory());
     let lock = std::fs::File::create(place.path().join(".fetching")).expect("writable");
@@ -298,7 +326,7 @@ fn a_full_disk_is_said_before_anything_is_fetched() {
     large.bytes = u64::MAX / 2;
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n", large.bytes);
     let server = Server::start(vec![raw(head, Vec::new())]);
-    let error = fetch(&large, directory().path(), Some(&server.url()), &limits(), |_| ());
+    let error = fetch(&large, directory().path(), Some(&server.url()), &limits(), |_| Continue(()));
     assert!(matches!(error, Err(FetchError::NoSpace { .. })), "{error:?}");
 }
 
@@ -306,7 +334,7 @@ fn a_full_disk_is_said_before_anything_is_fetched() {
 fn a_directory_can_be_the_mirror() {
     let (mirror, place) = (directory(), directory());
     let from = mirror.path().to_str().expect("UTF-8").to_owned();
-    let get = || fetch(&entry(&file()), place.path(), Some(&from), &limits(), |_| ());
+    let get = || fetch(&entry(&file()), place.path(), Some(&from), &limits(), |_| Continue(()));
     assert!(says(get()).contains("cannot be read"));
     std::fs::write(mirror.path().join("m.onnx"), "short").expect("writable");
     assert!(matches!(get(), Err(FetchError::WrongSize { found: 5, .. })));

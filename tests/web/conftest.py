@@ -62,6 +62,11 @@ class Page:
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": scheme})
         self.driver.get(url)
 
+    def go(self, place: str, title: str):
+        """Opens another place of the page that is open."""
+        self.driver.execute_script("location.hash = arguments[0]", place)
+        until(f"the place {place}", lambda: self.driver.execute_script("return document.querySelector(arguments[0])?.checkVisibility() ?? false", title))
+
     def find(self, selector: str):
         return self.driver.find_element(By.CSS_SELECTOR, selector)
 

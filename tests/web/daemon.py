@@ -102,6 +102,11 @@ class Daemon:
         with urllib.request.urlopen(request, timeout=PATIENCE) as response:
             return response.read()
 
+    def post(self, path: str, body) -> bytes:
+        request = urllib.request.Request(self.url + path, json.dumps(body).encode(), {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=PATIENCE) as response:
+            return response.read()
+
     def json(self, path: str, **headers):
         return json.loads(self.get(path, **headers))
 

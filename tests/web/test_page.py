@@ -20,21 +20,23 @@ from selenium.webdriver.support.ui import Select
 TOKEN = "0123456789abcdef0123456789abcdef"
 
 
+def connected(page):
+    page.until_text("#state-button", lambda text: text not in ("Connecting", "No connection"))
+
+
 def lively(page):
     until("a picture", page.shows_picture)
     page.until_text("#bars li .name", lambda text: len(text) > 3)
-    page.until_text("#v-fps", lambda text: text not in ("–", "0.0"))
-    page.until_text("#chip-broker", "broker")
+    page.until_text("#state-button", "All well")
 
 
-def test_the_live_picture_its_labels_and_the_timeline_are_shown(page, shared):
+def test_the_live_picture_its_labels_and_the_newest_changes_are_shown(page, shared):
     page.open(shared.url + "/")
     lively(page)
     assert page.text("#device") == "Camera on the shelf"
-    assert page.text("#chip-page") == "live"
     first = page.until_text("#label", lambda text: len(text) > 3)
     page.until_text("#label", lambda text: text != first)
-    until("a timeline", lambda: len(page.driver.find_elements(By.CSS_SELECTOR, "#strip rect")) >= 2)
+    until("the newest changes", lambda: len(page.driver.find_elements(By.CSS_SELECTOR, "#newest li")) >= 2)
     assert len(page.driver.find_elements(By.CSS_SELECTOR, "#bars li")) == 3
     page.screenshot("page-light")
     assert page.violations() == []
@@ -66,10 +68,7 @@ def test_nothing_moves_while_labels_change(page, shared):
     page.open(shared.url + "/")
     page.driver.execute_script("""
         window.shift = 0;
-        new PerformanceObserver((list) => list.getEntries().forEach((entry) => {
-            // A list whose newest entry is on top moves the others down.
-            if (!entry.sources.every(({ node }) => node?.parentElement?.closest("#events"))) window.shift += entry.value;
-        }))
+        new PerformanceObserver((list) => list.getEntries().forEach((entry) => { window.shift += entry.value; }))
             .observe({ type: "layout-shift", buffered: true });
     """)
     lively(page)
@@ -82,7 +81,7 @@ def test_nothing_moves_while_labels_change(page, shared):
 
 def test_a_picture_that_is_chosen_gets_its_top_three(page, shared):
     page.open(shared.url + "/")
-    page.until_text("#chip-page", "live")
+    connected(page)
     page.find("#file").send_keys(str(PHOTOS / "coffee.png"))
     page.until_text("#upload-fast-bars li .name", "espresso")
     rows = page.driver.find_elements(By.CSS_SELECTOR, "#upload-fast-bars li")
@@ -99,7 +98,7 @@ def test_a_picture_that_is_chosen_gets_its_top_three(page, shared):
 
 def test_what_the_browser_shows_and_the_server_does_not_read_is_sent_as_a_jpeg(page, shared, tmp_path):
     page.open(shared.url + "/")
-    page.until_text("#chip-page", "live")
+    connected(page)
     sent = """
         window.sent = [];
         const send = XMLHttpRequest.prototype.send;
@@ -124,14 +123,14 @@ def test_what_the_browser_shows_and_the_server_does_not_read_is_sent_as_a_jpeg(p
 
 def test_a_picture_can_be_dropped_and_pasted(page, shared):
     page.open(shared.url + "/")
-    page.until_text("#chip-page", "live")
+    connected(page)
     page.hand_over("#drop", "drop", PHOTOS / "coffee.png")
     page.until_text("#upload-fast-bars li .name", "espresso")
     page.hand_over("body", "paste", PHOTOS / "chelsea.png")
     page.until_text("#upload-fast-bars li .name", "cat")
     assert "chelsea.png" in page.text("#upload-status")
     # Beside the box it is taken, too, and the page stays.
-    page.hand_over("#compare-title", "drop", PHOTOS / "coffee.png")
+    page.hand_over("#newest-title", "drop", PHOTOS / "coffee.png")
     page.until_text("#upload-fast-bars li .name", "espresso")
     assert page.driver.current_url == shared.url + "/"
 
@@ -139,7 +138,7 @@ def test_a_picture_can_be_dropped_and_pasted(page, shared):
 def test_many_pictures_are_labelled_one_after_the_other_and_can_be_stopped(page, start, tmp_path):
     daemon = start()
     page.open(daemon.url + "/")
-    page.until_text("#chip-page", "live")
+    connected(page)
     for number in range(5):
         # Each of them another one to the cache of answers.
         (tmp_path / f"{number}.jpg").write_bytes((PHOTOS / "rocket.jpg").read_bytes() + bytes([number]))
@@ -175,7 +174,10 @@ def test_the_accurate_model_has_its_say_beside_the_fast_one(page, start):
     assert "Accurate: efficientnet-lite0-int8" in page.text("#upload-accurate-title")
     page.screenshot("second-opinion")
     assert page.violations() == []
+    page.go("#settings/models", "#models-title")
     page.find("#accurate-on").click()
+    page.until_text("#accurate-on-saved", "Saved")
+    page.go("#live", "#live-title")
     until("it is not asked any more", lambda: not page.find("#accurate").is_displayed())
     assert daemon.json("/api/v1/state")["settings"]["accurate"] is False
 
@@ -196,31 +198,43 @@ def test_until_the_first_label_the_page_says_that_the_model_is_loading(page, sta
 
 def test_the_model_the_threshold_and_the_camera_are_switched_from_the_page(page, start):
     daemon = start()
-    page.open(daemon.url + "/")
-    page.until_text("#model option:nth-child(2)", "int8")
-    Select(page.find("#model")).select_by_value("efficientnet-lite0-int8")
-    until("the other model", lambda: daemon.json("/api/v1/state")["settings"]["model"] == "efficientnet-lite0-int8")
-    until("its labels", lambda: daemon.json("/api/v1/state")["classification"]["model"]["precision"] == "int8")
-    Select(page.find("#model")).select_by_value("efficientnet-lite0")
-    until("the first one again", lambda: daemon.json("/api/v1/state")["classification"]["model"]["precision"] == "fp32")
+    page.open(daemon.url + "/#settings/models")
+    until("the models", lambda: page.driver.find_elements(By.CSS_SELECTOR, "#models [data-active=true]"))
+    assert "efficientnet-lite0-int8" not in page.text("#models"), "a version of a model is no model of its own"
     Select(page.find("#precision")).select_by_value("int8")
     until("the precision", lambda: daemon.json("/api/v1/state")["settings"]["precision"] == "int8")
     until("its other file", lambda: daemon.json("/api/v1/state")["classification"]["model"]["precision"] == "int8")
+    page.until_text("#precision-saved", "Saved")
     page.find("#threshold").send_keys(Keys.END)
     until("the threshold", lambda: daemon.json("/api/v1/state")["settings"]["threshold"] == 1.0)
-    page.until_text("#status-word", "not sure")
     page.find("#enabled").click()
+    page.until_text("#camera-says", "You switched this camera off at")
+    page.go("#live", "#live-title")
     page.until_text("#overlay-title", "Camera switched off")
-    page.until_text("#chip-camera", "camera off")
-    page.find("#enabled").click()
+    page.until_text("#state-button", "1 thing needs you")
+    page.find("#state-button").click()
+    page.find("#things button").click()
     until("a picture", page.shows_picture)
+    page.until_text("#status-word", "not sure")
+    page.until_text("#state-button", "All well")
+
+
+def test_a_model_is_chosen_by_its_name(page, start, tmp_path):
+    shutil.copy(ROOT / "models/efficientnet-lite0-int8.onnx", tmp_path / "mine.onnx")
+    daemon = start(rest=f'[models.mine]\npath = "{tmp_path}/mine.onnx"\nfamily = "efficientnet-lite"\n')
+    page.open(daemon.url + "/#settings/models")
+    until("the models", lambda: page.driver.find_elements(By.CSS_SELECTOR, "#model-mine"))
+    page.find("#model-mine").click()
+    until("the other model", lambda: daemon.json("/api/v1/state")["settings"]["model"] == "mine")
+    page.until_text('[data-model="mine"]', "in use")
+    assert page.driver.execute_script("return document.activeElement.id") == "model-mine", "the focus stays"
 
 
 def test_the_models_are_measured_and_compared(page, start, tmp_path):
     (tmp_path / "broken.onnx").write_text("no model at all")
     daemon = start(rest=f'[models.broken]\npath = "{tmp_path}/broken.onnx"\nfamily = "imagenet"\n')
-    page.open(daemon.url + "/")
-    page.until_text("#label", lambda text: len(text) > 3)
+    page.open(daemon.url + "/#settings/models")
+    page.until_text("#models", "in use")
     page.find("#measure").click()
     page.until_text("#compare-status", "Measuring")
     page.until_text("#compare-body", "efficientnet-lite0-int8", patience=60)
@@ -239,7 +253,8 @@ def test_a_camera_that_vanishes_and_comes_back_is_told(page, start, tmp_path):
     until("a picture", page.shows_picture)
     photos.rename(tmp_path / "gone")
     page.until_text("#overlay-title", "No camera")
-    page.until_text("#chip-camera", "no camera")
+    page.until_text("#state-button", "1 thing needs you")
+    page.until_text("#things", "No picture since")
     page.screenshot("no-camera")
     (tmp_path / "gone").rename(photos)
     until("a picture again", page.shows_picture)
@@ -251,7 +266,7 @@ def test_a_camera_that_is_not_there_says_why_since_when_and_how_it_goes_on(page,
     page.until_text("#overlay-title", lambda text: re.fullmatch(r"No camera since \d{1,2}:\d\d( [AP]M)?", text))
     assert page.text("#overlay-text") == (
         "Cannot open camera /dev/no-such-camera: there is no such device; is the camera plugged in? It is tried again.")
-    assert page.text("#chip-camera") == "no camera"
+    page.until_text("#things", "is the camera plugged in?")
     assert page.text("#status-word") == "no camera"
     assert page.violations() == []
     page.screenshot("missing-camera")
@@ -263,7 +278,7 @@ def test_a_camera_that_repeats_its_picture_is_not_called_missing(page, start):
     page.open(daemon.url + "/")
     page.until_text("#overlay-title", "The picture has not changed since")
     page.until_text("#overlay-text", "The camera repeats its last picture. It is tried again.")
-    assert page.text("#chip-camera") == "picture frozen"
+    page.until_text("#things", "The picture has not changed since")
     page.screenshot("frozen")
 
 
@@ -272,8 +287,8 @@ def test_a_camera_that_is_switched_off_is_switched_on_where_it_is_missed(page, s
     page.open(daemon.url + "/")
     until("a picture", page.shows_picture)
     assert not page.find("#switch-on").is_displayed()
-    page.find("#enabled").click()
-    page.until_text("#overlay-text", "It was switched off at")
+    daemon.post("/api/v1/settings", {"enabled": False})
+    page.until_text("#overlay-text", "You switched this camera off at")
     page.screenshot("switched-off")
     assert page.violations() == []
     page.find("#switch-on").send_keys(Keys.ENTER)
@@ -285,9 +300,10 @@ def test_a_broker_that_refuses_says_why(page, start):
     broker = types.SimpleNamespace(port=free_port())
     daemon = start(broker=broker)
     page.open(daemon.url + "/")
-    page.until_text("#chip-broker", "no broker")
-    page.until_text("#banner", (
-        f"Messages wait for the broker, mqtt://127.0.0.1:{broker.port}: connection refused; is the broker running, and is this its port?"))
+    page.until_text("#things", (
+        f"for the broker, mqtt://127.0.0.1:{broker.port}: connection refused; is the broker running, and is this its port?"))
+    page.until_text("#state-button", "1 thing needs you")
+    page.find("#state-button").click()
     assert page.violations() == []
     page.screenshot("broker-refuses")
 
@@ -295,13 +311,12 @@ def test_a_broker_that_refuses_says_why(page, start):
 def test_a_broker_that_is_away_is_told(page, start, broker):
     daemon = start(broker=broker)
     page.open(daemon.url + "/")
-    page.until_text("#chip-broker", lambda text: text == "broker")
+    page.until_text("#state-button", "All well")
     broker.stop()
-    page.until_text("#chip-broker", "no broker")
-    page.until_text("#banner", "Messages wait for the broker")
+    page.until_text("#state-button", "1 thing needs you")
+    page.until_text("#things", "Messages wait")
     broker.start()
-    page.until_text("#chip-broker", lambda text: text == "broker", patience=60)
-    until("no word of it", lambda: not page.find("#banner").is_displayed())
+    page.until_text("#state-button", "All well", patience=60)
 
 
 def test_the_page_comes_back_when_the_daemon_does(page, start):
@@ -310,18 +325,23 @@ def test_the_page_comes_back_when_the_daemon_does(page, start):
     until("a picture", page.shows_picture)
     daemon.process.terminate()
     daemon.process.wait()
-    page.until_text("#chip-page", "no connection")
+    page.until_text("#banner", "No connection since")
+    page.until_text("#state-button", "No connection")
+    page.until_text("#status-word", "was")
+    page.screenshot("no-connection")
     address = daemon.url.removeprefix("http://")
     daemon.config.write_text(daemon.text.replace("127.0.0.1:0", address))
     daemon.start()
-    page.until_text("#chip-page", "live")
+    connected(page)
     until("a picture", page.shows_picture)
 
 
 def test_an_edited_configuration_and_what_it_needs_is_told(page, start):
     daemon = start()
-    page.open(daemon.url + "/")
-    page.find("#config summary").click()
+    page.open(daemon.url + "/#settings/keys")
+    page.until_text("#config-body", "camera.fps")
+    assert "mqtt.keepalive" not in page.text("#config-body"), "only what is set"
+    page.find("#config-all").click()
     page.until_text("#config-body", "mqtt.keepalive")
     page.find("#config-filter").send_keys("camera.fps")
     until("one key", lambda: len(page.driver.find_elements(By.CSS_SELECTOR, "#config-body tr")) == 1)
@@ -358,11 +378,12 @@ def test_a_picture_too_dark_is_told(page, start, tmp_path):
 
 def test_a_board_that_is_too_warm_is_told(page, start):
     daemon = start(celsius=60)
-    page.open(daemon.url + "/")
+    page.open(daemon.url + "/#settings/device")
     page.until_text("#v-temperature", "60")
-    assert not page.find("#banner").is_displayed()
+    page.until_text("#state-button", "All well")
     daemon.becomes(95)
-    page.until_text("#banner", "too warm, so nothing is labelled")
+    page.until_text("#things", "too warm, so nothing is labelled")
+    page.find("#state-button").click()
     page.screenshot("too-warm")
     assert page.violations() == []
 
@@ -420,7 +441,7 @@ def test_the_keyboard_reaches_everything_in_order(page, shared):
     for _ in range(40):
         ActionChains(page.driver).send_keys(Keys.TAB).perform()
         reached.append(page.driver.execute_script("return document.activeElement.id || document.activeElement.className || document.activeElement.tagName"))
-    wanted = ["skip", "theme", "pause", "file", "shot", "model", "threshold", "enabled", "measure"]
+    wanted = ["skip", "brand", "state-button", "theme", "pause", "file", "shot"]
     places = [reached.index(name) for name in wanted]
     assert places == sorted(places), reached
 

@@ -6,11 +6,7 @@ use crate::quality::Quality;
 use crate::refusal::{Refusal, counts};
 use crate::span::Span;
 use crate::strangeness::Strangeness;
-use crate::vectors::Vectors;
-
-/// The cosine from which on two pictures of a class are copies of each other. Copies teach nothing; sixty of one picture would
-/// make every other picture of the class look strange.
-const COPY: f32 = 0.97;
+use crate::vectors::{COPY, Vectors};
 
 /// What is learnt from labelled pictures.
 #[derive(Debug, Clone, PartialEq)]

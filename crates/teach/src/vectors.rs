@@ -3,6 +3,10 @@
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 
+/// The cosine from which on two pictures of a class are copies of each other. Copies teach nothing; sixty of one picture would
+/// make every other picture of the class look strange.
+pub(crate) const COPY: f32 = 0.97;
+
 /// Why a vector is not kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {
@@ -101,6 +105,18 @@ impl Vectors {
     /// A vector as bytes: two for each number, little-endian (IEEE 754 binary16). `None` beyond the last one.
     pub fn encoded(&self, index: usize) -> Option<Vec<u8>> {
         Some(self.row(index)?.iter().flat_map(|number| number.to_le_bytes()).collect())
+    }
+
+    /// Whether a vector is a copy of one of those that `among` names: so near that it teaches nothing.
+    pub fn has_copy(&self, vector: &[f32], among: impl Fn(usize) -> bool) -> bool {
+        if vector.len() != self.length {
+            return false;
+        }
+        let (norm, mut row) = (dot(vector, vector).sqrt(), Vec::new());
+        (0..self.len()).filter(|index| among(*index)).any(|index| {
+            self.read(index, &mut row);
+            dot(vector, &row) > COPY * norm * dot(&row, &row).sqrt()
+        })
     }
 
     /// Replaces the contents of `out` by a vector; beyond the last one by nothing.

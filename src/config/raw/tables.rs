@@ -196,6 +196,9 @@ pub struct RawModel {
     /// Where catalogue models are kept. Default: `share/glimpsed/models` beside the program, or `models` in a checkout.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub directory: Option<PathBuf>,
+    /// Where the catalogue's files are downloaded from, in place of their publishers: a directory, or the URL of one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<String>,
     pub backend: BackendChoice,
     /// `fp32`, `int8` (smaller, slightly less accurate, where the model has such a file), or `auto`: whichever is clearly faster here.
     pub precision: PrecisionChoice,
@@ -208,6 +211,7 @@ impl Default for RawModel {
         Self {
             active: "efficientnet-lite0".into(),
             directory: None,
+            mirror: None,
             backend: BackendChoice::Auto,
             precision: PrecisionChoice::Fp32,
             threads: Threads::default(),

@@ -39,6 +39,7 @@ pub fn check(raw: &Raw, document: &Document<'_>, base: &Path, problems: &mut Pro
         device,
         models,
         model_directories,
+        mirror: checker.mirror(),
     }
 }
 

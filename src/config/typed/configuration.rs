@@ -32,6 +32,8 @@ pub struct Config {
     pub models: Vec<ModelSpec>,
     /// The directories to search for catalogue models, in order.
     pub model_directories: Vec<PathBuf>,
+    /// A directory or the URL of one that has the catalogue's files, to download them from.
+    pub mirror: Option<String>,
     /// Capacity of the cache of uploads' answers.
     pub cache_entries: usize,
     pub thermal: Limits,
@@ -284,4 +286,6 @@ pub struct Teach {
     /// The model whose last matrix is replaced.
     pub base: ModelSpec,
     pub max_pictures: usize,
+    /// Whether it can be taught over HTTP: only where the directory was configured.
+    pub over_http: bool,
 }

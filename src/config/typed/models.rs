@@ -36,6 +36,24 @@ impl Checker<'_, '_> {
         models
     }
 
+    /// Where the catalogue's files are downloaded from, if not from their publishers.
+    pub(super) fn mirror(&mut self) -> Option<String> {
+        let given = self.raw.model.mirror.as_deref()?;
+        let key = ["model", "mirror"];
+        self.not_longer(&key, given, 1000);
+        self.printable(&key, given);
+        let Some((scheme, rest)) = given.split_once("://") else {
+            return Some(resolve(self.base, Path::new(given)).display().to_string());
+        };
+        let host = rest.split('/').next().unwrap_or_default();
+        if !["http", "https"].contains(&scheme) || host.is_empty() || host.contains('@') {
+            let hint = "for example `https://models.lan/glimpsed`, or a directory".to_owned();
+            // It may hold a password.
+            self.complain(&key, "must be an http or https address without a login", "found another", Some(hint));
+        }
+        Some(given.to_owned())
+    }
+
     fn model_file(&mut self, name: &str, file: &raw::RawModelFile, directories: &[PathBuf]) -> ModelSpec {
         if !is_id(name) && !name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) {
             let found = format!("found `{name}`");

@@ -72,7 +72,12 @@ impl Checker<'_, '_> {
             self.complain(&["teach", "base"], "names no model", format!("found `{}`", raw.base), Some(hint));
             catalog::all()[0].spec(&[])
         });
-        Teach { directories: self.teach_directories(), base, max_pictures: raw.max_pictures as usize }
+        Teach {
+            directories: self.teach_directories(),
+            base,
+            max_pictures: raw.max_pictures as usize,
+            over_http: raw.directory.is_some(),
+        }
     }
 
     /// The models that were taught on this device, except for those whose name another model has.

@@ -23,6 +23,14 @@ fn own_file() -> OpenOptions {
     options
 }
 
+/// The first of the directories that can be written into, which only trying tells; if none can, the first.
+pub fn writable(directories: &[PathBuf]) -> Option<&PathBuf> {
+    let works = |directory: &&PathBuf| {
+        std::fs::create_dir_all(directory).is_ok() && tempfile::NamedTempFile::new_in(directory).is_ok()
+    };
+    directories.iter().find(works).or(directories.first())
+}
+
 pub(super) struct Destination {
     directory: PathBuf,
     /// The finished file.

@@ -2,8 +2,9 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::ops::ControlFlow;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
@@ -14,6 +15,9 @@ use crate::models::catalog::Entry;
 use crate::models::fetch::failure::{Failure, FetchError, Stream};
 use glimpsed_inference::{hex, sha256_of};
 
+/// How often a wait between two attempts looks whether to go on.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
 /// The result of a successful call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -22,16 +26,17 @@ pub enum Outcome {
 }
 
 /// Downloads the model's file into `directory`, unless it is there already. `from` is a mirror to use instead of the
-/// catalogue's address: a directory, or the URL of one. `tell` receives the number of bytes so far.
+/// catalogue's address: a directory, or the URL of one. `tell` receives the number of bytes so far, and may stop it.
 ///
 /// # Errors
-/// Why the download failed. A file that was at the destination before is untouched then.
+/// Why the download failed. A file that was at the destination before is untouched then, and the next attempt resumes where this
+/// one ended.
 pub fn fetch(
     entry: &Entry,
     directory: &Path,
     from: Option<&str>,
     limits: &Limits,
-    mut tell: impl FnMut(u64),
+    mut tell: impl FnMut(u64) -> ControlFlow<()>,
 ) -> Result<Outcome, FetchError> {
     let address = address(entry, from)?;
     let destination = Destination::claim(directory, entry)?;
@@ -46,11 +51,27 @@ pub fn fetch(
             Err(Failure::Again(error)) => match pauses.next() {
                 Some(pause) => {
                     tracing::info!(%error, "trying again");
-                    std::thread::sleep(*pause);
+                    let have = destination.usable_length(entry);
+                    wait(*pause, || tell(have))?;
                 }
                 None => return Err(error),
             },
         }
+    }
+}
+
+/// Waits, and asks meanwhile whether to go on.
+fn wait(pause: Duration, mut tell: impl FnMut() -> ControlFlow<()>) -> Result<(), FetchError> {
+    let until = Instant::now() + pause;
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(());
+        }
+        if tell().is_break() {
+            return Err(FetchError::Stopped);
+        }
+        std::thread::sleep(left.min(LOOK_EVERY));
     }
 }
 
@@ -67,7 +88,7 @@ fn once(
     destination: &Destination,
     address: &str,
     limits: &Limits,
-    tell: &mut impl FnMut(u64),
+    tell: &mut impl FnMut(u64) -> ControlFlow<()>,
 ) -> Result<(), Failure> {
     let local = |cause| Failure::Final(destination.cannot(cause));
     let mut part = destination.open_part().map_err(local)?;
@@ -138,13 +159,15 @@ impl Writing {
         from: &str,
         entry: &Entry,
         limits: &Limits,
-        tell: &mut impl FnMut(u64),
+        tell: &mut impl FnMut(u64) -> ControlFlow<()>,
     ) -> Result<(), Failure> {
         let broken = |cause: String| Failure::Again(FetchError::Source { from: from.to_owned(), cause });
         let mut piece = vec![0; 1 << 16];
         let (mut window, mut at_its_start) = (Instant::now(), self.length);
         loop {
-            tell(self.length);
+            if tell(self.length).is_break() {
+                return Err(Failure::Final(FetchError::Stopped));
+            }
             let read = match reader.read(&mut piece) {
                 Ok(0) if self.length == entry.bytes => return Ok(()),
                 Ok(0) => {

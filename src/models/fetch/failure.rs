@@ -32,9 +32,11 @@ impl Default for Limits {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FetchError {
     #[error(
-        "comes with glimpsed and has no address to download it from; reinstall glimpsed, or name a mirror with --from"
+        "comes with glimpsed and has no address to download it from; reinstall glimpsed, or name a mirror with `--from` or `mirror` in [model]"
     )]
     NoAddress,
+    #[error("it was stopped; the next attempt goes on from there")]
+    Stopped,
     #[error("another download into `{0}` is under way; wait for its end")]
     Locked(PathBuf),
     #[error("there is not enough space in `{directory}`: {needed} bytes are needed, {free} are free")]

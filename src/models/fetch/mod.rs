@@ -8,5 +8,6 @@ mod download;
 mod failure;
 mod http;
 
+pub use destination::writable;
 pub use download::{Outcome, fetch};
 pub use failure::{FetchError, Limits};

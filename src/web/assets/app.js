@@ -1,36 +1,19 @@
 // The page: listens to the daemon's events and shows them.
 
-import { $, setText } from "./dom.js";
+import { $ } from "./dom.js";
+import { join, lost, opened, tell } from "./bus.js";
 import { live } from "./live.js";
-import { models } from "./models.js";
-import { settings } from "./settings.js";
+import { newest } from "./newest.js";
+import { places } from "./places.js";
 import { status } from "./status.js";
-import { timeline } from "./timeline.js";
+import { things } from "./things.js";
 import { start } from "./transport.js";
 import { upload } from "./upload.js";
+import { wrong } from "./wrong.js";
 
-const parts = [live, status, timeline, settings, models, upload];
-parts.forEach((part) => part.start());
+[live, status, newest, things, wrong, upload, places].forEach(join);
 
-function page(tone, text) {
-  $("chip-page").dataset.tone = tone;
-  setText($("chip-page").lastElementChild, text);
-}
-
-start({
-  opened() {
-    page("good", "live");
-    parts.forEach((part) => part.opened?.());
-  },
-  lost() {
-    page("bad", "no connection");
-    parts.forEach((part) => part.lost?.());
-  },
-  event(name, data) {
-    parts.forEach((part) => part[name]?.(data));
-  },
-  picture: live.picture,
-});
+start({ opened, lost, event: tell, picture: live.picture });
 
 $("theme").addEventListener("click", () => {
   const dark = getComputedStyle(document.documentElement).colorScheme === "dark";

@@ -76,20 +76,25 @@ export function colour(label) {
   return COLOURS[place % COLOURS.length];
 }
 
+// The session is over: a dialog asks for the token, and the page with what was typed stays.
+export function logIn() {
+  import("./session.js").then(({ ask }) => ask()).catch(() => location.assign("login"));
+}
+
 // Loading a large model takes a minute on a small board.
 const ANSWER_WITHIN_MS = 100_000;
 
 // Answers with JSON, or throws an error whose message is what the server said.
-export async function ask(path, body) {
-  const options = body === undefined ? {} : {
-    method: "POST",
+export async function ask(path, body, method = body === undefined ? "GET" : "POST") {
+  const options = body === undefined ? { method } : {
+    method,
     headers: { "content-type": "application/json" },
     body: JSON.stringify(body),
   };
   const response = await fetch(path, { ...options, signal: AbortSignal.timeout(ANSWER_WITHIN_MS) }).catch((error) => {
     throw new Error(error.name === "TimeoutError" ? "the device did not answer in time" : "the device does not answer");
   });
-  if (response.status === 401) location.assign("login");
+  if (response.status === 401) logIn();
   const answer = await response.json().catch(() => ({}));
   if (!response.ok) throw Object.assign(new Error(answer.detail ?? response.statusText), { status: response.status });
   return answer;

@@ -5,7 +5,7 @@ import { drawn, want } from "./transport.js";
 
 const CAMERA = "main";
 
-const DARK = { too_dark: "Too dark", covered: "The lens is covered" };
+const DARK = { too_dark: "Too dark to tell", covered: "The lens is covered" };
 
 // A camera that is refused a place is asked for again after this.
 const ASK_AGAIN_MS = 5000;
@@ -33,20 +33,21 @@ function overlay() {
   const [state, title, text] = situation();
   $("stage").dataset.state = state;
   $("switch-on").hidden = !connected || camera.status !== "disabled";
+  $("set-up").hidden = !connected || camera.status !== "offline" || !["missing", "silent"].includes(camera.fault);
   setText($("overlay-title"), title);
   setText($("overlay-text"), text);
 }
 
 function situation() {
   if (!connected) return ["wait", "No connection", "The page comes back by itself when glimpsed does."];
-  if (camera.status === "disabled") return ["off", "Camera switched off", `It was switched off at ${clock(camera.since)}.`];
+  if (camera.status === "disabled") return ["off", "Camera switched off", `You switched this camera off at ${clock(camera.since)}.`];
   if (camera.status === "offline") return camera.fault ? lost() : ["wait", "Camera starting", "The first picture is on its way."];
   if (forbidden) return ["off", "Pictures are switched off here", "The labels go on."];
   if (paused) return ["off", "Paused", "The labels go on."];
   if (!answered) return ["wait", "Model loading", "The first label is on its way."];
   if (dark) return ["dark", darkSince ? `${DARK[dark]} since ${clock(darkSince)}` : DARK[dark], "There is nothing to see, so nothing is labelled."];
-  if (crowded) return ["wait", "Too many are watching", "It is tried again."];
-  return painted ? ["live", "", ""] : ["wait", "Waiting for a picture", ""];
+  if (crowded) return ["wait", "Too many are watching", "All places for pictures are taken. It is tried again every 5 s."];
+  return painted ? ["live", "", ""] : ["wait", "Waiting for the first picture", ""];
 }
 
 function lost() {

@@ -1,91 +1,116 @@
-// The models side by side, measured on this device.
+// The models of the catalogue: which is in use, which are here, and which can be fetched.
 
-import { $, ask, element, megabytes, setText } from "./dom.js";
-import { plots } from "./plots.js";
+import { $, ask, element, ended, megabytes, setText } from "./dom.js";
+import { save } from "./saving.js";
 
-let active = null;
-let report = null;
+let models = [];
+let settings = null;
+let download = null;
+let known = "";
 
-const COLUMNS = [
-  ["Model", (model) => model.name, false],
-  ["Precision", (model) => model.precision ?? "–", false],
-  ["Top-1", (model) => share(model.accuracy?.top1, model.accuracy?.of), true],
-  ["Top-5", (model) => share(model.accuracy?.top5, model.accuracy?.of), true],
-  ["Agrees", (model) => share(model.agreement?.same, model.agreement?.of), true],
-  ["p50", (model) => milliseconds(model.infer_ms?.p50), true],
-  ["p95", (model) => milliseconds(model.infer_ms?.p95), true],
-  ["Loads in", (model) => milliseconds(model.load_ms), true],
-  ["Memory", (model) => (model.peak_memory_bytes ? megabytes(model.peak_memory_bytes) : "–"), true],
-  ["File", (model) => (model.file_bytes ? megabytes(model.file_bytes) : "–"), true],
-  ["Parameters", (model) => millions(model.parameters), true],
-  ["FLOPs", (model) => millions(model.flops), true],
-  ["Runs on", (model) => model.backend ?? "–", false],
-  ["Says", (model) => (model.error ? model.error : model.top?.[0] ? `${model.top[0].label} ${(100 * model.top[0].confidence).toFixed(0)} %` : "–"), false],
-];
+// An int8 file is a version of its model, and offered where that is.
+const versions = () => new Set(models.map(({ int8 }) => int8).filter(Boolean));
+const rowsOf = () => models.filter(({ name }) => !versions().has(name));
 
-// Of few pictures a percentage would promise too much.
-const share = (some, all) => (all ? (all < 100 ? `${some} of ${all}` : `${((100 * some) / all).toFixed(1)} %`) : "–");
-const milliseconds = (value) => (value === undefined || value === null ? "–" : `${value.toFixed(value < 10 ? 1 : 0)} ms`);
-const millions = (value) => (value ? `${(value / 1e6).toFixed(1)} M` : "–");
-
-function table() {
-  const head = COLUMNS.map(([title, , number]) => element("th", { scope: "col", class: number ? "number" : null }, title));
-  $("compare-head").replaceChildren(element("tr", {}, ...head));
-  $("compare-body").replaceChildren(...report.models.map((model) => element("tr", { "data-active": String(model.name === active) },
-    ...COLUMNS.map(([, text, number], index) => element(index ? "td" : "th", { scope: index ? null : "row", class: number ? "number" : null }, text(model))))));
+export async function read() {
+  models = await ask("api/v1/models").catch(() => models);
+  show();
 }
 
-function show() {
-  $("comparison").hidden = !report?.models;
-  if (!report?.models) return;
-  table();
-  $("advice").replaceChildren(...(report.advice ?? []).map(({ kind, model, reason }) =>
-    element("li", {}, element("strong", {}, `${kind}: ${model}`), element("span", {}, reason))));
-  plots($("plots"), report.models, active);
+const left = ({ bytes, total, per_second: rate }) => (rate > 0 ? `, ${time((total - bytes) / rate)} left` : "");
+const time = (seconds) => (seconds < 90 ? `${Math.ceil(seconds)} s` : `${Math.ceil(seconds / 60)} min`);
+
+function progress({ state, bytes, total, error, command }) {
+  if (state === "running") return `Fetching: ${megabytes(bytes)} of ${megabytes(total)}${left(download)}.`;
+  if (state === "stopping") return "Stopping …";
+  if (state === "stopped") return `Stopped at ${megabytes(bytes)} of ${megabytes(total)}; it goes on from there.`;
+  if (state === "failed") return `Not fetched: ${ended(error)}${command ? " Run this command on the device:" : ""}`;
+  return "";
 }
 
-function words({ running, progress, error }) {
-  if (running && progress) return `Measuring ${progress.model}, ${progress.done} of ${progress.total}; the camera is labelled meanwhile.`;
-  if (running) return "Measuring; the camera is labelled meanwhile.";
-  if (error) return error;
-  if (!report) return "Not measured yet.";
-  const { board, processor } = report.device;
-  return `Measured ${new Date(report.ts).toLocaleString()} on ${board}, ${processor}, beside the camera: ${report.pictures.source}.`;
+async function act(button, path, method) {
+  if (button.getAttribute("aria-disabled") === "true") return;
+  button.setAttribute("aria-disabled", "true");
+  await ask(path, {}, method).catch((error) => setText($("models-saved"), `Not done: ${ended(error.message)}`));
+  button.removeAttribute("aria-disabled");
 }
 
-// A button that were disabled would lose the keyboard's focus to the page.
-const busy = () => $("measure").getAttribute("aria-disabled") === "true";
-const hold = (running) => $("measure").setAttribute("aria-disabled", String(running));
+const address = (name) => `api/v1/models/${encodeURIComponent(name)}/fetch`;
 
-export const models = {
+function fetching(model) {
+  const mine = download?.name === model.name ? download : null;
+  const runs = mine && ["running", "stopping"].includes(mine.state);
+  const text = element("p", { class: "hint", role: "status" }, mine ? progress(mine) : "");
+  const button = element("button", { type: "button", class: "button quiet", "data-fetch": model.name }, runs ? "Stop" : mine?.state === "stopped" || mine?.state === "failed" ? "Go on" : "Fetch");
+  button.addEventListener("click", () => act(button, address(model.name), runs ? "DELETE" : "POST"));
+  const bar = runs ? element("progress", { max: mine.total, "aria-label": `Fetching ${model.name}` }) : null;
+  if (bar) bar.value = mine.bytes;
+  const command = mine?.command ? element("code", { class: "run" }, mine.command) : null;
+  return [bar, text, command, button];
+}
+
+function facts(model) {
+  const smaller = models.find(({ name }) => name === model.int8);
+  const here = model.present ? "here" : `not here, ${megabytes(model.bytes)}`;
+  const top1 = model.published_top1 ? `published: ${model.published_top1.toFixed(1)} of 100 right` : null;
+  return [model.active || smaller?.active ? "in use" : here, model.description, top1].filter(Boolean).join("; ");
+}
+
+function row(model) {
+  const smaller = models.find(({ name }) => name === model.int8);
+  const used = model.active || Boolean(smaller?.active);
+  const parts = [];
+  if (model.present || smaller?.present) {
+    const name = model.present ? model.name : smaller.name;
+    const choice = element("input", { type: "radio", name: "model", id: `model-${model.name}`, value: name });
+    choice.checked = used;
+    parts.push(element("label", { class: "choice", for: choice.id }, choice, element("span", {}, element("strong", {}, model.name), element("span", { class: "hint" }, facts(model)))));
+  } else {
+    parts.push(element("div", { class: "choice absent" }, element("span", {}, element("strong", {}, model.name), element("span", { class: "hint" }, facts(model)))));
+  }
+  if (!model.present && model.fetchable) parts.push(element("div", { class: "fetch" }, ...fetching(model)));
+  if (smaller && !smaller.present && smaller.fetchable && model.present) {
+    parts.push(element("div", { class: "fetch" }, element("p", { class: "hint" }, `Its smaller and faster version (int8) is not here, ${megabytes(smaller.bytes)}.`), ...fetching(smaller)));
+  }
+  return element("li", { "data-model": model.name, "data-active": String(used) }, ...parts);
+}
+
+export function show() {
+  const key = JSON.stringify([models, download, settings?.model]);
+  if (key === known) return;
+  known = key;
+  const held = document.activeElement;
+  const [id, fetch] = [held?.id, held?.dataset?.fetch];
+  $("models").replaceChildren(...rowsOf().map(row));
+  // What was pressed keeps the focus, also where it is another element now.
+  if (fetch) ($("models").querySelector(`[data-fetch="${CSS.escape(fetch)}"]`) ?? $("models-title")).focus();
+  else if (id?.startsWith("model-")) $(id)?.focus();
+}
+
+export const catalogue = {
   start() {
-    $("measure").addEventListener("click", async () => {
-      if (busy()) return;
-      hold(true);
-      await ask("api/v1/compare", {}).catch((error) => {
-        setText($("compare-status"), error.message);
-        hold(false);
-      });
+    const list = $("models");
+    list.addEventListener("change", ({ target }) => {
+      const holds = () => {
+        known = "";
+        show();
+      };
+      save(list, "api/v1/model", { name: target.value }, holds, { doing: "Loading the model …" });
     });
+    read();
   },
-  settings(settings) {
-    if (settings.model === active) return;
-    active = settings.model;
+  settings(news) {
+    const changed = settings?.model !== news.model;
+    settings = news;
+    if (changed) read();
+  },
+  info() {
+    read();
+  },
+  download(news) {
+    const ended = download?.state !== news?.state;
+    download = news;
     show();
-  },
-  comparison(comparison) {
-    hold(comparison.running);
-    $("compare-progress").hidden = !comparison.running;
-    const changed = JSON.stringify(comparison.report) !== JSON.stringify(report);
-    report = comparison.report;
-    const bar = $("compare-progress");
-    if (comparison.progress) {
-      bar.max = comparison.progress.total;
-      bar.value = comparison.progress.done;
-    } else {
-      bar.removeAttribute("value");
-    }
-    setText($("compare-status"), words(comparison));
-    if (changed) show();
+    if (ended) read();
   },
 };

@@ -1,69 +1,33 @@
-// What can be set, and the configuration as it is in effect.
+// What can be set, what is here, and the configuration as it is in effect.
 
-import { $, ask, element, ended, percent, setText } from "./dom.js";
+import { $, ask, clock, duration, element, ended, megabytes, percent, sentence, setText } from "./dom.js";
+import { comparison } from "./comparison.js";
+import { catalogue } from "./models.js";
+import { copies, save } from "./saving.js";
+import { html } from "./settings.html";
+
+const NETWORK = '[camera]\nsource = "rtsp"                    # a network camera; needs ffmpeg\nurl = "rtsp://camera.lan/stream1"\n\n[camera]\nsource = "http"                    # an address with JPEG pictures\nurl = "http://camera.lan/snapshot.jpg"\n\n[camera]\nsource = "replay"                  # a folder of pictures, to try it\npath = "/usr/share/glimpsed/photos"\nfps = 1.0\n';
 
 let current = null;
 let info = null;
-let about = new Map();
+let camera = { status: null };
 let editing = false;
-
-// What became of the last change, beside the control that made it.
-function say(control, text, again) {
-  const line = $(`${control.id}-saved`);
-  setText(line, text);
-  if (again) {
-    const button = element("button", { type: "button", class: "button quiet" }, "Again");
-    button.addEventListener("click", again);
-    line.append(" ", button);
-  }
-}
-
-// The control shows what holds until the daemon has agreed to something else.
-async function set(control, path, body, { doing = "Saving …", done = "Saved." } = {}) {
-  if (control.getAttribute("aria-busy") === "true") {
-    show();
-    return;
-  }
-  control.setAttribute("aria-busy", "true");
-  say(control, doing);
-  show();
-  try {
-    await ask(path, body);
-    say(control, done);
-    setTimeout(() => $(`${control.id}-saved`).textContent === done && say(control, ""), 3000);
-  } catch (error) {
-    say(control, `Not saved: ${ended(error.message)}`, () => {
-      control.focus();
-      set(control, path, body, { doing, done });
-    });
-  } finally {
-    control.removeAttribute("aria-busy");
-    show();
-  }
-}
+let latency = null;
+let looked = false;
+let everything = false;
 
 function show() {
   if (!current) return;
-  $("model").value = current.model;
   $("precision").value = current.precision;
   $("enabled").checked = current.enabled;
   $("accurate-field").hidden = current.accurate === null;
   $("accurate-on").checked = current.accurate === true;
   if (!editing) $("threshold").value = current.threshold;
   threshold();
-  setText($("model-about"), about.get(current.model) ?? "");
 }
 
 function threshold() {
   setText($("threshold-value"), percent(Number($("threshold").value)));
-}
-
-async function catalogue() {
-  const models = await ask("api/v1/models").catch(() => []);
-  about = new Map(models.map(({ name, description, published_top1: top1 }) => [
-    name, [description, top1 ? `published top-1 ${top1.toFixed(1)} %` : null].filter(Boolean).join("; "),
-  ]));
-  show();
 }
 
 function configuration() {
@@ -71,7 +35,9 @@ function configuration() {
   const wanted = $("config-filter").value.trim().toLowerCase();
   const waiting = info.restart_required ?? [];
   const all = Object.entries(info.config ?? {});
-  const keys = all.filter(([key]) => key.toLowerCase().includes(wanted));
+  // Those that are set, until all are asked for or one is looked for.
+  const keys = all.filter(([key, { origin }]) => (wanted ? key.toLowerCase().includes(wanted) : everything || origin !== "default" || waiting.includes(key)));
+  setText($("config-all"), everything ? "Only those that are set" : `All ${all.length} keys`);
   $("config-body").replaceChildren(...keys.map(([key, { value, origin }]) => element("tr", { "data-set": String(origin !== "default") },
     element("td", {}, key), element("td", {}, JSON.stringify(value)),
     element("td", {}, waiting.includes(key) ? `${origin}, after a restart` : origin))));
@@ -87,13 +53,76 @@ function configuration() {
   setText($("config-hint"), info.config_error ? "it has mistakes" : waiting.length ? "a restart is needed" : `${set} of ${all.length} keys set`);
 }
 
-export const settings = {
+// What leaves the device, in words; the keys that decide it stand beside.
+function privacy() {
+  const value = (key) => info?.config?.[key]?.value;
+  const facts = [
+    [value("privacy.preview") !== false, "The live picture is shown to those who can open this page.", "The live picture is not shown on this page.", "privacy.preview"],
+    [value("privacy.publish_image") === true, "Pictures are published over MQTT.", "No picture leaves the device over MQTT; labels do.", "privacy.publish_image"],
+    [Boolean(value("teach.directory")), "Pictures that somebody labels under Teach are kept on this device.", "No picture is kept.", "teach.directory"],
+  ];
+  $("privacy").replaceChildren(...facts.map(([yes, does, not, key]) => element("li", {}, element("span", {}, yes ? does : not), element("code", {}, key))));
+}
+
+function cameraSays() {
+  const size = camera.negotiated ? `, ${camera.negotiated.width}×${camera.negotiated.height}` : "";
+  const at = camera.since ? clock(camera.since) : "";
+  const words = {
+    online: `Pictures come${size}.`,
+    disabled: `You switched this camera off at ${at}.`,
+    offline: camera.reason ? `No picture since ${at}: ${ended(camera.reason)} It is tried again.` : "The camera is being opened.",
+  };
+  setText($("camera-says"), words[camera.status] ?? "");
+  if (camera.status === "offline" && camera.fault && !$("place-settings").hidden && !looked) look();
+}
+
+async function look() {
+  const button = $("look");
+  if (button.getAttribute("aria-disabled") === "true") return;
+  looked = true;
+  button.setAttribute("aria-disabled", "true");
+  setText($("found-says"), "Looking …");
+  try {
+    const cameras = await ask("api/v1/cameras/found");
+    $("found").replaceChildren(...cameras.map(found));
+    copies($("found"));
+    setText($("found-says"), cameras.length ? `${cameras.length} found. Put the lines of one into the file of the configuration.` : "None. A USB camera should be here once it is plugged in; a camera on the ribbon cable is read through a command, see below.");
+  } catch (error) {
+    setText($("found-says"), sentence(error.message));
+  }
+  button.removeAttribute("aria-disabled");
+}
+
+function found({ name, device, lines, problem, formats }, index) {
+  const sizes = formats.length ? `${formats.join(", ")}. ` : "";
+  return element("li", {}, element("strong", {}, name), element("span", { class: "hint" }, `${device}. ${sizes}${problem ? sentence(problem) : ""}`),
+    element("div", { class: "command" }, element("pre", { id: `lines-${index}` }, lines), element("button", { class: "button quiet", type: "button", "data-copy": `lines-${index}` }, "Copy")));
+}
+
+function broker({ mqtt }) {
+  if (!mqtt) return "No broker is configured: labels stay on this page. The key url in [mqtt] names one.";
+  if (mqtt.connected) return `Connected to ${mqtt.broker}.`;
+  const waiting = mqtt.waiting ? ` ${mqtt.waiting} messages wait.` : "";
+  return mqtt.last_error ? `Not connected to ${mqtt.broker}: ${ended(mqtt.last_error)}${waiting}` : `Connecting to ${mqtt.broker} …`;
+}
+
+function hold(away) {
+  for (const control of $("place-settings").querySelectorAll("button, select, input:not([type=search]):not([type=range])")) {
+    if (away) control.setAttribute("aria-disabled", "true");
+    else control.removeAttribute("aria-disabled");
+  }
+  $("threshold").toggleAttribute("disabled", away);
+  $("away").hidden = !away;
+  setText($("away"), away ? "No connection to the device: nothing can be set until it is back." : "");
+}
+
+export const part = {
+  html,
   start() {
     const loading = { doing: "Loading the model …" };
     const changed = (id, path, body, words) => {
-      $(id).addEventListener("change", ({ target }) => set(target, path, body(target), words));
+      $(id).addEventListener("change", ({ target }) => save(target, path, body(target), show, words));
     };
-    changed("model", "api/v1/model", ({ value }) => ({ name: value }), loading);
     changed("precision", "api/v1/model", ({ value }) => ({ precision: value }), loading);
     changed("enabled", "api/v1/settings", ({ checked }) => ({ enabled: checked }));
     changed("accurate-on", "api/v1/settings", ({ checked }) => ({ accurate: checked }));
@@ -101,28 +130,78 @@ export const settings = {
     $("threshold").addEventListener("change", ({ target }) => {
       const wanted = Number(target.value);
       editing = false;
-      set(target, "api/v1/settings", { threshold: wanted });
+      save(target, "api/v1/settings", { threshold: wanted }, show);
     });
     $("config-filter").addEventListener("input", configuration);
+    $("config-all").addEventListener("click", () => {
+      everything = !everything;
+      configuration();
+    });
     const press = (id, path, words) => {
-      $(id).addEventListener("click", ({ currentTarget }) => set(currentTarget, path, {}, words));
+      $(id).addEventListener("click", ({ currentTarget }) => save(currentTarget, path, {}, show, words));
     };
     press("reload", "api/v1/reload", { doing: "Reading the configuration …", done: "Read." });
     press("restart", "api/v1/restart", { doing: "Starting again …", done: "It starts again." });
-  },
-  settings(settings) {
-    current = settings;
-    show();
-  },
-  info(told) {
-    info = told;
-    const names = told.available_models ?? [];
-    const known = [...$("model").options].map((option) => option.value);
-    if (names.join("\n") !== known.join("\n")) {
-      $("model").replaceChildren(...names.map((name) => element("option", { value: name }, name)));
-      catalogue();
+    $("look").addEventListener("click", look);
+    setText($("network-lines"), NETWORK);
+    copies($("place-settings"));
+    const say = $("say");
+    try {
+      say.value = localStorage.getItem("say") ?? "all";
+    } catch {
+      // A browser that keeps nothing hears all.
     }
+    say.addEventListener("change", () => localStorage.setItem("say", say.value));
+    comparison.start();
+    catalogue.start();
+  },
+  visit([part, key]) {
+    if (key) {
+      $("config-filter").value = key;
+      configuration();
+    }
+    cameraSays();
+    const title = part && $(`${part}-title`);
+    if (!title) return;
+    title.scrollIntoView({ block: "start" });
+    title.focus({ preventScroll: true });
+  },
+  settings(news) {
+    current = news;
+    show();
+    comparison.settings(news);
+    catalogue.settings(news);
+  },
+  info(news) {
+    info = news;
     show();
     configuration();
+    privacy();
+    catalogue.info(news);
+  },
+  camera(news) {
+    camera = news;
+    cameraSays();
+  },
+  classification({ timing_ms: timing }) {
+    latency = latency === null ? timing.total : latency + 0.3 * (timing.total - latency);
+    setText($("v-latency"), `${latency.toFixed(latency < 10 ? 1 : 0)} ms`);
+  },
+  vitals(health) {
+    setText($("v-fps"), health.fps.toFixed(health.fps < 10 ? 1 : 0));
+    setText($("v-temperature"), health.temperature_c === null ? "–" : `${health.temperature_c.toFixed(0)} °C`);
+    setText($("v-memory"), health.rss_bytes === null ? "–" : megabytes(health.rss_bytes));
+    const dropped = health.overwritten + health.damaged + health.failed;
+    setText($("v-dropped"), health.captured ? percent(dropped / health.captured) : "–");
+    setText($("v-uptime"), duration(health.uptime_s));
+    setText($("broker-says"), broker(health));
+  },
+  comparison: comparison.comparison,
+  download: catalogue.download,
+  opened() {
+    hold(false);
+  },
+  lost() {
+    hold(true);
   },
 };

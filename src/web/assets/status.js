@@ -1,6 +1,7 @@
-// The label that holds, the frame's answer, and how the daemon is.
+// The label that holds, and the frame's answer.
 
-import { $, bars, clock, duration, ended, megabytes, percent, sentence, setText } from "./dom.js";
+import { $, bars, clock, duration, setText } from "./dom.js";
+import { entitle } from "./places.js";
 
 const WORDS = {
   known: ["sees", "good"],
@@ -8,12 +9,6 @@ const WORDS = {
   stale: ["no fresh picture", "warn"],
   too_dark: ["too dark", "warn"],
   covered: ["covered", "warn"],
-};
-
-const WARNINGS = {
-  throttled: "The supply is too weak, so the board slows itself down.",
-  reduced: "The board is warm, so fewer frames are labelled.",
-  paused: "The board is too warm, so nothing is labelled until it is cooler.",
 };
 
 const FAULTS = { missing: "no camera", frozen: "picture frozen", no_model: "no model" };
@@ -24,17 +19,12 @@ const TELL_EVERY_MS = 10000;
 
 let state = null;
 let camera = { status: "online" };
-let health = null;
 let connected = false;
 // When the last news of it came: until then it was so.
 let until = null;
-let latency = null;
+// The best label of the newest frame alone.
+let frame = null;
 let told = { text: "", at: 0 };
-
-function chip(id, tone, text) {
-  $(id).dataset.tone = tone;
-  setText($(id).lastElementChild, text);
-}
 
 // What was seen is not what is seen: without connection or camera the label stands in the past.
 function isPast() {
@@ -53,15 +43,18 @@ function headline() {
   setText($("status-word"), past ? "was" : word);
   $("status-word").dataset.tone = past ? "past" : tone;
   setText($("label"), known);
+  $("label").dataset.length = known.length > 70 ? "very-long" : known.length > 32 ? "long" : "short";
   if ($("label").title !== known) $("label").title = known;
   const seconds = Math.max(0, (Date.now() - Date.parse(state.since)) / 1000);
   setText($("since"), past ? `at ${clock(until ?? Date.now())}` : `for ${duration(seconds)}`);
-  setText($("answers-fast-title"), past ? "In the last frame" : "In this frame");
-  document.title = state.label && !past ? `${state.label} – glimpsed` : "glimpsed";
+  const alone = state.label && frame && frame !== state.label;
+  setText($("answers-fast-title"), past ? "In the last frame" : alone ? "In this frame alone; the label above is that of several" : "In this frame");
+  entitle(past ? "" : state.label ?? "");
   tell(past ? null : known);
 }
 
 function tell(known) {
+  if (quiet()) return;
   const now = Date.now();
   const text = known ?? (!connected ? "no connection" : camera.status === "disabled" ? "camera switched off" : FAULTS[camera.fault] ?? "no camera");
   const held = known === null || now - Date.parse(state.since) >= HELD_MS;
@@ -70,17 +63,13 @@ function tell(known) {
   setText($("told"), text);
 }
 
-// What somebody should look after, and why. It says no numbers: each change is spoken to people who listen.
-function banner() {
-  const broker = health?.mqtt;
-  const warnings = !connected ? [] : [
-    health?.throttled && WARNINGS.throttled,
-    WARNINGS[health?.thermal],
-    camera.fault === "covered" && sentence(camera.reason),
-    broker && !broker.connected && broker.last_error && `Messages wait for the broker, ${broker.broker}: ${ended(broker.last_error)}`,
-  ].filter(Boolean);
-  $("banner").hidden = warnings.length === 0;
-  setText($("banner"), warnings.join(" "));
+// People who listen can ask for silence in the settings.
+function quiet() {
+  try {
+    return localStorage.getItem("say") === "off";
+  } catch {
+    return false;
+  }
 }
 
 export const status = {
@@ -91,29 +80,19 @@ export const status = {
     connected = true;
   },
   camera(news) {
-    const { status, negotiated, since, fault } = news;
+    const { status, since } = news;
     if (camera.status === "online" && status !== "online") until = since ?? Date.now();
     camera = { ...news, status: status ?? "online" };
-    const size = negotiated ? ` ${negotiated.width}×${negotiated.height}` : "";
-    const [tone, text] = {
-      online: ["good", `camera${size}`],
-      offline: fault ? ["bad", FAULTS[fault] ?? "no picture"] : ["wait", "camera starting"],
-      disabled: ["wait", "camera off"],
-    }[status] ?? ["wait", "camera"];
-    chip("chip-camera", tone, text);
     headline();
-    banner();
   },
   state(news) {
     // Without a camera there is no news of the label, only that there is none.
     if (camera.status === "online" || !state) state = news;
     headline();
   },
-  classification(frame) {
-    bars($("bars"), frame.top);
-    const total = frame.timing_ms.total;
-    latency = latency === null ? total : latency + 0.3 * (total - latency);
-    setText($("v-latency"), `${latency.toFixed(latency < 10 ? 1 : 0)} ms`);
+  classification({ top }) {
+    frame = top[0]?.label ?? null;
+    bars($("bars"), top);
   },
   second(opinion) {
     $("accurate").hidden = false;
@@ -128,25 +107,9 @@ export const status = {
     if ($("device").title !== info.name) $("device").title = info.name;
     setText($("about"), `glimpsed ${info.version} on ${info.board}`);
   },
-  vitals(news) {
-    health = news;
-    setText($("v-fps"), health.fps.toFixed(health.fps < 10 ? 1 : 0));
-    setText($("v-temperature"), health.temperature_c === null ? "–" : `${health.temperature_c.toFixed(0)} °C`);
-    setText($("v-memory"), health.rss_bytes === null ? "–" : megabytes(health.rss_bytes));
-    const dropped = health.overwritten + health.damaged + health.failed;
-    setText($("v-dropped"), health.captured ? percent(dropped / health.captured) : "–");
-    setText($("v-uptime"), duration(health.uptime_s));
-    if (!health.mqtt) chip("chip-broker", "wait", "no broker configured");
-    else if (health.mqtt.connected) chip("chip-broker", "good", "broker");
-    else chip("chip-broker", "bad", health.mqtt.waiting ? `no broker, ${health.mqtt.waiting} waiting` : "no broker");
-    banner();
-  },
   lost() {
     if (connected) until = Date.now();
     connected = false;
     headline();
-    banner();
-    chip("chip-camera", "wait", "camera");
-    chip("chip-broker", "wait", "broker");
   },
 };

@@ -1,7 +1,9 @@
 // The connection to the daemon: one WebSocket for events and pictures. Where something on the way does not let it through, server-sent
 // events and a stream of pictures take its place.
 
-const EVENTS = ["camera", "info", "settings", "classification", "state", "second", "timeline", "change", "vitals", "comparison", "refused"];
+import { logIn } from "./dom.js";
+
+const EVENTS = ["camera", "info", "settings", "classification", "state", "second", "timeline", "change", "vitals", "comparison", "download", "teach", "refused"];
 const RETRY_MS = [1000, 2000, 5000, 10000];
 
 // Without a word for this long the connection is dead, whatever the browser thinks of it; the daemon speaks every 2 s.
@@ -110,7 +112,7 @@ function again() {
   close();
   handlers.lost();
   // A session that has ended cannot be told from a daemon that has; and while the daemon is away, nothing is known of the way to it.
-  fetch("api/v1/state").then((response) => response.status === 401 && location.assign("login")).catch(() => { failures = 0; });
+  fetch("api/v1/state").then((response) => response.status === 401 && logIn()).catch(() => { failures = 0; });
   clearTimeout(timer);
   timer = setTimeout(connect, RETRY_MS[Math.min(tries++, RETRY_MS.length - 1)]);
 }

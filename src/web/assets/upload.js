@@ -1,7 +1,7 @@
 // Pictures from here, labelled there: one after the other, as many as are given.
 
 import { readable } from "./convert.js";
-import { $, bars, element, megabytes, percent, setText } from "./dom.js";
+import { $, bars, element, logIn, megabytes, percent, setText } from "./dom.js";
 import { post } from "./sending.js";
 
 const RETRIES = 5;
@@ -19,7 +19,7 @@ async function send(file, signal, say) {
   for (let attempt = 0; ; attempt++) {
     const progress = (share) => say(share < 1 ? `Sending, ${percent(share)} …` : "Labelling …");
     const { status, retryAfter, answer } = await post("api/v1/classify", file, { signal, progress });
-    if (status === 401) location.assign("login");
+    if (status === 401) logIn();
     if (status === 200) return answer;
     const later = [429, 503].includes(status) && retryAfter;
     if (!later || attempt === RETRIES) throw new Error(answer.detail ?? `the device answers with ${status}`);
@@ -137,9 +137,10 @@ export const upload = {
     document.addEventListener("drop", (event) => {
       event.preventDefault();
       over(event, "false");
+      if ($("place-live").hidden) location.hash = "#live";
       add(event.dataTransfer.files);
     });
-    document.addEventListener("paste", (event) => add([...event.clipboardData.files].filter((file) => file.type.startsWith("image/"))));
+    document.addEventListener("paste", (event) => $("place-live").hidden || add([...event.clipboardData.files].filter((file) => file.type.startsWith("image/"))));
   },
   info({ config }) {
     limit = config?.["http.max_upload"]?.value ?? limit;

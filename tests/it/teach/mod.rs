@@ -15,7 +15,7 @@ use crate::support::{ConfigFile, Ran, glimpsed, ran};
 
 /// What a made picture shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Scene {
+pub(crate) enum Scene {
     /// Bright upright bars.
     Bars,
     /// Dark rings.
@@ -25,7 +25,7 @@ enum Scene {
 }
 
 /// A scene at a place and in colours of its own, with noise.
-fn scene(scene: Scene, seed: u64) -> RgbImage {
+pub(crate) fn scene(scene: Scene, seed: u64) -> RgbImage {
     let mut random = Rng::with_seed(seed * 3 + scene as u64);
     let (shift, size) = (random.f32() * 40.0, 14.0 + random.f32() * 8.0);
     let tint = [random.f32(), random.f32(), random.f32()].map(|share| 0.6 + 0.4 * share);
@@ -42,7 +42,7 @@ fn scene(scene: Scene, seed: u64) -> RgbImage {
     })
 }
 
-fn jpeg(picture: &RgbImage) -> Vec<u8> {
+pub(crate) fn jpeg(picture: &RgbImage) -> Vec<u8> {
     let mut bytes = Vec::new();
     JpegEncoder::new_with_quality(&mut bytes, 85).encode_image(picture).expect("a JPEG");
     bytes

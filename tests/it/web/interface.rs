@@ -18,13 +18,19 @@ fn every_documented_operation_is_there_and_every_one_is_documented() {
             operations.push(format!("{} {path}", method.to_uppercase()));
             assert!(operation["operationId"].is_string() && operation["summary"].is_string(), "{method} {path}");
             // The other method is not there, so this one is.
-            assert_ne!(server.open(path).0, 404, "{path}");
+            assert_ne!(server.open(&path.replace("{view}", "main").replace("{camera}", "main")).0, 404, "{path}");
         }
     }
     operations.sort();
     assert_eq!(
         operations,
         [
+            "DELETE /api/v1/models/{name}/fetch",
+            "GET /api/v1/cameras",
+            "GET /api/v1/cameras/found",
+            "GET /api/v1/cameras/{camera}/frame.jpeg",
+            "GET /api/v1/cameras/{camera}/snapshot",
+            "GET /api/v1/cameras/{camera}/stream.mjpeg",
             "GET /api/v1/compare",
             "GET /api/v1/config",
             "GET /api/v1/events",
@@ -36,6 +42,14 @@ fn every_documented_operation_is_there_and_every_one_is_documented() {
             "GET /api/v1/state",
             "GET /api/v1/stream.mjpeg",
             "GET /api/v1/timeline",
+            "GET /api/v1/views",
+            "GET /api/v1/views/{view}/state",
+            "GET /api/v1/views/{view}/teach",
+            "GET /api/v1/views/{view}/teach/now",
+            "GET /api/v1/views/{view}/teach/picture",
+            "GET /api/v1/views/{view}/teach/pictures",
+            "GET /api/v1/views/{view}/teach/unsure",
+            "GET /api/v1/views/{view}/timeline",
             "GET /livez",
             "GET /metrics",
             "GET /readyz",
@@ -43,9 +57,20 @@ fn every_documented_operation_is_there_and_every_one_is_documented() {
             "POST /api/v1/classify",
             "POST /api/v1/compare",
             "POST /api/v1/model",
+            "POST /api/v1/models/{name}/fetch",
             "POST /api/v1/reload",
             "POST /api/v1/restart",
             "POST /api/v1/settings",
+            "POST /api/v1/views/{view}/accurate",
+            "POST /api/v1/views/{view}/classify",
+            "POST /api/v1/views/{view}/model",
+            "POST /api/v1/views/{view}/settings",
+            "POST /api/v1/views/{view}/teach/frame",
+            "POST /api/v1/views/{view}/teach/move",
+            "POST /api/v1/views/{view}/teach/pictures",
+            "POST /api/v1/views/{view}/teach/undo",
+            "POST /api/v1/views/{view}/teach/unsure",
+            "POST /api/v1/views/{view}/teach/use",
         ]
     );
     // Every reference leads somewhere.
@@ -75,6 +100,12 @@ fn the_answers_are_what_the_document_says() {
         ("/api/v1/models", "Models"),
         ("/api/v1/timeline", "Timeline"),
         ("/api/v1/compare", "Comparison"),
+        ("/api/v1/cameras", "Cameras"),
+        ("/api/v1/cameras/found", "CamerasFound"),
+        ("/api/v1/views", "Views"),
+        ("/api/v1/views/main/state", "State"),
+        ("/api/v1/views/main/timeline", "Timeline"),
+        ("/api/v1/views/main/teach", "Teaching"),
         ("/readyz", "Readiness"),
     ] {
         fits(schema, &server.get(path).json());
@@ -201,8 +232,18 @@ fn events_tell_how_things_are_and_then_what_happens() {
     assert_eq!(status, 200);
     let mut seen = std::collections::BTreeSet::new();
     let mut lines = BufReader::new(stream).lines();
-    let wanted =
-        ["camera", "change", "classification", "comparison", "info", "settings", "state", "timeline", "vitals"];
+    let wanted = [
+        "camera",
+        "change",
+        "classification",
+        "comparison",
+        "download",
+        "info",
+        "settings",
+        "state",
+        "timeline",
+        "vitals",
+    ];
     while seen.len() < wanted.len() {
         let line = lines.next().expect("it goes on").expect("readable");
         if let Some(name) = line.strip_prefix("event: ") {

@@ -2,6 +2,7 @@
 
 mod access;
 pub(crate) mod client;
+mod fetching;
 mod heat;
 mod hostile;
 mod interface;
@@ -10,6 +11,7 @@ mod monitoring;
 mod pictures;
 mod reasons;
 mod socket;
+mod teaching;
 
 use crate::support::{ConfigFile, Running};
 pub(crate) use client::Server;

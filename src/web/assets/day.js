@@ -1,0 +1,217 @@
+// Today: which label held when, how often and how long.
+
+import { $, colour, duration, element, setText, svg } from "./dom.js";
+import { nameOf, rows, timeOf } from "./changes.js";
+import { html } from "./day.html";
+
+const HEIGHT = 34;
+const PAGE = 50;
+
+// So many changes within a minute are one row.
+const BUSY = 6;
+
+// The whole day has this many units on the strip: minutes.
+const UNITS = 1440;
+
+let entries = [];
+let camera = { status: "online" };
+// When pictures ceased to come: what was seen then is not what is seen.
+let ceased = null;
+let chosen = null;
+let listed = [];
+let length = PAGE;
+const opened = new Set();
+
+const minuteOf = (time) => new Date(time).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+const midnight = () => new Date().setHours(0, 0, 0, 0);
+const begin = (entry) => Math.max(midnight(), Date.parse(entry.since));
+
+// Of yesterday only what held at midnight.
+function today() {
+  const first = entries.findIndex((entry) => Date.parse(entry.since) >= midnight());
+  return first < 0 ? entries.slice(-1) : entries.slice(Math.max(0, first - 1));
+}
+
+const now = () => ceased ?? Date.now();
+const end = (all, index) => (index + 1 < all.length ? begin(all[index + 1]) : Math.max(now(), begin(all[index])));
+const unit = (time) => (time - midnight()) / 60_000;
+
+function strip() {
+  const all = today();
+  const parts = all.map((entry, index) => svg("rect", {
+    x: unit(begin(entry)).toFixed(2), y: 0, width: Math.max(1.5, unit(end(all, index)) - unit(begin(entry))).toFixed(2), height: HEIGHT, fill: colour(entry.label), class: entry.label ? null : "nothing",
+  }));
+  if (chosen !== null && all[chosen]) parts.push(svg("path", { class: "mark", d: `M${unit(begin(all[chosen])).toFixed(2)} 0v${HEIGHT}` }));
+  $("strip").setAttribute("viewBox", `0 0 ${UNITS} ${HEIGHT}`);
+  $("strip").replaceChildren(...parts);
+  $("strip").setAttribute("aria-valuemax", String(Math.max(0, all.length - 1)));
+}
+
+function choose(index) {
+  const all = today();
+  if (!all.length) return;
+  chosen = Math.min(all.length - 1, Math.max(0, index));
+  const entry = all[chosen];
+  const text = `${timeOf(begin(entry))}, ${nameOf(entry)}, ${duration((end(all, chosen) - begin(entry)) / 1000)}`;
+  setText($("chosen"), text);
+  $("strip").setAttribute("aria-valuenow", String(chosen));
+  $("strip").setAttribute("aria-valuetext", text);
+  strip();
+}
+
+function totals() {
+  const all = today();
+  const sums = new Map();
+  all.forEach((entry, index) => {
+    const name = nameOf(entry);
+    const sum = sums.get(name) ?? { entry, times: 0, ms: 0, first: begin(entry) };
+    sum.times += 1;
+    sum.ms += end(all, index) - begin(entry);
+    sum.last = begin(entry);
+    sums.set(name, sum);
+  });
+  const body = $("totals");
+  const list = [...sums].sort(([, a], [, b]) => b.ms - a.ms);
+  while (body.children.length < list.length) {
+    const name = element("th", { scope: "row" }, element("span", { class: "swatch" }), element("span"));
+    body.append(element("tr", {}, name, ...[0, 1, 2, 3].map(() => element("td", { class: "number" }))));
+  }
+  while (body.children.length > list.length) body.lastChild.remove();
+  list.forEach(([name, { entry, times, ms, first, last }], index) => {
+    const [head, ...cells] = body.children[index].children;
+    head.firstChild.style.background = colour(entry.label);
+    setText(head.lastChild, name);
+    [times, duration(ms / 1000), minuteOf(first), minuteOf(last)].forEach((text, at) => setText(cells[at], String(text)));
+  });
+}
+
+// The newest first; a busy minute is one row, until it is opened.
+function folded() {
+  const all = today();
+  const found = [];
+  for (let at = all.length - 1; at >= 0; at--) {
+    const minute = Math.floor(begin(all[at]) / 60_000);
+    let first = at;
+    while (first > 0 && Math.floor(begin(all[first - 1]) / 60_000) === minute) first--;
+    const names = [...new Set(all.slice(first, at + 1).map(nameOf))];
+    if (at - first + 1 >= BUSY && !opened.has(minute)) {
+      found.push({ ...all[at], minute, many: `${at - first + 1} changes between ${names.slice(0, 4).join(", ")}${names.length > 4 ? " and others" : ""}` });
+      at = first;
+    } else {
+      found.push({ ...all[at], held: end(all, at) - begin(all[at]) });
+    }
+  }
+  return found;
+}
+
+function list() {
+  listed = folded();
+  const part = listed.slice(0, length);
+  rows($("events"), part.map((entry) => (entry.many ? { ...entry, label: null, status: entry.many } : entry)), (entry) => (entry.minute ? "" : duration(entry.held / 1000)));
+  part.forEach((entry, index) => {
+    const row = $("events").children[index];
+    row.querySelector("button")?.remove();
+    if (!entry.minute) return;
+    const button = element("button", { class: "plain", type: "button" }, "Show");
+    button.addEventListener("click", () => {
+      opened.add(entry.minute);
+      list();
+      $("events").setAttribute("tabindex", "-1");
+      $("events").focus();
+    });
+    row.lastChild.replaceChildren(button);
+  });
+  $("earlier").hidden = listed.length <= length;
+  $("new-rows").hidden = true;
+}
+
+// Rows that are read are not pushed away.
+function offer() {
+  const fresh = folded().length - listed.length;
+  const reads = scrollY > 200 || $("events").contains(document.activeElement);
+  if (!reads || fresh <= 0) return list();
+  $("new-rows").hidden = false;
+  setText($("new-rows"), `${fresh} new: show`);
+}
+
+function about() {
+  const all = today();
+  const day = new Date().toLocaleDateString([], { weekday: "long", day: "numeric", month: "long" });
+  // The oldest that is kept may not be the first of the day.
+  const whole = entries.length < 200 || Date.parse(entries[0].since) < midnight();
+  setText($("day-about"), !all.length ? `${day}. Nothing happened yet today.` : `${day}.${whole ? "" : ` The newest ${entries.length} changes are kept, so it begins at ${timeOf(entries[0].since)}.`} It is forgotten when the device starts again.`);
+}
+
+function draw() {
+  strip();
+  totals();
+  about();
+}
+
+function saved() {
+  const all = today();
+  const cell = (text) => `"${String(text).replaceAll('"', '""')}"`;
+  const lines = all.map((entry, index) => [new Date(begin(entry)).toISOString(), nameOf(entry), ((end(all, index) - begin(entry)) / 1000).toFixed(1), entry.label ? entry.confidence : ""].map(cell).join(","));
+  const blob = new Blob([["since,label,seconds,confidence", ...lines].join("\r\n"), "\r\n"], { type: "text/csv" });
+  const link = element("a", { href: URL.createObjectURL(blob), download: `glimpsed-${new Date().toISOString().slice(0, 10)}.csv` });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+const KEYS = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 10, PageDown: -10 };
+
+
+export const part = {
+  html,
+  start() {
+    $("axis").replaceChildren(...[0, 3, 6, 9, 12, 15, 18, 21, 24].map((hour) => element("li", {}, String(hour))));
+    $("csv").addEventListener("click", saved);
+    $("earlier").addEventListener("click", () => {
+      length += PAGE;
+      list();
+    });
+    $("new-rows").addEventListener("click", () => {
+      list();
+      $("changes-title").scrollIntoView();
+    });
+    $("strip").addEventListener("keydown", (event) => {
+      const all = today();
+      const to = event.key === "Home" ? 0 : event.key === "End" ? all.length - 1 : event.key in KEYS ? (chosen ?? all.length - (KEYS[event.key] > 0 ? 2 : 0)) + KEYS[event.key] : null;
+      if (to === null) return;
+      event.preventDefault();
+      choose(to);
+    });
+    $("strip").addEventListener("pointerdown", ({ clientX, currentTarget }) => {
+      const { left, width } = currentTarget.getBoundingClientRect();
+      const at = midnight() + ((clientX - left) / width) * UNITS * 60_000;
+      choose(today().findLastIndex((entry) => begin(entry) <= at));
+    });
+    setInterval(() => !document.hidden && !$("place-day").hidden && draw(), 10_000);
+  },
+  visit() {
+    draw();
+    list();
+  },
+  timeline(all) {
+    entries = [...all];
+    draw();
+    list();
+  },
+  change(entry) {
+    entries.push(entry);
+    if (entries.length > 200) entries.shift();
+    if ($("place-day").hidden) return;
+    draw();
+    offer();
+  },
+  camera(news) {
+    camera = news;
+    ceased = camera.status === "online" ? null : ceased ?? (camera.since ? Date.parse(camera.since) : Date.now());
+  },
+  lost() {
+    ceased ??= Date.now();
+  },
+  opened() {
+    if (camera.status === "online") ceased = null;
+  },
+};

@@ -1,0 +1,23 @@
+// The newest changes of the label, on Live.
+
+import { $ } from "./dom.js";
+import { rows } from "./changes.js";
+
+const SHOWN = 4;
+
+let entries = [];
+
+function show() {
+  rows($("newest"), entries.slice(-SHOWN).reverse());
+}
+
+export const newest = {
+  timeline(all) {
+    entries = all.slice(-SHOWN);
+    show();
+  },
+  change(entry) {
+    entries = [...entries, entry].slice(-SHOWN);
+    show();
+  },
+};

@@ -1,0 +1,130 @@
+// One button that says whether all is well, and a list of what is not, each with what helps.
+
+import { $, ask, clock, element, ended, sentence, setText } from "./dom.js";
+
+const WARNINGS = {
+  throttled: "The supply is too weak, so the board slows itself down.",
+  reduced: "The board is warm, so fewer frames are labelled.",
+  paused: "The board is too warm, so nothing is labelled until it is cooler.",
+};
+
+let connected = false;
+let since = null;
+let camera = { status: null };
+let health = null;
+let info = null;
+let shown = "";
+
+const go = (text, href) => ({ text, href });
+const press = (text, path, body) => ({ text, act: () => ask(path, body) });
+
+function ofTheCamera() {
+  const { status, fault, reason } = camera;
+  const at = camera.since ? clock(camera.since) : "";
+  if (status === "disabled") return [`You switched this camera off at ${at}.`, press("Switch on", "api/v1/settings", { enabled: true })];
+  if (fault === "no_model") return [`Nothing is labelled: ${ended(reason)}`, go("Models", "#settings/models")];
+  if (fault === "covered") return [sentence(reason), null];
+  if (fault === "frozen") return [`The picture has not changed since ${at}.`, null];
+  if (status === "offline" && fault) return [`No picture since ${at}: ${ended(reason)}`, go("Set it up", "#settings/camera")];
+  return null;
+}
+
+function ofTheBroker() {
+  const broker = health?.mqtt;
+  if (!broker || broker.connected || !broker.last_error) return null;
+  const messages = broker.waiting ? `Messages wait (${broker.waiting})` : "Messages wait";
+  return [`${messages} for the broker, ${broker.broker}: ${ended(broker.last_error)}`, go("Messages", "#settings/messages")];
+}
+
+function ofTheFile() {
+  if (info?.config_error) return ["The configuration file has a mistake and is not in effect.", go("Show it", "#settings/keys")];
+  const waiting = info?.restart_required ?? [];
+  return waiting.length ? [`Edited, and in effect after a restart: ${waiting.join(", ")}.`, press("Restart now", "api/v1/restart", {})] : null;
+}
+
+function all() {
+  if (!connected) return [[since ? `No connection since ${clock(since)}. What you see is old. Trying again.` : "Connecting to the device.", null]];
+  return [
+    ofTheCamera(), ofTheBroker(), ofTheFile(),
+    info?.twin && [`Another device has the same id and publishes on the same topics: ${info.twin}. Give each its own id in [device].`, null],
+    health?.throttled && [WARNINGS.throttled, null],
+    WARNINGS[health?.thermal] && [WARNINGS[health.thermal], null],
+  ].filter(Boolean);
+}
+
+function remedy({ text, href, act }) {
+  if (href) {
+    const link = element("a", { class: "button quiet", href }, text);
+    link.addEventListener("click", () => close(false));
+    return link;
+  }
+  const button = element("button", { class: "button quiet", type: "button" }, text);
+  button.addEventListener("click", async () => {
+    if (button.getAttribute("aria-disabled") === "true") return;
+    button.setAttribute("aria-disabled", "true");
+    await act().catch((error) => {
+      setText(button.previousSibling, `Not done: ${ended(error.message)}`);
+      shown = "";
+    });
+    button.removeAttribute("aria-disabled");
+  });
+  return button;
+}
+
+function show() {
+  const list = all();
+  const button = $("state-button");
+  const tone = !connected ? (since ? "bad" : "wait") : list.length ? "warn" : "good";
+  button.dataset.tone = tone;
+  const words = !connected ? (since ? "No connection" : "Connecting") : list.length ? `${list.length} thing${list.length > 1 ? "s need" : " needs"} you` : "All well";
+  setText(button.lastElementChild, words);
+  $("banner").hidden = connected || !since;
+  setText($("banner"), connected || !since ? "" : list[0][0]);
+  const key = JSON.stringify(list.map(([text, help]) => [text, help?.text]));
+  if (key === shown) return;
+  shown = key;
+  const held = $("things").contains(document.activeElement);
+  const rows = list.map(([text, help]) => element("li", {}, element("span", {}, text), help && remedy(help)));
+  $("things-list").replaceChildren(...(rows.length ? rows : [element("li", {}, element("span", {}, "All well: pictures come, and nothing waits."))]));
+  if (held) button.focus();
+}
+
+function close(back) {
+  if ($("things").hidden) return;
+  $("things").hidden = true;
+  $("state-button").setAttribute("aria-expanded", "false");
+  if (back) $("state-button").focus();
+}
+
+export const things = {
+  start() {
+    $("state-button").addEventListener("click", () => {
+      if (!$("things").hidden) return close(true);
+      $("things").hidden = false;
+      $("state-button").setAttribute("aria-expanded", "true");
+    });
+    document.addEventListener("keydown", (event) => event.key === "Escape" && close(true));
+    document.addEventListener("click", ({ target }) => !$("things").contains(target) && !$("state-button").contains(target) && close(false));
+  },
+  opened() {
+    connected = true;
+    show();
+  },
+  lost() {
+    if (connected) since = Date.now();
+    connected = false;
+    show();
+  },
+  camera(news) {
+    camera = news;
+    show();
+  },
+  vitals(news) {
+    health = news;
+    show();
+  },
+  info(news) {
+    info = news;
+    show();
+  },
+};

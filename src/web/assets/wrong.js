@@ -1,0 +1,72 @@
+// "That is wrong": keeps the next picture under the label that somebody says, where a taught model is in use.
+
+import { $, ask, element, ended, setText } from "./dom.js";
+import { BASE } from "./taught.js";
+
+let info = null;
+let settings = null;
+let online = false;
+
+const isTaught = () => Boolean(info?.config?.["teach.directory"]?.value) && settings?.model === "main";
+
+function show() {
+  $("wrong-row").hidden = !isTaught() || !online;
+}
+
+function close() {
+  $("wrong-labels").replaceChildren();
+  $("wrong").setAttribute("aria-expanded", "false");
+  $("wrong").focus();
+}
+
+async function keep(label) {
+  close();
+  try {
+    const { copy } = await ask(`${BASE}/frame`, { label });
+    setText($("wrong-says"), `${copy ? `It looks like one of ${label} that is known.` : `Kept as ${label}.`} `);
+    $("wrong-says").append(element("a", { href: "#teach" }, "Use the new lesson"));
+  } catch (error) {
+    setText($("wrong-says"), `Not kept: ${ended(error.message)}`);
+  }
+}
+
+async function open() {
+  if ($("wrong").getAttribute("aria-expanded") === "true") return close();
+  setText($("wrong-says"), "");
+  try {
+    const { report } = await ask(BASE);
+    const button = (text, act) => {
+      const made = element("button", { type: "button", class: "button quiet" }, text);
+      made.addEventListener("click", act);
+      return made;
+    };
+    const others = report.classes.map(({ label }) => label).filter((label) => label !== $("label").textContent);
+    $("wrong-labels").replaceChildren(...others.map((label) => button(label, () => keep(label))), button("Cancel", close));
+    $("wrong").setAttribute("aria-expanded", "true");
+    $("wrong-labels").firstChild.focus();
+  } catch (error) {
+    setText($("wrong-says"), ended(error.message));
+  }
+}
+
+export const wrong = {
+  start() {
+    $("wrong").addEventListener("click", open);
+  },
+  info(news) {
+    info = news;
+    show();
+  },
+  settings(news) {
+    settings = news;
+    show();
+  },
+  camera({ status }) {
+    online = status === "online";
+    show();
+  },
+  lost() {
+    online = false;
+    show();
+  },
+};

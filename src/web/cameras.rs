@@ -1,0 +1,58 @@
+//! The cameras that this device has, each with the lines that choose it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use serde_json::{Value, json};
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+use super::openapi::{Documented, Operation};
+use super::problem::Problem;
+use super::schemas::named;
+use super::site::Site;
+use crate::capture::discover::{self, CameraInfo};
+
+/// A driver can hang in a call that asks what it can do.
+const WITHIN: Duration = Duration::from_secs(10);
+
+pub(super) fn routes(routes: Documented) -> Documented {
+    routes.get(
+        "/api/v1/cameras/found",
+        get(cameras),
+        Operation::json("camerasFound", "The V4L2 cameras that are here.", named("CamerasFound"))
+            .refusing(&[(503, "A driver does not answer, or they are being looked for.")]),
+    )
+}
+
+async fn cameras(State(site): State<Arc<Site>>) -> Result<Json<Value>, Problem> {
+    let busy = |detail: &str| Problem::later(StatusCode::SERVICE_UNAVAILABLE, 10, detail);
+    let looking = site.looking.clone().try_acquire_owned();
+    let permit = looking.map_err(|_| busy("the cameras are being looked for; a driver may not answer"))?;
+    let looked = spawn_blocking(move || {
+        // Held until the driver returns, so that at most one thread is in it.
+        let _permit = permit;
+        discover::cameras()
+    });
+    let found = timeout(WITHIN, looked).await.map_err(|_| busy("a camera's driver does not answer"))?;
+    let found = found.map_err(|error| busy(&error.to_string()))?;
+    Ok(Json(found.iter().map(described).collect()))
+}
+
+fn described(camera: &CameraInfo) -> Value {
+    // The name that stays when another camera is plugged in.
+    let device = camera.stable_names.first().unwrap_or(&camera.device);
+    let quoted = toml::Value::from(device.display().to_string());
+    let formats: Vec<&str> = camera.formats.iter().map(|format| format.description.as_str()).collect();
+    json!({
+        "name": camera.name,
+        "device": camera.device,
+        "formats": formats,
+        "problem": camera.problem,
+        "lines": format!("[camera]\ndevice = {quoted}\n"),
+    })
+}

@@ -1,0 +1,190 @@
+"""The four places: their addresses, what is loaded for them, and what they say in each state."""
+
+import re
+
+import pytest
+from conftest import DESKTOP, PHONE
+from daemon import until
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+TOKEN = "0123456789abcdef0123456789abcdef"
+SMALL = (640, 400)
+PLACES = {"live": "", "teach": "Teach", "day": "The day", "settings": "Settings"}
+
+
+def ready(page, place):
+    """Waits until a place shows what it has."""
+    wanted = {"live": "#newest .name", "teach": "#off-title", "day": "#totals th", "settings": "#config-body td"}[place]
+    until(f"{place} with {wanted}", lambda: page.driver.execute_script("return document.querySelector(arguments[0])?.checkVisibility() ?? false", wanted))
+
+
+def focused(page):
+    return page.driver.execute_script("return document.activeElement.id")
+
+
+def test_each_place_has_an_address_a_title_and_one_heading(page, shared):
+    page.open(shared.url + "/")
+    ready(page, "live")
+    for place in ("settings", "day", "teach", "live"):
+        page.find(f'#places [data-place="{place}"]').click()
+        ready(page, place)
+        assert page.driver.current_url == f"{shared.url}/#{place}"
+        assert focused(page) == f"{place}-title"
+        if place != "live":
+            assert page.driver.title == f"{PLACES[place]} – glimpsed"
+        shown = page.driver.execute_script("return [...document.querySelectorAll('h1')].filter((one) => one.checkVisibility()).map((one) => one.id)")
+        assert shown == [f"{place}-title"]
+        current = page.driver.find_elements(By.CSS_SELECTOR, "[aria-current=page]")
+        assert [link.get_attribute("data-place") for link in current] == [place]
+    page.driver.back()
+    ready(page, "teach")
+    # An address leads to its place, and to a part of it.
+    page.open("about:blank")
+    page.open(shared.url + "/#settings/keys")
+    ready(page, "settings")
+    until("the part", lambda: focused(page) == "keys-title")
+
+
+def test_a_place_is_loaded_when_it_is_opened(page, shared):
+    page.open(shared.url + "/")
+    ready(page, "live")
+    scripts = lambda: {re.sub(r".*/", "", name) for name in page.driver.execute_script(
+        "return performance.getEntriesByType('resource').map((one) => one.name).filter((name) => /\\.(js|css)$/.test(name))")}
+    first = {"app.js", "style.css", "theme.js"}
+    assert scripts() == first
+    page.go("#day", "#day-title")
+    ready(page, "day")
+    assert scripts() == first | {"day.js", "day.css"}
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("size,dark", [(DESKTOP, False), (PHONE, True), (SMALL, False)], ids=["desktop", "phone-dark", "zoomed"])
+def test_every_place_is_readable_and_accessible(page, shared, place, size, dark):
+    page.open(f"{shared.url}/#{place}", size=size, dark=dark)
+    ready(page, place)
+    page.until_text("#state-button", "All well")
+    assert page.violations() == []
+    assert page.complaints() == []
+    page.screenshot(f"place-{place}-{size[0]}-{'dark' if dark else 'light'}")
+
+
+@pytest.mark.parametrize("size", [SMALL, (844, 390), PHONE, DESKTOP, (320, 640), (1920, 1080)])
+def test_the_label_is_in_sight_at_every_size(page, shared, size):
+    page.open(shared.url + "/", size=size)
+    page.until_text("#label", lambda text: len(text) > 3)
+    until("a picture", page.shows_picture)
+    box = page.driver.execute_script("""
+        const { top, bottom } = document.getElementById("label").getBoundingClientRect();
+        const below = document.getElementById("places").getBoundingClientRect();
+        return [top, bottom, below.top > innerHeight / 2 ? below.top : innerHeight];
+    """)
+    if size != (320, 640):
+        assert 0 <= box[0] and box[1] <= box[2], f"the label stands at {box}"
+
+
+def test_forced_colours_leave_nothing_to_guess(page, shared):
+    page.open(shared.url + "/#settings")
+    page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "forced-colors", "value": "active"}]})
+    ready(page, "settings")
+    width = page.driver.execute_script("return getComputedStyle(document.getElementById('enabled')).borderTopWidth")
+    assert width == "2px", "the switch has a border"
+    page.screenshot("forced-colours")
+
+
+def test_what_needs_somebody_is_in_one_list_with_what_helps(page, start, tmp_path):
+    daemon = start(camera='device = "/dev/no-such-camera"\n', rest='[mqtt]\nurl = "mqtt://127.0.0.1:1"\n')
+    page.open(daemon.url + "/", size=PHONE)
+    page.until_text("#state-button", "2 things need you")
+    assert not page.find("#things").is_displayed()
+    page.find("#state-button").send_keys(Keys.ENTER)
+    assert page.find("#state-button").get_attribute("aria-expanded") == "true"
+    assert page.violations() == []
+    page.screenshot("two-things", whole=False)
+    page.find("#things").find_element(By.LINK_TEXT, "Set it up").click()
+    page.until_text("#found-says", lambda text: "found" in text or "None" in text)
+    assert focused(page) == "camera-title"
+    assert "there is no such device" in page.text("#camera-says")
+    page.screenshot("set-up")
+    page.find("#state-button").click()
+    page.find("body").send_keys(Keys.ESCAPE)
+    assert focused(page) == "state-button"
+
+
+def test_a_session_that_has_ended_is_begun_again_in_place(page, start, tmp_path):
+    (tmp_path / "token").write_text(TOKEN + "\n")
+    (tmp_path / "token").chmod(0o600)
+    daemon = start(http=f'token_file = "{tmp_path}/token"\n')
+    page.open(daemon.url + "/")
+    page.find("#token").send_keys(TOKEN, Keys.ENTER)
+    page.until_text("#label", lambda text: len(text) > 3)
+    page.go("#settings", "#settings-title")
+    page.until_text("#config-body", "camera.fps")
+    page.find("#config-filter").send_keys("camera.fps")
+    page.driver.delete_all_cookies()
+    page.find("#reload").click()
+    page.until_text("dialog h2", "Please log in again.")
+    assert page.violations() == []
+    page.screenshot("session-over", whole=False)
+    page.find("dialog input").send_keys("wrong", Keys.ENTER)
+    page.until_text("dialog .notice", "That is not the token.")
+    page.find("dialog input").clear()
+    page.find("dialog input").send_keys(TOKEN, Keys.ENTER)
+    until("the dialog to close", lambda: not page.driver.find_elements(By.CSS_SELECTOR, "dialog"))
+    assert page.find("#config-filter").get_attribute("value") == "camera.fps"
+    page.find("#reload").click()
+    page.until_text("#reload-saved", "Read.")
+    page.find("#logout button").click()
+    until("the way out", lambda: page.driver.current_url.endswith("/login"))
+
+
+def test_the_day_has_counts_times_and_a_strip_for_the_keyboard(page, start):
+    daemon = start(fps=5.0)
+    page.open(daemon.url + "/#day")
+    ready(page, "day")
+    until("some labels", lambda: len(page.driver.find_elements(By.CSS_SELECTOR, "#totals tr")) >= 3)
+    cells = page.driver.execute_script("return [...document.querySelectorAll('#totals tr')].map((row) => [...row.children].map((cell) => cell.textContent))")
+    assert all(int(row[1]) >= 1 and re.match(r"\d+ (s|min)", row[2]) and row[3] <= row[4] for row in cells), cells
+    strip = page.find("#strip")
+    strip.send_keys(Keys.HOME)
+    first = strip.get_attribute("aria-valuetext")
+    strip.send_keys(Keys.ARROW_RIGHT)
+    second = strip.get_attribute("aria-valuetext")
+    assert first != second and page.text("#chosen") == second, (first, second)
+    # A busy minute is one row.
+    page.until_text("#events", "changes between", patience=60)
+    page.find("#events button").click()
+    until("its rows", lambda: len(page.driver.find_elements(By.CSS_SELECTOR, "#events li")) >= 6)
+    told = page.driver.execute_async_script("""
+        const done = arguments[0];
+        const make = URL.createObjectURL;
+        URL.createObjectURL = (blob) => { blob.text().then(done); return make(blob); };
+        document.getElementById("csv").click();
+    """)
+    lines = told.strip().split("\r\n")
+    assert lines[0] == "since,label,seconds,confidence" and len(lines) > 3
+    assert page.violations() == []
+
+
+def test_a_day_without_labels_says_so(page, start):
+    daemon = start(camera='device = "/dev/no-such-camera"\n')
+    page.open(daemon.url + "/#day")
+    page.until_text("#day-about", "Nothing happened yet today.")
+    page.screenshot("empty-day")
+
+
+def test_a_daemon_that_is_away_holds_every_control(page, start):
+    daemon = start()
+    page.open(daemon.url + "/#settings")
+    ready(page, "settings")
+    daemon.process.terminate()
+    daemon.process.wait()
+    page.until_text("#away", "nothing can be set until it is back")
+    assert page.find("#enabled").get_attribute("aria-disabled") == "true"
+    page.find("#enabled").click()
+    assert page.find("#enabled").is_selected(), "it shows what held"
+    page.screenshot("away-settings")
+    # A place that was not opened before cannot be loaded now.
+    page.go("#day", "#day-title")
+    page.until_text("#place-day", "could not be loaded")
+    assert page.complaints(), "its reason is in the console"

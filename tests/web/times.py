@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+"""Prints how fast the page is: on this machine, and over a slow line. It judges nothing, because other programs run here too."""
+
+import json
+import shutil
+import sys
+
+from conftest import DESKTOP, Page
+from daemon import Daemon, until
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+
+RUNS = 5
+SLOW = {"offline": False, "latency": 400, "downloadThroughput": 400_000 / 8, "uploadThroughput": 400_000 / 8}
+FAST = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+
+# When the stage shows its first picture.
+WATCH = """
+    new MutationObserver(() => {
+        if (!window.shown && document.getElementById("stage")?.dataset.state === "live") window.shown = performance.now();
+    }).observe(document, { subtree: true, childList: true, attributes: true, attributeFilter: ["data-state"] });
+    window.shift = 0;
+    new PerformanceObserver((list) => list.getEntries().forEach((entry) => { window.shift += entry.value; })).observe({ type: "layout-shift", buffered: true });
+"""
+
+
+def browser():
+    options = webdriver.ChromeOptions()
+    for argument in ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]:
+        options.add_argument(argument)
+    driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
+    driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": WATCH})
+    driver.execute_cdp_cmd("Network.enable", {})
+    return driver
+
+
+def measure(page, url, line):
+    driver = page.driver
+    driver.execute_cdp_cmd("Network.setCacheDisabled", {"cacheDisabled": True})
+    driver.execute_cdp_cmd("Network.emulateNetworkConditions", line)
+    page.open(url, size=DESKTOP)
+    until("a picture", lambda: driver.execute_script("return window.shown"), 60)
+    paint = driver.execute_script("return performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0")
+    resources = driver.execute_script("return performance.getEntriesByType('resource').concat(performance.getEntriesByType('navigation')).map((one) => one.transferSize)")
+    return {"first_paint_ms": paint, "first_picture_ms": driver.execute_script("return window.shown"), "bytes": sum(resources), "requests": len(resources)}
+
+
+def main():
+    daemon, driver = Daemon(fps=10.0), browser()
+    try:
+        page, found = Page(driver), {}
+        for name, line in (("loopback", FAST), ("400 kbit/s, 400 ms", SLOW)):
+            runs = sorted((measure(page, daemon.url + "/", line) for _ in range(RUNS)), key=lambda run: run["first_picture_ms"])
+            found[name] = runs[RUNS // 2]
+            print(f"{name:20} first paint {found[name]['first_paint_ms']:6.0f} ms   first picture {found[name]['first_picture_ms']:6.0f} ms"
+                  f"   {found[name]['bytes']} bytes in {found[name]['requests']} requests (median of {RUNS})")
+        driver.execute_cdp_cmd("Network.emulateNetworkConditions", FAST)
+        page.open(daemon.url + "/")
+        until("some time", lambda: driver.execute_script("return performance.now() > 30000"), 40)
+        heap = driver.execute_cdp_cmd("Runtime.getHeapUsage", {})["usedSize"]
+        shift = driver.execute_script("return window.shift")
+        print(f"{'after 30 s':20} heap {heap / 1e6:.1f} MB   layout shift {shift:.3f}")
+        if "--json" in sys.argv:
+            print(json.dumps(found))
+    finally:
+        driver.quit()
+        daemon.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,9 @@
 //! Packs the page into the program: its modules become one script, each file is compressed, and the address of all of them
 //! has a hash of what they hold, so that a browser asks for them once and never again.
 
+#[path = "build/modules.rs"]
+mod modules;
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt::Write as _;
@@ -19,10 +22,11 @@ const ENTRY: &str = "app.js";
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed={ASSETS}");
+    println!("cargo::rerun-if-changed=build");
     let out = PathBuf::from(env::var("OUT_DIR")?).join("assets");
     fs::create_dir_all(&out)?;
     let mut files = read(Path::new(ASSETS))?;
-    let script = join(&mut files)?;
+    let script = modules::join(ENTRY, &mut files).map_err(|cause| format!("{ASSETS}: {cause}"))?;
     files.insert(ENTRY.into(), script);
     let hash = hash_of(&files);
     for (name, text) in &mut files {
@@ -57,66 +61,4 @@ fn hash_of(files: &BTreeMap<String, String>) -> String {
     let mut hasher = DefaultHasher::new();
     files.hash(&mut hasher);
     format!("{:016x}", hasher.finish())
-}
-
-/// Takes the entry and its imports out of the files, and makes one script of them.
-fn join(files: &mut BTreeMap<String, String>) -> Result<String, Box<dyn Error>> {
-    let mut modules = Vec::new();
-    collect(ENTRY, files, &mut modules)?;
-    let mut script = String::from("\"use strict\";\n");
-    for name in &modules {
-        let text = files.remove(name).ok_or("listed twice")?;
-        script.push_str(&wrapped(name, &text)?);
-    }
-    Ok(script)
-}
-
-/// Lists a module after everything that it imports.
-fn collect(name: &str, files: &BTreeMap<String, String>, done: &mut Vec<String>) -> Result<(), Box<dyn Error>> {
-    if done.iter().any(|one| one == name) {
-        return Ok(());
-    }
-    let text = files.get(name).ok_or_else(|| format!("{ASSETS} has no {name}"))?;
-    for (_, from) in text.lines().filter_map(import) {
-        collect(from, files, done)?;
-    }
-    done.push(name.to_owned());
-    Ok(())
-}
-
-/// Names and module of a line `import { one, two } from "./module.js";`.
-fn import(line: &str) -> Option<(&str, &str)> {
-    let (names, from) = line.strip_prefix("import { ")?.split_once(" } from \"./")?;
-    Some((names, from.strip_suffix("\";")?))
-}
-
-/// The module as a constant with what it exports.
-fn wrapped(name: &str, text: &str) -> Result<String, Box<dyn Error>> {
-    let mut body = String::new();
-    let mut exports = Vec::new();
-    for line in text.lines() {
-        if let Some((names, from)) = import(line) {
-            writeln!(body, "const {{ {names} }} = {};", variable(from))?;
-        } else if let Some(declaration) = line.strip_prefix("export ") {
-            let rest = declaration.strip_prefix("async ").unwrap_or(declaration);
-            let rest = rest.strip_prefix("const ").or_else(|| rest.strip_prefix("function "));
-            let rest = rest.ok_or_else(|| format!("{name}: only constants and functions can be exported: {line}"))?;
-            let end = rest.find(|letter: char| !(letter.is_alphanumeric() || "_$".contains(letter)));
-            exports.push(&rest[..end.unwrap_or(rest.len())]);
-            writeln!(body, "{declaration}")?;
-        } else if line.starts_with("import ") {
-            return Err(
-                format!("{name}: an import is `import {{ one }} from \"./module.js\";`, in one line: {line}").into()
-            );
-        } else if !line.trim_start().starts_with("// ") {
-            writeln!(body, "{line}")?;
-        }
-    }
-    let exports = exports.join(", ");
-    Ok(format!("const {} = (() => {{\n{body}return {{ {exports} }};\n}})();\n", variable(name)))
-}
-
-/// A module's name as that of a constant.
-fn variable(name: &str) -> String {
-    name.replace(['.', '-'], "_")
 }

@@ -1,7 +1,7 @@
 //! Monitors the capture thread from outside.
 //!
 //! Waits for frames have a deadline, but system calls have none. A driver whose ioctl never returns hangs the capture
-//! thread, which then cannot report anything.
+//! thread, which then cannot report anything; so does a file system that does not answer.
 
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use glimpsed_base::sync::Mutex;
 /// After this many frame timeouts in one call, the camera is offline, whatever state it was in.
 const OFFLINE_AFTER_TIMEOUTS: u32 = 2;
 
-/// How long a driver may take to recover after that, before only a new process can help. Opening a USB camera takes
+/// How long the source may take to recover after that, before only a new process can help. Opening a USB camera takes
 /// seconds, and the kernel gives up a transfer after five. It counts from the check that found the call stuck: a
 /// process that was suspended for an hour finds every call an hour old.
 const HOPELESS_AFTER: Duration = Duration::from_secs(60);
@@ -28,16 +28,24 @@ pub struct CallInProgress(Arc<Mutex<Call>>);
 struct Call {
     began: Option<Duration>,
     frame_timeout: Duration,
+    /// [`Opener::callee`](super::source::Opener::callee).
+    callee: &'static str,
 }
 
 impl CallInProgress {
-    pub fn new(frame_timeout: Duration) -> Self {
-        Self(Arc::new(Mutex::new(Call { began: None, frame_timeout })))
+    pub fn new(frame_timeout: Duration, callee: &'static str) -> Self {
+        Self(Arc::new(Mutex::new(Call { began: None, frame_timeout, callee })))
     }
 
-    /// Sets the frame timeout of the new camera.
-    pub fn set_frame_timeout(&self, frame_timeout: Duration) {
-        self.lock().frame_timeout = frame_timeout;
+    /// Sets what is known of the next camera.
+    pub fn set_camera(&self, frame_timeout: Duration, callee: &'static str) {
+        let mut call = self.lock();
+        (call.frame_timeout, call.callee) = (frame_timeout, callee);
+    }
+
+    /// What the calls wait for.
+    pub fn callee(&self) -> &'static str {
+        self.lock().callee
     }
 
     /// Marks the call while it runs.
@@ -75,7 +83,14 @@ pub enum Verdict {
     /// Not in a call, or not for too long.
     Alive,
     /// Stuck in one call for so long that it will not return.
-    Hopeless(Duration),
+    Hopeless(Hung),
+}
+
+/// A call that will not return.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hung {
+    pub callee: &'static str,
+    pub stuck: Duration,
 }
 
 impl Watchdog {
@@ -91,13 +106,14 @@ impl Watchdog {
         }
         if let Some(declared) = self.declared.filter(|declared| declared.call_began == began) {
             return match now.saturating_sub(declared.at) >= HOPELESS_AFTER {
-                true => Verdict::Hopeless(stuck),
+                true => Verdict::Hopeless(Hung { callee: call.callee, stuck }),
                 false => Verdict::Alive,
             };
         }
         self.declared = Some(Declared { call_began: began, at: now });
-        tracing::warn!(stuck_ms = stuck.as_millis() as u64, "a call into the camera's driver does not return");
-        let fault = Fault::new(FaultKind::Silent, "the camera's driver does not return");
+        let callee = call.callee;
+        tracing::warn!(stuck_ms = stuck.as_millis() as u64, "a call to {callee} does not return");
+        let fault = Fault::new(FaultKind::Silent, &format!("{callee} does not respond"));
         let wall = self.clock.wall();
         let since = wall.checked_sub(stuck).unwrap_or(wall);
         let before = self.hub.camera();
@@ -117,7 +133,7 @@ mod tests {
     fn watchdog() -> (Watchdog, ManualClock, Told) {
         let (clock, told) = (ManualClock::default(), Told::default());
         let watchdog = Watchdog {
-            call: CallInProgress::new(Duration::from_secs(5)),
+            call: CallInProgress::new(Duration::from_secs(5), "the camera's driver"),
             clock: Arc::new(clock.clone()),
             hub: hub_with(&told),
             declared: None,
@@ -140,9 +156,27 @@ mod tests {
                 assert_eq!(told.states(), [CameraState::Offline]);
             }
             clock.advance(Duration::from_secs(59));
-            assert_eq!(watchdog.look(), Verdict::Hopeless(Duration::from_secs(70)));
+            assert_eq!(
+                watchdog.look(),
+                Verdict::Hopeless(Hung { callee: "the camera's driver", stuck: Duration::from_secs(70) })
+            );
         });
         assert_eq!(watchdog.look(), Verdict::Alive, "it came back after all");
+    }
+
+    #[test]
+    fn what_hangs_is_named_by_the_source_that_is_open() {
+        let (mut watchdog, clock, told) = watchdog();
+        watchdog.call.set_camera(Duration::from_secs(1), "the camera's web server");
+        watchdog.call.clone().during(&clock, || {
+            clock.advance(Duration::from_secs(2));
+            watchdog.look();
+        });
+        let faults: Vec<_> = told.statuses().into_iter().filter_map(|status| status.fault).collect();
+        assert_eq!(
+            faults.iter().map(|fault| &*fault.reason).collect::<Vec<_>>(),
+            ["the camera's web server does not respond"]
+        );
     }
 
     #[test]

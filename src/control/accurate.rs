@@ -41,7 +41,7 @@ impl Controller {
     pub(super) async fn begin_second(&mut self) {
         if let Err(cause) = self.follow_accurate().await {
             // The setting stays on: after the next reload, the file may be valid.
-            tracing::error!("there will be no second opinions: {cause}");
+            tracing::error!("the accurate model cannot be used, so there are no second opinions: {cause}");
         }
         self.second_pending = false;
         self.tell_settings();
@@ -96,7 +96,7 @@ impl Controller {
             self.second = Some(Second { thread, spec, info });
             self.tell_second(Some(Box::new(asked)))?;
             self.parts.uploads.set_accurate(Some(classifies));
-            tracing::info!(model = %model.name, precision = %model.precision, "a second model is asked now and then");
+            tracing::info!(model = %model.name, precision = %model.precision, "the accurate model gives second opinions");
         }
         Ok(())
     }
@@ -111,7 +111,7 @@ impl Controller {
         if let Some(mut second) = self.second.take()
             && let Err(error) = second.thread.join(deadline).await
         {
-            tracing::error!(%error, "the accurate model");
+            tracing::error!(%error, "the thread of the accurate model did not end well");
         }
     }
 

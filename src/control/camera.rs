@@ -43,7 +43,7 @@ pub struct Camera {
 
 impl Camera {
     pub fn new(openers: Openers, slot: Arc<Slot<Frame>>, clock: Arc<dyn Clock>, hub: Hub) -> Self {
-        let call = CallInProgress::new(Duration::MAX);
+        let call = CallInProgress::new(Duration::MAX, "the camera");
         Self { openers, slot, clock, hub, counters: Arc::default(), call, liveness: Liveness::default(), running: None }
     }
 
@@ -52,7 +52,7 @@ impl Camera {
     pub fn start(&mut self, settings: &typed::Camera) -> Result<()> {
         let opener = (self.openers)(settings);
         self.slot.set_when_full(opener.when_full());
-        self.call.set_frame_timeout(settings.frame_timeout);
+        self.call.set_camera(settings.frame_timeout, opener.callee());
         let shutdown = Shutdown::new();
         let supervisor = Supervisor {
             slot: self.slot.clone(),
@@ -75,7 +75,7 @@ impl Camera {
     /// Stops the thread and closes the camera.
     ///
     /// # Errors
-    /// When the thread does not end, because its driver hangs. No other camera can be started then.
+    /// When the thread does not end, because a call of it hangs. No other camera can be started then.
     pub async fn stop(&mut self) -> Result<()> {
         self.stop_before(Instant::now() + STOP_WITHIN).await
     }
@@ -88,7 +88,7 @@ impl Camera {
         let Some((thread, shutdown)) = &mut self.running else { return Ok(()) };
         shutdown.trigger();
         match thread.join(deadline).await {
-            Ok(false) => Err(Error::Failed("the camera's driver does not return".into())),
+            Ok(false) => Err(Error::Failed(format!("a call to {} does not return", self.call.callee()))),
             joined => {
                 self.running = None;
                 // A frame of a disabled camera must not be published.

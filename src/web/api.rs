@@ -79,14 +79,14 @@ pub(super) async fn set_model(
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wishes {
+pub(super) struct Changes {
     enabled: Option<bool>,
     threshold: Option<f32>,
     accurate: Option<bool>,
 }
 
-pub(super) async fn set(State(site): State<Arc<Site>>, body: Result<Json<Wishes>, JsonRejection>) -> Answered {
-    let Json(Wishes { enabled, threshold, accurate }) = body.map_err(not_meant)?;
+pub(super) async fn set(State(site): State<Arc<Site>>, body: Result<Json<Changes>, JsonRejection>) -> Answered {
+    let Json(Changes { enabled, threshold, accurate }) = body.map_err(not_meant)?;
     if threshold.is_some_and(|threshold| !(0.0..=1.0).contains(&threshold)) {
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "`threshold` must be from 0 to 1"));
     }

@@ -7,7 +7,7 @@ const WORDS = {
   unknown: ["not sure", "warn"],
   stale: ["no fresh picture", "warn"],
   too_dark: ["too dark", "warn"],
-  covered: ["covered", "warn"],
+  covered: ["one colour", "warn"],
 };
 
 const WARNINGS = {

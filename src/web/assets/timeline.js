@@ -11,7 +11,7 @@ let entries = [];
 // The strip's units are milliseconds since then.
 let origin = 0;
 
-const name = ({ label, status }) => label ?? { unknown: "unknown", stale: "no picture", too_dark: "too dark", covered: "covered" }[status] ?? status;
+const name = ({ label, status }) => label ?? { unknown: "unknown", stale: "no picture", too_dark: "too dark", covered: "one colour" }[status] ?? status;
 const begin = (entry) => Date.parse(entry.since) - origin;
 
 function rectangle(entry, index) {

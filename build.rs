@@ -2,6 +2,9 @@
 //! loaded when the place is opened. Each file is compressed, and the address of all of them has a hash of what they hold, so that a
 //! browser asks for them once and never again.
 
+#[path = "build/modules.rs"]
+mod modules;
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt::Write as _;
@@ -29,17 +32,18 @@ const PARTS: [&str; 3] = ["day.html", "settings.html", "teach.html"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed={ASSETS}");
+    println!("cargo::rerun-if-changed=build");
     let out = PathBuf::from(env::var("OUT_DIR")?).join("assets");
     fs::create_dir_all(&out)?;
     let mut files = read(Path::new(ASSETS))?;
-    let scripts = join(&files)?;
+    let scripts = modules::scripts(ENTRY, &ON_DEMAND, &files).map_err(|cause| format!("{ASSETS}: {cause}"))?;
     files.retain(|name, _| !name.ends_with(".js") || STAND_ALONE.contains(&name.as_str()));
-    files.retain(|name, _| !PARTS.iter().any(|end| name.ends_with(end)));
+    files.retain(|name, _| !PARTS.iter().any(|part| name.ends_with(part)));
     files.extend(scripts);
     let hash = hash_of(&files);
     for (name, text) in &mut files {
         if name.ends_with(".html") {
-            *text = squeezed(text).replace("\"assets/", &format!("\"assets/{hash}/"));
+            *text = modules::squeezed(text).replace("\"assets/", &format!("\"assets/{hash}/"));
         }
     }
     let mut list = format!("const HASH: &str = \"{hash}\";\n\nconst FILES: &[Packed] = &[\n");
@@ -69,99 +73,4 @@ fn hash_of(files: &BTreeMap<String, String>) -> String {
     let mut hasher = DefaultHasher::new();
     files.hash(&mut hasher);
     format!("{:016x}", hasher.finish())
-}
-
-/// The scripts by name, each of the modules that it needs.
-fn join(files: &BTreeMap<String, String>) -> Result<Vec<(String, String)>, Box<dyn Error>> {
-    let mut shared = Vec::new();
-    collect(ENTRY, files, &mut shared)?;
-    let names: Vec<String> = shared.iter().map(|name| variable(name)).collect();
-    let names = names.join(", ");
-    let text = script(&shared, files)?;
-    let mut scripts = vec![(ENTRY.to_owned(), format!("{text}export {{ {names} }};\n"))];
-    for entry in ON_DEMAND {
-        let mut modules = shared.clone();
-        collect(entry, files, &mut modules)?;
-        let text = script(&modules[shared.len()..], files)?;
-        let entry_exports = exports(entry, &files[entry])?.join(", ");
-        let text = format!(
-            "import {{ {names} }} from \"./{ENTRY}\";\n{text}export const {{ {entry_exports} }} = {};\n",
-            variable(entry)
-        );
-        scripts.push((entry.to_owned(), text));
-    }
-    Ok(scripts)
-}
-
-fn script(modules: &[String], files: &BTreeMap<String, String>) -> Result<String, Box<dyn Error>> {
-    let mut script = String::from("\"use strict\";\n");
-    for name in modules {
-        script.push_str(&wrapped(name, &files[name])?);
-    }
-    Ok(script)
-}
-
-/// Lists a module after everything that it imports.
-fn collect(name: &str, files: &BTreeMap<String, String>, done: &mut Vec<String>) -> Result<(), Box<dyn Error>> {
-    if done.iter().any(|one| one == name) {
-        return Ok(());
-    }
-    let text = files.get(name).ok_or_else(|| format!("{ASSETS} has no {name}"))?;
-    for (_, from) in text.lines().filter_map(import) {
-        collect(from, files, done)?;
-    }
-    done.push(name.to_owned());
-    Ok(())
-}
-
-/// Names and module of a line `import { one, two } from "./module.js";`.
-fn import(line: &str) -> Option<(&str, &str)> {
-    let (names, from) = line.strip_prefix("import { ")?.split_once(" } from \"./")?;
-    Some((names, from.strip_suffix("\";")?))
-}
-
-/// What a module exports.
-fn exports<'a>(name: &str, text: &'a str) -> Result<Vec<&'a str>, Box<dyn Error>> {
-    let mut exports = Vec::new();
-    for declaration in text.lines().filter_map(|line| line.strip_prefix("export ")) {
-        let rest = declaration.strip_prefix("async ").unwrap_or(declaration);
-        let rest = rest.strip_prefix("const ").or_else(|| rest.strip_prefix("function "));
-        let rest =
-            rest.ok_or_else(|| format!("{name}: only constants and functions can be exported: {declaration}"))?;
-        let end = rest.find(|letter: char| !(letter.is_alphanumeric() || "_$".contains(letter)));
-        exports.push(&rest[..end.unwrap_or(rest.len())]);
-    }
-    Ok(exports)
-}
-
-/// The module as a constant with what it exports. A part of the page's HTML is one that exports its text.
-fn wrapped(name: &str, text: &str) -> Result<String, Box<dyn Error>> {
-    if name.ends_with(".html") {
-        // Rust and JavaScript write such a text alike.
-        return Ok(format!("const {} = {{ html: {:?} }};\n", variable(name), squeezed(text)));
-    }
-    let mut body = String::new();
-    for line in text.lines() {
-        if let Some((names, from)) = import(line).filter(|(names, _)| !names.contains(" as ")) {
-            writeln!(body, "const {{ {names} }} = {};", variable(from))?;
-        } else if line.starts_with("import ") {
-            return Err(
-                format!("{name}: an import is `import {{ one }} from \"./module.js\";`, in one line: {line}").into()
-            );
-        } else if !line.trim_start().starts_with("// ") {
-            writeln!(body, "{}", line.strip_prefix("export ").unwrap_or(line).trim_start())?;
-        }
-    }
-    let exports = exports(name, text)?.join(", ");
-    Ok(format!("const {} = (() => {{\n{body}return {{ {exports} }};\n}})();\n", variable(name)))
-}
-
-/// Without the spaces that only people need.
-fn squeezed(text: &str) -> String {
-    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
-}
-
-/// A module's name as that of a constant.
-fn variable(name: &str) -> String {
-    name.replace(['.', '-'], "_")
 }

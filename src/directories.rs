@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use glimpsed_base::hex::hex;
 use sha2::{Digest, Sha256};
 
 /// The service's own directory, shared by commands that run as root.
@@ -24,7 +25,7 @@ pub fn fetched_models() -> Vec<PathBuf> {
 pub fn name_for(path: &Path, kind: &str, extension: &str) -> String {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let digest = Sha256::digest(absolute.as_os_str().as_bytes());
-    let name: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let name = hex(&digest[..4]);
     format!("{kind}-{name}.{extension}")
 }
 

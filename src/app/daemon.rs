@@ -13,7 +13,7 @@ use super::start::Prepared;
 use crate::bus::commands::{Command, Commands};
 use crate::bus::hub::Hub;
 use crate::capture::registry::Registry;
-use crate::capture::watchdog::{Verdict, Watchdog};
+use crate::capture::watchdog::{Hung, Verdict, Watchdog};
 use crate::control::camera::{Cameras, Openers};
 use crate::control::loader::Loader;
 use crate::control::views::new_view;
@@ -232,10 +232,10 @@ impl Running {
                     Ending::Restart => Stop::Restart,
                     Ending::Failed(error) => Stop::Failed(error),
                 },
-                stuck = &mut hopeless => {
+                Hung { callee, stuck } = &mut hopeless => {
                     let seconds = stuck.as_secs();
-                    tracing::error!(stuck_s = seconds, "the camera's driver does not return; only a new process can help");
-                    let why = format!("a call into the camera's driver has not returned for {seconds} s");
+                    tracing::error!(stuck_s = seconds, "a call to {callee} does not return; only a new process can help");
+                    let why = format!("a call to {callee} has not returned for {seconds} s");
                     return Stop::Failed(Error::Failed(why));
                 }
             }
@@ -294,8 +294,8 @@ struct Watch {
 }
 
 impl Watch {
-    /// Resolves when a call into the camera's driver is hopelessly stuck; otherwise never.
-    async fn until_hopeless(&mut self) -> Duration {
+    /// Resolves when a call into the source of frames is hopelessly stuck; otherwise never.
+    async fn until_hopeless(&mut self) -> Hung {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         loop {
             tokio::select! {
@@ -303,8 +303,8 @@ impl Watch {
                 () = self.service.settled() => {}
             }
             self.main.expect_by(self.clock.now() + MAIN_WITHIN);
-            if let Verdict::Hopeless(stuck) = self.watchdog.look() {
-                return stuck;
+            if let Verdict::Hopeless(hung) = self.watchdog.look() {
+                return hung;
             }
             // Settled: there is a label, or a known reason for having none, such as a missing or disabled camera,
             // undecodable frames, or heat.
@@ -336,6 +336,10 @@ mod tests {
         fn describe(&self) -> String {
             "hung camera".into()
         }
+
+        fn callee(&self) -> &'static str {
+            "the camera's driver"
+        }
     }
 
     impl Source for Hung {
@@ -359,11 +363,11 @@ mod tests {
         app.openers = Box::new(move |_| Box::new(Hung(clock.clone())));
         app.hub.attach("told", Box::new(told.clone()));
         let error = app.run(lifetime).expect_err("nothing can be done").to_string();
-        assert!(error.starts_with("a call into the camera's driver has not returned for "), "{error}");
+        assert!(error.starts_with("a call to the camera's driver has not returned for "), "{error}");
         // Once by the capture thread before it opens the camera, then once by the watchdog.
         let reasons: Vec<Option<String>> =
             told.statuses().into_iter().map(|status| status.fault.map(|fault| fault.reason.to_string())).collect();
-        assert_eq!(reasons, [None, Some("the camera's driver does not return".to_owned())]);
+        assert_eq!(reasons, [None, Some("the camera's driver does not respond".to_owned())]);
         assert_eq!(told.states(), [CameraState::Offline]);
     }
 }

@@ -67,7 +67,7 @@ impl Commands {
     pub fn tell(&self, command: Command) {
         let (reply, _) = oneshot::channel();
         if let Err(error) = self.0.try_send(Request { command, reply }) {
-            tracing::warn!(%error, "too much is asked for at once");
+            tracing::warn!(%error, "a command is dropped: too many are queued");
         }
     }
 

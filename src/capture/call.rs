@@ -14,16 +14,24 @@ pub struct CallInProgress(Arc<Mutex<Call>>);
 pub(super) struct Call {
     pub(super) began: Option<Duration>,
     pub(super) frame_timeout: Duration,
+    /// [`Opener::callee`](super::source::Opener::callee).
+    pub(super) callee: &'static str,
 }
 
 impl CallInProgress {
-    pub fn new(frame_timeout: Duration) -> Self {
-        Self(Arc::new(Mutex::new(Call { began: None, frame_timeout })))
+    pub fn new(frame_timeout: Duration, callee: &'static str) -> Self {
+        Self(Arc::new(Mutex::new(Call { began: None, frame_timeout, callee })))
     }
 
-    /// Sets the frame timeout of the new camera.
-    pub fn set_frame_timeout(&self, frame_timeout: Duration) {
-        self.lock().frame_timeout = frame_timeout;
+    /// Sets what is known of the next camera.
+    pub fn set_camera(&self, frame_timeout: Duration, callee: &'static str) {
+        let mut call = self.lock();
+        (call.frame_timeout, call.callee) = (frame_timeout, callee);
+    }
+
+    /// What the calls wait for.
+    pub fn callee(&self) -> &'static str {
+        self.lock().callee
     }
 
     /// Marks the call while it runs.

@@ -41,6 +41,8 @@ pub(super) struct Program {
     pub(super) input: Option<Secret>,
     /// How it is called in the log.
     pub(super) name: String,
+    /// What it is, for [`Opener::callee`].
+    pub(super) role: &'static str,
 }
 
 impl Program {
@@ -49,7 +51,7 @@ impl Program {
         // Half an address would not be recognised as one, so its password is masked before; and a secret may hold spaces.
         let arguments = leaving::masked_arguments(argv.iter().map(String::as_str));
         let line: String = leaving::clean_line(&arguments.join(" ")).chars().take(80).collect();
-        Self { argv, input: None, name: format!("command `{line}`") }
+        Self { argv, input: None, name: format!("command `{line}`"), role: "the program of `camera.command`" }
     }
 }
 
@@ -97,6 +99,10 @@ impl Opener for CommandOpener {
 
     fn describe(&self) -> String {
         self.program.name.clone()
+    }
+
+    fn callee(&self) -> &'static str {
+        self.program.role
     }
 }
 
@@ -152,7 +158,7 @@ impl Drop for Running {
         signal(Signal::KILL);
         GROUPS.lock().retain(|running| Some(*running) != group);
         if let Err(error) = self.child.wait() {
-            tracing::warn!(source = %self.name, %error, "cannot be waited for");
+            tracing::warn!(source = %self.name, %error, "the exit of the camera's program cannot be waited for");
         }
     }
 }

@@ -30,7 +30,7 @@ pub struct Freeze {
 pub enum Still {
     /// The camera repeats it.
     Frozen(Duration),
-    /// It shows nothing: the lens is covered.
+    /// It is of one colour, as behind a covered lens.
     Blank,
 }
 

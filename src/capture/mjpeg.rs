@@ -5,8 +5,10 @@ use glimpsed_base::budget;
 use glimpsed_jpeg::decoder::Decoder;
 use glimpsed_jpeg::{END, START, Scan, Scanner};
 
-/// After so many bytes without a picture it is told, and again after twice as many.
+/// The number of bytes without a picture that is reported first; then each doubling is.
 const SKIPPED_AT_ONCE: u64 = 64 << 10;
+
+const TOO_LARGE: &str = "a picture does not end within 8 MB";
 
 /// Buffers the stream's bytes and extracts whole pictures; other data is skipped and counted.
 #[derive(Default)]
@@ -67,6 +69,11 @@ impl Splitter {
         loop {
             let rest = &self.buffer[self.start..];
             match self.scanner.scan(rest) {
+                Scan::Complete(end) if end > budget::CAMERA_PICTURE => {
+                    self.broken += 1;
+                    self.discard(end);
+                    return Next::Skipped(TOO_LARGE);
+                }
                 Scan::Complete(end) => {
                     picture.clear();
                     picture.extend_from_slice(&rest[..end]);
@@ -79,7 +86,7 @@ impl Splitter {
                     let length = rest.len();
                     self.broken += 1;
                     self.discard(length);
-                    return Next::Skipped("a picture does not end within 8 MB");
+                    return Next::Skipped(TOO_LARGE);
                 }
                 Scan::Broken(at) if rest.starts_with(&START) && rest[at..].starts_with(&START) => {
                     if self.whole_into(at, picture) {
@@ -281,6 +288,22 @@ mod tests {
         splitter.push(&picture(5));
         assert_eq!(splitter.next_into(&mut next), Next::Picture, "the next picture is found");
         assert_eq!(next, picture(5));
+    }
+
+    #[test]
+    fn a_whole_picture_that_is_larger_than_the_limit_is_skipped_however_it_arrives() {
+        let of = |bytes: usize| [&[0xFF, 0xD8, 0xFF, 0xDA, 0x00, 0x02], &vec![0x11; bytes - 8][..], &END].concat();
+        let mut next = Vec::new();
+        for (bytes, expected) in
+            [(budget::CAMERA_PICTURE, Next::Picture), (budget::CAMERA_PICTURE + 1, Next::Skipped(TOO_LARGE))]
+        {
+            let mut splitter = Splitter::new();
+            splitter.push(&of(bytes));
+            assert_eq!(splitter.next_into(&mut next), expected, "{bytes} bytes");
+            splitter.push(&picture(5));
+            assert_eq!(splitter.next_into(&mut next), Next::Picture);
+            assert_eq!(next, picture(5));
+        }
     }
 
     #[test]

@@ -103,7 +103,7 @@ pub mod tests_support {
             name,
             slot: Arc::new(Slot::new(WhenFull::Overwrite)),
             counters: Arc::default(),
-            call: CallInProgress::new(Duration::from_secs(5)),
+            call: CallInProgress::new(Duration::from_secs(5), "the camera's driver"),
             liveness: Liveness::default(),
             preview: Arc::default(),
         }

@@ -51,6 +51,10 @@ impl Opener for ReplayOpener {
         format!("replay of {}", self.path.display())
     }
 
+    fn callee(&self) -> &'static str {
+        "the file system of the pictures"
+    }
+
     fn when_full(&self) -> WhenFull {
         WhenFull::Wait
     }
@@ -83,7 +87,7 @@ impl Source for Replay {
                 let file = files.get(*next).ok_or(CaptureError::Ended)?;
                 *next += 1;
                 if let Err(cause) = files::read_into(file, budget::PICTURE_FILE, bytes) {
-                    tracing::warn!(file = %file.display(), cause, "skipped");
+                    tracing::warn!(file = %file.display(), %cause, "a photograph was skipped");
                     self.pace.advance();
                     return Ok(Read::Nothing);
                 }

@@ -20,6 +20,7 @@ pub(super) fn opener(target: &RtspTarget) -> CommandOpener {
         argv: argv(target),
         input: Some(Secret::new(playlist(target))),
         name: leaving::short_line(&target.address.to_string(), 120).into_owned(),
+        role: "the ffmpeg that reads the camera",
     })
 }
 

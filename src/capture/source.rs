@@ -19,6 +19,9 @@ pub trait Opener: Send {
     /// The source's name for log lines.
     fn describe(&self) -> String;
 
+    /// What a call that does not return waits for, as in "the camera's driver".
+    fn callee(&self) -> &'static str;
+
     /// Waits before the next attempt, at most for `time`; true if a change makes the attempt promising.
     fn wait(&mut self, time: Duration, shutdown: &Shutdown) -> bool {
         shutdown.sleep(time);

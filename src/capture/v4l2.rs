@@ -161,6 +161,10 @@ impl Opener for V4l2Opener {
         }
     }
 
+    fn callee(&self) -> &'static str {
+        "the camera's driver"
+    }
+
     /// Also returns when a video device appears or changes its permissions.
     fn wait(&mut self, time: Duration, shutdown: &Shutdown) -> bool {
         let shortest = time.min(SHORTEST_WAIT);
@@ -275,7 +279,7 @@ impl Drop for V4l2Source {
             Ok(()) => drop(stream),
             Err(error) if is_gone(&error) => drop(stream),
             Err(error) => {
-                tracing::warn!(source = %self.name, %error, "its stream cannot be stopped");
+                tracing::warn!(source = %self.name, %error, "the camera's stream cannot be stopped");
                 std::mem::forget(stream);
             }
         }

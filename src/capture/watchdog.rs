@@ -1,7 +1,7 @@
 //! Monitors the capture threads from outside.
 //!
 //! Waits for frames have a deadline, but system calls have none. A driver whose ioctl never returns hangs the capture
-//! thread, which then cannot report anything.
+//! thread, which then cannot report anything; so does a file system that does not answer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use glimpsed_base::clock::Clock;
 /// After this many frame timeouts in one call, the camera is offline, whatever state it was in.
 const OFFLINE_AFTER_TIMEOUTS: u32 = 2;
 
-/// How long a driver may take to recover after that, before only a new process can help. Opening a USB camera takes
+/// How long the source may take to recover after that, before only a new process can help. Opening a USB camera takes
 /// seconds, and the kernel gives up a transfer after five. It counts from the check that found the call stuck: a
 /// process that was suspended for an hour finds every call an hour old.
 const HOPELESS_AFTER: Duration = Duration::from_secs(60);
@@ -44,7 +44,14 @@ pub enum Verdict {
     /// None is stuck for too long, or others capture.
     Alive,
     /// One is stuck in one call for so long that it will not return, and no other camera works.
-    Hopeless(Duration),
+    Hopeless(Hung),
+}
+
+/// A call that will not return.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hung {
+    pub callee: &'static str,
+    pub stuck: Duration,
 }
 
 impl Watchdog {
@@ -54,14 +61,14 @@ impl Watchdog {
         self.declared.retain(|(name, _)| cameras.iter().any(|camera| camera.name == *name));
         // With a new process all cameras would be away for a while.
         let others_work = self.hub.cameras().iter().any(|status| status.state == CameraState::Online);
-        match cameras.iter().filter_map(|camera| self.look_at(camera, others_work)).max() {
-            Some(stuck) if !others_work => Verdict::Hopeless(stuck),
+        match cameras.iter().filter_map(|camera| self.look_at(camera, others_work)).max_by_key(|hung| hung.stuck) {
+            Some(hung) if !others_work => Verdict::Hopeless(hung),
             _ => Verdict::Alive,
         }
     }
 
-    /// For how long a camera has been stuck, if it is hopeless.
-    fn look_at(&mut self, camera: &Registered, others_work: bool) -> Option<Duration> {
+    /// The call that a camera is stuck in, if it is hopeless.
+    fn look_at(&mut self, camera: &Registered, others_work: bool) -> Option<Hung> {
         // Held while publishing, so that a call that returns right now publishes its state after this one.
         let call = camera.call.lock();
         let began = call.began?;
@@ -70,6 +77,7 @@ impl Watchdog {
         if stuck < call.frame_timeout * OFFLINE_AFTER_TIMEOUTS {
             return None;
         }
+        let callee = call.callee;
         let declared = self.declared.iter_mut().find(|(name, _)| *name == camera.name).map(|(_, declared)| declared);
         if let Some(declared) = declared.filter(|declared| declared.call_began == began) {
             let hopeless = now.saturating_sub(declared.at) >= HOPELESS_AFTER;
@@ -78,17 +86,17 @@ impl Watchdog {
                 tracing::error!(
                     camera,
                     stuck_s = seconds,
-                    "the camera's driver does not return; only a new process can open it again"
+                    "a call to {callee} does not return; only a new process can open this camera again"
                 );
             }
-            return hopeless.then_some(stuck);
+            return hopeless.then_some(Hung { callee, stuck });
         }
         self.declared.retain(|(name, _)| *name != camera.name);
         self.declared.push((camera.name.clone(), Declared { call_began: began, at: now, told: false }));
         let name = camera.name.given();
         let stuck_ms = stuck.as_millis() as u64;
-        tracing::warn!(camera = name, stuck_ms, "a call into the camera's driver does not return");
-        let fault = Fault::new(FaultKind::Silent, "the camera's driver does not return");
+        tracing::warn!(camera = name, stuck_ms, "a call to {callee} does not return");
+        let fault = Fault::new(FaultKind::Silent, &format!("{callee} does not respond"));
         let wall = self.clock.wall();
         let since = wall.checked_sub(stuck).unwrap_or(wall);
         let before = self.hub.camera(&camera.name);
@@ -153,9 +161,27 @@ mod tests {
                 assert_eq!(told.states(), [CameraState::Offline]);
             }
             clock.advance(Duration::from_secs(59));
-            assert_eq!(watchdog.look(), Verdict::Hopeless(Duration::from_secs(70)));
+            assert_eq!(
+                watchdog.look(),
+                Verdict::Hopeless(Hung { callee: "the camera's driver", stuck: Duration::from_secs(70) })
+            );
         });
         assert_eq!(watchdog.look(), Verdict::Alive, "it came back after all");
+    }
+
+    #[test]
+    fn what_hangs_is_named_by_the_source_that_is_open() {
+        let (mut watchdog, clock, told) = watchdog();
+        only(&watchdog).set_camera(Duration::from_secs(1), "the camera's web server");
+        only(&watchdog).during(&clock, || {
+            clock.advance(Duration::from_secs(2));
+            watchdog.look();
+        });
+        let faults: Vec<_> = told.statuses().into_iter().filter_map(|status| status.fault).collect();
+        assert_eq!(
+            faults.iter().map(|fault| &*fault.reason).collect::<Vec<_>>(),
+            ["the camera's web server does not respond"]
+        );
     }
 
     #[test]

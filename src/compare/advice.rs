@@ -13,7 +13,7 @@ struct Candidate<'a> {
     figures: &'a Figures,
 }
 
-/// What fits a wish best, a wish each. Nothing without a model that runs.
+/// The model that is best for each purpose. Empty without a model that runs.
 pub(super) fn give(rows: &[Row]) -> Vec<Advice> {
     let running: Vec<Candidate> =
         rows.iter().filter_map(|row| Some(Candidate { name: &row.name, figures: row.figures.as_ref()? })).collect();
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn each_wish_gets_the_model_that_fits_it_best() {
+    fn each_purpose_gets_the_model_that_is_best_for_it() {
         let rows = [
             row("accurate", 30.0, 40_000_000, Some(80)),
             row("near", 8.0, 14_000_000, Some(79)),

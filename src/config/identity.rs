@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::directories;
 use glimpsed_base::files;
+use glimpsed_base::hex::hex;
 
 /// What may stand in a topic without being taken apart: letters, digits, `_` and `-`, at most 64.
 pub(super) fn is_id(text: &str) -> bool {
@@ -44,7 +45,7 @@ fn default_id_within(state: &[PathBuf], host: &str, machine: &str) -> String {
     }
     // Hashed, because the machine's id must not be shown (machine-id(5)).
     let digest = Sha256::digest(format!("glimpsed device {machine}"));
-    let suffix: String = digest.iter().take(2).map(|byte| format!("{byte:02x}")).collect();
+    let suffix = hex(&digest[..2]);
     let host: String = host.chars().take(59).collect();
     format!("{host}-{suffix}")
 }
@@ -74,7 +75,7 @@ fn keep_within(state: &[PathBuf], id: &str) {
 pub(super) fn default_client_id(device_id: &str) -> String {
     let machine = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
     let digest = Sha256::digest(format!("glimpsed {} {device_id}", machine.trim()));
-    let suffix: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let suffix = hex(&digest[..4]);
     format!("glimpsed-{device_id}-{suffix}")
 }
 

@@ -46,7 +46,7 @@ impl Sources {
             } else {
                 "name a file with `-c FILE`; `config/glimpsed.toml` explains every key"
             };
-            fail(cause, hint)
+            fail(cause.to_string(), hint)
         })?;
         Ok(Self { path: path.to_owned(), text, environment: process_environment() })
     }

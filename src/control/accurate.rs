@@ -42,7 +42,7 @@ impl Controller {
     pub(super) async fn begin_seconds(&mut self) {
         if let Err(cause) = self.follow_accurate().await {
             // The setting stays on: after the next reload, the file may be valid.
-            tracing::error!("there will be no second opinions: {cause}");
+            tracing::error!("the accurate model cannot be used, so there are no second opinions: {cause}");
         }
         self.seconds_pending = false;
         self.tell_all_settings();
@@ -109,7 +109,7 @@ impl Controller {
         let (asked, classifies, thread) = second_opinion::start(models, self.parts.hub.clone())?;
         self.seconds_thread = Some(thread);
         for ((spec, Loaded { model, info }), classifies) in required.into_iter().zip(classifies) {
-            tracing::info!(model = %info.id.name, precision = %info.id.precision, "a second model is asked now and then");
+            tracing::info!(model = %info.id.name, precision = %info.id.precision, "the accurate model gives second opinions");
             self.seconds.push(Second { spec, info, classifies, model });
         }
         Ok(Box::new(asked))
@@ -136,7 +136,7 @@ impl Controller {
         if let Some(mut thread) = self.seconds_thread.take()
             && let Err(error) = thread.join(deadline).await
         {
-            tracing::error!(%error, "the accurate model");
+            tracing::error!(%error, "the thread of the accurate model did not end well");
         }
     }
 

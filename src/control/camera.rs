@@ -66,7 +66,7 @@ impl Cameras {
             // The camera's source sets the policy for a full slot later.
             slot: Arc::new(Slot::with_signal(WhenFull::Overwrite, self.signal.clone())),
             counters: Arc::default(),
-            call: CallInProgress::new(Duration::MAX),
+            call: CallInProgress::new(Duration::MAX, "the camera"),
             liveness: Liveness::default(),
             preview: Arc::default(),
         };
@@ -104,7 +104,7 @@ impl Cameras {
         let shared = &camera.shared;
         shared.slot.set_when_full(opener.when_full());
         shared.slot.open();
-        shared.call.set_frame_timeout(settings.frame_timeout);
+        shared.call.set_camera(settings.frame_timeout, opener.callee());
         let shutdown = Shutdown::new();
         let supervisor = Supervisor {
             camera: settings.name.clone(),
@@ -129,7 +129,7 @@ impl Cameras {
     /// Stops the thread of a camera and closes it.
     ///
     /// # Errors
-    /// When the thread does not end, because its driver hangs. The camera cannot be started again then.
+    /// When the thread does not end, because a call of it hangs. The camera cannot be started again then.
     pub async fn stop(&mut self, name: &Name) -> Result<()> {
         match self.cameras.iter_mut().find(|camera| camera.shared.name == *name) {
             Some(camera) => camera.stop_before(Instant::now() + STOP_WITHIN).await,
@@ -182,7 +182,7 @@ impl Camera {
         let Some(running) = &mut self.running else { return Ok(()) };
         running.shutdown.trigger();
         match running.thread.join(deadline).await {
-            Ok(false) => Err(Error::Failed("the camera's driver does not return".into())),
+            Ok(false) => Err(Error::Failed(format!("a call to {} does not return", self.shared.call.callee()))),
             joined => {
                 self.running = None;
                 // A frame of a disabled camera must not be published.

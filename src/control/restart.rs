@@ -41,6 +41,10 @@ impl Controller {
             }
             Err(error) => return refused(error.to_string()),
         };
+        // Without a model it runs already, and would again: only a program or a file that is repaired may change that.
+        if self.models.iter().all(|(_, model)| model.is_err()) {
+            return Ok(json!({}));
+        }
         match self.parts.loader.run(move || loads(&config)).await {
             Some(Ok(())) => Ok(json!({})),
             Some(Err(cause)) => refused(cause),

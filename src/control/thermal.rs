@@ -15,7 +15,7 @@ impl Controller {
         }
         if let Err(cause) = self.set_pace(pace).await {
             // It is retried at the next check.
-            tracing::warn!(cause, "the pace was not changed");
+            tracing::warn!(cause, "the frame rate could not be adapted to the temperature");
             return;
         }
         let celsius = temperature.unwrap_or_default();

@@ -47,7 +47,7 @@ pub enum FaultKind {
     Damaged,
     /// It repeats its last picture.
     Frozen,
-    /// It is online, and its picture shows nothing.
+    /// It is online, and its picture is always the same and of one colour.
     Covered,
     /// It is not opened, because there is no model to label its pictures.
     NoModel,

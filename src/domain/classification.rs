@@ -70,7 +70,7 @@ pub enum Status {
     Unknown,
     /// The picture is too dark to classify.
     TooDark,
-    /// The picture is of one colour: the lens is covered.
+    /// The picture is of one colour, as behind a covered lens.
     Covered,
     /// No frame has arrived for too long, so the present state is unknown.
     Stale,

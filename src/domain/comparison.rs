@@ -109,7 +109,7 @@ pub struct Latency {
     pub histogram: Vec<Bin>,
 }
 
-/// So many runs of at least `from_ms`, and less than the next bin's.
+/// One bar of the histogram: the number of runs that took at least `from_ms`, and less than the next bin's.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Bin {
     pub from_ms: f64,
@@ -124,7 +124,7 @@ pub struct Accuracy {
     pub of: usize,
 }
 
-/// So many of so many.
+/// How many of how many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Share {
     pub same: usize,

@@ -17,7 +17,7 @@ pub struct Settings {
     pub precision: PrecisionChoice,
     /// Below this confidence (0..1) the answer is "unknown".
     pub threshold: f32,
-    /// Whether a second model is asked now and then; `None` if its file is missing.
+    /// Whether the accurate model gives second opinions; `None` if its file is missing.
     pub accurate: Option<bool>,
 }
 

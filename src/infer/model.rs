@@ -99,7 +99,7 @@ impl Model {
             }
             best = time;
         }
-        tracing::info!(threads = self.threads, "measured among how many threads a picture is shared");
+        tracing::info!(threads = self.threads, "the number of inference threads was measured");
         Ok(())
     }
 

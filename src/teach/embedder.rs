@@ -12,7 +12,7 @@ use crate::models::spec::ModelSpec;
 use crate::preprocess::Preprocessor;
 use crate::preprocess::decode::DecodeError;
 use crate::preprocess::source::FrameDecoder;
-use glimpsed_base::files;
+use glimpsed_base::files::{self, ReadError};
 use glimpsed_inference::{Classifier, Error, Inspection, MAX_THREADS, Source, Tensor, load_vector};
 use glimpsed_teach::{Unusable, Vectors};
 
@@ -39,7 +39,7 @@ pub enum EmbedError {
     #[error("gives {0}")]
     Unusable(#[from] Unusable),
     #[error("{0}")]
-    Unreadable(String),
+    Unreadable(#[from] ReadError),
 }
 
 /// What precedes the key in a file of a vector.
@@ -106,7 +106,7 @@ impl Embedder {
     /// # Errors
     /// When the picture has none; nothing was added then.
     pub fn look(&mut self, path: &Path, most: u64, kept: bool, vectors: &mut Vectors) -> Result<(), EmbedError> {
-        let bytes = files::read(path, most).map_err(EmbedError::Unreadable)?;
+        let bytes = files::read(path, most)?;
         let key = self.key(&bytes);
         if kept && remembered(path, &key).is_some_and(|vector| vectors.push_encoded(&vector).is_ok()) {
             return Ok(());

@@ -67,7 +67,7 @@ fn folder(from: &Path, label: Option<&str>, mut take: impl FnMut(Found) -> Next)
     };
     let labelled = dataset.each().map(|(class, path)| (dataset.classes[class].label.clone(), path.to_owned()));
     for (label, path) in labelled.chain(loose) {
-        let bytes = files::read(&path, budget::PICTURE_FILE);
+        let bytes = files::read(&path, budget::PICTURE_FILE).map_err(|cause| cause.to_string());
         if take(Found { label, name: path.display().to_string(), bytes }) == Next::Stop {
             break;
         }

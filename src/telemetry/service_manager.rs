@@ -250,7 +250,7 @@ pub fn stopping() {
 
 fn say(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        tracing::debug!(%error, "the service manager was not told");
+        tracing::debug!(%error, "the service manager could not be notified");
     }
 }
 

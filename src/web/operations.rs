@@ -80,7 +80,7 @@ pub(super) fn labels_a_picture(id: &'static str) -> Operation {
             (413, "The picture has too many bytes or pixels."),
             (415, "The body is declared to be something else than a picture."),
             (422, "The body is no picture, or a damaged one."),
-            (429, "So many pictures would keep the camera waiting; `Retry-After` says how long to wait."),
+            (429, "More pictures would delay the camera's; `Retry-After` says how long to wait."),
             (503, "Too many pictures wait already."),
         ])
 }

@@ -10,6 +10,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use super::ended_sessions::EndedSessions;
 use super::network::Network;
+use glimpsed_base::hex::hex;
 use glimpsed_base::secret::Secret;
 use glimpsed_base::sync::Mutex;
 
@@ -134,10 +135,6 @@ impl Door {
         hmac::verify(&self.sessions, session.as_bytes(), &unhex(tag)?).ok()?;
         (now.as_second() < seconds).then_some((seconds, number))
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {

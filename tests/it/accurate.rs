@@ -151,7 +151,7 @@ fn a_broken_accurate_model_is_found_by_check_and_does_not_stop_the_labels() {
     let ran = run(&["check", "-c", &file.path()]);
     assert!(ran.code == 78 && ran.stderr.contains("model `bad`"), "{ran:?}");
     let mut daemon = file.daemon();
-    daemon.line_with("there will be no second opinions");
+    daemon.line_with("the accurate model cannot be used, so there are no second opinions");
     assert!(broker.retained_json("glimpsed/test/state", |_| true)["label"].is_string());
     // Once the file is mended, a reload is enough.
     std::fs::copy(root().join("models/efficientnet-lite0.onnx"), &path).expect("copied");

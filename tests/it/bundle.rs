@@ -6,6 +6,7 @@ use glimpsed::domain::classification::{Labels, top_k};
 use glimpsed::infer::Model;
 use glimpsed::models::catalog;
 use glimpsed::models::spec::ModelSpec;
+use glimpsed_base::hex::hex;
 use glimpsed_inference::Tensor;
 use sha2::{Digest, Sha256};
 
@@ -95,8 +96,4 @@ fn reference_tensor(model: &Model, picture: &Path) -> Tensor {
 fn floats(path: &Path) -> Vec<f32> {
     let bytes = std::fs::read(path).expect("a fixture");
     bytes.chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]])).collect()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

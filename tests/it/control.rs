@@ -139,7 +139,7 @@ fn a_model_that_does_not_load_leaves_the_old_one_and_the_old_configuration_in_ef
 }
 
 #[test]
-fn an_emptied_file_is_not_taken_for_a_wish() {
+fn an_emptied_file_changes_nothing() {
     let mut bench = Bench::start("[model]\nactive = \"efficientnet-lite0\"\n");
     std::fs::write(&bench.config, "").expect("writable");
     bench.daemon.line_with("the configuration is empty");
@@ -282,7 +282,7 @@ fn events_wait_for_the_broker_through_a_change_of_its_settings() {
     let sent = bench.ask("health")["data"]["mqtt"]["connects"].as_u64();
     assert_eq!(sent, Some(1));
     bench.broker.kill();
-    bench.daemon.line_with("no broker");
+    bench.daemon.line_with("not connected to the broker");
     // Some changes of the label that nobody hears, then another setting of the broker, then it is back.
     std::thread::sleep(Duration::from_secs(1));
     bench.edit("keepalive = \"30s\"", "keepalive = \"20s\"");
@@ -393,7 +393,7 @@ fn garbage_on_every_topic_that_is_listened_to_changes_nothing() {
 }
 
 #[test]
-fn pictures_leave_the_device_only_when_that_is_wished_for() {
+fn pictures_leave_the_device_only_when_publish_image_is_set() {
     let mut bench = Bench::start("");
     let events = (0..3).map(|_| bench.heard.next("/test/event")).count();
     let refused = bench.ask("snapshot");

@@ -129,7 +129,7 @@ fn a_broker_that_restarts_gets_everything_retained_again() {
     let mut daemon = config.daemon();
     subscriber.next("/test/state");
     broker.kill();
-    daemon.line_with("no broker");
+    daemon.line_with("not connected to the broker");
     // Labelling goes on meanwhile.
     for _ in 0..5 {
         daemon.line_with("\"top\":");
@@ -163,14 +163,14 @@ fn works_without(url: &str, wait_for: &str) -> String {
 #[test]
 fn a_broker_that_refuses_does_not_stop_the_labels() {
     let port = crate::support::free_port();
-    let log = works_without(&format!("mqtt://127.0.0.1:{port}"), "no broker");
+    let log = works_without(&format!("mqtt://127.0.0.1:{port}"), "not connected to the broker");
     assert!(log.contains("connection refused; is the broker running"), "{log}");
 }
 
 #[test]
 fn a_broker_that_refuses_the_password_is_named_in_plain_words() {
     let broker = Broker::with("allow_anonymous false");
-    let log = works_without(&broker.url(), "no broker");
+    let log = works_without(&broker.url(), "not connected to the broker");
     assert!(log.contains("check `username`, `password_file`"), "{log}");
 }
 
@@ -179,7 +179,7 @@ fn a_broker_that_never_answers_does_not_stop_the_labels() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     let port = listener.local_addr().expect("an address").port();
     // Connections are accepted by the kernel and never answered.
-    let log = works_without(&format!("mqtt://127.0.0.1:{port}"), "no broker");
+    let log = works_without(&format!("mqtt://127.0.0.1:{port}"), "not connected to the broker");
     assert!(log.contains("no answer within 5 s"), "{log}");
 }
 
@@ -195,7 +195,7 @@ fn a_broker_that_answers_garbage_does_not_stop_the_labels() {
             let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n\xFF\xFF\xFF\xFF\xFF\xFF");
         }
     });
-    let log = works_without(&format!("mqtt://127.0.0.1:{port}"), "no broker");
+    let log = works_without(&format!("mqtt://127.0.0.1:{port}"), "not connected to the broker");
     assert!(log.contains("cause="), "{log}");
 }
 

@@ -1,11 +1,16 @@
-//! The order of the modules: no folder uses one that stands above it or beside it on the same floor, and no two files
-//! use each other, directly or through others. Inside one crate the compiler forbids neither.
+//! The order of the modules: no folder uses one that stands above it or beside it on the same floor, no two files use each
+//! other, directly or through others, and a `mod.rs` or `lib.rs` only lists and re-exports. Inside one crate the compiler
+//! forbids none of it.
 //!
 //! A path is followed to the file that defines its last name, through re-exports, so a `mod.rs` may list and re-export
 //! what stands below it. Tests inside the sources are left out: they may look anywhere.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+
+mod parser;
+
+use parser::{definitions, is_name, leaves, tokens, without_comments, without_tests};
 
 /// The folders and files directly in `src/`, from the ground up. A name may use what stands in an earlier line, and nothing else
 /// but itself.
@@ -45,10 +50,7 @@ fn no_folder_uses_one_above_it() {
 
 #[test]
 fn no_files_use_each_other_in_a_circle() {
-    let mut roots = vec![repository().join("src")];
-    let crates = std::fs::read_dir(repository().join("crates")).into_iter().flatten().flatten();
-    roots.extend(crates.map(|entry| entry.path().join("src")).filter(|path| path.is_dir()));
-    for root in roots {
+    for root in roots() {
         let sources = Sources::read(&root);
         let circles = circles(&sources.uses());
         let report: Vec<String> = circles
@@ -64,6 +66,37 @@ fn every_floor_is_there() {
     let sources = Sources::read(&repository().join("src"));
     for name in FLOORS.iter().copied().flatten() {
         assert!(sources.files.keys().any(|module| module[0] == *name), "`{name}` is not in src/; take it off FLOORS");
+    }
+}
+
+#[test]
+fn a_module_that_lists_others_defines_nothing() {
+    let (mut lists, mut wrong) = (0, Vec::new());
+    for root in roots() {
+        for path in rust_files(&root).into_iter().filter(|path| path.ends_with("mod.rs") || path.ends_with("lib.rs")) {
+            lists += 1;
+            let defined = definitions(&std::fs::read_to_string(&path).expect("text"));
+            wrong.extend(defined.into_iter().map(|item| format!("{}: {item}", path.display())));
+        }
+    }
+    assert!(lists > 30, "{lists} lists were found");
+    assert!(wrong.is_empty(), "these belong into files with names:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn lists_re_exports_and_examples_for_tests_are_no_definitions() {
+    let list = "//! What it is.\n#![deny(missing_docs)]\n\nmod a;\npub(crate) mod b;\n#[cfg(feature = \"x\")]\nmod c;\npub use a::{One, Two};\n\
+        #[cfg(doctest)]\n#[doc = include_str!(\"../README.md\")]\nstruct Readme;\n#[cfg(test)]\nmod tests { fn f() {} }\n";
+    assert!(definitions(list).is_empty(), "{:?}", definitions(list));
+    for item in [
+        "pub fn f() {}",
+        "const X: u8 = 1;",
+        "pub struct A;",
+        "impl A {}",
+        "mod inner { }",
+        "macro_rules! m { () => {} }",
+    ] {
+        assert_eq!(definitions(&format!("mod a;\n{item}\nmod b;")).len(), 1, "{item}");
     }
 }
 
@@ -101,6 +134,28 @@ fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
 }
 
+/// The sources of the daemon and of each crate.
+fn roots() -> Vec<PathBuf> {
+    let mut roots = vec![repository().join("src")];
+    let crates = std::fs::read_dir(repository().join("crates")).into_iter().flatten().flatten();
+    roots.extend(crates.map(|entry| entry.path().join("src")).filter(|path| path.is_dir()));
+    roots
+}
+
+fn rust_files(root: &Path) -> Vec<PathBuf> {
+    let (mut files, mut folders) = (Vec::new(), vec![root.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for path in std::fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+            match path.is_dir() {
+                true => folders.push(path),
+                false if path.extension().is_some_and(|end| end == "rs") => files.push(path),
+                false => {}
+            }
+        }
+    }
+    files
+}
+
 struct Sources {
     files: BTreeMap<Module, File>,
 }
@@ -117,21 +172,15 @@ struct File {
 
 impl Sources {
     fn read(root: &Path) -> Self {
-        let (mut texts, mut folders) = (BTreeMap::new(), vec![root.to_owned()]);
-        while let Some(folder) = folders.pop() {
-            for path in std::fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
-                let name = path.file_name().expect("a name").to_string_lossy().into_owned();
-                if path.is_dir() {
-                    folders.push(path);
-                } else if name.ends_with(".rs") && !["main.rs", "lib.rs", "tests.rs"].contains(&name.as_str()) {
-                    let below = path.strip_prefix(root).expect("below").with_extension("");
-                    let mut module: Module = below.iter().map(|part| part.to_string_lossy().into_owned()).collect();
-                    module.retain(|part| part != "mod");
-                    texts.insert(module, std::fs::read_to_string(&path).expect("text"));
-                }
-            }
-        }
-        Self::of(texts)
+        let others = ["main.rs", "lib.rs", "tests.rs"];
+        let read = |path: PathBuf| {
+            let below = path.strip_prefix(root).expect("below").with_extension("");
+            let mut module: Module = below.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+            module.retain(|part| part != "mod");
+            (module, std::fs::read_to_string(&path).expect("text"))
+        };
+        let files = rust_files(root).into_iter().filter(|path| !others.iter().any(|other| path.ends_with(other)));
+        Self::of(files.map(read).collect())
     }
 
     fn of(texts: BTreeMap<Module, String>) -> Self {
@@ -287,165 +336,6 @@ impl File {
 fn rest_name(path: &[String], target: &Module, passes_on: &[(String, Module)]) -> String {
     let renamed = passes_on.iter().find(|(_, known)| known == target).map(|(name, _)| name.clone());
     renamed.or_else(|| path.last().cloned()).unwrap_or_default()
-}
-
-fn is_name(token: &str) -> bool {
-    token.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-}
-
-/// Words, `::` and single characters.
-fn tokens(code: &str) -> Vec<String> {
-    let (mut tokens, mut chars) = (Vec::new(), code.chars().peekable());
-    while let Some(c) = chars.next() {
-        if c.is_ascii_alphanumeric() || c == '_' {
-            let mut word = String::from(c);
-            while let Some(c) = chars.next_if(|c| c.is_ascii_alphanumeric() || *c == '_') {
-                word.push(c);
-            }
-            tokens.push(word);
-        } else if c == ':' && chars.next_if_eq(&':').is_some() {
-            tokens.push("::".into());
-        } else if !c.is_whitespace() {
-            tokens.push(c.into());
-        }
-    }
-    tokens
-}
-
-/// Every path of a `use` tree, with the name that it gives.
-fn leaves(tree: &[String]) -> Vec<(Vec<String>, String)> {
-    fn walk(tokens: &mut std::slice::Iter<String>, prefix: &[String], out: &mut Vec<(Vec<String>, String)>) {
-        let mut path = prefix.to_vec();
-        let mut name: Option<String> = None;
-        let finish = |path: &mut Vec<String>, name: &mut Option<String>, out: &mut Vec<(Vec<String>, String)>| {
-            if path.len() > prefix.len() {
-                if path.last().is_some_and(|last| last == "self") && path.len() > 1 {
-                    path.pop();
-                }
-                let own = name.take().or_else(|| path.last().cloned()).unwrap_or_default();
-                out.push((path.clone(), own));
-            }
-            path.truncate(prefix.len());
-        };
-        while let Some(token) = tokens.next() {
-            match token.as_str() {
-                "{" => {
-                    walk(tokens, &path, out);
-                    path.truncate(prefix.len());
-                }
-                "}" => break,
-                "," => finish(&mut path, &mut name, out),
-                "as" => name = tokens.next().cloned(),
-                "::" => {}
-                part => path.push(part.to_owned()),
-            }
-        }
-        finish(&mut path, &mut name, out);
-    }
-    let mut out = Vec::new();
-    walk(&mut tree.iter(), &[], &mut out);
-    out
-}
-
-/// The text with comments, strings and characters taken out.
-fn without_comments(text: &str) -> String {
-    let (mut code, mut rest) = (String::new(), text);
-    while let Some(first) = rest.chars().next() {
-        let raw = rest.trim_start_matches('b').strip_prefix('r').map(|after| after.trim_start_matches('#'));
-        let starts_word = !code.ends_with(|c: char| c.is_alphanumeric() || c == '_');
-        let length = if rest.starts_with("//") {
-            rest.find('\n').unwrap_or(rest.len())
-        } else if rest.starts_with("/*") {
-            rest.find("*/").map_or(rest.len(), |end| end + 2)
-        } else if starts_word && raw.is_some_and(|after| after.starts_with('"')) && (rest.len() > 2) {
-            let hashes = rest.chars().skip_while(|c| "br".contains(*c)).take_while(|c| *c == '#').count();
-            let open = rest.find('"').unwrap_or_default() + 1;
-            let close = format!("\"{}", "#".repeat(hashes));
-            rest[open..].find(&close).map_or(rest.len(), |end| open + end + close.len())
-        } else if first == '"' {
-            let mut escaped = false;
-            let end = rest[1..].find(|c| match (escaped, c) {
-                (true, _) => {
-                    escaped = false;
-                    false
-                }
-                (false, '\\') => {
-                    escaped = true;
-                    false
-                }
-                (false, c) => c == '"',
-            });
-            end.map_or(rest.len(), |end| end + 2)
-        } else if first == '\'' {
-            let inside: Vec<char> = rest.chars().skip(1).take(12).collect();
-            match inside[..] {
-                ['\\', ..] => rest[2..].char_indices().skip(1).find(|(_, c)| *c == '\'').map_or(1, |(at, _)| at + 3),
-                [c, '\'', ..] => 2 + c.len_utf8(),
-                _ => 1,
-            }
-        } else {
-            code.push(first);
-            rest = &rest[first.len_utf8()..];
-            continue;
-        };
-        code.push(' ');
-        rest = &rest[length..];
-    }
-    code
-}
-
-/// How an item begins that may have commas before its end.
-const ITEMS: [&str; 15] = [
-    "pub",
-    "fn",
-    "mod",
-    "use",
-    "struct",
-    "enum",
-    "impl",
-    "const",
-    "static",
-    "trait",
-    "type",
-    "unsafe",
-    "let",
-    "if",
-    "macro_rules",
-];
-
-/// The code without what is compiled for tests only.
-fn without_tests(code: &str) -> String {
-    let (mut kept, mut rest) = (String::new(), code);
-    while let Some(at) = rest.find("#[cfg(test)]") {
-        kept.push_str(&rest[..at]);
-        let after = &rest[at..];
-        // An item ends with its block, or with a semicolon before any block; a variant, a field or an arm with a comma too.
-        let what = after["#[cfg(test)]".len()..].trim_start();
-        let first: String = what.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
-        let is_item = ITEMS.contains(&first.as_str());
-        let mut depth = 0;
-        let end = after.char_indices().skip("#[cfg(test)]".len()).find(|(_, c)| match c {
-            '{' | '(' | '[' => {
-                depth += 1;
-                false
-            }
-            ')' | ']' => {
-                depth -= 1;
-                depth < 0
-            }
-            '}' => {
-                depth -= 1;
-                depth <= 0
-            }
-            ';' => depth == 0,
-            ',' => depth == 0 && !is_item,
-            _ => false,
-        });
-        // The end of what is around it is not its own.
-        let end = if depth < 0 { end.map(|(at, c)| (at - c.len_utf8(), c)) } else { end };
-        rest = &after[end.map_or(after.len(), |(at, _)| at + 1)..];
-    }
-    kept + rest
 }
 
 /// Groups of files each of which leads to every other of its group; sorted.

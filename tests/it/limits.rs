@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use crate::network_camera::camera;
 use crate::support::{Broker, ConfigFile, Ran, Running, fixture, glimpsed, photos, ran};
 use crate::web::client::Server;
 
@@ -299,6 +300,52 @@ fn what_a_program_sends_fits_into_a_small_board_s_memory() {
     daemon.line_with("damaged frame skipped");
     for _ in 0..8 {
         daemon.line_with("missile");
+    }
+    daemon.signal(Signal::TERM);
+    assert!(daemon.wait().success());
+}
+
+#[test]
+fn what_a_web_server_sends_fits_into_a_small_board_s_memory() {
+    let endless = [&[0xFF, 0xD8, 0xFF, 0xDA, 0, 2][..], &vec![0x11; 30 << 20]].concat();
+    let (large, zeros) = (large_jpeg(8000, 6000), vec![0; 3_000_000]);
+    let rocket = std::fs::read(photos().join("rocket.jpg")).expect("bundled");
+    let port = camera(move |asked, stream| {
+        let head = |kind: &str| format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\n");
+        let (stream_head, picture_head) = (head("multipart/x-mixed-replace; boundary=x"), head("image/jpeg"));
+        match asked.number % 4 {
+            // A picture that does not end, one of 48 megapixels, and garbage; then pictures.
+            0 => {
+                write!(stream, "{stream_head}\r\n")?;
+                [&endless, &large, &zeros].into_iter().try_for_each(|part| stream.write_all(part))?;
+                for _ in 0..5 {
+                    stream.write_all(&rocket)?;
+                    std::thread::sleep(Duration::from_millis(200));
+                }
+            }
+            1 => {
+                write!(stream, "{picture_head}\r\n")?;
+                stream.write_all(&endless)?;
+            }
+            2 => {
+                write!(stream, "{picture_head}X-Endless: ")?;
+                stream.write_all(&vec![b'x'; 30 << 20])?;
+            }
+            _ => {
+                write!(stream, "{stream_head}\r\n--x\r\nX-Endless: ")?;
+                stream.write_all(&vec![b'x'; 30 << 20])?;
+            }
+        }
+        Err(std::io::ErrorKind::ConnectionAborted.into())
+    });
+    let config = ConfigFile::new(&format!(
+        "[camera]\nsource = \"http\"\nurl = \"http://127.0.0.1:{port}/\"\nreconnect_min = \"50ms\"\nreconnect_max = \"100ms\"\n\
+         [stdout]\nformat = \"text\"\n[http]\nenabled = false\n"
+    ));
+    let memory = Memory::new(CAMERA_MB);
+    let mut daemon = Running::start(&mut memory.command(&["run", "-c", &config.path()]));
+    for expected in ["damaged frame skipped", "missile", "its picture has more than 8 MB", "missile", "missile"] {
+        daemon.line_with(expected);
     }
     daemon.signal(Signal::TERM);
     assert!(daemon.wait().success());

@@ -28,6 +28,7 @@ mod limits;
 mod mqtt;
 mod network_camera;
 mod onnx;
+mod page_modules;
 mod payloads;
 mod precision;
 mod preprocess;

@@ -11,14 +11,14 @@ use std::time::Duration;
 use crate::support::{ConfigFile, Running, fixture, free_port, photos, run, write_secret};
 
 /// A request: its number, its first line, and its head in lower case.
-struct Asked {
-    number: usize,
+pub(super) struct Asked {
+    pub(super) number: usize,
     line: String,
     head: String,
 }
 
 /// A camera's web server on a port of loopback. It answers each request by `answer`, on a thread of its own, until the test ends.
-fn camera(answer: impl Fn(&Asked, &mut TcpStream) -> std::io::Result<()> + Send + Sync + 'static) -> u16 {
+pub(super) fn camera(answer: impl Fn(&Asked, &mut TcpStream) -> std::io::Result<()> + Send + Sync + 'static) -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     let port = listener.local_addr().expect("an address").port();
     let (answer, count) = (Arc::new(answer), Arc::new(AtomicUsize::new(0)));
@@ -374,6 +374,18 @@ fn an_address_with_a_login_or_of_another_source_is_refused_with_the_remedy() {
     assert!(other.contains("set `source = \"rtsp\"`"), "{other}");
     let useless = refused("url = \"http://cam/\"");
     assert!(useless.contains("has no effect"), "{useless}");
+    for source in ["source = \"http\"\nurl = \"http://cam/\"", "source = \"command\"\ncommand = [\"true\"]"] {
+        let device = refused(&format!("{source}\ndevice = \"/dev/video0\""));
+        assert!(
+            device.contains("`camera.device` has no effect") && device.contains("it is for `source = \"v4l2\"`"),
+            "{device}"
+        );
+        let controls = refused(&format!("{source}\n[camera.controls]\npower_line_frequency = \"50 Hz\""));
+        assert!(controls.contains("`camera.controls` has no effect"), "{controls}");
+    }
+    let photos = photos().display().to_string();
+    let replay = refused(&format!("source = \"replay\"\npath = {photos:?}\ndevice = \"/dev/video0\""));
+    assert_eq!(replay, "", "a replay takes the camera's place for a while");
     for port in ["http://cam:99999/x", "http://cam:/x", "http://cam:0/x"] {
         let report = refused(&format!("source = \"http\"\nurl = \"{port}\""));
         assert!(report.contains("is not a whole address") || report.contains("is not an address"), "{port}: {report}");

@@ -10,15 +10,17 @@ use glimpsed::models::spec::{Family, ModelSpec};
 use glimpsed::models::threads::Threads;
 use glimpsed::preprocess::Preprocessor;
 use glimpsed::preprocess::picture::RgbImage;
+use glimpsed_inference::pb::ModelProto;
 use glimpsed_inference::pb::tensor_proto::DataType;
-use glimpsed_inference::pb::{
-    GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto,
-    tensor_shape_proto, type_proto,
-};
 use glimpsed_inference::{Backend, ChannelOrder, InputHints, Layout, Scores, Tensor};
 use prost::Message;
 
 use crate::support::{bundled, root, run, shared};
+use builder::{attribute, input, model, node};
+
+#[allow(dead_code, reason = "the networks of the crate's own tests need the rest")]
+#[path = "../../crates/inference/tests/networks/builder.rs"]
+mod builder;
 
 /// Three classes: the means of red, green and blue.
 fn mean_colour(channels_at: usize, element: DataType) -> ModelProto {
@@ -28,56 +30,11 @@ fn mean_colour(channels_at: usize, element: DataType) -> ModelProto {
     let nodes = if channels_at == 1 {
         vec![node("GlobalAveragePool", &["x"], "pooled"), node("Flatten", &["pooled"], "y")]
     } else {
-        vec![
-            node("Transpose", &["x"], "planes"),
-            node("GlobalAveragePool", &["planes"], "pooled"),
-            node("Flatten", &["pooled"], "y"),
-        ]
+        let mut transpose = node("Transpose", &["x"], "planes");
+        transpose.attribute.push(attribute("perm", &[0, 3, 1, 2]));
+        vec![transpose, node("GlobalAveragePool", &["planes"], "pooled"), node("Flatten", &["pooled"], "y")]
     };
     model(nodes, vec![input("x", element, &dims)], vec![])
-}
-
-fn model(nodes: Vec<NodeProto>, inputs: Vec<ValueInfoProto>, initializer: Vec<TensorProto>) -> ModelProto {
-    ModelProto {
-        ir_version: 8,
-        opset_import: vec![OperatorSetIdProto { domain: String::new(), version: 13 }],
-        graph: Some(GraphProto {
-            name: "test".into(),
-            node: nodes,
-            input: inputs,
-            output: vec![input("y", DataType::Float, &[None, Some(3)])],
-            initializer,
-            ..Default::default()
-        }),
-        ..Default::default()
-    }
-}
-
-fn node(operator: &str, inputs: &[&str], output: &str) -> NodeProto {
-    let attribute = (operator == "Transpose").then(|| glimpsed_inference::pb::AttributeProto {
-        name: "perm".into(),
-        r#type: glimpsed_inference::pb::attribute_proto::AttributeType::Ints as i32,
-        ints: vec![0, 3, 1, 2],
-        ..Default::default()
-    });
-    NodeProto {
-        op_type: operator.into(),
-        name: format!("{operator}_1"),
-        input: inputs.iter().map(|&name| name.to_owned()).collect(),
-        output: vec![output.to_owned()],
-        attribute: attribute.into_iter().collect(),
-        ..Default::default()
-    }
-}
-
-fn input(name: &str, element: DataType, dims: &[Option<i64>]) -> ValueInfoProto {
-    let dim = dims
-        .iter()
-        .map(|dim| tensor_shape_proto::Dimension { value: dim.map(tensor_shape_proto::dimension::Value::DimValue) })
-        .collect();
-    let tensor = type_proto::Tensor { elem_type: element as i32, shape: Some(TensorShapeProto { dim }) };
-    let kind = TypeProto { value: Some(type_proto::Value::TensorType(tensor)) };
-    ValueInfoProto { name: name.to_owned(), r#type: Some(kind) }
 }
 
 /// Loads a file with these bytes and labels.

@@ -176,8 +176,12 @@ fn a_daemon_whose_model_is_missing_takes_another_one() {
     device.run_well();
     std::fs::write(&model, "damaged").expect("writable");
     let mut daemon = Running::start(&mut device.command(&["--camera-off"]));
+    daemon.line_with("nothing is labelled until the model can be loaded");
     broker.retained_json("glimpsed/test/info", |info| info["models"] == json!([]));
     assert_eq!(broker.retained_payload("glimpsed/test/camera/status"), "disabled");
+    publish(&broker, "glimpsed/test/request/restart", "{}");
+    daemon.line_with("nothing is labelled until the model can be loaded");
+    daemon.line_with("connected to the broker");
     publish(&broker, "glimpsed/test/enabled/set", "ON");
     broker.retained_json("glimpsed/test/health", |health| health["camera"]["fault"] == "no_model");
     publish(&broker, "glimpsed/test/model/set", "efficientnet-lite0");

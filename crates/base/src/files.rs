@@ -4,12 +4,31 @@ use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+/// Why a file was not read. The text continues the file's name.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The system does not give its contents.
+    #[error("cannot be read: {0}")]
+    Io(#[from] std::io::Error),
+    /// The path is that of a directory.
+    #[error("is a directory")]
+    Directory,
+    /// A pipe, a socket or a device: reading it could block for ever.
+    #[error("is not a file")]
+    NotRegular,
+    /// It has more bytes than this.
+    #[error("has more than {0} bytes")]
+    TooLong(u64),
+    /// It is not UTF-8 beyond this many bytes.
+    #[error("is not UTF-8 after {0} bytes")]
+    NotUtf8(usize),
+}
+
 /// Reads a whole file of at most `max_bytes` bytes.
 ///
 /// # Errors
-/// A phrase that continues the file's name: it cannot be read, is no regular file (reading a pipe could block for
-/// ever), or is longer than `max_bytes`.
-pub fn read(path: &Path, max_bytes: u64) -> Result<Vec<u8>, String> {
+/// When it cannot be read, is no regular file, or is longer than `max_bytes`.
+pub fn read(path: &Path, max_bytes: u64) -> Result<Vec<u8>, ReadError> {
     let mut bytes = Vec::new();
     read_into(path, max_bytes, &mut bytes)?;
     Ok(bytes)
@@ -19,32 +38,28 @@ pub fn read(path: &Path, max_bytes: u64) -> Result<Vec<u8>, String> {
 ///
 /// # Errors
 /// As [`read`].
-pub fn read_into(path: &Path, max_bytes: u64, bytes: &mut Vec<u8>) -> Result<(), String> {
-    let metadata = std::fs::metadata(path).map_err(unreadable)?;
+pub fn read_into(path: &Path, max_bytes: u64, bytes: &mut Vec<u8>) -> Result<(), ReadError> {
+    let metadata = std::fs::metadata(path)?;
     if metadata.is_dir() {
-        return Err("is a directory".into());
+        return Err(ReadError::Directory);
     }
     if !metadata.is_file() {
-        return Err("is not a file".into());
+        return Err(ReadError::NotRegular);
     }
-    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let file = std::fs::File::open(path)?;
     bytes.clear();
     if metadata.len() > max_bytes {
-        return Err(format!("has more than {max_bytes} bytes"));
+        return Err(ReadError::TooLong(max_bytes));
     }
     // The buffer does not grow by doubling, which would take up to twice as much.
     bytes.reserve_exact(metadata.len() as usize + 1);
     // Reading one byte more than allowed detects a file that is too long. Its declared length would not, if the file
     // grows or is in /proc.
-    file.take(max_bytes + 1).read_to_end(bytes).map_err(unreadable)?;
+    file.take(max_bytes + 1).read_to_end(bytes)?;
     match bytes.len() as u64 > max_bytes {
-        true => Err(format!("has more than {max_bytes} bytes")),
+        true => Err(ReadError::TooLong(max_bytes)),
         false => Ok(()),
     }
-}
-
-fn unreadable(error: std::io::Error) -> String {
-    format!("cannot be read: {error}")
 }
 
 /// The permissions of a secret file that are too wide: others can read it, or the group can replace it. `None` for a file that is
@@ -62,9 +77,9 @@ pub fn too_open(path: &Path) -> Option<u32> {
 ///
 /// # Errors
 /// As [`read`], or that it is not UTF-8.
-pub fn read_text(path: &Path, max_bytes: u64) -> Result<String, String> {
+pub fn read_text(path: &Path, max_bytes: u64) -> Result<String, ReadError> {
     let bytes = read(path, max_bytes)?;
-    String::from_utf8(bytes).map_err(|error| format!("is not UTF-8 after {} bytes", error.utf8_error().valid_up_to()))
+    String::from_utf8(bytes).map_err(|error| ReadError::NotUtf8(error.utf8_error().valid_up_to()))
 }
 
 /// `path` if it is absolute, else `path` relative to the directory `base`.

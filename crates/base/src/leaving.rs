@@ -230,7 +230,13 @@ fn value(text: &str, at: usize, assigned: bool) -> Option<Range<usize>> {
         (false, false) if is_member(&unquoted[..begins], value) => (0, value),
         (false, false) => return None,
     };
-    Some(start + skipped..start + skipped + value.find(ends_word).unwrap_or(value.len()))
+    Some(start + skipped..start + skipped + unquoted_end(value, ends_word))
+}
+
+/// The end of a word without quotes. A colon at its end belongs to the sentence: `password=x: refused`.
+fn unquoted_end(text: &str, ends: impl Fn(char) -> bool) -> usize {
+    let word = &text[..text.find(ends).unwrap_or(text.len())];
+    word.strip_suffix(':').unwrap_or(word).len()
 }
 
 fn ends_word(letter: char) -> bool {
@@ -299,7 +305,7 @@ fn option_value(text: &str, at: usize) -> Option<(Range<usize>, bool)> {
         return None;
     }
     let end = match quote {
-        "" => inside.find(char::is_whitespace).unwrap_or(inside.len()),
+        "" => unquoted_end(inside, char::is_whitespace),
         quote => closing(inside, quote),
     };
     let start = text.len() - inside.len();
@@ -372,6 +378,9 @@ mod tests {
             ("line 2:\\npassword: hunter2\\n", "line 2:\\npassword: ***\\n"),
             ("{\"password\": 1234, \"a\": 1}", "{\"password\": ***, \"a\": 1}"),
             ("cannot use the password: refused", "cannot use the password: refused"),
+            ("?password=hunter2: no route", "?password=***: no route"),
+            ("password=hunt:er2: refused", "password=***: refused"),
+            ("token = :", "token = :"),
         ] {
             assert_eq!(masked(text), safe.replace("***", MASK));
             let in_place = masked_in_place(text);
@@ -390,6 +399,7 @@ mod tests {
             ("{\"line\":\"[\\\"-u\\\",\\\"admin:hunter2\\\"]\"}", "{\"line\":\"[\\\"-u\\\",\\\"***\\\"]\"}"),
             ("cam --password hunter2 --verbose", "cam --password *** --verbose"),
             ("cam -u --api-key hunter2", "cam -u --api-key ***"),
+            ("cannot run curl -u admin:hunter2: not found", "cannot run curl -u ***: not found"),
             ("sudo -u glimpsed glimpsed check", "sudo -u glimpsed glimpsed check"),
             ("glimpsed run --strict, and a - b", "glimpsed run --strict, and a - b"),
         ] {

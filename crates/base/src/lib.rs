@@ -9,6 +9,7 @@ pub mod backoff;
 pub mod budget;
 pub mod clock;
 pub mod files;
+pub mod hex;
 pub mod leaving;
 pub mod liveness;
 pub mod repetition;

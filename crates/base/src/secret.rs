@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::files;
+use crate::files::{self, ReadError};
 
 /// A password or token. It can be compared and handed to the protocol that needs it; its `Debug` form is [`MASK`].
 #[derive(Clone, PartialEq, Eq)]
@@ -14,6 +14,20 @@ pub const MASK: &str = "********";
 /// The largest password file.
 const MAX_BYTES: u64 = 4096;
 
+/// Why a secret was not taken from its file. The text continues the file's name.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// The file was not read.
+    #[error(transparent)]
+    Unreadable(#[from] ReadError),
+    /// The file has these permissions.
+    #[error("has mode {0:04o}: others could read or replace it; chmod 0600 it, or 0640 with the daemon's group")]
+    TooOpen(u32),
+    /// There is nothing in its first line.
+    #[error("has an empty first line")]
+    Empty,
+}
+
 impl Secret {
     /// Wraps a value.
     pub fn new(value: impl Into<String>) -> Self {
@@ -23,19 +37,17 @@ impl Secret {
     /// Reads the first line of a file of at most 4 KiB.
     ///
     /// # Errors
-    /// A sentence that names the cause: unreadable, too long, empty, not text, or open to other users.
-    pub fn from_file(path: &Path) -> Result<Self, String> {
+    /// When the file is unreadable, too long, empty, not text, or open to other users.
+    pub fn from_file(path: &Path) -> Result<Self, SecretError> {
         let text = files::read_text(path, MAX_BYTES)?;
         if let Some(mode) = files::too_open(path) {
-            return Err(format!(
-                "has mode {mode:04o}: others could read or replace it; chmod 0600 it, or 0640 with the daemon's group"
-            ));
+            return Err(SecretError::TooOpen(mode));
         }
         // Editors of other systems begin a file with a mark of its encoding.
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         match text.lines().next() {
             Some(line) if !line.is_empty() => Ok(Self(line.to_owned())),
-            _ => Err("has an empty first line".into()),
+            _ => Err(SecretError::Empty),
         }
     }
 
@@ -64,7 +76,7 @@ mod tests {
             std::fs::set_permissions(file.path(), std::fs::Permissions::from_mode(mode)).expect("changed");
             let read = Secret::from_file(file.path());
             assert_eq!(read.is_ok(), taken, "{mode:o}: {read:?}");
-            assert!(taken || read.is_err_and(|cause| cause.contains(&format!("{mode:04o}"))));
+            assert!(taken || matches!(read, Err(SecretError::TooOpen(found)) if found == mode));
         }
     }
 
@@ -72,8 +84,8 @@ mod tests {
     fn the_mark_of_the_encoding_and_the_end_of_the_line_are_not_part_of_a_secret() {
         let file = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(file.path(), "\u{feff}secret\r\nmore").expect("writable");
-        assert_eq!(Secret::from_file(file.path()), Ok(Secret::new("secret")));
+        assert_eq!(Secret::from_file(file.path()).expect("a secret"), Secret::new("secret"));
         std::fs::write(file.path(), "\u{feff}\n").expect("writable");
-        assert!(Secret::from_file(file.path()).is_err());
+        assert!(matches!(Secret::from_file(file.path()), Err(SecretError::Empty)));
     }
 }

@@ -16,46 +16,60 @@ pub struct BrokerUrl {
 /// IANA's ports for MQTT without TLS and with it.
 const DEFAULT_PORTS: (u16, u16) = (1883, 8883);
 
+/// Why a text is not a broker's address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{cause}; {hint}")]
+pub struct InvalidUrl {
+    /// What is wrong.
+    pub cause: String,
+    /// What would be right.
+    pub hint: String,
+}
+
+impl InvalidUrl {
+    fn new(cause: impl Into<String>) -> Self {
+        Self::with_hint(cause, "write it as mqtt://host or mqtt://host:1883, with TLS as mqtts://host")
+    }
+
+    fn with_hint(cause: impl Into<String>, hint: &str) -> Self {
+        Self { cause: cause.into(), hint: hint.into() }
+    }
+}
+
 impl std::str::FromStr for BrokerUrl {
-    /// The cause and a hint.
-    type Err = (String, String);
+    type Err = InvalidUrl;
 
     fn from_str(url: &str) -> Result<Self, Self::Err> {
-        let example = || "write it as mqtt://host or mqtt://host:1883, with TLS as mqtts://host".to_owned();
         let Some((scheme, rest)) = url.split_once("://") else {
-            return Err(("it has no scheme".into(), example()));
+            return Err(InvalidUrl::new("it has no scheme"));
         };
         let tls = match scheme {
             "mqtt" | "tcp" => false,
             "mqtts" | "ssl" => true,
-            other => return Err((format!("`{other}` is not a scheme of a broker"), example())),
+            other => return Err(InvalidUrl::new(format!("`{other}` is not a scheme of a broker"))),
         };
         let authority = rest.strip_suffix('/').unwrap_or(rest);
         if authority.contains('@') {
-            return Err((
-                "a password does not belong in the address".into(),
-                "set `username` and `password_file` instead".into(),
-            ));
+            let hint = "set `username` and `password_file` instead";
+            return Err(InvalidUrl::with_hint("a password does not belong in the address", hint));
         }
         if authority.contains(['/', '?', '#', ' ']) {
-            return Err(("it has more than a host and a port".into(), example()));
+            return Err(InvalidUrl::new("it has more than a host and a port"));
         }
         let (host, port) = match authority.strip_prefix('[') {
             Some(bracketed) => {
                 let Some((address, after)) = bracketed.split_once(']') else {
-                    return Err((
-                        "the bracket is not closed".into(),
-                        "write an IPv6 address as mqtt://[::1]:1883".into(),
-                    ));
+                    let hint = "write an IPv6 address as mqtt://[::1]:1883";
+                    return Err(InvalidUrl::with_hint("the bracket is not closed", hint));
                 };
                 if address.parse::<Ipv6Addr>().is_err() {
-                    return Err((format!("`{address}` is not an IPv6 address"), example()));
+                    return Err(InvalidUrl::new(format!("`{address}` is not an IPv6 address")));
                 }
                 match after {
                     "" => (address, None),
                     _ => match after.strip_prefix(':') {
                         Some(port) => (address, Some(port)),
-                        None => return Err((format!("`{after}` after the address"), example())),
+                        None => return Err(InvalidUrl::new(format!("`{after}` after the address"))),
                     },
                 }
             }
@@ -65,14 +79,14 @@ impl std::str::FromStr for BrokerUrl {
             },
         };
         if host.is_empty() {
-            return Err(("it names no host".into(), example()));
+            return Err(InvalidUrl::new("it names no host"));
         }
         let port = match port {
             None if tls => DEFAULT_PORTS.1,
             None => DEFAULT_PORTS.0,
             Some(text) => match text.parse() {
                 Ok(port) if port > 0 => port,
-                _ => return Err((format!("`{text}` is not a port from 1 to 65535"), example())),
+                _ => return Err(InvalidUrl::new(format!("`{text}` is not a port from 1 to 65535"))),
             },
         };
         Ok(Self { host: host.to_owned(), port, tls })
@@ -96,7 +110,7 @@ mod tests {
 
     #[test]
     fn hosts_and_ports_are_taken_apart() {
-        let parse = |url: &str| url.parse::<BrokerUrl>().map(|url| (url.host, url.port)).map_err(|error| error.0);
+        let parse = |url: &str| url.parse::<BrokerUrl>().map(|url| (url.host, url.port)).map_err(|error| error.cause);
         assert_eq!(parse("mqtt://broker.local"), Ok(("broker.local".into(), 1883)));
         assert_eq!(parse("mqtt://10.0.0.2:1884/"), Ok(("10.0.0.2".into(), 1884)));
         assert_eq!(parse("mqtt://[::1]:99"), Ok(("::1".into(), 99)));

@@ -94,9 +94,9 @@ impl Connection {
             let retry_in_ms = wait.as_millis() as u64;
             // A repeated cause is logged as a warning only once, not every minute.
             if cause == last_cause {
-                tracing::debug!(broker = %self.options.broker, cause, retry_in_ms, "no broker");
+                tracing::debug!(broker = %self.options.broker, cause, retry_in_ms, "not connected to the broker");
             } else {
-                tracing::warn!(broker = %self.options.broker, cause, retry_in_ms, "no broker");
+                tracing::warn!(broker = %self.options.broker, cause, retry_in_ms, "not connected to the broker");
             }
             last_cause = cause;
             tokio::select! {

@@ -18,12 +18,13 @@ mod outbox;
 mod pace;
 mod refusals;
 mod session;
+mod subscriptions;
 mod suspects;
 pub mod tls;
 pub mod transport;
 mod wire;
 
-pub use broker_url::BrokerUrl;
+pub use broker_url::{BrokerUrl, InvalidUrl};
 pub use certificate::Certificate;
 pub use client::{Connection, Farewell};
 pub use inbox::{Inbox, Incoming, Reply};

@@ -207,6 +207,11 @@ impl Outbox {
         latest + queued + state.unacknowledged.len()
     }
 
+    /// Counts events as dropped that were lost outside of the queue.
+    pub fn count_lost_events(&self, lost: u64) {
+        self.lock().dropped.event += lost;
+    }
+
     /// How many events wait to be sent or acknowledged.
     pub fn waiting_events(&self) -> usize {
         let state = self.lock();

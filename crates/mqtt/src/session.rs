@@ -13,6 +13,7 @@ use crate::monitor::Monitor;
 use crate::outbox::{Outbox, Ticket};
 use crate::pace::GOOD_SESSION;
 use crate::refusals::Refusals;
+use crate::subscriptions::{Answered, Subscriptions};
 use crate::suspects::{Suspect, Suspects};
 use crate::wire::{Received, Refusal, Sent};
 use glimpsed_base::budget;
@@ -48,7 +49,9 @@ pub(crate) struct Session<'a> {
     pub window: VecDeque<UnderWay>,
     /// Since when the broker owes an answer.
     pub owed_since: Option<Instant>,
-    /// Topics whose messages the broker refused, and for what. Each is logged once a session.
+    /// What is subscribed to, and what the broker has refused for now.
+    subscriptions: Subscriptions,
+    /// Topics whose messages or subscriptions the broker refused, and for what. Each is logged once a session.
     refused: BTreeSet<String>,
     /// What is known of messages that end sessions.
     pub suspects: &'a Suspects,
@@ -94,6 +97,7 @@ impl<'a> Session<'a> {
             keepalive,
             window,
             owed_since: None,
+            subscriptions: Subscriptions::new(),
             refused,
             suspects,
             refusals,
@@ -112,17 +116,26 @@ impl<'a> Session<'a> {
         if self.inbox.subscriptions.is_empty() {
             return Ok(());
         }
-        self.link.subscribe(&self.inbox.subscriptions)?;
-        self.owed_since = Some(Instant::now());
+        self.request(self.inbox.subscriptions.clone())?;
         while self.owed_since.is_some() {
             self.wait(false).await?;
         }
         Ok(())
     }
 
+    fn request(&mut self, filters: Vec<String>) -> Result<(), Loss> {
+        self.link.subscribe(&filters)?;
+        self.subscriptions.requested(filters);
+        self.owed_since.get_or_insert_with(Instant::now);
+        Ok(())
+    }
+
     /// Until shutdown or the session's end.
     pub(crate) async fn serve(&mut self, shutdown: &Shutdown) -> Result<(), Loss> {
         loop {
+            if let Some(filters) = self.subscriptions.take_due(Instant::now()) {
+                self.request(filters)?;
+            }
             self.send_what_may_be_sent()?;
             tokio::select! {
                 waited = self.wait(true) => waited?,
@@ -222,6 +235,7 @@ impl<'a> Session<'a> {
         let stalls_at = self.link.stalled_since().unwrap_or_else(Instant::now) + ANSWER_WITHIN;
         let has_room = sending && self.has_room();
         let refused_until = self.refusals.next().filter(|_| has_room);
+        let subscribes_at = self.subscriptions.due();
         tokio::select! {
             received = self.link.next() => {
                 let attended = self.handle(received?);
@@ -235,6 +249,7 @@ impl<'a> Session<'a> {
                 self.refusals.expire(Instant::now());
                 return Ok(());
             }
+            () = sleep_until(subscribes_at.unwrap_or(at)), if subscribes_at.is_some() => return Ok(()),
         }
         if self.link.stalled_since().is_some_and(|since| since.elapsed() >= ANSWER_WITHIN) {
             return Err(Loss::Stalled(ANSWER_WITHIN));
@@ -257,7 +272,7 @@ impl<'a> Session<'a> {
                 self.answered();
             }
             Received::Subscribed(refusals) => {
-                self.report(&refusals);
+                self.subscribed(refusals);
                 self.answered();
             }
             Received::Pong => {
@@ -285,7 +300,8 @@ impl<'a> Session<'a> {
 
     /// The broker has answered: the time limit for its next answer, if it owes one, begins now.
     fn answered(&mut self) {
-        self.owed_since = (!self.window.is_empty()).then(Instant::now);
+        let owes = !self.window.is_empty() || self.subscriptions.is_unanswered();
+        self.owed_since = owes.then(Instant::now);
     }
 
     fn acknowledged(&mut self, id: u16, refusal: Option<Refusal>) {
@@ -324,11 +340,25 @@ impl<'a> Session<'a> {
         self.refused.len() < MAX_REFUSED && self.refused.insert(refusal)
     }
 
-    fn report(&self, refusals: &[Option<String>]) {
-        for (topic, refusal) in self.inbox.subscriptions.iter().zip(refusals) {
-            if let Some(reason) = refusal {
-                let hint = "what is sent on it will not arrive; does the broker's ACL let this user read it?";
-                tracing::warn!(topic, reason, hint, "the broker refused a subscription");
+    fn subscribed(&mut self, refusals: Vec<Option<Refusal>>) {
+        for Answered { filter, refusal } in self.subscriptions.answered(refusals, Instant::now()) {
+            // No topic begins with a space, so these do not meet with those of messages.
+            let refused_before = format!(" {filter}");
+            match refusal {
+                None if self.refused.contains(&refused_before) => {
+                    tracing::info!(topic = filter, "the broker grants a subscription that it refused before");
+                }
+                None => {}
+                Some(Refusal { reason, passes: true }) if self.is_news(refused_before) => {
+                    let hint = "what is sent on it does not arrive meanwhile";
+                    let news = "the broker refused a subscription for now; it is requested again";
+                    tracing::warn!(topic = filter, reason, hint, "{news}");
+                }
+                Some(Refusal { passes: true, .. }) => {}
+                Some(Refusal { reason, passes: false }) => {
+                    let hint = "what is sent on it will not arrive; does the broker's ACL let this user read it?";
+                    tracing::warn!(topic = filter, reason, hint, "the broker refused a subscription");
+                }
             }
         }
     }

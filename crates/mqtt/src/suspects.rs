@@ -7,14 +7,14 @@ use tokio::time::Instant;
 
 use crate::loss::Loss;
 
-/// After this many sessions in a row that ended with messages under way, only one is under way at a time, so that it is known
+/// The number of sessions in a row that end with messages under way after which only one is under way at a time, so that it is known
 /// which one ends them.
 const CAREFUL_AFTER: u32 = 2;
 
-/// So many sessions must end with the same message alone under way before it is left out.
+/// The number of sessions that must end with the same message alone under way before it is left out.
 const GUILTY_AFTER: u32 = 2;
 
-/// For so long it is left out; then it is tried again, because the broker's limit may have been raised, or it was innocent.
+/// How long it is left out; then it is tried again, because the broker's limit may have been raised, or it was innocent.
 const LEFT_OUT_FOR: Duration = Duration::from_secs(3600);
 
 /// The largest number of topics of which messages are left out.

@@ -32,7 +32,7 @@ pub enum Received {
         refusal: Option<Refusal>,
     },
     /// A SUBACK: for each topic filter why it was refused, or `None` if it was granted.
-    Subscribed(Vec<Option<String>>),
+    Subscribed(Vec<Option<Refusal>>),
     /// A PUBLISH.
     Message {
         /// The packet identifier, which is to be acknowledged; `None` with QoS 0.
@@ -337,7 +337,11 @@ fn received5(packet: v5::Packet) -> Result<Received, Loss> {
         v5::Packet::SubAck(answer) => {
             let granted = |code: &v5::SubscribeReasonCode| match code {
                 v5::SubscribeReasonCode::Success(_) => None,
-                refused => Some(words(refused)),
+                refused => {
+                    use v5::SubscribeReasonCode::{ImplementationSpecific, PkidInUse, QuotaExceeded, Unspecified};
+                    let passes = matches!(refused, Unspecified | ImplementationSpecific | PkidInUse | QuotaExceeded);
+                    Some(Refusal { reason: words(refused), passes })
+                }
             };
             Received::Subscribed(answer.return_codes.iter().map(granted).collect())
         }
@@ -361,7 +365,8 @@ fn received4(packet: v4::Packet) -> Result<Received, Loss> {
         v4::Packet::PubAck(answer) => Received::Acknowledged { id: answer.pkid, refusal: None },
         v4::Packet::SubAck(answer) => {
             let granted = |code: &v4::SubscribeReasonCode| {
-                (*code == v4::SubscribeReasonCode::Failure).then(|| "it gave no reason".to_owned())
+                (*code == v4::SubscribeReasonCode::Failure)
+                    .then(|| Refusal { reason: "it gave no reason".to_owned(), passes: false })
             };
             Received::Subscribed(answer.return_codes.iter().map(granted).collect())
         }

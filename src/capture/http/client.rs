@@ -18,6 +18,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::challenge::Challenge;
+use super::error::HttpError;
 use crate::config::typed::HttpTarget;
 use glimpsed_base::{budget, clock};
 
@@ -47,8 +48,11 @@ impl Client {
     /// Requests the address, follows redirects, and logs in if the server demands it. `conditions` go into the head.
     ///
     /// # Errors
-    /// Why there is no answer with a body, in words for people.
-    pub(super) async fn get(&mut self, conditions: &[(HeaderName, HeaderValue)]) -> Result<Response<Incoming>, String> {
+    /// Why there is no answer with a body.
+    pub(super) async fn get(
+        &mut self,
+        conditions: &[(HeaderName, HeaderValue)],
+    ) -> Result<Response<Incoming>, HttpError> {
         let mut address = self.target.address.clone();
         let (mut redirects, mut tried_login) = (0, false);
         loop {
@@ -60,29 +64,21 @@ impl Client {
                 StatusCode::OK | StatusCode::NOT_MODIFIED => return Ok(response),
                 StatusCode::UNAUTHORIZED if own && !tried_login => {
                     let login = self.target.login.as_ref();
-                    let login = login.ok_or("it wants a login: set `username` and `password_file`")?;
+                    let login = login.ok_or(HttpError::LoginNeeded)?;
                     self.challenge = Some(Challenge::read(response.headers(), login)?);
                     tried_login = true;
                     drop(response);
                     self.open = None;
                 }
-                StatusCode::UNAUTHORIZED if own => {
-                    return Err("it does not accept the user name or the password".into());
-                }
+                StatusCode::UNAUTHORIZED if own => return Err(HttpError::LoginRefused),
                 _ if status.is_redirection() => {
                     redirects += 1;
                     if redirects > MAX_REDIRECTS {
-                        return Err(format!("it redirects more than {MAX_REDIRECTS} times"));
+                        return Err(HttpError::Redirects(MAX_REDIRECTS));
                     }
                     address = redirected(&address, response.headers())?;
                 }
-                StatusCode::FORBIDDEN => {
-                    return Err("it forbids this address (403): is the user allowed to look?".into());
-                }
-                StatusCode::NOT_FOUND => {
-                    return Err("there is nothing at this address (404): is the path right?".into());
-                }
-                _ => return Err(format!("it answers with {status}")),
+                _ => return Err(HttpError::Status(status)),
             }
         }
     }
@@ -93,7 +89,7 @@ impl Client {
         address: &Uri,
         conditions: &[(HeaderName, HeaderValue)],
         log_in: bool,
-    ) -> Result<Response<Incoming>, String> {
+    ) -> Result<Response<Incoming>, HttpError> {
         let key = origin(address);
         if let Some((open_to, mut sender)) = self.open.take().filter(|(open_to, _)| *open_to == key)
             && sender.ready().await.is_ok()
@@ -104,7 +100,7 @@ impl Client {
         }
         let mut sender = self.connect(address).await?;
         let request = self.request(address, conditions, log_in)?;
-        let response = sender.send_request(request).await.map_err(|error| not_http(&error))?;
+        let response = sender.send_request(request).await?;
         self.open = Some((key, sender));
         Ok(response)
     }
@@ -114,7 +110,7 @@ impl Client {
         address: &Uri,
         conditions: &[(HeaderName, HeaderValue)],
         log_in: bool,
-    ) -> Result<Request<Empty<Bytes>>, String> {
+    ) -> Result<Request<Empty<Bytes>>, HttpError> {
         let path = address.path_and_query().map_or("/", |path| path.as_str());
         let mut request = Request::builder()
             .method(Method::GET)
@@ -128,38 +124,34 @@ impl Client {
         if let (true, Some(challenge), Some(login)) = (log_in, &mut self.challenge, &self.target.login) {
             request = request.header(header::AUTHORIZATION, challenge.answer(login, path)?);
         }
-        request.body(Empty::new()).map_err(|error| error.to_string())
+        request.body(Empty::new()).map_err(HttpError::Request)
     }
 
-    async fn connect(&self, address: &Uri) -> Result<SendRequest<Empty<Bytes>>, String> {
-        let host = address.host().ok_or("the address names no host")?.trim_matches(['[', ']']);
+    async fn connect(&self, address: &Uri) -> Result<SendRequest<Empty<Bytes>>, HttpError> {
+        let host = address.host().ok_or(HttpError::NoHost)?.trim_matches(['[', ']']);
         let is_tls = address.scheme_str() == Some("https");
         let port = address.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
         let found: Vec<SocketAddr> = match lookup_host((host, port)).await {
             Ok(found) => found.collect(),
-            Err(error) => return Err(format!("the name `{host}` has no address: {error}")),
+            Err(cause) => return Err(HttpError::NoAddress { host: host.to_owned(), cause }),
         };
         let tcp = first_that_accepts(&found).await?;
         let stream: Box<dyn Stream> = match &self.target.tls {
             // The library of TLS panics then.
-            Some(_) if is_tls && !clock::is_within_http_dates() => {
-                return Err("no certificate is valid at the time that this device's clock shows; set the clock".into());
-            }
+            Some(_) if is_tls && !clock::is_within_http_dates() => return Err(HttpError::Clock),
             Some(tls) if is_tls => {
-                let config =
-                    tls.client_config(None).map_err(|problem| format!("`{}`: {}", problem.key, problem.cause))?;
-                let name = ServerName::try_from(host.to_owned())
-                    .map_err(|_| format!("`{host}` is not a name that a certificate can be for"))?;
+                let config = tls.client_config(None).map_err(HttpError::TlsSettings)?;
+                let name = ServerName::try_from(host.to_owned());
+                let name = name.map_err(|_| HttpError::CertificateName(host.to_owned()))?;
                 let handshake = TlsConnector::from(Arc::new(config)).connect(name, tcp);
-                let secured =
-                    timeout(STEP, handshake).await.map_err(|_| "the TLS handshake does not end".to_owned())?;
-                Box::new(secured.map_err(|error| format!("TLS: {error}"))?)
+                let secured = timeout(STEP, handshake).await.map_err(|_| HttpError::Handshake)?;
+                Box::new(secured.map_err(HttpError::Tls)?)
             }
-            _ if is_tls => return Err("it redirects to https; set `url` to that address".into()),
+            _ if is_tls => return Err(HttpError::RedirectToTls),
             _ => Box::new(tcp),
         };
         let handshake = http1::Builder::new().max_buf_size(budget::HTTP_HEAD).handshake(TokioIo::new(stream));
-        let (sender, connection) = handshake.await.map_err(|error| error.to_string())?;
+        let (sender, connection) = handshake.await?;
         // Runs whenever this thread waits for the answer; ends with the sender or the body.
         tokio::spawn(async move {
             let _ = connection.await;
@@ -168,20 +160,20 @@ impl Client {
     }
 }
 
-async fn first_that_accepts(addresses: &[SocketAddr]) -> Result<TcpStream, String> {
-    let mut last = "it has no address".to_owned();
+async fn first_that_accepts(addresses: &[SocketAddr]) -> Result<TcpStream, HttpError> {
+    let mut last = HttpError::NoAddresses;
     for address in addresses.iter().take(5) {
         match timeout(STEP, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(error)) => last = error.to_string(),
-            Err(_) => last = "nobody answers".to_owned(),
+            Ok(Err(error)) => last = HttpError::Connect(error),
+            Err(_) => last = HttpError::NoAnswer,
         }
     }
     Err(last)
 }
 
 /// The next bytes of a body; `None` at its end.
-pub(super) async fn next_bytes(body: &mut Incoming) -> Result<Option<Bytes>, String> {
+pub(super) async fn next_bytes(body: &mut Incoming) -> Result<Option<Bytes>, HttpError> {
     loop {
         match body.frame().await {
             None => return Ok(None),
@@ -190,7 +182,7 @@ pub(super) async fn next_bytes(body: &mut Incoming) -> Result<Option<Bytes>, Str
                     return Ok(Some(bytes));
                 }
             }
-            Some(Err(error)) => return Err(error.to_string()),
+            Some(Err(error)) => return Err(HttpError::Http(error)),
         }
     }
 }
@@ -212,9 +204,8 @@ fn authority(address: &Uri) -> String {
 }
 
 /// The address of a redirect, which may be relative to the one that was asked.
-fn redirected(from: &Uri, headers: &HeaderMap) -> Result<Uri, String> {
-    let bad = || "it redirects to an address that cannot be read".to_owned();
-    let text = headers.get(header::LOCATION).and_then(|value| value.to_str().ok()).ok_or_else(bad)?;
+fn redirected(from: &Uri, headers: &HeaderMap) -> Result<Uri, HttpError> {
+    let text = headers.get(header::LOCATION).and_then(|value| value.to_str().ok()).ok_or(HttpError::RedirectAddress)?;
     let address = match text.split_once("://") {
         Some(_) => text.to_owned(),
         None if text.starts_with("//") => format!("{}:{text}", from.scheme_str().unwrap_or("http")),
@@ -224,38 +215,30 @@ fn redirected(from: &Uri, headers: &HeaderMap) -> Result<Uri, String> {
             format!("{}{directory}/{text}", base(from))
         }
     };
-    let address: Uri = address.parse().map_err(|_| bad())?;
+    let address: Uri = address.parse().map_err(|_| HttpError::RedirectAddress)?;
     match address.scheme_str() {
         Some("http" | "https") if address.host().is_some() => Ok(address),
-        _ => Err("it redirects to something else than http or https".into()),
+        _ => Err(HttpError::RedirectScheme),
     }
-}
-
-fn not_http(error: &hyper::Error) -> String {
-    if error.is_parse() || error.is_parse_too_large() {
-        return "it does not answer in HTTP: is this the port of its web server?".into();
-    }
-    if error.is_incomplete_message() {
-        return "it closed the connection without an answer".into();
-    }
-    error.to_string()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn from(location: &str) -> Result<String, String> {
+    fn from(location: &str) -> Option<String> {
         let headers = HeaderMap::from_iter([(header::LOCATION, location.parse().expect("a value"))]);
-        redirected(&"http://cam:8080/view/live?x=1".parse().expect("an address"), &headers).map(|uri| uri.to_string())
+        redirected(&"http://cam:8080/view/live?x=1".parse().expect("an address"), &headers)
+            .ok()
+            .map(|uri| uri.to_string())
     }
 
     #[test]
     fn redirects_are_relative_to_the_address_that_was_asked() {
-        assert_eq!(from("/video").as_deref(), Ok("http://cam:8080/video"));
-        assert_eq!(from("mjpeg").as_deref(), Ok("http://cam:8080/view/mjpeg"));
-        assert_eq!(from("//other/x").as_deref(), Ok("http://other/x"));
-        assert_eq!(from("https://cam/x").as_deref(), Ok("https://cam/x"));
+        assert_eq!(from("/video").as_deref(), Some("http://cam:8080/video"));
+        assert_eq!(from("mjpeg").as_deref(), Some("http://cam:8080/view/mjpeg"));
+        assert_eq!(from("//other/x").as_deref(), Some("http://other/x"));
+        assert_eq!(from("https://cam/x").as_deref(), Some("https://cam/x"));
     }
 
     #[test]
@@ -271,7 +254,7 @@ mod tests {
 
     #[test]
     fn a_redirect_to_something_else_than_http_is_refused() {
-        assert!(from("rtsp://cam/stream").is_err());
-        assert!(from("file:///etc/passwd").is_err());
+        assert!(from("rtsp://cam/stream").is_none());
+        assert!(from("file:///etc/passwd").is_none());
     }
 }

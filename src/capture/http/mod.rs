@@ -3,6 +3,7 @@
 
 mod challenge;
 mod client;
+mod error;
 mod source;
 
 pub(super) use source::HttpOpener;

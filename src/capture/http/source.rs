@@ -13,6 +13,7 @@ use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
 use super::client::{Client, next_bytes};
+use super::error::HttpError;
 use crate::capture::mjpeg::{Next, Splitter};
 use crate::capture::source::{CaptureError, Captured, Opener, Read, Source};
 use crate::config::typed::HttpTarget;
@@ -58,6 +59,10 @@ impl Opener for HttpOpener {
     fn describe(&self) -> String {
         leaving::short_line(&self.target.address.to_string(), 120).into_owned()
     }
+
+    fn callee(&self) -> &'static str {
+        "the camera's web server"
+    }
 }
 
 /// A camera that was asked, or answers.
@@ -76,7 +81,7 @@ struct HttpCamera {
 }
 
 type Conditions = Vec<(HeaderName, HeaderValue)>;
-type Asked = Pin<Box<dyn Future<Output = (Client, Result<Answer, String>)>>>;
+type Asked = Pin<Box<dyn Future<Output = (Client, Result<Answer, HttpError>)>>>;
 
 enum State {
     Asking(Asked),
@@ -102,41 +107,39 @@ enum Answer {
 }
 
 /// Requests the address, and receives all of a single picture.
-async fn ask(mut client: Client, conditions: Conditions) -> (Client, Result<Answer, String>) {
+async fn ask(mut client: Client, conditions: Conditions) -> (Client, Result<Answer, HttpError>) {
     let answer = answer(&mut client, conditions).await;
     (client, answer)
 }
 
-async fn answer(client: &mut Client, conditions: Conditions) -> Result<Answer, String> {
+async fn answer(client: &mut Client, conditions: Conditions) -> Result<Answer, HttpError> {
     let response = client.get(&conditions).await?;
     if response.status() == StatusCode::NOT_MODIFIED && !conditions.is_empty() {
         return Ok(Answer::Unchanged(conditions));
     }
     match kind(response.headers()) {
         Kind::Stream => Ok(Answer::Stream(response.into_body())),
-        Kind::Other(what) => {
-            Err(format!("it answers with {what}, and neither with MJPEG nor with a JPEG picture: is the path right?"))
-        }
+        Kind::Other(what) => Err(HttpError::NoPictures(what)),
         Kind::Picture => {
             let conditions = next_conditions(response.headers());
             let (mut body, mut bytes) = (response.into_body(), Vec::new());
             while let Some(portion) = next_bytes(&mut body).await? {
                 if bytes.len() + portion.len() > budget::CAMERA_PICTURE {
-                    return Err(format!("its picture has more than {} MB", budget::CAMERA_PICTURE >> 20));
+                    return Err(HttpError::TooLarge);
                 }
                 bytes.extend_from_slice(&portion);
             }
             match foreign::picture(&bytes) {
                 Some(foreign::Kind::Jpeg) => Ok(Answer::Picture(bytes, conditions)),
-                _ if bytes.is_empty() => Err("it answers with an empty picture".into()),
+                _ if bytes.is_empty() => Err(HttpError::Empty),
                 _ => Err(not_jpeg(foreign::name(&bytes).unwrap_or("something else"))),
             }
         }
     }
 }
 
-fn not_jpeg(what: &str) -> String {
-    format!("it sends {what} in the place of a JPEG picture: does its address need a login, or another path?")
+fn not_jpeg(what: &str) -> HttpError {
+    HttpError::NotJpeg(what.to_owned())
 }
 
 enum Kind {
@@ -169,9 +172,9 @@ impl Source for HttpCamera {
         let deadline = Instant::now() + patience;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let Some(runtime) = &self.runtime else { return Err(self.failed("it is closed".into())) };
+            let Some(runtime) = &self.runtime else { return Err(self.failed(&HttpError::Over)) };
             match std::mem::replace(&mut self.state, State::Over) {
-                State::Over => return Err(self.failed("it has failed before".into())),
+                State::Over => return Err(self.failed(&HttpError::Over)),
                 State::Resting(client, conditions) => {
                     let rest = self.due.saturating_duration_since(Instant::now());
                     std::thread::sleep(rest.min(left));
@@ -187,7 +190,7 @@ impl Source for HttpCamera {
                         self.state = State::Asking(asked);
                         return Ok(Read::Nothing);
                     }
-                    Ok((_, Err(cause))) => return Err(self.failed(cause)),
+                    Ok((_, Err(cause))) => return Err(self.failed(&cause)),
                     Ok((client, Ok(Answer::Stream(body)))) => {
                         let stream = Stream { body, splitter: Splitter::new(), head: Vec::new() };
                         self.state = State::Streaming(Box::new(stream), client);
@@ -206,7 +209,7 @@ impl Source for HttpCamera {
                         self.state = State::Streaming(stream, client);
                         return Ok(read);
                     }
-                    Err(cause) => return Err(self.failed(cause)),
+                    Err(cause) => return Err(self.failed(&cause)),
                 },
             }
         }
@@ -221,8 +224,8 @@ impl HttpCamera {
         Read::Frame(Captured { unchanged, ..Captured::new(Encoding::Jpeg) })
     }
 
-    fn failed(&self, cause: String) -> CaptureError {
-        let source_name = self.name.clone();
+    fn failed(&self, cause: &HttpError) -> CaptureError {
+        let (source_name, cause) = (self.name.clone(), cause.to_string());
         match self.had_pictures {
             false => CaptureError::Open { source_name, cause },
             true => CaptureError::Lost { source_name, cause },
@@ -241,7 +244,7 @@ impl Drop for HttpCamera {
 }
 
 impl Stream {
-    fn read(&mut self, runtime: &Runtime, bytes: &mut Vec<u8>, patience: Duration) -> Result<Read, String> {
+    fn read(&mut self, runtime: &Runtime, bytes: &mut Vec<u8>, patience: Duration) -> Result<Read, HttpError> {
         let picture = Read::Frame(Captured::new(Encoding::Jpeg));
         let deadline = Instant::now() + patience;
         loop {
@@ -262,7 +265,7 @@ impl Stream {
                 Ok(Ok(None)) if self.splitter.finish_into(bytes) => return Ok(picture),
                 Ok(Ok(None)) => {
                     let what = self.splitter.foreign(true);
-                    return Err(what.map_or_else(|| "it ended the stream".into(), not_jpeg));
+                    return Err(what.map_or(HttpError::Ended, not_jpeg));
                 }
                 Ok(Err(cause)) => return Err(cause),
             }
@@ -271,7 +274,7 @@ impl Stream {
 
     /// # Errors
     /// When the first part of the stream says that it is something else than a JPEG picture.
-    fn look_at_head(&mut self, portion: &[u8]) -> Result<(), String> {
+    fn look_at_head(&mut self, portion: &[u8]) -> Result<(), HttpError> {
         if self.head.len() >= HEAD_BYTES {
             return Ok(());
         }

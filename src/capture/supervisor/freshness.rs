@@ -75,6 +75,10 @@ impl Opener for SlowModelOpener {
     fn describe(&self) -> String {
         "camera with a slow model".into()
     }
+
+    fn callee(&self) -> &'static str {
+        "the camera"
+    }
 }
 
 #[test]

@@ -39,6 +39,10 @@ impl Opener for ScriptOpener {
     fn describe(&self) -> String {
         "script".into()
     }
+
+    fn callee(&self) -> &'static str {
+        "the script"
+    }
 }
 
 impl Source for Played {
@@ -94,7 +98,7 @@ pub(super) fn supervisor() -> (Supervisor, ManualClock, Told) {
         start_timeout: Duration::from_secs(30),
         frame_timeout: Duration::from_secs(5),
         freeze: Freeze::new(Some(Duration::from_secs(60))),
-        call: CallInProgress::new(Duration::MAX),
+        call: CallInProgress::new(Duration::MAX, "the script"),
         liveness: Liveness::default(),
         backoff: Backoff::new(Duration::from_millis(1), Duration::from_millis(2)),
         counters: Arc::default(),

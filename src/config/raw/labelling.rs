@@ -57,7 +57,7 @@ pub struct RawLabels {
     pub smoothing: SmoothingChoice,
     /// After this time a frame counts half as much.
     pub half_life: Interval,
-    /// So many frames count, each as much as the other.
+    /// The number of frames that are averaged, with equal weights.
     pub window: u32,
     /// What a label needs (0..1) to become the stable one. Default: `unknown_below`.
     #[serde(skip_serializing_if = "Option::is_none")]

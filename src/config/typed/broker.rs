@@ -9,7 +9,7 @@ use super::checker::{At, Checker};
 use super::configuration::Mqtt;
 use glimpsed_base::files::resolve;
 use glimpsed_mqtt::tls::{Files, Problem as TlsProblem, Tls, is_server_name};
-use glimpsed_mqtt::{BrokerUrl, Options, Version};
+use glimpsed_mqtt::{BrokerUrl, InvalidUrl, Options, Version};
 
 impl Checker<'_, '_> {
     pub(super) fn mqtt(&mut self, device_id: &str) -> Option<Mqtt> {
@@ -59,7 +59,7 @@ impl Checker<'_, '_> {
                 classification_interval: mqtt.classification_interval.0,
                 heartbeat: mqtt.heartbeat.0,
             }),
-            Err((cause, hint)) => {
+            Err(InvalidUrl { cause, hint }) => {
                 self.complain(&["mqtt", "url"], "is not the address of a broker", cause, Some(hint));
                 None
             }

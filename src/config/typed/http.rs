@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::checker::Checker;
 use super::configuration::Http;
 use glimpsed_base::files::resolve;
-use glimpsed_base::secret::Secret;
+use glimpsed_base::secret::{Secret, SecretError};
 
 /// Shortest token, so that it cannot be guessed: 16 random hexadecimal digits are 64 bits.
 const SHORTEST_TOKEN: usize = 16;
@@ -27,11 +27,14 @@ impl Checker<'_, '_> {
         }
         let token = http.token_file.as_ref().and_then(|file| {
             let path = resolve(self.base, file);
-            let token = Secret::from_file(&path).and_then(strong_enough);
+            let token = Secret::from_file(&path);
+            // The error of a file whose mode is wrong says what to do, and its token is not to be overwritten.
+            let is_too_open = matches!(token, Err(SecretError::TooOpen(_)));
             token
+                .map_err(|cause| cause.to_string())
+                .and_then(strong_enough)
                 .map_err(|cause| {
-                    // A file whose mode is wrong says itself what to do, and its token is not to be overwritten.
-                    let hint = (!cause.starts_with("has mode"))
+                    let hint = (!is_too_open)
                         .then(|| format!("`(umask 077; openssl rand -hex 16 > {})` makes one", path.display()));
                     let found = format!("`{}` {cause}", path.display());
                     self.complain(&["http", "token_file"], "cannot be used", found, hint);

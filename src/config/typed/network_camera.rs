@@ -2,6 +2,7 @@
 
 use hyper::Uri;
 
+use super::super::document::Origin;
 use super::super::raw::{RawCamera, SourceKind, TransportChoice};
 use super::camera::find_program;
 use super::checker::{At, Checker};
@@ -11,20 +12,27 @@ use glimpsed_base::secret::Secret;
 use glimpsed_mqtt::tls::{Files, Problem as TlsProblem, Tls};
 
 impl Checker<'_, '_> {
-    /// Reports keys of network cameras that another source does not read.
+    /// Reports keys of network cameras that another source does not read, and of V4L2 that no camera elsewhere reads. A replay takes a
+    /// camera's place for a while, so the camera's keys may stay.
     pub(super) fn network_keys(&mut self, at: &At<'_>, camera: &RawCamera) {
         let source = camera.source;
         let is_network = matches!(source, SourceKind::Http | SourceKind::Rtsp);
+        let reads_v4l2 = matches!(source, SourceKind::V4l2 | SourceKind::Replay);
+        let device: Vec<String> = at.key("device").into_iter().map(str::to_owned).collect();
+        let has_device = !matches!(self.document.origin(&device), Origin::Default);
         let set = [
             ("url", camera.url.is_some() && !is_network),
             ("username", camera.username.is_some() && !is_network),
             ("password_file", camera.password_file.is_some() && !is_network),
             ("ca", camera.ca.is_some() && source != SourceKind::Http),
+            ("device", has_device && !reads_v4l2),
+            ("controls", !camera.controls.is_empty() && !reads_v4l2),
             ("transport", camera.transport != TransportChoice::Tcp && source != SourceKind::Rtsp),
         ];
         for (key, _) in set.into_iter().filter(|(_, useless)| *useless) {
             let whose = match key {
                 "ca" => "`source = \"http\"`",
+                "device" | "controls" => "`source = \"v4l2\"`",
                 "transport" => "`source = \"rtsp\"`",
                 _ => "`source = \"http\"` or `source = \"rtsp\"`",
             };

@@ -152,10 +152,13 @@ impl Leftovers {
             match received? {
                 Received::Subscribed(refusals) => {
                     if refusals.iter().all(Option::is_some)
-                        && let Some(reason) = refusals.into_iter().next().flatten()
+                        && let Some(refusal) = refusals.into_iter().next().flatten()
                     {
                         let all = self.topics.everything();
-                        return Err(Loss::Refused(format!("the broker does not let this user read {all} ({reason})")));
+                        return Err(Loss::Refused(format!(
+                            "the broker does not let this user read {all} ({})",
+                            refusal.reason
+                        )));
                     }
                     deadline = Instant::now() + QUIET;
                 }

@@ -322,7 +322,9 @@ async fn subscribe(link: &mut Link, filters: &[String]) -> Result<Vec<Option<Str
     let deadline = Instant::now() + STEP;
     loop {
         match timeout_at(deadline, link.next()).await.map_err(|_| Loss::NoAcknowledgement(STEP))?? {
-            Received::Subscribed(refusals) => return Ok(refusals),
+            Received::Subscribed(refusals) => {
+                return Ok(refusals.into_iter().map(|refusal| refusal.map(|refusal| refusal.reason)).collect());
+            }
             // Retained messages that come before the acknowledgement are sent again after later subscriptions.
             Received::Message { id: Some(id), .. } => link.acknowledge(id),
             _ => {}

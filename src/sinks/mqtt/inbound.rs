@@ -274,8 +274,8 @@ mod tests {
     #[test]
     fn a_button_that_sends_a_word_is_a_request() {
         for payload in ["", "PRESS", "{}"] {
-            let wish = ask("home/glimpsed/shelf/request/restart", payload);
-            let Ok(Some(Inbound::Request(call))) = wish else { panic!("{payload}: {wish:?}") };
+            let parsed = ask("home/glimpsed/shelf/request/restart", payload);
+            let Ok(Some(Inbound::Request(call))) = parsed else { panic!("{payload}: {parsed:?}") };
             assert_eq!(call.command, Ok(Command::Restart));
         }
     }

@@ -111,7 +111,7 @@ impl Presence {
     /// Does what is due.
     pub(super) fn act(&mut self, now: Instant) {
         if self.contradict.is_due(now) && !self.leaving.is_set() {
-            tracing::info!("somebody says that this device is not online; it says again that it is");
+            tracing::info!("another client published that this device is offline; `online` is published again");
             self.outbox.push(status(&self.topics, "online"));
         }
         if self.introduce.is_due(now) {
@@ -120,7 +120,7 @@ impl Presence {
         if self.heard_at.is_some_and(|heard| heard + FORGET_AFTER <= now) {
             self.heard_at = None;
             *self.twin.lock() = None;
-            tracing::info!("the other device of the same id was not heard any more");
+            tracing::info!("the other device with the same id has published nothing for five minutes");
         }
     }
 }

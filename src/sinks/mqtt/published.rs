@@ -22,7 +22,7 @@ use glimpsed_base::backoff::Backoff;
 use glimpsed_base::files;
 use glimpsed_mqtt::{Loss, Monitor, Outbox};
 
-/// So many places are remembered, the newest.
+/// The largest number of places that are remembered: the newest.
 const MAX_PLACES: usize = 16;
 
 const MAX_FILE_BYTES: u64 = 64 << 10;
@@ -32,7 +32,7 @@ const MODE: u32 = 0o600;
 /// The waits until there is a connection, and between two tries.
 const WAITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
-/// So often the removal is tried while the broker cannot be reached for it.
+/// How often the removal is tried while the broker cannot be reached for it.
 const MAX_TRIES: usize = 5;
 
 /// Where this daemon publishes now, and has before.
@@ -132,7 +132,7 @@ impl Published {
                     );
                 }
                 Err(loss) => {
-                    tracing::debug!(topics, %loss, "what the device had left is not removed yet");
+                    tracing::debug!(topics, %loss, "the topics of the device's earlier name or prefix could not be removed; it is tried again");
                     sleep(backoff.next_wait(fastrand::f64())).await;
                     continue;
                 }
@@ -225,9 +225,9 @@ impl Announce {
 /// What became of the removal.
 enum Outcome {
     Nothing,
-    /// So many messages.
+    /// The number of messages that were removed.
     Removed(usize),
-    /// So many messages are still there.
+    /// The number of messages that are still there.
     Left(usize),
     /// Another daemon uses the topics.
     Running,

@@ -152,8 +152,8 @@ mod tests {
                 "on"
             };
             let payload = if topic == topics.status { "offline" } else { payload };
-            let wish = parse(&topics, Some("ha"), &topic, payload.as_bytes(), false, None);
-            assert!(matches!(wish, Ok(Some(_))), "{topic}: {wish:?}");
+            let parsed = parse(&topics, Some("ha"), &topic, payload.as_bytes(), false, None);
+            assert!(matches!(parsed, Ok(Some(_))), "{topic}: {parsed:?}");
         }
     }
 

@@ -12,10 +12,11 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::topics::Topics;
 use crate::directories;
+use glimpsed_base::hex::hex;
 use glimpsed_base::{budget, files};
 use glimpsed_mqtt::{BrokerUrl, Delivery, Message, Outbox};
 
-/// So many events are kept, the newest.
+/// The largest number of events that are kept: the newest.
 const MAX_EVENTS: usize = 1000;
 
 /// The largest file: JSON quotes each quote.
@@ -40,11 +41,23 @@ pub(super) struct Unsent {
 #[derive(Debug, Serialize, Deserialize)]
 struct Kept {
     topic: String,
+    /// Events that were lost at the stop, because the file holds no more. The next run counts them, since the counters of the run that
+    /// lost them end with it.
+    #[serde(default)]
+    lost: u64,
     /// Oldest first.
     events: Vec<String>,
     /// The topic of each event, unless it is `topic` for all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     topics: Vec<String>,
+}
+
+/// What an earlier run has left.
+#[derive(Debug, Default)]
+struct Left {
+    lost: u64,
+    /// Oldest first.
+    events: Vec<Message>,
 }
 
 /// Events from before the start, on their way into an outbox and out of it; then the file is removed. Until then, what a loss of power
@@ -69,17 +82,15 @@ impl Earlier {
         let (of_it, done) = (unsent.clone(), queued.clone());
         let task = tokio::spawn(async move {
             let reader = of_it.clone();
-            let Ok(events) = spawn_blocking(move || reader.read()).await else { return };
-            let some = !events.is_empty();
-            if some {
+            let Ok(Left { lost, events }) = spawn_blocking(move || reader.read()).await else { return };
+            outbox.count_lost_events(lost);
+            let is_some = !events.is_empty();
+            if is_some {
                 tracing::info!(events = events.len(), "events from before the start are sent now");
                 outbox.push_earlier(events);
             }
             done.store(true, Ordering::Relaxed);
-            if !some {
-                return;
-            }
-            while outbox.waiting_events() > 0 {
+            while is_some && outbox.waiting_events() > 0 {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
             let _ = spawn_blocking(move || of_it.remove()).await;
@@ -128,20 +139,20 @@ impl Unsent {
         // One broker's events are none of another's business.
         let topic = topics.event_without_name();
         let digest = Sha256::digest(format!("{broker} {topic}"));
-        let name: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        let name = hex(&digest[..6]);
         let base = topic.trim_end_matches("event").to_owned();
         Self { file: format!("unsent-events-{name}.json"), topic, base, directories }
     }
 
-    /// What an earlier run has left, oldest first.
-    fn read(&self) -> Vec<Message> {
+    fn read(&self) -> Left {
         let found = self
             .directories
             .iter()
             .map(|directory| directory.join(&self.file))
             .find(|path| std::fs::File::open(path).is_ok());
-        let Some(path) = found else { return Vec::new() };
+        let Some(path) = found else { return Left::default() };
         let read = files::read_text(&path, MAX_FILE_BYTES)
+            .map_err(|error| error.to_string())
             .and_then(|text| serde_json::from_str::<Kept>(&text).map_err(|error| error.to_string()));
         match read {
             Ok(kept) if kept.topic == self.topic => {
@@ -149,23 +160,24 @@ impl Unsent {
                 let topics = kept.topics.into_iter().chain(std::iter::repeat(self.topic.clone()));
                 let events = kept.events.into_iter().zip(topics).skip(surplus);
                 let ours = events.filter(|(_, topic)| topic.starts_with(&self.base));
-                ours.map(|(event, topic)| Message::new(topic, event, Delivery::Event, false)).collect()
+                let message = |(event, topic)| Message::new(topic, event, Delivery::Event, false);
+                Left { lost: kept.lost, events: ours.map(message).collect() }
             }
             other => {
                 let cause = other.err().unwrap_or_else(|| "they are for another topic".into());
                 tracing::warn!(file = %path.display(), cause, "the events from before the start are lost");
                 self.remove();
-                Vec::new()
+                Left::default()
             }
         }
     }
 
-    /// What cannot be kept is counted in the log.
+    /// What cannot be kept is counted, and logged.
     fn keep(&self, outbox: &Outbox, is_queued: bool) {
         // A stop that came before the file was read.
-        let earlier = if is_queued { Vec::new() } else { self.read() };
-        let waiting: Vec<Message> = earlier.into_iter().chain(outbox.take_events()).collect();
-        if waiting.is_empty() {
+        let earlier = if is_queued { Left::default() } else { self.read() };
+        let waiting: Vec<Message> = earlier.events.into_iter().chain(outbox.take_events()).collect();
+        if waiting.is_empty() && earlier.lost == 0 {
             return self.remove();
         }
         let all = waiting.len();
@@ -187,14 +199,21 @@ impl Unsent {
         if topics.iter().all(|topic| *topic == self.topic) {
             topics.clear();
         }
-        match self.write(&Kept { topic: self.topic.clone(), events, topics }) {
+        let lost = (all - kept) as u64;
+        match self.write(&Kept { topic: self.topic.clone(), lost: earlier.lost + lost, events, topics }) {
             Ok(file) => {
-                tracing::info!(events = kept, file = %file.display(), "events that the broker did not get are sent after the next start");
-                if kept < all {
-                    tracing::warn!(events = all - kept, "events are lost: more than the file may hold");
+                if kept > 0 {
+                    tracing::info!(events = kept, file = %file.display(), "events that the broker did not get are sent after the next start");
+                }
+                if lost > 0 {
+                    outbox.count_lost_events(lost);
+                    tracing::warn!(events = lost, "events are lost: more than the file may hold");
                 }
             }
-            Err(cause) => tracing::warn!(events = all, cause, "events that the broker did not get are lost"),
+            Err(cause) => {
+                outbox.count_lost_events(all as u64);
+                tracing::warn!(events = all, cause, "events that the broker did not get are lost");
+            }
         }
     }
 
@@ -238,11 +257,11 @@ mod tests {
         let mode = std::fs::metadata(&file).expect("written").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         let payloads = |messages: Vec<Message>| messages.into_iter().map(|event| event.payload).collect::<Vec<_>>();
-        assert_eq!(payloads(unsent.read()), [b"{\"a\": 1}".to_vec(), b"second".to_vec()]);
+        assert_eq!(payloads(unsent.read().events), [b"{\"a\": 1}".to_vec(), b"second".to_vec()]);
         unsent.keep(&outbox_with(&topics, ["third".into()]), false);
-        assert_eq!(unsent.read().len(), 3, "a stop that comes before the file was read loses nothing");
+        assert_eq!(unsent.read().events.len(), 3, "a stop that comes before the file was read loses nothing");
         unsent.keep(&Outbox::new(10), true);
-        assert!(!file.exists() && unsent.read().is_empty());
+        assert!(!file.exists() && unsent.read().events.is_empty());
     }
 
     #[tokio::test]
@@ -261,7 +280,7 @@ mod tests {
         let second =
             Unsent::within(vec![directory.path().to_owned()], &topics, &"mqtt://another".parse().expect("an address"));
         keep(second.clone(), outbox, vec![earlier]).await;
-        assert_eq!((first.read().len(), second.read().len()), (0, 2));
+        assert_eq!((first.read().events.len(), second.read().events.len()), (0, 2));
     }
 
     #[test]
@@ -269,12 +288,39 @@ mod tests {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let topics = Topics::new("glimpsed", "shelf", &Default::default());
         let unsent = unsent(directory.path(), &topics);
-        unsent.keep(&outbox_with(&topics, (0..5000).map(|number| number.to_string())), true);
+        let outbox = outbox_with(&topics, (0..5000).map(|number| number.to_string()));
+        unsent.keep(&outbox, true);
+        assert_eq!(outbox.dropped().event, 4000);
         let kept = unsent.read();
-        assert_eq!(kept.len(), MAX_EVENTS);
-        assert_eq!(kept.first().expect("the oldest kept").payload, b"4000");
+        assert_eq!(kept.events.len(), MAX_EVENTS);
+        assert_eq!(kept.events.first().expect("the oldest kept").payload, b"4000");
         unsent.keep(&outbox_with(&topics, (0..100).map(|_| "\"".repeat(100_000))), true);
         assert!(std::fs::metadata(directory.path().join(&unsent.file)).expect("written").len() < MAX_FILE_BYTES);
+    }
+
+    #[tokio::test]
+    async fn what_was_lost_at_a_stop_is_counted_by_the_next_run() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let topics = Topics::new("glimpsed", "shelf", &Default::default());
+        let unsent = unsent(directory.path(), &topics);
+        unsent.keep(&outbox_with(&topics, (0..1010).map(|number| number.to_string())), true);
+        unsent.keep(&Outbox::new(10), false);
+        assert_eq!(unsent.read().lost, 10, "a run that stops before it has read the file passes the number on");
+        let outbox = Arc::new(Outbox::new(10_000));
+        let _earlier = Earlier::send(unsent, outbox.clone());
+        while outbox.waiting_events() < MAX_EVENTS {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert_eq!(outbox.dropped().event, 10);
+    }
+
+    #[test]
+    fn an_event_that_cannot_be_kept_is_counted() {
+        let topics = Topics::new("glimpsed", "shelf", &Default::default());
+        let unsent = unsent(Path::new("/proc/nowhere"), &topics);
+        let outbox = outbox_with(&topics, ["one".into(), "two".into()]);
+        unsent.keep(&outbox, true);
+        assert_eq!(outbox.dropped().event, 2);
     }
 
     #[test]
@@ -284,7 +330,7 @@ mod tests {
         let unsent = unsent(directory.path(), &topics);
         for text in ["{", "{\"topic\": \"other\", \"events\": [\"x\"]}", ""] {
             std::fs::write(directory.path().join(&unsent.file), text).expect("writable");
-            assert!(unsent.read().is_empty());
+            assert!(unsent.read().events.is_empty());
             assert!(!directory.path().join(&unsent.file).exists());
         }
     }

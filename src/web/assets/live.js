@@ -5,7 +5,7 @@ import { drawn, want } from "./transport.js";
 
 const CAMERA = "main";
 
-const DARK = { too_dark: "Too dark to tell", covered: "The lens is covered" };
+const DARK = { too_dark: "Too dark to tell", covered: "The picture is of one colour" };
 
 // A camera that is refused a place is asked for again after this.
 const ASK_AGAIN_MS = 5000;
@@ -45,7 +45,7 @@ function situation() {
   if (forbidden) return ["off", "Pictures are switched off here", "The labels go on."];
   if (paused) return ["off", "Paused", "The labels go on."];
   if (!answered) return ["wait", "Model loading", "The first label is on its way."];
-  if (dark) return ["dark", darkSince ? `${DARK[dark]} since ${clock(darkSince)}` : DARK[dark], "There is nothing to see, so nothing is labelled."];
+  if (dark) return ["dark", darkSince ? `${DARK[dark]} since ${clock(darkSince)}` : DARK[dark], dark === "covered" ? "Nothing is labelled. Is the lens covered?" : "There is nothing to see, so nothing is labelled."];
   if (crowded) return ["wait", "Too many are watching", "All places for pictures are taken. It is tried again every 5 s."];
   return painted ? ["live", "", ""] : ["wait", "Waiting for the first picture", ""];
 }

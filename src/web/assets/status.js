@@ -8,7 +8,7 @@ const WORDS = {
   unknown: ["not sure", "warn"],
   stale: ["no fresh picture", "warn"],
   too_dark: ["too dark", "warn"],
-  covered: ["covered", "warn"],
+  covered: ["one colour", "warn"],
 };
 
 const FAULTS = { missing: "no camera", frozen: "picture frozen", no_model: "no model" };

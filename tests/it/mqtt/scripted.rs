@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -181,6 +182,33 @@ fn events_that_are_refused_for_a_passing_reason_arrive_when_it_has_passed() {
         let counters = device.idle();
         assert_eq!((counters.published.event, counters.dropped.event), (29, 0), "0x{reason:02X}");
         assert_eq!(counters.connects, 1);
+    }
+}
+
+#[test]
+fn a_subscription_that_is_refused_for_a_passing_reason_is_requested_again_and_one_that_is_forbidden_is_not() {
+    for (reason, wanted) in [(0x97, 3), (0x87, 1)] {
+        let requests = Arc::new(AtomicUsize::new(0));
+        let seen = requests.clone();
+        let url = broker(move |packet| match packet.first >> 4 {
+            8 if seen.fetch_add(1, Ordering::SeqCst) < 2 => {
+                let mut answer = usual(packet);
+                let codes = answer.len() - 5;
+                answer.splice(5.., vec![reason; codes]);
+                Does::Answers(answer)
+            }
+            _ => Does::Usual,
+        });
+        let device = Device::start(settings(&url, ""));
+        device.connected();
+        let begun = Instant::now();
+        while requests.load(Ordering::SeqCst) < wanted {
+            assert!(begun.elapsed() < Duration::from_secs(20), "0x{reason:02X}: {requests:?}");
+            device.events(0..1);
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        std::thread::sleep(Duration::from_millis(1500));
+        assert_eq!((requests.load(Ordering::SeqCst), device.counters().connects), (wanted, 1), "0x{reason:02X}");
     }
 }
 

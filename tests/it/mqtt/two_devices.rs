@@ -100,7 +100,7 @@ fn events_that_wait_when_the_daemon_stops_arrive_after_its_next_start() {
     let mut daemon = start();
     daemon.line_with("connected to the broker");
     broker.kill();
-    daemon.line_with("no broker");
+    daemon.line_with("not connected to the broker");
     // A few changes of the label.
     std::thread::sleep(std::time::Duration::from_secs(2));
     daemon.signal(Signal::TERM);

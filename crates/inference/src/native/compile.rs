@@ -46,7 +46,7 @@ pub(super) fn layers(model: Decoded, input: &InputSpec) -> Result<Vec<Layer>, Un
 
 impl Classifier for Network {
     fn run(&mut self, input: &Tensor, scores: &mut Vec<f32>) -> Result<(), Error> {
-        self.evaluate(input, scores).map_err(|cause| Error::Evaluation { cause })
+        self.evaluate(input, scores).map_err(|wrong| Error::Evaluation { cause: wrong.to_string() })
     }
 
     fn set_threads(&mut self, threads: usize) -> usize {

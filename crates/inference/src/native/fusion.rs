@@ -4,7 +4,7 @@ use super::element_type::Added;
 use super::inverted_residual::{self, InvertedResidual};
 use super::layer::{Conv, Element, Layer, Op, PoolKind};
 use super::pooled_convolution::{self, Pooled};
-use super::run::{Job, Step};
+use super::step::{Job, Step};
 use super::tensor_view::NO_BUFFER;
 use super::unsupported::Unsupported;
 use super::winograd;

@@ -24,6 +24,7 @@ mod pointwise;
 mod pooled_convolution;
 mod quantised;
 mod run;
+mod step;
 mod tensor_view;
 #[cfg(test)]
 mod tests;

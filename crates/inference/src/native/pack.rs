@@ -9,7 +9,7 @@ use super::kernels::layout::{Layout, PackedBytes};
 use super::kernels::operands::{Bounds, GROUP, LANES, MAX_TAPS, ToByte};
 use super::kernels::winograd::Form;
 use super::layer::{Conv, Element, Layer, Op, Quant};
-use super::run::Job;
+use super::step::Job;
 use super::tensor_view::TensorView;
 use super::unsupported::Unsupported;
 use super::weights::{factors, for_each_block};

@@ -1,97 +1,17 @@
-//! The planned network: a flat list of steps, and their execution, which allocates nothing.
-
-use std::ops::Range;
+//! The planned network: a flat list of steps with their buffers. Its execution allocates nothing.
 
 use super::aligned::Aligned;
-use super::convolution::{Dense, Depthwise, Part};
-use super::element_type::{ElementType, Inputs, Worker};
-use super::inverted_residual::InvertedResidual;
+use super::convolution::Dense;
+use super::element_type::ElementType;
 use super::kernels::Kernels;
 use super::kernels::layout::Layout as KernelLayout;
-use super::kernels::operands::{Bounds, LANES, MAX_ROWS, MAX_TAPS, ToByte};
-use super::layer::{PoolKind, Quant, Shape, Window};
-use super::pointwise;
-use super::pooled_convolution::Pooled;
-use super::tensor_view::TensorView;
-use super::winograd::Winograd;
-use super::workspace::{Buffers, ElementScratch, Lengths, Stored, Workspace};
-use crate::input::Layout;
-use crate::scores::softmax;
+use super::kernels::operands::{MAX_ROWS, MAX_TAPS};
+use super::step::{Job, Step, WrongLength};
+use super::workspace::{Buffers, Lengths, Workspace};
 use crate::tensor::Tensor;
 
-/// The operation of a step, with its parameters.
-#[derive(Debug)]
-pub(super) enum Job {
-    Input(Layout),
-    DenseF32(Dense<f32>),
-    DenseU8(Dense<u8>),
-    DepthwiseF32(Depthwise<f32>),
-    DepthwiseU8(Depthwise<u8>),
-    InvertedResidualF32(Box<InvertedResidual<f32>>),
-    InvertedResidualU8(Box<InvertedResidual<u8>>),
-    Winograd(Winograd),
-    PooledF32(Box<Pooled<f32>>),
-    PooledU8(Box<Pooled<u8>>),
-    Clip(Bounds),
-    /// A gain and a shift for each channel.
-    Affine {
-        /// The gain and shift of each channel.
-        each: Vec<(f32, f32)>,
-        /// The bounds of the result.
-        bounds: Bounds,
-    },
-    /// Bounds for each channel, applied in place.
-    BoundF32(Vec<[f32; 2]>),
-    BoundU8(Vec<[u8; 2]>),
-    AddF32(Bounds),
-    AddU8 {
-        inputs: [Quant; 2],
-        scale: f32,
-        to: ToByte,
-    },
-    PoolF32(PoolKind, Window, Bounds),
-    PoolU8 {
-        kind: PoolKind,
-        window: Window,
-        from: Quant,
-        scale: f32,
-        to: ToByte,
-    },
-    ConcatF32,
-    ConcatU8,
-    Softmax,
-    Quantise {
-        scale: f32,
-        to: ToByte,
-    },
-    Dequantise(Quant),
-    Table(Box<[u8; 256]>),
-}
-
-/// A step of the network.
-#[derive(Debug)]
-pub(super) struct Step {
-    pub job: Job,
-    /// The views of its inputs.
-    pub inputs: Vec<TensorView>,
-    /// The view of its output.
-    pub output: TensorView,
-    /// The name of the result, if it consists of bytes.
-    #[cfg(test)]
-    pub bytes_of: Option<String>,
-}
-
-impl Step {
-    pub(super) fn new(job: Job, inputs: Vec<TensorView>, output: TensorView) -> Self {
-        Self {
-            job,
-            inputs,
-            output,
-            #[cfg(test)]
-            bytes_of: None,
-        }
-    }
-}
+#[cfg(test)]
+use super::tensor_view::TensorView;
 
 /// Ready to run; belongs to one thread, which others may help.
 pub(super) struct Network {
@@ -207,7 +127,7 @@ impl Network {
     ///
     /// # Errors
     /// When the input is of another size than the network's.
-    pub(super) fn evaluate(&mut self, input: &Tensor, scores: &mut Vec<f32>) -> Result<(), String> {
+    pub(super) fn evaluate(&mut self, input: &Tensor, scores: &mut Vec<f32>) -> Result<(), WrongLength> {
         for step in &self.steps {
             step.run(&self.kernels, input, &mut self.buffers, &mut self.workspace)?;
         }
@@ -228,7 +148,7 @@ impl Network {
         &mut self,
         input: &Tensor,
         mut watch: impl FnMut(&str, TensorView, &mut [u8]),
-    ) -> Result<(), String> {
+    ) -> Result<(), WrongLength> {
         for step in &self.steps {
             step.run(&self.kernels, input, &mut self.buffers, &mut self.workspace)?;
             if let Some(name) = &step.bytes_of {
@@ -236,244 +156,5 @@ impl Network {
             }
         }
         Ok(())
-    }
-}
-
-impl Step {
-    fn run(
-        &self,
-        kernels: &Kernels,
-        tensor: &Tensor,
-        buffers: &mut Buffers,
-        workspace: &mut Workspace,
-    ) -> Result<(), String> {
-        let output = self.output;
-        let input = |at: usize| self.inputs[at].buffer;
-        match &self.job {
-            Job::Input(layout) => self.read(tensor, *layout, buffers, workspace)?,
-            Job::DenseF32(dense) => self.run_dense(dense, kernels, buffers, workspace),
-            Job::DenseU8(dense) => self.run_dense(dense, kernels, buffers, workspace),
-            Job::DepthwiseF32(depthwise) => self.run_depthwise(depthwise, kernels, buffers, workspace),
-            Job::DepthwiseU8(depthwise) => self.run_depthwise(depthwise, kernels, buffers, workspace),
-            Job::InvertedResidualF32(strip) => self.run_inverted_residual(strip, kernels, buffers, workspace),
-            Job::InvertedResidualU8(strip) => self.run_inverted_residual(strip, kernels, buffers, workspace),
-            Job::Winograd(winograd) => self.run_winograd(winograd, kernels, buffers, workspace),
-            Job::PooledF32(pooled) => self.run_pooled(pooled, kernels, buffers, workspace),
-            Job::PooledU8(pooled) => self.run_pooled(pooled, kernels, buffers, workspace),
-            Job::Clip(bounds) => {
-                buffers.write_floats(output, |from, out| pointwise::clip(&from.floats[input(0)], *bounds, out));
-            }
-            Job::Affine { each, bounds } => buffers.write_floats(output, |from, out| {
-                pointwise::scale_and_shift(&from.floats[input(0)], each, *bounds, output.stride, out);
-            }),
-            Job::BoundF32(channels) => {
-                buffers.write_floats(output, |_, out| pointwise::bound(channels, output.stride, out));
-            }
-            Job::BoundU8(channels) => {
-                buffers.write_bytes(output, |_, out| pointwise::bound(channels, output.stride, out));
-            }
-            Job::AddF32(bounds) => buffers.write_floats(output, |from, out| {
-                let [a, b] = [input(0), input(1)].map(|buffer| &from.floats[buffer][..out.len()]);
-                workspace.share(out.len(), LANES, out, |units, out, _| {
-                    let at = units.start * LANES;
-                    pointwise::add_f32(&a[at..], &b[at..], *bounds, out);
-                });
-            }),
-            Job::AddU8 { inputs, scale, to } => buffers.write_bytes(output, |from, out| {
-                let [a, b] = [input(0), input(1)].map(|buffer| &from.bytes[buffer][..out.len()]);
-                workspace.share(out.len(), LANES, out, |units, out, _| {
-                    let [a, b] = [a, b].map(|all| &all[units.start * LANES..][..out.len()]);
-                    kernels.add_u8([(a, inputs[0]), (b, inputs[1])], *scale, *to, out);
-                });
-            }),
-            Job::PoolF32(kind, window, bounds) => buffers.write_floats(output, |from, out| {
-                let source = (&from.floats[input(0)][..], self.inputs[0]);
-                workspace.share(out.len() * window.taps(), output.stride, out, |pixels, out, _| {
-                    pointwise::pool_f32(source, *kind, window, *bounds, (output, pixels.start), out);
-                });
-            }),
-            Job::PoolU8 { kind, window, from: quant, scale, to } => buffers.write_bytes(output, |from, out| {
-                let (picture, place) = (&from.bytes[input(0)][..], self.inputs[0]);
-                workspace.share(out.len() * window.taps(), output.stride, out, |pixels, out, _| {
-                    let output = (output, pixels.start);
-                    match kind {
-                        PoolKind::Max => pointwise::max_u8((picture, place), window, *to, output, out),
-                        PoolKind::Average { with_padding } => {
-                            let source = (picture, place, *quant);
-                            pointwise::mean_u8(source, *with_padding, window, (*scale, *to), output, out);
-                        }
-                    }
-                });
-            }),
-            Job::ConcatF32 => buffers.write_floats(output, |from, out| {
-                pointwise::concat(
-                    self.inputs.iter().map(|place| (&from.floats[place.buffer][..], *place)),
-                    output,
-                    out,
-                );
-            }),
-            Job::ConcatU8 => buffers.write_bytes(output, |from, out| {
-                pointwise::concat(self.inputs.iter().map(|place| (&from.bytes[place.buffer][..], *place)), output, out);
-            }),
-            Job::Softmax => buffers.write_floats(output, |from, out| {
-                out.copy_from_slice(&from.floats[input(0)][..output.length()]);
-                softmax(&mut out[..output.shape.channels]);
-            }),
-            Job::Quantise { scale, to } => {
-                buffers.write_bytes(output, |from, out| {
-                    kernels.quantise(&from.floats[input(0)][..out.len()], *scale, *to, out);
-                });
-            }
-            Job::Dequantise(quant) => {
-                buffers.write_floats(output, |from, out| pointwise::dequantise(&from.bytes[input(0)], *quant, out));
-            }
-            Job::Table(table) => {
-                buffers.write_bytes(output, |from, out| pointwise::look_up(&from.bytes[input(0)], table, out));
-            }
-        }
-        Ok(())
-    }
-
-    fn read(
-        &self,
-        tensor: &Tensor,
-        layout: Layout,
-        buffers: &mut Buffers,
-        workspace: &mut Workspace,
-    ) -> Result<(), String> {
-        let output = self.output;
-        match tensor {
-            Tensor::F32(values) => {
-                check_input(values.len(), output.shape)?;
-                buffers.write_floats(output, |_, out| {
-                    workspace.share(out.len(), output.stride, out, |pixels, out, _| {
-                        pointwise::interleave(values, layout, output, pixels, out);
-                    });
-                });
-            }
-            Tensor::U8(values) => {
-                check_input(values.len(), output.shape)?;
-                buffers.write_bytes(output, |_, out| {
-                    workspace.share(out.len(), output.stride, out, |pixels, out, _| {
-                        pointwise::interleave(values, layout, output, pixels, out);
-                    });
-                });
-            }
-        }
-        Ok(())
-    }
-
-    /// Divides the output among the threads, in units of `unit` elements. `work` gets the worker, its space for
-    /// intermediate results, its inputs, and the units of the output that it has to compute.
-    fn convolve<N: Stored>(
-        &self,
-        (operations, unit): (usize, usize),
-        kernels: &Kernels,
-        buffers: &mut Buffers,
-        workspace: &mut Workspace,
-        work: impl Fn(&mut Worker<N>, &mut [N], Inputs<N>, Range<usize>, &mut [N]) + Sync,
-    ) {
-        buffers.write(self.output, |from, out: &mut [N]| {
-            let buffers = N::buffers(from);
-            let picture = &buffers[self.inputs[0].buffer][..];
-            let residual = self.inputs.get(1).map(|place| &buffers[place.buffer][..out.len()]);
-            workspace.share(operations, unit, out, |units, out, own| {
-                let residual = residual.map(|residual| &residual[units.start * unit..][..out.len()]);
-                let (ElementScratch { scratch, space }, workspace) = N::room(own);
-                let inputs = Inputs { picture, residual };
-                work(&mut Worker { kernels, scratch, workspace }, space, inputs, units, out);
-            });
-        });
-    }
-
-    fn run_dense<N: Stored>(
-        &self,
-        dense: &Dense<N>,
-        kernels: &Kernels,
-        buffers: &mut Buffers,
-        workspace: &mut Workspace,
-    ) {
-        let (source, output) = (&dense.source, self.output);
-        source.fill_outside(&mut N::buffers(buffers)[source.input.buffer], dense.tail());
-        let pixels = output.shape.pixels();
-        let operations = pixels * output.stride * dense.taps() * dense.depth;
-        // An output of a single pixel is divided by channels, others by pixels.
-        let unit = if pixels == 1 { LANES } else { output.stride };
-        self.convolve((operations, unit), kernels, buffers, workspace, |worker, _, inputs, units, out| {
-            let part = match pixels {
-                1 => Part { pixels: 0..1, panels: units },
-                _ => Part { pixels: units, panels: dense.panels(output) },
-            };
-            dense.compute(worker, inputs, output, part, out);
-        });
-    }
-
-    fn run_depthwise<N: Stored>(
-        &self,
-        depthwise: &Depthwise<N>,
-        kernels: &Kernels,
-        buffers: &mut Buffers,
-        workspace: &mut Workspace,
-    ) {
-        let (source, output) = (&depthwise.source, self.output);
-        source.fill_outside(&mut N::buffers(buffers)[source.input.buffer], depthwise.tail());
-        let shares = (output.length() * source.window.taps(), output.shape.width * output.stride);
-        self.convolve(shares, kernels, buffers, workspace, |worker, _, inputs, rows, out| {
-            depthwise.compute(worker, inputs.picture, output, rows, out);
-        });
-    }
-
-    fn run_inverted_residual<N: Stored>(
-        &self,
-        strip: &InvertedResidual<N>,
-        kernels: &Kernels,
-        buffers: &mut Buffers,
-        workspace: &mut Workspace,
-    ) {
-        let output = self.output;
-        let dense = strip.input();
-        dense.source.fill_outside(&mut N::buffers(buffers)[dense.source.input.buffer], dense.tail());
-        let shares = (strip.operations(), output.shape.width * output.stride);
-        self.convolve(shares, kernels, buffers, workspace, |worker, space, inputs, rows, out| {
-            strip.compute(worker, space, inputs, output, rows, out);
-        });
-    }
-
-    fn run_pooled<N: Stored>(
-        &self,
-        pooled: &Pooled<N>,
-        kernels: &Kernels,
-        buffers: &mut Buffers,
-        workspace: &mut Workspace,
-    ) {
-        let conv = pooled.conv();
-        conv.source.fill_outside(&mut N::buffers(buffers)[conv.source.input.buffer], conv.tail());
-        self.convolve(
-            (pooled.operations(), LANES),
-            kernels,
-            buffers,
-            workspace,
-            |worker, space, inputs, panels, out| {
-                pooled.compute(worker, space, inputs.picture, panels, out);
-            },
-        );
-    }
-
-    fn run_winograd(&self, winograd: &Winograd, kernels: &Kernels, buffers: &mut Buffers, workspace: &mut Workspace) {
-        let (source, output) = (&winograd.source, self.output);
-        source.fill_outside(&mut buffers.floats[source.input.buffer], source.input.stride);
-        let (rows, row) = (winograd.rows_at_once(), output.shape.width * output.stride);
-        let shares = (winograd.operations(output.length()), rows * row);
-        self.convolve(shares, kernels, buffers, workspace, |worker, space, inputs, units, out| {
-            winograd.run(worker, space, inputs, output, units.start * rows, out);
-        });
-    }
-}
-
-fn check_input(found: usize, shape: Shape) -> Result<(), String> {
-    let expected = shape.pixels() * shape.channels;
-    match found == expected {
-        true => Ok(()),
-        false => Err(format!("its input has {expected} numbers, not {found}")),
     }
 }

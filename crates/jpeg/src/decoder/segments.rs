@@ -3,7 +3,7 @@
 use super::bits::Huffman;
 use super::error::{Refusal, Unsupported};
 use crate::huffman::STANDARD_TABLES;
-use crate::{MAX_STRAY_BYTES, START};
+use crate::scan::{MAX_STRAY_BYTES, START};
 
 /// The quantisation and Huffman tables. The decoder keeps them from picture to picture to reuse their memory.
 #[derive(Default)]

@@ -37,7 +37,7 @@ fn counts(report: &Value) -> Vec<(String, u64)> {
         .collect()
 }
 
-fn until(server: &Server, wanted: impl Fn(&Value) -> bool) -> Value {
+fn until(server: &Server, mut wanted: impl FnMut(&Value) -> bool) -> Value {
     server.until(PATH, |status| wanted(&status["report"]))["report"].clone()
 }
 

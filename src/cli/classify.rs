@@ -17,7 +17,7 @@ use crate::domain::view::Rotation;
 use crate::error::{Error, Result};
 use crate::infer::labeller::{LabelError, Labeller};
 use crate::infer::precision;
-use crate::teach::strange::Judge;
+use crate::teach::strange::Detector;
 use glimpsed_base::{budget, files};
 
 #[derive(Debug, Args)]
@@ -50,7 +50,7 @@ pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
         None => (config.model.clone(), config.precision),
     };
     let model = precision::load(&spec, wanted).map_err(|cause| Error::Model { name: spec.name.clone(), cause })?.model;
-    let mut judge = Judge::of(&spec, &config.teach.directories)
+    let mut detector = Detector::of(&spec, &config.teach.directories)
         .map_err(|cause| Error::Failed(format!("model `{}`: {cause}", spec.name)))?;
     let mut rules = config.labels;
     rules.top_k = options.top.map_or(rules.top_k, usize::from);
@@ -61,7 +61,7 @@ pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
     let mut answers: Vec<(&Path, Answer)> = Vec::with_capacity(options.files.len());
     for file in &options.files {
         progress.set_message(file.display().to_string());
-        answers.push((file, classify(&mut labeller, judge.as_mut(), file)));
+        answers.push((file, classify(&mut labeller, detector.as_mut(), file)));
         progress.inc(1);
     }
     progress.finish_and_clear();
@@ -91,13 +91,13 @@ fn progress_bar(options: &Options, streams: &Streams) -> ProgressBar {
     progress::bar(streams.terminal && files > 1, files as u64, "{bar:30} {pos}/{len} {eta} left  {wide_msg}")
 }
 
-fn classify(labeller: &mut Labeller, judge: Option<&mut Judge>, file: &Path) -> Answer {
+fn classify(labeller: &mut Labeller, detector: Option<&mut Detector>, file: &Path) -> Answer {
     let frame = Frame::from_bytes(Encoding::File, read(file)?);
     let labels = labeller.label(&frame).map_err(|error| match error {
         LabelError::Decode(cause) => Error::Image { path: file.to_owned(), cause },
         LabelError::Model(cause) => Error::Model { name: labeller.model().id.name.clone(), cause },
     })?;
-    let strange = judge.map(|judge| judge.is_strange(&frame.bytes)).transpose();
+    let strange = detector.map(|detector| detector.is_strange(&frame.bytes)).transpose();
     Ok((labels, strange.map_err(|cause| Error::Failed(format!("{} {cause}", file.display())))?))
 }
 

@@ -136,7 +136,7 @@ impl PictureStore {
         let path = folder.join(format!("{}-{hash}.jpg", Timestamp::now().strftime("%Y%m%dT%H%M%S%.6fZ")));
         // What has no vector is not kept.
         let mut vectors = Vectors::new(embedder.length());
-        vectors.push(embedder.see(&picture)?).map_err(EmbedError::from)?;
+        vectors.push(embedder.embed(&picture)?).map_err(EmbedError::from)?;
         directories::write(&path, &picture, 0o600).map_err(write)?;
         self.pictures += 1;
         embedder.keep_beside(&path, &picture, &vectors);

@@ -19,7 +19,7 @@ endif
 # What a package is made for, and how the program in it is built: `dev` takes a minute, `release` ten.
 DEB_ARCH ?= $(shell dpkg --print-architecture 2>/dev/null)
 DEB_PROFILE ?= release
-.PHONY: help advisories demo test test-rust test-web test-models test-homeassistant soak endurance lint bench bench-page bench-peers bench-inference bench-instructions cross-aarch64 portable test-aarch64 appliance appliance-all appliance-arm64 fuzz miri deny release deb dist clean
+.PHONY: help advisories demo test test-rust test-web test-models test-homeassistant soak endurance crates lint bench bench-page bench-peers bench-inference bench-instructions cross-aarch64 portable test-aarch64 appliance appliance-all appliance-arm64 fuzz miri deny release deb dist clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,11 @@ soak: ## Run the tests that take minutes: long outages of the broker, a hundred 
 
 endurance: release ## Run the daemon at full rate for MINUTES (60), nicely: it may not grow, leak or write to a disk
 	nice -n 19 benches/endurance.py --minutes $(MINUTES) $(ARGS)
+
+crates: ## Check that each crate builds alone: the whole workspace turns on features that one of them may lack (ARGS="test": run their tests)
+	@.ci/setup test
+	for crate in base jpeg teach mqtt; do cargo $(or $(ARGS),check) --quiet --locked -p glimpsed-$$crate --lib --tests || exit 1; done
+	cargo $(or $(ARGS),check) --quiet --locked -p glimpsed-inference --no-default-features --lib --tests
 
 lint: ## Check the format, run clippy, build the documentation; warnings are errors
 	@.ci/setup test

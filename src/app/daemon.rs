@@ -181,7 +181,7 @@ impl App {
             view: LiveState::new(registry.clone(), clock.clone()),
             cameras: registry.clone(),
             metrics: web::metrics::Metrics::default(),
-            teachers: web::teaching::Teachers::default(),
+            teachers: web::teachers::Teachers::default(),
             downloads: web::downloads::Downloads::default(),
             monitor: Arc::new(Mutex::new(monitor())),
             traffic: Arc::default(),

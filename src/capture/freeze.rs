@@ -55,7 +55,7 @@ impl Freeze {
         }
     }
 
-    /// Whether the picture is of one colour. Of one that cannot be decoded nobody knows.
+    /// Whether the picture is of one colour; false for one that cannot be decoded.
     fn is_blank(&mut self, encoding: Encoding, bytes: &[u8]) -> bool {
         let Self { decoder, thumbnail, blank, .. } = self;
         *blank.get_or_insert_with(|| {

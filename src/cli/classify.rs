@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::infer::labeller::{LabelError, Labeller};
 use crate::infer::precision;
 use crate::preprocess::source::FrameDecoder;
-use crate::teach::strange::Judge;
+use crate::teach::strange::Detector;
 use glimpsed_base::{budget, files};
 
 #[derive(Debug, Args)]
@@ -56,7 +56,7 @@ pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
         None => (view.model.clone(), view.precision),
     };
     let model = precision::load(&spec, wanted).map_err(|cause| Error::Model { name: spec.name.clone(), cause })?.model;
-    let mut judge = Judge::of(&spec, &config.teach.directories)
+    let mut detector = Detector::of(&spec, &config.teach.directories)
         .map_err(|cause| Error::Failed(format!("model `{}`: {cause}", spec.name)))?;
     let mut rules = view.labels.clone();
     rules.top_k = options.top.map_or(rules.top_k, usize::from);
@@ -69,7 +69,7 @@ pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
     let mut answers: Vec<(&Path, Answer)> = Vec::with_capacity(options.files.len());
     for file in &options.files {
         progress.set_message(file.display().to_string());
-        answers.push((file, classify(&mut labeller, &mut decoder, judge.as_mut(), file)));
+        answers.push((file, classify(&mut labeller, &mut decoder, detector.as_mut(), file)));
         progress.inc(1);
     }
     progress.finish_and_clear();
@@ -108,13 +108,18 @@ fn progress_bar(options: &Options, streams: &Streams) -> ProgressBar {
     progress::bar(streams.terminal && files > 1, files as u64, "{bar:30} {pos}/{len} {eta} left  {wide_msg}")
 }
 
-fn classify(labeller: &mut Labeller, decoder: &mut FrameDecoder, judge: Option<&mut Judge>, file: &Path) -> Answer {
+fn classify(
+    labeller: &mut Labeller,
+    decoder: &mut FrameDecoder,
+    detector: Option<&mut Detector>,
+    file: &Path,
+) -> Answer {
     let frame = Frame::from_bytes(Encoding::File, read(file)?);
     let labels = labeller.label(decoder, &frame).map_err(|error| match error {
         LabelError::Decode(cause) => Error::Image { path: file.to_owned(), cause },
         LabelError::Model(cause) => Error::Model { name: labeller.model().id.name.clone(), cause },
     })?;
-    let strange = judge.map(|judge| judge.is_strange(&frame.bytes)).transpose();
+    let strange = detector.map(|detector| detector.is_strange(&frame.bytes)).transpose();
     Ok((labels, strange.map_err(|cause| Error::Failed(format!("{} {cause}", file.display())))?))
 }
 

@@ -2,7 +2,7 @@
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// A bar of so many steps, drawn as the template says; hidden unless a person watches.
+/// A progress bar with this number of steps, drawn by the template; hidden unless the output is a terminal.
 pub(super) fn bar(terminal: bool, steps: u64, template: &str) -> ProgressBar {
     if !terminal {
         return ProgressBar::hidden();

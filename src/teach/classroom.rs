@@ -185,7 +185,7 @@ impl Classroom {
     pub(super) fn look(&mut self, frame: &Offered) -> Result<Look, TeachError> {
         let lesson = self.lesson.as_ref().map_err(|cause| TeachError::NotYet(cause.clone()))?;
         let picture = viewed(frame, self.lessons.framing).map_err(StoreError::Unreadable)?;
-        let vector = self.embedder.see(&picture).map_err(StoreError::from)?;
+        let vector = self.embedder.embed(&picture).map_err(StoreError::from)?;
         let mut shares = Vec::new();
         lesson.head.probabilities(vector, &mut shares);
         let nearest = Strangeness::nearest(vector, &self.training.vectors);

@@ -78,7 +78,7 @@ impl Embedder {
     ///
     /// # Errors
     /// When it is no picture, or the network cannot be evaluated.
-    pub fn see(&mut self, bytes: &[u8]) -> Result<&[f32], EmbedError> {
+    pub fn embed(&mut self, bytes: &[u8]) -> Result<&[f32], EmbedError> {
         self.decoder.decode(Encoding::File, bytes, |width, height| self.preprocessor.wanted(width, height))?;
         self.preprocessor.prepare(self.decoder.samples(bytes), &mut self.tensor);
         self.classifier.run(&self.tensor, &mut self.vector)?;
@@ -105,13 +105,13 @@ impl Embedder {
     ///
     /// # Errors
     /// When the picture has none; nothing was added then.
-    pub fn look(&mut self, path: &Path, most: u64, kept: bool, vectors: &mut Vectors) -> Result<(), EmbedError> {
+    pub fn embed_file(&mut self, path: &Path, most: u64, kept: bool, vectors: &mut Vectors) -> Result<(), EmbedError> {
         let bytes = files::read(path, most)?;
         let key = self.key(&bytes);
         if kept && remembered(path, &key).is_some_and(|vector| vectors.push_encoded(&vector).is_ok()) {
             return Ok(());
         }
-        vectors.push(self.see(&bytes)?)?;
+        vectors.push(self.embed(&bytes)?)?;
         if kept {
             remember(path, &key, vectors);
         }

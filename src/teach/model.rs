@@ -113,7 +113,7 @@ fn try_out(new: &Files, embedder: &mut Embedder, training: &Training, lesson: &L
         let path = &training.pictures[*picture];
         let bytes = glimpsed_base::files::read(path, glimpsed_base::budget::PICTURE_FILE)
             .map_err(|cause| wrong(format!("{} {cause}", path.display())))?;
-        let vector = embedder.see(&bytes).map_err(|cause| wrong(cause.to_string()))?;
+        let vector = embedder.embed(&bytes).map_err(|cause| wrong(cause.to_string()))?;
         lesson.head.probabilities(vector, &mut expected);
         loaded.classifier.run(embedder.tensor(), &mut scores).map_err(|cause| wrong(cause.to_string()))?;
         softmax(&mut scores);

@@ -160,7 +160,7 @@ impl PictureStore {
         }
         // What has no vector is not kept.
         let mut vectors = Vectors::new(embedder.length());
-        vectors.push(embedder.see(&picture)?).map_err(EmbedError::from)?;
+        vectors.push(embedder.embed(&picture)?).map_err(EmbedError::from)?;
         if is_copy(embedder.vector()) {
             return Ok(Added::Copy);
         }

@@ -1,4 +1,4 @@
-//! A training: the pictures of a dataset, seen by a network, and what is learnt from them.
+//! A training: the pictures of a dataset, their vectors, and the head that is fitted to them.
 
 use std::path::{Path, PathBuf};
 
@@ -21,7 +21,7 @@ pub struct Training {
 }
 
 impl Training {
-    /// Sees all pictures of a dataset. If they are `kept`, their vectors are kept beside them. `seen` is called after each.
+    /// Computes the vector of each picture of a dataset. If they are `kept`, their vectors are kept beside them. `done` is called after each.
     ///
     /// # Errors
     /// When the network cannot be evaluated, which is not the picture's fault.
@@ -29,7 +29,7 @@ impl Training {
         dataset: &Dataset,
         embedder: &mut Embedder,
         kept: bool,
-        mut seen: impl FnMut(),
+        mut done: impl FnMut(),
     ) -> Result<Self, EmbedError> {
         let mut training = Self {
             labels: dataset.classes.iter().map(|class| class.label.clone()).collect(),
@@ -39,7 +39,7 @@ impl Training {
             unreadable: Vec::new(),
         };
         for (class, path) in dataset.each() {
-            match embedder.look(path, budget::PICTURE_FILE, kept, &mut training.vectors) {
+            match embedder.embed_file(path, budget::PICTURE_FILE, kept, &mut training.vectors) {
                 Ok(()) => {
                     training.classes.push(class);
                     training.pictures.push(path.to_owned());
@@ -47,7 +47,7 @@ impl Training {
                 Err(EmbedError::Model(cause)) => return Err(EmbedError::Model(cause)),
                 Err(cause) => training.unreadable.push((path.to_owned(), cause.to_string())),
             }
-            seen();
+            done();
         }
         Ok(training)
     }
@@ -73,7 +73,7 @@ impl Training {
     /// # Errors
     /// When it has none; nothing was added then.
     pub fn see(&mut self, label: &str, picture: PathBuf, embedder: &mut Embedder) -> Result<(), EmbedError> {
-        embedder.look(&picture, budget::PICTURE_FILE, true, &mut self.vectors)?;
+        embedder.embed_file(&picture, budget::PICTURE_FILE, true, &mut self.vectors)?;
         self.enter(label, picture);
         Ok(())
     }
@@ -124,7 +124,7 @@ impl Training {
         self.pictures.push(picture);
     }
 
-    /// Learns from them.
+    /// Fits a head to them.
     ///
     /// # Errors
     /// Why nothing can be learnt, with the labels and what would help.

@@ -14,6 +14,7 @@ pub mod downloads;
 mod ended_sessions;
 mod events;
 mod exposition;
+mod fetching;
 mod guard;
 pub mod live_state;
 mod login;
@@ -34,7 +35,8 @@ mod session;
 mod site;
 mod socket;
 mod stream;
-pub mod teaching;
+pub mod teachers;
+mod teaching;
 mod teaching_routes;
 mod upload_budget;
 

@@ -18,7 +18,7 @@ use super::problem::Problem;
 use super::schemas::named;
 use super::site::Site;
 use super::{
-    api, assets, body, cameras, classify, downloads, events, exposition, guard, login, probes, socket, stream,
+    api, assets, body, cameras, classify, events, exposition, fetching, guard, login, probes, socket, stream,
     teaching_routes,
 };
 use glimpsed_base::budget;
@@ -34,7 +34,7 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         let document = document.clone();
         async move || ([(header::CONTENT_TYPE, "application/json")], document.get().cloned().unwrap_or_default())
     };
-    let routes = [reading, setting, comparing, watching, viewing, probing, cameras::routes, downloads::routes]
+    let routes = [reading, setting, comparing, watching, viewing, probing, cameras::routes, fetching::routes]
         .into_iter()
         .fold(Documented::new(), |routes, area| area(routes));
     let routes = labelling_for_a_view(labelling(teaching_routes::routes(routes, upload), upload), upload);

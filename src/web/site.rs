@@ -13,7 +13,7 @@ use super::live_state::LiveState;
 use super::metrics::Metrics;
 use super::pictures::Pictures;
 use super::session::Door;
-use super::teaching::Teachers;
+use super::teachers::Teachers;
 use crate::bus::commands::Commands;
 use crate::bus::hub::Hub;
 use crate::capture::registry::Registry;

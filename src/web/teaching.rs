@@ -11,7 +11,6 @@ use axum::extract::{Query, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use glimpsed_base::files;
-use glimpsed_base::sync::Mutex;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
@@ -49,10 +48,6 @@ const MOST_BYTES: u64 = 1 << 20;
 
 /// Pictures that one request moves.
 const MOST_MOVED: usize = 100;
-
-/// The teacher that is at work, if any. It outlives the web server, which another configuration may restart.
-#[derive(Clone, Default)]
-pub struct Teachers(Arc<Mutex<Option<(Lessons, Teacher)>>>);
 
 type Answered = Result<Json<Value>, Problem>;
 

@@ -209,6 +209,7 @@ fn the_shipped_file_explains_every_key_with_its_true_default() {
         "name",
         "path",
         "directory",
+        "mirror",
         "url",
         "client_id",
         "username",

@@ -12,9 +12,9 @@ use crate::loss::Loss;
 const CAREFUL_AFTER: u32 = 2;
 
 /// The number of sessions that must end with the same message alone under way before it is left out.
-const GUILTY_AFTER: u32 = 2;
+const LEFT_OUT_AFTER: u32 = 2;
 
-/// How long it is left out; then it is tried again, because the broker's limit may have been raised, or it was innocent.
+/// How long it is left out; then it is tried again, because the broker's limit may have been raised, or another message was the cause.
 const LEFT_OUT_FOR: Duration = Duration::from_secs(3600);
 
 /// The largest number of topics of which messages are left out.
@@ -68,7 +68,7 @@ impl Suspects {
             Some((suspect, times)) if *suspect == oldest => times + 1,
             _ => 1,
         };
-        if times < GUILTY_AFTER {
+        if times < LEFT_OUT_AFTER {
             self.alone = Some((oldest, times));
             return None;
         }
@@ -102,8 +102,9 @@ mod tests {
     #[test]
     fn the_message_that_is_under_way_at_each_end_is_left_out_and_smaller_ones_are_not() {
         let mut suspects = Suspects::default();
-        let guilty: Vec<bool> = (0..4).map(|_| suspects.ended(&Loss::Closed, false, state(500)).is_some()).collect();
-        assert_eq!(guilty, [false, false, false, true]);
+        let left_out_after: Vec<bool> =
+            (0..4).map(|_| suspects.ended(&Loss::Closed, false, state(500)).is_some()).collect();
+        assert_eq!(left_out_after, [false, false, false, true]);
         let left_out = |topic, bytes| suspects.leave_out(topic, bytes, Instant::now());
         assert!(left_out("state", 500) && left_out("state", 501));
         assert!(!left_out("state", 499) && !left_out("info", 500));
@@ -111,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn sessions_that_end_with_nothing_under_way_or_after_a_while_accuse_nobody() {
+    fn sessions_that_end_with_nothing_under_way_or_after_a_while_suspect_no_message() {
         let mut suspects = Suspects::default();
         for _ in 0..10 {
             assert_eq!(suspects.ended(&Loss::Closed, false, None), None);
@@ -121,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn different_messages_accuse_nobody() {
+    fn different_messages_suspect_no_message() {
         let mut suspects = Suspects::default();
         for bytes in 0..10 {
             assert_eq!(suspects.ended(&Loss::Closed, false, state(bytes)), None);

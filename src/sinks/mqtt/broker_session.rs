@@ -188,7 +188,7 @@ impl BrokerSession {
         if let Some(topic) = &self.discovery
             && (!stays || next_discovery.as_ref() != Some(topic))
         {
-            // Before the others: Home Assistant removes the entities, and does not hear of them any more.
+            // Before the others: Home Assistant removes the entities, and receives nothing about them any more.
             self.outbox.push(retained(topic, Vec::new()));
         }
         if stays && let Some(topics) = &next_topics {
@@ -205,7 +205,7 @@ impl BrokerSession {
             for topic in self.retained.iter().filter(|topic| self.discovery.as_ref() != Some(topic)) {
                 self.outbox.push(retained(topic, Vec::new()));
             }
-            // Who listens is told, and who comes later finds nothing.
+            // Current subscribers receive `offline`; later ones find no retained message.
             self.outbox.push(status(&self.topics, "offline"));
             self.farewell.set(status(&self.topics, ""));
         }

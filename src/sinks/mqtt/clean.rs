@@ -20,7 +20,7 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 /// A device has a dozen retained topics; one that had other settings may have left more.
 const MAX_RETAINED: usize = 10_000;
 
-/// Tells what is heard of this program's own from what others publish.
+/// Payload of the message that is sent to see whether this user may read; any other payload is a running daemon's answer.
 const PROBE: &[u8] = b"{}";
 
 /// The retained messages of a device at the broker.

@@ -1,4 +1,4 @@
-//! Notices another device of the same id: two daemons that share their topics overwrite each other's messages, and when one stops,
+//! Detects another device with the same id: two daemons that share their topics overwrite each other's messages, and when one stops,
 //! both are offline.
 
 use std::sync::{Arc, LazyLock};
@@ -13,13 +13,13 @@ use glimpsed_base::shutdown::Shutdown;
 use glimpsed_base::sync::Mutex;
 use glimpsed_mqtt::Outbox;
 
-/// Shortest time between two contradictions, so that two daemons do not argue without pause.
+/// Shortest time between two contradictions (`online` published again), which bounds the traffic between two daemons.
 const CONTRADICT_EVERY: Duration = Duration::from_secs(10);
 
-/// Shortest time between two introductions, which the other device hears and answers with its own.
+/// Shortest time between two introductions (`info` published again): the other device receives it and answers with its own.
 const INTRODUCE_EVERY: Duration = Duration::from_secs(60);
 
-/// The other device is gone when it was not heard for this long.
+/// The other device is considered gone when it has published nothing for this long.
 const FORGET_AFTER: Duration = Duration::from_secs(300);
 
 /// Tells this process from others of the same device id.
@@ -28,10 +28,10 @@ pub(super) fn instance() -> &'static str {
     &INSTANCE
 }
 
-/// What the other device of the same id said of itself; shared with who shows it.
+/// The identity that the other device with the same id published; shared with the health report and the page.
 pub(super) type Twin = Arc<Mutex<Option<String>>>;
 
-/// Hears what is said of this device, and contradicts what is wrong.
+/// Receives what is published on this device's `status` and `info`, and publishes a correction where that is wrong.
 pub(super) struct Presence {
     topics: Topics,
     outbox: Arc<Outbox>,
@@ -75,7 +75,7 @@ impl Presence {
         Self { topics, outbox, leaving, twin, heard_at: None, contradict, introduce }
     }
 
-    /// Somebody says that this device is offline: another daemon of the same id that stops, or the last will of a connection that
+    /// `offline` was received: from another daemon of the same id that stops, or from the last will of a connection that
     /// was lost before this one.
     pub(super) fn heard_offline(&mut self, now: Instant) {
         if !self.leaving.is_set() {
@@ -83,7 +83,7 @@ impl Presence {
         }
     }
 
-    /// Somebody says what this device is.
+    /// An `info` was received.
     pub(super) fn heard_info(&mut self, identity: &Identity, now: Instant) {
         if identity.instance == instance() || self.leaving.is_set() {
             return;

@@ -60,7 +60,7 @@ impl Published {
         Self { file, directories, settings: settings.clone(), here }
     }
 
-    /// Notes where is published now, and once there is a connection removes what is left of other places at this broker.
+    /// Stores the current place, and once there is a connection removes what is left in other places at this broker.
     pub(super) async fn tidy(self, monitor: Monitor, announce: Option<Announce>) {
         let Ok((this, places)) = spawn_blocking(move || {
             let places = self.note();
@@ -179,7 +179,7 @@ impl Published {
         }
     }
 
-    /// A file that is damaged counts as none: what it knew is left at the broker.
+    /// A damaged file counts as none: the topics that it listed stay at the broker.
     fn read(&self) -> Vec<Place> {
         let text = self
             .directories

@@ -25,7 +25,7 @@ const MAX_FILE_BYTES: u64 = 4 << 20;
 /// Only this user may read what was seen.
 const MODE: u32 = 0o600;
 
-/// How often it is looked at whether everything was sent.
+/// Interval of the checks whether everything was sent.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// The events of one device at one broker.
@@ -136,7 +136,7 @@ impl Unsent {
     }
 
     fn within(directories: Vec<PathBuf>, topics: &Topics, broker: &BrokerUrl) -> Self {
-        // One broker's events are none of another's business.
+        // The events of one broker must not go to another.
         let topic = topics.event_without_name();
         let digest = Sha256::digest(format!("{broker} {topic}"));
         let name = hex(&digest[..6]);

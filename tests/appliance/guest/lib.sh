@@ -54,6 +54,7 @@ write_config() {
         [reconnect_max]='"1s"' [frozen_after]='"0s"'
     )
     for pair in "$@"; do camera[${pair%%=*}]=${pair#*=}; done
+    [[ ${camera[source]} == '"v4l2"' ]] || unset 'camera[device]'
     {
         printf '[device]\nid = "guest"\n[camera]\n'
         for pair in "${!camera[@]}"; do printf '%s = %s\n' "$pair" "${camera[$pair]}"; done

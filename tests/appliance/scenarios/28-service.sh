@@ -1,5 +1,5 @@
-# As a service: confined, ready when it labels, reloaded, started again after a crash and a hang, and not after a
-# configuration that cannot work.
+# As a service: confined, ready when it labels, reloaded, started again after a crash and a hang, with the last configuration
+# that worked where the file cannot work, and not at all without one.
 # deadline: 240
 
 install_service
@@ -46,12 +46,21 @@ sleep 12
 another_pid_than "$pid" && fail "a restart over MQTT took another process"
 is ActiveState active || fail "is $(service_state ActiveState) after a restart over MQTT"
 
-# A configuration that cannot work stays down, with the reason in the journal.
+# With a configuration that cannot work, the last one that worked is in effect, and it is said everywhere.
 systemctl stop glimpsed
-tries=$(service_state NRestarts)
 sed --in-place 's/^consecutive = 2/consecutiv = 2/' /etc/glimpsed/glimpsed.toml
-systemctl start glimpsed 2>/dev/null && fail "starts with a wrong configuration"
+mark_here
+start_service
+wait_for 15 "$topic/info .*\"config_error\":\".*consecutiv"
+wait_for_label 15 bars
+journalctl --no-pager --unit=glimpsed | grep --quiet 'the last one that worked is in effect' || fail "nothing in the journal"
+journalctl --no-pager --unit=glimpsed | grep --quiet 'did you mean' || fail "no hint in the journal"
+
+# Without one that has worked, it stays down.
+systemctl stop glimpsed
+rm /var/lib/glimpsed/last-good-*.toml
+tries=$(service_state NRestarts)
+systemctl start glimpsed 2>/dev/null && fail "starts with a wrong configuration that never worked"
 sleep 8
 is NRestarts "$tries" || is NRestarts 0 || fail "was tried again: $(service_state NRestarts) restarts, $tries before"
 is Result exit-code || fail "ended with $(service_state Result)"
-journalctl --no-pager --unit=glimpsed | grep --quiet 'did you mean' || fail "no hint in the journal"

@@ -177,8 +177,10 @@ fn run(lessons: Lessons, listener: &Listener, report: &Mutex<Report>, jobs: &Rec
         let wait = if classroom.is_behind() { classroom.pause() } else { IDLE };
         match jobs.recv_timeout(wait) {
             Ok(job) => {
-                handle(&mut classroom, job);
+                let answer = handle(&mut classroom, job);
+                // Before the answer, after which a requester may ask how things are.
                 tell(classroom.report());
+                answer();
             }
             Err(_) if classroom.is_behind() => {
                 classroom.learn();
@@ -192,15 +194,20 @@ fn run(lessons: Lessons, listener: &Listener, report: &Mutex<Report>, jobs: &Rec
     report.lock().ended = true;
 }
 
-/// The requester may have gone.
-fn handle(classroom: &mut Classroom, job: Job) {
+/// Executes the request, and returns what sends its answer.
+fn handle(classroom: &mut Classroom, job: Job) -> Box<dyn FnOnce()> {
     match job {
-        Job::Add { label, picture, burst, reply } => drop(reply.send(classroom.add(&label, picture, burst))),
-        Job::Move { pictures, to, reply } => drop(reply.send(classroom.change(&pictures, to.as_deref()))),
-        Job::Undo(reply) => drop(reply.send(classroom.undo())),
-        Job::Unsure(id, reply) => drop(reply.send(classroom.unsure(id))),
-        Job::Settle { ids, label, reply } => drop(reply.send(classroom.settle(&ids, label.as_deref()))),
-        Job::Look(frame, reply) => drop(reply.send(classroom.look(&frame))),
-        Job::Write(reply) => drop(reply.send(classroom.write())),
+        Job::Add { label, picture, burst, reply } => answered(reply, classroom.add(&label, picture, burst)),
+        Job::Move { pictures, to, reply } => answered(reply, classroom.change(&pictures, to.as_deref())),
+        Job::Undo(reply) => answered(reply, classroom.undo()),
+        Job::Unsure(id, reply) => answered(reply, classroom.unsure(id)),
+        Job::Settle { ids, label, reply } => answered(reply, classroom.settle(&ids, label.as_deref())),
+        Job::Look(frame, reply) => answered(reply, classroom.look(&frame)),
+        Job::Write(reply) => answered(reply, classroom.write()),
     }
+}
+
+fn answered<T: 'static>(reply: Reply<T>, answer: Result<T, TeachError>) -> Box<dyn FnOnce()> {
+    // The requester may have gone.
+    Box::new(move || drop(reply.send(answer)))
 }

@@ -239,6 +239,7 @@ fn events_tell_how_things_are_and_then_what_happens() {
         "comparison",
         "download",
         "info",
+        "layout",
         "settings",
         "state",
         "timeline",

@@ -134,7 +134,7 @@ mod tests {
         let (mut watchdog, clock, told) = watchdog();
         let other = Name::new("other");
         watchdog.cameras.add(idle(other.clone()));
-        watchdog.hub.publish(&Event::Camera(CameraStatus { camera: other.clone(), ..status(CameraState::Online) }));
+        watchdog.hub.publish(&Event::Camera(CameraStatus { camera: other, ..status(CameraState::Online) }));
         only(&watchdog).during(&clock, || {
             for _ in 0..10 {
                 clock.advance(Duration::from_secs(60));

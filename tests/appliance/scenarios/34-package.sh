@@ -6,6 +6,8 @@ subscribe
 plug_in
 
 remove_service
+# What the scenarios without a package run.
+rm --force /opt/glimpsed
 
 # An older package: another version, and another configuration as it comes.
 dpkg-deb --raw-extract "$share/glimpsed.deb" "$work/older"

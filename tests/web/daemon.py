@@ -47,7 +47,7 @@ class Broker:
 class Daemon:
     """Runs until it is stopped; its log can be waited for."""
 
-    def __init__(self, http: str = "", rest: str = "", camera: str = "", fps: float = 2.0, broker: Broker | None = None,
+    def __init__(self, http: str = "", rest: str = "", camera: str = "", cameras: str = "", fps: float = 2.0, broker: Broker | None = None,
                  celsius: float | None = None):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="glimpsed-web-"))
         # A board of its own, so that the warmth of this machine is not in the way.
@@ -55,10 +55,10 @@ class Daemon:
         if celsius is not None:
             self.becomes(celsius)
         self.config = self.directory / "glimpsed.toml"
-        camera = camera or f'source = "replay"\npath = "{PHOTOS}"\nfps = {fps}\n'
+        camera = cameras or '[camera]\n' + (camera or f'source = "replay"\npath = "{PHOTOS}"\nfps = {fps}\n')
         mqtt = f'[mqtt]\nurl = "mqtt://127.0.0.1:{broker.port}"\n' if broker else ""
         self.text = (
-            f'[device]\nid = "shelf"\nname = "Camera on the shelf"\n[camera]\n{camera}[labels]\nsmoothing = "none"\nconsecutive = 1\n'
+            f'[device]\nid = "shelf"\nname = "Camera on the shelf"\n{camera}[labels]\nsmoothing = "none"\nconsecutive = 1\n'
             f'{mqtt}[http]\nlisten = "127.0.0.1:0"\n{http}{rest}'
         )
         self.config.write_text(self.text)

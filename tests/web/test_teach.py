@@ -91,7 +91,7 @@ def test_two_states_are_taught_from_nothing_until_they_are_in_use(page, start, s
     street.sees("empty")
     page.until_text("#label", "empty")
     # Where it is wrong, the next picture is kept under what somebody says.
-    page.find("#wrong").click()
+    page.find("#is-wrong").click()
     until("the other label", lambda: page.driver.find_elements(By.CSS_SELECTOR, "#wrong-labels button"))
     assert page.violations() == []
     page.screenshot("teach-in-use")
@@ -99,7 +99,7 @@ def test_two_states_are_taught_from_nothing_until_they_are_in_use(page, start, s
     page.until_text("#wrong-says", lambda text: "Kept as occupied" in text or "looks like one of occupied" in text)
     # It is taught further while it is in use, and the new lesson is put to use.
     page.go("#teach", "#teach-title")
-    page.until_text("#use", "In use")
+    page.until_text("#use", lambda text: text in ("In use", "Use the new lesson"))
     hold(page, "empty", 1.5)
     page.until_text("#use", "Use the new lesson")
     # Files are folders of pictures, portable to any other tool.

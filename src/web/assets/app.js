@@ -9,9 +9,10 @@ import { status } from "./status.js";
 import { things } from "./things.js";
 import { start } from "./transport.js";
 import { upload } from "./upload.js";
+import { views } from "./views.js";
 import { wrong } from "./wrong.js";
 
-[live, status, newest, things, wrong, upload, places].forEach(join);
+[views, live, status, newest, things, wrong, upload, places].forEach(join);
 
 start({ opened, lost, event: tell, picture: live.picture });
 

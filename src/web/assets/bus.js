@@ -1,28 +1,66 @@
-// What the daemon has told, and the parts of the page that hear of it. A part that comes later is told what holds.
+// What the daemon has told, and the parts of the page that hear of it: of the device, and of the view that was chosen. A part that comes
+// later is told what holds.
 
-const last = new Map();
+const device = new Map();
+const cameras = new Map();
+const views = new Map();
 const parts = [];
+let layout = { cameras: [], views: [] };
+let chosen = null;
 let connected = false;
 
 // As many as the daemon keeps.
 const MAX_CHANGES = 200;
 
+const ONLY = { name: "main", title: "", camera: "main", region: null };
+
+// The view that the page is about: the one that was chosen, or the first.
+export const view = () => layout.views.find(({ name }) => name === chosen) ?? layout.views[0] ?? ONLY;
+
+// An address of that view.
+export const ofView = (rest) => `api/v1/views/${encodeURIComponent(view().name)}/${rest}`;
+
+function within(map, key) {
+  if (!map.has(key)) map.set(key, new Map());
+  return map.get(key);
+}
+
+const toldOfView = () => [...(cameras.get(view().camera) ?? []), ...(views.get(view().name) ?? [])];
+
 export function join(part) {
   parts.push(part);
   part.start?.();
   if (connected) part.opened?.();
-  for (const [name, data] of last) part[name]?.(data);
+  part.layout?.(layout);
+  for (const [name, data] of [...device, ...toldOfView()]) part[name]?.(data);
 }
 
-export function tell(name, data) {
+// `about` says of which camera and view; without, it is of the only one.
+export function tell(name, data, about = {}) {
+  if (name === "layout") {
+    layout = data;
+    parts.forEach((part) => part.layout?.(layout));
+    return;
+  }
+  const mine = view();
+  const store = about.view !== undefined ? within(views, about.view) : name === "camera" ? within(cameras, about.camera ?? mine.camera) : device;
   if (name === "change") {
-    const all = last.get("timeline") ?? [];
+    const all = store.get("timeline") ?? [];
     all.push(data);
     if (all.length > MAX_CHANGES) all.shift();
   } else if (name !== "refused") {
-    last.set(name, data);
+    store.set(name, data);
   }
+  parts.forEach((part) => part.every?.(name, data, about));
+  if (about.view !== undefined ? about.view !== mine.name : name === "camera" && about.camera !== undefined && about.camera !== mine.camera) return;
   parts.forEach((part) => part[name]?.(data));
+}
+
+export function choose(name) {
+  if (name === view().name || !layout.views.some((one) => one.name === name)) return;
+  chosen = name;
+  parts.forEach((part) => part.turned?.());
+  for (const [what, data] of toldOfView()) parts.forEach((part) => part[what]?.(data));
 }
 
 export function opened() {

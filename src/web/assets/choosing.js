@@ -1,7 +1,7 @@
 // Pictures in a list of which several can be chosen, by pointer or by keys, to be moved or removed together.
 
 import { $, ask, element, ended, setText } from "./dom.js";
-import { BASE, pictureOf } from "./taught.js";
+import { base, pictureOf } from "./taught.js";
 
 // Moved at once by the server.
 const MOST = 100;
@@ -48,8 +48,8 @@ async function move(to) {
   if (!some.length) return;
   const list = [...$("teach-on").querySelectorAll(".thumbs")].find((one) => one.dataset.of === label);
   try {
-    if (label === UNSURE) await ask(`${BASE}/unsure`, { ids: some.map(Number), label: to });
-    else await ask(`${BASE}/move`, { pictures: some.map((name) => ({ label, name })), to });
+    if (label === UNSURE) await ask(`${base()}/unsure`, { ids: some.map(Number), label: to });
+    else await ask(`${base()}/move`, { pictures: some.map((name) => ({ label, name })), to });
     hooks.say(label === UNSURE && to === null ? `${some.length} thrown away.` : `${some.length} ${to === null ? "removed" : `moved to ${to}`}. Undo takes it back.`);
     clear();
     hooks.done();
@@ -105,7 +105,7 @@ function keys(event) {
 let count = 0;
 
 function option(of, name) {
-  const image = element("img", { src: of === UNSURE ? `${BASE}/unsure?id=${name}` : pictureOf(of, name), alt: "", loading: "lazy", decoding: "async", width: 72, height: 72 });
+  const image = element("img", { src: of === UNSURE ? `${base()}/unsure?id=${name}` : pictureOf(of, name), alt: "", loading: "lazy", decoding: "async", width: 72, height: 72 });
   const made = element("li", { role: "option", id: `picture-${count++}`, "data-of": of, "data-name": name, "aria-selected": "false", "aria-label": of === UNSURE ? `Frame ${name}` : `Picture of ${of}` }, image);
   made.addEventListener("click", (event) => choose(made, { range: event.shiftKey, add: true }));
   return made;

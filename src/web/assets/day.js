@@ -192,6 +192,12 @@ export const part = {
     draw();
     list();
   },
+  turned() {
+    [entries, chosen, length] = [[], null, PAGE];
+    opened.clear();
+    draw();
+    list();
+  },
   timeline(all) {
     entries = [...all];
     draw();

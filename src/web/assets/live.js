@@ -1,9 +1,8 @@
 // The live picture. It is asked for while it can be seen, in the width that it is shown in.
 
 import { $, ask, clock, sentence, setText } from "./dom.js";
+import { ofView, view } from "./bus.js";
 import { drawn, want } from "./transport.js";
-
-const CAMERA = "main";
 
 const DARK = { too_dark: "Too dark to tell", covered: "The picture is of one colour" };
 
@@ -25,7 +24,7 @@ let crowded = false;
 function wanted() {
   const looked = connected && !paused && !forbidden && !crowded && !document.hidden && inSight;
   const width = Math.ceil($("stage").clientWidth * devicePixelRatio);
-  want(looked ? [{ camera: CAMERA, width: width <= 320 ? 320 : width <= 640 ? 640 : 1280 }] : []);
+  want(looked ? [{ camera: view().camera, width: width <= 320 ? 320 : width <= 640 ? 640 : 1280 }] : []);
 }
 
 // What to say over the picture, most important first.
@@ -60,7 +59,7 @@ async function switchOn({ currentTarget: button }) {
   if (button.getAttribute("aria-disabled") === "true") return;
   button.setAttribute("aria-disabled", "true");
   try {
-    await ask("api/v1/settings", { enabled: true });
+    await ask(ofView("settings"), { enabled: true });
     // The button goes when the camera comes.
     $("pause").focus();
   } catch (error) {
@@ -72,6 +71,19 @@ async function switchOn({ currentTarget: button }) {
 function change() {
   wanted();
   overlay();
+}
+
+// Where the view is a part of the picture, that part is marked.
+function frame(pen, { width, height }) {
+  const { region } = view();
+  if (!region || (region.width === 1 && region.height === 1)) return;
+  const box = [region.x * width, region.y * height, region.width * width, region.height * height];
+  const line = Math.max(2, width / 240);
+  for (const [colour, thickness] of [["rgb(0 0 0 / 60%)", 2 * line], ["#ffffff", line]]) {
+    pen.strokeStyle = colour;
+    pen.lineWidth = thickness;
+    pen.strokeRect(...box);
+  }
 }
 
 export const live = {
@@ -100,12 +112,22 @@ export const live = {
       canvas.width = bitmap.width;
       canvas.height = bitmap.height;
     }
-    canvas.getContext("2d").drawImage(bitmap, 0, 0);
+    const pen = canvas.getContext("2d");
+    pen.drawImage(bitmap, 0, 0);
+    frame(pen, canvas);
     bitmap.close();
     if (!painted && !paused) {
       painted = true;
       overlay();
     }
+  },
+  layout() {
+    wanted();
+  },
+  turned() {
+    camera = { status: null };
+    [dark, darkSince, answered, painted] = [null, null, false, false];
+    change();
   },
   camera(news) {
     if (news.status !== camera.status && news.status !== "online") painted = false;

@@ -1,6 +1,7 @@
 // The models of the catalogue: which is in use, which are here, and which can be fetched.
 
 import { $, ask, element, ended, megabytes, setText } from "./dom.js";
+import { ofView } from "./bus.js";
 import { save } from "./saving.js";
 
 let models = [];
@@ -13,7 +14,8 @@ const versions = () => new Set(models.map(({ int8 }) => int8).filter(Boolean));
 const rowsOf = () => models.filter(({ name }) => !versions().has(name));
 
 export async function read() {
-  models = await ask("api/v1/models").catch(() => models);
+  const told = await ask("api/v1/models").catch(() => null);
+  if (told) models = told;
   show();
 }
 
@@ -53,12 +55,12 @@ function facts(model) {
   const smaller = models.find(({ name }) => name === model.int8);
   const here = model.present ? "here" : `not here, ${megabytes(model.bytes)}`;
   const top1 = model.published_top1 ? `published: ${model.published_top1.toFixed(1)} of 100 right` : null;
-  return [model.active || smaller?.active ? "in use" : here, model.description, top1].filter(Boolean).join("; ");
+  return [[model.name, smaller?.name].includes(settings?.model) ? "in use" : here, model.description, top1].filter(Boolean).join("; ");
 }
 
 function row(model) {
   const smaller = models.find(({ name }) => name === model.int8);
-  const used = model.active || Boolean(smaller?.active);
+  const used = [model.name, smaller?.name].includes(settings?.model);
   const parts = [];
   if (model.present || smaller?.present) {
     const name = model.present ? model.name : smaller.name;
@@ -95,7 +97,7 @@ export const catalogue = {
         known = "";
         show();
       };
-      save(list, "api/v1/model", { name: target.value }, holds, { doing: "Loading the model …" });
+      save(list, ofView("model"), { name: target.value }, holds, { doing: "Loading the model …" });
     });
     read();
   },

@@ -12,6 +12,10 @@ function show() {
 }
 
 export const newest = {
+  turned() {
+    entries = [];
+    show();
+  },
   timeline(all) {
     entries = all.slice(-SHOWN);
     show();

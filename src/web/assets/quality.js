@@ -1,7 +1,7 @@
 // How good it is, in words; what is taken for what; which pictures may be labelled wrongly.
 
 import { $, ask, element, percent, setText } from "./dom.js";
-import { BASE, pictureOf } from "./taught.js";
+import { base, pictureOf } from "./taught.js";
 
 // Pictures whose label was confirmed in this window.
 const confirmed = new Set();
@@ -28,7 +28,7 @@ function mistake({ label, name, said, confidence }) {
   const end = () => $("mistakes-title").focus();
   const move = element("button", { type: "button", class: "button quiet" }, `Move to ${said}`);
   move.addEventListener("click", async () => {
-    await ask(`${BASE}/move`, { pictures: [{ label, name }], to: said }).then(() => row.remove()).catch((error) => setText(row.children[1], error.message));
+    await ask(`${base()}/move`, { pictures: [{ label, name }], to: said }).then(() => row.remove()).catch((error) => setText(row.children[1], error.message));
     end();
   });
   const keep = element("button", { type: "button", class: "button quiet" }, "It is right");

@@ -1,6 +1,7 @@
 // What can be set, what is here, and the configuration as it is in effect.
 
 import { $, ask, clock, duration, element, ended, megabytes, percent, sentence, setText } from "./dom.js";
+import { ofView } from "./bus.js";
 import { comparison } from "./comparison.js";
 import { catalogue } from "./models.js";
 import { copies, save } from "./saving.js";
@@ -121,16 +122,16 @@ export const part = {
   start() {
     const loading = { doing: "Loading the model …" };
     const changed = (id, path, body, words) => {
-      $(id).addEventListener("change", ({ target }) => save(target, path, body(target), show, words));
+      $(id).addEventListener("change", ({ target }) => save(target, ofView(path), body(target), show, words));
     };
-    changed("precision", "api/v1/model", ({ value }) => ({ precision: value }), loading);
-    changed("enabled", "api/v1/settings", ({ checked }) => ({ enabled: checked }));
-    changed("accurate-on", "api/v1/settings", ({ checked }) => ({ accurate: checked }));
+    changed("precision", "model", ({ value }) => ({ precision: value }), loading);
+    changed("enabled", "settings", ({ checked }) => ({ enabled: checked }));
+    changed("accurate-on", "settings", ({ checked }) => ({ accurate: checked }));
     $("threshold").addEventListener("input", () => { editing = true; threshold(); });
     $("threshold").addEventListener("change", ({ target }) => {
       const wanted = Number(target.value);
       editing = false;
-      save(target, "api/v1/settings", { threshold: wanted }, show);
+      save(target, ofView("settings"), { threshold: wanted }, show);
     });
     $("config-filter").addEventListener("input", configuration);
     $("config-all").addEventListener("click", () => {

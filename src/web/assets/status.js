@@ -79,6 +79,15 @@ export const status = {
   opened() {
     connected = true;
   },
+  turned() {
+    [state, until, frame] = [null, null, null];
+    $("accurate").hidden = true;
+    bars($("bars"), []);
+    setText($("label"), "\u00a0");
+    setText($("since"), "");
+    setText($("status-word"), "waiting");
+    entitle("");
+  },
   camera(news) {
     const { status, since } = news;
     if (camera.status === "online" && status !== "online") until = since ?? Date.now();

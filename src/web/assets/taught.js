@@ -1,5 +1,8 @@
 // Addresses of what is taught.
 
-export const BASE = "api/v1/views/main/teach";
+import { ofView } from "./bus.js";
 
-export const pictureOf = (label, name) => `${BASE}/picture?label=${encodeURIComponent(label)}&name=${encodeURIComponent(name)}`;
+// Of the view that the page is about.
+export const base = () => ofView("teach");
+
+export const pictureOf = (label, name) => `${base()}/picture?label=${encodeURIComponent(label)}&name=${encodeURIComponent(name)}`;

@@ -4,7 +4,7 @@ import { $, ask, bars, clock, element, ended, sentence, setText } from "./dom.js
 import { addFiles, watchDrops } from "./adding.js";
 import { copies } from "./saving.js";
 import { html } from "./teach.html";
-import { BASE } from "./taught.js";
+import { base } from "./taught.js";
 import { UNSURE, grid, onChange } from "./choosing.js";
 import { quality } from "./quality.js";
 
@@ -51,7 +51,7 @@ async function record(label, button) {
   while (recording === mine && open()) {
     const begun = performance.now();
     try {
-      const { copy } = await ask(`${BASE}/frame`, { label, burst });
+      const { copy } = await ask(`${base()}/frame`, { label, burst });
       mine.taken += 1;
       if (!copy) mine.kept += 1;
       setText(button.lastChild, `${plural(mine.taken, "picture")} …`);
@@ -120,7 +120,7 @@ function card(label) {
   const all = element("button", { type: "button", class: "plain more", hidden: true }, "");
   all.addEventListener("click", async () => {
     if (whole.has(label)) whole.delete(label);
-    else whole.set(label, await ask(`${BASE}/pictures?label=${encodeURIComponent(label)}`).catch(() => []));
+    else whole.set(label, await ask(`${base()}/pictures?label=${encodeURIComponent(label)}`).catch(() => []));
     show();
   });
   const list = element("ul", { class: "thumbs", role: "listbox", "aria-multiselectable": "true", "aria-label": `Pictures of ${label}`, tabindex: "0" });
@@ -173,11 +173,12 @@ function show() {
 
 async function status() {
   try {
-    const told = await ask(BASE);
+    const told = await ask(base());
     report = told.report;
     $("teach-off").hidden = told.enabled;
     $("teach-on").hidden = !told.enabled;
     show();
+    look();
   } catch (error) {
     say(sentence(error.message));
   }
@@ -185,7 +186,7 @@ async function status() {
 
 async function act(path, body) {
   try {
-    const answer = await ask(`${BASE}/${path}`, body);
+    const answer = await ask(`${base()}/${path}`, body);
     await status();
     return answer;
   } catch (error) {
@@ -199,7 +200,7 @@ async function look() {
   looking = true;
   while (open() && report?.lesson && camera.status === "online") {
     if (!recording) {
-      const now = await ask(`${BASE}/now`).catch(() => null);
+      const now = await ask(`${base()}/now`).catch(() => null);
       setText($("now-label"), now?.strange ? "It would say now (this looks strange to it)" : "It would say now");
       bars($("teach-bars"), now?.top.slice(0, 6) ?? []);
     }
@@ -255,7 +256,6 @@ export const part = {
   },
   async visit() {
     await status();
-    look();
   },
   teach(news) {
     const mine = { ...news };
@@ -265,6 +265,13 @@ export const part = {
     if ($("place-teach").hidden) return;
     show();
     look();
+  },
+  turned() {
+    stop();
+    [report, typed] = [null, []];
+    whole.clear();
+    setText($("use-says"), "");
+    if (!$("place-teach").hidden) status();
   },
   settings(news) {
     settings = news;
@@ -276,7 +283,7 @@ export const part = {
   },
   opened() {
     connected = true;
-    if (!$("place-teach").hidden) status().then(look);
+    if (!$("place-teach").hidden) status();
   },
   lost() {
     connected = false;

@@ -1,6 +1,7 @@
 // One button that says whether all is well, and a list of what is not, each with what helps.
 
 import { $, ask, clock, element, ended, sentence, setText } from "./dom.js";
+import { ofView } from "./bus.js";
 
 const WARNINGS = {
   throttled: "The supply is too weak, so the board slows itself down.",
@@ -21,7 +22,7 @@ const press = (text, path, body) => ({ text, act: () => ask(path, body) });
 function ofTheCamera() {
   const { status, fault, reason } = camera;
   const at = camera.since ? clock(camera.since) : "";
-  if (status === "disabled") return [`You switched this camera off at ${at}.`, press("Switch on", "api/v1/settings", { enabled: true })];
+  if (status === "disabled") return [`You switched this camera off at ${at}.`, press("Switch on", ofView("settings"), { enabled: true })];
   if (fault === "no_model") return [`Nothing is labelled: ${ended(reason)}`, go("Models", "#settings/models")];
   if (fault === "covered") return [sentence(reason), null];
   if (fault === "frozen") return [`The picture has not changed since ${at}.`, null];

@@ -3,7 +3,7 @@
 
 import { logIn } from "./dom.js";
 
-const EVENTS = ["camera", "info", "settings", "classification", "state", "second", "timeline", "change", "vitals", "comparison", "download", "teach", "refused"];
+const EVENTS = ["layout", "camera", "info", "settings", "classification", "state", "second", "timeline", "change", "vitals", "comparison", "download", "teach", "refused"];
 const RETRY_MS = [1000, 2000, 5000, 10000];
 
 // Without a word for this long the connection is dead, whatever the browser thinks of it; the daemon speaks every 2 s.
@@ -23,7 +23,7 @@ let fallback = null;
 let generation = 0;
 let wish = [];
 
-// handlers: opened(), lost(), event(name, data), picture(index, milliseconds, jpeg).
+// handlers: opened(), lost(), event(name, data, { camera, view }), picture(index, milliseconds, jpeg).
 export function start(given) {
   handlers = given;
   connect();
@@ -76,8 +76,8 @@ function connect() {
     heard = Date.now();
     tries = 0;
     if (typeof data === "string") {
-      const { event, data: payload } = JSON.parse(data);
-      handlers.event(event, payload);
+      const { event, data: payload, camera, view } = JSON.parse(data);
+      handlers.event(event, payload, { camera, view });
     } else {
       const view = new DataView(data);
       handlers.picture(view.getUint8(0), Number(view.getBigInt64(1)), new Uint8Array(data, 9));
@@ -100,7 +100,7 @@ function beside() {
       event(name, data) {
         heard = Date.now();
         tries = 0;
-        handlers.event(name, data);
+        handlers.event(name, data, {});
       },
       lost: again,
     });

@@ -1,13 +1,14 @@
 // "That is wrong": keeps the next picture under the label that somebody says, where a taught model is in use.
 
 import { $, ask, element, ended, setText } from "./dom.js";
-import { BASE } from "./taught.js";
+import { view } from "./bus.js";
+import { base } from "./taught.js";
 
 let info = null;
 let settings = null;
 let online = false;
 
-const isTaught = () => Boolean(info?.config?.["teach.directory"]?.value) && settings?.model === "main";
+const isTaught = () => Boolean(info?.config?.["teach.directory"]?.value) && settings?.model === view().name;
 
 function show() {
   $("wrong-row").hidden = !isTaught() || !online;
@@ -15,14 +16,14 @@ function show() {
 
 function close() {
   $("wrong-labels").replaceChildren();
-  $("wrong").setAttribute("aria-expanded", "false");
-  $("wrong").focus();
+  $("is-wrong").setAttribute("aria-expanded", "false");
+  $("is-wrong").focus();
 }
 
 async function keep(label) {
   close();
   try {
-    const { copy } = await ask(`${BASE}/frame`, { label });
+    const { copy } = await ask(`${base()}/frame`, { label });
     setText($("wrong-says"), `${copy ? `It looks like one of ${label} that is known.` : `Kept as ${label}.`} `);
     $("wrong-says").append(element("a", { href: "#teach" }, "Use the new lesson"));
   } catch (error) {
@@ -31,10 +32,10 @@ async function keep(label) {
 }
 
 async function open() {
-  if ($("wrong").getAttribute("aria-expanded") === "true") return close();
+  if ($("is-wrong").getAttribute("aria-expanded") === "true") return close();
   setText($("wrong-says"), "");
   try {
-    const { report } = await ask(BASE);
+    const { report } = await ask(base());
     const button = (text, act) => {
       const made = element("button", { type: "button", class: "button quiet" }, text);
       made.addEventListener("click", act);
@@ -42,7 +43,7 @@ async function open() {
     };
     const others = report.classes.map(({ label }) => label).filter((label) => label !== $("label").textContent);
     $("wrong-labels").replaceChildren(...others.map((label) => button(label, () => keep(label))), button("Cancel", close));
-    $("wrong").setAttribute("aria-expanded", "true");
+    $("is-wrong").setAttribute("aria-expanded", "true");
     $("wrong-labels").firstChild.focus();
   } catch (error) {
     setText($("wrong-says"), ended(error.message));
@@ -51,7 +52,7 @@ async function open() {
 
 export const wrong = {
   start() {
-    $("wrong").addEventListener("click", open);
+    $("is-wrong").addEventListener("click", open);
   },
   info(news) {
     info = news;
@@ -63,6 +64,12 @@ export const wrong = {
   },
   camera({ status }) {
     online = status === "online";
+    show();
+  },
+  turned() {
+    online = false;
+    $("wrong-labels").replaceChildren();
+    setText($("wrong-says"), "");
     show();
   },
   lost() {

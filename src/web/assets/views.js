@@ -1,0 +1,45 @@
+// The views, where there are several: each with what it sees, and the one that the page is about.
+
+import { $, colour, element, setText } from "./dom.js";
+import { choose, view } from "./bus.js";
+import { nameOf } from "./changes.js";
+
+let all = [];
+const states = new Map();
+
+function show() {
+  const nav = $("views");
+  nav.hidden = all.length < 2;
+  if (nav.hidden) return;
+  const key = all.map(({ name, title }) => `${name}\n${title}`).join("\n");
+  if (nav.dataset.key !== key) {
+    nav.dataset.key = key;
+    nav.replaceChildren(...all.map(({ name, title }) => {
+      const button = element("button", { type: "button", class: "view", "data-view": name }, element("span", {}, title || name), element("span", { class: "seen" }, element("span", { class: "swatch" }), element("span", {})));
+      button.addEventListener("click", () => {
+        choose(name);
+        show();
+      });
+      return button;
+    }));
+  }
+  for (const button of nav.children) {
+    const state = states.get(button.dataset.view);
+    button.setAttribute("aria-pressed", String(button.dataset.view === view().name));
+    const [swatch, text] = button.lastChild.children;
+    swatch.style.background = colour(state?.label);
+    setText(text, state ? nameOf(state) : "…");
+  }
+}
+
+export const views = {
+  layout(news) {
+    all = news.views;
+    show();
+  },
+  every(name, data, about) {
+    if (name !== "state" || about.view === undefined) return;
+    states.set(about.view, data);
+    show();
+  },
+};

@@ -95,14 +95,16 @@ async fn stop(State(site): State<Arc<Site>>, Path(name): Path<String>) -> Result
 /// Downloads it, on a thread of its own. The configuration is read again at the end, because a model is looked for then.
 fn run(entry: &'static Entry, files: &ModelFiles, parts: &Parts) {
     let outcome = download(entry, files, parts);
-    if let Err(error) = &outcome {
-        tracing::warn!(model = entry.name, %error, "the model was not downloaded");
-    } else {
-        tracing::info!(model = entry.name, "the model was downloaded");
+    let failure = outcome.as_ref().err().map(ToString::to_string);
+    if failure.is_none() {
         parts.commands.tell(Command::Reload);
     }
     parts.downloads.change(|download| download.ended(outcome));
     tell(parts);
+    match failure {
+        Some(cause) => tracing::warn!(model = entry.name, cause, "the model was not downloaded"),
+        None => tracing::info!(model = entry.name, "the model was downloaded"),
+    }
 }
 
 fn download(entry: &Entry, files: &ModelFiles, parts: &Parts) -> Result<(), FetchError> {

@@ -1,9 +1,9 @@
 //! The page's one connection: a WebSocket for events and pictures. Browsers give a server six connections, and do not count this one.
 //!
-//! Down, as text: `{"event": NAME, "data": ...}`, the events of [`super::events`]. Down, as binary: the index of the wish that the picture
+//! Down, as text: `{"event": NAME, "data": ...}`, the events of [`super::events`]. Down, as binary: the index of the subscription that the picture
 //! is for (one byte), when it was captured (milliseconds since 1970, eight bytes, big-endian), and a JPEG.
 //!
-//! Up, as text: `{"want": [{"camera": "main", "width": 640}]}` says which pictures are wanted from now on; `{"drawn": 0}` that one of a wish
+//! Up, as text: `{"want": [{"camera": "main", "width": 640}]}` says which pictures are wanted from now on; `{"drawn": 0}` that one of a subscription
 //! was drawn, and the next may come. So a slow line lowers the rate, and a page that is hidden wants nothing and costs nothing.
 
 use std::sync::Arc;
@@ -33,12 +33,12 @@ use super::{events, live_state, stream};
 use glimpsed_base::budget;
 
 /// Pictures of how many cameras a page can want at once.
-const MAX_WISHES: usize = 16;
+const MAX_SUBSCRIPTIONS: usize = 16;
 
-/// Pictures of a wish that may be under way. Two, so that the line is not idle while one is drawn.
+/// Pictures of a subscription that may be under way. Two, so that the line is not idle while one is drawn.
 const MAX_CREDIT: u8 = 2;
 
-/// A page says something that often at most: 30 pictures a second of each wish, and what people do.
+/// A page says something that often at most: 30 pictures a second of each subscription, and what people do.
 const MAX_MESSAGES: u32 = 600;
 const WITHIN: Duration = Duration::from_secs(1);
 
@@ -55,15 +55,15 @@ const SENDS_WITHIN: Duration = Duration::from_secs(20);
 #[schemars(rename = "LiveRequest")]
 pub(super) enum Said {
     /// The pictures that are wanted from now on; none for a page that is hidden or paused.
-    Want(Vec<Wish>),
-    /// A picture of the wish with this index was drawn: the next may come.
+    Want(Vec<Subscription>),
+    /// A picture of the subscription with this index was drawn: the next may come.
     Drawn(usize),
 }
 
 /// A picture that is wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wish {
+pub(super) struct Subscription {
     /// Name of the camera.
     camera: String,
     /// Width in pixels that it is shown in; the picture has the next larger one of a few.
@@ -111,9 +111,9 @@ struct Connection {
     heard: Instant,
 }
 
-/// A wish, and how far it is fulfilled.
+/// A subscription, and how far it is fulfilled.
 struct Tile {
-    wish: Wish,
+    subscription: Subscription,
     camera: Arc<Pictures>,
     credit: u8,
     /// Number of the last frame that was sent.
@@ -185,9 +185,9 @@ impl Connection {
             Message::Binary(_) => return self.refuse("a message is text").await,
         };
         match serde_json::from_str(&text) {
-            Ok(Said::Want(wishes)) => self.want(wishes).await,
+            Ok(Said::Want(subscriptions)) => self.want(subscriptions).await,
             Ok(Said::Drawn(index)) => {
-                // The wish may have been replaced since.
+                // The subscription may have been replaced since.
                 if let Some(tile) = self.tiles.get_mut(index) {
                     tile.credit = (tile.credit + 1).min(MAX_CREDIT);
                     tile.subscribe();
@@ -198,17 +198,17 @@ impl Connection {
         }
     }
 
-    async fn want(&mut self, wishes: Vec<Wish>) -> Result<(), Ended> {
-        if wishes.len() > MAX_WISHES {
-            return self.refuse(&format!("at most {MAX_WISHES} pictures can be wanted at once")).await;
+    async fn want(&mut self, subscriptions: Vec<Subscription>) -> Result<(), Ended> {
+        if subscriptions.len() > MAX_SUBSCRIPTIONS {
+            return self.refuse(&format!("at most {MAX_SUBSCRIPTIONS} pictures can be wanted at once")).await;
         }
         let layout = self.site.parts.view.layout();
         let mut wanted = Vec::new();
-        for wish in wishes {
-            let pictures = layout.camera_called(&wish.camera).and_then(|camera| self.site.pictures_of(camera));
+        for subscription in subscriptions {
+            let pictures = layout.camera_called(&subscription.camera).and_then(|camera| self.site.pictures_of(camera));
             match pictures {
-                Some(pictures) => wanted.push((wish, pictures.clone())),
-                None => return self.refuse(&format!("there is no camera `{}`", wish.camera)).await,
+                Some(pictures) => wanted.push((subscription, pictures.clone())),
+                None => return self.refuse(&format!("there is no camera `{}`", subscription.camera)).await,
             }
         }
         self.tiles.clear();
@@ -227,8 +227,8 @@ impl Connection {
         }
         self.tiles = wanted
             .into_iter()
-            .map(|(wish, camera)| {
-                let mut tile = Tile { wish, camera, credit: MAX_CREDIT, sent: None, pictures: None };
+            .map(|(subscription, camera)| {
+                let mut tile = Tile { subscription, camera, credit: MAX_CREDIT, sent: None, pictures: None };
                 tile.subscribe();
                 tile
             })
@@ -302,7 +302,7 @@ impl Connection {
 impl Tile {
     fn subscribe(&mut self) {
         if self.pictures.is_none() {
-            self.pictures = Some(self.camera.subscribe(Pictures::at_least(self.wish.width)));
+            self.pictures = Some(self.camera.subscribe(Pictures::at_least(self.subscription.width)));
         }
     }
 }

@@ -50,10 +50,10 @@ export function open(events, handlers) {
   }
 
   return {
-    want(wishes) {
+    want(subscriptions) {
       watching?.abort();
       watching = null;
-      if (wishes.length) watch();
+      if (subscriptions.length) watch();
     },
     close() {
       watching?.abort();

@@ -21,7 +21,7 @@ let heard = 0;
 let timer;
 let fallback = null;
 let generation = 0;
-let wish = [];
+let subscriptions = [];
 
 // handlers: opened(), lost(), event(name, data, { camera, view }), picture(index, milliseconds, jpeg).
 export function start(given) {
@@ -36,14 +36,14 @@ export function start(given) {
 }
 
 // Which pictures are wanted from now on: [{camera, width}], none for a page that is hidden or paused.
-export function want(wishes) {
-  if (JSON.stringify(wishes) === JSON.stringify(wish)) return;
-  wish = wishes;
-  send({ want: wish });
-  fallback?.want(wish);
+export function want(next) {
+  if (JSON.stringify(next) === JSON.stringify(subscriptions)) return;
+  subscriptions = next;
+  send({ want: subscriptions });
+  fallback?.want(subscriptions);
 }
 
-// The picture of the wish with this index was drawn: the next may come.
+// The picture of the subscription with this index was drawn: the next may come.
 export function drawn(index) {
   send({ drawn: index });
 }
@@ -69,7 +69,7 @@ function connect() {
   mine.addEventListener("open", () => {
     opened = true;
     failures = 0;
-    if (wish.length) send({ want: wish });
+    if (subscriptions.length) send({ want: subscriptions });
     handlers.opened();
   });
   mine.addEventListener("message", ({ data }) => {
@@ -104,7 +104,7 @@ function beside() {
       },
       lost: again,
     });
-    fallback.want(wish);
+    fallback.want(subscriptions);
   }).catch(() => mine === generation && again());
 }
 

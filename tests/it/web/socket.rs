@@ -48,7 +48,7 @@ fn event(message: &Message) -> Option<Value> {
     }
 }
 
-/// The next picture: the wish's index, its age and its size.
+/// The next picture: the subscription's index, its age and its size.
 fn picture(socket: &mut Socket) -> (u8, Duration, (u32, u32)) {
     let deadline = Instant::now() + PATIENCE;
     while Instant::now() < deadline {
@@ -129,8 +129,8 @@ fn a_picture_that_takes_long_to_encode_is_shown_all_the_same() {
     let mut daemon = config.daemon();
     let server = Server::of(&mut daemon);
     let mut socket = open(&server);
-    let wishes = [320, 640, 1280].map(|width| json!({ "camera": "main", "width": width }));
-    say(&mut socket, &json!({ "want": wishes }));
+    let subscriptions = [320, 640, 1280].map(|width| json!({ "camera": "main", "width": width }));
+    say(&mut socket, &json!({ "want": subscriptions }));
     let sizes: std::collections::BTreeSet<u32> = (0..3).map(|_| picture(&mut socket).2.0).collect();
     assert_eq!(sizes.into_iter().collect::<Vec<_>>(), [320, 640, 1280]);
 }

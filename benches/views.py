@@ -1,0 +1,180 @@
+#!/usr/bin/env python3
+"""Several cameras and several views beside one: memory, processor time and fairness, as ratios in one run.
+
+usage: benches/views.py [--binary FILE] [--seconds N] [--model NAME] [--json]
+
+Each scenario is a daemon of its own whose cameras are programs that show the bundled photographs in 640x480, as MJPEG, without the gate (a
+picture that has not changed is labelled again). The scenarios take turns, so that what else the machine does falls on all of them. Needs
+ffmpeg.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import tempfile
+import time
+import urllib.request
+
+from broker import free_port
+from process import cpu_seconds, memory_mb
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+WARM_UP_S = 5
+ROUNDS = 3
+
+
+# Writes the frames of a directory to standard output, so many a second, again and again.
+PLAYER = """
+import itertools, pathlib, sys, time
+frames = [path.read_bytes() for path in sorted(pathlib.Path(sys.argv[1]).glob("[0-9]*.jpg"))]
+begun = time.monotonic()
+for number in itertools.count():
+    time.sleep(max(0, begun + number / float(sys.argv[2]) - time.monotonic()))
+    sys.stdout.buffer.write(frames[number % len(frames)])
+    sys.stdout.buffer.flush()
+"""
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--binary", default=ROOT / "target/release/glimpsed", type=pathlib.Path)
+    parser.add_argument("--seconds", default=15, type=int, help="measured for each scenario and round (15)")
+    parser.add_argument("--model", default="efficientnet-lite0-int8", help="the model of all views")
+    parser.add_argument("--json", action="store_true", help="for scripts")
+    return parser.parse_args()
+
+
+def configuration(directory, cameras, views, model, fps, port):
+    """`cameras` cameras with `views` views each."""
+    text = [f'[model]\nactive = "{model}"\n[http]\nlisten = "127.0.0.1:{port}"\n[gate]\nmin_change = 0.0\n']
+    for camera in range(cameras):
+        command = json.dumps(["python3", "-c", PLAYER, str(directory), str(fps)])
+        text.append(f'[cameras.c{camera}]\nsource = "command"\ncommand = {command}\n')
+        for view in range(views):
+            region = f"{{ x = {view / views / 2:.3f}, y = 0.0, width = 0.5, height = 1.0 }}"
+            text.append(f'[views.v{camera}-{view}]\ncamera = "c{camera}"\n' + (f"region = {region}\n" if views > 1 else ""))
+    return "".join(text)
+
+
+class Daemon:
+    def __init__(self, options, directory, cameras, views, fps=10.0):
+        self.port = free_port()
+        path = directory / f"{self.port}.toml"
+        path.write_text(configuration(directory, cameras, views, options.model, fps, self.port))
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("GLIMPSED_")}
+        environment["STATE_DIRECTORY"] = str(directory / "state")
+        self.process = subprocess.Popen(
+            [options.binary, "run", "-c", path], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+
+    def metrics(self):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        return dict(line.rsplit(" ", 1) for line in lines if line and not line.startswith("#"))
+
+    def sample(self):
+        """Processor seconds, seconds of inference, labelled frames of each view, resident megabytes."""
+        cpu, rss = cpu_seconds(self.process.pid), memory_mb(self.process.pid)["rss"]
+        metrics = self.metrics()
+        infer = sum(
+            float(value) for key, value in metrics.items()
+            if key.startswith("glimpsed_stage_duration_seconds_sum") and 'stage="infer"' in key
+        )
+        labelled = {
+            key: float(value) for key, value in metrics.items() if key.startswith("glimpsed_end_to_end_latency_seconds_count")
+        }
+        return cpu, infer, labelled, rss
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(10)
+
+
+def measure(options, directory, processes, cameras, views, fps=10.0):
+    daemons = [Daemon(options, directory, cameras, views, fps) for _ in range(processes)]
+    try:
+        time.sleep(WARM_UP_S)
+        before = [daemon.sample() for daemon in daemons]
+        time.sleep(options.seconds)
+        after = [daemon.sample() for daemon in daemons]
+    finally:
+        for daemon in daemons:
+            daemon.stop()
+    labels = [
+        labelled - start[2].get(view, 0.0) for start, end in zip(before, after) for view, labelled in end[2].items()
+    ]
+    return {
+        "cpu_s": sum(end[0] - start[0] for start, end in zip(before, after)),
+        "infer_s": sum(end[1] - start[1] for start, end in zip(before, after)),
+        "frames": sum(labels),
+        "least": min(labels),
+        "most": max(labels),
+        "rss_mb": sum(end[3] for end in after),
+    }
+
+
+def frames(directory):
+    """The photographs as frames of 640x480."""
+    photos = sorted((ROOT / "models/photos").glob("*.*g"))
+    scale = "scale=640:480:force_original_aspect_ratio=increase,crop=640:480,format=yuvj420p"
+    for number, photo in enumerate(photos):
+        command = ["ffmpeg", "-loglevel", "error", "-y", "-i", photo, "-frames:v", "1", "-vf", scale, "-q:v", "4"]
+        subprocess.run([*command, directory / f"{number:03}.jpg"], check=True)
+
+
+def median(runs, key):
+    return sorted(run[key] for run in runs)[len(runs) // 2]
+
+
+def main():
+    options = parse()
+    scenarios = {
+        "one camera": (1, 1, 1, 10.0),
+        "four cameras": (1, 4, 1, 10.0),
+        "four processes": (4, 1, 1, 10.0),
+        "eight views of one camera": (1, 1, 8, 5.0),
+        "one view at that rate": (1, 1, 1, 5.0),
+        "too much: four cameras with two views at 100 a second": (1, 4, 2, 100.0),
+    }
+    runs = {name: [] for name in scenarios}
+    with tempfile.TemporaryDirectory() as temporary:
+        directory = pathlib.Path(temporary)
+        frames(directory)
+        for _ in range(ROUNDS):
+            for name, scenario in scenarios.items():
+                runs[name].append(measure(options, directory, *scenario))
+    figures = {
+        name: {key: median(of, key) for key in ("cpu_s", "infer_s", "frames", "least", "most", "rss_mb")}
+        for name, of in runs.items()
+    }
+    for figure in figures.values():
+        figure["cpu_ms_a_frame"] = 1000 * figure["cpu_s"] / figure["frames"]
+        figure["other_ms_a_frame"] = 1000 * (figure["cpu_s"] - figure["infer_s"]) / figure["frames"]
+    one, four, apart = (figures[name] for name in ("one camera", "four cameras", "four processes"))
+    eight, single = figures["eight views of one camera"], figures["one view at that rate"]
+    much = figures["too much: four cameras with two views at 100 a second"]
+    ratios = {
+        "memory, four cameras to one": four["rss_mb"] / one["rss_mb"],
+        "memory, four cameras to four processes": four["rss_mb"] / apart["rss_mb"],
+        "processor time a frame, four cameras to one": four["cpu_ms_a_frame"] / one["cpu_ms_a_frame"],
+        "time outside of inference for a picture, eight views to one":
+            (eight["cpu_s"] - eight["infer_s"]) / (single["cpu_s"] - single["infer_s"]),
+        "share of the view with the fewest turns, of its fair one": much["least"] / (much["frames"] / 8),
+    }
+    if options.json:
+        print(json.dumps({"figures": figures, "ratios": ratios}, indent=2))
+        return
+    for name, figure in figures.items():
+        print(
+            f"{name:55} {figure['rss_mb']:6.1f} MB  {figure['cpu_ms_a_frame']:6.2f} ms a label, "
+            f"{figure['other_ms_a_frame']:5.2f} outside of inference, {figure['frames']:6.0f} labels"
+        )
+    for name, ratio in ratios.items():
+        print(f"{name:65} {ratio:5.2f}")
+
+
+if __name__ == "__main__":
+    main()

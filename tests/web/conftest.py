@@ -82,7 +82,8 @@ class Page:
         """Whether the canvas has a picture on it and not one colour."""
         return self.driver.execute_script("""
             const canvas = document.getElementById("picture");
-            if (document.getElementById("stage").dataset.state !== "live") return false;
+            // The page may be another one, or not whole yet.
+            if (document.getElementById("stage")?.dataset.state !== "live") return false;
             const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
             const seen = new Set();
             for (let at = 0; at < pixels.length; at += 4 * 997) seen.add(pixels[at] << 16 | pixels[at + 1] << 8 | pixels[at + 2]);

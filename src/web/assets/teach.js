@@ -173,8 +173,10 @@ function show() {
 
 async function status() {
   try {
+    const before = report;
     const told = await ask(base());
-    report = told.report;
+    // An event that came meanwhile is newer.
+    if (report === before) report = told.report;
     $("teach-off").hidden = told.enabled;
     $("teach-on").hidden = !told.enabled;
     show();

@@ -41,8 +41,9 @@ async function open() {
       made.addEventListener("click", act);
       return made;
     };
-    const others = report.classes.map(({ label }) => label).filter((label) => label !== $("label").textContent);
-    $("wrong-labels").replaceChildren(...others.map((label) => button(label, () => keep(label))), button("Cancel", close));
+    // All of them: the label may become another while somebody decides.
+    const labels = report.classes.map(({ label }) => button(label, () => keep(label)));
+    $("wrong-labels").replaceChildren(...labels, button("Cancel", close));
     $("is-wrong").setAttribute("aria-expanded", "true");
     $("wrong-labels").firstChild.focus();
   } catch (error) {

@@ -45,7 +45,7 @@ impl Prepared {
         let (mut pool, mut errors, mut models) = (ModelPool::default(), Vec::new(), Vec::new());
         for choice in config.choices() {
             let start = Instant::now();
-            let state = match Loaded::read(&choice.spec, choice.precision) {
+            let state = match Loaded::read(&choice.spec, choice.precision, &pool.networks) {
                 Ok(loaded) => {
                     let (info, load_ms) = (loaded.info.clone(), start.elapsed().as_millis() as u64);
                     tracing::info!(model = %info.id.name, precision = %info.id.precision, why = info.why, load_ms, "model loaded");

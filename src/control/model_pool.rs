@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::model_info::ModelInfo;
 use crate::config::typed::Choice;
 use crate::domain::settings::PrecisionChoice;
-use crate::infer::{ModelError, SharedModel, precision};
+use crate::infer::{ModelError, Networks, SharedModel, precision};
 use crate::models::spec::ModelSpec;
 
 /// A loaded model, and its published properties.
@@ -16,12 +16,12 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Reads the file that `wanted` and the model's files ask for. Takes up to seconds.
+    /// Reads the file that `wanted` and the model's files ask for; taught models share one of `networks`. Takes up to seconds.
     ///
     /// # Errors
     /// What is wrong with the file.
-    pub fn read(spec: &ModelSpec, wanted: PrecisionChoice) -> Result<Self, ModelError> {
-        let chosen = precision::load(spec, wanted)?;
+    pub fn read(spec: &ModelSpec, wanted: PrecisionChoice, networks: &Networks) -> Result<Self, ModelError> {
+        let chosen = precision::load_among(spec, wanted, networks)?;
         if let Some(warning) = &chosen.model.warning {
             tracing::warn!("{warning}");
         }
@@ -31,23 +31,27 @@ impl Loaded {
 
 /// The loaded models that are in use.
 #[derive(Default)]
-pub struct ModelPool(Vec<(Choice, Loaded)>);
+pub struct ModelPool {
+    models: Vec<(Choice, Loaded)>,
+    /// Of those models and of those that are being loaded.
+    pub networks: Networks,
+}
 
 impl ModelPool {
     /// The model, if it is loaded.
     pub fn get(&self, choice: &Choice) -> Option<Loaded> {
-        self.0.iter().find(|(known, _)| known == choice).map(|(_, loaded)| loaded.clone())
+        self.models.iter().find(|(known, _)| known == choice).map(|(_, loaded)| loaded.clone())
     }
 
     /// Keeps a model that was loaded, in place of one of the same choice.
     pub fn keep(&mut self, choice: Choice, loaded: Loaded) {
-        self.0.retain(|(known, _)| *known != choice);
-        self.0.push((choice, loaded));
+        self.models.retain(|(known, _)| *known != choice);
+        self.models.push((choice, loaded));
     }
 
     /// Removes the models that nobody else has, for the caller to drop: that takes milliseconds.
     pub fn take_unused(&mut self) -> Vec<Loaded> {
-        let unused = self.0.extract_if(.., |(_, loaded)| Arc::strong_count(&loaded.model) == 1);
+        let unused = self.models.extract_if(.., |(_, loaded)| Arc::strong_count(&loaded.model) == 1);
         unused.map(|(_, loaded)| loaded).collect()
     }
 }

@@ -193,8 +193,8 @@ impl Controller {
         spec: &ModelSpec,
         precision: PrecisionChoice,
     ) -> std::result::Result<Loaded, String> {
-        let (name, spec) = (&spec.name, spec.clone());
-        match self.parts.loader.run(move || Loaded::read(&spec, precision)).await {
+        let (name, spec, networks) = (&spec.name, spec.clone(), self.pool.networks.clone());
+        match self.parts.loader.run(move || Loaded::read(&spec, precision, &networks)).await {
             Some(loaded) => loaded.map_err(|cause| format!("model `{name}`: {cause}")),
             None => Err(format!("model `{name}`: loading it panicked")),
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{ModelError, SharedModel};
+use super::{Look, ModelError, SharedModel};
 use crate::domain::classification::{Answer, Answering, Classification, Status, Timing, Top};
 use crate::domain::frame::Frame;
 use crate::domain::framing::Framing;
@@ -69,7 +69,7 @@ impl Labeller {
     pub fn label(&mut self, decoder: &mut FrameDecoder, frame: &Frame) -> Result<Classification, LabelError> {
         let start = Instant::now();
         decoder.decode(frame.encoding, &frame.bytes, |width, height| self.wanted(width, height))?;
-        Ok(self.decoded(decoder, frame, start.elapsed()).classify()?)
+        Ok(self.decoded(decoder, frame, start.elapsed()).classify(None)?)
     }
 
     /// The frame that the decoder holds, before a model runs; decoding it took `time`.
@@ -120,17 +120,19 @@ impl Decoded<'_> {
         self.decoder.samples(&self.frame.bytes)
     }
 
-    /// Runs the model on it.
+    /// Runs the model on it. By the frame's `number`, which no other frame has, the network knows what it has looked at for another
+    /// view.
     ///
     /// # Errors
     /// When the network cannot be evaluated.
-    pub fn classify(self) -> Result<Classification, ModelError> {
+    pub fn classify(self, number: Option<u64>) -> Result<Classification, ModelError> {
         let Self { labeller, decoder, frame, time: decode } = self;
         let start = Instant::now();
         let mut prepared = start;
+        let look = number.map(|frame| Look { frame, framing: labeller.framing() });
         let picture = (&mut labeller.preprocessor, decoder.samples(&frame.bytes));
         let (k, probabilities) = (labeller.answering.top_k, &mut labeller.probabilities);
-        let top = labeller.model.classify(picture, || prepared = Instant::now(), k, probabilities)?;
+        let top = labeller.model.classify(look, picture, || prepared = Instant::now(), k, probabilities)?;
         let timing = Timing {
             capture_ms: milliseconds(frame.capture_time),
             decode_ms: milliseconds(decode),

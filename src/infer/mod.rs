@@ -3,9 +3,11 @@
 mod error;
 pub mod labeller;
 mod model;
+mod network;
 pub mod precision;
 mod shared;
 
 pub use error::ModelError;
 pub use model::{Inspected, Model, inspect};
+pub use network::{Look, Networks};
 pub use shared::SharedModel;

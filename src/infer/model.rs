@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use glimpsed_base::sync::Mutex;
 use glimpsed_inference::{
-    Classifier, Error, InputSpec, Inspection, Kernels, Loaded, MAX_THREADS, Precision, Scores, Source, Tensor,
+    Error, InputSpec, Inspection, Kernels, Loaded, MAX_THREADS, OwnMatrix, Precision, Scores, Source, Tensor,
     load_onto, softmax,
 };
 use serde::Serialize;
 
 use super::error::ModelError;
+use super::network::{Look, Network, Networks};
 use crate::domain::classification::{Labels, ModelId, Ranked, Top, top_k};
 use crate::domain::framing::Framing;
 use crate::models::catalog;
@@ -30,7 +32,9 @@ pub struct Model {
     /// What is odd about the labels, in one sentence.
     pub warning: Option<String>,
     labels: Labels,
-    classifier: Box<dyn Classifier>,
+    network: Arc<Mutex<Network>>,
+    /// The last matrix, where the network ends before it.
+    matrix: Option<OwnMatrix>,
     scores: Vec<f32>,
 }
 
@@ -40,7 +44,7 @@ impl Model {
     /// # Errors
     /// What is wrong with the file, its labels or its declared properties.
     pub fn load(spec: &ModelSpec) -> Result<Self, ModelError> {
-        Self::load_onto(spec, Kernels::detect())
+        Self::load_among(spec, &Networks::default())
     }
 
     /// [`Self::load`] for a given instruction set, which need not be the best of this processor.
@@ -48,7 +52,27 @@ impl Model {
     /// # Errors
     /// As those of [`Self::load`].
     pub fn load_onto(spec: &ModelSpec, kernels: Kernels) -> Result<Self, ModelError> {
-        let Loaded { classifier, inspection } = engine(spec, kernels)?;
+        Self::of(spec, Parts::whole(engine(spec, kernels)?))
+    }
+
+    /// [`Self::load`] beside others, with which it may share its network.
+    ///
+    /// # Errors
+    /// As those of [`Self::load`].
+    pub fn load_among(spec: &ModelSpec, networks: &Networks) -> Result<Self, ModelError> {
+        let shared = networks.of(spec).map_err(|cause| refusal(spec, cause))?;
+        let parts = match shared {
+            None => Parts::whole(engine(spec, Kernels::detect())?),
+            Some((network, matrix, is_shared)) => {
+                let inspection = matrix.inspection(&network.lock().inspection);
+                Parts { network, matrix: Some(matrix), inspection, is_shared }
+            }
+        };
+        Self::of(spec, parts)
+    }
+
+    fn of(spec: &ModelSpec, parts: Parts) -> Result<Self, ModelError> {
+        let Parts { network, matrix, inspection, is_shared } = parts;
         let list = spec.labels.read().map_err(|(path, cause)| ModelError::Labels { path, cause })?;
         let warning = list.warning();
         let labels = list.labels;
@@ -64,13 +88,16 @@ impl Model {
         let input = inspection.input.clone();
         let scores = Vec::with_capacity(inspection.classes);
         let id = Arc::new(id);
-        let threads = 1;
-        let mut model = Self { id, input, inspection, background_class, threads, warning, labels, classifier, scores };
+        let threads = network.lock().threads;
+        let mut model =
+            Self { id, input, inspection, background_class, threads, warning, labels, network, matrix, scores };
         // The first run allocates the workspace and touches every weight. It also proves that the network's output is
         // finite.
         model.probabilities(&Tensor::for_input(&model.input))?;
         model.check_scores()?;
         match spec.threads {
+            // They were set for those who have it already.
+            _ if is_shared => {}
             Threads::Fixed(1) => {}
             Threads::Fixed(threads) => model.set_threads(threads),
             Threads::Auto => model.measure_threads()?,
@@ -79,7 +106,9 @@ impl Model {
     }
 
     fn set_threads(&mut self, threads: usize) {
-        self.threads = self.classifier.set_threads(threads);
+        let mut network = self.network.lock();
+        network.set_threads(threads);
+        self.threads = network.threads;
     }
 
     /// Doubles the number of threads as long as each doubling saves a fifth of the time. Otherwise the additional cores
@@ -129,7 +158,21 @@ impl Model {
     }
 
     fn run(&mut self, input: &Tensor) -> Result<(), ModelError> {
-        self.classifier.run(input, &mut self.scores).map_err(|cause| self.failed(cause))
+        self.evaluate(|network| network.run(input))
+    }
+
+    /// Takes the scores of what the network answers with.
+    fn evaluate(&mut self, answer: impl FnOnce(&mut Network) -> Result<&[f32], Error>) -> Result<(), ModelError> {
+        let network = &mut *self.network.lock();
+        let taken = answer(network).and_then(|output| match &self.matrix {
+            Some(matrix) => matrix.apply(output, &mut self.scores),
+            None => {
+                self.scores.clear();
+                self.scores.extend_from_slice(output);
+                Ok(())
+            }
+        });
+        taken.map_err(|cause| self.failed(cause))
     }
 
     fn failed(&self, cause: Error) -> ModelError {
@@ -142,6 +185,11 @@ impl Model {
     /// When the network cannot be evaluated.
     pub fn probabilities(&mut self, input: &Tensor) -> Result<&[f32], ModelError> {
         self.run(input)?;
+        self.finish()
+    }
+
+    /// Makes probabilities of the scores.
+    fn finish(&mut self) -> Result<&[f32], ModelError> {
         let expected = self.inspection.classes;
         if self.scores.len() != expected {
             let cause = format!("it answered with {} numbers instead of {expected}", self.scores.len());
@@ -200,15 +248,39 @@ impl Model {
     /// # Errors
     /// When the network cannot be evaluated.
     pub fn classify(&mut self, input: &Tensor, k: usize) -> Result<Top, ModelError> {
-        let best = top_k(self.probabilities(input)?, k);
+        self.probabilities(input)?;
+        Ok(self.top(k))
+    }
+
+    fn top(&self, k: usize) -> Top {
+        let best = top_k(self.last_probabilities(), k);
         let ranked = best.into_iter().filter_map(|(class_id, confidence)| {
             self.labels.get(class_id).map(|label| Ranked { label: label.clone(), class_id, confidence })
         });
-        Ok(ranked.collect())
+        ranked.collect()
     }
 }
 
 impl Model {
+    /// The `k` most likely labels of a part of a frame, with the probabilities of all classes. `prepare` makes a tensor of it; see
+    /// [`Network::look`].
+    ///
+    /// # Errors
+    /// When the network cannot be evaluated.
+    pub(super) fn look(
+        &mut self,
+        look: Option<Look>,
+        prepare: impl FnOnce(&mut Tensor),
+        k: usize,
+        probabilities: &mut Vec<f32>,
+    ) -> Result<Top, ModelError> {
+        self.evaluate(|network| network.look(look, prepare))?;
+        self.finish()?;
+        probabilities.clear();
+        probabilities.extend_from_slice(self.last_probabilities());
+        Ok(self.top(k))
+    }
+
     /// [`Self::classify`], with the probabilities of all classes.
     ///
     /// # Errors
@@ -251,11 +323,31 @@ pub fn inspect(spec: &ModelSpec) -> Result<Inspected, ModelError> {
 
 fn engine(spec: &ModelSpec, kernels: Kernels) -> Result<Loaded, ModelError> {
     let source = Source { path: &spec.path, sha256: spec.sha256.as_deref(), input: &spec.input, backend: spec.backend };
-    load_onto(&source, kernels).map_err(|cause| match cause {
+    load_onto(&source, kernels).map_err(|cause| refusal(spec, cause))
+}
+
+fn refusal(spec: &ModelSpec, cause: Error) -> ModelError {
+    match cause {
         Error::NotFound { path, cause } => match catalog::downloadable(spec) {
             Some(entry) => ModelError::NotFetched { path, name: entry.name.clone() },
             None => ModelError::Engine { name: spec.name.clone(), cause: Error::NotFound { path, cause } },
         },
         cause => ModelError::Engine { name: spec.name.clone(), cause },
-    })
+    }
+}
+
+/// What a model is made of.
+struct Parts {
+    network: Arc<Mutex<Network>>,
+    matrix: Option<OwnMatrix>,
+    inspection: Inspection,
+    /// Whether other models have the network, too.
+    is_shared: bool,
+}
+
+impl Parts {
+    fn whole(loaded: Loaded) -> Self {
+        let inspection = loaded.inspection.clone();
+        Self { network: Arc::new(Mutex::new(loaded.into())), matrix: None, inspection, is_shared: false }
+    }
 }

@@ -4,23 +4,19 @@ use std::sync::Arc;
 
 use super::error::ModelError;
 use super::model::Model;
+use super::network::Look;
 use crate::domain::classification::{Labels, ModelId, Top};
 use crate::preprocess::Preprocessor;
 use crate::preprocess::samples::Samples;
 use glimpsed_base::sync::Mutex;
 use glimpsed_inference::{InputSpec, Tensor};
 
-/// A loaded model with one set of buffers. Whoever labels has it alone for that time.
+/// A loaded model with its buffers. Whoever labels has it alone for that time.
 pub struct SharedModel {
     pub id: Arc<ModelId>,
     pub input: InputSpec,
     labels: Labels,
-    turn: Mutex<Turn>,
-}
-
-struct Turn {
-    model: Model,
-    tensor: Tensor,
+    model: Mutex<Model>,
 }
 
 impl From<Model> for Arc<SharedModel> {
@@ -31,9 +27,8 @@ impl From<Model> for Arc<SharedModel> {
 
 impl From<Model> for SharedModel {
     fn from(model: Model) -> Self {
-        let tensor = Tensor::for_input(&model.input);
         let (id, input, labels) = (model.id.clone(), model.input.clone(), model.labels().clone());
-        Self { id, input, labels, turn: Mutex::new(Turn { model, tensor }) }
+        Self { id, input, labels, model: Mutex::new(model) }
     }
 }
 
@@ -43,22 +38,24 @@ impl SharedModel {
         &self.labels
     }
 
-    /// Labels a picture. `prepared` is called between the preparation of the tensor and the inference; `probabilities` receives those of
-    /// all classes.
+    /// Labels a picture, which is the part `look` of a frame. `prepared` is called between the preparation of the tensor and the
+    /// inference; neither happens if the network has just looked at it for another view. `probabilities` receives those of all classes.
     ///
     /// # Errors
     /// When the network cannot be evaluated.
     pub(super) fn classify(
         &self,
+        look: Option<Look>,
         (preprocessor, samples): (&mut Preprocessor, Samples<'_>),
         prepared: impl FnOnce(),
         k: usize,
         probabilities: &mut Vec<f32>,
     ) -> Result<Top, ModelError> {
-        let turn = &mut *self.turn.lock();
-        preprocessor.prepare(samples, &mut turn.tensor);
-        prepared();
-        turn.model.classify_into(&turn.tensor, k, probabilities)
+        let prepare = |tensor: &mut Tensor| {
+            preprocessor.prepare(samples, tensor);
+            prepared();
+        };
+        self.model.lock().look(look, prepare, k, probabilities)
     }
 
     /// Labels a tensor that was made for this model.
@@ -71,6 +68,6 @@ impl SharedModel {
         k: usize,
         probabilities: &mut Vec<f32>,
     ) -> Result<Top, ModelError> {
-        self.turn.lock().model.classify_into(tensor, k, probabilities)
+        self.model.lock().classify_into(tensor, k, probabilities)
     }
 }

@@ -52,6 +52,7 @@ impl Entry {
             input: self.hints(),
             backend: Backend::Auto,
             threads: Threads::default(),
+            taught: false,
             int8: self.quantised(directories),
         }
     }

@@ -26,6 +26,9 @@ pub struct ModelSpec {
     /// Only the native kernels use more than one.
     #[serde(default)]
     pub threads: Threads,
+    /// Whether it was taught on this device, so that it can share its network with others of the same base.
+    #[serde(default)]
+    pub taught: bool,
     /// The int8 variant: the same network quantised to 8 bits, with the same labels and input.
     pub int8: Option<Quantised>,
 }

@@ -150,6 +150,7 @@ impl Taught {
             input: self.input.clone(),
             backend: Backend::Auto,
             threads: Threads::default(),
+            taught: true,
             int8: None,
         }
     }

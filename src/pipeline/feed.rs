@@ -23,7 +23,7 @@ pub(super) struct Feed {
     pub(super) source: Source,
     /// `None` when all views have seen it.
     pub(super) frame: Option<Frame>,
-    /// Counts the frames that were taken.
+    /// Of the frame that was taken last; later frames have larger numbers, and no frame of another camera has the same.
     pub(super) number: u64,
     pub(super) decoder: FrameDecoder,
 }
@@ -43,17 +43,19 @@ impl Feed {
         self.source.slot.is_full() && (all || self.source.slot.when_full() == WhenFull::Overwrite)
     }
 
-    /// Takes a newer frame, if there is one and it may be taken; see [`Self::has_for`].
-    pub(super) fn refresh(&mut self, all: bool, rotation: Rotation) {
-        if self.has_newer(all)
-            && let Taken::Value(frame) = self.source.slot.take(Duration::ZERO)
-        {
-            self.give_back();
-            self.source.preview.offer(&frame, rotation);
-            self.decoder.forget();
-            self.number += 1;
-            self.frame = Some(frame);
+    /// Takes a newer frame, if there is one and it may be taken; see [`Self::has_for`]. `number` will be its number. Returns whether
+    /// it was taken.
+    pub(super) fn refresh(&mut self, all: bool, rotation: Rotation, number: u64) -> bool {
+        if !self.has_newer(all) {
+            return false;
         }
+        let Taken::Value(frame) = self.source.slot.take(Duration::ZERO) else { return false };
+        self.give_back();
+        self.source.preview.offer(&frame, rotation);
+        self.decoder.forget();
+        self.number = number;
+        self.frame = Some(frame);
+        true
     }
 
     /// The frame is not needed any more; its buffer is filled again.

@@ -231,16 +231,16 @@ impl View {
         admitted
     }
 
-    /// Labels a frame. `part` is what is decoded of it, which others may need, too. Returns whether the accurate model was asked.
+    /// Labels a frame with its number. `part` is what is decoded of it, which others may need, too. Returns whether the accurate model was asked.
     pub(super) fn label(
         &mut self,
-        frame: &Frame,
+        (frame, number): (&Frame, u64),
         decoder: &mut FrameDecoder,
         part: &dyn Fn(usize, usize, Part) -> Part,
         shared: &Shared<'_>,
     ) -> bool {
         let Some(mut labeller) = self.labeller.take() else { return false };
-        let asked = match self.look(&mut labeller, frame, decoder, part, shared) {
+        let asked = match self.look(&mut labeller, (frame, number), decoder, part, shared) {
             Ok((answer, verdict)) => {
                 // Undecodable frames do not keep the label from becoming stale.
                 self.last_frame = shared.clock.now();
@@ -264,7 +264,7 @@ impl View {
     fn look(
         &mut self,
         labeller: &mut Labeller,
-        frame: &Frame,
+        (frame, number): (&Frame, u64),
         decoder: &mut FrameDecoder,
         part: &dyn Fn(usize, usize, Part) -> Part,
         shared: &Shared<'_>,
@@ -280,7 +280,7 @@ impl View {
             (gate::Verdict::Covered, _) => decoded.without_label(Status::Covered),
             (gate::Verdict::Same, Some(last)) => again(last, frame, decoded.time()),
             (gate::Verdict::Same | gate::Verdict::Infer, _) => {
-                let answer = decoded.classify()?;
+                let answer = decoded.classify(Some(number))?;
                 self.last = Some(answer.clone());
                 answer
             }

@@ -42,6 +42,8 @@ pub struct Parts {
 pub struct Worker {
     parts: Parts,
     feeds: Vec<Feed>,
+    /// The frames that were taken, of all cameras.
+    taken: u64,
     views: Vec<View>,
     scheduler: Scheduler,
     /// The accurate models' thread, and the view whose frame it looks at.
@@ -56,6 +58,7 @@ impl Worker {
         Self {
             feeds: sources.into_iter().map(Feed::new).collect(),
             views: views.into_iter().map(|view| View::new(view, now)).collect(),
+            taken: 0,
             scheduler: Scheduler::new(max_duty),
             second: None,
             looked_at: None,
@@ -125,7 +128,9 @@ impl Worker {
     fn turn(&mut self, index: usize) {
         let Some(feed) = self.feed(&self.views[index].camera) else { return };
         let all = self.all_have_seen(&self.feeds[feed]);
-        self.feeds[feed].refresh(all, self.views[index].framing().rotation);
+        if self.feeds[feed].refresh(all, self.views[index].framing().rotation, self.taken + 1) {
+            self.taken += 1;
+        }
         let (before, rest) = self.views.split_at_mut(index);
         let Some((view, after)) = rest.split_first_mut() else { return };
         let Feed { frame: Some(frame), number, decoder, source } = &mut self.feeds[feed] else { return };
@@ -142,7 +147,7 @@ impl Worker {
                 let block = own.block;
                 wanted.filter(|wanted| wanted.block == block).fold(own, |own, wanted| own.with_part_of(&wanted))
             };
-            if view.label(frame, decoder, &part, &shared) {
+            if view.label((frame, *number), decoder, &part, &shared) {
                 self.looked_at = Some(view.name.clone());
             }
             let now = shared.clock.now();

@@ -112,7 +112,7 @@ fn a_frame_is_decoded_inferred_and_decided_upon_without_the_heap() {
             decoder.decode_once(frame, |width, height| labeller.wanted(width, height)).expect("a frame");
             let decoded = labeller.decoded(&decoder, frame, Duration::ZERO);
             thumbnail.take(decoded.samples(), region);
-            let answer = decoded.classify().expect("runs");
+            let answer = decoded.classify(None).expect("runs");
             now += Duration::from_millis(1);
             drop(decider.observe(answer, Seen::Scores(labeller.probabilities()), now));
         };

@@ -65,6 +65,7 @@ impl Fixture {
             backend: Backend::Auto,
             threads: Threads::default(),
             background: None,
+            taught: false,
             int8: None,
         }
     }

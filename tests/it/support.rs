@@ -67,6 +67,7 @@ pub(crate) fn model(name: &str, path: PathBuf, scaling: Option<(f32, f32)>) -> M
         backend: Backend::Auto,
         threads: Threads::default(),
         background: None,
+        taught: false,
         int8: None,
     }
 }

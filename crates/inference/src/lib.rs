@@ -32,7 +32,7 @@ pub use native::kernels::Kernels;
 pub use onnx::pb;
 pub use scores::softmax;
 pub use source::Source;
-pub use teach::{LastMatrix, load_vector, with_last_matrix};
+pub use teach::{LastMatrix, OwnMatrix, load_vector, with_last_matrix};
 pub use tensor::Tensor;
 
 /// The example of the README.

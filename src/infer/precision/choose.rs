@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::verdicts::{Verdict, Verdicts};
 use crate::domain::settings::PrecisionChoice;
-use crate::infer::{Model, ModelError};
+use crate::infer::{Model, ModelError, Networks};
 use crate::models::spec::ModelSpec;
 use glimpsed_inference::{Tensor, sha256_of};
 
@@ -25,7 +25,15 @@ pub struct Chosen {
 /// # Errors
 /// As [`Model::load`].
 pub fn load(spec: &ModelSpec, wanted: PrecisionChoice) -> Result<Chosen, ModelError> {
-    let own = |why: Option<String>| Model::load(spec).map(|model| Chosen { model, why });
+    load_among(spec, wanted, &Networks::default())
+}
+
+/// [`load`] beside other models; see [`Model::load_among`].
+///
+/// # Errors
+/// As [`Model::load`].
+pub fn load_among(spec: &ModelSpec, wanted: PrecisionChoice, networks: &Networks) -> Result<Chosen, ModelError> {
+    let own = |why: Option<String>| Model::load_among(spec, networks).map(|model| Chosen { model, why });
     let Some(quantised) = spec.quantised() else {
         return own((wanted == PrecisionChoice::Int8).then(|| "its own file, because it names no int8 file".into()));
     };

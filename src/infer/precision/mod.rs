@@ -6,4 +6,4 @@
 mod choose;
 mod verdicts;
 
-pub use choose::{Chosen, known, load};
+pub use choose::{Chosen, known, load, load_among};

@@ -83,6 +83,43 @@ pub(crate) fn replace(model: &mut ModelProto, matrix: &LastMatrix<'_>) -> Result
     Ok(())
 }
 
+/// Takes the last matrix with its biases out of a model that [`replace`] has made; `None`, and nothing is changed, if it has not.
+pub(crate) fn take_own(model: &mut ModelProto) -> Option<(Vec<f32>, Vec<f32>)> {
+    let graph = model.graph.as_mut()?;
+    let NodeProto { op_type, input, output, .. } = graph.node.last()?;
+    let [scores] = output.as_slice() else { return None };
+    let [_, weights, bias] = input.as_slice() else { return None };
+    let named = |name: &str, own: &str| name.trim_end_matches('+') == own;
+    let is_output = graph.output.len() == 1 && graph.output[0].name == *scores;
+    let is_own = [(weights, "glimpsed/weights"), (bias, "glimpsed/bias"), (scores, "glimpsed/scores")];
+    if op_type != "Gemm" || !is_output || is_own.iter().any(|(name, own)| !named(name, own)) {
+        return None;
+    }
+    let place = |name: &String| graph.initializer.iter().position(|tensor| tensor.name == *name);
+    let [weights, bias] = [place(weights)?, place(bias)?];
+    let [found_weights, found_bias] = [weights, bias].map(|index| numbers(&graph.initializer[index]));
+    let (found_weights, found_bias) = (found_weights?, found_bias?);
+    if found_bias.is_empty() || !found_weights.len().is_multiple_of(found_bias.len()) {
+        return None;
+    }
+    let mut index = 0;
+    graph.initializer.retain(|_| {
+        index += 1;
+        ![weights, bias].contains(&(index - 1))
+    });
+    graph.node.pop();
+    graph.output.clear();
+    Some((found_weights, found_bias))
+}
+
+/// The floats of a tensor as [`tensor`] writes it.
+fn numbers(tensor: &TensorProto) -> Option<Vec<f32>> {
+    let (numbers, []) = tensor.raw_data.as_chunks::<4>() else { return None };
+    let numbers: Vec<f32> = numbers.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    let length: i64 = tensor.dims.iter().product();
+    (tensor.data_type == DataType::Float as i32 && length == numbers.len() as i64).then_some(numbers)
+}
+
 /// Where a network ends that has no last matrix any more.
 struct End {
     name: String,

@@ -11,7 +11,7 @@ use glimpsed_inference::{
 use serde::Serialize;
 
 use super::error::ModelError;
-use super::network::{Look, Network, Networks};
+use super::network::{Look, Network, Networks, Shared};
 use crate::domain::classification::{Labels, ModelId, Ranked, Top, top_k};
 use crate::domain::framing::Framing;
 use crate::models::catalog;
@@ -63,7 +63,7 @@ impl Model {
         let shared = networks.of(spec).map_err(|cause| refusal(spec, cause))?;
         let parts = match shared {
             None => Parts::whole(engine(spec, Kernels::detect())?),
-            Some((network, matrix, is_shared)) => {
+            Some(Shared { network, matrix, is_shared }) => {
                 let inspection = matrix.inspection(&network.lock().inspection);
                 Parts { network, matrix: Some(matrix), inspection, is_shared }
             }

@@ -73,13 +73,30 @@ struct Key {
     threads: Threads,
 }
 
+/// A network that several models may use.
+type SharedNetwork = Arc<Mutex<Network>>;
+
+/// A network that others may use, and the last matrix of one that does.
+pub(super) struct Shared {
+    pub(super) network: SharedNetwork,
+    pub(super) matrix: OwnMatrix,
+    /// Whether others had the network in memory already.
+    pub(super) is_shared: bool,
+}
+
+/// A network for as long as a model uses it.
+struct Entry {
+    key: Key,
+    network: Weak<Mutex<Network>>,
+}
+
 /// The networks in memory that others can share.
 #[derive(Clone, Default)]
-pub struct Networks(Arc<Mutex<Vec<(Key, Weak<Mutex<Network>>)>>>);
+pub struct Networks(Arc<Mutex<Vec<Entry>>>);
 
 impl Networks {
-    /// The network of a model that ends in a matrix of its own, and whether others have it already; `None` for other models.
-    pub(super) fn of(&self, spec: &ModelSpec) -> Result<Option<(Arc<Mutex<Network>>, OwnMatrix, bool)>, Error> {
+    /// The network and the matrix of a model that ends in one of its own; `None` for other models.
+    pub(super) fn of(&self, spec: &ModelSpec) -> Result<Option<Shared>, Error> {
         let source =
             Source { path: &spec.path, sha256: spec.sha256.as_deref(), input: &spec.input, backend: spec.backend };
         let Some(matrix) = spec.taught.then(|| OwnMatrix::read(&source)).transpose()?.flatten() else {
@@ -92,21 +109,21 @@ impl Networks {
             threads: spec.threads,
         };
         if let Some(network) = self.known(&key) {
-            return Ok(Some((network, matrix, true)));
+            return Ok(Some(Shared { network, matrix, is_shared: true }));
         }
         let network = Arc::new(Mutex::new(Network::from(load_vector(&source)?)));
-        self.0.lock().push((key, Arc::downgrade(&network)));
-        Ok(Some((network, matrix, false)))
+        self.0.lock().push(Entry { key, network: Arc::downgrade(&network) });
+        Ok(Some(Shared { network, matrix, is_shared: false }))
     }
 
-    fn known(&self, wanted: &Key) -> Option<Arc<Mutex<Network>>> {
-        let mut networks = self.0.lock();
-        networks.retain(|(_, network)| network.strong_count() > 0);
-        networks.iter().find(|(key, _)| key == wanted).and_then(|(_, network)| network.upgrade())
+    fn known(&self, wanted: &Key) -> Option<SharedNetwork> {
+        let mut entries = self.0.lock();
+        entries.retain(|entry| entry.network.strong_count() > 0);
+        entries.iter().find(|entry| entry.key == *wanted).and_then(|entry| entry.network.upgrade())
     }
 
     /// How many are in memory.
     pub fn count(&self) -> usize {
-        self.0.lock().iter().filter(|(_, network)| network.strong_count() > 0).count()
+        self.0.lock().iter().filter(|entry| entry.network.strong_count() > 0).count()
     }
 }

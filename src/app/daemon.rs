@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::time::Instant;
 
 use super::lifetime::{Inbound, Lifetime, Signals};
 use super::start::Prepared;
 use crate::bus::commands::{Command, Commands};
 use crate::bus::hub::Hub;
+use crate::bus::unsure::UnsureFrames;
 use crate::capture::registry::Registry;
 use crate::capture::watchdog::{Hung, Verdict, Watchdog};
 use crate::control::camera::{Cameras, Openers};
@@ -26,6 +28,7 @@ use crate::pipeline::uploads::Uploads;
 use crate::pipeline::worker;
 use crate::pipeline::worker::Worker;
 use crate::sinks::stdout::{self, Printer};
+use crate::teach::teachers::Teachers;
 use crate::telemetry::health::Monitor;
 use crate::telemetry::service_manager::{self, Outlook, Service};
 use crate::telemetry::threads::Threads;
@@ -152,6 +155,7 @@ impl App {
         }
         let (shutdown, signal, registry) = (Shutdown::new(), Arc::<Signal>::default(), Registry::default());
         let (orders, receiver) = Orders::new(signal.clone());
+        let unsure = UnsureFrames::default();
         let labelled = Arc::<Counters>::default();
         let mut cameras = Cameras::new(openers, signal.clone(), clock.clone(), hub.clone(), registry.clone());
         let feeds = live.cameras.iter().map(|camera| cameras.add(camera.name.clone())).collect();
@@ -168,20 +172,24 @@ impl App {
             hub: hub.clone(),
             counters: labelled.clone(),
             orders: receiver,
+            unsure: unsure.clone(),
             liveness: inference_liveness,
         };
         let views = live.views.iter().map(|view| new_view(&live, view, pool.get(&view.choice()))).collect();
         let worker = Worker::new(parts, feeds, views, live.max_duty);
         let monitor = || Monitor::new(clock.clone(), registry.clone(), labelled.clone());
         let (channel, uploads) = (Commands::new(), Uploads::new(orders.clone()));
+        let view = LiveState::new(registry.clone(), clock.clone());
+        let told = view.clone();
+        let teachers = Teachers::new(hub.clone(), move |view, report| told.tell_view(view, "teach", &json!(report)));
         let web = web::Parts {
             commands: channel.0.clone(),
             orders: orders.clone(),
             uploads: uploads.clone(),
-            view: LiveState::new(registry.clone(), clock.clone()),
+            view,
             cameras: registry.clone(),
             metrics: web::metrics::Metrics::default(),
-            teachers: web::teachers::Teachers::default(),
+            teachers,
             downloads: web::downloads::Downloads::default(),
             monitor: Arc::new(Mutex::new(monitor())),
             traffic: Arc::default(),
@@ -190,7 +198,8 @@ impl App {
             threads,
         };
         let (hub_of_parts, monitor) = (hub.clone(), monitor());
-        let parts = Parts { cameras, orders, uploads, loader, monitor, hub: hub_of_parts, clock: clock.clone(), web };
+        let parts =
+            Parts { cameras, orders, uploads, loader, monitor, hub: hub_of_parts, clock: clock.clone(), unsure, web };
         let printer = printer.map(|printer| Thread::spawn("stdout", move || printer.run())).transpose()?;
         let inference = Thread::spawn("inference", move || worker.run())?;
         let mut controller = Controller::new((sources, file, live), (pool, models), parts, channel, config_error);

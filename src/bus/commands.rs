@@ -38,6 +38,12 @@ pub enum ViewCommand {
     SecondOpinion,
     /// Publish a picture with its labels drawn in.
     Snapshot,
+    /// Keep pictures under this label that come without one.
+    TeachLabel(String),
+    /// Keep the next frame under a label, or under that which was chosen.
+    Teach(Option<String>),
+    /// Learn from the pictures that are kept, and label with what was learnt.
+    Learn,
 }
 
 /// The result of a command: data, or the reason for its refusal in one sentence.

@@ -5,6 +5,7 @@ use std::sync::{Arc, MutexGuard};
 use crate::domain::camera::CameraStatus;
 use crate::domain::event::{Event, Subject};
 use crate::domain::name::Name;
+use crate::domain::teaching::Strange;
 use glimpsed_base::sync::Mutex;
 
 /// Receives events on the thread that published them. It must never block: a hung broker or pipe must not stop
@@ -69,6 +70,16 @@ impl Hub {
     /// The newest status of each camera.
     pub fn cameras(&self) -> Vec<CameraStatus> {
         self.lock().cameras().cloned().collect()
+    }
+
+    /// The views of whose frames most are strange.
+    pub fn strange(&self) -> Vec<Strange> {
+        let state = self.lock();
+        let told = state.newest.iter().filter_map(|(_, event)| match event {
+            Event::Strange(strange) if strange.since.is_some() => Some(strange.clone()),
+            _ => None,
+        });
+        told.collect()
     }
 
     pub fn detach(&self, name: &'static str) {

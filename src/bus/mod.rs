@@ -3,3 +3,4 @@
 pub mod commands;
 pub mod hub;
 pub mod preview;
+pub mod unsure;

@@ -51,6 +51,16 @@ impl Preview {
         Viewer { preview: self.clone(), frames: self.newest.subscribe() }
     }
 
+    /// The next frame, however long it takes to come.
+    pub async fn next_frame(self: &Arc<Self>) -> Arc<Offered> {
+        let mut viewer = self.watch();
+        loop {
+            if let Some(frame) = viewer.next().await {
+                return frame;
+            }
+        }
+    }
+
     pub fn viewers(&self) -> usize {
         self.viewers.load(Ordering::Relaxed)
     }

@@ -15,6 +15,7 @@ use crate::capture::source::{CaptureError, Read};
 use crate::config::Config;
 use crate::config::raw::RawCamera;
 use crate::config::typed::{Camera, CameraSource};
+use crate::domain::frame::{Encoding, Frame};
 use crate::error::{Error, Result};
 use crate::preprocess::decode::decode;
 use crate::preprocess::picture::RgbImage;
@@ -106,7 +107,7 @@ fn run_probe(probe: &Probe, streams: &mut Streams) -> Result<()> {
             }
         }
     }
-    let report = grab(&camera)?;
+    let report = grab(&camera)?.report;
     match probe.json {
         true => streams.print_json(&report),
         false => streams.print(&format!("{}{}", report_text(&report), controls_text(&report))),
@@ -121,8 +122,15 @@ fn chosen<'a>(config: &'a Config, name: Option<&str>) -> Result<&'a Camera> {
     })
 }
 
+/// What came from a camera.
+pub(super) struct Grabbed {
+    pub(super) report: Value,
+    /// The newest frame.
+    pub(super) frame: Frame,
+}
+
 /// Opens the camera as the daemon would, decodes its first frame and times some more.
-pub(super) fn grab(camera: &Camera) -> Result<Value> {
+pub(super) fn grab(camera: &Camera) -> Result<Grabbed> {
     let mut opener = opener(camera);
     let name = opener.describe();
     let start = Instant::now();
@@ -131,7 +139,7 @@ pub(super) fn grab(camera: &Camera) -> Result<Value> {
 
     let mut bytes = Vec::new();
     let (mut picture, mut first, mut corrupt, mut damage) = (RgbImage::default(), None, 0, None);
-    let mut frames = 0;
+    let (mut frames, mut frame) = (0, Frame::from_bytes(Encoding::Jpeg, Vec::new()));
     let mut deadline = start + camera.start_timeout;
     while frames < FRAMES {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -145,6 +153,7 @@ pub(super) fn grab(camera: &Camera) -> Result<Value> {
         match source.read(&mut bytes, left) {
             Ok(Read::Frame(captured)) => {
                 frames += 1;
+                frame = Frame::from_bytes(captured.encoding, bytes.clone());
                 if first.is_none() {
                     first = Some(start.elapsed());
                     deadline = Instant::now() + MEASURED_FOR;
@@ -165,7 +174,7 @@ pub(super) fn grab(camera: &Camera) -> Result<Value> {
     let first = first.unwrap_or_default();
     let seconds = (start.elapsed() - first).as_secs_f64();
     let rate = (frames > 1).then(|| f64::from(frames - 1) / seconds);
-    Ok(json!({
+    let report = json!({
         "source": name,
         "width": picture.width,
         "height": picture.height,
@@ -176,7 +185,8 @@ pub(super) fn grab(camera: &Camera) -> Result<Value> {
         "fps": rate,
         "hint": source.hint(),
         "controls": source.controls(),
-    }))
+    });
+    Ok(Grabbed { report, frame })
 }
 
 pub(super) fn report_text(report: &Value) -> String {

@@ -54,6 +54,7 @@ fn verify(options: &Options) -> Result<Verified> {
         model.try_pictures().map_err(failed(&model.id.name))?;
         names.push(format!("{} ({})", model.id.name, model.id.precision));
         warnings.extend(model.warning);
+        warnings.extend(model.unfamiliar);
         Ok::<_, Error>(())
     };
     for Choice { spec, precision } in config.choices() {

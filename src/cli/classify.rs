@@ -19,7 +19,6 @@ use crate::error::{Error, Result};
 use crate::infer::labeller::{LabelError, Labeller};
 use crate::infer::precision;
 use crate::preprocess::source::FrameDecoder;
-use crate::teach::strange::Detector;
 use glimpsed_base::{budget, files};
 
 #[derive(Debug, Args)]
@@ -43,8 +42,7 @@ pub(super) struct Options {
     json: bool,
 }
 
-/// The labels, and for a taught model whether the picture is unlike all that taught it.
-type Answer = std::result::Result<(Classification, Option<bool>), Error>;
+type Answer = std::result::Result<Classification, Error>;
 
 pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
     let config = options.config.sources()?.load()?;
@@ -56,8 +54,9 @@ pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
         None => (view.model.clone(), view.precision),
     };
     let model = precision::load(&spec, wanted).map_err(|cause| Error::Model { name: spec.name.clone(), cause })?.model;
-    let mut detector = Detector::of(&spec, &config.teach.directories)
-        .map_err(|cause| Error::Failed(format!("model `{}`: {cause}", spec.name)))?;
+    if let Some(cause) = &model.unfamiliar {
+        return Err(Error::Failed(format!("model `{}`: {cause}", spec.name)));
+    }
     let mut rules = view.labels.clone();
     rules.top_k = options.top.map_or(rules.top_k, usize::from);
     // A photograph has its own orientation tag, so the camera's rotation does not apply; its region only to a picture of that view.
@@ -69,7 +68,7 @@ pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
     let mut answers: Vec<(&Path, Answer)> = Vec::with_capacity(options.files.len());
     for file in &options.files {
         progress.set_message(file.display().to_string());
-        answers.push((file, classify(&mut labeller, &mut decoder, detector.as_mut(), file)));
+        answers.push((file, classify(&mut labeller, &mut decoder, file)));
         progress.inc(1);
     }
     progress.finish_and_clear();
@@ -108,19 +107,13 @@ fn progress_bar(options: &Options, streams: &Streams) -> ProgressBar {
     progress::bar(streams.terminal && files > 1, files as u64, "{bar:30} {pos}/{len} {eta} left  {wide_msg}")
 }
 
-fn classify(
-    labeller: &mut Labeller,
-    decoder: &mut FrameDecoder,
-    detector: Option<&mut Detector>,
-    file: &Path,
-) -> Answer {
+fn classify(labeller: &mut Labeller, decoder: &mut FrameDecoder, file: &Path) -> Answer {
     let frame = Frame::from_bytes(Encoding::File, read(file)?);
-    let labels = labeller.label(decoder, &frame).map_err(|error| match error {
+    labeller.judge_next();
+    labeller.label(decoder, &frame).map_err(|error| match error {
         LabelError::Decode(cause) => Error::Image { path: file.to_owned(), cause },
         LabelError::Model(cause) => Error::Model { name: labeller.model().id.name.clone(), cause },
-    })?;
-    let strange = detector.map(|detector| detector.is_strange(&frame.bytes)).transpose();
-    Ok((labels, strange.map_err(|cause| Error::Failed(format!("{} {cause}", file.display())))?))
+    })
 }
 
 fn read(file: &Path) -> Result<Vec<u8>> {
@@ -129,12 +122,12 @@ fn read(file: &Path) -> Result<Vec<u8>> {
 
 fn to_json(file: &Path, answer: &Answer) -> Value {
     match answer {
-        Ok((frame, strange)) => {
+        Ok(frame) => {
             let top: Vec<Value> = (frame.answer.top.iter())
                 .map(|ranked| json!({ "label": &*ranked.label, "class_id": ranked.class_id, "confidence": ranked.confidence }))
                 .collect();
             let mut answer = json!({ "file": file, "model": frame.answer.model.name, "top": top, "total_ms": frame.answer.timing.total_ms });
-            if let Some(strange) = strange {
+            if let Some(strange) = frame.answer.strange {
                 answer["strange"] = json!(strange);
             }
             answer
@@ -146,11 +139,11 @@ fn to_json(file: &Path, answer: &Answer) -> Value {
 fn to_table(answers: &[(&Path, Answer)]) -> String {
     let mut rows = Vec::new();
     for (file, answer) in answers {
-        let Ok((frame, strange)) = answer else { continue };
+        let Ok(frame) = answer else { continue };
         for (rank, ranked) in frame.answer.top.iter().enumerate() {
             let name = if rank == 0 { file.display().to_string() } else { String::new() };
             let mut row = vec![name, format!("{:5.1} %", 100.0 * ranked.confidence), ranked.label.to_string()];
-            if rank == 0 && *strange == Some(true) {
+            if rank == 0 && frame.answer.strange == Some(true) {
                 row.push("strange: unlike all that was taught".into());
             }
             rows.push(row);

@@ -9,17 +9,18 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::camera::Cameras;
-use super::camera_faults::CameraFaults;
 use super::config_watch::FileWatch;
 use super::desired::Desired;
 use super::from_config::web_settings;
 use super::loader::Loader;
 use super::model_info::ModelState;
 use super::model_pool::ModelPool;
+use super::news::News;
 use super::second::Second;
 use super::{compare, pictures};
 use crate::bus::commands::{Answer, Command, Commands, Request, ViewCommand};
 use crate::bus::hub::Hub;
+use crate::bus::unsure::UnsureFrames;
 use crate::compare::subjects;
 use crate::config::{Config, Sources};
 use crate::decide::thermal::Thermal;
@@ -76,6 +77,8 @@ pub struct Parts {
     pub monitor: Monitor,
     pub hub: Hub,
     pub clock: Arc<dyn Clock>,
+    /// Where frames go that taught models are not sure of.
+    pub unsure: UnsureFrames,
     /// What the web server needs.
     pub web: web::Parts,
 }
@@ -107,8 +110,10 @@ pub struct Controller {
     pub(super) unknown_models: u64,
     /// Another device of the same id, as it was told last.
     pub(super) twin: Option<String>,
-    /// Wakes it when what is wrong with the camera changes.
-    faults: CameraFaults,
+    /// The labels that were taught of each view, as Home Assistant was told.
+    pub(super) told_labels: Vec<Option<Vec<String>>>,
+    /// Wakes it.
+    news: News,
 }
 
 impl Controller {
@@ -140,7 +145,8 @@ impl Controller {
             comparison: None,
             unknown_models: 0,
             twin: None,
-            faults: CameraFaults::default(),
+            told_labels: Vec::new(),
+            news: News::default(),
         }
     }
 
@@ -154,11 +160,12 @@ impl Controller {
     /// # Errors
     /// When the system cannot start another thread.
     pub fn start(&mut self) -> Result<()> {
-        self.parts.hub.attach("faults", Box::new(self.faults.clone()));
+        self.parts.hub.attach("news", Box::new(self.news.clone()));
         self.tell_layout();
         self.tell_info();
         self.tell_all_settings();
         self.tell_uploads();
+        self.follow_teaching()?();
         self.connect(mqtt::Handover::default());
         self.serve()
     }
@@ -197,7 +204,7 @@ impl Controller {
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut retries = interval_at(Instant::now() + LOOK_AT_FILES_EVERY, LOOK_AT_FILES_EVERY);
         retries.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let faults = self.faults.clone();
+        let news = self.news.clone();
         let mut soon = false;
         let has_sensor = self.parts.monitor.board.temperature().is_some();
         loop {
@@ -211,7 +218,11 @@ impl Controller {
                 _ = retries.tick(), if self.models.iter().any(|(_, model)| model.is_err()) => {
                     self.try_the_models_again().await.map(|()| None)
                 }
-                () = faults.changed(), if !soon => {
+                () = news.of_teaching() => {
+                    self.tell_taught_labels().await;
+                    Ok(None)
+                }
+                () = news.of_health(), if !soon => {
                     soon = true;
                     health.reset_after(FAULT_HEALTH);
                     Ok(None)
@@ -289,6 +300,15 @@ impl Controller {
                 self.second_opinion(view.clone(), reply);
                 return Ok(());
             }
+            ViewCommand::TeachLabel(label) => self.choose_label(view, label),
+            ViewCommand::Teach(label) => {
+                self.teach(view, label, reply);
+                return Ok(());
+            }
+            ViewCommand::Learn => {
+                self.learn(view, reply);
+                return Ok(());
+            }
         };
         // The requester may have timed out.
         let _ = reply.send(answer);
@@ -304,6 +324,7 @@ impl Controller {
             web: self.web.as_ref().map(Web::health),
             config_error: self.desired.error.clone(),
             model_error: self.model_error(),
+            strange: self.parts.hub.strange(),
             ..health
         }
     }
@@ -354,7 +375,8 @@ impl Controller {
     /// Connects to the configured broker, if there is one.
     pub(super) fn connect(&mut self, handover: mqtt::Handover) {
         let hub = &self.parts.hub;
-        let device = Device::of(&self.desired.live, &self.parts.monitor.board);
+        self.told_labels = self.taught_labels();
+        let device = Device::of(&self.desired.live, &self.told_labels, &self.parts.monitor.board);
         self.broker = mqtt::BrokerSession::start(
             (&self.desired.sources.path, &self.desired.live),
             &device,

@@ -52,17 +52,19 @@ pub fn layout_of(config: &Config) -> Layout {
     }
 }
 
-/// What can be taught over HTTP: each view, or nothing.
-fn lessons_of(config: &Config) -> Vec<Lessons> {
+/// What can be taught while the daemon runs: each view, or nothing.
+pub(super) fn lessons_of(config: &Config) -> Vec<Lessons> {
     let teach = &config.teach;
     let of = |view: &View| Lessons {
         directories: teach.directories.clone(),
         base: teach.base.clone(),
         max_pictures: teach.max_pictures,
+        view: view.name.clone(),
         name: view.name.to_string(),
         framing: config.framing(view),
+        max_duty: config.max_duty,
     };
-    if teach.over_http { config.views.iter().map(of).collect() } else { Vec::new() }
+    if teach.while_running { config.views.iter().map(of).collect() } else { Vec::new() }
 }
 
 /// The settings of the web server; `None` if it is disabled.

@@ -2,7 +2,6 @@
 
 mod accurate;
 pub mod camera;
-mod camera_faults;
 mod compare;
 mod config_watch;
 mod controller;
@@ -13,10 +12,12 @@ pub mod loader;
 mod missing_model;
 pub mod model_info;
 pub mod model_pool;
+mod news;
 mod pictures;
 mod reload;
 mod restart;
 mod second;
+mod teaching;
 mod thermal;
 pub mod views;
 

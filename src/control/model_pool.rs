@@ -22,8 +22,8 @@ impl Loaded {
     /// What is wrong with the file.
     pub fn read(spec: &ModelSpec, wanted: PrecisionChoice, networks: &Networks) -> Result<Self, ModelError> {
         let chosen = precision::load_among(spec, wanted, networks)?;
-        if let Some(warning) = &chosen.model.warning {
-            tracing::warn!("{warning}");
+        for warning in [&chosen.model.warning, &chosen.model.unfamiliar].into_iter().flatten() {
+            tracing::warn!(model = spec.name, "{warning}");
         }
         Ok(Self { info: ModelInfo::of(&chosen), model: chosen.model.into() })
     }

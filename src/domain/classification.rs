@@ -97,6 +97,9 @@ pub struct Answer {
     pub status: Status,
     /// Most likely first; empty when no model was run.
     pub top: Top,
+    /// Of a model that was taught on this device: whether the picture is unlike all that it was taught with, as it was found within
+    /// about the last second; `None` where that cannot be told.
+    pub strange: Option<bool>,
     pub timing: Timing,
 }
 
@@ -199,6 +202,7 @@ pub mod tests_support {
             model: Arc::new(model),
             status: if label.is_some() { Status::Known } else { Status::Unknown },
             top: Top::from_iter([top]),
+            strange: None,
             timing: Timing::default(),
         };
         Classification {

@@ -9,6 +9,7 @@ use super::health::Health;
 use super::layout::Layout;
 use super::name::Name;
 use super::settings::Settings;
+use super::teaching::{Strange, Teaching};
 
 /// One published event.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +26,10 @@ pub enum Event {
     Changed { now: Stable, before: Option<Arc<str>> },
     /// The stable label has not changed.
     Heartbeat(Stable),
+    /// Most of what a view shows has become strange, unlike all that its model was taught with, or is no longer.
+    Strange(Strange),
+    /// What was taught of a view, or that nothing can be.
+    Teaching(Arc<Teaching>),
     /// A runtime setting of a view changed.
     Settings(Settings),
     /// The device's identity and configuration, as JSON.
@@ -56,6 +61,8 @@ pub enum Subject {
     Camera(Name),
     Negotiated(Name),
     State(Name),
+    Strange(Name),
+    Teaching(Name),
     Health,
     Comparison,
 }
@@ -72,6 +79,8 @@ impl Event {
             Self::Camera(status) => Subject::Camera(status.camera.clone()),
             Self::Negotiated(camera, _) => Subject::Negotiated(camera.clone()),
             Self::Heartbeat(state) => Subject::State(state.frame.view.clone()),
+            Self::Strange(strange) => Subject::Strange(strange.view.clone()),
+            Self::Teaching(teaching) => Subject::Teaching(teaching.view.clone()),
             Self::Settings(settings) => Subject::Settings(settings.view.clone()),
             Self::Info(_) => Subject::Info,
             Self::Health(_) => Subject::Health,
@@ -86,7 +95,9 @@ impl Subject {
     pub fn is_gone(&self, layout: &Layout) -> bool {
         match self {
             Self::Camera(camera) | Self::Negotiated(camera) => !layout.cameras.contains(camera),
-            Self::Settings(view) | Self::State(view) => layout.view(view).is_none(),
+            Self::Settings(view) | Self::State(view) | Self::Strange(view) | Self::Teaching(view) => {
+                layout.view(view).is_none()
+            }
             Self::Layout | Self::Info | Self::Health | Self::Comparison => false,
         }
     }

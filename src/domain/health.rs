@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::camera::CameraStatus;
+use super::teaching::Strange;
 
 /// Interval of the health events; the first one comes sooner.
 pub const HEALTH_EVERY: Duration = Duration::from_secs(60);
@@ -51,6 +52,8 @@ pub struct Health {
     pub config_error: Option<String>,
     /// Why the model cannot be loaded.
     pub model_error: Option<String>,
+    /// The views of whose frames most are strange.
+    pub strange: Vec<Strange>,
 }
 
 /// Whether the web page is served.

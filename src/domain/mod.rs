@@ -10,3 +10,4 @@ pub mod health;
 pub mod layout;
 pub mod name;
 pub mod settings;
+pub mod teaching;

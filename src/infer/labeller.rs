@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Look, ModelError, SharedModel};
+use super::model::{Seen, Wanted as Question};
+use super::{Judgement, Look, ModelError, SharedModel};
 use crate::domain::classification::{Answer, Answering, Classification, Status, Timing, Top};
 use crate::domain::frame::Frame;
 use crate::domain::framing::Framing;
@@ -14,6 +15,12 @@ use crate::preprocess::samples::Samples;
 use crate::preprocess::source::{FrameDecoder, Wanted};
 use glimpsed_inference::Tensor;
 
+/// Comparing what a view shows with what was taught takes milliseconds, and a scene does not change between two frames.
+const JUDGE_EVERY: Duration = Duration::from_secs(1);
+
+/// It takes at most one part in so many of the time.
+const JUDGE_SHARE: u32 = 50;
+
 /// Labels the frames of one view with a model, which others may use, too. Its buffers are reused for every frame.
 pub struct Labeller {
     model: Arc<SharedModel>,
@@ -21,6 +28,11 @@ pub struct Labeller {
     answering: Answering,
     /// Of all classes, in the picture that was labelled last.
     probabilities: Vec<f32>,
+    /// Of the frame that was labelled last, if it was compared with what was taught.
+    judgement: Option<Judgement>,
+    /// The last that was found.
+    strange: Option<bool>,
+    judge_at: Instant,
 }
 
 /// Why a frame has no label.
@@ -36,7 +48,9 @@ impl Labeller {
     pub fn new(model: impl Into<Arc<SharedModel>>, framing: impl Into<Framing>, answering: Answering) -> Self {
         let model = model.into();
         let probabilities = Vec::with_capacity(model.labels().len());
-        Self { preprocessor: Preprocessor::new(model.input.clone(), framing), model, answering, probabilities }
+        let preprocessor = Preprocessor::new(model.input.clone(), framing);
+        let judge_at = Instant::now();
+        Self { preprocessor, model, answering, probabilities, judgement: None, strange: None, judge_at }
     }
 
     pub fn model(&self) -> &Arc<SharedModel> {
@@ -54,6 +68,7 @@ impl Labeller {
     pub fn set_framing(&mut self, framing: Framing) {
         if framing != self.framing() {
             self.preprocessor = Preprocessor::new(self.model.input.clone(), framing);
+            (self.strange, self.judge_at) = (None, Instant::now());
         }
     }
 
@@ -83,9 +98,11 @@ impl Labeller {
     /// When the network cannot be evaluated.
     pub fn classify_tensor(&mut self, tensor: &Tensor) -> Result<Answer, ModelError> {
         let start = Instant::now();
-        let top = self.model.classify_tensor(tensor, self.answering.top_k, &mut self.probabilities)?;
+        let question = Question { labels: self.answering.top_k, judgement: true };
+        let Seen { top, judgement } = self.model.classify_tensor(tensor, question, &mut self.probabilities)?;
         let infer_ms = milliseconds(start.elapsed());
-        Ok(self.answer(top, Timing { infer_ms, total_ms: infer_ms, ..Timing::default() }))
+        let answer = self.answer(top, Timing { infer_ms, total_ms: infer_ms, ..Timing::default() });
+        Ok(Answer { strange: judgement.and_then(|judgement| judgement.strange), ..answer })
     }
 
     /// The probabilities of all classes in the picture that was labelled last.
@@ -93,10 +110,28 @@ impl Labeller {
         &self.probabilities
     }
 
+    /// Compares the next frame with what was taught, however short the time since the last was.
+    pub fn judge_next(&mut self) {
+        self.judge_at = Instant::now();
+    }
+
+    /// How the frame that was labelled last compares with what was taught, if it was compared: about once a second.
+    pub fn take_judgement(&mut self) -> Option<Judgement> {
+        self.judgement.take()
+    }
+
+    fn judged(&mut self, judgement: Option<Judgement>) {
+        if let Some(judgement) = &judgement {
+            self.strange = judgement.strange;
+            self.judge_at = Instant::now() + JUDGE_EVERY.max(judgement.time * JUDGE_SHARE);
+        }
+        self.judgement = judgement;
+    }
+
     fn answer(&self, top: Top, timing: Timing) -> Answer {
         let likely = top.first().is_some_and(|best| best.confidence >= self.answering.unknown_below);
         let status = if likely { Status::Known } else { Status::Unknown };
-        Answer { model: self.model.id.clone(), status, top, timing }
+        Answer { model: self.model.id.clone(), status, top, strange: self.strange, timing }
     }
 }
 
@@ -131,8 +166,9 @@ impl Decoded<'_> {
         let mut prepared = start;
         let look = number.map(|frame| Look { frame, framing: labeller.framing() });
         let picture = (&mut labeller.preprocessor, decoder.samples(&frame.bytes));
-        let (k, probabilities) = (labeller.answering.top_k, &mut labeller.probabilities);
-        let top = labeller.model.classify(look, picture, || prepared = Instant::now(), k, probabilities)?;
+        let question = Question { labels: labeller.answering.top_k, judgement: start >= labeller.judge_at };
+        let probabilities = &mut labeller.probabilities;
+        let seen = labeller.model.classify(look, picture, || prepared = Instant::now(), question, probabilities)?;
         let timing = Timing {
             capture_ms: milliseconds(frame.capture_time),
             decode_ms: milliseconds(decode),
@@ -140,14 +176,15 @@ impl Decoded<'_> {
             infer_ms: milliseconds(prepared.elapsed()),
             total_ms: milliseconds(decode + start.elapsed()),
         };
-        Ok(classification(frame, labeller.answer(top, timing)))
+        labeller.judged(seen.judgement);
+        Ok(classification(frame, labeller.answer(seen.top, timing)))
     }
 
     /// The answer for a frame that shows nothing for a model to be run on: too dark, or of one colour.
     pub fn without_label(self, status: Status) -> Classification {
         let (capture_ms, decode_ms) = (milliseconds(self.frame.capture_time), milliseconds(self.time));
         let timing = Timing { capture_ms, decode_ms, total_ms: decode_ms, ..Timing::default() };
-        let answer = Answer { status, ..self.labeller.answer(Top::new(), timing) };
+        let answer = Answer { status, strange: None, ..self.labeller.answer(Top::new(), timing) };
         classification(self.frame, answer)
     }
 }

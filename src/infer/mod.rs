@@ -1,6 +1,7 @@
 //! Models with their labels: from a frame to class probabilities.
 
 mod error;
+mod familiar;
 pub mod labeller;
 mod model;
 mod network;
@@ -8,6 +9,7 @@ pub mod precision;
 mod shared;
 
 pub use error::ModelError;
+pub use familiar::Judgement;
 pub use model::{Inspected, Model, inspect};
 pub use network::{Look, Networks};
 pub use shared::SharedModel;

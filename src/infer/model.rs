@@ -11,11 +11,12 @@ use glimpsed_inference::{
 use serde::Serialize;
 
 use super::error::ModelError;
+use super::familiar::{Familiar, Judgement};
 use super::network::{Look, Network, Networks, Shared};
 use crate::domain::classification::{Labels, ModelId, Ranked, Top, top_k};
 use crate::domain::framing::Framing;
 use crate::models::catalog;
-use crate::models::spec::ModelSpec;
+use crate::models::spec::{ModelSpec, TaughtWith};
 use crate::models::threads::Threads;
 use crate::preprocess::Preprocessor;
 use crate::preprocess::samples::Samples;
@@ -31,10 +32,14 @@ pub struct Model {
     pub threads: usize,
     /// What is odd about the labels, in one sentence.
     pub warning: Option<String>,
+    /// Why it cannot tell strange pictures, though it was taught to, in one sentence.
+    pub unfamiliar: Option<String>,
     labels: Labels,
     network: Arc<Mutex<Network>>,
     /// The last matrix, where the network ends before it.
     matrix: Option<OwnMatrix>,
+    /// The pictures that taught it.
+    familiar: Option<Familiar>,
     scores: Vec<f32>,
 }
 
@@ -75,6 +80,11 @@ impl Model {
         let Parts { network, matrix, inspection, is_shared } = parts;
         let list = spec.labels.read().map_err(|(path, cause)| ModelError::Labels { path, cause })?;
         let warning = list.warning();
+        let familiar = spec.taught.as_ref().zip(matrix.as_ref()).map(|(taught, matrix)| familiar(taught, matrix));
+        let (familiar, unfamiliar) = match familiar.transpose() {
+            Ok(familiar) => (familiar, None),
+            Err(cause) => (None, Some(format!("{cause}, so strange pictures are not told; teach it again"))),
+        };
         let labels = list.labels;
         let (classes, found) = (inspection.classes, labels.len());
         let background_class = spec.has_background(classes, found).ok_or_else(|| ModelError::LabelCount {
@@ -89,8 +99,20 @@ impl Model {
         let scores = Vec::with_capacity(inspection.classes);
         let id = Arc::new(id);
         let threads = network.lock().threads;
-        let mut model =
-            Self { id, input, inspection, background_class, threads, warning, labels, network, matrix, scores };
+        let mut model = Self {
+            id,
+            input,
+            inspection,
+            background_class,
+            threads,
+            warning,
+            unfamiliar,
+            labels,
+            network,
+            matrix,
+            familiar,
+            scores,
+        };
         // The first run allocates the workspace and touches every weight. It also proves that the network's output is
         // finite.
         model.probabilities(&Tensor::for_input(&model.input))?;
@@ -158,18 +180,25 @@ impl Model {
     }
 
     fn run(&mut self, input: &Tensor) -> Result<(), ModelError> {
-        self.evaluate(|network| network.run(input))
+        self.evaluate(false, |network| network.run(input)).map(drop)
     }
 
-    /// Takes the scores of what the network answers with.
-    fn evaluate(&mut self, answer: impl FnOnce(&mut Network) -> Result<&[f32], Error>) -> Result<(), ModelError> {
+    /// Takes the scores of what the network answers with. With `judge` a taught model compares it with what it was taught with.
+    fn evaluate(
+        &mut self,
+        judge: bool,
+        answer: impl FnOnce(&mut Network) -> Result<&[f32], Error>,
+    ) -> Result<Option<Judgement>, ModelError> {
         let network = &mut *self.network.lock();
         let taken = answer(network).and_then(|output| match &self.matrix {
-            Some(matrix) => matrix.apply(output, &mut self.scores),
+            Some(matrix) => {
+                matrix.apply(output, &mut self.scores)?;
+                Ok(self.familiar.as_ref().filter(|_| judge).map(|familiar| familiar.judge(output)))
+            }
             None => {
                 self.scores.clear();
                 self.scores.extend_from_slice(output);
-                Ok(())
+                Ok(None)
             }
         });
         taken.map_err(|cause| self.failed(cause))
@@ -261,9 +290,25 @@ impl Model {
     }
 }
 
+/// What is wanted of a picture.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    /// The number of labels.
+    pub(super) labels: usize,
+    /// Whether it is compared with what the model was taught with.
+    pub(super) judgement: bool,
+}
+
+/// What a model says of a picture.
+pub(super) struct Seen {
+    /// Most likely first.
+    pub(super) top: Top,
+    /// Of a taught model, if it was wanted.
+    pub(super) judgement: Option<Judgement>,
+}
+
 impl Model {
-    /// The `k` most likely labels of a part of a frame, with the probabilities of all classes. `prepare` makes a tensor of it; see
-    /// [`Network::look`].
+    /// The most likely labels of a part of a frame. `prepare` makes a tensor of it; see [`Network::look`].
     ///
     /// # Errors
     /// When the network cannot be evaluated.
@@ -271,30 +316,37 @@ impl Model {
         &mut self,
         look: Option<Look>,
         prepare: impl FnOnce(&mut Tensor),
-        k: usize,
+        wanted: Wanted,
         probabilities: &mut Vec<f32>,
-    ) -> Result<Top, ModelError> {
-        self.evaluate(|network| network.look(look, prepare))?;
-        self.finish()?;
-        probabilities.clear();
-        probabilities.extend_from_slice(self.last_probabilities());
-        Ok(self.top(k))
+    ) -> Result<Seen, ModelError> {
+        let judgement = self.evaluate(wanted.judgement, |network| network.look(look, prepare))?;
+        self.seen(judgement, wanted, probabilities)
     }
 
-    /// [`Self::classify`], with the probabilities of all classes.
+    /// The same of a tensor.
     ///
     /// # Errors
     /// When the network cannot be evaluated.
-    pub(super) fn classify_into(
+    pub(super) fn look_at(
         &mut self,
         input: &Tensor,
-        k: usize,
+        wanted: Wanted,
         probabilities: &mut Vec<f32>,
-    ) -> Result<Top, ModelError> {
-        let top = self.classify(input, k)?;
+    ) -> Result<Seen, ModelError> {
+        let judgement = self.evaluate(wanted.judgement, |network| network.run(input))?;
+        self.seen(judgement, wanted, probabilities)
+    }
+
+    fn seen(
+        &mut self,
+        judgement: Option<Judgement>,
+        wanted: Wanted,
+        probabilities: &mut Vec<f32>,
+    ) -> Result<Seen, ModelError> {
+        self.finish()?;
         probabilities.clear();
         probabilities.extend_from_slice(self.last_probabilities());
-        Ok(top)
+        Ok(Seen { top: self.top(wanted.labels), judgement })
     }
 }
 
@@ -334,6 +386,15 @@ fn refusal(spec: &ModelSpec, cause: Error) -> ModelError {
         },
         cause => ModelError::Engine { name: spec.name.clone(), cause },
     }
+}
+
+/// The vectors of the pictures that taught it, if they are of its network.
+fn familiar(taught: &TaughtWith, matrix: &OwnMatrix) -> Result<Familiar, String> {
+    let familiar = Familiar::read(taught)?;
+    if familiar.length() * matrix.classes() == matrix.weights.len() {
+        return Ok(familiar);
+    }
+    Err(format!("`{}` is not that of the model", taught.vectors.display()))
 }
 
 /// What a model is made of.

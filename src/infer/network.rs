@@ -99,7 +99,7 @@ impl Networks {
     pub(super) fn of(&self, spec: &ModelSpec) -> Result<Option<Shared>, Error> {
         let source =
             Source { path: &spec.path, sha256: spec.sha256.as_deref(), input: &spec.input, backend: spec.backend };
-        let Some(matrix) = spec.taught.then(|| OwnMatrix::read(&source)).transpose()?.flatten() else {
+        let Some(matrix) = spec.taught.as_ref().map(|_| OwnMatrix::read(&source)).transpose()?.flatten() else {
             return Ok(None);
         };
         let key = Key {

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::error::ModelError;
-use super::model::Model;
+use super::model::{Model, Seen, Wanted};
 use super::network::Look;
-use crate::domain::classification::{Labels, ModelId, Top};
+use crate::domain::classification::{Labels, ModelId};
 use crate::preprocess::Preprocessor;
 use crate::preprocess::samples::Samples;
 use glimpsed_base::sync::Mutex;
@@ -48,14 +48,14 @@ impl SharedModel {
         look: Option<Look>,
         (preprocessor, samples): (&mut Preprocessor, Samples<'_>),
         prepared: impl FnOnce(),
-        k: usize,
+        wanted: Wanted,
         probabilities: &mut Vec<f32>,
-    ) -> Result<Top, ModelError> {
+    ) -> Result<Seen, ModelError> {
         let prepare = |tensor: &mut Tensor| {
             preprocessor.prepare(samples, tensor);
             prepared();
         };
-        self.model.lock().look(look, prepare, k, probabilities)
+        self.model.lock().look(look, prepare, wanted, probabilities)
     }
 
     /// Labels a tensor that was made for this model.
@@ -65,9 +65,9 @@ impl SharedModel {
     pub(super) fn classify_tensor(
         &self,
         tensor: &Tensor,
-        k: usize,
+        wanted: Wanted,
         probabilities: &mut Vec<f32>,
-    ) -> Result<Top, ModelError> {
-        self.model.lock().classify_into(tensor, k, probabilities)
+    ) -> Result<Seen, ModelError> {
+        self.model.lock().look_at(tensor, wanted, probabilities)
     }
 }

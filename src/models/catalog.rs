@@ -52,7 +52,7 @@ impl Entry {
             input: self.hints(),
             backend: Backend::Auto,
             threads: Threads::default(),
-            taught: false,
+            taught: None,
             int8: self.quantised(directories),
         }
     }

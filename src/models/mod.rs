@@ -6,3 +6,4 @@ pub mod labels;
 pub mod spec;
 pub mod taught;
 pub mod threads;
+pub mod vectors_file;

@@ -26,11 +26,20 @@ pub struct ModelSpec {
     /// Only the native kernels use more than one.
     #[serde(default)]
     pub threads: Threads,
-    /// Whether it was taught on this device, so that it can share its network with others of the same base.
+    /// What it was taught with, if that was on this device. It can share its network with others of the same base.
     #[serde(default)]
-    pub taught: bool,
+    pub taught: Option<TaughtWith>,
     /// The int8 variant: the same network quantised to 8 bits, with the same labels and input.
     pub int8: Option<Quantised>,
+}
+
+/// What a model was taught with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaughtWith {
+    /// The file of the pictures' vectors.
+    pub vectors: PathBuf,
+    /// A picture whose nearest vector has a smaller cosine is strange; `None`: too few pictures to tell.
+    pub strange_below: Option<f32>,
 }
 
 /// The classes of TensorFlow's ImageNet models, which put a background class before the 1000.

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::labels::LabelSource;
-use super::spec::ModelSpec;
+use super::spec::{ModelSpec, TaughtWith};
 use super::threads::Threads;
 use crate::directories;
 use crate::domain::framing::{Region, Rotation};
@@ -150,7 +150,10 @@ impl Taught {
             input: self.input.clone(),
             backend: Backend::Auto,
             threads: Threads::default(),
-            taught: true,
+            taught: Some(TaughtWith {
+                vectors: files.vectors.clone(),
+                strange_below: self.strange_below.map(|below| below as f32),
+            }),
             int8: None,
         }
     }

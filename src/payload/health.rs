@@ -1,5 +1,7 @@
 //! The health figures as JSON.
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -8,6 +10,7 @@ use super::camera::{CameraStatusPayload, NamedCameraPayload};
 use super::rounding::{VERSION, rounded};
 use crate::domain::camera::{CameraState, FaultKind, MAX_REASON_BYTES};
 use crate::domain::health::{Broker, Health, Pace};
+use crate::domain::teaching::Strange;
 use glimpsed_base::leaving;
 
 /// How the device and the daemon are (topic `health`). Counts are since the daemon started.
@@ -52,10 +55,32 @@ pub(super) struct HealthPayload {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(default)]
     cameras: Vec<NamedCameraPayload>,
+    /// The views of whose frames most are strange: unlike all that their models were taught with.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
+    strange: Vec<StrangePayload>,
     mqtt: Option<BrokerPayload>,
     /// The web page, unless it is switched off.
     #[serde(skip_serializing_if = "Option::is_none")]
     http: Option<WebPayload>,
+}
+
+/// A view of whose frames most are strange.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct StrangePayload {
+    /// Its name, of a device that has several or one with a name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    view: Option<String>,
+    /// Since when: RFC 3339, UTC.
+    #[schemars(extend("format" = "date-time"))]
+    since: String,
+}
+
+impl StrangePayload {
+    pub(super) fn of(strange: &Strange) -> Option<Self> {
+        let since = strange.since?.to_string();
+        Some(Self { view: strange.view.given().map(str::to_owned), since })
+    }
 }
 
 /// Whether the web page is served.
@@ -133,6 +158,7 @@ pub fn health_json(health: &Health) -> Value {
         problems: problems(health),
         camera: health.cameras.first().map(CameraStatusPayload::of),
         cameras: health.cameras.iter().filter_map(NamedCameraPayload::of).collect(),
+        strange: health.strange.iter().filter_map(StrangePayload::of).collect(),
         mqtt: health.broker.as_ref().map(broker),
         http: health.web.map(|web| WebPayload {
             listening: web.listening,
@@ -167,19 +193,32 @@ fn problems(health: &Health) -> Vec<String> {
     });
     let twin = health.broker.as_ref().and_then(|broker| broker.twin.as_ref());
     let twin = twin.map(|twin| format!("another device has the same id: {twin}"));
+    let strange = health.strange.iter().filter_map(|strange| {
+        let view = strange.view.given().map_or_else(String::new, |name| format!("view `{name}`: "));
+        let since = in_words(strange.since?, Timestamp::now(), TimeZone::system());
+        Some(format!("{view}most frames look strange since {since}: has the camera moved?"))
+    });
     let supply = (health.throttled == Some(true)).then(|| "the voltage of the supply is too low".to_owned());
     let page =
         health.web.is_some_and(|web| !web.listening).then(|| "another program has the port of the page".to_owned());
     let all = [config, model].into_iter().flatten().chain(cameras);
-    let all = all.chain([twin, heat, supply, page].into_iter().flatten());
+    let all = all.chain(strange).chain([twin, heat, supply, page].into_iter().flatten());
     all.map(|problem| problem.chars().take(MAX_PROBLEM).map(|c| if c.is_control() { ' ' } else { c }).collect())
         .collect()
+}
+
+/// A moment in local time, with its date unless it was within the last day.
+fn in_words(at: Timestamp, now: Timestamp, zone: TimeZone) -> String {
+    let recent = now.duration_since(at).as_hours() < 24;
+    at.to_zoned_datetime(zone).strftime(if recent { "%H:%M" } else { "%-d %B %H:%M" }).to_string()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::camera::tests_support::{missing, status};
+    use crate::domain::name::Name;
+    use jiff::SignedDuration;
 
     #[test]
     fn a_camera_that_is_missing_is_a_problem_with_its_reason_and_its_time_and_one_that_starts_or_is_off_is_none() {
@@ -193,6 +232,31 @@ mod tests {
         for state in [CameraState::Offline, CameraState::Online, CameraState::Disabled] {
             let health = told(status(state));
             assert_eq!((&health["problems"], &health["camera"]["reason"]), (&serde_json::json!([]), &Value::Null));
+        }
+    }
+
+    #[test]
+    fn a_view_of_whose_frames_most_are_strange_is_a_problem_with_its_time() {
+        let since = Timestamp::now();
+        let strange = [Name::new("door"), Name::ONLY].map(|view| Strange { view, since: Some(since) });
+        let health = health_json(&Health { strange: strange.to_vec(), ..Health::default() });
+        let problems: Vec<&str> =
+            health["problems"].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
+        assert!(problems[0].starts_with("view `door`: most frames look strange since "), "{problems:?}");
+        assert!(
+            problems[1].starts_with("most frames") && problems[1].ends_with(": has the camera moved?"),
+            "{problems:?}"
+        );
+        let at = since.to_string();
+        assert_eq!(health["strange"], serde_json::json!([{ "view": "door", "since": at }, { "since": at }]));
+    }
+
+    #[test]
+    fn a_moment_is_told_in_local_time_and_with_its_date_after_a_day() {
+        let at: Timestamp = "2026-11-28T13:10:00Z".parse().expect("a time");
+        let zone = TimeZone::fixed(jiff::tz::offset(1));
+        for (hours, said) in [(1, "14:10"), (23, "14:10"), (24, "28 November 14:10")] {
+            assert_eq!(in_words(at, at + SignedDuration::from_hours(hours), zone.clone()), said);
         }
     }
 

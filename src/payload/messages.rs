@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::health::HealthPayload;
+use super::teaching::{TaughtPayload, UnsurePayload};
 
 use super::rounding::{VERSION, rounded};
 use crate::domain::camera::Negotiated;
@@ -44,6 +45,9 @@ struct ClassificationPayload<'a> {
     confidence: f64,
     /// The most likely classes of the frame, most likely first.
     top: Vec<RankedPayload<'a>>,
+    /// Of a model that was taught here with enough pictures: whether the picture is unlike all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strange: Option<bool>,
     timing_ms: TimingPayload,
     /// Whether the answer is an earlier frame's, which showed the same.
     cached: bool,
@@ -250,7 +254,7 @@ struct ResponsePayload<'a> {
 }
 
 /// The JSON Schemas of the published payloads, by topic. Members may be added, so readers must ignore unknown ones.
-pub fn schemas() -> [(&'static str, Schema); 6] {
+pub fn schemas() -> [(&'static str, Schema); 8] {
     [
         ("accurate", schema_for!(SecondOpinionPayload<'static>)),
         ("classification", schema_for!(ClassificationPayload<'static>)),
@@ -258,6 +262,8 @@ pub fn schemas() -> [(&'static str, Schema); 6] {
         ("health", schema_for!(HealthPayload)),
         ("info", schema_for!(InfoPayload)),
         ("response", schema_for!(ResponsePayload<'static>)),
+        ("teach", schema_for!(TaughtPayload<'static>)),
+        ("unsure", schema_for!(UnsurePayload)),
     ]
 }
 
@@ -421,6 +427,7 @@ fn payload<'a>(
         label,
         confidence: rounded(f64::from(confidence), 4),
         top: frame.answer.top.iter().map(ranked).collect(),
+        strange: frame.answer.strange,
         timing_ms: timing(&frame.answer.timing),
         cached: frame.cached,
         source: frame.origin.as_deref(),

@@ -11,14 +11,19 @@ use super::orders::{NewView, Prepared, Refusal, Rules, Snapshot, ViewOrder};
 use super::scheduler::Turn;
 use super::second_opinion::{Asked, Look, Opinion, Outcome, Wanted};
 use crate::bus::hub::Hub;
+use crate::bus::unsure::{SURE, UnsureFrame, UnsureFrames};
 use crate::decide::escalation::EscalationPolicy;
 use crate::decide::gate::{self, Gate};
+use crate::decide::scene::Scene;
 use crate::decide::{Decider, Seen};
 use crate::domain::classification::{Answer, Classification, Labels, ModelId, Status, Timing};
+use crate::domain::event::Event;
 use crate::domain::frame::Frame;
 use crate::domain::framing::Framing;
 use crate::domain::health::Pace;
 use crate::domain::name::Name;
+use crate::domain::teaching::Strange;
+use crate::infer::Judgement;
 use crate::infer::labeller::{LabelError, Labeller, milliseconds};
 use crate::preprocess::source::{FrameDecoder, Wanted as Part};
 use crate::preprocess::thumbnail::Thumbnail;
@@ -31,6 +36,7 @@ pub(super) struct Shared<'a> {
     pub(super) hub: &'a Hub,
     pub(super) counters: &'a Counters,
     pub(super) second: Option<&'a Asked>,
+    pub(super) unsure: &'a UnsureFrames,
 }
 
 pub(super) struct View {
@@ -46,6 +52,7 @@ pub(super) struct View {
     thumbnail: Thumbnail,
     decider: Decider,
     escalation: EscalationPolicy,
+    scene: Scene,
     /// The accurate model that it asks.
     accurate: Option<Arc<ModelId>>,
     /// The last answer of the model.
@@ -74,6 +81,7 @@ impl View {
             thumbnail: Thumbnail::default(),
             decider: Decider::new(classes, &rules.labels, rules.policy, rules.heartbeat),
             escalation: EscalationPolicy::new(rules.ask),
+            scene: Scene::default(),
             accurate: None,
             last: None,
             last_frame: now,
@@ -104,19 +112,21 @@ impl View {
         self.labeller
     }
 
-    pub(super) fn execute(&mut self, order: ViewOrder) {
+    pub(super) fn execute(&mut self, order: ViewOrder, shared: &Shared<'_>) {
         match order {
             // The requester timed out and keeps its current model.
             ViewOrder::Labeller(_, back) if back.is_closed() => {}
             ViewOrder::Labeller(labeller, back) => {
                 self.decider.set_labels(labeller.model().labels().clone());
                 self.gate.forget();
+                self.forget_scene(shared);
                 // If the requester has just timed out, the old labeller is dropped here.
                 let _ = back.send(self.labeller.replace(labeller));
             }
             ViewOrder::Enabled(enabled) => {
                 self.enabled = enabled;
                 self.gate.forget();
+                self.forget_scene(shared);
             }
             ViewOrder::Rules(rules) => self.set_rules(*rules),
             ViewOrder::Framing(framing) => {
@@ -124,6 +134,7 @@ impl View {
                     labeller.set_framing(framing);
                 }
                 self.gate.forget();
+                self.forget_scene(shared);
             }
             ViewOrder::Snapshot(to) => {
                 self.snapshots.retain(|waiting| !waiting.is_closed());
@@ -242,6 +253,8 @@ impl View {
         let Some(mut labeller) = self.labeller.take() else { return false };
         let asked = match self.look(&mut labeller, (frame, number), decoder, part, shared) {
             Ok((answer, verdict)) => {
+                self.note_scene(&answer, shared);
+                self.offer_unsure(&mut labeller, frame, &answer, shared);
                 // Undecodable frames do not keep the label from becoming stale.
                 self.last_frame = shared.clock.now();
                 self.tell(&labeller, frame, answer, verdict, shared)
@@ -258,6 +271,36 @@ impl View {
         };
         self.labeller = Some(labeller);
         asked
+    }
+
+    fn note_scene(&mut self, answer: &Classification, shared: &Shared<'_>) {
+        if let Some(strange) = answer.answer.strange
+            && let Some(since) = self.scene.note(strange, shared.clock.now(), answer.ts)
+        {
+            shared.hub.publish(&Event::Strange(Strange { view: self.name.clone(), since }));
+        }
+    }
+
+    fn forget_scene(&mut self, shared: &Shared<'_>) {
+        if self.scene.forget() {
+            shared.hub.publish(&Event::Strange(Strange { view: self.name.clone(), since: None }));
+        }
+    }
+
+    /// Passes on a frame that a taught model is not sure of, for somebody to say what it shows. About one in a second is looked at.
+    fn offer_unsure(&self, labeller: &mut Labeller, frame: &Frame, answer: &Classification, shared: &Shared<'_>) {
+        let Some(Judgement { strange, copy: false, vector, .. }) = labeller.take_judgement() else { return };
+        let Some(best) = answer.answer.top.first() else { return };
+        if (best.confidence < SURE || strange == Some(true)) && shared.unsure.are_wanted() {
+            shared.unsure.offer(UnsureFrame {
+                view: self.name.clone(),
+                frame: frame.clone(),
+                framing: labeller.framing(),
+                vector,
+                said: best.label.clone(),
+                confidence: best.confidence,
+            });
+        }
     }
 
     /// The frame's answer; the model runs only if the gate requires it.

@@ -11,6 +11,7 @@ use super::scheduler::Scheduler;
 use super::second_opinion::Asked;
 use super::view::{Shared, View};
 use crate::bus::hub::Hub;
+use crate::bus::unsure::UnsureFrames;
 use crate::domain::name::Name;
 use crate::preprocess::source::Wanted as Part;
 use glimpsed_base::clock::Clock;
@@ -35,6 +36,8 @@ pub struct Parts {
     pub hub: Hub,
     pub counters: Arc<Counters>,
     pub orders: Receiver<Order>,
+    /// Where frames go that taught models are not sure of.
+    pub unsure: UnsureFrames,
     pub liveness: Liveness,
 }
 
@@ -198,7 +201,7 @@ impl Worker {
             }
             Order::Settle(settled) => drop(settled.send(())),
             Order::View(name, order) => match self.views.iter_mut().find(|view| view.name == name) {
-                Some(view) => view.execute(order),
+                Some(view) => view.execute(order, &shared(&self.parts, self.second.as_deref())),
                 // Its requester finds the channel for the answer closed.
                 None => drop::<ViewOrder>(order),
             },
@@ -230,5 +233,5 @@ impl Worker {
 }
 
 fn shared<'a>(parts: &'a Parts, second: Option<&'a Asked>) -> Shared<'a> {
-    Shared { clock: &*parts.clock, hub: &parts.hub, counters: &parts.counters, second }
+    Shared { clock: &*parts.clock, hub: &parts.hub, counters: &parts.counters, second, unsure: &parts.unsure }
 }

@@ -13,9 +13,10 @@ use super::model::{self, Origin};
 use super::store::{Added, PictureStore, StoreError};
 
 use super::training::Training;
-use super::unsure::{SURE, Unsure};
+use super::unsure::Unsure;
 use super::viewed::viewed;
 use crate::bus::preview::Offered;
+use crate::bus::unsure::SURE;
 use crate::models::catalog;
 use crate::models::fetch::writable;
 use crate::models::taught::{self, Seen, is_name};
@@ -57,13 +58,13 @@ pub(super) struct Classroom {
 }
 
 impl Classroom {
-    pub(super) fn open(lessons: Lessons, mut looked: impl FnMut(usize, usize)) -> Result<Self, String> {
+    pub(super) fn open(lessons: Lessons, unsure: Unsure, mut looked: impl FnMut(usize, usize)) -> Result<Self, String> {
         let directory = writable(&lessons.directories).ok_or("there is no directory; set `directory` in [teach]")?;
         let store = PictureStore::open(directory.clone(), lessons.max_pictures).map_err(|error| error.to_string())?;
         store.forget_aside(&lessons.name);
         let mut embedder =
             Embedder::open(&lessons.base).map_err(|cause| format!("model `{}`: {cause}", lessons.base.name))?;
-        embedder.use_one_thread();
+        embedder.be_modest(lessons.max_duty);
         let dataset = store.dataset(&lessons.name).map_err(|error| error.to_string())?;
         let (mut done, total) = (0, dataset.pictures());
         let training = Training::of(&dataset, &mut embedder, true, || {
@@ -77,7 +78,6 @@ impl Classroom {
             matches!(files, Some((_, Ok((taught, _)))) if taught.pictures + taught.copies == training.pictures.len());
         let lesson = Err(String::new());
         let (changes, behind, learnt, took) = (VecDeque::new(), true, Vec::new(), Duration::ZERO);
-        let unsure = Unsure::default();
         Ok(Self { lessons, store, embedder, training, lesson, changes, unsure, behind, learnt, took, written })
     }
 
@@ -196,13 +196,13 @@ impl Classroom {
         if let Some((label, confidence)) = best
             && !self.training.vectors.has_copy(vector, |_| true)
         {
-            self.unsure.remember(&picture, vector, label, *confidence);
+            self.unsure.remember(&self.lessons.view, &picture, vector, label, *confidence);
         }
         Ok(Look { top, strange })
     }
 
     pub(super) fn unsure(&self, id: u64) -> Result<Vec<u8>, TeachError> {
-        self.unsure.picture(id).map(<[u8]>::to_vec).ok_or(TeachError::NoFrame)
+        self.unsure.picture(&self.lessons.view, id).ok_or(TeachError::NoFrame)
     }
 
     pub(super) fn settle(&mut self, ids: &[u64], label: Option<&str>) -> Result<usize, TeachError> {
@@ -210,11 +210,11 @@ impl Classroom {
         // One change for all of them.
         let burst = Timestamp::now().as_millisecond().unsigned_abs();
         for id in ids {
-            let Some(picture) = self.unsure.picture(*id).map(<[u8]>::to_vec) else { continue };
+            let Some(picture) = self.unsure.picture(&self.lessons.view, *id) else { continue };
             if let Some(label) = label {
                 kept += usize::from(!self.add(label, Picture::File(picture.into()), burst)?.copy);
             }
-            self.unsure.forget(*id);
+            self.unsure.forget(&self.lessons.view, *id);
         }
         Ok(kept)
     }

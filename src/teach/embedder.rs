@@ -1,6 +1,7 @@
 //! From a picture to the vector that stands before a network's last matrix.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 
@@ -27,6 +28,8 @@ pub struct Embedder {
     decoder: FrameDecoder,
     tensor: Tensor,
     vector: Vec<f32>,
+    /// The largest share of the time (0..1) that it works.
+    max_duty: f64,
 }
 
 /// Why a picture has no vector. The text continues the file's name.
@@ -41,6 +44,9 @@ pub enum EmbedError {
     #[error("{0}")]
     Unreadable(#[from] ReadError),
 }
+
+/// However small its share, somebody waits for the picture.
+const LONGEST_REST: Duration = Duration::from_secs(2);
 
 /// What precedes the key in a file of a vector.
 const MAGIC: [u8; 4] = *b"GLV1";
@@ -65,6 +71,7 @@ impl Embedder {
             decoder: FrameDecoder::default(),
             classifier: loaded.classifier,
             vector: Vec::new(),
+            max_duty: 1.0,
             inspection: loaded.inspection,
         })
     }
@@ -79,15 +86,23 @@ impl Embedder {
     /// # Errors
     /// When it is no picture, or the network cannot be evaluated.
     pub fn embed(&mut self, bytes: &[u8]) -> Result<&[f32], EmbedError> {
+        let begun = Instant::now();
         self.decoder.decode(Encoding::File, bytes, |width, height| self.preprocessor.wanted(width, height))?;
         self.preprocessor.prepare(self.decoder.samples(bytes), &mut self.tensor);
         self.classifier.run(&self.tensor, &mut self.vector)?;
+        std::thread::sleep(self.rest(begun.elapsed()));
         Ok(&self.vector)
     }
 
-    /// Leaves the other cores to whoever has a deadline.
-    pub(super) fn use_one_thread(&mut self) {
+    /// How long it rests after this much work.
+    fn rest(&self, work: Duration) -> Duration {
+        work.mul_f64((1.0 / self.max_duty.max(0.01) - 1.0).max(0.0)).min(LONGEST_REST)
+    }
+
+    /// Leaves the other cores to whoever has a deadline, and works at most this share of the time (0..1).
+    pub(super) fn be_modest(&mut self, max_duty: f64) {
         self.classifier.set_threads(1);
+        self.max_duty = max_duty;
     }
 
     /// The vector of the picture that was seen last.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::store::StoreError;
 use crate::bus::preview::Offered;
 use crate::domain::framing::Framing;
+use crate::domain::name::Name;
 use crate::models::spec::ModelSpec;
 
 /// What is taught, from what, and where its pictures are.
@@ -18,10 +19,13 @@ pub struct Lessons {
     pub directories: Vec<PathBuf>,
     pub base: ModelSpec,
     pub max_pictures: usize,
+    pub view: Name,
     /// Name of the view, and of the model that is written.
     pub name: String,
     /// How the camera's pictures are seen.
     pub framing: Framing,
+    /// The largest share of the time (0..1) that pictures are looked at.
+    pub max_duty: f64,
 }
 
 /// A picture on its way in.

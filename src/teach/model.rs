@@ -10,17 +10,12 @@ use super::embedder::Embedder;
 use super::training::Training;
 use crate::directories;
 use crate::models::taught::{Base, Class, Files, Seen, Taught};
+use crate::models::vectors_file;
 use glimpsed_inference::{LastMatrix, Source, hex, load, softmax, with_last_matrix};
-use glimpsed_teach::{Lesson, Vectors};
+use glimpsed_teach::Lesson;
 
 /// The most that a probability of the written model may differ from the one that was fitted.
 const TOLERANCE: f32 = 1e-3;
-
-/// What precedes the vectors in their file: a mark, their length and their number, both little-endian.
-const MAGIC: [u8; 4] = *b"GLVS";
-
-/// Longer than the file of as many vectors as anybody keeps.
-const MOST_BYTES: u64 = 64 << 20;
 
 /// Where it comes from.
 #[derive(Debug, Clone, Default)]
@@ -66,7 +61,11 @@ pub fn write(
     let taught = describe(embedder, (training, lesson), origin, sha256);
     let labels: String = training.labels.iter().map(|label| format!("{label}\n")).collect();
     directories::write(&new.labels, labels.as_bytes(), 0o644).map_err(failed(&new.labels))?;
-    directories::write(&new.vectors, &encoded(training, lesson), 0o600).map_err(failed(&new.vectors))?;
+    let vectors = vectors_file::encoded(
+        training.vectors.length(),
+        lesson.kept.iter().filter_map(|&picture| training.vectors.encoded(picture)),
+    );
+    directories::write(&new.vectors, &vectors, 0o600).map_err(failed(&new.vectors))?;
     let text = toml::to_string(&taught).map_err(|error| error.to_string())?;
     directories::write(&new.toml, text.as_bytes(), 0o644).map_err(failed(&new.toml))?;
     complete(directory, name)?;
@@ -144,35 +143,4 @@ fn describe(embedder: &Embedder, (training, lesson): (&Training, &Lesson), origi
         input: embedder.base.input.clone(),
         class: classes.map(|(label, &pictures)| Class { label: label.clone(), pictures }).collect(),
     }
-}
-
-fn encoded(training: &Training, lesson: &Lesson) -> Vec<u8> {
-    let numbers = [training.vectors.length(), lesson.kept.len()].map(|number| (number as u32).to_le_bytes());
-    let mut bytes = [&MAGIC[..], &numbers[0], &numbers[1]].concat();
-    lesson.kept.iter().filter_map(|&picture| training.vectors.encoded(picture)).for_each(|vector| bytes.extend(vector));
-    bytes
-}
-
-/// The vectors of the pictures that taught a model.
-///
-/// # Errors
-/// The file, and what is wrong with it.
-pub fn vectors(files: &Files) -> Result<Vectors, String> {
-    let path = &files.vectors;
-    let bytes =
-        glimpsed_base::files::read(path, MOST_BYTES).map_err(|cause| format!("`{}` {cause}", path.display()))?;
-    let damaged = || format!("`{}` is damaged; teach the model again", path.display());
-    let rest = bytes.strip_prefix(&MAGIC).ok_or_else(damaged)?;
-    let (numbers, rest) = rest.split_at_checked(8).ok_or_else(damaged)?;
-    let number = |at: usize| numbers[at..at + 4].try_into().map_or(0, u32::from_le_bytes) as usize;
-    let (length, count) = (number(0), number(4));
-    let expected = length.checked_mul(count).and_then(|numbers| numbers.checked_mul(2));
-    if length == 0 || expected != Some(rest.len()) {
-        return Err(damaged());
-    }
-    let mut vectors = Vectors::new(length);
-    for vector in rest.chunks_exact(2 * length) {
-        vectors.push_encoded(vector).map_err(|_| damaged())?;
-    }
-    Ok(vectors)
 }

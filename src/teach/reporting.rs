@@ -33,7 +33,7 @@ impl Classroom {
             missing: lesson.as_ref().err().filter(|_| !self.is_behind()).cloned(),
             written: *written,
             undo: changes.back().map(|change| UndoReport { what: change.what.clone(), at: change.at.to_string() }),
-            unsure: self.unsure.report(),
+            unsure: self.unsure.report(&self.lessons.view),
             ..Report::opening(lessons)
         }
     }

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use super::classroom::Classroom;
 use super::lessons::{Chosen, Kept, Lessons, Look, Picture, TeachError};
 use super::report::Report;
+use super::unsure::Unsure;
 use crate::bus::preview::Offered;
 
 /// Requests that wait.
@@ -48,6 +49,8 @@ pub(super) enum Job {
     },
     Look(Arc<Offered>, Reply<Look>),
     Write(Reply<()>),
+    /// Tell how things are.
+    Tell,
 }
 
 /// Hears of each change.
@@ -63,13 +66,13 @@ pub struct Teacher {
 impl Teacher {
     /// # Errors
     /// When the system cannot start another thread.
-    pub fn start(lessons: Lessons, listener: Listener) -> Result<Self, String> {
+    pub(super) fn start(lessons: Lessons, unsure: Unsure, listener: Listener) -> Result<Self, String> {
         let (jobs, waiting) = sync_channel(MAX_WAITING);
         let report = Arc::new(Mutex::new(Report::opening(&lessons)));
         let told = report.clone();
         std::thread::Builder::new()
             .name("teacher".into())
-            .spawn(move || run(lessons, &listener, &told, &waiting))
+            .spawn(move || run(lessons, unsure, &listener, &told, &waiting))
             .map_err(|cause| format!("cannot start the teacher's thread: {cause}"))?;
         Ok(Self { jobs, report })
     }
@@ -135,6 +138,11 @@ impl Teacher {
         self.ask(Job::Write).await
     }
 
+    /// Tells its listener how things are, unless that will be told soon anyway.
+    pub(super) fn tell(&self) {
+        let _ = self.jobs.try_send(Job::Tell);
+    }
+
     /// Whether its thread takes requests.
     pub fn is_there(&self) -> bool {
         !self.report.lock().ended
@@ -154,7 +162,7 @@ impl Teacher {
     }
 }
 
-fn run(lessons: Lessons, listener: &Listener, report: &Mutex<Report>, jobs: &Receiver<Job>) {
+fn run(lessons: Lessons, unsure: Unsure, listener: &Listener, report: &Mutex<Report>, jobs: &Receiver<Job>) {
     let tell = |news: Report| {
         listener(&news);
         *report.lock() = news;
@@ -164,7 +172,7 @@ fn run(lessons: Lessons, listener: &Listener, report: &Mutex<Report>, jobs: &Rec
         tracing::debug!(%error, "teaching has the same priority as labelling");
     }
     let opening = Report::opening(&lessons);
-    let mut classroom = match Classroom::open(lessons, |done, total| tell(opening.looking(done, total))) {
+    let mut classroom = match Classroom::open(lessons, unsure, |done, total| tell(opening.looking(done, total))) {
         Ok(classroom) => classroom,
         Err(cause) => {
             tracing::warn!(cause, "nothing can be taught");
@@ -204,6 +212,7 @@ fn handle(classroom: &mut Classroom, job: Job) -> Box<dyn FnOnce()> {
         Job::Settle { ids, label, reply } => answered(reply, classroom.settle(&ids, label.as_deref())),
         Job::Look(frame, reply) => answered(reply, classroom.look(&frame)),
         Job::Write(reply) => answered(reply, classroom.write()),
+        Job::Tell => Box::new(|| ()),
     }
 }
 

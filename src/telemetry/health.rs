@@ -43,6 +43,7 @@ impl Monitor {
         Health {
             config_error: None,
             model_error: None,
+            strange: Vec::new(),
             uptime: now.saturating_sub(self.started),
             temperature_celsius: self.board.temperature(),
             throttled: self.board.under_voltage(),

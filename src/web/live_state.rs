@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
@@ -15,6 +16,7 @@ use crate::domain::event::{Comparing, Event};
 use crate::domain::layout::{Layout, ViewEntry};
 use crate::domain::name::Name;
 use crate::domain::settings::Settings;
+use crate::domain::teaching::Strange;
 use crate::payload::rounding::rounded;
 use crate::payload::{
     RegionPayload, camera_json, camera_status_json, classification_json, second_opinion_value, state_json, status_name,
@@ -85,6 +87,7 @@ struct SeenView {
     /// The accurate model's last opinion.
     second: Option<Arc<SecondOpinion>>,
     settings: Option<Settings>,
+    strange_since: Option<Timestamp>,
     timeline: VecDeque<Value>,
 }
 
@@ -175,6 +178,13 @@ impl LiveState {
     /// Those that anything is known of.
     pub fn cameras(&self) -> Vec<CameraStatus> {
         self.lock().cameras.iter().filter_map(|camera| camera.status.clone()).collect()
+    }
+
+    /// The views of whose frames most are strange.
+    pub fn strange(&self) -> Vec<Strange> {
+        let seen = self.lock();
+        let strange = seen.views.iter().filter(|view| view.strange_since.is_some());
+        strange.map(|view| Strange { view: view.name.clone(), since: view.strange_since }).collect()
     }
 
     /// What is known of a view and its camera.
@@ -347,8 +357,16 @@ impl Sink for LiveState {
                 }
                 self.tell_about(About::View(name.clone()), "second", || second_opinion_value(opinion).to_string());
             }
+            Event::Strange(strange) => {
+                if let Some(view) = self.lock().view(&strange.view) {
+                    view.strange_since = strange.since;
+                }
+                let about = About::View(strange.view.clone());
+                self.tell_about(about, "strange", || strange_json(strange.since).to_string());
+            }
             Event::Comparing(event) => self.compare(|comparison| comparison.hear(event)),
-            Event::Health(_) | Event::Picture(..) => {}
+            // The teachers tell the page themselves, at length.
+            Event::Health(_) | Event::Picture(..) | Event::Teaching(_) => {}
         }
     }
 }
@@ -417,6 +435,7 @@ impl SeenView {
         if let Some(state) = &self.state {
             push("state", state_json(state));
         }
+        push("strange", strange_json(self.strange_since).to_string());
         push("timeline", json!(self.timeline).to_string());
         messages
     }
@@ -435,6 +454,10 @@ fn settings_json(settings: &Settings) -> Value {
         json["view"] = view.into();
     }
     json
+}
+
+fn strange_json(since: Option<Timestamp>) -> Value {
+    json!({ "since": since.map(|since| since.to_string()) })
 }
 
 fn timeline_entry(state: &Stable) -> Value {

@@ -35,7 +35,6 @@ mod session;
 mod site;
 mod socket;
 mod stream;
-pub mod teachers;
 mod teaching;
 mod teaching_routes;
 mod upload_budget;

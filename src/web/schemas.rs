@@ -189,6 +189,7 @@ fn live_event() -> Value {
         ("classification", named("ClassificationPayload")),
         ("state", named("ClassificationPayload")),
         ("second", named("SecondOpinionPayload")),
+        ("strange", strange()),
         ("timeline", named("Timeline")),
         ("change", named("HeldLabel")),
         ("vitals", named("HealthPayload")),
@@ -204,6 +205,16 @@ fn live_event() -> Value {
         event
     };
     json!({ "description": "A text message of the WebSocket.", "oneOf": events.map(event) })
+}
+
+/// Whether most frames of a view are strange.
+fn strange() -> Value {
+    let since = json!({
+        "type": ["string", "null"],
+        "format": "date-time",
+        "description": "Since when most frames are unlike all that was taught; null: they are not.",
+    });
+    object("Whether most frames of a view are strange.", json!({ "since": since }))
 }
 
 /// What is taught.

@@ -13,7 +13,6 @@ use super::live_state::LiveState;
 use super::metrics::Metrics;
 use super::pictures::Pictures;
 use super::session::Door;
-use super::teachers::Teachers;
 use crate::bus::commands::Commands;
 use crate::bus::hub::Hub;
 use crate::capture::registry::Registry;
@@ -24,6 +23,7 @@ use crate::pipeline::orders::Orders;
 use crate::pipeline::uploads::Uploads;
 use crate::sinks::mqtt::Traffic;
 use crate::teach::lessons::Lessons;
+use crate::teach::teachers::Teachers;
 use crate::telemetry::health::Monitor;
 use crate::telemetry::threads::Threads;
 use glimpsed_base::sync::Mutex;
@@ -59,7 +59,7 @@ impl Parts {
     pub(super) fn look(&self) -> Health {
         let traffic = self.traffic.lock().clone();
         let broker = traffic.map(|traffic| traffic.counters());
-        Health { cameras: self.view.cameras(), ..self.monitor.lock().look(broker) }
+        Health { cameras: self.view.cameras(), strange: self.view.strange(), ..self.monitor.lock().look(broker) }
     }
 }
 

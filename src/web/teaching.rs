@@ -20,7 +20,6 @@ use super::named::OfView;
 use super::problem::Problem;
 use super::site::Site;
 use super::{classify, stream};
-use crate::bus::commands::{Command, ViewCommand};
 use crate::bus::preview::Offered;
 use crate::domain::frame::Encoding;
 use crate::domain::name::Name;
@@ -30,9 +29,9 @@ use crate::preprocess::picture::RgbImage;
 use crate::preprocess::shrunk;
 use crate::teach::dataset::{Dataset, check_label};
 use crate::teach::lessons::{Chosen, Lessons, Picture, TeachError};
-use crate::teach::report::Report;
 use crate::teach::store::StoreError;
 use crate::teach::teacher::Teacher;
+use crate::teach::teachers::{self, OFF};
 
 /// Deadline for the next frame.
 const FRAME_WITHIN: Duration = Duration::from_secs(5);
@@ -57,25 +56,13 @@ pub(super) fn conflict(detail: impl Into<String>) -> Problem {
 
 /// The teacher of a view, which is started if there is none.
 fn teacher(site: &Site, view: &Name) -> Result<Teacher, Problem> {
-    let lessons = lessons(site, view)?;
-    let mut current = site.parts.teachers.0.lock();
-    match &*current {
-        Some((of, teacher)) if of == lessons && teacher.is_there() => Ok(teacher.clone()),
-        _ => {
-            let (live, name) = (site.parts.view.clone(), view.clone());
-            let listener = Arc::new(move |report: &Report| live.tell_view(&name, "teach", &json!(report)));
-            // The one before ends when its handle is dropped here.
-            let teacher = Teacher::start(lessons.clone(), listener)
-                .map_err(|cause| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, cause))?;
-            *current = Some((lessons.clone(), teacher.clone()));
-            Ok(teacher)
-        }
-    }
+    let started = site.parts.teachers.of(lessons(site, view)?);
+    started.map_err(|cause| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, cause))
 }
 
 fn lessons<'a>(site: &'a Site, view: &Name) -> Result<&'a Lessons, Problem> {
     let lessons = site.lessons.iter().find(|lessons| lessons.name == view.as_str());
-    lessons.ok_or_else(|| conflict("teaching is off; set `directory` in [teach] to keep pictures"))
+    lessons.ok_or_else(|| conflict(OFF))
 }
 
 /// How things are; also where teaching is off.
@@ -115,16 +102,8 @@ async fn next_frame(site: &Site, camera: &Name) -> Result<Arc<Offered>, Problem>
     let gone = || Problem::later(StatusCode::SERVICE_UNAVAILABLE, 5, "the camera is not there any more");
     let cameras = site.parts.cameras.cameras();
     let camera = cameras.iter().find(|known| known.name == *camera).ok_or_else(gone)?;
-    let mut viewer = camera.preview.watch();
-    let frame = async {
-        loop {
-            if let Some(frame) = viewer.next().await {
-                return frame;
-            }
-        }
-    };
     let late = |_| Problem::later(StatusCode::SERVICE_UNAVAILABLE, 5, "no picture comes from the camera");
-    timeout(FRAME_WITHIN, frame).await.map_err(late)
+    timeout(FRAME_WITHIN, camera.preview.next_frame()).await.map_err(late)
 }
 
 #[derive(Deserialize)]
@@ -305,12 +284,7 @@ pub(super) async fn undo(State(site): State<Arc<Site>>, OfView(view): OfView) ->
 /// Writes the model, and labels with it from now on.
 pub(super) async fn put_to_use(State(site): State<Arc<Site>>, OfView(view): OfView) -> Answered {
     let teacher = teacher(&site, &view.name)?;
-    let commands = &site.parts.commands;
-    teacher.write().await.map_err(refusal)?;
-    // Taught models are looked for when the configuration is read.
-    commands.ask(Command::Reload).await.map_err(conflict)?;
-    let model = ViewCommand::Model(view.name.to_string());
-    commands.ask(Command::View(view.name.clone(), model)).await.map_err(conflict)?;
+    teachers::put_to_use(&teacher, &site.parts.commands, &view.name).await.map_err(refusal)?;
     Ok(Json(site.parts.view.state(&view.name)["settings"].clone()))
 }
 

@@ -59,6 +59,11 @@ ENTITIES = {
     "select.shelf_precision": lambda state: state in ("auto", "fp32", "int8"),
     "number.shelf_threshold": lambda state: 0 <= float(state) <= 1,
     "button.shelf_restart": lambda state: state != "unavailable",
+    "select.shelf_teach_label": lambda state: state in ("cat", "coffee", "rocket"),
+    "button.shelf_teach_add": lambda state: state != "unavailable",
+    "button.shelf_teach": lambda state: state != "unavailable",
+    "sensor.shelf_taught": lambda state: int(state) >= 4,
+    "sensor.shelf_unsure": lambda state: int(state) >= 0,
 }
 UNITS = {"sensor.shelf_confidence": "%", "sensor.shelf_fps": "fps"}
 NAMES = {
@@ -220,11 +225,17 @@ def main():
     (inside / "configuration.yaml").write_text(CONFIGURATION.format(port=ports["home"]))
     (work / "mosquitto.conf").write_text(
         f"listener {ports['broker']} 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location {work}/\nuser root\n")
+    for label, photo in (("cat", "chelsea.png"), ("coffee", "coffee.png")):
+        folder = work / "teach" / "main" / label
+        folder.mkdir(parents=True)
+        for copy in range(2):
+            shutil.copy(REPOSITORY / "models" / "photos" / photo, folder / f"{copy}.png")
     config = work / "glimpsed.toml"
     config.write_text(
         '[device]\nid = "shelf"\nname = "On the shelf"\n[camera]\nsource = "replay"\n'
         f'path = "{REPOSITORY}/models/photos"\nfps = 2\n[model]\ndirectory = "{REPOSITORY}/models"\n'
         '[accurate]\nenabled = true\nmodel = "efficientnet-lite0-int8"\nevery = "5s"\nmax_duty = 1.0\n'
+        f'[teach]\ndirectory = "{work}/teach"\n'
         f'[mqtt]\nurl = "mqtt://127.0.0.1:{ports["broker"]}"\n'
         f'[http]\nlisten = "127.0.0.1:{ports["page"]}"\n')
     os.environ["STATE_DIRECTORY"] = str(work)
@@ -304,6 +315,20 @@ def main():
             publish(f"{base}/{topic}/set", value.upper() if value in ("on", "off") else value)
             until(f"{entity} follows {topic}", lambda e=entity, v=value: home.state(e)["state"] == v)
         done("both directions of every setting")
+
+        home.service("select", "select_option", "select.shelf_teach_label", option="coffee")
+        until("the label is chosen", lambda: retained(f"{base}/teach/label/state").strip() == "coffee")
+        taught = int(home.state("sensor.shelf_taught")["state"])
+
+        def another_is_taught():
+            home.service("button", "press", "button.shelf_teach_add")
+            return int(home.state("sensor.shelf_taught")["state"]) > taught
+
+        until("a button teaches the next frame", another_is_taught)
+        publish(f"{base}/teach/add", json.dumps({"label": "rocket"}))
+        until("a new label can be chosen", lambda: "rocket" in home.state("select.shelf_teach_label")["attributes"]["options"])
+        assert {"label": "cat", "pictures": 2} in home.state("sensor.shelf_taught")["attributes"]["labels"]
+        done("teaching")
 
         text = config.read_text()
         config.write_text(text.replace("fps = 2", "fps = -2"))

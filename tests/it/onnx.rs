@@ -65,7 +65,7 @@ impl Fixture {
             backend: Backend::Auto,
             threads: Threads::default(),
             background: None,
-            taught: false,
+            taught: None,
             int8: None,
         }
     }

@@ -94,7 +94,13 @@ fn device() -> Device {
         heartbeat: std::time::Duration::from_secs(60),
         health_every: std::time::Duration::from_secs(60),
         pictures: true,
-        views: vec![DeviceView { name: Name::ONLY, title: "shelf".into(), camera: Name::ONLY, accurate: true }],
+        views: vec![DeviceView {
+            name: Name::ONLY,
+            title: "shelf".into(),
+            camera: Name::ONLY,
+            accurate: true,
+            taught: Some(vec!["closed".into(), "open".into()]),
+        }],
         cameras: vec![Name::ONLY],
         temperature: true,
         page: Some("http://shelf.local:8080/".into()),
@@ -149,7 +155,7 @@ fn entities_are_unavailable_with_the_daemon_or_the_camera_except_the_one_that_sa
             .unwrap_or_default();
         match name.as_str() {
             "connectivity" => assert!(topics.is_empty()),
-            "label" | "opinion" | "confidence" | "change" | "fps" | "image" | "snapshot" => {
+            "label" | "opinion" | "confidence" | "change" | "fps" | "image" | "snapshot" | "teach_add" => {
                 assert_eq!(topics, ["home/glimpsed/shelf-1/status", "home/glimpsed/shelf-1/camera/status"]);
                 assert_eq!(component["availability_mode"], "all");
             }
@@ -165,13 +171,19 @@ fn entities_are_unavailable_with_the_daemon_or_the_camera_except_the_one_that_sa
 #[test]
 fn what_a_device_does_not_have_is_removed_by_its_platform_alone() {
     let payload = discovered(&Device {
-        views: vec![DeviceView { accurate: false, ..device().views[0].clone() }],
+        views: vec![DeviceView { accurate: false, taught: None, ..device().views[0].clone() }],
         pictures: false,
         temperature: false,
         ..device()
     });
     assert_eq!(complaints(&read(fixture("homeassistant/device.schema.json")), &payload), [""; 0]);
-    for (name, platform) in [("temperature", "sensor"), ("image", "image"), ("snapshot", "button")] {
+    for (name, platform) in [
+        ("temperature", "sensor"),
+        ("image", "image"),
+        ("snapshot", "button"),
+        ("teach_label", "select"),
+        ("teach", "button"),
+    ] {
         assert_eq!(payload["components"][name], serde_json::json!({ "platform": platform }));
     }
 }

@@ -67,7 +67,7 @@ pub(crate) fn model(name: &str, path: PathBuf, scaling: Option<(f32, f32)>) -> M
         backend: Backend::Auto,
         threads: Threads::default(),
         background: None,
-        taught: false,
+        taught: None,
         int8: None,
     }
 }

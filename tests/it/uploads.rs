@@ -51,6 +51,7 @@ impl Desk {
             hub: Hub::default(),
             counters: Arc::default(),
             orders: receiver,
+            unsure: Default::default(),
             liveness: glimpsed_base::liveness::Liveness::default(),
         };
         let source = Source { camera: Name::ONLY, slot: slot.clone(), preview: Arc::default() };

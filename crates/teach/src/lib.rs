@@ -24,7 +24,7 @@ pub use lesson::Lesson;
 pub use quality::{Mistake, Quality};
 pub use refusal::Refusal;
 pub use strangeness::Strangeness;
-pub use vectors::{Unusable, Vectors};
+pub use vectors::{COPY, Unusable, Vectors};
 pub use words::{Enough, Few, share_in_words};
 
 /// The example of the README.

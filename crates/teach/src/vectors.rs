@@ -5,7 +5,7 @@ use half::slice::HalfFloatSliceExt;
 
 /// The cosine from which on two pictures of a class are copies of each other. Copies teach nothing; sixty of one picture would
 /// make every other picture of the class look strange.
-pub(crate) const COPY: f32 = 0.97;
+pub const COPY: f32 = 0.97;
 
 /// Why a vector is not kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

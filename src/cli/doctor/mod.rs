@@ -3,5 +3,6 @@
 mod board;
 mod finding;
 mod run;
+mod scene;
 
 pub(super) use run::{Options, run};

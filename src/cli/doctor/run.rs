@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use clap::Args;
 
-use super::board;
+use super::{board, scene};
 use crate::board::Board;
 use crate::capture::discover::cameras;
-use crate::cli::cameras::{grab, report_text};
+use crate::cli::cameras::{Grabbed, grab, report_text};
 use crate::cli::doctor::finding::{Finding, Verdict};
 use crate::cli::files::OptionalConfigFile;
 use crate::cli::mqtt::try_broker;
@@ -57,7 +57,7 @@ pub(crate) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
         .chain(models)
         .chain(seconds)
         .chain(config.changes_since_taught().into_iter().map(changed))
-        .chain(config.cameras.iter().map(camera))
+        .chain(config.cameras.iter().flat_map(|of| camera(&config, of)))
         .chain([broker(&config)?])
         .chain(board::findings(&Board::default(), config.thermal))
         .chain(board::room(&directories::state()))
@@ -140,17 +140,20 @@ fn changed(says: String) -> Finding {
     Finding { subject: "model", verdict: Verdict::Warning, says }
 }
 
-/// A frame, decoded; or why there is none, and what cameras there are instead.
-fn camera(camera: &Camera) -> Finding {
-    let (verdict, says) = match grab(camera) {
-        Ok(report) => (Verdict::Ok, format!("{}{}", report_text(&report).trim_end(), formats(camera))),
+/// A frame, decoded, and whether it looks like what was taught; or why there is none, and what cameras there are instead.
+fn camera(config: &Config, camera: &Camera) -> Vec<Finding> {
+    let (verdict, says, scene) = match grab(camera) {
+        Ok(Grabbed { report, frame }) => {
+            let says = format!("{}{}", report_text(&report).trim_end(), formats(camera));
+            (Verdict::Ok, says, scene::findings(config, camera, &frame))
+        }
         Err(error) => {
             let verdict = if error.exit_code() == 69 { Verdict::Unreachable } else { Verdict::Failed };
-            (verdict, format!("{error}{}", alternatives(camera)))
+            (verdict, format!("{error}{}", alternatives(camera)), Vec::new())
         }
     };
     let says = camera.name.given().map_or(says.clone(), |name| format!("{name}: {says}"));
-    Finding { subject: "camera", verdict, says }
+    [Finding { subject: "camera", verdict, says }].into_iter().chain(scene).collect()
 }
 
 fn formats(camera: &Camera) -> String {

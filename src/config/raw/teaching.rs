@@ -14,12 +14,14 @@ pub struct RawTeach {
     pub directory: Option<PathBuf>,
     /// Name of the model whose last matrix is replaced, for `glimpsed teach`.
     pub base: String,
+    /// Keep frames in memory that a taught model is not sure of, or that look like nothing that it was taught with, until somebody says on the page what they show: at most 64, of 30 KiB each. Only with `directory`.
+    pub ask: bool,
     /// How many pictures are kept at most; each has at most 256 KiB.
     pub max_pictures: u32,
 }
 
 impl Default for RawTeach {
     fn default() -> Self {
-        Self { directory: None, base: "efficientnet-lite0".into(), max_pictures: 2000 }
+        Self { directory: None, base: "efficientnet-lite0".into(), ask: true, max_pictures: 2000 }
     }
 }

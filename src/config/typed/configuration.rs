@@ -285,7 +285,9 @@ pub struct Teach {
     pub directories: Vec<PathBuf>,
     /// The model whose last matrix is replaced.
     pub base: ModelSpec,
+    /// Whether frames are kept that a taught model is not sure of.
+    pub ask: bool,
     pub max_pictures: usize,
-    /// Whether it can be taught over HTTP: only where the directory was configured.
-    pub over_http: bool,
+    /// Whether it can be taught while the daemon runs: only where the directory was configured.
+    pub while_running: bool,
 }

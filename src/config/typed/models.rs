@@ -92,7 +92,7 @@ impl Checker<'_, '_> {
             input: self.input_hints(name, file).or(known.map(catalog::Entry::hints).unwrap_or_default()),
             backend: Backend::Auto,
             threads: Threads::default(),
-            taught: false,
+            taught: None,
             int8,
         }
     }

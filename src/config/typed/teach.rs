@@ -75,8 +75,9 @@ impl Checker<'_, '_> {
         Teach {
             directories: self.teach_directories(),
             base,
+            ask: raw.ask,
             max_pictures: raw.max_pictures as usize,
-            over_http: raw.directory.is_some(),
+            while_running: raw.directory.is_some(),
         }
     }
 

@@ -66,7 +66,7 @@ pub async fn test(config: &Config, settings: &Mqtt) -> Report {
     let topics = Topics::of(config, &settings.base_topic);
     if let Some(mut link) = session(settings, &topics, &mut report).await {
         report.reachable = true;
-        let device = Device::of(config, &Board::default());
+        let device = Device::of(config, &[], &Board::default());
         let trial = Trial {
             rows: table(&topics, &device.id, config.homeassistant.as_deref()),
             discovery: config.homeassistant.as_ref().map(|prefix| Topics::discovery(prefix, &device.id)),

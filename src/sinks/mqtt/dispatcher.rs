@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::inbound::{Call, Inbound, parse};
 use super::presence::Presence;
@@ -24,6 +25,9 @@ const FINISH_WITHIN: Duration = Duration::from_secs(60);
 
 /// Capacity of the request queue; when it is full, a request is answered with an error.
 const MAX_CALLS: usize = 16;
+
+/// Commands that take long, at a time.
+const MAX_LONG: usize = 4;
 
 /// After Home Assistant's birth message, everything is sent again at a random moment within these, as its documentation
 /// asks for.
@@ -43,8 +47,8 @@ pub(super) struct Dispatcher {
     sets: BTreeMap<(Name, Key), ViewCommand>,
     calls: VecDeque<Call>,
     job: Option<Job>,
-    /// A comparison takes minutes, so it does not block the other commands.
-    long: Option<Job>,
+    /// What takes long, such as a comparison or waiting for a frame, does not block the other commands.
+    long: JoinSet<(Call, Answer)>,
     /// When to send everything again, after Home Assistant has started.
     repeat_at: Option<Instant>,
     after_birth: (Duration, Duration),
@@ -60,7 +64,7 @@ impl Dispatcher {
         commands: Commands,
     ) -> Self {
         let (sets, calls) = (BTreeMap::new(), VecDeque::new());
-        let (job, long, repeat_at, after_birth, refused) = (None, None, None, AFTER_BIRTH, 0);
+        let (job, long, repeat_at, after_birth, refused) = (None, JoinSet::new(), None, AFTER_BIRTH, 0);
         Self {
             topics,
             discovery_prefix,
@@ -92,12 +96,7 @@ impl Dispatcher {
                         self.respond(&call, &answer, Delivery::Answer);
                     }
                 }
-                (call, answer) = finished(&mut self.long) => {
-                    self.long = None;
-                    if let Some(call) = call {
-                        self.respond(&call, &answer, Delivery::Answer);
-                    }
-                }
+                Some(Ok((call, answer))) = self.long.join_next() => self.respond(&call, &answer, Delivery::Answer),
                 () = due(self.presence.due_at()) => self.presence.act(Instant::now()),
                 () = stopping.wait() => return self.finish(Duration::ZERO).await,
                 () = due(self.repeat_at) => {
@@ -116,10 +115,9 @@ impl Dispatcher {
         {
             self.respond(&call, &answer, Delivery::Answer);
         }
-        // A comparison usually needs minutes more; its answer is delivered only if it is ready.
-        if let Some(long) = self.long.take()
-            && let Ok((Some(call), answer)) = timeout(Duration::ZERO, long).await
-        {
+        // A comparison may need minutes more; then its requester finds the report on the page.
+        let deadline = Instant::now() + patience;
+        while let Ok(Some(Ok((call, answer)))) = timeout_at(deadline, self.long.join_next()).await {
             self.respond(&call, &answer, Delivery::Answer);
         }
         for call in std::mem::take(&mut self.calls) {
@@ -163,20 +161,26 @@ impl Dispatcher {
             let command = Command::View(view, command);
             self.job = Some(Box::pin(async move { (None, commands.ask(command).await) }));
         } else if let Some(call) = self.calls.pop_front() {
-            // A second comparison is refused at once by the controller.
-            let long = call.command == Ok(Command::Compare) && self.long.is_none();
-            let job: Job = Box::pin(async move {
+            let long = call.command.as_ref().is_ok_and(takes_long);
+            if long && self.long.len() >= MAX_LONG {
+                self.respond(&call, &Err(format!("busy: {MAX_LONG} such requests are under way")), Delivery::Answer);
+                return self.begin_next();
+            }
+            let job = async move {
                 let answer = match call.command.clone() {
                     Ok(command) => commands.ask(command).await,
                     Err(cause) => Err(cause),
                 };
-                (Some(call), answer)
-            });
+                (call, answer)
+            };
             if long {
-                self.long = Some(job);
+                self.long.spawn(job);
                 self.begin_next();
             } else {
-                self.job = Some(job);
+                self.job = Some(Box::pin(async move {
+                    let (call, answer) = job.await;
+                    (Some(call), answer)
+                }));
             }
         }
     }
@@ -187,6 +191,11 @@ impl Dispatcher {
         let correlation = call.correlation.clone();
         self.outbox.push(Message { correlation, ..Message::new(topic, payload, delivery, false) });
     }
+}
+
+/// Whether a command takes long, for which the controller has tasks of their own.
+fn takes_long(command: &Command) -> bool {
+    matches!(command, Command::Compare | Command::View(_, ViewCommand::Teach(_) | ViewCommand::Learn))
 }
 
 async fn finished(job: &mut Option<Job>) -> (Option<Call>, Answer) {

@@ -66,6 +66,7 @@ pub static REQUESTS: LazyLock<Vec<(&'static str, Command)>> = LazyLock::new(|| {
         ("accurate", Command::View(Name::ONLY, ViewCommand::SecondOpinion)),
         ("compare", Command::Compare),
         ("health", Command::Health),
+        ("teach", Command::View(Name::ONLY, ViewCommand::Learn)),
     ]
 });
 
@@ -103,31 +104,54 @@ pub fn parse(
     }
     let text = std::str::from_utf8(payload).map_err(|_| "is not UTF-8")?.trim();
     for view in &topics.views {
-        if let Some(key) = Key::ALL.into_iter().find(|key| topic == view.set(*key)) {
+        if topic == view.teach_add {
+            return Ok(Some(Inbound::Request(added(topics, discovery_prefix, &view.view, text, reply))));
+        }
+        if let Some(key) = Key::ALL.into_iter().chain([Key::TeachLabel]).find(|key| topic == view.set(*key)) {
             return set(key, text).map(|command| Some(Inbound::Set((view.view.clone(), key), command)));
         }
     }
     let Some((name, command)) = REQUESTS.iter().find(|(name, _)| below.strip_prefix("request/") == Some(name)) else {
         return Ok(None);
     };
-    let Request { transaction, view, wrong } = request(text);
+    let Request { transaction, member, wrong } = request(text, "view");
+    let view = member.map(|view| Name::new(&view));
     let wrong = wrong.or_else(|| {
         let known = view.as_ref().is_none_or(|view| topics.view(view).is_some());
         (!known).then(|| format!("there is no view `{}`", view.as_ref().map_or("", Name::as_str)))
     });
-    let (response_topic, wrong) = match reply.map_or(Ok(None), |reply| response_topic(topics, discovery_prefix, reply))
-    {
-        Ok(topic) => (topic, wrong),
-        Err(cause) => (None, wrong.or(Some(cause))),
-    };
-    let correlation =
-        reply.and_then(|reply| reply.correlation.clone()).filter(|data| data.len() <= MAX_CORRELATION_BYTES);
     let command = match (wrong, command, view) {
         (Some(cause), ..) => Err(cause),
         (None, Command::View(_, command), Some(view)) => Ok(Command::View(view, command.clone())),
         (None, command, _) => Ok(command.clone()),
     };
-    Ok(Some(Inbound::Request(Call { name, command, transaction, response_topic, correlation })))
+    Ok(Some(Inbound::Request(call(topics, discovery_prefix, (name, command, transaction), reply))))
+}
+
+/// A call with what its answer needs; one whose answer may not go where the requester wants it is invalid.
+fn call(
+    topics: &Topics,
+    discovery_prefix: Option<&str>,
+    (name, command, transaction): (&'static str, Result<Command, String>, Option<Value>),
+    reply: Option<&Reply>,
+) -> Call {
+    let (response_topic, command) =
+        match reply.map_or(Ok(None), |reply| response_topic(topics, discovery_prefix, reply)) {
+            Ok(topic) => (topic, command),
+            Err(cause) => (None, command.and(Err(cause))),
+        };
+    let correlation =
+        reply.and_then(|reply| reply.correlation.clone()).filter(|data| data.len() <= MAX_CORRELATION_BYTES);
+    Call { name, command, transaction, response_topic, correlation }
+}
+
+/// The request to keep the view's next frame under a label, which a button of Home Assistant does not say. It is answered as `teach` is.
+fn added(topics: &Topics, discovery_prefix: Option<&str>, view: &Name, text: &str, reply: Option<&Reply>) -> Call {
+    let Request { transaction, member, wrong } = request(text, "label");
+    let is_word = !text.is_empty() && text != "PRESS" && !text.starts_with('{');
+    let wrong = wrong.or_else(|| is_word.then(|| r#"the request is wrong: expected {"label": "..."}"#.to_owned()));
+    let teach = Command::View(view.clone(), ViewCommand::Teach(member));
+    call(topics, discovery_prefix, ("teach", wrong.map_or(Ok(teach), Err), transaction), reply)
 }
 
 /// The requester's response topic. It is published on with this device's rights, so it must be nobody's but a requester's.
@@ -171,6 +195,7 @@ fn set(key: Key, text: &str) -> Result<ViewCommand, String> {
     match key {
         Key::Enabled => on_or_off(text).map(ViewCommand::Enable),
         Key::Accurate => on_or_off(text).map(ViewCommand::Accurate),
+        Key::TeachLabel => Ok(ViewCommand::TeachLabel(text.to_owned())),
         Key::Model if text.is_empty() => Err("is empty, not the name of a model".into()),
         Key::Model => Ok(ViewCommand::Model(text.to_owned())),
         Key::Precision => match PrecisionChoice::ALL.into_iter().find(|choice| choice.name() == text) {
@@ -188,14 +213,14 @@ fn set(key: Key, text: &str) -> Result<ViewCommand, String> {
 #[derive(Default)]
 struct Request {
     transaction: Option<Value>,
-    /// Which view is meant; `None`: the first.
-    view: Option<Name>,
+    /// The text of its other member.
+    member: Option<String>,
     /// Why it is invalid.
     wrong: Option<String>,
 }
 
-/// A button of Home Assistant sends a word, which is ignored.
-fn request(text: &str) -> Request {
+/// A request with a member of this name, or without. A button of Home Assistant sends a word, which is ignored.
+fn request(text: &str, name: &str) -> Request {
     if !text.starts_with('{') {
         return Request::default();
     }
@@ -208,15 +233,15 @@ fn request(text: &str) -> Request {
     if transaction.as_ref().is_some_and(|id| id.to_string().len() > MAX_TRANSACTION_BYTES) {
         return wrong(format!("the transaction id has more than {MAX_TRANSACTION_BYTES} bytes"));
     }
-    let (view, wrong) = match members.remove("view") {
+    let (member, wrong) = match members.remove(name) {
         None => (None, None),
-        Some(Value::String(view)) => (Some(Name::new(&view)), None),
-        Some(_) => (None, Some("the request is wrong: `view` must be a view's name".to_owned())),
+        Some(Value::String(text)) => (Some(text), None),
+        Some(_) => (None, Some(format!("the request is wrong: `{name}` must be a text"))),
     };
     let unknown = members.keys().next();
     let unknown =
-        unknown.map(|key| format!("the request is wrong: unknown member `{key}`, expected `transaction` or `view`"));
-    Request { transaction, view, wrong: wrong.or(unknown) }
+        unknown.map(|key| format!("the request is wrong: unknown member `{key}`, expected `transaction` or `{name}`"));
+    Request { transaction, member, wrong: wrong.or(unknown) }
 }
 
 #[cfg(test)]
@@ -269,6 +294,26 @@ mod tests {
         let wrong = ask("home/glimpsed/shelf/request/health", r#"{"transaction": 7, "now": true}"#);
         let Ok(Some(Inbound::Request(call))) = wrong else { panic!("a request") };
         assert!(call.command.is_err_and(|cause| cause.contains("`now`")) && call.transaction == Some(json!(7)));
+    }
+
+    #[test]
+    fn a_picture_is_taught_under_the_label_that_is_said_or_under_the_chosen_one() {
+        let ask = |payload: &str| match ask("home/glimpsed/shelf/teach/add", payload) {
+            Ok(Some(Inbound::Request(call))) => (call.name, call.command, call.transaction),
+            other => panic!("{other:?}"),
+        };
+        let teach = |label: Option<&str>| Ok(Command::View(Name::ONLY, ViewCommand::Teach(label.map(str::to_owned))));
+        assert_eq!(ask(r#"{"label": "open"}"#), ("teach", teach(Some("open")), None));
+        assert_eq!(ask(r#"{"label": "open", "transaction": 3}"#), ("teach", teach(Some("open")), Some(json!(3))));
+        for pressed in ["", "PRESS", "{}"] {
+            assert_eq!(ask(pressed).1, teach(None), "{pressed}");
+        }
+        for wrong in ["open", r#"{"label": 3}"#, r#"{"labels": "open"}"#, r#"["open"]"#, r#"{"label""#] {
+            assert!(ask(wrong).1.is_err(), "{wrong}");
+        }
+        let chosen = super::parse(&topics(), None, "home/glimpsed/shelf/teach/label/set", b"open", false, None);
+        let expected = ((Name::ONLY, Key::TeachLabel), ViewCommand::TeachLabel("open".into()));
+        assert_eq!(chosen, Ok(Some(Inbound::Set(expected.0, expected.1))));
     }
 
     #[test]

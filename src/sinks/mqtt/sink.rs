@@ -11,8 +11,10 @@ use crate::domain::classification::{Stable, Status};
 use crate::domain::event::Event;
 use crate::domain::name::Name;
 use crate::domain::settings::Settings;
+use crate::domain::teaching::Teaching;
 use crate::payload::{
     camera_json, camera_state_name, classification_json, event_json, health_json, second_opinion_value, state_json,
+    taught_json, unsure_json,
 };
 use crate::sinks::mqtt::presence::instance;
 use crate::sinks::mqtt::topics::Topics;
@@ -35,6 +37,8 @@ pub struct MqttSink {
     clock: Arc<dyn Clock>,
     classification_interval: Duration,
     last_classifications: BTreeMap<Name, Duration>,
+    /// What was published of teaching, by topic.
+    taught: BTreeMap<String, String>,
 }
 
 impl MqttSink {
@@ -48,6 +52,7 @@ impl MqttSink {
             clock,
             classification_interval,
             last_classifications: BTreeMap::new(),
+            taught: BTreeMap::new(),
         }
     }
 
@@ -97,10 +102,31 @@ impl MqttSink {
         }
     }
 
+    /// Where nothing can be taught, what is retained from before is removed.
+    fn tell_teaching(&mut self, teaching: &Teaching) {
+        let Some(topics) = self.topics.view(&teaching.view) else { return };
+        let state = teaching.state.as_ref();
+        let taught = state.map(taught_json).unwrap_or_default();
+        let unsure = state.map(unsure_json).unwrap_or_default();
+        let label = state.and_then(|state| state.label.clone()).unwrap_or_default();
+        let messages = [
+            (topics.taught.clone(), taught),
+            (topics.unsure.clone(), unsure),
+            (topics.setting(Key::TeachLabel), label),
+        ];
+        for (topic, payload) in messages {
+            if self.taught.insert(topic.clone(), payload.clone()).as_ref() != Some(&payload) {
+                self.retain(&topic, payload);
+            }
+        }
+    }
+
     fn tell_settings(&self, settings: &Settings) {
         let Some(topics) = self.topics.view(&settings.view) else { return };
         for key in Key::ALL {
             let value = match key {
+                // It is told with what was taught.
+                Key::TeachLabel => continue,
                 Key::Enabled => on_or_off(settings.enabled),
                 Key::Model => settings.model.clone(),
                 Key::Precision => settings.precision.name().to_owned(),
@@ -128,8 +154,9 @@ impl Sink for MqttSink {
                     self.retain(&topics.status, camera_state_name(status.state));
                 }
             }
-            // A requester over MQTT receives the report as the answer. With other views there is another session.
-            Event::Comparing(_) | Event::Layout(_) => {}
+            // A requester over MQTT receives the report as the answer. With other views there is another session. What is strange is told
+            // in `health`.
+            Event::Comparing(_) | Event::Layout(_) | Event::Strange(_) => {}
             Event::Negotiated(camera, negotiated) => {
                 match negotiated {
                     Some(negotiated) => drop(self.negotiated.insert(camera.clone(), camera_json(negotiated))),
@@ -159,6 +186,7 @@ impl Sink for MqttSink {
             }
             Event::Heartbeat(stable) => self.tell_state(stable),
             Event::Settings(settings) => self.tell_settings(settings),
+            Event::Teaching(teaching) => self.tell_teaching(teaching),
             Event::Health(health) => self.retain(&self.topics.health, health_json(health).to_string()),
             Event::Picture(camera, jpeg) => {
                 if let Some(topics) = self.topics.camera(camera) {

@@ -52,6 +52,9 @@ pub fn table(topics: &Topics, device_id: &str, discovery_prefix: Option<&str>) -
         rows.push(written(&view.event, Writes::Event));
         rows.extend([&view.classification, &view.accurate].map(|topic| written(topic, Writes::Live)));
         rows.extend(Key::ALL.map(|key| row(&view.set(key), None, true)));
+        rows.extend([&view.taught, &view.unsure].map(|topic| written(topic, Writes::Retained)));
+        rows.push(written(&view.setting(Key::TeachLabel), Writes::Retained));
+        rows.extend([&view.set(Key::TeachLabel), &view.teach_add].map(|topic| row(topic, None, true)));
     }
     rows.extend(REQUESTS.iter().map(|(name, _)| written(&topics.response(name), Writes::Answer)));
     rows.extend(REQUESTS.iter().map(|(name, _)| row(&topics.request(name), None, true)));
@@ -142,6 +145,8 @@ mod tests {
         for topic in subscriptions(&rows) {
             let payload = if topic.ends_with("threshold/set") {
                 "0.5"
+            } else if topic.ends_with("teach/add") {
+                r#"{"label": "open"}"#
             } else if topic.ends_with("precision/set") {
                 "int8"
             } else if topic.ends_with("/status") {

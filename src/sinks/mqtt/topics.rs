@@ -27,6 +27,12 @@ pub struct ViewTopics {
     pub classification: String,
     pub accurate: String,
     pub event: String,
+    /// What was taught.
+    pub taught: String,
+    /// Adds a picture to it.
+    pub teach_add: String,
+    /// How many frames wait for somebody to say what they show.
+    pub unsure: String,
 }
 
 /// Topics of a camera: `<device>/camera/...` if it is the only one, else `<device>/camera/<camera>/...`.
@@ -68,9 +74,12 @@ pub enum Key {
     Precision,
     Threshold,
     Accurate,
+    /// The label of pictures that are added without one; where something can be taught.
+    TeachLabel,
 }
 
 impl Key {
+    /// Those that each view has.
     pub const ALL: [Self; 5] = [Self::Enabled, Self::Model, Self::Precision, Self::Threshold, Self::Accurate];
 
     pub fn name(self) -> &'static str {
@@ -80,6 +89,7 @@ impl Key {
             Self::Precision => "precision",
             Self::Threshold => "threshold",
             Self::Accurate => "accurate",
+            Self::TeachLabel => "teach/label",
         }
     }
 }
@@ -97,6 +107,9 @@ impl Topics {
                 classification: topic("classification"),
                 accurate: topic("accurate"),
                 event: topic("event"),
+                taught: topic("teach/state"),
+                teach_add: topic("teach/add"),
+                unsure: topic("unsure"),
                 base,
             }
         };

@@ -8,11 +8,12 @@ import { places } from "./places.js";
 import { status } from "./status.js";
 import { things } from "./things.js";
 import { start } from "./transport.js";
+import { strange } from "./strange.js";
 import { upload } from "./upload.js";
 import { views } from "./views.js";
 import { wrong } from "./wrong.js";
 
-[views, live, status, newest, things, wrong, upload, places].forEach(join);
+[views, live, status, strange, newest, things, wrong, upload, places].forEach(join);
 
 start({ opened, lost, event: tell, picture: live.picture });
 

@@ -162,6 +162,7 @@ fn labelled() -> Classification {
         answer: Answer {
             model: Arc::new(model),
             status: Status::Known,
+            strange: None,
             top: [ranked(1), ranked(2), ranked(3)].into_iter().collect(),
             timing: Timing::default(),
         },

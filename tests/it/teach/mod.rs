@@ -3,6 +3,7 @@
 mod exchange;
 mod keep;
 mod learn;
+mod live;
 mod sharing;
 
 use std::path::{Path, PathBuf};

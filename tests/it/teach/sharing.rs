@@ -46,7 +46,7 @@ fn models_of_one_base_share_its_network_and_answer_as_if_they_were_alone() {
         assert_eq!(networks.count(), 1, "{base}");
         for (shared, spec) in together.iter_mut().zip(specs(&place)) {
             // The whole file, without its last matrix being known.
-            let mut alone = Model::load(&ModelSpec { taught: false, ..spec.clone() }).expect("loads");
+            let mut alone = Model::load(&ModelSpec { taught: None, ..spec.clone() }).expect("loads");
             assert_eq!((&shared.id, shared.labels()), (&alone.id, alone.labels()));
             let (one, other) = (&shared.inspection, &alone.inspection);
             assert_eq!(

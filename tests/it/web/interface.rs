@@ -242,6 +242,7 @@ fn events_tell_how_things_are_and_then_what_happens() {
         "layout",
         "settings",
         "state",
+        "strange",
         "timeline",
         "vitals",
     ];

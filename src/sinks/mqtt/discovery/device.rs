@@ -42,15 +42,18 @@ pub struct DeviceView {
     pub camera: Name,
     /// Whether an accurate model can be enabled.
     pub accurate: bool,
+    /// The labels that were taught; `None` where nothing can be.
+    pub taught: Option<Vec<String>>,
 }
 
 impl DeviceView {
-    fn of(view: &View) -> Self {
+    fn of(view: &View, taught: Option<Vec<String>>) -> Self {
         Self {
             name: view.name.clone(),
             title: view.title.clone(),
             camera: view.camera.clone(),
             accurate: view.accurate.model.path.is_file(),
+            taught,
         }
     }
 }
@@ -63,6 +66,7 @@ impl Device {
             title: name.to_string(),
             camera: names.cameras.first().cloned().unwrap_or_default(),
             accurate: true,
+            taught: Some(vec![String::new()]),
         };
         Self {
             views: names.views.iter().map(view).collect(),
@@ -72,8 +76,9 @@ impl Device {
         }
     }
 
-    /// The device that a configuration describes, on this board.
-    pub fn of(config: &Config, board: &Board) -> Self {
+    /// The device that a configuration describes, on this board; of each view there are the labels that were taught, if any can be.
+    pub fn of(config: &Config, taught: &[Option<Vec<String>>], board: &Board) -> Self {
+        let taught = taught.iter().cloned().chain(std::iter::repeat(None));
         Self {
             id: config.device.id.clone(),
             name: config.device.name.clone(),
@@ -82,7 +87,7 @@ impl Device {
             heartbeat: config.mqtt.as_ref().map_or(HEALTH_EVERY, |mqtt| mqtt.heartbeat),
             health_every: HEALTH_EVERY,
             pictures: config.publish_image,
-            views: config.views.iter().map(DeviceView::of).collect(),
+            views: config.views.iter().zip(taught).map(|(view, taught)| DeviceView::of(view, taught)).collect(),
             cameras: config.cameras.iter().map(|camera| camera.name.clone()).collect(),
             temperature: board.temperature().is_some(),
             page: page_of(config),

@@ -22,6 +22,12 @@ const OPINION: &str = "{{ ({'agree': value_json.agree, 'reason': value_json.reas
      'fast_label': value_json.fast.label, 'top': value_json.top} if value_json is defined else {}) | tojson }}";
 
 const CONFIDENCE: &str = "{{ (value_json.confidence * 100) | round(1) if value_json is defined else '' }}";
+const PICTURES: &str = "{{ value_json.pictures if value_json is defined else '' }}";
+const UNSURE: &str = "{{ value_json.count if value_json is defined else '' }}";
+
+/// The attributes of what was taught.
+const TAUGHT: &str = "{{ ({'labels': value_json.classes, 'right': value_json.right, 'written': value_json.written} \
+     if value_json is defined else {}) | tojson }}";
 const FPS: &str = "{{ value_json.fps if value_json is defined else '' }}";
 const TEMPERATURE: &str = "{{ value_json.temperature_c if value_json is defined else '' }}";
 const PROBLEM: &str = "{{ ('ON' if value_json.problems else 'OFF') if value_json is defined else '' }}";
@@ -93,7 +99,7 @@ impl<'a> Parts<'a> {
     fn view(&self, view: &'a DeviceView, topics: &'a ViewTopics, camera: &'a CameraTopics) -> Vec<Entity> {
         let online = Availability { topic: &camera.status, template: Some(ONLINE_OR_OFFLINE) };
         let of = OfView { view, topics, daemon: self.daemon[0], with_camera: [self.daemon[0], online] };
-        [self.labels(&of), self.second_opinion(&of), self.snapshot(&of), self.settings(&of)]
+        [self.labels(&of), self.second_opinion(&of), self.snapshot(&of), self.settings(&of), self.teaching(&of)]
             .into_iter()
             .flatten()
             .collect()
@@ -150,6 +156,58 @@ impl<'a> Parts<'a> {
             None => button,
             Some(view) => button.with("payload_press", json!({ "view": view }).to_string()),
         }]
+    }
+
+    /// A label is chosen, and a button keeps the next frame under it; another learns.
+    fn teaching(&self, of: &OfView<'_>) -> Vec<Entity> {
+        const CHOSEN: [(&str, &str); 2] = [("select", "teach_label"), ("button", "teach_add")];
+        const OTHERS: [(&str, &str); 3] = [("button", "teach"), ("sensor", "taught"), ("sensor", "unsure")];
+        let removed = |(platform, key): (&str, &str)| of.removed(platform, key);
+        let Some(labels) = &of.view.taught else { return CHOSEN.into_iter().chain(OTHERS).map(removed).collect() };
+        // The first picture of a label is taught on the page, which shows what is kept.
+        let chosen = if labels.is_empty() {
+            CHOSEN.map(removed).into()
+        } else {
+            vec![
+                of.entity("select", "teach_label", "Label to teach")
+                    .icon("mdi:tag-plus")
+                    .with("options", labels.clone())
+                    .sets((&of.topics.set(Key::TeachLabel), &of.topics.setting(Key::TeachLabel)))
+                    .config()
+                    .available_with(&[of.daemon]),
+                of.entity("button", "teach_add", "Teach a picture")
+                    .icon("mdi:camera-plus")
+                    .commands(&of.topics.teach_add)
+                    .config()
+                    .available_with(&of.with_camera),
+            ]
+        };
+        let learn = of
+            .entity("button", "teach", "Use what was taught")
+            .icon("mdi:school")
+            .commands(&self.topics.request("teach"))
+            .config()
+            .available_with(&[of.daemon]);
+        let learn = match of.view.name.given() {
+            None => learn,
+            Some(view) => learn.with("payload_press", json!({ "view": view }).to_string()),
+        };
+        let taught = of
+            .entity("sensor", "taught", "Taught pictures")
+            .icon("mdi:image-multiple")
+            .reads_through(&of.topics.taught, PICTURES)
+            .attributes(&of.topics.taught, TAUGHT)
+            .measures("pictures")
+            .diagnostic()
+            .available_with(&[of.daemon]);
+        let unsure = of
+            .entity("sensor", "unsure", "Unsure pictures")
+            .icon("mdi:image-search")
+            .reads_through(&of.topics.unsure, UNSURE)
+            .measures("pictures")
+            .diagnostic()
+            .available_with(&[of.daemon]);
+        chosen.into_iter().chain([learn, taught, unsure]).collect()
     }
 
     fn settings(&self, of: &OfView<'_>) -> Vec<Entity> {

@@ -1,0 +1,44 @@
+//! Wakes the controller when something has changed that it tells others: what is wrong with a camera or with what it shows, and what
+//! was taught.
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use crate::bus::hub::Sink;
+use crate::domain::camera::Fault;
+use crate::domain::event::Event;
+
+/// A sink of the hub; its clones share what wakes them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct News {
+    fault: Option<Fault>,
+    health: Arc<Notify>,
+    teaching: Arc<Notify>,
+}
+
+impl News {
+    /// Resolves once for all changes of the health since it last did.
+    pub(super) async fn of_health(&self) {
+        self.health.notified().await;
+    }
+
+    /// The same for what was taught.
+    pub(super) async fn of_teaching(&self) {
+        self.teaching.notified().await;
+    }
+}
+
+impl Sink for News {
+    fn publish(&mut self, event: &Event) {
+        match event {
+            Event::Camera(status) if status.fault != self.fault => {
+                self.fault.clone_from(&status.fault);
+                self.health.notify_one();
+            }
+            Event::Strange(_) => self.health.notify_one(),
+            Event::Teaching(_) => self.teaching.notify_one(),
+            _ => {}
+        }
+    }
+}

@@ -25,6 +25,7 @@ use crate::pipeline::orders::Orders;
 use crate::pipeline::uploads::Uploads;
 use crate::pipeline::worker;
 use crate::pipeline::worker::Worker;
+use crate::sinks::notify;
 use crate::sinks::stdout::{self, Printer};
 use crate::telemetry::health::Monitor;
 use crate::telemetry::service_manager::{self, Outlook, Service};
@@ -172,7 +173,8 @@ impl App {
         };
         let views = live.views.iter().map(|view| new_view(&live, view, pool.get(&view.choice()))).collect();
         let worker = Worker::new(parts, feeds, views, live.max_duty);
-        let monitor = || Monitor::new(clock.clone(), registry.clone(), labelled.clone());
+        let notices = notify::Counters::default();
+        let monitor = || Monitor::new(clock.clone(), registry.clone(), labelled.clone(), notices.clone());
         let (channel, uploads) = (Commands::new(), Uploads::new(orders.clone()));
         let web = web::Parts {
             commands: channel.0.clone(),

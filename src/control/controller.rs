@@ -33,6 +33,7 @@ use crate::pipeline::orders::{Order, Orders};
 use crate::pipeline::uploads::Uploads;
 use crate::sinks::mqtt;
 use crate::sinks::mqtt::discovery::Device;
+use crate::sinks::notify::Notices;
 use crate::telemetry::health::Monitor;
 use crate::web::{self, Web};
 use glimpsed_base::clock::Clock;
@@ -96,6 +97,7 @@ pub struct Controller {
     pub(super) broker: Option<mqtt::BrokerSession>,
     pub(super) web: Option<Web>,
     pub(super) pictures: Option<pictures::Pictures>,
+    pub(super) notices: Option<Notices>,
     /// The accurate models in use, and their thread.
     pub(super) seconds: Vec<Second>,
     pub(super) seconds_thread: Option<Thread>,
@@ -135,6 +137,7 @@ impl Controller {
             broker: None,
             web: None,
             pictures: None,
+            notices: None,
             seconds: Vec::new(),
             seconds_thread: None,
             comparison: None,
@@ -160,6 +163,7 @@ impl Controller {
         self.tell_all_settings();
         self.tell_uploads();
         self.connect(mqtt::Handover::default());
+        self.tell_people();
         self.serve()
     }
 
@@ -366,6 +370,13 @@ impl Controller {
         let traffic = self.broker.as_ref().map(mqtt::BrokerSession::traffic);
         *self.parts.web.traffic.lock() = traffic;
         self.watch_for_pictures();
+    }
+
+    /// Follows the rules for notices to people.
+    pub(super) fn tell_people(&mut self) {
+        let (parts, counters) = (&self.parts, &self.parts.monitor.notices);
+        let before = self.notices.take();
+        self.notices = Notices::start(&self.desired.live, &parts.hub, &parts.orders, &parts.clock, counters, before);
     }
 
     /// Serves the web page, if it is configured.

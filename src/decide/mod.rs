@@ -4,11 +4,13 @@ mod decider;
 pub mod escalation;
 pub mod gate;
 pub mod groups;
+pub mod notices;
 mod overrule;
 pub mod rules;
 mod smooth;
 pub mod stable;
 pub mod thermal;
+pub mod time;
 pub mod vocabulary;
 
 pub use decider::{Decider, Seen};

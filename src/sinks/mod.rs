@@ -1,4 +1,5 @@
 //! The consumers of events.
 
 pub mod mqtt;
+pub mod notify;
 pub mod stdout;

@@ -27,6 +27,7 @@ mod images;
 mod limits;
 mod mqtt;
 mod network_camera;
+mod notify;
 mod onnx;
 mod page_modules;
 mod payloads;

@@ -25,6 +25,7 @@ use crate::pipeline::orders::Orders;
 use crate::pipeline::uploads::Uploads;
 use crate::pipeline::worker;
 use crate::pipeline::worker::Worker;
+use crate::sinks::day::Days;
 use crate::sinks::notify;
 use crate::sinks::stdout::{self, Printer};
 use crate::telemetry::health::Monitor;
@@ -192,7 +193,10 @@ impl App {
             threads,
         };
         let (hub_of_parts, monitor) = (hub.clone(), monitor());
-        let parts = Parts { cameras, orders, uploads, loader, monitor, hub: hub_of_parts, clock: clock.clone(), web };
+        let days = Days::new(&hub, &clock);
+        let clock_of_parts = clock.clone();
+        let parts =
+            Parts { cameras, orders, uploads, loader, monitor, days, hub: hub_of_parts, clock: clock_of_parts, web };
         let printer = printer.map(|printer| Thread::spawn("stdout", move || printer.run())).transpose()?;
         let inference = Thread::spawn("inference", move || worker.run())?;
         let mut controller = Controller::new((sources, file, live), (pool, models), parts, channel, config_error);

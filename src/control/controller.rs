@@ -31,6 +31,7 @@ use crate::models::spec::{FileStates, ModelSpec};
 use crate::payload::health_json;
 use crate::pipeline::orders::{Order, Orders};
 use crate::pipeline::uploads::Uploads;
+use crate::sinks::day::Days;
 use crate::sinks::mqtt;
 use crate::sinks::mqtt::discovery::Device;
 use crate::sinks::notify::Notices;
@@ -75,6 +76,7 @@ pub struct Parts {
     pub uploads: Uploads,
     pub loader: Loader,
     pub monitor: Monitor,
+    pub days: Days,
     pub hub: Hub,
     pub clock: Arc<dyn Clock>,
     /// What the web server needs.
@@ -164,6 +166,7 @@ impl Controller {
         self.tell_uploads();
         self.connect(mqtt::Handover::default());
         self.tell_people();
+        self.parts.days.publish();
         self.serve()
     }
 
@@ -248,6 +251,8 @@ impl Controller {
 
     pub async fn disconnect(&mut self, deadline: Instant) {
         if let Some(broker) = self.broker.take() {
+            // So that the next start goes on from there.
+            self.parts.days.tell(true);
             self.parts.hub.detach(mqtt::NAME);
             broker.stop(deadline).await;
         }
@@ -365,6 +370,7 @@ impl Controller {
             &self.commands,
             hub,
             &self.parts.clock,
+            &self.parts.days,
             handover,
         );
         let traffic = self.broker.as_ref().map(mqtt::BrokerSession::traffic);

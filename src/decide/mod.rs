@@ -1,5 +1,6 @@
 //! From the answers for single frames to the published events: pure functions of given times.
 
+pub mod day;
 mod decider;
 pub mod escalation;
 pub mod gate;

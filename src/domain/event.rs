@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::camera::{CameraStatus, Negotiated};
 use super::classification::{Classification, SecondOpinion, Stable};
 use super::comparison::{Progress, Report};
+use super::day::ViewDay;
 use super::health::Health;
 use super::layout::Layout;
 use super::name::Name;
@@ -25,6 +26,8 @@ pub enum Event {
     Changed { now: Stable, before: Option<Arc<str>> },
     /// The stable label has not changed.
     Heartbeat(Stable),
+    /// What a view has shown today has changed, or goes on.
+    Day(Arc<ViewDay>),
     /// A runtime setting of a view changed.
     Settings(Settings),
     /// The device's identity and configuration, as JSON.
@@ -56,6 +59,7 @@ pub enum Subject {
     Camera(Name),
     Negotiated(Name),
     State(Name),
+    Day(Name),
     Health,
     Comparison,
 }
@@ -72,6 +76,7 @@ impl Event {
             Self::Camera(status) => Subject::Camera(status.camera.clone()),
             Self::Negotiated(camera, _) => Subject::Negotiated(camera.clone()),
             Self::Heartbeat(state) => Subject::State(state.frame.view.clone()),
+            Self::Day(day) => Subject::Day(day.view.clone()),
             Self::Settings(settings) => Subject::Settings(settings.view.clone()),
             Self::Info(_) => Subject::Info,
             Self::Health(_) => Subject::Health,
@@ -86,7 +91,7 @@ impl Subject {
     pub fn is_gone(&self, layout: &Layout) -> bool {
         match self {
             Self::Camera(camera) | Self::Negotiated(camera) => !layout.cameras.contains(camera),
-            Self::Settings(view) | Self::State(view) => layout.view(view).is_none(),
+            Self::Settings(view) | Self::State(view) | Self::Day(view) => layout.view(view).is_none(),
             Self::Layout | Self::Info | Self::Health | Self::Comparison => false,
         }
     }

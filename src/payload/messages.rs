@@ -8,6 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, schema_for};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::day::DayPayload;
 use super::event::{EventPayload, NoticePayload};
 use super::health::HealthPayload;
 use super::rounding::{VERSION, rounded};
@@ -226,10 +227,11 @@ struct ResponsePayload<'a> {
 }
 
 /// The JSON Schemas of the published payloads, by topic. Members may be added, so readers must ignore unknown ones.
-pub fn schemas() -> [(&'static str, Schema); 7] {
+pub fn schemas() -> [(&'static str, Schema); 8] {
     [
         ("accurate", schema_for!(SecondOpinionPayload<'static>)),
         ("classification", schema_for!(ClassificationPayload<'static>)),
+        ("day", schema_for!(DayPayload<'static>)),
         ("event", schema_for!(EventPayload<'static>)),
         ("health", schema_for!(HealthPayload)),
         ("info", schema_for!(InfoPayload)),
@@ -241,6 +243,7 @@ pub fn schemas() -> [(&'static str, Schema); 7] {
 /// Adds the schemas to an interface's document.
 pub fn define_schemas(generator: &mut SchemaGenerator) {
     generator.subschema_for::<ClassificationPayload<'static>>();
+    generator.subschema_for::<DayPayload<'static>>();
     generator.subschema_for::<HealthPayload>();
     generator.subschema_for::<InfoPayload>();
     generator.subschema_for::<SecondOpinionPayload<'static>>();

@@ -1,6 +1,7 @@
 //! The published JSON. These types are the wire format; the domain's own are in [`crate::domain::classification`].
 
 mod camera;
+mod day;
 mod event;
 mod health;
 mod messages;
@@ -9,6 +10,7 @@ pub mod rounding;
 mod words;
 
 pub use camera::{camera_state_name, camera_status_json};
+pub use day::{day_from_json, day_json};
 pub use event::{About, event_json, notice_json};
 pub use health::health_json;
 pub use messages::{

@@ -11,13 +11,15 @@ use crate::bus::hub::Sink;
 use crate::capture::registry::Registry;
 use crate::domain::camera::{CameraState, CameraStatus, Negotiated};
 use crate::domain::classification::{Classification, SecondOpinion, Stable};
+use crate::domain::day::ViewDay;
 use crate::domain::event::{Comparing, Event};
 use crate::domain::layout::{Layout, ViewEntry};
 use crate::domain::name::Name;
 use crate::domain::settings::Settings;
 use crate::payload::rounding::rounded;
 use crate::payload::{
-    RegionPayload, camera_json, camera_status_json, classification_json, second_opinion_value, state_json, status_name,
+    RegionPayload, camera_json, camera_status_json, classification_json, day_json, second_opinion_value, state_json,
+    status_name,
 };
 use glimpsed_base::clock::Clock;
 use glimpsed_base::sync::Mutex;
@@ -86,6 +88,7 @@ struct SeenView {
     second: Option<Arc<SecondOpinion>>,
     settings: Option<Settings>,
     timeline: VecDeque<Value>,
+    day: Option<Arc<ViewDay>>,
 }
 
 /// The state of the model comparison.
@@ -204,6 +207,12 @@ impl LiveState {
                 .flatten()
                 .collect::<Vec<_>>()
         )
+    }
+
+    /// What a view has shown today; `null` before anything is known.
+    pub fn day(&self, view: &Name) -> Value {
+        let day = self.lock().views.iter().find(|known| known.name == *view).and_then(|view| view.day.clone());
+        day.map(|day| day_json(&day, None)).unwrap_or_default()
     }
 
     pub fn info(&self) -> Arc<Value> {
@@ -347,6 +356,12 @@ impl Sink for LiveState {
                 }
                 self.tell_about(About::View(name.clone()), "second", || second_opinion_value(opinion).to_string());
             }
+            Event::Day(day) => {
+                if let Some(view) = self.lock().view(&day.view) {
+                    view.day = Some(day.clone());
+                }
+                self.tell_about(About::View(day.view.clone()), "day", || day_json(day, None).to_string());
+            }
             Event::Comparing(event) => self.compare(|comparison| comparison.hear(event)),
             Event::Health(_) | Event::Picture(..) => {}
         }
@@ -418,6 +433,9 @@ impl SeenView {
             push("state", state_json(state));
         }
         push("timeline", json!(self.timeline).to_string());
+        if let Some(day) = &self.day {
+            push("day", day_json(day, None).to_string());
+        }
         messages
     }
 }

@@ -191,6 +191,7 @@ fn live_event() -> Value {
         ("second", named("SecondOpinionPayload")),
         ("timeline", named("Timeline")),
         ("change", named("HeldLabel")),
+        ("day", named("DayPayload")),
         ("vitals", named("HealthPayload")),
         ("comparison", named("Comparison")),
         ("download", nullable("Download")),

@@ -18,6 +18,7 @@ mod compare;
 mod config;
 mod control;
 mod daemon;
+mod day;
 mod demo;
 mod documents;
 mod fetch;

@@ -27,6 +27,7 @@ pub struct ViewTopics {
     pub classification: String,
     pub accurate: String,
     pub event: String,
+    pub day: String,
 }
 
 /// Topics of a camera: `<device>/camera/...` if it is the only one, else `<device>/camera/<camera>/...`.
@@ -97,6 +98,7 @@ impl Topics {
                 classification: topic("classification"),
                 accurate: topic("accurate"),
                 event: topic("event"),
+                day: topic("day"),
                 base,
             }
         };

@@ -78,8 +78,18 @@ fn one_connection_tells_everything_and_each_event_is_as_the_document_says() {
     let document = server.get("/api/v1/openapi.json").json();
     let schema = json!({ "$ref": "#/components/schemas/LiveEvent", "components": document["components"] });
     let mut socket = open_as(&server, Some(&format!("http://{}", server.address))).expect("of our own page");
-    let mut missing =
-        vec!["camera", "info", "settings", "classification", "state", "timeline", "comparison", "vitals", "change"];
+    let mut missing = vec![
+        "camera",
+        "info",
+        "settings",
+        "classification",
+        "state",
+        "timeline",
+        "day",
+        "comparison",
+        "vitals",
+        "change",
+    ];
     let deadline = Instant::now() + PATIENCE;
     while !missing.is_empty() {
         assert!(Instant::now() < deadline, "no {missing:?}");

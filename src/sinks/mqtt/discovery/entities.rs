@@ -22,6 +22,8 @@ const OPINION: &str = "{{ ({'agree': value_json.agree, 'reason': value_json.reas
      'fast_label': value_json.fast.label, 'top': value_json.top} if value_json is defined else {}) | tojson }}";
 
 const CONFIDENCE: &str = "{{ (value_json.confidence * 100) | round(1) if value_json is defined else '' }}";
+const TIMES: &str = "{{ value_json.times if value_json is defined else '' }}";
+const COUNTS: &str = "{{ {'counts': value_json.counts if value_json is defined else {}} | tojson }}";
 const FPS: &str = "{{ value_json.fps if value_json is defined else '' }}";
 const TEMPERATURE: &str = "{{ value_json.temperature_c if value_json is defined else '' }}";
 const PROBLEM: &str = "{{ ('ON' if value_json.problems else 'OFF') if value_json is defined else '' }}";
@@ -119,6 +121,12 @@ impl<'a> Parts<'a> {
                 .reads(&of.topics.event)
                 .with("event_types", vec!["label_changed"])
                 .available_with(&of.with_camera),
+            of.entity("sensor", "day", "Changes today")
+                .icon("mdi:calendar-today")
+                .reads_through(&of.topics.day, TIMES)
+                .attributes(&of.topics.day, COUNTS)
+                .with("state_class", "total_increasing")
+                .available_with(&[of.daemon]),
         ]
     }
 

@@ -5,6 +5,7 @@
 //! | [`cli`] | the subcommands |
 //! | [`app`] | the daemon: build, run, drain |
 //! | [`config`] | from a TOML file to a configuration that cannot be invalid |
+//! | [`http_client`] | one connection to a web server elsewhere |
 //! | [`capture`] | sources of frames |
 //! | [`preprocess`] | from bytes to the model's tensor |
 //! | [`models`] | models as files: the catalogue, specs, labels, downloads |
@@ -33,6 +34,7 @@ pub mod decide;
 pub mod directories;
 pub mod domain;
 pub mod error;
+pub mod http_client;
 pub mod infer;
 pub mod models;
 pub mod payload;

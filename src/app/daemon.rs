@@ -27,6 +27,8 @@ use crate::pipeline::orders::Orders;
 use crate::pipeline::uploads::Uploads;
 use crate::pipeline::worker;
 use crate::pipeline::worker::Worker;
+use crate::sinks::day::Days;
+use crate::sinks::notify;
 use crate::sinks::stdout::{self, Printer};
 use crate::teach::teachers::Teachers;
 use crate::telemetry::health::Monitor;
@@ -177,7 +179,8 @@ impl App {
         };
         let views = live.views.iter().map(|view| new_view(&live, view, pool.get(&view.choice()))).collect();
         let worker = Worker::new(parts, feeds, views, live.max_duty);
-        let monitor = || Monitor::new(clock.clone(), registry.clone(), labelled.clone());
+        let notices = notify::Counters::default();
+        let monitor = || Monitor::new(clock.clone(), registry.clone(), labelled.clone(), notices.clone());
         let (channel, uploads) = (Commands::new(), Uploads::new(orders.clone()));
         let view = LiveState::new(registry.clone(), clock.clone());
         let told = view.clone();
@@ -198,8 +201,9 @@ impl App {
             threads,
         };
         let (hub_of_parts, monitor) = (hub.clone(), monitor());
-        let parts =
-            Parts { cameras, orders, uploads, loader, monitor, hub: hub_of_parts, clock: clock.clone(), unsure, web };
+        let days = Days::new(&hub, &clock);
+        let (hub, clock) = (hub_of_parts, clock.clone());
+        let parts = Parts { cameras, orders, uploads, loader, monitor, days, hub, clock, unsure, web };
         let printer = printer.map(|printer| Thread::spawn("stdout", move || printer.run())).transpose()?;
         let inference = Thread::spawn("inference", move || worker.run())?;
         let mut controller = Controller::new((sources, file, live), (pool, models), parts, channel, config_error);

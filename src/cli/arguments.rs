@@ -2,7 +2,9 @@
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
-use super::{cameras, check, classify, compare, completions, config, demo, doctor, manual, models, mqtt, teach};
+use super::{
+    cameras, check, classify, compare, completions, config, demo, doctor, manual, models, mqtt, notify, teach,
+};
 use crate::app::{App, Lifetime, Off, Prepared};
 use crate::cli::files::ConfigFile;
 use crate::cli::streams::Streams;
@@ -48,6 +50,9 @@ enum Command {
     /// Try the broker, or remove what it keeps of this device
     #[command(subcommand)]
     Mqtt(mqtt::Command),
+    /// Send a notice of each rule, to see whether it arrives
+    #[command(subcommand)]
+    Notify(notify::Command),
     /// Print what makes a shell complete the commands
     Completions(completions::Options),
     /// Write the manual pages, for whoever makes packages
@@ -97,6 +102,7 @@ impl Arguments {
             Command::Cameras(command) => cameras::run(&command, streams),
             Command::Models(command) => models::run(&command, streams),
             Command::Mqtt(command) => mqtt::run(&command, streams),
+            Command::Notify(command) => notify::run(&command, streams),
             Command::Completions(options) => completions::run(&options, Self::command(), streams),
             Command::Manual(options) => manual::run(&options, Self::command()),
         };

@@ -67,18 +67,30 @@ fn verify(options: &Options) -> Result<Verified> {
     let broker = config.mqtt.as_ref().map_or("no broker".to_owned(), |mqtt| mqtt.connection.broker.to_string());
     Ok(Verified {
         says: format!(
-            "{} is fine: {}model {}, {broker}\n",
+            "{} is fine: {}model {}, {broker}{}\n",
             options.file.path.display(),
             views(&config),
-            names.join(" and ")
+            names.join(" and "),
+            notices(&config)
         ),
         warnings,
     })
 }
 
+fn plural(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// How many rules for notices there are.
+fn notices(config: &Config) -> String {
+    match config.notices.len() {
+        0 => String::new(),
+        count => format!(", {}", plural(count, "notice")),
+    }
+}
+
 /// How many cameras and views have names.
 fn views(config: &Config) -> String {
-    let plural = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     match config.first().name.given() {
         None => String::new(),
         Some(_) => format!("{}, {}, ", plural(config.cameras.len(), "camera"), plural(config.views.len(), "view")),

@@ -1,6 +1,7 @@
 //! The subcommands.
 
 mod arguments;
+mod block_on;
 mod cameras;
 mod check;
 mod classify;
@@ -14,6 +15,7 @@ mod files;
 mod manual;
 mod models;
 mod mqtt;
+mod notify;
 mod progress;
 mod streams;
 mod table;

@@ -3,10 +3,10 @@
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::block_on::block_on;
 use super::files::OptionalConfigFile;
 use super::streams::Streams;
 use super::table;
-use crate::app::runtime;
 use crate::config::Config;
 use crate::config::typed::Mqtt;
 use crate::error::{Error, Result};
@@ -143,12 +143,4 @@ fn run_clean(options: &Clean, streams: &mut Streams) -> Result<()> {
 fn broker_of(config: &Config) -> Result<&Mqtt> {
     let none = || Error::Failed("no broker is configured; set `url` in [mqtt]".into());
     config.mqtt.as_ref().ok_or_else(none)
-}
-
-fn block_on<T>(work: impl Future<Output = T>) -> Result<T> {
-    let runtime = runtime()?;
-    let outcome = runtime.block_on(work);
-    // A name lookup may still block a thread of the runtime.
-    runtime.shutdown_background();
-    Ok(outcome)
 }

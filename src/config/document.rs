@@ -141,7 +141,7 @@ impl<'a> Document<'a> {
     }
 
     fn explain(&self, offender: &Offender) -> Problem {
-        let dotted = offender.path.join(".");
+        let dotted = keys::dotted(&offender.path);
         let place = match self.variables.get(&offender.path) {
             Some(name) => Place::Variable(name.clone()),
             None => Place::File(offender.span.clone()),
@@ -152,7 +152,7 @@ impl<'a> Document<'a> {
             let known = keys::children(table);
             let (what, within) = match table {
                 [] => ("table", "at the top level".to_owned()),
-                _ => ("key", format!("in [{}]", table.join("."))),
+                _ => ("key", format!("in {}", keys::header(table))),
             };
             return Problem {
                 place: match &place {
@@ -251,7 +251,7 @@ fn parse_override<'a>(value: &'a str, kind: &Kind) -> Option<DeValue<'a>> {
         Kind::Number => parsed.is_integer() || parsed.is_float(),
         Kind::Switch => parsed.is_bool(),
         Kind::List(_) => parsed.is_array(),
-        Kind::Setting | Kind::Table | Kind::Text | Kind::Interval | Kind::Choice(_) => false,
+        Kind::Setting | Kind::Table | Kind::Tables | Kind::Text | Kind::Interval | Kind::Choice(_) => false,
     };
     fits.then_some(parsed)
 }
@@ -296,10 +296,18 @@ fn table<'t, 'a>(from: &'t DeTable<'a>, path: &[String]) -> Option<&'t DeTable<'
 fn find(table: &DeTable<'_>, path: &[String]) -> Option<(Range<usize>, Range<usize>)> {
     let (first, rest) = path.split_first()?;
     let (key, value) = table.iter().find(|(key, _)| key.get_ref() == first)?;
-    match (rest.is_empty(), value.get_ref()) {
-        (true, _) => Some((key.span(), value.span())),
-        (false, DeValue::Table(inner)) => find(inner, rest),
-        (false, _) => None,
+    match (rest, value.get_ref()) {
+        ([], _) => Some((key.span(), value.span())),
+        (rest, DeValue::Table(inner)) => find(inner, rest),
+        ([number, rest @ ..], DeValue::Array(tables)) => {
+            let one = tables.get(number.parse::<usize>().ok()?)?;
+            match (rest, one.get_ref()) {
+                ([], _) => Some((one.span(), one.span())),
+                (rest, DeValue::Table(inner)) => find(inner, rest),
+                _ => None,
+            }
+        }
+        _ => None,
     }
 }
 
@@ -316,6 +324,16 @@ fn take_at(table: &mut DeTable<'_>, span: &Range<usize>, path: &mut Vec<String>)
                 return Some(offender);
             }
             path.pop();
+        }
+        if let DeValue::Array(list) = value.get_mut() {
+            for (number, one) in list.iter_mut().enumerate() {
+                let DeValue::Table(inner) = one.get_mut() else { continue };
+                path.extend([name.clone(), number.to_string()]);
+                if let Some(offender) = take_at(inner, span, path) {
+                    return Some(offender);
+                }
+                path.truncate(path.len() - 2);
+            }
         }
         if holds(&key.span()) || holds(&value.span()) {
             hit = Some((

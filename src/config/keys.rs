@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::raw::Raw;
 use crate::models::threads;
 
-/// One key, by its dotted path; `models.*.path` stands for `path` in every `[models.NAME]`.
+/// One key, by its dotted path; `models.*.path` stands for `path` in every `[models.NAME]`, and `notify.*.url` for `url` in every `[[notify]]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
     pub path: Vec<String>,
@@ -23,6 +23,8 @@ pub struct Key {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     Table,
+    /// Tables without names, in double brackets.
+    Tables,
     Text,
     Interval,
     Choice(Vec<String>),
@@ -42,6 +44,7 @@ impl Kind {
     pub fn describe(&self) -> String {
         match self {
             Self::Table => "a table".into(),
+            Self::Tables => "tables in double brackets".into(),
             Self::Text => "a string in quotes".into(),
             Self::Interval => "a length of time in quotes, such as \"500ms\", \"5s\" or \"1m 30s\"".into(),
             Self::Choice(choices) => {
@@ -78,7 +81,34 @@ pub fn all() -> &'static [Key] {
 
 /// The keys with a fixed path: neither tables nor keys of a table that the user names.
 pub fn fixed() -> impl Iterator<Item = &'static Key> {
-    all().iter().filter(|key| key.kind != Kind::Table && !key.path.iter().any(|part| part == "*"))
+    all().iter().filter(|key| !key.is_table() && !key.path.iter().any(|part| part == "*"))
+}
+
+impl Key {
+    /// Whether it has keys instead of a value.
+    pub fn is_table(&self) -> bool {
+        matches!(self.kind, Kind::Table | Kind::Tables)
+    }
+}
+
+/// Whether the path is that of tables without names: the part behind it is the number of one.
+pub fn are_tables(path: &[impl AsRef<str>]) -> bool {
+    matches!(path, [only] if all().iter().any(|key| key.kind == Kind::Tables && key.path[0] == only.as_ref()))
+}
+
+/// A path as people write it: without the numbers of tables that have no names.
+pub fn dotted(path: &[impl AsRef<str>]) -> String {
+    let named = |index: &usize| *index == 0 || !are_tables(&path[..*index]);
+    let parts: Vec<&str> = (0..path.len()).filter(named).map(|index| path[index].as_ref()).collect();
+    parts.join(".")
+}
+
+/// The header of a table as it is written.
+pub fn header(path: &[impl AsRef<str>]) -> String {
+    match path.split_last() {
+        Some((_, tables)) if are_tables(tables) => format!("[[{}]]", dotted(path)),
+        _ => format!("[{}]", dotted(path)),
+    }
 }
 
 /// The key at `path`, if there is one.
@@ -100,7 +130,8 @@ pub fn children(path: &[String]) -> Vec<&'static str> {
 fn collect(schema: &Value, path: &mut Vec<String>, keys: &mut Vec<Key>) {
     let members = schema["properties"].as_object().into_iter().flatten().map(|(name, member)| (name.as_str(), member));
     let any = schema.get("additionalProperties").filter(|any| any.is_object()).map(|any| ("*", any));
-    for (name, member) in members.chain(any) {
+    let each = schema.get("items").filter(|each| each["properties"].is_object()).map(|each| ("*", each));
+    for (name, member) in members.chain(any).chain(each) {
         path.push(name.to_owned());
         let help = member["description"].as_str().unwrap_or_default().replace('\n', " ");
         let default = member.get("default").filter(|value| !value.is_null() && !value.is_object()).cloned();
@@ -125,6 +156,8 @@ fn kind(schema: &Value) -> Kind {
     let is = |name: &str| types == name || types.as_array().is_some_and(|list| list.iter().any(|one| one == name));
     if schema["format"] == threads::FORMAT {
         Kind::Threads
+    } else if schema["items"]["properties"].is_object() {
+        Kind::Tables
     } else if is("object") {
         Kind::Table
     } else if is("string") {

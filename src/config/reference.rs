@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 
 use super::DEFAULT_PATH;
-use super::keys::{Key, Kind, all};
+use super::keys::{self, Key, Kind, all};
 
 /// One table of the file.
 struct Table {
-    /// The table's name in the file: `camera`, `models.NAME`.
-    name: String,
+    /// The table's header in the file: `[camera]`, `[models.NAME]`, `[[notify]]`.
+    header: String,
     help: &'static str,
     keys: Vec<&'static Key>,
 }
@@ -22,11 +22,11 @@ pub fn markdown() -> String {
          Made from the program, and a test compares them. `glimpsed config show` prints what is in effect and where it comes\n\
          from; [config/glimpsed.toml](../config/glimpsed.toml) has the same keys with longer explanations, and is what\n\
          the package installs.\n\n\
-         Every key may be left out. Each that is not below a table with a name of yours (`NAME`) can be overridden by an\n\
+         Every key may be left out. Each that is not below a table with a name of yours (`NAME`) or in double brackets can be overridden by an\n\
          environment variable: `GLIMPSED_MQTT_URL` stands for `url` in `[mqtt]`. Unknown keys are refused.\n",
     );
     for table in tables() {
-        out.push_str(&format!("\n## `[{}]`\n\n", table.name));
+        out.push_str(&format!("\n## `{}`\n\n", table.header));
         if !table.help.is_empty() {
             out.push_str(&format!("{}\n\n", cell(table.help)));
         }
@@ -58,14 +58,14 @@ pub fn manual_page() -> String {
     )]);
     page.control("PP", []);
     page.text([
-        roman("Each key that is not below a table with a name of yours (NAME) can be overridden by an environment variable: "),
+        roman("Each key that is not below a table with a name of yours (NAME) or in double brackets can be overridden by an environment variable: "),
         bold("GLIMPSED_MQTT_URL"),
         roman(" stands for "),
         bold("url"),
         roman(" in [mqtt]."),
     ]);
     for table in tables() {
-        page.control("SH", [format!("[{}]", table.name).as_str()]);
+        page.control("SH", [table.header.as_str()]);
         if !table.help.is_empty() {
             page.text([roman(table.help.replace('`', ""))]);
         }
@@ -87,16 +87,16 @@ pub fn manual_page() -> String {
 
 fn tables() -> Vec<Table> {
     let help: BTreeMap<&[String], &str> =
-        all().iter().filter(|key| key.kind == Kind::Table).map(|key| (&key.path[..], key.help.as_str())).collect();
+        all().iter().filter(|key| key.is_table()).map(|key| (&key.path[..], key.help.as_str())).collect();
     let mut tables: Vec<Table> = Vec::new();
-    for key in all().iter().filter(|key| key.kind != Kind::Table) {
+    for key in all().iter().filter(|key| !key.is_table()) {
         let Some((_, parents)) = key.path.split_last() else { continue };
-        let name = parents.join(".").replace('*', "NAME");
-        match tables.iter_mut().find(|table| table.name == name) {
+        let header = keys::header(parents).replace('*', "NAME");
+        match tables.iter_mut().find(|table| table.header == header) {
             Some(table) => table.keys.push(key),
             None => {
                 let help = help.get(parents).copied().unwrap_or_default();
-                tables.push(Table { name, help, keys: vec![key] });
+                tables.push(Table { header, help, keys: vec![key] });
             }
         }
     }
@@ -112,7 +112,7 @@ fn name(key: &Key) -> &str {
 
 fn values(key: &Key) -> String {
     match &key.kind {
-        Kind::Table => "table".into(),
+        Kind::Table | Kind::Tables => "table".into(),
         Kind::Text => "string".into(),
         Kind::Interval => "length of time".into(),
         Kind::Choice(choices) => choices.iter().map(|choice| format!("`\"{choice}\"`")).collect::<Vec<_>>().join(", "),

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::document::{Document, Origin};
+use super::keys;
 use super::raw::Raw;
 use super::typed::Config;
 use glimpsed_base::leaving;
@@ -18,7 +19,7 @@ pub(super) fn effective(config: &Config, raw: &Raw, document: &Document<'_>) -> 
                 out.push('\n');
             }
             let quoted: Vec<String> = parents.iter().map(|part| quoted(part)).collect();
-            out.push_str(&format!("[{}]\n", quoted.join(".")));
+            out.push_str(&format!("{}\n", keys::header(&quoted)));
             table = parents.to_vec();
         }
         out.push_str(&format!("{:<44} # {}\n", format!("{name} = {value}"), describe(&origin)));
@@ -79,12 +80,15 @@ fn masked(value: &Value) -> Value {
 }
 
 fn flatten(value: &Value, path: &mut Vec<String>, visit: &mut impl FnMut(&[String], &Value)) {
-    let Value::Object(members) = value else {
-        visit(path, value);
-        return;
+    let members: Vec<(String, &Value)> = match value {
+        Value::Object(members) => members.iter().map(|(name, member)| (name.clone(), member)).collect(),
+        Value::Array(tables) if keys::are_tables(path) => {
+            tables.iter().enumerate().map(|(number, table)| (number.to_string(), table)).collect()
+        }
+        value => return visit(path, value),
     };
     for (name, member) in members {
-        path.push(name.clone());
+        path.push(name);
         flatten(member, path, visit);
         path.pop();
     }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::pictures;
 use crate::bus::commands::Answer;
 use crate::bus::hub::Hub;
 use crate::compare::{self, Content, Picture, Plan, subjects};
@@ -36,7 +35,7 @@ pub(super) fn start(
     reply: oneshot::Sender<Answer>,
 ) -> JoinHandle<()> {
     tokio::spawn(async move {
-        let picture = pictures::snapshot(&orders, &view, SNAPSHOT_WITHIN).await.ok();
+        let picture = orders.snapshot(&view, SNAPSHOT_WITHIN).await.ok();
         let tell = hub.clone();
         let measure = move || {
             let bundled = subjects::pictures(&catalog::default_directory().join("photos"));

@@ -32,8 +32,10 @@ use crate::models::spec::{FileStates, ModelSpec};
 use crate::payload::health_json;
 use crate::pipeline::orders::{Order, Orders};
 use crate::pipeline::uploads::Uploads;
+use crate::sinks::day::Days;
 use crate::sinks::mqtt;
 use crate::sinks::mqtt::discovery::Device;
+use crate::sinks::notify::Notices;
 use crate::telemetry::health::Monitor;
 use crate::web::{self, Web};
 use glimpsed_base::clock::Clock;
@@ -75,6 +77,7 @@ pub struct Parts {
     pub uploads: Uploads,
     pub loader: Loader,
     pub monitor: Monitor,
+    pub days: Days,
     pub hub: Hub,
     pub clock: Arc<dyn Clock>,
     /// Where frames go that taught models are not sure of.
@@ -99,6 +102,7 @@ pub struct Controller {
     pub(super) broker: Option<mqtt::BrokerSession>,
     pub(super) web: Option<Web>,
     pub(super) pictures: Option<pictures::Pictures>,
+    pub(super) notices: Option<Notices>,
     /// The accurate models in use, and their thread.
     pub(super) seconds: Vec<Second>,
     pub(super) seconds_thread: Option<Thread>,
@@ -140,6 +144,7 @@ impl Controller {
             broker: None,
             web: None,
             pictures: None,
+            notices: None,
             seconds: Vec::new(),
             seconds_thread: None,
             comparison: None,
@@ -167,6 +172,8 @@ impl Controller {
         self.tell_uploads();
         self.follow_teaching()?();
         self.connect(mqtt::Handover::default());
+        self.tell_people();
+        self.parts.days.publish();
         self.serve()
     }
 
@@ -255,6 +262,8 @@ impl Controller {
 
     pub async fn disconnect(&mut self, deadline: Instant) {
         if let Some(broker) = self.broker.take() {
+            // So that the next start goes on from there.
+            self.parts.days.tell(true);
             self.parts.hub.detach(mqtt::NAME);
             broker.stop(deadline).await;
         }
@@ -383,11 +392,19 @@ impl Controller {
             &self.commands,
             hub,
             &self.parts.clock,
+            &self.parts.days,
             handover,
         );
         let traffic = self.broker.as_ref().map(mqtt::BrokerSession::traffic);
         *self.parts.web.traffic.lock() = traffic;
         self.watch_for_pictures();
+    }
+
+    /// Follows the rules for notices to people.
+    pub(super) fn tell_people(&mut self) {
+        let (parts, counters) = (&self.parts, &self.parts.monitor.notices);
+        let before = self.notices.take();
+        self.notices = Notices::start(&self.desired.live, &parts.hub, &parts.orders, &parts.clock, counters, before);
     }
 
     /// Serves the web page, if it is configured.

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use crate::config::Config;
-use crate::config::typed::View;
+use crate::config::typed::{Notify, View};
 use crate::domain::layout::{Layout, ViewEntry};
+use crate::domain::name::Name;
 use crate::pipeline::orders::Rules;
 use crate::teach::lessons::Lessons;
 use crate::web;
@@ -50,6 +51,12 @@ pub fn layout_of(config: &Config) -> Layout {
         cameras: config.cameras.iter().map(|camera| camera.name.clone()).collect(),
         views: config.views.iter().map(entry).collect(),
     }
+}
+
+/// What notices to people depend on: the rules, and what people call the device and its views.
+pub(super) fn notices_of(config: &Config) -> (&[Notify], &str, Vec<(&Name, &str)>) {
+    let titles = config.views.iter().map(|view| (&view.name, view.title.as_str())).collect();
+    (&config.notices, &config.device.name, titles)
 }
 
 /// What can be taught while the daemon runs: each view, or nothing.

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::domain::event::Event;
 use crate::domain::name::Name;
 use crate::payload::picture;
-use crate::pipeline::orders::{Order, Orders, Snapshot, ViewOrder};
+use crate::pipeline::orders::Orders;
 use crate::preprocess::turned;
 use glimpsed_base::sync::Mutex;
 
@@ -104,20 +104,10 @@ pub(super) async fn take(
     camera: &Name,
     patience: Duration,
 ) -> Result<usize, String> {
-    let shot = snapshot(orders, view, patience).await?;
-    let draw = move || picture::jpeg(turned(shot.picture()?, shot.rotation), &shot.labelled.answer);
+    let shot = orders.snapshot(view, patience).await?;
+    let draw = move || picture::jpeg(turned(shot.picture()?, shot.framing.rotation), &shot.labelled.answer);
     let jpeg = spawn_blocking(draw).await.map_err(|_| "drawing the labels panicked")??;
     let bytes = jpeg.len();
     hub.publish(&Event::Picture(camera.clone(), jpeg.into()));
     Ok(bytes)
-}
-
-/// A copy of the next labelled frame.
-///
-/// # Errors
-/// Why there is none.
-pub(super) async fn snapshot(orders: &Orders, view: &Name, patience: Duration) -> Result<Snapshot, String> {
-    let late = format!("no frame was labelled within {} s", patience.as_secs());
-    let view = view.clone();
-    orders.ask(|to| Order::View(view, ViewOrder::Snapshot(to)), patience, &late).await
 }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::Controller;
 use super::accurate::Required;
 use super::controller::{LATE, SWAP_WITHIN};
-use super::from_config::{layout_of, rules_of, web_settings};
+use super::from_config::{layout_of, notices_of, rules_of, web_settings};
 use super::model_pool::Loaded;
 use super::views::{labeller_of, new_view};
 use crate::bus::commands::Answer;
@@ -124,6 +124,9 @@ impl Controller {
         // It fails only when the daemon ends.
         let _ = spawn_blocking(survey).await;
         self.reconnect_if_it_matters(&before).await;
+        if notices_of(&before) != notices_of(&self.desired.live) {
+            self.tell_people();
+        }
         if self.web_is_other(&before) {
             if let Some(web) = self.take_web() {
                 web.stop(Instant::now() + WEB_STOPS_WITHIN).await;

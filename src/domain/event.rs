@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::camera::{CameraStatus, Negotiated};
 use super::classification::{Classification, SecondOpinion, Stable};
 use super::comparison::{Progress, Report};
+use super::day::ViewDay;
 use super::health::Health;
 use super::layout::Layout;
 use super::name::Name;
@@ -30,6 +31,8 @@ pub enum Event {
     Strange(Strange),
     /// What was taught of a view, or that nothing can be.
     Teaching(Arc<Teaching>),
+    /// What a view has shown today has changed, or goes on.
+    Day(Arc<ViewDay>),
     /// A runtime setting of a view changed.
     Settings(Settings),
     /// The device's identity and configuration, as JSON.
@@ -63,6 +66,7 @@ pub enum Subject {
     State(Name),
     Strange(Name),
     Teaching(Name),
+    Day(Name),
     Health,
     Comparison,
 }
@@ -81,6 +85,7 @@ impl Event {
             Self::Heartbeat(state) => Subject::State(state.frame.view.clone()),
             Self::Strange(strange) => Subject::Strange(strange.view.clone()),
             Self::Teaching(teaching) => Subject::Teaching(teaching.view.clone()),
+            Self::Day(day) => Subject::Day(day.view.clone()),
             Self::Settings(settings) => Subject::Settings(settings.view.clone()),
             Self::Info(_) => Subject::Info,
             Self::Health(_) => Subject::Health,
@@ -95,7 +100,7 @@ impl Subject {
     pub fn is_gone(&self, layout: &Layout) -> bool {
         match self {
             Self::Camera(camera) | Self::Negotiated(camera) => !layout.cameras.contains(camera),
-            Self::Settings(view) | Self::State(view) | Self::Strange(view) | Self::Teaching(view) => {
+            Self::Settings(view) | Self::State(view) | Self::Strange(view) | Self::Teaching(view) | Self::Day(view) => {
                 layout.view(view).is_none()
             }
             Self::Layout | Self::Info | Self::Health | Self::Comparison => false,

@@ -46,6 +46,8 @@ pub struct Health {
     pub cameras: Vec<CameraStatus>,
     /// `None` if no broker is configured.
     pub broker: Option<Broker>,
+    /// `None` if nobody is told anything.
+    pub notices: Option<Notices>,
     /// `None` if the web page is disabled.
     pub web: Option<Web>,
     /// Why the configuration as it was edited last is not in effect.
@@ -63,6 +65,19 @@ pub struct Web {
     pub listening: bool,
     /// The address that is or was served.
     pub address: Option<SocketAddr>,
+}
+
+/// What became of the notices to people since the start.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Notices {
+    pub sent: u64,
+    pub waiting: u64,
+    /// They came sooner after the last one than their rule allows, and were not sent.
+    pub too_soon: u64,
+    /// They will never arrive.
+    pub lost: u64,
+    /// Whose last try failed, and why; `None` while all arrive.
+    pub failing: Option<String>,
 }
 
 /// Counters of the connection to the broker since the start.

@@ -3,6 +3,7 @@
 pub mod camera;
 pub mod classification;
 pub mod comparison;
+pub mod day;
 pub mod event;
 pub mod frame;
 pub mod framing;

@@ -60,6 +60,9 @@ pub(super) struct HealthPayload {
     #[schemars(default)]
     strange: Vec<StrangePayload>,
     mqtt: Option<BrokerPayload>,
+    /// The notices to people, where the configuration has rules for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notices: Option<NoticesPayload>,
     /// The web page, unless it is switched off.
     #[serde(skip_serializing_if = "Option::is_none")]
     http: Option<WebPayload>,
@@ -90,6 +93,20 @@ struct WebPayload {
     listening: bool,
     /// Address and port.
     address: Option<String>,
+}
+
+/// What became of the notices to people.
+#[derive(Serialize, JsonSchema)]
+struct NoticesPayload {
+    sent: u64,
+    /// They wait to be sent, or to be sent again.
+    waiting: u64,
+    /// They came sooner after the last one than their rule allows, and were not sent.
+    too_soon: u64,
+    /// They will never arrive: too many waited, for too long, or they were refused.
+    lost: u64,
+    /// Whose last try failed, and why; `null` while all arrive.
+    failing: Option<String>,
 }
 
 /// The connection to the broker.
@@ -160,6 +177,13 @@ pub fn health_json(health: &Health) -> Value {
         cameras: health.cameras.iter().filter_map(NamedCameraPayload::of).collect(),
         strange: health.strange.iter().filter_map(StrangePayload::of).collect(),
         mqtt: health.broker.as_ref().map(broker),
+        notices: health.notices.as_ref().map(|notices| NoticesPayload {
+            sent: notices.sent,
+            waiting: notices.waiting,
+            too_soon: notices.too_soon,
+            lost: notices.lost,
+            failing: notices.failing.as_ref().map(|cause| leaving::short_line(cause, MAX_REASON_BYTES).into_owned()),
+        }),
         http: health.web.map(|web| WebPayload {
             listening: web.listening,
             address: web.address.map(|address| address.to_string()),
@@ -201,8 +225,10 @@ fn problems(health: &Health) -> Vec<String> {
     let supply = (health.throttled == Some(true)).then(|| "the voltage of the supply is too low".to_owned());
     let page =
         health.web.is_some_and(|web| !web.listening).then(|| "another program has the port of the page".to_owned());
+    let failing = health.notices.as_ref().and_then(|notices| notices.failing.as_ref());
+    let failing = failing.map(|cause| format!("notices do not arrive: {}", leaving::clean_line(cause)));
     let all = [config, model].into_iter().flatten().chain(cameras);
-    let all = all.chain(strange).chain([twin, heat, supply, page].into_iter().flatten());
+    let all = all.chain(strange).chain([twin, heat, supply, page, failing].into_iter().flatten());
     all.map(|problem| problem.chars().take(MAX_PROBLEM).map(|c| if c.is_control() { ' ' } else { c }).collect())
         .collect()
 }

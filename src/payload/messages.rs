@@ -8,10 +8,13 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, schema_for};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::day::DayPayload;
+use super::event::{EventPayload, NoticePayload};
 use super::health::HealthPayload;
 use super::teaching::{TaughtPayload, UnsurePayload};
 
 use super::rounding::{VERSION, rounded};
+use super::words::{status_name, time, to_json};
 use crate::domain::camera::Negotiated;
 use crate::domain::classification::{
     Answer, Classification, ModelId, Ranked, Reason, SecondOpinion, Stable, Status, Timing,
@@ -114,31 +117,6 @@ struct TimingPayload {
     preprocess: f64,
     infer: f64,
     total: f64,
-}
-
-/// Another label holds (topic `event`).
-#[derive(Serialize, JsonSchema)]
-struct EventPayload<'a> {
-    /// Version of this format.
-    v: u32,
-    #[schemars(extend("const" = "label_changed"))]
-    event_type: &'static str,
-    /// When the frame that decided it was captured: RFC 3339, UTC.
-    #[schemars(extend("format" = "date-time"))]
-    ts: String,
-    camera: &'a str,
-    /// Name of the view, of a device that has several or one with a name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    view: Option<&'a str>,
-    seq: u64,
-    #[schemars(extend("enum" = ["known", "unknown", "too_dark", "covered"]))]
-    status: &'static str,
-    /// `null` when nothing is likely enough any more.
-    label: Option<&'a str>,
-    /// The label before; `null` when there was none.
-    previous: Option<&'a str>,
-    #[schemars(range(min = 0, max = 1))]
-    confidence: f64,
 }
 
 /// What the device is and how it is configured (topic `info`).
@@ -254,13 +232,15 @@ struct ResponsePayload<'a> {
 }
 
 /// The JSON Schemas of the published payloads, by topic. Members may be added, so readers must ignore unknown ones.
-pub fn schemas() -> [(&'static str, Schema); 8] {
+pub fn schemas() -> [(&'static str, Schema); 10] {
     [
         ("accurate", schema_for!(SecondOpinionPayload<'static>)),
         ("classification", schema_for!(ClassificationPayload<'static>)),
+        ("day", schema_for!(DayPayload<'static>)),
         ("event", schema_for!(EventPayload<'static>)),
         ("health", schema_for!(HealthPayload)),
         ("info", schema_for!(InfoPayload)),
+        ("notice", schema_for!(NoticePayload<'static>)),
         ("response", schema_for!(ResponsePayload<'static>)),
         ("teach", schema_for!(TaughtPayload<'static>)),
         ("unsure", schema_for!(UnsurePayload)),
@@ -270,6 +250,7 @@ pub fn schemas() -> [(&'static str, Schema); 8] {
 /// Adds the schemas to an interface's document.
 pub fn define_schemas(generator: &mut SchemaGenerator) {
     generator.subschema_for::<ClassificationPayload<'static>>();
+    generator.subschema_for::<DayPayload<'static>>();
     generator.subschema_for::<HealthPayload>();
     generator.subschema_for::<InfoPayload>();
     generator.subschema_for::<SecondOpinionPayload<'static>>();
@@ -394,22 +375,6 @@ pub fn state_json(stable: &Stable) -> String {
     to_json(&payload)
 }
 
-/// A change of the stable label.
-pub fn event_json(now: &Stable, before: Option<&str>) -> String {
-    to_json(&EventPayload {
-        v: VERSION,
-        event_type: "label_changed",
-        ts: time(now.frame.ts),
-        camera: now.frame.camera.as_str(),
-        view: now.frame.view.given(),
-        seq: now.frame.seq,
-        status: status_name(now.status),
-        label: now.label.as_deref(),
-        previous: before,
-        confidence: rounded(f64::from(now.confidence), 4),
-    })
-}
-
 fn payload<'a>(
     frame: &'a Classification,
     status: Status,
@@ -439,17 +404,6 @@ fn model_payload(model: &ModelId) -> ModelPayload<'_> {
     ModelPayload { name: &model.name, precision: model.precision.to_string(), sha256: &model.sha256 }
 }
 
-/// The status in every payload and in the text on standard output.
-pub fn status_name(status: Status) -> &'static str {
-    match status {
-        Status::Known => "known",
-        Status::Unknown => "unknown",
-        Status::TooDark => "too_dark",
-        Status::Covered => "covered",
-        Status::Stale => "stale",
-    }
-}
-
 fn ranked(ranked: &Ranked) -> RankedPayload<'_> {
     RankedPayload {
         label: &ranked.label,
@@ -466,16 +420,6 @@ fn timing(timing: &Timing) -> TimingPayload {
         infer: rounded(timing.infer_ms, 3),
         total: rounded(timing.total_ms, 3),
     }
-}
-
-/// RFC 3339 in UTC with milliseconds.
-fn time(ts: Timestamp) -> String {
-    ts.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
-}
-
-fn to_json(payload: &impl Serialize) -> String {
-    // Strings and numbers only: serialising them cannot fail.
-    serde_json::to_string(payload).unwrap_or_default()
 }
 
 #[cfg(test)]

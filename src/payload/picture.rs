@@ -4,9 +4,13 @@ use font8x8::UnicodeFonts;
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 
-use super::status_name;
+use super::words::status_name;
 use crate::domain::classification::{Answer, Status};
+use crate::domain::frame::Encoding;
+use crate::domain::framing::Framing;
+use crate::preprocess::decode::decode;
 use crate::preprocess::picture::RgbImage;
+use crate::preprocess::{cut, shrunk, turned};
 
 /// JPEG quality for viewing; a 640x480 picture takes about 60 kB.
 const QUALITY: u8 = 80;
@@ -44,6 +48,18 @@ pub fn encode(picture: &RgbImage) -> Result<Vec<u8>, String> {
         .write_image(&picture.pixels, width.into(), height.into(), ExtendedColorType::Rgb8)
         .map_err(|error| error.to_string())?;
     Ok(bytes)
+}
+
+/// What a view sees of a frame, upright and without labels, as a JPEG file whose longer side has at most `side` pixels.
+///
+/// # Errors
+/// Why the frame is no picture.
+pub fn of_view(encoding: Encoding, bytes: &[u8], view: Framing, side: usize) -> Result<Vec<u8>, String> {
+    let mut picture = RgbImage::default();
+    decode(encoding, bytes, &mut picture).map_err(|error| format!("the frame {error}"))?;
+    let picture = turned(picture, view.rotation);
+    let part = cut(&picture, view.region.pixels(picture.width, picture.height));
+    encode(&shrunk(part, side))
 }
 
 fn lines(answer: &Answer) -> Vec<String> {
@@ -90,6 +106,7 @@ fn stamp(picture: &mut RgbImage, bitmap: &[u8; LETTER], (left, top): (usize, usi
 mod tests {
     use super::*;
     use crate::domain::classification::tests_support::frame;
+    use crate::domain::framing::{Region, Rotation};
     use proptest::prelude::*;
 
     fn grey(width: usize, height: usize) -> RgbImage {
@@ -112,6 +129,19 @@ mod tests {
         let decoded = image::load_from_memory_with_format(&bytes, image::ImageFormat::Jpeg).expect("a picture");
         assert_eq!((decoded.width(), decoded.height()), (64, 48));
         assert!(jpeg(grey(65_536, 1), &frame(1, None).answer).is_err());
+    }
+
+    #[test]
+    fn what_a_view_sees_is_its_region_upright_and_no_larger_than_wanted() {
+        let file = encode(&grey(400, 200)).expect("a JPEG");
+        let region = Region { x: 0.0, y: 0.5, width: 1.0, height: 0.5 };
+        let view = Framing { rotation: Rotation::Quarter, region };
+        for (side, size) in [(1000, (200, 200)), (100, (100, 100))] {
+            let bytes = of_view(Encoding::Jpeg, &file, view, side).expect("a JPEG");
+            let seen = image::load_from_memory_with_format(&bytes, image::ImageFormat::Jpeg).expect("a picture");
+            assert_eq!((seen.width(), seen.height()), size);
+        }
+        assert!(of_view(Encoding::Jpeg, b"nothing", view, 100).is_err());
     }
 
     proptest! {

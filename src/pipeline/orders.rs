@@ -14,7 +14,7 @@ use crate::decide::gate::GateRules;
 use crate::decide::rules::{DisagreementChoice, LabelRules};
 use crate::domain::classification::{Answer, Classification, ModelId};
 use crate::domain::frame::Frame;
-use crate::domain::framing::{Framing, Rotation};
+use crate::domain::framing::Framing;
 use crate::domain::health::Pace;
 use crate::domain::name::Name;
 use crate::infer::ModelError;
@@ -106,8 +106,8 @@ pub struct Prepared {
 pub struct Snapshot {
     /// As the camera delivered it.
     pub frame: Frame,
-    /// The rotation to apply before showing it.
-    pub rotation: Rotation,
+    /// How its view sees it.
+    pub framing: Framing,
     pub labelled: Classification,
 }
 
@@ -167,5 +167,15 @@ impl Orders {
             Ok(Err(_)) => Err("there is no such view, or the inference thread has ended".into()),
             Err(_) => Err(late.to_owned()),
         }
+    }
+
+    /// A copy of the next labelled frame of a view.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn snapshot(&self, view: &Name, patience: Duration) -> Result<Snapshot, String> {
+        let late = format!("no frame was labelled within {} s", patience.as_secs());
+        let view = view.clone();
+        self.ask(|to| Order::View(view, ViewOrder::Snapshot(to)), patience, &late).await
     }
 }

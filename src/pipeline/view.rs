@@ -344,8 +344,8 @@ impl View {
         labelled.answer.timing.total_ms = milliseconds(now.saturating_sub(frame.captured_at));
         shared.counters.count(verdict, now);
         for to in self.snapshots.drain(..) {
-            let rotation = labeller.framing().rotation;
-            let _ = to.send(Snapshot { frame: frame.clone(), rotation, labelled: labelled.clone() });
+            let framing = labeller.framing();
+            let _ = to.send(Snapshot { frame: frame.clone(), framing, labelled: labelled.clone() });
         }
         let seen = match verdict {
             gate::Verdict::Infer => Seen::Scores(labeller.probabilities()),

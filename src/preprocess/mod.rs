@@ -18,4 +18,4 @@ pub mod source;
 pub mod thumbnail;
 mod webp;
 
-pub use preprocessor::{Preprocessor, resized, shrunk, turned};
+pub use preprocessor::{Preprocessor, cut, resized, shrunk, turned};

@@ -4,7 +4,7 @@ use super::pack::{Packer, turn};
 use super::picture::RgbImage;
 use super::resample::{self, Lines};
 use super::samples::Samples;
-use crate::domain::framing::{Framing, Rotation};
+use crate::domain::framing::{Framing, Rotation, Window};
 use glimpsed_base::budget;
 use glimpsed_inference::resample::{Axis, Key};
 use glimpsed_inference::{Fit, InputSpec, Tensor};
@@ -163,6 +163,12 @@ pub fn shrunk(picture: RgbImage, side: usize) -> RgbImage {
     }
     let [width, height] = [picture.width, picture.height].map(|length| (length * side / longer).max(1));
     resized(&picture, width, height)
+}
+
+/// A part of the picture, which must lie inside of it.
+pub fn cut(picture: &RgbImage, Window { x, y, width, height }: Window) -> RgbImage {
+    let rows = picture.pixels.chunks_exact(3 * picture.width.max(1)).skip(y).take(height);
+    RgbImage { width, height, pixels: rows.flat_map(|row| &row[3 * x..3 * (x + width)]).copied().collect() }
 }
 
 /// The picture, rotated for display.

@@ -60,3 +60,12 @@ fn a_picture_one_pixel_wide_is_resampled_like_any_other() {
     Preprocessor::new(spec, Rotation::None).prepare(&picture, &mut tensor);
     assert_eq!(tensor, Tensor::U8(vec![77; 192]));
 }
+
+#[test]
+fn a_part_of_a_picture_has_its_own_pixels() {
+    let pixels = (0..4 * 3).flat_map(|pixel| [pixel, 0, 0]).collect();
+    let picture = RgbImage { width: 4, height: 3, pixels };
+    let part = cut(&picture, Window { x: 1, y: 1, width: 2, height: 2 });
+    let reds: Vec<u8> = part.pixels.iter().step_by(3).copied().collect();
+    assert_eq!((part.width, part.height, reds), (2, 2, vec![5, 6, 9, 10]));
+}

@@ -5,10 +5,10 @@ use image::{ExtendedColorType, ImageEncoder};
 
 use crate::bus::preview::Offered;
 use crate::domain::frame::Encoding;
-use crate::domain::framing::{Framing, Window};
+use crate::domain::framing::Framing;
 use crate::preprocess::decode::decode;
 use crate::preprocess::picture::RgbImage;
-use crate::preprocess::turned;
+use crate::preprocess::{cut, turned};
 use glimpsed_jpeg::huffman;
 
 /// High, because a network sees what compression leaves behind.
@@ -35,23 +35,4 @@ pub(super) fn viewed(frame: &Offered, view: Framing) -> Result<Vec<u8>, String> 
         .write_image(&part.pixels, part.width as u32, part.height as u32, ExtendedColorType::Rgb8)
         .map_err(|error| error.to_string())?;
     Ok(out)
-}
-
-fn cut(picture: &RgbImage, Window { x, y, width, height }: Window) -> RgbImage {
-    let rows = picture.pixels.chunks_exact(3 * picture.width.max(1)).skip(y).take(height);
-    RgbImage { width, height, pixels: rows.flat_map(|row| &row[3 * x..3 * (x + width)]).copied().collect() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_part_of_a_picture_has_its_own_pixels() {
-        let pixels = (0..4 * 3).flat_map(|pixel| [pixel, 0, 0]).collect();
-        let picture = RgbImage { width: 4, height: 3, pixels };
-        let part = cut(&picture, Window { x: 1, y: 1, width: 2, height: 2 });
-        let reds: Vec<u8> = part.pixels.iter().step_by(3).copied().collect();
-        assert_eq!((part.width, part.height, reds), (2, 2, vec![5, 6, 9, 10]));
-    }
 }

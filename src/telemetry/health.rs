@@ -8,6 +8,7 @@ use crate::board::Board;
 use crate::capture::registry::Registry;
 use crate::domain::health::{Broker, Health};
 use crate::pipeline::counters::Counters;
+use crate::sinks::notify;
 use glimpsed_base::clock::Clock;
 
 /// Takes the samples.
@@ -16,6 +17,7 @@ pub struct Monitor {
     pub clock: Arc<dyn Clock>,
     pub cameras: Registry,
     pub labelled: Arc<Counters>,
+    pub notices: notify::Counters,
     started: Duration,
     /// The sample that the rate counts from: its time, and the number of labelled frames by then.
     last: (Duration, u64),
@@ -26,9 +28,9 @@ pub struct Monitor {
 const SHORTEST_RATE: Duration = Duration::from_secs(1);
 
 impl Monitor {
-    pub fn new(clock: Arc<dyn Clock>, cameras: Registry, labelled: Arc<Counters>) -> Self {
+    pub fn new(clock: Arc<dyn Clock>, cameras: Registry, labelled: Arc<Counters>, notices: notify::Counters) -> Self {
         let started = clock.now();
-        Self { board: Board::default(), clock, cameras, labelled, started, last: (started, 0), fps: 0.0 }
+        Self { board: Board::default(), clock, cameras, labelled, notices, started, last: (started, 0), fps: 0.0 }
     }
 
     pub fn look(&mut self, broker: Option<Broker>) -> Health {
@@ -61,6 +63,7 @@ impl Monitor {
             rss_bytes: resident_bytes(),
             cameras: Vec::new(),
             broker,
+            notices: self.notices.look(),
             web: None,
         }
     }
@@ -83,7 +86,8 @@ mod tests {
     fn frames_a_second_are_counted_between_two_looks_but_not_between_two_close_ones() {
         let clock = ManualClock::default();
         let labelled = Arc::<Counters>::default();
-        let mut monitor = Monitor::new(Arc::new(clock.clone()), Registry::default(), labelled.clone());
+        let mut monitor =
+            Monitor::new(Arc::new(clock.clone()), Registry::default(), labelled.clone(), notify::Counters::default());
         labelled.labelled.fetch_add(50, Ordering::Relaxed);
         clock.advance(Duration::from_secs(10));
         assert_eq!(monitor.look(None).fps, 5.0);

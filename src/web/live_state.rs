@@ -12,6 +12,7 @@ use crate::bus::hub::Sink;
 use crate::capture::registry::Registry;
 use crate::domain::camera::{CameraState, CameraStatus, Negotiated};
 use crate::domain::classification::{Classification, SecondOpinion, Stable};
+use crate::domain::day::ViewDay;
 use crate::domain::event::{Comparing, Event};
 use crate::domain::layout::{Layout, ViewEntry};
 use crate::domain::name::Name;
@@ -19,7 +20,8 @@ use crate::domain::settings::Settings;
 use crate::domain::teaching::Strange;
 use crate::payload::rounding::rounded;
 use crate::payload::{
-    RegionPayload, camera_json, camera_status_json, classification_json, second_opinion_value, state_json, status_name,
+    RegionPayload, camera_json, camera_status_json, classification_json, day_json, second_opinion_value, state_json,
+    status_name,
 };
 use glimpsed_base::clock::Clock;
 use glimpsed_base::sync::Mutex;
@@ -89,6 +91,7 @@ struct SeenView {
     settings: Option<Settings>,
     strange_since: Option<Timestamp>,
     timeline: VecDeque<Value>,
+    day: Option<Arc<ViewDay>>,
 }
 
 /// The state of the model comparison.
@@ -214,6 +217,12 @@ impl LiveState {
                 .flatten()
                 .collect::<Vec<_>>()
         )
+    }
+
+    /// What a view has shown today; `null` before anything is known.
+    pub fn day(&self, view: &Name) -> Value {
+        let day = self.lock().views.iter().find(|known| known.name == *view).and_then(|view| view.day.clone());
+        day.map(|day| day_json(&day, None)).unwrap_or_default()
     }
 
     pub fn info(&self) -> Arc<Value> {
@@ -364,6 +373,12 @@ impl Sink for LiveState {
                 let about = About::View(strange.view.clone());
                 self.tell_about(about, "strange", || strange_json(strange.since).to_string());
             }
+            Event::Day(day) => {
+                if let Some(view) = self.lock().view(&day.view) {
+                    view.day = Some(day.clone());
+                }
+                self.tell_about(About::View(day.view.clone()), "day", || day_json(day, None).to_string());
+            }
             Event::Comparing(event) => self.compare(|comparison| comparison.hear(event)),
             // The teachers tell the page themselves, at length.
             Event::Health(_) | Event::Picture(..) | Event::Teaching(_) => {}
@@ -437,6 +452,9 @@ impl SeenView {
         }
         push("strange", strange_json(self.strange_since).to_string());
         push("timeline", json!(self.timeline).to_string());
+        if let Some(day) = &self.day {
+            push("day", day_json(day, None).to_string());
+        }
         messages
     }
 }

@@ -10,7 +10,7 @@ use crate::capture::registry::Totals;
 use crate::domain::camera::CameraState;
 use crate::domain::classification::{Classification, Status};
 use crate::domain::event::Event;
-use crate::domain::health::{Broker, Health, Tally};
+use crate::domain::health::{Broker, Health, Notices, Tally};
 use crate::domain::layout::{Layout, ViewEntry};
 use crate::domain::name::Name;
 use glimpsed_base::sync::Mutex;
@@ -180,6 +180,7 @@ impl Metrics {
         self.frames(&mut page, look);
         self.labels(&mut page, look);
         broker(&mut page, look.health.broker.as_ref());
+        notices(&mut page, look.health.notices.as_ref());
         let board = &look.health;
         page.gauge(
             "glimpsed_soc_temperature_celsius",
@@ -308,6 +309,17 @@ fn broker(page: &mut Exposition, traffic: Option<&Broker>) {
     page.gauge("glimpsed_mqtt_outbox_messages", help, Some(*waiting as f64));
 }
 
+/// Left out if nobody is told anything.
+fn notices(page: &mut Exposition, notices: Option<&Notices>) {
+    let Some(Notices { sent, waiting, too_soon, lost, .. }) = notices else { return };
+    let help = "Notices to people, by what became of them.";
+    let mut family = page.family("glimpsed_notices_total", Kind::Counter, help);
+    for (result, count) in [("sent", sent), ("too_soon", too_soon), ("lost", lost)] {
+        family.sample(&[("result", result)], *count as f64);
+    }
+    page.gauge("glimpsed_notices_waiting", "Notices that wait to be sent, or to be sent again.", Some(*waiting as f64));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -325,7 +337,11 @@ mod tests {
         metrics.publish(&Event::Changed { now: stable(Some("tabby cat")), before: None });
         metrics.publish(&Event::Camera(status(CameraState::Online)));
         let look = Look {
-            health: Health { broker: Some(Broker::default()), ..Health::default() },
+            health: Health {
+                broker: Some(Broker::default()),
+                notices: Some(Notices { lost: 2, ..Notices::default() }),
+                ..Health::default()
+            },
             views: vec![ViewLook { view: Name::ONLY, camera: Name::ONLY, frame_age: Some(0.25) }],
             cameras: vec![(Name::ONLY, Totals::default())],
             uploads: (3, 4),
@@ -340,6 +356,7 @@ mod tests {
             "glimpsed_frame_age_seconds 0.25",
             "glimpsed_stage_duration_seconds_count{stage=\"infer\",model=\"test\"} 2",
             "glimpsed_mqtt_publish_total{class=\"event\",result=\"dropped\"} 0",
+            "glimpsed_notices_total{result=\"lost\"} 2",
             "glimpsed_cache_requests_total{result=\"hit\"} 3",
             "glimpsed_cache_requests_total{result=\"miss\"} 6",
             "glimpsed_config_last_reload_success 1",

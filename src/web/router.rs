@@ -84,6 +84,7 @@ fn reading(routes: Documented) -> Documented {
             get(api::timeline),
             Operation::json("timeline", "The labels that held last, oldest first.", named("Timeline")),
         )
+        .get("/api/v1/day", get(api::day), Operation::json("day", "What was seen today.", day()))
 }
 
 /// Settings, and commands to the daemon.
@@ -183,6 +184,11 @@ fn viewing(routes: Documented) -> Documented {
             Operation::json("viewTimeline", "The labels that held last in a view, oldest first.", named("Timeline"))
                 .of_view(),
         )
+        .get(
+            "/api/v1/views/{view}/day",
+            get(api::day),
+            Operation::json("viewDay", "What a view has shown today.", day()).of_view(),
+        )
         .post("/api/v1/views/{view}/model", post(api::set_model), set_model("setViewModel").of_view())
         .post("/api/v1/views/{view}/settings", post(api::set), set("setView").of_view())
         .post("/api/v1/views/{view}/accurate", post(api::second_opinion), second_opinion("viewSecondOpinion").of_view())
@@ -236,6 +242,11 @@ fn labelling_for_a_view(routes: Documented, upload: DefaultBodyLimit) -> Documen
         post(classify::classify).layer(upload),
         labels_a_picture("viewClassify").of_view(),
     )
+}
+
+/// `null` before anything is known.
+fn day() -> Value {
+    json!({ "anyOf": [named("DayPayload"), { "type": "null" }] })
 }
 
 fn plain() -> Value {

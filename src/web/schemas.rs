@@ -192,6 +192,7 @@ fn live_event() -> Value {
         ("strange", strange()),
         ("timeline", named("Timeline")),
         ("change", named("HeldLabel")),
+        ("day", named("DayPayload")),
         ("vitals", named("HealthPayload")),
         ("comparison", named("Comparison")),
         ("download", nullable("Download")),

@@ -107,7 +107,7 @@ pub(super) async fn snapshot(
     let shot = site.parts.orders.ask(|to| Order::View(view, ViewOrder::Snapshot(to)), SNAPSHOT_WITHIN, &late).await;
     let shot = shot.map_err(|cause| Problem::later(StatusCode::SERVICE_UNAVAILABLE, 5, cause))?;
     let draw = move || {
-        let picture = turned(shot.picture()?, shot.rotation);
+        let picture = turned(shot.picture()?, shot.framing.rotation);
         if labels { picture::jpeg(picture, &shot.labelled.answer) } else { picture::encode(&picture) }
     };
     let failed = |cause: String| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, cause);

@@ -195,7 +195,7 @@ fn the_shipped_file_explains_every_key_with_its_true_default() {
         .map(|(name, _)| name)
         .filter(|name| !name.starts_with(' '))
         .collect();
-    for key in keys::all().iter().filter(|key| key.kind != keys::Kind::Table) {
+    for key in keys::all().iter().filter(|key| !key.is_table()) {
         let name = key.path.last().expect("a name").as_str();
         // A name that the user chooses is shown by an example.
         assert!(name == "*" || named.contains(name), "{} is not explained", key.path.join("."));

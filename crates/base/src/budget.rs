@@ -51,3 +51,9 @@ pub const MQTT_ANSWERS: usize = 2 << 20;
 
 /// The events that wait when the daemon stops, and are kept for the next start.
 pub const MQTT_KEPT: usize = 1 << 20;
+
+/// The notices to people that wait, with their pictures.
+pub const NOTICES_WAITING: usize = 4 << 20;
+
+/// What a service answers to a notice: the part that may say what is wrong.
+pub const NOTICE_ANSWER: usize = 4 << 10;

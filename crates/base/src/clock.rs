@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ZonedDateTime};
 
 /// A source of time.
 pub trait Clock: Send + Sync {
@@ -44,6 +45,11 @@ impl Clock for SystemClock {
         let end = if now < SystemTime::UNIX_EPOCH { Timestamp::MIN } else { Timestamp::MAX };
         Timestamp::try_from(now).unwrap_or(end)
     }
+}
+
+/// A time as the clocks on the wall show it, in the time zone of the machine.
+pub fn local(time: Timestamp) -> ZonedDateTime {
+    time.to_zoned_datetime(TimeZone::system())
 }
 
 /// Whether the machine's clock shows a time that HTTP and TLS can express: from 1970 to 9999. Their libraries panic at others.

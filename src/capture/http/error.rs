@@ -2,34 +2,14 @@
 
 use hyper::StatusCode;
 
+use crate::http_client::Failure;
+use crate::http_client::address::BadRedirect;
 use glimpsed_base::budget;
-use glimpsed_mqtt::tls::Problem;
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum HttpError {
-    // The connection.
-    #[error("the address names no host")]
-    NoHost,
-    #[error("the name `{host}` has no address: {cause}")]
-    NoAddress { host: String, cause: std::io::Error },
-    #[error("it has no address")]
-    NoAddresses,
-    #[error("{0}")]
-    Connect(std::io::Error),
-    #[error("nobody answers")]
-    NoAnswer,
-
-    // TLS.
-    #[error("no certificate is valid at the time that this device's clock shows; set the clock")]
-    Clock,
-    #[error("`{}`: {}", .0.key, .0.cause)]
-    TlsSettings(Problem),
-    #[error("`{0}` is not a name that a certificate can be for")]
-    CertificateName(String),
-    #[error("the TLS handshake does not end")]
-    Handshake,
-    #[error("TLS: {0}")]
-    Tls(std::io::Error),
+    #[error(transparent)]
+    Connection(#[from] Failure),
 
     // The login.
     #[error("it wants a login: set `username` and `password_file`")]
@@ -46,22 +26,12 @@ pub(super) enum HttpError {
     // Redirects.
     #[error("it redirects more than {0} times")]
     Redirects(usize),
-    #[error("it redirects to an address that cannot be read")]
-    RedirectAddress,
-    #[error("it redirects to something else than http or https")]
-    RedirectScheme,
-    #[error("it redirects to https; set `url` to that address")]
-    RedirectToTls,
+    #[error(transparent)]
+    Redirect(#[from] BadRedirect),
 
     // The answer.
     #[error("{}", status(*.0))]
     Status(StatusCode),
-    #[error("it does not answer in HTTP: is this the port of its web server?")]
-    NotHttp,
-    #[error("it closed the connection without an answer")]
-    Closed,
-    #[error("{0}")]
-    Http(hyper::Error),
     #[error("the request cannot be made: {0}")]
     Request(hyper::http::Error),
     #[error("it answers with {0}, and neither with MJPEG nor with a JPEG picture: is the path right?")]
@@ -90,10 +60,6 @@ fn status(status: StatusCode) -> String {
 
 impl From<hyper::Error> for HttpError {
     fn from(error: hyper::Error) -> Self {
-        match error {
-            error if error.is_parse() || error.is_parse_too_large() => Self::NotHttp,
-            error if error.is_incomplete_message() => Self::Closed,
-            error => Self::Http(error),
-        }
+        Self::Connection(error.into())
     }
 }

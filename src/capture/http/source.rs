@@ -12,12 +12,13 @@ use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
-use super::client::{Client, next_bytes};
+use super::client::Client;
 use super::error::HttpError;
 use crate::capture::mjpeg::{Next, Splitter};
 use crate::capture::source::{CaptureError, Captured, Opener, Read, Source};
 use crate::config::typed::HttpTarget;
 use crate::domain::frame::Encoding;
+use crate::http_client::next_bytes;
 use crate::preprocess::foreign;
 use glimpsed_base::{budget, leaving};
 
@@ -267,7 +268,7 @@ impl Stream {
                     let what = self.splitter.foreign(true);
                     return Err(what.map_or(HttpError::Ended, not_jpeg));
                 }
-                Ok(Err(cause)) => return Err(cause),
+                Ok(Err(cause)) => return Err(cause.into()),
             }
         }
     }

@@ -9,6 +9,7 @@ use clap::Args;
 use super::{board, scene};
 use crate::board::Board;
 use crate::capture::discover::cameras;
+use crate::cli::block_on::block_on;
 use crate::cli::cameras::{Grabbed, grab, report_text};
 use crate::cli::doctor::finding::{Finding, Verdict};
 use crate::cli::files::OptionalConfigFile;
@@ -23,6 +24,7 @@ use crate::domain::settings::PrecisionChoice;
 use crate::error::{Error, Result};
 use crate::infer::precision::{self, Chosen};
 use crate::models::spec::ModelSpec;
+use crate::sinks::notify::try_recipient;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -59,6 +61,7 @@ pub(crate) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
         .chain(config.changes_since_taught().into_iter().map(changed))
         .chain(config.cameras.iter().flat_map(|of| camera(&config, of)))
         .chain([broker(&config)?])
+        .chain(notices(&config)?)
         .chain(board::findings(&Board::default(), config.thermal))
         .chain(board::room(&directories::state()))
         .collect();
@@ -179,6 +182,23 @@ fn alternatives(camera: &Camera) -> String {
         [] => "; there is no other V4L2 camera, and one on the ribbon cable needs `source = \"command\"`".into(),
         known => format!("; there is {}", known.join(", ")),
     }
+}
+
+/// Whether those who are told something can be reached. Nothing is sent.
+fn notices(config: &Config) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    for notice in &config.notices {
+        let (verdict, says) = match block_on(try_recipient(&notice.to))? {
+            Ok(()) => (Verdict::Ok, "accepts connections; `glimpsed notify test` sends a notice".to_owned()),
+            Err(cause) => (Verdict::Unreachable, cause),
+        };
+        let says = format!("{}: {says}", notice.to.describe());
+        let finding = Finding { subject: "notice", verdict, says };
+        if !findings.contains(&finding) {
+            findings.push(finding);
+        }
+    }
+    Ok(findings)
 }
 
 fn broker(config: &Config) -> Result<Finding> {

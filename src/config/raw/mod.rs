@@ -5,12 +5,14 @@
 
 mod labelling;
 mod network;
+mod notify;
 mod tables;
 mod teaching;
 mod views;
 
 pub use labelling::*;
 pub use network::*;
+pub use notify::*;
 pub use tables::*;
 pub use teaching::*;
 pub use views::*;

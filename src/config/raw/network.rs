@@ -142,10 +142,12 @@ pub struct RawPrivacy {
     pub publish_image: bool,
     /// Show the live picture on the web page.
     pub preview: bool,
+    /// Let the rules in `[[notify]]` send pictures to whom they tell something.
+    pub notify_image: bool,
 }
 
 impl Default for RawPrivacy {
     fn default() -> Self {
-        Self { publish_image: false, preview: true }
+        Self { publish_image: false, preview: true, notify_image: false }
     }
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::super::interval::Interval;
 use super::labelling::*;
 use super::network::*;
+use super::notify::*;
 use super::teaching::*;
 use super::views::*;
 use crate::domain::settings::PrecisionChoice;
@@ -41,6 +42,9 @@ pub struct Raw {
     pub mqtt: RawMqtt,
     pub homeassistant: RawHomeAssistant,
     pub http: RawHttp,
+    /// Notices to people.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<RawNotify>,
     pub privacy: RawPrivacy,
     pub teach: RawTeach,
     pub stdout: RawStdout,

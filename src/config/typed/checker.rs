@@ -6,6 +6,7 @@ use super::super::diagnostics::{Problem, Problems};
 use super::super::document::Document;
 use super::super::identity::{clean_id, default_id, is_id, topic_problem};
 use super::super::interval::Interval;
+use super::super::keys;
 use super::super::raw::Raw;
 use super::configuration::{Config, Device, Log};
 use crate::models::catalog;
@@ -22,8 +23,10 @@ pub fn check(raw: &Raw, document: &Document<'_>, base: &Path, problems: &mut Pro
     let model_directories = catalog::search_path(configured);
     let models = checker.models(&model_directories);
     let cameras = checker.cameras();
+    let views = checker.views(&cameras, &models);
     Config {
-        views: checker.views(&cameras, &models),
+        notices: checker.notices(&views),
+        views,
         cameras,
         max_duty: checker.max_duty(),
         cache_entries: checker.cache_entries(),
@@ -94,7 +97,7 @@ impl Checker<'_, '_> {
         found: impl Into<String>,
         hint: Option<String>,
     ) -> Problem {
-        let title = format!("`{}` {wrong}", path.join("."));
+        let title = format!("`{}` {wrong}", keys::dotted(path));
         Problem { place: self.document.place(path), title, label: found.into(), hint }
     }
 

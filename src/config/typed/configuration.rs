@@ -8,11 +8,13 @@ use std::time::Duration;
 use super::super::raw::{self, LevelChoice, LogFormat, StdoutChoice};
 use crate::decide::escalation;
 use crate::decide::gate::GateRules;
+use crate::decide::notices::{self, Template};
 use crate::decide::rules::{DisagreementChoice, LabelRules};
 use crate::decide::thermal::Limits;
 use crate::domain::framing::{Framing, Region, Rotation};
 use crate::domain::name::Name;
 use crate::domain::settings::PrecisionChoice;
+use crate::http_client::address::Address;
 use crate::models::spec::ModelSpec;
 use glimpsed_base::secret::Secret;
 use glimpsed_mqtt::Options;
@@ -47,6 +49,7 @@ pub struct Config {
     /// Whether the web page shows the live picture.
     pub preview: bool,
     pub teach: Teach,
+    pub notices: Vec<Notify>,
     pub stdout: StdoutChoice,
     pub log: Log,
 }
@@ -221,6 +224,58 @@ pub struct RtspTarget {
 pub struct Login {
     pub username: String,
     pub password: Secret,
+}
+
+/// A rule of what is told to people.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Notify {
+    pub rule: notices::Rule,
+    pub title: Template,
+    pub text: Template,
+    /// Whether a picture is sent with it.
+    pub picture: bool,
+    pub to: Recipient,
+}
+
+/// Who is told, and how.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recipient {
+    pub service: Service,
+    /// An absolute address (`http` or `https`) without a login.
+    pub address: Address,
+    pub token: Option<Secret>,
+    /// For `https`: whom to trust.
+    pub tls: Option<Tls>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Service {
+    Webhook,
+    /// The address ends with the topic.
+    Ntfy,
+    Gotify,
+    Telegram {
+        chat: String,
+    },
+}
+
+impl Service {
+    /// For people.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Webhook => "a webhook",
+            Self::Ntfy => "ntfy",
+            Self::Gotify => "Gotify",
+            Self::Telegram { .. } => "Telegram",
+        }
+    }
+}
+
+impl Recipient {
+    /// The service with the host, without what may be secret in the address.
+    pub fn describe(&self) -> String {
+        format!("{} at {}", self.service.name(), self.address.origin())
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -10,8 +10,10 @@ mod http;
 mod labels;
 mod models;
 mod network_camera;
+mod notify;
 mod teach;
 mod thermal;
+mod url;
 mod views;
 
 pub use checker::check;

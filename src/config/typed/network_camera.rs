@@ -7,6 +7,7 @@ use super::super::raw::{RawCamera, SourceKind, TransportChoice};
 use super::camera::find_program;
 use super::checker::{At, Checker};
 use super::configuration::{CameraSource, HttpTarget, Login, RtspTarget};
+use super::url::{HOLDS_LOGIN, Wrong, address};
 use glimpsed_base::files::resolve;
 use glimpsed_base::secret::Secret;
 use glimpsed_mqtt::tls::{Files, Problem as TlsProblem, Tls};
@@ -67,44 +68,31 @@ impl Checker<'_, '_> {
     /// `url`, if it has one of these schemes and no login.
     fn address(&mut self, at: &At<'_>, camera: &RawCamera, schemes: &[&str], example: &str) -> Uri {
         let source = schemes[0];
-        let complain = |this: &mut Self, what: &str, found: String, hint: String| {
-            this.complain(&at.key("url"), what, found, Some(hint));
-            Uri::default()
-        };
         let Some(url) = &camera.url else {
             let what = format!("is needed for source = \"{source}\"");
-            return complain(self, &what, "found no address".into(), format!("for example {example}"));
+            self.complain(&at.key("url"), &what, "found no address", Some(format!("for example {example}")));
+            return Uri::default();
         };
         let found = format!("found `{url}`");
-        let Ok(address) = url.parse::<Uri>() else {
-            return complain(self, "is not an address", found, format!("for example {example}"));
+        let wrong = match address(url, example) {
+            Ok(address) if address.scheme_str().is_some_and(|scheme| schemes.contains(&scheme)) => return address,
+            Ok(address) => {
+                let hint = match address.scheme_str() {
+                    Some("http" | "https") => "set `source = \"http\"`".to_owned(),
+                    Some("rtsp" | "rtsps") => "set `source = \"rtsp\"`".to_owned(),
+                    _ => format!("for example {example}"),
+                };
+                Wrong { what: format!("is no address for source = \"{source}\""), hint }
+            }
+            Err(Wrong { what, .. }) if what == HOLDS_LOGIN => {
+                let hint =
+                    "write the user name into `username`, and the password into a file that `password_file` names";
+                Wrong { what, hint: hint.into() }
+            }
+            Err(wrong) => wrong,
         };
-        let Some((scheme, authority)) = address.scheme_str().zip(address.authority()) else {
-            return complain(self, "is not a whole address", found, format!("for example {example}"));
-        };
-        if authority.as_str().contains('@') {
-            let hint =
-                "write the user name into `username`, and the password into a file that `password_file` names".into();
-            return complain(self, "holds a login, which would be shown with it", found, hint);
-        }
-        let host = authority.host();
-        let port = authority.as_str().strip_prefix(host).and_then(|rest| rest.strip_prefix(':'));
-        if host.is_empty() || port.is_some_and(|port| port.parse::<u16>().map_or(true, |port| port == 0)) {
-            let hint = format!("a host, and a port from 1 to 65535 if it is not the usual one: {example}");
-            return complain(self, "is not a whole address", found, hint);
-        }
-        if url.contains('#') {
-            return complain(self, "has a part behind `#`, which is never sent", found, "leave it out".into());
-        }
-        if !schemes.contains(&scheme) {
-            let other = match scheme {
-                "http" | "https" => "set `source = \"http\"`".to_owned(),
-                "rtsp" | "rtsps" => "set `source = \"rtsp\"`".to_owned(),
-                _ => format!("for example {example}"),
-            };
-            return complain(self, &format!("is no address for source = \"{source}\""), found, other);
-        }
-        address
+        self.complain(&at.key("url"), &wrong.what, found, Some(wrong.hint));
+        Uri::default()
     }
 
     fn camera_login(&mut self, at: &At<'_>, camera: &RawCamera) -> Option<Login> {

@@ -19,6 +19,7 @@ use crate::bus::commands::Commands;
 use crate::bus::hub::Hub;
 use crate::config::Config;
 use crate::domain::health::{self, Broker};
+use crate::sinks::day::Days;
 use glimpsed_base::clock::Clock;
 use glimpsed_base::shutdown::Shutdown;
 use glimpsed_mqtt::{BrokerUrl, Connection, Farewell, Inbox, Monitor, Outbox, Tally};
@@ -103,6 +104,7 @@ impl BrokerSession {
         commands: &Commands,
         hub: &Hub,
         clock: &Arc<dyn Clock>,
+        days: &Days,
         handover: Handover,
     ) -> Option<Self> {
         let settings = config.mqtt.as_ref()?;
@@ -134,7 +136,8 @@ impl BrokerSession {
         let published = Published::new(path, settings, config, prefix.as_deref());
         let announce = Announce::of(discovery.as_deref(), device, &topics, &outbox);
         let tidying = tokio::spawn(published.tidy(monitor.clone(), announce));
-        let dispatcher = Dispatcher::new(topics.clone(), prefix, presence, outbox.clone(), commands.clone());
+        let dispatcher =
+            Dispatcher::new(topics.clone(), prefix, presence, outbox.clone(), commands.clone(), days.clone());
         Some(Self {
             outbox,
             traffic: Traffic { broker: broker.clone(), monitor, before: handover.counters, twin },

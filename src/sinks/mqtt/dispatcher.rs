@@ -11,11 +11,12 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::inbound::{Call, Inbound, parse};
-use super::presence::Presence;
+use super::presence::{Presence, instance};
 use super::{Key, Topics};
 use crate::bus::commands::{Answer, Command, Commands, ViewCommand};
 use crate::domain::name::Name;
 use crate::payload::response_json;
+use crate::sinks::day::Days;
 use glimpsed_base::repetition::is_logged;
 use glimpsed_base::shutdown::Shutdown;
 use glimpsed_mqtt::{Delivery, Incoming, Message, Outbox};
@@ -43,6 +44,7 @@ pub(super) struct Dispatcher {
     presence: Presence,
     outbox: Arc<Outbox>,
     commands: Commands,
+    days: Days,
     /// Coalesced: only the newest value of each key counts.
     sets: BTreeMap<(Name, Key), ViewCommand>,
     calls: VecDeque<Call>,
@@ -62,6 +64,7 @@ impl Dispatcher {
         presence: Presence,
         outbox: Arc<Outbox>,
         commands: Commands,
+        days: Days,
     ) -> Self {
         let (sets, calls) = (BTreeMap::new(), VecDeque::new());
         let (job, long, repeat_at, after_birth, refused) = (None, JoinSet::new(), None, AFTER_BIRTH, 0);
@@ -71,6 +74,7 @@ impl Dispatcher {
             presence,
             outbox,
             commands,
+            days,
             sets,
             calls,
             job,
@@ -131,6 +135,11 @@ impl Dispatcher {
             Ok(None) => {}
             Ok(Some(Inbound::Offline)) => self.presence.heard_offline(Instant::now()),
             Ok(Some(Inbound::Info(identity))) => self.presence.heard_info(&identity, Instant::now()),
+            Ok(Some(Inbound::Day { view, day, instance: by })) => {
+                if by != instance() {
+                    self.days.resume(&view, day);
+                }
+            }
             Ok(Some(Inbound::Set(key, command))) => drop(self.sets.insert(key, command)),
             Ok(Some(Inbound::Request(call))) if self.calls.len() >= MAX_CALLS => {
                 // Not queued: a client that sends too many requests must not displace the answers to others.
@@ -216,7 +225,9 @@ async fn due(at: Option<Instant>) {
 mod tests {
     use super::*;
     use crate::bus::commands::Request;
+    use crate::bus::hub::Hub;
     use crate::sinks::mqtt::sink::retained;
+    use glimpsed_base::clock::{Clock, ManualClock};
     use tokio::task::JoinHandle;
 
     /// Longer than any tested command takes.
@@ -230,7 +241,7 @@ mod tests {
         outbox.connected();
         let topics = Topics::new("glimpsed", "test", &Default::default());
         let presence = Presence::new(topics.clone(), outbox.clone(), Shutdown::new(), Arc::default());
-        let mut dispatcher = Dispatcher::new(topics.clone(), None, presence, outbox.clone(), commands);
+        let mut dispatcher = Dispatcher::new(topics.clone(), None, presence, outbox.clone(), commands, days());
         let request =
             Incoming { topic: topics.request("restart"), payload: b"{}".to_vec(), retained: false, reply: None };
         dispatcher.note(&request);
@@ -249,6 +260,10 @@ mod tests {
         assert_eq!(message.topic, topics.response("restart"));
     }
 
+    fn days() -> Days {
+        Days::new(&Hub::default(), &(Arc::new(ManualClock::default()) as Arc<dyn Clock>))
+    }
+
     struct Bench {
         sender: mpsc::Sender<Incoming>,
         requests: mpsc::Receiver<Request>,
@@ -262,7 +277,8 @@ mod tests {
         let (sender, receiver) = mpsc::channel(64);
         let topics = Topics::new("glimpsed", "shelf", &Default::default());
         let presence = Presence::new(topics.clone(), outbox.clone(), Shutdown::new(), Arc::default());
-        let mut dispatcher = Dispatcher::new(topics, Some("homeassistant".into()), presence, outbox.clone(), commands);
+        let prefix = Some("homeassistant".into());
+        let mut dispatcher = Dispatcher::new(topics, prefix, presence, outbox.clone(), commands, days());
         dispatcher.after_birth = (Duration::from_millis(100), Duration::from_millis(200));
         Bench { sender, requests, outbox, _task: tokio::spawn(dispatcher.run(receiver, Shutdown::new())) }
     }

@@ -6,8 +6,10 @@ use serde_json::{Map, Value};
 
 use super::topics::{HOME_ASSISTANT, Key, Topics};
 use crate::bus::commands::{Command, ViewCommand};
+use crate::domain::day::Day;
 use crate::domain::name::Name;
 use crate::domain::settings::PrecisionChoice;
+use crate::payload::day_from_json;
 use glimpsed_base::budget;
 use glimpsed_mqtt::Reply;
 
@@ -32,6 +34,12 @@ pub enum Inbound {
     Offline,
     /// Somebody, perhaps this daemon itself, says what this device is.
     Info(Identity),
+    /// A process, perhaps this one, has said what a view has shown on a day.
+    Day {
+        view: Name,
+        day: Day,
+        instance: String,
+    },
 }
 
 /// Who published an `info`; untrusted.
@@ -93,6 +101,11 @@ pub fn parse(
     }
     if topic == topics.info {
         return Ok(identity(payload).filter(|_| !retained).map(Inbound::Info));
+    }
+    if let Some(view) = topics.views.iter().find(|view| topic == view.day) {
+        // What comes later is this daemon's own.
+        let earlier = day_from_json(payload).filter(|_| retained);
+        return Ok(earlier.map(|(day, instance)| Inbound::Day { view: view.view.clone(), day, instance }));
     }
     let Some(below) = topics.below(topic) else { return Ok(None) };
     if retained {
@@ -385,6 +398,11 @@ mod tests {
         let retained = |topic, payload: &[u8]| parse(&topics(), None, topic, payload, true, None);
         assert_eq!(retained("home/glimpsed/shelf/status", b"offline"), Ok(None));
         assert_eq!(retained("home/glimpsed/shelf/info", info.as_bytes()), Ok(None));
+        let day = br#"{"date": "2026-11-29", "labels": [], "instance": "abc"}"#;
+        let heard = retained("home/glimpsed/shelf/day", day);
+        assert!(matches!(heard, Ok(Some(Inbound::Day { instance, .. })) if instance == "abc"));
+        assert_eq!(parse(&topics(), None, "home/glimpsed/shelf/day", day, false, None), Ok(None), "this run's own");
+        assert_eq!(retained("home/glimpsed/shelf/day", b"nonsense"), Ok(None));
     }
 
     proptest! {

@@ -13,8 +13,8 @@ use crate::domain::name::Name;
 use crate::domain::settings::Settings;
 use crate::domain::teaching::Teaching;
 use crate::payload::{
-    camera_json, camera_state_name, classification_json, event_json, health_json, second_opinion_value, state_json,
-    taught_json, unsure_json,
+    camera_json, camera_state_name, classification_json, day_json, event_json, health_json, second_opinion_value,
+    state_json, taught_json, unsure_json,
 };
 use crate::sinks::mqtt::presence::instance;
 use crate::sinks::mqtt::topics::Topics;
@@ -185,6 +185,11 @@ impl Sink for MqttSink {
                 self.tell_change(now, before.as_deref());
             }
             Event::Heartbeat(stable) => self.tell_state(stable),
+            Event::Day(day) => {
+                if let Some(topics) = self.topics.view(&day.view) {
+                    self.retain(&topics.day, day_json(day, Some(instance())).to_string());
+                }
+            }
             Event::Settings(settings) => self.tell_settings(settings),
             Event::Teaching(teaching) => self.tell_teaching(teaching),
             Event::Health(health) => self.retain(&self.topics.health, health_json(health).to_string()),

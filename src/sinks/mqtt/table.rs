@@ -48,6 +48,8 @@ pub fn table(topics: &Topics, device_id: &str, discovery_prefix: Option<&str>) -
     }
     for view in &topics.views {
         rows.push(written(&view.state, Writes::Retained));
+        // Also heard, to go on where an earlier run was.
+        rows.push(row(&view.day, Some(Writes::Retained), true));
         rows.extend(Key::ALL.map(|key| written(&view.setting(key), Writes::Retained)));
         rows.push(written(&view.event, Writes::Event));
         rows.extend([&view.classification, &view.accurate].map(|topic| written(topic, Writes::Live)));
@@ -142,6 +144,7 @@ mod tests {
     #[test]
     fn everything_that_is_subscribed_to_is_understood() {
         let (topics, rows) = shelf(Some("ha"));
+        let day = r#"{"date": "2026-11-29", "labels": []}"#;
         for topic in subscriptions(&rows) {
             let payload = if topic.ends_with("threshold/set") {
                 "0.5"
@@ -153,11 +156,13 @@ mod tests {
                 "online"
             } else if topic.ends_with("/info") {
                 "{}"
+            } else if topic.ends_with("/day") {
+                day
             } else {
                 "on"
             };
             let payload = if topic == topics.status { "offline" } else { payload };
-            let parsed = parse(&topics, Some("ha"), &topic, payload.as_bytes(), false, None);
+            let parsed = parse(&topics, Some("ha"), &topic, payload.as_bytes(), payload == day, None);
             assert!(matches!(parsed, Ok(Some(_))), "{topic}: {parsed:?}");
         }
     }

@@ -33,6 +33,7 @@ pub struct ViewTopics {
     pub teach_add: String,
     /// How many frames wait for somebody to say what they show.
     pub unsure: String,
+    pub day: String,
 }
 
 /// Topics of a camera: `<device>/camera/...` if it is the only one, else `<device>/camera/<camera>/...`.
@@ -110,6 +111,7 @@ impl Topics {
                 taught: topic("teach/state"),
                 teach_add: topic("teach/add"),
                 unsure: topic("unsure"),
+                day: topic("day"),
                 base,
             }
         };

@@ -18,6 +18,9 @@ let camera = { status: "online" };
 // When pictures ceased to come: what was seen then is not what is seen.
 let ceased = null;
 let chosen = null;
+// What the device has counted today, and when it said so.
+let told = null;
+let toldAt = 0;
 let listed = [];
 let length = PAGE;
 const opened = new Set();
@@ -59,10 +62,20 @@ function choose(index) {
   strip();
 }
 
+// By the device, whose sums outlive the list of changes.
+function counted() {
+  const goesOn = told.now && ceased === null ? Date.now() - toldAt : 0;
+  const sum = ({ label, times, seconds, first, last }) => [label, {
+    entry: { label }, times, ms: 1000 * seconds + (label === told.now ? goesOn : 0), first: Date.parse(first), last: Date.parse(last),
+  }];
+  return new Map(told.labels.map(sum));
+}
+
 function totals() {
   const all = today();
-  const sums = new Map();
+  const sums = told ? counted() : new Map();
   all.forEach((entry, index) => {
+    if (told && entry.label) return;
     const name = nameOf(entry);
     const sum = sums.get(name) ?? { entry, times: 0, ms: 0, first: begin(entry) };
     sum.times += 1;
@@ -139,7 +152,7 @@ function about() {
   const day = new Date().toLocaleDateString([], { weekday: "long", day: "numeric", month: "long" });
   // The oldest that is kept may not be the first of the day.
   const whole = entries.length < 200 || Date.parse(entries[0].since) < midnight();
-  setText($("day-about"), !all.length ? `${day}. Nothing happened yet today.` : `${day}.${whole ? "" : ` The newest ${entries.length} changes are kept, so it begins at ${timeOf(entries[0].since)}.`} It is forgotten when the device starts again.`);
+  setText($("day-about"), !all.length ? `${day}. Nothing happened yet today.` : `${day}.${whole ? "" : ` The newest ${entries.length} changes are kept, so it begins at ${timeOf(entries[0].since)}.`} The list is forgotten when the device starts again.`);
 }
 
 function draw() {
@@ -193,7 +206,7 @@ export const part = {
     list();
   },
   turned() {
-    [entries, chosen, length] = [[], null, PAGE];
+    [entries, chosen, length, told] = [[], null, PAGE, null];
     opened.clear();
     draw();
     list();
@@ -209,6 +222,10 @@ export const part = {
     if ($("place-day").hidden) return;
     draw();
     offer();
+  },
+  day(news) {
+    [told, toldAt] = [news, Date.now()];
+    if (!$("place-day").hidden) totals();
   },
   camera(news) {
     camera = news;

@@ -10,7 +10,7 @@ use crate::support::{Broker, ConfigFile, root};
 use crate::web::client::Server;
 
 /// The contract with the users.
-const NAMES: [&str; 30] = [
+const NAMES: [&str; 32] = [
     "glimpsed_build_info",
     "glimpsed_frames_captured_total",
     "glimpsed_frames_dropped_total",
@@ -26,6 +26,8 @@ const NAMES: [&str; 30] = [
     "glimpsed_mqtt_connects_total",
     "glimpsed_mqtt_publish_total",
     "glimpsed_mqtt_outbox_messages",
+    "glimpsed_notices_total",
+    "glimpsed_notices_waiting",
     "glimpsed_config_last_reload_success",
     "glimpsed_http_streams",
     "glimpsed_second_opinions_total",
@@ -69,7 +71,8 @@ fn promtool(arguments: &[&str], input: &str) {
 #[test]
 fn the_metrics_are_those_of_the_contract_and_promtool_finds_nothing_wrong() {
     let broker = Broker::start();
-    let (_daemon, server) = labelling(10, "", &format!("[mqtt]\nurl = {:?}\n", broker.url()));
+    let rest = format!("[mqtt]\nurl = {:?}\n[[notify]]\nurl = \"http://127.0.0.1:9/\"\n", broker.url());
+    let (_daemon, server) = labelling(10, "", &rest);
     server.until("/api/v1/state", |state| state["health"]["mqtt"]["connected"] == true);
     let answer = server.get("/metrics");
     assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));

@@ -28,6 +28,8 @@ const UNSURE: &str = "{{ value_json.count if value_json is defined else '' }}";
 /// The attributes of what was taught.
 const TAUGHT: &str = "{{ ({'labels': value_json.classes, 'right': value_json.right, 'written': value_json.written} \
      if value_json is defined else {}) | tojson }}";
+const TIMES: &str = "{{ value_json.times if value_json is defined else '' }}";
+const COUNTS: &str = "{{ {'counts': value_json.counts if value_json is defined else {}} | tojson }}";
 const FPS: &str = "{{ value_json.fps if value_json is defined else '' }}";
 const TEMPERATURE: &str = "{{ value_json.temperature_c if value_json is defined else '' }}";
 const PROBLEM: &str = "{{ ('ON' if value_json.problems else 'OFF') if value_json is defined else '' }}";
@@ -125,6 +127,12 @@ impl<'a> Parts<'a> {
                 .reads(&of.topics.event)
                 .with("event_types", vec!["label_changed"])
                 .available_with(&of.with_camera),
+            of.entity("sensor", "day", "Changes today")
+                .icon("mdi:calendar-today")
+                .reads_through(&of.topics.day, TIMES)
+                .attributes(&of.topics.day, COUNTS)
+                .with("state_class", "total_increasing")
+                .available_with(&[of.daemon]),
         ]
     }
 

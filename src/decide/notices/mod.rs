@@ -1,0 +1,7 @@
+//! Notices to people: when what a view shows is worth telling, and in which words.
+
+mod template;
+mod watch;
+
+pub use template::{Template, UnknownWord, WORDS, Words};
+pub use watch::{Occasion, Rule, Verdict, Watch, When};

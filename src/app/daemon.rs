@@ -202,8 +202,10 @@ impl App {
         };
         let (hub_of_parts, monitor) = (hub.clone(), monitor());
         let days = Days::new(&hub, &clock);
-        let (hub, clock) = (hub_of_parts, clock.clone());
-        let parts = Parts { cameras, orders, uploads, loader, monitor, days, hub, clock, unsure, web };
+        let parts = {
+            let (hub, clock) = (hub_of_parts, clock.clone());
+            Parts { cameras, orders, uploads, loader, monitor, days, hub, clock, unsure, web }
+        };
         let printer = printer.map(|printer| Thread::spawn("stdout", move || printer.run())).transpose()?;
         let inference = Thread::spawn("inference", move || worker.run())?;
         let mut controller = Controller::new((sources, file, live), (pool, models), parts, channel, config_error);

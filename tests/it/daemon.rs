@@ -98,6 +98,7 @@ fn retained_topics_wait_for_who_comes_later() {
     early.next("/test/state");
     let expected = [
         "camera/status",
+        "day",
         "enabled/state",
         "info",
         "model/state",

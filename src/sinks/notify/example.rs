@@ -28,7 +28,7 @@ fn occasion(config: &Config, rule: &Notify) -> Occasion {
     let model = ModelId { name: view.model.name.clone(), precision: Precision::Fp32, sha256: String::new() };
     let leaves = rule.rule.when == When::Leaves;
     let status = if leaves { Status::Unknown } else { Status::Known };
-    let answer = Answer { model: Arc::new(model), status, top: Top::new(), timing: Timing::default() };
+    let answer = Answer { model: Arc::new(model), status, top: Top::new(), strange: None, timing: Timing::default() };
     let frame = Classification {
         camera: view.camera.clone(),
         view: view.name.clone(),

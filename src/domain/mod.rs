@@ -9,5 +9,7 @@ pub mod frame;
 pub mod framing;
 pub mod health;
 pub mod layout;
+pub mod moment;
 pub mod name;
 pub mod settings;
+pub mod views_edit;

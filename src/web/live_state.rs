@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
+use super::remembered::Remembered;
 use crate::bus::hub::Sink;
 use crate::capture::registry::Registry;
 use crate::domain::camera::{CameraState, CameraStatus, Negotiated};
@@ -57,6 +58,8 @@ pub struct LiveState {
     messages: broadcast::Sender<Message>,
     cameras: Registry,
     clock: Arc<dyn Clock>,
+    /// The pictures of changes.
+    pub(super) remembered: Remembered,
 }
 
 #[derive(Default)]
@@ -121,7 +124,13 @@ impl Comparison {
 
 impl LiveState {
     pub fn new(cameras: Registry, clock: Arc<dyn Clock>) -> Self {
-        Self { seen: Arc::default(), messages: broadcast::Sender::new(MAX_BEHIND), cameras, clock }
+        Self {
+            seen: Arc::default(),
+            messages: broadcast::Sender::new(MAX_BEHIND),
+            cameras,
+            clock,
+            remembered: Remembered::default(),
+        }
     }
 
     /// Subscribes to the messages from now on.
@@ -161,6 +170,7 @@ impl LiveState {
         }
         for view in &seen.views {
             messages.extend(view.everything());
+            messages.push(message(About::View(view.name.clone()), "pictures", &self.remembered.times(&view.name)));
         }
         messages.push(message(About::Device, "comparison", &seen.comparison.json()));
         messages
@@ -363,7 +373,7 @@ impl Sink for LiveState {
                 self.tell_about(About::View(day.view.clone()), "day", || day_json(day, None).to_string());
             }
             Event::Comparing(event) => self.compare(|comparison| comparison.hear(event)),
-            Event::Health(_) | Event::Picture(..) => {}
+            Event::Health(_) | Event::Picture(..) | Event::Moment(_) => {}
         }
     }
 }

@@ -13,12 +13,12 @@ use axum::routing::{get, post};
 use serde_json::{Value, json};
 
 use super::openapi::{Documented, Operation};
-use super::operations::{frame, labels_a_picture, mjpeg, second_opinion, set, set_model};
+use super::operations::{change, frame, labels_a_picture, mjpeg, second_opinion, set, set_model};
 use super::problem::Problem;
 use super::schemas::named;
 use super::site::Site;
 use super::{
-    api, assets, body, cameras, classify, events, exposition, fetching, guard, login, probes, socket, stream,
+    api, assets, body, cameras, classify, editing, events, exposition, fetching, guard, login, probes, socket, stream,
     teaching_routes,
 };
 use glimpsed_base::budget;
@@ -34,9 +34,10 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         let document = document.clone();
         async move || ([(header::CONTENT_TYPE, "application/json")], document.get().cloned().unwrap_or_default())
     };
-    let routes = [reading, setting, comparing, watching, viewing, probing, cameras::routes, fetching::routes]
-        .into_iter()
-        .fold(Documented::new(), |routes, area| area(routes));
+    let routes =
+        [reading, setting, comparing, watching, viewing, probing, cameras::routes, editing::routes, fetching::routes]
+            .into_iter()
+            .fold(Documented::new(), |routes, area| area(routes));
     let routes = labelling_for_a_view(labelling(teaching_routes::routes(routes, upload), upload), upload);
     let (router, text) = routes
         .get(
@@ -189,6 +190,7 @@ fn viewing(routes: Documented) -> Documented {
             get(api::day),
             Operation::json("viewDay", "What a view has shown today.", day()).of_view(),
         )
+        .get("/api/v1/views/{view}/change.jpeg", get(stream::change), change("viewChange").of_view())
         .post("/api/v1/views/{view}/model", post(api::set_model), set_model("setViewModel").of_view())
         .post("/api/v1/views/{view}/settings", post(api::set), set("setView").of_view())
         .post("/api/v1/views/{view}/accurate", post(api::second_opinion), second_opinion("viewSecondOpinion").of_view())

@@ -341,6 +341,8 @@ pub struct Teach {
     /// The model whose last matrix is replaced.
     pub base: ModelSpec,
     pub max_pictures: usize,
+    /// Of how many changes of labels a picture is kept in memory.
+    pub remember: usize,
     /// Whether it can be taught over HTTP: only where the directory was configured.
     pub over_http: bool,
 }

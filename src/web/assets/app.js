@@ -7,12 +7,13 @@ import { newest } from "./newest.js";
 import { places } from "./places.js";
 import { status } from "./status.js";
 import { things } from "./things.js";
+import { tiles } from "./tiles.js";
 import { start } from "./transport.js";
 import { upload } from "./upload.js";
 import { views } from "./views.js";
 import { wrong } from "./wrong.js";
 
-[views, live, status, newest, things, wrong, upload, places].forEach(join);
+[views, tiles, live, status, newest, things, wrong, upload, places].forEach(join);
 
 start({ opened, lost, event: tell, picture: live.picture });
 

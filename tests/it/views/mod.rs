@@ -1,5 +1,6 @@
 //! Several cameras and several views of one, from the configuration to the broker and the page.
 
 mod configuration;
+mod editing;
 mod live;
 mod reload;

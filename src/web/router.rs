@@ -151,7 +151,19 @@ fn watching(routes: Documented) -> Documented {
                 "How everything is, and then what happens: server-sent events.",
                 (200, "text/event-stream", plain()),
             )
-            .refusing(&[(503, "Too many listen already.")]),
+            .with_parameter(json!({
+                "name": "view", "in": "query", "schema": { "type": "string", "maxLength": 64 },
+                "description": "Name of the view whose events are wanted, with those of its camera and of the device.",
+            }))
+            .with_parameter(json!({
+                "name": "whole", "in": "query", "schema": { "type": "boolean", "default": false },
+                "description": "Whether the data say which view and camera they are about, as `LiveEvent` does.",
+            }))
+            .refusing(&[
+                (400, "`whole` is neither true nor false."),
+                (404, "There is no view of this name."),
+                (503, "Too many listen already."),
+            ]),
         )
         .get(
             "/api/v1/live",

@@ -97,10 +97,10 @@ function beside() {
     if (mine !== generation) return;
     fallback = open(EVENTS, {
       ...handlers,
-      event(name, data) {
+      event(name, data, about) {
         heard = Date.now();
         tries = 0;
-        handlers.event(name, data, {});
+        handlers.event(name, data, about ?? {});
       },
       lost: again,
     });

@@ -2,5 +2,6 @@
 
 mod configuration;
 mod editing;
+mod events;
 mod live;
 mod reload;

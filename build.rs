@@ -22,7 +22,7 @@ const ASSETS: &str = "src/web/assets";
 const ENTRY: &str = "app.js";
 
 /// Modules that are loaded on demand, each with what it imports and the page's script has not.
-const ON_DEMAND: [&str; 4] = ["day.js", "session.js", "settings.js", "teach.js"];
+const ON_DEMAND: [&str; 5] = ["day.js", "editor.js", "session.js", "settings.js", "teach.js"];
 
 /// A module that is served as it is, because the page loads it where nothing else works.
 const STAND_ALONE: [&str; 2] = ["fallback.js", "theme.js"];

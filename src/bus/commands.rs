@@ -5,6 +5,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::domain::name::Name;
 use crate::domain::settings::PrecisionChoice;
+use crate::domain::views_edit::ViewsEdit;
 
 /// One command.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +20,10 @@ pub enum Command {
     Compare,
     /// Publish the health figures.
     Health,
+    /// Change views in the configuration file, or say what would be written.
+    EditViews(Box<ViewsEdit>),
+    /// Take the last of these changes back.
+    UndoEdit,
 }
 
 /// A command to one view.

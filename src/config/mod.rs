@@ -5,6 +5,7 @@
 
 pub mod diagnostics;
 pub mod document;
+pub mod edit;
 mod identity;
 pub mod interval;
 pub mod keys;

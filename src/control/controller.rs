@@ -112,6 +112,8 @@ pub struct Controller {
     /// At most one at a time, because it takes a core and the memory of a model.
     pub(super) comparison: Option<JoinHandle<()>>,
     pub(super) unknown_models: u64,
+    /// The file before the last change that was made here, and after it.
+    pub(super) edited: Option<(String, String)>,
     /// Another device of the same id, as it was told last.
     pub(super) twin: Option<String>,
     /// The labels that were taught of each view, as Home Assistant was told.
@@ -152,6 +154,7 @@ impl Controller {
             twin: None,
             told_labels: Vec::new(),
             news: News::default(),
+            edited: None,
         }
     }
 
@@ -278,6 +281,18 @@ impl Controller {
                 Err(cause) => (Err(cause), None),
             },
             Command::Reload => (self.reload().await?, None),
+            Command::EditViews(_) | Command::UndoEdit => {
+                let (answer, is_written) = match command {
+                    Command::EditViews(edit) => self.edit_views(*edit).await,
+                    _ => self.undo_edit().await,
+                };
+                // Before it takes effect, which can restart the web server that has asked.
+                let _ = reply.send(answer);
+                if is_written {
+                    let _ = self.reload().await?;
+                }
+                return Ok(None);
+            }
             Command::Health => (Ok(health_json(&self.tell_health())), None),
             Command::Restart => {
                 let answer = self.can_restart().await;

@@ -35,8 +35,14 @@ pub fn rules_of(config: &Config, view: &View) -> Rules {
         gate: view.gate,
         ask: view.accurate.rules(),
         heartbeat: heartbeat(config),
+        remembers: remembered(config) > 0,
         stale_after: stale_after(config, view),
     }
+}
+
+/// How many pictures of changes the page shows.
+fn remembered(config: &Config) -> usize {
+    if config.preview && config.http.is_some() { config.teach.remember } else { 0 }
 }
 
 /// The cameras and views.
@@ -79,5 +85,12 @@ pub(super) fn web_settings(config: &Config) -> Option<web::Settings> {
     let http = config.http.clone()?;
     let stale_after = config.views.iter().map(|view| stale_after(config, view)).max().unwrap_or_default();
     let models = ModelFiles { searched: config.model_directories.clone(), mirror: config.mirror.clone() };
-    Some(web::Settings { http, preview: config.preview, models, lessons: lessons_of(config), stale_after })
+    Some(web::Settings {
+        http,
+        preview: config.preview,
+        remember: remembered(config),
+        models,
+        lessons: lessons_of(config),
+        stale_after,
+    })
 }

@@ -6,6 +6,7 @@ mod compare;
 mod config_watch;
 mod controller;
 mod desired;
+mod edit;
 pub mod from_config;
 mod info;
 pub mod loader;

@@ -8,6 +8,7 @@ use super::comparison::{Progress, Report};
 use super::day::ViewDay;
 use super::health::Health;
 use super::layout::Layout;
+use super::moment::Moment;
 use super::name::Name;
 use super::settings::Settings;
 use super::teaching::{Strange, Teaching};
@@ -31,6 +32,8 @@ pub enum Event {
     Strange(Strange),
     /// What was taught of a view, or that nothing can be.
     Teaching(Arc<Teaching>),
+    /// The frame of a change, which comes after its [`Event::Changed`]; only where somebody wants to see it.
+    Moment(Arc<Moment>),
     /// What a view has shown today has changed, or goes on.
     Day(Arc<ViewDay>),
     /// A runtime setting of a view changed.
@@ -78,7 +81,7 @@ impl Event {
             Self::Changed { now, .. } => {
                 return Some((Subject::State(now.frame.view.clone()), Self::Heartbeat(now.clone())));
             }
-            Self::Classified(_) | Self::SecondOpinion(_) | Self::Picture(..) => return None,
+            Self::Classified(_) | Self::SecondOpinion(_) | Self::Picture(..) | Self::Moment(_) => return None,
             Self::Layout(_) => Subject::Layout,
             Self::Camera(status) => Subject::Camera(status.camera.clone()),
             Self::Negotiated(camera, _) => Subject::Negotiated(camera.clone()),

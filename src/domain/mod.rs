@@ -9,6 +9,8 @@ pub mod frame;
 pub mod framing;
 pub mod health;
 pub mod layout;
+pub mod moment;
 pub mod name;
 pub mod settings;
 pub mod teaching;
+pub mod views_edit;

@@ -83,6 +83,8 @@ pub struct Rules {
     pub ask: escalation::Rules,
     /// Longest time between two events that carry the stable label.
     pub heartbeat: Duration,
+    /// Whether the frames of changes are published.
+    pub remembers: bool,
     /// Without a frame for this long, the label is unknown. Longer than any timeout of the camera.
     pub stale_after: Duration,
 }

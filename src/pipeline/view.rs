@@ -21,6 +21,7 @@ use crate::domain::event::Event;
 use crate::domain::frame::Frame;
 use crate::domain::framing::Framing;
 use crate::domain::health::Pace;
+use crate::domain::moment::Moment;
 use crate::domain::name::Name;
 use crate::domain::teaching::Strange;
 use crate::infer::Judgement;
@@ -356,6 +357,11 @@ impl View {
         let fast = self.accurate.is_some().then(|| labelled.clone());
         for event in self.decider.observe(labelled, seen, now) {
             shared.hub.publish(&event);
+            if let (true, Event::Changed { now, .. }) = (self.rules.remembers, &event) {
+                let (view, framing) = (self.name.clone(), labeller.framing());
+                let moment = Moment { view, since: now.since, frame: frame.clone(), framing };
+                shared.hub.publish(&Event::Moment(Arc::new(moment)));
+            }
         }
         match fast.filter(|_| !matches!(verdict, gate::Verdict::TooDark | gate::Verdict::Covered)) {
             Some(fast) => self.ask_second(labeller.framing(), frame, fast, verdict == gate::Verdict::Infer, shared),

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
+use super::remembered::Remembered;
 use crate::bus::hub::Sink;
 use crate::capture::registry::Registry;
 use crate::domain::camera::{CameraState, CameraStatus, Negotiated};
@@ -44,6 +45,31 @@ pub struct Message {
     pub data: Arc<str>,
 }
 
+impl Message {
+    /// As one object: what it is about, and the data. The layout says which camera a view has.
+    pub(super) fn whole(&self, layout: &Layout) -> String {
+        let Self { name, about, data } = self;
+        let first = || layout.views.first().map(|view| view.camera.clone()).unwrap_or_default();
+        match about {
+            About::Device => format!(r#"{{"event":"{name}","camera":"{}","data":{data}}}"#, first()),
+            About::Camera(camera) => format!(r#"{{"event":"{name}","camera":"{camera}","data":{data}}}"#),
+            About::View(view) => {
+                let camera = layout.view(view).map_or_else(first, |view| view.camera.clone());
+                format!(r#"{{"event":"{name}","camera":"{camera}","view":"{view}","data":{data}}}"#)
+            }
+        }
+    }
+
+    /// Whether it is about this view, its camera, or the device.
+    pub(super) fn concerns(&self, view: &ViewEntry) -> bool {
+        match &self.about {
+            About::Device => true,
+            About::Camera(camera) => *camera == view.camera,
+            About::View(name) => *name == view.name,
+        }
+    }
+}
+
 /// What an event is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum About {
@@ -59,6 +85,8 @@ pub struct LiveState {
     messages: broadcast::Sender<Message>,
     cameras: Registry,
     clock: Arc<dyn Clock>,
+    /// The pictures of changes.
+    pub(super) remembered: Remembered,
 }
 
 #[derive(Default)]
@@ -124,7 +152,13 @@ impl Comparison {
 
 impl LiveState {
     pub fn new(cameras: Registry, clock: Arc<dyn Clock>) -> Self {
-        Self { seen: Arc::default(), messages: broadcast::Sender::new(MAX_BEHIND), cameras, clock }
+        Self {
+            seen: Arc::default(),
+            messages: broadcast::Sender::new(MAX_BEHIND),
+            cameras,
+            clock,
+            remembered: Remembered::default(),
+        }
     }
 
     /// Subscribes to the messages from now on.
@@ -164,6 +198,7 @@ impl LiveState {
         }
         for view in &seen.views {
             messages.extend(view.everything());
+            messages.push(message(About::View(view.name.clone()), "pictures", &self.remembered.times(&view.name)));
         }
         messages.push(message(About::Device, "comparison", &seen.comparison.json()));
         messages
@@ -381,7 +416,7 @@ impl Sink for LiveState {
             }
             Event::Comparing(event) => self.compare(|comparison| comparison.hear(event)),
             // The teachers tell the page themselves, at length.
-            Event::Health(_) | Event::Picture(..) | Event::Teaching(_) => {}
+            Event::Health(_) | Event::Picture(..) | Event::Teaching(_) | Event::Moment(_) => {}
         }
     }
 }

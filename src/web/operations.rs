@@ -47,6 +47,15 @@ pub(super) fn frame(id: &'static str) -> Operation {
         ])
 }
 
+pub(super) fn change(id: &'static str) -> Operation {
+    Operation::of(id, "What a view saw when its label changed, small.", (200, "image/jpeg", binary()))
+        .with_parameter(json!({
+            "name": "since", "in": "query", "required": true, "schema": { "type": "string", "format": "date-time" },
+            "description": "When the label began to hold, as the timeline says.",
+        }))
+        .refusing(&[(400, "`since` is no time."), (403, "Pictures are switched off: `preview` in [privacy].")])
+}
+
 pub(super) fn mjpeg(id: &'static str) -> Operation {
     Operation::of(
         id,

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::server::Status;
 use super::site::{Parts, Settings};
-use super::{events, pictures, router, server};
+use super::{events, pictures, remembered, router, server};
 use crate::domain::health;
 use crate::error::{Error, Result};
 use crate::web::site::Site;
@@ -44,7 +44,13 @@ impl Web {
         let (until, told) = (shutdown.clone(), status.clone());
         let thread = Thread::spawn("web", move || {
             runtime.block_on(async {
-                let mut helpers = vec![tokio::spawn(events::vitals(site.clone()))];
+                let live = site.parts.view.clone();
+                let mut helpers = vec![
+                    tokio::spawn(events::vitals(site.clone())),
+                    tokio::spawn(remembered::develop(live.remembered.clone(), move |view, times| {
+                        live.tell_view(view, "pictures", times);
+                    })),
+                ];
                 for camera in site.parts.cameras.cameras() {
                     if let Some(pictures) = site.pictures_of(&camera.name) {
                         helpers.push(tokio::spawn(pictures::develop(pictures.clone(), camera.preview)));

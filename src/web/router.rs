@@ -13,12 +13,12 @@ use axum::routing::{get, post};
 use serde_json::{Value, json};
 
 use super::openapi::{Documented, Operation};
-use super::operations::{frame, labels_a_picture, mjpeg, second_opinion, set, set_model};
+use super::operations::{change, frame, labels_a_picture, mjpeg, second_opinion, set, set_model};
 use super::problem::Problem;
 use super::schemas::named;
 use super::site::Site;
 use super::{
-    api, assets, body, cameras, classify, events, exposition, fetching, guard, login, probes, socket, stream,
+    api, assets, body, cameras, classify, editing, events, exposition, fetching, guard, login, probes, socket, stream,
     teaching_routes,
 };
 use glimpsed_base::budget;
@@ -34,9 +34,10 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         let document = document.clone();
         async move || ([(header::CONTENT_TYPE, "application/json")], document.get().cloned().unwrap_or_default())
     };
-    let routes = [reading, setting, comparing, watching, viewing, probing, cameras::routes, fetching::routes]
-        .into_iter()
-        .fold(Documented::new(), |routes, area| area(routes));
+    let routes =
+        [reading, setting, comparing, watching, viewing, probing, cameras::routes, editing::routes, fetching::routes]
+            .into_iter()
+            .fold(Documented::new(), |routes, area| area(routes));
     let routes = labelling_for_a_view(labelling(teaching_routes::routes(routes, upload), upload), upload);
     let (router, text) = routes
         .get(
@@ -150,7 +151,19 @@ fn watching(routes: Documented) -> Documented {
                 "How everything is, and then what happens: server-sent events.",
                 (200, "text/event-stream", plain()),
             )
-            .refusing(&[(503, "Too many listen already.")]),
+            .with_parameter(json!({
+                "name": "view", "in": "query", "schema": { "type": "string", "maxLength": 64 },
+                "description": "Name of the view whose events are wanted, with those of its camera and of the device.",
+            }))
+            .with_parameter(json!({
+                "name": "whole", "in": "query", "schema": { "type": "boolean", "default": false },
+                "description": "Whether the data say which view and camera they are about, as `LiveEvent` does.",
+            }))
+            .refusing(&[
+                (400, "`whole` is neither true nor false."),
+                (404, "There is no view of this name."),
+                (503, "Too many listen already."),
+            ]),
         )
         .get(
             "/api/v1/live",
@@ -189,6 +202,7 @@ fn viewing(routes: Documented) -> Documented {
             get(api::day),
             Operation::json("viewDay", "What a view has shown today.", day()).of_view(),
         )
+        .get("/api/v1/views/{view}/change.jpeg", get(stream::change), change("viewChange").of_view())
         .post("/api/v1/views/{view}/model", post(api::set_model), set_model("setViewModel").of_view())
         .post("/api/v1/views/{view}/settings", post(api::set), set("setView").of_view())
         .post("/api/v1/views/{view}/accurate", post(api::second_opinion), second_opinion("viewSecondOpinion").of_view())

@@ -193,6 +193,7 @@ fn live_event() -> Value {
         ("timeline", named("Timeline")),
         ("change", named("HeldLabel")),
         ("day", named("DayPayload")),
+        ("pictures", list(json!({ "type": "string", "format": "date-time" }))),
         ("vitals", named("HealthPayload")),
         ("comparison", named("Comparison")),
         ("download", nullable("Download")),
@@ -311,7 +312,7 @@ fn of_places() -> [(&'static str, Value); 2] {
     [("Download", download), ("CamerasFound", cameras)]
 }
 
-fn of_requests() -> [(&'static str, Value); 4] {
+fn of_requests() -> [(&'static str, Value); 5] {
     let problem = object(
         "Why a request was refused (RFC 9457).",
         json!({
@@ -344,5 +345,19 @@ fn of_requests() -> [(&'static str, Value); 4] {
     );
     let reloaded =
         object("The configuration was read.", json!({ "restart_required": list(json!({ "type": "string" })) }));
-    [("Problem", problem), ("Opinion", opinion), ("Comparison", comparison), ("Reloaded", reloaded)]
+    let edited = object(
+        "What became of a change to the views.",
+        json!({
+            "lines": { "type": "string", "description": "The tables that were changed or added, as TOML." },
+            "saved": { "type": "boolean", "description": "Whether they are in the file, which takes effect then." },
+            "reason": { "type": ["string", "null"], "description": "Why they are not in the file, though that was wanted." },
+        }),
+    );
+    [
+        ("Problem", problem),
+        ("Opinion", opinion),
+        ("Comparison", comparison),
+        ("Reloaded", reloaded),
+        ("EditedViews", edited),
+    ]
 }

@@ -54,6 +54,7 @@ impl Parts {
     pub fn attach(&self, hub: &Hub) {
         hub.attach("view", Box::new(self.view.clone()));
         hub.attach("metrics", Box::new(self.metrics.clone()));
+        hub.attach("remembered", Box::new(self.view.remembered.clone()));
     }
 
     pub(super) fn look(&self) -> Health {
@@ -68,6 +69,8 @@ impl Parts {
 pub struct Settings {
     pub http: Http,
     pub preview: bool,
+    /// Of how many changes a picture is kept.
+    pub remember: usize,
     pub models: ModelFiles,
     /// One for each view, or none where nothing is taught over HTTP.
     pub lessons: Vec<Lessons>,
@@ -103,7 +106,8 @@ pub(super) struct Site {
 
 impl Site {
     pub(super) fn new(settings: Settings, parts: Parts, shutdown: Shutdown) -> Self {
-        let Settings { http, preview, models, lessons, stale_after } = settings;
+        let Settings { http, preview, remember, models, lessons, stale_after } = settings;
+        parts.view.remembered.keep(remember);
         Self {
             hostname: hostname(),
             door: http.token.as_ref().map(|token| Arc::new(Door::new(token))),

@@ -259,17 +259,8 @@ impl Connection {
         Ok(())
     }
 
-    async fn tell(&mut self, live_state::Message { name, about, data }: &live_state::Message) -> Result<(), Ended> {
-        let layout = self.site.parts.view.layout();
-        let first = || layout.views.first().map(|view| view.camera.clone()).unwrap_or_default();
-        let text = match about {
-            About::Device => format!(r#"{{"event":"{name}","camera":"{}","data":{data}}}"#, first()),
-            About::Camera(camera) => format!(r#"{{"event":"{name}","camera":"{camera}","data":{data}}}"#),
-            About::View(view) => {
-                let camera = layout.view(view).map_or_else(first, |view| view.camera.clone());
-                format!(r#"{{"event":"{name}","camera":"{camera}","view":"{view}","data":{data}}}"#)
-            }
-        };
+    async fn tell(&mut self, message: &live_state::Message) -> Result<(), Ended> {
+        let text = message.whole(&self.site.parts.view.layout());
         self.send(Message::Text(text.into())).await
     }
 

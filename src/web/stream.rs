@@ -10,12 +10,13 @@ use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
+use jiff::Timestamp;
 use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::spawn_blocking;
 
 use super::guard::Admission;
-use super::named::OfCamera;
+use super::named::{OfCamera, OfView};
 use super::pictures;
 use super::problem::Problem;
 use super::site::Site;
@@ -72,6 +73,26 @@ async fn next(mut watching: Watching) -> Option<(Result<Bytes, std::convert::Inf
             return Some((Ok(picture.part()), watching));
         }
     }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Since {
+    since: Timestamp,
+}
+
+/// The picture of a change of the label, by when that began to hold.
+pub(super) async fn change(
+    State(site): State<Arc<Site>>,
+    OfView(view): OfView,
+    since: Result<Query<Since>, QueryRejection>,
+) -> Result<Response, Problem> {
+    allowed(&site)?;
+    let Query(Since { since }) = since.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
+    let jpeg = site.parts.view.remembered.picture(&view.name, since);
+    let jpeg = jpeg.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "of this change no picture is kept"))?;
+    // Of one change there is one picture.
+    let head = [(header::CONTENT_TYPE, "image/jpeg"), (header::CACHE_CONTROL, "private, max-age=86400, immutable")];
+    Ok((head, jpeg).into_response())
 }
 
 #[derive(Deserialize)]

@@ -47,6 +47,7 @@ http:
 ENTITIES = {
     "sensor.shelf_label": lambda state: state not in ("unavailable", "unknown", ""),
     "sensor.shelf_confidence": lambda state: 0 <= float(state) <= 100,
+    "sensor.shelf_day": lambda state: int(state) >= 1,
     "sensor.shelf_fps": lambda state: float(state) >= 0,
     "event.shelf_change": lambda state: state != "unavailable",
     "binary_sensor.shelf_camera": lambda state: state == "on",

@@ -188,3 +188,23 @@ def test_a_daemon_that_is_away_holds_every_control(page, start):
     page.go("#day", "#day-title")
     page.until_text("#place-day", "could not be loaded")
     assert page.complaints(), "its reason is in the console"
+
+
+def test_each_change_of_the_day_has_its_picture_and_the_sums_outlive_the_daemon(page, start, broker):
+    daemon = start(fps=0.7, broker=broker)
+    page.open(daemon.url + "/#day")
+    ready(page, "day")
+    shown = "return [...document.querySelectorAll('#events img')].filter((one) => one.naturalWidth > 50).length"
+    until("pictures of changes", lambda: page.driver.execute_script(shown) >= 3)
+    assert page.violations() == []
+    page.screenshot("day-pictures")
+    total = lambda: page.driver.execute_script("return [...document.querySelectorAll('#totals tr')].reduce((sum, row) => sum + Number(row.children[1].textContent), 0)")
+    before = total()
+    daemon.process.terminate()
+    daemon.process.wait()
+    daemon.start()
+    page.open(daemon.url + "/#day")
+    ready(page, "day")
+    # The list begins anew, and the sums do not.
+    until("what was counted before", lambda: total() > before)
+    assert len(page.driver.find_elements(By.CSS_SELECTOR, "#events li")) < before

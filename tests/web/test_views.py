@@ -3,6 +3,7 @@
 from conftest import PHONE
 from daemon import PHOTOS, until
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 
 CAMERAS = f"""[cameras.front]
 source = "replay"
@@ -55,3 +56,141 @@ def test_the_page_is_about_the_view_that_was_chosen(page, start, tmp_path):
     page.driver.execute_script("scrollTo(0, 0)")
     page.find('[data-view="door"]').click()
     until("nothing is taught of the other one", lambda: not page.driver.find_elements(By.CSS_SELECTOR, '[data-label="cup"]'))
+
+
+def drawn(page):
+    """The boxes, by the words of their labels."""
+    return page.driver.execute_script("return [...document.querySelectorAll('.region')].map((box) => box.getAttribute('aria-label'))")
+
+
+def numbers(page, name):
+    return page.driver.execute_script("""
+        const row = [...document.querySelectorAll(".draft")].find((one) => one.getAttribute("aria-label") === arguments[0]);
+        return [...row.querySelectorAll("input")].map((input) => Number(input.value));
+    """, name)
+
+
+def point(page, x, y):
+    """A point of the picture, in the window."""
+    return page.driver.execute_script("""
+        document.getElementById("stage").scrollIntoView({ block: "center" });
+        const { left, top, width, height } = document.querySelector(".regions").getBoundingClientRect();
+        return [left + arguments[0] * width, top + arguments[1] * height];
+    """, x, y)
+
+
+def press(page, words):
+    button = page.driver.find_element(By.XPATH, f"//button[text()='{words}']")
+    page.driver.execute_script("arguments[0].scrollIntoView({ block: 'center' })", button)
+    button.click()
+
+
+def drag(page, start, end, touch=False):
+    (x, y), (nx, ny) = point(page, *start), point(page, *end)
+    steps = [(x + (nx - x) * step / 5, y + (ny - y) * step / 5) for step in range(6)]
+    for index, (sx, sy) in enumerate(steps):
+        if touch:
+            kind = "touchStart" if index == 0 else "touchMove"
+            page.driver.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": sx, "y": sy}]})
+        else:
+            kind = "mousePressed" if index == 0 else "mouseMoved"
+            page.driver.execute_cdp_cmd("Input.dispatchMouseEvent", {"type": kind, "x": sx, "y": sy, "button": "left", "buttons": 1, "clickCount": 1})
+    if touch:
+        page.driver.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    else:
+        page.driver.execute_cdp_cmd("Input.dispatchMouseEvent", {"type": "mouseReleased", "x": nx, "y": ny, "button": "left", "clickCount": 1})
+
+
+def test_views_are_drawn_with_mouse_finger_and_keyboard_and_written_into_the_file(page, start):
+    daemon = start(cameras=CAMERAS.replace("[views.door]", "# The door.\n[views.door]"))
+    page.open(daemon.url + "/")
+    until("a picture", page.shows_picture)
+    page.find("#edit-views").click()
+    until("the box of the view", lambda: drawn(page) == ["Front door: left 0, top 0, width 50, height 100"])
+    # Arrow keys move, with Shift they size; the numbers follow.
+    box = page.find(".region")
+    box.send_keys(Keys.ARROW_RIGHT * 5)
+    box.send_keys(Keys.SHIFT, Keys.ARROW_LEFT * 10, Keys.ARROW_UP * 40, Keys.NULL)
+    assert numbers(page, "Front door") == [5, 0, 40, 60]
+    page.until_text("#editor .lines", "region = { x = 0.05, y = 0.0, width = 0.4, height = 0.6 }")
+    page.until_text("#editor .says", "Front door: left 5, top 0, width 40, height 60")
+    # The mouse moves the box, and a corner of it.
+    drag(page, (0.2, 0.3), (0.3, 0.4))
+    left, top, width, height = numbers(page, "Front door")
+    assert abs(left - 15) < 1 and abs(top - 10) < 1 and (width, height) == (40, 60)
+    drag(page, (left / 100 + 0.4, top / 100 + 0.6), (left / 100 + 0.3, top / 100 + 0.5))
+    assert [round(number) for number in numbers(page, "Front door")[2:]] == [30, 50]
+    # A finger does, too.
+    drag(page, (0.25, 0.3), (0.15, 0.3), touch=True)
+    assert abs(numbers(page, "Front door")[0] - (left - 10)) < 1
+    # Numbers can be typed.
+    field = page.find('.draft [data-side="x"]')
+    field.clear()
+    field.send_keys("12.5\t")
+    until("the number", lambda: numbers(page, "Front door")[0] == 12.5)
+    # A new view takes a name and a drag.
+    page.find("#new-view").send_keys("bin")
+    drag(page, (0.6, 0.5), (0.9, 0.9))
+    assert [round(number) for number in numbers(page, "bin")] == [60, 50, 30, 40]
+    page.until_text("#editor .lines", "[views.bin]")
+    assert page.violations() == []
+    page.driver.execute_script("scrollTo(0, 0)")
+    page.screenshot("views-editor")
+    press(page, "Save views")
+    page.until_text("#editor .says", "Saved")
+    names = lambda: sorted(view["name"] for view in daemon.json("/api/v1/views"))
+    until("the view", lambda: names() == ["bin", "door", "table"])
+    text = daemon.config.read_text()
+    assert "# The door." in text and 'camera = "front"' in text
+    door = next(view for view in daemon.json("/api/v1/views") if view["name"] == "door")
+    assert door["region"]["x"] == 0.125
+    press(page, "Take it back")
+    until("the file as it was", lambda: daemon.config.read_text() == daemon.text)
+    until("the view is gone", lambda: names() == ["door", "table"])
+    until("its box, too", lambda: len(drawn(page)) == 1)
+    page.find(".region").send_keys(Keys.ESCAPE)
+    assert page.driver.execute_script("return document.activeElement.id") == "edit-views"
+    assert page.driver.find_elements(By.CSS_SELECTOR, ".region") == []
+
+
+def test_a_view_without_a_name_is_drawn_and_what_is_refused_says_why(page, start):
+    daemon = start()
+    page.open(daemon.url + "/", size=PHONE)
+    until("a picture", page.shows_picture)
+    page.find("#edit-views").click()
+    until("the box", lambda: len(drawn(page)) == 1)
+    page.find(".region").send_keys(Keys.SHIFT, Keys.ARROW_LEFT * 20, Keys.NULL)
+    page.until_text("#editor .lines", "[roi]")
+    page.screenshot("views-editor-phone")
+    # The file is no TOML just now.
+    daemon.config.write_text("[camera")
+    press(page, "Save views")
+    page.until_text("#editor .says", "Not saved")
+    daemon.config.write_text(daemon.text)
+    press(page, "Save views")
+    page.until_text("#editor .says", "Saved")
+    until("the region", lambda: daemon.json("/api/v1/views")[0]["region"]["width"] == 0.8)
+
+
+def test_each_camera_is_a_tile_with_what_its_views_see(page, start):
+    daemon = start(cameras=CAMERAS)
+    page.open(daemon.url + "/")
+    until("both tiles", lambda: len(page.driver.find_elements(By.CSS_SELECTOR, "#tiles .tile")) == 2)
+    page.until_text('[data-camera="back"]', "Table: espresso")
+    painted = """
+        const canvas = document.querySelector(`[data-camera="${arguments[0]}"] canvas`);
+        const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+        return new Set([...pixels].filter((_, at) => at % 3988 === 0)).size > 5;
+    """
+    for camera in ["front", "back"]:
+        until(f"a picture of {camera}", lambda: page.driver.execute_script(painted, camera))
+    assert page.find('[data-camera="front"]').get_attribute("aria-pressed") == "true"
+    assert page.violations() == []
+    page.screenshot("tiles")
+    page.find('[data-camera="back"]').click()
+    page.until_text("#label", "espresso")
+    assert page.find('[data-view="table"]').get_attribute("aria-pressed") == "true"
+    page.open(daemon.url + "/", size=PHONE)
+    until("the tiles on a phone", lambda: len(page.driver.find_elements(By.CSS_SELECTOR, "#tiles .tile")) == 2)
+    until("a picture", page.shows_picture)
+    page.screenshot("tiles-phone")

@@ -57,3 +57,6 @@ pub const NOTICES_WAITING: usize = 4 << 20;
 
 /// What a service answers to a notice: the part that may say what is wrong.
 pub const NOTICE_ANSWER: usize = 4 << 10;
+
+/// The picture of a change of the label, of which `remember` in `[teach]` says how many are kept.
+pub const REMEMBERED_PICTURE: usize = 30_000;

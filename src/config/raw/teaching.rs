@@ -18,10 +18,12 @@ pub struct RawTeach {
     pub ask: bool,
     /// How many pictures are kept at most; each has at most 256 KiB.
     pub max_pictures: u32,
+    /// Of how many changes of labels the page shows a picture. They are in memory alone, at most 30 kB each, and only while `preview` in `[privacy]` allows it.
+    pub remember: u32,
 }
 
 impl Default for RawTeach {
     fn default() -> Self {
-        Self { directory: None, base: "efficientnet-lite0".into(), ask: true, max_pictures: 2000 }
+        Self { directory: None, base: "efficientnet-lite0".into(), ask: true, max_pictures: 2000, remember: 64 }
     }
 }

@@ -345,4 +345,6 @@ pub struct Teach {
     pub max_pictures: usize,
     /// Whether it can be taught while the daemon runs: only where the directory was configured.
     pub while_running: bool,
+    /// Of how many changes of labels a picture is kept in memory.
+    pub remember: usize,
 }

@@ -66,6 +66,7 @@ impl Checker<'_, '_> {
         let raw = &self.raw.teach;
         // Fitting takes a number of 4 bytes for each pair of pictures: 100 MB with five thousand.
         self.within(&["teach", "max_pictures"], raw.max_pictures, 10, 5000);
+        self.within(&["teach", "remember"], raw.remember, 0, 500);
         let base = models.iter().find(|model| model.name == raw.base).cloned();
         let base = base.unwrap_or_else(|| {
             let hint = suggestion(&raw.base, models.iter().map(|model| model.name.as_str()));
@@ -78,6 +79,7 @@ impl Checker<'_, '_> {
             ask: raw.ask,
             max_pictures: raw.max_pictures as usize,
             while_running: raw.directory.is_some(),
+            remember: raw.remember as usize,
         }
     }
 

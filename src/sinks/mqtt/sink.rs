@@ -155,8 +155,8 @@ impl Sink for MqttSink {
                 }
             }
             // A requester over MQTT receives the report as the answer. With other views there is another session. What is strange is told
-            // in `health`.
-            Event::Comparing(_) | Event::Layout(_) | Event::Strange(_) => {}
+            // in `health`. Pictures of changes do not leave the device.
+            Event::Comparing(_) | Event::Layout(_) | Event::Strange(_) | Event::Moment(_) => {}
             Event::Negotiated(camera, negotiated) => {
                 match negotiated {
                     Some(negotiated) => drop(self.negotiated.insert(camera.clone(), camera_json(negotiated))),

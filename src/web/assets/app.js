@@ -7,13 +7,14 @@ import { newest } from "./newest.js";
 import { places } from "./places.js";
 import { status } from "./status.js";
 import { things } from "./things.js";
+import { tiles } from "./tiles.js";
 import { start } from "./transport.js";
 import { strange } from "./strange.js";
 import { upload } from "./upload.js";
 import { views } from "./views.js";
 import { wrong } from "./wrong.js";
 
-[views, live, status, strange, newest, things, wrong, upload, places].forEach(join);
+[views, tiles, live, status, strange, newest, things, wrong, upload, places].forEach(join);
 
 start({ opened, lost, event: tell, picture: live.picture });
 

@@ -1,6 +1,7 @@
 // Today: which label held when, how often and how long.
 
 import { $, colour, duration, element, setText, svg } from "./dom.js";
+import { ofView } from "./bus.js";
 import { nameOf, rows, timeOf } from "./changes.js";
 import { html } from "./day.html";
 
@@ -24,6 +25,8 @@ let toldAt = 0;
 let listed = [];
 let length = PAGE;
 const opened = new Set();
+// The changes of which the device has a picture.
+let pictured = new Set();
 
 const minuteOf = (time) => new Date(time).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
 const midnight = () => new Date().setHours(0, 0, 0, 0);
@@ -120,22 +123,32 @@ function folded() {
 function list() {
   listed = folded();
   const part = listed.slice(0, length);
-  rows($("events"), part.map((entry) => (entry.many ? { ...entry, label: null, status: entry.many } : entry)), (entry) => (entry.minute ? "" : duration(entry.held / 1000)));
+  rows($("events"), part.map((entry) => (entry.many ? { ...entry, label: null, status: entry.many } : entry)), (entry) => (entry.minute ? "Show" : duration(entry.held / 1000)));
   part.forEach((entry, index) => {
     const row = $("events").children[index];
-    row.querySelector("button")?.remove();
-    if (!entry.minute) return;
-    const button = element("button", { class: "plain", type: "button" }, "Show");
+    show(row, entry);
+    // A button that is about to be pressed stays.
+    const old = row.querySelector("button");
+    if (!entry.minute || old?.dataset.minute === String(entry.minute)) return;
+    const button = element("button", { class: "plain", type: "button", "data-minute": entry.minute }, "Show");
     button.addEventListener("click", () => {
       opened.add(entry.minute);
       list();
       $("events").setAttribute("tabindex", "-1");
       $("events").focus();
     });
-    row.lastChild.replaceChildren(button);
+    row.children[3].replaceChildren(button);
   });
   $("earlier").hidden = listed.length <= length;
   $("new-rows").hidden = true;
+}
+
+function show(row, entry) {
+  const since = !entry.minute && pictured.has(entry.since) ? entry.since : undefined;
+  const old = row.querySelector("img");
+  if (old?.dataset.since === since) return;
+  old?.remove();
+  if (since) row.append(element("img", { class: "moment", loading: "lazy", "data-since": since, alt: `What was seen then: ${nameOf(entry)}`, src: ofView(`change.jpeg?since=${encodeURIComponent(since)}`) }));
 }
 
 // Rows that are read are not pushed away.
@@ -208,6 +221,7 @@ export const part = {
   turned() {
     [entries, chosen, length, told] = [[], null, PAGE, null];
     opened.clear();
+    pictured.clear();
     draw();
     list();
   },
@@ -222,6 +236,10 @@ export const part = {
     if ($("place-day").hidden) return;
     draw();
     offer();
+  },
+  pictures(times) {
+    pictured = new Set(times);
+    if (!$("place-day").hidden) [...$("events").children].forEach((row, index) => listed[index] && show(row, listed[index]));
   },
   day(news) {
     [told, toldAt] = [news, Date.now()];

@@ -20,6 +20,25 @@ function fill(made, attributes, children) {
   return made;
 }
 
+// The style of what is loaded on demand, once.
+const styles = new Map();
+
+export function styled(name) {
+  if (!styles.has(name)) {
+    const link = element("link", { rel: "stylesheet", href: new URL(`${name}.css`, import.meta.url).href });
+    styles.set(name, new Promise((resolve, reject) => {
+      link.addEventListener("load", resolve);
+      link.addEventListener("error", () => {
+        styles.delete(name);
+        link.remove();
+        reject(new Error("its style could not be loaded"));
+      });
+      document.head.append(link);
+    }));
+  }
+  return styles.get(name);
+}
+
 // Only what differs is written, so that the page is laid out again as seldom as possible.
 export function setText(target, text) {
   if (target.textContent !== text) target.textContent = text;

@@ -30,11 +30,16 @@ async function frames(reader, show) {
 }
 
 export function open(events, handlers) {
-  const source = new EventSource("api/v1/events");
+  const source = new EventSource("api/v1/events?whole=true");
   let watching = null;
   source.addEventListener("open", () => handlers.opened());
   source.addEventListener("error", () => handlers.lost());
-  for (const name of events) source.addEventListener(name, (event) => handlers.event(name, JSON.parse(event.data)));
+  for (const name of events) {
+    source.addEventListener(name, (event) => {
+      const { data, camera, view } = JSON.parse(event.data);
+      handlers.event(name, data, { camera, view });
+    });
+  }
 
   async function watch() {
     const mine = new AbortController();

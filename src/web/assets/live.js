@@ -1,7 +1,8 @@
 // The live picture. It is asked for while it can be seen, in the width that it is shown in.
 
-import { $, ask, clock, sentence, setText } from "./dom.js";
+import { $, ask, clock, sentence, setText, styled } from "./dom.js";
 import { ofView, view } from "./bus.js";
+import { drawTile, outline, tiled } from "./tiles.js";
 import { drawn, want } from "./transport.js";
 
 const DARK = { too_dark: "Too dark to tell", covered: "The picture is of one colour" };
@@ -20,11 +21,18 @@ let painted = false;
 let connected = false;
 let forbidden = false;
 let crowded = false;
+// Whoever draws views has them drawn already.
+let editing = false;
+
+export function edit(on) {
+  editing = on;
+}
 
 function wanted() {
   const looked = connected && !paused && !forbidden && !crowded && !document.hidden && inSight;
   const width = Math.ceil($("stage").clientWidth * devicePixelRatio);
-  want(looked ? [{ camera: view().camera, width: width <= 320 ? 320 : width <= 640 ? 640 : 1280 }] : []);
+  const small = tiled().map((camera) => ({ camera, width: 320 }));
+  want(looked ? [{ camera: view().camera, width: width <= 320 ? 320 : width <= 640 ? 640 : 1280 }, ...small] : []);
 }
 
 // What to say over the picture, most important first.
@@ -74,16 +82,24 @@ function change() {
 }
 
 // Where the view is a part of the picture, that part is marked.
-function frame(pen, { width, height }) {
+function frame(pen, canvas) {
   const { region } = view();
-  if (!region || (region.width === 1 && region.height === 1)) return;
-  const box = [region.x * width, region.y * height, region.width * width, region.height * height];
-  const line = Math.max(2, width / 240);
-  for (const [colour, thickness] of [["rgb(0 0 0 / 60%)", 2 * line], ["#ffffff", line]]) {
-    pen.strokeStyle = colour;
-    pen.lineWidth = thickness;
-    pen.strokeRect(...box);
+  if (editing || !region || (region.width === 1 && region.height === 1)) return;
+  outline(pen, canvas, region);
+}
+
+// The module comes when it is wanted for the first time.
+async function openEditor() {
+  const button = $("edit-views");
+  if (button.getAttribute("aria-busy") === "true") return;
+  button.setAttribute("aria-busy", "true");
+  try {
+    const [{ open }] = await Promise.all([import("./editor.js"), styled("editor")]);
+    open();
+  } catch {
+    setText(button, "Edit views: try again");
   }
+  button.removeAttribute("aria-busy");
 }
 
 export const live = {
@@ -96,17 +112,24 @@ export const live = {
       change();
     });
     $("switch-on").addEventListener("click", switchOn);
+    $("edit-views").addEventListener("click", openEditor);
     document.addEventListener("visibilitychange", wanted);
     new IntersectionObserver((entries) => {
       inSight = entries.at(-1).isIntersecting;
       wanted();
     }).observe($("stage"));
-    new ResizeObserver(wanted).observe($("stage"));
+    const sized = new ResizeObserver(wanted);
+    [$("stage"), $("tiles")].forEach((one) => sized.observe(one));
   },
   async picture(index, time, jpeg) {
     const bitmap = await createImageBitmap(new Blob([jpeg], { type: "image/jpeg" })).catch(() => null);
     drawn(index);
     if (!bitmap) return;
+    if (index > 0) {
+      drawTile(index - 1, bitmap);
+      bitmap.close();
+      return;
+    }
     const canvas = $("picture");
     if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) {
       canvas.width = bitmap.width;

@@ -1,6 +1,6 @@
 // The four places and their addresses. All but the first are loaded when they are opened.
 
-import { $, element, setText } from "./dom.js";
+import { $, element, setText, styled } from "./dom.js";
 import { join } from "./bus.js";
 
 const LOADERS = {
@@ -25,15 +25,6 @@ function title() {
   const first = place === "live" ? label : TITLES[place];
   const text = first ? `${first} – glimpsed` : "glimpsed";
   if (document.title !== text) document.title = text;
-}
-
-function styled(name) {
-  const link = element("link", { rel: "stylesheet", href: new URL(`${name}.css`, import.meta.url).href });
-  return new Promise((resolve, reject) => {
-    link.addEventListener("load", resolve);
-    link.addEventListener("error", () => reject(new Error("its style could not be loaded")));
-    document.head.append(link);
-  });
 }
 
 // The module of a place, with its part of the page in its section.

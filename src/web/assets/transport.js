@@ -3,7 +3,7 @@
 
 import { logIn } from "./dom.js";
 
-const EVENTS = ["layout", "camera", "info", "settings", "classification", "state", "second", "timeline", "change", "day", "vitals", "comparison", "download", "teach", "refused"];
+const EVENTS = ["layout", "camera", "info", "settings", "classification", "state", "second", "timeline", "change", "day", "pictures", "vitals", "comparison", "download", "teach", "refused"];
 const RETRY_MS = [1000, 2000, 5000, 10000];
 
 // Without a word for this long the connection is dead, whatever the browser thinks of it; the daemon speaks every 2 s.
@@ -97,10 +97,10 @@ function beside() {
     if (mine !== generation) return;
     fallback = open(EVENTS, {
       ...handlers,
-      event(name, data) {
+      event(name, data, about) {
         heard = Date.now();
         tries = 0;
-        handlers.event(name, data, {});
+        handlers.event(name, data, about ?? {});
       },
       lost: again,
     });

@@ -37,6 +37,7 @@ export const views = {
     all = news.views;
     show();
   },
+  turned: show,
   every(name, data, about) {
     if (name !== "state" || about.view === undefined) return;
     states.set(about.view, data);

@@ -109,3 +109,41 @@ fn a_camera_that_is_switched_off_is_not_looked_through() {
     assert_eq!(server.get("/readyz").status, 200, "that is a known state");
     assert_eq!(server.get("/api/v1/frame.jpeg").status, 409);
 }
+
+#[test]
+fn each_change_of_the_label_has_a_small_picture_of_its_moment() {
+    let quick = "[labels]\nsmoothing = \"none\"\nconsecutive = 1\n[roi]\nwidth = 0.5\n[teach]\nremember = 3\n";
+    let (_daemon, server) = labelling(4, "", quick);
+    let mut shown = 0;
+    let deadline = std::time::Instant::now() + crate::support::PATIENCE;
+    while shown < 3 {
+        assert!(std::time::Instant::now() < deadline, "{shown} pictures");
+        let timeline = server.get("/api/v1/timeline").json();
+        let change = timeline.as_array().expect("a list").last().expect("a change").clone();
+        let since = change["since"].as_str().expect("a time").to_owned();
+        let answer = server.get(&format!("/api/v1/views/main/change.jpeg?since={since}"));
+        if answer.status == 200 {
+            let picture = image::load_from_memory(&answer.body).expect("a picture");
+            assert!(picture.width().max(picture.height()) <= 320 && answer.body.len() <= 30_000);
+            shown += 1;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(150));
+    }
+    // At most three are kept; the first of the day is not among them.
+    let all = server.until("/api/v1/timeline", |timeline| timeline.as_array().is_some_and(|list| list.len() >= 8));
+    let first = all[0]["since"].as_str().expect("a time");
+    assert_eq!(server.get(&format!("/api/v1/views/main/change.jpeg?since={first}")).status, 404);
+    assert_eq!(server.get("/api/v1/views/main/change.jpeg?since=soon").status, 400);
+}
+
+#[test]
+fn where_pictures_are_not_shown_none_is_remembered() {
+    let (_daemon, server) = labelling(4, "", "[privacy]\npreview = false\n");
+    let change = server.until("/api/v1/timeline", |timeline| timeline.as_array().is_some_and(|list| !list.is_empty()));
+    let since = change[0]["since"].as_str().expect("a time");
+    let answer = server.get(&format!("/api/v1/views/main/change.jpeg?since={since}"));
+    assert_eq!(
+        (answer.status, answer.json()["detail"].as_str().is_some_and(|detail| detail.contains("preview"))),
+        (403, true)
+    );
+}

@@ -87,6 +87,7 @@ fn one_connection_tells_everything_and_each_event_is_as_the_document_says() {
         "strange",
         "timeline",
         "day",
+        "pictures",
         "comparison",
         "vitals",
         "change",

@@ -1,0 +1,83 @@
+// The cameras, where there are several: each small, with its views drawn in and what they see. One is large, above.
+
+import { $, colour, element, setText } from "./dom.js";
+import { choose, view } from "./bus.js";
+import { nameOf } from "./changes.js";
+
+// One place is the large picture's; a page can want no more.
+const MOST = 15;
+
+let layout = { cameras: [], views: [] };
+const states = new Map();
+
+const viewsOf = (camera) => layout.views.filter((one) => one.camera === camera);
+
+// The cameras whose small pictures can be seen.
+export const tiled = () => (layout.cameras.length > 1 && !$("place-live").hidden ? layout.cameras.slice(0, MOST) : []);
+
+export function outline(pen, { width, height }, { x, y, width: w, height: h }, thin) {
+  const line = Math.max(thin ? 1 : 2, width / 240);
+  for (const [ink, thickness] of [["rgb(0 0 0 / 60%)", 2 * line], ["#ffffff", line]]) {
+    pen.strokeStyle = ink;
+    pen.lineWidth = thickness;
+    pen.strokeRect(x * width, y * height, w * width, h * height);
+  }
+}
+
+export function drawTile(index, bitmap) {
+  const camera = tiled()[index];
+  const canvas = $("tiles").children[index]?.querySelector("canvas");
+  if (!camera || !canvas) return;
+  if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) [canvas.width, canvas.height] = [bitmap.width, bitmap.height];
+  const pen = canvas.getContext("2d");
+  pen.drawImage(bitmap, 0, 0);
+  for (const { region } of viewsOf(camera)) if (region.width < 1 || region.height < 1) outline(pen, canvas, region, true);
+}
+
+function tile(camera) {
+  const button = element("button", { type: "button", class: "tile", "data-camera": camera }, element("canvas", { width: 320, height: 240, "aria-hidden": "true" }), element("span", { class: "tile-name" }, camera), element("span", { class: "tile-views" }));
+  button.addEventListener("click", () => {
+    const first = viewsOf(camera)[0];
+    if (first) choose(first.name);
+    scrollTo(0, 0);
+    show();
+  });
+  return button;
+}
+
+function show() {
+  const box = $("tiles");
+  box.hidden = layout.cameras.length < 2;
+  if (box.hidden) return box.replaceChildren();
+  const key = layout.cameras.join("\n");
+  if (box.dataset.key !== key) {
+    box.dataset.key = key;
+    box.replaceChildren(...layout.cameras.map(tile));
+  }
+  for (const button of box.children) {
+    button.setAttribute("aria-pressed", String(button.dataset.camera === view().camera));
+    const seen = viewsOf(button.dataset.camera);
+    const rows = button.lastChild;
+    while (rows.children.length < seen.length) rows.append(element("span", {}, element("span", { class: "swatch" }), element("span")));
+    while (rows.children.length > seen.length) rows.lastChild.remove();
+    seen.forEach(({ name, title }, at) => {
+      const [swatch, text] = rows.children[at].children;
+      const state = states.get(name);
+      swatch.style.background = colour(state?.label);
+      setText(text, `${title || name}: ${state ? nameOf(state) : "…"}`);
+    });
+  }
+}
+
+export const tiles = {
+  layout(news) {
+    layout = news;
+    show();
+  },
+  turned: show,
+  every(name, data, about) {
+    if (name !== "state" || about.view === undefined) return;
+    states.set(about.view, data);
+    show();
+  },
+};

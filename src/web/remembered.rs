@@ -1,0 +1,219 @@
+//! Small pictures of the last changes of labels, in memory alone.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+use tokio::task::spawn_blocking;
+
+use crate::bus::hub::Sink;
+use crate::domain::event::Event;
+use crate::domain::layout::Layout;
+use crate::domain::moment::Moment;
+use crate::domain::name::Name;
+use crate::payload::picture;
+use glimpsed_base::budget;
+use glimpsed_base::sync::Mutex;
+
+/// Frames that wait to be made small. Where labels change faster, the oldest change has no picture.
+const MAX_WAITING: usize = 2;
+
+/// The longer sides that are tried, in pixels, until the picture is small enough.
+const SIDES: [usize; 3] = [320, 240, 160];
+
+/// Shared between the hub, whose events it receives, the task that makes the pictures, and the web server.
+#[derive(Clone, Default)]
+pub(super) struct Remembered(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    store: Mutex<Store>,
+    arrived: Notify,
+}
+
+#[derive(Default)]
+struct Store {
+    /// How many pictures are kept.
+    most: usize,
+    waiting: VecDeque<Arc<Moment>>,
+    /// Oldest first.
+    pictures: VecDeque<Picture>,
+}
+
+struct Picture {
+    view: Name,
+    since: Timestamp,
+    jpeg: Bytes,
+}
+
+impl Store {
+    fn keep(&mut self, picture: Picture) {
+        self.pictures.push_back(picture);
+        self.forget_surplus();
+    }
+
+    fn forget_surplus(&mut self) {
+        let surplus = self.pictures.len().saturating_sub(self.most);
+        self.pictures.drain(..surplus);
+        if self.most == 0 {
+            self.waiting.clear();
+        }
+    }
+}
+
+impl Remembered {
+    /// Keeps so many pictures from now on; with none, those that are there are forgotten.
+    pub(super) fn keep(&self, most: usize) {
+        let mut store = self.0.store.lock();
+        store.most = most;
+        store.forget_surplus();
+    }
+
+    /// The picture of the change of a view at this time.
+    pub(super) fn picture(&self, view: &Name, since: Timestamp) -> Option<Bytes> {
+        let store = self.0.store.lock();
+        let picture = store.pictures.iter().rev().find(|one| one.view == *view && one.since == since);
+        picture.map(|one| one.jpeg.clone())
+    }
+
+    /// The times of the changes of a view that have a picture, oldest first.
+    pub(super) fn times(&self, view: &Name) -> Value {
+        let store = self.0.store.lock();
+        let times = store.pictures.iter().filter(|one| one.view == *view).map(|one| one.since.to_string());
+        json!(times.collect::<Vec<_>>())
+    }
+
+    async fn next(&self) -> Arc<Moment> {
+        loop {
+            if let Some(moment) = self.0.store.lock().waiting.pop_front() {
+                return moment;
+            }
+            self.0.arrived.notified().await;
+        }
+    }
+
+    fn arrange(&self, layout: &Layout) {
+        let mut store = self.0.store.lock();
+        store.pictures.retain(|one| layout.view(&one.view).is_some());
+        store.waiting.retain(|one| layout.view(&one.view).is_some());
+    }
+}
+
+impl Sink for Remembered {
+    fn publish(&mut self, event: &Event) {
+        match event {
+            Event::Layout(layout) => self.arrange(layout),
+            Event::Moment(moment) => {
+                let mut store = self.0.store.lock();
+                if store.most > 0 {
+                    if store.waiting.len() == MAX_WAITING {
+                        store.waiting.pop_front();
+                    }
+                    store.waiting.push_back(moment.clone());
+                    self.0.arrived.notify_one();
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Makes pictures of the moments, one after another, and tells which there are of a view.
+pub(super) async fn develop(remembered: Remembered, tell: impl Fn(&Name, &Value)) {
+    loop {
+        let moment = remembered.next().await;
+        let (view, since) = (moment.view.clone(), moment.since);
+        match spawn_blocking(move || small(&moment)).await {
+            Ok(Ok(jpeg)) => {
+                remembered.0.store.lock().keep(Picture { view: view.clone(), since, jpeg: jpeg.into() });
+                tell(&view, &remembered.times(&view));
+            }
+            Ok(Err(cause)) => tracing::debug!(cause, view = view.given(), "no picture of a change"),
+            Err(error) => tracing::warn!(%error, "making a picture of a change panicked"),
+        }
+    }
+}
+
+/// What the view has seen, in few bytes.
+fn small(moment: &Moment) -> Result<Vec<u8>, String> {
+    let mut size = 0;
+    for side in SIDES {
+        let jpeg = picture::of_view(moment.frame.encoding, &moment.frame.bytes, moment.framing, side)?;
+        if jpeg.len() <= budget::REMEMBERED_PICTURE {
+            return Ok(jpeg);
+        }
+        size = jpeg.len();
+    }
+    Err(format!("{size} bytes are too many"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::frame::{Encoding, Frame, RawFormat};
+    use crate::domain::framing::{Framing, Region};
+    use crate::domain::layout::ViewEntry;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).expect("in range")
+    }
+
+    fn moment(view: &Name, second: i64, bytes: Vec<u8>, side: u32) -> Event {
+        let format = RawFormat::Rgb;
+        let encoding = Encoding::Raw { format, range: crate::domain::frame::Range::Full, width: side, height: side };
+        let frame = Frame::from_bytes(encoding, bytes);
+        Event::Moment(Arc::new(Moment { view: view.clone(), since: at(second), frame, framing: Framing::default() }))
+    }
+
+    fn picture(view: &Name, second: i64) -> Picture {
+        Picture { view: view.clone(), since: at(second), jpeg: Bytes::from_static(b"a picture") }
+    }
+
+    #[test]
+    fn the_newest_pictures_are_kept_and_none_where_none_may_be() {
+        let remembered = Remembered::default();
+        remembered.keep(3);
+        for second in 0..5 {
+            remembered.0.store.lock().keep(picture(&Name::ONLY, second));
+        }
+        assert_eq!(remembered.picture(&Name::ONLY, at(1)), None);
+        assert!(remembered.picture(&Name::ONLY, at(2)).is_some());
+        assert!(remembered.picture(&Name::new("other"), at(2)).is_none());
+        assert_eq!(remembered.times(&Name::ONLY).as_array().map(Vec::len), Some(3));
+        remembered.keep(0);
+        assert_eq!(remembered.times(&Name::ONLY), json!([]));
+        remembered.clone().publish(&moment(&Name::ONLY, 7, Vec::new(), 1));
+        assert!(remembered.0.store.lock().waiting.is_empty());
+    }
+
+    #[test]
+    fn few_frames_wait_and_those_of_a_view_that_is_gone_are_dropped() {
+        let mut remembered = Remembered::default();
+        remembered.keep(10);
+        let other = Name::new("other");
+        remembered.0.store.lock().keep(picture(&other, 1));
+        for second in 0..5 {
+            remembered.publish(&moment(&Name::ONLY, second, Vec::new(), 1));
+        }
+        let waiting: Vec<Timestamp> = remembered.0.store.lock().waiting.iter().map(|one| one.since).collect();
+        assert_eq!(waiting, [at(3), at(4)]);
+        let view = ViewEntry { name: Name::ONLY, title: String::new(), camera: Name::ONLY, region: Region::default() };
+        let layout = Layout { cameras: vec![Name::ONLY], views: vec![view] };
+        remembered.publish(&Event::Layout(Arc::new(layout)));
+        assert_eq!(remembered.times(&other), json!([]));
+    }
+
+    #[test]
+    fn a_picture_is_made_smaller_until_it_has_few_enough_bytes() {
+        let mut random = fastrand::Rng::with_seed(3);
+        let noise: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(400 * 400 * 3).collect();
+        let Event::Moment(moment) = moment(&Name::ONLY, 0, noise, 400) else { panic!("a moment") };
+        let jpeg = small(&moment).expect("a picture");
+        assert!(jpeg.len() <= budget::REMEMBERED_PICTURE, "{}", jpeg.len());
+        let side = image::load_from_memory(&jpeg).expect("a picture").width();
+        assert!(side < 320, "{side}");
+    }
+}

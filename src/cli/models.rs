@@ -187,9 +187,10 @@ fn describe(inspected: &Inspected) -> String {
         (
             "output",
             format!(
-                "{:?} {}{}",
+                "{:?} {} ({}){}",
                 model.output,
-                format!("{:?}", model.scores).to_lowercase(),
+                model.scores,
+                if model.end.scores.is_some() { format!("ends in {}", model.end.says) } else { "declared".into() },
                 if inspected.background_class { ", the first class is the background" } else { "" }
             ),
         ),

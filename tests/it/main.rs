@@ -10,6 +10,7 @@
 
 mod accurate;
 mod allocations;
+mod answers;
 mod bundle;
 mod cable;
 mod cli;

@@ -61,6 +61,32 @@ pub enum Error {
         /// What is different.
         cause: String,
     },
+    /// Several outputs may be that of the classes.
+    #[error("has several outputs, and not just one of them has a number for each of {labels} labels: {outputs}")]
+    SeveralOutputs {
+        /// The outputs with their lengths.
+        outputs: String,
+        /// The number of labels.
+        labels: usize,
+    },
+    /// The output that was asked for is none of its outputs.
+    #[error("has no output `{name}`; it has {outputs}")]
+    NoSuchOutput {
+        /// The name that was asked for.
+        name: String,
+        /// The outputs with their lengths.
+        outputs: String,
+    },
+    /// It was exported as it is while it is trained.
+    #[error(
+        "was exported while it was being trained: its {operator} (at `{at}`) does not answer for the picture alone; call `model.eval()` before the export"
+    )]
+    TrainingMode {
+        /// The operator that works in another way then.
+        operator: String,
+        /// Where it stands.
+        at: String,
+    },
     /// It has no last matrix that another could take the place of.
     #[error("has no last matrix that could be taught: {cause}")]
     NoLastMatrix {

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::input::{InputSpec, Scores};
+use crate::scores::End;
 
 /// The properties of a model file. They are read from its graph, except for those that depend on the backend.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -36,8 +37,10 @@ pub struct Inspection {
     pub output: Vec<usize>,
     /// The number of classes, a background class included.
     pub classes: usize,
-    /// What the output's numbers mean.
+    /// What the output's numbers mean: as it was declared, or as the graph says; logits where both leave it open.
     pub scores: Scores,
+    /// What the end of the graph says of them.
+    pub end: End,
     /// The operators and how often each occurs, most frequent first.
     pub operators: Vec<(String, usize)>,
     /// The backend that runs it on this machine, such as `native (avx2)` or `tract`.

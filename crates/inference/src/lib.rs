@@ -7,6 +7,7 @@
 
 mod classifier;
 mod error;
+mod half;
 mod hash;
 mod input;
 mod inspection;
@@ -30,7 +31,7 @@ pub use inspection::{Inspection, Precision};
 pub use load::{Loaded, load, load_onto};
 pub use native::kernels::Kernels;
 pub use onnx::pb;
-pub use scores::softmax;
+pub use scores::{End, sigmoid, softmax};
 pub use source::Source;
 pub use teach::{LastMatrix, OwnMatrix, load_vector, with_last_matrix};
 pub use tensor::Tensor;

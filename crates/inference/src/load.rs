@@ -2,11 +2,12 @@
 
 use crate::classifier::Classifier;
 use crate::error::Error;
-use crate::input::{Backend, InputSpec};
+use crate::input::{Backend, InputHints, InputSpec, Scores};
 use crate::inspection::Inspection;
 use crate::native::kernels::Kernels;
 use crate::onnx::OnnxFile;
-use crate::onnx::graph::Graph;
+use crate::onnx::graph::{Graph, choose_output};
+use crate::scores::End;
 use crate::source::Source;
 use crate::{native, onnx};
 
@@ -44,10 +45,14 @@ pub(crate) enum Part {
 }
 
 impl Part {
-    /// Leaves the rest out.
-    fn of(self, proto: &mut onnx::pb::ModelProto) -> Result<(), Error> {
+    /// Chooses the output, and leaves out what is not needed for it.
+    fn of(self, proto: &mut onnx::pb::ModelProto, hints: &InputHints) -> Result<(), Error> {
+        choose_output(proto, hints)?;
         match self {
-            Self::Whole => Ok(()),
+            Self::Whole => {
+                onnx::surgery::keep_first_output(proto);
+                Ok(())
+            }
             Self::Vector => onnx::surgery::cut(proto).map(drop),
         }
     }
@@ -75,7 +80,8 @@ struct Facts {
     input: InputSpec,
     operators: Vec<(String, usize)>,
     graph: onnx::graph::Figures,
-    scores: crate::input::Scores,
+    declared: Option<Scores>,
+    end: End,
 }
 
 /// The network on its backend, and the properties that depend on the backend.
@@ -94,6 +100,9 @@ struct Running {
 
 impl Facts {
     fn inspection(self, (path, file_bytes): (String, u64), sha256: String, running: &Running) -> Inspection {
+        let classes = running.output.iter().product();
+        // One sigmoid tells two classes apart.
+        let binary = |scores| if scores == Scores::Sigmoid && classes == 1 { Scores::Binary } else { scores };
         Inspection {
             path,
             sha256,
@@ -106,10 +115,11 @@ impl Facts {
             layers: self.graph.layers,
             residual: self.graph.residual,
             memory_bytes: self.graph.weight_bytes.saturating_add(running.result_bytes),
-            classes: running.output.iter().product(),
+            classes,
             output: running.output.clone(),
             input: self.input,
-            scores: self.scores,
+            scores: self.declared.or(self.end.scores.map(binary)).unwrap_or(Scores::Logits),
+            end: self.end,
             operators: self.operators,
             backend: running.backend.clone(),
             not_native: running.not_native.clone(),
@@ -120,8 +130,9 @@ impl Facts {
 fn prepare(file: &mut OnnxFile, source: &Source<'_>, kernels: Kernels, part: Part) -> Result<(Facts, Running), Error> {
     let mut decoded = file.decode()?;
     Graph::new(&decoded.proto, &file.path)?.refuse_external_data()?;
-    part.of(&mut decoded.proto)?;
+    part.of(&mut decoded.proto, source.input)?;
     let graph = Graph::new(&decoded.proto, &file.path)?;
+    graph.refuse_training_mode()?;
     let (input, input_name) = graph.input(source.input)?;
     let facts = Facts {
         opset: graph.opset(),
@@ -129,7 +140,8 @@ fn prepare(file: &mut OnnxFile, source: &Source<'_>, kernels: Kernels, part: Par
         input: input.clone(),
         operators: graph.operators(),
         graph: graph.figures(),
-        scores: source.input.scores.unwrap_or_else(|| graph.scores()),
+        declared: source.input.scores,
+        end: graph.end(),
     };
     let reason = match without_kernels(source.backend, kernels) {
         Some(reason) => {
@@ -157,14 +169,14 @@ fn prepare(file: &mut OnnxFile, source: &Source<'_>, kernels: Kernels, part: Par
             Err(unsupported) => unsupported.to_string(),
         },
     };
-    Ok((facts, with_tract(file, part, &input, &input_name, reason)?))
+    Ok((facts, with_tract(file, (part, source.input), &input, &input_name, reason)?))
 }
 
 /// Loads the file with tract; `reason` is why the native kernels do not run it.
 #[cfg(feature = "tract")]
 fn with_tract(
     file: &mut OnnxFile,
-    part: Part,
+    (part, hints): (Part, &InputHints),
     input: &InputSpec,
     input_name: &str,
     reason: String,
@@ -172,7 +184,7 @@ fn with_tract(
     let mut whole = file.decode_whole()?;
     // tract gets only a checked graph of a file with the expected hash.
     Graph::new(&whole, &file.path)?.refuse_external_data()?;
-    part.of(&mut whole)?;
+    part.of(&mut whole, hints)?;
     file.verify()?;
     let loaded = crate::tract::load(whole, input, input_name)?;
     Ok(Running {
@@ -186,7 +198,13 @@ fn with_tract(
 }
 
 #[cfg(not(feature = "tract"))]
-fn with_tract(_: &mut OnnxFile, _: Part, _: &InputSpec, _: &str, reason: String) -> Result<Running, Error> {
+fn with_tract(
+    _: &mut OnnxFile,
+    _: (Part, &InputHints),
+    _: &InputSpec,
+    _: &str,
+    reason: String,
+) -> Result<Running, Error> {
     Err(Error::NotNative { reason })
 }
 

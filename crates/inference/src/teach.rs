@@ -9,8 +9,9 @@ use crate::input::Scores;
 use crate::inspection::Inspection;
 use crate::load::{Loaded, Part, load_part};
 use crate::native::kernels::Kernels;
-use crate::onnx::graph::Graph;
+use crate::onnx::graph::{Graph, choose_output};
 use crate::onnx::{OnnxFile, surgery};
+use crate::scores::End;
 use crate::source::Source;
 
 pub use crate::onnx::surgery::LastMatrix;
@@ -34,6 +35,7 @@ pub fn with_last_matrix(source: &Source<'_>, matrix: &LastMatrix<'_>) -> Result<
     let mut model = file.decode_whole()?;
     Graph::new(&model, &file.path)?.refuse_external_data()?;
     file.verify()?;
+    choose_output(&mut model, source.input)?;
     surgery::replace(&mut model, matrix)?;
     model.producer_name = "glimpsed".into();
     Ok(model.encode_to_vec())
@@ -95,6 +97,7 @@ impl OwnMatrix {
             output: vec![1, self.classes()],
             classes: self.classes(),
             scores: Scores::Logits,
+            end: End { scores: Some(Scores::Logits), says: "its own last matrix".into(), ..rest.end.clone() },
             operators: self.operators.clone(),
             ..rest.clone()
         }

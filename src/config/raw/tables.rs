@@ -263,9 +263,13 @@ pub struct RawModelFile {
     /// Length in pixels of the shorter side before the centre is cropped. Default: the input's by 256/224.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resize: Option<u32>,
-    /// What the model's numbers are; found out from the graph when `auto`.
+    /// What the model's numbers are; found out from the graph when `auto`. `sigmoid`: labels that do not exclude each other; `binary`: one
+    /// number, the probability of the second of two labels; `sigmoid-logits`: logits of either.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scores: Option<ScoreChoice>,
+    /// The name of the output, where a file has several. Default: the one that has a number for each label.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
 }
 
 /// What runs the network: `auto` (the native kernels where they can run all of it, else tract), `native` or `tract`.
@@ -300,11 +304,14 @@ pub enum FitChoice {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum ScoreChoice {
     Auto,
     Logits,
     Softmax,
+    Sigmoid,
+    Binary,
+    SigmoidLogits,
 }
 
 /// What is printed for every labelled frame.

@@ -7,10 +7,20 @@ use super::pb::{
 };
 use super::skeleton::Extent;
 
+use super::constants::Names;
+use super::skeleton::own_tensors;
 use crate::error::Error;
-use crate::input::{ChannelOrder, Element, Fit, FitChoice, InputHints, InputSpec, Layout, Scores};
+use crate::input::{ChannelOrder, Element, Fit, FitChoice, InputHints, InputSpec, Layout};
 use crate::inspection::Precision;
-use crate::onnx::skeleton::own_tensors;
+use crate::scores::End;
+
+/// Makes the output of the classes the first one; see [`outputs::choose`](super::outputs::choose).
+pub(crate) fn choose_output(proto: &mut ModelProto, hints: &InputHints) -> Result<(), Error> {
+    match proto.graph.as_mut() {
+        Some(graph) => super::outputs::choose(graph, hints.output.as_deref(), hints.labels),
+        None => Ok(()),
+    }
+}
 
 /// The ratio between the shorter side before the crop and the input's side in the reference preprocessing of
 /// torchvision and most others: 256 pixels for an input of 224.
@@ -165,23 +175,32 @@ impl<'a> Graph<'a> {
         if self.graph.node.iter().any(quantised) { Precision::Int8 } else { Precision::Fp32 }
     }
 
-    /// Whether the graph ends in a softmax; what only rearranges or quantises numbers is looked through.
-    pub(crate) fn scores(&self) -> Scores {
-        let producers: HashMap<&str, &NodeProto> =
-            self.graph.node.iter().flat_map(|node| node.output.iter().map(move |name| (name.as_str(), node))).collect();
-        let mut name = self.graph.output.first().map_or("", |output| output.name.as_str());
-        // Bounded by the number of nodes, so that the loop ends in a graph with a cycle.
-        for _ in 0..self.graph.node.len() {
-            let Some(node) = producers.get(name) else { break };
-            match node.op_type.as_str() {
-                "Softmax" => return Scores::Softmax,
-                "QuantizeLinear" | "DequantizeLinear" | "Reshape" | "Flatten" | "Squeeze" | "Identity" | "Cast" => {
-                    name = node.input.first().map_or("", String::as_str);
-                }
-                _ => break,
+    /// What the numbers of its first output mean.
+    pub(crate) fn end(&self) -> End {
+        super::ends::of(self.graph)
+    }
+
+    /// Refuses a network that was exported as it is while it is trained: it computes with each picture's own mean, or leaves
+    /// numbers out at random.
+    pub(crate) fn refuse_training_mode(&self) -> Result<(), Error> {
+        let names = Names::of(self.graph);
+        let trains = |node: &&NodeProto| match node.op_type.as_str() {
+            "BatchNormalization" => {
+                let declared = node.attribute.iter().find(|attribute| attribute.name == "training_mode");
+                // Before version 14 the results for training alone said so.
+                let results = node.output.iter().skip(1).filter(|name| !name.is_empty()).count();
+                declared.map_or(self.opset() < 14 && results >= 4, |attribute| attribute.i != 0)
             }
+            "Dropout" => node.input.get(2).is_some_and(|name| names.scalar(name).is_some_and(|flag| flag != 0.0)),
+            _ => false,
+        };
+        match self.graph.node.iter().find(trains) {
+            None => Ok(()),
+            Some(node) => Err(Error::TrainingMode {
+                operator: node.op_type.clone(),
+                at: node.output.first().cloned().unwrap_or_default(),
+            }),
         }
-        Scores::Logits
     }
 
     /// The number of trained parameters: the constant inputs of the layers, found behind dequantisation and

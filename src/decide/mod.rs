@@ -6,6 +6,7 @@ pub mod gate;
 pub mod groups;
 mod overrule;
 pub mod rules;
+mod several;
 mod smooth;
 pub mod stable;
 pub mod thermal;

@@ -98,6 +98,9 @@ impl Model {
             reading: None,
         };
         model.reading = model.settle(spec.input.scores)?;
+        if model.reading.is_some_and(Reading::is_multi_label) {
+            model.labels = model.labels.independent();
+        }
         match spec.threads {
             // They were set for those who have it already.
             _ if is_shared => {}
@@ -173,11 +176,6 @@ impl Model {
         }
         let cause = format!("it answered with {} numbers instead of {expected}", self.scores.len());
         Err(self.failed(Error::Evaluation { cause }))
-    }
-
-    /// Whether several labels may be true of one picture, each with a probability of its own.
-    pub fn is_multi_label(&self) -> bool {
-        self.reading.is_some_and(Reading::is_multi_label)
     }
 
     fn run(&mut self, input: &Tensor) -> Result<(), ModelError> {

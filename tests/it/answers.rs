@@ -96,7 +96,7 @@ fn sigmoids_of_several_labels_are_independent_probabilities() {
     let Some(directory) = shared("cases/models") else { return };
     let spec = case(&directory, "h-sigmoid-multilabel", "labels-10.txt");
     assert_answers(&directory, &spec, as_they_are, CLOSE);
-    assert!(load(&spec).is_multi_label());
+    assert!(load(&spec).labels().are_independent);
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn one_sigmoid_is_the_probability_of_the_second_of_two_labels() {
     assert_answers(&directory, &spec, |numbers| numbers.insert(0, 1.0 - numbers[0]), CLOSE);
     let model = load(&spec);
     assert_eq!(model.inspection.scores, Scores::Binary);
-    assert!(!model.is_multi_label());
+    assert!(!model.labels().are_independent);
 }
 
 #[test]
@@ -271,10 +271,10 @@ fn one_number_of_any_size_is_asked_about() {
     assert!(refused.contains("one number of any size") && refused.contains("\"sigmoid-logits\""), "{refused}");
     spec.input.scores = Some(Scores::SigmoidLogits);
     let mut model = load(&spec);
-    assert!(of_colour(&mut model, ORANGE)[1] > 0.999 && !model.is_multi_label());
+    assert!(of_colour(&mut model, ORANGE)[1] > 0.999 && !model.labels().are_independent);
     assert!((of_colour(&mut model, [0; 3])[0] - 0.5).abs() < CLOSE);
     let only = ModelSpec { labels: fixture.spec("red").labels, ..spec };
-    assert!(load(&only).is_multi_label(), "it is true or it is not");
+    assert!(load(&only).labels().are_independent, "it is true or it is not");
 }
 
 fn with_integers(mut proto: ModelProto, constants: &[(&str, &[i64])]) -> ModelProto {
@@ -315,7 +315,7 @@ fn several_outputs_that_fit_are_listed_and_one_is_chosen_by_its_name() {
     assert!(refused.contains("`other` (3 numbers), `y` (3 numbers)"), "{refused}");
     assert!(refused.contains("set `output` in [models.m]"), "{refused}");
     spec.input.output = Some("y".into());
-    assert!(load(&spec).is_multi_label());
+    assert!(load(&spec).labels().are_independent);
     spec.input.output = Some("z".into());
     assert!(refusal(&spec).contains("has no output `z`; it has `other` (3 numbers)"), "{}", refusal(&spec));
 }

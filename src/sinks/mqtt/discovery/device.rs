@@ -1,6 +1,7 @@
 //! The device as Home Assistant is told about it.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::board::Board;
@@ -42,6 +43,54 @@ pub struct DeviceView {
     pub camera: Name,
     /// Whether an accurate model can be enabled.
     pub accurate: bool,
+    /// The labels of a model whose labels do not exclude each other, once it has answered.
+    pub labels: Vec<ViewLabel>,
+}
+
+/// A label that holds or does not, for itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ViewLabel {
+    pub label: Arc<str>,
+    /// Unique within the view, of letters, digits and `_`.
+    pub key: String,
+    /// False for one that the model in use does not have any more, whose entity is to be removed.
+    pub exists: bool,
+}
+
+/// As many labels of a view have an entity each; further ones are in the attributes of the label's entity alone.
+const MOST_LABELS: usize = 20;
+
+impl DeviceView {
+    /// Takes over which independent labels the view's model has: none, if they exclude each other. Returns whether anything changed.
+    pub(in crate::sinks::mqtt) fn set_labels(&mut self, possible: &[Arc<str>]) -> bool {
+        let exist: Vec<&Arc<str>> = self.labels.iter().filter(|one| one.exists).map(|one| &one.label).collect();
+        let possible = &possible[..possible.len().min(MOST_LABELS)];
+        if exist.iter().copied().eq(possible) {
+            return false;
+        }
+        let mut labels: Vec<ViewLabel> = Vec::new();
+        for label in possible {
+            let slug: String = label
+                .to_lowercase()
+                .chars()
+                .map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' })
+                .take(40)
+                .collect();
+            let is_taken = |key: &str| labels.iter().any(|other| other.key == key);
+            let key = match is_taken(&slug) {
+                false => slug,
+                true => (2..).map(|number| format!("{slug}_{number}")).find(|key| !is_taken(key)).unwrap_or_default(),
+            };
+            labels.push(ViewLabel { label: label.clone(), key, exists: true });
+        }
+        for former in std::mem::take(&mut self.labels) {
+            if labels.iter().all(|label| label.key != former.key) && labels.len() < 3 * MOST_LABELS {
+                labels.push(ViewLabel { exists: false, ..former });
+            }
+        }
+        self.labels = labels;
+        true
+    }
 }
 
 impl DeviceView {
@@ -51,6 +100,7 @@ impl DeviceView {
             title: view.title.clone(),
             camera: view.camera.clone(),
             accurate: view.accurate.model.path.is_file(),
+            labels: Vec::new(),
         }
     }
 }
@@ -63,6 +113,7 @@ impl Device {
             title: name.to_string(),
             camera: names.cameras.first().cloned().unwrap_or_default(),
             accurate: true,
+            labels: Vec::new(),
         };
         Self {
             views: names.views.iter().map(view).collect(),

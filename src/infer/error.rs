@@ -39,9 +39,6 @@ fn with_remedy(name: &str, cause: &Error) -> String {
             format!("{cause}; leave `backend` out, and tract runs it")
         }
         Error::NotNative { .. } => format!("{cause}, and this program was built without tract, which might"),
-        Error::ExternalData { location } => {
-            format!("keeps weights in another file (`{location}`), which glimpsed refuses to open; save it as one file")
-        }
         Error::UnknownScaling => format!(
             "does not say how its input is scaled; set `family` in [models.{name}] (\"imagenet\" for what PyTorch's libraries trained, \"inception\" for TensorFlow's MobileNets), or `mean` and `std`"
         ),

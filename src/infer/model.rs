@@ -320,6 +320,21 @@ pub struct Inspected {
     pub background_class: bool,
     /// Number of threads that evaluate one picture.
     pub threads: usize,
+    /// Its labels, if they can be read.
+    pub labels: Option<InspectedLabels>,
+    /// Why they cannot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels_error: Option<String>,
+}
+
+/// The labels of a model.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct InspectedLabels {
+    pub count: usize,
+    /// The file that they are from, or `imagenet`.
+    pub source: String,
+    /// The first ones.
+    pub first: Vec<String>,
 }
 
 /// What the file contains.
@@ -328,9 +343,17 @@ pub struct Inspected {
 /// What is wrong with the file.
 pub fn inspect(spec: &ModelSpec) -> Result<Inspected, ModelError> {
     let file = engine(spec, Kernels::detect())?.inspection;
-    let labelled = spec.labels.read().map_or(file.classes, |list| list.labels.len());
+    let labels = spec.labels.read().map_err(|(path, cause)| format!("cannot read `{path}`: {cause}"));
+    let labelled = labels.as_ref().map_or(file.classes, |list| list.labels.len());
     let background_class = file.classes > 1 && spec.has_background(file.classes, labelled).unwrap_or_default();
-    Ok(Inspected { name: spec.name.clone(), file, background_class, threads: 1 })
+    const FIRST: usize = 5;
+    let labels_error = labels.as_ref().err().cloned();
+    let labels = labels.ok().map(|list| InspectedLabels {
+        count: list.labels.len(),
+        source: list.source,
+        first: list.labels.iter().take(FIRST).map(|label| label.to_string()).collect(),
+    });
+    Ok(Inspected { name: spec.name.clone(), file, background_class, threads: 1, labels, labels_error })
 }
 
 /// Whether the first class is a background class; refuses labels of another number than the classes.

@@ -20,23 +20,23 @@ use crate::support::{fixture, shared};
 const PICTURES: [&str; 3] = ["cat96", "parrot96", "sunflower96"];
 
 /// Labels, line by line.
-fn lines(labels: &[&str]) -> String {
+pub(crate) fn lines(labels: &[&str]) -> String {
     labels.join("\n")
 }
 
 /// A network of the shared cases, fed as its README says.
-fn case(directory: &Path, name: &str, labels: &str) -> ModelSpec {
+pub(crate) fn case(directory: &Path, name: &str, labels: &str) -> ModelSpec {
     let mut spec = crate::support::model(name, directory.join(format!("{name}.onnx")), Some((0.0, 1.0)));
     spec.labels = LabelSource::File(directory.join(labels));
     spec.input.fit = Some(FitChoice::Stretch);
     spec
 }
 
-fn load(spec: &ModelSpec) -> Model {
+pub(crate) fn load(spec: &ModelSpec) -> Model {
     Model::load(spec).unwrap_or_else(|error| panic!("{}: {error}", spec.path.display()))
 }
 
-fn refusal(spec: &ModelSpec) -> String {
+pub(crate) fn refusal(spec: &ModelSpec) -> String {
     Model::load(spec).err().unwrap_or_else(|| panic!("{} was not refused", spec.path.display())).to_string()
 }
 
@@ -61,7 +61,7 @@ fn answers(name: &str) -> [Vec<f32>; 3] {
 }
 
 /// Compares its probabilities with those that `meant` makes of onnxruntime's numbers.
-fn assert_answers(directory: &Path, spec: &ModelSpec, meant: fn(&mut Vec<f32>), within: f32) {
+pub(crate) fn assert_answers(directory: &Path, spec: &ModelSpec, meant: fn(&mut Vec<f32>), within: f32) {
     let mut model = load(spec);
     for (picture, mut expected) in PICTURES.iter().zip(answers(&spec.name)) {
         meant(&mut expected);
@@ -73,13 +73,11 @@ fn assert_answers(directory: &Path, spec: &ModelSpec, meant: fn(&mut Vec<f32>), 
 }
 
 /// A probability is right within this.
-const CLOSE: f32 = 5e-5;
+pub(crate) const CLOSE: f32 = 5e-5;
 
 fn as_they_are(_: &mut Vec<f32>) {}
 
-fn logits(numbers: &mut Vec<f32>) {
-    softmax(numbers);
-}
+pub(crate) const LOGITS: fn(&mut Vec<f32>) = |numbers| softmax(numbers);
 
 #[test]
 fn a_softmax_by_hand_or_with_bounds_behind_it_is_not_applied_twice() {
@@ -106,6 +104,9 @@ fn one_sigmoid_is_the_probability_of_the_second_of_two_labels() {
     assert_answers(&directory, &spec, |numbers| numbers.insert(0, 1.0 - numbers[0]), CLOSE);
     let model = load(&spec);
     assert_eq!(model.inspection.scores, Scores::Binary);
+    // Labels that an editor on Windows wrote.
+    let marked = load(&case(&directory, "h-sigmoid1", "bom.txt"));
+    assert_eq!(marked.labels().iter().map(|label| &**label).collect::<Vec<_>>(), ["cat", "dog"]);
     assert!(!model.labels().are_independent);
 }
 
@@ -129,7 +130,7 @@ fn networks_of_the_shared_cases_that_cannot_be_right_are_refused_with_the_remedy
 #[test]
 fn dynamic_quantisation_answers_as_onnxruntime_does() {
     let Some(directory) = shared("cases/models") else { return };
-    assert_answers(&directory, &case(&directory, "sq-dyn-QUInt8", "labels-10.txt"), logits, CLOSE);
+    assert_answers(&directory, &case(&directory, "sq-dyn-QUInt8", "labels-10.txt"), LOGITS, CLOSE);
 }
 
 #[test]
@@ -165,7 +166,7 @@ fn probabilities_that_are_declared_of_logits_are_refused() {
 }
 
 /// A network of three logits, ten times the means of red, green and blue, with these nodes behind them. `y` is the output.
-fn ending(nodes: &[(&str, &[&str], &str)], constants: &[(&str, &[f32])]) -> ModelProto {
+pub(crate) fn ending(nodes: &[(&str, &[&str], &str)], constants: &[(&str, &[f32])]) -> ModelProto {
     let mut all = vec![
         node("GlobalAveragePool", &["x"], "pooled"),
         node("Flatten", &["pooled"], "means"),
@@ -184,17 +185,17 @@ fn ending(nodes: &[(&str, &[&str], &str)], constants: &[(&str, &[f32])]) -> Mode
     model(all, vec![input("x", DataType::Float, &[None, Some(3), Some(8), Some(8)])], weights)
 }
 
-const RGB: [&str; 3] = ["r", "g", "b"];
+pub(crate) const RGB: [&str; 3] = ["r", "g", "b"];
 
 /// What it says of a picture of one colour.
-fn of_colour(model: &mut Model, colour: [u8; 3]) -> Vec<f32> {
+pub(crate) fn of_colour(model: &mut Model, colour: [u8; 3]) -> Vec<f32> {
     let picture = RgbImage { width: 8, height: 8, pixels: colour.repeat(64) };
     let mut tensor = Tensor::for_input(&model.input);
     Preprocessor::new(model.input.clone(), Rotation::None).prepare(&picture, &mut tensor);
     model.probabilities(&tensor).expect("runs").to_vec()
 }
 
-const ORANGE: [u8; 3] = [255, 102, 0];
+pub(crate) const ORANGE: [u8; 3] = [255, 102, 0];
 
 fn assert_orange(proto: &ModelProto, scores: Option<Scores>, expected: &[f32]) {
     let fixture = Fixture::of(proto);
@@ -205,7 +206,7 @@ fn assert_orange(proto: &ModelProto, scores: Option<Scores>, expected: &[f32]) {
     assert!(close, "{found:?}, not {expected:?}");
 }
 
-fn exclusive() -> Vec<f32> {
+pub(crate) fn exclusive() -> Vec<f32> {
     let mut numbers = vec![10.0, 4.0, 0.0];
     softmax(&mut numbers);
     numbers
@@ -277,7 +278,7 @@ fn one_number_of_any_size_is_asked_about() {
     assert!(load(&only).labels().are_independent, "it is true or it is not");
 }
 
-fn with_integers(mut proto: ModelProto, constants: &[(&str, &[i64])]) -> ModelProto {
+pub(crate) fn with_integers(mut proto: ModelProto, constants: &[(&str, &[i64])]) -> ModelProto {
     let weights = &mut proto.graph.as_mut().expect("a graph").initializer;
     weights.extend(constants.iter().map(|(name, values)| TensorProto {
         name: (*name).into(),
@@ -300,7 +301,7 @@ fn of_several_outputs_the_one_that_fits_the_labels_is_read() {
     assert_orange(&proto, None, &exclusive());
 }
 
-fn graph_outputs(proto: &mut ModelProto, outputs: &[(&str, i64)]) {
+pub(crate) fn graph_outputs(proto: &mut ModelProto, outputs: &[(&str, i64)]) {
     let declared = outputs.iter().map(|(name, length)| input(name, DataType::Float, &[None, Some(*length)]));
     proto.graph.as_mut().expect("a graph").output = declared.collect();
 }
@@ -326,6 +327,9 @@ fn the_number_of_the_best_class_alone_is_refused() {
     proto.graph.as_mut().expect("a graph").output = vec![input("y", DataType::Int64, &[None, Some(1)])];
     let refused = refusal(&Fixture::of(&proto).spec(&lines(&RGB)));
     assert!(refused.contains("number of the best class alone") && refused.contains("ArgMax"), "{refused}");
+    let sorted = with_integers(ending(&[("TopK", &["logits", "three"], "y")], &[]), &[("three", &[3])]);
+    let refused = refusal(&Fixture::of(&sorted).spec(&lines(&RGB)));
+    assert!(refused.contains("sorted; export it without that last step (TopK)"), "{refused}");
 }
 
 #[test]

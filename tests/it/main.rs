@@ -21,6 +21,7 @@ mod control;
 mod daemon;
 mod demo;
 mod documents;
+mod exported;
 mod fetch;
 mod floors;
 mod hostile;

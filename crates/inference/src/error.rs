@@ -37,11 +37,13 @@ pub enum Error {
         /// What is wrong with it.
         cause: String,
     },
-    /// Weights are in another file, which is not opened, because its path comes from this one.
-    #[error("keeps weights in another file (`{location}`), which is never opened; save it as one file")]
+    /// Weights are in another file that is not opened, or is not there.
+    #[error("keeps weights in another file (`{location}`), {cause}")]
     ExternalData {
         /// The other file, as this one names it.
         location: String,
+        /// Why it is not read, and what to do.
+        cause: String,
     },
     /// No backend supports these operators.
     #[error("uses operators that are not supported: {operators}")]

@@ -82,6 +82,23 @@ pub enum ChannelOrder {
     Rgb,
     /// Blue, green, red.
     Bgr,
+    /// Brightness alone, as ITU-R BT.601 weighs the colours.
+    Gray,
+    /// Red, green, blue and an alpha that is always opaque.
+    Rgba,
+    /// Blue, green, red and an alpha that is always opaque.
+    Bgra,
+}
+
+impl ChannelOrder {
+    /// The number of channels.
+    pub fn count(self) -> usize {
+        match self {
+            Self::Gray => 1,
+            Self::Rgb | Self::Bgr => 3,
+            Self::Rgba | Self::Bgra => 4,
+        }
+    }
 }
 
 /// How a picture is fitted to the input, as the configuration names it; see [`Fit`].
@@ -151,7 +168,7 @@ pub enum Element {
     U8,
 }
 
-/// The input of a network and its preprocessing. The batch size is one, with three colour channels.
+/// The input of a network and its preprocessing. The batch size is one.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct InputSpec {
     /// Height in pixels.
@@ -190,7 +207,7 @@ impl InputSpec {
 
     /// The number of elements of the tensor.
     pub fn len(&self) -> usize {
-        3 * self.height * self.width
+        self.channels.count() * self.height * self.width
     }
 
     /// Whether the tensor has no elements. Loading refuses such a model.
@@ -201,8 +218,8 @@ impl InputSpec {
     /// The tensor's dimensions in the order of `layout`.
     pub fn shape(&self) -> [usize; 4] {
         match self.layout {
-            Layout::Nchw => [1, 3, self.height, self.width],
-            Layout::Nhwc => [1, self.height, self.width, 3],
+            Layout::Nchw => [1, self.channels.count(), self.height, self.width],
+            Layout::Nhwc => [1, self.height, self.width, self.channels.count()],
         }
     }
 }

@@ -230,7 +230,7 @@ pub struct RawModelFile {
     /// The same model quantised to 8 bits, for `precision`; relative to this configuration file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub int8: Option<PathBuf>,
-    /// One label a line in class order, or `imagenet` for the built-in list of 1000.
+    /// One label a line in class order, or `imagenet` for the built-in list of 1000. Default: the labels in the model file, or else that list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<PathBuf>,
     /// Whether the first class is a background class, which has no label and is never reported. Default: only of 1001 classes with 1000 labels.

@@ -81,12 +81,13 @@ impl Checker<'_, '_> {
         };
         ModelSpec {
             name: name.to_owned(),
-            path,
             labels: match &file.labels {
-                None => LabelSource::ImageNet,
+                None if known.is_some() => LabelSource::ImageNet,
+                None => LabelSource::Own(path.clone()),
                 Some(name) if name == Path::new("imagenet") => LabelSource::ImageNet,
                 Some(path) => LabelSource::File(resolve(self.base, path)),
             },
+            path,
             background: file.background,
             sha256: self.sha256(name, file).or(catalogued.and_then(|entry| entry.sha256)),
             input: self.input_hints(name, file).or(known.map(catalog::Entry::hints).unwrap_or_default()),

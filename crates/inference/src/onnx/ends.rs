@@ -45,7 +45,7 @@ pub(super) fn of(graph: &GraphProto) -> End {
     let (scores, range, part) = match kind {
         Kind::Logits | Kind::LogShares => (Some(Scores::Logits), [0.0, 1.0], false),
         Kind::Shares { low, high, part } if high > low => (Some(Scores::Softmax), [low, high], part),
-        Kind::Each { low, high } if low == 0.0 && high > 0.0 => (Some(Scores::Sigmoid), [low, high], false),
+        Kind::Each { low, high } if low.abs() <= TINY * high => (Some(Scores::Sigmoid), [low, high], false),
         _ => (None, [0.0, 1.0], false),
     };
     let place = |node: &NodeProto| node.output.first().cloned().unwrap_or_default();
@@ -86,7 +86,8 @@ impl<'a> Reader<'a> {
         let whole = Kind::Shares { low: 0.0, high: 1.0, part: false };
         match node.op_type.as_str() {
             operator if REARRANGE.contains(&operator) => self.input(node, 0, depth),
-            "QuantizeLinear" | "DequantizeLinear" | "Round" | "ZipMap" => self.input(node, 0, depth),
+            "Round" | "ZipMap" => self.input(node, 0, depth),
+            "QuantizeLinear" | "DequantizeLinear" => self.quantised(node, depth),
             "DynamicQuantizeLinear" if node.output.first().is_some_and(|first| first == name) => {
                 self.input(node, 0, depth)
             }
@@ -164,6 +165,24 @@ impl<'a> Reader<'a> {
     fn adds(&self, name: &str, number: f32) -> bool {
         let Some(node) = self.names.producer(name).filter(|node| node.op_type == "Add") else { return false };
         node.input.iter().any(|input| self.names.scalar(input).is_some_and(|found| (found - number).abs() < TINY))
+    }
+
+    /// Bytes instead of what they stand for, or the other way round.
+    fn quantised(&mut self, node: &'a NodeProto, depth: usize) -> Found<'a> {
+        let found = self.input(node, 0, depth);
+        let scalar =
+            |index: usize| node.input.get(index).filter(|name| !name.is_empty()).map(|name| self.names.scalar(name));
+        let (Some(Some(scale)), Some(zero)) = (scalar(1), scalar(2).unwrap_or(Some(0.0))) else { return found };
+        let moved = |bound: f32| match node.op_type.as_str() {
+            "QuantizeLinear" => bound / scale + zero,
+            _ => (bound - zero) * scale,
+        };
+        let kind = match found.kind {
+            Kind::Shares { low, high, part } => Kind::Shares { low: moved(low), high: moved(high), part },
+            Kind::Each { low, high } => Kind::Each { low: moved(low), high: moved(high) },
+            kind => kind,
+        };
+        Found { kind, ..found }
     }
 
     /// Some of the classes.

@@ -48,6 +48,11 @@ pub(super) fn choose(graph: &mut GraphProto, wanted: Option<&str>, labels: Optio
             best.ok_or_else(|| Error::SeveralOutputs { outputs: listed(), labels })?
         }
     };
+    if producer_of(graph, &candidates[chosen].declared.name) == Some("TopK") {
+        return Err(refuse(
+            "it gives the best classes alone, sorted; export it without that last step (TopK), so that it gives a number for each class in order",
+        ));
+    }
     let mut declared: Vec<ValueInfoProto> = candidates.into_iter().map(|candidate| candidate.declared).collect();
     declared[..=chosen].rotate_right(1);
     graph.output = declared;
@@ -129,9 +134,14 @@ fn candidate(names: &Names<'_>, output: &ValueInfoProto) -> Option<Candidate> {
 }
 
 fn is_number_of_class(graph: &GraphProto) -> bool {
+    let output = graph.output.first().map_or("", |output| &output.name);
+    matches!(producer_of(graph, output), Some("ArgMax" | "TopK"))
+}
+
+/// The operator that an output comes from, behind what only rearranges it.
+fn producer_of<'a>(graph: &'a GraphProto, output: &'a str) -> Option<&'a str> {
     let names = Names::of(graph);
-    let output = graph.output.first().map_or("", |output| names.behind(&output.name));
-    names.producer(output).is_some_and(|node| matches!(node.op_type.as_str(), "ArgMax" | "TopK"))
+    names.producer(names.behind(output)).map(|node| node.op_type.as_str())
 }
 
 /// The number of elements for one picture; the first dimension of several is the batch.

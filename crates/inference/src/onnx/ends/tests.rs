@@ -112,6 +112,13 @@ fn percentages_have_their_range() {
         &["p = Softmax(logits)\ny = Mul(p, 100)", "p = Softmax(logits)\nm = Mul(100, p)\ny = Round(m)"],
     );
     assert_is(Some(Scores::Sigmoid), [0.0, 100.0], &["p = Sigmoid(logits)\ny = Mul(p, 100)"]);
+    // Bytes that stand for probabilities.
+    assert_is(Some(Scores::Softmax), [0.0, 256.0], &["p = Softmax(logits)\ny = QuantizeLinear(p, 0.00390625, 0)"]);
+    assert_is(
+        Some(Scores::Softmax),
+        UNIT,
+        &["p = Softmax(logits)\nq = QuantizeLinear(p, 0.00390625, 3)\ny = DequantizeLinear(q, 0.00390625, 3)"],
+    );
     assert_is(Some(Scores::Softmax), [-1.0, 1.0], &["p = Softmax(logits)\nm = Mul(p, 2)\ny = Sub(m, 1)"]);
 }
 

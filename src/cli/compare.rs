@@ -76,8 +76,13 @@ pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
     }
     let active = Some(config.first().model.name.clone()).filter(|name| models.iter().any(|model| model.name == *name));
     let directory = options.images.clone().unwrap_or_else(|| catalog::default_directory().join("photos"));
-    let pictures = subjects::pictures(&directory).map_err(Error::Failed)?;
-    subjects::check_labels(&pictures, &models).map_err(Error::Failed)?;
+    let mut pictures = subjects::pictures(&directory).map_err(Error::Failed)?;
+    match subjects::check_labels(&pictures, &models) {
+        Ok(()) => {}
+        // The bundled photographs show what these models have no labels for: their answers are compared, and not judged.
+        Err(_) if options.images.is_none() => pictures.iter_mut().for_each(|picture| picture.labels.clear()),
+        Err(unknown) => return Err(Error::Failed(unknown)),
+    }
     let source = match &options.images {
         Some(directory) => directory.display().to_string(),
         None => "the bundled photographs".into(),

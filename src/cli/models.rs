@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::infer::{self, Inspected, precision};
 use crate::models::catalog;
 use crate::models::spec::ModelSpec;
+use glimpsed_inference::Inspection;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -157,7 +158,15 @@ fn describe(inspected: &Inspected) -> String {
     let operators: Vec<String> = model.operators.iter().map(|(name, count)| format!("{count} {name}")).collect();
     let rows = [
         ("model", inspected.name.clone()),
-        ("file", format!("{} ({} bytes)", model.path, grouped(model.file_bytes))),
+        (
+            "file",
+            match &model.weights_file {
+                None => format!("{} ({} bytes)", model.path, grouped(model.file_bytes)),
+                Some(weights) => {
+                    format!("{} with `{weights}` beside it ({} bytes)", model.path, grouped(model.file_bytes))
+                }
+            },
+        ),
         ("sha256", model.sha256.clone()),
         (
             "made by",
@@ -187,15 +196,37 @@ fn describe(inspected: &Inspected) -> String {
         (
             "output",
             format!(
-                "{:?} {}{}",
+                "{:?} {} ({}){}",
                 model.output,
-                format!("{:?}", model.scores).to_lowercase(),
+                model.scores,
+                if model.end.scores.is_some() { format!("ends in {}", model.end.says) } else { "declared".into() },
                 if inspected.background_class { ", the first class is the background" } else { "" }
             ),
         ),
+        ("labels", labels_of(inspected)),
+        ("says of itself", says_of_itself(model)),
         ("operators", operators.join(", ")),
         ("runs on", model.not_native.as_ref().map_or(model.backend.clone(), |why| format!("{}: {why}", model.backend))),
         ("threads", inspected.threads.to_string()),
     ];
-    render(&rows.map(|(name, value)| vec![name.to_owned(), value]))
+    let rows = rows.into_iter().filter(|(_, value)| !value.is_empty());
+    render(&rows.map(|(name, value)| vec![name.to_owned(), value]).collect::<Vec<_>>())
+}
+
+fn labels_of(inspected: &Inspected) -> String {
+    match &inspected.labels {
+        Some(labels) => {
+            let first: Vec<&str> = labels.first.iter().map(String::as_str).collect();
+            let more = if labels.count > first.len() { ", ..." } else { "" };
+            format!("{} from `{}`: {}{more}", labels.count, labels.source, first.join(", "))
+        }
+        None => inspected.labels_error.clone().unwrap_or_default(),
+    }
+}
+
+/// What its metadata say of it, and where.
+fn says_of_itself(model: &Inspection) -> String {
+    let declared = &model.declared;
+    let task = declared.task.as_ref().map(|task| format!("its task is `{task}`"));
+    task.into_iter().chain(declared.input.iter().cloned()).collect::<Vec<_>>().join("; ")
 }

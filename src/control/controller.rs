@@ -116,8 +116,6 @@ pub struct Controller {
     pub(super) edited: Option<(String, String)>,
     /// Another device of the same id, as it was told last.
     pub(super) twin: Option<String>,
-    /// The labels that were taught of each view, as Home Assistant was told.
-    pub(super) told_labels: Vec<Option<Vec<String>>>,
     /// Wakes it.
     news: News,
 }
@@ -152,7 +150,6 @@ impl Controller {
             comparison: None,
             unknown_models: 0,
             twin: None,
-            told_labels: Vec::new(),
             news: News::default(),
             edited: None,
         }
@@ -227,10 +224,6 @@ impl Controller {
                 }
                 _ = retries.tick(), if self.models.iter().any(|(_, model)| model.is_err()) => {
                     self.try_the_models_again().await.map(|()| None)
-                }
-                () = news.of_teaching() => {
-                    self.tell_taught_labels().await;
-                    Ok(None)
                 }
                 () = news.of_health(), if !soon => {
                     soon = true;
@@ -399,8 +392,7 @@ impl Controller {
     /// Connects to the configured broker, if there is one.
     pub(super) fn connect(&mut self, handover: mqtt::Handover) {
         let hub = &self.parts.hub;
-        self.told_labels = self.taught_labels();
-        let device = Device::of(&self.desired.live, &self.told_labels, &self.parts.monitor.board);
+        let device = Device::of(&self.desired.live, &self.taught_labels(), &self.parts.monitor.board);
         self.broker = mqtt::BrokerSession::start(
             (&self.desired.sources.path, &self.desired.live),
             &device,

@@ -1,5 +1,4 @@
-//! Wakes the controller when something has changed that it tells others: what is wrong with a camera or with what it shows, and what
-//! was taught.
+//! Wakes the controller when what is wrong with a camera or with what it shows changes, so that it is published soon.
 
 use std::sync::Arc;
 
@@ -14,18 +13,12 @@ use crate::domain::event::Event;
 pub(super) struct News {
     fault: Option<Fault>,
     health: Arc<Notify>,
-    teaching: Arc<Notify>,
 }
 
 impl News {
     /// Resolves once for all changes of the health since it last did.
     pub(super) async fn of_health(&self) {
         self.health.notified().await;
-    }
-
-    /// The same for what was taught.
-    pub(super) async fn of_teaching(&self) {
-        self.teaching.notified().await;
     }
 }
 
@@ -37,7 +30,6 @@ impl Sink for News {
                 self.health.notify_one();
             }
             Event::Strange(_) => self.health.notify_one(),
-            Event::Teaching(_) => self.teaching.notify_one(),
             _ => {}
         }
     }

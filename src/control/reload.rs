@@ -245,21 +245,9 @@ impl Controller {
             && models(before) == models(&self.desired.live)
             && accurate(before) == accurate(&self.desired.live)
             && layout_of(before) == layout_of(&self.desired.live)
-            && self.told_labels == self.taught_labels()
         {
             return;
         }
-        self.reconnect().await;
-    }
-
-    /// Home Assistant offers the labels that were taught.
-    pub(super) async fn tell_taught_labels(&mut self) {
-        if self.broker.is_some() && self.told_labels != self.taught_labels() {
-            self.reconnect().await;
-        }
-    }
-
-    async fn reconnect(&mut self) {
         self.pictures = None;
         // The next session receives the newest lasting events from the hub.
         self.parts.hub.detach(mqtt::NAME);

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use super::overrule::Overrule;
 use super::rules::{DisagreementChoice, LabelRules};
+use super::several::{Several, Shown};
 use super::smooth::Smoother;
 use super::stable::{Answer, Stabiliser};
 use super::vocabulary::{Vocabulary, best};
@@ -37,6 +38,8 @@ pub struct Decider {
     scores: Vec<f32>,
     smoother: Smoother,
     stabiliser: Stabiliser,
+    /// Of labels that do not exclude each other, in the place of the one stable label.
+    several: Option<Several>,
     overrule: Overrule,
     heartbeat: Duration,
     last_state: Duration,
@@ -51,8 +54,10 @@ impl Decider {
     /// `labels` are those of the model that answers; `heartbeat` is the longest time between two events that carry the
     /// stable label, while frames arrive.
     pub fn new(labels: Labels, rules: &LabelRules, policy: DisagreementChoice, heartbeat: Duration) -> Self {
+        let vocabulary = Vocabulary::new(&labels, &rules.filter);
         Self {
-            vocabulary: Vocabulary::new(&labels, &rules.filter),
+            several: several(&labels, &vocabulary, rules),
+            vocabulary,
             labels,
             scores: Vec::new(),
             smoother: Smoother::new(rules.smoothing),
@@ -70,6 +75,9 @@ impl Decider {
         let other_labels = rules.filter != self.rules.filter;
         self.rules = rules.clone();
         self.stabiliser.set_rules(rules.debounce);
+        if let Some(several) = &mut self.several {
+            several.set_rules(rules);
+        }
         self.smoother.set(rules.smoothing);
         self.overrule.set_policy(policy);
         self.heartbeat = heartbeat;
@@ -81,6 +89,7 @@ impl Decider {
     /// Changes the model's labels. The stable label is kept until frames contradict it.
     pub fn set_labels(&mut self, labels: Labels) {
         self.vocabulary = Vocabulary::new(&labels, &self.rules.filter);
+        self.several = several(&labels, &self.vocabulary, &self.rules);
         self.labels = labels;
         self.scores.clear();
         self.smoother.forget();
@@ -109,6 +118,9 @@ impl Decider {
 
     /// The events of this frame at the monotonic time `now`.
     pub fn observe(&mut self, frame: Classification, seen: Seen, now: Duration) -> Events {
+        if self.several.is_some() {
+            return self.observe_several(frame, seen, now);
+        }
         let answer = match seen {
             Seen::Dark | Seen::Covered => {
                 self.smoother.forget();
@@ -124,11 +136,46 @@ impl Decider {
                 self.overrule.apply(self.answer())
             }
         };
-        let before = self.stabiliser.label().cloned();
+        let before = self.label();
         let weak = !matches!(seen, Seen::Dark | Seen::Covered) && self.held_score().is_none();
         let changed = self.stabiliser.observe(&answer, weak, frame.ts, now);
-        let state = if changed {
+        if changed {
             self.overrule.settled(&answer);
+        }
+        self.events(frame, before, changed, now)
+    }
+
+    /// As [`Self::observe`], for labels that do not exclude each other.
+    fn observe_several(&mut self, frame: Classification, seen: Seen, now: Duration) -> Events {
+        let before = self.label();
+        let Self { several, vocabulary, smoother, scores, rules, .. } = self;
+        let shown = match seen {
+            Seen::Dark | Seen::Covered => {
+                smoother.forget();
+                if matches!(seen, Seen::Dark) { Shown::TooDark } else { Shown::Covered }
+            }
+            Seen::Scores(_) | Seen::Same => {
+                if let Seen::Scores(probabilities) = seen {
+                    vocabulary.fold(probabilities, scores);
+                }
+                smoother.update(scores, now);
+                Shown::Scores(smoother.average())
+            }
+        };
+        let changed = several.as_mut().is_some_and(|several| several.observe(shown, rules, frame.ts, now));
+        self.events(frame, before, changed, now)
+    }
+
+    /// The label, or the most likely of several.
+    fn label(&self) -> Option<Arc<str>> {
+        match &self.several {
+            None => self.stabiliser.label().cloned(),
+            Some(several) => several.labels(self.smoother.average()).held.first().map(|held| held.label.clone()),
+        }
+    }
+
+    fn events(&mut self, frame: Classification, before: Option<Arc<str>>, changed: bool, now: Duration) -> Events {
+        let state = if changed {
             Some(Event::Changed { now: self.current(&frame), before })
         } else if now.saturating_sub(self.last_state) >= self.heartbeat {
             Some(Event::Heartbeat(self.current(&frame)))
@@ -146,11 +193,15 @@ impl Decider {
     /// stable at once.
     pub fn grow_stale(&mut self, wall: Timestamp) -> Option<Event> {
         let frame = self.last_frame.take()?;
-        let before = self.stabiliser.label().cloned();
+        let before = self.label();
         self.stabiliser.forget();
+        let labels = self.several.as_mut().map(|several| {
+            several.forget();
+            several.labels(&[])
+        });
         self.smoother.forget();
         self.overrule.forget();
-        let now = Stable { status: Status::Stale, label: None, confidence: 0.0, since: wall, frame };
+        let now = Stable { status: Status::Stale, label: None, confidence: 0.0, since: wall, labels, frame };
         Some(Event::Changed { now, before })
     }
 
@@ -172,6 +223,14 @@ impl Decider {
 
     /// The stable label, reported with `frame`.
     fn current(&self, frame: &Classification) -> Stable {
+        if let Some(several) = &self.several {
+            let labels = several.labels(self.smoother.average());
+            let (status, since) = several.status();
+            let (label, confidence) =
+                labels.held.first().map_or((None, 0.0), |best| (Some(best.label.clone()), best.confidence));
+            let (since, frame, labels) = (since.unwrap_or(frame.ts), frame.clone(), Some(labels));
+            return Stable { status, label, confidence, since, labels, frame };
+        }
         let held = self.stabiliser.held();
         let label = self.stabiliser.label().cloned();
         let status = match held.map(|held| &held.answer) {
@@ -187,9 +246,14 @@ impl Decider {
             confidence: label.as_ref().and_then(score).unwrap_or(0.0).min(1.0),
             label,
             since: held.map_or(frame.ts, |held| held.since),
+            labels: None,
             frame: frame.clone(),
         }
     }
+}
+
+fn several(labels: &Labels, vocabulary: &Vocabulary, rules: &LabelRules) -> Option<Several> {
+    labels.are_independent.then(|| Several::new(vocabulary.names(), rules))
 }
 
 #[cfg(test)]

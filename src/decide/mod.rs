@@ -9,6 +9,7 @@ pub mod notices;
 mod overrule;
 pub mod rules;
 pub mod scene;
+mod several;
 mod smooth;
 pub mod stable;
 pub mod thermal;

@@ -11,11 +11,16 @@ pub struct Vocabulary {
     /// The label of each class; `None` if the filter excludes it.
     of_class: Vec<Option<usize>>,
     names: Vec<Arc<str>>,
+    are_independent: bool,
 }
 
 impl Vocabulary {
     pub fn new(labels: &Labels, filter: &LabelFilter) -> Self {
-        let mut vocabulary = Self { of_class: Vec::with_capacity(labels.len()), names: Vec::new() };
+        let mut vocabulary = Self {
+            of_class: Vec::with_capacity(labels.len()),
+            names: Vec::new(),
+            are_independent: labels.are_independent,
+        };
         for label in labels.iter() {
             let group = filter.groups.iter().find(|group| group.members.iter().any(|member| **member == **label));
             let name = group.map_or(label, |group| &group.name);
@@ -34,15 +39,22 @@ impl Vocabulary {
         vocabulary
     }
 
-    /// Fills `out` with the probability of each label, given those of the classes.
+    /// Fills `out` with the probability of each label, given those of the classes. Those of a group add up, unless they may be true of
+    /// the same picture: then the group is as likely as the most likely of them.
     pub fn fold(&self, probabilities: &[f32], out: &mut Vec<f32>) {
         out.clear();
         out.resize(self.names.len(), 0.0);
         for (at, probability) in self.of_class.iter().zip(probabilities) {
-            if let Some(at) = at {
-                out[*at] += probability;
+            match at {
+                Some(at) if self.are_independent => out[*at] = out[*at].max(*probability),
+                Some(at) => out[*at] += probability,
+                None => {}
             }
         }
+    }
+
+    pub fn names(&self) -> &[Arc<str>] {
+        &self.names
     }
 
     pub fn name(&self, index: usize) -> Option<&Arc<str>> {
@@ -107,6 +119,15 @@ mod tests {
         );
         let expected = [("cat", 0.75), ("pug", 0.125), ("bird", 0.125)];
         assert_eq!(scores, expected.map(|(name, score)| (name.to_owned(), score)));
+    }
+
+    #[test]
+    fn a_group_of_independent_classes_is_as_likely_as_its_most_likely_one() {
+        let labels = Labels::parse(LABELS).independent();
+        let vocabulary = Vocabulary::new(&labels, &filter(&[], &[], "cat = ['tabby', 'tiger cat']"));
+        let mut out = Vec::new();
+        vocabulary.fold(&[0.7, 0.9, 0.2, 0.1, 0.3], &mut out);
+        assert_eq!(out, [0.9, 0.2, 0.1, 0.3]);
     }
 
     #[test]

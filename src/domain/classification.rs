@@ -10,29 +10,44 @@ use glimpsed_inference::Precision;
 
 /// The names of a model's classes, in class order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Labels(Arc<[Arc<str>]>);
+pub struct Labels {
+    names: Arc<[Arc<str>]>,
+    /// Whether any number of them may be true of one picture, each with a probability of its own; otherwise one is.
+    pub are_independent: bool,
+}
 
 impl Labels {
     /// One label per line; empty lines at the end do not count.
     pub fn parse(text: &str) -> Self {
-        Self(text.trim_end().lines().map(|line| Arc::from(line.trim())).collect())
+        text.trim_end().lines().map(str::trim).collect()
+    }
+
+    /// The same names, of classes that do not exclude each other.
+    pub fn independent(self) -> Self {
+        Self { are_independent: true, ..self }
     }
 
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.names.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.names.is_empty()
     }
 
     pub fn get(&self, class: usize) -> Option<&Arc<str>> {
-        self.0.get(class)
+        self.names.get(class)
     }
 
     /// In class order.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.0.iter()
+        self.names.iter()
+    }
+}
+
+impl<'a> FromIterator<&'a str> for Labels {
+    fn from_iter<T: IntoIterator<Item = &'a str>>(names: T) -> Self {
+        Self { names: names.into_iter().map(Arc::from).collect(), are_independent: false }
     }
 }
 
@@ -168,7 +183,28 @@ pub struct Stable {
     pub label: Option<Arc<str>>,
     /// The label's smoothed probability (0..1); 0 if the current model does not have the label.
     pub confidence: f32,
-    /// When this label became the stable one.
+    /// When this label became the stable one; of independent labels, when one more or less was held last.
+    pub since: Timestamp,
+    /// All labels that are held, where they do not exclude each other. `label` is the most likely of them.
+    pub labels: Option<Independent>,
+}
+
+/// Labels that do not exclude each other.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Independent {
+    /// Those that are held, most likely first.
+    pub held: Vec<HeldLabel>,
+    /// All that can be.
+    pub possible: Arc<[Arc<str>]>,
+}
+
+/// A label that is held beside others.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HeldLabel {
+    pub label: Arc<str>,
+    /// Smoothed, from 0 to 1.
+    pub confidence: f32,
+    /// When the frame that decided it was captured.
     pub since: Timestamp,
 }
 
@@ -219,7 +255,17 @@ pub mod tests_support {
     /// A stable label, or "unknown".
     pub fn stable(label: Option<&str>) -> Stable {
         let frame = frame(1, label);
-        Stable { status: frame.answer.status, label: label.map(Arc::from), confidence: 0.9, since: frame.ts, frame }
+        let (status, since) = (frame.answer.status, frame.ts);
+        Stable { status, label: label.map(Arc::from), confidence: 0.9, since, labels: None, frame }
+    }
+
+    /// Of labels that do not exclude each other, those that are held.
+    pub fn several(held: &[&str], possible: &[&str]) -> Stable {
+        let stable = stable(held.first().copied());
+        let held_label = |label: &&str| HeldLabel { label: Arc::from(*label), confidence: 0.9, since: stable.since };
+        let held = held.iter().map(held_label).collect();
+        let possible = possible.iter().map(|&label| Arc::from(label)).collect();
+        Stable { labels: Some(Independent { held, possible }), ..stable }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::model::{Seen, Wanted as Question};
+use super::model::{Looked, Wanted as Question};
 use super::{Judgement, Look, ModelError, SharedModel};
 use crate::domain::classification::{Answer, Answering, Classification, Status, Timing, Top};
 use crate::domain::frame::Frame;
@@ -99,7 +99,7 @@ impl Labeller {
     pub fn classify_tensor(&mut self, tensor: &Tensor) -> Result<Answer, ModelError> {
         let start = Instant::now();
         let question = Question { labels: self.answering.top_k, judgement: true };
-        let Seen { top, judgement } = self.model.classify_tensor(tensor, question, &mut self.probabilities)?;
+        let Looked { top, judgement } = self.model.classify_tensor(tensor, question, &mut self.probabilities)?;
         let infer_ms = milliseconds(start.elapsed());
         let answer = self.answer(top, Timing { infer_ms, total_ms: infer_ms, ..Timing::default() });
         Ok(Answer { strange: judgement.and_then(|judgement| judgement.strange), ..answer })

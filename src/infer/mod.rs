@@ -6,10 +6,13 @@ pub mod labeller;
 mod model;
 mod network;
 pub mod precision;
+mod reading;
 mod shared;
+mod test_pictures;
 
 pub use error::ModelError;
 pub use familiar::Judgement;
 pub use model::{Inspected, Model, inspect};
 pub use network::{Look, Networks};
+pub use reading::Reading;
 pub use shared::SharedModel;

@@ -5,21 +5,20 @@ use std::time::Instant;
 
 use glimpsed_base::sync::Mutex;
 use glimpsed_inference::{
-    Error, InputSpec, Inspection, Kernels, Loaded, MAX_THREADS, OwnMatrix, Precision, Scores, Source, Tensor,
-    load_onto, softmax,
+    Error, InputHints, InputSpec, Inspection, Kernels, Loaded, MAX_THREADS, OwnMatrix, Scores, Source, Tensor,
+    load_onto,
 };
 use serde::Serialize;
 
 use super::error::ModelError;
 use super::familiar::{Familiar, Judgement};
 use super::network::{Look, Network, Networks, Shared};
+use super::reading::{Reading, Seen};
+use super::test_pictures::TestPictures;
 use crate::domain::classification::{Labels, ModelId, Ranked, Top, top_k};
-use crate::domain::framing::Framing;
 use crate::models::catalog;
 use crate::models::spec::{ModelSpec, TaughtWith};
 use crate::models::threads::Threads;
-use crate::preprocess::Preprocessor;
-use crate::preprocess::samples::Samples;
 
 /// A loaded, warmed-up model.
 pub struct Model {
@@ -41,6 +40,8 @@ pub struct Model {
     /// The pictures that taught it.
     familiar: Option<Familiar>,
     scores: Vec<f32>,
+    /// `None` until the first pictures have been looked at.
+    reading: Option<Reading>,
 }
 
 impl Model {
@@ -86,13 +87,7 @@ impl Model {
             Err(cause) => (None, Some(format!("{cause}, so strange pictures are not told; teach it again"))),
         };
         let labels = list.labels;
-        let (classes, found) = (inspection.classes, labels.len());
-        let background_class = spec.has_background(classes, found).ok_or_else(|| ModelError::LabelCount {
-            name: spec.name.clone(),
-            classes,
-            labels: list.source,
-            found,
-        })?;
+        let background_class = check_count(spec, inspection.classes, &labels, list.source)?;
         let id =
             ModelId { name: spec.name.clone(), precision: inspection.precision, sha256: inspection.sha256.clone() };
         let input = inspection.input.clone();
@@ -112,11 +107,12 @@ impl Model {
             matrix,
             familiar,
             scores,
+            reading: None,
         };
-        // The first run allocates the workspace and touches every weight. It also proves that the network's output is
-        // finite.
-        model.probabilities(&Tensor::for_input(&model.input))?;
-        model.check_scores()?;
+        model.reading = model.settle(spec.input.scores)?;
+        if model.reading.is_some_and(Reading::is_multi_label) {
+            model.labels = model.labels.independent();
+        }
         match spec.threads {
             // They were set for those who have it already.
             _ if is_shared => {}
@@ -165,18 +161,33 @@ impl Model {
         Ok(fastest)
     }
 
-    /// Checks that scores that were declared to be probabilities are some, with the output of the warm-up.
-    fn check_scores(&self) -> Result<(), ModelError> {
-        let sum: f32 = self.scores.iter().sum();
-        // In int8, probabilities below half a quantisation step become 0. With a thousand classes that can be most of
-        // them.
-        let least = if self.inspection.precision == Precision::Int8 { 0.0 } else { 0.9 };
-        let each = self.scores.iter().all(|score| (-0.01..=1.01).contains(score));
-        let probabilities = each && (least..1.1).contains(&sum);
-        if self.inspection.scores == Scores::Softmax && !probabilities {
-            return Err(ModelError::NotProbabilities { sum });
+    /// How its numbers are read, by its graph, the configuration's key and its numbers for some pictures. The first run also allocates
+    /// the workspace and touches every weight.
+    fn settle(&mut self, declared: Option<Scores>) -> Result<Option<Reading>, ModelError> {
+        let mut seen = Seen::default();
+        let mut tensor = Tensor::for_input(&self.input);
+        self.run(&tensor)?;
+        self.check_length()?;
+        seen.add(&self.scores);
+        // A matrix of its own was taught here.
+        if self.matrix.is_none() {
+            let mut pictures = TestPictures::new(&self.input);
+            for picture in [TestPictures::noise, TestPictures::patches] {
+                picture(&mut pictures, &mut tensor);
+                self.run(&tensor)?;
+                seen.add(&self.scores);
+            }
         }
-        Ok(())
+        Reading::settle(&self.id.name, &self.inspection, declared, self.labels.len(), &seen).map(Some)
+    }
+
+    fn check_length(&self) -> Result<(), ModelError> {
+        let expected = self.inspection.classes;
+        if self.scores.len() == expected {
+            return Ok(());
+        }
+        let cause = format!("it answered with {} numbers instead of {expected}", self.scores.len());
+        Err(self.failed(Error::Evaluation { cause }))
     }
 
     fn run(&mut self, input: &Tensor) -> Result<(), ModelError> {
@@ -219,14 +230,10 @@ impl Model {
 
     /// Makes probabilities of the scores.
     fn finish(&mut self) -> Result<&[f32], ModelError> {
-        let expected = self.inspection.classes;
-        if self.scores.len() != expected {
-            let cause = format!("it answered with {} numbers instead of {expected}", self.scores.len());
-            return Err(self.failed(Error::Evaluation { cause }));
-        }
+        self.check_length()?;
         // The background class has its share of the probability: a picture of nothing is not almost certainly something else.
-        if self.inspection.scores == Scores::Logits {
-            softmax(&mut self.scores);
+        if let Some(reading) = self.reading {
+            reading.apply(&mut self.scores);
         }
         if self.scores.iter().any(|score| !score.is_finite()) {
             let cause = "its scores are infinite or no numbers: a sum has left the range of its numbers".into();
@@ -249,15 +256,10 @@ impl Model {
     /// # Errors
     /// As [`Self::probabilities`].
     pub fn try_pictures(&mut self) -> Result<(), ModelError> {
-        let mut random = fastrand::Rng::with_seed(1);
-        let mut preprocessor = Preprocessor::new(self.input.clone(), Framing::default());
+        let mut pictures = TestPictures::new(&self.input);
         let mut tensor = Tensor::for_input(&self.input);
-        let (width, height) = (self.input.width, self.input.height);
-        let colours: [fn(&mut fastrand::Rng) -> u8; 4] =
-            [|_| 255, |_| 128, |random| random.u8(..), |random| random.u8(..) & 0x80];
-        for colour in colours {
-            let bytes: Vec<u8> = (0..width * height * 3).map(|_| colour(&mut random)).collect();
-            preprocessor.prepare(Samples::rgb(width, height, &bytes), &mut tensor);
+        for picture in [TestPictures::white, TestPictures::grey, TestPictures::noise, TestPictures::patches] {
+            picture(&mut pictures, &mut tensor);
             self.probabilities(&tensor)?;
         }
         Ok(())
@@ -300,7 +302,7 @@ pub(super) struct Wanted {
 }
 
 /// What a model says of a picture.
-pub(super) struct Seen {
+pub(super) struct Looked {
     /// Most likely first.
     pub(super) top: Top,
     /// Of a taught model, if it was wanted.
@@ -318,9 +320,9 @@ impl Model {
         prepare: impl FnOnce(&mut Tensor),
         wanted: Wanted,
         probabilities: &mut Vec<f32>,
-    ) -> Result<Seen, ModelError> {
+    ) -> Result<Looked, ModelError> {
         let judgement = self.evaluate(wanted.judgement, |network| network.look(look, prepare))?;
-        self.seen(judgement, wanted, probabilities)
+        self.looked(judgement, wanted, probabilities)
     }
 
     /// The same of a tensor.
@@ -332,21 +334,21 @@ impl Model {
         input: &Tensor,
         wanted: Wanted,
         probabilities: &mut Vec<f32>,
-    ) -> Result<Seen, ModelError> {
+    ) -> Result<Looked, ModelError> {
         let judgement = self.evaluate(wanted.judgement, |network| network.run(input))?;
-        self.seen(judgement, wanted, probabilities)
+        self.looked(judgement, wanted, probabilities)
     }
 
-    fn seen(
+    fn looked(
         &mut self,
         judgement: Option<Judgement>,
         wanted: Wanted,
         probabilities: &mut Vec<f32>,
-    ) -> Result<Seen, ModelError> {
+    ) -> Result<Looked, ModelError> {
         self.finish()?;
         probabilities.clear();
         probabilities.extend_from_slice(self.last_probabilities());
-        Ok(Seen { top: self.top(wanted.labels), judgement })
+        Ok(Looked { top: self.top(wanted.labels), judgement })
     }
 }
 
@@ -360,6 +362,21 @@ pub struct Inspected {
     pub background_class: bool,
     /// Number of threads that evaluate one picture.
     pub threads: usize,
+    /// Its labels, if they can be read.
+    pub labels: Option<InspectedLabels>,
+    /// Why they cannot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels_error: Option<String>,
+}
+
+/// The labels of a model.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct InspectedLabels {
+    pub count: usize,
+    /// The file that they are from, or `imagenet`.
+    pub source: String,
+    /// The first ones.
+    pub first: Vec<String>,
 }
 
 /// What the file contains.
@@ -368,13 +385,41 @@ pub struct Inspected {
 /// What is wrong with the file.
 pub fn inspect(spec: &ModelSpec) -> Result<Inspected, ModelError> {
     let file = engine(spec, Kernels::detect())?.inspection;
-    let labelled = spec.labels.read().map_or(file.classes, |list| list.labels.len());
-    let background_class = spec.has_background(file.classes, labelled).unwrap_or_default();
-    Ok(Inspected { name: spec.name.clone(), file, background_class, threads: 1 })
+    let labels = spec.labels.read().map_err(|(path, cause)| format!("cannot read `{path}`: {cause}"));
+    let labelled = labels.as_ref().map_or(file.classes, |list| list.labels.len());
+    let background_class = file.classes > 1 && spec.has_background(file.classes, labelled).unwrap_or_default();
+    const FIRST: usize = 5;
+    let labels_error = labels.as_ref().err().cloned();
+    let labels = labels.ok().map(|list| InspectedLabels {
+        count: list.labels.len(),
+        source: list.source,
+        first: list.labels.iter().take(FIRST).map(|label| label.to_string()).collect(),
+    });
+    Ok(Inspected { name: spec.name.clone(), file, background_class, threads: 1, labels, labels_error })
+}
+
+/// Whether the first class is a background class; refuses labels of another number than the classes.
+fn check_count(spec: &ModelSpec, classes: usize, labels: &Labels, source: String) -> Result<bool, ModelError> {
+    let found = labels.len();
+    match (classes, found) {
+        (_, 0) => Err(ModelError::NoLabels { classes, labels: source }),
+        // One number may tell two labels apart.
+        (1, 1 | 2) => Ok(false),
+        (1, _) => Err(ModelError::OneNumber { labels: source, found }),
+        _ => spec.has_background(classes, found).ok_or_else(|| ModelError::LabelCount {
+            name: spec.name.clone(),
+            classes,
+            labels: source,
+            found,
+        }),
+    }
 }
 
 fn engine(spec: &ModelSpec, kernels: Kernels) -> Result<Loaded, ModelError> {
-    let source = Source { path: &spec.path, sha256: spec.sha256.as_deref(), input: &spec.input, backend: spec.backend };
+    // Which of several outputs is meant depends on the labels.
+    let labels = spec.labels.read().map(|list| list.labels.len()).ok();
+    let input = InputHints { labels, ..spec.input.clone() };
+    let source = Source { path: &spec.path, sha256: spec.sha256.as_deref(), input: &input, backend: spec.backend };
     load_onto(&source, kernels).map_err(|cause| refusal(spec, cause))
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::error::ModelError;
-use super::model::{Model, Seen, Wanted};
+use super::model::{Looked, Model, Wanted};
 use super::network::Look;
 use crate::domain::classification::{Labels, ModelId};
 use crate::preprocess::Preprocessor;
@@ -50,7 +50,7 @@ impl SharedModel {
         prepared: impl FnOnce(),
         wanted: Wanted,
         probabilities: &mut Vec<f32>,
-    ) -> Result<Seen, ModelError> {
+    ) -> Result<Looked, ModelError> {
         let prepare = |tensor: &mut Tensor| {
             preprocessor.prepare(samples, tensor);
             prepared();
@@ -67,7 +67,7 @@ impl SharedModel {
         tensor: &Tensor,
         wanted: Wanted,
         probabilities: &mut Vec<f32>,
-    ) -> Result<Seen, ModelError> {
+    ) -> Result<Looked, ModelError> {
         self.model.lock().look_at(tensor, wanted, probabilities)
     }
 }

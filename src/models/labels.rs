@@ -1,7 +1,7 @@
 //! The names of a model's classes.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,8 @@ pub enum LabelSource {
     /// The built-in list of the 1000 ImageNet classes.
     ImageNet,
     File(PathBuf),
+    /// Those that this model file has itself, or else the built-in list.
+    Own(PathBuf),
 }
 
 /// Home Assistant limits a state to 255 characters.
@@ -40,10 +42,9 @@ impl LabelSource {
     /// The file, and why it cannot be used.
     pub fn read(&self) -> Result<LabelList, (String, String)> {
         let path = match self {
-            Self::ImageNet => {
-                let labels = Labels::parse(IMAGENET_LABELS);
-                return Ok(LabelList { labels, source: "imagenet".into(), repeated: None });
-            }
+            Self::ImageNet => return Ok(imagenet()),
+            // A file that cannot be read is reported when it is loaded.
+            Self::Own(model) => return Ok(own(model).unwrap_or_else(imagenet)),
             Self::File(path) => path,
         };
         let source = path.display().to_string();
@@ -61,6 +62,19 @@ impl LabelSource {
             }
         }
     }
+}
+
+fn imagenet() -> LabelList {
+    LabelList { labels: Labels::parse(IMAGENET_LABELS), source: "imagenet".into(), repeated: None }
+}
+
+/// The labels in a model file.
+fn own(model: &Path) -> Option<LabelList> {
+    let declared = glimpsed_inference::declared(model).ok()?;
+    let from = declared.labels_from?;
+    let labels: Labels = declared.labels.iter().map(String::as_str).collect();
+    let source = format!("{} ({})", model.display(), from.replace('`', ""));
+    Some(LabelList { repeated: repeated(&labels), labels, source })
 }
 
 impl LabelList {

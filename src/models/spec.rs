@@ -60,14 +60,20 @@ impl ModelSpec {
     pub fn files(&self) -> FileStates {
         let labels = match &self.labels {
             LabelSource::File(path) => Some(path),
-            LabelSource::ImageNet => None,
+            LabelSource::ImageNet | LabelSource::Own(_) => None,
         };
         let quantised = self.int8.as_ref().map(|quantised| &quantised.path);
+        // PyTorch and onnx name the file of a model's weights so, unless they are told otherwise.
+        let weights = [".data", "_data"].map(|end| {
+            let mut name = self.path.as_os_str().to_owned();
+            name.push(end);
+            PathBuf::from(name)
+        });
         let state = |path: &PathBuf| {
             let metadata = path.metadata().ok()?;
             Some((metadata.len(), metadata.modified().ok()))
         };
-        [Some(&self.path), quantised, labels].into_iter().flatten().map(state).collect()
+        [Some(&self.path), quantised, labels].into_iter().flatten().chain(&weights).map(state).collect()
     }
 
     /// The quantised file under the same name, if there is one.

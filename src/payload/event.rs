@@ -28,6 +28,9 @@ pub(super) struct EventPayload<'a> {
     label: Option<&'a str>,
     /// The label before; `null` when there was none.
     previous: Option<&'a str>,
+    /// Of a model whose labels do not exclude each other: all that hold now, most likely first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    labels: Option<Vec<&'a str>>,
     #[schemars(range(min = 0, max = 1))]
     confidence: f64,
 }
@@ -70,6 +73,7 @@ impl<'a> EventPayload<'a> {
             status: status_name(now.status),
             label: now.label.as_deref(),
             previous: before,
+            labels: now.labels.as_ref().map(|labels| labels.held.iter().map(|held| &*held.label).collect()),
             confidence: rounded(f64::from(now.confidence), 4),
         }
     }

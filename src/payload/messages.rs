@@ -17,7 +17,7 @@ use super::rounding::{VERSION, rounded};
 use super::words::{status_name, time, to_json};
 use crate::domain::camera::Negotiated;
 use crate::domain::classification::{
-    Answer, Classification, ModelId, Ranked, Reason, SecondOpinion, Stable, Status, Timing,
+    Answer, Classification, HeldLabel, ModelId, Ranked, Reason, SecondOpinion, Stable, Status, Timing,
 };
 use crate::domain::framing::Region;
 use crate::domain::layout::ViewEntry;
@@ -61,6 +61,20 @@ struct ClassificationPayload<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "date-time"))]
     since: Option<String>,
+    /// Only in the state, of a model whose labels do not exclude each other: all that hold, most likely first. `label` is the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    labels: Option<Vec<HeldPayload<'a>>>,
+}
+
+/// A label that holds beside others.
+#[derive(Serialize, JsonSchema)]
+struct HeldPayload<'a> {
+    label: &'a str,
+    #[schemars(range(min = 0, max = 1))]
+    confidence: f64,
+    /// When it began to hold: RFC 3339, UTC.
+    #[schemars(extend("format" = "date-time"))]
+    since: String,
 }
 
 /// What the accurate model says of a frame, beside what the fast one says of it (topic `accurate`).
@@ -372,6 +386,7 @@ fn frame_payload(frame: &Classification) -> ClassificationPayload<'_> {
 pub fn state_json(stable: &Stable) -> String {
     let mut payload = payload(&stable.frame, stable.status, stable.label.as_deref(), stable.confidence);
     payload.since = Some(time(stable.since));
+    payload.labels = stable.labels.as_ref().map(|labels| labels.held.iter().map(held).collect());
     to_json(&payload)
 }
 
@@ -397,6 +412,7 @@ fn payload<'a>(
         cached: frame.cached,
         source: frame.origin.as_deref(),
         since: None,
+        labels: None,
     }
 }
 
@@ -412,6 +428,11 @@ fn ranked(ranked: &Ranked) -> RankedPayload<'_> {
     }
 }
 
+fn held(held: &HeldLabel) -> HeldPayload<'_> {
+    let confidence = rounded(f64::from(held.confidence), 4);
+    HeldPayload { label: &held.label, confidence, since: time(held.since) }
+}
+
 fn timing(timing: &Timing) -> TimingPayload {
     TimingPayload {
         capture: rounded(timing.capture_ms, 3),
@@ -425,7 +446,7 @@ fn timing(timing: &Timing) -> TimingPayload {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::classification::tests_support::frame;
+    use crate::domain::classification::tests_support::{frame, several, stable};
 
     #[test]
     fn a_known_frame_carries_its_label_and_an_unknown_one_null() {
@@ -440,5 +461,18 @@ mod tests {
         assert!(unknown["label"].is_null());
         assert_eq!(unknown["status"], "unknown");
         assert_eq!(unknown["top"][0]["label"], "noise", "the raw top is there even so");
+    }
+
+    #[test]
+    fn independent_labels_that_hold_are_all_told() {
+        let parse = |text: String| serde_json::from_str::<Value>(&text).expect("JSON");
+        let both = several(&["dog", "cat"], &["cat", "dog", "bird"]);
+        let state = parse(state_json(&both));
+        assert_eq!(state["label"], "dog");
+        let first = serde_json::json!({ "label": "dog", "confidence": 0.9, "since": "1970-01-01T00:00:00.000Z" });
+        assert_eq!((state["labels"].as_array().map(Vec::len), &state["labels"][0]), (Some(2), &first));
+        assert_eq!(parse(crate::payload::event_json(&both, None))["labels"], serde_json::json!(["dog", "cat"]));
+        assert_eq!(parse(state_json(&several(&[], &["cat"])))["labels"], serde_json::json!([]));
+        assert!(parse(state_json(&stable(Some("cat")))).get("labels").is_none(), "of one label there is no list");
     }
 }

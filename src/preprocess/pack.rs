@@ -14,13 +14,15 @@ pub(super) struct Packer {
     shift: [f32; 3],
     /// Scratch: a row converted to red, green and blue.
     rgb: [Vec<u8>; 3],
+    /// Scratch: a row of one channel that is none of them, the brightness or the alpha.
+    other: Vec<u8>,
 }
 
 impl Packer {
     pub(super) fn new(spec: &InputSpec, rotation: Rotation) -> Self {
         let factor = spec.std.map(|std| (1.0 / (255.0 * f64::from(std))) as f32);
         let shift = [0, 1, 2].map(|colour| -spec.mean[colour] / spec.std[colour]);
-        Self { spec: spec.clone(), rotation, factor, shift, rgb: Default::default() }
+        Self { spec: spec.clone(), rotation, factor, shift, rgb: Default::default(), other: Vec::new() }
     }
 
     /// Writes row `row` of the unrotated picture, with the components `rows`, to its place in the tensor.
@@ -35,22 +37,45 @@ impl Packer {
         let pixels = self.spec.width * self.spec.height;
         let length = rows[0].len();
         let (first, step) = place(row, length, pixels / length.max(1), self.rotation);
-        let order = match self.spec.channels {
-            ChannelOrder::Rgb => [0, 1, 2],
-            ChannelOrder::Bgr => [2, 1, 0],
+        /// The channel that is none of the three colours.
+        const OTHER: usize = 3;
+        let order: &[usize] = match self.spec.channels {
+            ChannelOrder::Rgb => &[0, 1, 2],
+            ChannelOrder::Bgr => &[2, 1, 0],
+            ChannelOrder::Gray => &[OTHER],
+            ChannelOrder::Rgba => &[0, 1, 2, OTHER],
+            ChannelOrder::Bgra => &[2, 1, 0, OTHER],
         };
-        for (position, colour) in order.into_iter().enumerate() {
+        match self.spec.channels {
+            ChannelOrder::Rgb | ChannelOrder::Bgr => {}
+            ChannelOrder::Gray => brightness(rgb, &mut self.other),
+            ChannelOrder::Rgba | ChannelOrder::Bgra => self.other.resize(length, u8::MAX),
+        }
+        let (count, channels) = (order.len(), [rgb[0], rgb[1], rgb[2], &self.other]);
+        for (position, &channel) in order.iter().enumerate() {
             let (first, step) = match self.spec.layout {
                 Layout::Nchw => (position * pixels + first, step),
-                Layout::Nhwc => (position + 3 * first, 3 * step),
+                Layout::Nhwc => (position + count * first, count as isize * step),
             };
+            // An alpha is scaled as the first colour is, and brightness as all of them are.
+            let colour = if channel == OTHER { 0 } else { channel };
             let (factor, shift) = (self.factor[colour], self.shift[colour]);
             match tensor {
-                Tensor::F32(out) => put(rgb[colour], out, first, step, |value| f32::from(value) * factor + shift),
-                Tensor::U8(out) => put(rgb[colour], out, first, step, |value| value),
+                Tensor::F32(out) => put(channels[channel], out, first, step, |value| f32::from(value) * factor + shift),
+                Tensor::U8(out) => put(channels[channel], out, first, step, |value| value),
             }
         }
     }
+}
+
+/// The brightness of each pixel, as Pillow computes it for its mode `L`: the weights of ITU-R BT.601, rounded.
+fn brightness([red, green, blue]: [&[u8]; 3], out: &mut Vec<u8>) {
+    let weighed = |[red, green, blue]: [u8; 3]| {
+        let sum = u32::from(red) * 19595 + u32::from(green) * 38470 + u32::from(blue) * 7471;
+        ((sum + 0x8000) >> 16) as u8
+    };
+    out.clear();
+    out.extend(red.iter().zip(green).zip(blue).map(|((&red, &green), &blue)| weighed([red, green, blue])));
 }
 
 fn convert<'a>(

@@ -58,6 +58,10 @@ impl Embedder {
     /// # Errors
     /// What is wrong with the file.
     pub fn open(base: &ModelSpec) -> Result<Self, ModelError> {
+        // Which of several outputs is that of the classes depends on their number.
+        let labels = base.labels.read().map(|list| list.labels.len()).ok();
+        let mut base = base.clone();
+        base.input.labels = labels;
         let (path, input) = (&base.path, &base.input);
         let source = Source { path, sha256: base.sha256.as_deref(), input, backend: base.backend };
         let mut loaded = load_vector(&source).map_err(|cause| ModelError::Engine { name: base.name.clone(), cause })?;
@@ -65,7 +69,7 @@ impl Embedder {
         loaded.classifier.set_threads(cores.min(MAX_THREADS));
         let input = &loaded.inspection.input;
         Ok(Self {
-            base: base.clone(),
+            base,
             preprocessor: Preprocessor::new(input.clone(), Framing::default()),
             tensor: Tensor::for_input(input),
             decoder: FrameDecoder::default(),

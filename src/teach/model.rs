@@ -11,7 +11,7 @@ use super::training::Training;
 use crate::directories;
 use crate::models::taught::{Base, Class, Files, Seen, Taught};
 use crate::models::vectors_file;
-use glimpsed_inference::{LastMatrix, Source, hex, load, softmax, with_last_matrix};
+use glimpsed_inference::{InputHints, LastMatrix, Source, hex, load, softmax, with_last_matrix};
 use glimpsed_teach::Lesson;
 
 /// The most that a probability of the written model may differ from the one that was fitted.
@@ -101,10 +101,16 @@ fn complete(directory: &Path, name: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// How the new model sees pictures: as its base does. It has one output, of logits.
+fn input(embedder: &Embedder) -> InputHints {
+    InputHints { output: None, scores: None, labels: None, ..embedder.base.input.clone() }
+}
+
 /// Loads the written network, and compares its answers for a picture of each class with those of the head.
 fn try_out(new: &Files, embedder: &mut Embedder, training: &Training, lesson: &Lesson) -> Result<(), String> {
     let wrong = |cause: String| format!("the model that was written does not run: {cause}");
-    let source = Source { path: &new.onnx, sha256: None, input: &embedder.base.input, backend: embedder.base.backend };
+    let input = input(embedder);
+    let source = Source { path: &new.onnx, sha256: None, input: &input, backend: embedder.base.backend };
     let mut loaded = load(&source).map_err(|cause| wrong(cause.to_string()))?;
     let (mut scores, mut expected) = (Vec::new(), Vec::new());
     for class in 0..training.labels.len() {
@@ -140,7 +146,7 @@ fn describe(embedder: &Embedder, (training, lesson): (&Training, &Lesson), origi
         strange_below: lesson.strangeness.map(|strangeness| rounded(strangeness.least_cosine.into())),
         base: Base { name: embedder.base.name.clone(), sha256: embedder.inspection.sha256.clone() },
         seen: origin.seen,
-        input: embedder.base.input.clone(),
+        input: input(embedder),
         class: classes.map(|(label, &pictures)| Class { label: label.clone(), pictures }).collect(),
     }
 }

@@ -520,6 +520,9 @@ fn timeline_entry(state: &Stable) -> Value {
         "status": status_name(state.status),
         "confidence": rounded(f64::from(state.confidence), 4),
     });
+    if let Some(labels) = &state.labels {
+        entry["labels"] = labels.held.iter().map(|held| &*held.label).collect();
+    }
     if let Some(view) = state.frame.view.given() {
         entry["view"] = view.into();
     }

@@ -10,6 +10,7 @@
 
 mod accurate;
 mod allocations;
+mod answers;
 mod bundle;
 mod cable;
 mod cli;
@@ -21,6 +22,7 @@ mod daemon;
 mod day;
 mod demo;
 mod documents;
+mod exported;
 mod fetch;
 mod floors;
 mod hostile;

@@ -20,7 +20,7 @@ use builder::{attribute, input, model, node};
 
 #[allow(dead_code, reason = "the networks of the crate's own tests need the rest")]
 #[path = "../../crates/inference/tests/networks/builder.rs"]
-mod builder;
+pub(crate) mod builder;
 
 /// Three classes: the means of red, green and blue.
 fn mean_colour(channels_at: usize, element: DataType) -> ModelProto {
@@ -165,7 +165,8 @@ fn numbers_that_are_no_probabilities_are_refused_where_probabilities_were_declar
     let mut spec = bundled("efficientnet-lite0");
     spec.input.scores = Some(Scores::Softmax);
     let error = Model::load(&spec).err().expect("refused").to_string();
-    assert!(error.contains("are no probabilities; leave `scores` out"), "{error}");
+    assert!(error.contains("gives numbers that are no probabilities"), "{error}");
+    assert!(error.contains("leave `scores` out or set it to \"logits\""), "{error}");
 }
 
 #[test]

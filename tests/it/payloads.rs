@@ -7,7 +7,7 @@ use std::process::Command;
 use glimpsed::domain::name::Name;
 use glimpsed::payload::schemas;
 use glimpsed::sinks::mqtt::Topics;
-use glimpsed::sinks::mqtt::discovery::{self, Device, DeviceView};
+use glimpsed::sinks::mqtt::discovery::{self, Device, DeviceView, ViewLabel};
 use serde_json::Value;
 
 use crate::support::{Broker, ConfigFile, complaints, fixture, root};
@@ -100,6 +100,7 @@ fn device() -> Device {
             camera: Name::ONLY,
             accurate: true,
             taught: Some(vec!["closed".into(), "open".into()]),
+            labels: Vec::new(),
         }],
         cameras: vec![Name::ONLY],
         temperature: true,
@@ -166,6 +167,17 @@ fn entities_are_unavailable_with_the_daemon_or_the_camera_except_the_one_that_sa
     assert!(expires("label") > 60 && expires("temperature") > 60, "longer than the heartbeat");
     let attributes = components["label"]["json_attributes_template"].as_str().expect("a template");
     assert!(!attributes.contains("ts") && !attributes.contains("since") && !attributes.contains("timing"));
+}
+
+#[test]
+fn a_label_that_holds_for_itself_is_a_binary_sensor_that_home_assistant_accepts() {
+    let label = |label: &str, exists| ViewLabel { label: label.into(), key: label.to_lowercase(), exists };
+    let labels = vec![label("Cat", true), label("Dog", false)];
+    let payload = discovered(&Device { views: vec![DeviceView { labels, ..device().views[0].clone() }], ..device() });
+    assert_eq!(complaints(&read(fixture("homeassistant/device.schema.json")), &payload), [""; 0]);
+    let sensor = &payload["components"]["shows_cat"];
+    assert_eq!((&sensor["name"], &sensor["state_topic"]), (&"Cat".into(), &"home/glimpsed/shelf-1/state".into()));
+    assert_eq!(payload["components"]["shows_dog"], serde_json::json!({ "platform": "binary_sensor" }));
 }
 
 #[test]

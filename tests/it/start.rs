@@ -416,5 +416,5 @@ fn a_model_whose_scores_overflow_fails_with_the_reason_and_is_not_passed_by_the_
     assert!(ran.stderr.contains("infinite or no numbers"), "{ran:?}");
     let mut daemon = Running::start(&mut glimpsed(&["run", "-c", &config.path()]));
     let line = daemon.line_with("infinite or no numbers");
-    assert!(line.contains("failed=1"), "{line}");
+    assert!(line.contains("set `family`, or `mean` and `std`"), "{line}");
 }

@@ -9,6 +9,7 @@ import shutil
 import threading
 import types
 
+import pytest
 from conftest import DESKTOP, OUT, PHONE
 from daemon import PHOTOS, ROOT, free_port, until
 from proxy import Proxy
@@ -41,6 +42,23 @@ def test_the_live_picture_its_labels_and_the_newest_changes_are_shown(page, shar
     page.screenshot("page-light")
     assert page.violations() == []
     assert page.complaints() == []
+
+
+def test_labels_that_do_not_exclude_each_other_are_shown_together(page, start, tmp_path):
+    cases = ROOT.parent / "shared/cases/models"
+    if not cases.exists():
+        pytest.skip(f"SKIPPED: {cases} is not here")
+    shutil.copy(cases / "cat96.png", tmp_path)
+    daemon = start(
+        camera=f'source = "replay"\npath = "{tmp_path}"\nfps = 2\n',
+        rest=f'[models.several]\npath = "{cases}/h-sigmoid-multilabel.onnx"\nlabels = "{cases}/labels-10.txt"\n'
+        'family = "unit"\nfit = "stretch"\n[model]\nactive = "several"\n',
+    )
+    page.open(daemon.url + "/")
+    page.until_text("#label", lambda text: text.startswith("c0 + c5 + c9 + "))
+    assert "In this frame" == page.text("#answers-fast-title"), "the best of the frame is one of those that hold"
+    page.until_text("#newest li", lambda text: "c0 + c5 + c9" in text)
+    assert page.violations() == []
 
 
 def test_the_dark_page_is_as_readable_and_the_choice_is_kept(page, shared):

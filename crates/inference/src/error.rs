@@ -37,11 +37,13 @@ pub enum Error {
         /// What is wrong with it.
         cause: String,
     },
-    /// Weights are in another file, which is not opened, because its path comes from this one.
-    #[error("keeps weights in another file (`{location}`), which is never opened; save it as one file")]
+    /// Weights are in another file that is not opened, or is not there.
+    #[error("keeps weights in another file (`{location}`), {cause}")]
     ExternalData {
         /// The other file, as this one names it.
         location: String,
+        /// Why it is not read, and what to do.
+        cause: String,
     },
     /// No backend supports these operators.
     #[error("uses operators that are not supported: {operators}")]
@@ -60,6 +62,32 @@ pub enum Error {
     NotAClassifier {
         /// What is different.
         cause: String,
+    },
+    /// Several outputs may be that of the classes.
+    #[error("has several outputs, and not just one of them has a number for each of {labels} labels: {outputs}")]
+    SeveralOutputs {
+        /// The outputs with their lengths.
+        outputs: String,
+        /// The number of labels.
+        labels: usize,
+    },
+    /// The output that was asked for is none of its outputs.
+    #[error("has no output `{name}`; it has {outputs}")]
+    NoSuchOutput {
+        /// The name that was asked for.
+        name: String,
+        /// The outputs with their lengths.
+        outputs: String,
+    },
+    /// It was exported as it is while it is trained.
+    #[error(
+        "was exported while it was being trained: its {operator} (at `{at}`) does not answer for the picture alone; call `model.eval()` before the export"
+    )]
+    TrainingMode {
+        /// The operator that works in another way then.
+        operator: String,
+        /// Where it stands.
+        at: String,
     },
     /// It has no last matrix that another could take the place of.
     #[error("has no last matrix that could be taught: {cause}")]

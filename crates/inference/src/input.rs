@@ -16,8 +16,8 @@ pub enum Backend {
     Tract,
 }
 
-/// The declared properties of the input, which complete those in the file; `None` for what the file says, or else the
-/// default.
+/// The declared properties of the input and the output, which complete those in the file; `None` for what the file says, or
+/// else the default.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct InputHints {
     /// Height and width in pixels.
@@ -37,6 +37,13 @@ pub struct InputHints {
     pub resize: Option<usize>,
     /// What the output's numbers mean; by default what the graph ends in.
     pub scores: Option<Scores>,
+    /// The name of the output, where a file has several; by default the one that has a number for each label.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
+    /// The number of labels, by which one of several outputs is chosen; by default that of the file's own labels, or else
+    /// ImageNet's.
+    #[serde(skip)]
+    pub labels: Option<usize>,
 }
 
 impl InputHints {
@@ -51,6 +58,8 @@ impl InputHints {
             fit: self.fit.or(fallback.fit),
             resize: self.resize.or(fallback.resize),
             scores: self.scores.or(fallback.scores),
+            output: self.output.or(fallback.output),
+            labels: self.labels.or(fallback.labels),
         }
     }
 }
@@ -73,6 +82,23 @@ pub enum ChannelOrder {
     Rgb,
     /// Blue, green, red.
     Bgr,
+    /// Brightness alone, as ITU-R BT.601 weighs the colours.
+    Gray,
+    /// Red, green, blue and an alpha that is always opaque.
+    Rgba,
+    /// Blue, green, red and an alpha that is always opaque.
+    Bgra,
+}
+
+impl ChannelOrder {
+    /// The number of channels.
+    pub fn count(self) -> usize {
+        match self {
+            Self::Gray => 1,
+            Self::Rgb | Self::Bgr => 3,
+            Self::Rgba | Self::Bgra => 4,
+        }
+    }
 }
 
 /// How a picture is fitted to the input, as the configuration names it; see [`Fit`].
@@ -99,12 +125,37 @@ pub enum Fit {
 
 /// The meaning of the network's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Scores {
-    /// Logits, of which [`softmax`](crate::softmax) makes probabilities.
+    /// Logits of classes that exclude each other, of which [`softmax`](crate::softmax) makes probabilities.
     Logits,
-    /// Probabilities, which add up to one.
+    /// Probabilities of classes that exclude each other, which add up to one.
     Softmax,
+    /// Probabilities of classes that are independent of each other: any number of them may be true of a picture.
+    Sigmoid,
+    /// The probability `p` of the second of two classes; that of the first is `1 - p`.
+    Binary,
+    /// Logits of independent classes, or of the second of two, of which [`sigmoid`](crate::sigmoid) makes probabilities.
+    SigmoidLogits,
+}
+
+impl Scores {
+    /// As the configuration has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Logits => "logits",
+            Self::Softmax => "softmax",
+            Self::Sigmoid => "sigmoid",
+            Self::Binary => "binary",
+            Self::SigmoidLogits => "sigmoid-logits",
+        }
+    }
+}
+
+impl std::fmt::Display for Scores {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 /// The element type of the input tensor.
@@ -117,7 +168,7 @@ pub enum Element {
     U8,
 }
 
-/// The input of a network and its preprocessing. The batch size is one, with three colour channels.
+/// The input of a network and its preprocessing. The batch size is one.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct InputSpec {
     /// Height in pixels.
@@ -156,7 +207,7 @@ impl InputSpec {
 
     /// The number of elements of the tensor.
     pub fn len(&self) -> usize {
-        3 * self.height * self.width
+        self.channels.count() * self.height * self.width
     }
 
     /// Whether the tensor has no elements. Loading refuses such a model.
@@ -167,8 +218,8 @@ impl InputSpec {
     /// The tensor's dimensions in the order of `layout`.
     pub fn shape(&self) -> [usize; 4] {
         match self.layout {
-            Layout::Nchw => [1, 3, self.height, self.width],
-            Layout::Nhwc => [1, self.height, self.width, 3],
+            Layout::Nchw => [1, self.channels.count(), self.height, self.width],
+            Layout::Nhwc => [1, self.height, self.width, self.channels.count()],
         }
     }
 }

@@ -7,6 +7,7 @@
 
 mod classifier;
 mod error;
+mod half;
 mod hash;
 mod input;
 mod inspection;
@@ -26,11 +27,11 @@ pub use classifier::Classifier;
 pub use error::Error;
 pub use hash::{hex, sha256_of, sha256_of_all};
 pub use input::{Backend, ChannelOrder, Element, Fit, FitChoice, InputHints, InputSpec, Layout, Scores};
-pub use inspection::{Inspection, Precision};
-pub use load::{Loaded, load, load_onto};
+pub use inspection::{Declared, Inspection, Precision};
+pub use load::{Loaded, declared, load, load_onto};
 pub use native::kernels::Kernels;
 pub use onnx::pb;
-pub use scores::softmax;
+pub use scores::{End, sigmoid, softmax};
 pub use source::Source;
 pub use teach::{LastMatrix, OwnMatrix, load_vector, with_last_matrix};
 pub use tensor::Tensor;

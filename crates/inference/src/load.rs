@@ -2,11 +2,12 @@
 
 use crate::classifier::Classifier;
 use crate::error::Error;
-use crate::input::{Backend, InputSpec};
-use crate::inspection::Inspection;
+use crate::input::{Backend, InputHints, InputSpec, Scores};
+use crate::inspection::{Declared, Inspection};
 use crate::native::kernels::Kernels;
 use crate::onnx::OnnxFile;
-use crate::onnx::graph::Graph;
+use crate::onnx::graph::{Graph, choose_output};
+use crate::scores::End;
 use crate::source::Source;
 use crate::{native, onnx};
 
@@ -35,6 +36,21 @@ pub fn load_onto(source: &Source<'_>, kernels: Kernels) -> Result<Loaded, Error>
     load_part(source, kernels, Part::Whole)
 }
 
+/// What a model file says of itself beside its graph: its labels, its input. The network is not loaded.
+///
+/// # Errors
+/// When the file cannot be read or is no ONNX file.
+pub fn declared(path: &std::path::Path) -> Result<Declared, Error> {
+    let source = Source { path, sha256: None, input: &InputHints::default(), backend: Backend::Auto };
+    Ok(onnx::metadata::of(&OnnxFile::open(&source)?.decode()?.proto))
+}
+
+/// The hints, with those of the file where they say nothing. Its labels decide which output is meant, unless others do.
+fn completed(hints: &InputHints, declared: &Declared) -> InputHints {
+    let labels = Some(declared.labels.len()).filter(|labels| *labels > 0);
+    InputHints { labels: hints.labels.or(labels), ..hints.clone().or(declared.hints.clone()) }
+}
+
 /// How much of a network is loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
@@ -44,10 +60,14 @@ pub(crate) enum Part {
 }
 
 impl Part {
-    /// Leaves the rest out.
-    fn of(self, proto: &mut onnx::pb::ModelProto) -> Result<(), Error> {
+    /// Chooses the output, and leaves out what is not needed for it.
+    fn of(self, proto: &mut onnx::pb::ModelProto, hints: &InputHints) -> Result<(), Error> {
+        choose_output(proto, hints)?;
         match self {
-            Self::Whole => Ok(()),
+            Self::Whole => {
+                onnx::surgery::keep_first_output(proto);
+                Ok(())
+            }
             Self::Vector => onnx::surgery::cut(proto).map(drop),
         }
     }
@@ -64,7 +84,7 @@ pub(crate) fn load_part(source: &Source<'_>, kernels: Kernels, part: Part) -> Re
     };
     let sha256 = file.verify()?;
     let (facts, running) = prepared?;
-    let file = (file.path.clone(), file.bytes);
+    let file = (file.path.clone(), file.bytes(), file.weights.clone());
     Ok(Loaded { inspection: facts.inspection(file, sha256, &running), classifier: running.classifier })
 }
 
@@ -75,7 +95,9 @@ struct Facts {
     input: InputSpec,
     operators: Vec<(String, usize)>,
     graph: onnx::graph::Figures,
-    scores: crate::input::Scores,
+    scores: Option<Scores>,
+    declared: Declared,
+    end: End,
 }
 
 /// The network on its backend, and the properties that depend on the backend.
@@ -93,11 +115,20 @@ struct Running {
 }
 
 impl Facts {
-    fn inspection(self, (path, file_bytes): (String, u64), sha256: String, running: &Running) -> Inspection {
+    fn inspection(
+        self,
+        (path, file_bytes, weights_file): (String, u64, Option<String>),
+        sha256: String,
+        running: &Running,
+    ) -> Inspection {
+        let classes = running.output.iter().product();
+        // One sigmoid tells two classes apart.
+        let binary = |scores| if scores == Scores::Sigmoid && classes == 1 { Scores::Binary } else { scores };
         Inspection {
             path,
             sha256,
             file_bytes,
+            weights_file,
             opset: self.opset,
             producer: self.producer,
             precision: self.graph.precision,
@@ -106,10 +137,12 @@ impl Facts {
             layers: self.graph.layers,
             residual: self.graph.residual,
             memory_bytes: self.graph.weight_bytes.saturating_add(running.result_bytes),
-            classes: running.output.iter().product(),
+            classes,
             output: running.output.clone(),
             input: self.input,
-            scores: self.scores,
+            scores: self.scores.or(self.end.scores.map(binary)).unwrap_or(Scores::Logits),
+            end: self.end,
+            declared: self.declared,
             operators: self.operators,
             backend: running.backend.clone(),
             not_native: running.not_native.clone(),
@@ -120,16 +153,29 @@ impl Facts {
 fn prepare(file: &mut OnnxFile, source: &Source<'_>, kernels: Kernels, part: Part) -> Result<(Facts, Running), Error> {
     let mut decoded = file.decode()?;
     Graph::new(&decoded.proto, &file.path)?.refuse_external_data()?;
-    part.of(&mut decoded.proto)?;
+    let declared = onnx::metadata::of(&decoded.proto);
+    onnx::metadata::refuse_other_task(&declared)?;
+    let hints = completed(source.input, &declared);
+    part.of(&mut decoded.proto, &hints)?;
     let graph = Graph::new(&decoded.proto, &file.path)?;
-    let (input, input_name) = graph.input(source.input)?;
+    graph.refuse_training_mode()?;
+    let (input, input_name) = match graph.input(&hints) {
+        // What metadata say of a size may be meant of something else: the shape of the input counts.
+        Err(_) if hints.size != source.input.size => {
+            let InputHints { size, resize, .. } = *source.input;
+            graph.input(&InputHints { size, resize, ..hints.clone() })?
+        }
+        found => found?,
+    };
     let facts = Facts {
         opset: graph.opset(),
         producer: decoded.proto.producer_name.clone(),
         input: input.clone(),
         operators: graph.operators(),
         graph: graph.figures(),
-        scores: source.input.scores.unwrap_or_else(|| graph.scores()),
+        scores: source.input.scores,
+        declared,
+        end: graph.end(),
     };
     let reason = match without_kernels(source.backend, kernels) {
         Some(reason) => {
@@ -157,14 +203,14 @@ fn prepare(file: &mut OnnxFile, source: &Source<'_>, kernels: Kernels, part: Par
             Err(unsupported) => unsupported.to_string(),
         },
     };
-    Ok((facts, with_tract(file, part, &input, &input_name, reason)?))
+    Ok((facts, with_tract(file, (part, &hints), &input, &input_name, reason)?))
 }
 
 /// Loads the file with tract; `reason` is why the native kernels do not run it.
 #[cfg(feature = "tract")]
 fn with_tract(
     file: &mut OnnxFile,
-    part: Part,
+    (part, hints): (Part, &InputHints),
     input: &InputSpec,
     input_name: &str,
     reason: String,
@@ -172,7 +218,8 @@ fn with_tract(
     let mut whole = file.decode_whole()?;
     // tract gets only a checked graph of a file with the expected hash.
     Graph::new(&whole, &file.path)?.refuse_external_data()?;
-    part.of(&mut whole)?;
+    part.of(&mut whole, hints)?;
+    onnx::widen::widen(&mut whole);
     file.verify()?;
     let loaded = crate::tract::load(whole, input, input_name)?;
     Ok(Running {
@@ -186,7 +233,13 @@ fn with_tract(
 }
 
 #[cfg(not(feature = "tract"))]
-fn with_tract(_: &mut OnnxFile, _: Part, _: &InputSpec, _: &str, reason: String) -> Result<Running, Error> {
+fn with_tract(
+    _: &mut OnnxFile,
+    _: (Part, &InputHints),
+    _: &InputSpec,
+    _: &str,
+    reason: String,
+) -> Result<Running, Error> {
     Err(Error::NotNative { reason })
 }
 

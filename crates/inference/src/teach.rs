@@ -5,12 +5,14 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::Error;
 use crate::hash::hex;
-use crate::input::Scores;
+use crate::input::{InputHints, Scores};
 use crate::inspection::Inspection;
 use crate::load::{Loaded, Part, load_part};
 use crate::native::kernels::Kernels;
-use crate::onnx::graph::Graph;
-use crate::onnx::{OnnxFile, surgery};
+use crate::onnx::graph::{Graph, choose_output};
+use crate::onnx::widen::widen;
+use crate::onnx::{OnnxFile, metadata, surgery};
+use crate::scores::End;
 use crate::source::Source;
 
 pub use crate::onnx::surgery::LastMatrix;
@@ -34,6 +36,11 @@ pub fn with_last_matrix(source: &Source<'_>, matrix: &LastMatrix<'_>) -> Result<
     let mut model = file.decode_whole()?;
     Graph::new(&model, &file.path)?.refuse_external_data()?;
     file.verify()?;
+    let labels = Some(metadata::of(&model).labels.len()).filter(|labels| *labels > 0);
+    let hints = InputHints { labels: source.input.labels.or(labels), ..source.input.clone() };
+    choose_output(&mut model, &hints)?;
+    // The new matrix is of 32-bit floats.
+    widen(&mut model);
     surgery::replace(&mut model, matrix)?;
     model.producer_name = "glimpsed".into();
     Ok(model.encode_to_vec())
@@ -72,7 +79,7 @@ impl OwnMatrix {
         let sha256 = file.verify()?;
         let Some((weights, bias)) = surgery::take_own(&mut model) else { return Ok(None) };
         let rest_sha256 = hex(Sha256::new_with_prefix(model.encode_to_vec()));
-        let (path, bytes) = (file.path.clone(), file.bytes);
+        let (path, bytes) = (file.path.clone(), file.bytes());
         Ok(Some(Self { weights, bias, rest_sha256, path, sha256, bytes, layers, parameters, operators }))
     }
 
@@ -88,6 +95,7 @@ impl OwnMatrix {
             path: self.path.clone(),
             sha256: self.sha256.clone(),
             file_bytes: self.bytes,
+            weights_file: None,
             parameters: self.parameters,
             macs: rest.macs + weights,
             layers: self.layers,
@@ -95,6 +103,7 @@ impl OwnMatrix {
             output: vec![1, self.classes()],
             classes: self.classes(),
             scores: Scores::Logits,
+            end: End { scores: Some(Scores::Logits), says: "its own last matrix".into(), ..rest.end.clone() },
             operators: self.operators.clone(),
             ..rest.clone()
         }

@@ -234,7 +234,7 @@ pub struct RawModelFile {
     /// The same model quantised to 8 bits, for `precision`; relative to this configuration file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub int8: Option<PathBuf>,
-    /// One label a line in class order, or `imagenet` for the built-in list of 1000.
+    /// One label a line in class order, or `imagenet` for the built-in list of 1000. Default: the labels in the model file, or else that list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<PathBuf>,
     /// Whether the first class is a background class, which has no label and is never reported. Default: only of 1001 classes with 1000 labels.
@@ -267,9 +267,13 @@ pub struct RawModelFile {
     /// Length in pixels of the shorter side before the centre is cropped. Default: the input's by 256/224.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resize: Option<u32>,
-    /// What the model's numbers are; found out from the graph when `auto`.
+    /// What the model's numbers are; found out from the graph when `auto`. `sigmoid`: labels that do not exclude each other; `binary`: one
+    /// number, the probability of the second of two labels; `sigmoid-logits`: logits of either.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scores: Option<ScoreChoice>,
+    /// The name of the output, where a file has several. Default: the one that has a number for each label.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
 }
 
 /// What runs the network: `auto` (the native kernels where they can run all of it, else tract), `native` or `tract`.
@@ -304,11 +308,14 @@ pub enum FitChoice {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum ScoreChoice {
     Auto,
     Logits,
     Softmax,
+    Sigmoid,
+    Binary,
+    SigmoidLogits,
 }
 
 /// What is printed for every labelled frame.

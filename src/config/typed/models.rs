@@ -81,12 +81,13 @@ impl Checker<'_, '_> {
         };
         ModelSpec {
             name: name.to_owned(),
-            path,
             labels: match &file.labels {
-                None => LabelSource::ImageNet,
+                None if known.is_some() => LabelSource::ImageNet,
+                None => LabelSource::Own(path.clone()),
                 Some(name) if name == Path::new("imagenet") => LabelSource::ImageNet,
                 Some(path) => LabelSource::File(resolve(self.base, path)),
             },
+            path,
             background: file.background,
             sha256: self.sha256(name, file).or(catalogued.and_then(|entry| entry.sha256)),
             input: self.input_hints(name, file).or(known.map(catalog::Entry::hints).unwrap_or_default()),
@@ -121,6 +122,10 @@ impl Checker<'_, '_> {
         if let Some(resize) = file.resize {
             self.within(&place("resize"), resize, 8, 8192);
         }
+        if let Some(output) = &file.output {
+            self.not_longer(&place("output"), output, 200);
+            self.printable(&place("output"), output);
+        }
         let family = file.family.map(|family| {
             if file.mean.is_some() || file.std.is_some() {
                 let hint = "a family stands for both; leave it out, or them".to_owned();
@@ -149,7 +154,12 @@ impl Checker<'_, '_> {
                 raw::ScoreChoice::Auto => None,
                 raw::ScoreChoice::Logits => Some(Scores::Logits),
                 raw::ScoreChoice::Softmax => Some(Scores::Softmax),
+                raw::ScoreChoice::Sigmoid => Some(Scores::Sigmoid),
+                raw::ScoreChoice::Binary => Some(Scores::Binary),
+                raw::ScoreChoice::SigmoidLogits => Some(Scores::SigmoidLogits),
             }),
+            output: file.output.clone(),
+            labels: None,
         };
         own.or(family.unwrap_or_default())
     }

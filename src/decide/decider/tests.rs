@@ -262,3 +262,53 @@ proptest! {
         }
     }
 }
+
+/// The labels that are held after each frame of three probabilities, of a model whose labels do not exclude each other.
+fn held(rules: &LabelRules, frames: &[Seen]) -> Vec<String> {
+    let labels = Labels::parse(LABELS).independent();
+    let mut decider = Decider::new(labels, rules, DisagreementChoice::Fast, MINUTE);
+    let mut last = String::new();
+    let names = frames.iter().enumerate().map(|(second, seen)| {
+        if let [_, Event::Changed { now, .. }] = &at(&mut decider, second as u64, *seen)[..] {
+            let held = &now.labels.as_ref().expect("independent labels").held;
+            assert_eq!(now.label, held.first().map(|held| held.label.clone()));
+            let names: Vec<&str> = held.iter().map(|held| &*held.label).collect();
+            last = if names.is_empty() { format!("{:?}", now.status) } else { names.join("+") };
+        }
+        last.clone()
+    });
+    names.collect()
+}
+
+const BOTH: Seen<'static> = Seen::Scores(&[0.9, 0.95, 0.1]);
+const NONE: Seen<'static> = Seen::Scores(&[0.0, 0.0, 0.0]);
+
+#[test]
+fn independent_labels_are_each_held_for_themselves() {
+    let weak_cat = Seen::Scores(&[0.3, 0.9, 0.1]);
+    let no_cat = Seen::Scores(&[0.05, 0.9, 0.1]);
+    let names = held(&at_once(), &[BOTH, CAT, weak_cat, no_cat, BOTH]);
+    // A label that is held needs less to remain: `keep` is half of what it needs to be held.
+    assert_eq!(names, ["dog+cat", "cat", "dog+cat", "dog", "dog+cat"]);
+}
+
+#[test]
+fn an_independent_label_changes_after_enough_frames_in_a_row() {
+    assert_eq!(held(&rules(), &[CAT, BOTH, CAT, BOTH, BOTH]), ["cat", "cat", "cat", "cat", "dog+cat"]);
+}
+
+#[test]
+fn without_a_likely_one_no_independent_label_is_held_and_darkness_says_why() {
+    assert_eq!(held(&at_once(), &[NONE, BOTH, NONE]), ["Unknown", "dog+cat", "Unknown"]);
+    assert_eq!(held(&at_once(), &[BOTH, Seen::Dark, Seen::Covered]), ["dog+cat", "TooDark", "Covered"]);
+}
+
+#[test]
+fn stale_independent_labels_are_none() {
+    let labels = Labels::parse(LABELS).independent();
+    let mut decider = Decider::new(labels, &at_once(), DisagreementChoice::Fast, MINUTE);
+    at(&mut decider, 0, BOTH);
+    let Some(Event::Changed { now, before }) = decider.grow_stale(Timestamp::UNIX_EPOCH) else { panic!("stale") };
+    assert_eq!((now.status, before.as_deref()), (Status::Stale, Some("dog")));
+    assert_eq!(now.labels.expect("independent labels").held, []);
+}

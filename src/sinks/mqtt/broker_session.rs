@@ -125,7 +125,8 @@ impl BrokerSession {
         if let Some(topic) = &discovery {
             outbox.push(retained(topic, discovery::payload(device, &topics, &handover.former)));
         }
-        let sink = MqttSink::new(outbox.clone(), topics.clone(), clock.clone(), settings.classification_interval);
+        let sink = MqttSink::new(outbox.clone(), topics.clone(), clock.clone(), settings.classification_interval)
+            .announcing(discovery.as_deref(), device);
         hub.attach(NAME, Box::new(sink));
         let (inbox, incoming) = Inbox::new(subscriptions(&rows));
         let connection =

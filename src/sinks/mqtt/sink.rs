@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::discovery::{self, Device, DeviceView};
 use super::topics::Key;
 use crate::bus::hub::Sink;
 use crate::domain::camera::CameraState;
@@ -39,6 +40,13 @@ pub struct MqttSink {
     last_classifications: BTreeMap<Name, Duration>,
     /// What was published of teaching, by topic.
     taught: BTreeMap<String, String>,
+    announced: Option<Announced>,
+}
+
+/// What Home Assistant was told on a topic: each of the labels that do not exclude each other has an entity.
+struct Announced {
+    topic: String,
+    device: Device,
 }
 
 impl MqttSink {
@@ -53,6 +61,27 @@ impl MqttSink {
             classification_interval,
             last_classifications: BTreeMap::new(),
             taught: BTreeMap::new(),
+            announced: None,
+        }
+    }
+
+    /// Tells Home Assistant, on this topic, which labels a model of the device has, as soon as it has answered.
+    pub fn announcing(self, topic: Option<&str>, device: &Device) -> Self {
+        let announced = topic.map(|topic| Announced { topic: topic.to_owned(), device: device.clone() });
+        Self { announced, ..self }
+    }
+
+    fn announce_labels(&mut self, stable: &Stable) {
+        let possible = stable.labels.as_ref().map_or(&[][..], |labels| &labels.possible);
+        self.announce(&stable.frame.view, |view| view.set_labels(possible));
+    }
+
+    /// Tells Home Assistant what there is, if `change` has changed something of the view.
+    fn announce(&mut self, view: &Name, change: impl FnOnce(&mut DeviceView) -> bool) {
+        let Some(Announced { topic, device }) = &mut self.announced else { return };
+        if device.views.iter_mut().find(|known| known.name == *view).is_some_and(change) {
+            let payload = discovery::payload(device, &self.topics, &[]);
+            self.outbox.push(retained(topic, payload));
         }
     }
 
@@ -94,8 +123,9 @@ impl MqttSink {
 
     /// A label that became stale is not published as an event, because no change was seen.
     fn tell_change(&self, now: &Stable, before: Option<&str>) {
+        // Of several labels, others than the most likely one may have changed.
         if now.status != Status::Stale
-            && now.label.as_deref() != before
+            && (now.label.as_deref() != before || now.labels.is_some())
             && let Some(topics) = self.topics.view(&now.frame.view)
         {
             self.send(&topics.event, Delivery::Event, event_json(now, before));
@@ -104,6 +134,7 @@ impl MqttSink {
 
     /// Where nothing can be taught, what is retained from before is removed.
     fn tell_teaching(&mut self, teaching: &Teaching) {
+        self.announce(&teaching.view, |view| view.set_taught(teaching));
         let Some(topics) = self.topics.view(&teaching.view) else { return };
         let state = teaching.state.as_ref();
         let taught = state.map(taught_json).unwrap_or_default();
@@ -181,10 +212,14 @@ impl Sink for MqttSink {
                 }
             }
             Event::Changed { now, before } => {
+                self.announce_labels(now);
                 self.tell_state(now);
                 self.tell_change(now, before.as_deref());
             }
-            Event::Heartbeat(stable) => self.tell_state(stable),
+            Event::Heartbeat(stable) => {
+                self.announce_labels(stable);
+                self.tell_state(stable);
+            }
             Event::Day(day) => {
                 if let Some(topics) = self.topics.view(&day.view) {
                     self.retain(&topics.day, day_json(day, Some(instance())).to_string());
@@ -209,7 +244,7 @@ pub(super) fn retained(topic: &str, payload: impl Into<Vec<u8>>) -> Message {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::classification::tests_support::{frame, stable};
+    use crate::domain::classification::tests_support::{frame, several, stable};
     use crate::domain::settings::PrecisionChoice;
     use glimpsed_base::clock::ManualClock;
     use serde_json::json;
@@ -278,6 +313,65 @@ mod tests {
         assert_eq!(topics(&sent), ["state"]);
         sent.sink.publish(&Event::Changed { now: stable(None), before: None });
         assert_eq!(topics(&sent), ["state"], "nothing was known, nothing is known");
+    }
+
+    fn shelf() -> Device {
+        let view = DeviceView {
+            name: Name::ONLY,
+            title: "Shelf".into(),
+            camera: Name::ONLY,
+            accurate: false,
+            taught: None,
+            labels: Vec::new(),
+        };
+        Device {
+            id: "shelf".into(),
+            name: "Shelf".into(),
+            board: "Board".into(),
+            models: Vec::new(),
+            heartbeat: Duration::from_secs(60),
+            health_every: Duration::from_secs(60),
+            pictures: false,
+            views: vec![view],
+            cameras: vec![Name::ONLY],
+            temperature: false,
+            page: None,
+        }
+    }
+
+    #[test]
+    fn each_independent_label_is_an_entity_until_another_model_has_it_no_more() {
+        let mut sent = Sent::new(Duration::ZERO);
+        sent.sink = sent.sink.announcing(Some("glimpsed/shelf/discovery"), &shelf());
+        let announced = |sent: &mut Sent, stable: Stable| {
+            sent.sink.publish(&Event::Changed { now: stable, before: None });
+            let messages = sent.messages();
+            let found = messages.iter().find(|(topic, ..)| topic == "discovery").map(|(_, payload, _)| payload.clone());
+            found.map(|payload| serde_json::from_str::<Value>(&payload).expect("JSON")["components"].clone())
+        };
+        assert_eq!(announced(&mut sent, stable(Some("cat"))), None, "of one label there is nothing new to tell");
+        let labels = several(&["Fahrrad \"rot\""], &["Fahrrad \"rot\"", "cat", "Cat"]);
+        let components = announced(&mut sent, labels.clone()).expect("announced");
+        let sensor = &components["shows_fahrrad__rot_"];
+        assert_eq!(sensor["platform"], "binary_sensor");
+        assert_eq!(sensor["state_topic"], "glimpsed/shelf/state");
+        let template = sensor["value_template"].as_str().expect("a template");
+        assert!(template.contains("selectattr('label', 'eq', \"Fahrrad \\\"rot\\\"\")"), "{template}");
+        assert!(components["shows_cat"].is_object() && components["shows_cat_2"].is_object(), "names stay apart");
+        assert_eq!(announced(&mut sent, labels), None, "nothing has changed");
+        let gone = announced(&mut sent, stable(Some("cat"))).expect("announced");
+        assert_eq!(gone["shows_cat"], json!({ "platform": "binary_sensor" }), "removed");
+    }
+
+    #[test]
+    fn at_most_twenty_labels_are_entities() {
+        let mut sent = Sent::new(Duration::ZERO);
+        sent.sink = sent.sink.announcing(Some("glimpsed/shelf/discovery"), &shelf());
+        let names: Vec<String> = (0..50).map(|number| format!("label {number}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        sent.sink.publish(&Event::Heartbeat(several(&[], &names)));
+        let (_, payload, _) = sent.messages().into_iter().find(|(topic, ..)| topic == "discovery").expect("announced");
+        assert_eq!(payload.matches("\"shows_label_").count(), 20);
     }
 
     #[test]

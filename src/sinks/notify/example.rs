@@ -39,6 +39,6 @@ fn occasion(config: &Config, rule: &Notify) -> Occasion {
         origin: None,
     };
     let (now, before) = if leaves { (None, Some(label.clone())) } else { (Some(label.clone()), None) };
-    let now = Stable { frame, status, label: now, confidence: if leaves { 0.0 } else { 1.0 }, since: ts };
+    let now = Stable { frame, status, label: now, confidence: if leaves { 0.0 } else { 1.0 }, since: ts, labels: None };
     Occasion { label, now, before }
 }

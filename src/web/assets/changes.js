@@ -4,7 +4,9 @@ import { colour, element, percent, setText } from "./dom.js";
 
 const WORDS = { unknown: "not sure", stale: "no picture", too_dark: "too dark", covered: "covered" };
 
-export const nameOf = ({ label, status }) => label ?? WORDS[status] ?? status;
+/** Of labels that do not exclude each other, all that hold: names, or objects with one. */
+export const nameOf = ({ label, labels, status }) =>
+  labels?.length > 1 ? labels.map((one) => one.label ?? one).join(" + ") : (label ?? WORDS[status] ?? status);
 
 export const timeOf = (time) => new Date(time).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 

@@ -39,7 +39,9 @@ function headline() {
   const past = isPast();
   $("now").dataset.past = String(past);
   const [word, tone] = WORDS[state.status] ?? [state.status, "warn"];
-  const known = state.label ?? (state.status === "unknown" ? "nothing it knows" : "nothing to see");
+  // Of labels that do not exclude each other, all that hold.
+  const several = state.labels?.length > 1 ? state.labels.map(({ label }) => label).join(" + ") : state.label;
+  const known = several ?? (state.status === "unknown" ? "nothing it knows" : "nothing to see");
   setText($("status-word"), past ? "was" : word);
   $("status-word").dataset.tone = past ? "past" : tone;
   setText($("label"), known);
@@ -47,9 +49,9 @@ function headline() {
   if ($("label").title !== known) $("label").title = known;
   const seconds = Math.max(0, (Date.now() - Date.parse(state.since)) / 1000);
   setText($("since"), past ? `at ${clock(until ?? Date.now())}` : `for ${duration(seconds)}`);
-  const alone = state.label && frame && frame !== state.label;
+  const alone = state.label && frame && frame !== state.label && !state.labels?.some(({ label }) => label === frame);
   setText($("answers-fast-title"), past ? "In the last frame" : alone ? "In this frame alone; the label above is that of several" : "In this frame");
-  entitle(past ? "" : state.label ?? "");
+  entitle(past ? "" : several ?? "");
   tell(past ? null : known);
 }
 

@@ -182,8 +182,14 @@ fn thirty_labels_a_second_cost_less_than_a_hundredth_of_a_core() {
     let topics = Topics::new("glimpsed", "test", &Default::default());
     hub.attach("mqtt", Box::new(MqttSink::new(device.outbox.clone(), topics, clock, Duration::ZERO)));
     let frame = labelled();
-    let stable =
-        Stable { status: frame.answer.status, label: None, confidence: 0.0, since: frame.ts, frame: frame.clone() };
+    let stable = Stable {
+        status: frame.answer.status,
+        label: None,
+        confidence: 0.0,
+        since: frame.ts,
+        labels: None,
+        frame: frame.clone(),
+    };
     let (used, started) = (cpu(), Instant::now());
     for _ in 0..150 {
         hub.publish(&Event::Classified(frame.clone()));

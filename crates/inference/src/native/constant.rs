@@ -2,15 +2,15 @@
 //! no weights, and does not read the larger ones.
 
 use std::borrow::Cow;
-use std::fs::File;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::half::{from_brain, from_half};
+use crate::onnx::Stored;
+use crate::onnx::extent::Extent;
 use crate::onnx::pb::TensorProto;
 use crate::onnx::pb::tensor_proto::DataType;
-use crate::onnx::skeleton::Extent;
 
 use super::unsupported::Unsupported;
 
@@ -24,7 +24,7 @@ pub(super) struct Constant {
     kind: DataType,
     elements: usize,
     /// The file and the position of its data, if the data stayed in the file.
-    left: Option<(Arc<File>, Extent)>,
+    left: Option<(Arc<Stored>, Extent)>,
 }
 
 impl Constant {
@@ -32,7 +32,7 @@ impl Constant {
     ///
     /// # Errors
     /// When the type is none that weights have, or the data are not as many as the shape says.
-    pub(super) fn new(tensor: TensorProto, file: &Arc<File>) -> Result<Self, Unsupported> {
+    pub(super) fn new(tensor: TensorProto, file: &Arc<Stored>) -> Result<Self, Unsupported> {
         let left = Extent::of(&tensor).map(|extent| (file.clone(), extent));
         Self::stored(tensor, left)
     }
@@ -46,7 +46,7 @@ impl Constant {
         Self::stored(tensor, None)
     }
 
-    fn stored(tensor: TensorProto, left: Option<(Arc<File>, Extent)>) -> Result<Self, Unsupported> {
+    fn stored(tensor: TensorProto, left: Option<(Arc<Stored>, Extent)>) -> Result<Self, Unsupported> {
         let refuse = |what: &str| Unsupported::new(format!("the constant `{}` {what}", tensor.name));
         let kind = DataType::try_from(tensor.data_type).map_err(|_| refuse("has no element type"))?;
         let sides = tensor.dims.iter().map(|&side| usize::try_from(side));
@@ -55,7 +55,10 @@ impl Constant {
             elements.filter(|&elements| elements <= MAX_ELEMENTS).ok_or_else(|| refuse("has an impossible shape"))?;
         let typed = match kind {
             DataType::Float => tensor.float_data.len(),
-            DataType::Int32 | DataType::Int8 | DataType::Uint8 => tensor.int32_data.len(),
+            DataType::Double => tensor.double_data.len(),
+            DataType::Int32 | DataType::Int8 | DataType::Uint8 | DataType::Float16 | DataType::Bfloat16 => {
+                tensor.int32_data.len()
+            }
             DataType::Int64 => tensor.int64_data.len(),
             other => return Err(refuse(&format!("is of type {}", other.name()))),
         };
@@ -145,6 +148,14 @@ impl Constant {
                 Ok(floats) if cfg!(target_endian = "little") => Cow::Borrowed(floats),
                 _ => words(raw).map(f32::from_le_bytes).collect(),
             },
+            (DataType::Double, Some(raw)) => eights(raw).map(|bytes| f64::from_le_bytes(bytes) as f32).collect(),
+            (DataType::Double, None) => tensor.double_data[range].iter().map(|&value| value as f32).collect(),
+            (DataType::Float16, Some(raw)) => pairs(raw).map(from_half).collect(),
+            (DataType::Bfloat16, Some(raw)) => pairs(raw).map(from_brain).collect(),
+            (DataType::Float16, None) => tensor.int32_data[range].iter().map(|&bits| from_half(bits as u16)).collect(),
+            (DataType::Bfloat16, None) => {
+                tensor.int32_data[range].iter().map(|&bits| from_brain(bits as u16)).collect()
+            }
             (DataType::Int32, Some(raw)) => words(raw).map(|word| i32::from_le_bytes(word) as f32).collect(),
             (DataType::Int8, Some(raw)) => raw.iter().map(|&byte| f32::from(byte as i8)).collect(),
             (DataType::Uint8, Some(raw)) => raw.iter().map(|&byte| f32::from(byte)).collect(),
@@ -174,7 +185,7 @@ impl Constant {
                 None => self.tensor.int64_data.clone(),
                 Some(raw) => long_words(raw).collect(),
             },
-            DataType::Float => Vec::new(),
+            DataType::Float | DataType::Float16 | DataType::Bfloat16 | DataType::Double => Vec::new(),
             _ => self.floats()?.iter().map(|&value| value as i64).collect(),
         })
     }
@@ -184,14 +195,23 @@ impl Constant {
 fn width(kind: DataType) -> usize {
     match kind {
         DataType::Int8 | DataType::Uint8 => 1,
-        DataType::Int64 => 8,
+        DataType::Float16 | DataType::Bfloat16 => 2,
+        DataType::Int64 | DataType::Double => 8,
         // `stored` lets no other type in.
         _ => 4,
     }
 }
 
 fn long_words(raw: &[u8]) -> impl Iterator<Item = i64> + '_ {
-    raw.chunks_exact(8).filter_map(|bytes| bytes.try_into().ok()).map(i64::from_le_bytes)
+    eights(raw).map(i64::from_le_bytes)
+}
+
+fn eights(raw: &[u8]) -> impl Iterator<Item = [u8; 8]> + '_ {
+    raw.as_chunks::<8>().0.iter().copied()
+}
+
+fn pairs(raw: &[u8]) -> impl Iterator<Item = u16> + '_ {
+    raw.as_chunks::<2>().0.iter().copied().map(u16::from_le_bytes)
 }
 
 // The length is exact, so that collecting allocates once.

@@ -22,7 +22,7 @@ use proptest::prelude::*;
 pub(super) fn open(path: &Path) -> (Decoded, InputSpec) {
     let input = InputHints { mean: Some([0.5; 3]), std: Some([0.5; 3]), ..InputHints::default() };
     let source = Source { path, sha256: None, input: &input, backend: Backend::Native };
-    let file = OnnxFile::open(&source).expect("it is there");
+    let mut file = OnnxFile::open(&source).expect("it is there");
     let decoded = file.decode().expect("a model");
     let (input, _) = Graph::new(&decoded.proto, &file.path).expect("a graph").input(&input).expect("an input");
     (decoded, input)

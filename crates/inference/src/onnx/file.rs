@@ -2,11 +2,12 @@
 
 use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Read};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, JoinHandle};
 
-use super::skeleton::Positioned;
+use super::stored::{Positioned, Stored, elsewhere, open_beside, place};
 use crate::error::Error;
 use crate::hash::sha256_of_all;
 use crate::source::Source;
@@ -19,9 +20,11 @@ const MAX_FILE_BYTES: u64 = 1 << 30;
 /// [`OnnxFile::verify`] before anybody relies on it.
 pub(crate) struct OnnxFile {
     pub path: String,
-    pub bytes: u64,
-    file: Arc<File>,
-    opened: Metadata,
+    /// The file that holds weights beside it.
+    pub weights: Option<String>,
+    place: PathBuf,
+    stored: Arc<Stored>,
+    opened: (Metadata, Option<Metadata>),
     expected: Option<String>,
     hash: Option<JoinHandle<std::io::Result<String>>>,
     /// Ends the thread before its end: nobody needs the hash of a file that is refused.
@@ -30,11 +33,11 @@ pub(crate) struct OnnxFile {
     found: Option<Result<String, String>>,
 }
 
-/// A decoded file, of which the larger weights are still in `file`; see [`Extent`](super::skeleton::Extent).
+/// A decoded file, of which the larger weights are still in `file`; see [`Extent`](super::extent::Extent).
 #[derive(Clone)]
 pub(crate) struct Decoded {
     pub proto: super::pb::ModelProto,
-    pub file: Arc<File>,
+    pub file: Arc<Stored>,
 }
 
 impl OnnxFile {
@@ -61,15 +64,12 @@ impl OnnxFile {
                 Err(unreadable(format!("it has {length} bytes; at most 1 GiB is read")))
             }
             bytes => {
-                let file = Arc::new(file);
-                let hashed = file.clone();
-                // Hashing takes a fifth of the time that a large model takes to load, and more if the processor has no
-                // instructions for it. If no thread can be started, `verify` computes the hash.
+                let stored = Arc::new(Stored::new(file, bytes));
                 let given_up = Arc::<AtomicBool>::default();
-                let until = given_up.clone();
-                let hash = Builder::new().name("hash".into()).spawn(move || hash_of(&hashed, bytes, &until)).ok();
-                let expected = source.sha256.map(str::to_owned);
-                Ok(Self { path, bytes, file, opened, expected, hash, given_up, found: None })
+                let hash = begin_hash(&stored, &given_up);
+                let (expected, place) = (source.sha256.map(str::to_owned), source.path.to_owned());
+                let opened = (opened, None);
+                Ok(Self { path, weights: None, place, stored, opened, expected, hash, given_up, found: None })
             }
         }
     }
@@ -79,44 +79,80 @@ impl OnnxFile {
         self.expected.is_some()
     }
 
-    /// Decodes the file without its larger weights, and rewrites the operators of the QOperator form.
+    /// The number of its bytes, those of its weights' file included.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.stored.length()
+    }
+
+    /// Decodes the file without its larger weights, and rewrites operators that have a plainer form.
     ///
     /// # Errors
     /// When it cannot be read, or is no ONNX file.
-    pub(crate) fn decode(&self) -> Result<Decoded, Error> {
-        let mut proto = super::skeleton::decode(&self.file, self.bytes).map_err(|error| self.wrong(&error))?;
-        self::super::qoperator::expand(&mut proto);
-        Ok(Decoded { proto, file: self.file.clone() })
+    pub(crate) fn decode(&mut self) -> Result<Decoded, Error> {
+        let mut proto = super::skeleton::decode(&self.stored).map_err(|error| self.wrong(&error))?;
+        if let Some(location) = elsewhere(&proto)? {
+            self.add_weights(&mut proto, &location)?;
+        }
+        super::qoperator::expand(&mut proto);
+        super::one_picture::rewrite(&mut proto);
+        Ok(Decoded { proto, file: self.stored.clone() })
+    }
+
+    /// Takes weights from a second file.
+    fn add_weights(&mut self, proto: &mut super::pb::ModelProto, location: &str) -> Result<(), Error> {
+        let before = self.stored.first_length();
+        if self.weights.is_none() {
+            let (file, bytes) = open_beside(&self.place, location, MAX_FILE_BYTES.saturating_sub(before))?;
+            self.opened.1 = Some(file.metadata().map_err(|error| self.wrong(&error))?);
+            self.stored = Arc::new(self.stored.followed_by(file, bytes).map_err(|error| self.wrong(&error))?);
+            // Begun again, because now there is more to hash.
+            self.given_up.store(true, Ordering::Relaxed);
+            self.given_up = Arc::default();
+            self.hash = begin_hash(&self.stored, &self.given_up);
+            self.found = None;
+            self.weights = Some(location.to_owned());
+        }
+        if !place(proto, before, self.stored.length() - before) {
+            let cause =
+                "which does not hold as many bytes as the model says; it belongs to another model, or is cut short";
+            return Err(Error::ExternalData { location: location.to_owned(), cause: cause.into() });
+        }
+        super::skeleton::fill_small(proto, &self.stored).map_err(|error| self.wrong(&error))
     }
 
     /// Decodes the file with all weights.
     ///
     /// # Errors
     /// When it cannot be read, or is no ONNX file.
-    pub(crate) fn decode_whole(&self) -> Result<super::pb::ModelProto, Error> {
+    pub(crate) fn decode_whole(&mut self) -> Result<super::pb::ModelProto, Error> {
         let mut proto = self.decode()?.proto;
-        super::skeleton::fill(&mut proto, &self.file).map_err(|error| self.wrong(&error))?;
+        super::skeleton::fill(&mut proto, &self.stored).map_err(|error| self.wrong(&error))?;
         Ok(proto)
     }
 
-    /// The SHA-256 of the whole file, in lower-case hexadecimal.
+    /// The SHA-256 of the whole file, followed by that of its weights if it has one, in lower-case hexadecimal.
     ///
     /// # Errors
     /// When the file is not the one that was meant, could not be read, or was written to since it was opened: whatever
     /// was found in it is worth nothing then.
     pub(crate) fn verify(&mut self) -> Result<String, Error> {
         let unreadable = |cause: String| Error::Unreadable { path: self.path.clone(), cause };
-        let (file, bytes, hash) = (&self.file, self.bytes, &mut self.hash);
+        let (stored, hash) = (&self.stored, &mut self.hash);
         let found = self.found.get_or_insert_with(|| {
             let joined = hash.take().and_then(|thread| thread.join().ok());
-            joined.unwrap_or_else(|| hash_of(file, bytes, &AtomicBool::new(false))).map_err(|error| error.to_string())
+            joined.unwrap_or_else(|| hash_of(stored, &AtomicBool::new(false))).map_err(|error| error.to_string())
         });
         let found = found.clone().map_err(unreadable)?;
         if let Some(expected) = self.expected.clone().filter(|expected| *expected != found) {
             return Err(Error::WrongHash { path: self.path.clone(), expected, found });
         }
-        match self.file.metadata() {
-            Ok(now) if is_same(&self.opened, &now) => Ok(found),
+        match self.stored.metadata() {
+            Ok((now, weights))
+                if is_same(&self.opened.0, &now)
+                    && self.opened.1.iter().zip(&weights).all(|(opened, now)| is_same(opened, now)) =>
+            {
+                Ok(found)
+            }
             Ok(_) => Err(unreadable("it changes while it is read".into())),
             Err(error) => Err(unreadable(error.to_string())),
         }
@@ -137,9 +173,16 @@ impl Drop for OnnxFile {
     }
 }
 
-/// The hash of the first `bytes` bytes. The bound is there because another process may append to the file for ever.
-fn hash_of(file: &File, bytes: u64, given_up: &AtomicBool) -> std::io::Result<String> {
-    sha256_of_all(Until { reader: Positioned { file, at: 0 }.take(bytes), given_up })
+/// Starts a thread that hashes, which takes a fifth of the time that a large model takes to load, and more if the processor has no
+/// instructions for it. If none can be started, `verify` computes the hash.
+fn begin_hash(stored: &Arc<Stored>, given_up: &Arc<AtomicBool>) -> Option<JoinHandle<std::io::Result<String>>> {
+    let (stored, given_up) = (stored.clone(), given_up.clone());
+    Builder::new().name("hash".into()).spawn(move || hash_of(&stored, &given_up)).ok()
+}
+
+/// The hash of the bytes that were there at first: another process may append to the file for ever.
+fn hash_of(stored: &Stored, given_up: &AtomicBool) -> std::io::Result<String> {
+    sha256_of_all(Until { reader: Positioned { stored, at: 0 }.take(stored.length()), given_up })
 }
 
 /// A reader that fails once it is given up.

@@ -2,15 +2,25 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use super::extent::Extent;
 use super::pb::{
     AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, tensor_proto, tensor_shape_proto, type_proto,
 };
-use super::skeleton::Extent;
 
+use super::constants::Names;
+use super::extent::own_tensors;
 use crate::error::Error;
-use crate::input::{ChannelOrder, Element, Fit, FitChoice, InputHints, InputSpec, Layout, Scores};
+use crate::input::{ChannelOrder, Element, Fit, FitChoice, InputHints, InputSpec, Layout};
 use crate::inspection::Precision;
-use crate::onnx::skeleton::own_tensors;
+use crate::scores::End;
+
+/// Makes the output of the classes the first one; see [`outputs::choose`](super::outputs::choose).
+pub(crate) fn choose_output(proto: &mut ModelProto, hints: &InputHints) -> Result<(), Error> {
+    match proto.graph.as_mut() {
+        Some(graph) => super::outputs::choose(graph, hints.output.as_deref(), hints.labels),
+        None => Ok(()),
+    }
+}
 
 /// The ratio between the shorter side before the crop and the input's side in the reference preprocessing of
 /// torchvision and most others: 256 pixels for an input of 224.
@@ -68,7 +78,7 @@ impl<'a> Graph<'a> {
         default.map_or(0, |import| import.version)
     }
 
-    /// Weights in other files are refused outright: their paths come from the file, and tract before 0.23.2 followed
+    /// Weights that are still in another file are refused: their paths come from the file, and tract before 0.23.2 followed
     /// them anywhere (CVE-2026-55832).
     pub(crate) fn refuse_external_data(&self) -> Result<(), Error> {
         let external = |tensor: &&TensorProto| {
@@ -81,7 +91,8 @@ impl<'a> Graph<'a> {
             None => Ok(()),
             Some(tensor) => {
                 let location = tensor.external_data.iter().find(|entry| entry.key == "location");
-                Err(Error::ExternalData { location: location.map_or(String::new(), |entry| entry.value.clone()) })
+                let location = location.map_or(String::new(), |entry| entry.value.clone());
+                Err(Error::ExternalData { location, cause: "which is not opened; save it as one file".into() })
             }
         }
     }
@@ -99,13 +110,16 @@ impl<'a> Graph<'a> {
             return Err(refuse(format!("its input `{}` is not a tensor", input.name)));
         };
         let element = element(tensor)?;
-        let (layout, size) = layout_and_size(tensor, hints)?;
+        let (layout, size, channels) = layout_and_size(tensor, hints)?;
         let [height, width] = self.size(hints, size)?;
         let (mean, std) = match (element, hints.mean, hints.std) {
             (Element::U8, mean, std) => (mean.unwrap_or([0.0; 3]), std.unwrap_or([1.0; 3])),
             (Element::F32, Some(mean), Some(std)) => (mean, std),
             (Element::F32, ..) => return Err(Error::UnknownScaling),
         };
+        if channels == ChannelOrder::Gray && (!is_even(mean) || !is_even(std)) {
+            return Err(refuse("its input is gray, and `mean` and `std` have three different numbers".into()));
+        }
         let longer = height.max(width);
         let shorter_px = hints.resize.unwrap_or_else(|| (longer * USUAL_RESIZE.0).div_ceil(USUAL_RESIZE.1));
         if shorter_px < longer {
@@ -116,7 +130,7 @@ impl<'a> Graph<'a> {
             width,
             layout,
             element,
-            channels: hints.channels.unwrap_or(ChannelOrder::Rgb),
+            channels,
             mean,
             std,
             fit: match hints.fit.unwrap_or(FitChoice::Crop) {
@@ -165,23 +179,32 @@ impl<'a> Graph<'a> {
         if self.graph.node.iter().any(quantised) { Precision::Int8 } else { Precision::Fp32 }
     }
 
-    /// Whether the graph ends in a softmax; what only rearranges or quantises numbers is looked through.
-    pub(crate) fn scores(&self) -> Scores {
-        let producers: HashMap<&str, &NodeProto> =
-            self.graph.node.iter().flat_map(|node| node.output.iter().map(move |name| (name.as_str(), node))).collect();
-        let mut name = self.graph.output.first().map_or("", |output| output.name.as_str());
-        // Bounded by the number of nodes, so that the loop ends in a graph with a cycle.
-        for _ in 0..self.graph.node.len() {
-            let Some(node) = producers.get(name) else { break };
-            match node.op_type.as_str() {
-                "Softmax" => return Scores::Softmax,
-                "QuantizeLinear" | "DequantizeLinear" | "Reshape" | "Flatten" | "Squeeze" | "Identity" | "Cast" => {
-                    name = node.input.first().map_or("", String::as_str);
-                }
-                _ => break,
+    /// What the numbers of its first output mean.
+    pub(crate) fn end(&self) -> End {
+        super::ends::of(self.graph)
+    }
+
+    /// Refuses a network that was exported as it is while it is trained: it computes with each picture's own mean, or leaves
+    /// numbers out at random.
+    pub(crate) fn refuse_training_mode(&self) -> Result<(), Error> {
+        let names = Names::of(self.graph);
+        let trains = |node: &&NodeProto| match node.op_type.as_str() {
+            "BatchNormalization" => {
+                let declared = node.attribute.iter().find(|attribute| attribute.name == "training_mode");
+                // Before version 14 the results for training alone said so.
+                let results = node.output.iter().skip(1).filter(|name| !name.is_empty()).count();
+                declared.map_or(self.opset() < 14 && results >= 4, |attribute| attribute.i != 0)
             }
+            "Dropout" => node.input.get(2).is_some_and(|name| names.scalar(name).is_some_and(|flag| flag != 0.0)),
+            _ => false,
+        };
+        match self.graph.node.iter().find(trains) {
+            None => Ok(()),
+            Some(node) => Err(Error::TrainingMode {
+                operator: node.op_type.clone(),
+                at: node.output.first().cloned().unwrap_or_default(),
+            }),
         }
-        Scores::Logits
     }
 
     /// The number of trained parameters: the constant inputs of the layers, found behind dequantisation and
@@ -308,6 +331,11 @@ fn nested_tensors(graph: &GraphProto) -> impl Iterator<Item = &TensorProto> {
     })
 }
 
+/// Whether it is the same for all colours.
+fn is_even([red, green, blue]: [f32; 3]) -> bool {
+    red == green && green == blue
+}
+
 fn refuse(cause: String) -> Error {
     Error::NotAClassifier { cause }
 }
@@ -315,15 +343,27 @@ fn refuse(cause: String) -> Error {
 /// The type of the input's elements.
 fn element(tensor: &type_proto::Tensor) -> Result<Element, Error> {
     match tensor_proto::DataType::try_from(tensor.elem_type) {
-        Ok(tensor_proto::DataType::Float) => Ok(Element::F32),
-        Ok(tensor_proto::DataType::Uint8) => Ok(Element::U8),
-        Ok(other) => Err(refuse(format!("its input is of type {}; float32 and uint8 are supported", other.name()))),
+        Ok(
+            tensor_proto::DataType::Float
+            | tensor_proto::DataType::Float16
+            | tensor_proto::DataType::Bfloat16
+            | tensor_proto::DataType::Double,
+        ) => Ok(Element::F32),
+        // A signed byte is the pixel less 128, in every quantiser's files.
+        Ok(tensor_proto::DataType::Uint8 | tensor_proto::DataType::Int8) => Ok(Element::U8),
+        Ok(other) => {
+            let kind = other.name();
+            Err(refuse(format!("its input is of type {kind}; export it with an input of float32, float16 or uint8")))
+        }
         Err(_) => Err(refuse("its input has no element type".into())),
     }
 }
 
-/// The order of the input's dimensions, and its height and width, where `None` is left open by the file.
-fn layout_and_size(tensor: &type_proto::Tensor, hints: &InputHints) -> Result<(Layout, [Option<usize>; 2]), Error> {
+/// The order of the input's dimensions, its height and width, and the order of its channels, where `None` is left open by the file.
+fn layout_and_size(
+    tensor: &type_proto::Tensor,
+    hints: &InputHints,
+) -> Result<(Layout, [Option<usize>; 2], ChannelOrder), Error> {
     let shape: Vec<Option<usize>> = (tensor.shape.iter().flat_map(|shape| &shape.dim))
         .map(|dim| match &dim.value {
             Some(tensor_shape_proto::dimension::Value::DimValue(length)) => {
@@ -341,18 +381,32 @@ fn layout_and_size(tensor: &type_proto::Tensor, hints: &InputHints) -> Result<(L
     let layout = hints.layout.or(match (a, c) {
         (Some(3), _) => Some(Layout::Nchw),
         (_, Some(3)) => Some(Layout::Nhwc),
+        (Some(1 | 4), Some(side)) if side > 4 => Some(Layout::Nchw),
+        (Some(side), Some(1 | 4)) if side > 4 => Some(Layout::Nhwc),
         _ => None,
     });
-    let (layout, channels, size) = match layout {
+    let (layout, channels_declared, size) = match layout {
         Some(Layout::Nchw) => (Layout::Nchw, a, [b, c]),
         Some(Layout::Nhwc) => (Layout::Nhwc, c, [a, b]),
         None => {
             let shape = Shape(&shape);
-            return Err(refuse(format!("no dimension of its input {shape} has the length 3 of a colour picture")));
+            return Err(refuse(format!(
+                "no dimension of its input {shape} has the length 3 of a colour picture, or 1 or 4"
+            )));
         }
     };
-    match channels.filter(|channels| *channels != 3) {
-        Some(channels) => Err(refuse(format!("its input {} has {channels} channels, not 3", Shape(&shape)))),
-        None => Ok((layout, size)),
+    let channels = match (channels_declared, hints.channels) {
+        (None | Some(3), order) => order.unwrap_or(ChannelOrder::Rgb),
+        (Some(1), None) => ChannelOrder::Gray,
+        (Some(4), None | Some(ChannelOrder::Rgb)) => ChannelOrder::Rgba,
+        (Some(4), Some(ChannelOrder::Bgr)) => ChannelOrder::Bgra,
+        (Some(_), order) => order.unwrap_or(ChannelOrder::Rgb),
+    };
+    match channels_declared.filter(|declared| *declared != channels.count()) {
+        Some(declared) => {
+            let wanted = channels.count();
+            Err(refuse(format!("its input {} has {declared} channels, not {wanted}", Shape(&shape))))
+        }
+        None => Ok((layout, size, channels)),
     }
 }

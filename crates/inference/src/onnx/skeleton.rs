@@ -4,15 +4,14 @@
 //! A decoded tensor refers to its data as ONNX refers to data in other files, but with an empty file name. That holds
 //! for the graph's own tensors with raw data, which is what exporters write; others are decoded with their data.
 
-use std::fs::File;
-use std::io::{BufReader, Error, ErrorKind, Read, Result, Seek, SeekFrom};
-use std::os::unix::fs::FileExt;
+use std::io::{BufReader, Error, ErrorKind, Read, Result};
 
 use prost::Message as _;
 use prost::encoding::encode_varint;
 
-use super::pb::tensor_proto::DataLocation;
-use super::pb::{GraphProto, ModelProto, StringStringEntryProto, TensorProto};
+use super::extent::{Extent, own_tensors};
+use super::pb::{GraphProto, ModelProto, TensorProto};
+use super::stored::{Positioned, Stored};
 
 /// Tensors of fewer bytes are decoded with their data: scales, shapes, small weights. The limit is low for tests and
 /// the fuzzer, whose files are small.
@@ -58,46 +57,13 @@ impl Message {
     }
 }
 
-/// The position of a tensor's data in the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Extent {
-    pub offset: u64,
-    /// The number of bytes.
-    pub length: u64,
-}
-
-impl Extent {
-    /// Of a tensor whose data stayed in the file.
-    pub(crate) fn of(tensor: &TensorProto) -> Option<Self> {
-        let entries = &tensor.external_data;
-        let value = |key: &str| entries.iter().rev().find(|entry| entry.key == key).map(|entry| entry.value.as_str());
-        let number = |key: &str| value(key)?.parse().ok();
-        value("location").filter(|location| location.is_empty())?;
-        Some(Self { offset: number("offset")?, length: number("length")? })
-    }
-
-    /// The extent, encoded as fields of a tensor.
-    fn written(self) -> Vec<u8> {
-        let entry = |key: &str, value: String| StringStringEntryProto { key: key.into(), value };
-        let fields = TensorProto {
-            data_location: Some(DataLocation::External as i32),
-            external_data: vec![
-                entry("location", String::new()),
-                entry("offset", self.offset.to_string()),
-                entry("length", self.length.to_string()),
-            ],
-            ..TensorProto::default()
-        };
-        fields.encode_to_vec()
-    }
-}
-
-/// Decodes a file of `length` bytes.
+/// Decodes a file.
 ///
 /// # Errors
 /// When it cannot be read; or, as [`ErrorKind::InvalidData`], when it is cut short or damaged.
-pub(crate) fn decode(file: &File, length: u64) -> Result<ModelProto> {
-    let mut walk = Walk { reader: BufReader::new(Positioned { file, at: 0 }), at: 0 };
+pub(crate) fn decode(stored: &Stored) -> Result<ModelProto> {
+    let length = stored.first_length();
+    let mut walk = Walk { reader: BufReader::new(Positioned { stored, at: 0 }), at: 0 };
     let mut skeleton = Vec::new();
     walk.copy(Message::Model, length, &mut skeleton)?;
     let mut model = ModelProto::decode(skeleton.as_slice()).map_err(|_| damaged())?;
@@ -109,20 +75,28 @@ pub(crate) fn decode(file: &File, length: u64) -> Result<ModelProto> {
     if !inside || extents().fold(0, |sum: u64, extent| sum.saturating_add(extent.length)) > length {
         return Err(damaged());
     }
-    // Biases and scales are needed before the backend is chosen.
-    fill_some(&mut model, file, |tensor| tensor.dims.len() < 2)?;
+    fill_small(&mut model, stored)?;
     Ok(model)
+}
+
+/// Reads what is needed before the backend is chosen: biases, scales, shapes.
+///
+/// # Errors
+/// When it cannot be read.
+pub(super) fn fill_small(model: &mut ModelProto, stored: &Stored) -> Result<()> {
+    let is_small = |tensor: &TensorProto| Extent::of(tensor).is_some_and(|extent| extent.length < LARGE_BYTES);
+    fill_some(model, stored, |tensor| tensor.dims.len() < 2 || is_small(tensor))
 }
 
 /// Reads the data that stayed in the file into the tensors of a decoded model.
 ///
 /// # Errors
 /// When it cannot be read.
-pub(crate) fn fill(model: &mut ModelProto, file: &File) -> Result<()> {
-    fill_some(model, file, |_| true)
+pub(crate) fn fill(model: &mut ModelProto, stored: &Stored) -> Result<()> {
+    fill_some(model, stored, |_| true)
 }
 
-fn fill_some(model: &mut ModelProto, file: &File, which: impl Fn(&TensorProto) -> bool) -> Result<()> {
+fn fill_some(model: &mut ModelProto, stored: &Stored, which: impl Fn(&TensorProto) -> bool) -> Result<()> {
     let Some(graph) = &mut model.graph else { return Ok(()) };
     let GraphProto { initializer, node, .. } = graph;
     let attributes = node.iter_mut().flat_map(|node| &mut node.attribute);
@@ -130,7 +104,7 @@ fn fill_some(model: &mut ModelProto, file: &File, which: impl Fn(&TensorProto) -
     for tensor in tensors.filter(|tensor| which(tensor)) {
         let Some(extent) = Extent::of(tensor) else { continue };
         tensor.raw_data = vec![0; extent.length as usize];
-        file.read_exact_at(&mut tensor.raw_data, extent.offset)?;
+        stored.read_exact_at(&mut tensor.raw_data, extent.offset)?;
         tensor.external_data.clear();
         tensor.data_location = None;
     }
@@ -143,31 +117,6 @@ fn damaged() -> Error {
 
 fn too_much() -> Error {
     Error::other("it holds more than 64 MB beside the raw data of its weights; export it again with a newer exporter")
-}
-
-/// A file that is read from a place of its own, whoever else reads it.
-pub(crate) struct Positioned<'a> {
-    pub file: &'a File,
-    /// The offset of the next byte.
-    pub at: u64,
-}
-
-impl Read for Positioned<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        let read = self.file.read_at(buffer, self.at)?;
-        self.at += read as u64;
-        Ok(read)
-    }
-}
-
-impl Seek for Positioned<'_> {
-    fn seek(&mut self, to: SeekFrom) -> Result<u64> {
-        // `BufReader` seeks only relative to the current position.
-        let SeekFrom::Current(by) = to else { return Err(ErrorKind::Unsupported.into()) };
-        let at = self.at.checked_add_signed(by);
-        self.at = at.ok_or(ErrorKind::InvalidInput)?;
-        Ok(self.at)
-    }
 }
 
 /// Walks through the messages of a file.
@@ -259,12 +208,6 @@ fn cut(error: Error) -> Error {
     if error.kind() == ErrorKind::UnexpectedEof { damaged() } else { error }
 }
 
-/// Weights and constants.
-pub(crate) fn own_tensors(graph: &GraphProto) -> impl Iterator<Item = &TensorProto> {
-    let attributes = graph.node.iter().flat_map(|node| &node.attribute);
-    graph.initializer.iter().chain(attributes.filter_map(|attribute| attribute.t.as_ref()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -297,10 +240,10 @@ mod tests {
         ModelProto { ir_version: 8, producer_name: "test".into(), graph: Some(graph), ..Default::default() }
     }
 
-    fn stored(bytes: &[u8]) -> File {
+    fn stored(bytes: &[u8]) -> Stored {
         let mut file = tempfile::tempfile().expect("a file");
         std::io::Write::write_all(&mut file, bytes).expect("writable");
-        file
+        Stored::new(file, bytes.len() as u64)
     }
 
     const SIZES: [usize; 4] = [10, 70_000, 0, 300];
@@ -310,7 +253,7 @@ mod tests {
         let whole = model(&SIZES);
         let bytes = whole.encode_to_vec();
         let file = stored(&bytes);
-        let mut decoded = decode(&file, bytes.len() as u64).expect("valid");
+        let mut decoded = decode(&file).expect("valid");
         let graph = decoded.graph.as_ref().expect("a graph");
         let nodes = graph.node.iter().filter_map(|node| node.attribute[0].t.as_ref());
         for (tensor, original) in
@@ -330,7 +273,7 @@ mod tests {
     }
 
     fn decoded(bytes: &[u8]) -> Result<ModelProto> {
-        decode(&stored(bytes), bytes.len() as u64)
+        decode(&stored(bytes))
     }
 
     #[test]
@@ -378,10 +321,9 @@ mod tests {
             let mut bytes = model(&sizes).encode_to_vec();
             let at = at.index(bytes.len());
             if cut { bytes.truncate(at) } else { bytes[at] = byte }
-            let length = bytes.len() as u64;
             let expected = ModelProto::decode(bytes.as_slice()).ok();
             let file = stored(&bytes);
-            let found = decode(&file, length).and_then(|mut model| fill(&mut model, &file).map(|()| model)).ok();
+            let found = decode(&file).and_then(|mut model| fill(&mut model, &file).map(|()| model)).ok();
             // Groups, a deprecated feature of protobuf, are refused here.
             if let (Some(found), Some(expected)) = (&found, &expected) {
                 prop_assert_eq!(found, expected);

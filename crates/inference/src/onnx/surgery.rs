@@ -2,13 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::outputs::floats;
 use super::pb::attribute_proto::AttributeType;
 use super::pb::tensor_proto::DataType;
-use super::pb::tensor_shape_proto::{Dimension, dimension};
-use super::pb::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto,
-    type_proto,
-};
+use super::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, type_proto};
 use crate::error::Error;
 
 /// A last matrix: `weights * vector + bias` are the logits of the classes.
@@ -47,6 +44,18 @@ pub(crate) fn cut(model: &mut ModelProto) -> Result<String, Error> {
     Ok(vector)
 }
 
+/// Makes the first output the only one, and leaves out what only others need.
+pub(crate) fn keep_first_output(model: &mut ModelProto) {
+    if let Some(graph) = model.graph.as_mut().filter(|graph| graph.output.len() > 1 || has_map(graph)) {
+        leave_out_unneeded(graph);
+    }
+}
+
+/// Whether nodes follow that make a map of the numbers.
+fn has_map(graph: &GraphProto) -> bool {
+    graph.node.iter().any(|node| node.op_type == "ZipMap")
+}
+
 /// Replaces the last matrix of a whole model.
 ///
 /// # Errors
@@ -79,7 +88,7 @@ pub(crate) fn replace(model: &mut ModelProto, matrix: &LastMatrix<'_>) -> Result
         attribute: vec![transposed],
         ..NodeProto::default()
     });
-    graph.output = vec![floats(&scores, Some(classes as i64))];
+    graph.output = vec![floats(&scores, Some(classes))];
     Ok(())
 }
 
@@ -187,7 +196,9 @@ fn needed(graph: &GraphProto, name: &str) -> HashSet<String> {
     needed
 }
 
+/// Leaves out what only other outputs than the first one need.
 fn leave_out_unneeded(graph: &mut GraphProto) {
+    graph.output.truncate(1);
     let output = graph.output.first().map_or(String::new(), |output| output.name.clone());
     let needed = needed(graph, &output);
     let weights: HashSet<String> = graph.initializer.iter().map(|tensor| tensor.name.clone()).collect();
@@ -227,16 +238,6 @@ fn unused(graph: &GraphProto, wanted: &str) -> String {
         name.push('+');
     }
     name
-}
-
-/// The declaration of an output `[batch, length]`.
-fn floats(name: &str, length: Option<i64>) -> ValueInfoProto {
-    let batch = Dimension { value: Some(dimension::Value::DimParam("glimpsed_batch".into())) };
-    let side = Dimension { value: length.map(dimension::Value::DimValue) };
-    let shape = Some(TensorShapeProto { dim: vec![batch, side] });
-    let tensor = type_proto::Tensor { elem_type: DataType::Float as i32, shape };
-    let kind = TypeProto { value: Some(type_proto::Value::TensorType(tensor)) };
-    ValueInfoProto { name: name.to_owned(), r#type: Some(kind) }
 }
 
 fn tensor(name: &str, dims: Vec<i64>, numbers: &[f32]) -> TensorProto {

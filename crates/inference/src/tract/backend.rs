@@ -9,7 +9,8 @@ use tract_onnx::tract_core::ops::Cost;
 use crate::classifier::Classifier;
 use crate::error::Error;
 use crate::input::{Element, InputSpec};
-use crate::onnx::pb::ModelProto;
+use crate::onnx::pb::tensor_proto::DataType;
+use crate::onnx::pb::{ModelProto, type_proto};
 use crate::tensor;
 
 /// A network that is ready to run, and what became known of it on the way.
@@ -35,6 +36,10 @@ pub(crate) fn load(mut proto: ModelProto, input: &InputSpec, input_name: &str) -
         Element::U8 => super::quantised_ends::lift_input(&mut proto, input_name),
         Element::F32 => None,
     };
+    if dequantise.is_none() && takes_signed_bytes(&proto, input_name) {
+        let cause = "its input of signed bytes is not dequantised first; export it with an input of uint8 or float32";
+        return Err(Error::NotAClassifier { cause: cause.into() });
+    }
     let element = if dequantise.is_some() { Element::F32 } else { input.element };
     let proto = super::convert::model(proto);
     let typed = guarded(|| typed_model(&proto, input, element))?;
@@ -46,6 +51,14 @@ pub(crate) fn load(mut proto: ModelProto, input: &InputSpec, input_name: &str) -
     let state = plan.spawn().map_err(|error| evaluation(&error))?;
     let classifier = Box::new(TractClassifier { state, input: input.clone(), dequantise });
     Ok(Loaded { classifier, macs, result_bytes, shape })
+}
+
+fn takes_signed_bytes(proto: &ModelProto, input: &str) -> bool {
+    let declared = proto.graph.iter().flat_map(|graph| &graph.input).find(|declared| declared.name == input);
+    declared.and_then(|declared| declared.r#type.as_ref()?.value.as_ref()).is_some_and(|kind| {
+        let type_proto::Value::TensorType(tensor) = kind;
+        tensor.elem_type == DataType::Int8 as i32
+    })
 }
 
 fn refuse_unknown_operators(proto: &ModelProto) -> Result<(), Error> {

@@ -10,10 +10,10 @@
 use crate::onnx::pb::tensor_proto::DataType;
 use crate::onnx::pb::{GraphProto, ModelProto, TensorProto, type_proto};
 
-/// `(byte - zero_point) * scale` for every byte.
+/// `(byte - zero_point) * scale` for every byte of a picture, which is a signed byte plus 128 where the model takes those.
 pub(super) type Table = [f32; 256];
 
-/// Replaces the u8 input and the DequantizeLinear behind it by a float input. `None`, and nothing changed, where the
+/// Replaces the input of bytes and the DequantizeLinear behind it by a float input. `None`, and nothing changed, where the
 /// model does not begin so.
 pub(super) fn lift_input(proto: &mut ModelProto, input: &str) -> Option<Box<Table>> {
     let graph = proto.graph.as_mut()?;
@@ -28,12 +28,14 @@ pub(super) fn lift_input(proto: &mut ModelProto, input: &str) -> Option<Box<Tabl
 
     let declared = graph.input.iter_mut().find(|declared| declared.name == input)?;
     let Some(type_proto::Value::TensorType(tensor)) = declared.r#type.as_mut()?.value.as_mut() else { return None };
+    let is_signed = tensor.elem_type == DataType::Int8 as i32;
     tensor.elem_type = DataType::Float as i32;
     declared.name = result;
     graph.node.remove(index);
     let mut table = Box::new([0.0; 256]);
     for (byte, entry) in table.iter_mut().enumerate() {
-        *entry = (byte as f32 - zero_point) * scale;
+        let number = if is_signed { byte as f32 - 128.0 } else { byte as f32 };
+        *entry = (number - zero_point) * scale;
     }
     Some(table)
 }
@@ -69,6 +71,10 @@ fn scalar(graph: &GraphProto, name: &str) -> Option<f32> {
         DataType::Uint8 => match tensor.int32_data.first() {
             Some(value) => Some(*value as f32),
             None => tensor.raw_data.first().map(|&byte| f32::from(byte)),
+        },
+        DataType::Int8 => match tensor.int32_data.first() {
+            Some(value) => Some(*value as f32),
+            None => tensor.raw_data.first().map(|&byte| f32::from(byte as i8)),
         },
         _ => None,
     }

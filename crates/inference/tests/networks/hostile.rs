@@ -69,6 +69,7 @@ fn weights_in_other_files_are_refused_before_they_are_opened() {
     });
     let refused = refused(&proto);
     assert!(refused.starts_with("keeps weights in another file (`../../etc/passwd`)"), "{refused}");
+    assert!(refused.contains("not a plain name in the same directory"), "{refused}");
 }
 
 fn entry(key: &str, value: &str) -> StringStringEntryProto {

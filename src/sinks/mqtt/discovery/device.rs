@@ -1,6 +1,7 @@
 //! The device as Home Assistant is told about it.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::board::Board;
@@ -8,6 +9,7 @@ use crate::config::Config;
 use crate::config::typed::View;
 use crate::domain::health::HEALTH_EVERY;
 use crate::domain::name::Name;
+use crate::domain::teaching::Teaching;
 use crate::sinks::mqtt::topics::Names;
 
 /// The properties of the device that its entities depend on.
@@ -44,6 +46,62 @@ pub struct DeviceView {
     pub accurate: bool,
     /// The labels that were taught; `None` where nothing can be.
     pub taught: Option<Vec<String>>,
+    /// The labels of a model whose labels do not exclude each other, once it has answered.
+    pub labels: Vec<ViewLabel>,
+}
+
+/// A label that holds or does not, for itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ViewLabel {
+    pub label: Arc<str>,
+    /// Unique within the view, of letters, digits and `_`.
+    pub key: String,
+    /// False for one that the model in use does not have any more, whose entity is to be removed.
+    pub exists: bool,
+}
+
+/// As many labels of a view have an entity each; further ones are in the attributes of the label's entity alone.
+const MOST_LABELS: usize = 20;
+
+impl DeviceView {
+    /// Takes over which labels were taught. Returns whether anything changed.
+    pub(in crate::sinks::mqtt) fn set_taught(&mut self, teaching: &Teaching) -> bool {
+        let taught = teaching.state.as_ref().map(|state| state.labels().map(str::to_owned).collect());
+        let changed = taught != self.taught;
+        self.taught = taught;
+        changed
+    }
+
+    /// Takes over which independent labels the view's model has: none, if they exclude each other. Returns whether anything changed.
+    pub(in crate::sinks::mqtt) fn set_labels(&mut self, possible: &[Arc<str>]) -> bool {
+        let exist: Vec<&Arc<str>> = self.labels.iter().filter(|one| one.exists).map(|one| &one.label).collect();
+        let possible = &possible[..possible.len().min(MOST_LABELS)];
+        if exist.iter().copied().eq(possible) {
+            return false;
+        }
+        let mut labels: Vec<ViewLabel> = Vec::new();
+        for label in possible {
+            let slug: String = label
+                .to_lowercase()
+                .chars()
+                .map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' })
+                .take(40)
+                .collect();
+            let is_taken = |key: &str| labels.iter().any(|other| other.key == key);
+            let key = match is_taken(&slug) {
+                false => slug,
+                true => (2..).map(|number| format!("{slug}_{number}")).find(|key| !is_taken(key)).unwrap_or_default(),
+            };
+            labels.push(ViewLabel { label: label.clone(), key, exists: true });
+        }
+        for former in std::mem::take(&mut self.labels) {
+            if labels.iter().all(|label| label.key != former.key) && labels.len() < 3 * MOST_LABELS {
+                labels.push(ViewLabel { exists: false, ..former });
+            }
+        }
+        self.labels = labels;
+        true
+    }
 }
 
 impl DeviceView {
@@ -54,6 +112,7 @@ impl DeviceView {
             camera: view.camera.clone(),
             accurate: view.accurate.model.path.is_file(),
             taught,
+            labels: Vec::new(),
         }
     }
 }
@@ -67,6 +126,7 @@ impl Device {
             camera: names.cameras.first().cloned().unwrap_or_default(),
             accurate: true,
             taught: Some(vec![String::new()]),
+            labels: Vec::new(),
         };
         Self {
             views: names.views.iter().map(view).collect(),

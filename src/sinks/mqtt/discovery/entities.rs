@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::device::{Device, DeviceView};
+use super::device::{Device, DeviceView, ViewLabel};
 use super::entity::{Availability, Entity};
 use crate::domain::settings::PrecisionChoice;
 use crate::sinks::mqtt::topics::{CameraTopics, Key, Topics, ViewTopics};
@@ -14,12 +14,22 @@ use crate::sinks::mqtt::topics::{CameraTopics, Key, Topics, ViewTopics};
 const LABEL: &str = "{{ (value_json.label or value_json.status) if value_json is defined else this.state }}";
 
 /// The attributes of the label's entity. No times, because each value is another row in Home Assistant's database.
-const ATTRIBUTES: &str = "{{ ({'status': value_json.status, 'model': value_json.model.name, 'precision': \
-     value_json.model.precision, 'top': value_json.top} if value_json is defined else {}) | tojson }}";
+const ATTRIBUTES: &str = "{{ (dict({'status': value_json.status, 'model': value_json.model.name, 'precision': \
+     value_json.model.precision, 'top': value_json.top}, **({'labels': value_json.labels | map(attribute='label') | list} \
+     if value_json.labels is defined else {})) if value_json is defined else {}) | tojson }}";
 
 /// The same for the accurate model.
 const OPINION: &str = "{{ ({'agree': value_json.agree, 'reason': value_json.reason, 'model': value_json.model.name, \
      'fast_label': value_json.fast.label, 'top': value_json.top} if value_json is defined else {}) | tojson }}";
+
+/// Whether a label is among those that hold.
+fn holds(label: &str) -> String {
+    // A string of JSON is one of Home Assistant's templates, too.
+    let label = Value::from(label);
+    format!(
+        "{{{{ ('ON' if value_json.labels | default([]) | selectattr('label', 'eq', {label}) | list else 'OFF') if value_json is defined else '' }}}}"
+    )
+}
 
 const CONFIDENCE: &str = "{{ (value_json.confidence * 100) | round(1) if value_json is defined else '' }}";
 const PICTURES: &str = "{{ value_json.pictures if value_json is defined else '' }}";
@@ -101,10 +111,17 @@ impl<'a> Parts<'a> {
     fn view(&self, view: &'a DeviceView, topics: &'a ViewTopics, camera: &'a CameraTopics) -> Vec<Entity> {
         let online = Availability { topic: &camera.status, template: Some(ONLINE_OR_OFFLINE) };
         let of = OfView { view, topics, daemon: self.daemon[0], with_camera: [self.daemon[0], online] };
-        [self.labels(&of), self.second_opinion(&of), self.snapshot(&of), self.settings(&of), self.teaching(&of)]
-            .into_iter()
-            .flatten()
-            .collect()
+        [
+            self.labels(&of),
+            self.each_label(&of),
+            self.second_opinion(&of),
+            self.snapshot(&of),
+            self.settings(&of),
+            self.teaching(&of),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
     }
 
     fn labels(&self, of: &OfView<'_>) -> Vec<Entity> {
@@ -134,6 +151,24 @@ impl<'a> Parts<'a> {
                 .with("state_class", "total_increasing")
                 .available_with(&[of.daemon]),
         ]
+    }
+
+    /// Of labels that do not exclude each other, whether each holds.
+    fn each_label(&self, of: &OfView<'_>) -> Vec<Entity> {
+        let every = self.device.heartbeat.max(Duration::from_secs(1));
+        let entity = |one: &ViewLabel| {
+            let key = format!("shows_{}", one.key);
+            match one.exists {
+                false => of.removed("binary_sensor", &key),
+                true => of
+                    .entity("binary_sensor", &key, &one.label)
+                    .icon("mdi:eye-check")
+                    .reads_through(&of.topics.state, &holds(&one.label))
+                    .published_every(every)
+                    .available_with(&of.with_camera),
+            }
+        };
+        of.view.labels.iter().map(entity).collect()
     }
 
     fn second_opinion(&self, of: &OfView<'_>) -> Vec<Entity> {

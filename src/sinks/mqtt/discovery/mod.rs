@@ -6,5 +6,5 @@ mod entities;
 mod entity;
 mod message;
 
-pub use device::{Device, DeviceView};
+pub use device::{Device, DeviceView, ViewLabel};
 pub use message::{payload, without_entities};

@@ -1,16 +1,17 @@
 //! Reads the nodes of a graph one after the other.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
 use std::sync::Arc;
 
 use super::super::constant::Constant;
 use super::super::layer::{Element, Layer, Limits, Op, Quant, Shape};
 use super::super::unsupported::Unsupported;
+use super::attributes::integer;
 use crate::input;
 use crate::input::InputSpec;
-use crate::onnx::Decoded;
+use crate::onnx::pb::tensor_proto::DataType;
 use crate::onnx::pb::{GraphProto, NodeProto, TensorProto};
+use crate::onnx::{Decoded, Stored};
 
 /// The largest number of nodes, which is more than any classifier has.
 const MAX_LAYERS: usize = 10_000;
@@ -54,6 +55,11 @@ pub(in crate::native) fn layers(model: Decoded, input: &InputSpec) -> Result<Vec
     Ok(reader.layers)
 }
 
+fn is_to_floats(node: &NodeProto) -> bool {
+    let floats = [DataType::Float, DataType::Float16, DataType::Bfloat16, DataType::Double];
+    integer(node, "to").is_some_and(|to| floats.iter().any(|kind| i64::from(*kind as i32) == to))
+}
+
 /// The value of a name in the graph.
 #[derive(Debug, Clone)]
 pub(super) enum Value {
@@ -83,7 +89,7 @@ pub(super) enum Form {
 }
 
 pub(super) struct Reader {
-    file: Arc<File>,
+    file: Arc<Stored>,
     pub(super) values: HashMap<String, Value>,
     pub(super) layers: Vec<Layer>,
     /// Whether a DequantizeLinear has defined the quantisation of the input.
@@ -92,7 +98,7 @@ pub(super) struct Reader {
 
 impl Reader {
     /// Takes the weights out of the graph, and adds the input as the first layer.
-    pub(super) fn new(graph: &mut GraphProto, file: Arc<File>, spec: &InputSpec) -> Result<Self, Unsupported> {
+    pub(super) fn new(graph: &mut GraphProto, file: Arc<Stored>, spec: &InputSpec) -> Result<Self, Unsupported> {
         let weights: HashSet<&str> = graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
         let input = graph.input.iter().find(|input| !weights.contains(input.name.as_str()));
         let input = input.ok_or_else(|| Unsupported::new("it has no input"))?.name.clone();
@@ -113,7 +119,7 @@ impl Reader {
             name: input,
             op: Op::Input,
             inputs: Vec::new(),
-            shape: Shape { height: spec.height, width: spec.width, channels: 3 },
+            shape: Shape { height: spec.height, width: spec.width, channels: spec.channels.count() },
             element: match spec.element {
                 input::Element::F32 => Element::F32,
                 // Replaced by the quantisation of the first DequantizeLinear.
@@ -132,6 +138,7 @@ impl Reader {
                 Ok(Value::Constant(Constant::new(tensor, &self.file)?))
             }
             "Identity" | "Dropout" => self.value(node, 0).cloned(),
+            "Cast" if is_to_floats(node) && !matches!(self.value(node, 0)?, Value::ShapeOnly) => self.cast(node),
             "Conv" => self.conv(node),
             "Gemm" | "MatMul" => self.matrix(node),
             "BatchNormalization" => self.batch_normalisation(node),
@@ -165,6 +172,18 @@ impl Reader {
         self.values
             .get(name.as_str())
             .ok_or_else(|| Unsupported::new(format!("`{name}` is not known before it is used")))
+    }
+
+    /// Between kinds of floats nothing changes, because all are computed with 32 bits.
+    fn cast(&self, node: &NodeProto) -> Result<Value, Unsupported> {
+        match self.value(node, 0)? {
+            Value::Layer { .. } => {
+                let (index, _, form) = self.float_layer(node, 0)?;
+                // The picture's own bytes are no floats.
+                Ok(Value::Layer { index, form })
+            }
+            constant => Ok(constant.clone()),
+        }
     }
 
     pub(super) fn has_input(node: &NodeProto, input: usize) -> bool {

@@ -1,5 +1,7 @@
 //! Builds the report of a comparison, in the form that scripts, the broker and the web page receive.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 
 use super::advice;
@@ -7,6 +9,7 @@ use super::child::Measurement;
 use super::plan::{Picture, Plan};
 use crate::board::Board;
 use crate::domain::comparison::{Accuracy, Bin, Device, Figures, Guess, Latency, Pictures, Report, Row, Share};
+use crate::models::spec::ModelSpec;
 use crate::payload::rounding::rounded;
 
 /// The results of all turns of a model.
@@ -33,7 +36,12 @@ pub(super) fn build(plan: &Plan, outcomes: Vec<Outcome>) -> Report {
             match outcome.error {
                 Some(error) => Row { name: spec.name.clone(), error: Some(error), figures: None },
                 None => {
-                    let figures = figures(&plan.pictures, outcome, same);
+                    let mut figures = figures(&plan.pictures, outcome, same);
+                    if let Some(figures) = &mut figures
+                        && !knows_any(&plan.pictures, spec)
+                    {
+                        figures.accuracy = None;
+                    }
                     Row { name: spec.name.clone(), error: None, figures }
                 }
             }
@@ -55,6 +63,13 @@ pub(super) fn build(plan: &Plan, outcomes: Vec<Outcome>) -> Report {
         advice: advice::give(&rows),
         models: rows,
     }
+}
+
+/// Whether the model has a label for what any of the pictures shows. Otherwise nothing can be said of how right it is.
+fn knows_any(pictures: &[Picture], spec: &ModelSpec) -> bool {
+    let Ok(list) = spec.labels.read() else { return true };
+    let known: HashSet<String> = list.labels.iter().map(|label| plain(label)).collect();
+    pictures.iter().flat_map(|picture| &picture.labels).any(|label| known.contains(&plain(label)))
 }
 
 fn agreement(reference: &[Option<String>], own: &[Option<String>]) -> Option<Share> {

@@ -234,6 +234,13 @@ fn models_with_labels_of_their_own_are_compared_without_images_of_them() {
     let row = &ran.json()["models"][0];
     assert_eq!((row["name"].as_str(), row["infer_ms"]["runs"].as_u64()), (Some("mine"), Some(3)), "{ran:?}");
     assert_eq!(row["accuracy"], Value::Null, "nothing says what the photographs show in its words");
+    let beside = run(&[&["compare", "-c", &config.path(), "--model", "efficientnet-lite0-int8"][..], &more].concat());
+    let rows = beside.json()["models"].clone();
+    let accuracy = |name: &str| {
+        let row = rows.as_array().and_then(|rows| rows.iter().find(|row| row["name"] == name)).expect("a row");
+        row["accuracy"].clone()
+    };
+    assert_eq!((accuracy("efficientnet-lite0-int8")["top1"].as_u64(), accuracy("mine")), (Some(3), Value::Null));
 }
 
 #[test]

@@ -95,6 +95,7 @@ fn retained_topics_wait_for_who_comes_later() {
     let broker = Broker::start();
     let mut early = broker.subscribe("glimpsed/#", &[]);
     let _daemon = ConfigFile::replay(5, &with_broker(&broker.url(), "")).daemon();
+    early.next("/test/day");
     early.next("/test/state");
     let expected = [
         "camera/status",

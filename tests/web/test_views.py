@@ -1,5 +1,7 @@
 """Several views: each says what it sees, and the page is about the one that was chosen."""
 
+import time
+
 from conftest import PHONE
 from daemon import PHOTOS, until
 from selenium.webdriver.common.by import By
@@ -194,3 +196,50 @@ def test_each_camera_is_a_tile_with_what_its_views_see(page, start):
     until("the tiles on a phone", lambda: len(page.driver.find_elements(By.CSS_SELECTOR, "#tiles .tile")) == 2)
     until("a picture", page.shows_picture)
     page.screenshot("tiles-phone")
+
+
+WITHOUT_SOCKET = """
+    window.WebSocket = class extends EventTarget {
+        static OPEN = 1;
+        readyState = 3;
+        constructor() {
+            super();
+            setTimeout(() => this.dispatchEvent(new Event("close")), 10);
+        }
+        send() {}
+        close() {}
+    };
+"""
+
+
+def test_where_no_websocket_comes_through_each_view_still_has_its_own(page, start):
+    daemon = start(cameras=CAMERAS)
+    script = page.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": WITHOUT_SOCKET})
+    try:
+        page.open(daemon.url + "/")
+        page.until_text('[data-view="table"]', "espresso")
+        until("a picture of the first camera", page.shows_picture)
+        # What comes of one view is not shown as the other's.
+        page.find('[data-view="table"]').click()
+        page.until_text("#label", "espresso")
+        until("a picture of the other camera", page.shows_picture)
+        mean = """
+            const canvas = document.getElementById("picture");
+            const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+            const sums = [0, 0, 0];
+            for (let at = 0; at < pixels.length; at += 4 * 97) for (const part of [0, 1, 2]) sums[part] += pixels[at + part];
+            return sums.map((sum) => Math.round(sum / (pixels.length / 388)));
+        """
+        # The first camera shows a blue sky in between.
+        red = lambda: (colour := page.driver.execute_script(mean))[0] > 1.6 * colour[2]
+        until("the cup", red)
+        for _ in range(10):
+            assert red()
+            time.sleep(0.3)
+        for _ in range(20):
+            assert page.text("#label") == "espresso"
+            time.sleep(0.1)
+        page.go("#day", "#day-title")
+        assert page.until_text("#totals", "espresso") and "cat" not in page.text("#totals")
+    finally:
+        page.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", {"identifier": script["identifier"]})

@@ -32,6 +32,8 @@ async function frames(reader, show) {
 export function open(events, handlers) {
   const source = new EventSource("api/v1/events?whole=true");
   let watching = null;
+  // One stream: that of the large picture.
+  let camera = null;
   source.addEventListener("open", () => handlers.opened());
   source.addEventListener("error", () => handlers.lost());
   for (const name of events) {
@@ -45,9 +47,10 @@ export function open(events, handlers) {
     const mine = new AbortController();
     watching = mine;
     try {
-      const response = await fetch("api/v1/stream.mjpeg", { signal: mine.signal });
+      const response = await fetch(`api/v1/cameras/${encodeURIComponent(camera)}/stream.mjpeg`, { signal: mine.signal });
       if (response.ok) await frames(response.body.getReader(), (time, jpeg) => handlers.picture(0, time, jpeg));
-      else handlers.event("refused", { reason: response.status === 403 ? "forbidden" : "crowded", detail: "" });
+      // Before the layout is known, the camera may be called otherwise.
+      else if (response.status !== 404) handlers.event("refused", { reason: response.status === 403 ? "forbidden" : "crowded", detail: "" });
     } catch {
       // Aborted by us, or the connection is lost, which the events tell.
     }
@@ -58,7 +61,8 @@ export function open(events, handlers) {
     want(subscriptions) {
       watching?.abort();
       watching = null;
-      if (subscriptions.length) watch();
+      camera = subscriptions[0]?.camera ?? null;
+      if (camera !== null) watch();
     },
     close() {
       watching?.abort();

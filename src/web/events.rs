@@ -18,7 +18,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{interval, timeout};
 
 use super::guard::Admission;
-use super::live_state::{About, Message};
+use super::message::{About, Message};
 use super::problem::Problem;
 use super::site::Site;
 use crate::domain::layout::ViewEntry;

@@ -1,29 +1,24 @@
 //! The current state for new viewers, and events for connected ones.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
+use super::message::{About, Message, message};
 use super::remembered::Remembered;
+use super::seen::{Comparison, Seen, SeenCamera, SeenView, settings_json, strange_json, timeline_entry};
 use crate::bus::hub::Sink;
 use crate::capture::registry::Registry;
-use crate::domain::camera::{CameraState, CameraStatus, Negotiated};
-use crate::domain::classification::{Classification, SecondOpinion, Stable};
-use crate::domain::day::ViewDay;
-use crate::domain::event::{Comparing, Event};
-use crate::domain::layout::{Layout, ViewEntry};
+use crate::domain::camera::{CameraState, CameraStatus};
+use crate::domain::classification::{Classification, Stable};
+use crate::domain::event::Event;
+use crate::domain::layout::Layout;
 use crate::domain::name::Name;
 use crate::domain::settings::Settings;
 use crate::domain::teaching::Strange;
-use crate::payload::rounding::rounded;
-use crate::payload::{
-    RegionPayload, camera_json, camera_status_json, classification_json, day_json, second_opinion_value, state_json,
-    status_name,
-};
+use crate::payload::{classification_json, day_json, second_opinion_value, state_json};
 use glimpsed_base::clock::Clock;
 use glimpsed_base::sync::Mutex;
 
@@ -36,48 +31,6 @@ const MAX_BEHIND: usize = 64;
 /// Shortest time between two published answers, because more are not readable.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(95);
 
-/// An event for the viewers.
-#[derive(Debug, Clone)]
-pub struct Message {
-    pub name: &'static str,
-    pub about: About,
-    /// JSON without line breaks.
-    pub data: Arc<str>,
-}
-
-impl Message {
-    /// As one object: what it is about, and the data. The layout says which camera a view has.
-    pub(super) fn whole(&self, layout: &Layout) -> String {
-        let Self { name, about, data } = self;
-        let first = || layout.views.first().map(|view| view.camera.clone()).unwrap_or_default();
-        match about {
-            About::Device => format!(r#"{{"event":"{name}","camera":"{}","data":{data}}}"#, first()),
-            About::Camera(camera) => format!(r#"{{"event":"{name}","camera":"{camera}","data":{data}}}"#),
-            About::View(view) => {
-                let camera = layout.view(view).map_or_else(first, |view| view.camera.clone());
-                format!(r#"{{"event":"{name}","camera":"{camera}","view":"{view}","data":{data}}}"#)
-            }
-        }
-    }
-
-    /// Whether it is about this view, its camera, or the device.
-    pub(super) fn concerns(&self, view: &ViewEntry) -> bool {
-        match &self.about {
-            About::Device => true,
-            About::Camera(camera) => *camera == view.camera,
-            About::View(name) => *name == view.name,
-        }
-    }
-}
-
-/// What an event is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum About {
-    Device,
-    Camera(Name),
-    View(Name),
-}
-
 /// Shared between the hub, whose events it receives, and the web server.
 #[derive(Clone)]
 pub struct LiveState {
@@ -87,67 +40,6 @@ pub struct LiveState {
     clock: Arc<dyn Clock>,
     /// The pictures of changes.
     pub(super) remembered: Remembered,
-}
-
-#[derive(Default)]
-struct Seen {
-    layout: Arc<Layout>,
-    cameras: Vec<SeenCamera>,
-    views: Vec<SeenView>,
-    info: Option<Arc<Value>>,
-    comparison: Comparison,
-}
-
-#[derive(Default)]
-struct SeenCamera {
-    name: Name,
-    status: Option<CameraStatus>,
-    negotiated: Option<Negotiated>,
-}
-
-#[derive(Default)]
-struct SeenView {
-    name: Name,
-    newest: Option<Classification>,
-    /// When the newest frame arrived, in monotonic time.
-    arrived: Option<Duration>,
-    /// When an answer was last published.
-    told: Option<Duration>,
-    state: Option<Stable>,
-    /// The accurate model's last opinion.
-    second: Option<Arc<SecondOpinion>>,
-    settings: Option<Settings>,
-    strange_since: Option<Timestamp>,
-    timeline: VecDeque<Value>,
-    day: Option<Arc<ViewDay>>,
-}
-
-/// The state of the model comparison.
-#[derive(Debug, Clone, Default)]
-pub struct Comparison {
-    pub running: bool,
-    /// The progress while it runs.
-    pub progress: Option<Value>,
-    pub report: Option<Value>,
-    /// Why the last one failed.
-    pub error: Option<String>,
-}
-
-impl Comparison {
-    fn hear(&mut self, event: &Comparing) {
-        self.running = matches!(event, Comparing::Running(_));
-        self.error = None;
-        self.progress = None;
-        match event {
-            Comparing::Running(progress) => self.progress = serde_json::to_value(progress).ok(),
-            Comparing::Finished(report) => self.report = serde_json::to_value(&**report).ok(),
-            Comparing::Failed(cause) => self.error = Some(cause.clone()),
-        }
-    }
-
-    pub fn json(&self) -> Value {
-        json!({ "running": self.running, "progress": self.progress, "report": self.report, "error": self.error })
-    }
 }
 
 impl LiveState {
@@ -421,121 +313,9 @@ impl Sink for LiveState {
     }
 }
 
-impl Seen {
-    /// What is known of cameras and views that stay is kept.
-    fn arrange(&mut self, layout: &Arc<Layout>) {
-        self.layout = layout.clone();
-        let (mut cameras, mut views) = (std::mem::take(&mut self.cameras), std::mem::take(&mut self.views));
-        for name in &layout.cameras {
-            let known = cameras.iter_mut().find(|camera| camera.name == *name).map(std::mem::take);
-            self.cameras.push(SeenCamera { name: name.clone(), ..known.unwrap_or_default() });
-        }
-        for entry in &layout.views {
-            let known = views.iter_mut().find(|view| view.name == entry.name).map(std::mem::take);
-            self.views.push(SeenView { name: entry.name.clone(), ..known.unwrap_or_default() });
-        }
-    }
-
-    /// `None` of a view that was removed.
-    fn view(&mut self, name: &Name) -> Option<&mut SeenView> {
-        self.views.iter_mut().find(|view| view.name == *name)
-    }
-
-    fn layout_json(&self) -> Value {
-        let view = |view: &ViewEntry| {
-            json!({
-                "name": view.name.as_str(),
-                "title": view.title,
-                "camera": view.camera.as_str(),
-                "region": RegionPayload::from(view.region),
-            })
-        };
-        json!({
-            "cameras": self.layout.cameras.iter().map(Name::as_str).collect::<Vec<_>>(),
-            "views": self.layout.views.iter().map(view).collect::<Vec<_>>(),
-        })
-    }
-}
-
-impl SeenCamera {
-    fn json(&self) -> Value {
-        let mut camera = camera_status_json(self.status.as_ref());
-        camera["negotiated"] = self.negotiated.as_ref().map(camera_json).into();
-        if let Some(name) = self.name.given() {
-            camera["camera"] = name.into();
-        }
-        camera
-    }
-}
-
-impl SeenView {
-    fn everything(&self) -> Vec<Message> {
-        let about = || About::View(self.name.clone());
-        let mut messages = Vec::new();
-        let mut push = |name, data: String| messages.push(Message { name, about: about(), data: data.into() });
-        if let Some(settings) = &self.settings {
-            push("settings", settings_json(settings).to_string());
-        }
-        if let Some(newest) = &self.newest {
-            push("classification", classification_json(newest));
-        }
-        if let Some(second) = &self.second {
-            push("second", second_opinion_value(second).to_string());
-        }
-        if let Some(state) = &self.state {
-            push("state", state_json(state));
-        }
-        push("strange", strange_json(self.strange_since).to_string());
-        push("timeline", json!(self.timeline).to_string());
-        if let Some(day) = &self.day {
-            push("day", day_json(day, None).to_string());
-        }
-        messages
-    }
-}
-
-fn settings_json(settings: &Settings) -> Value {
-    let Settings { view, enabled, model, precision, threshold, accurate } = settings;
-    let mut json = json!({
-        "enabled": enabled,
-        "model": model,
-        "precision": precision.name(),
-        "threshold": rounded(f64::from(*threshold), 4),
-        "accurate": accurate,
-    });
-    if let Some(view) = view.given() {
-        json["view"] = view.into();
-    }
-    json
-}
-
-fn strange_json(since: Option<Timestamp>) -> Value {
-    json!({ "since": since.map(|since| since.to_string()) })
-}
-
-fn timeline_entry(state: &Stable) -> Value {
-    let mut entry = json!({
-        "since": state.since.to_string(),
-        "label": state.label.as_deref(),
-        "status": status_name(state.status),
-        "confidence": rounded(f64::from(state.confidence), 4),
-    });
-    if let Some(labels) = &state.labels {
-        entry["labels"] = labels.held.iter().map(|held| &*held.label).collect();
-    }
-    if let Some(view) = state.frame.view.given() {
-        entry["view"] = view.into();
-    }
-    entry
-}
-
 /// Parses the output of the payload functions, which is always JSON.
 fn parsed(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_default()
-}
-
-fn message(about: About, name: &'static str, data: &Value) -> Message {
-    Message { name, about, data: data.to_string().into() }
 }
 
 #[cfg(test)]
@@ -543,6 +323,7 @@ mod tests {
     use super::*;
     use crate::domain::classification::tests_support::{frame, stable};
     use crate::domain::framing::Region;
+    use crate::domain::layout::ViewEntry;
     use glimpsed_base::clock::ManualClock;
 
     fn view() -> (LiveState, ManualClock) {

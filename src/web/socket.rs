@@ -24,12 +24,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::guard::Admission;
-use super::live_state::About;
+use super::message::{self, About};
 use super::pictures::{Picture, Pictures, Receiver};
 use super::problem::Problem;
 use super::server::Held;
 use super::site::Site;
-use super::{events, live_state, stream};
+use super::{events, stream};
 use glimpsed_base::budget;
 
 /// Pictures of how many cameras a page can want at once.
@@ -125,7 +125,7 @@ struct Tile {
 /// What the connection does next.
 enum Next {
     Said(Option<Result<Message, axum::Error>>),
-    Event(Result<live_state::Message, RecvError>),
+    Event(Result<message::Message, RecvError>),
     Picture(usize, Option<Arc<Picture>>),
     Ping,
     Stop,
@@ -259,7 +259,7 @@ impl Connection {
         Ok(())
     }
 
-    async fn tell(&mut self, message: &live_state::Message) -> Result<(), Ended> {
+    async fn tell(&mut self, message: &message::Message) -> Result<(), Ended> {
         let text = message.whole(&self.site.parts.view.layout());
         self.send(Message::Text(text.into())).await
     }
@@ -267,7 +267,7 @@ impl Connection {
     /// Pictures that were wanted do not come.
     async fn tell_refusal(&mut self, reason: &str, detail: &str) -> Result<(), Ended> {
         let data = serde_json::json!({ "reason": reason, "detail": detail }).to_string();
-        self.tell(&live_state::Message { name: "refused", about: About::Device, data: data.into() }).await
+        self.tell(&message::Message { name: "refused", about: About::Device, data: data.into() }).await
     }
 
     /// The page speaks another language: a newer or an older one, or it is none of ours.

@@ -349,7 +349,6 @@ fn a_clock_that_cannot_be_right_stops_neither_labels_nor_the_page() {
             ConfigFile::replay(10, &format!("[mqtt]\nurl = {:?}\nclassification_interval = \"0s\"\n", broker.url()));
         let Some(mut daemon) = run_at(time, &config) else { return };
         let server = crate::web::Server::of(&mut daemon);
-        daemon.line_with("first label");
         let message = broker.subscribe("glimpsed/test/classification", &[]).next("/classification").json();
         assert!(message["ts"].as_str().is_some_and(|ts| ts.starts_with(&time[1..5])), "{message}");
         let answer = server.try_ask("GET", "/livez", &[], b"");

@@ -21,6 +21,13 @@ pub struct Offered {
     pub bytes: Bytes,
 }
 
+impl Offered {
+    /// Without a copy of the bytes.
+    pub fn new(Frame { seq, wall, encoding, bytes, .. }: Frame, rotation: Rotation) -> Self {
+        Self { seq, wall, encoding, rotation, bytes: bytes.into() }
+    }
+}
+
 /// Connects the inference thread, which never waits, with the viewers. Holds the newest frame, and none without
 /// viewers.
 #[derive(Debug, Default)]
@@ -35,9 +42,7 @@ impl Preview {
         if self.viewers.load(Ordering::Relaxed) == 0 {
             return;
         }
-        let bytes = Bytes::copy_from_slice(&frame.bytes);
-        let offered = Offered { seq: frame.seq, wall: frame.wall, encoding: frame.encoding, rotation, bytes };
-        self.newest.send_replace(Some(Arc::new(offered)));
+        self.newest.send_replace(Some(Arc::new(Offered::new(frame.clone(), rotation))));
     }
 
     /// Drops the last frame: a camera that is gone or disabled must not be seen any more.

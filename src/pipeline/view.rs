@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use super::counters::Counters;
@@ -119,23 +120,20 @@ impl View {
             ViewOrder::Labeller(_, back) if back.is_closed() => {}
             ViewOrder::Labeller(labeller, back) => {
                 self.decider.set_labels(labeller.model().labels().clone());
-                self.gate.forget();
-                self.forget_scene(shared);
+                self.begin_anew(shared);
                 // If the requester has just timed out, the old labeller is dropped here.
                 let _ = back.send(self.labeller.replace(labeller));
             }
             ViewOrder::Enabled(enabled) => {
                 self.enabled = enabled;
-                self.gate.forget();
-                self.forget_scene(shared);
+                self.begin_anew(shared);
             }
             ViewOrder::Rules(rules) => self.set_rules(*rules),
             ViewOrder::Framing(framing) => {
                 if let Some(labeller) = &mut self.labeller {
                     labeller.set_framing(framing);
                 }
-                self.gate.forget();
-                self.forget_scene(shared);
+                self.begin_anew(shared);
             }
             ViewOrder::Snapshot(to) => {
                 self.snapshots.retain(|waiting| !waiting.is_closed());
@@ -278,14 +276,20 @@ impl View {
         if let Some(strange) = answer.answer.strange
             && let Some(since) = self.scene.note(strange, shared.clock.now(), answer.ts)
         {
-            shared.hub.publish(&Event::Strange(Strange { view: self.name.clone(), since }));
+            self.tell_scene(since, shared);
         }
     }
 
-    fn forget_scene(&mut self, shared: &Shared<'_>) {
+    /// Another model looks, or at another part: what was seen before says nothing of what will be.
+    fn begin_anew(&mut self, shared: &Shared<'_>) {
+        self.gate.forget();
         if self.scene.forget() {
-            shared.hub.publish(&Event::Strange(Strange { view: self.name.clone(), since: None }));
+            self.tell_scene(None, shared);
         }
+    }
+
+    fn tell_scene(&self, strange_since: Option<Timestamp>, shared: &Shared<'_>) {
+        shared.hub.publish(&Event::Strange(Strange { view: self.name.clone(), since: strange_since }));
     }
 
     /// Passes on a frame that a taught model is not sure of, for somebody to say what it shows. About one in a second is looked at.

@@ -78,14 +78,10 @@ impl Teachers {
     pub fn survey(&self, lessons: &[Lessons], views: &[Name]) {
         self.0.unsure.keep_only(&lessons.iter().map(|lessons| &lessons.view).collect::<Vec<_>>());
         self.0.at_work.lock().retain(|(of, _)| lessons.contains(of));
-        let known = std::mem::take(&mut *self.0.known.lock());
+        self.0.known.lock().retain(|known| views.contains(&known.view));
         for view in views {
-            let state = lessons.iter().find(|lessons| lessons.view == *view).map(|lessons| {
-                let before = known.iter().find(|known| known.view == *view).and_then(|known| known.state.clone());
-                let (unsure, newest_unsure) = self.0.unsure.count(view);
-                TeachingState { classes: classes(lessons), unsure, newest_unsure, ..before.unwrap_or_default() }
-            });
-            self.0.know(Teaching { view: view.clone(), state });
+            let classes = lessons.iter().find(|lessons| lessons.view == *view).map(classes);
+            self.0.change(view, |state| classes.map(|classes| TeachingState { classes, ..state.unwrap_or_default() }));
         }
     }
 
@@ -99,23 +95,14 @@ impl Teachers {
     /// # Errors
     /// When nothing can be taught of the view.
     pub fn choose(&self, view: &Name, label: String) -> Result<(), String> {
-        let state = self.state(view).ok_or(OFF)?;
-        self.0.know(Teaching { view: view.clone(), state: Some(TeachingState { label: Some(label), ..state }) });
-        Ok(())
+        let label = Some(label);
+        self.0.change(view, |state| Some(TeachingState { label, ..state? })).map(drop).ok_or_else(|| OFF.into())
     }
 
     /// Keeps the frames that come, until no more can.
     pub fn keep(&self, frames: &Receiver<UnsureFrame>) {
         while let Ok(UnsureFrame { view, frame, framing, vector, said, confidence }) = frames.recv() {
-            let bytes = frame.bytes.into();
-            let offered = Offered {
-                seq: frame.seq,
-                wall: frame.wall,
-                encoding: frame.encoding,
-                rotation: framing.rotation,
-                bytes,
-            };
-            let kept = viewed(&offered, framing)
+            let kept = viewed(&Offered::new(frame, framing.rotation), framing)
                 .is_ok_and(|picture| self.0.unsure.remember(&view, &picture, &vector, &said, confidence));
             if kept {
                 self.0.count_unsure(&view);
@@ -146,13 +133,10 @@ impl Shared {
         if report.looking.is_some() {
             return;
         }
-        let label =
-            self.known.lock().iter().find(|known| known.view == *view).and_then(|known| known.state.clone()?.label);
-        let (unsure, newest_unsure) = self.unsure.count(view);
         let classes = report.classes.iter().map(|class| (class.label.clone(), class.pictures)).collect();
         let right = report.lesson.as_ref().and_then(|lesson| lesson.right.clone());
-        let state = TeachingState { classes, label, right, written: Some(report.written), unsure, newest_unsure };
-        self.know(Teaching { view: view.clone(), state: Some(state) });
+        let written = Some(report.written);
+        self.change(view, |state| Some(TeachingState { classes, right, written, ..state.unwrap_or_default() }));
     }
 
     /// A frame was kept.
@@ -162,36 +146,32 @@ impl Shared {
             // It tells the page, too.
             teacher.tell();
         }
-        let state = self.known.lock().iter().find(|known| known.view == *view).and_then(|known| known.state.clone());
-        if let Some(state) = state {
-            let (unsure, newest_unsure) = self.unsure.count(view);
-            self.know(Teaching { view: view.clone(), state: Some(TeachingState { unsure, newest_unsure, ..state }) });
-        }
+        self.change(view, |state| state);
     }
 
-    fn know(&self, mut news: Teaching) {
-        if let Some(state) = &mut news.state {
+    /// Changes what is known of a view, counts its unsure frames, and tells what is new. All of that happens under one lock, so that no
+    /// change is lost and the newest is told last. Returns what is known now.
+    fn change(
+        &self,
+        view: &Name,
+        change: impl FnOnce(Option<TeachingState>) -> Option<TeachingState>,
+    ) -> Option<TeachingState> {
+        let mut known = self.known.lock();
+        let at = known.iter().position(|known| known.view == *view);
+        let before = at.map(|at| known.swap_remove(at));
+        let mut state = change(before.as_ref().and_then(|before| before.state.clone()));
+        if let Some(state) = &mut state {
+            (state.unsure, state.newest_unsure) = self.unsure.count(view);
             // The label that was chosen, while there is one of that name, or else the first.
             let stays = state.label.take().filter(|label| state.labels().any(|known| known == label));
             state.label = stays.or_else(|| state.labels().next().map(str::to_owned));
         }
-        let mut known = self.known.lock();
-        let is_news = match known.iter_mut().find(|known| known.view == news.view) {
-            Some(known) => {
-                *known != news && {
-                    *known = news.clone();
-                    true
-                }
-            }
-            None => {
-                known.push(news.clone());
-                true
-            }
-        };
-        drop(known);
-        if is_news {
-            self.hub.publish(&Event::Teaching(Arc::new(news)));
+        let news = Teaching { view: view.clone(), state: state.clone() };
+        if before.as_ref() != Some(&news) {
+            self.hub.publish(&Event::Teaching(Arc::new(news.clone())));
         }
+        known.push(news);
+        state
     }
 }
 
@@ -205,4 +185,48 @@ fn classes(lessons: &Lessons) -> Vec<(String, usize)> {
         .filter(|class| !class.pictures.is_empty())
         .map(|class| (class.label, class.pictures.len()))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bus::hub::tests_support::{Told, hub_with};
+    use crate::domain::framing::Framing;
+    use crate::models::catalog;
+
+    #[test]
+    fn what_is_known_is_told_once_and_a_chosen_label_that_is_gone_gives_way_to_the_first() {
+        let directory = tempfile::tempdir().expect("a directory");
+        for label in ["closed", "open"] {
+            let folder = directory.path().join("main").join(label);
+            std::fs::create_dir_all(&folder).expect("a folder");
+            std::fs::write(folder.join("1.jpg"), "x").expect("writable");
+        }
+        let lessons = [Lessons {
+            directories: vec![directory.path().to_owned()],
+            base: catalog::all()[0].spec(&[]),
+            max_pictures: 10,
+            view: Name::ONLY,
+            name: "main".into(),
+            framing: Framing::default(),
+            max_duty: 1.0,
+        }];
+        let told = Told::default();
+        let teachers = Teachers::new(hub_with(&told), |_, _| ());
+        let label = || teachers.state(&Name::ONLY).and_then(|state| state.label);
+        teachers.survey(&[], &[Name::ONLY]);
+        assert_eq!(teachers.choose(&Name::ONLY, "open".into()), Err(OFF.to_owned()));
+        assert_eq!(told.events().len(), 1, "it was told that nothing can be taught");
+        for _ in 0..2 {
+            teachers.survey(&lessons, &[Name::ONLY]);
+        }
+        assert_eq!((told.events().len(), label()), (2, Some("closed".into())));
+        assert_eq!(teachers.choose(&Name::ONLY, "open".into()), Ok(()));
+        assert_eq!(label(), Some("open".into()));
+        std::fs::remove_dir_all(directory.path().join("main/open")).expect("removed");
+        teachers.survey(&lessons, &[Name::ONLY]);
+        assert_eq!(label(), Some("closed".into()));
+        teachers.survey(&[], &[Name::ONLY]);
+        assert_eq!((told.events().len(), teachers.state(&Name::ONLY)), (5, None));
+    }
 }

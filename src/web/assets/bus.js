@@ -17,6 +17,9 @@ const ONLY = { name: "main", title: "", camera: "main", region: null };
 // The view that the page is about: the one that was chosen, or the first.
 export const view = () => layout.views.find(({ name }) => name === chosen) ?? layout.views[0] ?? ONLY;
 
+// The label that a view was last told to hold, and nothing before.
+export const stateOf = (name) => views.get(name)?.get("state");
+
 // An address of that view.
 export const ofView = (rest) => `api/v1/views/${encodeURIComponent(view().name)}/${rest}`;
 

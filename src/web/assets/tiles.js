@@ -1,14 +1,13 @@
 // The cameras, where there are several: each small, with its views drawn in and what they see. One is large, above.
 
 import { $, colour, element, setText } from "./dom.js";
-import { choose, view } from "./bus.js";
+import { choose, stateOf, view } from "./bus.js";
 import { nameOf } from "./changes.js";
 
 // One place is the large picture's; a page can want no more.
 const MOST = 15;
 
 let layout = { cameras: [], views: [] };
-const states = new Map();
 
 const viewsOf = (camera) => layout.views.filter((one) => one.camera === camera);
 
@@ -62,7 +61,7 @@ function show() {
     while (rows.children.length > seen.length) rows.lastChild.remove();
     seen.forEach(({ name, title }, at) => {
       const [swatch, text] = rows.children[at].children;
-      const state = states.get(name);
+      const state = stateOf(name);
       swatch.style.background = colour(state?.label);
       setText(text, `${title || name}: ${state ? nameOf(state) : "…"}`);
     });
@@ -75,9 +74,7 @@ export const tiles = {
     show();
   },
   turned: show,
-  every(name, data, about) {
-    if (name !== "state" || about.view === undefined) return;
-    states.set(about.view, data);
-    show();
+  every(name, _, about) {
+    if (name === "state" && about.view !== undefined) show();
   },
 };

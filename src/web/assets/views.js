@@ -1,11 +1,10 @@
 // The views, where there are several: each with what it sees, and the one that the page is about.
 
 import { $, colour, element, setText } from "./dom.js";
-import { choose, view } from "./bus.js";
+import { choose, stateOf, view } from "./bus.js";
 import { nameOf } from "./changes.js";
 
 let all = [];
-const states = new Map();
 
 function show() {
   const nav = $("views");
@@ -24,7 +23,7 @@ function show() {
     }));
   }
   for (const button of nav.children) {
-    const state = states.get(button.dataset.view);
+    const state = stateOf(button.dataset.view);
     button.setAttribute("aria-pressed", String(button.dataset.view === view().name));
     const [swatch, text] = button.lastChild.children;
     swatch.style.background = colour(state?.label);
@@ -38,9 +37,7 @@ export const views = {
     show();
   },
   turned: show,
-  every(name, data, about) {
-    if (name !== "state" || about.view === undefined) return;
-    states.set(about.view, data);
-    show();
+  every(name, _, about) {
+    if (name === "state" && about.view !== undefined) show();
   },
 };

@@ -1,11 +1,12 @@
 //! Directories for the state and downloads of glimpsed.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use glimpsed_base::hex::hex;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 /// The service's own directory, shared by commands that run as root.
@@ -29,35 +30,59 @@ pub fn name_for(path: &Path, kind: &str, extension: &str) -> String {
     format!("{kind}-{name}.{extension}")
 }
 
+/// Why a file was not kept: the last of the directories that were tried.
+#[derive(Debug, thiserror::Error)]
+pub enum NotKept {
+    #[error("there is no directory for it")]
+    NoDirectory,
+    #[error("cannot write into `{}`: {cause}", directory.display())]
+    Write { directory: PathBuf, cause: io::Error },
+}
+
 /// Writes a file of this name and mode into the first state directory that is writable. A reader sees the old contents or the new
 /// ones, also after a power cut.
 ///
 /// # Errors
-/// Why none is writable.
-pub fn keep_state(file: &str, bytes: &[u8], mode: u32) -> Result<PathBuf, String> {
+/// When none is writable.
+pub fn keep_state(file: &str, bytes: &[u8], mode: u32) -> Result<PathBuf, NotKept> {
     keep_within(&state(), file, bytes, mode)
 }
 
 /// As [`keep_state`], with the directories of the caller.
 ///
 /// # Errors
-/// Why none is writable.
-pub fn keep_within(directories: &[PathBuf], file: &str, bytes: &[u8], mode: u32) -> Result<PathBuf, String> {
-    let mut cause = "there is no directory for it".to_owned();
+/// When none is writable.
+pub fn keep_within(directories: &[PathBuf], file: &str, bytes: &[u8], mode: u32) -> Result<PathBuf, NotKept> {
+    let mut last = NotKept::NoDirectory;
     for directory in directories {
         match write(&directory.join(file), bytes, mode) {
             Ok(()) => return Ok(directory.join(file)),
-            Err(error) => cause = format!("cannot write into `{}`: {error}", directory.display()),
+            Err(cause) => last = NotKept::Write { directory: directory.clone(), cause },
         }
     }
-    Err(cause)
+    Err(last)
+}
+
+/// As [`keep_within`], with the value as JSON.
+///
+/// # Errors
+/// When none is writable.
+pub fn keep_json_within(
+    directories: &[PathBuf],
+    file: &str,
+    value: &impl Serialize,
+    mode: u32,
+) -> Result<PathBuf, NotKept> {
+    let json = serde_json::to_vec(value);
+    let json = json.map_err(|cause| NotKept::Write { directory: PathBuf::from(file), cause: cause.into() })?;
+    keep_within(directories, file, &json, mode)
 }
 
 /// Writes a temporary file beside `path`, and renames it. The directory is created if it is missing.
 ///
 /// # Errors
 /// What the system says.
-pub fn write(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
+pub fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("/"));
     std::fs::create_dir_all(directory)?;
     let mut beside = tempfile::NamedTempFile::new_in(directory)?;

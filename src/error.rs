@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use crate::capture::source::CaptureError;
+use crate::compare::CompareError;
 use crate::config::diagnostics::Problems;
 use crate::infer::ModelError;
+use crate::pipeline::orders::OrderError;
 use crate::preprocess::decode::DecodeError;
 use glimpsed_base::thread::{NotStarted, Panicked};
 
@@ -37,6 +39,11 @@ impl Error {
         }
     }
 
+    /// An error whose text says all that there is to say.
+    pub fn failed(cause: impl std::fmt::Display) -> Self {
+        Self::Failed(cause.to_string())
+    }
+
     /// Wraps an I/O error with a description of the operation.
     pub fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
         let what = what.into();
@@ -50,9 +57,21 @@ impl From<Problems> for Error {
     }
 }
 
+impl From<CompareError> for Error {
+    fn from(error: CompareError) -> Self {
+        Self::failed(error)
+    }
+}
+
+impl From<OrderError> for Error {
+    fn from(error: OrderError) -> Self {
+        Self::failed(error)
+    }
+}
+
 impl From<NotStarted> for Error {
     fn from(not_started: NotStarted) -> Self {
-        Self::Failed(not_started.to_string())
+        Self::failed(not_started)
     }
 }
 

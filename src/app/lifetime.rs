@@ -35,11 +35,11 @@ impl Lifetime {
         &mut self,
         loader: &Loader,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> std::result::Result<Option<T>, String> {
+    ) -> std::result::Result<Option<T>, LoadingPanicked> {
         let Self { runtime, signals } = self;
         runtime.block_on(async {
             tokio::select! {
-                result = loader.run(work) => result.map(Some).ok_or_else(|| "loading the model panicked".into()),
+                result = loader.run(work) => result.map(Some).ok_or(LoadingPanicked),
                 signal = signals.stop() => {
                     tracing::info!(signal, "stopping");
                     Ok(None)
@@ -48,6 +48,11 @@ impl Lifetime {
         })
     }
 }
+
+/// The thread that loads models has panicked.
+#[derive(Debug, thiserror::Error)]
+#[error("loading the model panicked")]
+pub struct LoadingPanicked;
 
 /// An asynchronous runtime on the thread that blocks on it.
 ///

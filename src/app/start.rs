@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::config::diagnostics::{Place, Problem, Problems};
 use crate::config::{Config, Sources, keep_default_id};
-use crate::control::model_info::ModelState;
+use crate::control::model_info::{ModelState, NotLoaded};
 use crate::control::model_pool::{Loaded, ModelPool};
 use crate::domain::name::Name;
 use crate::error::{Error, Result};
@@ -54,9 +54,8 @@ impl Prepared {
                 }
                 Err(cause) => {
                     let name = choice.spec.name.clone();
-                    let error = Error::Model { name: name.clone(), cause: cause.clone() };
-                    errors.push((name, cause));
-                    Err(error.to_string())
+                    errors.push((name.clone(), cause.clone()));
+                    Err(NotLoaded::Refused { name, cause })
                 }
             };
             let views = config.views.iter().filter(|view| view.choice() == choice);

@@ -51,8 +51,22 @@ pub enum ViewCommand {
     Learn,
 }
 
-/// The result of a command: data, or the reason for its refusal in one sentence.
-pub type Answer = Result<Value, String>;
+/// Why a command was not executed, in one sentence.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// It is wrong, or does not fit what there is. It is refused again for as long as that stays so.
+    #[error("{0}")]
+    Refused(String),
+    /// A camera or a model is not ready for it, or something like it is under way: it may succeed in a moment.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The system or a part of the program failed.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// The result of a command.
+pub type Answer = Result<Value, CommandError>;
 
 /// A command and the channel for its answer.
 #[derive(Debug)]
@@ -85,11 +99,11 @@ impl Commands {
     /// Waits for a place in the queue and for the answer. Both waits end when the daemon stops.
     ///
     /// # Errors
-    /// Why the command was not executed.
+    /// See [`CommandError`].
     pub async fn ask(&self, command: Command) -> Answer {
-        const GONE: &str = "the daemon is stopping";
+        let gone = || CommandError::Unavailable("the daemon is stopping".into());
         let (reply, answer) = oneshot::channel();
-        self.0.send(Request { command, reply }).await.map_err(|_| GONE)?;
-        answer.await.map_err(|_| GONE)?
+        self.0.send(Request { command, reply }).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
     }
 }

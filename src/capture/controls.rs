@@ -70,11 +70,24 @@ fn name(told: &str) -> String {
     words.join("_").to_ascii_lowercase()
 }
 
+/// Why a control is not set.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ControlError {
+    #[error("it has no control `{name}`; it has {names}")]
+    None { name: String, names: String },
+    #[error("its control `{0}` can only be read")]
+    ReadOnly(String),
+    #[error("its control `{name}` cannot be {found}; it can be {right}")]
+    Value { name: String, found: String, right: String },
+    #[error("its control `{name}` cannot be set to {value}: {cause}; is it in an automatic mode?")]
+    Driver { name: String, value: i64, cause: String },
+}
+
 /// Sets the controls; menus first, because a number such as the exposure time only counts in its menu's manual mode.
 ///
 /// # Errors
-/// Which control the camera does not have, what it can be set to, or why it cannot be set.
-pub(super) fn set(device: &Device, wanted: &BTreeMap<String, ControlValue>) -> Result<(), String> {
+/// See [`ControlError`].
+pub(super) fn set(device: &Device, wanted: &BTreeMap<String, ControlValue>) -> Result<(), ControlError> {
     if wanted.is_empty() {
         return Ok(());
     }
@@ -83,29 +96,36 @@ pub(super) fn set(device: &Device, wanted: &BTreeMap<String, ControlValue>) -> R
     chosen.sort_by_key(|(control, _)| (control.items.is_empty(), (control.minimum, control.maximum) != (0, 1)));
     for (control, value) in chosen {
         let set = Control { id: control.id, value: Value::Integer(value) };
-        device.set_control(set).map_err(|error| {
-            format!("its control `{}` cannot be set to {value}: {error}; is it in an automatic mode?", control.name)
-        })?;
+        let failed = |cause: std::io::Error| ControlError::Driver {
+            name: control.name.clone(),
+            value,
+            cause: cause.to_string(),
+        };
+        device.set_control(set).map_err(failed)?;
     }
     Ok(())
 }
 
 /// The control of this name, and the number that it is to be set to.
-fn choose<'a>(known: &'a [ControlInfo], name: &str, value: &ControlValue) -> Result<(&'a ControlInfo, i64), String> {
+fn choose<'a>(
+    known: &'a [ControlInfo],
+    name: &str,
+    value: &ControlValue,
+) -> Result<(&'a ControlInfo, i64), ControlError> {
     let Some(control) = known.iter().find(|control| control.name == name) else {
         let names: Vec<&str> =
             known.iter().filter(|control| control.writable).map(|control| control.name.as_str()).collect();
         let names = if names.is_empty() { "none".into() } else { names.join(", ") };
-        return Err(format!("it has no control `{name}`; it has {names}"));
+        return Err(ControlError::None { name: name.to_owned(), names });
     };
     if !control.writable {
-        return Err(format!("its control `{name}` can only be read"));
+        return Err(ControlError::ReadOnly(name.to_owned()));
     }
     let refuse = |found: String| {
         let items: Vec<String> = control.items.iter().map(|(index, item)| format!("{index} ({item})")).collect();
         let range = format!("{} to {} in steps of {}", control.minimum, control.maximum, control.step);
         let right = if items.is_empty() { range } else { items.join(", ") };
-        format!("its control `{name}` cannot be {found}; it can be {right}")
+        ControlError::Value { name: name.to_owned(), found, right }
     };
     let number = match value {
         ControlValue::Switch(on) => i64::from(*on),
@@ -166,7 +186,7 @@ mod tests {
             chosen("privacy", Switch(true)),
         ];
         assert_eq!(
-            refused.map(|refused| refused.expect_err("refused")),
+            refused.map(|refused| refused.expect_err("refused").to_string()),
             [
                 "it has no control `focus`; it has exposure_time_absolute, power_line_frequency",
                 "its control `exposure_time_absolute` cannot be 255; it can be 10 to 1000 in steps of 10",

@@ -96,7 +96,7 @@ impl V4l2Opener {
         let interval = nearest_interval(&device, &format, self.asked.fps);
         // Not every driver can set the rate; the frames then come at the driver's own.
         let fps = device.set_params(&Parameters::new(interval)).ok().map(|params| rate(params.interval));
-        controls::set(&device, &self.asked.controls)?;
+        controls::set(&device, &self.asked.controls).map_err(|cause| cause.to_string())?;
         let mut stream = MmapStream::with_buffers(&device, Type::VideoCapture, BUFFERS).map_err(explain)?;
         stream.set_timeout(DEQUEUE);
         start(&mut stream).map_err(explain)?;

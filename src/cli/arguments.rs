@@ -117,7 +117,7 @@ fn run(options: &Run, streams: &mut Streams) -> Result<Done> {
     let prepared = match lifetime.unless_stopped(&loader, move || Prepared::from_file(&path, strict)) {
         Ok(Some(prepared)) => prepared?,
         Ok(None) => return Ok(Done::Finished),
-        Err(cause) => return Err(Error::Failed(cause)),
+        Err(panicked) => return Err(Error::failed(panicked)),
     };
     let out = std::mem::replace(&mut streams.out, Box::new(std::io::sink()));
     let app = App::new(prepared, loader, out);

@@ -76,12 +76,12 @@ pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
     }
     let active = Some(config.first().model.name.clone()).filter(|name| models.iter().any(|model| model.name == *name));
     let directory = options.images.clone().unwrap_or_else(|| catalog::default_directory().join("photos"));
-    let mut pictures = subjects::pictures(&directory).map_err(Error::Failed)?;
+    let mut pictures = subjects::pictures(&directory)?;
     match subjects::check_labels(&pictures, &models) {
         Ok(()) => {}
         // The bundled photographs show what these models have no labels for: their answers are compared, and not judged.
         Err(_) if options.images.is_none() => pictures.iter_mut().for_each(|picture| picture.labels.clear()),
-        Err(unknown) => return Err(Error::Failed(unknown)),
+        Err(unknown) => return Err(unknown.into()),
     }
     let source = match &options.images {
         Some(directory) => directory.display().to_string(),
@@ -98,7 +98,7 @@ pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
         low_priority: false,
     };
     let bar = progress::bar(streams.terminal, 0, "{bar:30} {pos}/{len} {eta} left  {wide_msg}");
-    let report = compare::run(&plan, |progress| show(&bar, progress)).map_err(Error::Failed)?;
+    let report = compare::run(&plan, |progress| show(&bar, progress))?;
     bar.finish_and_clear();
     write(options, &report, streams)?;
     match report.models.iter().all(|model| model.error.is_some()) {

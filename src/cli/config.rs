@@ -55,7 +55,7 @@ pub(super) fn run(command: &Command, streams: &mut Streams) -> Result<()> {
 /// The groups in effect; where none are, the built-in ones.
 fn run_groups(show: &ShowGroups, streams: &mut Streams) -> Result<()> {
     let config = show.file.sources()?.load()?;
-    let built_in = Groups::parse(IMAGENET).map_err(Error::Failed)?;
+    let built_in = Groups::parse(IMAGENET).map_err(Error::failed)?;
     let mut groups = config.views.iter().map(|view| &*view.labels.filter.groups);
     let groups = groups.find(|groups| groups.iter().count() > 0).unwrap_or(&built_in);
     if show.json {

@@ -58,7 +58,7 @@ pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
     let prepared = match lifetime.unless_stopped(&loader, move || Prepared::load(sources, config)) {
         Ok(Some(prepared)) => prepared?,
         Ok(None) => return Ok(()),
-        Err(cause) => return Err(Error::Failed(cause)),
+        Err(panicked) => return Err(Error::failed(panicked)),
     };
     let app = App::new(prepared, loader, Box::new(std::io::sink()));
     streams.print(&format!(

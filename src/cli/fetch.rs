@@ -15,7 +15,7 @@ use crate::config::diagnostics::suggestion;
 use crate::directories;
 use crate::error::{Error, Result};
 use crate::models::catalog::{self, Entry};
-use crate::models::fetch::{self, Limits, Outcome};
+use crate::models::fetch::{self, FetchError, Limits, Outcome};
 use glimpsed_inference::sha256_of;
 
 #[derive(Debug, Args)]
@@ -79,21 +79,19 @@ fn fetch_one(
     directories: &[PathBuf],
     from: Option<&str>,
     terminal: bool,
-) -> std::result::Result<(Outcome, PathBuf), String> {
+) -> std::result::Result<(Outcome, PathBuf), FetchError> {
     let there = entry.locate(already);
     if sha256_of(&there).is_ok_and(|found| found == entry.sha256) {
         return Ok((Outcome::AlreadyThere, there));
     }
-    let directory =
-        fetch::writable(directories).ok_or("there is no directory to put it; set `directory` in [model]")?;
+    let directory = fetch::writable(directories).ok_or(FetchError::NoDirectory)?;
     let bar = progress_bar(entry, terminal);
     let outcome = fetch::fetch(entry, directory, from, &Limits::default(), |bytes| {
         bar.set_position(bytes);
         ControlFlow::Continue(())
     });
     bar.finish_and_clear();
-    let outcome = outcome.map_err(|error| error.to_string())?;
-    Ok((outcome, directory.join(&entry.file)))
+    Ok((outcome?, directory.join(&entry.file)))
 }
 
 fn progress_bar(entry: &Entry, terminal: bool) -> ProgressBar {

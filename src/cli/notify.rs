@@ -9,6 +9,7 @@ use super::streams::Streams;
 use super::table;
 use crate::error::{Error, Result};
 use crate::sinks::notify::send_example;
+use glimpsed_base::leaving;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -33,19 +34,22 @@ pub(super) fn run(command: &Command, streams: &mut Streams) -> Result<()> {
     }
     let mut answers = Vec::new();
     for rule in &config.notices {
-        answers.push((rule.to.describe(), block_on(send_example(&config, rule))?));
+        let refusal = block_on(send_example(&config, rule))?.err();
+        let refusal = refusal.map(|refusal| leaving::clean_line(&refusal.to_string()).into_owned());
+        answers.push((rule.to.describe(), refusal));
     }
     if options.json {
-        let answer = |(to, answer): &(String, std::result::Result<(), String>)| json!({ "to": to, "ok": answer.is_ok(), "error": answer.as_ref().err() });
+        let answer =
+            |(to, refusal): &(String, Option<String>)| json!({ "to": to, "ok": refusal.is_none(), "error": refusal });
         streams.print_json(&answers.iter().map(answer).collect::<Vec<_>>())?;
     } else {
-        let row = |(to, answer): &(String, std::result::Result<(), String>)| match answer {
-            Ok(()) => vec!["ok".into(), to.clone(), "took a notice".into()],
-            Err(cause) => vec!["FAILED".into(), to.clone(), cause.clone()],
+        let row = |(to, refusal): &(String, Option<String>)| match refusal {
+            None => vec!["ok".into(), to.clone(), "took a notice".into()],
+            Some(cause) => vec!["FAILED".into(), to.clone(), cause.clone()],
         };
         streams.print(&table::render(&answers.iter().map(row).collect::<Vec<_>>()))?;
     }
-    match answers.iter().filter(|(_, answer)| answer.is_err()).count() {
+    match answers.iter().filter(|(_, refusal)| refusal.is_some()).count() {
         0 => Ok(()),
         failed => Err(Error::Unreachable(format!("{failed} of {} notices did not arrive", answers.len()))),
     }

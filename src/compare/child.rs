@@ -11,15 +11,17 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Signal, nice, set_parent_process_death_signal};
 use serde::{Deserialize, Serialize};
 
+use super::error::TurnError;
 use super::plan::{Content, Picture};
 use crate::domain::classification::Answering;
 use crate::domain::comparison::Facts;
 use crate::domain::frame::{Encoding, Frame, Range, RawFormat};
 use crate::domain::framing::Framing;
-use crate::infer::Model;
-use crate::infer::labeller::Labeller;
+use crate::infer::labeller::{LabelError, Labeller};
+use crate::infer::{Model, ModelError};
 use crate::models::spec::ModelSpec;
 use crate::preprocess::source::FrameDecoder;
+use glimpsed_base::files::ReadError;
 use glimpsed_base::{budget, files};
 use glimpsed_inference::Inspection;
 
@@ -110,17 +112,34 @@ pub fn serve(input: impl Read, mut output: impl Write) -> std::io::Result<()> {
     };
     match work(BufReader::new(input), &mut say) {
         Ok(done) => done,
-        Err(cause) => say(&Said::Failed(cause)),
+        Err(cause) => say(&Said::Failed(cause.to_string())),
     }
+}
+
+/// Why a job is not done, or a picture has no answer.
+#[derive(Debug, thiserror::Error)]
+enum JobError {
+    #[error("the job is not understood: {0}")]
+    NotUnderstood(#[from] serde_json::Error),
+    #[error("the job cannot be read: {0}")]
+    Pipe(#[from] std::io::Error),
+    #[error("it was not sent")]
+    NotSent,
+    #[error("it {0}")]
+    Picture(#[from] ReadError),
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    #[error(transparent)]
+    Label(#[from] LabelError),
 }
 
 fn work(
     mut input: impl BufRead,
     say: &mut impl FnMut(&Said) -> std::io::Result<()>,
-) -> Result<std::io::Result<()>, String> {
+) -> Result<std::io::Result<()>, JobError> {
     let mut line = String::new();
-    input.by_ref().take(MAX_JOB_BYTES).read_line(&mut line).map_err(|error| error.to_string())?;
-    let job: Job = serde_json::from_str(&line).map_err(|error| format!("the job is not understood: {error}"))?;
+    input.by_ref().take(MAX_JOB_BYTES).read_line(&mut line)?;
+    let job: Job = serde_json::from_str(&line)?;
     if job.low_priority {
         // If the service's sandbox forbids it, the process competes with the daemon as an equal.
         let _ = nice(10);
@@ -134,7 +153,7 @@ fn work(
     }
     let mut sent = sent.into_iter();
     let start = Instant::now();
-    let model = Model::load(&job.spec).map_err(|cause| cause.to_string())?;
+    let model = Model::load(&job.spec)?;
     let facts = facts(&model.inspection);
     let load_ms = start.elapsed().as_secs_f64() * 1000.0;
     let mut labeller = Labeller::new(model, Framing::default(), Answering { top_k: TOP_K, unknown_below: 0.0 });
@@ -147,10 +166,11 @@ fn work(
         let (frame, framing) = match picture {
             // A photograph has its own orientation tag.
             Sent::File(path) => (file(path), Framing::default()),
-            Sent::Rgb(.., framing) => (sent.next().ok_or_else(|| "it was not sent".to_owned()), *framing),
+            Sent::Rgb(.., framing) => (sent.next().ok_or(JobError::NotSent), *framing),
         };
         labeller.set_framing(framing);
         let top = frame.and_then(|frame| answer(&mut labeller, &mut decoder, &frame));
+        let top = top.map_err(|cause| cause.to_string());
         if let Err(gone) = say(&Said::Answer(Answer { top })) {
             return Ok(Err(gone));
         }
@@ -158,14 +178,13 @@ fn work(
     Ok(Ok(()))
 }
 
-fn measure(labeller: &mut Labeller, facts: Facts, load_ms: f64, job: &Job) -> Result<Measurement, String> {
+fn measure(labeller: &mut Labeller, facts: Facts, load_ms: f64, job: &Job) -> Result<Measurement, LabelError> {
     let encoding =
         Encoding::Raw { format: RawFormat::Rgb, range: Range::Full, width: TIMED_WIDTH, height: TIMED_HEIGHT };
     let length = RawFormat::Rgb.bytes(TIMED_WIDTH, TIMED_HEIGHT);
     let frame = Frame::from_bytes(encoding, (0..length).map(|at| (at * 7 % 251) as u8).collect());
     let mut decoder = FrameDecoder::default();
-    let mut run =
-        || labeller.label(&mut decoder, &frame).map(|frame| frame.answer.timing).map_err(|cause| cause.to_string());
+    let mut run = || labeller.label(&mut decoder, &frame).map(|frame| frame.answer.timing);
     for _ in 0..WARM_UP {
         run()?;
     }
@@ -186,15 +205,15 @@ fn peak_memory() -> Option<u64> {
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
 }
 
-fn file(path: &Path) -> Result<Frame, String> {
-    let bytes = files::read(path, budget::PICTURE_FILE).map_err(|cause| format!("it {cause}"))?;
+fn file(path: &Path) -> Result<Frame, JobError> {
+    let bytes = files::read(path, budget::PICTURE_FILE)?;
     Ok(Frame::from_bytes(Encoding::File, bytes))
 }
 
-fn pixels(width: u32, height: u32, input: &mut impl Read) -> Result<Frame, String> {
+fn pixels(width: u32, height: u32, input: &mut impl Read) -> std::io::Result<Frame> {
     let length = RawFormat::Rgb.bytes(width, height);
     let mut bytes = Vec::with_capacity(length);
-    input.take(length as u64).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    input.take(length as u64).read_to_end(&mut bytes)?;
     let encoding = Encoding::Raw { format: RawFormat::Rgb, range: Range::Full, width, height };
     Ok(Frame::from_bytes(encoding, bytes))
 }
@@ -203,8 +222,8 @@ fn answer(
     labeller: &mut Labeller,
     decoder: &mut FrameDecoder,
     frame: &Frame,
-) -> Result<Vec<(String, usize, f32)>, String> {
-    let labelled = labeller.label(decoder, frame).map_err(|cause| cause.to_string())?;
+) -> Result<Vec<(String, usize, f32)>, JobError> {
+    let labelled = labeller.label(decoder, frame)?;
     Ok(labelled.answer.top.iter().map(|one| (one.label.to_string(), one.class_id, one.confidence)).collect())
 }
 
@@ -227,8 +246,8 @@ impl Child {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub(super) fn start(job: &Job, pictures: &[Picture]) -> Result<Self, String> {
-        let cannot = |error: std::io::Error| format!("cannot start a process for it: {error}");
+    pub(super) fn start(job: &Job, pictures: &[Picture]) -> Result<Self, TurnError> {
+        let cannot = TurnError::NotStarted;
         let mut command = Command::new("/proc/self/exe");
         command.arg(CHILD_COMMAND).stdin(Stdio::piped()).stdout(Stdio::piped());
         // The child must not notify the service manager.
@@ -236,10 +255,10 @@ impl Child {
         let mut process = command.spawn().map_err(cannot)?;
         let (input, output) = (process.stdin.take(), process.stdout.take());
         let (Some(mut input), Some(output)) = (input, output) else {
-            return Err("cannot talk to the process for it".into());
+            return Err(cannot(std::io::ErrorKind::BrokenPipe.into()));
         };
         let child = Self { process, output, received: Vec::new() };
-        let mut line = serde_json::to_vec(job).map_err(|error| error.to_string())?;
+        let mut line = serde_json::to_vec(job)?;
         line.push(b'\n');
         let images = pictures.iter().filter_map(|picture| match &picture.content {
             Content::Rgb(image, _) => Some(&image.pixels),
@@ -260,33 +279,31 @@ impl Child {
     ///
     /// # Errors
     /// When it says nothing for `patience`, or something else.
-    pub(super) fn listen(&mut self, patience: Duration) -> Result<Option<Said>, String> {
+    pub(super) fn listen(&mut self, patience: Duration) -> Result<Option<Said>, TurnError> {
         let deadline = Instant::now() + patience;
         loop {
             if let Some(end) = self.received.iter().position(|&byte| byte == b'\n') {
                 let line: Vec<u8> = self.received.drain(..=end).collect();
-                return serde_json::from_slice(&line)
-                    .map(Some)
-                    .map_err(|error| format!("its process is not understood: {error}"));
+                return Ok(Some(serde_json::from_slice(&line)?));
             }
             if self.received.len() > MAX_LINE_BYTES {
-                return Err("its process says too much".into());
+                return Err(TurnError::TooLong);
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err(format!("its process said nothing for {} s and was ended", patience.as_secs()));
+                return Err(TurnError::Silent(patience));
             }
             let timeout = rustix::event::Timespec { tv_sec: left.as_secs() as _, tv_nsec: left.subsec_nanos() as _ };
             match poll(&mut [PollFd::new(&self.output, PollFlags::IN)], Some(&timeout)) {
                 Ok(0) | Err(rustix::io::Errno::INTR) => continue,
                 Ok(_) => {}
-                Err(error) => return Err(format!("cannot wait for its process: {error}")),
+                Err(error) => return Err(TurnError::Pipe(error.into())),
             }
             let mut piece = [0; 4096];
             match self.output.read(&mut piece) {
                 Ok(0) => return Ok(None),
                 Ok(read) => self.received.extend_from_slice(&piece[..read]),
-                Err(error) => return Err(format!("cannot read from its process: {error}")),
+                Err(error) => return Err(TurnError::Pipe(error)),
             }
         }
     }

@@ -6,6 +6,7 @@
 
 mod advice;
 mod child;
+mod error;
 mod escape;
 pub mod html;
 mod plan;
@@ -16,5 +17,6 @@ pub mod table;
 mod turns;
 
 pub use child::{CHILD_COMMAND, serve};
+pub use error::CompareError;
 pub use plan::{Content, Picture, Plan};
 pub use turns::run;

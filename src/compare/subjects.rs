@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use super::error::CompareError;
 use super::plan::{Content, Picture};
 use super::report::plain;
 use crate::config::diagnostics::suggestion;
@@ -39,7 +40,7 @@ pub fn usable(models: &[ModelSpec]) -> Vec<ModelSpec> {
 ///
 /// # Errors
 /// When there are no photographs, or the CSV file cannot be parsed.
-pub fn pictures(path: &Path) -> Result<Vec<Picture>, String> {
+pub fn pictures(path: &Path) -> Result<Vec<Picture>, CompareError> {
     let mut found = if path.is_file() {
         from_csv(path)?
     } else if path.join(CSV).is_file() {
@@ -48,16 +49,16 @@ pub fn pictures(path: &Path) -> Result<Vec<Picture>, String> {
         from_directories(path)?
     };
     if found.is_empty() {
-        return Err(format!("`{}` holds no picture (.jpg, .jpeg, .jfif, .png or .webp)", path.display()));
+        return Err(CompareError::NoPicture(path.to_owned()));
     }
     if found.len() > MOST_PICTURES {
-        return Err(format!("`{}` holds more than {MOST_PICTURES} pictures", path.display()));
+        return Err(CompareError::TooMany { path: path.to_owned(), most: MOST_PICTURES });
     }
     found.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(found)
 }
 
-fn from_directories(path: &Path) -> Result<Vec<Picture>, String> {
+fn from_directories(path: &Path) -> Result<Vec<Picture>, CompareError> {
     let mut found = photographs(path, &[])?;
     for directory in entries(path)?.into_iter().filter(|entry| entry.is_dir()) {
         let name = directory.file_name().unwrap_or_default().to_string_lossy();
@@ -66,11 +67,8 @@ fn from_directories(path: &Path) -> Result<Vec<Picture>, String> {
     Ok(found)
 }
 
-fn photographs(directory: &Path, labels: &[String]) -> Result<Vec<Picture>, String> {
-    let photographs = entries(directory)?.into_iter().filter(|entry| {
-        let extension = entry.extension().unwrap_or_default().to_ascii_lowercase();
-        ["jpg", "jpeg", "png"].iter().any(|known| extension == *known) && entry.is_file()
-    });
+fn photographs(directory: &Path, labels: &[String]) -> Result<Vec<Picture>, CompareError> {
+    let photographs = entries(directory)?.into_iter().filter(|entry| files::is_picture(entry) && entry.is_file());
     Ok(photographs.map(|path| picture(path, labels.to_vec())).collect())
 }
 
@@ -78,15 +76,17 @@ fn picture(path: PathBuf, labels: Vec<String>) -> Picture {
     Picture { name: path.display().to_string(), content: Content::File(path), labels }
 }
 
-fn entries(directory: &Path) -> Result<Vec<PathBuf>, String> {
-    let unreadable = |error: std::io::Error| format!("cannot read `{}`: {error}", directory.display());
+fn entries(directory: &Path) -> Result<Vec<PathBuf>, CompareError> {
+    let unreadable = |cause| CompareError::Directory { directory: directory.to_owned(), cause };
     let entries = std::fs::read_dir(directory).map_err(unreadable)?;
     entries.take(MOST_PICTURES + 1).map(|entry| entry.map(|entry| entry.path()).map_err(unreadable)).collect()
 }
 
 /// Parses lines of `file,label`. The file is relative to the CSV; a label with a comma is quoted.
-fn from_csv(csv: &Path) -> Result<Vec<Picture>, String> {
-    let text = files::read_text(csv, MAX_CSV_BYTES).map_err(|cause| format!("`{}` {cause}", csv.display()))?;
+fn from_csv(csv: &Path) -> Result<Vec<Picture>, CompareError> {
+    let text =
+        files::read_text(csv, MAX_CSV_BYTES).map_err(|cause| CompareError::Csv { path: csv.to_owned(), cause })?;
+    let wrong = |number, cause| CompareError::Line { path: csv.to_owned(), line: number + 1, cause };
     let base = csv.parent().unwrap_or(Path::new("."));
     let mut found = Vec::new();
     for (number, line) in text.lines().enumerate() {
@@ -95,7 +95,7 @@ fn from_csv(csv: &Path) -> Result<Vec<Picture>, String> {
             continue;
         }
         let Some((file, label)) = line.split_once(',') else {
-            return Err(format!("{}:{}: is not `file,label`", csv.display(), number + 1));
+            return Err(wrong(number, "is not `file,label`".into()));
         };
         // Skips a heading.
         if found.is_empty() && label.trim().eq_ignore_ascii_case("label") {
@@ -103,7 +103,7 @@ fn from_csv(csv: &Path) -> Result<Vec<Picture>, String> {
         }
         let path = base.join(unquoted(file));
         if !path.is_file() {
-            return Err(format!("{}:{}: there is no file `{}`", csv.display(), number + 1, path.display()));
+            return Err(wrong(number, format!("there is no file `{}`", path.display())));
         }
         found.push(picture(path, alternatives(unquoted(label))));
     }
@@ -123,7 +123,7 @@ fn alternatives(label: &str) -> Vec<String> {
 ///
 /// # Errors
 /// The unknown label, with a similar known one.
-pub fn check_labels(pictures: &[Picture], models: &[ModelSpec]) -> Result<(), String> {
+pub fn check_labels(pictures: &[Picture], models: &[ModelSpec]) -> Result<(), CompareError> {
     if pictures.iter().all(|picture| picture.labels.is_empty()) {
         return Ok(());
     }
@@ -140,9 +140,9 @@ pub fn check_labels(pictures: &[Picture], models: &[ModelSpec]) -> Result<(), St
     match unknown {
         None => Ok(()),
         Some(picture) => {
-            let label = &picture.labels[0];
-            let hint = suggestion(&plain(label), known.iter().map(String::as_str));
-            Err(format!("`{}` is said to show `{label}`, which no model has for a label; {hint}", picture.name))
+            let label = picture.labels[0].clone();
+            let hint = suggestion(&plain(&label), known.iter().map(String::as_str));
+            Err(CompareError::Label { picture: picture.name.clone(), label, hint })
         }
     }
 }
@@ -184,13 +184,13 @@ mod tests {
         for (text, wrong) in [("a.png\n", ":1: is not `file,label`"), ("f,label\nb.png,cat", ":2: there is no file")] {
             let bad = tree(&[("a.png", ""), ("labels.csv", text)]);
             let error = pictures(bad.path()).expect_err("refused");
-            assert!(error.contains(wrong), "{error}");
+            assert!(error.to_string().contains(wrong), "{error}");
         }
     }
 
     #[test]
     fn a_directory_without_photographs_is_no_comparison() {
         let error = pictures(tree(&[("a.txt", "")]).path()).expect_err("refused");
-        assert!(error.contains("holds no picture"), "{error}");
+        assert!(matches!(error, CompareError::NoPicture(_)), "{error}");
     }
 }

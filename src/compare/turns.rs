@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::child::{Child, Job, Said, Sent};
+use super::error::{CompareError, TurnError};
 use super::plan::Picture;
 use super::report;
 use super::report::Outcome;
@@ -16,10 +17,10 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Measures everything, and blocks until it is done. `tell` receives the progress of each step.
 ///
 /// # Errors
-/// When there is nothing to compare, or no process can be started.
-pub fn run(plan: &Plan, mut tell: impl FnMut(&Progress)) -> Result<Report, String> {
+/// When there is nothing to compare.
+pub fn run(plan: &Plan, mut tell: impl FnMut(&Progress)) -> Result<Report, CompareError> {
     if plan.models.is_empty() {
-        return Err("there is no model to compare".into());
+        return Err(CompareError::NoModel);
     }
     let total = plan.models.len() * (plan.rounds + plan.pictures.len());
     let mut progress = Progress { model: String::new(), done: 0, total };
@@ -37,7 +38,7 @@ pub fn run(plan: &Plan, mut tell: impl FnMut(&Progress)) -> Result<Report, Strin
             let pictures: &[Picture] = if round == 0 { &plan.pictures } else { &[] };
             let before = progress.done;
             if let Err(cause) = turn(plan, spec, pictures, outcome, &mut progress, &mut tell) {
-                outcome.error = Some(cause);
+                outcome.error = Some(cause.to_string());
             }
             progress.done = before + 1 + pictures.len();
         }
@@ -53,7 +54,7 @@ fn turn(
     outcome: &mut Outcome,
     progress: &mut Progress,
     tell: &mut impl FnMut(&Progress),
-) -> Result<(), String> {
+) -> Result<(), TurnError> {
     let job = Job {
         spec: spec.clone(),
         pictures: pictures.iter().map(Sent::of).collect(),
@@ -70,7 +71,7 @@ fn turn(
                 timed = true;
             }
             Said::Answer(answer) => outcome.answers.push(answer),
-            Said::Failed(cause) => return Err(cause),
+            Said::Failed(cause) => return Err(TurnError::Model(cause)),
         }
         progress.done += 1;
         tell(progress);
@@ -78,6 +79,6 @@ fn turn(
     if timed && (pictures.is_empty() || outcome.answers.len() == pictures.len()) {
         Ok(())
     } else {
-        Err(format!("its process ended before it was done: {}", child.ending()))
+        Err(TurnError::Ended(child.ending()))
     }
 }

@@ -1,7 +1,10 @@
 //! Changes to the text of a configuration, which keep its comments and its order.
 
+use std::path::PathBuf;
+
 use toml_edit::{DocumentMut, InlineTable, Item, Table, TableLike, value};
 
+use super::diagnostics::Problems;
 use super::identity::is_id;
 use crate::domain::framing::Region;
 use crate::domain::views_edit::{SetView, ViewsEdit};
@@ -17,17 +20,44 @@ pub struct Edited {
     pub lines: String,
 }
 
+/// Why a configuration was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum EditError {
+    #[error("the daemon runs without a configuration file, so there is nothing to change")]
+    NoFile,
+    #[error("the configuration is not valid TOML now; correct it first")]
+    NotToml,
+    #[error("the file has no [views.{0}]")]
+    NoView(String),
+    #[error("`{0}` is no name of a view: letters, digits, `_` and `-`")]
+    Name(String),
+    #[error("`{0}` is no table in the file")]
+    NoTable(String),
+    /// The file as it is, or as it would be, cannot work.
+    #[error("{}", .0.summary())]
+    Problems(Problems),
+    #[error("{} cannot be written by the daemon: {cause}", path.display())]
+    NotWritten { path: PathBuf, cause: std::io::Error },
+    #[error("changing the configuration panicked")]
+    Panicked,
+}
+
+impl From<Problems> for EditError {
+    fn from(problems: Problems) -> Self {
+        Self::Problems(problems)
+    }
+}
+
 /// Makes the changes in a text. That the result can work is for the caller to check.
 ///
 /// # Errors
-/// Why they cannot be made.
-pub fn edited(text: &str, edit: &ViewsEdit) -> Result<Edited, String> {
-    let mut document: DocumentMut =
-        text.parse().map_err(|_| "the configuration is not valid TOML now; correct it first".to_owned())?;
+/// When the text is not TOML, or has something else where views are meant.
+pub fn edited(text: &str, edit: &ViewsEdit) -> Result<Edited, EditError> {
+    let mut document: DocumentMut = text.parse().map_err(|_| EditError::NotToml)?;
     let mut lines = DocumentMut::new();
     for name in &edit.remove {
         let views = document.get_mut("views").and_then(Item::as_table_like_mut);
-        views.and_then(|views| views.remove(name)).ok_or_else(|| format!("the file has no [views.{name}]"))?;
+        views.and_then(|views| views.remove(name)).ok_or_else(|| EditError::NoView(name.clone()))?;
     }
     if document.get("views").and_then(Item::as_table_like).is_some_and(TableLike::is_empty) {
         document.remove("views");
@@ -61,9 +91,9 @@ fn set_roi(document: &mut DocumentMut, region: Region) {
     }
 }
 
-fn set_view(document: &mut DocumentMut, name: &str, view: &SetView) -> Result<(), String> {
+fn set_view(document: &mut DocumentMut, name: &str, view: &SetView) -> Result<(), EditError> {
     if !is_id(name) {
-        return Err(format!("`{name}` is no name of a view: letters, digits, `_` and `-`"));
+        return Err(EditError::Name(name.to_owned()));
     }
     if !document.contains_key("views") {
         // It is of the view without a name, which there is no more beside views with names.
@@ -72,7 +102,8 @@ fn set_view(document: &mut DocumentMut, name: &str, view: &SetView) -> Result<()
         views.set_implicit(true);
         document.insert("views", views.into());
     }
-    let views = document.get_mut("views").and_then(Item::as_table_like_mut).ok_or("`views` is no table in the file")?;
+    let no_table = |key: &str| EditError::NoTable(key.to_owned());
+    let views = document.get_mut("views").and_then(Item::as_table_like_mut).ok_or_else(|| no_table("views"))?;
     if !views.contains_key(name) {
         let mut table = new_table();
         if let Some(camera) = &view.camera {
@@ -81,7 +112,7 @@ fn set_view(document: &mut DocumentMut, name: &str, view: &SetView) -> Result<()
         views.insert(name, table.into());
     }
     let table = views.get_mut(name).and_then(Item::as_table_like_mut);
-    let table = table.ok_or_else(|| format!("`views.{name}` is no table in the file"))?;
+    let table = table.ok_or_else(|| no_table(&format!("views.{name}")))?;
     match table.get_mut("region").and_then(Item::as_table_like_mut) {
         _ if view.region == Region::default() => drop(table.remove("region")),
         Some(region) => set_region(region, view.region),
@@ -182,7 +213,7 @@ mod tests {
         let remove = |name: &str| ViewsEdit { remove: vec![name.to_owned()], ..ViewsEdit::default() };
         let text = edited(FILE, &remove("garage")).expect("edited").text;
         assert!(!text.contains("garage") && text.contains("[cameras.yard] # the wide one"), "{text}");
-        assert_eq!(edited(FILE, &remove("none")), Err("the file has no [views.none]".into()));
+        assert!(matches!(edited(FILE, &remove("none")), Err(EditError::NoView(name)) if name == "none"));
         assert!(edited("a = ", &remove("x")).is_err());
         assert!(edited(FILE, &set("a.b", None, Region::default())).is_err());
     }

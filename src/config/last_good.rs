@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::sources::{MAX_BYTES, Sources, process_environment};
-use crate::directories;
+use crate::directories::{self, NotKept};
 use glimpsed_base::files;
 
 fn file(path: &Path) -> String {
@@ -23,7 +23,7 @@ impl Sources {
     ///
     /// # Errors
     /// Why it cannot be kept.
-    pub fn keep_as_last_good(&self) -> Result<(), String> {
+    pub fn keep_as_last_good(&self) -> Result<(), NotKept> {
         // The defaults need not be kept, and a pipe cannot be read twice.
         if !self.path.is_file() {
             return Ok(());

@@ -8,15 +8,17 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::Controller;
+use super::model_info::NotLoaded;
 use super::model_pool::Loaded;
+use super::refusal::Commanded;
 use super::second::Second;
-use crate::bus::commands::Answer;
+use crate::bus::commands::{Answer, CommandError};
 use crate::config::Config;
 use crate::config::typed::View;
 use crate::domain::classification::ModelId;
 use crate::domain::name::Name;
 use crate::domain::settings::PrecisionChoice;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::models::spec::ModelSpec;
 use crate::payload::second_opinion_value;
 use crate::pipeline::orders::{Order, ViewOrder};
@@ -53,7 +55,7 @@ impl Controller {
         let before = std::mem::replace(&mut self.view_mut(view).accurate.enabled, enabled);
         let changed = self.follow_accurate().await;
         if let Err(cause) = &changed {
-            tracing::warn!(cause, view = view.given(), "the accurate model was not switched");
+            tracing::warn!(%cause, view = view.given(), "the accurate model was not switched");
             self.view_mut(view).accurate.enabled = before;
         }
         self.tell_settings(view);
@@ -62,13 +64,13 @@ impl Controller {
     }
 
     /// Loads, replaces or stops the accurate models as the current configuration requires.
-    async fn follow_accurate(&mut self) -> std::result::Result<(), String> {
+    async fn follow_accurate(&mut self) -> Commanded<()> {
         let required = self.seconds_for(&self.desired.live).await?;
-        self.change_seconds(required).await.map_err(|error| error.to_string())
+        Ok(self.change_seconds(required).await?)
     }
 
     /// The accurate models that `config` requires, loaded where they are not in use.
-    pub(super) async fn seconds_for(&self, config: &Config) -> std::result::Result<Required, String> {
+    pub(super) async fn seconds_for(&self, config: &Config) -> std::result::Result<Required, NotLoaded> {
         let mut required: Vec<(ModelSpec, Loaded)> = Vec::new();
         for view in config.views.iter().filter(|view| view.accurate.enabled) {
             let spec = &view.accurate.model;
@@ -101,7 +103,7 @@ impl Controller {
         }
         self.tell_uploads();
         let order = Order::Accurate(self.seconds_views());
-        self.parts.orders.give(order).map_err(|cause| Error::Failed(cause.into()))
+        Ok(self.parts.orders.give(order)?)
     }
 
     fn start_seconds(&mut self, required: Vec<(ModelSpec, Loaded)>) -> Result<Box<second_opinion::Asked>> {
@@ -126,7 +128,7 @@ impl Controller {
     }
 
     fn tell_thread(&self, asked: Option<Box<second_opinion::Asked>>) -> Result<()> {
-        self.parts.orders.give(Order::Second(asked)).map_err(|cause| Error::Failed(cause.into()))
+        Ok(self.parts.orders.give(Order::Second(asked))?)
     }
 
     /// The thread ends when its last handle is dropped.
@@ -150,8 +152,8 @@ impl Controller {
             );
             let order = |to| Order::View(view, ViewOrder::SecondOpinion(to));
             let answer = match orders.ask(order, OPINION_WITHIN, &late).await {
-                Ok(opinion) => opinion.map(|opinion| second_opinion_value(&opinion)),
-                Err(cause) => Err(cause),
+                Ok(opinion) => opinion.map(|opinion| second_opinion_value(&opinion)).map_err(CommandError::from),
+                Err(cause) => Err(cause.into()),
             };
             // The requester may have timed out.
             let _ = reply.send(answer);

@@ -6,9 +6,9 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::bus::commands::Answer;
+use crate::bus::commands::{Answer, CommandError};
 use crate::bus::hub::Hub;
-use crate::compare::{self, Content, Picture, Plan, subjects};
+use crate::compare::{self, CompareError, Content, Picture, Plan, subjects};
 use crate::domain::event::{Comparing, Event};
 use crate::domain::framing::Framing;
 use crate::domain::name::Name;
@@ -40,7 +40,7 @@ pub(super) fn start(
         let measure = move || {
             let bundled = subjects::pictures(&catalog::default_directory().join("photos"));
             let mut pictures = bundled.unwrap_or_else(|cause| {
-                tracing::info!(cause, "no photographs to compare with");
+                tracing::info!(%cause, "no photographs to compare with");
                 Vec::new()
             });
             // The camera's picture comes first, because the report shows the answers for the first one. It is optional.
@@ -60,13 +60,16 @@ pub(super) fn start(
             };
             compare::run(&plan, |progress| tell.publish(&Event::Comparing(Comparing::Running(progress.clone()))))
         };
-        let report = spawn_blocking(measure).await.unwrap_or_else(|_| Err("comparing the models panicked".into()));
+        let report = spawn_blocking(measure).await.unwrap_or(Err(CompareError::Panicked));
         let (event, answer) = match report {
             Ok(report) => {
-                let answer = serde_json::to_value(&report).map_err(|error| error.to_string());
+                let answer = serde_json::to_value(&report).map_err(|error| CommandError::Failed(error.to_string()));
                 (Comparing::Finished(Arc::new(report)), answer)
             }
-            Err(cause) => (Comparing::Failed(leaving::clean(&cause).into_owned()), Err(cause)),
+            Err(cause) => {
+                let cause = cause.to_string();
+                (Comparing::Failed(leaving::clean(&cause).into_owned()), Err(CommandError::Failed(cause)))
+            }
         };
         hub.publish(&Event::Comparing(event));
         // The requester may have timed out.

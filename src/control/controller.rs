@@ -18,7 +18,7 @@ use super::model_pool::ModelPool;
 use super::news::News;
 use super::second::Second;
 use super::{compare, pictures};
-use crate::bus::commands::{Answer, Command, Commands, Request, ViewCommand};
+use crate::bus::commands::{Answer, Command, CommandError, Commands, Request, ViewCommand};
 use crate::bus::hub::Hub;
 use crate::bus::unsure::UnsureFrames;
 use crate::compare::subjects;
@@ -30,7 +30,7 @@ use crate::domain::name::Name;
 use crate::error::{Error, Result};
 use crate::models::spec::{FileStates, ModelSpec};
 use crate::payload::health_json;
-use crate::pipeline::orders::{Order, Orders};
+use crate::pipeline::orders::{Order, OrderError, Orders};
 use crate::pipeline::uploads::Uploads;
 use crate::sinks::day::Days;
 use crate::sinks::mqtt;
@@ -92,8 +92,6 @@ pub struct Controller {
     /// Of each view the model in use, or why it cannot be loaded.
     pub(super) models: Vec<(Name, ModelState)>,
     pub(super) pool: ModelPool,
-    /// For a view that is not in `models`, which never is.
-    pub(super) no_model: String,
     /// While models cannot be loaded: when that was tried last, and how their files were then.
     pub(super) last_try: Option<(Vec<FileStates>, Instant)>,
     pub(super) parts: Parts,
@@ -116,7 +114,7 @@ pub struct Controller {
     pub(super) edited: Option<(String, String)>,
     /// Another device of the same id, as it was told last.
     pub(super) twin: Option<String>,
-    /// Wakes it.
+    /// Wakes the controller when a fault of a camera or a scene changes.
     news: News,
 }
 
@@ -136,7 +134,6 @@ impl Controller {
             desired: Desired::new(sources, file, live, config_error),
             models,
             pool,
-            no_model: "there is no such view".into(),
             last_try: None,
             parts,
             commands,
@@ -347,13 +344,14 @@ impl Controller {
     }
 
     /// Waits until the inference thread has executed its orders and labelled the frame it had taken.
-    pub(super) async fn settle(&self) -> std::result::Result<(), String> {
+    pub(super) async fn settle(&self) -> std::result::Result<(), OrderError> {
         self.parts.orders.ask(Order::Settle, SWAP_WITHIN, LATE).await
     }
 
     async fn snapshot(&mut self, view: &Name) -> Answer {
         if !self.desired.live.publish_image {
-            return Err("pictures do not leave this device; set `publish_image = true` in [privacy]".into());
+            let cause = "pictures do not leave this device; set `publish_image = true` in [privacy]";
+            return Err(CommandError::Refused(cause.into()));
         }
         let camera = self.view(view).camera.clone();
         let bytes = pictures::take(&self.parts.orders, &self.parts.hub, view, &camera, SNAPSHOT_WITHIN).await?;
@@ -363,7 +361,7 @@ impl Controller {
     /// Runs in a task of its own: it takes some seconds per model.
     pub(super) fn compare(&mut self, reply: oneshot::Sender<Answer>) {
         if self.comparison.as_ref().is_some_and(|task| !task.is_finished()) {
-            let _ = reply.send(Err("another comparison is under way".into()));
+            let _ = reply.send(Err(CommandError::Unavailable("another comparison is under way".into())));
             return;
         }
         let models = subjects::usable(&self.desired.live.models);
@@ -407,7 +405,7 @@ impl Controller {
         self.watch_for_pictures();
     }
 
-    /// Follows the rules for notices to people.
+    /// Sends notices to people from now on as the configuration in effect has it.
     pub(super) fn tell_people(&mut self) {
         let (parts, counters) = (&self.parts, &self.parts.monitor.notices);
         let before = self.notices.take();

@@ -7,9 +7,9 @@ use serde_json::json;
 use tokio::task::spawn_blocking;
 
 use super::Controller;
-use crate::bus::commands::Answer;
+use crate::bus::commands::{Answer, CommandError};
 use crate::config::Sources;
-use crate::config::edit::{Edited, edited};
+use crate::config::edit::{EditError, Edited, edited};
 use crate::directories;
 use crate::domain::views_edit::ViewsEdit;
 
@@ -18,9 +18,9 @@ impl Controller {
     pub(super) async fn edit_views(&mut self, edit: ViewsEdit) -> (Answer, bool) {
         let (path, save) = (self.desired.sources.path.clone(), edit.save);
         let changed = spawn_blocking(move || changed(&path, &edit)).await;
-        let (before, Edited { text, lines }) = match changed.unwrap_or_else(|_| Err("changing it panicked".into())) {
+        let (before, Edited { text, lines }) = match changed.unwrap_or(Err(EditError::Panicked)) {
             Ok(changed) => changed,
-            Err(cause) => return (Err(cause), false),
+            Err(cause) => return (Err(cause.into()), false),
         };
         let answer = |saved, reason: Option<String>| Ok(json!({ "lines": lines, "saved": saved, "reason": reason }));
         if !save {
@@ -32,53 +32,55 @@ impl Controller {
                 (answer(true, None), true)
             }
             // Whoever may write the file can still paste the lines.
-            Err(cause) => (answer(false, Some(cause)), false),
+            Err(cause) => (answer(false, Some(cause.to_string())), false),
         }
     }
 
     /// As [`Self::edit_views`].
     pub(super) async fn undo_edit(&mut self) -> (Answer, bool) {
         let Some((before, after)) = self.edited.take() else {
-            return (Err("nothing was changed here that could be taken back".into()), false);
+            let cause = "nothing was changed here that could be taken back";
+            return (Err(CommandError::Refused(cause.into())), false);
         };
         let path = self.desired.sources.path.clone();
         let now = spawn_blocking(move || Sources::read(&path)).await;
         if !matches!(now, Ok(Ok(now)) if now.text == after) {
-            return (Err("the file was edited since; take the change back there".into()), false);
+            let cause = "the file was edited since; take the change back there";
+            return (Err(CommandError::Refused(cause.into())), false);
         }
         match self.write(before).await {
             Ok(()) => (Ok(json!({ "undone": true })), true),
-            Err(cause) => (Err(cause), false),
+            Err(cause) => (Err(cause.into()), false),
         }
     }
 
-    async fn write(&self, text: String) -> Result<(), String> {
+    async fn write(&self, text: String) -> Result<(), EditError> {
         let path = self.desired.sources.path.clone();
         let written = spawn_blocking(move || write(&path, &text)).await;
-        written.unwrap_or_else(|_| Err("writing it panicked".into()))
+        written.unwrap_or(Err(EditError::Panicked))
     }
 }
 
 /// The text of the file, and what becomes of it.
-fn changed(path: &Path, edit: &ViewsEdit) -> Result<(String, Edited), String> {
+fn changed(path: &Path, edit: &ViewsEdit) -> Result<(String, Edited), EditError> {
     if !path.is_file() {
-        return Err("the daemon runs without a configuration file, so there is nothing to change".into());
+        return Err(EditError::NoFile);
     }
-    let before = Sources::read(path).map_err(|problems| problems.summary())?;
+    let before = Sources::read(path)?;
     let edited = edited(&before.text, edit)?;
     let after = Sources { text: edited.text.clone(), ..before.clone() };
-    after.load_awaiting_models().map_err(|problems| problems.summary())?;
+    after.load_awaiting_models()?;
     Ok((before.text, edited))
 }
 
 /// Replaces the contents of a file that may be written; a reader sees the old ones or the new ones.
-fn write(path: &Path, text: &str) -> Result<(), String> {
-    let cannot = |cause: &dyn std::fmt::Display| format!("{} cannot be written by the daemon: {cause}", path.display());
+fn write(path: &Path, text: &str) -> Result<(), EditError> {
+    let cannot = |cause: std::io::Error| EditError::NotWritten { path: path.to_owned(), cause };
     // Behind a link, that stays one.
-    let target: PathBuf = path.canonicalize().map_err(|error| cannot(&error))?;
-    rustix::fs::access(&target, rustix::fs::Access::WRITE_OK).map_err(|error| cannot(&error))?;
-    let mode = std::fs::metadata(&target).map_err(|error| cannot(&error))?.permissions().mode() & 0o7777;
-    directories::write(&target, text.as_bytes(), mode).map_err(|error| cannot(&error))
+    let target: PathBuf = path.canonicalize().map_err(cannot)?;
+    rustix::fs::access(&target, rustix::fs::Access::WRITE_OK).map_err(|error| cannot(error.into()))?;
+    let mode = std::fs::metadata(&target).map_err(cannot)?.permissions().mode() & 0o7777;
+    directories::write(&target, text.as_bytes(), mode).map_err(cannot)
 }
 
 #[cfg(test)]
@@ -98,7 +100,8 @@ mod tests {
         assert!(std::fs::symlink_metadata(&link).expect("there").is_symlink());
         assert_eq!(std::fs::metadata(&file).expect("there").permissions().mode() & 0o7777, 0o640);
         assert!(
-            write(&directory.path().join("none.toml"), "x").is_err_and(|cause| cause.contains("cannot be written"))
+            write(&directory.path().join("none.toml"), "x")
+                .is_err_and(|error| error.to_string().contains("cannot be written"))
         );
     }
 }

@@ -48,18 +48,26 @@ impl Controller {
     /// Returns whether anything has changed.
     async fn try_the_model_again(&mut self, view: &Name) -> Result<bool> {
         let choice = self.view(view).choice();
-        match self.install(view, choice).await {
+        let loaded = match self.load(&choice).await {
+            Ok(loaded) => loaded,
+            Err(cause) if self.model(view).err() == Some(&cause) => return Ok(false),
+            Err(cause) => {
+                tracing::error!(%cause, view = view.given(), "the model still cannot be loaded");
+                self.set_model(view, Err(cause));
+                self.follow_cameras().await?;
+                return Ok(true);
+            }
+        };
+        match self.swap(view, &choice, loaded).await {
             Ok(()) => {
                 let model = &self.view(view).model.name;
                 tracing::info!(model, view = view.given(), "the model can be loaded now");
+                Ok(true)
             }
-            Err(cause) if self.model(view).err() == Some(&cause) => return Ok(false),
             Err(cause) => {
-                tracing::error!(cause, view = view.given(), "the model still cannot be loaded");
-                self.set_model(view, Err(cause));
-                self.follow_cameras().await?;
+                tracing::error!(%cause, view = view.given(), "the model is there and not in use yet");
+                Ok(false)
             }
         }
-        Ok(true)
     }
 }

@@ -15,6 +15,7 @@ pub mod model_info;
 pub mod model_pool;
 mod news;
 mod pictures;
+mod refusal;
 mod reload;
 mod restart;
 mod second;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::classification::ModelId;
+use crate::infer::ModelError;
 use crate::infer::precision::Chosen;
 use crate::payload::InfoModelPayload;
 
@@ -16,8 +17,19 @@ pub struct ModelInfo {
     pub why: Option<String>,
 }
 
+/// Why a model is not in use.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum NotLoaded {
+    #[error("model `{name}`: {cause}")]
+    Refused { name: String, cause: ModelError },
+    #[error("model `{name}`: loading it panicked")]
+    Panicked { name: String },
+    #[error("there is no such view")]
+    NoView,
+}
+
 /// A view's model: in use, or why it cannot be loaded.
-pub type ModelState = std::result::Result<ModelInfo, String>;
+pub type ModelState = std::result::Result<ModelInfo, NotLoaded>;
 
 impl ModelInfo {
     pub fn of(chosen: &Chosen) -> Self {

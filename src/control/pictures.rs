@@ -8,6 +8,8 @@ use tokio::sync::Notify;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::sleep;
 
+use super::refusal::Commanded;
+use crate::bus::commands::CommandError;
 use crate::bus::hub::{Hub, Sink};
 use crate::config::Config;
 use crate::domain::event::Event;
@@ -53,7 +55,7 @@ impl Pictures {
                 if let Some((view, camera)) = cameras.iter().find(|(name, _)| *name == view)
                     && let Err(cause) = take(&orders, &publisher, view, camera, PATIENCE).await
                 {
-                    tracing::debug!(cause, view = view.given(), "no picture");
+                    tracing::debug!(%cause, view = view.given(), "no picture");
                 }
                 sleep(SHORTEST_INTERVAL).await;
             }
@@ -96,17 +98,17 @@ impl Sink for Changes {
 /// Publishes the next labelled frame of a view; returns the size of its JPEG in bytes.
 ///
 /// # Errors
-/// Why there is no picture.
+/// When no frame is labelled in time, or it is damaged.
 pub(super) async fn take(
     orders: &Orders,
     hub: &Hub,
     view: &Name,
     camera: &Name,
     patience: Duration,
-) -> Result<usize, String> {
+) -> Commanded<usize> {
     let shot = orders.snapshot(view, patience).await?;
     let draw = move || picture::jpeg(turned(shot.picture()?, shot.framing.rotation), &shot.labelled.answer);
-    let jpeg = spawn_blocking(draw).await.map_err(|_| "drawing the labels panicked")??;
+    let jpeg = spawn_blocking(draw).await.map_err(|_| CommandError::Failed("drawing the labels panicked".into()))??;
     let bytes = jpeg.len();
     hub.publish(&Event::Picture(camera.clone(), jpeg.into()));
     Ok(bytes)

@@ -12,12 +12,13 @@ use super::accurate::Required;
 use super::controller::{LATE, SWAP_WITHIN};
 use super::from_config::{layout_of, notices_of, rules_of, web_settings};
 use super::model_pool::Loaded;
+use super::refusal::Commanded;
 use super::views::{labeller_of, new_view};
-use crate::bus::commands::Answer;
+use crate::bus::commands::{Answer, CommandError};
 use crate::config::diagnostics::Problems;
 use crate::config::typed::{Choice, View};
 use crate::config::{Config, Sources};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::pipeline::orders::{Order, ViewOrder};
 use crate::sinks::mqtt;
 use crate::telemetry::service_manager;
@@ -60,12 +61,12 @@ impl Controller {
             Ok::<_, Problems>((sources, config, effective))
         };
         let result = match spawn_blocking(read).await {
-            Err(error) => Err(format!("the configuration could not be read: {error}")),
+            Err(error) => Err(CommandError::Failed(format!("the configuration could not be read: {error}"))),
             Ok(Ok((sources, config, effective))) => self.apply(sources, config, effective).await?,
             Ok(Err(problems)) => {
                 // The full report quotes the file, so it goes to the log only.
                 tracing::error!("{}", problems.render(false));
-                Err(problems.summary())
+                Err(CommandError::Refused(problems.summary()))
             }
         };
         match &result {
@@ -75,8 +76,9 @@ impl Controller {
             }
             Err(cause) => tracing::error!("the configuration was not changed, the last one stays in effect:\n{cause}"),
         }
-        let changed = self.desired.error.as_ref() != result.as_ref().err();
-        self.desired.error = result.as_ref().err().cloned();
+        let error = result.as_ref().err().map(ToString::to_string);
+        let changed = self.desired.error != error;
+        self.desired.error = error;
         self.tell_info();
         if changed {
             self.tell_health();
@@ -94,18 +96,13 @@ impl Controller {
         let sources = self.desired.sources.clone();
         spawn_blocking(move || {
             if let Err(cause) = sources.keep_as_last_good() {
-                tracing::info!(cause, "a start with a broken file could not use this configuration instead");
+                tracing::info!(%cause, "a start with a broken file could not use this configuration instead");
             }
         });
     }
 
     /// Everything that can fail comes first, so that a configuration takes effect as a whole or not at all.
-    async fn apply(
-        &mut self,
-        sources: Sources,
-        config: Config,
-        effective: Value,
-    ) -> Result<std::result::Result<(), String>> {
+    async fn apply(&mut self, sources: Sources, config: Config, effective: Value) -> Result<Commanded<()>> {
         let next = self.desired.with_what_was_set(&config);
         let prepared = match self.prepare(&next).await {
             Ok(prepared) => prepared,
@@ -143,7 +140,7 @@ impl Controller {
     }
 
     /// Loads what the next configuration needs.
-    async fn prepare(&self, next: &Config) -> std::result::Result<Prepared, String> {
+    async fn prepare(&self, next: &Config) -> Commanded<Prepared> {
         let mut models = Vec::new();
         for choice in next.choices() {
             let loaded = self.load(&choice).await?;
@@ -225,12 +222,12 @@ impl Controller {
 
     /// On return, the inference thread has executed the order.
     async fn give(&self, order: Order) -> Result<()> {
-        self.parts.orders.give(order).map_err(|cause| Error::Failed(cause.into()))?;
-        self.settle().await.map_err(Error::Failed)
+        self.parts.orders.give(order)?;
+        Ok(self.settle().await?)
     }
 
     async fn ask<T>(&self, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> Result<T> {
-        self.parts.orders.ask(order, SWAP_WITHIN, LATE).await.map_err(Error::Failed)
+        Ok(self.parts.orders.ask(order, SWAP_WITHIN, LATE).await?)
     }
 
     async fn reconnect_if_it_matters(&mut self, before: &Config) {

@@ -6,7 +6,8 @@ use serde_json::json;
 use tokio::task::spawn_blocking;
 
 use super::Controller;
-use crate::bus::commands::Answer;
+use super::model_info::NotLoaded;
+use crate::bus::commands::{Answer, CommandError};
 use crate::config::typed::Choice;
 use crate::config::{Config, Sources};
 use crate::infer::{Model, precision};
@@ -25,7 +26,8 @@ pub fn program() -> std::io::Result<PathBuf> {
 impl Controller {
     /// Whether the daemon would start again, with the file as it is now. The refusal says why not.
     pub(super) async fn can_restart(&self) -> Answer {
-        let refused = |cause: String| Err(format!("not restarted, because the start would fail: {cause}"));
+        let refused =
+            |cause: String| Err(CommandError::Refused(format!("not restarted, because the start would fail: {cause}")));
         match program() {
             Ok(program) if program.is_file() => {}
             Ok(program) => return refused(format!("`{}` is not there any more", program.display())),
@@ -47,21 +49,24 @@ impl Controller {
         }
         match self.parts.loader.run(move || loads(&config)).await {
             Some(Ok(())) => Ok(json!({})),
-            Some(Err(cause)) => refused(cause),
+            Some(Err(cause)) => refused(cause.to_string()),
             None => refused("loading the model panicked".into()),
         }
     }
 }
 
 /// Whether the models of a configuration load.
-fn loads(config: &Config) -> Result<(), String> {
-    let named = |name: &str, cause: &dyn std::fmt::Display| format!("model `{name}`: {cause}");
+fn loads(config: &Config) -> Result<(), NotLoaded> {
+    let refused = |name: &str| {
+        let name = name.to_owned();
+        |cause| NotLoaded::Refused { name, cause }
+    };
     for Choice { spec, precision } in config.choices() {
-        precision::load(&spec, precision).map_err(|cause| named(&spec.name, &cause))?;
+        precision::load(&spec, precision).map_err(refused(&spec.name))?;
     }
     // Their failure would not prevent the start; but who restarts wants what the file says.
     for spec in config.accurate_models() {
-        Model::load(spec).map_err(|cause| named(&spec.name, &cause))?;
+        Model::load(spec).map_err(refused(&spec.name))?;
     }
     Ok(())
 }

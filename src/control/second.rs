@@ -1,4 +1,4 @@
-//! An accurate model in use.
+//! The accurate models that give second opinions.
 
 use std::sync::Arc;
 

@@ -9,13 +9,14 @@ use tokio::time::timeout;
 
 use super::Controller;
 use super::from_config::lessons_of;
-use crate::bus::commands::Answer;
+use super::refusal::Commanded;
+use crate::bus::commands::{Answer, CommandError};
 use crate::bus::preview::Preview;
 use crate::domain::name::Name;
 use crate::error::{Error, Result};
 use crate::teach::dataset::check_label;
-use crate::teach::lessons::{Lessons, Picture};
-use crate::teach::teachers::{OFF, put_to_use};
+use crate::teach::lessons::{Lessons, Picture, TeachError};
+use crate::teach::teachers::put_to_use;
 use glimpsed_base::thread::Thread;
 
 /// Deadline for the next frame.
@@ -24,7 +25,15 @@ const FRAME_WITHIN: Duration = Duration::from_secs(5);
 /// Deadline for a teacher: one that has just started looks at all pictures that are kept.
 const TAUGHT_WITHIN: Duration = Duration::from_secs(60);
 
-const LATE: &str = "it still looks at the pictures that are kept; try again in a minute";
+const NO_LABEL: &str = r#"says no label; publish {"label": "open"} or choose one"#;
+
+fn late() -> CommandError {
+    CommandError::Unavailable("it still looks at the pictures that are kept; try again in a minute".into())
+}
+
+fn checked(label: &str) -> Commanded<()> {
+    check_label(label).map_err(|wrong| CommandError::Refused(format!("`{label}` {wrong}")))
+}
 
 impl Controller {
     /// Keeps frames that are not sure, or no longer. What is returned tells what was taught so far; it reads directories.
@@ -52,7 +61,7 @@ impl Controller {
 
     /// A picture that is added without a label gets this one.
     pub(super) fn choose_label(&self, view: &Name, label: String) -> Answer {
-        check_label(&label).map_err(|wrong| format!("`{label}` {wrong}"))?;
+        checked(&label)?;
         self.parts.web.teachers.choose(view, label.clone())?;
         Ok(json!({ "label": label }))
     }
@@ -68,15 +77,15 @@ impl Controller {
             let taught = async {
                 let lessons = lessons?;
                 let label = label.or_else(|| teachers.state(&view)?.label);
-                let label = label.ok_or(r#"says no label; publish {"label": "open"} or choose one"#)?;
-                check_label(&label).map_err(|wrong| format!("`{label}` {wrong}"))?;
+                let none = || CommandError::Refused(NO_LABEL.into());
+                let label = label.ok_or_else(none)?;
+                checked(&label)?;
                 let frame = timeout(FRAME_WITHIN, next_frame(preview)).await;
-                let frame = frame.map_err(|_| "no picture comes from the camera")?;
-                let added = teachers.of(&lessons)?.add(label.clone(), Picture::Frame(frame), 0).await;
-                let kept = added.map_err(|error| error.to_string())?;
+                let frame = frame.map_err(|_| CommandError::Unavailable("no picture comes from the camera".into()))?;
+                let kept = teachers.of(&lessons)?.add(label.clone(), Picture::Frame(frame), 0).await?;
                 Ok(json!({ "label": label, "copy": kept.copy, "pictures": kept.pictures }))
             };
-            let answer = timeout(TAUGHT_WITHIN, taught).await.unwrap_or_else(|_| Err(LATE.into()));
+            let answer = timeout(TAUGHT_WITHIN, taught).await.unwrap_or_else(|_| Err(late()));
             if let Err(cause) = &answer {
                 tracing::warn!(view = view.given(), "no picture was kept: {cause}");
             }
@@ -92,17 +101,17 @@ impl Controller {
         tokio::spawn(async move {
             let learnt = async {
                 let teacher = teachers.of(&lessons?)?;
-                put_to_use(&teacher, &commands, &view).await.map_err(|error| error.to_string())?;
+                put_to_use(&teacher, &commands, &view).await?;
                 let right = teachers.state(&view).and_then(|state| state.right);
                 Ok(json!({ "model": view.as_str(), "right": right }))
             };
             // The requester may have gone.
-            let _ = reply.send(timeout(TAUGHT_WITHIN, learnt).await.unwrap_or_else(|_| Err(LATE.into())));
+            let _ = reply.send(timeout(TAUGHT_WITHIN, learnt).await.unwrap_or_else(|_| Err(late())));
         });
     }
 
-    fn lessons(&self, view: &Name) -> std::result::Result<Lessons, String> {
-        lessons_of(&self.desired.live).into_iter().find(|lessons| lessons.view == *view).ok_or_else(|| OFF.into())
+    fn lessons(&self, view: &Name) -> std::result::Result<Lessons, TeachError> {
+        lessons_of(&self.desired.live).into_iter().find(|lessons| lessons.view == *view).ok_or(TeachError::Off)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Controller;
 use crate::domain::health::Pace;
-use crate::pipeline::orders::Order;
+use crate::pipeline::orders::{Order, OrderError};
 
 impl Controller {
     /// Sends the inference thread its pace when that changes.
@@ -15,7 +15,7 @@ impl Controller {
         }
         if let Err(cause) = self.set_pace(pace).await {
             // It is retried at the next check.
-            tracing::warn!(cause, "the frame rate could not be adapted to the temperature");
+            tracing::warn!(%cause, "the frame rate could not be adapted to the temperature");
             return;
         }
         let celsius = temperature.unwrap_or_default();
@@ -31,7 +31,7 @@ impl Controller {
         self.tell_health();
     }
     /// On return, frames are labelled at this pace.
-    async fn set_pace(&self, pace: Pace) -> Result<(), String> {
+    async fn set_pace(&self, pace: Pace) -> Result<(), OrderError> {
         self.parts.orders.give(Order::Pace(pace))?;
         self.settle().await
     }

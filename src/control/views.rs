@@ -7,15 +7,16 @@ use serde_json::json;
 use super::Controller;
 use super::controller::{LATE, SWAP_WITHIN};
 use super::from_config::rules_of;
-use super::model_info::{ModelInfo, ModelState};
+use super::model_info::{ModelInfo, ModelState, NotLoaded};
 use super::model_pool::Loaded;
-use crate::bus::commands::Answer;
+use super::refusal::Commanded;
+use crate::bus::commands::{Answer, CommandError};
 use crate::config::Config;
 use crate::config::typed::{Choice, View};
 use crate::domain::event::Event;
 use crate::domain::name::Name;
 use crate::domain::settings::{PrecisionChoice, Settings};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::infer::labeller::Labeller;
 use crate::models::spec::ModelSpec;
 use crate::pipeline::orders::{NewView, Order, ViewOrder};
@@ -40,14 +41,14 @@ pub fn new_view(config: &Config, view: &View, loaded: Option<Loaded>) -> NewView
 
 impl Controller {
     /// The view that is meant: [`Name::ONLY`] stands for the first.
-    pub(super) fn view_meant(&self, name: &Name) -> std::result::Result<Name, String> {
+    pub(super) fn view_meant(&self, name: &Name) -> Commanded<Name> {
         let views = &self.desired.live.views;
         match self.desired.live.view(name) {
             Some(_) => Ok(name.clone()),
             None if *name == Name::ONLY => Ok(views[0].name.clone()),
             None => {
                 let known: Vec<&str> = views.iter().map(|view| view.name.as_str()).collect();
-                Err(format!("there is no view `{name}`; there is {}", known.join(", ")))
+                Err(CommandError::Refused(format!("there is no view `{name}`; there is {}", known.join(", "))))
             }
         }
     }
@@ -64,9 +65,9 @@ impl Controller {
     }
 
     /// The model of a view that exists.
-    pub(super) fn model(&self, view: &Name) -> std::result::Result<&ModelInfo, &String> {
+    pub(super) fn model(&self, view: &Name) -> std::result::Result<&ModelInfo, &NotLoaded> {
         let state = self.models.iter().find(|(name, _)| name == view).or(self.models.first());
-        state.map_or(Err(&self.no_model), |(_, state)| state.as_ref())
+        state.map_or(Err(&NotLoaded::NoView), |(_, state)| state.as_ref())
     }
 
     pub(super) fn set_model(&mut self, view: &Name, state: ModelState) {
@@ -81,7 +82,7 @@ impl Controller {
         self.desired.live.views.iter().find_map(|view| {
             let cause = self.model(&view.name).err()?;
             Some(match view.name.given() {
-                None => cause.clone(),
+                None => cause.to_string(),
                 Some(name) => format!("view `{name}`: {cause}"),
             })
         })
@@ -91,7 +92,7 @@ impl Controller {
         if enabled != self.view(view).enabled {
             self.view_mut(view).enabled = enabled;
             let order = Order::View(view.clone(), ViewOrder::Enabled(enabled));
-            self.parts.orders.give(order).map_err(|cause| Error::Failed(cause.into()))?;
+            self.parts.orders.give(order)?;
             if !enabled {
                 self.pictures = None;
             }
@@ -120,12 +121,14 @@ impl Controller {
             if running.is_some_and(|running| *running != camera || !has_model) {
                 self.parts.cameras.stop(name).await?;
                 let drop = Order::DropFrame(name.clone());
-                self.parts.orders.give(drop).map_err(|cause| Error::Failed(cause.into()))?;
-                self.settle().await.map_err(Error::Failed)?;
+                self.parts.orders.give(drop)?;
+                self.settle().await?;
             }
             match (is_enabled, has_model) {
                 (false, _) => self.parts.cameras.tell_disabled(name),
-                (true, false) => self.parts.cameras.tell_no_model(name, &cause.unwrap_or_default()),
+                (true, false) => {
+                    self.parts.cameras.tell_no_model(name, &cause.unwrap_or(NotLoaded::NoView).to_string())
+                }
                 (true, true) if self.parts.cameras.running(name).is_none() => self.parts.cameras.start(&camera)?,
                 (true, true) => {}
             }
@@ -140,17 +143,17 @@ impl Controller {
         if let Err(cause) = &result {
             self.unknown_models += 1;
             if is_logged(self.unknown_models) {
-                tracing::warn!(cause, tries = self.unknown_models, view = view.given(), "the model was not switched");
+                tracing::warn!(%cause, tries = self.unknown_models, view = view.given(), "the model was not switched");
             }
         }
         result.map(|()| json!({ "model": self.view(view).model.name }))
     }
 
-    async fn try_switch_model(&mut self, view: &Name, name: &str) -> std::result::Result<(), String> {
+    async fn try_switch_model(&mut self, view: &Name, name: &str) -> Commanded<()> {
         let Some(spec) = self.desired.live.models.iter().find(|model| model.name == name).cloned() else {
             let known: Vec<&str> = self.usable_models().map(|model| model.name.as_str()).collect();
             let name = name.chars().take(64).collect::<String>();
-            return Err(format!("there is no model `{name}`; there is {}", known.join(", ")));
+            return Err(CommandError::Refused(format!("there is no model `{name}`; there is {}", known.join(", "))));
         };
         if spec != self.view(view).model || self.model(view).is_err() {
             self.install(view, Choice { spec, precision: self.view(view).precision }).await?;
@@ -166,22 +169,22 @@ impl Controller {
         let result = if wanted == before { Ok(()) } else { self.install(view, choice).await };
         match &result {
             Ok(()) => self.tell_info(),
-            Err(cause) => tracing::warn!(cause, view = view.given(), "the precision was not changed"),
+            Err(cause) => tracing::warn!(%cause, view = view.given(), "the precision was not changed"),
         }
         self.tell_settings(view);
         result?;
-        let ModelInfo { id, why, .. } = self.model(view)?;
+        let ModelInfo { id, why, .. } = self.model(view).map_err(NotLoaded::clone)?;
         Ok(json!({ "precision": wanted, "in_use": id.precision.to_string(), "reason": why }))
     }
 
     /// Loads the model while the current one runs, and swaps them between two frames.
-    pub(super) async fn install(&mut self, view: &Name, choice: Choice) -> std::result::Result<(), String> {
+    pub(super) async fn install(&mut self, view: &Name, choice: Choice) -> Commanded<()> {
         let loaded = self.load(&choice).await?;
         self.swap(view, &choice, loaded).await
     }
 
     /// The model, loaded now if no view has it.
-    pub(super) async fn load(&self, choice: &Choice) -> std::result::Result<Loaded, String> {
+    pub(super) async fn load(&self, choice: &Choice) -> std::result::Result<Loaded, NotLoaded> {
         match self.pool.get(choice) {
             Some(loaded) => Ok(loaded),
             None => self.load_anew(&choice.spec, choice.precision).await,
@@ -192,21 +195,16 @@ impl Controller {
         &self,
         spec: &ModelSpec,
         precision: PrecisionChoice,
-    ) -> std::result::Result<Loaded, String> {
-        let (name, spec, networks) = (&spec.name, spec.clone(), self.pool.networks.clone());
+    ) -> std::result::Result<Loaded, NotLoaded> {
+        let (name, spec, networks) = (spec.name.clone(), spec.clone(), self.pool.networks.clone());
         match self.parts.loader.run(move || Loaded::read(&spec, precision, &networks)).await {
-            Some(loaded) => loaded.map_err(|cause| format!("model `{name}`: {cause}")),
-            None => Err(format!("model `{name}`: loading it panicked")),
+            Some(loaded) => loaded.map_err(|cause| NotLoaded::Refused { name, cause }),
+            None => Err(NotLoaded::Panicked { name }),
         }
     }
 
     /// The view labels with this model from its next frame on.
-    pub(super) async fn swap(
-        &mut self,
-        view: &Name,
-        choice: &Choice,
-        loaded: Loaded,
-    ) -> std::result::Result<(), String> {
+    pub(super) async fn swap(&mut self, view: &Name, choice: &Choice, loaded: Loaded) -> Commanded<()> {
         let labeller = Box::new(labeller_of(&self.desired.live, self.view(view), loaded.clone()));
         let name = view.clone();
         let swap = |back| Order::View(name, ViewOrder::Labeller(labeller, back));
@@ -221,7 +219,7 @@ impl Controller {
         drop(old);
         self.free_unused();
         self.tell_uploads();
-        self.follow_cameras().await.map_err(|error| error.to_string())
+        Ok(self.follow_cameras().await?)
     }
 
     /// Freeing a hundred megabytes takes milliseconds, which would delay the commands.
@@ -243,7 +241,7 @@ impl Controller {
     }
 
     /// On return, no frame of the view is judged by the old rules any more.
-    pub(super) async fn tell_rules(&self, view: &Name) -> std::result::Result<(), String> {
+    pub(super) async fn tell_rules(&self, view: &Name) -> Commanded<()> {
         let rules = Box::new(rules_of(&self.desired.live, self.view(view)));
         self.parts.orders.give(Order::View(view.clone(), ViewOrder::Rules(rules)))?;
         self.settle().await?;

@@ -8,6 +8,17 @@ use toml::{Table, Value};
 /// Groups of ImageNet classes from WordNet's hierarchy; `models/README.md` describes how they were made.
 pub const IMAGENET: &str = include_str!("../../models/imagenet-groups.toml");
 
+/// A mistake in the text of groups, told in one line.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GroupsError {
+    #[error("line {line}: {cause}")]
+    NotToml { line: usize, cause: String },
+    #[error("`{0}` must be a list of labels, such as [\"tabby\", \"tiger cat\"]")]
+    NoList(String),
+    #[error("`{}` cannot be a label: it is empty or holds a control character", .0.escape_debug())]
+    Name(String),
+}
+
 /// Named groups. A class that several groups list belongs to the first of them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Groups(Vec<Group>);
@@ -23,12 +34,11 @@ impl Groups {
     /// Parses lines like `cat = ["tabby", "tiger cat"]`.
     ///
     /// # Errors
-    /// The first mistake in the text, in one line.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let table: Table = text.parse().map_err(|error: toml::de::Error| {
-            let line = error.span().map(|span| text[..span.start].lines().count().max(1));
-            let line = line.map(|line| format!("line {line}: ")).unwrap_or_default();
-            format!("{line}{}", error.message().lines().next().unwrap_or_default())
+    /// The first mistake in the text.
+    pub fn parse(text: &str) -> Result<Self, GroupsError> {
+        let table: Table = text.parse().map_err(|error: toml::de::Error| GroupsError::NotToml {
+            line: error.span().map_or(1, |span| text[..span.start].lines().count().max(1)),
+            cause: error.message().lines().next().unwrap_or_default().to_owned(),
         })?;
         table.into_iter().map(|(name, members)| Group::read(name, members)).collect::<Result<_, _>>().map(Self)
     }
@@ -39,8 +49,8 @@ impl Groups {
 }
 
 impl Group {
-    fn read(name: String, members: Value) -> Result<Self, String> {
-        let wrong = || format!("`{name}` must be a list of labels, such as [\"tabby\", \"tiger cat\"]");
+    fn read(name: String, members: Value) -> Result<Self, GroupsError> {
+        let wrong = || GroupsError::NoList(name.clone());
         let Value::Array(list) = members else { return Err(wrong()) };
         let label = |value| match value {
             Value::String(label) => Ok(label),
@@ -48,10 +58,7 @@ impl Group {
         };
         let members = list.into_iter().map(label).collect::<Result<_, _>>()?;
         if name.trim().is_empty() || name.contains(leaving::is_control) {
-            return Err(format!(
-                "`{}` cannot be a label: it is empty or holds a control character",
-                name.escape_debug()
-            ));
+            return Err(GroupsError::Name(name));
         }
         Ok(Self { name: name.into(), members })
     }
@@ -63,7 +70,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_with_a_group_file_is_said_in_a_line() {
-        let error = |text| Groups::parse(text).expect_err("wrong");
+        let error = |text| Groups::parse(text).expect_err("wrong").to_string();
         assert_eq!(error("cat = 3"), "`cat` must be a list of labels, such as [\"tabby\", \"tiger cat\"]");
         assert!(error("cat = [282]").starts_with("`cat` must be"));
         assert!(error("\"a\\u001b[2J\" = []").starts_with("`a\\u{1b}[2J` cannot be a label"));

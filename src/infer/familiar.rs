@@ -1,9 +1,10 @@
 //! What a taught model was taught with, which the pictures that it looks at are compared with.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::models::spec::TaughtWith;
-use crate::models::vectors_file;
+use crate::models::vectors_file::{self, VectorsError};
 use glimpsed_teach::{COPY, Strangeness, Vectors};
 
 /// What the comparison says of a picture.
@@ -19,6 +20,15 @@ pub struct Judgement {
     pub time: Duration,
 }
 
+/// Why a model cannot tell strange pictures.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unfamiliar {
+    #[error(transparent)]
+    Vectors(#[from] VectorsError),
+    #[error("`{}` is not that of the model", .0.display())]
+    OtherNetwork(PathBuf),
+}
+
 /// The vectors of the pictures that taught a model.
 pub(super) struct Familiar {
     vectors: Vectors,
@@ -26,16 +36,17 @@ pub(super) struct Familiar {
 }
 
 impl Familiar {
+    /// The vectors of what taught a model, for a network whose vectors have this length.
+    ///
     /// # Errors
-    /// The file of the vectors, and what is wrong with it.
-    pub(super) fn read(taught: &TaughtWith) -> Result<Self, String> {
+    /// When their file cannot be read, or is another network's.
+    pub(super) fn read(taught: &TaughtWith, length: usize) -> Result<Self, Unfamiliar> {
         let strangeness = taught.strange_below.map(|least_cosine| Strangeness { least_cosine });
-        Ok(Self { vectors: vectors_file::read(&taught.vectors)?, strangeness })
-    }
-
-    /// The length of its vectors.
-    pub(super) fn length(&self) -> usize {
-        self.vectors.length()
+        let vectors = vectors_file::read(&taught.vectors)?;
+        match vectors.length() == length {
+            true => Ok(Self { vectors, strangeness }),
+            false => Err(Unfamiliar::OtherNetwork(taught.vectors.clone())),
+        }
     }
 
     /// Compares the vector of a picture with all of them.

@@ -17,7 +17,7 @@ use super::reading::{Reading, Seen};
 use super::test_pictures::TestPictures;
 use crate::domain::classification::{Labels, ModelId, Ranked, Top, top_k};
 use crate::models::catalog;
-use crate::models::spec::{ModelSpec, TaughtWith};
+use crate::models::spec::ModelSpec;
 use crate::models::threads::Threads;
 
 /// A loaded, warmed-up model.
@@ -81,7 +81,11 @@ impl Model {
         let Parts { network, matrix, inspection, is_shared } = parts;
         let list = spec.labels.read().map_err(|(path, cause)| ModelError::Labels { path, cause })?;
         let warning = list.warning();
-        let familiar = spec.taught.as_ref().zip(matrix.as_ref()).map(|(taught, matrix)| familiar(taught, matrix));
+        let familiar = spec
+            .taught
+            .as_ref()
+            .zip(matrix.as_ref())
+            .map(|(taught, matrix)| Familiar::read(taught, matrix.weights.len() / matrix.classes().max(1)));
         let (familiar, unfamiliar) = match familiar.transpose() {
             Ok(familiar) => (familiar, None),
             Err(cause) => (None, Some(format!("{cause}, so strange pictures are not told; teach it again"))),
@@ -431,15 +435,6 @@ fn refusal(spec: &ModelSpec, cause: Error) -> ModelError {
         },
         cause => ModelError::Engine { name: spec.name.clone(), cause },
     }
-}
-
-/// The vectors of the pictures that taught it, if they are of its network.
-fn familiar(taught: &TaughtWith, matrix: &OwnMatrix) -> Result<Familiar, String> {
-    let familiar = Familiar::read(taught)?;
-    if familiar.length() * matrix.classes() == matrix.weights.len() {
-        return Ok(familiar);
-    }
-    Err(format!("`{}` is not that of the model", taught.vectors.display()))
 }
 
 /// What a model is made of.

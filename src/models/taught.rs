@@ -127,16 +127,26 @@ impl Files {
     }
 }
 
+/// Why a taught model cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TaughtError {
+    #[error("`{}` {cause}", path.display())]
+    Unreadable { path: PathBuf, cause: String },
+    #[error("`{}` is not the description of a taught model: {cause}", path.display())]
+    NotTaught { path: PathBuf, cause: String },
+}
+
 impl Taught {
     /// Reads a model's description.
     ///
     /// # Errors
-    /// The file, and what is wrong with it.
-    pub fn read(path: &Path) -> Result<Self, String> {
-        let text = files::read_text(path, MAX_BYTES).map_err(|cause| format!("`{}` {cause}", path.display()))?;
-        toml::from_str(&text).map_err(|error| {
-            format!("`{}` is not the description of a taught model: {}", path.display(), error.message())
-        })
+    /// See [`TaughtError`].
+    pub fn read(path: &Path) -> Result<Self, TaughtError> {
+        let path_of = || path.to_owned();
+        let text = files::read_text(path, MAX_BYTES)
+            .map_err(|cause| TaughtError::Unreadable { path: path_of(), cause: cause.to_string() })?;
+        toml::from_str(&text)
+            .map_err(|error| TaughtError::NotTaught { path: path_of(), cause: error.message().to_owned() })
     }
 
     /// How the model is loaded.
@@ -166,7 +176,7 @@ pub fn of_network(onnx: &Path, directories: &[PathBuf]) -> Option<(Taught, Files
 }
 
 /// A taught model with its files, or why it cannot be used.
-pub type Found = Result<(Taught, Files), String>;
+pub type Found = Result<(Taught, Files), TaughtError>;
 
 /// The taught models in a directory with their names, in the order of these.
 pub fn all(directory: &Path) -> Vec<(String, Found)> {
@@ -229,9 +239,7 @@ mod tests {
         std::fs::write(&path, toml::to_string(&taught()).expect("TOML")).expect("writable");
         assert_eq!(Taught::read(&path), Ok(taught()));
         std::fs::write(&path, "sha256 = 3").expect("writable");
-        assert!(
-            Taught::read(&path).expect_err("refused").contains("door.toml` is not the description of a taught model")
-        );
+        assert!(matches!(Taught::read(&path), Err(TaughtError::NotTaught { .. })));
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! The file of the vectors that a model was taught with: a mark, their length, their number, and the vectors as 16-bit floats; all
 //! numbers are little-endian.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use glimpsed_base::files;
+use glimpsed_base::files::{self, ReadError};
 use glimpsed_teach::Vectors;
 
 const MAGIC: [u8; 4] = *b"GLVS";
@@ -20,11 +20,21 @@ pub fn encoded(length: usize, vectors: impl Iterator<Item = Vec<u8>>) -> Vec<u8>
     bytes
 }
 
+/// Why there are no vectors.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum VectorsError {
+    #[error("`{}` {cause}", path.display())]
+    Unreadable { path: PathBuf, cause: String },
+    #[error("`{}` is damaged", .0.display())]
+    Damaged(PathBuf),
+}
+
 /// # Errors
-/// The file, and what is wrong with it.
-pub fn read(path: &Path) -> Result<Vectors, String> {
-    let bytes = files::read(path, MAX_BYTES).map_err(|cause| format!("`{}` {cause}", path.display()))?;
-    let damaged = || format!("`{}` is damaged", path.display());
+/// See [`VectorsError`].
+pub fn read(path: &Path) -> Result<Vectors, VectorsError> {
+    let unreadable = |cause: ReadError| VectorsError::Unreadable { path: path.to_owned(), cause: cause.to_string() };
+    let bytes = files::read(path, MAX_BYTES).map_err(unreadable)?;
+    let damaged = || VectorsError::Damaged(path.to_owned());
     let rest = bytes.strip_prefix(&MAGIC).ok_or_else(damaged)?;
     let (numbers, rest) = rest.split_at_checked(8).ok_or_else(damaged)?;
     let number = |at: usize| numbers[at..at + 4].try_into().map_or(0, u32::from_le_bytes) as usize;
@@ -58,8 +68,7 @@ mod tests {
         assert_eq!((back.length(), back.encoded(0), back.encoded(1)), (3, vectors.encoded(0), vectors.encoded(1)));
         for damaged in [&bytes[..0], &bytes[..11], &bytes[..bytes.len() - 1], &[&bytes[..], b"x"].concat()] {
             std::fs::write(&path, damaged).expect("writable");
-            let cause = read(&path).expect_err("refused");
-            assert!(cause.contains("door.vectors` is damaged"), "{cause}");
+            assert_eq!(read(&path).err(), Some(VectorsError::Damaged(path.clone())));
         }
     }
 }

@@ -15,6 +15,7 @@ use super::teaching::{TaughtPayload, UnsurePayload};
 
 use super::rounding::{VERSION, rounded};
 use super::words::{status_name, time, to_json};
+use crate::bus::commands::{self, CommandError};
 use crate::domain::camera::Negotiated;
 use crate::domain::classification::{
     Answer, Classification, HeldLabel, ModelId, Ranked, Reason, SecondOpinion, Stable, Status, Timing,
@@ -240,6 +241,10 @@ struct ResponsePayload<'a> {
     /// Why there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a str>,
+    /// `refused`: it would be again; `unavailable`: it may succeed in a moment; `failed`: something is broken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = ["refused", "unavailable", "failed", null]))]
+    error_kind: Option<&'static str>,
     /// As it was in the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     transaction: Option<&'a Value>,
@@ -326,12 +331,19 @@ pub fn camera_json(camera: &Negotiated) -> Value {
 }
 
 /// The answer to a request.
-pub fn response_json(answer: Result<&Value, &str>, transaction: Option<&Value>) -> String {
-    let (status, data, error) = match answer {
-        Ok(data) => ("ok", data, None),
-        Err(cause) => ("error", &Value::Null, Some(leaving::clean(cause))),
+pub fn response_json(answer: &commands::Answer, transaction: Option<&Value>) -> String {
+    let (status, data) = match answer {
+        Ok(data) => ("ok", data),
+        Err(_) => ("error", &Value::Null),
     };
-    to_json(&ResponsePayload { status, data, error: error.as_deref(), transaction })
+    let text = answer.as_ref().err().map(ToString::to_string);
+    let error = text.as_deref().map(leaving::clean);
+    let error_kind = answer.as_ref().err().map(|error| match error {
+        CommandError::Refused(_) => "refused",
+        CommandError::Unavailable(_) => "unavailable",
+        CommandError::Failed(_) => "failed",
+    });
+    to_json(&ResponsePayload { status, data, error: error.as_deref(), error_kind, transaction })
 }
 
 /// The raw answer for one frame.

@@ -1,16 +1,14 @@
 //! Draws labels into a picture.
 
 use font8x8::UnicodeFonts;
-use image::codecs::jpeg::JpegEncoder;
-use image::{ExtendedColorType, ImageEncoder};
 
 use super::words::status_name;
 use crate::domain::classification::{Answer, Status};
 use crate::domain::frame::Encoding;
 use crate::domain::framing::Framing;
-use crate::preprocess::decode::decode;
+use crate::preprocess::encode::{self, PictureError, part_of};
 use crate::preprocess::picture::RgbImage;
-use crate::preprocess::{cut, shrunk, turned};
+use crate::preprocess::shrunk;
 
 /// JPEG quality for viewing; a 640x480 picture takes about 60 kB.
 const QUALITY: u8 = 80;
@@ -30,7 +28,7 @@ const DIMMED: (u16, u16) = (1, 4);
 ///
 /// # Errors
 /// When a side is longer than the 65535 pixels that a JPEG file can hold.
-pub fn jpeg(mut picture: RgbImage, answer: &Answer) -> Result<Vec<u8>, String> {
+pub fn jpeg(mut picture: RgbImage, answer: &Answer) -> Result<Vec<u8>, PictureError> {
     draw(&mut picture, &lines(answer));
     encode(&picture)
 }
@@ -39,27 +37,16 @@ pub fn jpeg(mut picture: RgbImage, answer: &Answer) -> Result<Vec<u8>, String> {
 ///
 /// # Errors
 /// As [`jpeg`].
-pub fn encode(picture: &RgbImage) -> Result<Vec<u8>, String> {
-    let (Ok(width), Ok(height)) = (u16::try_from(picture.width), u16::try_from(picture.height)) else {
-        return Err(format!("{}x{} pixels are too many for a JPEG file", picture.width, picture.height));
-    };
-    let mut bytes = Vec::new();
-    JpegEncoder::new_with_quality(&mut bytes, QUALITY)
-        .write_image(&picture.pixels, width.into(), height.into(), ExtendedColorType::Rgb8)
-        .map_err(|error| error.to_string())?;
-    Ok(bytes)
+pub fn encode(picture: &RgbImage) -> Result<Vec<u8>, PictureError> {
+    encode::jpeg(picture, QUALITY)
 }
 
 /// What a view sees of a frame, upright and without labels, as a JPEG file whose longer side has at most `side` pixels.
 ///
 /// # Errors
 /// Why the frame is no picture.
-pub fn of_view(encoding: Encoding, bytes: &[u8], view: Framing, side: usize) -> Result<Vec<u8>, String> {
-    let mut picture = RgbImage::default();
-    decode(encoding, bytes, &mut picture).map_err(|error| format!("the frame {error}"))?;
-    let picture = turned(picture, view.rotation);
-    let part = cut(&picture, view.region.pixels(picture.width, picture.height));
-    encode(&shrunk(part, side))
+pub fn of_view(encoding: Encoding, bytes: &[u8], view: Framing, side: usize) -> Result<Vec<u8>, PictureError> {
+    encode(&shrunk(part_of(encoding, bytes, view)?, side))
 }
 
 fn lines(answer: &Answer) -> Vec<String> {

@@ -20,6 +20,7 @@ use crate::domain::name::Name;
 use crate::infer::ModelError;
 use crate::infer::labeller::Labeller;
 use crate::preprocess::decode::decode;
+use crate::preprocess::encode::PictureError;
 use crate::preprocess::picture::RgbImage;
 use glimpsed_base::signal::Signal;
 use glimpsed_inference::Tensor;
@@ -118,11 +119,24 @@ impl Snapshot {
     ///
     /// # Errors
     /// When the frame is damaged in a part that the model does not use.
-    pub fn picture(&self) -> Result<RgbImage, String> {
+    pub fn picture(&self) -> Result<RgbImage, PictureError> {
         let mut picture = RgbImage::default();
-        let decoded = decode(self.frame.encoding, &self.frame.bytes, &mut picture);
-        decoded.map(|()| picture).map_err(|error| format!("the frame {error}"))
+        decode(self.frame.encoding, &self.frame.bytes, &mut picture)?;
+        Ok(picture)
     }
+}
+
+/// Why an order was not executed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OrderError {
+    /// The queue is full, because the inference thread is stuck, or the thread has ended.
+    #[error("the inference thread does not take orders")]
+    NotTaken,
+    #[error("there is no such view, or the inference thread has ended")]
+    NoView,
+    /// What did not happen in time.
+    #[error("{0}")]
+    Late(String),
 }
 
 /// Capacity of the order queue.
@@ -145,9 +159,9 @@ impl Orders {
     /// Queues an order. Never blocks.
     ///
     /// # Errors
-    /// When the queue is full, because the worker is stuck, or when the worker has ended.
-    pub fn give(&self, order: Order) -> Result<(), &'static str> {
-        self.sender.try_send(order).map_err(|_| "the inference thread does not take orders")?;
+    /// [`OrderError::NotTaken`].
+    pub fn give(&self, order: Order) -> Result<(), OrderError> {
+        self.sender.try_send(order).map_err(|_| OrderError::NotTaken)?;
         self.signal.raise();
         Ok(())
     }
@@ -155,27 +169,27 @@ impl Orders {
     /// Queues the order that `order` makes from the answer's sender, and waits for the answer.
     ///
     /// # Errors
-    /// As [`Self::give`], or that the worker has ended; `late` when no answer arrives within `patience`.
+    /// See [`OrderError`]; `late` says what did not arrive within `patience`.
     pub async fn ask<T>(
         &self,
         order: impl FnOnce(oneshot::Sender<T>) -> Order,
         patience: Duration,
         late: &str,
-    ) -> Result<T, String> {
+    ) -> Result<T, OrderError> {
         let (to, answer) = oneshot::channel();
         self.give(order(to))?;
         match timeout(patience, answer).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(_)) => Err("there is no such view, or the inference thread has ended".into()),
-            Err(_) => Err(late.to_owned()),
+            Ok(Err(_)) => Err(OrderError::NoView),
+            Err(_) => Err(OrderError::Late(late.to_owned())),
         }
     }
 
     /// A copy of the next labelled frame of a view.
     ///
     /// # Errors
-    /// Why there is none.
-    pub async fn snapshot(&self, view: &Name, patience: Duration) -> Result<Snapshot, String> {
+    /// See [`OrderError`].
+    pub async fn snapshot(&self, view: &Name, patience: Duration) -> Result<Snapshot, OrderError> {
         let late = format!("no frame was labelled within {} s", patience.as_secs());
         let view = view.clone();
         self.ask(|to| Order::View(view, ViewOrder::Snapshot(to)), patience, &late).await

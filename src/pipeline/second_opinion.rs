@@ -14,7 +14,7 @@ use crate::domain::event::Event;
 use crate::domain::frame::Frame;
 use crate::domain::framing::Framing;
 use crate::infer::SharedModel;
-use crate::infer::labeller::Labeller;
+use crate::infer::labeller::{LabelError, Labeller};
 use crate::preprocess::source::FrameDecoder;
 use glimpsed_base::thread::{NotStarted, Thread};
 use glimpsed_inference::{InputSpec, Tensor};
@@ -26,15 +26,33 @@ const NICENESS: i32 = 15;
 /// Capacity of the job queue: one frame and one upload.
 const MAX_JOBS: usize = 2;
 
+/// Why there is no answer of the accurate model.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum NoOpinion {
+    #[error("no accurate model is in use; switch it on first")]
+    Off,
+    #[error("the accurate model was switched off")]
+    SwitchedOff,
+    #[error("the accurate model was switched off or exchanged")]
+    Exchanged,
+    #[error("the accurate model's thread has ended")]
+    Ended,
+    #[error("the accurate model is busy")]
+    Busy,
+    /// The text of the cause says what is wrong with the picture or the network.
+    #[error("{0}")]
+    Failed(Arc<LabelError>),
+}
+
 /// The answers of both models for a frame, or the reason why there is none.
-pub type Opinion = Result<Arc<SecondOpinion>, String>;
+pub type Opinion = Result<Arc<SecondOpinion>, NoOpinion>;
 
 /// The requesters of an opinion on a frame, who receive it in addition to the sinks.
 pub type Wanted = Vec<oneshot::Sender<Opinion>>;
 
 enum Job {
     Look(Box<Look>),
-    Classify(Box<Upload>, oneshot::Sender<Result<Answer, String>>),
+    Classify(Box<Upload>, oneshot::Sender<Result<Answer, NoOpinion>>),
 }
 
 /// A tensor of an uploaded picture.
@@ -99,16 +117,15 @@ pub struct Classifies {
 
 impl Classifies {
     /// # Errors
-    /// Why there is no answer.
-    pub async fn classify(&self, tensor: Tensor, rules: LabelRules) -> Result<Answer, String> {
-        const ENDED: &str = "the accurate model was switched off";
+    /// See [`NoOpinion`].
+    pub async fn classify(&self, tensor: Tensor, rules: LabelRules) -> Result<Answer, NoOpinion> {
         let (to, answer) = oneshot::channel();
         let upload = Box::new(Upload { model: self.model.clone(), tensor, rules });
         self.jobs.try_send(Job::Classify(upload, to)).map_err(|error| match error {
-            TrySendError::Full(_) => "the accurate model is busy",
-            TrySendError::Disconnected(_) => ENDED,
+            TrySendError::Full(_) => NoOpinion::Busy,
+            TrySendError::Disconnected(_) => NoOpinion::SwitchedOff,
         })?;
-        answer.await.map_err(|_| ENDED)?
+        answer.await.map_err(|_| NoOpinion::SwitchedOff)?
     }
 }
 
@@ -162,9 +179,9 @@ impl Worker {
                     let answer = match labeller(&mut self.labellers, &model) {
                         Some(labeller) => {
                             labeller.set_answering(rules.answering());
-                            labeller.classify_tensor(&tensor).map_err(|error| error.to_string())
+                            labeller.classify_tensor(&tensor).map_err(|error| failed(error.into()))
                         }
-                        None => Err(EXCHANGED.into()),
+                        None => Err(NoOpinion::Exchanged),
                     };
                     let _ = to.send(answer);
                 }
@@ -175,7 +192,7 @@ impl Worker {
     fn look(&mut self, look: Look) -> Option<Arc<SecondOpinion>> {
         let Look { model, frame, framing, rules, fast, fast_label, reason, wanted } = look;
         let opinion = match labeller(&mut self.labellers, &model) {
-            None => Err(EXCHANGED.to_owned()),
+            None => Err(NoOpinion::Exchanged),
             Some(labeller) => {
                 labeller.set_framing(framing);
                 labeller.set_answering(rules.answering());
@@ -188,7 +205,7 @@ impl Worker {
                     }
                     Err(error) => {
                         tracing::warn!(model = %model.name, "the accurate model {error}");
-                        Err(error.to_string())
+                        Err(failed(error))
                     }
                 }
             }
@@ -202,7 +219,9 @@ impl Worker {
     }
 }
 
-const EXCHANGED: &str = "the accurate model was exchanged";
+fn failed(error: LabelError) -> NoOpinion {
+    NoOpinion::Failed(Arc::new(error))
+}
 
 fn labeller<'a>(labellers: &'a mut [Labeller], model: &Arc<ModelId>) -> Option<&'a mut Labeller> {
     labellers.iter_mut().find(|labeller| Arc::ptr_eq(&labeller.model().id, model))

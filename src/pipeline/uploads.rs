@@ -203,7 +203,13 @@ impl Uploads {
         let view = key.0.clone();
         let order = |to| Order::View(view, ViewOrder::Classify(Box::new(fast), to));
         let late = "the inference thread does not finish its frame";
-        let fast = match self.0.orders.ask(order, PATIENCE, late).await.map_err(UploadError::Busy)? {
+        let fast = match self
+            .0
+            .orders
+            .ask(order, PATIENCE, late)
+            .await
+            .map_err(|cause| UploadError::Busy(cause.to_string()))?
+        {
             Ok(fast) => fast,
             Err(Refusal::Exchanged) => return Ok(None),
             Err(Refusal::TooWarm) => {
@@ -214,7 +220,7 @@ impl Uploads {
         let accurate = match accurate {
             None => None,
             Some((tensor, accurate)) => match timeout(PATIENCE, accurate.classify(tensor, rules)).await {
-                Ok(answer) => Some(answer.map_err(UploadError::Busy)?),
+                Ok(answer) => Some(answer.map_err(|cause| UploadError::Busy(cause.to_string()))?),
                 Err(_) => return Err(UploadError::Busy("the accurate model does not answer".into())),
             },
         };

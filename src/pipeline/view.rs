@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::counters::Counters;
 use super::orders::{NewView, Prepared, Refusal, Rules, Snapshot, ViewOrder};
 use super::scheduler::Turn;
-use super::second_opinion::{Asked, Look, Opinion, Outcome, Wanted};
+use super::second_opinion::{Asked, Look, NoOpinion, Opinion, Outcome, Wanted};
 use crate::bus::hub::Hub;
 use crate::bus::unsure::{SURE, UnsureFrame, UnsureFrames};
 use crate::decide::escalation::EscalationPolicy;
@@ -156,18 +156,18 @@ impl View {
     /// The accurate model that is asked from now on.
     pub(super) fn set_accurate(&mut self, accurate: Option<Arc<ModelId>>) {
         if self.accurate != accurate {
-            self.lose_accurate("the accurate model was switched off or exchanged");
+            self.lose_accurate(&NoOpinion::Exchanged);
             self.accurate = accurate;
         }
     }
 
     /// Drops the accurate model with its opinions, which no model could revise any more.
-    pub(super) fn lose_accurate(&mut self, why: &str) {
+    pub(super) fn lose_accurate(&mut self, why: &NoOpinion) {
         self.accurate = None;
         self.escalation.forget();
         self.decider.forget_opinions();
         for to in self.opinions.drain(..) {
-            let _ = to.send(Err(why.to_owned()));
+            let _ = to.send(Err(why.clone()));
         }
     }
 
@@ -208,7 +208,7 @@ impl View {
 
     fn want_opinion(&mut self, to: oneshot::Sender<Opinion>) {
         if self.accurate.is_none() {
-            let _ = to.send(Err("no accurate model is in use; switch it on first".into()));
+            let _ = to.send(Err(NoOpinion::Off));
             return;
         }
         self.opinions.retain(|waiting| !waiting.is_closed());

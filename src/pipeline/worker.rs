@@ -8,7 +8,7 @@ use super::counters::Counters;
 use super::feed::{Feed, Source};
 use super::orders::{NewView, Order, ViewOrder};
 use super::scheduler::Scheduler;
-use super::second_opinion::Asked;
+use super::second_opinion::{Asked, NoOpinion};
 use super::view::{Shared, View};
 use crate::bus::hub::Hub;
 use crate::bus::unsure::UnsureFrames;
@@ -225,7 +225,7 @@ impl Worker {
                 );
                 self.second = None;
                 for view in &mut self.views {
-                    view.lose_accurate("the accurate model's thread has ended");
+                    view.lose_accurate(&NoOpinion::Ended);
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! From a picture to the tensor that a model takes.
+//! From a picture to the tensor that a model takes, and to a picture for people.
 //!
 //! ```text
 //! bytes of a frame -> source::FrameDecoder -> Samples -> Preprocessor (resample, pack) -> Tensor
@@ -6,6 +6,7 @@
 
 mod colour;
 pub mod decode;
+pub mod encode;
 mod error;
 pub mod foreign;
 mod pack;

@@ -11,12 +11,12 @@ use super::embedder::{EmbedError, Embedder};
 use super::lessons::{Chosen, Kept, Lessons, Look, Picture, TeachError};
 use super::model::{self, Origin};
 use super::store::{Added, PictureStore, StoreError};
-
-use super::training::Training;
+use super::training::{NothingLearnt, Training};
 use super::unsure::Unsure;
 use super::viewed::viewed;
 use crate::bus::preview::Offered;
 use crate::bus::unsure::SURE;
+use crate::infer::ModelError;
 use crate::models::catalog;
 use crate::models::fetch::writable;
 use crate::models::taught::{self, Seen, is_name};
@@ -44,7 +44,8 @@ pub(super) struct Classroom {
     pub(super) store: PictureStore,
     embedder: Embedder,
     pub(super) training: Training,
-    pub(super) lesson: Result<Lesson, String>,
+    /// `None` until it was learnt for the first time.
+    pub(super) lesson: Option<Result<Lesson, NothingLearnt>>,
     pub(super) changes: VecDeque<Change>,
     pub(super) unsure: Unsure,
     /// Whether pictures have changed since it was learnt.
@@ -57,28 +58,44 @@ pub(super) struct Classroom {
     pub(super) written: bool,
 }
 
+/// Why a view cannot be taught.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum OpenError {
+    #[error("there is no directory; set `directory` in [teach]")]
+    NoDirectory,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("model `{name}`: {cause}")]
+    Base { name: String, cause: ModelError },
+    #[error("model `{name}`: {cause}")]
+    Vectors { name: String, cause: EmbedError },
+}
+
 impl Classroom {
-    pub(super) fn open(lessons: Lessons, unsure: Unsure, mut looked: impl FnMut(usize, usize)) -> Result<Self, String> {
-        let directory = writable(&lessons.directories).ok_or("there is no directory; set `directory` in [teach]")?;
-        let store = PictureStore::open(directory.clone(), lessons.max_pictures).map_err(|error| error.to_string())?;
+    pub(super) fn open(
+        lessons: Lessons,
+        unsure: Unsure,
+        mut looked: impl FnMut(usize, usize),
+    ) -> Result<Self, OpenError> {
+        let directory = writable(&lessons.directories).ok_or(OpenError::NoDirectory)?;
+        let store = PictureStore::open(directory.clone(), lessons.max_pictures)?;
         store.forget_aside(&lessons.name);
-        let mut embedder =
-            Embedder::open(&lessons.base).map_err(|cause| format!("model `{}`: {cause}", lessons.base.name))?;
+        let name = || lessons.base.name.clone();
+        let mut embedder = Embedder::open(&lessons.base).map_err(|cause| OpenError::Base { name: name(), cause })?;
         embedder.be_modest(lessons.max_duty);
-        let dataset = store.dataset(&lessons.name).map_err(|error| error.to_string())?;
+        let dataset = store.dataset(&lessons.name)?;
         let (mut done, total) = (0, dataset.pictures());
         let training = Training::of(&dataset, &mut embedder, true, || {
             done += 1;
             looked(done, total);
         });
-        let mut training = training.map_err(|error| format!("model `{}`: {error}", lessons.base.name))?;
+        let mut training = training.map_err(|cause| OpenError::Vectors { name: name(), cause })?;
         training.retain(|_| true);
         let files = taught::all(&store.directory).into_iter().find(|(name, _)| *name == lessons.name);
         let written =
             matches!(files, Some((_, Ok((taught, _)))) if taught.pictures + taught.copies == training.pictures.len());
-        let lesson = Err(String::new());
         let (changes, behind, learnt, took) = (VecDeque::new(), true, Vec::new(), Duration::ZERO);
-        Ok(Self { lessons, store, embedder, training, lesson, changes, unsure, behind, learnt, took, written })
+        Ok(Self { lessons, store, embedder, training, lesson: None, changes, unsure, behind, learnt, took, written })
     }
 
     pub(super) fn is_behind(&self) -> bool {
@@ -91,7 +108,7 @@ impl Classroom {
 
     pub(super) fn learn(&mut self) {
         let begun = Instant::now();
-        self.lesson = self.training.learn();
+        self.lesson = Some(self.training.learn());
         self.learnt.clone_from(&self.training.labels);
         (self.took, self.behind) = (begun.elapsed(), false);
     }
@@ -99,7 +116,7 @@ impl Classroom {
     pub(super) fn add(&mut self, label: &str, picture: Picture, burst: u64) -> Result<Kept, TeachError> {
         let file = match picture {
             Picture::File(bytes) => bytes,
-            Picture::Frame(frame) => viewed(&frame, self.lessons.framing).map_err(StoreError::Unreadable)?.into(),
+            Picture::Frame(frame) => viewed(&frame, self.lessons.framing).map_err(StoreError::from)?.into(),
         };
         let Self { training, store, embedder, lessons, .. } = self;
         let class = training.labels.iter().position(|known| known == label);
@@ -161,7 +178,7 @@ impl Classroom {
     }
 
     pub(super) fn undo(&mut self) -> Result<(), TeachError> {
-        let change = self.changes.pop_back().ok_or_else(|| TeachError::NotYet("there is nothing to undo".into()))?;
+        let change = self.changes.pop_back().ok_or(TeachError::NothingToUndo)?;
         let mut back = Vec::new();
         let mut result = Ok(());
         // What was moved away by hand meanwhile is passed over.
@@ -183,8 +200,8 @@ impl Classroom {
     }
 
     pub(super) fn look(&mut self, frame: &Offered) -> Result<Look, TeachError> {
-        let lesson = self.lesson.as_ref().map_err(|cause| TeachError::NotYet(cause.clone()))?;
-        let picture = viewed(frame, self.lessons.framing).map_err(StoreError::Unreadable)?;
+        let lesson = learnt(&self.lesson)?;
+        let picture = viewed(frame, self.lessons.framing).map_err(StoreError::from)?;
         let vector = self.embedder.embed(&picture).map_err(StoreError::from)?;
         let mut shares = Vec::new();
         lesson.head.probabilities(vector, &mut shares);
@@ -222,17 +239,16 @@ impl Classroom {
     pub(super) fn write(&mut self) -> Result<(), TeachError> {
         let name = &self.lessons.name;
         if !is_name(name) || catalog::find(name).is_some() {
-            return Err(TeachError::NotYet(format!("`{name}` is the name of another model, so it cannot be taught")));
+            return Err(TeachError::Name(name.clone()));
         }
         if self.behind {
             self.learn();
         }
-        let lesson = self.lesson.as_ref().map_err(|cause| TeachError::NotYet(cause.clone()))?;
+        let lesson = learnt(&self.lesson)?;
         let seen = Seen { region: self.lessons.framing.region, rotation: self.lessons.framing.rotation };
         let origin = Origin { view: Some(self.lessons.name.clone()), seen: Some(seen) };
         let directory = &self.store.directory;
-        model::write(directory, &self.lessons.name, &mut self.embedder, (&self.training, lesson), origin)
-            .map_err(TeachError::Failed)?;
+        model::write(directory, &self.lessons.name, &mut self.embedder, (&self.training, lesson), origin)?;
         self.written = true;
         Ok(())
     }
@@ -296,6 +312,15 @@ impl Classroom {
 
     fn changed(&mut self) {
         (self.behind, self.written) = (true, false);
+    }
+}
+
+/// # Errors
+/// Why nothing was learnt.
+fn learnt(lesson: &Option<Result<Lesson, NothingLearnt>>) -> Result<&Lesson, TeachError> {
+    match lesson {
+        None => Err(TeachError::Busy),
+        Some(lesson) => lesson.as_ref().map_err(|cause| cause.clone().into()),
     }
 }
 

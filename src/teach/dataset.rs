@@ -1,6 +1,8 @@
 //! A folder of labelled pictures: a folder for each class, as Teachable Machine, Frigate and Keras have them too.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use glimpsed_base::{files, leaving};
 
@@ -25,12 +27,27 @@ pub struct Class {
     pub pictures: Vec<PathBuf>,
 }
 
+/// Why a folder is no dataset.
+#[derive(Debug, thiserror::Error)]
+pub enum DatasetError {
+    #[error("cannot list `{}`: {cause}", directory.display())]
+    Unreadable { directory: PathBuf, cause: io::Error },
+    #[error("the folder `{}` {wrong}", folder.display())]
+    Label { folder: PathBuf, wrong: &'static str },
+    #[error("`{}` has more than {MAX_CLASSES} folders", directory.display())]
+    Classes { directory: PathBuf },
+    #[error("`{}` has more than {MAX_ENTRIES} files; a folder for each class is meant", directory.display())]
+    Entries { directory: PathBuf },
+    #[error("a name in `{}` is not UTF-8: {}", directory.display(), name.display())]
+    Name { directory: PathBuf, name: OsString },
+}
+
 impl Dataset {
     /// Lists a folder. One that is not there is empty.
     ///
     /// # Errors
-    /// What is wrong with it, and with which part of it.
-    pub fn read(directory: &Path) -> Result<Self, String> {
+    /// See [`DatasetError`].
+    pub fn read(directory: &Path) -> Result<Self, DatasetError> {
         let mut dataset = Self::default();
         let mut seen = 0;
         for (name, path, kind) in entries(directory, &mut seen)? {
@@ -40,9 +57,9 @@ impl Dataset {
             if !kind.is_dir() || name.starts_with('.') {
                 continue;
             }
-            check_label(&name).map_err(|wrong| format!("the folder `{}` {wrong}", path.display()))?;
+            check_label(&name).map_err(|wrong| DatasetError::Label { folder: path.clone(), wrong })?;
             if dataset.classes.len() == MAX_CLASSES {
-                return Err(format!("`{}` has more than {MAX_CLASSES} folders", directory.display()));
+                return Err(DatasetError::Classes { directory: directory.to_owned() });
             }
             let mut pictures = Vec::new();
             for (_, path, kind) in entries(&path, &mut seen)? {
@@ -69,10 +86,10 @@ impl Dataset {
     }
 }
 
-fn entries(directory: &Path, seen: &mut usize) -> Result<Vec<(String, PathBuf, std::fs::FileType)>, String> {
-    let unreadable = |error: std::io::Error| format!("cannot list `{}`: {error}", directory.display());
-    let listed = match std::fs::read_dir(directory) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+fn entries(directory: &Path, seen: &mut usize) -> Result<Vec<(String, PathBuf, fs::FileType)>, DatasetError> {
+    let unreadable = |cause| DatasetError::Unreadable { directory: directory.to_owned(), cause };
+    let listed = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         listed => listed.map_err(unreadable)?,
     };
     let mut found = Vec::new();
@@ -80,14 +97,10 @@ fn entries(directory: &Path, seen: &mut usize) -> Result<Vec<(String, PathBuf, s
         let entry = entry.map_err(unreadable)?;
         *seen += 1;
         if *seen > MAX_ENTRIES {
-            return Err(format!(
-                "`{}` has more than {MAX_ENTRIES} files; a folder for each class is meant",
-                directory.display()
-            ));
+            return Err(DatasetError::Entries { directory: directory.to_owned() });
         }
         let name = entry.file_name().into_string();
-        let name =
-            name.map_err(|name| format!("a name in `{}` is not UTF-8: {}", directory.display(), name.display()))?;
+        let name = name.map_err(|name| DatasetError::Name { directory: directory.to_owned(), name })?;
         // Not of what a link leads to.
         found.push((name, entry.path(), entry.file_type().map_err(unreadable)?));
     }
@@ -134,7 +147,7 @@ mod tests {
         let found: Vec<(&str, usize)> =
             dataset.classes.iter().map(|class| (class.label.as_str(), class.pictures.len())).collect();
         assert_eq!((found, dataset.links), (vec![("closed", 1), ("open", 1)], 2));
-        assert_eq!(Dataset::read(&path("nowhere")), Ok(Dataset::default()));
+        assert_eq!(Dataset::read(&path("nowhere")).expect("empty"), Dataset::default());
     }
 
     #[test]

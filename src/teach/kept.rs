@@ -1,10 +1,8 @@
 //! The form in which a picture is kept: a JPEG of bounded size.
 
-use image::codecs::jpeg::JpegEncoder;
-use image::{ExtendedColorType, ImageEncoder};
-
 use crate::domain::frame::Encoding;
 use crate::preprocess::decode::{DecodeError, decode};
+use crate::preprocess::encode::jpeg;
 use crate::preprocess::picture::RgbImage;
 use crate::preprocess::shrunk;
 
@@ -16,6 +14,9 @@ const MOST_PIXELS: usize = 1920 * 1080;
 
 /// The longer side of a picture that had to be made smaller, in pixels: nearly three times what networks look at.
 const SIDE_PX: usize = 640;
+
+/// JPEG quality of what has to be written anew.
+const QUALITY: u8 = 90;
 
 /// A small JPEG stays as it is, bit for bit. Everything else becomes one, upright.
 ///
@@ -39,12 +40,7 @@ pub(super) fn kept_below(bytes: &[u8], most: usize, side_px: usize) -> Result<Ve
     }
     let mut small = shrunk(picture, side_px);
     loop {
-        let mut out = Vec::new();
-        let encoder = JpegEncoder::new_with_quality(&mut out, 90);
-        let [width, height] = [small.width, small.height].map(|side| side as u32);
-        encoder
-            .write_image(&small.pixels, width, height, ExtendedColorType::Rgb8)
-            .map_err(|error| DecodeError::GaveUp { cause: error.to_string() })?;
+        let out = jpeg(&small, QUALITY).map_err(|error| DecodeError::GaveUp { cause: error.to_string() })?;
         if out.len() <= most {
             return Ok(out);
         }

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::model::NotWritten;
 use super::store::StoreError;
+use super::training::NothingLearnt;
+use crate::bus::commands::CommandError;
 use crate::bus::preview::Offered;
 use crate::domain::framing::Framing;
 use crate::domain::name::Name;
@@ -45,22 +48,36 @@ pub struct Look {
     pub strange: bool,
 }
 
+/// Why nothing can be taught.
+const OFF: &str = "teaching is off; set `directory` in [teach] to keep pictures";
+
 /// Why a request led to nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum TeachError {
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// It has to be taught more first, or something else.
-    #[error("{0}")]
-    NotYet(String),
+    #[error("there is nothing to undo")]
+    NothingToUndo,
+    /// The model was written and is not in use.
+    #[error(transparent)]
+    NotInUse(#[from] CommandError),
     #[error("there is no such picture; another window may have moved it")]
     NoPicture,
     #[error("there is no such frame any more")]
     NoFrame,
     #[error("too many requests wait; try again")]
     Busy,
-    #[error("{0}")]
-    Failed(String),
+    /// Nothing can be learnt from the pictures yet.
+    #[error(transparent)]
+    NothingLearnt(#[from] NothingLearnt),
+    #[error("{OFF}")]
+    Off,
+    #[error("`{0}` is the name of another model, so it cannot be taught")]
+    Name(String),
+    #[error(transparent)]
+    Model(#[from] NotWritten),
+    #[error("cannot start the teacher's thread: {0}")]
+    Thread(std::io::Error),
 }
 
 /// What became of a picture.

@@ -1,5 +1,6 @@
 //! Teaching: from labelled pictures to a model that has one's own labels.
 
+pub mod archive;
 mod classroom;
 pub mod dataset;
 pub mod embedder;

@@ -1,7 +1,8 @@
 //! Writes a taught model: a network with a last matrix of its own, its labels, its description and its pictures' vectors.
 
 use std::fs::{File, TryLockError};
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
@@ -11,7 +12,7 @@ use super::training::Training;
 use crate::directories;
 use crate::models::taught::{Base, Class, Files, Seen, Taught};
 use crate::models::vectors_file;
-use glimpsed_inference::{InputHints, LastMatrix, Source, hex, load, softmax, with_last_matrix};
+use glimpsed_inference::{Error, InputHints, LastMatrix, Source, hex, load, softmax, with_last_matrix};
 use glimpsed_teach::Lesson;
 
 /// The most that a probability of the written model may differ from the one that was fitted.
@@ -24,18 +25,35 @@ pub struct Origin {
     pub seen: Option<Seen>,
 }
 
+/// Why a model was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum NotWritten {
+    #[error("model `{name}`: {cause}")]
+    Base { name: String, cause: Error },
+    #[error("cannot write `{}`: {cause}", path.display())]
+    File { path: PathBuf, cause: io::Error },
+    #[error("cannot write into `{}`: {cause}", directory.display())]
+    Directory { directory: PathBuf, cause: io::Error },
+    #[error("cannot write into `{}`: another `glimpsed teach` does so; try again when it has ended", directory.display())]
+    Busy { directory: PathBuf },
+    #[error("its description cannot be written: {0}")]
+    Description(#[from] toml::ser::Error),
+    #[error("the model that was written does not run: {0}")]
+    DoesNotRun(String),
+}
+
 /// Writes a model, of whose files none is replaced before all are written and the network was loaded from its own and has answered
 /// as it should.
 ///
 /// # Errors
-/// What went wrong, with the file.
+/// See [`NotWritten`].
 pub fn write(
     directory: &Path,
     name: &str,
     embedder: &mut Embedder,
     (training, lesson): (&Training, &Lesson),
     origin: Origin,
-) -> Result<(Files, Taught), String> {
+) -> Result<(Files, Taught), NotWritten> {
     let files = Files::of(directory, name);
     let _alone = alone(directory)?;
     complete(directory, name)?;
@@ -47,10 +65,11 @@ pub fn write(
         backend: embedder.base.backend,
     };
     let matrix = LastMatrix { weights: &lesson.head.weights, bias: &lesson.head.bias };
-    let bytes = with_last_matrix(&base, &matrix).map_err(|cause| format!("model `{}`: {cause}", embedder.base.name))?;
+    let of_base = |cause| NotWritten::Base { name: embedder.base.name.clone(), cause };
+    let bytes = with_last_matrix(&base, &matrix).map_err(of_base)?;
     let failed = |path: &Path| {
-        let path = path.display().to_string();
-        move |cause: std::io::Error| format!("cannot write `{path}`: {cause}")
+        let path = path.to_owned();
+        |cause| NotWritten::File { path, cause }
     };
     directories::write(&new.onnx, &bytes, 0o644).map_err(failed(&new.onnx))?;
     let sha256 = hex(Sha256::new_with_prefix(&bytes));
@@ -66,29 +85,27 @@ pub fn write(
         lesson.kept.iter().filter_map(|&picture| training.vectors.encoded(picture)),
     );
     directories::write(&new.vectors, &vectors, 0o600).map_err(failed(&new.vectors))?;
-    let text = toml::to_string(&taught).map_err(|error| error.to_string())?;
+    let text = toml::to_string(&taught)?;
     directories::write(&new.toml, text.as_bytes(), 0o644).map_err(failed(&new.toml))?;
     complete(directory, name)?;
     Ok((files, taught))
 }
 
 /// Keeps other processes from writing models into the directory, as long as the file is open.
-fn alone(directory: &Path) -> Result<File, String> {
-    let failed = |cause: String| format!("cannot write into `{}`: {cause}", directory.display());
-    std::fs::create_dir_all(directory).map_err(|cause| failed(cause.to_string()))?;
-    let locked = File::open(directory).map_err(|cause| failed(cause.to_string()))?;
+fn alone(directory: &Path) -> Result<File, NotWritten> {
+    let failed = |cause| NotWritten::Directory { directory: directory.to_owned(), cause };
+    std::fs::create_dir_all(directory).map_err(failed)?;
+    let locked = File::open(directory).map_err(failed)?;
     match locked.try_lock() {
         Ok(()) => Ok(locked),
-        Err(TryLockError::WouldBlock) => {
-            Err(failed("another `glimpsed teach` does so; try again when it has ended".into()))
-        }
-        Err(TryLockError::Error(cause)) => Err(failed(cause.to_string())),
+        Err(TryLockError::WouldBlock) => Err(NotWritten::Busy { directory: directory.to_owned() }),
+        Err(TryLockError::Error(cause)) => Err(failed(cause)),
     }
 }
 
 /// Completes a replacement that was interrupted after everything was written, and removes what is left of one that was
 /// interrupted before.
-fn complete(directory: &Path, name: &str) -> Result<(), String> {
+fn complete(directory: &Path, name: &str) -> Result<(), NotWritten> {
     let (old, new) = (Files::of(directory, name), Files::of(directory, name).new());
     let complete = new.toml.is_file();
     for (from, to) in new.all().into_iter().zip(old.all()) {
@@ -96,7 +113,7 @@ fn complete(directory: &Path, name: &str) -> Result<(), String> {
             continue;
         }
         let done = if complete { std::fs::rename(from, to) } else { std::fs::remove_file(from) };
-        done.map_err(|cause| format!("cannot write `{}`: {cause}", to.display()))?;
+        done.map_err(|cause| NotWritten::File { path: to.to_owned(), cause })?;
     }
     Ok(())
 }
@@ -107,8 +124,8 @@ fn input(embedder: &Embedder) -> InputHints {
 }
 
 /// Loads the written network, and compares its answers for a picture of each class with those of the head.
-fn try_out(new: &Files, embedder: &mut Embedder, training: &Training, lesson: &Lesson) -> Result<(), String> {
-    let wrong = |cause: String| format!("the model that was written does not run: {cause}");
+fn try_out(new: &Files, embedder: &mut Embedder, training: &Training, lesson: &Lesson) -> Result<(), NotWritten> {
+    let wrong = NotWritten::DoesNotRun;
     let input = input(embedder);
     let source = Source { path: &new.onnx, sha256: None, input: &input, backend: embedder.base.backend };
     let mut loaded = load(&source).map_err(|cause| wrong(cause.to_string()))?;

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use super::archive::ArchiveError;
 use super::dataset::Dataset;
 use glimpsed_base::{budget, files};
 
@@ -12,9 +13,9 @@ use glimpsed_base::{budget, files};
 ///
 /// # Errors
 /// What cannot be read or written; nothing that is there is replaced.
-pub fn export(dataset: &Dataset, to: &Path, packed: impl FnMut()) -> Result<(), String> {
+pub fn export(dataset: &Dataset, to: &Path, packed: impl FnMut()) -> Result<(), ArchiveError> {
     if to.exists() {
-        return Err(format!("`{}` is there already, and is not replaced", to.display()));
+        return Err(ArchiveError::There(to.to_owned()));
     }
     let parent = match to.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -26,8 +27,8 @@ pub fn export(dataset: &Dataset, to: &Path, packed: impl FnMut()) -> Result<(), 
     }
 }
 
-fn folder(dataset: &Dataset, to: &Path, parent: &Path, mut packed: impl FnMut()) -> Result<(), String> {
-    let failed = |cause: std::io::Error| format!("cannot write `{}`: {cause}", to.display());
+fn folder(dataset: &Dataset, to: &Path, parent: &Path, mut packed: impl FnMut()) -> Result<(), ArchiveError> {
+    let failed = |cause| ArchiveError::Write { path: to.to_owned(), cause };
     let beside = tempfile::tempdir_in(parent).map_err(failed)?;
     for class in &dataset.classes {
         let folder = beside.path().join(&class.label);
@@ -43,10 +44,10 @@ fn folder(dataset: &Dataset, to: &Path, parent: &Path, mut packed: impl FnMut())
     Ok(())
 }
 
-fn zip(dataset: &Dataset, to: &Path, parent: &Path, mut packed: impl FnMut()) -> Result<(), String> {
-    let failed = |cause: std::io::Error| format!("cannot write `{}`: {cause}", to.display());
+fn zip(dataset: &Dataset, to: &Path, parent: &Path, mut packed: impl FnMut()) -> Result<(), ArchiveError> {
+    let failed = |cause| ArchiveError::Write { path: to.to_owned(), cause };
     let mut beside = tempfile::NamedTempFile::new_in(parent).map_err(failed)?;
-    let refused = |cause: rawzip::Error| format!("cannot write `{}`: {cause}", to.display());
+    let refused = |cause: rawzip::Error| failed(std::io::Error::other(cause));
     let mut archive = rawzip::ZipArchiveWriter::new(BufWriter::new(beside.as_file_mut()));
     for class in &dataset.classes {
         for picture in &class.pictures {
@@ -72,6 +73,7 @@ fn name(picture: &Path) -> PathBuf {
     picture.file_name().map(PathBuf::from).unwrap_or_default()
 }
 
-fn read(picture: &Path) -> Result<Vec<u8>, String> {
-    files::read(picture, budget::PICTURE_FILE).map_err(|cause| format!("{} {cause}", picture.display()))
+fn read(picture: &Path) -> Result<Vec<u8>, ArchiveError> {
+    let failed = |cause| ArchiveError::Picture { path: picture.to_owned(), cause };
+    files::read(picture, budget::PICTURE_FILE).map_err(failed)
 }

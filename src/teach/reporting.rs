@@ -14,6 +14,7 @@ const MISTAKES: usize = 24;
 impl Classroom {
     pub(super) fn report(&self) -> Report {
         let Classroom { lessons, store, training, lesson, changes, written, .. } = self;
+        let known = lesson.as_ref().filter(|_| !self.is_behind());
         let names = |class: usize| {
             let of_class = training.pictures.iter().zip(&training.classes).rev().filter(move |(_, of)| **of == class);
             of_class.filter_map(|(path, _)| Some(path.file_name()?.to_string_lossy().into_owned()))
@@ -29,8 +30,8 @@ impl Classroom {
             behind: self.is_behind(),
             classes: classes.collect(),
             // What was learnt before a change names pictures that may be elsewhere.
-            lesson: lesson.as_ref().ok().filter(|_| !self.is_behind()).map(|lesson| lesson_of(self, lesson)),
-            missing: lesson.as_ref().err().filter(|_| !self.is_behind()).cloned(),
+            lesson: known.and_then(|lesson| lesson.as_ref().ok()).map(|lesson| lesson_of(self, lesson)),
+            missing: known.and_then(|lesson| lesson.as_ref().err()).map(ToString::to_string),
             written: *written,
             undo: changes.back().map(|change| UndoReport { what: change.what.clone(), at: change.at.to_string() }),
             unsure: self.unsure.report(&self.lessons.view),

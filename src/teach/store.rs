@@ -7,11 +7,12 @@ use glimpsed_base::files;
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
-use super::dataset::{Dataset, check_label};
+use super::dataset::{Dataset, DatasetError, check_label};
 use super::embedder::{EmbedError, Embedder, beside};
 use super::kept::kept;
 use crate::directories;
 use crate::models::taught::is_name;
+use crate::preprocess::encode::PictureError;
 use glimpsed_inference::hex;
 use glimpsed_teach::Vectors;
 
@@ -52,10 +53,15 @@ pub enum StoreError {
     Label { label: String, wrong: &'static str },
     #[error("`{0}` is no name of a view: letters, digits, `.`, `_` and `-`")]
     View(String),
-    #[error("{0}")]
+    #[error(transparent)]
     Picture(#[from] EmbedError),
-    #[error("{0}")]
-    Unreadable(String),
+    /// The view cannot be cut out of the frame.
+    #[error(transparent)]
+    Frame(#[from] PictureError),
+    #[error("the picture is a copy")]
+    Copy,
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
     #[error("cannot write into `{}`: {cause}", directory.display())]
     Write { directory: PathBuf, cause: std::io::Error },
 }
@@ -79,7 +85,8 @@ impl PictureStore {
         let entries = match std::fs::read_dir(&self.directory) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries.map_err(|cause| {
-                StoreError::Unreadable(format!("cannot list `{}`: {cause}", self.directory.display()))
+                let directory = self.directory.clone();
+                DatasetError::Unreadable { directory, cause }
             })?,
         };
         let folders = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
@@ -94,7 +101,7 @@ impl PictureStore {
     /// # Errors
     /// When they cannot be listed.
     pub fn dataset(&self, view: &str) -> Result<Dataset, StoreError> {
-        Dataset::read(&self.folder(view)?).map_err(StoreError::Unreadable)
+        Ok(Dataset::read(&self.folder(view)?)?)
     }
 
     /// Where the pictures of a view are.
@@ -132,7 +139,7 @@ impl PictureStore {
         match self.add_unless(view, label, picture, embedder, |_| false)? {
             Added::Kept(path) | Added::There(path) => Ok(path),
             // Nothing is taken for a copy here.
-            Added::Copy => Err(StoreError::Unreadable("the picture is a copy".into())),
+            Added::Copy => Err(StoreError::Copy),
         }
     }
 

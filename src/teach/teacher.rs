@@ -66,14 +66,14 @@ pub struct Teacher {
 impl Teacher {
     /// # Errors
     /// When the system cannot start another thread.
-    pub(super) fn start(lessons: Lessons, unsure: Unsure, listener: Listener) -> Result<Self, String> {
+    pub(super) fn start(lessons: Lessons, unsure: Unsure, listener: Listener) -> Result<Self, TeachError> {
         let (jobs, waiting) = sync_channel(MAX_WAITING);
         let report = Arc::new(Mutex::new(Report::opening(&lessons)));
         let told = report.clone();
         std::thread::Builder::new()
             .name("teacher".into())
             .spawn(move || run(lessons, unsure, &listener, &told, &waiting))
-            .map_err(|cause| format!("cannot start the teacher's thread: {cause}"))?;
+            .map_err(TeachError::Thread)?;
         Ok(Self { jobs, report })
     }
 
@@ -175,8 +175,8 @@ fn run(lessons: Lessons, unsure: Unsure, listener: &Listener, report: &Mutex<Rep
     let mut classroom = match Classroom::open(lessons, unsure, |done, total| tell(opening.looking(done, total))) {
         Ok(classroom) => classroom,
         Err(cause) => {
-            tracing::warn!(cause, "nothing can be taught");
-            return tell(opening.failed(cause));
+            tracing::warn!(%cause, "nothing can be taught");
+            return tell(opening.failed(cause.to_string()));
         }
     };
     classroom.learn();

@@ -54,7 +54,7 @@ impl Teachers {
     ///
     /// # Errors
     /// When the system cannot start another thread.
-    pub fn of(&self, lessons: &Lessons) -> Result<Teacher, String> {
+    pub fn of(&self, lessons: &Lessons) -> Result<Teacher, TeachError> {
         let mut at_work = self.0.at_work.lock();
         at_work.retain(|(of, teacher)| teacher.is_there() && (of == lessons || of.view != lessons.view));
         let known = at_work.iter().position(|(of, _)| of == lessons).map(|index| at_work.remove(index));
@@ -94,9 +94,9 @@ impl Teachers {
     ///
     /// # Errors
     /// When nothing can be taught of the view.
-    pub fn choose(&self, view: &Name, label: String) -> Result<(), String> {
+    pub fn choose(&self, view: &Name, label: String) -> Result<(), TeachError> {
         let label = Some(label);
-        self.0.change(view, |state| Some(TeachingState { label, ..state? })).map(drop).ok_or_else(|| OFF.into())
+        self.0.change(view, |state| Some(TeachingState { label, ..state? })).map(drop).ok_or(TeachError::Off)
     }
 
     /// Keeps the frames that come, until no more can.
@@ -118,13 +118,11 @@ impl Teachers {
 pub async fn put_to_use(teacher: &Teacher, commands: &Commands, view: &Name) -> Result<(), TeachError> {
     teacher.write().await?;
     // Taught models are looked for when the configuration is read.
-    commands.ask(Command::Reload).await.map_err(TeachError::NotYet)?;
+    commands.ask(Command::Reload).await?;
     let model = ViewCommand::Model(view.to_string());
-    commands.ask(Command::View(view.clone(), model)).await.map(drop).map_err(TeachError::NotYet)
+    commands.ask(Command::View(view.clone(), model)).await?;
+    Ok(())
 }
-
-/// Why nothing can be taught.
-pub const OFF: &str = "teaching is off; set `directory` in [teach] to keep pictures";
 
 impl Shared {
     /// What a teacher tells of a view.
@@ -215,13 +213,13 @@ mod tests {
         let teachers = Teachers::new(hub_with(&told), |_, _| ());
         let label = || teachers.state(&Name::ONLY).and_then(|state| state.label);
         teachers.survey(&[], &[Name::ONLY]);
-        assert_eq!(teachers.choose(&Name::ONLY, "open".into()), Err(OFF.to_owned()));
+        assert!(matches!(teachers.choose(&Name::ONLY, "open".into()), Err(TeachError::Off)));
         assert_eq!(told.events().len(), 1, "it was told that nothing can be taught");
         for _ in 0..2 {
             teachers.survey(&lessons, &[Name::ONLY]);
         }
         assert_eq!((told.events().len(), label()), (2, Some("closed".into())));
-        assert_eq!(teachers.choose(&Name::ONLY, "open".into()), Ok(()));
+        teachers.choose(&Name::ONLY, "open".into()).expect("chosen");
         assert_eq!(label(), Some("open".into()));
         std::fs::remove_dir_all(directory.path().join("main/open")).expect("removed");
         teachers.survey(&lessons, &[Name::ONLY]);

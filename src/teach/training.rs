@@ -20,6 +20,15 @@ pub struct Training {
     pub unreadable: Vec<(PathBuf, String)>,
 }
 
+/// Why nothing was learnt from pictures.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum NothingLearnt {
+    #[error("`{label}` has {}: {refusal}, and copies of one count once", if *pictures == 1 { "one" } else { "none" })]
+    TooFewPictures { label: String, pictures: usize, refusal: Refusal },
+    #[error(transparent)]
+    Refused(Refusal),
+}
+
 impl Training {
     /// Computes the vector of each picture of a dataset. If they are `kept`, their vectors are kept beside them. `done` is called after each.
     ///
@@ -128,14 +137,13 @@ impl Training {
     ///
     /// # Errors
     /// Why nothing can be learnt, with the labels and what would help.
-    pub fn learn(&self) -> Result<Lesson, String> {
+    pub fn learn(&self) -> Result<Lesson, NothingLearnt> {
         Lesson::of(&self.vectors, &self.classes, self.labels.len()).map_err(|refusal| match refusal {
             Refusal::TooFewPictures { class, pictures } => {
-                let label = self.labels.get(class).map_or("", String::as_str);
-                let there = if pictures == 1 { "one" } else { "none" };
-                format!("`{label}` has {there}: {refusal}, and copies of one count once")
+                let label = self.labels.get(class).cloned().unwrap_or_default();
+                NothingLearnt::TooFewPictures { label, pictures, refusal }
             }
-            refusal => refusal.to_string(),
+            refusal => NothingLearnt::Refused(refusal),
         })
     }
 }

@@ -9,14 +9,9 @@ use std::path::{Path, PathBuf};
 
 use rawzip::{CompressionMethod, RECOMMENDED_BUFFER_SIZE, ZipArchive};
 
-use super::dataset::{Dataset, MAX_CLASSES, check_label};
+use super::archive::{ArchiveError, MAX_BYTES, MAX_ENTRIES, Refused, Unusable, refused};
+use super::dataset::{Dataset, DatasetError, MAX_CLASSES, check_label};
 use glimpsed_base::{budget, files};
-
-/// The entries of an archive, pictures or not.
-const MAX_ENTRIES: u64 = 100_000;
-
-/// All pictures of an archive together, inflated: two thousand with 2 MB each.
-const MAX_BYTES: u64 = 4 << 30;
 
 /// A picture on its way in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +20,7 @@ pub struct Found {
     /// For messages.
     pub name: String,
     /// The bytes, or why there are none.
-    pub bytes: Result<Vec<u8>, String>,
+    pub bytes: Result<Vec<u8>, Unusable>,
 }
 
 /// What was passed over.
@@ -48,26 +43,26 @@ pub enum Next {
 /// # Errors
 /// Why nothing, or nothing more, is taken from it. An archive of which any part is not as it should be is refused before the first
 /// picture is taken.
-pub fn import(from: &Path, label: Option<&str>, take: impl FnMut(Found) -> Next) -> Result<Passed, String> {
+pub fn import(from: &Path, label: Option<&str>, take: impl FnMut(Found) -> Next) -> Result<Passed, ArchiveError> {
     match from.is_dir() {
         true => folder(from, label, take),
         false => archive(from, label, take),
     }
 }
 
-fn folder(from: &Path, label: Option<&str>, mut take: impl FnMut(Found) -> Next) -> Result<Passed, String> {
+fn folder(from: &Path, label: Option<&str>, mut take: impl FnMut(Found) -> Next) -> Result<Passed, ArchiveError> {
     let dataset = Dataset::read(from)?;
     let loose = match label {
         None => Vec::new(),
         Some(label) => {
-            let pictures =
-                files::pictures_in(from).map_err(|cause| format!("cannot list `{}`: {cause}", from.display()))?;
+            let unreadable = |cause| DatasetError::Unreadable { directory: from.to_owned(), cause };
+            let pictures = files::pictures_in(from).map_err(unreadable)?;
             pictures.into_iter().filter(|path| !path.is_symlink()).map(|path| (label.to_owned(), path)).collect()
         }
     };
     let labelled = dataset.each().map(|(class, path)| (dataset.classes[class].label.clone(), path.to_owned()));
     for (label, path) in labelled.chain(loose) {
-        let bytes = files::read(&path, budget::PICTURE_FILE).map_err(|cause| cause.to_string());
+        let bytes = files::read(&path, budget::PICTURE_FILE).map_err(|cause| Unusable::Unreadable(cause.to_string()));
         if take(Found { label, name: path.display().to_string(), bytes }) == Next::Stop {
             break;
         }
@@ -75,18 +70,18 @@ fn folder(from: &Path, label: Option<&str>, mut take: impl FnMut(Found) -> Next)
     Ok(Passed { links: dataset.links, others: 0 })
 }
 
-fn archive(from: &Path, label: Option<&str>, mut take: impl FnMut(Found) -> Next) -> Result<Passed, String> {
-    let refused = |cause: String| format!("`{}` {cause}", from.display());
+fn archive(from: &Path, label: Option<&str>, mut take: impl FnMut(Found) -> Next) -> Result<Passed, ArchiveError> {
+    let refused = refused(from);
     // Opening a pipe would wait for a writer.
     if !from.is_file() {
-        return Err(refused("is no folder and no zip archive".into()));
+        return Err(refused(Refused::Neither));
     }
-    let file = File::open(from).map_err(|cause| refused(format!("cannot be read: {cause}")))?;
+    let file = File::open(from).map_err(|cause| refused(cause.into()))?;
     let mut buffer = vec![0; RECOMMENDED_BUFFER_SIZE];
-    let damaged = |cause: rawzip::Error| refused(format!("is not a zip archive, or a damaged one: {cause}"));
+    let damaged = |cause: rawzip::Error| refused(cause.into());
     let archive = ZipArchive::from_file(file, &mut buffer).map_err(damaged)?;
     if archive.entries_hint() > MAX_ENTRIES {
-        return Err(refused(format!("has {} entries; at most {MAX_ENTRIES} are read", archive.entries_hint())));
+        return Err(refused(Refused::Entries { entries: archive.entries_hint() }));
     }
     let mut passed = Passed::default();
     let (mut labels, mut bytes) = (std::collections::BTreeSet::new(), 0_u64);
@@ -94,9 +89,9 @@ fn archive(from: &Path, label: Option<&str>, mut take: impl FnMut(Found) -> Next
     while let Some(entry) = entries.next_entry().map_err(damaged)? {
         count += 1;
         if count > MAX_ENTRIES {
-            return Err(refused(format!("has more than {MAX_ENTRIES} entries")));
+            return Err(refused(Refused::Entries { entries: count }));
         }
-        match kind(entry.file_path().as_bytes(), entry.mode().is_symlink(), entry.is_dir(), label).map_err(refused)? {
+        match kind(entry.file_path().as_bytes(), entry.mode().is_symlink(), entry.is_dir(), label).map_err(&refused)? {
             Kind::Picture(label) => {
                 labels.insert(label);
                 bytes = bytes.saturating_add(entry.uncompressed_size_hint());
@@ -106,7 +101,7 @@ fn archive(from: &Path, label: Option<&str>, mut take: impl FnMut(Found) -> Next
             Kind::Folder => {}
         }
         if labels.len() > MAX_CLASSES || bytes > MAX_BYTES {
-            return Err(refused(format!("has more than {MAX_CLASSES} classes, or {} GB of pictures", MAX_BYTES >> 30)));
+            return Err(refused(Refused::TooMuch));
         }
     }
     let mut left = MAX_BYTES;
@@ -114,22 +109,22 @@ fn archive(from: &Path, label: Option<&str>, mut take: impl FnMut(Found) -> Next
     while let Some(entry) = entries.next_entry().map_err(damaged)? {
         let path = entry.file_path();
         let Kind::Picture(label) =
-            kind(path.as_bytes(), entry.mode().is_symlink(), entry.is_dir(), label).map_err(refused)?
+            kind(path.as_bytes(), entry.mode().is_symlink(), entry.is_dir(), label).map_err(&refused)?
         else {
             continue;
         };
         let name = String::from_utf8_lossy(path.as_bytes()).into_owned();
         let most = budget::PICTURE_FILE.min(left);
         let bytes = match archive.get_entry(entry.wayfinder()) {
-            Err(cause) => Err(format!("is damaged: {cause}")),
-            Ok(_) if entry.uncompressed_size_hint() > most => Err(format!("has more than {most} bytes")),
+            Err(cause) => Err(Unusable::Damaged(cause.to_string())),
+            Ok(_) if entry.uncompressed_size_hint() > most => Err(Unusable::TooLong(most)),
             Ok(stored) => match entry.compression_method() {
                 CompressionMethod::STORE => bounded(stored.verifying_reader(stored.reader()), most),
                 CompressionMethod::DEFLATE => {
                     let inflated = flate2::read::DeflateDecoder::new(stored.reader());
                     bounded(stored.verifying_reader(inflated), most)
                 }
-                _ => Err("is compressed in a way that glimpsed does not read; pack it with `zip`".into()),
+                _ => Err(Unusable::Method),
             },
         };
         // What is refused as too long was read as far as that.
@@ -154,15 +149,15 @@ enum Kind {
 /// Judges an entry by its path alone.
 ///
 /// # Errors
-/// A phrase that continues the archive's name, for a path that no honest program writes, and for a picture without a label.
-fn kind(path: &[u8], is_link: bool, is_folder: bool, label: Option<&str>) -> Result<Kind, String> {
-    let shown = String::from_utf8_lossy(path);
+/// For a path that no honest program writes, and for a picture without a label.
+fn kind(path: &[u8], is_link: bool, is_folder: bool, label: Option<&str>) -> Result<Kind, Refused> {
+    let shown = || String::from_utf8_lossy(path).into_owned();
     let Ok(text) = std::str::from_utf8(path) else {
-        return Err(format!("has a name that is not UTF-8: {shown}"));
+        return Err(Refused::NotUtf8(shown()));
     };
     let parts: Vec<&str> = text.split('/').collect();
     if text.starts_with('/') || text.contains(['\\', '\0']) || parts.contains(&"..") {
-        return Err(format!("has a name that leads out of it: {shown}"));
+        return Err(Refused::LeadsOut(shown()));
     }
     if is_link {
         return Ok(Kind::Link);
@@ -177,19 +172,17 @@ fn kind(path: &[u8], is_link: bool, is_folder: bool, label: Option<&str>) -> Res
     }
     let label = match parts.as_slice() {
         [.., folder, _] => *folder,
-        _ => label.ok_or_else(|| {
-            format!("has a picture in no folder: {shown}; a folder for each label is meant, or `--label`")
-        })?,
+        _ => label.ok_or_else(|| Refused::NoLabel(shown()))?,
     };
-    check_label(label).map_err(|wrong| format!("has a folder that {wrong}: {shown}"))?;
+    check_label(label).map_err(|wrong| Refused::Label { name: shown(), wrong })?;
     Ok(Kind::Picture(label.to_owned()))
 }
 
-fn bounded(reader: impl Read, most: u64) -> Result<Vec<u8>, String> {
+fn bounded(reader: impl Read, most: u64) -> Result<Vec<u8>, Unusable> {
     let mut bytes = Vec::new();
-    reader.take(most + 1).read_to_end(&mut bytes).map_err(|cause| format!("is damaged: {cause}"))?;
+    reader.take(most + 1).read_to_end(&mut bytes).map_err(|cause| Unusable::Damaged(cause.to_string()))?;
     match bytes.len() as u64 > most {
-        true => Err(format!("has more than {most} bytes")),
+        true => Err(Unusable::TooLong(most)),
         false => Ok(bytes),
     }
 }

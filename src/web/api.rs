@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::named::OfView;
 use super::problem::Problem;
 use super::site::Site;
-use crate::bus::commands::{Answer, Command, ViewCommand};
+use crate::bus::commands::{Answer, Command, CommandError, ViewCommand};
 use crate::domain::name::Name;
 use crate::domain::settings::PrecisionChoice;
 use crate::models::catalog;
@@ -179,7 +179,7 @@ pub(super) async fn compare(State(site): State<Arc<Site>>) -> (StatusCode, Json<
             if let Err(cause) = commands.ask(Command::Compare).await {
                 view.compare(|comparison| {
                     comparison.running = false;
-                    comparison.error = Some(cause);
+                    comparison.error = Some(cause.to_string());
                 });
             }
         });
@@ -187,8 +187,14 @@ pub(super) async fn compare(State(site): State<Arc<Site>>) -> (StatusCode, Json<
     (StatusCode::ACCEPTED, Json(site.parts.view.comparison().json()))
 }
 
-fn done(answer: Answer) -> Result<Value, Problem> {
-    answer.map_err(|cause| Problem::new(StatusCode::CONFLICT, cause))
+pub(super) fn done(answer: Answer) -> Result<Value, Problem> {
+    answer.map_err(|error| {
+        let status = match &error {
+            CommandError::Refused(_) | CommandError::Unavailable(_) => StatusCode::CONFLICT,
+            CommandError::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Problem::new(status, error.to_string())
+    })
 }
 
 fn not_meant(rejection: JsonRejection) -> Problem {

@@ -10,6 +10,7 @@ use axum::routing::post;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::api::done;
 use super::openapi::{Documented, Operation};
 use super::problem::Problem;
 use super::schemas::named;
@@ -97,5 +98,5 @@ async fn undo_views(State(site): State<Arc<Site>>) -> Answered {
 }
 
 async fn ask(site: &Site, command: Command) -> Answered {
-    site.parts.commands.ask(command).await.map(Json).map_err(|cause| Problem::new(StatusCode::CONFLICT, cause))
+    done(site.parts.commands.ask(command).await).map(Json)
 }

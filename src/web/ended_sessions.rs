@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::directories;
+use crate::directories::{self, NotKept};
 use glimpsed_base::files;
 
 const FILE: &str = "ended-sessions.json";
@@ -49,8 +49,7 @@ impl EndedSessions {
 
     /// # Errors
     /// Why it cannot be stored.
-    pub(super) fn store(&self) -> Result<(), String> {
-        let text = serde_json::to_string(self).map_err(|error| error.to_string())?;
-        directories::keep_state(FILE, text.as_bytes(), MODE).map(drop)
+    pub(super) fn store(&self) -> Result<(), NotKept> {
+        directories::keep_json_within(&directories::state(), FILE, self, MODE).map(drop)
     }
 }

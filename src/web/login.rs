@@ -43,7 +43,7 @@ pub(super) async fn logout(State(site): State<Arc<Site>>, headers: HeaderMap) ->
         if ended > 0
             && let Ok(Err(cause)) = spawn_blocking(move || door.store()).await
         {
-            tracing::warn!(cause, "the logout could not be stored; the session is valid again after the next start");
+            tracing::warn!(%cause, "the logout could not be stored; the session is valid again after the next start");
         }
     }
     (set_cookie("", 0, is_secure(&headers)), Redirect::to("login")).into_response()

@@ -14,6 +14,7 @@ use crate::domain::frame::Encoding;
 use crate::domain::framing::Rotation;
 use crate::payload::picture;
 use crate::preprocess::decode::decode;
+use crate::preprocess::encode::PictureError;
 use crate::preprocess::picture::RgbImage;
 use crate::preprocess::{shrunk, turned};
 use glimpsed_jpeg::huffman;
@@ -151,8 +152,8 @@ fn as_it_is(frame: &Offered) -> Option<Bytes> {
     whole.then(|| frame.bytes.clone())
 }
 
-fn encoded(frame: &Offered, side: usize) -> Result<Bytes, String> {
+fn encoded(frame: &Offered, side: usize) -> Result<Bytes, PictureError> {
     let mut picture = RgbImage::default();
-    decode(frame.encoding, &frame.bytes, &mut picture).map_err(|error| error.to_string())?;
+    decode(frame.encoding, &frame.bytes, &mut picture)?;
     picture::encode(&turned(shrunk(picture, side), frame.rotation)).map(Bytes::from)
 }

@@ -21,7 +21,7 @@ use crate::domain::layout::ViewEntry;
 /// The addresses that a supervisor asks; places for connections are reserved for them.
 pub(super) const PROBES: [&str; 2] = ["/livez", "/readyz"];
 
-/// Whether each thread keeps its word; as the service manager's watchdog sees it.
+/// Whether no thread is overdue, as the service manager's watchdog sees it.
 pub(super) async fn livez(State(site): State<Arc<Site>>) -> Result<&'static str, Problem> {
     let now = site.clock.now();
     match site.parts.threads.are_late(now) {
@@ -30,7 +30,7 @@ pub(super) async fn livez(State(site): State<Arc<Site>>) -> Result<&'static str,
     }
 }
 
-/// Ready is who has fresh labels, or knows what there is to wait for.
+/// The daemon is ready if its labels are fresh, or if it knows what it waits for.
 pub(super) async fn readyz(State(site): State<Arc<Site>>) -> Response {
     let (ready, state) = readiness(&site);
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

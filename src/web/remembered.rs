@@ -15,6 +15,7 @@ use crate::domain::layout::Layout;
 use crate::domain::moment::Moment;
 use crate::domain::name::Name;
 use crate::payload::picture;
+use crate::preprocess::encode::PictureError;
 use glimpsed_base::budget;
 use glimpsed_base::sync::Mutex;
 
@@ -127,27 +128,29 @@ pub(super) async fn develop(remembered: Remembered, tell: impl Fn(&Name, &Value)
         let moment = remembered.next().await;
         let (view, since) = (moment.view.clone(), moment.since);
         match spawn_blocking(move || small(&moment)).await {
-            Ok(Ok(jpeg)) => {
+            Ok(Ok(Some(jpeg))) => {
                 remembered.0.store.lock().keep(Picture { view: view.clone(), since, jpeg: jpeg.into() });
                 tell(&view, &remembered.times(&view));
             }
-            Ok(Err(cause)) => tracing::debug!(cause, view = view.given(), "no picture of a change"),
+            Ok(Ok(None)) => tracing::debug!(view = view.given(), "the picture of a change has too many bytes"),
+            Ok(Err(cause)) => tracing::debug!(%cause, view = view.given(), "no picture of a change"),
             Err(error) => tracing::warn!(%error, "making a picture of a change panicked"),
         }
     }
 }
 
 /// What the view has seen, in few bytes.
-fn small(moment: &Moment) -> Result<Vec<u8>, String> {
-    let mut size = 0;
+///
+/// # Errors
+/// When the frame is no picture. `None` if it takes too many bytes even when it is small.
+fn small(moment: &Moment) -> Result<Option<Vec<u8>>, PictureError> {
     for side in SIDES {
         let jpeg = picture::of_view(moment.frame.encoding, &moment.frame.bytes, moment.framing, side)?;
         if jpeg.len() <= budget::REMEMBERED_PICTURE {
-            return Ok(jpeg);
+            return Ok(Some(jpeg));
         }
-        size = jpeg.len();
     }
-    Err(format!("{size} bytes are too many"))
+    Ok(None)
 }
 
 #[cfg(test)]
@@ -211,7 +214,7 @@ mod tests {
         let mut random = fastrand::Rng::with_seed(3);
         let noise: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(400 * 400 * 3).collect();
         let Event::Moment(moment) = moment(&Name::ONLY, 0, noise, 400) else { panic!("a moment") };
-        let jpeg = small(&moment).expect("a picture");
+        let jpeg = small(&moment).expect("a picture").expect("few enough bytes");
         assert!(jpeg.len() <= budget::REMEMBERED_PICTURE, "{}", jpeg.len());
         let side = image::load_from_memory(&jpeg).expect("a picture").width();
         assert!(side < 320, "{side}");

@@ -10,6 +10,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use super::ended_sessions::EndedSessions;
 use super::network::Network;
+use crate::directories::NotKept;
 use glimpsed_base::hex::hex;
 use glimpsed_base::secret::Secret;
 use glimpsed_base::sync::Mutex;
@@ -121,7 +122,7 @@ impl Door {
     ///
     /// # Errors
     /// Why they cannot be stored.
-    pub(super) fn store(&self) -> Result<(), String> {
+    pub(super) fn store(&self) -> Result<(), NotKept> {
         let mut ended = self.ended.lock();
         ended.merge(EndedSessions::read());
         ended.store()

@@ -270,7 +270,7 @@ impl Connection {
         self.tell(&message::Message { name: "refused", about: About::Device, data: data.into() }).await
     }
 
-    /// The page speaks another language: a newer or an older one, or it is none of ours.
+    /// The message is none of the protocol: the page is of a newer or an older version, or no page of ours.
     async fn refuse(&mut self, why: &str) -> Result<(), Ended> {
         self.close(close_code::UNSUPPORTED, why).await?;
         Err(Ended)

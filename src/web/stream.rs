@@ -23,7 +23,6 @@ use super::site::Site;
 use crate::domain::camera::CameraState;
 use crate::domain::name::Name;
 use crate::payload::picture;
-use crate::pipeline::orders::{Order, ViewOrder};
 use crate::preprocess::turned;
 
 /// Deadline for the next labelled frame of a snapshot.
@@ -124,15 +123,14 @@ pub(super) async fn snapshot(
     }
     let busy = |_| Problem::later(StatusCode::SERVICE_UNAVAILABLE, 1, "somebody else is being served a picture");
     let _permit = site.snapshots.try_acquire().map_err(busy)?;
-    let late = format!("no frame was labelled within {} s", SNAPSHOT_WITHIN.as_secs());
-    let shot = site.parts.orders.ask(|to| Order::View(view, ViewOrder::Snapshot(to)), SNAPSHOT_WITHIN, &late).await;
-    let shot = shot.map_err(|cause| Problem::later(StatusCode::SERVICE_UNAVAILABLE, 5, cause))?;
+    let shot = site.parts.orders.snapshot(&view, SNAPSHOT_WITHIN).await;
+    let shot = shot.map_err(|cause| Problem::later(StatusCode::SERVICE_UNAVAILABLE, 5, cause.to_string()))?;
     let draw = move || {
         let picture = turned(shot.picture()?, shot.framing.rotation);
         if labels { picture::jpeg(picture, &shot.labelled.answer) } else { picture::encode(&picture) }
     };
-    let failed = |cause: String| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, cause);
-    let jpeg = spawn_blocking(draw).await.map_err(|error| failed(error.to_string()))?.map_err(failed)?;
+    let failed = |cause: &dyn std::fmt::Display| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, cause.to_string());
+    let jpeg = spawn_blocking(draw).await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
     Ok(([(header::CONTENT_TYPE, "image/jpeg")], jpeg).into_response())
 }
 

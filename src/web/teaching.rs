@@ -31,7 +31,7 @@ use crate::teach::dataset::{Dataset, check_label};
 use crate::teach::lessons::{Chosen, Lessons, Picture, TeachError};
 use crate::teach::store::StoreError;
 use crate::teach::teacher::Teacher;
-use crate::teach::teachers::{self, OFF};
+use crate::teach::teachers;
 
 /// Deadline for the next frame.
 const FRAME_WITHIN: Duration = Duration::from_secs(5);
@@ -57,15 +57,15 @@ pub(super) fn conflict(detail: impl Into<String>) -> Problem {
 /// The teacher of a view, which is started if there is none.
 fn teacher(site: &Site, view: &Name) -> Result<Teacher, Problem> {
     let started = site.parts.teachers.of(lessons(site, view)?);
-    started.map_err(|cause| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, cause))
+    started.map_err(refusal)
 }
 
 fn lessons<'a>(site: &'a Site, view: &Name) -> Result<&'a Lessons, Problem> {
     let lessons = site.lessons.iter().find(|lessons| lessons.name == view.as_str());
-    lessons.ok_or_else(|| conflict(OFF))
+    lessons.ok_or_else(|| refusal(TeachError::Off))
 }
 
-/// How things are; also where teaching is off.
+/// What is taught, and how good it is; also where teaching is off.
 pub(super) async fn status(State(site): State<Arc<Site>>, OfView(view): OfView) -> Answered {
     if site.lessons.is_empty() {
         return Ok(Json(json!({ "enabled": false, "report": null })));
@@ -230,7 +230,7 @@ pub(super) async fn unsure(
 #[serde(deny_unknown_fields)]
 pub(super) struct Settling {
     ids: Vec<u64>,
-    /// `None`: nothing that is worth keeping.
+    /// `None` forgets them.
     label: Option<String>,
 }
 
@@ -252,7 +252,7 @@ pub(super) async fn settle(
 #[serde(deny_unknown_fields)]
 pub(super) struct Moving {
     pictures: Vec<Chosen>,
-    /// `None`: away.
+    /// `None` removes them.
     to: Option<String>,
 }
 
@@ -296,16 +296,21 @@ fn refusal(error: TeachError) -> Problem {
     let cause = error.to_string();
     match error {
         TeachError::Busy => Problem::later(StatusCode::SERVICE_UNAVAILABLE, 1, cause),
-        TeachError::NotYet(_) => conflict(cause),
         TeachError::NoPicture | TeachError::NoFrame => Problem::new(StatusCode::NOT_FOUND, cause),
-        TeachError::Store(StoreError::Picture(_) | StoreError::Unreadable(_)) => {
+        TeachError::Store(StoreError::Picture(_)) => {
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("it {cause}"))
         }
+        TeachError::Store(StoreError::Frame(_)) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, cause),
         TeachError::Store(StoreError::Full { .. } | StoreError::DiskFull { .. }) => {
             Problem::new(StatusCode::INSUFFICIENT_STORAGE, cause)
         }
-        TeachError::Store(_) => conflict(cause),
-        TeachError::Failed(_) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, cause),
+        TeachError::Model(_) | TeachError::Thread(_) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, cause),
+        TeachError::Store(_)
+        | TeachError::NothingLearnt(_)
+        | TeachError::NothingToUndo
+        | TeachError::Off
+        | TeachError::Name(_)
+        | TeachError::NotInUse(_) => conflict(cause),
     }
 }
 

@@ -15,7 +15,7 @@ const SHARE: f64 = 0.08;
 /// Largest credit in seconds of that time, for a user who uploads a handful of pictures at once.
 const MOST_SAVED: f64 = 2.0;
 
-/// Keeps the camera first: time is earned slowly, and each picture costs what it took.
+/// A token bucket of computing time, so that the camera has priority: time is earned slowly, and each picture costs what it took.
 pub(super) struct Budget {
     /// Seconds saved, and when they were counted.
     saved: Mutex<(f64, Duration)>,

@@ -190,7 +190,7 @@ fn notices(config: &Config) -> Result<Vec<Finding>> {
     for notice in &config.notices {
         let (verdict, says) = match block_on(try_recipient(&notice.to))? {
             Ok(()) => (Verdict::Ok, "accepts connections; `glimpsed notify test` sends a notice".to_owned()),
-            Err(cause) => (Verdict::Unreachable, cause),
+            Err(refusal) => (Verdict::Unreachable, refusal.to_string()),
         };
         let says = format!("{}: {says}", notice.to.describe());
         let finding = Finding { subject: "notice", verdict, says };

@@ -30,7 +30,7 @@ pub(super) fn export(options: &Export, streams: &mut Streams) -> Result<()> {
     let progress = progress_bar(dataset.pictures(), streams);
     let packed = pack::export(&dataset, &options.to, || progress.inc(1));
     progress.finish_and_clear();
-    packed.map_err(Error::Failed)?;
+    packed.map_err(Error::failed)?;
     match options.common.json {
         true => streams.print_json(&json!({ "pictures": dataset.pictures(), "to": options.to })),
         false => streams.print(&format!("copied {} pictures to {}\n", dataset.pictures(), options.to.display())),
@@ -57,15 +57,17 @@ pub(super) fn import(options: &Import, streams: &mut Streams) -> Result<()> {
     let progress = progress_bar(0, streams);
     let (mut taken, mut failures, mut stopped) = (0_usize, Vec::new(), None);
     let passed = unpack::import(&options.from, options.label.as_deref(), |found| {
-        let added = match found.bytes {
-            Ok(bytes) => store.add(&options.common.view, &found.label, &bytes, &mut embedder),
-            Err(cause) => Err(StoreError::Unreadable(cause)),
-        };
         progress.inc(1);
-        match added {
+        let bytes = match found.bytes {
+            Ok(bytes) => bytes,
+            Err(cause) => {
+                failures.push(format!("{} {cause}", found.name));
+                return Next::GoOn;
+            }
+        };
+        match store.add(&options.common.view, &found.label, &bytes, &mut embedder) {
             Ok(_) => taken += 1,
             Err(StoreError::Picture(cause)) => failures.push(format!("{} {cause}", found.name)),
-            Err(StoreError::Unreadable(cause)) => failures.push(format!("{} {cause}", found.name)),
             Err(cause) => {
                 stopped = Some(cause);
                 return Next::Stop;
@@ -74,7 +76,7 @@ pub(super) fn import(options: &Import, streams: &mut Streams) -> Result<()> {
         Next::GoOn
     });
     progress.finish_and_clear();
-    let passed = passed.map_err(Error::Failed)?;
+    let passed = passed.map_err(Error::failed)?;
     let new = store.pictures() - before;
     if options.common.json {
         streams.print_json(&json!({

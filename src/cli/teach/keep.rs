@@ -8,6 +8,7 @@ use serde_json::json;
 use super::common::{Common, base, embedder, failed, progress_bar, store};
 use crate::cli::streams::Streams;
 use crate::error::{Error, Result};
+use crate::teach::embedder::EmbedError;
 use crate::teach::store::StoreError;
 use glimpsed_base::{budget, files};
 
@@ -32,12 +33,11 @@ pub(super) fn add(options: &Add, streams: &mut Streams) -> Result<()> {
     for file in &options.files {
         let added = match files::read(file, budget::PICTURE_FILE) {
             Ok(bytes) => store.add(&options.common.view, &options.label, &bytes, &mut embedder),
-            Err(cause) => Err(StoreError::Unreadable(format!("{} {cause}", file.display()))),
+            Err(cause) => Err(EmbedError::from(cause).into()),
         };
         match added {
             Ok(path) => kept.push(path),
             Err(StoreError::Picture(cause)) => failures.push(format!("{} {cause}", file.display())),
-            Err(StoreError::Unreadable(cause)) => failures.push(cause),
             // The next one would fail in the same way.
             Err(cause) => {
                 failures.push(cause.to_string());

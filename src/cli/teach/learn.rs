@@ -66,7 +66,7 @@ pub(super) fn run(options: &Learn, streams: &mut Streams) -> Result<()> {
     });
     let origin = Origin { view, seen };
     let (files, taught) =
-        model::write(&directory, &name, &mut embedder, (&training, &lesson), origin).map_err(Error::Failed)?;
+        model::write(&directory, &name, &mut embedder, (&training, &lesson), origin).map_err(Error::failed)?;
     if options.common.json {
         let mut answer = report::json(&name, &training, &lesson, &taught);
         answer["files"] = json!({ "onnx": files.onnx, "labels": files.labels, "toml": files.toml });
@@ -95,7 +95,7 @@ fn dataset(options: &Learn, config: &Config) -> Result<(Dataset, PathBuf)> {
     if !directory.is_dir() {
         return Err(Error::Failed(format!("`{}` is no folder", directory.display())));
     }
-    Ok((Dataset::read(directory).map_err(Error::Failed)?, directory.clone()))
+    Ok((Dataset::read(directory).map_err(Error::failed)?, directory.clone()))
 }
 
 /// Where the model is written, and its name.

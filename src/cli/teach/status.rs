@@ -31,7 +31,7 @@ pub(super) fn run(options: &Status, streams: &mut Streams) -> Result<()> {
                 "name": name, "onnx": files.onnx, "taught": taught,
                 "changed": config.changes_since(taught, config.view_called(&options.common.view)),
             }),
-            Err(cause) => json!({ "name": name, "error": cause }),
+            Err(cause) => json!({ "name": name, "error": cause.to_string() }),
         });
         return streams.print_json(&json!({
             "directory": store.directory,

@@ -100,7 +100,7 @@ impl Checker<'_, '_> {
             glimpsed_base::files::read_text(&path, MAX_GROUP_BYTES)
                 .map_err(|cause| format!("{} {cause}", path.display()))
         };
-        match read.and_then(|text| Groups::parse(&text)) {
+        match read.and_then(|text| Groups::parse(&text).map_err(|mistake| mistake.to_string())) {
             Ok(groups) => groups,
             Err(cause) => {
                 let hint =

@@ -96,7 +96,7 @@ impl Checker<'_, '_> {
                         self.complain(
                             &["model", "active"],
                             "names a taught model that cannot be used",
-                            cause,
+                            cause.to_string(),
                             Some(hint),
                         );
                         // So that it is not reported once more, as unknown.

@@ -93,7 +93,7 @@ fn measured(spec: &ModelSpec, quantised: &ModelSpec) -> Result<Chosen, ModelErro
     let why = Some(verdict.says());
     let model = if verdict.is_int8() { int8 } else { fp32 };
     if let Err(cause) = Verdicts::remember(verdict) {
-        tracing::info!(cause, "the choice of precision is not remembered, and measured again after the next start");
+        tracing::info!(%cause, "the choice of precision is not remembered, and measured again after the next start");
     }
     Ok(Chosen { model, why })
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::directories;
+use crate::directories::{self, NotKept};
 use glimpsed_base::files;
 use serde::{Deserialize, Serialize};
 
@@ -67,15 +67,14 @@ impl Verdicts {
     ///
     /// # Errors
     /// Why none is writable.
-    pub(super) fn remember(verdict: Verdict) -> Result<(), String> {
+    pub(super) fn remember(verdict: Verdict) -> Result<(), NotKept> {
         let mut verdicts = Self::read();
         verdicts.0.retain(|known| known.key != verdict.key);
         verdicts.0.push(verdict);
         let surplus = verdicts.0.len().saturating_sub(MOST);
         verdicts.0.drain(..surplus);
-        let text = serde_json::to_string_pretty(&verdicts).map_err(|error| error.to_string())?;
         // Readable by every user, whichever user measured it.
-        directories::keep_state(FILE, text.as_bytes(), 0o644).map(drop)
+        directories::keep_json_within(&directories::state(), FILE, &verdicts, 0o644).map(drop)
     }
 }
 

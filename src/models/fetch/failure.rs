@@ -35,6 +35,8 @@ pub enum FetchError {
         "comes with glimpsed and has no address to download it from; reinstall glimpsed, or name a mirror with `--from` or `mirror` in [model]"
     )]
     NoAddress,
+    #[error("there is no directory to put it; set `directory` in [model]")]
+    NoDirectory,
     #[error("it was stopped; the next attempt goes on from there")]
     Stopped,
     #[error("another download into `{0}` is under way; wait for its end")]

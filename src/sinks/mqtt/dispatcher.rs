@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use super::inbound::{Call, Inbound, parse};
 use super::presence::{Presence, instance};
 use super::{Key, Topics};
-use crate::bus::commands::{Answer, Command, Commands, ViewCommand};
+use crate::bus::commands::{Answer, Command, CommandError, Commands, ViewCommand};
 use crate::domain::name::Name;
 use crate::payload::response_json;
 use crate::sinks::day::Days;
@@ -125,7 +125,11 @@ impl Dispatcher {
             self.respond(&call, &answer, Delivery::Answer);
         }
         for call in std::mem::take(&mut self.calls) {
-            self.respond(&call, &Err("the connection to the broker has ended; ask again".into()), Delivery::Answer);
+            self.respond(
+                &call,
+                &unavailable("the connection to the broker has ended; ask again".into()),
+                Delivery::Answer,
+            );
         }
     }
 
@@ -143,7 +147,7 @@ impl Dispatcher {
             Ok(Some(Inbound::Set(key, command))) => drop(self.sets.insert(key, command)),
             Ok(Some(Inbound::Request(call))) if self.calls.len() >= MAX_CALLS => {
                 // Not queued: a client that sends too many requests must not displace the answers to others.
-                self.respond(&call, &Err(format!("busy: {MAX_CALLS} requests wait already")), Delivery::Live);
+                self.respond(&call, &unavailable(format!("busy: {MAX_CALLS} requests wait already")), Delivery::Live);
             }
             Ok(Some(Inbound::Request(call))) => self.calls.push_back(call),
             Ok(Some(Inbound::HomeAssistantStarted)) => {
@@ -172,13 +176,17 @@ impl Dispatcher {
         } else if let Some(call) = self.calls.pop_front() {
             let long = call.command.as_ref().is_ok_and(takes_long);
             if long && self.long.len() >= MAX_LONG {
-                self.respond(&call, &Err(format!("busy: {MAX_LONG} such requests are under way")), Delivery::Answer);
+                self.respond(
+                    &call,
+                    &unavailable(format!("busy: {MAX_LONG} such requests are under way")),
+                    Delivery::Answer,
+                );
                 return self.begin_next();
             }
             let job = async move {
                 let answer = match call.command.clone() {
                     Ok(command) => commands.ask(command).await,
-                    Err(cause) => Err(cause),
+                    Err(cause) => Err(cause.into()),
                 };
                 (call, answer)
             };
@@ -196,10 +204,14 @@ impl Dispatcher {
 
     fn respond(&self, call: &Call, answer: &Answer, delivery: Delivery) {
         let topic = call.response_topic.clone().unwrap_or_else(|| self.topics.response(call.name));
-        let payload = response_json(answer.as_ref().map_err(String::as_str), call.transaction.as_ref());
+        let payload = response_json(answer, call.transaction.as_ref());
         let correlation = call.correlation.clone();
         self.outbox.push(Message { correlation, ..Message::new(topic, payload, delivery, false) });
     }
+}
+
+fn unavailable(cause: String) -> Answer {
+    Err(CommandError::Unavailable(cause))
 }
 
 /// Whether a command takes long, for which the controller has tasks of their own.
@@ -325,7 +337,7 @@ mod tests {
             responses.iter().map(|one| one["transaction"].as_u64().expect("a number")).collect();
         transactions.sort_unstable();
         assert_eq!(transactions, (0..40).collect::<Vec<u64>>());
-        let busy = responses.iter().filter(|one| one["status"] == "error").count();
+        let busy = responses.iter().filter(|one| one["error_kind"] == "unavailable").count();
         assert_eq!(busy, 40 - MAX_CALLS - 1, "one is attended to, the rest waits");
     }
 

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value};
 
 use super::topics::{HOME_ASSISTANT, Key, Topics};
-use crate::bus::commands::{Command, ViewCommand};
+use crate::bus::commands::{Command, CommandError, ViewCommand};
 use crate::domain::day::Day;
 use crate::domain::name::Name;
 use crate::domain::settings::PrecisionChoice;
@@ -21,6 +21,39 @@ const MAX_TOPIC_BYTES: usize = 256;
 
 /// A transaction id is a counter or a UUID of the requester.
 const MAX_TRANSACTION_BYTES: usize = 256;
+
+/// Why a message is not acted upon. The text continues "the message" in the log; that of a request is also its answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Invalid {
+    #[error("is retained, and a command that is repeated for ever is not acted upon; publish it without")]
+    Retained,
+    #[error("has {bytes} bytes; a command has at most {}", budget::MQTT_COMMAND)]
+    TooLong { bytes: usize },
+    #[error("is not UTF-8")]
+    NotUtf8,
+    #[error("is {found:?}, not {wanted}")]
+    Value { found: String, wanted: &'static str },
+    #[error("the request is wrong: {0}")]
+    Request(String),
+    #[error("the transaction id has more than {MAX_TRANSACTION_BYTES} bytes")]
+    Transaction,
+    #[error("there is no view `{0}`")]
+    NoView(String),
+    #[error("the response topic may not be answered on; take one of your own")]
+    ResponseTopic,
+}
+
+impl Invalid {
+    fn value(found: &str, wanted: &'static str) -> Self {
+        Self::Value { found: found.to_owned(), wanted }
+    }
+}
+
+impl From<Invalid> for CommandError {
+    fn from(invalid: Invalid) -> Self {
+        Self::Refused(invalid.to_string())
+    }
+}
 
 /// A parsed message.
 #[derive(Debug, PartialEq)]
@@ -56,7 +89,7 @@ pub struct Identity {
 pub struct Call {
     pub name: &'static str,
     /// The command, or why the request is invalid, which is then the answer.
-    pub command: Result<Command, String>,
+    pub command: Result<Command, Invalid>,
     /// Returned with the answer unchanged.
     pub transaction: Option<Value>,
     /// Where the answer goes besides its usual topic, as MQTT 5 has it; checked.
@@ -89,7 +122,7 @@ pub fn parse(
     payload: &[u8],
     retained: bool,
     reply: Option<&Reply>,
-) -> Result<Option<Inbound>, String> {
+) -> Result<Option<Inbound>, Invalid> {
     if discovery_prefix.is_some_and(|prefix| Topics::births(prefix).iter().any(|birth| topic == birth)) {
         // A retained birth message is older than this connection, after which everything is sent anyway.
         return Ok((payload == b"online" && !retained).then_some(Inbound::HomeAssistantStarted));
@@ -109,13 +142,13 @@ pub fn parse(
     }
     let Some(below) = topics.below(topic) else { return Ok(None) };
     if retained {
-        return Err("is retained, and a command that is repeated for ever is not acted upon; publish it without".into());
+        return Err(Invalid::Retained);
     }
     // It is a word, a number, or a small object.
     if payload.len() > budget::MQTT_COMMAND {
-        return Err(format!("has {} bytes; a command has at most {}", payload.len(), budget::MQTT_COMMAND));
+        return Err(Invalid::TooLong { bytes: payload.len() });
     }
-    let text = std::str::from_utf8(payload).map_err(|_| "is not UTF-8")?.trim();
+    let text = std::str::from_utf8(payload).map_err(|_| Invalid::NotUtf8)?.trim();
     for view in &topics.views {
         if topic == view.teach_add {
             return Ok(Some(Inbound::Request(added(topics, discovery_prefix, &view.view, text, reply))));
@@ -131,7 +164,7 @@ pub fn parse(
     let view = member.map(|view| Name::new(&view));
     let wrong = wrong.or_else(|| {
         let known = view.as_ref().is_none_or(|view| topics.view(view).is_some());
-        (!known).then(|| format!("there is no view `{}`", view.as_ref().map_or("", Name::as_str)))
+        (!known).then(|| Invalid::NoView(view.as_ref().map_or("", Name::as_str).to_owned()))
     });
     let command = match (wrong, command, view) {
         (Some(cause), ..) => Err(cause),
@@ -145,7 +178,7 @@ pub fn parse(
 fn call(
     topics: &Topics,
     discovery_prefix: Option<&str>,
-    (name, command, transaction): (&'static str, Result<Command, String>, Option<Value>),
+    (name, command, transaction): (&'static str, Result<Command, Invalid>, Option<Value>),
     reply: Option<&Reply>,
 ) -> Call {
     let (response_topic, command) =
@@ -162,13 +195,13 @@ fn call(
 fn added(topics: &Topics, discovery_prefix: Option<&str>, view: &Name, text: &str, reply: Option<&Reply>) -> Call {
     let Request { transaction, member, wrong } = request(text, "label");
     let is_word = !text.is_empty() && text != "PRESS" && !text.starts_with('{');
-    let wrong = wrong.or_else(|| is_word.then(|| r#"the request is wrong: expected {"label": "..."}"#.to_owned()));
+    let wrong = wrong.or_else(|| is_word.then(|| Invalid::Request(r#"expected {"label": "..."}"#.into())));
     let teach = Command::View(view.clone(), ViewCommand::Teach(member));
     call(topics, discovery_prefix, ("teach", wrong.map_or(Ok(teach), Err), transaction), reply)
 }
 
 /// The requester's response topic. It is published on with this device's rights, so it must be nobody's but a requester's.
-fn response_topic(topics: &Topics, discovery_prefix: Option<&str>, reply: &Reply) -> Result<Option<String>, String> {
+fn response_topic(topics: &Topics, discovery_prefix: Option<&str>, reply: &Reply) -> Result<Option<String>, Invalid> {
     let Some(topic) = &reply.topic else { return Ok(None) };
     let discovery = |prefix: &str| topic.strip_prefix(prefix).is_some_and(|below| below.starts_with('/'));
     let below = |base: &str| topic.strip_prefix(base).and_then(|below| below.strip_prefix('/'));
@@ -182,7 +215,7 @@ fn response_topic(topics: &Topics, discovery_prefix: Option<&str>, reply: &Reply
         || topic.contains(['+', '#', '\0'])
         || taken
     {
-        return Err("the response topic may not be answered on; take one of your own".into());
+        return Err(Invalid::ResponseTopic);
     }
     Ok(Some(topic.clone()))
 }
@@ -196,28 +229,28 @@ fn identity(payload: &[u8]) -> Option<Identity> {
     info.is_object().then(|| Identity { instance: text("instance"), says })
 }
 
-fn on_or_off(text: &str) -> Result<bool, String> {
+fn on_or_off(text: &str) -> Result<bool, Invalid> {
     match text.to_ascii_lowercase().as_str() {
         "on" | "true" | "1" => Ok(true),
         "off" | "false" | "0" => Ok(false),
-        _ => Err(format!("is {text:?}, not ON or OFF")),
+        _ => Err(Invalid::value(text, "ON or OFF")),
     }
 }
 
-fn set(key: Key, text: &str) -> Result<ViewCommand, String> {
+fn set(key: Key, text: &str) -> Result<ViewCommand, Invalid> {
     match key {
         Key::Enabled => on_or_off(text).map(ViewCommand::Enable),
         Key::Accurate => on_or_off(text).map(ViewCommand::Accurate),
         Key::TeachLabel => Ok(ViewCommand::TeachLabel(text.to_owned())),
-        Key::Model if text.is_empty() => Err("is empty, not the name of a model".into()),
+        Key::Model if text.is_empty() => Err(Invalid::value(text, "the name of a model")),
         Key::Model => Ok(ViewCommand::Model(text.to_owned())),
         Key::Precision => match PrecisionChoice::ALL.into_iter().find(|choice| choice.name() == text) {
             Some(choice) => Ok(ViewCommand::Precision(choice)),
-            None => Err(format!("is {text:?}, not auto, fp32 or int8")),
+            None => Err(Invalid::value(text, "auto, fp32 or int8")),
         },
         Key::Threshold => match text.parse::<f32>() {
             Ok(threshold) if (0.0..=1.0).contains(&threshold) => Ok(ViewCommand::Threshold(threshold)),
-            _ => Err(format!("is {text:?}, not a number from 0 to 1")),
+            _ => Err(Invalid::value(text, "a number from 0 to 1")),
         },
     }
 }
@@ -229,7 +262,7 @@ struct Request {
     /// The text of its other member.
     member: Option<String>,
     /// Why it is invalid.
-    wrong: Option<String>,
+    wrong: Option<Invalid>,
 }
 
 /// A request with a member of this name, or without. A button of Home Assistant sends a word, which is ignored.
@@ -237,23 +270,23 @@ fn request(text: &str, name: &str) -> Request {
     if !text.starts_with('{') {
         return Request::default();
     }
-    let wrong = |cause: String| Request { wrong: Some(cause), ..Request::default() };
+    let wrong = |cause| Request { wrong: Some(cause), ..Request::default() };
     let mut members: Map<String, Value> = match serde_json::from_str(text) {
         Ok(members) => members,
-        Err(error) => return wrong(format!("the request is wrong: {error}")),
+        Err(error) => return wrong(Invalid::Request(error.to_string())),
     };
     let transaction = members.remove("transaction");
     if transaction.as_ref().is_some_and(|id| id.to_string().len() > MAX_TRANSACTION_BYTES) {
-        return wrong(format!("the transaction id has more than {MAX_TRANSACTION_BYTES} bytes"));
+        return wrong(Invalid::Transaction);
     }
     let (member, wrong) = match members.remove(name) {
         None => (None, None),
         Some(Value::String(text)) => (Some(text), None),
-        Some(_) => (None, Some(format!("the request is wrong: `{name}` must be a text"))),
+        Some(_) => (None, Some(Invalid::Request(format!("`{name}` must be a text")))),
     };
     let unknown = members.keys().next();
-    let unknown =
-        unknown.map(|key| format!("the request is wrong: unknown member `{key}`, expected `transaction` or `{name}`"));
+    let unknown = unknown.map(|key| format!("unknown member `{key}`, expected `transaction` or `{name}`"));
+    let unknown = unknown.map(Invalid::Request);
     Request { transaction, member, wrong: wrong.or(unknown) }
 }
 
@@ -267,7 +300,7 @@ mod tests {
         Topics::new("home/glimpsed", "shelf", &Default::default())
     }
 
-    fn ask(topic: &str, payload: &str) -> Result<Option<Inbound>, String> {
+    fn ask(topic: &str, payload: &str) -> Result<Option<Inbound>, Invalid> {
         parse(&topics(), Some("homeassistant"), topic, payload.as_bytes(), false, None)
     }
 
@@ -306,7 +339,9 @@ mod tests {
         assert_eq!(call.transaction, Some(json!(7)));
         let wrong = ask("home/glimpsed/shelf/request/health", r#"{"transaction": 7, "now": true}"#);
         let Ok(Some(Inbound::Request(call))) = wrong else { panic!("a request") };
-        assert!(call.command.is_err_and(|cause| cause.contains("`now`")) && call.transaction == Some(json!(7)));
+        assert!(
+            call.command.is_err_and(|cause| cause.to_string().contains("`now`")) && call.transaction == Some(json!(7))
+        );
     }
 
     #[test]

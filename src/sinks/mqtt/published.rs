@@ -189,11 +189,8 @@ impl Published {
     }
 
     fn write(&self, places: &[Place]) {
-        let written = serde_json::to_vec(places)
-            .map_err(|error| error.to_string())
-            .and_then(|json| directories::keep_within(&self.directories, &self.file, &json, MODE));
-        if let Err(cause) = written {
-            tracing::info!(cause, "if the device is renamed while it is stopped, its old topics stay at the broker");
+        if let Err(cause) = directories::keep_json_within(&self.directories, &self.file, &places, MODE) {
+            tracing::info!(%cause, "if the device is renamed while it is stopped, its old topics stay at the broker");
         }
     }
 }

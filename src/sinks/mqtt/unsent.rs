@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::topics::Topics;
-use crate::directories;
+use crate::directories::{self, NotKept};
 use glimpsed_base::hex::hex;
 use glimpsed_base::{budget, files};
 use glimpsed_mqtt::{BrokerUrl, Delivery, Message, Outbox};
@@ -212,14 +212,13 @@ impl Unsent {
             }
             Err(cause) => {
                 outbox.count_lost_events(all as u64);
-                tracing::warn!(events = all, cause, "events that the broker did not get are lost");
+                tracing::warn!(events = all, %cause, "events that the broker did not get are lost");
             }
         }
     }
 
-    fn write(&self, kept: &Kept) -> Result<PathBuf, String> {
-        let text = serde_json::to_string(kept).map_err(|error| error.to_string())?;
-        directories::keep_within(&self.directories, &self.file, text.as_bytes(), MODE)
+    fn write(&self, kept: &Kept) -> Result<PathBuf, NotKept> {
+        directories::keep_json_within(&self.directories, &self.file, kept, MODE)
     }
 
     fn remove(&self) {

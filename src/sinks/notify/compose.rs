@@ -1,5 +1,6 @@
 //! Puts an occasion into words, with a picture where one is wanted.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -95,15 +96,12 @@ impl Composer {
 
     /// What the view sees now.
     async fn picture(&self, view: &Name) -> Option<Vec<u8>> {
-        let shot = self.orders.snapshot(view, PATIENCE).await;
-        let made = match shot {
-            Ok(shot) => {
-                let draw = move || picture::of_view(shot.frame.encoding, &shot.frame.bytes, shot.framing, SIDE);
-                spawn_blocking(draw).await.unwrap_or_else(|_| Err("making it panicked".into()))
-            }
-            Err(cause) => Err(cause),
-        };
-        made.inspect_err(|cause| tracing::info!(cause, view = view.given(), "a notice goes without a picture")).ok()
+        let without =
+            |cause: &dyn Display| tracing::info!(%cause, view = view.given(), "a notice goes without a picture");
+        let shot = self.orders.snapshot(view, PATIENCE).await.inspect_err(|cause| without(cause)).ok()?;
+        let draw = move || picture::of_view(shot.frame.encoding, &shot.frame.bytes, shot.framing, SIDE);
+        let made = spawn_blocking(draw).await.inspect_err(|panicked| without(panicked)).ok()?;
+        made.inspect_err(|cause| without(cause)).ok()
     }
 }
 

@@ -38,7 +38,7 @@ const MAX_REASON: usize = 160;
 
 /// Why a notice was not taken. Each text follows on who was asked.
 #[derive(Debug, thiserror::Error)]
-enum Refusal {
+pub enum Refusal {
     #[error(transparent)]
     Connection(#[from] Failure),
     #[error("it does not answer within {} s", WITHIN.as_secs())]
@@ -130,21 +130,17 @@ fn lose(queue: &Queue, number: u64, counters: &Counters) {
 ///
 /// # Errors
 /// Why there is none.
-pub async fn try_recipient(to: &Recipient) -> Result<(), String> {
+pub async fn try_recipient(to: &Recipient) -> Result<(), Refusal> {
     let connected = timeout(WITHIN, connect::<Full<Bytes>>(to.address.reveal(), to.tls.as_ref())).await;
-    let connected = connected.map_err(|_| Refusal::Late.to_string())?;
-    connected.map(drop).map_err(|failure| failure.to_string())
+    connected.map_err(|_| Refusal::Late)??;
+    Ok(())
 }
 
 /// Sends a notice once.
 ///
 /// # Errors
-/// Why it was not taken.
-pub(super) async fn send_once(to: &Recipient, notice: &Notice) -> Result<(), String> {
-    send(to, notice).await.map_err(|refusal| leaving::clean_line(&refusal.to_string()).into_owned())
-}
-
-async fn send(to: &Recipient, notice: &Notice) -> Result<(), Refusal> {
+/// Why it was not taken. What the service says may stand in it: it is cleaned where it leaves.
+pub(super) async fn send(to: &Recipient, notice: &Notice) -> Result<(), Refusal> {
     match timeout(WITHIN, ask(to, notice)).await {
         Ok(answer) => answer,
         Err(_) => Err(Refusal::Late),

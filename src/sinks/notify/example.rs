@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::compose::{Titles, in_words};
-use super::deliver::send_once;
+use super::deliver::{Refusal, send};
 use crate::config::typed::{Config, Notify};
 use crate::decide::notices::{Occasion, When};
 use crate::domain::classification::{Answer, Classification, ModelId, Stable, Status, Timing, Top};
@@ -17,8 +17,8 @@ const LABEL: &str = "example";
 ///
 /// # Errors
 /// Why it was not taken.
-pub async fn send_example(config: &Config, rule: &Notify) -> Result<(), String> {
-    send_once(&rule.to, &in_words(rule, &Titles::of(config), &occasion(config, rule))).await
+pub async fn send_example(config: &Config, rule: &Notify) -> Result<(), Refusal> {
+    send(&rule.to, &in_words(rule, &Titles::of(config), &occasion(config, rule))).await
 }
 
 fn occasion(config: &Config, rule: &Notify) -> Occasion {

@@ -14,6 +14,6 @@ mod session;
 mod sink;
 
 pub use counters::{Counters, Counts};
-pub use deliver::try_recipient;
+pub use deliver::{Refusal, try_recipient};
 pub use example::send_example;
 pub use session::Notices;

@@ -60,10 +60,12 @@ def configuration(directory, cameras, views, model, fps, port):
 
 
 class Daemon:
-    def __init__(self, options, directory, cameras, views, fps=10.0):
+    """A daemon with the configuration that `text` makes of its port."""
+
+    def __init__(self, options, directory, text):
         self.port = free_port()
         path = directory / f"{self.port}.toml"
-        path.write_text(configuration(directory, cameras, views, options.model, fps, self.port))
+        path.write_text(text(self.port))
         environment = {key: value for key, value in os.environ.items() if not key.startswith("GLIMPSED_")}
         environment["STATE_DIRECTORY"] = str(directory / "state")
         self.process = subprocess.Popen(
@@ -93,8 +95,9 @@ class Daemon:
         self.process.wait(10)
 
 
-def measure(options, directory, processes, cameras, views, fps=10.0):
-    daemons = [Daemon(options, directory, cameras, views, fps) for _ in range(processes)]
+def measure(options, directory, processes, text):
+    """The figures of so many daemons together."""
+    daemons = [Daemon(options, directory, text) for _ in range(processes)]
     try:
         time.sleep(WARM_UP_S)
         before = [daemon.sample() for daemon in daemons]
@@ -145,7 +148,9 @@ def main():
         frames(directory)
         for _ in range(ROUNDS):
             for name, scenario in scenarios.items():
-                runs[name].append(measure(options, directory, *scenario))
+                processes, cameras, views, fps = scenario
+                text = lambda port: configuration(directory, cameras, views, options.model, fps, port)
+                runs[name].append(measure(options, directory, processes, text))
     figures = {
         name: {key: median(of, key) for key in ("cpu_s", "infer_s", "frames", "least", "most", "rss_mb")}
         for name, of in runs.items()

@@ -68,6 +68,19 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32) -> std::io::Result<()> {
     beside.persist(path).map(drop).map_err(|error| error.error)
 }
 
+/// Replaces the contents of a file that may be written; a reader sees the old ones or the new ones.
+///
+/// # Errors
+/// Why it cannot be written.
+pub fn replace(path: &Path, text: &str) -> Result<(), String> {
+    let cannot = |cause: &dyn std::fmt::Display| format!("{} cannot be written: {cause}", path.display());
+    // Behind a link, that stays one.
+    let target: PathBuf = path.canonicalize().map_err(|error| cannot(&error))?;
+    rustix::fs::access(&target, rustix::fs::Access::WRITE_OK).map_err(|error| cannot(&error))?;
+    let mode = std::fs::metadata(&target).map_err(|error| cannot(&error))?.permissions().mode() & 0o7777;
+    write(&target, text.as_bytes(), mode).map_err(|error| cannot(&error))
+}
+
 /// The directory set by the service manager; without one, the service's directory and then the user's.
 fn directories(variable: &str, below_home: &str) -> Vec<PathBuf> {
     // systemd separates several directories with colons.
@@ -81,4 +94,26 @@ fn directories(variable: &str, below_home: &str) -> Vec<PathBuf> {
         .into_iter()
         .flatten()
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_file_is_replaced_as_a_whole_and_keeps_its_mode_and_its_link() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (file, link) = (directory.path().join("real.toml"), directory.path().join("glimpsed.toml"));
+        std::fs::write(&file, "old").expect("writable");
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).expect("ours");
+        symlink(&file, &link).expect("a link");
+        replace(&link, "new").expect("written");
+        assert_eq!(std::fs::read_to_string(&file).expect("there"), "new");
+        assert!(std::fs::symlink_metadata(&link).expect("there").is_symlink());
+        assert_eq!(std::fs::metadata(&file).expect("there").permissions().mode() & 0o7777, 0o640);
+        assert!(
+            replace(&directory.path().join("none.toml"), "x").is_err_and(|cause| cause.contains("cannot be written"))
+        );
+    }
 }

@@ -1,7 +1,6 @@
-//! Changes to the views in the configuration file, for somebody who does not edit it.
+//! Changes to the configuration file, for somebody who does not edit it.
 
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::json;
 use tokio::task::spawn_blocking;
@@ -9,14 +8,14 @@ use tokio::task::spawn_blocking;
 use super::Controller;
 use crate::bus::commands::Answer;
 use crate::config::Sources;
-use crate::config::edit::{Edited, edited};
+use crate::config::edit::{Edited, change};
 use crate::directories;
-use crate::domain::views_edit::ViewsEdit;
+use crate::domain::file_edit::FileEdit;
 
 impl Controller {
     /// The answer, and whether there is another file now, which is to be read.
-    pub(super) async fn edit_views(&mut self, edit: ViewsEdit) -> (Answer, bool) {
-        let (path, save) = (self.desired.sources.path.clone(), edit.save);
+    pub(super) async fn edit_file(&mut self, edit: FileEdit, save: bool) -> (Answer, bool) {
+        let path = self.desired.sources.path.clone();
         let changed = spawn_blocking(move || changed(&path, &edit)).await;
         let (before, Edited { text, lines }) = match changed.unwrap_or_else(|_| Err("changing it panicked".into())) {
             Ok(changed) => changed,
@@ -36,7 +35,7 @@ impl Controller {
         }
     }
 
-    /// As [`Self::edit_views`].
+    /// As [`Self::edit_file`].
     pub(super) async fn undo_edit(&mut self) -> (Answer, bool) {
         let Some((before, after)) = self.edited.take() else {
             return (Err("nothing was changed here that could be taken back".into()), false);
@@ -54,51 +53,19 @@ impl Controller {
 
     async fn write(&self, text: String) -> Result<(), String> {
         let path = self.desired.sources.path.clone();
-        let written = spawn_blocking(move || write(&path, &text)).await;
+        let written = spawn_blocking(move || directories::replace(&path, &text)).await;
         written.unwrap_or_else(|_| Err("writing it panicked".into()))
     }
 }
 
 /// The text of the file, and what becomes of it.
-fn changed(path: &Path, edit: &ViewsEdit) -> Result<(String, Edited), String> {
+fn changed(path: &Path, edit: &FileEdit) -> Result<(String, Edited), String> {
     if !path.is_file() {
         return Err("the daemon runs without a configuration file, so there is nothing to change".into());
     }
     let before = Sources::read(path).map_err(|problems| problems.summary())?;
-    let edited = edited(&before.text, edit)?;
+    let edited = change(&before.text, edit)?;
     let after = Sources { text: edited.text.clone(), ..before.clone() };
     after.load_awaiting_models().map_err(|problems| problems.summary())?;
     Ok((before.text, edited))
-}
-
-/// Replaces the contents of a file that may be written; a reader sees the old ones or the new ones.
-fn write(path: &Path, text: &str) -> Result<(), String> {
-    let cannot = |cause: &dyn std::fmt::Display| format!("{} cannot be written by the daemon: {cause}", path.display());
-    // Behind a link, that stays one.
-    let target: PathBuf = path.canonicalize().map_err(|error| cannot(&error))?;
-    rustix::fs::access(&target, rustix::fs::Access::WRITE_OK).map_err(|error| cannot(&error))?;
-    let mode = std::fs::metadata(&target).map_err(|error| cannot(&error))?.permissions().mode() & 0o7777;
-    directories::write(&target, text.as_bytes(), mode).map_err(|error| cannot(&error))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::unix::fs::symlink;
-
-    #[test]
-    fn a_file_is_replaced_as_a_whole_and_keeps_its_mode_and_its_link() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let (file, link) = (directory.path().join("real.toml"), directory.path().join("glimpsed.toml"));
-        std::fs::write(&file, "old").expect("writable");
-        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).expect("ours");
-        symlink(&file, &link).expect("a link");
-        write(&link, "new").expect("written");
-        assert_eq!(std::fs::read_to_string(&file).expect("there"), "new");
-        assert!(std::fs::symlink_metadata(&link).expect("there").is_symlink());
-        assert_eq!(std::fs::metadata(&file).expect("there").permissions().mode() & 0o7777, 0o640);
-        assert!(
-            write(&directory.path().join("none.toml"), "x").is_err_and(|cause| cause.contains("cannot be written"))
-        );
-    }
 }

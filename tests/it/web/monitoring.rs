@@ -29,6 +29,7 @@ const NAMES: [&str; 32] = [
     "glimpsed_notices_total",
     "glimpsed_notices_waiting",
     "glimpsed_config_last_reload_success",
+    "glimpsed_http_pictures_total",
     "glimpsed_http_streams",
     "glimpsed_second_opinions_total",
     "glimpsed_soc_temperature_celsius",

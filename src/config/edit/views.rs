@@ -1,29 +1,19 @@
-//! Changes to the text of a configuration, which keep its comments and its order.
+//! Changes to the views.
 
 use toml_edit::{DocumentMut, InlineTable, Item, Table, TableLike, value};
 
-use super::identity::is_id;
+use super::super::identity::is_id;
+use super::edited::{Edited, NOT_TOML};
 use crate::domain::framing::Region;
 use crate::domain::views_edit::{SetView, ViewsEdit};
 
 /// Regions are written in ten-thousandths: less than a pixel of a camera.
 const PARTS: f64 = 10_000.0;
 
-/// A changed text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Edited {
-    pub text: String,
-    /// The tables that were changed or added, alone, for somebody who edits the file by hand.
-    pub lines: String,
-}
-
-/// Makes the changes in a text. That the result can work is for the caller to check.
-///
 /// # Errors
 /// Why they cannot be made.
-pub fn edited(text: &str, edit: &ViewsEdit) -> Result<Edited, String> {
-    let mut document: DocumentMut =
-        text.parse().map_err(|_| "the configuration is not valid TOML now; correct it first".to_owned())?;
+pub(super) fn edited(text: &str, edit: &ViewsEdit) -> Result<Edited, String> {
+    let mut document: DocumentMut = text.parse().map_err(|_| NOT_TOML)?;
     let mut lines = DocumentMut::new();
     for name in &edit.remove {
         let views = document.get_mut("views").and_then(Item::as_table_like_mut);

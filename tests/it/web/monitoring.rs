@@ -10,7 +10,7 @@ use crate::support::{Broker, ConfigFile, root};
 use crate::web::client::Server;
 
 /// The contract with the users.
-const NAMES: [&str; 32] = [
+const NAMES: [&str; 33] = [
     "glimpsed_build_info",
     "glimpsed_frames_captured_total",
     "glimpsed_frames_dropped_total",

@@ -22,13 +22,13 @@ const ASSETS: &str = "src/web/assets";
 const ENTRY: &str = "app.js";
 
 /// Modules that are loaded on demand, each with what it imports and the page's script has not.
-const ON_DEMAND: [&str; 5] = ["day.js", "editor.js", "session.js", "settings.js", "teach.js"];
+const ON_DEMAND: [&str; 7] = ["day.js", "editor.js", "session.js", "settings.js", "setup.js", "teach.js", "wall.js"];
 
-/// A module that is served as it is, because the page loads it where nothing else works.
-const STAND_ALONE: [&str; 2] = ["fallback.js", "theme.js"];
+/// Scripts that are served as they are: what the page loads where nothing else works, and what comes before it.
+const STAND_ALONE: [&str; 3] = ["fallback.js", "login.js", "theme.js"];
 
 /// Parts of the page's HTML that are in the scripts of their places.
-const PARTS: [&str; 3] = ["day.html", "settings.html", "teach.html"];
+const PARTS: [&str; 4] = ["day.html", "settings.html", "setup.html", "teach.html"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed={ASSETS}");

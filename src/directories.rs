@@ -39,6 +39,14 @@ pub enum NotKept {
     Write { directory: PathBuf, cause: io::Error },
 }
 
+/// Why the contents of a file were not replaced.
+#[derive(Debug, thiserror::Error)]
+#[error("{} cannot be written: {cause}", path.display())]
+pub struct NotReplaced {
+    path: PathBuf,
+    cause: io::Error,
+}
+
 /// Writes a file of this name and mode into the first state directory that is writable. A reader sees the old contents or the new
 /// ones, also after a power cut.
 ///
@@ -93,6 +101,19 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     beside.persist(path).map(drop).map_err(|error| error.error)
 }
 
+/// Replaces the contents of a file that may be written; a reader sees the old ones or the new ones.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn replace(path: &Path, text: &str) -> Result<(), NotReplaced> {
+    let cannot = |cause| NotReplaced { path: path.to_owned(), cause };
+    // Behind a link, that stays one.
+    let target = path.canonicalize().map_err(cannot)?;
+    rustix::fs::access(&target, rustix::fs::Access::WRITE_OK).map_err(|error| cannot(error.into()))?;
+    let mode = std::fs::metadata(&target).map_err(cannot)?.permissions().mode() & 0o7777;
+    write(&target, text.as_bytes(), mode).map_err(cannot)
+}
+
 /// The directory set by the service manager; without one, the service's directory and then the user's.
 fn directories(variable: &str, below_home: &str) -> Vec<PathBuf> {
     // systemd separates several directories with colons.
@@ -106,4 +127,27 @@ fn directories(variable: &str, below_home: &str) -> Vec<PathBuf> {
         .into_iter()
         .flatten()
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_file_is_replaced_as_a_whole_and_keeps_its_mode_and_its_link() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (file, link) = (directory.path().join("real.toml"), directory.path().join("glimpsed.toml"));
+        std::fs::write(&file, "old").expect("writable");
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).expect("ours");
+        symlink(&file, &link).expect("a link");
+        replace(&link, "new").expect("written");
+        assert_eq!(std::fs::read_to_string(&file).expect("there"), "new");
+        assert!(std::fs::symlink_metadata(&link).expect("there").is_symlink());
+        assert_eq!(std::fs::metadata(&file).expect("there").permissions().mode() & 0o7777, 0o640);
+        assert!(
+            replace(&directory.path().join("none.toml"), "x")
+                .is_err_and(|error| error.to_string().contains("cannot be written"))
+        );
+    }
 }

@@ -199,6 +199,7 @@ impl App {
             started: clock.wall(),
             clock: clock.clone(),
             threads,
+            file: sources.path.clone(),
         };
         let (hub_of_parts, monitor) = (hub.clone(), monitor());
         let days = Days::new(&hub, &clock);

@@ -3,9 +3,9 @@
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::domain::file_edit::FileEdit;
 use crate::domain::name::Name;
 use crate::domain::settings::PrecisionChoice;
-use crate::domain::views_edit::ViewsEdit;
 
 /// One command.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,8 +20,10 @@ pub enum Command {
     Compare,
     /// Publish the health figures.
     Health,
-    /// Change views in the configuration file, or say what would be written.
-    EditViews(Box<ViewsEdit>),
+    /// Open a camera now that is to be opened again later.
+    Retry(Name),
+    /// Change the configuration file, or say what would be written.
+    Edit { edit: FileEdit, save: bool },
     /// Take the last of these changes back.
     UndoEdit,
 }

@@ -5,10 +5,12 @@ mod command;
 pub mod controls;
 mod device;
 pub mod discover;
+mod first;
 pub mod freeze;
 mod http;
 pub mod mjpeg;
 mod opener;
+pub mod pause;
 pub mod registry;
 mod replay;
 mod rtsp;
@@ -19,4 +21,5 @@ mod v4l2;
 pub mod watchdog;
 
 pub use command::kill_stragglers;
+pub use first::first_frame;
 pub use opener::opener;

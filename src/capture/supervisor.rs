@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::call::CallInProgress;
 use super::freeze::{Freeze, Still};
+use super::pause::Pause;
 use super::source::{CaptureError, Captured, Opener, Read, Source};
 use crate::bus::hub::Hub;
 use crate::domain::camera::{CameraState, CameraStatus, Fault, FaultKind, Negotiated};
@@ -28,6 +29,8 @@ pub struct Supervisor {
     pub slot: Arc<Slot<Frame>>,
     pub clock: Arc<dyn Clock>,
     pub shutdown: Shutdown,
+    /// The wait before the next try, which ends with the shutdown, too.
+    pub pause: Pause,
     /// For a session's first frame.
     pub start_timeout: Duration,
     pub frame_timeout: Duration,
@@ -135,9 +138,12 @@ impl Supervisor {
                         tracing::warn!(camera = self.camera.given(), source = %name, %error, retry_in_ms = wait.as_millis() as u64, repeated, "no frames");
                     }
                     self.liveness.expect_by(self.clock.now() + wait + WITHIN);
-                    if opener.wait(wait, &self.shutdown) {
+                    let pause = self.pause.begin();
+                    // It may have been asked for before the pause began, which nobody would end then.
+                    if !self.shutdown.is_set() && (opener.wait(wait, &pause) || pause.is_set()) {
                         self.backoff.reset();
                     }
+                    self.pause.over();
                 }
             }
         }

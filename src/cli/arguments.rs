@@ -3,7 +3,7 @@
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use super::{
-    cameras, check, classify, compare, completions, config, demo, doctor, manual, models, mqtt, notify, teach,
+    cameras, check, classify, compare, completions, config, demo, doctor, manual, models, mqtt, notify, setup, teach,
 };
 use crate::app::{App, Lifetime, Off, Prepared};
 use crate::cli::files::ConfigFile;
@@ -29,6 +29,8 @@ enum Command {
     Check(check::Options),
     /// Try the camera, the model, the broker and the board, and say what to do about what does not work
     Doctor(doctor::Options),
+    /// Print a link that opens the page once, to set the device up from another machine's browser
+    Setup(setup::Options),
     /// Show the effective configuration, or its JSON Schema
     #[command(subcommand)]
     Config(config::Command),
@@ -94,6 +96,7 @@ impl Arguments {
             Command::Demo(options) => demo::run(&options, streams),
             Command::Check(options) => check::run(&options, streams),
             Command::Doctor(options) => doctor::run(&options, streams),
+            Command::Setup(options) => setup::run(&options, streams),
             Command::Config(command) => config::run(&command, streams),
             Command::Classify(options) => classify::run(&options, streams),
             Command::Teach(options) => teach::run(&options, streams),

@@ -17,6 +17,7 @@ mod models;
 mod mqtt;
 mod notify;
 mod progress;
+mod setup;
 mod streams;
 mod table;
 mod teach;

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use crate::bus::hub::Hub;
 use crate::capture::call::CallInProgress;
 use crate::capture::freeze::Freeze;
+use crate::capture::pause::Pause;
 use crate::capture::registry::{Registered, Registry};
 use crate::capture::source::Opener;
 use crate::capture::supervisor::Supervisor;
@@ -44,6 +45,7 @@ pub struct Cameras {
 
 struct Camera {
     shared: Registered,
+    pause: Pause,
     running: Option<Running>,
 }
 
@@ -72,7 +74,7 @@ impl Cameras {
         };
         self.registry.add(shared.clone());
         let source = Source { camera: name, slot: shared.slot.clone(), preview: shared.preview.clone() };
-        self.cameras.push(Camera { shared, running: None });
+        self.cameras.push(Camera { shared, pause: Pause::default(), running: None });
         source
     }
 
@@ -111,6 +113,7 @@ impl Cameras {
             slot: shared.slot.clone(),
             clock: self.clock.clone(),
             shutdown: shutdown.clone(),
+            pause: camera.pause.clone(),
             start_timeout: settings.start_timeout,
             frame_timeout: settings.frame_timeout,
             freeze: Freeze::new(settings.frozen_after),
@@ -124,6 +127,11 @@ impl Cameras {
         let thread = Thread::spawn("capture", move || supervisor.run(opener))?;
         camera.running = Some(Running { thread, shutdown, settings: settings.clone() });
         Ok(())
+    }
+
+    /// Opens a camera now that waits for its next try. Returns whether it waited.
+    pub fn retry(&self, name: &Name) -> bool {
+        self.cameras.iter().any(|camera| camera.shared.name == *name && camera.pause.end())
     }
 
     /// Stops the thread of a camera and closes it.
@@ -142,9 +150,7 @@ impl Cameras {
     /// # Errors
     /// As [`Self::stop`], or when a thread panicked.
     pub async fn stop_all_before(&mut self, deadline: Instant) -> Result<()> {
-        for running in self.cameras.iter().filter_map(|camera| camera.running.as_ref()) {
-            running.shutdown.trigger();
-        }
+        self.cameras.iter().for_each(Camera::tell_to_stop);
         let mut result = Ok(());
         for camera in &mut self.cameras {
             let stopped = camera.stop_before(deadline).await;
@@ -178,9 +184,16 @@ impl Cameras {
 }
 
 impl Camera {
+    fn tell_to_stop(&self) {
+        if let Some(running) = &self.running {
+            running.shutdown.trigger();
+            self.pause.end();
+        }
+    }
+
     async fn stop_before(&mut self, deadline: Instant) -> Result<()> {
+        self.tell_to_stop();
         let Some(running) = &mut self.running else { return Ok(()) };
-        running.shutdown.trigger();
         match running.thread.join(deadline).await {
             Ok(false) => Err(Error::Failed(format!("a call to {} does not return", self.shared.call.callee()))),
             joined => {

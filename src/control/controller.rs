@@ -271,9 +271,10 @@ impl Controller {
                 Err(cause) => (Err(cause), None),
             },
             Command::Reload => (self.reload().await?, None),
-            Command::EditViews(_) | Command::UndoEdit => {
+            Command::Retry(camera) => (Ok(json!({ "retried": self.parts.cameras.retry(&camera) })), None),
+            Command::Edit { .. } | Command::UndoEdit => {
                 let (answer, is_written) = match command {
-                    Command::EditViews(edit) => self.edit_views(*edit).await,
+                    Command::Edit { edit, save } => self.edit_file(edit, save).await,
                     _ => self.undo_edit().await,
                 };
                 // Before it takes effect, which can restart the web server that has asked.

@@ -1,7 +1,6 @@
-//! Changes to the views in the configuration file, for somebody who does not edit it.
+//! Changes to the configuration file, for somebody who does not edit it.
 
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::json;
 use tokio::task::spawn_blocking;
@@ -9,14 +8,14 @@ use tokio::task::spawn_blocking;
 use super::Controller;
 use crate::bus::commands::{Answer, CommandError};
 use crate::config::Sources;
-use crate::config::edit::{EditError, Edited, edited};
+use crate::config::edit::{EditError, Edited, change};
 use crate::directories;
-use crate::domain::views_edit::ViewsEdit;
+use crate::domain::file_edit::FileEdit;
 
 impl Controller {
     /// The answer, and whether there is another file now, which is to be read.
-    pub(super) async fn edit_views(&mut self, edit: ViewsEdit) -> (Answer, bool) {
-        let (path, save) = (self.desired.sources.path.clone(), edit.save);
+    pub(super) async fn edit_file(&mut self, edit: FileEdit, save: bool) -> (Answer, bool) {
+        let path = self.desired.sources.path.clone();
         let changed = spawn_blocking(move || changed(&path, &edit)).await;
         let (before, Edited { text, lines }) = match changed.unwrap_or(Err(EditError::Panicked)) {
             Ok(changed) => changed,
@@ -36,7 +35,7 @@ impl Controller {
         }
     }
 
-    /// As [`Self::edit_views`].
+    /// As [`Self::edit_file`].
     pub(super) async fn undo_edit(&mut self) -> (Answer, bool) {
         let Some((before, after)) = self.edited.take() else {
             let cause = "nothing was changed here that could be taken back";
@@ -56,52 +55,19 @@ impl Controller {
 
     async fn write(&self, text: String) -> Result<(), EditError> {
         let path = self.desired.sources.path.clone();
-        let written = spawn_blocking(move || write(&path, &text)).await;
-        written.unwrap_or(Err(EditError::Panicked))
+        let written = spawn_blocking(move || directories::replace(&path, &text)).await;
+        Ok(written.map_err(|_| EditError::Panicked)??)
     }
 }
 
 /// The text of the file, and what becomes of it.
-fn changed(path: &Path, edit: &ViewsEdit) -> Result<(String, Edited), EditError> {
+fn changed(path: &Path, edit: &FileEdit) -> Result<(String, Edited), EditError> {
     if !path.is_file() {
         return Err(EditError::NoFile);
     }
     let before = Sources::read(path)?;
-    let edited = edited(&before.text, edit)?;
+    let edited = change(&before.text, edit)?;
     let after = Sources { text: edited.text.clone(), ..before.clone() };
     after.load_awaiting_models()?;
     Ok((before.text, edited))
-}
-
-/// Replaces the contents of a file that may be written; a reader sees the old ones or the new ones.
-fn write(path: &Path, text: &str) -> Result<(), EditError> {
-    let cannot = |cause: std::io::Error| EditError::NotWritten { path: path.to_owned(), cause };
-    // Behind a link, that stays one.
-    let target: PathBuf = path.canonicalize().map_err(cannot)?;
-    rustix::fs::access(&target, rustix::fs::Access::WRITE_OK).map_err(|error| cannot(error.into()))?;
-    let mode = std::fs::metadata(&target).map_err(cannot)?.permissions().mode() & 0o7777;
-    directories::write(&target, text.as_bytes(), mode).map_err(cannot)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::unix::fs::symlink;
-
-    #[test]
-    fn a_file_is_replaced_as_a_whole_and_keeps_its_mode_and_its_link() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let (file, link) = (directory.path().join("real.toml"), directory.path().join("glimpsed.toml"));
-        std::fs::write(&file, "old").expect("writable");
-        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).expect("ours");
-        symlink(&file, &link).expect("a link");
-        write(&link, "new").expect("written");
-        assert_eq!(std::fs::read_to_string(&file).expect("there"), "new");
-        assert!(std::fs::symlink_metadata(&link).expect("there").is_symlink());
-        assert_eq!(std::fs::metadata(&file).expect("there").permissions().mode() & 0o7777, 0o640);
-        assert!(
-            write(&directory.path().join("none.toml"), "x")
-                .is_err_and(|error| error.to_string().contains("cannot be written"))
-        );
-    }
 }

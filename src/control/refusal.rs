@@ -46,7 +46,7 @@ impl From<EditError> for CommandError {
     fn from(error: EditError) -> Self {
         let text = error.to_string();
         match error {
-            EditError::NotWritten { .. } | EditError::Panicked => Self::Failed(text),
+            EditError::NotReplaced(_) | EditError::Panicked => Self::Failed(text),
             _ => Self::Refused(text),
         }
     }

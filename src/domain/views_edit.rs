@@ -10,8 +10,6 @@ pub struct ViewsEdit {
     pub set: Vec<SetView>,
     /// Views that go.
     pub remove: Vec<String>,
-    /// Write the file, instead of showing what would be written.
-    pub save: bool,
 }
 
 /// A view and its region.

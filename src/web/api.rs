@@ -34,6 +34,10 @@ pub(super) async fn timeline(State(site): State<Arc<Site>>, OfView(view): OfView
     Json(site.parts.view.timeline(&view.name))
 }
 
+pub(super) async fn earlier_days(State(site): State<Arc<Site>>, OfView(view): OfView) -> Json<Value> {
+    Json(site.parts.view.earlier_days(&view.name))
+}
+
 pub(super) async fn day(State(site): State<Arc<Site>>, OfView(view): OfView) -> Json<Value> {
     Json(site.parts.view.day(&view.name))
 }

@@ -118,6 +118,8 @@ mod tests {
             ["day.js", "day.css"],
             ["editor.js", "editor.css"],
             ["settings.js", "settings.css"],
+            ["setup.js", "setup.css"],
+            ["wall.js", "wall.css"],
         ] {
             let bytes = sent(&[script, style]);
             assert!(bytes < 12_000, "{script}: {bytes} bytes");

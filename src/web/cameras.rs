@@ -6,27 +6,59 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::get;
+use axum::routing::{get, post};
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
+use super::api::done;
+use super::named::OfCamera;
 use super::openapi::{Documented, Operation};
 use super::problem::Problem;
 use super::schemas::named;
 use super::site::Site;
+use crate::bus::commands::Command;
 use crate::capture::discover::{self, CameraInfo};
+use crate::domain::camera::CameraState;
+use crate::payload::camera_status_json;
 
 /// A driver can hang in a call that asks what it can do.
 const WITHIN: Duration = Duration::from_secs(10);
 
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
 pub(super) fn routes(routes: Documented) -> Documented {
-    routes.get(
-        "/api/v1/cameras/found",
-        get(cameras),
-        Operation::json("camerasFound", "The V4L2 cameras that are here.", named("CamerasFound"))
-            .refusing(&[(503, "A driver does not answer, or they are being looked for.")]),
-    )
+    routes
+        .get(
+            "/api/v1/cameras/found",
+            get(cameras),
+            Operation::json("camerasFound", "The V4L2 cameras that are here.", named("CamerasFound"))
+                .refusing(&[(503, "A driver does not answer, or they are being looked for.")]),
+        )
+        .post(
+            "/api/v1/cameras/{camera}/retry",
+            post(retry),
+            Operation::json("retryCamera", "Opens a camera now, instead of later.", named("CameraRetried")).of_camera(),
+        )
+}
+
+/// Answers when the try has ended.
+async fn retry(State(site): State<Arc<Site>>, OfCamera { camera, .. }: OfCamera) -> Result<Json<Value>, Problem> {
+    let status = || site.parts.view.camera(&camera);
+    let failures = || {
+        let cameras = site.parts.cameras.cameras();
+        cameras.iter().find(|one| one.name == camera).map_or(0, |one| one.totals().reconnects)
+    };
+    let before = failures();
+    let retried = done(site.parts.commands.ask(Command::Retry(camera.clone())).await)?;
+    let is_open = || status().is_some_and(|status| status.state == CameraState::Online);
+    let _ = timeout(WITHIN, async {
+        while retried["retried"] == true && !is_open() && failures() == before {
+            sleep(LOOK_EVERY).await;
+        }
+    })
+    .await;
+    Ok(Json(json!({ "retried": retried["retried"], "status": camera_status_json(status().as_ref()) })))
 }
 
 async fn cameras(State(site): State<Arc<Site>>) -> Result<Json<Value>, Problem> {
@@ -53,6 +85,7 @@ fn described(camera: &CameraInfo) -> Value {
         "device": camera.device,
         "formats": formats,
         "problem": camera.problem,
+        "choose": device,
         "lines": format!("[camera]\ndevice = {quoted}\n"),
     })
 }

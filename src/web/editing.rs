@@ -16,6 +16,7 @@ use super::problem::Problem;
 use super::schemas::named;
 use super::site::Site;
 use crate::bus::commands::Command;
+use crate::domain::file_edit::FileEdit;
 use crate::domain::framing::Region;
 use crate::domain::name::Name;
 use crate::domain::views_edit::{SetView, ViewsEdit};
@@ -90,7 +91,7 @@ async fn edit_views(State(site): State<Arc<Site>>, edit: Result<Json<Edit>, Json
         name: if is_only(&name) { Name::ONLY } else { Name::new(&name) },
         region,
     });
-    ask(&site, Command::EditViews(Box::new(ViewsEdit { set: set.collect(), remove, save }))).await
+    ask(&site, Command::Edit { edit: FileEdit::Views(ViewsEdit { set: set.collect(), remove }), save }).await
 }
 
 async fn undo_views(State(site): State<Arc<Site>>) -> Answered {

@@ -152,6 +152,13 @@ impl LiveState {
         day.map(|day| day_json(&day, None)).unwrap_or_default()
     }
 
+    /// What a view has shown on the days before, newest first, since the daemon started.
+    pub fn earlier_days(&self, view: &Name) -> Value {
+        let seen = self.lock();
+        let days = seen.views.iter().find(|known| known.name == *view).map(|view| view.earlier.iter().rev());
+        days.into_iter().flatten().map(|day| day_json(day, None)).collect()
+    }
+
     pub fn info(&self) -> Arc<Value> {
         self.lock().info.clone().unwrap_or_default()
     }
@@ -302,7 +309,7 @@ impl Sink for LiveState {
             }
             Event::Day(day) => {
                 if let Some(view) = self.lock().view(&day.view) {
-                    view.day = Some(day.clone());
+                    view.begin_day(day);
                 }
                 self.tell_about(About::View(day.view.clone()), "day", || day_json(day, None).to_string());
             }
@@ -322,6 +329,7 @@ fn parsed(text: &str) -> Value {
 mod tests {
     use super::*;
     use crate::domain::classification::tests_support::{frame, stable};
+    use crate::domain::day::{Day, ViewDay};
     use crate::domain::framing::Region;
     use crate::domain::layout::ViewEntry;
     use glimpsed_base::clock::ManualClock;
@@ -345,6 +353,27 @@ mod tests {
         let entries = timeline.as_array().expect("a list");
         assert_eq!(entries.len(), MAX_TIMELINE);
         assert_eq!(entries[0]["label"], "label 5");
+    }
+
+    #[test]
+    fn the_days_before_are_kept_newest_first_and_a_day_that_comes_again_is_none_of_them() {
+        let (mut view, _) = view();
+        let mut tell = |date: &str| {
+            let day = Day::new(date.parse().expect("a date"));
+            view.publish(&Event::Day(Arc::new(ViewDay { view: Name::ONLY, day })));
+            let days = view.earlier_days(&Name::ONLY);
+            let dates =
+                days.as_array().expect("a list").iter().map(|day| day["date"].as_str().expect("a date").to_owned());
+            dates.collect::<Vec<_>>()
+        };
+        assert_eq!(tell("2026-11-01"), [""; 0]);
+        assert_eq!(tell("2026-11-01"), [""; 0]);
+        assert_eq!(tell("2026-11-02"), ["2026-11-01"]);
+        assert_eq!(tell("2026-11-03"), ["2026-11-02", "2026-11-01"]);
+        // The clock was wrong.
+        assert_eq!(tell("2026-11-02"), ["2026-11-01"]);
+        let many = (3..=30).map(|day| tell(&format!("2026-11-{day:02}"))).last().expect("some");
+        assert_eq!((many.len(), many[0].as_str()), (14, "2026-11-29"));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Form;
 use axum::extract::{FromRequest, Request, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use tokio::task::spawn_blocking;
@@ -14,16 +14,37 @@ use super::problem::Problem;
 use super::session::{COOKIE, SESSION, Verdict};
 use super::site::Site;
 
+/// One of both.
 #[derive(Deserialize)]
 struct Given {
+    #[serde(default)]
     token: String,
+    /// The end of a link of `glimpsed setup`.
+    #[serde(default)]
+    link: String,
 }
 
 pub(super) async fn login(State(site): State<Arc<Site>>, request: Request) -> Result<Response, Problem> {
     let Some(door) = &site.door else { return Ok(Redirect::to("./").into_response()) };
     let (address, secure) = (guard::address(&request), is_secure(request.headers()));
     let form = Form::<Given>::from_request(request, &()).await;
-    let Form(Given { token }) = form.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
+    let Form(Given { token, link }) =
+        form.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
+    if !link.is_empty() {
+        let now = site.clock.wall();
+        if !door.follow(&link, now) {
+            return Ok(Redirect::to("login?link").into_response());
+        }
+        let door = door.clone();
+        let session = door.session(now);
+        if let Ok(Err(cause)) = spawn_blocking(move || door.store()).await {
+            tracing::warn!(
+                %cause,
+                "that the link was followed could not be stored; it holds again after the next start"
+            );
+        }
+        return Ok((set_cookie(&session, SESSION.as_secs(), secure), Redirect::to("./#setup")).into_response());
+    }
     match door.try_token(token.trim(), address, site.clock.now()) {
         Verdict::Right => {
             let value = door.session(site.clock.wall());
@@ -51,12 +72,16 @@ pub(super) async fn logout(State(site): State<Arc<Site>>, headers: HeaderMap) ->
 
 /// `HttpOnly` hides the cookie from scripts, `SameSite` withholds it from other sites' requests. Without `Path` it is for the directory of
 /// `/login` as the browser sees it, which a proxy may have put below a prefix.
-fn set_cookie(value: &str, seconds: u64, secure: bool) -> [(header::HeaderName, String); 1] {
+pub(super) fn set_cookie(value: &str, seconds: u64, secure: bool) -> HeaderMap {
     let secure = if secure { "; Secure" } else { "" };
-    [(header::SET_COOKIE, format!("{COOKIE}={value}; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}"))]
+    let cookie = format!("{COOKIE}={value}; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}");
+    // Sessions are dots and digits.
+    HeaderValue::from_str(&cookie)
+        .map(|cookie| HeaderMap::from_iter([(header::SET_COOKIE, cookie)]))
+        .unwrap_or_default()
 }
 
 /// A proxy that terminates TLS sets this header. A client that forges it harms only itself.
-fn is_secure(headers: &HeaderMap) -> bool {
+pub(super) fn is_secure(headers: &HeaderMap) -> bool {
     headers.get("x-forwarded-proto").is_some_and(|value| value == "https")
 }

@@ -160,6 +160,8 @@ pub struct Look {
     pub uploads: (u64, u64),
     /// Number of viewers of the picture and the events.
     pub streams: usize,
+    /// Pictures for viewers that were encoded, and that were passed on as the camera made them.
+    pub pictures: [u64; 2],
     pub process: Process,
 }
 
@@ -207,6 +209,11 @@ impl Metrics {
             "How many watch the live picture or the events.",
             Some(look.streams as f64),
         );
+        let help = "Pictures for viewers: encoded here, or passed on as the camera made them. None while nobody looks.";
+        let mut pictures = page.family("glimpsed_http_pictures_total", Kind::Counter, help);
+        for (made, count) in ["encoded", "passed"].into_iter().zip(look.pictures) {
+            pictures.sample(&[("made", made)], count as f64);
+        }
         look.process.write(&mut page);
         page.finish()
     }
@@ -346,6 +353,7 @@ mod tests {
             cameras: vec![(Name::ONLY, Totals::default())],
             uploads: (3, 4),
             streams: 2,
+            pictures: [5, 7],
             process: Process::look(None),
         };
         let page = metrics.page(&look);
@@ -360,6 +368,7 @@ mod tests {
             "glimpsed_cache_requests_total{result=\"hit\"} 3",
             "glimpsed_cache_requests_total{result=\"miss\"} 6",
             "glimpsed_config_last_reload_success 1",
+            "glimpsed_http_pictures_total{made=\"passed\"} 7",
         ] {
             assert!(page.lines().any(|found| found == line), "no {line} in {page}");
         }

@@ -36,6 +36,10 @@ mod schemas;
 mod seen;
 mod server;
 mod session;
+mod setup;
+mod setup_routes;
+mod setup_schemas;
+mod setup_secrets;
 mod site;
 mod socket;
 mod stream;
@@ -44,4 +48,5 @@ mod teaching_routes;
 mod upload_budget;
 
 pub use page::Web;
+pub use session::setup_link;
 pub use site::{Parts, Settings};

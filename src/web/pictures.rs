@@ -1,5 +1,6 @@
 //! The live picture for viewers, in a few widths: each newest frame is encoded once for each width that somebody waits for.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -65,6 +66,8 @@ pub(super) struct Pictures {
     newest: [watch::Sender<Option<Arc<Picture>>>; SIDES.len()],
     /// Wakes the encoder when a viewer comes.
     watched: Notify,
+    /// How many were encoded, and how many of a camera's own were passed on.
+    made: [AtomicU64; 2],
 }
 
 /// Receives pictures of one width. While nobody has one of a width, that is not encoded.
@@ -82,6 +85,11 @@ impl Pictures {
     /// The smallest width that has at least so many pixels.
     pub(super) fn at_least(pixels: u32) -> usize {
         SIDES.iter().position(|side| *side >= pixels as usize).unwrap_or(WIDEST)
+    }
+
+    /// How many were encoded, and how many of the camera's own were passed on, since the server started.
+    pub(super) fn made(&self) -> [u64; 2] {
+        self.made.each_ref().map(|count| count.load(Ordering::Relaxed))
     }
 
     fn is_watched(&self) -> bool {
@@ -111,7 +119,7 @@ async fn show(pictures: &Pictures, frame: Option<Arc<Offered>>) {
     for (newest, side) in pictures.newest.iter().zip(SIDES) {
         if newest.receiver_count() > 0 || frame.is_none() {
             let picture = match &frame {
-                Some(frame) => picture_of(frame.clone(), side).await,
+                Some(frame) => picture_of(frame.clone(), side, &pictures.made).await,
                 None => None,
             };
             newest.send_replace(picture.map(Arc::new));
@@ -119,13 +127,19 @@ async fn show(pictures: &Pictures, frame: Option<Arc<Offered>>) {
     }
 }
 
-async fn picture_of(frame: Arc<Offered>, side: usize) -> Option<Picture> {
+async fn picture_of(frame: Arc<Offered>, side: usize, [encodes, passes]: &[AtomicU64; 2]) -> Option<Picture> {
     let (seq, wall) = (frame.seq, frame.wall);
     let fits = side == SIDES[WIDEST] || longer_side(&frame).is_some_and(|longer| longer <= side);
     let jpeg = match as_it_is(&frame).filter(|_| fits) {
-        Some(jpeg) => jpeg,
+        Some(jpeg) => {
+            passes.fetch_add(1, Ordering::Relaxed);
+            jpeg
+        }
         None => match spawn_blocking(move || encoded(&frame, side)).await {
-            Ok(Ok(jpeg)) => jpeg,
+            Ok(Ok(jpeg)) => {
+                encodes.fetch_add(1, Ordering::Relaxed);
+                jpeg
+            }
             // The inference thread fails on the same frame and logs it.
             Ok(Err(_)) | Err(_) => return None,
         },

@@ -81,6 +81,11 @@ pub(super) async fn metrics(State(site): State<Arc<Site>>) -> Response {
             .collect(),
         cameras: site.parts.cameras.cameras().iter().map(|camera| (camera.name.clone(), camera.totals())).collect(),
         streams: limit - site.streams.available_permits() - site.events.available_permits(),
+        pictures: site
+            .pictures
+            .iter()
+            .map(|(_, pictures)| pictures.made())
+            .fold([0, 0], |[a, b], [c, d]| [a + c, b + d]),
         process: Process::look(Some(site.parts.started)),
     };
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], site.parts.metrics.page(&look)).into_response()

@@ -18,8 +18,8 @@ use super::problem::Problem;
 use super::schemas::named;
 use super::site::Site;
 use super::{
-    api, assets, body, cameras, classify, editing, events, exposition, fetching, guard, login, probes, socket, stream,
-    teaching_routes,
+    api, assets, body, cameras, classify, editing, events, exposition, fetching, guard, login, probes, setup,
+    setup_routes, socket, stream, teaching_routes,
 };
 use glimpsed_base::budget;
 
@@ -34,10 +34,20 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         let document = document.clone();
         async move || ([(header::CONTENT_TYPE, "application/json")], document.get().cloned().unwrap_or_default())
     };
-    let routes =
-        [reading, setting, comparing, watching, viewing, probing, cameras::routes, editing::routes, fetching::routes]
-            .into_iter()
-            .fold(Documented::new(), |routes, area| area(routes));
+    let routes = [
+        reading,
+        setting,
+        comparing,
+        watching,
+        viewing,
+        probing,
+        cameras::routes,
+        editing::routes,
+        fetching::routes,
+        setup_routes::routes,
+    ]
+    .into_iter()
+    .fold(Documented::new(), |routes, area| area(routes));
     let routes = labelling_for_a_view(labelling(teaching_routes::routes(routes, upload), upload), upload);
     let (router, text) = routes
         .get(
@@ -52,6 +62,7 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         .route("/", get(assets::page))
         .route("/login", get(assets::login).post(login::login))
         .route("/logout", post(login::logout))
+        .route("/setup", post(setup::set_up_here))
         .route("/assets/{name}", get(assets::asset))
         .route("/assets/{hash}/{name}", get(assets::hashed_asset))
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing at this address") })
@@ -86,6 +97,7 @@ fn reading(routes: Documented) -> Documented {
             Operation::json("timeline", "The labels that held last, oldest first.", named("Timeline")),
         )
         .get("/api/v1/day", get(api::day), Operation::json("day", "What was seen today.", day()))
+        .get("/api/v1/days", get(api::earlier_days), Operation::json("days", EARLIER_DAYS, earlier_days()))
 }
 
 /// Settings, and commands to the daemon.
@@ -202,6 +214,11 @@ fn viewing(routes: Documented) -> Documented {
             get(api::day),
             Operation::json("viewDay", "What a view has shown today.", day()).of_view(),
         )
+        .get(
+            "/api/v1/views/{view}/days",
+            get(api::earlier_days),
+            Operation::json("viewDays", EARLIER_DAYS, earlier_days()).of_view(),
+        )
         .get("/api/v1/views/{view}/change.jpeg", get(stream::change), change("viewChange").of_view())
         .post("/api/v1/views/{view}/model", post(api::set_model), set_model("setViewModel").of_view())
         .post("/api/v1/views/{view}/settings", post(api::set), set("setView").of_view())
@@ -261,6 +278,12 @@ fn labelling_for_a_view(routes: Documented, upload: DefaultBodyLimit) -> Documen
 /// `null` before anything is known.
 fn day() -> Value {
     json!({ "anyOf": [named("DayPayload"), { "type": "null" }] })
+}
+
+const EARLIER_DAYS: &str = "What was seen on the days before, newest first, since the daemon started.";
+
+fn earlier_days() -> Value {
+    json!({ "type": "array", "items": named("DayPayload"), "maxItems": 14 })
 }
 
 fn plain() -> Value {

@@ -37,6 +37,7 @@ pub(super) fn schemas() -> Map<String, Value> {
     generator.subschema_for::<Said>();
     let mut schemas = generator.take_definitions(true);
     schemas.extend(teaching().map(|(name, schema)| (name.to_owned(), schema)));
+    schemas.extend(super::setup_schemas::schemas().map(|(name, schema)| (name.to_owned(), schema)));
     schemas.insert("LiveEvent".into(), live_event());
     schemas.extend(
         of_the_device()
@@ -283,8 +284,8 @@ fn teaching() -> [(&'static str, Value); 4] {
     [("TeachReport", report), ("Teaching", status), ("KeptPicture", kept), ("TaughtLook", look)]
 }
 
-/// A download of a model, and a camera that was found.
-fn of_places() -> [(&'static str, Value); 2] {
+/// A download of a model, a camera that was found, and one that was tried again.
+fn of_places() -> [(&'static str, Value); 3] {
     let text = || json!({ "type": "string" });
     let text_or_null = || json!({ "type": ["string", "null"] });
     let download = object(
@@ -306,10 +307,18 @@ fn of_places() -> [(&'static str, Value); 2] {
             "device": text(),
             "formats": list(text()),
             "problem": text_or_null(),
+            "choose": { "type": "string", "description": "Its device, by a name that stays." },
             "lines": { "type": "string", "description": "What chooses it, in the configuration's TOML." },
         }),
     ));
-    [("Download", download), ("CamerasFound", cameras)]
+    let retried = object(
+        "What became of a try to open a camera.",
+        json!({
+            "retried": { "type": "boolean", "description": "Whether it waited for its next try." },
+            "status": { "type": "object", "description": "As `camera` of `State`, without `negotiated`." },
+        }),
+    );
+    [("Download", download), ("CamerasFound", cameras), ("CameraRetried", retried)]
 }
 
 fn of_requests() -> [(&'static str, Value); 5] {

@@ -52,7 +52,12 @@ pub(super) struct SeenView {
     pub(super) strange_since: Option<Timestamp>,
     pub(super) timeline: VecDeque<Value>,
     pub(super) day: Option<Arc<ViewDay>>,
+    /// The days before that, oldest first, as they were told last.
+    pub(super) earlier: VecDeque<Arc<ViewDay>>,
 }
+
+/// Two weeks: people look back to last week's same day.
+const MAX_EARLIER: usize = 14;
 
 /// The state of the model comparison.
 #[derive(Debug, Clone, Default)]
@@ -130,6 +135,18 @@ impl SeenCamera {
 }
 
 impl SeenView {
+    /// A clock that is set back brings a day again, which is no earlier one then.
+    pub(super) fn begin_day(&mut self, day: &Arc<ViewDay>) {
+        let date = day.day.date;
+        if let Some(before) = self.day.replace(day.clone()).filter(|before| before.day.date < date) {
+            self.earlier.push_back(before);
+        }
+        self.earlier.retain(|earlier| earlier.day.date < date);
+        while self.earlier.len() > MAX_EARLIER {
+            self.earlier.pop_front();
+        }
+    }
+
     pub(super) fn everything(&self) -> Vec<Message> {
         let about = || About::View(self.name.clone());
         let mut messages = Vec::new();

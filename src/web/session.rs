@@ -21,6 +21,9 @@ pub(super) const COOKIE: &str = "glimpsed_session";
 /// How long a browser stays logged in.
 pub(super) const SESSION: Duration = Duration::from_secs(30 * 24 * 3600);
 
+/// How long a link of the set-up can be followed.
+pub(super) const LINK: Duration = Duration::from_secs(30 * 60);
+
 /// After this many wrong tokens from one network within this time, further attempts are refused.
 const MAX_FAILURES: usize = 10;
 const WITHIN: Duration = Duration::from_secs(60);
@@ -37,6 +40,7 @@ const MAX_KNOWN: usize = 64;
 pub(super) struct Door {
     token: hmac::Key,
     sessions: hmac::Key,
+    links: hmac::Key,
     attempts: Mutex<Attempts>,
     ended: Mutex<EndedSessions>,
 }
@@ -60,9 +64,9 @@ pub(super) enum Verdict {
 impl Door {
     pub(super) fn new(token: &Secret) -> Self {
         let token = hmac::Key::new(hmac::HMAC_SHA256, token.reveal().as_bytes());
-        let sessions = hmac::sign(&token, b"glimpsed sessions");
-        let sessions = hmac::Key::new(hmac::HMAC_SHA256, sessions.as_ref());
-        Self { sessions, token, attempts: Mutex::default(), ended: Mutex::new(EndedSessions::read()) }
+        let derived = |what: &[u8]| hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&token, what).as_ref());
+        let (sessions, links) = (derived(b"glimpsed sessions"), derived(LINKS));
+        Self { sessions, links, token, attempts: Mutex::default(), ended: Mutex::new(EndedSessions::read()) }
     }
 
     /// Compares in constant time. `now` is monotonic.
@@ -98,22 +102,24 @@ impl Door {
 
     /// The value of a cookie that lasts for [`SESSION`]: when it ends, a random number, and the tag of both.
     pub(super) fn session(&self, now: Timestamp) -> String {
-        let mut number = [0; 16];
-        // Without random numbers, two sessions of one second are one.
-        let _ = SystemRandom::new().fill(&mut number);
-        let session = format!("{}.{}", now.as_second() + SESSION.as_secs() as i64, hex(&number));
-        let tag = hmac::sign(&self.sessions, session.as_bytes());
-        format!("{session}.{}", hex(tag.as_ref()))
+        signed(&self.sessions, now, SESSION)
+    }
+
+    /// Whether the value is that of a link which nobody has followed yet. From now on, somebody has.
+    pub(super) fn follow(&self, link: &str, now: Timestamp) -> bool {
+        let Some((until, number)) = verified(&self.links, link, now) else { return false };
+        let is_ours = until - now.as_second() <= LINK.as_secs() as i64;
+        is_ours && self.ended.lock().add(number, until, now.as_second())
     }
 
     /// Whether the cookie's value is one of ours, and still good.
     pub(super) fn is_session(&self, value: &str, now: Timestamp) -> bool {
-        self.verified(value, now).is_some_and(|(_, number)| !self.ended.lock().contains(number))
+        verified(&self.sessions, value, now).is_some_and(|(_, number)| !self.ended.lock().contains(number))
     }
 
     /// Ends a session. True if it was one that had not ended.
     pub(super) fn end(&self, value: &str, now: Timestamp) -> bool {
-        let Some((until, number)) = self.verified(value, now) else { return false };
+        let Some((until, number)) = verified(&self.sessions, value, now) else { return false };
         self.ended.lock().add(number, until, now.as_second())
     }
 
@@ -127,15 +133,36 @@ impl Door {
         ended.merge(EndedSessions::read());
         ended.store()
     }
+}
 
-    /// The end and the number of a session that is one of ours and has not ended by itself.
-    fn verified<'a>(&self, value: &'a str, now: Timestamp) -> Option<(i64, &'a str)> {
-        let (session, tag) = value.rsplit_once('.')?;
-        let (until, number) = session.split_once('.')?;
-        let seconds = until.parse::<i64>().ok()?;
-        hmac::verify(&self.sessions, session.as_bytes(), &unhex(tag)?).ok()?;
-        (now.as_second() < seconds).then_some((seconds, number))
-    }
+/// What a link of the set-up ends with. It opens the page once, within [`LINK`], for whoever follows it first: it is signed with the token,
+/// so that who may read that can make one beside the daemon, and the token itself is in no browser's history.
+pub fn setup_link(token: &Secret, now: Timestamp) -> String {
+    let token = hmac::Key::new(hmac::HMAC_SHA256, token.reveal().as_bytes());
+    let links = hmac::sign(&token, LINKS);
+    signed(&hmac::Key::new(hmac::HMAC_SHA256, links.as_ref()), now, LINK)
+}
+
+/// What the key of links is derived with.
+const LINKS: &[u8] = b"glimpsed links";
+
+/// A date, a random number, and the tag of both.
+fn signed(key: &hmac::Key, now: Timestamp, holds: Duration) -> String {
+    let mut number = [0; 16];
+    // Without random numbers, two of one second are one.
+    let _ = SystemRandom::new().fill(&mut number);
+    let value = format!("{}.{}", now.as_second() + holds.as_secs() as i64, hex(&number));
+    let tag = hmac::sign(key, value.as_bytes());
+    format!("{value}.{}", hex(tag.as_ref()))
+}
+
+/// The end and the number of a value that was signed with this key and has not ended by itself.
+fn verified<'a>(key: &hmac::Key, value: &'a str, now: Timestamp) -> Option<(i64, &'a str)> {
+    let (signed, tag) = value.rsplit_once('.')?;
+    let (until, number) = signed.split_once('.')?;
+    let seconds = until.parse::<i64>().ok()?;
+    hmac::verify(key, signed.as_bytes(), &unhex(tag)?).ok()?;
+    (now.as_second() < seconds).then_some((seconds, number))
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
@@ -146,6 +173,23 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_link_holds_once_for_half_an_hour_and_for_this_token_alone() {
+        let token = Secret::new("0123456789abcdef");
+        let (door, now) = (Door::new(&token), Timestamp::from_second(1_800_000_000).expect("a time"));
+        let after = |seconds: i64| Timestamp::from_second(now.as_second() + seconds).expect("a time");
+        let link = setup_link(&token, now);
+        assert!(!Door::new(&Secret::new("another-token-of-16")).follow(&link, now));
+        assert!(!door.follow(&link, after(30 * 60)), "it is too old");
+        assert!(!door.is_session(&link, now) && !door.follow(&door.session(now), now));
+        assert!(door.follow(&link, after(60)));
+        assert!(!door.follow(&link, after(61)), "it was followed");
+        assert!(door.follow(&setup_link(&token, now), after(61)), "another one holds");
+        for nonsense in ["", ".", "..", "1.2.3", &link[..link.len() - 1]] {
+            assert!(!door.follow(nonsense, now), "{nonsense}");
+        }
+    }
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
     const NOW: Duration = Duration::from_secs(1000);

@@ -1,5 +1,6 @@
 //! The state that all request handlers share.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +48,8 @@ pub struct Parts {
     pub started: Timestamp,
     /// The threads with a liveness deadline.
     pub threads: Threads,
+    /// The configuration file.
+    pub file: PathBuf,
 }
 
 impl Parts {
@@ -97,6 +100,8 @@ pub(super) struct Site {
     pub(super) snapshots: Semaphore,
     /// For whoever looks for cameras.
     pub(super) looking: Arc<Semaphore>,
+    /// For whoever tries a camera or a broker before it is chosen.
+    pub(super) trying: Arc<Semaphore>,
     /// One is made at a time.
     pub(super) thumbnails: Semaphore,
     pub(super) budget: super::upload_budget::Budget,
@@ -116,6 +121,7 @@ impl Site {
             events: Arc::new(Semaphore::new(http.max_clients)),
             snapshots: Semaphore::new(1),
             looking: Arc::new(Semaphore::new(1)),
+            trying: Arc::new(Semaphore::new(1)),
             thumbnails: Semaphore::new(1),
             budget: super::upload_budget::Budget::new(),
             clock: parts.clock.clone(),

@@ -44,8 +44,18 @@ HAND_OVER = """
     document.querySelector(selector).dispatchEvent(event);
 """
 
+AT_THE_END = """
+    const bar = document.getElementById("places");
+    if (!bar) return;
+    const down = document.documentElement.scrollHeight - innerHeight - scrollY;
+    bar.style.transform = arguments[0] && getComputedStyle(bar).position === "fixed" ? `translateY(${down}px)` : "";
+"""
+
 DESKTOP = (1280, 1000)
 PHONE = (390, 844)
+# A window of 1280 x 1024 at 400 %.
+ZOOMED = (320, 256)
+LOOKS = [("desktop", DESKTOP, False, False), ("phone", PHONE, True, False), ("forced", DESKTOP, False, True), ("zoomed", ZOOMED, False, False)]
 
 
 class Page:
@@ -55,12 +65,28 @@ class Page:
         self.driver = driver
 
     def open(self, url: str, size=DESKTOP, dark=False):
+        self.becomes(size, dark)
+        self.driver.get(url)
+
+    def becomes(self, size=DESKTOP, dark=False, forced=False):
+        """Another window, and other wishes of whoever sits before it."""
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {
             "width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size == PHONE,
         })
-        scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
-        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": scheme})
-        self.driver.get(url)
+        wishes = {"prefers-color-scheme": "dark" if dark else "light", "forced-colors": "active" if forced else "none"}
+        features = [{"name": name, "value": value} for name, value in wishes.items()]
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
+    def look(self, name: str, *only: str):
+        """Photographs a state as several people see it, and looks for what one of them cannot use."""
+        for looks, size, dark, forced in LOOKS:
+            if only and looks not in only:
+                continue
+            self.becomes(size, dark, forced)
+            self.screenshot(f"{name}-{looks}")
+            # Zoomed it is the phone's page.
+            assert size == ZOOMED or self.violations() == [], f"{name}, {looks}"
+        self.becomes()
 
     def go(self, place: str, title: str):
         """Opens another place of the page that is open."""
@@ -95,8 +121,11 @@ class Page:
         wide, inner = self.driver.execute_script(
             "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]")
         assert wide <= inner, f"{name}: the page is {wide} pixels wide in a window of {inner}"
+        # What stands at the edge of the window would stand in the middle of a longer picture.
+        self.driver.execute_script(AT_THE_END, whole)
         quality = {} if form == "png" else {"quality": 85}
         shot = self.driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": whole, "format": form} | quality)
+        self.driver.execute_script(AT_THE_END, False)
         OUT.mkdir(parents=True, exist_ok=True)
         (OUT / f"{name}.{form}").write_bytes(base64.b64decode(shot["data"]))
         bare = self.driver.execute_async_script(BARE, shot["data"])

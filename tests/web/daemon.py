@@ -18,6 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PHOTOS = ROOT / "models/photos"
 BINARY = pathlib.Path(os.environ.get("GLIMPSED_BINARY", ROOT / "target/debug/glimpsed"))
 PATIENCE = 30.0
+FAKETIME = sorted(pathlib.Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
 
 
 def free_port() -> int:
@@ -48,8 +49,10 @@ class Daemon:
     """Runs until it is stopped; its log can be waited for."""
 
     def __init__(self, http: str = "", rest: str = "", camera: str = "", cameras: str = "", fps: float = 2.0, broker: Broker | None = None,
-                 celsius: float | None = None):
+                 celsius: float | None = None, port: int = 0, late: float = 0.0):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="glimpsed-web-"))
+        # Its clock is so many seconds late.
+        self.late = late
         # A board of its own, so that the warmth of this machine is not in the way.
         self.board = self.directory / "board"
         if celsius is not None:
@@ -59,7 +62,7 @@ class Daemon:
         mqtt = f'[mqtt]\nurl = "mqtt://127.0.0.1:{broker.port}"\n' if broker else ""
         self.text = (
             f'[device]\nid = "shelf"\nname = "Camera on the shelf"\n{camera}[labels]\nsmoothing = "none"\nconsecutive = 1\n'
-            f'{mqtt}[http]\nlisten = "127.0.0.1:0"\n{http}{rest}'
+            f'{mqtt}[http]\nlisten = "127.0.0.1:{port}"\n{http}{rest}'
         )
         self.config.write_text(self.text)
         self.lines: queue.Queue[str] = queue.Queue()
@@ -67,13 +70,23 @@ class Daemon:
         self.start()
 
     def start(self):
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("GLIMPSED_")}
         self.process = subprocess.Popen(
-            [BINARY, "run", "-c", self.config],
-            stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=environment | {"NO_COLOR": "1", "GLIMPSED_BOARD_ROOT": str(self.board)},
-        )
+            [BINARY, "run", "-c", self.config], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=self.environment())
         threading.Thread(target=self.listen, args=(self.process.stderr,), daemon=True).start()
         self.url = self.line_with(r"the web page is at (http://\S+)/").group(1)
+
+    def environment(self) -> dict[str, str]:
+        """What it keeps goes with it, and nothing of another one is found."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("GLIMPSED_")}
+        if self.late:
+            environment |= {"LD_PRELOAD": str(FAKETIME[0]), "FAKETIME": f"-{self.late:.0f}s", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+        return environment | {"NO_COLOR": "1", "GLIMPSED_BOARD_ROOT": str(self.board), "STATE_DIRECTORY": str(self.directory / "state")}
+
+    def run(self, *arguments: str) -> str:
+        """What a command says of the same configuration."""
+        ran = subprocess.run([BINARY, *arguments, "-c", self.config], env=self.environment(), capture_output=True, text=True, timeout=PATIENCE)
+        assert ran.returncode == 0, ran
+        return ran.stdout
 
     def becomes(self, celsius: float):
         zone = self.board / "sys/class/thermal/thermal_zone0"

@@ -9,6 +9,8 @@ from daemon import until
 # Streams never end, a restart ends the daemon, a comparison takes its cores, and the camera is to stay on.
 LEFT_OUT = [
     "/api/v1/stream.mjpeg", "/api/v1/cameras/{camera}/stream.mjpeg", "/api/v1/events", "/api/v1/restart", "/api/v1/compare",
+    # It would be set up as a device of somebody else, and connect to whatever address comes up.
+    "/api/v1/setup", "/api/v1/setup/camera", "/api/v1/setup/broker",
 ]
 
 

@@ -510,18 +510,29 @@ def test_another_sites_page_cannot_change_or_see_anything(page, start):
     server.shutdown()
 
 
-def test_the_pictures_of_the_readme_can_be_made(page, shared):
-    """With UPDATE_SCREENSHOTS=1 it makes them; else it looks whether they are there."""
-    images = ROOT / "docs/images"
-    if not os.environ.get("UPDATE_SCREENSHOTS"):
+PICTURES = {
+    "page": ("#live", (1180, 980), False),
+    "phone": ("#live", PHONE, True),
+    "day": ("#day", (820, 900), False),
+}
+
+
+def test_the_pictures_of_the_readme_can_be_made(page):
+    """With UPDATE_SCREENSHOTS, the address of a daemon that has looked at a scene for a while, it makes them; else it looks whether they are there."""
+    images, url = ROOT / "docs/images", os.environ.get("UPDATE_SCREENSHOTS")
+    if not url:
         readme = (ROOT / "README.md").read_text()
-        assert all(f"docs/images/{name}.webp" in readme and (images / f"{name}.webp").exists() for name in ("page", "phone"))
+        assert all(f"docs/images/{name}.webp" in readme and (images / f"{name}.webp").exists() for name in PICTURES)
         return
     images.mkdir(parents=True, exist_ok=True)
-    for name, size, dark in (("page", (1180, 980), False), ("phone", (390, 820), True)):
-        page.open(shared.url + "/", size=PHONE if name == "phone" else size, dark=dark)
-        lively(page)
-        page.until_text("#label", "espresso" if name == "page" else "cat")
-        until("its picture", page.shows_picture)
+    for name, (place, size, dark) in PICTURES.items():
+        page.open("about:blank")
+        page.open(f"{url}/{place}", size=size, dark=dark)
+        page.until_text("#state-button", "All well")
+        if place == "#live":
+            until("a picture", page.shows_picture)
+            page.until_text("#newest li .name", lambda text: len(text) > 2)
+        else:
+            until("pictures of changes", lambda: page.driver.execute_script("return [...document.querySelectorAll('#events img')].some((one) => one.naturalWidth)"))
         page.screenshot(f"readme-{name}", whole=False, form="webp")
         shutil.copy(OUT / f"readme-{name}.webp", images / f"{name}.webp")

@@ -1,10 +1,12 @@
 """The four places: their addresses, what is loaded for them, and what they say in each state."""
 
+import datetime
 import re
 
 import pytest
 from conftest import DESKTOP, PHONE
-from daemon import until
+from daemon import FAKETIME, PHOTOS, until
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
@@ -59,14 +61,16 @@ def test_a_place_is_loaded_when_it_is_opened(page, shared):
 
 
 @pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("size,dark", [(DESKTOP, False), (PHONE, True), (SMALL, False)], ids=["desktop", "phone-dark", "zoomed"])
-def test_every_place_is_readable_and_accessible(page, shared, place, size, dark):
-    page.open(f"{shared.url}/#{place}", size=size, dark=dark)
+def test_every_place_is_readable_and_accessible(page, shared, place):
+    page.open(f"{shared.url}/#{place}")
     ready(page, place)
     page.until_text("#state-button", "All well")
-    assert page.violations() == []
+    page.look(f"place-{place}")
+    for size in (SMALL, (1920, 1080)):
+        page.becomes(size)
+        assert page.violations() == [], size
+        page.screenshot(f"place-{place}-{size[0]}")
     assert page.complaints() == []
-    page.screenshot(f"place-{place}-{size[0]}-{'dark' if dark else 'light'}")
 
 
 @pytest.mark.parametrize("size", [SMALL, (844, 390), PHONE, DESKTOP, (320, 640), (1920, 1080)])
@@ -85,7 +89,7 @@ def test_the_label_is_in_sight_at_every_size(page, shared, size):
 
 def test_forced_colours_leave_nothing_to_guess(page, shared):
     page.open(shared.url + "/#settings")
-    page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "forced-colors", "value": "active"}]})
+    page.becomes(forced=True)
     ready(page, "settings")
     width = page.driver.execute_script("return getComputedStyle(document.getElementById('enabled')).borderTopWidth")
     assert width == "2px", "the switch has a border"
@@ -102,6 +106,8 @@ def test_what_needs_somebody_is_in_one_list_with_what_helps(page, start, tmp_pat
     assert page.violations() == []
     page.screenshot("two-things", whole=False)
     page.find("#things").find_element(By.LINK_TEXT, "Set it up").click()
+    page.until_text("#cameras-say", "No USB camera is here.")
+    page.go("#settings/camera", "#camera-title")
     page.until_text("#found-says", lambda text: "found" in text or "None" in text)
     assert focused(page) == "camera-title"
     assert "there is no such device" in page.text("#camera-says")
@@ -171,6 +177,97 @@ def test_a_day_without_labels_says_so(page, start):
     page.open(daemon.url + "/#day")
     page.until_text("#day-about", "Nothing happened yet today.")
     page.screenshot("empty-day")
+
+
+def test_the_day_before_is_looked_back_to(page, start):
+    if not FAKETIME:
+        pytest.skip("SKIPPED: libfaketime is not here")
+    now = datetime.datetime.now()
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    # For the daemon it is ten seconds before midnight, and the browser has a clock of its own.
+    daemon = start(fps=1.0, late=(now - midnight).total_seconds() + 10)
+    page.open(daemon.url + "/#day")
+    until("a new day", lambda: page.find("#day-before").is_displayed())
+    page.until_text("#day-date", "(today)")
+    page.find("#day-before").send_keys(Keys.ENTER)
+    yesterday = (midnight - datetime.timedelta(days=1)).date().isoformat()
+    until("its address", lambda: page.driver.current_url.endswith(f"#day/{yesterday}"))
+    page.until_text("#day-date", lambda text: "(today)" not in text)
+    until("its sums", lambda: page.driver.find_elements(By.CSS_SELECTOR, "#totals tr"))
+    assert not page.find("#day-before").is_displayed()
+    assert focused(page) == "day-date", "the button that is gone does not take the focus along"
+    last = page.driver.execute_script("return [...document.querySelectorAll('#totals tr')].map((row) => row.children[4].textContent)")
+    assert all(re.match(r"(11:59|23:59|12:00|24:00|00:00)", text) for text in last), last
+    assert page.violations() == []
+    page.screenshot("day-before")
+    page.find("#day-after").send_keys(Keys.ENTER)
+    page.until_text("#day-date", "(today)")
+    page.open("about:blank")
+    page.open(f"{daemon.url}/#day/{yesterday}")
+    until("its sums again", lambda: page.driver.find_elements(By.CSS_SELECTOR, "#totals tr"))
+    page.open("about:blank")
+    page.open(f"{daemon.url}/#day/2001-01-01")
+    page.until_text("#day-about", "Nothing is kept of this day.")
+
+
+def test_a_screen_on_a_wall_shows_pictures_labels_and_the_time_and_nothing_to_press(page, start):
+    tabbed = "return document.activeElement.tagName"
+    for name, cameras in (("one", ""), ("many", "".join(f'[cameras.{name}]\nsource = "replay"\npath = "{PHOTOS}"\nfps = 2.0\n[views.{name}]\ncamera = "{name}"\n' for name in ("porch", "cellar")))):
+        daemon = start(cameras=cameras)
+        page.open(daemon.url + "/?wall", size=(1920, 1080))
+        page.until_text(".wall-clock", lambda text: re.match(r"\d{1,2}:\d\d", text))
+        if name == "one":
+            until("a picture", page.shows_picture)
+            page.until_text("#label", lambda text: len(text) > 3)
+        else:
+            page.until_text("#tiles", lambda text: "porch" in text and "…" not in text)
+            until("pictures", lambda: page.driver.execute_script("return [...document.querySelectorAll('#tiles canvas')].every((one) => one.width >= 400)"))
+        assert not page.find("#pause").is_displayed() and not page.find("header").is_displayed()
+        for _ in range(6):
+            ActionChains(page.driver).send_keys(Keys.TAB).perform()
+            assert page.driver.execute_script(tabbed) == "BODY"
+        assert page.violations() == []
+        page.screenshot(f"wall-{name}", whole=False)
+        page.open("about:blank")
+
+
+# Everything that can be seen and pressed; of radio buttons with one name, arrow keys reach the others.
+PRESSABLE = """
+    const groups = new Set();
+    window.reached = new Set();
+    window.unmarked = [];
+    window.pressable = [...document.querySelectorAll("a[href], button, input, select, summary, [tabindex='0']")].filter((one) => {
+        if (!one.checkVisibility({ visibilityProperty: true }) || one.disabled || one.closest("[inert]")) return false;
+        if (one.type !== "radio") return true;
+        const first = !groups.has(one.name);
+        groups.add(one.name);
+        return first;
+    });
+    document.addEventListener("focusin", ({ target }) => {
+        window.reached.add(target.type === "radio" ? window.pressable.find((one) => one.name === target.name) : target);
+        const shown = target.id === "file" || target.id === "shot" ? document.querySelector(`[for="${target.id}"]`) : target;
+        const { outlineStyle, outlineWidth } = getComputedStyle(shown);
+        if (outlineStyle === "none" || parseFloat(outlineWidth) < 2) window.unmarked.push(target.id || target.className || target.tagName);
+    });
+    document.activeElement.blur();
+    return window.pressable.length;
+"""
+LEFT = "return window.pressable.filter((one) => one.isConnected && one.checkVisibility() && !window.reached.has(one)).map((one) => one.id || one.outerHTML.slice(0, 80))"
+
+
+@pytest.mark.parametrize("place", [*PLACES, "setup"])
+def test_the_keyboard_alone_reaches_everything_and_its_place_is_marked(page, start, tmp_path, place):
+    daemon = start(rest=f'[teach]\ndirectory = "{tmp_path}/taught"\n')
+    page.open(f"{daemon.url}/#{place}")
+    wanted = {"live": "#newest .name", "teach": "#first-title", "day": "#totals th", "settings": "#config-body td", "setup": "#picks"}[place]
+    until(place, lambda: page.driver.execute_script("return document.querySelector(arguments[0])", wanted))
+    if place == "setup":
+        page.until_text("#cameras-say", "here")
+    many = page.driver.execute_script(PRESSABLE)
+    for _ in range(many + 12):
+        ActionChains(page.driver).send_keys(Keys.TAB).perform()
+    assert page.driver.execute_script(LEFT) == []
+    assert page.driver.execute_script("return window.unmarked") == []
 
 
 def test_a_daemon_that_is_away_holds_every_control(page, start):

@@ -95,6 +95,7 @@ pub(super) fn supervisor() -> (Supervisor, ManualClock, Told) {
         slot: Arc::new(Slot::new(WhenFull::Overwrite)),
         clock: Arc::new(clock.clone()),
         shutdown: Shutdown::new(),
+        pause: Pause::default(),
         start_timeout: Duration::from_secs(30),
         frame_timeout: Duration::from_secs(5),
         freeze: Freeze::new(Some(Duration::from_secs(60))),

@@ -1,7 +1,8 @@
 // The page: listens to the daemon's events and shows them.
 
-import { $ } from "./dom.js";
+import { $, styled } from "./dom.js";
 import { join, lost, opened, tell } from "./bus.js";
+import { first } from "./first.js";
 import { live } from "./live.js";
 import { newest } from "./newest.js";
 import { places } from "./places.js";
@@ -14,7 +15,9 @@ import { upload } from "./upload.js";
 import { views } from "./views.js";
 import { wrong } from "./wrong.js";
 
-[views, tiles, live, status, strange, newest, things, wrong, upload, places].forEach(join);
+[views, tiles, live, status, strange, newest, things, wrong, upload, places, first].forEach(join);
+
+if ("wall" in document.documentElement.dataset) Promise.all([import("./wall.js"), styled("wall")]).then(([{ wall }]) => join(wall)).catch(console.error);
 
 start({ opened, lost, event: tell, picture: live.picture });
 

@@ -20,6 +20,12 @@ export const view = () => layout.views.find(({ name }) => name === chosen) ?? la
 // The label that a view was last told to hold, and nothing before.
 export const stateOf = (name) => views.get(name)?.get("state");
 
+// Whether what a view has shown may have changed since: there is no connection, or no picture of its camera.
+export function isPast(name) {
+  const camera = layout.views.find((one) => one.name === name)?.camera ?? view().camera;
+  return !connected || (cameras.get(camera)?.get("camera")?.status ?? "online") !== "online";
+}
+
 // An address of that view.
 export const ofView = (rest) => `api/v1/views/${encodeURIComponent(view().name)}/${rest}`;
 

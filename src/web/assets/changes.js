@@ -8,6 +8,9 @@ const WORDS = { unknown: "not sure", stale: "no picture", too_dark: "too dark", 
 export const nameOf = ({ label, labels, status }) =>
   labels?.length > 1 ? labels.map((one) => one.label ?? one).join(" + ") : (label ?? WORDS[status] ?? status);
 
+/** What a view shows, or has shown. */
+export const seenOf = (state, past) => (state ? (past && state.label ? `was ${nameOf(state)}` : nameOf(state)) : "…");
+
 export const timeOf = (time) => new Date(time).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
 const row = () => element("li", {}, element("time"), element("span", { class: "swatch" }), element("span", { class: "name" }), element("span", { class: "value" }));

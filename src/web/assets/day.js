@@ -1,6 +1,6 @@
-// Today: which label held when, how often and how long.
+// A day: which label held when, how often and how long. The device keeps the sums of the days since it started, and the newest changes.
 
-import { $, colour, duration, element, setText, svg } from "./dom.js";
+import { $, ask, colour, duration, element, setText, svg } from "./dom.js";
 import { ofView } from "./bus.js";
 import { nameOf, rows, timeOf } from "./changes.js";
 import { html } from "./day.html";
@@ -24,26 +24,38 @@ let told = null;
 let toldAt = 0;
 let listed = [];
 let length = PAGE;
+// How many days back, and the sums of the days before today, newest first.
+let back = 0;
+let earlier = [];
 const opened = new Set();
 // The changes of which the device has a picture.
 let pictured = new Set();
 
 const minuteOf = (time) => new Date(time).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-const midnight = () => new Date().setHours(0, 0, 0, 0);
-const begin = (entry) => Math.max(midnight(), Date.parse(entry.since));
 
-// Of yesterday only what held at midnight.
-function today() {
-  const first = entries.findIndex((entry) => Date.parse(entry.since) >= midnight());
-  return first < 0 ? entries.slice(-1) : entries.slice(Math.max(0, first - 1));
+function midnight(days = back) {
+  const at = new Date();
+  at.setDate(at.getDate() - days);
+  return at.setHours(0, 0, 0, 0);
 }
 
-const now = () => ceased ?? Date.now();
+// As the device writes dates.
+const dateOf = (time) => new Date(time).toLocaleDateString("sv");
+const begin = (entry) => Math.max(midnight(), Date.parse(entry.since));
+
+// The changes of the day; of the one before only what held at midnight.
+function changes() {
+  const all = back ? entries.filter((entry) => Date.parse(entry.since) < midnight(back - 1)) : entries;
+  const first = all.findIndex((entry) => Date.parse(entry.since) >= midnight());
+  return first < 0 ? all.slice(-1) : all.slice(Math.max(0, first - 1));
+}
+
+const now = () => (back ? midnight(back - 1) : ceased ?? Date.now());
 const end = (all, index) => (index + 1 < all.length ? begin(all[index + 1]) : Math.max(now(), begin(all[index])));
 const unit = (time) => (time - midnight()) / 60_000;
 
 function strip() {
-  const all = today();
+  const all = changes();
   const parts = all.map((entry, index) => svg("rect", {
     x: unit(begin(entry)).toFixed(2), y: 0, width: Math.max(1.5, unit(end(all, index)) - unit(begin(entry))).toFixed(2), height: HEIGHT, fill: colour(entry.label), class: entry.label ? null : "nothing",
   }));
@@ -54,7 +66,7 @@ function strip() {
 }
 
 function choose(index) {
-  const all = today();
+  const all = changes();
   if (!all.length) return;
   chosen = Math.min(all.length - 1, Math.max(0, index));
   const entry = all[chosen];
@@ -66,19 +78,21 @@ function choose(index) {
 }
 
 // By the device, whose sums outlive the list of changes.
-function counted() {
-  const goesOn = told.now && ceased === null ? Date.now() - toldAt : 0;
+function counted(day) {
+  const goesOn = !back && day.now && ceased === null ? Date.now() - toldAt : 0;
   const sum = ({ label, times, seconds, first, last }) => [label, {
-    entry: { label }, times, ms: 1000 * seconds + (label === told.now ? goesOn : 0), first: Date.parse(first), last: Date.parse(last),
+    entry: { label }, times, ms: 1000 * seconds + (label === day.now ? goesOn : 0), first: Date.parse(first), last: Date.parse(last),
   }];
-  return new Map(told.labels.map(sum));
+  return new Map(day.labels.map(sum));
 }
 
+const daySums = () => (back ? earlier.find(({ date }) => date === dateOf(midnight())) : told);
+
 function totals() {
-  const all = today();
-  const sums = told ? counted() : new Map();
+  const [all, day] = [changes(), daySums()];
+  const sums = day ? counted(day) : new Map();
   all.forEach((entry, index) => {
-    if (told && entry.label) return;
+    if (day && entry.label) return;
     const name = nameOf(entry);
     const sum = sums.get(name) ?? { entry, times: 0, ms: 0, first: begin(entry) };
     sum.times += 1;
@@ -103,7 +117,7 @@ function totals() {
 
 // The newest first; a busy minute is one row, until it is opened.
 function folded() {
-  const all = today();
+  const all = changes();
   const found = [];
   for (let at = all.length - 1; at >= 0; at--) {
     const minute = Math.floor(begin(all[at]) / 60_000);
@@ -161,11 +175,36 @@ function offer() {
 }
 
 function about() {
-  const all = today();
-  const day = new Date().toLocaleDateString([], { weekday: "long", day: "numeric", month: "long" });
+  const all = changes();
+  const day = new Date(midnight()).toLocaleDateString([], { weekday: "long", day: "numeric", month: "long" });
+  setText($("day-date"), back ? day : `${day} (today)`);
   // The oldest that is kept may not be the first of the day.
   const whole = entries.length < 200 || Date.parse(entries[0].since) < midnight();
-  setText($("day-about"), !all.length ? `${day}. Nothing happened yet today.` : `${day}.${whole ? "" : ` The newest ${entries.length} changes are kept, so it begins at ${timeOf(entries[0].since)}.`} The list is forgotten when the device starts again.`);
+  const forgotten = "The list is forgotten when the device starts again.";
+  const nothing = back ? (daySums() ? "Of this day the sums are kept; its changes are older than the newest 200." : "Nothing is kept of this day.") : "Nothing happened yet today.";
+  setText($("day-about"), !all.length ? nothing : `${whole ? "" : `The newest ${entries.length} changes are kept, so it begins at ${timeOf(entries[0].since)}. `}${forgotten}`);
+  const oldest = Math.min(...[entries[0]?.since, earlier.at(-1)?.labels[0]?.first].filter(Boolean).map(Date.parse));
+  $("day-before").hidden = !(oldest < midnight());
+  $("day-after").hidden = back === 0;
+}
+
+// Each day has an address.
+function goBack(days) {
+  location.hash = days ? `#day/${dateOf(midnight(days))}` : "#day";
+}
+
+function turnTo(date) {
+  const wanted = /^\d{4}-\d\d-\d\d$/.test(date ?? "") ? new Date(`${date}T12:00`) : new Date();
+  back = Math.max(0, Math.round((midnight(0) - wanted.setHours(0, 0, 0, 0)) / 86_400_000) || 0);
+  [chosen, length] = [null, PAGE];
+  setText($("chosen"), "Tap the strip, or go through it with the arrow keys.");
+}
+
+async function lookBack() {
+  const days = await ask(ofView("days")).catch(() => null);
+  if (!days) return;
+  earlier = days;
+  draw();
 }
 
 function draw() {
@@ -175,11 +214,11 @@ function draw() {
 }
 
 function saved() {
-  const all = today();
+  const all = changes();
   const cell = (text) => `"${String(text).replaceAll('"', '""')}"`;
   const lines = all.map((entry, index) => [new Date(begin(entry)).toISOString(), nameOf(entry), ((end(all, index) - begin(entry)) / 1000).toFixed(1), entry.label ? entry.confidence : ""].map(cell).join(","));
   const blob = new Blob([["since,label,seconds,confidence", ...lines].join("\r\n"), "\r\n"], { type: "text/csv" });
-  const link = element("a", { href: URL.createObjectURL(blob), download: `glimpsed-${new Date().toISOString().slice(0, 10)}.csv` });
+  const link = element("a", { href: URL.createObjectURL(blob), download: `glimpsed-${dateOf(midnight())}.csv` });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
@@ -196,12 +235,15 @@ export const part = {
       length += PAGE;
       list();
     });
+    $("day-before").addEventListener("click", () => goBack(back + 1));
+    $("day-after").addEventListener("click", () => goBack(back - 1));
+    $("day-date").tabIndex = -1;
     $("new-rows").addEventListener("click", () => {
       list();
       $("changes-title").scrollIntoView();
     });
     $("strip").addEventListener("keydown", (event) => {
-      const all = today();
+      const all = changes();
       const to = event.key === "Home" ? 0 : event.key === "End" ? all.length - 1 : event.key in KEYS ? (chosen ?? all.length - (KEYS[event.key] > 0 ? 2 : 0)) + KEYS[event.key] : null;
       if (to === null) return;
       event.preventDefault();
@@ -210,16 +252,21 @@ export const part = {
     $("strip").addEventListener("pointerdown", ({ clientX, currentTarget }) => {
       const { left, width } = currentTarget.getBoundingClientRect();
       const at = midnight() + ((clientX - left) / width) * UNITS * 60_000;
-      choose(today().findLastIndex((entry) => begin(entry) <= at));
+      choose(changes().findLastIndex((entry) => begin(entry) <= at));
     });
     setInterval(() => !document.hidden && !$("place-day").hidden && draw(), 10_000);
   },
-  visit() {
+  visit([date]) {
+    turnTo(date);
     draw();
     list();
+    // A button that is gone takes the focus along.
+    if (document.activeElement === document.body) $("day-date").focus();
+    lookBack();
   },
   turned() {
-    [entries, chosen, length, told] = [[], null, PAGE, null];
+    [entries, chosen, length, told, earlier] = [[], null, PAGE, null, []];
+    if (!$("place-day").hidden) lookBack();
     opened.clear();
     pictured.clear();
     draw();
@@ -235,13 +282,14 @@ export const part = {
     if (entries.length > 200) entries.shift();
     if ($("place-day").hidden) return;
     draw();
-    offer();
+    if (!back) offer();
   },
   pictures(times) {
     pictured = new Set(times);
     if (!$("place-day").hidden) [...$("events").children].forEach((row, index) => listed[index] && show(row, listed[index]));
   },
   day(news) {
+    if (told && told.date !== news.date) lookBack();
     [told, toldAt] = [news, Date.now()];
     if (!$("place-day").hidden) totals();
   },

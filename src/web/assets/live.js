@@ -2,7 +2,8 @@
 
 import { $, ask, clock, sentence, setText, styled } from "./dom.js";
 import { ofView, view } from "./bus.js";
-import { drawTile, outline, tiled } from "./tiles.js";
+import { retry } from "./retry.js";
+import { drawTile, outline, tiled, tileInSight, tileWidth } from "./tiles.js";
 import { drawn, want } from "./transport.js";
 
 const DARK = { too_dark: "Too dark to tell", covered: "The picture is of one colour" };
@@ -18,21 +19,42 @@ let dark = null;
 let darkSince = null;
 let answered = false;
 let painted = false;
+// Until there was a picture at all: the first is a small one, which is soon there over a slow line.
+let first = true;
 let connected = false;
 let forbidden = false;
 let crowded = false;
 // Whoever draws views has them drawn already.
 let editing = false;
+// Of each picture that is out of sight the credit for the next one, which is given when it comes into sight.
+const owed = new Map();
 
 export function edit(on) {
   editing = on;
 }
 
 function wanted() {
-  const looked = connected && !paused && !forbidden && !crowded && !document.hidden && inSight;
-  const width = Math.ceil($("stage").clientWidth * devicePixelRatio);
-  const small = tiled().map((camera) => ({ camera, width: 320 }));
-  want(looked ? [{ camera: view().camera, width: width <= 320 ? 320 : width <= 640 ? 640 : 1280 }, ...small] : []);
+  const looked = connected && !paused && !forbidden && !crowded && !document.hidden && (inSight || tileInSight());
+  const wide = (pixels) => (pixels * devicePixelRatio <= 320 ? 320 : pixels * devicePixelRatio <= 640 ? 640 : 1280);
+  const small = tiled().map((camera) => ({ camera, width: wide(tileWidth()) }));
+  if (want(looked ? [{ camera: view().camera, width: first ? 320 : wide($("stage").clientWidth) }, ...small] : [])) owed.clear();
+}
+
+const isSeen = (index) => (index ? tileInSight(index - 1) : inSight);
+
+function credit(index) {
+  if (isSeen(index)) drawn(index);
+  else owed.set(index, (owed.get(index) ?? 0) + 1);
+}
+
+// Something has come into sight, or has gone.
+function looked() {
+  wanted();
+  for (const [index, count] of owed) {
+    if (!isSeen(index)) continue;
+    owed.delete(index);
+    for (let one = 0; one < count; one++) drawn(index);
+  }
 }
 
 // What to say over the picture, most important first.
@@ -40,7 +62,7 @@ function overlay() {
   const [state, title, text] = situation();
   $("stage").dataset.state = state;
   $("switch-on").hidden = !connected || camera.status !== "disabled";
-  $("set-up").hidden = !connected || camera.status !== "offline" || !["missing", "silent"].includes(camera.fault);
+  $("remedies").hidden = !connected || camera.status !== "offline" || !camera.fault || camera.fault === "no_model";
   setText($("overlay-title"), title);
   setText($("overlay-text"), text);
 }
@@ -112,18 +134,20 @@ export const live = {
       change();
     });
     $("switch-on").addEventListener("click", switchOn);
+    $("try-again").addEventListener("click", ({ currentTarget }) => retry(currentTarget, $("overlay-text")));
     $("edit-views").addEventListener("click", openEditor);
     document.addEventListener("visibilitychange", wanted);
     new IntersectionObserver((entries) => {
       inSight = entries.at(-1).isIntersecting;
-      wanted();
+      looked();
     }).observe($("stage"));
+    $("tiles").addEventListener("seen", looked);
     const sized = new ResizeObserver(wanted);
     [$("stage"), $("tiles")].forEach((one) => sized.observe(one));
   },
   async picture(index, time, jpeg) {
     const bitmap = await createImageBitmap(new Blob([jpeg], { type: "image/jpeg" })).catch(() => null);
-    drawn(index);
+    credit(index);
     if (!bitmap) return;
     if (index > 0) {
       drawTile(index - 1, bitmap);
@@ -139,6 +163,10 @@ export const live = {
     pen.drawImage(bitmap, 0, 0);
     frame(pen, canvas);
     bitmap.close();
+    if (first) {
+      first = false;
+      wanted();
+    }
     if (!painted && !paused) {
       painted = true;
       overlay();

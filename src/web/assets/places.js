@@ -7,9 +7,10 @@ const LOADERS = {
   teach: () => import("./teach.js"),
   day: () => import("./day.js"),
   settings: () => import("./settings.js"),
+  setup: () => import("./setup.js"),
 };
 
-const TITLES = { live: "", teach: "Teach", day: "The day", settings: "Settings" };
+const TITLES = { live: "", teach: "Teach", day: "The day", settings: "Settings", setup: "Set up" };
 
 const loaded = new Map();
 let place = null;

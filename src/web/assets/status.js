@@ -19,6 +19,8 @@ const TELL_EVERY_MS = 10000;
 
 let state = null;
 let camera = { status: "online" };
+// Whether the board is too warm for any work.
+let resting = false;
 let connected = false;
 // When the last news of it came: until then it was so.
 let until = null;
@@ -37,11 +39,15 @@ function headline() {
     return;
   }
   const past = isPast();
+  // Without a fresh frame the answers are those of an older one.
+  const old = past || state.status === "stale";
   $("now").dataset.past = String(past);
-  const [word, tone] = WORDS[state.status] ?? [state.status, "warn"];
+  $("answers").dataset.past = String(old);
+  const rests = resting && state.status === "stale";
+  const [word, tone] = rests ? ["too warm", "warn"] : WORDS[state.status] ?? [state.status, "warn"];
   // Of labels that do not exclude each other, all that hold.
   const several = state.labels?.length > 1 ? state.labels.map(({ label }) => label).join(" + ") : state.label;
-  const known = several ?? (state.status === "unknown" ? "nothing it knows" : "nothing to see");
+  const known = several ?? (state.status === "unknown" ? "nothing it knows" : rests ? "nothing is labelled" : "nothing to see");
   setText($("status-word"), past ? "was" : word);
   $("status-word").dataset.tone = past ? "past" : tone;
   setText($("label"), known);
@@ -50,7 +56,7 @@ function headline() {
   const seconds = Math.max(0, (Date.now() - Date.parse(state.since)) / 1000);
   setText($("since"), past ? `at ${clock(until ?? Date.now())}` : `for ${duration(seconds)}`);
   const alone = state.label && frame && frame !== state.label && !state.labels?.some(({ label }) => label === frame);
-  setText($("answers-fast-title"), past ? "In the last frame" : alone ? "In this frame alone; the label above is that of several" : "In this frame");
+  setText($("answers-fast-title"), old ? "In the last frame" : alone ? "In this frame alone; the label above is that of several" : "In this frame");
   entitle(past ? "" : several ?? "");
   tell(past ? null : known);
 }
@@ -109,6 +115,10 @@ export const status = {
     $("accurate").hidden = false;
     setText($("answers-accurate-title"), `Second opinion: ${opinion.model.name}${opinion.agree ? "" : ", which disagrees"}`);
     bars($("accurate-bars"), opinion.top);
+  },
+  vitals({ thermal }) {
+    resting = thermal === "paused";
+    headline();
   },
   settings(settings) {
     if (!settings.accurate) $("accurate").hidden = true;

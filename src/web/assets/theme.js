@@ -6,8 +6,6 @@
   } catch {
     // A browser that keeps nothing follows the system.
   }
-  addEventListener("DOMContentLoaded", () => {
-    const wrong = document.getElementById("wrong");
-    if (wrong) wrong.hidden = !location.search.includes("wrong");
-  });
+  // For a screen on a wall: pictures and labels, and nothing to press.
+  if (new URLSearchParams(location.search).has("wall")) document.documentElement.dataset.wall = "";
 })();

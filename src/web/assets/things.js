@@ -2,6 +2,7 @@
 
 import { $, ask, clock, element, ended, sentence, setText } from "./dom.js";
 import { ofView } from "./bus.js";
+import { retry } from "./retry.js";
 
 const WARNINGS = {
   throttled: "The supply is too weak, so the board slows itself down.",
@@ -17,6 +18,7 @@ let info = null;
 let shown = "";
 
 const go = (text, href) => ({ text, href });
+const AGAIN = { text: "Try again", act: retry };
 const press = (text, path, body) => ({ text, act: () => ask(path, body) });
 
 function ofTheCamera() {
@@ -25,8 +27,8 @@ function ofTheCamera() {
   if (status === "disabled") return [`You switched this camera off at ${at}.`, press("Switch on", ofView("settings"), { enabled: true })];
   if (fault === "no_model") return [`Nothing is labelled: ${ended(reason)}`, go("Models", "#settings/models")];
   if (fault === "covered") return [sentence(reason), null];
-  if (fault === "frozen") return [`The picture has not changed since ${at}.`, null];
-  if (status === "offline" && fault) return [`No picture since ${at}: ${ended(reason)}`, go("Set it up", "#settings/camera")];
+  if (fault === "frozen") return [`The picture has not changed since ${at}.`, AGAIN];
+  if (status === "offline" && fault) return [`No picture since ${at}: ${ended(reason)}`, AGAIN, go("Set it up", "#setup")];
   return null;
 }
 
@@ -38,7 +40,8 @@ function ofTheBroker() {
 }
 
 function ofTheFile() {
-  if (info?.config_error) return ["The configuration file has a mistake and is not in effect.", go("Show it", "#settings/keys")];
+  // Of a missing model the camera tells already.
+  if (info?.config_error && camera.fault !== "no_model") return ["The configuration file has a mistake and is not in effect.", go("Show it", "#settings/keys")];
   const waiting = info?.restart_required ?? [];
   return waiting.length ? [`Edited, and in effect after a restart: ${waiting.join(", ")}.`, press("Restart now", "api/v1/restart", {})] : null;
 }
@@ -61,10 +64,12 @@ function remedy({ text, href, act }) {
   }
   const button = element("button", { class: "button quiet", type: "button" }, text);
   button.addEventListener("click", async () => {
+    const says = button.closest("li").firstChild;
+    if (act === retry) return retry(button, says);
     if (button.getAttribute("aria-disabled") === "true") return;
     button.setAttribute("aria-disabled", "true");
     await act().catch((error) => {
-      setText(button.previousSibling, `Not done: ${ended(error.message)}`);
+      setText(says, `Not done: ${ended(error.message)}`);
       shown = "";
     });
     button.removeAttribute("aria-disabled");
@@ -81,11 +86,11 @@ function show() {
   setText(button.lastElementChild, words);
   $("banner").hidden = connected || !since;
   setText($("banner"), connected || !since ? "" : list[0][0]);
-  const key = JSON.stringify(list.map(([text, help]) => [text, help?.text]));
+  const key = JSON.stringify(list.map(([text, ...help]) => [text, help.map((one) => one?.text)]));
   if (key === shown) return;
   shown = key;
   const held = $("things").contains(document.activeElement);
-  const rows = list.map(([text, help]) => element("li", {}, element("span", {}, text), help && remedy(help)));
+  const rows = list.map(([text, ...help]) => element("li", {}, element("span", {}, text), element("span", { class: "row" }, ...help.filter(Boolean).map(remedy))));
   $("things-list").replaceChildren(...(rows.length ? rows : [element("li", {}, element("span", {}, "All well: pictures come, and nothing waits."))]));
   if (held) button.focus();
 }

@@ -1,18 +1,31 @@
 // The cameras, where there are several: each small, with its views drawn in and what they see. One is large, above.
 
 import { $, colour, element, setText } from "./dom.js";
-import { choose, stateOf, view } from "./bus.js";
-import { nameOf } from "./changes.js";
+import { choose, isPast, stateOf, view } from "./bus.js";
+import { seenOf } from "./changes.js";
 
 // One place is the large picture's; a page can want no more.
 const MOST = 15;
 
 let layout = { cameras: [], views: [] };
+const inSight = new Set();
+const watcher = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) {
+    if (isIntersecting) inSight.add(target);
+    else inSight.delete(target);
+  }
+  $("tiles").dispatchEvent(new Event("seen"));
+});
 
 const viewsOf = (camera) => layout.views.filter((one) => one.camera === camera);
 
 // The cameras whose small pictures can be seen.
 export const tiled = () => (layout.cameras.length > 1 && !$("place-live").hidden ? layout.cameras.slice(0, MOST) : []);
+
+// Whether a tile can be seen, or any.
+export const tileInSight = (index) => (index === undefined ? [...$("tiles").children] : [$("tiles").children[index]]).some((tile) => inSight.has(tile));
+
+export const tileWidth = () => $("tiles").firstChild?.clientWidth ?? 0;
 
 export function outline(pen, { width, height }, { x, y, width: w, height: h }, thin) {
   const line = Math.max(thin ? 1 : 2, width / 240);
@@ -47,11 +60,17 @@ function tile(camera) {
 function show() {
   const box = $("tiles");
   box.hidden = layout.cameras.length < 2;
-  if (box.hidden) return box.replaceChildren();
+  if (box.hidden) {
+    delete box.dataset.key;
+    return box.replaceChildren();
+  }
   const key = layout.cameras.join("\n");
   if (box.dataset.key !== key) {
     box.dataset.key = key;
+    watcher.disconnect();
+    inSight.clear();
     box.replaceChildren(...layout.cameras.map(tile));
+    for (const button of box.children) watcher.observe(button);
   }
   for (const button of box.children) {
     button.setAttribute("aria-pressed", String(button.dataset.camera === view().camera));
@@ -61,9 +80,10 @@ function show() {
     while (rows.children.length > seen.length) rows.lastChild.remove();
     seen.forEach(({ name, title }, at) => {
       const [swatch, text] = rows.children[at].children;
-      const state = stateOf(name);
-      swatch.style.background = colour(state?.label);
-      setText(text, `${title || name}: ${state ? nameOf(state) : "…"}`);
+      const [state, past] = [stateOf(name), isPast(name)];
+      button.dataset.past = String(past);
+      swatch.style.background = colour(past ? null : state?.label);
+      setText(text, `${title || name}: ${seenOf(state, past)}`);
     });
   }
 }
@@ -75,6 +95,8 @@ export const tiles = {
   },
   turned: show,
   every(name, _, about) {
-    if (name === "state" && about.view !== undefined) show();
+    if ((name === "state" && about.view !== undefined) || name === "camera") show();
   },
+  opened: show,
+  lost: show,
 };

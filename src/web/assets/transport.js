@@ -35,12 +35,13 @@ export function start(given) {
   addEventListener("pageshow", ({ persisted }) => persisted && connect());
 }
 
-// Which pictures are wanted from now on: [{camera, width}], none for a page that is hidden or paused.
+// Which pictures are wanted from now on: [{camera, width}], none for a page that is hidden or paused. Returns whether these are others.
 export function want(next) {
-  if (JSON.stringify(next) === JSON.stringify(subscriptions)) return;
+  if (JSON.stringify(next) === JSON.stringify(subscriptions)) return false;
   subscriptions = next;
   send({ want: subscriptions });
   fallback?.want(subscriptions);
+  return true;
 }
 
 // The picture of the subscription with this index was drawn: the next may come.

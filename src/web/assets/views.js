@@ -1,8 +1,8 @@
 // The views, where there are several: each with what it sees, and the one that the page is about.
 
 import { $, colour, element, setText } from "./dom.js";
-import { choose, stateOf, view } from "./bus.js";
-import { nameOf } from "./changes.js";
+import { choose, isPast, stateOf, view } from "./bus.js";
+import { seenOf } from "./changes.js";
 
 let all = [];
 
@@ -26,8 +26,10 @@ function show() {
     const state = stateOf(button.dataset.view);
     button.setAttribute("aria-pressed", String(button.dataset.view === view().name));
     const [swatch, text] = button.lastChild.children;
-    swatch.style.background = colour(state?.label);
-    setText(text, state ? nameOf(state) : "…");
+    const past = isPast(button.dataset.view);
+    button.dataset.past = String(past);
+    swatch.style.background = colour(past ? null : state?.label);
+    setText(text, seenOf(state, past));
   }
 }
 
@@ -38,6 +40,8 @@ export const views = {
   },
   turned: show,
   every(name, _, about) {
-    if (name === "state" && about.view !== undefined) show();
+    if ((name === "state" && about.view !== undefined) || name === "camera") show();
   },
+  opened: show,
+  lost: show,
 };

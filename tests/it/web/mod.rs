@@ -10,6 +10,7 @@ mod load;
 mod monitoring;
 mod pictures;
 mod reasons;
+mod setup;
 mod socket;
 mod teaching;
 

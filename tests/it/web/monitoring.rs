@@ -10,7 +10,7 @@ use crate::support::{Broker, ConfigFile, root};
 use crate::web::client::Server;
 
 /// The contract with the users.
-const NAMES: [&str; 32] = [
+const NAMES: [&str; 33] = [
     "glimpsed_build_info",
     "glimpsed_frames_captured_total",
     "glimpsed_frames_dropped_total",
@@ -29,6 +29,7 @@ const NAMES: [&str; 32] = [
     "glimpsed_notices_total",
     "glimpsed_notices_waiting",
     "glimpsed_config_last_reload_success",
+    "glimpsed_http_pictures_total",
     "glimpsed_http_streams",
     "glimpsed_second_opinions_total",
     "glimpsed_soc_temperature_celsius",

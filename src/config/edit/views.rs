@@ -1,58 +1,18 @@
-//! Changes to the text of a configuration, which keep its comments and its order.
-
-use std::path::PathBuf;
+//! Changes to the views.
 
 use toml_edit::{DocumentMut, InlineTable, Item, Table, TableLike, value};
 
-use super::diagnostics::Problems;
-use super::identity::is_id;
+use super::super::identity::is_id;
+use super::edited::{EditError, Edited};
 use crate::domain::framing::Region;
 use crate::domain::views_edit::{SetView, ViewsEdit};
 
 /// Regions are written in ten-thousandths: less than a pixel of a camera.
 const PARTS: f64 = 10_000.0;
 
-/// A changed text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Edited {
-    pub text: String,
-    /// The tables that were changed or added, alone, for somebody who edits the file by hand.
-    pub lines: String,
-}
-
-/// Why a configuration was not changed.
-#[derive(Debug, thiserror::Error)]
-pub enum EditError {
-    #[error("the daemon runs without a configuration file, so there is nothing to change")]
-    NoFile,
-    #[error("the configuration is not valid TOML now; correct it first")]
-    NotToml,
-    #[error("the file has no [views.{0}]")]
-    NoView(String),
-    #[error("`{0}` is no name of a view: letters, digits, `_` and `-`")]
-    Name(String),
-    #[error("`{0}` is no table in the file")]
-    NoTable(String),
-    /// The file as it is, or as it would be, cannot work.
-    #[error("{}", .0.summary())]
-    Problems(Problems),
-    #[error("{} cannot be written by the daemon: {cause}", path.display())]
-    NotWritten { path: PathBuf, cause: std::io::Error },
-    #[error("changing the configuration panicked")]
-    Panicked,
-}
-
-impl From<Problems> for EditError {
-    fn from(problems: Problems) -> Self {
-        Self::Problems(problems)
-    }
-}
-
-/// Makes the changes in a text. That the result can work is for the caller to check.
-///
 /// # Errors
 /// When the text is not TOML, or has something else where views are meant.
-pub fn edited(text: &str, edit: &ViewsEdit) -> Result<Edited, EditError> {
+pub(super) fn edited(text: &str, edit: &ViewsEdit) -> Result<Edited, EditError> {
     let mut document: DocumentMut = text.parse().map_err(|_| EditError::NotToml)?;
     let mut lines = DocumentMut::new();
     for name in &edit.remove {

@@ -1,0 +1,16 @@
+//! Any change.
+
+use super::edited::{EditError, Edited};
+use super::{setup, views};
+use crate::domain::file_edit::FileEdit;
+
+/// Makes the change in a text. That the result can work is for the caller to check.
+///
+/// # Errors
+/// See [`EditError`].
+pub fn change(text: &str, edit: &FileEdit) -> Result<Edited, EditError> {
+    match edit {
+        FileEdit::Views(edit) => views::edited(text, edit),
+        FileEdit::Setup(setup) => setup::edited(text, setup),
+    }
+}

@@ -1,0 +1,74 @@
+//! The secrets that the set-up is given or makes: each goes into a file of the state directory, which only the daemon can read, and is
+//! never shown again.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use axum::http::StatusCode;
+use glimpsed_base::hex::hex;
+use glimpsed_base::secret::Secret;
+use ring::rand::{SecureRandom, SystemRandom};
+
+use super::problem::Problem;
+use crate::directories::{self, NotKept};
+
+const MODE: u32 = 0o600;
+
+/// As brokers and cameras take them.
+const LONGEST: usize = 1024;
+
+/// A secret that is on its way into its file.
+pub(super) struct Kept {
+    /// What it is for.
+    kind: &'static str,
+    secret: Secret,
+    /// Where it is while it is tried; this file goes with it.
+    tried: tempfile::NamedTempFile,
+}
+
+impl Kept {
+    /// # Errors
+    /// When it cannot be a secret's first line, or there is no room for it.
+    pub(super) fn new(kind: &'static str, secret: &str) -> Result<Self, Problem> {
+        if secret.len() > LONGEST || secret.chars().any(char::is_control) {
+            let detail = format!("a password has at most {LONGEST} bytes, in one line");
+            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
+        }
+        let failed = |error: std::io::Error| {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, format!("there is no room for a temporary file: {error}"))
+        };
+        let mut tried = tempfile::NamedTempFile::new().map_err(failed)?;
+        writeln!(tried, "{secret}").map_err(failed)?;
+        Ok(Self { kind, secret: Secret::new(secret), tried })
+    }
+
+    /// One of 128 random bits.
+    ///
+    /// # Errors
+    /// When the system has no random numbers.
+    pub(super) fn random(kind: &'static str) -> Result<Self, Problem> {
+        let mut bytes = [0; 16];
+        let none = |_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the system has no random numbers");
+        SystemRandom::new().fill(&mut bytes).map_err(none)?;
+        Self::new(kind, &hex(&bytes))
+    }
+
+    pub(super) fn secret(&self) -> &Secret {
+        &self.secret
+    }
+
+    pub(super) fn tried(&self) -> &Path {
+        self.tried.path()
+    }
+
+    /// The name of its file, beside the state of the daemon with this configuration.
+    pub(super) fn name(&self, config: &Path) -> String {
+        directories::name_for(config, self.kind, "secret")
+    }
+
+    /// # Errors
+    /// Why it cannot be kept.
+    pub(super) fn keep(&self, config: &Path) -> Result<PathBuf, NotKept> {
+        directories::keep_state(&self.name(config), format!("{}\n", self.secret.reveal()).as_bytes(), MODE)
+    }
+}

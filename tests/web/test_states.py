@@ -1,0 +1,170 @@
+"""Every state that the page can be in, provoked at the real daemon, photographed, and looked at with axe-core in several windows."""
+
+import shutil
+import struct
+import urllib.request
+import zlib
+
+import pytest
+from daemon import PHOTOS, ROOT, until
+
+
+def shell(script: str) -> str:
+    return f'source = "command"\ncommand = ["sh", "-c", "{script}"]\n'
+
+
+def grey(path, level: int):
+    """A picture of one colour, whose last bit is never the same."""
+    chunk = lambda kind, data: struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    rows = b"".join(b"\0" + bytes([level]) * 320 * 3 for _ in range(240))
+    png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 320, 240, 8, 2, 0, 0, 0)) + chunk(b"IDAT", zlib.compress(rows))
+    path.write_bytes(png + chunk(b"IEND", b""))
+
+
+ROCKET = f"cat {PHOTOS}/rocket.jpg"
+
+
+def starting(start, tmp_path):
+    return start(camera=shell("sleep 60"))
+
+
+def missing(start, tmp_path):
+    return start(camera='device = "/dev/no-such-camera"\n', rest='[mqtt]\nurl = "mqtt://127.0.0.1:1"\n')
+
+
+def silent(start, tmp_path):
+    return start(camera=shell(f"{ROCKET}; sleep 60") + 'frame_timeout = "1s"\nfrozen_after = "0s"\nreconnect_min = "1m"\nreconnect_max = "1m"\n')
+
+
+def damaged(start, tmp_path):
+    return start(camera=shell(f"while head -c 20000 {PHOTOS}/rocket.jpg; do sleep 0.02; done"))
+
+
+def frozen(start, tmp_path):
+    return start(camera=shell(f"while {ROCKET}; do sleep 0.2; done") + 'frozen_after = "1s"\n')
+
+
+def dark(start, tmp_path):
+    for level in (0, 1):
+        grey(tmp_path / f"{level}.png", level)
+    return start(camera=f'source = "replay"\npath = "{tmp_path}"\nfps = 5.0\n', rest="[gate]\nmin_luma = 8\n")
+
+
+def private(start, tmp_path):
+    return start(rest="[privacy]\npreview = false\n")
+
+
+def without_model(start, tmp_path):
+    shutil.copy(ROOT / "models/efficientnet-lite0-int8.onnx", tmp_path / "mine.onnx")
+    daemon = start(rest=f'[models.mine]\npath = "{tmp_path}/mine.onnx"\nfamily = "efficientnet-lite"\n[model]\nactive = "mine"\n')
+    daemon.process.terminate()
+    daemon.process.wait()
+    (tmp_path / "mine.onnx").unlink()
+    daemon.start()
+    return daemon
+
+
+def mistaken(start, tmp_path):
+    daemon = start()
+    daemon.config.write_text(daemon.text + '[log]\nlevel = "nonsense"\n')
+    return daemon
+
+
+def restarting(start, tmp_path):
+    daemon = start()
+    daemon.config.write_text(daemon.text + '[log]\nlevel = "debug"\n')
+    return daemon
+
+
+def warm(start, tmp_path):
+    return start(celsius=95)
+
+
+# What provokes it, and the words at their places.
+STATES = {
+    "starting": (starting, {"#overlay-title": "Camera starting"}),
+    "missing": (missing, {"#overlay-title": "No camera since", "#overlay-text": "is the camera plugged in? It is tried again.", "#state-button": "2 things need you"}),
+    "silent": (silent, {"#overlay-title": "No picture since", "#overlay-text": "The camera sends no pictures.", "#status-word": "was"}),
+    "damaged": (damaged, {"#overlay-title": "No picture since", "#overlay-text": "damaged pictures"}),
+    "frozen": (frozen, {"#overlay-title": "The picture has not changed since"}),
+    "dark": (dark, {"#overlay-title": "Too dark to tell since", "#status-word": "too dark"}),
+    "private": (private, {"#overlay-title": "Pictures are switched off here", "#overlay-text": "The labels go on."}),
+    "without-model": (without_model, {"#overlay-title": "Nothing is labelled", "#things": "Nothing is labelled:"}),
+    "mistaken": (mistaken, {"#things": "The configuration file has a mistake and is not in effect."}),
+    "restart": (restarting, {"#things": "Edited, and in effect after a restart: log.level."}),
+    "warm": (warm, {"#things": "The board is too warm, so nothing is labelled until it is cooler."}),
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_state_says_what_is_wrong_and_what_helps(page, start, tmp_path, state):
+    provoke, words = STATES[state]
+    daemon = provoke(start, tmp_path)
+    page.open(daemon.url + "/")
+    for selector, text in words.items():
+        page.until_text(selector, text)
+    page.look(f"state-{state}")
+    if "#things" in words or "#state-button" in words:
+        page.find("#state-button").click()
+        page.look(f"state-{state}-list", "phone", "zoomed")
+
+
+def test_all_places_for_pictures_are_taken(page, start):
+    daemon = start(http="max_clients = 1\n")
+    stream = urllib.request.urlopen(daemon.url + "/api/v1/stream.mjpeg", timeout=30)
+    stream.read(100)
+    page.open(daemon.url + "/")
+    page.until_text("#overlay-title", "Too many are watching")
+    page.look("state-crowded")
+    stream.close()
+    until("a picture", page.shows_picture)
+
+
+def test_until_the_first_picture_is_drawn_the_page_says_that_it_waits(page, start):
+    daemon = start()
+    # A browser that never comes to the end of a picture.
+    slow = "const make = window.createImageBitmap; window.createImageBitmap = (what, ...rest) => what.type === 'image/jpeg' ? new Promise(() => {}) : make(what, ...rest);"
+    script = page.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": slow})
+    try:
+        page.open(daemon.url + "/")
+        page.until_text("#overlay-title", "Waiting for the first picture")
+        page.look("state-waiting", "desktop", "phone")
+    finally:
+        page.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
+
+
+def test_a_broker_that_comes_and_goes_is_counted(page, start, broker):
+    daemon = start(broker=broker)
+    page.open(daemon.url + "/")
+    page.until_text("#state-button", "All well")
+    broker.stop()
+    try:
+        page.until_text("#things", "Messages wait")
+        page.find("#state-button").click()
+        page.look("state-broker-away", "desktop", "phone")
+    finally:
+        broker.start()
+
+
+def test_nothing_is_taught_yet(page, start, tmp_path):
+    daemon = start(rest=f'[teach]\ndirectory = "{tmp_path}/taught"\n')
+    page.open(daemon.url + "/#teach")
+    page.until_text("#first-title", "Show it each state for a few seconds")
+    until("it", lambda: page.find("#first-title").is_displayed())
+    page.look("state-nothing-taught")
+
+
+def test_what_was_seen_is_grey_when_the_daemon_is_away(page, start):
+    cameras = "".join(f'[cameras.{name}]\nsource = "replay"\npath = "{PHOTOS}"\nfps = 2.0\n[views.{name}]\ncamera = "{name}"\n' for name in ("porch", "cellar"))
+    daemon = start(cameras=cameras)
+    page.open(daemon.url + "/")
+    until("a picture", page.shows_picture)
+    drawn = "return [...document.querySelectorAll('#tiles canvas')].every((one) => new Set(one.getContext('2d').getImageData(0, 0, one.width, one.height).data).size > 20)"
+    until("both tiles", lambda: page.driver.execute_script(drawn))
+    daemon.process.terminate()
+    daemon.process.wait()
+    page.until_text("#banner", "What you see is old.")
+    page.until_text("#status-word", "was")
+    page.look("state-away")
+    # A tile says so, too.
+    page.until_text(".tile-views", "was")

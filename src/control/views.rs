@@ -127,7 +127,7 @@ impl Controller {
             match (is_enabled, has_model) {
                 (false, _) => self.parts.cameras.tell_disabled(name),
                 (true, false) => {
-                    self.parts.cameras.tell_no_model(name, &cause.unwrap_or(NotLoaded::NoView).to_string())
+                    self.parts.cameras.tell_no_model(name, &cause.unwrap_or(NotLoaded::NoView).to_string());
                 }
                 (true, true) if self.parts.cameras.running(name).is_none() => self.parts.cameras.start(&camera)?,
                 (true, true) => {}

@@ -1,9 +1,9 @@
 //! A program that writes MJPEG to its standard output: `rpicam-vid`, `gst-launch-1.0`, `ffmpeg`.
 
-use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::mjpeg::{Next, Splitter};
 use super::source::{CaptureError, Captured, Opener, Read, Source};
+use super::stderr;
 use crate::domain::frame::Encoding;
 use glimpsed_base::leaving;
 use glimpsed_base::secret::Secret;
@@ -18,9 +19,6 @@ use glimpsed_base::sync::Mutex;
 
 /// How long a program may take to exit after SIGTERM.
 const GRACE: Duration = Duration::from_millis(500);
-
-/// Lines of the program's standard error that are logged per minute; a verbose program must not fill the journal.
-const STDERR_LINES_A_MINUTE: u32 = 20;
 
 /// Running process groups. If the daemon ends without dropping its source (a second signal, a stuck thread), they must
 /// not be left behind.
@@ -81,7 +79,7 @@ impl Opener for CommandOpener {
             .map_err(|error| fail(error.to_string()))?;
         let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         GROUPS.lock().extend(group);
-        let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+        let (Some(stdout), Some(errors)) = (child.stdout.take(), child.stderr.take()) else {
             return Err(fail("its output cannot be read".into()));
         };
         if let (Some(input), Some(mut stdin)) = (input, child.stdin.take()) {
@@ -92,7 +90,7 @@ impl Opener for CommandOpener {
         let logged = name.clone();
         std::thread::Builder::new()
             .name("stderr".into())
-            .spawn(move || log_stderr(stderr, &logged))
+            .spawn(move || stderr::log(errors, &logged))
             .map_err(|error| fail(error.to_string()))?;
         Ok(Box::new(Running { child, group, stdout, name, splitter: Splitter::new(), portion: vec![0; 64 << 10] }))
     }
@@ -143,6 +141,11 @@ impl Source for Running {
             self.splitter.push(&self.portion[..read]);
         }
     }
+
+    fn instead(&self) -> Option<CaptureError> {
+        let what = self.splitter.instead()?;
+        Some(CaptureError::Foreign { source_name: self.name.clone(), what })
+    }
 }
 
 impl Drop for Running {
@@ -190,32 +193,5 @@ fn how_it_ended(child: &mut Child) -> String {
     match child.try_wait() {
         Ok(Some(status)) => format!("it ended ({status})"),
         _ => "it ended".into(),
-    }
-}
-
-/// Ends when the program and all its children have closed their standard error.
-fn log_stderr(stderr: ChildStderr, name: &str) {
-    let (mut lines, mut suppressed, mut minute) = (0, 0u64, Instant::now());
-    let mut reader = BufReader::new(stderr);
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        // Limits the line, so that a program without line breaks cannot exhaust the memory.
-        match reader.by_ref().take(1024).read_until(b'\n', &mut line) {
-            Ok(0) | Err(_) => return,
-            Ok(_) => {}
-        }
-        if minute.elapsed() >= Duration::from_secs(60) {
-            if suppressed > 0 {
-                tracing::info!(source = %name, lines = suppressed, "more on standard error, not logged");
-            }
-            (lines, suppressed, minute) = (0, 0, Instant::now());
-        }
-        if lines < STDERR_LINES_A_MINUTE {
-            lines += 1;
-            tracing::info!(source = %name, line = %String::from_utf8_lossy(&line).trim_end(), "standard error");
-        } else {
-            suppressed += 1;
-        }
     }
 }

@@ -144,6 +144,12 @@ impl Splitter {
         foreign::name(&self.head).filter(|what| enough || !foreign::is_readable(what))
     }
 
+    /// What a stream is that is silent, and was no picture until now.
+    pub fn instead(&self) -> Option<&'static str> {
+        let is_none = !self.had_pictures && self.skipped_bytes > 0;
+        is_none.then(|| self.foreign(true).unwrap_or(foreign::UNKNOWN))
+    }
+
     /// Bytes that belonged to no complete picture.
     pub fn skipped_bytes(&self) -> u64 {
         self.skipped_bytes
@@ -258,6 +264,9 @@ mod tests {
         assert_eq!((pictures.len(), splitter.foreign(true)), (1, None), "text may come before the pictures");
         let (_, splitter) = split(b"usage: camera", 1000);
         assert_eq!([false, true].map(|ended| splitter.foreign(ended)), [None, Some("text")]);
+        assert_eq!(splitter.instead(), Some("text"), "of one that is silent");
+        assert_eq!(split(&[1, 2, 3], 1).1.instead(), Some("data of an unknown kind"));
+        assert_eq!(split(&picture(1)[..5], 1).1.instead(), None, "a picture may still come");
     }
 
     #[test]

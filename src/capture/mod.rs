@@ -15,6 +15,7 @@ pub mod registry;
 mod replay;
 mod rtsp;
 pub mod source;
+mod stderr;
 pub mod supervisor;
 mod unpack;
 mod v4l2;

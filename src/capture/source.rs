@@ -47,6 +47,11 @@ pub trait Source {
         None
     }
 
+    /// Why there are no pictures, if something else has arrived in their place.
+    fn instead(&self) -> Option<CaptureError> {
+        None
+    }
+
     /// The controls that `[camera.controls]` can set.
     fn controls(&self) -> Vec<ControlInfo> {
         Vec::new()

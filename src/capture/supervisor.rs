@@ -216,7 +216,10 @@ impl Supervisor {
                     }
                 }
             }
-            self.check(&session, clock.now())?;
+            self.check(&session, clock.now()).map_err(|error| match error {
+                CaptureError::Stalled { .. } => source.instead().unwrap_or(error),
+                other => other,
+            })?;
         }
         Ok(())
     }

@@ -148,7 +148,7 @@ pub(super) fn grab(camera: &Camera) -> Result<Grabbed> {
                 return Err(CaptureError::Corrupt { run: corrupt, cause }.into());
             }
             let after = camera.start_timeout;
-            return Err(CaptureError::Stalled { after }.into());
+            return Err(source.instead().unwrap_or(CaptureError::Stalled { after }).into());
         }
         match source.read(&mut bytes, left) {
             Ok(Read::Frame(captured)) => {

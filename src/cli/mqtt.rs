@@ -124,7 +124,7 @@ fn run_clean(options: &Clean, streams: &mut Streams) -> Result<()> {
             (None, _) if !found.readable => format!("this user may not read what `{id}` wrote, so nothing can be shown\n"),
             (_, 0) => format!("{broker} keeps nothing of `{id}`\n"),
             (None, count) => format!("{count} retained messages would be removed\n"),
-            (Some(_), count) if removed => format!("{count} retained messages are removed\n"),
+            (Some(_), count) if left.is_empty() => format!("{count} retained messages are removed\n"),
             (Some(_), count) => format!("of {count} retained messages {} are left\n", left.len()),
         });
         streams.print(&text)?;

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use serde::Deserialize;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
 use super::diagnostics::{MAX_PROBLEMS, Place, Problem, Problems, nearest, suggestion};
 use super::keys::{self, Kind};
@@ -76,6 +76,7 @@ impl<'a> Document<'a> {
     /// applies and one run reports all problems.
     pub fn read(&mut self, problems: &mut Problems) -> Raw {
         let mut remaining = self.root.clone();
+        self.remove_unknown(remaining.get_mut(), problems);
         // Each turn reads the whole document, so their number is bounded, whether or not their problems are kept.
         for _ in 0..=MAX_PROBLEMS {
             match Raw::deserialize(toml::Deserializer::from(remaining.clone())) {
@@ -98,6 +99,33 @@ impl<'a> Document<'a> {
         }
         problems.stop_counting();
         Raw::default()
+    }
+
+    /// Removes and reports the tables and keys that another program's file has: one by one, as below, thousands would take long.
+    fn remove_unknown(&self, table: &mut DeTable<'_>, problems: &mut Problems) {
+        const TABLES: usize = 2;
+        fn remove(table: &mut DeTable<'_>, path: &mut Vec<String>, found: &mut Vec<Offender>) {
+            for (key, mut value) in std::mem::replace(table, DeTable::new()) {
+                path.push(key.get_ref().to_string());
+                if keys::find(path).is_none() {
+                    found.push(Offender::of(path.clone(), &key, &value));
+                } else {
+                    if path.len() < TABLES
+                        && let DeValue::Table(inner) = value.get_mut()
+                    {
+                        remove(inner, path, found);
+                    }
+                    table.insert(key, value);
+                }
+                path.pop();
+            }
+        }
+        let mut found = Vec::new();
+        remove(table, &mut Vec::new(), &mut found);
+        found.sort_by_key(|offender| offender.key.start);
+        for offender in found.iter().take(MAX_PROBLEMS + 1) {
+            problems.push(self.explain(offender));
+        }
     }
 
     /// The position of a value, for a problem found later. For an absent value, the header of its table.
@@ -195,6 +223,13 @@ struct Offender {
     found: &'static str,
 }
 
+impl Offender {
+    fn of(path: Vec<String>, key: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) -> Self {
+        let text = value.get_ref().as_str().map(str::to_owned);
+        Self { path, key: key.span(), span: value.span(), text, found: value.get_ref().type_str() }
+    }
+}
+
 fn unknown_variable(name: &str) -> Problem {
     let known: Vec<String> = keys::fixed().map(|key| variable_name(&key.path)).collect();
     let hint = match nearest(name, known.iter().map(String::as_str)) {
@@ -212,7 +247,7 @@ fn unknown_variable(name: &str) -> Problem {
 }
 
 /// How a network camera is configured.
-const NETWORK_CAMERA: &str = "a network camera has `source = \"rtsp\"` or `source = \"http\"`, and `url`; \
+pub(super) const NETWORK_CAMERA: &str = "a network camera has `source = \"rtsp\"` or `source = \"http\"`, and `url`; \
                               config/examples/ip-camera.toml (in the package /usr/share/doc/glimpsed/examples) has all of it";
 
 /// What people call the address of a network camera, and where it comes from.
@@ -285,8 +320,7 @@ fn insert<'a>(table: &mut DeTable<'a>, path: &'a [String], value: DeValue<'a>, s
 /// The table at `path`.
 fn table<'t, 'a>(from: &'t DeTable<'a>, path: &[String]) -> Option<&'t DeTable<'a>> {
     let Some((first, rest)) = path.split_first() else { return Some(from) };
-    let (_, value) = from.iter().find(|(key, _)| key.get_ref() == first)?;
-    match value.get_ref() {
+    match from.get(first.as_str())?.get_ref() {
         DeValue::Table(inner) => table(inner, rest),
         _ => None,
     }
@@ -295,7 +329,7 @@ fn table<'t, 'a>(from: &'t DeTable<'a>, path: &[String]) -> Option<&'t DeTable<'
 /// The spans of the key and the value at `path`.
 fn find(table: &DeTable<'_>, path: &[String]) -> Option<(Range<usize>, Range<usize>)> {
     let (first, rest) = path.split_first()?;
-    let (key, value) = table.iter().find(|(key, _)| key.get_ref() == first)?;
+    let (key, value) = table.get_key_value(first.as_str())?;
     match (rest, value.get_ref()) {
         ([], _) => Some((key.span(), value.span())),
         (rest, DeValue::Table(inner)) => find(inner, rest),
@@ -336,18 +370,12 @@ fn take_at(table: &mut DeTable<'_>, span: &Range<usize>, path: &mut Vec<String>)
             }
         }
         if holds(&key.span()) || holds(&value.span()) {
-            hit = Some((
-                name,
-                key.span(),
-                value.span(),
-                value.get_ref().as_str().map(str::to_owned),
-                value.get_ref().type_str(),
-            ));
+            path.push(name);
+            hit = Some(Offender::of(std::mem::take(path), key, value));
             break;
         }
     }
-    let (name, key, value, text, found) = hit?;
-    table.remove(name.as_str());
-    path.push(name);
-    Some(Offender { path: std::mem::take(path), key, span: value, text, found })
+    let offender = hit?;
+    table.remove(offender.path.last()?.as_str());
+    Some(offender)
 }

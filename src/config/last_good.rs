@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::sources::{MAX_BYTES, Sources, process_environment};
+use super::sources::{Sources, process_environment};
 use crate::directories::{self, NotKept};
-use glimpsed_base::files;
+use glimpsed_base::{budget, files};
 
 fn file(path: &Path) -> String {
     directories::name_for(path, "last-good", "toml")
@@ -43,7 +43,7 @@ impl Sources {
 }
 
 fn read(path: &Path) -> Option<String> {
-    let most = MAX_BYTES + head(Path::new("")).len() as u64 + 4096;
+    let most = budget::CONFIGURATION + head(Path::new("")).len() as u64 + 4096;
     let file = file(path);
     directories::state().iter().find_map(|directory| files::read_text(&directory.join(&file), most).ok())
 }

@@ -7,6 +7,7 @@ use super::keys;
 use super::raw::Raw;
 use super::typed::Config;
 use glimpsed_base::leaving;
+use glimpsed_base::secret::MASK;
 
 /// As TOML; each line ends in a comment that names the origin.
 pub(super) fn effective(config: &Config, raw: &Raw, document: &Document<'_>) -> String {
@@ -62,9 +63,23 @@ fn entries(config: &Config, raw: &Raw, document: &Document<'_>) -> Vec<(Vec<Stri
     let mut entries = Vec::new();
     let tree = serde_json::to_value(&filled).unwrap_or_default();
     flatten(&tree, &mut Vec::new(), &mut |path, value| {
-        entries.push((path.to_vec(), masked(value), document.origin(path)));
+        let shown = match (path, value) {
+            ([table, _, key], Value::String(text)) if table == "notify" && key == "url" => without_path(text).into(),
+            _ => masked(value),
+        };
+        entries.push((path.to_vec(), shown, document.origin(path)));
     });
     entries
+}
+
+/// Whoever knows the path of a service's address can often send to it.
+fn without_path(address: &str) -> String {
+    let address = leaving::masked(address);
+    let host = address.find("://").map_or(0, |at| at + 3);
+    match address[host..].find(['/', '?', '#']) {
+        Some(at) if host + at + 1 < address.len() => format!("{}/{MASK}", &address[..host + at]),
+        _ => address.into_owned(),
+    }
 }
 
 /// Masks logins, because camera addresses often contain a password.

@@ -5,14 +5,11 @@ use std::path::{Path, PathBuf};
 use super::diagnostics::{Place, Problem, Problems};
 use super::document::Document;
 use super::typed::Config;
-use glimpsed_base::files;
 use glimpsed_base::files::resolve;
+use glimpsed_base::{budget, files};
 
 /// The path in the Debian package.
 pub const DEFAULT_PATH: &str = "/etc/glimpsed/glimpsed.toml";
-
-/// A configuration has a page or two; a larger file is a mistake in the path.
-pub(super) const MAX_BYTES: u64 = 1 << 20;
 
 /// The text of a configuration, and the environment that can override it.
 #[derive(Debug, Clone)]
@@ -40,9 +37,9 @@ impl Sources {
             });
             problems
         };
-        let text = files::read_text(path, MAX_BYTES).map_err(|cause| {
+        let text = files::read_text(path, budget::CONFIGURATION).map_err(|cause| {
             let hint = if path.exists() {
-                "a configuration is a TOML text file of at most 1 MiB"
+                "a configuration is a TOML text file of at most 256 KiB"
             } else {
                 "name a file with `-c FILE`; `config/glimpsed.toml` explains every key"
             };

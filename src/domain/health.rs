@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::camera::CameraStatus;
+use super::name::Name;
 use super::teaching::Strange;
 
 /// Interval of the health events; the first one comes sooner.
@@ -54,6 +55,8 @@ pub struct Health {
     pub config_error: Option<String>,
     /// Why the model cannot be loaded.
     pub model_error: Option<String>,
+    /// The views of which no frame can be labelled, and what is wrong with the last one.
+    pub failing: Vec<(Name, String)>,
     /// The views of whose frames most are strange.
     pub strange: Vec<Strange>,
 }

@@ -22,6 +22,9 @@ pub enum LabelSource {
     Own(PathBuf),
 }
 
+/// Labels that are told of those that are repeated.
+const MAX_TOLD: usize = 5;
+
 /// Home Assistant limits a state to 255 characters.
 const MAX_LABEL_LENGTH: usize = 255;
 
@@ -31,8 +34,8 @@ pub struct LabelList {
     pub labels: Labels,
     /// `imagenet`, or the file.
     pub source: String,
-    /// A label that several classes have, with the lines of the first two, counted from 1.
-    pub repeated: Option<(Arc<str>, usize, usize)>,
+    /// The labels that several classes have, with the lines of the first two, counted from 1.
+    pub repeated: Vec<(Arc<str>, usize, usize)>,
 }
 
 impl LabelSource {
@@ -65,7 +68,7 @@ impl LabelSource {
 }
 
 fn imagenet() -> LabelList {
-    LabelList { labels: Labels::parse(IMAGENET_LABELS), source: "imagenet".into(), repeated: None }
+    LabelList { labels: Labels::parse(IMAGENET_LABELS), source: "imagenet".into(), repeated: Vec::new() }
 }
 
 /// The labels in a model file.
@@ -78,10 +81,15 @@ fn own(model: &Path) -> Option<LabelList> {
 }
 
 impl LabelList {
-    /// A sentence about a label that several classes have. That may be meant: two of ImageNet's classes are called `crane`.
+    /// A sentence about labels that several classes have. That may be meant: two of ImageNet's classes are called `crane`.
     pub fn warning(&self) -> Option<String> {
-        let (label, first, second) = self.repeated.as_ref()?;
-        Some(format!("`{}` has the label `{label}` in line {first} and in line {second}", self.source))
+        let told = self.repeated.iter().take(MAX_TOLD);
+        let mut told: Vec<String> =
+            told.map(|(label, first, second)| format!("`{label}` in line {first} and in line {second}")).collect();
+        if self.repeated.len() > MAX_TOLD {
+            told.push(format!("{} more that are repeated", self.repeated.len() - MAX_TOLD));
+        }
+        (!told.is_empty()).then(|| format!("`{}` has the label {}", self.source, told.join(", ")))
     }
 }
 
@@ -102,12 +110,17 @@ fn mistake(text: &str) -> Option<String> {
     })
 }
 
-fn repeated(labels: &Labels) -> Option<(Arc<str>, usize, usize)> {
-    let mut seen = HashMap::new();
-    labels
-        .iter()
-        .enumerate()
-        .find_map(|(index, label)| seen.insert(label.clone(), index).map(|first| (label.clone(), first + 1, index + 1)))
+fn repeated(labels: &Labels) -> Vec<(Arc<str>, usize, usize)> {
+    let mut lines: HashMap<&Arc<str>, (usize, usize)> = HashMap::new();
+    let mut found = Vec::new();
+    for (line, label) in labels.iter().enumerate().map(|(index, label)| (index + 1, label)) {
+        let (first, times) = lines.entry(label).or_insert((line, 0));
+        *times += 1;
+        if *times == 2 {
+            found.push((label.clone(), *first, line));
+        }
+    }
+    found
 }
 
 #[cfg(test)]
@@ -140,5 +153,10 @@ mod tests {
     fn a_label_of_several_classes_is_told() {
         let warning = read("crane\ncat\ncrane\n").expect("labels").warning().expect("a warning");
         assert!(warning.ends_with("has the label `crane` in line 1 and in line 3"), "{warning}");
+        let warning = read("crane\ncat\ncrane\ncat\ncat\n").expect("labels").warning().expect("a warning");
+        assert!(warning.ends_with("`crane` in line 1 and in line 3, `cat` in line 2 and in line 4"), "{warning}");
+        let many: String = (0..20).map(|number| format!("label {}\n", number % 10)).collect();
+        let warning = read(&many).expect("labels").warning().expect("a warning");
+        assert!(warning.ends_with("`label 4` in line 5 and in line 15, 5 more that are repeated"), "{warning}");
     }
 }

@@ -222,12 +222,16 @@ fn problems(health: &Health) -> Vec<String> {
         let since = in_words(strange.since?, Timestamp::now(), TimeZone::system());
         Some(format!("{view}most frames look strange since {since}: has the camera moved?"))
     });
+    let unlabelled = health.failing.iter().map(|(view, cause)| {
+        let view = view.given().map_or_else(String::new, |name| format!("view `{name}`: "));
+        format!("{view}no picture can be labelled: {}", leaving::clean_line(cause))
+    });
     let supply = (health.throttled == Some(true)).then(|| "the voltage of the supply is too low".to_owned());
     let page =
         health.web.is_some_and(|web| !web.listening).then(|| "another program has the port of the page".to_owned());
     let failing = health.notices.as_ref().and_then(|notices| notices.failing.as_ref());
     let failing = failing.map(|cause| format!("notices do not arrive: {}", leaving::clean_line(cause)));
-    let all = [config, model].into_iter().flatten().chain(cameras);
+    let all = [config, model].into_iter().flatten().chain(cameras).chain(unlabelled);
     let all = all.chain(strange).chain([twin, heat, supply, page, failing].into_iter().flatten());
     all.map(|problem| problem.chars().take(MAX_PROBLEM).map(|c| if c.is_control() { ' ' } else { c }).collect())
         .collect()
@@ -245,6 +249,14 @@ mod tests {
     use crate::domain::camera::tests_support::{missing, status};
     use crate::domain::name::Name;
     use jiff::SignedDuration;
+
+    #[test]
+    fn a_camera_whose_pictures_cannot_be_labelled_is_a_problem_although_it_is_online() {
+        let failing = vec![(Name::new("door"), "frame is cut short".to_owned())];
+        let health = health_json(&Health { failing, ..Health::default() });
+        let expected = "view `door`: no picture can be labelled: frame is cut short";
+        assert_eq!(health["problems"], serde_json::json!([expected]));
+    }
 
     #[test]
     fn a_camera_that_is_missing_is_a_problem_with_its_reason_and_its_time_and_one_that_starts_or_is_off_is_none() {

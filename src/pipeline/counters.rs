@@ -1,10 +1,12 @@
 //! What the inference thread counts.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::decide::gate::Verdict;
 use crate::domain::health::Pace;
+use crate::domain::name::Name;
 use glimpsed_base::sync::Mutex;
 
 /// Counters since the start, over all views.
@@ -21,6 +23,28 @@ pub struct Counters {
     pub skipped: AtomicU64,
     /// The share of frames that is labelled at the current temperature.
     pace: Mutex<Pace>,
+    /// The views whose last frame has failed.
+    failing: Mutex<BTreeMap<Name, Failing>>,
+}
+
+/// Frames in a row that could not be decoded or labelled.
+#[derive(Debug)]
+struct Failing {
+    frames: u32,
+    begun: Duration,
+    last: Duration,
+    cause: String,
+}
+
+impl Failing {
+    /// Whether it is no hiccup, and goes on.
+    fn lasts(&self, now: Duration) -> bool {
+        const FRAMES: u32 = 3;
+        const FOR: Duration = Duration::from_secs(10);
+        const RECENT: Duration = Duration::from_secs(60);
+        let goes_on = now.saturating_sub(self.last) < RECENT;
+        self.frames >= FRAMES && self.last.saturating_sub(self.begun) >= FOR && goes_on
+    }
 }
 
 impl Counters {
@@ -32,8 +56,27 @@ impl Counters {
         *self.pace.lock() = pace;
     }
 
-    /// A frame has got its answer.
-    pub(super) fn count(&self, verdict: Verdict, now: Duration) {
+    /// The views of which no frame can be labelled, and what is wrong with the last one.
+    pub fn failing(&self, now: Duration) -> Vec<(Name, String)> {
+        let failing = self.failing.lock();
+        let lasting = failing.iter().filter(|(_, failing)| failing.lasts(now));
+        lasting.map(|(view, failing)| (view.clone(), failing.cause.clone())).collect()
+    }
+
+    /// A frame of the view could not be decoded or labelled. Returns how many could not until now, of all views.
+    pub(super) fn fail(&self, view: &Name, cause: &str, now: Duration) -> u64 {
+        let mut all = self.failing.lock();
+        let begun = Failing { frames: 0, begun: now, last: now, cause: String::new() };
+        let failing = all.entry(view.clone()).or_insert(begun);
+        failing.frames = failing.frames.saturating_add(1);
+        failing.last = now;
+        cause.clone_into(&mut failing.cause);
+        self.failed.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// A frame of the view has got its answer.
+    pub(super) fn count(&self, view: &Name, verdict: Verdict, now: Duration) {
+        self.failing.lock().remove(view);
         let skipped = match verdict {
             Verdict::Infer => None,
             Verdict::Same => Some(&self.cached),
@@ -44,6 +87,28 @@ impl Counters {
         }
         if self.labelled.fetch_add(1, Ordering::Relaxed) == 0 {
             tracing::info!(since_start_ms = now.as_millis() as u64, "first label");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_view_is_failing_when_no_frame_succeeds_for_a_while_at_any_rate() {
+        let at = Duration::from_millis;
+        for (every, frames) in [(33, 305), (1000, 11), (8000, 3)] {
+            let counters = Counters::default();
+            for frame in 0..frames {
+                assert!(counters.failing(at(every * frame)).is_empty(), "{every} ms, frame {frame}");
+                counters.fail(&Name::ONLY, "frame is cut short", at(every * frame));
+            }
+            let now = at(every * frames);
+            assert_eq!(counters.failing(now), [(Name::ONLY, "frame is cut short".to_owned())], "{every} ms");
+            assert!(counters.failing(now + at(61_000)).is_empty(), "the camera was switched off");
+            counters.count(&Name::ONLY, Verdict::Infer, now);
+            assert!(counters.failing(now).is_empty(), "one was labelled");
         }
     }
 }

@@ -260,10 +260,11 @@ impl View {
             }
             Err(error) => {
                 self.gate.forget();
-                let failed = shared.counters.failed.fetch_add(1, Ordering::Relaxed) + 1;
+                let cause = format!("{} {error}", frame.origin.as_deref().unwrap_or("frame"));
+                let failed = shared.counters.fail(&self.name, &cause, shared.clock.now());
                 if is_logged(failed) {
-                    let (origin, view) = (frame.origin.as_deref().unwrap_or("frame"), self.name.given());
-                    tracing::warn!(seq = frame.seq, failed, view, "{origin} {error}");
+                    let view = self.name.given();
+                    tracing::warn!(seq = frame.seq, failed, view, "{cause}");
                 }
                 false
             }
@@ -347,7 +348,7 @@ impl View {
         let now = shared.clock.now();
         (labelled.camera, labelled.view) = (self.camera.clone(), self.name.clone());
         labelled.answer.timing.total_ms = milliseconds(now.saturating_sub(frame.captured_at));
-        shared.counters.count(verdict, now);
+        shared.counters.count(&self.name, verdict, now);
         for to in self.snapshots.drain(..) {
             let framing = labeller.framing();
             let _ = to.send(Snapshot { frame: frame.clone(), framing, labelled: labelled.clone() });

@@ -4,10 +4,14 @@ use glimpsed_jpeg::START;
 
 const HTML: &str = "HTML (a login page?)";
 const TEXT: &str = "text";
+const HTTP: &str = "the head of a web server's answer";
+
+/// What is nothing of what is known here.
+pub const UNKNOWN: &str = "data of an unknown kind";
 
 /// Whether what was found by [`name`] is text, of one kind or another.
 pub fn is_readable(name: &str) -> bool {
-    name == HTML || name == TEXT
+    [HTML, TEXT, HTTP].contains(&name)
 }
 
 /// The encodings that are read.
@@ -38,11 +42,12 @@ pub fn picture(head: &[u8]) -> Option<Kind> {
     }
 }
 
-/// What the bytes are, as the end of the sentence "it is ..."; `None` for unknown ones, and for pictures that are read.
+/// What the bytes are, as the end of the sentence "it is ..."; `None` for unknown ones, and for JPEG.
 pub fn name(head: &[u8]) -> Option<&'static str> {
     let at = |offset: usize, mark: &[u8]| head.get(offset..).is_some_and(|rest| rest.starts_with(mark));
     Some(match head {
         _ if at(0, b"\x89PNG\r\n\x1a\n") => "PNG pictures",
+        _ if at(0, b"RIFF") && at(8, b"WEBP") => "WebP pictures",
         _ if at(0, b"GIF8") => "a GIF",
         _ if at(0, b"BM") => "a BMP",
         _ if at(0, b"II*\0") || at(0, b"MM\0*") => "a TIFF or raw photograph",
@@ -56,13 +61,19 @@ pub fn name(head: &[u8]) -> Option<&'static str> {
         _ if at(0, b"\x1aE\xdf\xa3") => "a Matroska or WebM video",
         _ if at(0, b"RIFF") && at(8, b"AVI ") => "an AVI video",
         _ if at(0, b"FLV") => "a Flash video",
+        _ if at(0, b"DKIF") => "an IVF video",
+        _ if at(0, b"OggS") => "an Ogg file",
+        _ if at(0, b"\x1f\x8b") => "data compressed by gzip",
+        _ if at(0, b"PK\x03\x04") => "a ZIP archive",
+        _ if matches!(head, [b'P', b'4'..=b'7', b'\n' | b' ', ..]) => "PNM pictures",
         _ if at(0, b"YUV4MPEG2") => "YUV4MPEG2",
         _ if at(0, b"\x47") && at(188, b"\x47") && at(376, b"\x47") => "an MPEG transport stream",
         _ if at(0, b"%PDF") => "a PDF",
         _ if at(0, b"\0\x05\x16\x07") => "an AppleDouble file (macOS's notes on another file)",
         _ if is_html(head) => HTML,
+        _ if at(0, b"HTTP/1.") => HTTP,
         _ if is_text(head) => TEXT,
-        _ => match start_code(head)? {
+        _ => match start_code(head).or_else(|| start_code(behind_text(head)?))? {
             [0x40 | 0x42 | 0x44 | 0x46, 0x01] => "H.265",
             [unit, _] if matches!(unit & 0x9f, 1 | 5..=9) => "H.264",
             [0xb0 | 0xb5 | 0xb6, _] => "MPEG-4",
@@ -78,10 +89,18 @@ fn start_code(head: &[u8]) -> Option<[u8; 2]> {
     rest.first_chunk().copied()
 }
 
+/// What follows a few words, such as a program's greeting, before the zeros that a start code begins with.
+fn behind_text(head: &[u8]) -> Option<&[u8]> {
+    let (text, rest) = head.split_at(head.iter().position(|byte| *byte == 0)?);
+    is_text(text).then_some(rest)
+}
+
+/// Text that begins with a tag, a comment or a declaration, and is HTML's.
 fn is_html(head: &[u8]) -> bool {
-    let begun = head.trim_ascii_start().get(..64.min(head.trim_ascii_start().len())).unwrap_or_default();
-    let begun = begun.to_ascii_lowercase();
-    begun.starts_with(b"<!doctype html") || begun.starts_with(b"<html") || begun.starts_with(b"<head")
+    let head = &head[..head.len().min(512)];
+    let begun = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start().to_ascii_lowercase();
+    let has = |tag: &[u8]| begun.windows(tag.len()).any(|window| window == tag);
+    begun.starts_with(b"<") && (has(b"<!doctype html") || has(b"<html") || has(b"<head>"))
 }
 
 fn is_text(head: &[u8]) -> bool {
@@ -110,6 +129,15 @@ mod tests {
             (&transport, Some("an MPEG transport stream")),
             (b"\n  <!DOCTYPE html><title>Login", Some("HTML (a login page?)")),
             (b"usage: camera", Some("text")),
+            (b"\xef\xbb\xbf<!DOCTYPE HTML PUBLIC", Some("HTML (a login page?)")),
+            (b"<!-- portal --><HTML><body>", Some("HTML (a login page?)")),
+            (b"<?xml version=\"1.0\"?><error/>", Some("text")),
+            (b"HTTP/1.1 401 Unauthorized\r\n", Some("the head of a web server's answer")),
+            (b"Preview window unavailable\n\0\0\0\x01\x67\x42\0\x1e", Some("H.264")),
+            (b"RIFF\x10\0\0\0WEBPVP8 ", Some("WebP pictures")),
+            (b"DKIF\0\0 \0VP80", Some("an IVF video")),
+            (b"P6\n640 480\n255\n\0\0\0", Some("PNM pictures")),
+            (b"\x1f\x8b\x08\0", Some("data compressed by gzip")),
             (b"\0\0\0\x18ftypisom", Some("an MP4 or similar video")),
             (b"\0\0\0\x18ftypheic", Some("a HEIC (set the telephone's camera to \"most compatible\")")),
             (b"\xFF\xD8\xFF\xE0", None),

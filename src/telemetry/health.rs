@@ -45,6 +45,7 @@ impl Monitor {
         Health {
             config_error: None,
             model_error: None,
+            failing: self.labelled.failing(now),
             strange: Vec::new(),
             uptime: now.saturating_sub(self.started),
             temperature_celsius: self.board.temperature(),

@@ -110,6 +110,27 @@ fn what_is_no_mjpeg_is_named_with_what_to_do() {
 }
 
 #[test]
+fn what_is_no_picture_is_named_although_nothing_follows() {
+    for (script, expected) in [
+        ("printf '<!-- portal --><html><body>Login'; sleep 100", "it writes HTML (a login page?), not MJPEG: does its"),
+        ("printf '\\001\\002\\003'; sleep 100", "it writes data of an unknown kind, not MJPEG: add"),
+        ("printf 'no '; while sleep 0.1; do printf 'camera '; done", "it writes text, not MJPEG: does its"),
+    ] {
+        let config = ConfigFile::new(&format!(
+            "[camera]\nsource = \"command\"\ncommand = [\"sh\", \"-c\", {script:?}]\nstart_timeout = \"1s\"\nframe_timeout = \"1s\"\n"
+        ));
+        let ran = run(&["cameras", "probe", "-c", &config.path()]);
+        assert!(ran.code == 69 && ran.stderr.contains(expected), "{ran:?}");
+        let mut daemon = config.daemon();
+        let line = daemon.line_with("no frames");
+        assert!(line.contains(expected), "{line}");
+        daemon.signal(Signal::TERM);
+        let line = daemon.line_with("stopped");
+        assert!(!line.contains("damaged=0"), "it is counted: {line}");
+    }
+}
+
+#[test]
 fn a_program_may_take_longer_to_start_than_between_two_pictures() {
     let mut daemon = daemon("sleep 2.5; while cat ROCKET; do sleep 0.1; done");
     daemon.line_with("missile");

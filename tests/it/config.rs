@@ -83,8 +83,27 @@ fn whatever_is_saved_over_the_configuration_is_reported_within_bounds() {
     let escapes = format!("[device]\nname = \"{}\"\n", "\\q".repeat(20_000));
     let one_line = format!("a = [{}\n", "{ b = 1 ".repeat(3000));
     let strangers: String = (0..5000).map(|key| format!("stranger{key} = \"{}\"\n", "x".repeat(100))).collect();
-    for text in [json, escapes, one_line, strangers] {
+    let all = |line: &dyn Fn(usize) -> String| -> String {
+        let mut text = String::new();
+        for line in (0..).map(line) {
+            if text.len() + line.len() > 256 << 10 {
+                break;
+            }
+            text.push_str(&line);
+        }
+        text
+    };
+    let views = all(&|number| format!("[views.v{number}]\n"));
+    let cameras = all(&|number| format!("[views.v{number}]\ncamera = \"c{number}\"\n[cameras.c{number}]\n"));
+    let models = all(&|number| format!("[models.m{number}]\npath = \"/m{number}\"\n"));
+    let tables = all(&|number| format!("[t{number}]\nx = 1\n"));
+    let keys = all(&|number| format!("device.k{number} = 1\n"));
+    let notices = all(&|_| "[[notify]]\n".into());
+    let signs = all(&|_| "=".into());
+    for text in [json, escapes, one_line, strangers, views, cameras, models, tables, keys, notices, signs] {
+        let begun = std::time::Instant::now();
         let problems = sources(&text, &[]).load().expect_err("no configuration");
+        assert!(begun.elapsed() < std::time::Duration::from_secs(1), "{:?}: {}", begun.elapsed(), &text[..40]);
         assert!((1..=50).contains(&problems.len()), "{}", problems.len());
         for report in [problems.to_string(), problems.summary()] {
             assert!(report.len() < 21_000, "{} bytes: {}", report.len(), &report[..500]);
@@ -94,7 +113,12 @@ fn whatever_is_saved_over_the_configuration_is_reported_within_bounds() {
 
 #[test]
 fn a_network_camera_is_led_to_its_sources_whatever_key_or_source_it_was_looked_for_under() {
-    for text in ["address = \"10.0.0.7\"", "source = \"onvif\"", "source = \"rtsp://10.0.0.7/stream\""] {
+    for text in [
+        "address = \"10.0.0.7\"",
+        "source = \"onvif\"",
+        "device = \"rtsp://10.0.0.7/stream\"",
+        "source = \"rtsp://10.0.0.7/stream\"",
+    ] {
         let report = sources(&format!("[camera]\n{text}\n"), &[]).load().expect_err("refused").to_string();
         assert!(report.contains("`source = \"rtsp\"`") && report.contains("ip-camera.toml"), "{report}");
     }

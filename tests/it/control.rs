@@ -316,6 +316,8 @@ fn a_reload_that_changes_the_broker_s_settings_is_answered_over_the_next_session
 #[test]
 fn models_are_compared_on_the_camera_s_own_picture() {
     let mut bench = Bench::start("");
+    // Two processes measure for seconds each, beside a daemon that labels.
+    bench.heard.wait_for(Duration::from_secs(120));
     let response = bench.ask("compare");
     let models = response["data"]["models"].as_array().unwrap_or_else(|| panic!("{response}"));
     let names: Vec<&str> = models.iter().map(|model| model["name"].as_str().expect("a name")).collect();

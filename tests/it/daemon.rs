@@ -288,8 +288,16 @@ fn a_reader_that_stalls_does_not_stop_the_daemon() {
     let broker = Broker::start();
     let mut subscriber = broker.subscribe("glimpsed/#", &[]);
     let config = ConfigFile::replay(50, &with_broker(&broker.url(), "[stdout]\nformat = \"json\"\n"));
-    let mut child =
-        glimpsed(&["run", "-c", &config.path()]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("starts");
+    /// Ends with the test, however that ends.
+    struct Stalled(std::process::Child);
+    impl Drop for Stalled {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+    let mut command = glimpsed(&["run", "-c", &config.path()]);
+    let mut daemon = Stalled(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("starts"));
     // A pipe holds 64 KiB, and the queue behind it 256 lines of some 500 bytes: 400 labels overflow both.
     // Patience for a hundred at a time: a busy machine is slow, a daemon that stands still is found all the same.
     for count in [100, 200, 300, 400] {
@@ -298,8 +306,8 @@ fn a_reader_that_stalls_does_not_stop_the_daemon() {
         });
     }
     let asked = Instant::now();
-    rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::TERM).expect("running");
-    assert!(child.wait().expect("ends").success());
+    rustix::process::kill_process(rustix::process::Pid::from_child(&daemon.0), Signal::TERM).expect("running");
+    assert!(daemon.0.wait().expect("ends").success());
     assert!(asked.elapsed() < STOP, "took {:?}", asked.elapsed());
 }
 

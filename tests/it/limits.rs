@@ -200,6 +200,20 @@ fn a_gigabyte_of_zeros_is_no_model_and_is_refused_at_once() {
 }
 
 #[test]
+fn whatever_is_saved_over_the_configuration_is_refused_in_little_memory() {
+    let lines = |line: &str, bytes: usize| line.repeat(bytes / line.len());
+    for (text, expected) in [
+        (lines("=", 1_000_000), "has more than 262144 bytes"),
+        (lines("=", 256 << 10), "not valid TOML"),
+        (format!("[camera]\ncommand = [{}]\n", lines("1,", 250_000)), "must be a list in brackets"),
+        (format!("a = {}", lines("[", 250_000)), "not valid TOML"),
+    ] {
+        let ran = Memory::new(FILES_MB).run(&["check", "-c", &ConfigFile::new(&text).path()]);
+        assert!(ran.code == 78 && ran.stderr.contains(expected), "{ran:?}");
+    }
+}
+
+#[test]
 fn the_daemon_survives_them_all_as_photographs_and_as_uploads() {
     let directory = tempfile::tempdir().expect("a directory");
     let at = |name: &str, bytes: &[u8]| stored(directory.path(), name, bytes);

@@ -136,6 +136,8 @@ pub(crate) struct Running {
     pub child: Child,
     lines: Receiver<String>,
     seen: Vec<String>,
+    /// How long a line is waited for.
+    patience: Duration,
     config: Option<ConfigFile>,
 }
 
@@ -157,7 +159,7 @@ impl Running {
                 }
             });
         }
-        Self { child, lines, seen: Vec::new(), config: None }
+        Self { child, lines, seen: Vec::new(), patience: PATIENCE, config: None }
     }
 
     /// The next line that holds `text`.
@@ -167,7 +169,8 @@ impl Running {
 
     /// The first value that `pick` makes of a line from here on; `what` names it in a failure.
     pub(crate) fn find<T>(&mut self, what: &str, mut pick: impl FnMut(&str) -> Option<T>) -> T {
-        let deadline = Instant::now() + PATIENCE;
+        let patience = self.patience;
+        let deadline = Instant::now() + patience;
         loop {
             match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(line) => {
@@ -178,7 +181,7 @@ impl Running {
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    panic!("no {what} within {PATIENCE:?}; there was:\n{}", self.seen.join("\n"))
+                    panic!("no {what} within {patience:?}; there was:\n{}", self.seen.join("\n"))
                 }
                 Err(RecvTimeoutError::Disconnected) => {
                     panic!("no {what} before the end; there was:\n{}", self.seen.join("\n"))
@@ -377,6 +380,11 @@ impl Subscriber {
     /// The next message on a topic that ends so.
     pub(crate) fn next(&mut self, topic_end: &str) -> Received {
         self.find(topic_end, |message| message.topic.ends_with(topic_end).then_some(message))
+    }
+
+    /// Waits so long for a message, in the place of [`PATIENCE`].
+    pub(crate) fn wait_for(&mut self, patience: Duration) {
+        self.running.patience = patience;
     }
 
     /// The first value that `pick` makes of a message from here on.

@@ -25,6 +25,9 @@ pub const DECODED_WHOLE: u64 = 48 << 20;
 /// A PNG's row with its compression window, and the data in its other chunks that are looked at.
 pub const PNG_CHUNKS: usize = 4 << 20;
 
+/// A configuration, or a file of groups of labels. What reads TOML takes up to two hundred times as much for the worst of files.
+pub const CONFIGURATION: u64 = 256 << 10;
+
 /// A label file: some 50 000 classes.
 pub const LABELS: u64 = 1 << 20;
 

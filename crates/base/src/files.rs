@@ -2,7 +2,7 @@
 
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// Why a file was not read. The text continues the file's name.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +66,8 @@ pub fn read_into(path: &Path, max_bytes: u64, bytes: &mut Vec<u8>) -> Result<(),
 /// closed, or not there. The group may read, because daemons get their secrets through a group. What a container's runtime mounts in
 /// `/run/secrets` belongs to the container alone, whatever its mode.
 pub fn too_open(path: &Path) -> Option<u32> {
-    if path.starts_with("/run/secrets") {
+    let is_plain = !path.components().any(|part| part == Component::ParentDir);
+    if is_plain && path.starts_with("/run/secrets") {
         return None;
     }
     let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o7777;

@@ -15,7 +15,7 @@ use crate::pace::GOOD_SESSION;
 use crate::refusals::Refusals;
 use crate::subscriptions::{Answered, Subscriptions};
 use crate::suspects::{Suspect, Suspects};
-use crate::wire::{Received, Refusal, Sent};
+use crate::wire::{Received, Refusal, Sent, TOO_LARGE};
 use glimpsed_base::budget;
 use glimpsed_base::repetition::is_logged;
 use glimpsed_base::shutdown::Shutdown;
@@ -306,7 +306,7 @@ impl<'a> Session<'a> {
 
     fn acknowledged(&mut self, id: u16, refusal: Option<Refusal>) {
         let Some(place) = self.window.iter().position(|message| message.id == id) else { return };
-        let Some(UnderWay { ticket, delivery, topic, .. }) = self.window.remove(place) else { return };
+        let Some(UnderWay { ticket, delivery, topic, bytes, .. }) = self.window.remove(place) else { return };
         let Some(Refusal { reason, passes }) = refusal else {
             self.monitor.published(delivery);
             self.refusals.accepted(&topic);
@@ -329,9 +329,10 @@ impl<'a> Session<'a> {
         if self.is_news(format!("{topic}: {reason}")) {
             let hint = match passes {
                 true => "it was sent again and again; is the broker's disk or queue full?",
+                false if reason == TOO_LARGE => "the broker has a limit for the size of messages",
                 false => "does the broker's ACL let this user write to it?",
             };
-            tracing::warn!(topic, reason, hint, "the broker refused a message");
+            tracing::warn!(topic, bytes, reason, hint, "the broker refused a message");
         }
     }
 

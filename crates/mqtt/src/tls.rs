@@ -78,10 +78,14 @@ impl Tls {
     pub fn load(files: &Files<'_>, server_name: Option<String>) -> Result<Self, Problem> {
         let read = |key, path: Option<&Path>| {
             path.map(|path| {
-                let text = files::read_text(path, MAX_PEM_BYTES)
-                    .map_err(|cause| Problem::new(key, format!("`{}` {cause}", path.display())))?;
+                let name = path.display();
+                let bytes =
+                    files::read(path, MAX_PEM_BYTES).map_err(|cause| Problem::new(key, format!("`{name}` {cause}")))?;
+                let text = String::from_utf8(bytes).map_err(|error| not_text(key, path, error.as_bytes()))?;
+                // Editors of other systems begin a file with a mark of its encoding.
+                let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
                 match text.trim().is_empty() {
-                    true => Err(Problem::new(key, format!("`{}` is empty", path.display()))),
+                    true => Err(Problem::new(key, format!("`{name}` is empty"))),
                     false => Ok(text),
                 }
             })
@@ -152,6 +156,19 @@ impl Tls {
             }
         }
         Ok(roots)
+    }
+}
+
+/// Binary files of certificates begin as ASN.1 sequences do.
+fn not_text(key: &'static str, path: &Path, bytes: &[u8]) -> Problem {
+    let name = path.display();
+    match bytes {
+        [0x30, 0x80..=0x84, ..] => {
+            let tool = if key == "key" { "pkey" } else { "x509" };
+            Problem::new(key, format!("`{name}` is binary (DER or PKCS #12), not PEM"))
+                .with_hint(format!("of a DER file, `openssl {tool} -inform der -in {name} -out FILE` makes a PEM file"))
+        }
+        _ => Problem::new(key, format!("`{name}` is not text")),
     }
 }
 
@@ -260,8 +277,14 @@ fn explain(error: &rustls::Error) -> String {
     match error {
         rustls::Error::InvalidCertificate(error) => explain_certificate(error),
         rustls::Error::AlertReceived(alert) => match alert {
-            AlertDescription::CertificateRequired | AlertDescription::HandshakeFailure => {
+            AlertDescription::CertificateRequired => {
                 "the broker wants a client certificate; set `cert` and `key` in [mqtt.tls]".into()
+            }
+            // TLS 1.2 has one alert for both.
+            AlertDescription::HandshakeFailure => {
+                "the broker ended the TLS handshake: it wants a client certificate (set `cert` and `key` in [mqtt.tls]), or its own is of a kind \
+                 that is not known here (RSA, P-256, P-384 and Ed25519 are)"
+                    .into()
             }
             AlertDescription::ProtocolVersion => {
                 "the broker speaks neither TLS 1.2 nor TLS 1.3; older ones are not safe".into()
@@ -287,6 +310,9 @@ fn explain(error: &rustls::Error) -> String {
     }
 }
 
+/// Names of a certificate that are told.
+const MAX_NAMES: usize = 10;
+
 const RECIPE: &str = "docs/mqtt.md has the commands for one that can be verified (Certificates of your own)";
 
 fn explain_certificate(error: &CertificateError) -> String {
@@ -301,15 +327,7 @@ fn explain_certificate(error: &CertificateError) -> String {
         CertificateError::UnknownIssuer => {
             "the broker's certificate is not signed by a CA that is trusted here; set `ca` in [mqtt.tls] to the CA's file".into()
         }
-        CertificateError::NotValidForNameContext { expected, presented } if presented.is_empty() => format!(
-            "the broker's certificate names no host: a common name does not count, it needs `subjectAltName` with `{}`; {RECIPE}",
-            expected.to_str()
-        ),
-        CertificateError::NotValidForNameContext { expected, presented } => format!(
-            "the broker's certificate is not for `{}` but for {}; set `server_name` in [mqtt.tls] to one of its names",
-            expected.to_str(),
-            presented.join(", ")
-        ),
+        CertificateError::NotValidForNameContext { expected, presented } => other_name(&expected.to_str(), presented),
         CertificateError::NotValidForName => {
             "the broker's certificate is for another name; set `server_name` in [mqtt.tls]".into()
         }
@@ -321,8 +339,49 @@ fn explain_certificate(error: &CertificateError) -> String {
         CertificateError::Other(error) if error.to_string().contains("UnsupportedCertVersion") => {
             format!("the broker's certificate is of X.509 version 1, which can name no host: it was made without extensions; {RECIPE}")
         }
-        other => format!("the broker's certificate cannot be trusted: {other}"),
+        CertificateError::Other(error) => {
+            format!("the broker's certificate cannot be trusted: {}; {RECIPE}", words(&error.to_string()))
+        }
+        other => format!("the broker's certificate cannot be trusted: {other}; {RECIPE}"),
     }
+}
+
+/// The certificate is for other names than the one that is expected. The verifier presents each as `DnsName("x")`, `IpAddress(x)`, and the like.
+fn other_name(expected: &str, presented: &[String]) -> String {
+    let inside = |name: &str, kind: &str| {
+        let name = name.strip_prefix(kind)?.strip_prefix('(')?.strip_suffix(')')?;
+        Some(name.trim_matches('"').to_owned())
+    };
+    let hosts = presented.iter().filter_map(|name| inside(name, "DnsName").or_else(|| inside(name, "IpAddress")));
+    let hosts: Vec<String> = hosts.take(MAX_NAMES).collect();
+    if hosts.is_empty() {
+        return format!(
+            "the broker's certificate names no host: a common name does not count, it needs `subjectAltName` with `{expected}`; {RECIPE}"
+        );
+    }
+    if hosts.iter().any(|host| host == expected) {
+        return format!(
+            "the broker's certificate has `{expected}` as a name and not as an address: it needs `IP:{expected}` in `subjectAltName`; {RECIPE}"
+        );
+    }
+    let hosts: Vec<String> = hosts.iter().map(|host| format!("`{host}`")).collect();
+    format!(
+        "the broker's certificate is not for `{expected}` but for {}; set `server_name` in [mqtt.tls] to one of its names",
+        hosts.join(", ")
+    )
+}
+
+/// `Other(OtherError(UnsupportedCriticalExtension))`: unsupported critical extension.
+fn words(name: &str) -> String {
+    let innermost = name.trim_end_matches(')').rsplit('(').next().unwrap_or(name);
+    let mut words = String::new();
+    for letter in innermost.chars() {
+        if letter.is_uppercase() && !words.is_empty() {
+            words.push(' ');
+        }
+        words.extend(letter.to_lowercase());
+    }
+    words
 }
 
 fn date(time: UnixTime) -> String {

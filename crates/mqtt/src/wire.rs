@@ -388,6 +388,9 @@ fn reply(properties: v5::PublishProperties) -> Option<Reply> {
     (topic.is_some() || correlation.is_some()).then_some(Reply { topic, correlation })
 }
 
+/// Why a broker refuses a message whose size it does not take.
+pub(crate) const TOO_LARGE: &str = "packet too large";
+
 /// The refusal that a reason code of PUBACK means.
 fn refusal(reason: u8) -> Option<Refusal> {
     let (words, passes) = match reason {
@@ -400,6 +403,7 @@ fn refusal(reason: u8) -> Option<Refusal> {
         0x8B => ("server shutting down", true),
         0x90 => ("topic name invalid", false),
         0x91 => ("packet identifier in use", true),
+        0x95 => (TOO_LARGE, false),
         0x96 => ("message rate too high", true),
         0x97 => ("quota exceeded", true),
         0x99 => ("payload format invalid", false),

@@ -215,6 +215,11 @@ impl Source for HttpCamera {
             }
         }
     }
+
+    fn instead(&self) -> Option<CaptureError> {
+        let State::Streaming(stream, _) = &self.state else { return None };
+        stream.splitter.instead().map(|what| self.failed(&not_jpeg(what)))
+    }
 }
 
 impl HttpCamera {

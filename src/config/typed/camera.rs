@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use super::super::document::NETWORK_CAMERA;
 use super::super::interval::Interval;
 use super::super::raw::{RawCamera, SourceKind};
 use super::checker::{At, Checker};
@@ -87,6 +88,10 @@ impl Checker<'_, '_> {
                 "found nothing",
                 Some("for example /dev/video0".into()),
             );
+        }
+        if camera.device.to_string_lossy().contains("://") {
+            let found = format!("found `{}`", camera.device.display());
+            self.complain(&at.key("device"), "names no device", found, Some(NETWORK_CAMERA.into()));
         }
         CameraSource::V4l2 {
             device: camera.device.clone(),

@@ -14,12 +14,10 @@ use crate::decide::vocabulary;
 use crate::models::labels::LabelList;
 use crate::models::spec::ModelSpec;
 use glimpsed_base::files::resolve;
+use glimpsed_base::{budget, files};
 
 /// A minute at 10 frames per second.
 const LONGEST_WINDOW: u32 = 600;
-
-/// A group file of a megabyte can name every class.
-const MAX_GROUP_BYTES: u64 = 1 << 20;
 
 impl Checker<'_, '_> {
     pub(super) fn labels(&mut self, at: &At<'_>, labels: &RawLabels, model: &ModelSpec) -> LabelRules {
@@ -97,8 +95,7 @@ impl Checker<'_, '_> {
             Ok(groups::IMAGENET.to_owned())
         } else {
             let path = resolve(self.base, path);
-            glimpsed_base::files::read_text(&path, MAX_GROUP_BYTES)
-                .map_err(|cause| format!("{} {cause}", path.display()))
+            files::read_text(&path, budget::CONFIGURATION).map_err(|cause| format!("{} {cause}", path.display()))
         };
         match read.and_then(|text| Groups::parse(&text).map_err(|mistake| mistake.to_string())) {
             Ok(groups) => groups,

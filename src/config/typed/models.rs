@@ -14,10 +14,18 @@ use crate::models::threads::Threads;
 use glimpsed_base::files::resolve;
 use glimpsed_inference::{Backend, ChannelOrder, FitChoice, InputHints, Layout, Scores};
 
+/// Each can be chosen in Home Assistant and on the page.
+const MAX_MODELS: usize = 100;
+
 impl Checker<'_, '_> {
     pub(super) fn models(&mut self, directories: &[PathBuf]) -> Vec<ModelSpec> {
         let mut models: Vec<ModelSpec> = catalog::all().iter().map(|entry| entry.spec(directories)).collect();
-        for (name, file) in &self.raw.models {
+        let given = &self.raw.models;
+        if given.len() > MAX_MODELS {
+            let found = format!("found {}", given.len());
+            self.complain(&["models"], &format!("must have at most {MAX_MODELS} models"), found, None);
+        }
+        for (name, file) in given.iter().take(MAX_MODELS) {
             let spec = self.model_file(name, file, directories);
             match models.iter_mut().find(|model| model.name == *name) {
                 Some(known) => *known = spec,

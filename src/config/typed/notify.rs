@@ -41,7 +41,7 @@ impl Checker<'_, '_> {
             let found = format!("found {}", rules.len());
             self.complain(&["notify"], &format!("must be at most {MAX_RULES} rules"), found, None);
         }
-        let numbers: Vec<String> = (0..rules.len()).map(|number| number.to_string()).collect();
+        let numbers: Vec<String> = (0..rules.len().min(MAX_RULES)).map(|number| number.to_string()).collect();
         let each = rules.iter().zip(&numbers);
         each.filter_map(|(rule, number)| self.notice(&At::table(&["notify", number]), rule, views)).collect()
     }

@@ -31,7 +31,7 @@ impl Checker<'_, '_> {
             self.complain(&["cameras"], &format!("must have at most {MAX_CAMERAS} cameras"), found, None);
         }
         let mut cameras: Vec<Camera> = Vec::new();
-        for (name, table) in &raw.cameras {
+        for (name, table) in raw.cameras.iter().take(MAX_CAMERAS) {
             self.name(&["cameras", name], name);
             let camera = self.camera(Name::new(name), &At::table(&["cameras", name]), table);
             if let CameraSource::V4l2 { device, .. } = &camera.source
@@ -58,7 +58,7 @@ impl Checker<'_, '_> {
             let found = format!("found {}", raw.views.len());
             self.complain(&["views"], &format!("must have at most {MAX_VIEWS} views"), found, None);
         }
-        raw.views.iter().map(|(name, table)| self.view(name, table, cameras, models)).collect()
+        raw.views.iter().take(MAX_VIEWS).map(|(name, table)| self.view(name, table, cameras, models)).collect()
     }
 
     /// One view of the whole picture of each camera.

@@ -252,15 +252,21 @@ impl Leftovers {
     }
 }
 
-/// Waits for the acknowledgement; the reason if the broker refuses the message.
+/// Waits until the broker has taken the message; the reason if it refuses the message. Where it acknowledges none (QoS 0), it answers a
+/// PINGREQ after what came before.
 pub(super) async fn acknowledgement(link: &mut Link, sent: &Sent) -> Result<Option<String>, Loss> {
-    let Sent::Expecting(expected) = sent else { return Ok(None) };
+    match sent {
+        Sent::TooLarge => return Ok(Some("it is larger than the broker takes".into())),
+        Sent::Unacknowledged => link.ping(),
+        Sent::Expecting(_) => {}
+    }
     let deadline = Instant::now() + STEP;
     loop {
         match timeout_at(deadline, link.next()).await.map_err(|_| Loss::NoAcknowledgement(STEP))?? {
-            Received::Acknowledged { id, refusal } if id == *expected => {
+            Received::Acknowledged { id, refusal } if *sent == Sent::Expecting(id) => {
                 return Ok(refusal.map(|refusal| refusal.reason));
             }
+            Received::Pong if *sent == Sent::Unacknowledged => return Ok(None),
             Received::Message { id: Some(id), .. } => link.acknowledge(id),
             _ => {}
         }

@@ -144,7 +144,7 @@ impl Trial {
     /// What the broker says that it cannot do.
     fn limits(&self, link: &Link, report: &mut Report) {
         let Limits { packet_bytes, acknowledges, retains, .. } = link.limits;
-        let largest = self.discovery_bytes.max(INFO_BYTES);
+        let largest = self.largest();
         let outcome = if !acknowledges {
             Err("the broker takes QoS 0 only, so events can be lost on their way; `max_qos 0` is the line of mosquitto.conf to remove".into())
         } else if !retains {
@@ -208,6 +208,10 @@ impl Trial {
             Ok(missing) if missing.is_empty() => {
                 Ok(format!("on all {} topics below {everything} came back", written.len()))
             }
+            Ok(missing) if missing.len() == written.len() => Err(format!(
+                "nothing came back on any of the {} topics below {everything}; does the broker's ACL let this user read and write them?",
+                written.len()
+            )),
             Ok(missing) => {
                 let missing: Vec<&str> = missing.iter().map(String::as_str).collect();
                 Err(format!(
@@ -232,6 +236,33 @@ impl Trial {
         if let Some(topic) = &self.discovery {
             let says = self.discovers(link, topic).await.unwrap_or_else(|loss| Err(loss.to_string()));
             report.add("discovery", says);
+        }
+        // A broker that says its limit was told so before.
+        if readable && link.limits.packet_bytes >= self.largest() {
+            report.add("size", self.takes_large_messages(link).await);
+        }
+    }
+
+    fn largest(&self) -> usize {
+        self.discovery_bytes.max(INFO_BYTES)
+    }
+
+    /// Whether a message as large as the largest comes back. Not every broker says its limit before.
+    async fn takes_large_messages(&self, link: &mut Link) -> Result<String, String> {
+        let bytes = self.largest();
+        let (topic, payload) = (self.topics.response("health"), format!("{:bytes$}", "{}"));
+        let message = Message::new(topic.clone(), payload.as_str(), Delivery::Event, false);
+        let heard = match link.publish(message) {
+            Ok(sent) => echo(link, &sent, &topic, payload.as_bytes()).await,
+            Err(loss) => Err(loss),
+        };
+        let hint = "the discovery message and `info` have that size; has the broker a limit, as `max_packet_size` and `message_size_limit` \
+                    are mosquitto's?";
+        match heard {
+            Ok((None, true)) => Ok(format!("a message of {bytes} bytes came back")),
+            Ok((Some(reason), _)) => Err(format!("the broker refuses a message of {bytes} bytes ({reason}); {hint}")),
+            Ok((None, false)) => Err(format!("a message of {bytes} bytes did not come back; {hint}")),
+            Err(loss) => Err(format!("a message of {bytes} bytes ended the session ({loss}); {hint}")),
         }
     }
 

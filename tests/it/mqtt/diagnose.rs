@@ -21,7 +21,10 @@ fn a_broker_that_allows_everything_is_seen_step_by_step() {
         let report = ran.json();
         let steps: Vec<&str> =
             report["steps"].as_array().expect("steps").iter().filter_map(|step| step["step"].as_str()).collect();
-        assert_eq!(steps, ["address", "tcp", "session", "limits", "commands", "messages", "retain", "discovery"]);
+        assert_eq!(
+            steps,
+            ["address", "tcp", "session", "limits", "commands", "messages", "retain", "discovery", "size"]
+        );
         assert_eq!((&report["ok"], &report["reachable"]), (&true.into(), &true.into()));
     }
 }

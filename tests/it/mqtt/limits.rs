@@ -177,3 +177,39 @@ fn everything_that_is_published_is_in_the_table_with_its_qos_and_retained_as_it_
         assert_eq!(row(&topic), Some(Writes::Retained), "{topic}");
     }
 }
+
+#[test]
+fn a_limit_of_the_size_that_the_broker_does_not_say_is_found() {
+    for (limit, version) in [("message_size_limit 3000", VERSIONS[0]), ("max_packet_size 3000", VERSIONS[1])] {
+        let broker = Broker::with(&format!("allow_anonymous true\n{limit}"));
+        let ran = tested(&config(&broker, version));
+        assert!(ran.code == 1 && ran.stdout.contains("FAILED  size"), "{limit}: {ran:?}");
+        assert!(ran.stdout.contains("has the broker a limit, as `max_packet_size`"), "{limit}: {ran:?}");
+    }
+    let broker = Broker::with("allow_anonymous true\nmessage_size_limit 3000");
+    let mut daemon = config(&broker, "").daemon();
+    let line = daemon.line_with("the broker refused a message");
+    assert!(line.contains("packet too large") && line.contains("a limit for the size"), "{line}");
+}
+
+#[test]
+fn with_qos_0_only_everything_is_removed_all_the_same() {
+    let broker = Broker::with("allow_anonymous true\nmax_qos 0");
+    let file = config(&broker, "");
+    let path = file.path();
+    let mut daemon = file.daemon();
+    broker.retained_json("glimpsed/test/state", |_| true);
+    daemon.signal(rustix::process::Signal::TERM);
+    daemon.wait();
+    let ran = run(&["mqtt", "clean", "-c", &path]);
+    assert!(ran.code == 0 && ran.stdout.contains("are removed"), "{ran:?}");
+    assert_eq!(broker.retained("#"), Vec::<String>::new());
+}
+
+#[test]
+fn who_may_not_read_is_told_so_in_one_sentence() {
+    let (broker, _directory) = broker_with("user shelf\ntopic write #\n");
+    let ran = tested(&config(&broker, ""));
+    assert!(ran.code == 1 && ran.stdout.contains("let this user read and write them?"), "{ran:?}");
+    assert!(!ran.stdout.contains("/camera/status"), "not one by one: {ran:?}");
+}

@@ -94,6 +94,19 @@ fn a_session_with_a_private_ca_and_a_client_certificate_holds() {
 }
 
 #[test]
+fn a_ca_as_an_editor_of_another_system_saves_it_is_read() {
+    let pki = Pki::new();
+    let ca = std::fs::read_to_string(pki.path("ca.crt")).expect("readable").replace('\n', "\r\n");
+    pki.write("saved.crt", &format!("\u{feff}{ca}"), 0o644);
+    let config = ConfigFile::new(&format!(
+        "[mqtt]\nurl = \"mqtts://broker\"\n[mqtt.tls]\nca = {:?}\n",
+        Path::new(&pki.path("saved.crt"))
+    ));
+    let ran = run(&["check", "-c", &config.path()]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+}
+
+#[test]
 fn a_missing_client_certificate_is_asked_for() {
     let pki = Pki::new();
     pki.issue("broker", "127.0.0.1", 2090, 0o644);
@@ -175,6 +188,7 @@ fn files_that_cannot_be_used_are_named_with_their_place_before_anything_starts()
     pki.issue("open", "test", 2090, 0o644);
     pki.write("empty.crt", "", 0o644);
     pki.write("text.crt", "no certificate", 0o644);
+    std::fs::write(pki.path("binary.crt"), b"\x30\x82\x03\x0b\x30\x82\x01\xf3\xff").expect("writable");
     pki.write("broken.crt", "-----BEGIN CERTIFICATE-----\n????\n-----END CERTIFICATE-----\n", 0o644);
     pki.write(
         "locked.key",
@@ -188,6 +202,7 @@ fn files_that_cannot_be_used_are_named_with_their_place_before_anything_starts()
         (format!("ca = {:?}\n", path("empty.crt")), "is empty"),
         (format!("ca = {:?}\n", path("text.crt")), "it holds no certificate"),
         (format!("ca = {:?}\n", path("broken.crt")), "it is not PEM"),
+        (format!("ca = {:?}\n", path("binary.crt")), "openssl x509 -inform der"),
         (format!("ca = {:?}\n", path("device.key")), "it holds a private key instead of a certificate"),
         (pair("device.crt", "other.key"), "it is not the key of the certificate in `cert`"),
         (pair("device.crt", "device.crt"), "others could read the key"),
@@ -245,6 +260,18 @@ fn the_documented_commands_make_certificates_that_work() {
 }
 
 #[test]
+fn a_certificate_of_a_kind_that_is_not_known_is_not_taken_for_the_wish_for_another() {
+    let commands = "openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=ca -keyout ca.key -out ca.crt\n\
+        openssl ecparam -name secp521r1 -genkey -noout -out broker.key\n\
+        openssl req -new -key broker.key -subj /CN=x -out broker.csr\n\
+        printf 'subjectAltName=IP:127.0.0.1\\n' > ext\n\
+        openssl x509 -req -in broker.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 30 -extfile ext -out broker.crt\n";
+    let directory = typed(commands);
+    let says = refused(&broker_of(directory.path()), &format!("ca = {:?}\n", directory.path().join("ca.crt")));
+    assert!(says.contains("or its own is of a kind that is not known here"), "{says}");
+}
+
+#[test]
 fn certificates_as_people_make_them_are_answered_in_words_and_with_the_recipe() {
     let ca = "openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=ca -keyout ca.key -out ca.crt\n";
     let key = "openssl req -newkey rsa:2048 -nodes -subj /CN=127.0.0.1 -keyout broker.key -out broker.csr\n";
@@ -260,11 +287,20 @@ fn certificates_as_people_make_them_are_answered_in_words_and_with_the_recipe() 
                 .into(),
             "is that of a CA",
         ),
-        (with("subjectAltName=DNS:other.home.arpa"), "is not for `127.0.0.1` but for"),
+        (with("subjectAltName=DNS:other.home.arpa"), "is not for `127.0.0.1` but for `other.home.arpa`; "),
+        (with("subjectAltName=DNS:a.home.arpa,IP:192.0.2.1"), "but for `a.home.arpa`, `192.0.2.1`; "),
+        (with("subjectAltName=DNS:127.0.0.1"), "it needs `IP:127.0.0.1`"),
+        (with("subjectAltName=URI:mqtts://127.0.0.1"), "names no host"),
+        (with("subjectAltName=IP:127.0.0.1\\nextendedKeyUsage=clientAuth"), "server authentication"),
+        (
+            with("subjectAltName=IP:127.0.0.1\\n1.2.3.4=critical,ASN1:UTF8String:x"),
+            "cannot be trusted: unsupported critical extension; ",
+        ),
     ] {
         let directory = typed(&commands);
         let says_now = refused(&broker_of(directory.path()), &format!("ca = {:?}\n", directory.path().join("ca.crt")));
         assert!(says_now.contains(says), "{says}: {says_now}");
+        assert!(!says_now.contains("(\""), "as a program's inside has it: {says_now}");
         assert!(says_now.contains("docs/mqtt.md") || says_now.contains("set `server_name`"), "{says_now}");
     }
 }

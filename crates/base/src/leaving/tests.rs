@@ -1,0 +1,132 @@
+//! What is masked and escaped, and what is not.
+
+use super::*;
+
+#[test]
+fn passwords_of_addresses_are_masked() {
+    for (text, safe) in [
+        ("rtsp://admin:hunter2@10.0.0.7:554/stream1", "rtsp://***@10.0.0.7:554/stream1"),
+        ("[rtsp @ 0x55] rtsp://u:p@h/a: Connection refused", "[rtsp @ 0x55] rtsp://***@h/a: Connection refused"),
+        ("http://t0ken@cam/x and mqtts://a:b@c", "http://***@cam/x and mqtts://***@c"),
+        ("rtsp://admin:p@ss@cam/", "rtsp://***@cam/"),
+        ("rtsp://admin:pa/ss#1@cam/", "rtsp://***@cam/"),
+        ("http://cam:8080/mail?to=a@b", "http://cam:8080/mail?to=a@b"),
+        ("http://cam/snap?user=x&password=hunter2&w=3", "http://cam/snap?user=x&password=***&w=3"),
+        ("http://cam/snap?PWD=hunter2", "http://cam/snap?PWD=***"),
+        ("http://cam/snap?key=abc", "http://cam/snap?key=***"),
+        ("http://cam/snap?loginpas=a&loginuse=b", "http://cam/snap?loginpas=***&loginuse=b"),
+        ("rtsp://admin:1234#@10.0.0.7/ch1", "rtsp://***@10.0.0.7/ch1"),
+        ("http://10.0.0.7:80/a@b", "http://10.0.0.7:80/a@b"),
+        ("rtsp://admin:äöü@cam", "rtsp://***@cam"),
+        ("see https://example.org/a:b", "see https://example.org/a:b"),
+        ("rtsp://:@cam", "rtsp://***@cam"),
+        ("url = \"admin:hunter2@10.0.0.7:554/x\"", "url = \"***@10.0.0.7:554/x\""),
+        ("mqtt:/u:hunter2@h", "***@h"),
+        ("[rtsp @ 0x55] at 12:30 a@b, see c: d@e", "[rtsp @ 0x55] at 12:30 a@b, see c: d@e"),
+        ("http://cam/snap?u=admin&p=hunter2", "http://cam/snap?u=admin&p=***"),
+        ("https://hooks.slack.com/services/T0/B0/x: refused", "https://hooks.slack.com/***: refused"),
+        ("\"https://discord.com/api/webhooks/1/x\"", "\"https://discord.com/api/webhooks/***\""),
+        ("http://ha:8123/api/webhook/x y", "http://ha:8123/api/webhook/*** y"),
+        ("https://api.telegram.org/bot12:AA-b_c/sendMessage", "https://api.telegram.org/bot12:***/sendMessage"),
+        ("http://cam/bottom and /bot/x", "http://cam/bottom and /bot/x"),
+    ] {
+        let safe = safe.replace("***", MASK);
+        assert_eq!(masked(text), safe);
+        assert_eq!(masked(&safe), safe, "masking twice changes nothing");
+    }
+}
+
+#[test]
+fn lines_of_configuration_files_keep_their_secrets_and_prose_stays_readable() {
+    for (text, safe) in [
+        ("password = \"hunter2\"", "password = \"***\""),
+        ("password = hunter2 # no quotes", "password = *** # no quotes"),
+        ("  \"token\": \"abc\",", "  \"token\": \"***\","),
+        ("password = 'it is \"mine\"'", "password = '***'"),
+        ("password = \"never closed", "password = \"***"),
+        ("mqtt_password=x", "mqtt_password=***"),
+        ("rtspsrc user-id=a user-pw=hunter2 ! x", "rtspsrc user-id=a user-pw=*** ! x"),
+        ("adminPassword=hunter2", "adminPassword=***"),
+        ("Authorization: Basic aHVu==", "Authorization: Basic ***"),
+        ("{\"line\":\"password = \\\"hunter2\\\" x\"}", "{\"line\":\"password = \\\"***\\\" x\"}"),
+        ("password = \"a\\\"hunter2\" # b", "password = \"***\" # b"),
+        ("password = \"\"\"hunter2\"\"\"", "password = \"\"\"***\"\"\""),
+        ("authentication: it failed", "authentication: it failed"),
+        ("password_file = \"/etc/glimpsed/password\"", "password_file = \"/etc/glimpsed/password\""),
+        ("the token: it is wrong", "the token: it is wrong"),
+        ("key = \"labels.hold\"", "key = \"labels.hold\""),
+        ("  password: hunter2", "  password: ***"),
+        ("a: 1\n- token: hunter2 # of the camera\n", "a: 1\n- token: *** # of the camera\n"),
+        ("line 2:\\npassword: hunter2\\n", "line 2:\\npassword: ***\\n"),
+        ("{\"password\": 1234, \"a\": 1}", "{\"password\": ***, \"a\": 1}"),
+        ("cannot use the password: refused", "cannot use the password: refused"),
+        ("?password=hunter2: no route", "?password=***: no route"),
+        ("password=hunt:er2: refused", "password=***: refused"),
+        ("token = :", "token = :"),
+        ("<User>a</User><Password>hunter2</Password>", "<User>a</User><Password>***</Password>"),
+        ("<tt:Password>hunter2</tt:Password> a > b", "<tt:Password>***</tt:Password> a > b"),
+        ("secret_key=hunter2 access-key: is", "secret_key=*** access-key: is"),
+        ("key = \"/etc/x.key\"", "key = \"/etc/x.key\""),
+    ] {
+        assert_eq!(masked(text), safe.replace("***", MASK));
+        let in_place = masked_in_place(text);
+        assert_eq!(in_place.len(), text.len());
+        assert!(!in_place.contains("hunter2"), "{in_place}");
+    }
+}
+
+#[test]
+fn logins_and_secrets_of_options_are_masked() {
+    for (text, safe) in [
+        ("curl -s -u admin:hunter2 http://cam/", "curl -s -u *** http://cam/"),
+        ("curl --user=admin:hunter2 http://cam/", "curl --user=*** http://cam/"),
+        ("curl --user 'admin:hunt er2' x", "curl --user '***' x"),
+        ("argv: [\"curl\", \"-u\", \"admin:hunter2\"]", "argv: [\"curl\", \"-u\", \"***\"]"),
+        ("{\"line\":\"[\\\"-u\\\",\\\"admin:hunter2\\\"]\"}", "{\"line\":\"[\\\"-u\\\",\\\"***\\\"]\"}"),
+        ("cam --password hunter2 --verbose", "cam --password *** --verbose"),
+        ("cam -u --api-key hunter2", "cam -u --api-key ***"),
+        ("cannot run curl -u admin:hunter2: not found", "cannot run curl -u ***: not found"),
+        ("sudo -u glimpsed glimpsed check", "sudo -u glimpsed glimpsed check"),
+        ("glimpsed run --strict, and a - b", "glimpsed run --strict, and a - b"),
+    ] {
+        assert_eq!(masked(text), safe.replace("***", MASK));
+    }
+    assert_eq!(
+        masked_arguments(["curl", "-u", "admin:hunter2", "--token", "x", "http://a:b@cam", "-u", "me"]),
+        ["curl", "-u", MASK, "--token", MASK, &format!("http://{MASK}@cam"), "-u", "me"]
+    );
+}
+
+#[test]
+fn a_terminal_has_nothing_to_obey() {
+    assert_eq!(clean("a\u{1b}[2Jb\rc\u{9b}d\u{202e}e\nf\tg"), "a\\u{1b}[2Jb\\rc\\u{9b}d\\u{202e}e\nf\tg");
+    assert_eq!(clean_line("a\nb"), "a\\nb");
+    assert!(matches!(clean("nothing of the kind: 100 %, naïve 🙂"), Cow::Borrowed(_)));
+}
+
+#[test]
+fn masking_takes_linear_time_and_never_fails() {
+    let mixed = ["://", "=", "a:b@", "password=\"", "é", "'", "\u{1b}"].concat();
+    for hostile in [
+        mixed.as_str(),
+        "a://",
+        "password=",
+        "a:",
+        "token=\"",
+        "-u,",
+        "-u \"",
+        "token:a ",
+        "a:b@c",
+        "a:",
+        "@",
+        "pw>",
+        "/bot1:",
+        "/bot1",
+        "/api/webhook/",
+    ] {
+        let hostile = hostile.repeat((1 << 20) / hostile.len());
+        let start = std::time::Instant::now();
+        let _ = clean(&hostile);
+        assert!(start.elapsed() < std::time::Duration::from_secs(20), "{:?}", start.elapsed());
+    }
+}

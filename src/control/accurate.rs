@@ -8,9 +8,9 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::Controller;
+use super::command_error::Commanded;
 use super::model_info::NotLoaded;
 use super::model_pool::Loaded;
-use super::refusal::Commanded;
 use super::second::Second;
 use crate::bus::commands::{Answer, CommandError};
 use crate::config::Config;

@@ -272,6 +272,8 @@ impl Controller {
             },
             Command::Reload => (self.reload().await?, None),
             Command::Retry(camera) => (Ok(json!({ "retried": self.parts.cameras.retry(&camera) })), None),
+            // Its connection was cut, as by a restart of the web server: it asks again, and would find nothing left to take back.
+            Command::Edit { .. } | Command::UndoEdit if reply.is_closed() => return Ok(None),
             Command::Edit { .. } | Command::UndoEdit => {
                 let (answer, is_written) = match command {
                     Command::Edit { edit, save } => self.edit_file(edit, save).await,

@@ -2,6 +2,7 @@
 
 mod accurate;
 pub mod camera;
+mod command_error;
 mod compare;
 mod config_watch;
 mod controller;
@@ -15,7 +16,6 @@ pub mod model_info;
 pub mod model_pool;
 mod news;
 mod pictures;
-mod refusal;
 mod reload;
 mod restart;
 mod second;

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::sleep;
 
-use super::refusal::Commanded;
+use super::command_error::Commanded;
 use crate::bus::commands::CommandError;
 use crate::bus::hub::{Hub, Sink};
 use crate::config::Config;

@@ -9,10 +9,10 @@ use tokio::time::Instant;
 
 use super::Controller;
 use super::accurate::Required;
+use super::command_error::Commanded;
 use super::controller::{LATE, SWAP_WITHIN};
 use super::from_config::{layout_of, notices_of, rules_of, web_settings};
 use super::model_pool::Loaded;
-use super::refusal::Commanded;
 use super::views::{labeller_of, new_view};
 use crate::bus::commands::{Answer, CommandError};
 use crate::config::diagnostics::Problems;

@@ -8,8 +8,8 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::Controller;
+use super::command_error::Commanded;
 use super::from_config::lessons_of;
-use super::refusal::Commanded;
 use crate::bus::commands::{Answer, CommandError};
 use crate::bus::preview::Preview;
 use crate::domain::name::Name;

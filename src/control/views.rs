@@ -5,11 +5,11 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::Controller;
+use super::command_error::Commanded;
 use super::controller::{LATE, SWAP_WITHIN};
 use super::from_config::rules_of;
 use super::model_info::{ModelInfo, ModelState, NotLoaded};
 use super::model_pool::Loaded;
-use super::refusal::Commanded;
 use crate::bus::commands::{Answer, CommandError};
 use crate::config::Config;
 use crate::config::typed::{Choice, View};

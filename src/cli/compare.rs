@@ -75,7 +75,7 @@ pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
         return Err(Error::Failed(format!("the reference `{reference}` is not among the compared models; {hint}")));
     }
     let active = Some(config.first().model.name.clone()).filter(|name| models.iter().any(|model| model.name == *name));
-    let directory = options.images.clone().unwrap_or_else(|| catalog::default_directory().join("photos"));
+    let directory = options.images.clone().unwrap_or_else(catalog::photographs);
     let mut pictures = subjects::pictures(&directory)?;
     match subjects::check_labels(&pictures, &models) {
         Ok(()) => {}

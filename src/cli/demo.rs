@@ -44,7 +44,7 @@ pub(super) struct Options {
 pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
     let images = match &options.images {
         Some(images) => images.canonicalize().map_err(Error::io(images.display().to_string()))?,
-        None => catalog::default_directory().join("photos"),
+        None => catalog::photographs(),
     };
     // From here on Ctrl-C is handled, so that the broker is stopped, too.
     let mut lifetime = Lifetime::begin()?;

@@ -8,10 +8,8 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use glimpsed_base::files;
-use glimpsed_base::hex::hex;
 use glimpsed_base::secret::Secret;
 use jiff::Timestamp;
-use ring::rand::{SecureRandom, SystemRandom};
 
 use super::files::ConfigFile;
 use super::streams::Streams;
@@ -22,10 +20,7 @@ use crate::domain::file_edit::FileEdit;
 use crate::domain::setup::{CameraChoice, PROPOSAL, PageChoice, Setup, listening};
 use crate::error::{Error, Result};
 use crate::models::catalog;
-use crate::web::setup_link;
-
-/// As long as the link holds.
-const WAITS: Duration = Duration::from_secs(30 * 60);
+use crate::web::{LINK, keep_token, new_token, setup_link};
 
 /// A daemon sees an edited file within a second or two, and opens the page anew.
 const OPENS_WITHIN: Duration = Duration::from_secs(10);
@@ -72,10 +67,7 @@ fn page_of(config: &Config) -> Result<(SocketAddr, bool)> {
 
 /// Makes a token, and lets the page listen on the network.
 fn open_to_others(path: &Path, listen: SocketAddr, streams: &mut Streams) -> Result<Config> {
-    let mut bytes = [0; 16];
-    SystemRandom::new().fill(&mut bytes).map_err(|_| Error::Failed("the system has no random numbers".into()))?;
-    let text = format!("{}\n", hex(&bytes));
-    let kept = directories::keep_state(&directories::name_for(path, "http-token", "secret"), text.as_bytes(), 0o600);
+    let kept = keep_token(path, &new_token().map_err(Error::failed)?);
     let token_file = kept.map_err(|cause| Error::Failed(format!("the token cannot be kept: {cause}")))?;
     give_to_the_daemon(&token_file).map_err(Error::io(token_file.display().to_string()))?;
     let page = PageChoice { listen: listening(listen, true), token_file: Some(token_file) };
@@ -104,7 +96,10 @@ fn print_link(config: &Config, streams: &mut Streams) -> Result<()> {
     let end = link(token);
     let addresses = addresses(listen);
     let lines: String = addresses.iter().map(|address| format!("  http://{address}/login#{end}\n")).collect();
-    streams.print(&format!("Open this in a browser within 30 minutes; it holds once:\n\n{lines}\n"))?;
+    streams.print(&format!(
+        "Open this in a browser within {} minutes; it holds once:\n\n{lines}\n",
+        LINK.as_secs() / 60
+    ))?;
     let reached = own_address().filter(|_| !listen.ip().is_loopback()).unwrap_or(Ipv4Addr::LOCALHOST.into());
     if !answers(SocketAddr::new(reached, listen.port())) {
         streams.print("The daemon does not answer there yet; is it running? `sudo systemctl start glimpsed` starts the service.\n\n")?;
@@ -159,7 +154,7 @@ fn own_address() -> Option<IpAddr> {
 fn wait(path: &Path, streams: &mut Streams) -> Result<()> {
     streams.print("Waiting for what is chosen there, to write it. Ctrl-C ends this.\n")?;
     let before = Sources::read(path)?.text;
-    let deadline = Instant::now() + WAITS;
+    let deadline = Instant::now() + LINK;
     while Instant::now() < deadline {
         if let Some(setup) = proposal(path) {
             refuse_other_places(&setup)?;
@@ -199,7 +194,7 @@ fn refuse_other_places(setup: &Setup) -> Result<()> {
         Some(CameraChoice::Http(camera) | CameraChoice::Rtsp(camera)) => camera.password_file.as_ref(),
         _ => None,
     };
-    let examples = catalog::default_directory().join("photos");
+    let examples = catalog::photographs();
     let plays_others = matches!(&setup.camera, Some(CameraChoice::Replay { path }) if *path != examples);
     let broker = setup.broker.as_ref().and_then(|broker| broker.password_file.as_ref());
     let page = setup.page.as_ref().and_then(|page| page.token_file.as_ref());

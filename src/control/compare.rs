@@ -38,7 +38,7 @@ pub(super) fn start(
         let picture = orders.snapshot(&view, SNAPSHOT_WITHIN).await.ok();
         let tell = hub.clone();
         let measure = move || {
-            let bundled = subjects::pictures(&catalog::default_directory().join("photos"));
+            let bundled = subjects::pictures(&catalog::photographs());
             let mut pictures = bundled.unwrap_or_else(|cause| {
                 tracing::info!(%cause, "no photographs to compare with");
                 Vec::new()

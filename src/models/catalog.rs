@@ -120,6 +120,11 @@ pub fn fetch_directories(searched: &[PathBuf]) -> Vec<PathBuf> {
     }
 }
 
+/// The directory of the bundled photographs.
+pub fn photographs() -> PathBuf {
+    default_directory().join("photos")
+}
+
 /// The directory of the bundled models: the first that has them of `share/glimpsed/models` and `models` beside or above
 /// the program (an installation or a checkout), else `/usr/share/glimpsed/models`.
 pub fn default_directory() -> PathBuf {

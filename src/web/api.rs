@@ -114,7 +114,7 @@ pub(super) async fn set_model(
     OfView(view): OfView,
     body: Result<Json<ModelChoice>, JsonRejection>,
 ) -> Answered {
-    let Json(ModelChoice { name, precision }) = body.map_err(not_meant)?;
+    let Json(ModelChoice { name, precision }) = body?;
     for command in [name.map(ViewCommand::Model), precision.map(ViewCommand::Precision)].into_iter().flatten() {
         done(site.parts.commands.ask(Command::View(view.name.clone(), command)).await)?;
     }
@@ -134,7 +134,7 @@ pub(super) async fn set(
     OfView(view): OfView,
     body: Result<Json<SettingsChange>, JsonRejection>,
 ) -> Answered {
-    let Json(SettingsChange { enabled, threshold, accurate }) = body.map_err(not_meant)?;
+    let Json(SettingsChange { enabled, threshold, accurate }) = body?;
     if threshold.is_some_and(|threshold| !(0.0..=1.0).contains(&threshold)) {
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "`threshold` must be from 0 to 1"));
     }
@@ -199,8 +199,4 @@ pub(super) fn done(answer: Answer) -> Result<Value, Problem> {
         };
         Problem::new(status, error.to_string())
     })
-}
-
-fn not_meant(rejection: JsonRejection) -> Problem {
-    Problem::new(rejection.status(), rejection.body_text())
 }

@@ -78,8 +78,7 @@ pub(super) fn routes(routes: Documented) -> Documented {
 }
 
 async fn edit_views(State(site): State<Arc<Site>>, edit: Result<Json<Edit>, JsonRejection>) -> Answered {
-    let Json(Edit { set, remove, save }) =
-        edit.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
+    let Json(Edit { set, remove, save }) = edit?;
     if set.len() > MAX_VIEWS || remove.len() > MAX_VIEWS {
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("at most {MAX_VIEWS} views")));
     }

@@ -58,8 +58,7 @@ pub(super) async fn events(
     Extension(admission): Extension<Admission>,
     options: Result<Query<Options>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let Query(Options { view, whole }) =
-        options.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
+    let Query(Options { view, whole }) = options?;
     let layout = site.parts.view.layout();
     let only = match &view {
         None => None,

@@ -28,8 +28,7 @@ pub(super) async fn login(State(site): State<Arc<Site>>, request: Request) -> Re
     let Some(door) = &site.door else { return Ok(Redirect::to("./").into_response()) };
     let (address, secure) = (guard::address(&request), is_secure(request.headers()));
     let form = Form::<Given>::from_request(request, &()).await;
-    let Form(Given { token, link }) =
-        form.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
+    let Form(Given { token, link }) = form?;
     if !link.is_empty() {
         let now = site.clock.wall();
         if !door.follow(&link, now) {

@@ -48,5 +48,6 @@ mod teaching_routes;
 mod upload_budget;
 
 pub use page::Web;
-pub use session::setup_link;
+pub use session::{LINK, setup_link};
+pub use setup_secrets::{keep_token, new_token};
 pub use site::{Parts, Settings};

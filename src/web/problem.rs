@@ -1,5 +1,7 @@
 //! The errors of the HTTP interface: RFC 9457's `application/problem+json`.
 
+use axum::extract::rejection::{FormRejection, JsonRejection, QueryRejection};
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use glimpsed_base::leaving;
@@ -23,6 +25,19 @@ impl Problem {
         Self { status, detail: safe(detail), retry_after: Some(seconds) }
     }
 }
+
+/// A request that is not what was meant is told what axum says of it.
+macro_rules! from_rejection {
+    ($($rejection:ty),*) => {$(
+        impl From<$rejection> for Problem {
+            fn from(rejection: $rejection) -> Self {
+                Self::new(rejection.status(), rejection.body_text())
+            }
+        }
+    )*};
+}
+
+from_rejection!(JsonRejection, QueryRejection, FormRejection, WebSocketUpgradeRejection);
 
 /// Without secrets and control characters, which the causes of errors quote.
 fn safe(detail: impl Into<String>) -> String {

@@ -22,7 +22,7 @@ pub(super) const COOKIE: &str = "glimpsed_session";
 pub(super) const SESSION: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// How long a link of the set-up can be followed.
-pub(super) const LINK: Duration = Duration::from_secs(30 * 60);
+pub const LINK: Duration = Duration::from_secs(30 * 60);
 
 /// After this many wrong tokens from one network within this time, further attempts are refused.
 const MAX_FAILURES: usize = 10;
@@ -63,9 +63,8 @@ pub(super) enum Verdict {
 
 impl Door {
     pub(super) fn new(token: &Secret) -> Self {
-        let token = hmac::Key::new(hmac::HMAC_SHA256, token.reveal().as_bytes());
-        let derived = |what: &[u8]| hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&token, what).as_ref());
-        let (sessions, links) = (derived(b"glimpsed sessions"), derived(LINKS));
+        let token = key(token.reveal().as_bytes());
+        let (sessions, links) = (derived(&token, SESSIONS), derived(&token, LINKS));
         Self { sessions, links, token, attempts: Mutex::default(), ended: Mutex::new(EndedSessions::read()) }
     }
 
@@ -138,13 +137,21 @@ impl Door {
 /// What a link of the set-up ends with. It opens the page once, within half an hour, for whoever follows it first: it is signed with the token,
 /// so that who may read that can make one beside the daemon, and the token itself is in no browser's history.
 pub fn setup_link(token: &Secret, now: Timestamp) -> String {
-    let token = hmac::Key::new(hmac::HMAC_SHA256, token.reveal().as_bytes());
-    let links = hmac::sign(&token, LINKS);
-    signed(&hmac::Key::new(hmac::HMAC_SHA256, links.as_ref()), now, LINK)
+    signed(&derived(&key(token.reveal().as_bytes()), LINKS), now, LINK)
 }
 
-/// What the key of links is derived with.
+/// What the keys of sessions and of links are derived with.
+const SESSIONS: &[u8] = b"glimpsed sessions";
 const LINKS: &[u8] = b"glimpsed links";
+
+fn key(bytes: &[u8]) -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, bytes)
+}
+
+/// A key for one purpose, made from the token's.
+fn derived(token: &hmac::Key, what: &[u8]) -> hmac::Key {
+    key(hmac::sign(token, what).as_ref())
+}
 
 /// A date, a random number, and the tag of both.
 fn signed(key: &hmac::Key, now: Timestamp, holds: Duration) -> String {

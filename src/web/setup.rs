@@ -34,13 +34,11 @@ use crate::config::{Config, Sources};
 use crate::directories::{self, NotKept};
 use crate::domain::file_edit::FileEdit;
 use crate::domain::frame::Frame;
+use crate::domain::framing::{Framing, Region};
 use crate::domain::setup::{CameraChoice, PROPOSAL, PageChoice, ServerChoice, Setup, listening};
 use crate::models::catalog;
 use crate::payload::picture;
-use crate::preprocess::decode::decode;
 use crate::preprocess::encode::PictureError;
-use crate::preprocess::picture::RgbImage;
-use crate::preprocess::{shrunk, turned};
 use crate::sinks::mqtt::diagnose;
 
 /// A network camera may have to be woken, and a driver to be loaded.
@@ -121,7 +119,7 @@ pub(super) async fn state(State(site): State<Arc<Site>>, _: Owner) -> Json<Value
     Json(json!({
         "file": file,
         "named": site.parts.view.layout().cameras.iter().any(|camera| camera.given().is_some()),
-        "examples": examples().is_dir(),
+        "examples": catalog::photographs().is_dir(),
         "listen": http.listen,
         "others": !http.listen.ip().is_loopback(),
         "token": http.token.is_some(),
@@ -151,7 +149,7 @@ pub(super) async fn set_up_here(
 
 /// The answer, and the token that was made.
 async fn done(site: &Site, body: Body) -> Result<(Value, Option<Secret>), Problem> {
-    let Json(given) = body.map_err(not_meant)?;
+    let Json(given) = body?;
     let save = given.save;
     let Chosen { setup, secrets } = chosen(site, given)?;
     // Where the secrets are tried, and where they will be.
@@ -184,7 +182,7 @@ async fn done(site: &Site, body: Body) -> Result<(Value, Option<Secret>), Proble
 
 /// A picture of the camera that is chosen.
 pub(super) async fn try_camera(State(site): State<Arc<Site>>, _: Owner, body: Body) -> Result<Response, Problem> {
-    let Json(given) = body.map_err(not_meant)?;
+    let Json(given) = body?;
     if given.camera.is_none() {
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "`camera` says which one"));
     }
@@ -207,7 +205,7 @@ pub(super) async fn try_camera(State(site): State<Arc<Site>>, _: Owner, body: Bo
 
 /// The steps of `glimpsed mqtt test`.
 pub(super) async fn try_broker(State(site): State<Arc<Site>>, _: Owner, body: Body) -> Result<Json<Value>, Problem> {
-    let Json(given) = body.map_err(not_meant)?;
+    let Json(given) = body?;
     if given.broker.is_none() {
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "`broker` says which one"));
     }
@@ -229,10 +227,6 @@ fn turn(site: &Site) -> Result<OwnedSemaphorePermit, Problem> {
     site.trying.clone().try_acquire_owned().map_err(|_| Problem::later(StatusCode::SERVICE_UNAVAILABLE, 2, detail))
 }
 
-fn not_meant(rejection: JsonRejection) -> Problem {
-    Problem::new(rejection.status(), rejection.body_text())
-}
-
 fn chosen(site: &Site, given: Given) -> Result<Chosen, Problem> {
     let mut secrets = Vec::new();
     let mut server = |kind, given: GivenServer| {
@@ -252,13 +246,13 @@ fn chosen(site: &Site, given: Given) -> Result<Chosen, Problem> {
         Some(GivenCamera::V4l2 { device }) => Some(CameraChoice::V4l2 { device: of_devices(device)? }),
         Some(GivenCamera::Http(camera)) => Some(CameraChoice::Http(server("camera-password", camera)?)),
         Some(GivenCamera::Rtsp(camera)) => Some(CameraChoice::Rtsp(server("camera-password", camera)?)),
-        Some(GivenCamera::Examples) => Some(CameraChoice::Replay { path: examples() }),
+        Some(GivenCamera::Examples) => Some(CameraChoice::Replay { path: catalog::photographs() }),
     };
     let page = match given.others {
         None => None,
         Some(others) => {
             let token_file = if others && site.settings.token.is_none() {
-                let token = Kept::random("http-token")?;
+                let token = Kept::token()?;
                 let file = token.tried().to_owned();
                 secrets.push(token);
                 Some(file)
@@ -278,11 +272,6 @@ fn of_devices(device: PathBuf) -> Result<PathBuf, Problem> {
     is_one
         .then_some(device)
         .ok_or_else(|| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "a camera's device is below /dev"))
-}
-
-/// The bundled photographs.
-fn examples() -> PathBuf {
-    catalog::default_directory().join("photos")
 }
 
 fn taught() -> PathBuf {
@@ -359,7 +348,6 @@ enum NoPicture {
 fn look(config: &Config) -> Result<Vec<u8>, NoPicture> {
     let camera = &config.cameras[0];
     let Frame { encoding, bytes, .. } = first_frame(camera, FRAME_WITHIN)?;
-    let mut picture = RgbImage::default();
-    decode(encoding, &bytes, &mut picture).map_err(PictureError::from)?;
-    Ok(picture::encode(&turned(shrunk(picture, SIDE), camera.rotation))?)
+    let whole = Framing { rotation: camera.rotation, region: Region::default() };
+    Ok(picture::of_view(encoding, &bytes, whole, SIDE)?)
 }

@@ -14,6 +14,9 @@ use crate::directories::{self, NotKept};
 
 const MODE: u32 = 0o600;
 
+/// What the file of the page's token is called.
+const TOKEN: &str = "http-token";
+
 /// As brokers and cameras take them.
 const LONGEST: usize = 1024;
 
@@ -42,15 +45,13 @@ impl Kept {
         Ok(Self { kind, secret: Secret::new(secret), tried })
     }
 
-    /// One of 128 random bits.
+    /// A new token for the page.
     ///
     /// # Errors
     /// When the system has no random numbers.
-    pub(super) fn random(kind: &'static str) -> Result<Self, Problem> {
-        let mut bytes = [0; 16];
-        let none = |_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the system has no random numbers");
-        SystemRandom::new().fill(&mut bytes).map_err(none)?;
-        Self::new(kind, &hex(&bytes))
+    pub(super) fn token() -> Result<Self, Problem> {
+        let none = |error: NoRandomNumbers| Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string());
+        Self::new(TOKEN, new_token().map_err(none)?.reveal())
     }
 
     pub(super) fn secret(&self) -> &Secret {
@@ -63,12 +64,43 @@ impl Kept {
 
     /// The name of its file, beside the state of the daemon with this configuration.
     pub(super) fn name(&self, config: &Path) -> String {
-        directories::name_for(config, self.kind, "secret")
+        name(self.kind, config)
     }
 
     /// # Errors
     /// Why it cannot be kept.
     pub(super) fn keep(&self, config: &Path) -> Result<PathBuf, NotKept> {
-        directories::keep_state(&self.name(config), format!("{}\n", self.secret.reveal()).as_bytes(), MODE)
+        keep(self.kind, config, &self.secret)
     }
+}
+
+/// The system has no random numbers.
+#[derive(Debug, thiserror::Error)]
+#[error("the system has no random numbers")]
+pub struct NoRandomNumbers;
+
+/// A token for the page, of 128 random bits.
+///
+/// # Errors
+/// When the system has no random numbers.
+pub fn new_token() -> Result<Secret, NoRandomNumbers> {
+    let mut bytes = [0; 16];
+    SystemRandom::new().fill(&mut bytes).map_err(|_| NoRandomNumbers)?;
+    Ok(Secret::new(hex(&bytes)))
+}
+
+/// Keeps a token beside the state of the daemon with this configuration.
+///
+/// # Errors
+/// Why it cannot be kept.
+pub fn keep_token(config: &Path, token: &Secret) -> Result<PathBuf, NotKept> {
+    keep(TOKEN, config, token)
+}
+
+fn keep(kind: &str, config: &Path, secret: &Secret) -> Result<PathBuf, NotKept> {
+    directories::keep_state(&name(kind, config), format!("{}\n", secret.reveal()).as_bytes(), MODE)
+}
+
+fn name(kind: &str, config: &Path) -> String {
+    directories::name_for(config, kind, "secret")
 }

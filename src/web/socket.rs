@@ -76,7 +76,7 @@ pub(super) async fn live(
     Extension(admission): Extension<Admission>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
-    let upgrade = upgrade.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
+    let upgrade = upgrade?;
     let permit = site.events.clone().try_acquire_owned();
     let permit = permit.map_err(|_| Problem::later(StatusCode::SERVICE_UNAVAILABLE, 10, "too many listen already"))?;
     let upgrade = upgrade.max_message_size(budget::SOCKET_MESSAGE).max_frame_size(budget::SOCKET_MESSAGE);

@@ -86,7 +86,7 @@ pub(super) async fn change(
     since: Result<Query<Since>, QueryRejection>,
 ) -> Result<Response, Problem> {
     allowed(&site)?;
-    let Query(Since { since }) = since.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
+    let Query(Since { since }) = since?;
     let jpeg = site.parts.view.remembered.picture(&view.name, since);
     let jpeg = jpeg.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "of this change no picture is kept"))?;
     // Of one change there is one picture.
@@ -111,8 +111,7 @@ pub(super) async fn snapshot(
     options: Result<Query<Options>, QueryRejection>,
 ) -> Result<Response, Problem> {
     allowed(&site)?;
-    let Query(Options { labels }) =
-        options.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
+    let Query(Options { labels }) = options?;
     let enabled = |view: &Name| site.parts.view.settings(view).is_none_or(|settings| settings.enabled);
     // A view that is enabled; of none, the first says why not.
     let layout = site.parts.view.layout();

@@ -90,7 +90,7 @@ pub(super) async fn add_frame(
     body: Result<Json<FrameAs>, JsonRejection>,
 ) -> Answered {
     stream::allowed(&site)?;
-    let Json(FrameAs { label, burst }) = body.map_err(not_meant)?;
+    let Json(FrameAs { label, burst }) = body?;
     let teacher = teacher(&site, &view.name)?;
     checked(&label)?;
     let frame = next_frame(&site, &view.camera).await?;
@@ -121,7 +121,7 @@ pub(super) async fn add_picture(
     query: Result<Query<Upload>, QueryRejection>,
     request: Request,
 ) -> Answered {
-    let Query(Upload { label, burst }) = query.map_err(not_asked)?;
+    let Query(Upload { label, burst }) = query?;
     let teacher = teacher(&site, &view.name)?;
     checked(&label)?;
     // Each is held in memory as a whole.
@@ -147,7 +147,7 @@ pub(super) async fn pictures(
     OfView(view): OfView,
     query: Result<Query<OfLabel>, QueryRejection>,
 ) -> Answered {
-    let Query(OfLabel { label }) = query.map_err(not_asked)?;
+    let Query(OfLabel { label }) = query?;
     let folders = folders(&site, &view.name)?;
     let listed = spawn_blocking(move || {
         let datasets = folders.iter().filter_map(|folder| Dataset::read(folder).ok());
@@ -172,7 +172,7 @@ pub(super) async fn thumbnail(
     OfView(view): OfView,
     query: Result<Query<Chosen>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let Query(Chosen { label, name }) = query.map_err(not_asked)?;
+    let Query(Chosen { label, name }) = query?;
     let folders = folders(&site, &view.name)?;
     checked(&label)?;
     let missing = || Problem::new(StatusCode::NOT_FOUND, "there is no such picture");
@@ -221,7 +221,7 @@ pub(super) async fn unsure(
     query: Result<Query<OfFrame>, QueryRejection>,
 ) -> Result<Response, Problem> {
     stream::allowed(&site)?;
-    let Query(OfFrame { id }) = query.map_err(not_asked)?;
+    let Query(OfFrame { id }) = query?;
     let jpeg = teacher(&site, &view.name)?.unsure(id).await.map_err(refusal)?;
     Ok(([(header::CONTENT_TYPE, "image/jpeg")], jpeg).into_response())
 }
@@ -240,7 +240,7 @@ pub(super) async fn settle(
     OfView(view): OfView,
     body: Result<Json<Settling>, JsonRejection>,
 ) -> Answered {
-    let Json(Settling { ids, label }) = body.map_err(not_meant)?;
+    let Json(Settling { ids, label }) = body?;
     if let Some(label) = &label {
         checked(label)?;
     }
@@ -262,7 +262,7 @@ pub(super) async fn change(
     OfView(view): OfView,
     body: Result<Json<Moving>, JsonRejection>,
 ) -> Answered {
-    let Json(Moving { pictures, to }) = body.map_err(not_meant)?;
+    let Json(Moving { pictures, to }) = body?;
     if pictures.is_empty() || pictures.len() > MOST_MOVED {
         let detail = format!("from one to {MOST_MOVED} pictures are moved at once");
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
@@ -312,12 +312,4 @@ fn refusal(error: TeachError) -> Problem {
         | TeachError::Name(_)
         | TeachError::NotInUse(_) => conflict(cause),
     }
-}
-
-fn not_meant(rejection: JsonRejection) -> Problem {
-    Problem::new(rejection.status(), rejection.body_text())
-}
-
-fn not_asked(rejection: QueryRejection) -> Problem {
-    Problem::new(rejection.status(), rejection.body_text())
 }

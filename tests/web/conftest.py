@@ -4,16 +4,14 @@ import base64
 import pathlib
 import shutil
 
-import axe_playwright_python
 import pytest
+from browser import Browser
 from daemon import ROOT, Broker, Daemon, until
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
-from selenium.webdriver.common.by import By
 
 # Screenshots for people; what continuous integration keeps.
 OUT = ROOT / "target/web"
-AXE = (pathlib.Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 
 # Which eighths of a picture, from its top down, have fewer than four colours. The browser reads its own screenshots.
 BARE = """
@@ -58,11 +56,8 @@ ZOOMED = (320, 256)
 LOOKS = [("desktop", DESKTOP, False, False), ("phone", PHONE, True, False), ("forced", DESKTOP, False, True), ("zoomed", ZOOMED, False, False)]
 
 
-class Page:
-    """A browser on the daemon's page."""
-
-    def __init__(self, driver):
-        self.driver = driver
+class Page(Browser):
+    """Chromium, in which the page looks as several people have it."""
 
     def open(self, url: str, size=DESKTOP, dark=False):
         self.becomes(size, dark)
@@ -93,34 +88,9 @@ class Page:
         self.driver.execute_script("location.hash = arguments[0]", place)
         until(f"the place {place}", lambda: self.driver.execute_script("return document.querySelector(arguments[0])?.checkVisibility() ?? false", title))
 
-    def find(self, selector: str):
-        return self.driver.find_element(By.CSS_SELECTOR, selector)
-
-    def text(self, selector: str) -> str:
-        # What is in the page, seen or not.
-        return self.driver.execute_script("return document.querySelector(arguments[0])?.textContent ?? ''", selector).strip()
-
-    def until_text(self, selector: str, wanted, patience=30.0) -> str:
-        fits = wanted if callable(wanted) else lambda text: wanted in text
-        return until(f"{selector} with {wanted}", lambda: (text := self.text(selector)) and fits(text) and text, patience)
-
-    def shows_picture(self) -> bool:
-        """Whether the canvas has a picture on it and not one colour."""
-        return self.driver.execute_script("""
-            const canvas = document.getElementById("picture");
-            // The page may be another one, or not whole yet.
-            if (document.getElementById("stage")?.dataset.state !== "live") return false;
-            const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
-            const seen = new Set();
-            for (let at = 0; at < pixels.length; at += 4 * 997) seen.add(pixels[at] << 16 | pixels[at + 1] << 8 | pixels[at + 2]);
-            return seen.size > 20;
-        """)
-
     def screenshot(self, name: str, whole=True, form="png"):
         """Keeps a picture of the page, and refuses one that overflows to the side or has nothing on it."""
-        wide, inner = self.driver.execute_script(
-            "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]")
-        assert wide <= inner, f"{name}: the page is {wide} pixels wide in a window of {inner}"
+        self.fits(name)
         # What stands at the edge of the window would stand in the middle of a longer picture.
         self.driver.execute_script(AT_THE_END, whole)
         quality = {} if form == "png" else {"quality": 85}
@@ -134,16 +104,6 @@ class Page:
     def hand_over(self, selector: str, how: str, file: pathlib.Path):
         """Drops or pastes a file, as the browser tells the page of it."""
         self.driver.execute_script(HAND_OVER, selector, how, file.name, base64.b64encode(file.read_bytes()).decode())
-
-    def violations(self) -> list[str]:
-        """What axe-core finds that is serious."""
-        # The page's own policy lets no script in but its own, so the browser is asked to run it.
-        self.driver.execute_script(AXE + "\nwindow.axe = axe;")
-        found = self.driver.execute_async_script("axe.run().then(arguments[0], (error) => arguments[0]({violations: [{id: String(error), impact: 'serious', nodes: []}]}))")
-        return [
-            f"{violation['id']}: {[node['target'] for node in violation['nodes']]}"
-            for violation in found["violations"] if violation["impact"] in ("serious", "critical")
-        ]
 
     def complaints(self) -> list[str]:
         """What the browser wrote to its console: scripts that failed, what the policy refused. Not that a server was away or has

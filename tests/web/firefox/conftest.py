@@ -1,4 +1,4 @@
-"""The same page in Firefox, which has another engine: what the tests need of it, and a daemon for all of them."""
+"""The same page in Firefox, which has another engine. Daemons are started as for the other browser."""
 
 import pathlib
 import shutil
@@ -8,53 +8,25 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-import axe_playwright_python
-from daemon import ROOT, Daemon, until
+from browser import Browser
+from daemon import ROOT
 from selenium import webdriver
-from selenium.webdriver.common.by import By
 from selenium.webdriver.firefox.service import Service
 
 OUT = ROOT / "target/web/firefox"
-AXE = (pathlib.Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 
 
-class Page:
-    def __init__(self, driver):
-        self.driver = driver
-
+class Page(Browser):
     def open(self, url: str, size=(1280, 1000)):
         self.driver.set_window_size(*size)
         self.driver.get(url)
 
-    def find(self, selector: str):
-        return self.driver.find_element(By.CSS_SELECTOR, selector)
-
-    def text(self, selector: str) -> str:
-        return self.driver.execute_script("return document.querySelector(arguments[0])?.textContent ?? ''", selector).strip()
-
-    def until_text(self, selector: str, wanted, patience=30.0) -> str:
-        fits = wanted if callable(wanted) else lambda text: wanted in text
-        return until(f"{selector} with {wanted}", lambda: (text := self.text(selector)) and fits(text) and text, patience)
-
-    def shows_picture(self) -> bool:
-        return self.driver.execute_script("""
-            const canvas = document.getElementById("picture");
-            if (document.getElementById("stage")?.dataset.state !== "live") return false;
-            const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
-            const seen = new Set();
-            for (let at = 0; at < pixels.length; at += 4 * 997) seen.add(pixels[at] << 16 | pixels[at + 1] << 8 | pixels[at + 2]);
-            return seen.size > 20;
-        """)
-
     def look(self, name: str):
-        wide, inner = self.driver.execute_script("return [document.documentElement.scrollWidth, document.documentElement.clientWidth]")
-        assert wide <= inner, f"{name}: the page is {wide} pixels wide in a window of {inner}"
+        """Photographs a state, and looks for what somebody cannot use."""
+        self.fits(name)
         OUT.mkdir(parents=True, exist_ok=True)
         self.driver.get_full_page_screenshot_as_file(str(OUT / f"{name}.png"))
-        self.driver.execute_script(AXE + "\nwindow.axe = axe;")
-        found = self.driver.execute_async_script("axe.run().then(arguments[0], (error) => arguments[0]({violations: [{id: String(error), impact: 'serious', nodes: []}]}))")
-        serious = [one["id"] for one in found["violations"] if one["impact"] in ("serious", "critical")]
-        assert serious == [], name
+        assert self.violations() == [], name
 
 
 @pytest.fixture(scope="session")
@@ -79,16 +51,3 @@ def page(driver):
     yield Page(driver)
     driver.get("about:blank")
     driver.delete_all_cookies()
-
-
-@pytest.fixture
-def start():
-    daemons = []
-
-    def begin(**arguments) -> Daemon:
-        daemons.append(Daemon(**arguments))
-        return daemons[-1]
-
-    yield begin
-    for daemon in daemons:
-        daemon.stop()

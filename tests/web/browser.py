@@ -1,0 +1,55 @@
+"""What the tests do with the page in every browser."""
+
+import pathlib
+
+import axe_playwright_python
+from daemon import until
+from selenium.webdriver.common.by import By
+
+AXE = (pathlib.Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
+
+
+class Browser:
+    """A browser on the daemon's page."""
+
+    def __init__(self, driver):
+        self.driver = driver
+
+    def find(self, selector: str):
+        return self.driver.find_element(By.CSS_SELECTOR, selector)
+
+    def text(self, selector: str) -> str:
+        # What is in the page, seen or not.
+        return self.driver.execute_script("return document.querySelector(arguments[0])?.textContent ?? ''", selector).strip()
+
+    def until_text(self, selector: str, wanted, patience=30.0) -> str:
+        fits = wanted if callable(wanted) else lambda text: wanted in text
+        return until(f"{selector} with {wanted}", lambda: (text := self.text(selector)) and fits(text) and text, patience)
+
+    def shows_picture(self) -> bool:
+        """Whether the canvas has a picture on it and not one colour."""
+        return self.driver.execute_script("""
+            const canvas = document.getElementById("picture");
+            // The page may be another one, or not whole yet.
+            if (document.getElementById("stage")?.dataset.state !== "live") return false;
+            const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+            const seen = new Set();
+            for (let at = 0; at < pixels.length; at += 4 * 997) seen.add(pixels[at] << 16 | pixels[at + 1] << 8 | pixels[at + 2]);
+            return seen.size > 20;
+        """)
+
+    def fits(self, name: str):
+        """Refuses a page that overflows to the side."""
+        wide, inner = self.driver.execute_script(
+            "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+        assert wide <= inner, f"{name}: the page is {wide} pixels wide in a window of {inner}"
+
+    def violations(self) -> list[str]:
+        """What axe-core finds that is serious."""
+        # The page's own policy lets no script in but its own, so the browser is asked to run it.
+        self.driver.execute_script(AXE + "\nwindow.axe = axe;")
+        found = self.driver.execute_async_script("axe.run().then(arguments[0], (error) => arguments[0]({violations: [{id: String(error), impact: 'serious', nodes: []}]}))")
+        return [
+            f"{violation['id']}: {[node['target'] for node in violation['nodes']]}"
+            for violation in found["violations"] if violation["impact"] in ("serious", "critical")
+        ]

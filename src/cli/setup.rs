@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use super::files::ConfigFile;
 use super::streams::Streams;
-use crate::config::edit::change;
+use crate::config::edit::{EditError, planned};
 use crate::config::{Config, Sources};
 use crate::directories;
 use crate::domain::file_edit::FileEdit;
@@ -207,9 +207,10 @@ fn refuse_other_places(setup: &Setup) -> Result<()> {
 
 /// The lines that are new.
 fn write(path: &Path, setup: Setup) -> Result<String> {
-    let before = Sources::read(path)?;
-    let edited = change(&before.text, &FileEdit::Setup(Box::new(setup))).map_err(Error::failed)?;
-    Sources { text: edited.text.clone(), ..before }.load_awaiting_models()?;
-    directories::replace(path, &edited.text).map_err(Error::failed)?;
-    Ok(edited.lines)
+    let planned = planned(path, &FileEdit::Setup(Box::new(setup))).map_err(|error| match error {
+        EditError::Problems(problems) => Error::Config(problems),
+        other => Error::failed(other),
+    })?;
+    directories::replace(path, &planned.edited.text).map_err(Error::failed)?;
+    Ok(planned.edited.lines)
 }

@@ -8,7 +8,7 @@ use tokio::task::spawn_blocking;
 use super::Controller;
 use crate::bus::commands::{Answer, CommandError};
 use crate::config::Sources;
-use crate::config::edit::{EditError, Edited, change};
+use crate::config::edit::{EditError, Edited, Planned, planned};
 use crate::directories;
 use crate::domain::file_edit::FileEdit;
 
@@ -17,7 +17,7 @@ impl Controller {
     pub(super) async fn edit_file(&mut self, edit: FileEdit, save: bool) -> (Answer, bool) {
         let path = self.desired.sources.path.clone();
         let changed = spawn_blocking(move || changed(&path, &edit)).await;
-        let (before, Edited { text, lines }) = match changed.unwrap_or(Err(EditError::Panicked)) {
+        let Planned { before, edited: Edited { text, lines }, .. } = match changed.unwrap_or(Err(EditError::Panicked)) {
             Ok(changed) => changed,
             Err(cause) => return (Err(cause.into()), false),
         };
@@ -60,14 +60,6 @@ impl Controller {
     }
 }
 
-/// The text of the file, and what becomes of it.
-fn changed(path: &Path, edit: &FileEdit) -> Result<(String, Edited), EditError> {
-    if !path.is_file() {
-        return Err(EditError::NoFile);
-    }
-    let before = Sources::read(path)?;
-    let edited = change(&before.text, edit)?;
-    let after = Sources { text: edited.text.clone(), ..before.clone() };
-    after.load_awaiting_models()?;
-    Ok((before.text, edited))
+fn changed(path: &Path, edit: &FileEdit) -> Result<Planned, EditError> {
+    if path.is_file() { planned(path, edit) } else { Err(EditError::NoFile) }
 }

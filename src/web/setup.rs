@@ -29,8 +29,8 @@ use super::site::Site;
 use crate::bus::commands::Command;
 use crate::capture::first_frame;
 use crate::capture::source::CaptureError;
-use crate::config::edit::{EditError, change};
-use crate::config::{Config, Sources};
+use crate::config::Config;
+use crate::config::edit::{self, EditError};
 use crate::directories::{self, NotKept};
 use crate::domain::file_edit::FileEdit;
 use crate::domain::frame::Frame;
@@ -321,13 +321,10 @@ async fn ask(site: &Site, setup: Setup, save: bool) -> Result<Value, Problem> {
 async fn planned(site: &Site, chosen: Chosen) -> Result<Config, Problem> {
     let file = site.parts.file.clone();
     let evaluated = spawn_blocking(move || {
-        let before = Sources::read(&file)?;
-        let edited = change(&before.text, &FileEdit::Setup(Box::new(chosen.setup)))?;
-        let after = Sources { text: edited.text, ..before };
-        let config = after.load_awaiting_models();
+        let planned = edit::planned(&file, &FileEdit::Setup(Box::new(chosen.setup)));
         // They are read by now.
         drop(chosen.secrets);
-        Ok::<_, EditError>(config?)
+        planned.map(|planned| planned.config)
     });
     evaluated.await.unwrap_or(Err(EditError::Panicked)).map_err(|cause| conflict(&cause))
 }

@@ -8,7 +8,7 @@ use crate::domain::file_edit::FileEdit;
 ///
 /// # Errors
 /// See [`EditError`].
-pub fn change(text: &str, edit: &FileEdit) -> Result<Edited, EditError> {
+pub(super) fn change(text: &str, edit: &FileEdit) -> Result<Edited, EditError> {
     match edit {
         FileEdit::Views(edit) => views::edited(text, edit),
         FileEdit::Setup(setup) => setup::edited(text, setup),

@@ -2,8 +2,9 @@
 
 mod change;
 mod edited;
+mod planned;
 mod setup;
 mod views;
 
-pub use change::change;
 pub use edited::{EditError, Edited};
+pub use planned::{Planned, planned};

@@ -7,10 +7,10 @@
 #[path = "../crates/inference/benches/lines/mod.rs"]
 mod lines;
 
-use glimpsed::domain::frame::Encoding;
-use glimpsed::domain::framing::Rotation;
-use glimpsed::preprocess::Preprocessor;
-use glimpsed::preprocess::source::FrameDecoder;
+use glimpsed_core::domain::frame::Encoding;
+use glimpsed_core::domain::framing::Rotation;
+use glimpsed_core::preprocess::Preprocessor;
+use glimpsed_core::preprocess::source::FrameDecoder;
 use glimpsed_inference::{ChannelOrder, Element, Fit, InputSpec, Layout, Tensor};
 
 struct Preparing {

@@ -9,9 +9,9 @@ use clap::Parser;
 use clap::error::ErrorKind;
 use glimpsed::app::Off;
 use glimpsed::cli::{Arguments, Done, Streams};
-use glimpsed::error::Error;
-use glimpsed::telemetry::panics::thin_out;
 use glimpsed_base::leaving;
+use glimpsed_core::error::Error;
+use glimpsed_core::telemetry::panics::thin_out;
 
 /// sysexits.h: the command was used incorrectly.
 const USAGE: u8 = 64;

@@ -1,9 +1,9 @@
 //! Any message on any topic that is listened to: understood, refused or ignored.
 #![no_main]
 
-use glimpsed::bus::commands::Command;
-use glimpsed::sinks::mqtt::topics::{Key, Topics};
-use glimpsed::sinks::mqtt::inbound::{REQUESTS, Inbound, parse};
+use glimpsed_core::bus::commands::Command;
+use glimpsed_core::sinks::mqtt::topics::{Key, Topics};
+use glimpsed_core::sinks::mqtt::inbound::{REQUESTS, Inbound, parse};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

@@ -1,9 +1,9 @@
 //! Any bytes as a frame of every kind: an error at worst, and a picture is as large as it says.
 #![no_main]
 
-use glimpsed::domain::frame::{Encoding, Range, RawFormat};
-use glimpsed::preprocess::decode::{DecodeError, decode};
-use glimpsed::preprocess::picture::RgbImage;
+use glimpsed_core::domain::frame::{Encoding, Range, RawFormat};
+use glimpsed_core::preprocess::decode::{DecodeError, decode};
+use glimpsed_core::preprocess::picture::RgbImage;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(

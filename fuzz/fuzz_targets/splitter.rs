@@ -1,7 +1,7 @@
 //! Any stream of bytes, in portions of any size: what comes out are whole pictures, the same ones however it was cut.
 #![no_main]
 
-use glimpsed::capture::mjpeg::{Next, Splitter};
+use glimpsed_core::capture::mjpeg::{Next, Splitter};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

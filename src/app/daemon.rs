@@ -11,37 +11,38 @@ use tokio::time::Instant;
 
 use super::lifetime::{Inbound, Lifetime, Signals};
 use super::start::Prepared;
-use crate::bus::commands::{Command, Commands};
-use crate::bus::hub::Hub;
-use crate::bus::unsure::UnsureFrames;
-use crate::capture::registry::Registry;
-use crate::capture::watchdog::{Hung, Verdict, Watchdog};
 use crate::control::camera::{Cameras, Openers};
 use crate::control::loader::Loader;
 use crate::control::views::new_view;
 use crate::control::{Controller, Ending, Parts};
-use crate::domain::health::Health;
-use crate::error::{Error, Result};
-use crate::pipeline::counters::Counters;
-use crate::pipeline::orders::Orders;
-use crate::pipeline::uploads::Uploads;
-use crate::pipeline::worker;
-use crate::pipeline::worker::Worker;
-use crate::sinks::day::Days;
-use crate::sinks::notify;
-use crate::sinks::stdout::{self, Printer};
-use crate::teach::teachers::Teachers;
-use crate::telemetry::health::Monitor;
-use crate::telemetry::service_manager::{self, Outlook, Service};
-use crate::telemetry::threads::Threads;
+use crate::web;
 use crate::web::live_state::LiveState;
-use crate::{capture, web};
 use glimpsed_base::clock::{Clock, SystemClock};
 use glimpsed_base::liveness::Liveness;
 use glimpsed_base::shutdown::Shutdown;
 use glimpsed_base::signal::Signal;
 use glimpsed_base::sync::Mutex;
 use glimpsed_base::thread::Thread;
+use glimpsed_core::bus::commands::{Command, Commands};
+use glimpsed_core::bus::hub::Hub;
+use glimpsed_core::bus::unsure::UnsureFrames;
+use glimpsed_core::capture;
+use glimpsed_core::capture::registry::Registry;
+use glimpsed_core::capture::watchdog::{Hung, Verdict, Watchdog};
+use glimpsed_core::domain::health::Health;
+use glimpsed_core::error::{Error, Result};
+use glimpsed_core::pipeline::counters::Counters;
+use glimpsed_core::pipeline::orders::Orders;
+use glimpsed_core::pipeline::uploads::Uploads;
+use glimpsed_core::pipeline::worker;
+use glimpsed_core::pipeline::worker::Worker;
+use glimpsed_core::sinks::day::Days;
+use glimpsed_core::sinks::notify;
+use glimpsed_core::sinks::stdout::{self, Printer};
+use glimpsed_core::teach::teachers::Teachers;
+use glimpsed_core::telemetry::health::Monitor;
+use glimpsed_core::telemetry::service_manager::{self, Outlook, Service};
+use glimpsed_core::telemetry::threads::Threads;
 
 /// Deadline from the first signal to the end of the process. A service manager would wait longer, a user would not.
 const STOP_WITHIN: Duration = Duration::from_millis(1900);
@@ -335,11 +336,11 @@ impl Watch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bus::hub::tests_support::Told;
-    use crate::capture::source::{CaptureError, Opener, Read, Source};
-    use crate::config::Sources;
-    use crate::domain::camera::CameraState;
     use glimpsed_base::clock::ManualClock;
+    use glimpsed_core::bus::hub::tests_support::Told;
+    use glimpsed_core::capture::source::{CaptureError, Opener, Read, Source};
+    use glimpsed_core::config::Sources;
+    use glimpsed_core::domain::camera::CameraState;
 
     /// A driver whose open never returns; it advances the clock.
     struct Hung(ManualClock);

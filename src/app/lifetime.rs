@@ -6,7 +6,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::control::loader::Loader;
-use crate::error::{Error, Result};
+use glimpsed_core::error::{Error, Result};
 
 /// From its creation on, signals are queued instead of ending the process. So it is created before anything that must
 /// be cleaned up.

@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::time::Instant;
 
-use crate::config::diagnostics::{Place, Problem, Problems};
-use crate::config::{Config, Sources, keep_default_id};
 use crate::control::model_info::{ModelState, NotLoaded};
 use crate::control::model_pool::{Loaded, ModelPool};
-use crate::domain::name::Name;
-use crate::error::{Error, Result};
-use crate::infer::ModelError;
-use crate::telemetry::logging;
+use glimpsed_core::config::diagnostics::{Place, Problem, Problems};
+use glimpsed_core::config::{Config, Sources, keep_default_id};
+use glimpsed_core::domain::name::Name;
+use glimpsed_core::error::{Error, Result};
+use glimpsed_core::infer::ModelError;
+use glimpsed_core::telemetry::logging;
 
 /// A configuration with its models.
 pub struct Prepared {

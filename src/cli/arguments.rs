@@ -9,7 +9,7 @@ use crate::app::{App, Lifetime, Off, Prepared};
 use crate::cli::files::ConfigFile;
 use crate::cli::streams::Streams;
 use crate::control::loader::Loader;
-use crate::error::{Error, Result};
+use glimpsed_core::error::{Error, Result};
 
 /// Labels what a camera sees and says so over MQTT.
 #[derive(Debug, Parser)]
@@ -41,7 +41,7 @@ enum Command {
     /// Measure the models side by side on this device, and say which one to take
     Compare(compare::Options),
     /// The process that `compare` starts for each model
-    #[command(name = crate::compare::CHILD_COMMAND, hide = true)]
+    #[command(name = glimpsed_core::compare::CHILD_COMMAND, hide = true)]
     MeasureModel,
     /// List the cameras, or try one
     #[command(subcommand)]
@@ -89,7 +89,7 @@ impl Arguments {
     /// Does what was asked for.
     ///
     /// # Errors
-    /// Whatever ended the command; [`crate::error::Error::exit_code`] says which exit code that is.
+    /// Whatever ended the command; [`glimpsed_core::error::Error::exit_code`] says which exit code that is.
     pub fn run(self, streams: &mut Streams) -> Result<Done> {
         let finished = match self.command {
             Command::Run(options) => return run(&options, streams),

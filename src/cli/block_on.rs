@@ -1,7 +1,7 @@
 //! Asynchronous work in a subcommand.
 
 use crate::app::runtime;
-use crate::error::Result;
+use glimpsed_core::error::Result;
 
 /// Does it on a runtime of its own.
 ///

@@ -9,16 +9,16 @@ use serde_json::{Value, json};
 use super::files::OptionalConfigFile;
 use super::streams::Streams;
 use super::table;
-use crate::capture::discover::{CameraInfo, cameras};
-use crate::capture::opener;
-use crate::capture::source::{CaptureError, Read};
-use crate::config::Config;
-use crate::config::raw::RawCamera;
-use crate::config::typed::{Camera, CameraSource};
-use crate::domain::frame::{Encoding, Frame};
-use crate::error::{Error, Result};
-use crate::preprocess::decode::decode;
-use crate::preprocess::picture::RgbImage;
+use glimpsed_core::capture::discover::{CameraInfo, cameras};
+use glimpsed_core::capture::opener;
+use glimpsed_core::capture::source::{CaptureError, Read};
+use glimpsed_core::config::Config;
+use glimpsed_core::config::raw::RawCamera;
+use glimpsed_core::config::typed::{Camera, CameraSource};
+use glimpsed_core::domain::frame::{Encoding, Frame};
+use glimpsed_core::error::{Error, Result};
+use glimpsed_core::preprocess::decode::decode;
+use glimpsed_core::preprocess::picture::RgbImage;
 
 /// Longest time for which the rate is measured.
 const MEASURED_FOR: Duration = Duration::from_secs(10);

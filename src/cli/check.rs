@@ -5,10 +5,10 @@ use serde_json::json;
 
 use super::files::ConfigFile;
 use super::streams::Streams;
-use crate::config::typed::Choice;
-use crate::config::{Config, Sources, keep_default_id};
-use crate::error::{Error, Result};
-use crate::infer::{Model, precision};
+use glimpsed_core::config::typed::Choice;
+use glimpsed_core::config::{Config, Sources, keep_default_id};
+use glimpsed_core::error::{Error, Result};
+use glimpsed_core::infer::{Model, precision};
 
 #[derive(Debug, Args)]
 pub(super) struct Options {

@@ -9,17 +9,17 @@ use serde_json::{Value, json};
 use super::files::OptionalConfigFile;
 use super::streams::Streams;
 use super::{models, progress, table};
-use crate::config::typed::View;
-use crate::config::{Config, keep_default_id};
-use crate::domain::classification::Classification;
-use crate::domain::frame::{Encoding, Frame};
-use crate::domain::framing::{Framing, Region, Rotation};
-use crate::domain::settings::PrecisionChoice;
-use crate::error::{Error, Result};
-use crate::infer::labeller::{LabelError, Labeller};
-use crate::infer::precision;
-use crate::preprocess::source::FrameDecoder;
 use glimpsed_base::{budget, files};
+use glimpsed_core::config::typed::View;
+use glimpsed_core::config::{Config, keep_default_id};
+use glimpsed_core::domain::classification::Classification;
+use glimpsed_core::domain::frame::{Encoding, Frame};
+use glimpsed_core::domain::framing::{Framing, Region, Rotation};
+use glimpsed_core::domain::settings::PrecisionChoice;
+use glimpsed_core::error::{Error, Result};
+use glimpsed_core::infer::labeller::{LabelError, Labeller};
+use glimpsed_core::infer::precision;
+use glimpsed_core::preprocess::source::FrameDecoder;
 
 #[derive(Debug, Args)]
 pub(super) struct Options {

@@ -11,11 +11,11 @@ use super::files::OptionalConfigFile;
 use super::streams::Streams;
 use super::{models, progress};
 use crate::cli::table::render;
-use crate::compare;
-use crate::compare::{Plan, html, subjects, table};
-use crate::domain::comparison::{Progress, Report};
-use crate::error::{Error, Result};
-use crate::models::catalog;
+use glimpsed_core::compare;
+use glimpsed_core::compare::{Plan, html, subjects, table};
+use glimpsed_core::domain::comparison::{Progress, Report};
+use glimpsed_core::error::{Error, Result};
+use glimpsed_core::models::catalog;
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -71,7 +71,7 @@ pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
         && !models.iter().any(|model| model.name == *reference)
     {
         let names: Vec<&str> = models.iter().map(|model| model.name.as_str()).collect();
-        let hint = crate::config::diagnostics::suggestion(reference, names);
+        let hint = glimpsed_core::config::diagnostics::suggestion(reference, names);
         return Err(Error::Failed(format!("the reference `{reference}` is not among the compared models; {hint}")));
     }
     let active = Some(config.first().model.name.clone()).filter(|name| models.iter().any(|model| model.name == *name));

@@ -4,7 +4,7 @@ use clap::{Args, Command, ValueEnum};
 use clap_complete::Shell;
 
 use super::streams::Streams;
-use crate::error::Result;
+use glimpsed_core::error::Result;
 
 #[derive(Debug, Args)]
 pub(super) struct Options {

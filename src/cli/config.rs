@@ -5,9 +5,9 @@ use serde_json::{Map, Value, json};
 
 use super::files::{ConfigFile, OptionalConfigFile};
 use super::streams::Streams;
-use crate::config::{Sources, keys};
-use crate::decide::groups::{Groups, IMAGENET};
-use crate::error::{Error, Result};
+use glimpsed_core::config::{Sources, keys};
+use glimpsed_core::decide::groups::{Groups, IMAGENET};
+use glimpsed_core::error::{Error, Result};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {

@@ -13,11 +13,11 @@ use serde_json::Value;
 
 use super::streams::Streams;
 use crate::app::{App, Lifetime, Prepared};
-use crate::config::Sources;
 use crate::control::loader::Loader;
-use crate::error::{Error, Result};
-use crate::models::catalog;
-use crate::telemetry::logging;
+use glimpsed_core::config::Sources;
+use glimpsed_core::error::{Error, Result};
+use glimpsed_core::models::catalog;
+use glimpsed_core::telemetry::logging;
 
 /// For the broker to listen, for the subscriber to be subscribed, and for its last line to be shown.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -11,11 +11,11 @@ use super::files::OptionalConfigFile;
 use super::progress;
 use super::streams::Streams;
 use super::table::render;
-use crate::config::diagnostics::suggestion;
-use crate::directories;
-use crate::error::{Error, Result};
-use crate::models::catalog::{self, Entry};
-use crate::models::fetch::{self, FetchError, Limits, Outcome};
+use glimpsed_core::config::diagnostics::suggestion;
+use glimpsed_core::directories;
+use glimpsed_core::error::{Error, Result};
+use glimpsed_core::models::catalog::{self, Entry};
+use glimpsed_core::models::fetch::{self, FetchError, Limits, Outcome};
 use glimpsed_inference::sha256_of;
 
 #[derive(Debug, Args)]

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::config::{DEFAULT_PATH, Sources};
-use crate::error::Result;
+use glimpsed_core::config::{DEFAULT_PATH, Sources};
+use glimpsed_core::error::Result;
 
 /// Where the configuration is.
 #[derive(Debug, Args)]

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use clap::{Args, Command};
 use clap_mangen::roff::{Roff, bold, italic, roman};
 
-use crate::config::{DEFAULT_PATH, reference};
-use crate::error::{Error, Result};
+use glimpsed_core::config::{DEFAULT_PATH, reference};
+use glimpsed_core::error::{Error, Result};
 
 #[derive(Debug, Args)]
 pub(super) struct Options {

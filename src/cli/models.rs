@@ -7,14 +7,14 @@ use super::fetch;
 use super::files::OptionalConfigFile;
 use super::streams::Streams;
 use super::table::{grouped, render};
-use crate::config::Config;
-use crate::config::diagnostics::suggestion;
-use crate::config::typed::Choice;
-use crate::domain::settings::PrecisionChoice;
-use crate::error::{Error, Result};
-use crate::infer::{self, Inspected, precision};
-use crate::models::catalog;
-use crate::models::spec::ModelSpec;
+use glimpsed_core::config::Config;
+use glimpsed_core::config::diagnostics::suggestion;
+use glimpsed_core::config::typed::Choice;
+use glimpsed_core::domain::settings::PrecisionChoice;
+use glimpsed_core::error::{Error, Result};
+use glimpsed_core::infer::{self, Inspected, precision};
+use glimpsed_core::models::catalog;
+use glimpsed_core::models::spec::ModelSpec;
 use glimpsed_inference::Inspection;
 
 #[derive(Debug, Subcommand)]

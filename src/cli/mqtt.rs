@@ -7,11 +7,11 @@ use super::block_on::block_on;
 use super::files::OptionalConfigFile;
 use super::streams::Streams;
 use super::table;
-use crate::config::Config;
-use crate::config::typed::Mqtt;
-use crate::error::{Error, Result};
-use crate::sinks::mqtt::diagnose::{self, Report};
-use crate::sinks::mqtt::{Leftovers, Names};
+use glimpsed_core::config::Config;
+use glimpsed_core::config::typed::Mqtt;
+use glimpsed_core::error::{Error, Result};
+use glimpsed_core::sinks::mqtt::diagnose::{self, Report};
+use glimpsed_core::sinks::mqtt::{Leftovers, Names};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {

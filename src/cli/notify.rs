@@ -7,9 +7,9 @@ use super::block_on::block_on;
 use super::files::OptionalConfigFile;
 use super::streams::Streams;
 use super::table;
-use crate::error::{Error, Result};
-use crate::sinks::notify::send_example;
 use glimpsed_base::leaving;
+use glimpsed_core::error::{Error, Result};
+use glimpsed_core::sinks::notify::send_example;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {

@@ -9,17 +9,17 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use glimpsed_base::files;
 use glimpsed_base::secret::Secret;
+use glimpsed_core::config::edit::{EditError, planned};
+use glimpsed_core::config::{Config, Sources};
+use glimpsed_core::directories;
+use glimpsed_core::domain::file_edit::FileEdit;
+use glimpsed_core::domain::setup::{CameraChoice, PROPOSAL, PageChoice, Setup, listening};
+use glimpsed_core::error::{Error, Result};
+use glimpsed_core::models::catalog;
 use jiff::Timestamp;
 
 use super::files::ConfigFile;
 use super::streams::Streams;
-use crate::config::edit::{EditError, planned};
-use crate::config::{Config, Sources};
-use crate::directories;
-use crate::domain::file_edit::FileEdit;
-use crate::domain::setup::{CameraChoice, PROPOSAL, PageChoice, Setup, listening};
-use crate::error::{Error, Result};
-use crate::models::catalog;
 use crate::web::{LINK, keep_token, new_token, setup_link};
 
 /// A daemon sees an edited file within a second or two, and opens the page anew.

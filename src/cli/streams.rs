@@ -2,8 +2,8 @@
 
 use std::io::Write;
 
-use crate::error::{Error, Result};
 use glimpsed_base::leaving;
+use glimpsed_core::error::{Error, Result};
 
 /// What a command may write to.
 pub struct Streams {

@@ -8,21 +8,20 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::Controller;
-use super::command_error::Commanded;
 use super::model_info::NotLoaded;
 use super::model_pool::Loaded;
 use super::second::Second;
-use crate::bus::commands::{Answer, CommandError};
-use crate::config::Config;
-use crate::config::typed::View;
-use crate::domain::classification::ModelId;
-use crate::domain::name::Name;
-use crate::domain::settings::PrecisionChoice;
-use crate::error::Result;
-use crate::models::spec::ModelSpec;
-use crate::payload::second_opinion_value;
-use crate::pipeline::orders::{Order, ViewOrder};
-use crate::pipeline::second_opinion;
+use glimpsed_core::bus::commands::{Answer, CommandError, Commanded};
+use glimpsed_core::config::Config;
+use glimpsed_core::config::typed::View;
+use glimpsed_core::domain::classification::ModelId;
+use glimpsed_core::domain::name::Name;
+use glimpsed_core::domain::settings::PrecisionChoice;
+use glimpsed_core::error::Result;
+use glimpsed_core::models::spec::ModelSpec;
+use glimpsed_core::payload::second_opinion_value;
+use glimpsed_core::pipeline::orders::{Order, ViewOrder};
+use glimpsed_core::pipeline::second_opinion;
 
 /// Deadline of a requested opinion: as long as a rest of the accurate model takes on all but the slowest boards.
 const OPINION_WITHIN: Duration = Duration::from_secs(15);

@@ -5,19 +5,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::bus::hub::Hub;
-use crate::capture::call::CallInProgress;
-use crate::capture::freeze::Freeze;
-use crate::capture::pause::Pause;
-use crate::capture::registry::{Registered, Registry};
-use crate::capture::source::Opener;
-use crate::capture::supervisor::Supervisor;
-use crate::config::typed;
-use crate::domain::camera::{CameraState, CameraStatus, Fault, FaultKind};
-use crate::domain::event::Event;
-use crate::domain::name::Name;
-use crate::error::{Error, Result};
-use crate::pipeline::Source;
 use glimpsed_base::backoff::Backoff;
 use glimpsed_base::clock::Clock;
 use glimpsed_base::liveness::Liveness;
@@ -25,6 +12,19 @@ use glimpsed_base::shutdown::Shutdown;
 use glimpsed_base::signal::Signal;
 use glimpsed_base::slot::{Slot, WhenFull};
 use glimpsed_base::thread::Thread;
+use glimpsed_core::bus::hub::Hub;
+use glimpsed_core::capture::call::CallInProgress;
+use glimpsed_core::capture::freeze::Freeze;
+use glimpsed_core::capture::pause::Pause;
+use glimpsed_core::capture::registry::{Registered, Registry};
+use glimpsed_core::capture::source::Opener;
+use glimpsed_core::capture::supervisor::Supervisor;
+use glimpsed_core::config::typed;
+use glimpsed_core::domain::camera::{CameraState, CameraStatus, Fault, FaultKind};
+use glimpsed_core::domain::event::Event;
+use glimpsed_core::domain::name::Name;
+use glimpsed_core::error::{Error, Result};
+use glimpsed_core::pipeline::Source;
 
 /// Creates the opener of a configuration.
 pub type Openers = Box<dyn Fn(&typed::Camera) -> Box<dyn Opener> + Send>;

@@ -6,16 +6,16 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::bus::commands::{Answer, CommandError};
-use crate::bus::hub::Hub;
-use crate::compare::{self, CompareError, Content, Picture, Plan, subjects};
-use crate::domain::event::{Comparing, Event};
-use crate::domain::framing::Framing;
-use crate::domain::name::Name;
-use crate::models::catalog;
-use crate::models::spec::ModelSpec;
-use crate::pipeline::orders::Orders;
 use glimpsed_base::leaving;
+use glimpsed_core::bus::commands::{Answer, CommandError};
+use glimpsed_core::bus::hub::Hub;
+use glimpsed_core::compare::{self, CompareError, Content, Picture, Plan, subjects};
+use glimpsed_core::domain::event::{Comparing, Event};
+use glimpsed_core::domain::framing::Framing;
+use glimpsed_core::domain::name::Name;
+use glimpsed_core::models::catalog;
+use glimpsed_core::models::spec::ModelSpec;
+use glimpsed_core::pipeline::orders::Orders;
 
 /// Deadline for the next labelled frame.
 const SNAPSHOT_WITHIN: Duration = Duration::from_secs(5);

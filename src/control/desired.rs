@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::config::typed::View;
-use crate::config::{Config, Sources};
+use glimpsed_core::config::typed::View;
+use glimpsed_core::config::{Config, Sources};
 
 /// Keys that are read only at the start of the daemon.
 const ONLY_AT_START: [&str; 2] = ["log.", "stdout."];

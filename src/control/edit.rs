@@ -6,11 +6,11 @@ use serde_json::json;
 use tokio::task::spawn_blocking;
 
 use super::Controller;
-use crate::bus::commands::{Answer, CommandError};
-use crate::config::Sources;
-use crate::config::edit::{EditError, Edited, Planned, planned};
-use crate::directories;
-use crate::domain::file_edit::FileEdit;
+use glimpsed_core::bus::commands::{Answer, CommandError};
+use glimpsed_core::config::Sources;
+use glimpsed_core::config::edit::{EditError, Edited, Planned, planned};
+use glimpsed_core::directories;
+use glimpsed_core::domain::file_edit::FileEdit;
 
 impl Controller {
     /// The answer, and whether there is another file now, which is to be read.

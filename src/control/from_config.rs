@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use crate::config::Config;
-use crate::config::typed::{Notify, View};
-use crate::domain::layout::{Layout, ViewEntry};
-use crate::domain::name::Name;
-use crate::pipeline::orders::Rules;
-use crate::teach::lessons::Lessons;
 use crate::web;
 use crate::web::downloads::ModelFiles;
+use glimpsed_core::config::Config;
+use glimpsed_core::config::typed::{Notify, View};
+use glimpsed_core::domain::layout::{Layout, ViewEntry};
+use glimpsed_core::domain::name::Name;
+use glimpsed_core::pipeline::orders::Rules;
+use glimpsed_core::teach::lessons::Lessons;
 
 /// The heartbeat if no broker is configured.
 const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(60);

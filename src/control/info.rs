@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use super::Controller;
 use super::model_info::ModelInfo;
-use crate::config::typed::View;
-use crate::domain::event::Event;
-use crate::payload::{InfoPayload, InfoViewPayload};
+use glimpsed_core::config::typed::View;
+use glimpsed_core::domain::event::Event;
+use glimpsed_core::payload::{InfoPayload, InfoViewPayload};
 
 impl Controller {
     pub(super) fn tell_info(&self) {

@@ -8,8 +8,8 @@ use std::sync::mpsc::{Sender, channel};
 
 use tokio::sync::oneshot;
 
-use crate::error::Result;
 use glimpsed_base::thread::Thread;
+use glimpsed_core::error::Result;
 
 type Work = Box<dyn FnOnce() + Send>;
 

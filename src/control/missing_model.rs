@@ -6,9 +6,9 @@ use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
 use super::Controller;
-use crate::domain::name::Name;
-use crate::error::Result;
-use crate::models::spec::ModelSpec;
+use glimpsed_core::domain::name::Name;
+use glimpsed_core::error::Result;
+use glimpsed_core::models::spec::ModelSpec;
 
 /// How often it is tried even if they look the same: a disk may have been mounted, or a library may be there now.
 const TRY_EVERY: Duration = Duration::from_secs(60);

@@ -2,7 +2,6 @@
 
 mod accurate;
 pub mod camera;
-mod command_error;
 mod compare;
 mod config_watch;
 mod controller;

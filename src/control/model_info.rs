@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::domain::classification::ModelId;
-use crate::infer::ModelError;
-use crate::infer::precision::Chosen;
-use crate::payload::InfoModelPayload;
+use glimpsed_core::bus::commands::CommandError;
+use glimpsed_core::domain::classification::ModelId;
+use glimpsed_core::infer::ModelError;
+use glimpsed_core::infer::precision::Chosen;
+use glimpsed_core::payload::InfoModelPayload;
 
 /// The published properties of a model in use.
 #[derive(Debug, Clone)]
@@ -30,6 +31,12 @@ pub enum NotLoaded {
 
 /// A view's model: in use, or why it cannot be loaded.
 pub type ModelState = std::result::Result<ModelInfo, NotLoaded>;
+
+impl From<NotLoaded> for CommandError {
+    fn from(error: NotLoaded) -> Self {
+        Self::Refused(error.to_string())
+    }
+}
 
 impl ModelInfo {
     pub fn of(chosen: &Chosen) -> Self {

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::model_info::ModelInfo;
-use crate::config::typed::Choice;
-use crate::domain::settings::PrecisionChoice;
-use crate::infer::{ModelError, Networks, SharedModel, precision};
-use crate::models::spec::ModelSpec;
+use glimpsed_core::config::typed::Choice;
+use glimpsed_core::domain::settings::PrecisionChoice;
+use glimpsed_core::infer::{ModelError, Networks, SharedModel, precision};
+use glimpsed_core::models::spec::ModelSpec;
 
 /// A loaded model, and its published properties.
 #[derive(Clone)]

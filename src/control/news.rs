@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use crate::bus::hub::Sink;
-use crate::domain::camera::Fault;
-use crate::domain::event::Event;
+use glimpsed_core::bus::hub::Sink;
+use glimpsed_core::domain::camera::Fault;
+use glimpsed_core::domain::event::Event;
 
 /// A sink of the hub; its clones share what wakes them.
 #[derive(Debug, Clone, Default)]

@@ -8,16 +8,16 @@ use tokio::sync::Notify;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::sleep;
 
-use super::command_error::Commanded;
-use crate::bus::commands::CommandError;
-use crate::bus::hub::{Hub, Sink};
-use crate::config::Config;
-use crate::domain::event::Event;
-use crate::domain::name::Name;
-use crate::payload::picture;
-use crate::pipeline::orders::Orders;
-use crate::preprocess::turned;
 use glimpsed_base::sync::Mutex;
+use glimpsed_core::bus::commands::{CommandError, Commanded};
+
+use glimpsed_core::bus::hub::{Hub, Sink};
+use glimpsed_core::config::Config;
+use glimpsed_core::domain::event::Event;
+use glimpsed_core::domain::name::Name;
+use glimpsed_core::payload::picture;
+use glimpsed_core::pipeline::orders::Orders;
+use glimpsed_core::preprocess::turned;
 
 /// The sink's name in the hub.
 const NAME: &str = "pictures";

@@ -9,19 +9,18 @@ use tokio::time::Instant;
 
 use super::Controller;
 use super::accurate::Required;
-use super::command_error::Commanded;
 use super::controller::{LATE, SWAP_WITHIN};
 use super::from_config::{layout_of, notices_of, rules_of, web_settings};
 use super::model_pool::Loaded;
 use super::views::{labeller_of, new_view};
-use crate::bus::commands::{Answer, CommandError};
-use crate::config::diagnostics::Problems;
-use crate::config::typed::{Choice, View};
-use crate::config::{Config, Sources};
-use crate::error::Result;
-use crate::pipeline::orders::{Order, ViewOrder};
-use crate::sinks::mqtt;
-use crate::telemetry::service_manager;
+use glimpsed_core::bus::commands::{Answer, CommandError, Commanded};
+use glimpsed_core::config::diagnostics::Problems;
+use glimpsed_core::config::typed::{Choice, View};
+use glimpsed_core::config::{Config, Sources};
+use glimpsed_core::error::Result;
+use glimpsed_core::pipeline::orders::{Order, ViewOrder};
+use glimpsed_core::sinks::mqtt;
+use glimpsed_core::telemetry::service_manager;
 
 /// What a configuration needs, loaded.
 struct Prepared {

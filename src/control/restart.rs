@@ -7,10 +7,10 @@ use tokio::task::spawn_blocking;
 
 use super::Controller;
 use super::model_info::NotLoaded;
-use crate::bus::commands::{Answer, CommandError};
-use crate::config::typed::Choice;
-use crate::config::{Config, Sources};
-use crate::infer::{Model, precision};
+use glimpsed_core::bus::commands::{Answer, CommandError};
+use glimpsed_core::config::typed::Choice;
+use glimpsed_core::config::{Config, Sources};
+use glimpsed_core::infer::{Model, precision};
 
 /// The program's file, which may be another version than this process.
 ///

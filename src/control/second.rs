@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::model_info::ModelInfo;
-use crate::infer::SharedModel;
-use crate::models::spec::ModelSpec;
-use crate::pipeline::second_opinion::Classifies;
+use glimpsed_core::infer::SharedModel;
+use glimpsed_core::models::spec::ModelSpec;
+use glimpsed_core::pipeline::second_opinion::Classifies;
 
 /// An accurate model in use.
 pub(super) struct Second {

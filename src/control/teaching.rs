@@ -8,16 +8,15 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::Controller;
-use super::command_error::Commanded;
 use super::from_config::lessons_of;
-use crate::bus::commands::{Answer, CommandError};
-use crate::bus::preview::Preview;
-use crate::domain::name::Name;
-use crate::error::{Error, Result};
-use crate::teach::dataset::check_label;
-use crate::teach::lessons::{Lessons, Picture, TeachError};
-use crate::teach::teachers::put_to_use;
 use glimpsed_base::thread::Thread;
+use glimpsed_core::bus::commands::{Answer, CommandError, Commanded};
+use glimpsed_core::bus::preview::Preview;
+use glimpsed_core::domain::name::Name;
+use glimpsed_core::error::{Error, Result};
+use glimpsed_core::teach::dataset::check_label;
+use glimpsed_core::teach::lessons::{Lessons, Picture, TeachError};
+use glimpsed_core::teach::teachers::put_to_use;
 
 /// Deadline for the next frame.
 const FRAME_WITHIN: Duration = Duration::from_secs(5);
@@ -115,7 +114,7 @@ impl Controller {
     }
 }
 
-async fn next_frame(preview: Option<Arc<Preview>>) -> Arc<crate::bus::preview::Offered> {
+async fn next_frame(preview: Option<Arc<Preview>>) -> Arc<glimpsed_core::bus::preview::Offered> {
     match preview {
         Some(preview) => preview.next_frame().await,
         // The camera is gone, and with it its frames.

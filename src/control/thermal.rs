@@ -1,8 +1,8 @@
 //! Checks the board's temperature, and reduces the share of labelled frames when it is too warm.
 
 use super::Controller;
-use crate::domain::health::Pace;
-use crate::pipeline::orders::{Order, OrderError};
+use glimpsed_core::domain::health::Pace;
+use glimpsed_core::pipeline::orders::{Order, OrderError};
 
 impl Controller {
     /// Sends the inference thread its pace when that changes.

@@ -5,23 +5,22 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::Controller;
-use super::command_error::Commanded;
 use super::controller::{LATE, SWAP_WITHIN};
 use super::from_config::rules_of;
 use super::model_info::{ModelInfo, ModelState, NotLoaded};
 use super::model_pool::Loaded;
-use crate::bus::commands::{Answer, CommandError};
-use crate::config::Config;
-use crate::config::typed::{Choice, View};
-use crate::domain::event::Event;
-use crate::domain::name::Name;
-use crate::domain::settings::{PrecisionChoice, Settings};
-use crate::error::Result;
-use crate::infer::labeller::Labeller;
-use crate::models::spec::ModelSpec;
-use crate::pipeline::orders::{NewView, Order, ViewOrder};
-use crate::pipeline::uploads::Target;
 use glimpsed_base::repetition::is_logged;
+use glimpsed_core::bus::commands::{Answer, CommandError, Commanded};
+use glimpsed_core::config::Config;
+use glimpsed_core::config::typed::{Choice, View};
+use glimpsed_core::domain::event::Event;
+use glimpsed_core::domain::name::Name;
+use glimpsed_core::domain::settings::{PrecisionChoice, Settings};
+use glimpsed_core::error::Result;
+use glimpsed_core::infer::labeller::Labeller;
+use glimpsed_core::models::spec::ModelSpec;
+use glimpsed_core::pipeline::orders::{NewView, Order, ViewOrder};
+use glimpsed_core::pipeline::uploads::Target;
 
 /// What labels the frames of a view.
 pub fn labeller_of(config: &Config, view: &View, loaded: Loaded) -> Labeller {

@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 use super::named::OfView;
 use super::problem::Problem;
 use super::site::Site;
-use crate::bus::commands::{Answer, Command, CommandError, ViewCommand};
-use crate::domain::name::Name;
-use crate::domain::settings::PrecisionChoice;
-use crate::models::catalog;
-use crate::payload::{RegionPayload, camera_status_json, health_json};
+use glimpsed_core::bus::commands::{Answer, Command, CommandError, ViewCommand};
+use glimpsed_core::domain::name::Name;
+use glimpsed_core::domain::settings::PrecisionChoice;
+use glimpsed_core::models::catalog;
+use glimpsed_core::payload::{RegionPayload, camera_status_json, health_json};
 
 type Answered = Result<Json<Value>, Problem>;
 

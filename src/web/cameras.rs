@@ -17,10 +17,10 @@ use super::openapi::{Documented, Operation};
 use super::problem::Problem;
 use super::schemas::named;
 use super::site::Site;
-use crate::bus::commands::Command;
-use crate::capture::discover::{self, CameraInfo};
-use crate::domain::camera::CameraState;
-use crate::payload::camera_status_json;
+use glimpsed_core::bus::commands::Command;
+use glimpsed_core::capture::discover::{self, CameraInfo};
+use glimpsed_core::domain::camera::CameraState;
+use glimpsed_core::payload::camera_status_json;
 
 /// A driver can hang in a call that asks what it can do.
 const WITHIN: Duration = Duration::from_secs(10);

@@ -16,9 +16,9 @@ use tokio::time::timeout;
 use super::named::OfView;
 use super::problem::Problem;
 use super::site::Site;
-use crate::domain::layout::ViewEntry;
-use crate::payload::upload_value;
-use crate::pipeline::uploads::{Opinion, UploadError};
+use glimpsed_core::domain::layout::ViewEntry;
+use glimpsed_core::payload::upload_value;
+use glimpsed_core::pipeline::uploads::{Opinion, UploadError};
 
 /// Deadline for a turn.
 const TURN_WITHIN: Duration = Duration::from_secs(5);

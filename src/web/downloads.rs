@@ -4,11 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use glimpsed_base::sync::Mutex;
+use glimpsed_core::models::catalog::Entry;
+use glimpsed_core::models::fetch::FetchError;
 use serde::Serialize;
 use serde_json::{Value, json};
-
-use crate::models::catalog::Entry;
-use crate::models::fetch::FetchError;
 
 /// Where models are searched for, and where they come from.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -15,11 +15,11 @@ use super::openapi::{Documented, Operation};
 use super::problem::Problem;
 use super::schemas::named;
 use super::site::Site;
-use crate::bus::commands::Command;
-use crate::domain::file_edit::FileEdit;
-use crate::domain::framing::Region;
-use crate::domain::name::Name;
-use crate::domain::views_edit::{SetView, ViewsEdit};
+use glimpsed_core::bus::commands::Command;
+use glimpsed_core::domain::file_edit::FileEdit;
+use glimpsed_core::domain::framing::Region;
+use glimpsed_core::domain::name::Name;
+use glimpsed_core::domain::views_edit::{SetView, ViewsEdit};
 
 /// More than a configuration has.
 const MAX_VIEWS: usize = 64;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::directories::{self, NotKept};
 use glimpsed_base::files;
+use glimpsed_core::directories::{self, NotKept};
 
 const FILE: &str = "ended-sessions.json";
 const MODE: u32 = 0o600;

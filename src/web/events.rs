@@ -21,8 +21,8 @@ use super::guard::Admission;
 use super::message::{About, Message};
 use super::problem::Problem;
 use super::site::Site;
-use crate::domain::layout::ViewEntry;
-use crate::payload::health_json;
+use glimpsed_core::domain::layout::ViewEntry;
+use glimpsed_core::payload::health_json;
 
 /// Interval of the keep-alives, because proxies and browsers drop a silent connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);

@@ -9,6 +9,9 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::post;
+use glimpsed_core::bus::commands::Command;
+use glimpsed_core::models::catalog::{self, Entry};
+use glimpsed_core::models::fetch::{self, FetchError, Limits};
 use glimpsed_inference::sha256_of;
 use serde_json::{Value, json};
 
@@ -17,9 +20,6 @@ use super::openapi::{Documented, Operation};
 use super::problem::Problem;
 use super::schemas::named;
 use super::site::{Parts, Site};
-use crate::bus::commands::Command;
-use crate::models::catalog::{self, Entry};
-use crate::models::fetch::{self, FetchError, Limits};
 
 /// Shortest time between two events of progress.
 const TELL_EVERY: Duration = Duration::from_millis(250);

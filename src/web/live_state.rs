@@ -9,18 +9,18 @@ use tokio::sync::broadcast;
 use super::message::{About, Message, message};
 use super::remembered::Remembered;
 use super::seen::{Comparison, Seen, SeenCamera, SeenView, settings_json, strange_json, timeline_entry};
-use crate::bus::hub::Sink;
-use crate::capture::registry::Registry;
-use crate::domain::camera::{CameraState, CameraStatus};
-use crate::domain::classification::{Classification, Stable};
-use crate::domain::event::Event;
-use crate::domain::layout::Layout;
-use crate::domain::name::Name;
-use crate::domain::settings::Settings;
-use crate::domain::teaching::Strange;
-use crate::payload::{classification_json, day_json, second_opinion_value, state_json};
 use glimpsed_base::clock::Clock;
 use glimpsed_base::sync::Mutex;
+use glimpsed_core::bus::hub::Sink;
+use glimpsed_core::capture::registry::Registry;
+use glimpsed_core::domain::camera::{CameraState, CameraStatus};
+use glimpsed_core::domain::classification::{Classification, Stable};
+use glimpsed_core::domain::event::Event;
+use glimpsed_core::domain::layout::Layout;
+use glimpsed_core::domain::name::Name;
+use glimpsed_core::domain::settings::Settings;
+use glimpsed_core::domain::teaching::Strange;
+use glimpsed_core::payload::{classification_json, day_json, second_opinion_value, state_json};
 
 /// Capacity of the timeline, in labels.
 const MAX_TIMELINE: usize = 200;
@@ -328,11 +328,11 @@ fn parsed(text: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::classification::tests_support::{frame, stable};
-    use crate::domain::day::{Day, ViewDay};
-    use crate::domain::framing::Region;
-    use crate::domain::layout::ViewEntry;
     use glimpsed_base::clock::ManualClock;
+    use glimpsed_core::domain::classification::tests_support::{frame, stable};
+    use glimpsed_core::domain::day::{Day, ViewDay};
+    use glimpsed_core::domain::framing::Region;
+    use glimpsed_core::domain::layout::ViewEntry;
 
     fn view() -> (LiveState, ManualClock) {
         let clock = ManualClock::default();

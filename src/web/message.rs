@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::domain::layout::{Layout, ViewEntry};
-use crate::domain::name::Name;
+use glimpsed_core::domain::layout::{Layout, ViewEntry};
+use glimpsed_core::domain::name::Name;
 
 /// An event for the viewers.
 #[derive(Debug, Clone)]

@@ -5,15 +5,15 @@ use std::sync::{Arc, MutexGuard};
 
 use super::exposition::{Exposition, Family, Histogram, Kind};
 use super::process::Process;
-use crate::bus::hub::Sink;
-use crate::capture::registry::Totals;
-use crate::domain::camera::CameraState;
-use crate::domain::classification::{Classification, Status};
-use crate::domain::event::Event;
-use crate::domain::health::{Broker, Health, Notices, Tally};
-use crate::domain::layout::{Layout, ViewEntry};
-use crate::domain::name::Name;
 use glimpsed_base::sync::Mutex;
+use glimpsed_core::bus::hub::Sink;
+use glimpsed_core::capture::registry::Totals;
+use glimpsed_core::domain::camera::CameraState;
+use glimpsed_core::domain::classification::{Classification, Status};
+use glimpsed_core::domain::event::Event;
+use glimpsed_core::domain::health::{Broker, Health, Notices, Tally};
+use glimpsed_core::domain::layout::{Layout, ViewEntry};
+use glimpsed_core::domain::name::Name;
 
 /// Limit of models with histograms. The names come from the configuration, so it is never reached.
 const MAX_MODELS: usize = 32;
@@ -330,9 +330,9 @@ fn notices(page: &mut Exposition, notices: Option<&Notices>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::camera::tests_support::status;
-    use crate::domain::classification::tests_support::{frame, stable};
-    use crate::domain::framing::Region;
+    use glimpsed_core::domain::camera::tests_support::status;
+    use glimpsed_core::domain::classification::tests_support::{frame, stable};
+    use glimpsed_core::domain::framing::Region;
 
     #[test]
     fn what_the_hub_tells_is_counted_and_no_class_is_a_label() {

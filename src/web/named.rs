@@ -8,8 +8,8 @@ use axum::http::request::Parts;
 
 use super::problem::Problem;
 use super::site::Site;
-use crate::domain::layout::ViewEntry;
-use crate::domain::name::Name;
+use glimpsed_core::domain::layout::ViewEntry;
+use glimpsed_core::domain::name::Name;
 
 /// The view of `/views/{view}/...`.
 pub(super) struct OfView(pub(super) ViewEntry);

@@ -9,11 +9,11 @@ use tokio::time::Instant;
 use super::server::Status;
 use super::site::{Parts, Settings};
 use super::{events, pictures, remembered, router, server};
-use crate::domain::health;
-use crate::error::{Error, Result};
 use crate::web::site::Site;
 use glimpsed_base::shutdown::Shutdown;
 use glimpsed_base::thread::Thread;
+use glimpsed_core::domain::health;
+use glimpsed_core::error::{Error, Result};
 
 /// Threads for decoding and encoding pictures.
 const MAX_WORKERS: usize = 2;

@@ -10,14 +10,14 @@ use tokio::sync::{Notify, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
-use crate::bus::preview::{Offered, Preview};
-use crate::domain::frame::Encoding;
-use crate::domain::framing::Rotation;
-use crate::payload::picture;
-use crate::preprocess::decode::decode;
-use crate::preprocess::encode::PictureError;
-use crate::preprocess::picture::RgbImage;
-use crate::preprocess::{shrunk, turned};
+use glimpsed_core::bus::preview::{Offered, Preview};
+use glimpsed_core::domain::frame::Encoding;
+use glimpsed_core::domain::framing::Rotation;
+use glimpsed_core::payload::picture;
+use glimpsed_core::preprocess::decode::decode;
+use glimpsed_core::preprocess::encode::PictureError;
+use glimpsed_core::preprocess::picture::RgbImage;
+use glimpsed_core::preprocess::{shrunk, turned};
 use glimpsed_jpeg::huffman;
 
 /// Shortest time between two pictures: 30 per second.

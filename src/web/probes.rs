@@ -14,9 +14,9 @@ use super::metrics::{Look, ViewLook};
 use super::problem::Problem;
 use super::process::Process;
 use super::site::Site;
-use crate::domain::camera::CameraState;
-use crate::domain::health::Pace;
-use crate::domain::layout::ViewEntry;
+use glimpsed_core::domain::camera::CameraState;
+use glimpsed_core::domain::health::Pace;
+use glimpsed_core::domain::layout::ViewEntry;
 
 /// The addresses that a supervisor asks; places for connections are reserved for them.
 pub(super) const PROBES: [&str; 2] = ["/livez", "/readyz"];

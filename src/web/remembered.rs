@@ -9,15 +9,15 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
 
-use crate::bus::hub::Sink;
-use crate::domain::event::Event;
-use crate::domain::layout::Layout;
-use crate::domain::moment::Moment;
-use crate::domain::name::Name;
-use crate::payload::picture;
-use crate::preprocess::encode::PictureError;
 use glimpsed_base::budget;
 use glimpsed_base::sync::Mutex;
+use glimpsed_core::bus::hub::Sink;
+use glimpsed_core::domain::event::Event;
+use glimpsed_core::domain::layout::Layout;
+use glimpsed_core::domain::moment::Moment;
+use glimpsed_core::domain::name::Name;
+use glimpsed_core::payload::picture;
+use glimpsed_core::preprocess::encode::PictureError;
 
 /// Frames that wait to be made small. Where labels change faster, the oldest change has no picture.
 const MAX_WAITING: usize = 2;
@@ -156,9 +156,9 @@ fn small(moment: &Moment) -> Result<Option<Vec<u8>>, PictureError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::frame::{Encoding, Frame, RawFormat};
-    use crate::domain::framing::{Framing, Region};
-    use crate::domain::layout::ViewEntry;
+    use glimpsed_core::domain::frame::{Encoding, Frame, RawFormat};
+    use glimpsed_core::domain::framing::{Framing, Region};
+    use glimpsed_core::domain::layout::ViewEntry;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).expect("in range")
@@ -166,7 +166,8 @@ mod tests {
 
     fn moment(view: &Name, second: i64, bytes: Vec<u8>, side: u32) -> Event {
         let format = RawFormat::Rgb;
-        let encoding = Encoding::Raw { format, range: crate::domain::frame::Range::Full, width: side, height: side };
+        let encoding =
+            Encoding::Raw { format, range: glimpsed_core::domain::frame::Range::Full, width: side, height: side };
         let frame = Frame::from_bytes(encoding, bytes);
         Event::Moment(Arc::new(Moment { view: view.clone(), since: at(second), frame, framing: Framing::default() }))
     }

@@ -5,8 +5,8 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use super::socket::Said;
-use crate::domain::comparison::Report;
-use crate::payload::define_schemas;
+use glimpsed_core::domain::comparison::Report;
+use glimpsed_core::payload::define_schemas;
 
 /// A reference to one of the named schemas.
 pub(super) fn named(name: &str) -> Value {

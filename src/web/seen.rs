@@ -8,15 +8,15 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::message::{About, Message};
-use crate::domain::camera::{CameraStatus, Negotiated};
-use crate::domain::classification::{Classification, SecondOpinion, Stable};
-use crate::domain::day::ViewDay;
-use crate::domain::event::Comparing;
-use crate::domain::layout::{Layout, ViewEntry};
-use crate::domain::name::Name;
-use crate::domain::settings::Settings;
-use crate::payload::rounding::rounded;
-use crate::payload::{
+use glimpsed_core::domain::camera::{CameraStatus, Negotiated};
+use glimpsed_core::domain::classification::{Classification, SecondOpinion, Stable};
+use glimpsed_core::domain::day::ViewDay;
+use glimpsed_core::domain::event::Comparing;
+use glimpsed_core::domain::layout::{Layout, ViewEntry};
+use glimpsed_core::domain::name::Name;
+use glimpsed_core::domain::settings::Settings;
+use glimpsed_core::payload::rounding::rounded;
+use glimpsed_core::payload::{
     RegionPayload, camera_json, camera_status_json, classification_json, day_json, second_opinion_value, state_json,
     status_name,
 };

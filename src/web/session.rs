@@ -10,10 +10,10 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use super::ended_sessions::EndedSessions;
 use super::network::Network;
-use crate::directories::NotKept;
 use glimpsed_base::hex::hex;
 use glimpsed_base::secret::Secret;
 use glimpsed_base::sync::Mutex;
+use glimpsed_core::directories::NotKept;
 
 /// The cookie that a browser keeps.
 pub(super) const COOKIE: &str = "glimpsed_session";

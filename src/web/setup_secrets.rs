@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use axum::http::StatusCode;
 use glimpsed_base::hex::hex;
 use glimpsed_base::secret::Secret;
+use glimpsed_core::directories::{self, NotKept};
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::problem::Problem;
-use crate::directories::{self, NotKept};
 
 const MODE: u32 = 0o600;
 

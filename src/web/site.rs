@@ -6,6 +6,19 @@ use std::time::Duration;
 
 use glimpsed_base::clock::Clock;
 use glimpsed_base::shutdown::Shutdown;
+use glimpsed_core::bus::commands::Commands;
+use glimpsed_core::bus::hub::Hub;
+use glimpsed_core::capture::registry::Registry;
+use glimpsed_core::config::typed::Http;
+use glimpsed_core::domain::health::Health;
+use glimpsed_core::domain::name::Name;
+use glimpsed_core::pipeline::orders::Orders;
+use glimpsed_core::pipeline::uploads::Uploads;
+use glimpsed_core::sinks::mqtt::Traffic;
+use glimpsed_core::teach::lessons::Lessons;
+use glimpsed_core::teach::teachers::Teachers;
+use glimpsed_core::telemetry::health::Monitor;
+use glimpsed_core::telemetry::threads::Threads;
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
@@ -14,19 +27,6 @@ use super::live_state::LiveState;
 use super::metrics::Metrics;
 use super::pictures::Pictures;
 use super::session::Door;
-use crate::bus::commands::Commands;
-use crate::bus::hub::Hub;
-use crate::capture::registry::Registry;
-use crate::config::typed::Http;
-use crate::domain::health::Health;
-use crate::domain::name::Name;
-use crate::pipeline::orders::Orders;
-use crate::pipeline::uploads::Uploads;
-use crate::sinks::mqtt::Traffic;
-use crate::teach::lessons::Lessons;
-use crate::teach::teachers::Teachers;
-use crate::telemetry::health::Monitor;
-use crate::telemetry::threads::Threads;
 use glimpsed_base::sync::Mutex;
 
 /// The web server's handles to the rest of the daemon.

@@ -20,10 +20,10 @@ use super::named::{OfCamera, OfView};
 use super::pictures;
 use super::problem::Problem;
 use super::site::Site;
-use crate::domain::camera::CameraState;
-use crate::domain::name::Name;
-use crate::payload::picture;
-use crate::preprocess::turned;
+use glimpsed_core::domain::camera::CameraState;
+use glimpsed_core::domain::name::Name;
+use glimpsed_core::payload::picture;
+use glimpsed_core::preprocess::turned;
 
 /// Deadline for the next labelled frame of a snapshot.
 const SNAPSHOT_WITHIN: Duration = Duration::from_secs(5);

@@ -4,14 +4,14 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::time::Duration;
 
-use glimpsed::config::Sources;
-use glimpsed::decide::{Decider, Seen};
-use glimpsed::domain::frame::{Encoding, Frame, Range, RawFormat};
-use glimpsed::domain::framing::Rotation;
-use glimpsed::infer::Model;
-use glimpsed::infer::labeller::Labeller;
-use glimpsed::preprocess::source::FrameDecoder;
-use glimpsed::preprocess::thumbnail::Thumbnail;
+use glimpsed_core::config::Sources;
+use glimpsed_core::decide::{Decider, Seen};
+use glimpsed_core::domain::frame::{Encoding, Frame, Range, RawFormat};
+use glimpsed_core::domain::framing::Rotation;
+use glimpsed_core::infer::Model;
+use glimpsed_core::infer::labeller::Labeller;
+use glimpsed_core::preprocess::source::FrameDecoder;
+use glimpsed_core::preprocess::thumbnail::Thumbnail;
 
 use crate::preprocess::camera_jpeg;
 use crate::support::{bundled, photos};

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use glimpsed::domain::framing::Rotation;
-use glimpsed::infer::Model;
-use glimpsed::models::labels::LabelSource;
-use glimpsed::models::spec::ModelSpec;
-use glimpsed::preprocess::Preprocessor;
-use glimpsed::preprocess::picture::RgbImage;
+use glimpsed_core::domain::framing::Rotation;
+use glimpsed_core::infer::Model;
+use glimpsed_core::models::labels::LabelSource;
+use glimpsed_core::models::spec::ModelSpec;
+use glimpsed_core::preprocess::Preprocessor;
+use glimpsed_core::preprocess::picture::RgbImage;
 use glimpsed_inference::pb::tensor_proto::DataType;
 use glimpsed_inference::pb::{ModelProto, TensorProto};
 use glimpsed_inference::{FitChoice, Scores, Tensor, sigmoid, softmax};

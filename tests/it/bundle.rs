@@ -2,16 +2,16 @@
 
 use std::path::Path;
 
-use glimpsed::domain::classification::{Labels, top_k};
-use glimpsed::infer::Model;
-use glimpsed::models::catalog;
-use glimpsed::models::spec::ModelSpec;
 use glimpsed_base::hex::hex;
+use glimpsed_core::domain::classification::{Labels, top_k};
+use glimpsed_core::infer::Model;
+use glimpsed_core::models::catalog;
+use glimpsed_core::models::spec::ModelSpec;
 use glimpsed_inference::Tensor;
 use sha2::{Digest, Sha256};
 
 use crate::support::{bundled, fixture, root};
-use glimpsed::models::labels::IMAGENET_LABELS;
+use glimpsed_core::models::labels::IMAGENET_LABELS;
 
 const PHOTOS: [&str; 3] = ["chelsea", "coffee", "rocket"];
 

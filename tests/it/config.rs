@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use glimpsed::config::raw::Raw;
-use glimpsed::config::{Sources, keys};
+use glimpsed_core::config::raw::Raw;
+use glimpsed_core::config::{Sources, keys};
 use proptest::prelude::*;
 
 use crate::support::{ConfigFile, glimpsed, root, run, write_secret};
@@ -319,7 +319,7 @@ proptest! {
 #[test]
 fn the_reference_has_every_key_as_the_program_knows_it() {
     let file = root().join("docs/configuration.md");
-    let text = glimpsed::config::reference::markdown();
+    let text = glimpsed_core::config::reference::markdown();
     if std::env::var_os("UPDATE_REFERENCE").is_some() {
         std::fs::write(&file, &text).expect("writable");
     }

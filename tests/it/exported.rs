@@ -1,7 +1,7 @@
 //! The forms in which people export models: precisions, weights in a second file, kinds of inputs, what the file says of itself; and labels that
 //! do not exclude each other, all the way to the broker.
 
-use glimpsed::models::spec::ModelSpec;
+use glimpsed_core::models::spec::ModelSpec;
 use glimpsed_inference::pb::tensor_proto::DataType;
 use glimpsed_inference::pb::{ModelProto, StringStringEntryProto, TensorProto};
 use glimpsed_inference::{Backend, softmax};

@@ -8,9 +8,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use glimpsed::models::catalog::Entry;
-use glimpsed::models::fetch::{FetchError, Limits, Outcome, fetch};
 use glimpsed_base::hex::hex;
+use glimpsed_core::models::catalog::Entry;
+use glimpsed_core::models::fetch::{FetchError, Limits, Outcome, fetch};
 use sha2::{Digest, Sha256};
 
 use crate::support::glimpsed;
@@ -101,7 +101,7 @@ fn file() -> Vec<u8> {
 
 fn entry(body: &[u8]) -> Entry {
     let sha256 = hex(&Sha256::digest(body));
-    let mut entry = glimpsed::models::catalog::find("resnet-18").expect("in the catalogue").clone();
+    let mut entry = glimpsed_core::models::catalog::find("resnet-18").expect("in the catalogue").clone();
     (entry.sha256, entry.bytes, entry.file) = (sha256, body.len() as u64, "m.onnx".into());
     entry
 }

@@ -1,7 +1,7 @@
 //! Model files that were damaged or made to do harm: refused or run, without a panic and without gigabytes.
 
-use glimpsed::infer::{Model, inspect};
-use glimpsed::models::spec::ModelSpec;
+use glimpsed_core::infer::{Model, inspect};
+use glimpsed_core::models::spec::ModelSpec;
 use glimpsed_inference::pb::tensor_shape_proto::dimension;
 use glimpsed_inference::pb::{ModelProto, NodeProto, TensorProto};
 use glimpsed_inference::{Backend, Tensor};

@@ -1,8 +1,8 @@
 //! Photographs of every kind, good and bad, through `glimpsed classify`.
 
-use glimpsed::domain::frame::Encoding;
-use glimpsed::preprocess::decode::{DecodeError, decode};
-use glimpsed::preprocess::picture::RgbImage;
+use glimpsed_core::domain::frame::Encoding;
+use glimpsed_core::preprocess::decode::{DecodeError, decode};
+use glimpsed_core::preprocess::picture::RgbImage;
 
 use crate::support::{fixture, run};
 

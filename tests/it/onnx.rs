@@ -3,13 +3,13 @@
 
 use std::path::PathBuf;
 
-use glimpsed::domain::framing::Rotation;
-use glimpsed::infer::Model;
-use glimpsed::models::labels::LabelSource;
-use glimpsed::models::spec::{Family, ModelSpec};
-use glimpsed::models::threads::Threads;
-use glimpsed::preprocess::Preprocessor;
-use glimpsed::preprocess::picture::RgbImage;
+use glimpsed_core::domain::framing::Rotation;
+use glimpsed_core::infer::Model;
+use glimpsed_core::models::labels::LabelSource;
+use glimpsed_core::models::spec::{Family, ModelSpec};
+use glimpsed_core::models::threads::Threads;
+use glimpsed_core::preprocess::Preprocessor;
+use glimpsed_core::preprocess::picture::RgbImage;
 use glimpsed_inference::pb::ModelProto;
 use glimpsed_inference::pb::tensor_proto::DataType;
 use glimpsed_inference::{Backend, ChannelOrder, InputHints, Layout, Scores, Tensor};

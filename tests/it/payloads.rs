@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
 
-use glimpsed::domain::name::Name;
-use glimpsed::payload::schemas;
-use glimpsed::sinks::mqtt::Topics;
-use glimpsed::sinks::mqtt::discovery::{self, Device, DeviceView, ViewLabel};
+use glimpsed_core::domain::name::Name;
+use glimpsed_core::payload::schemas;
+use glimpsed_core::sinks::mqtt::Topics;
+use glimpsed_core::sinks::mqtt::discovery::{self, Device, DeviceView, ViewLabel};
 use serde_json::Value;
 
 use crate::support::{Broker, ConfigFile, complaints, fixture, root};

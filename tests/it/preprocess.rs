@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use glimpsed::domain::frame::{Encoding, Range, RawFormat};
-use glimpsed::domain::framing::Rotation;
-use glimpsed::infer::Model;
-use glimpsed::preprocess::Preprocessor;
-use glimpsed::preprocess::decode::decode;
-use glimpsed::preprocess::picture::RgbImage;
-use glimpsed::preprocess::source::FrameDecoder;
+use glimpsed_core::domain::frame::{Encoding, Range, RawFormat};
+use glimpsed_core::domain::framing::Rotation;
+use glimpsed_core::infer::Model;
+use glimpsed_core::preprocess::Preprocessor;
+use glimpsed_core::preprocess::decode::decode;
+use glimpsed_core::preprocess::picture::RgbImage;
+use glimpsed_core::preprocess::source::FrameDecoder;
 use glimpsed_inference::{ChannelOrder, Element, Fit, InputSpec, Layout, Tensor};
 
 use crate::support::{bundled, fixture, photos, shared};

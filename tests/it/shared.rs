@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use glimpsed::models::spec::ModelSpec;
+use glimpsed_core::models::spec::ModelSpec;
 use glimpsed_inference::{Precision, Scores};
 
 use crate::bundle::{compare_with_reference, compare_with_reference_but_for};
@@ -35,7 +35,7 @@ fn int8_models_name_the_same_class_as_onnxruntime() {
 #[test]
 fn every_model_is_described_by_its_file() {
     let Some(directory) = shared("models") else { return };
-    let inspect = |name| glimpsed::infer::inspect(&mobilenet(&directory, name)).expect(name).file;
+    let inspect = |name| glimpsed_core::infer::inspect(&mobilenet(&directory, name)).expect(name).file;
     let v2 = inspect("mobilenet-v2");
     assert_eq!(v2.precision, Precision::Fp32);
     assert_eq!(v2.scores, Scores::Logits);

@@ -8,9 +8,9 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use glimpsed::models::labels::LabelSource;
-use glimpsed::models::spec::ModelSpec;
-use glimpsed::models::threads::Threads;
+use glimpsed_core::models::labels::LabelSource;
+use glimpsed_core::models::spec::ModelSpec;
+use glimpsed_core::models::threads::Threads;
 use glimpsed_inference::{Backend, InputHints};
 use serde_json::Value;
 
@@ -73,7 +73,7 @@ pub(crate) fn model(name: &str, path: PathBuf, scaling: Option<(f32, f32)>) -> M
 }
 
 pub(crate) fn bundled(name: &str) -> ModelSpec {
-    glimpsed::models::catalog::find(name).expect("in the catalogue").spec(&[root().join("models")])
+    glimpsed_core::models::catalog::find(name).expect("in the catalogue").spec(&[root().join("models")])
 }
 
 /// What is wrong with `payload`, if anything is, by a JSON Schema of draft 2020-12.

@@ -3,23 +3,23 @@
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use glimpsed::bus::hub::Hub;
-use glimpsed::config::{Config, Sources};
 use glimpsed::control::from_config::rules_of;
-use glimpsed::decide::rules::LabelRules;
-use glimpsed::domain::frame::Frame;
-use glimpsed::domain::name::Name;
-use glimpsed::infer::Model;
-use glimpsed::infer::labeller::Labeller;
-use glimpsed::pipeline::orders::{NewView, Order, Orders, Rules, ViewOrder};
-use glimpsed::pipeline::uploads::{Opinion, Target, UploadError, Uploads};
-use glimpsed::pipeline::worker::Worker;
-use glimpsed::pipeline::{Source, second_opinion, worker};
-use glimpsed::preprocess::source::FrameDecoder;
 use glimpsed_base::clock::SystemClock;
 use glimpsed_base::shutdown::Shutdown;
 use glimpsed_base::signal::Signal;
 use glimpsed_base::slot::{Slot, WhenFull};
+use glimpsed_core::bus::hub::Hub;
+use glimpsed_core::config::{Config, Sources};
+use glimpsed_core::decide::rules::LabelRules;
+use glimpsed_core::domain::frame::Frame;
+use glimpsed_core::domain::name::Name;
+use glimpsed_core::infer::Model;
+use glimpsed_core::infer::labeller::Labeller;
+use glimpsed_core::pipeline::orders::{NewView, Order, Orders, Rules, ViewOrder};
+use glimpsed_core::pipeline::uploads::{Opinion, Target, UploadError, Uploads};
+use glimpsed_core::pipeline::worker::Worker;
+use glimpsed_core::pipeline::{Source, second_opinion, worker};
+use glimpsed_core::preprocess::source::FrameDecoder;
 use std::sync::atomic::Ordering;
 
 use crate::support::{bundled, fixture, photos};
@@ -137,7 +137,7 @@ async fn both_models_answer_and_the_answer_is_that_of_labelling_a_file() {
     desk.uploads.set(vec![Target { accurate: classifies.pop(), rules: five, ..desk.target.clone() }], 2);
     let opinion = desk.classify(photo("chelsea.png")).await.expect("a photograph");
     assert_eq!((opinion.fast.top.len(), opinion.accurate.as_ref().map(|answer| answer.top.len())), (5, Some(5)));
-    let frame = Frame::from_bytes(glimpsed::domain::frame::Encoding::File, photo("chelsea.png"));
+    let frame = Frame::from_bytes(glimpsed_core::domain::frame::Encoding::File, photo("chelsea.png"));
     let accurate = opinion.accurate.expect("an accurate model");
     for (answer, name) in [(opinion.fast, "efficientnet-lite0-int8"), (accurate, "efficientnet-lite0")] {
         assert_eq!(answer.model.name, name);

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::finding::{Finding, Verdict};
-use crate::board::Board;
-use crate::decide::thermal::Limits;
+use glimpsed_core::board::Board;
+use glimpsed_core::decide::thermal::Limits;
 
 /// Bytes. A model that is fetched needs some 20 MB, the system's log and an upgrade more.
 const LITTLE_ROOM: u64 = 200_000_000;

@@ -7,8 +7,6 @@ use std::time::Instant;
 use clap::Args;
 
 use super::{board, scene};
-use crate::board::Board;
-use crate::capture::discover::cameras;
 use crate::cli::block_on::block_on;
 use crate::cli::cameras::{Grabbed, grab, report_text};
 use crate::cli::doctor::finding::{Finding, Verdict};
@@ -16,15 +14,17 @@ use crate::cli::files::OptionalConfigFile;
 use crate::cli::mqtt::try_broker;
 use crate::cli::streams::Streams;
 use crate::cli::table;
-use crate::config::diagnostics::Problems;
-use crate::config::typed::{Camera, CameraSource, Config};
-use crate::config::{Sources, keep_default_id};
-use crate::directories;
-use crate::domain::settings::PrecisionChoice;
-use crate::error::{Error, Result};
-use crate::infer::precision::{self, Chosen};
-use crate::models::spec::ModelSpec;
-use crate::sinks::notify::try_recipient;
+use glimpsed_core::board::Board;
+use glimpsed_core::capture::discover::cameras;
+use glimpsed_core::config::diagnostics::Problems;
+use glimpsed_core::config::typed::{Camera, CameraSource, Config};
+use glimpsed_core::config::{Sources, keep_default_id};
+use glimpsed_core::directories;
+use glimpsed_core::domain::settings::PrecisionChoice;
+use glimpsed_core::error::{Error, Result};
+use glimpsed_core::infer::precision::{self, Chosen};
+use glimpsed_core::models::spec::ModelSpec;
+use glimpsed_core::sinks::notify::try_recipient;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {

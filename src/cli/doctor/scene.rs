@@ -1,12 +1,12 @@
 //! Whether what a camera shows looks like what the models of its views were taught with.
 
 use crate::cli::doctor::finding::{Finding, Verdict};
-use crate::config::typed::{Camera, Config, View};
-use crate::domain::classification::Classification;
-use crate::domain::frame::Frame;
-use crate::infer::labeller::Labeller;
-use crate::infer::precision;
-use crate::preprocess::source::FrameDecoder;
+use glimpsed_core::config::typed::{Camera, Config, View};
+use glimpsed_core::domain::classification::Classification;
+use glimpsed_core::domain::frame::Frame;
+use glimpsed_core::infer::labeller::Labeller;
+use glimpsed_core::infer::precision;
+use glimpsed_core::preprocess::source::FrameDecoder;
 
 /// A finding for each view of the camera whose model was taught on this device.
 pub(super) fn findings(config: &Config, camera: &Camera, frame: &Frame) -> Vec<Finding> {

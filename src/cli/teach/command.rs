@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 
 use super::{exchange, keep, learn, status};
 use crate::cli::streams::Streams;
-use crate::error::Result;
+use glimpsed_core::error::Result;
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]

@@ -8,11 +8,11 @@ use indicatif::ProgressBar;
 use crate::cli::files::OptionalConfigFile;
 use crate::cli::streams::Streams;
 use crate::cli::{models, progress};
-use crate::config::{Config, keep_default_id};
-use crate::error::{Error, Result};
-use crate::models::spec::ModelSpec;
-use crate::teach::embedder::Embedder;
-use crate::teach::store::{PictureStore, StoreError};
+use glimpsed_core::config::{Config, keep_default_id};
+use glimpsed_core::error::{Error, Result};
+use glimpsed_core::models::spec::ModelSpec;
+use glimpsed_core::teach::embedder::Embedder;
+use glimpsed_core::teach::store::{PictureStore, StoreError};
 
 /// The view of a configuration that names none.
 const DEFAULT_VIEW: &str = "main";

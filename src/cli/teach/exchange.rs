@@ -7,10 +7,10 @@ use serde_json::json;
 
 use super::common::{Common, base, embedder, failed, progress_bar, store};
 use crate::cli::streams::Streams;
-use crate::error::{Error, Result};
-use crate::teach::store::StoreError;
-use crate::teach::unpack::Next;
-use crate::teach::{pack, unpack};
+use glimpsed_core::error::{Error, Result};
+use glimpsed_core::teach::store::StoreError;
+use glimpsed_core::teach::unpack::Next;
+use glimpsed_core::teach::{pack, unpack};
 
 #[derive(Debug, Args)]
 pub(super) struct Export {

@@ -7,10 +7,10 @@ use serde_json::json;
 
 use super::common::{Common, base, embedder, failed, progress_bar, store};
 use crate::cli::streams::Streams;
-use crate::error::{Error, Result};
-use crate::teach::embedder::EmbedError;
-use crate::teach::store::StoreError;
 use glimpsed_base::{budget, files};
+use glimpsed_core::error::{Error, Result};
+use glimpsed_core::teach::embedder::EmbedError;
+use glimpsed_core::teach::store::StoreError;
 
 #[derive(Debug, Args)]
 pub(super) struct Add {

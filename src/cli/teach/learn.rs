@@ -9,14 +9,14 @@ use serde_json::json;
 use super::common::{Common, base, embedder, failed, progress_bar, store, writable};
 use super::report;
 use crate::cli::streams::Streams;
-use crate::config::Config;
-use crate::error::{Error, Result};
-use crate::infer::labeller::milliseconds;
-use crate::models::catalog;
-use crate::models::taught::{Seen, is_name};
-use crate::teach::dataset::Dataset;
-use crate::teach::model::{self, Origin};
-use crate::teach::training::Training;
+use glimpsed_core::config::Config;
+use glimpsed_core::error::{Error, Result};
+use glimpsed_core::infer::labeller::milliseconds;
+use glimpsed_core::models::catalog;
+use glimpsed_core::models::taught::{Seen, is_name};
+use glimpsed_core::teach::dataset::Dataset;
+use glimpsed_core::teach::model::{self, Origin};
+use glimpsed_core::teach::training::Training;
 
 #[derive(Debug, Args)]
 pub(super) struct Learn {

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::cli::table::render;
-use crate::models::taught::Taught;
-use crate::teach::training::Training;
+use glimpsed_core::models::taught::Taught;
+use glimpsed_core::teach::training::Training;
 use glimpsed_teach::{Enough, Few, Lesson};
 
 /// The pictures that are listed as perhaps labelled wrongly.

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::common::{Common, failed, store};
 use crate::cli::streams::Streams;
 use crate::cli::table::render;
-use crate::error::Result;
-use crate::models::taught::{self, Taught};
+use glimpsed_core::error::Result;
+use glimpsed_core::models::taught::{self, Taught};
 use glimpsed_teach::share_in_words;
 
 #[derive(Debug, Args)]

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 
-use glimpsed::sinks::mqtt::Topics;
-use glimpsed::sinks::mqtt::table::{Writes, table};
+use glimpsed_core::sinks::mqtt::Topics;
+use glimpsed_core::sinks::mqtt::table::{Writes, table};
 
 use super::{Device, settings};
 use crate::support::{Broker, ConfigFile, PATIENCE, Ran, run};

@@ -16,10 +16,10 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use glimpsed::config::Sources;
-use glimpsed::config::typed::Mqtt;
-use glimpsed::sinks::mqtt::Topics;
 use glimpsed_base::shutdown::Shutdown;
+use glimpsed_core::config::Sources;
+use glimpsed_core::config::typed::Mqtt;
+use glimpsed_core::sinks::mqtt::Topics;
 use glimpsed_mqtt::{Connection, Counters, Delivery, Inbox, Incoming, Message, Monitor, Outbox};
 use tokio::sync::mpsc::Receiver;
 

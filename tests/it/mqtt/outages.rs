@@ -4,12 +4,12 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use glimpsed::bus::hub::Hub;
-use glimpsed::domain::classification::{Answer, Classification, ModelId, Ranked, Stable, Status, Timing};
-use glimpsed::domain::event::Event;
-use glimpsed::domain::name::Name;
-use glimpsed::sinks::mqtt::{MqttSink, Topics};
 use glimpsed_base::clock::SystemClock;
+use glimpsed_core::bus::hub::Hub;
+use glimpsed_core::domain::classification::{Answer, Classification, ModelId, Ranked, Stable, Status, Timing};
+use glimpsed_core::domain::event::Event;
+use glimpsed_core::domain::name::Name;
+use glimpsed_core::sinks::mqtt::{MqttSink, Topics};
 use glimpsed_inference::Precision;
 use glimpsed_mqtt::Delivery;
 

@@ -1,6 +1,6 @@
 //! What rules may say.
 
-use glimpsed::config::Sources;
+use glimpsed_core::config::Sources;
 
 use super::listener::Listener;
 use crate::support::{ConfigFile, run};

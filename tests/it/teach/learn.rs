@@ -260,11 +260,13 @@ fn onnxruntime_gives_the_answers_of_a_taught_model() {
         for kind in [Scene::Bars, Scene::Rings, Scene::Slope] {
             let picture = scene(kind, 77);
             let mut tensor = Tensor::for_input(&loaded.inspection.input);
-            let view = glimpsed::domain::framing::Framing::default();
-            let mut preprocessor = glimpsed::preprocess::Preprocessor::new(loaded.inspection.input.clone(), view);
+            let view = glimpsed_core::domain::framing::Framing::default();
+            let mut preprocessor = glimpsed_core::preprocess::Preprocessor::new(loaded.inspection.input.clone(), view);
             let (width, height) = (picture.width() as usize, picture.height() as usize);
-            preprocessor
-                .prepare(glimpsed::preprocess::samples::Samples::rgb(width, height, picture.as_raw()), &mut tensor);
+            preprocessor.prepare(
+                glimpsed_core::preprocess::samples::Samples::rgb(width, height, picture.as_raw()),
+                &mut tensor,
+            );
             let Tensor::F32(floats) = &tensor else { panic!("floats") };
             let bytes: Vec<u8> = floats.iter().flat_map(|number| number.to_le_bytes()).collect();
             let file = place.file("tensor.f32");

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use glimpsed::domain::classification::Answering;
-use glimpsed::domain::frame::{Encoding, Frame};
-use glimpsed::domain::framing::{Framing, Region};
-use glimpsed::infer::labeller::Labeller;
-use glimpsed::infer::{Model, Networks};
-use glimpsed::models::spec::ModelSpec;
-use glimpsed::models::taught;
-use glimpsed::preprocess::source::FrameDecoder;
+use glimpsed_core::domain::classification::Answering;
+use glimpsed_core::domain::frame::{Encoding, Frame};
+use glimpsed_core::domain::framing::{Framing, Region};
+use glimpsed_core::infer::labeller::Labeller;
+use glimpsed_core::infer::{Model, Networks};
+use glimpsed_core::models::spec::ModelSpec;
+use glimpsed_core::models::taught;
+use glimpsed_core::preprocess::source::FrameDecoder;
 use glimpsed_inference::Tensor;
 
 use super::{Place, Scene, dataset, jpeg, scene, text};

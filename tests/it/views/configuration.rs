@@ -1,7 +1,7 @@
 //! What a configuration of cameras and views may say.
 
-use glimpsed::config::{Config, Sources};
-use glimpsed::domain::framing::Region;
+use glimpsed_core::config::{Config, Sources};
+use glimpsed_core::domain::framing::Region;
 use serde_json::Value;
 
 use crate::support::{ConfigFile, photos, run};

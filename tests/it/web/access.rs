@@ -27,7 +27,7 @@ fn listening_for_others_needs_a_token_and_a_token_has_to_be_one() {
     };
     // The variable of the tests would win over the file.
     let problem = |http: &str| {
-        let sources = glimpsed::config::Sources {
+        let sources = glimpsed_core::config::Sources {
             path: "glimpsed.toml".into(),
             text: format!("[http]\n{http}\n"),
             environment: Vec::new(),

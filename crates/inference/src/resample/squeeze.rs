@@ -1,4 +1,4 @@
-//! The second pass of [`glimpsed::preprocess::resample`]: along a row, a few neighbours for each number of the result.
+//! The second pass of [`super`]: along a row, a few neighbours for each number of the result.
 //!
 //! Most of the preprocessing time is spent here, so four results are computed at once with 128-bit vectors, which every
 //! x86-64 and every 64-bit Arm processor has. Elsewhere a scalar loop does it; it is also the reference for the tests.

@@ -1,6 +1,5 @@
 //! Converts the errors of the layers below to [`CommandError`], which says whether the requester may try again.
 
-use super::model_info::NotLoaded;
 use crate::bus::commands::CommandError;
 use crate::config::edit::EditError;
 use crate::error::Error;
@@ -10,18 +9,9 @@ use crate::preprocess::encode::PictureError;
 use crate::teach::lessons::TeachError;
 use crate::teach::store::StoreError;
 
-/// The result of a step of a command.
-pub(super) type Commanded<T> = std::result::Result<T, CommandError>;
-
 impl From<OrderError> for CommandError {
     fn from(error: OrderError) -> Self {
         Self::Unavailable(error.to_string())
-    }
-}
-
-impl From<NotLoaded> for CommandError {
-    fn from(error: NotLoaded) -> Self {
-        Self::Refused(error.to_string())
     }
 }
 

@@ -171,7 +171,8 @@ mod tests {
     fn the_access_list_of_the_documentation_is_that_of_the_table() {
         let (topics, rows) = shelf(Some("homeassistant"));
         let list = access_list(&rows, &topics, "shelf");
-        let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/mqtt.md")).expect("the page");
+        let page =
+            std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/mqtt.md")).expect("the page");
         assert!(page.contains(&format!("```text\n{list}\n\nuser homeassistant\n")), "docs/mqtt.md lacks\n{list}");
     }
 

@@ -68,7 +68,10 @@ pub enum CommandError {
 }
 
 /// The result of a command.
-pub type Answer = Result<Value, CommandError>;
+pub type Answer = Commanded<Value>;
+
+/// The result of a step of a command.
+pub type Commanded<T> = Result<T, CommandError>;
 
 /// A command and the channel for its answer.
 #[derive(Debug)]

@@ -83,7 +83,7 @@ struct File {
 /// All entries, in the order of the file.
 pub fn all() -> &'static [Entry] {
     static CATALOG: LazyLock<Vec<Entry>> = LazyLock::new(|| {
-        let file: Result<File, _> = toml::from_str(include_str!("../../models/catalog.toml"));
+        let file: Result<File, _> = toml::from_str(include_str!("../../../../models/catalog.toml"));
         // The text is compiled in and a test parses it, so this cannot fail at run time.
         file.map(|file| file.model).unwrap_or_default()
     });

@@ -234,7 +234,7 @@ mod tests {
     }
 
     fn photo(name: &str) -> Vec<u8> {
-        std::fs::read(format!("{}/tests/fixtures/jpegs/{name}.jpg", env!("CARGO_MANIFEST_DIR"))).expect(name)
+        std::fs::read(format!("{}/../../tests/fixtures/jpegs/{name}.jpg", env!("CARGO_MANIFEST_DIR"))).expect(name)
     }
 
     #[test]

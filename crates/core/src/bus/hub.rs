@@ -97,7 +97,8 @@ impl Hub {
     }
 }
 
-#[cfg(test)]
+/// Examples for tests, those of the daemon included, which is another crate; a program that uses none of them has none.
+#[doc(hidden)]
 pub mod tests_support {
     use std::sync::Arc;
 

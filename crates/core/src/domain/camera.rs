@@ -93,7 +93,8 @@ pub struct Negotiated {
     pub fps: Option<f64>,
 }
 
-#[cfg(test)]
+/// Examples for tests, those of the daemon included, which is another crate; a program that uses none of them has none.
+#[doc(hidden)]
 pub mod tests_support {
     use super::*;
 

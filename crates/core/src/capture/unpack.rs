@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_jpeg_without_its_end_is_a_frame_unless_it_lacks_a_block() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/jpegs/2x1-together.jpg");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/jpegs/2x1-together.jpg");
         let whole = std::fs::read(path).expect("a fixture");
         let unmarked = &whole[..whole.len() - 2];
         let mjpeg = format(b"MJPG", 61, 43, 0);

@@ -6,7 +6,7 @@ use glimpsed_base::leaving;
 use toml::{Table, Value};
 
 /// Groups of ImageNet classes from WordNet's hierarchy; `models/README.md` describes how they were made.
-pub const IMAGENET: &str = include_str!("../../models/imagenet-groups.toml");
+pub const IMAGENET: &str = include_str!("../../../../models/imagenet-groups.toml");
 
 /// A mistake in the text of groups, told in one line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -10,7 +10,7 @@ use crate::domain::classification::Labels;
 use glimpsed_base::{budget, files, leaving};
 
 /// The names of the 1000 ImageNet classes in class order, one per line.
-pub const IMAGENET_LABELS: &str = include_str!("../../models/imagenet-labels.txt");
+pub const IMAGENET_LABELS: &str = include_str!("../../../../models/imagenet-labels.txt");
 
 /// The source of the class names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -225,7 +225,8 @@ pub fn top_k(probabilities: &[f32], k: usize) -> Top<(usize, f32)> {
     best
 }
 
-#[cfg(test)]
+/// Examples for tests, those of the daemon included, which is another crate; a program that uses none of them has none.
+#[doc(hidden)]
 pub mod tests_support {
     use super::*;
 

@@ -75,7 +75,7 @@ endurance: release ## Run the daemon at full rate for MINUTES (60), nicely: it m
 
 crates: ## Check that each crate builds alone: the whole workspace turns on features that one of them may lack (ARGS="test": run their tests)
 	@.ci/setup test
-	for crate in base jpeg teach mqtt; do cargo $(or $(ARGS),check) --quiet --locked -p glimpsed-$$crate --lib --tests || exit 1; done
+	for crate in base jpeg teach mqtt core; do cargo $(or $(ARGS),check) --quiet --locked -p glimpsed-$$crate --lib --tests || exit 1; done
 	cargo $(or $(ARGS),check) --quiet --locked -p glimpsed-inference --no-default-features --lib --tests
 
 lint: ## Check the format, run clippy, build the documentation; warnings are errors

@@ -521,8 +521,8 @@ def test_the_pictures_of_the_readme_can_be_made(page):
     """With UPDATE_SCREENSHOTS, the address of a daemon that has looked at a scene for a while, it makes them; else it looks whether they are there."""
     images, url = ROOT / "docs/images", os.environ.get("UPDATE_SCREENSHOTS")
     if not url:
-        readme = (ROOT / "README.md").read_text()
-        assert all(f"docs/images/{name}.webp" in readme and (images / f"{name}.webp").exists() for name in PICTURES)
+        guide = (ROOT / "docs/page.md").read_text()
+        assert all(f"images/{name}.webp" in guide and (images / f"{name}.webp").exists() for name in PICTURES)
         return
     images.mkdir(parents=True, exist_ok=True)
     for name, (place, size, dark) in PICTURES.items():

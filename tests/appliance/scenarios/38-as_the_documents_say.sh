@@ -1,9 +1,9 @@
-# What README.md and docs/install-raspberry-pi.md tell to do is done, command by command as it stands there: the package
+# What docs/first-label.md and docs/install-raspberry-pi.md tell to do is done, command by command as it stands there: the package
 # labels, and what is subscribed to arrives.
 # deadline: 600
 
 [[ -e $share/glimpsed.deb ]] || skip "no package (--deb FILE)"
-readonly readme=$share/README.md guide=$share/docs/install-raspberry-pi.md
+readonly first=$share/docs/first-label.md guide=$share/docs/install-raspberry-pi.md
 
 # section FILE HEADING: what is below the heading, up to the next.
 section() { awk -v heading="$2" '/^## / { inside = index($0, heading) } inside' "$1"; }
@@ -37,25 +37,25 @@ echo '127.0.0.1 homeassistant.local' >>/etc/hosts
 trap show_journal EXIT
 
 # `make deb` was followed where Rust is; this is what it leaves.
-install_it=$(named "$(commands "$readme" "As a service")" 'apt install')
+install_it=$(named "$(commands "$first" "1. Install the package")" 'apt install')
 install -D --mode=644 "$share/glimpsed.deb" "$work/target/debian/glimpsed_0.1.0-1_$(dpkg --print-architecture).deb"
 # As is after `make dist`: the other architecture's package lies beside it.
 touch "$work/target/debian/glimpsed_0.1.0-1_other.deb"
-follow "$install_it" || fail "cannot be installed as README.md says"
+follow "$install_it" || fail "cannot be installed as first-label.md says"
 is ActiveState active || fail "is $(service_state ActiveState) after it was installed"
 systemctl is-enabled --quiet glimpsed || fail "does not run after a restart"
 follow 'glimpsed check -c /etc/glimpsed/glimpsed.toml' || fail "the configuration is not valid as it comes"
 
-# The configuration of README.md's beginning: labels arrive as the page says.
+# The configuration of first-label.md: labels arrive as the page says.
 pid=$(main_pid)
 mosquitto_sub -h homeassistant.local -t 'glimpsed/#' -F '%r %t %p' >>"$work/all" 2>/dev/null &
-awk '/^```toml$/ { on = 1; next } /^```$/ { if (on) exit } on' "$readme" >"$work/readme.toml"
-grep --quiet homeassistant.local "$work/readme.toml" || fail "README.md does not begin with a configuration for a broker"
+awk '/^```toml$/ { on = 1; next } /^```$/ { if (on) exit } on' "$first" >"$work/first.toml"
+grep --quiet homeassistant.local "$work/first.toml" || fail "first-label.md does not begin with a configuration for a broker"
 # The password is typed. The broker of the scenarios lets everybody in, with a name or without.
-store_it=$(named "$(commands "$readme" "A first configuration")" 'mqtt-password')
-follow "$store_it" <<<'the password' || fail "the password cannot be stored as README.md says"
+store_it=$(named "$(commands "$first" "2. Connect it to your broker")" 'mqtt-password')
+follow "$store_it" <<<'the password' || fail "the password cannot be stored as first-label.md says"
 for_service_alone /etc/glimpsed/mqtt-password
-cat "$work/readme.toml" >/etc/glimpsed/glimpsed.toml
+cat "$work/first.toml" >/etc/glimpsed/glimpsed.toml
 arrives() { grep --quiet --extended-regexp "$1" "$work/all"; }
 wait_until 120 "no label arrives after the file was edited" arrives '^[01] glimpsed/[^/]+/classification .*"label":'
 wait_until 30 "no state arrives" arrives '^[01] glimpsed/[^/]+/state '
@@ -90,7 +90,7 @@ follow 'sudo systemctl restart glimpsed' || fail "does not start with the drop-i
 wait_until 120 "no label arrives with the drop-ins" arrives '^[01] glimpsed/[^/]+/classification .*"label":'
 systemctl show --property DeviceAllow glimpsed | grep --quiet dma_heap || fail "the drop-in for the camera is not in effect"
 
-# "Does it work?", at a broker as in README.md.
+# "Does it work?", at a broker as in first-label.md.
 printf '%s\n' "$open_broker" >/etc/mosquitto/mosquitto.conf
 systemctl restart mosquitto
 without_systemd=$(section "$guide" "4. Does it work?" | sed --quiet 's/.*`\(GLIMPSED_[^`]*\)`.*/\1/p')

@@ -44,8 +44,11 @@ use glimpsed_core::telemetry::health::Monitor;
 /// The first health event comes sooner than the others.
 const FIRST_HEALTH: Duration = Duration::from_secs(5);
 
-/// The health event comes this soon after what is wrong with the camera has changed.
+/// The health event comes this soon after what is wrong with a camera has changed.
 const FAULT_HEALTH: Duration = Duration::from_secs(1);
+
+/// What changes all the time is told in health this often.
+const HEALTH_AT_MOST: Duration = Duration::from_secs(5);
 
 /// Deadline for the inference thread to finish its frame and take the new model. The slowest model on the slowest board
 /// takes seconds per frame.
@@ -208,8 +211,14 @@ impl Controller {
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut retries = interval_at(Instant::now() + LOOK_AT_FILES_EVERY, LOOK_AT_FILES_EVERY);
         retries.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let news = self.news.clone();
-        let mut soon = false;
+        let (news, labelled) = (self.news.clone(), self.parts.monitor.labelled.clone());
+        let changed = async || {
+            tokio::select! {
+                () = news.of_health() => {}
+                () = labelled.failing_changed() => {}
+            }
+        };
+        let (mut soon, mut told) = (false, None);
         let has_sensor = self.parts.monitor.board.temperature().is_some();
         loop {
             let done = tokio::select! {
@@ -222,13 +231,14 @@ impl Controller {
                 _ = retries.tick(), if self.models.iter().any(|(_, model)| model.is_err()) => {
                     self.try_the_models_again().await.map(|()| None)
                 }
-                () = news.of_health(), if !soon => {
+                () = changed(), if !soon => {
                     soon = true;
-                    health.reset_after(FAULT_HEALTH);
+                    let at = Instant::now() + FAULT_HEALTH;
+                    health.reset_at(told.map_or(at, |told: Instant| at.max(told + HEALTH_AT_MOST)));
                     Ok(None)
                 }
                 _ = health.tick() => {
-                    soon = false;
+                    (soon, told) = (false, Some(Instant::now()));
                     self.tell_health();
                     Ok(None)
                 }

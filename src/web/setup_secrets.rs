@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use axum::http::StatusCode;
 use glimpsed_base::hex::hex;
+use glimpsed_base::known;
 use glimpsed_base::secret::Secret;
 use glimpsed_core::directories::{self, NotKept};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -37,6 +38,7 @@ impl Kept {
             let detail = format!("a password has at most {LONGEST} bytes, in one line");
             return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
         }
+        known::remember(secret);
         let failed = |error: std::io::Error| {
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, format!("there is no room for a temporary file: {error}"))
         };

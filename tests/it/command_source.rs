@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 
-use crate::support::{ConfigFile, Running, photos, root, run};
+use crate::support::{Broker, ConfigFile, Running, photos, root, run};
 
 fn daemon(script: &str) -> Running {
     let rocket = photos().join("rocket.jpg");
@@ -231,4 +231,34 @@ fn a_program_that_repeats_its_last_picture_for_too_long_is_frozen() {
     daemon.line_with("missile");
     let line = daemon.line_with("no frames");
     assert!(line.contains("the picture has been the same for 1 s"), "{line}");
+}
+
+#[test]
+fn that_no_picture_can_be_labelled_and_that_one_can_is_told_over_mqtt_when_it_is_so() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let odd = root().join("tests/fixtures/jpegs/arithmetic.jpg");
+    let shown = directory.path().join("shown.jpg");
+    std::fs::copy(&odd, &shown).expect("copied");
+    let script = format!("while cat {}; do sleep 0.3; done", shown.display());
+    let broker = Broker::start();
+    let mut health = broker.subscribe("glimpsed/test/health", &[]);
+    let _daemon = ConfigFile::new(&format!(
+        "[device]\nid = \"test\"\n[camera]\nsource = \"command\"\ncommand = [\"sh\", \"-c\", {script:?}]\n[mqtt]\nurl = {:?}\n",
+        broker.url()
+    ))
+    .daemon();
+    let mut until = |what: &str, told: bool| {
+        health.find(what, |message| {
+            let health: serde_json::Value = serde_json::from_str(&message.payload).ok()?;
+            let problems = health["problems"].to_string();
+            (problems.contains("no picture can be labelled") == told).then(|| health["uptime_s"].as_u64())?
+        })
+    };
+    // Ten seconds of it make a problem.
+    let begun = until("the problem", true);
+    assert!(begun < 30, "after {begun} s");
+    std::fs::copy(photos().join("rocket.jpg"), directory.path().join("next.jpg")).expect("copied");
+    std::fs::rename(directory.path().join("next.jpg"), &shown).expect("moved");
+    let ended = until("its end", false);
+    assert!(ended < begun + 20, "from {begun} s to {ended} s");
 }

@@ -65,6 +65,10 @@ fn a_key_in_the_wrong_table_is_sent_to_the_right_one() {
 fn sources_that_lack_what_they_need_say_so() {
     let text = "[camera]\nsource = \"replay\"\n";
     assert!(report(text).contains("`camera.path` is needed for source = \"replay\""));
+    let film = tempfile::NamedTempFile::with_suffix(".mp4").expect("a file");
+    std::fs::write(film.path(), b"\0\0\0\x18ftypisom\0\0\0\0").expect("writable");
+    let film = report(&format!("[camera]\nsource = \"replay\"\npath = {:?}\n", film.path()));
+    assert!(film.contains("is an MP4 or similar video") && film.contains("\"ffmpeg\", \"-re\""), "{film}");
     let text = "[camera]\nsource = \"command\"\ncommand = [\"no-such-program\"]\n";
     assert!(report(text).contains("found no program `no-such-program`"));
     assert!(report("[models.mine]\nlabels = \"x\"\n").contains("`models.mine` has no `path`"));

@@ -65,5 +65,5 @@ fn ctrl_c_during_the_start_leaves_no_broker_behind() {
 fn a_directory_without_photographs_fails_with_the_reason() {
     let ran = run(&["demo", "--once", "--images", fixture("logits").to_str().expect("UTF-8")]);
     assert_eq!(ran.code, 78);
-    assert!(ran.stderr.contains("holds no picture (.jpg, .jpeg, .jfif, .png or .webp)"), "{ran:?}");
+    assert!(ran.stderr.contains("holds no picture (.jpg, .jpeg, .jfif, .jpe, .png or .webp)"), "{ran:?}");
 }

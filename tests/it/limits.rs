@@ -101,20 +101,22 @@ fn large_jpeg(width: u16, height: u16) -> Vec<u8> {
     bytes
 }
 
-/// The same as a progressive JPEG: the DC coefficients, and then two runs of empty bands for each component.
-fn large_progressive_jpeg(width: u16, height: u16) -> Vec<u8> {
+/// The same as a progressive JPEG: the DC coefficients, and then two runs of empty bands for each component. `chroma` is 2 where that
+/// has half the size in both directions, or 1.
+fn large_progressive_jpeg(width: u16, height: u16, chroma: usize) -> Vec<u8> {
     let plain = large_jpeg(width, height);
     // Up to the first scan.
     let mut bytes = plain[..2 + 69 + 19].to_vec();
     bytes[2 + 69 + 1] = 0xC2;
+    bytes[2 + 69 + 11] = 0x11 * chroma as u8;
     // Tables with one code each: no difference; a run of 32767 empty blocks at most (14 more bits).
     bytes.extend([0xFF, 0xC4, 0, 20, 0x00, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x00]);
     bytes.extend([0xFF, 0xC4, 0, 20, 0x10, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xE0]);
-    let units = [usize::from(width).div_ceil(16), usize::from(height).div_ceil(16)];
+    let units = [width, height].map(|side| usize::from(side).div_ceil(8 * chroma));
     bytes.extend([0xFF, 0xDA, 0, 12, 3, 1, 0x00, 2, 0x00, 3, 0x00, 0, 0, 0]);
-    bytes.extend(vec![0; (6 * units[0] * units[1]).div_ceil(8)]);
+    bytes.extend(vec![0; ((chroma * chroma + 2) * units[0] * units[1]).div_ceil(8)]);
     for component in [1, 2, 3] {
-        let scale = if component == 1 { 8 } else { 16 };
+        let scale = if component == 1 { 8 } else { 8 * chroma };
         let blocks = usize::from(width).div_ceil(scale) * usize::from(height).div_ceil(scale);
         bytes.extend([0xFF, 0xDA, 0, 8, 1, component, 0x00, 1, 63, 0]);
         // Runs of 2^14 blocks: the code, and 14 zeros.
@@ -169,8 +171,10 @@ fn large_and_hostile_photographs_are_labelled_in_little_memory() {
         at("48mp.jpg", &large_jpeg(8000, 6000)),
         at("108mp.jpg", &large_jpeg(12000, 9000)),
         at("200mp.jpg", &large_jpeg(16320, 12240)),
-        at("48mp-progressive.jpg", &large_progressive_jpeg(8000, 6000)),
-        at("108mp-progressive.jpg", &large_progressive_jpeg(12000, 9000)),
+        at("48mp-progressive.jpg", &large_progressive_jpeg(8000, 6000, 2)),
+        at("108mp-progressive.jpg", &large_progressive_jpeg(12000, 9000, 2)),
+        at("64mp-progressive-444.jpg", &large_progressive_jpeg(8000, 8000, 1)),
+        at("108mp-progressive-444.jpg", &large_progressive_jpeg(12000, 9000, 1)),
         at("profile.png", &profile_png(200)),
         at("deep.png", &deep_png(6000, 4000)),
     ];
@@ -233,7 +237,7 @@ fn the_daemon_survives_them_all_as_photographs_and_as_uploads() {
     daemon.line_with("at most 64 megapixels are decoded");
     for (kind, bytes) in [
         ("image/jpeg", large_jpeg(12000, 9001)),
-        ("image/jpeg", large_progressive_jpeg(8000, 6001)),
+        ("image/jpeg", large_progressive_jpeg(8000, 6001, 2)),
         ("image/png", profile_png(160)),
     ] {
         let answer = server.ask("POST", "/api/v1/classify", &[("Content-Type", kind)], &bytes);

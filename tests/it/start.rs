@@ -377,8 +377,7 @@ fn a_clock_that_no_certificate_is_valid_at_is_told_and_tls_is_tried_again() {
 fn secrets_and_control_characters_reach_neither_the_log_nor_a_subscriber_nor_a_terminal() {
     let broker = Broker::start();
     let mut heard = broker.subscribe("glimpsed/#", &[]);
-    let script =
-        "printf 'rtsp://admin:hunter2@cam/1 \\033[2J\\rfailed: http://cam/snap?password=hunter2\\n' >&2; sleep 1";
+    let script = "printf 'rtsp://admin:hunter2@cam/1 \\033[2J\\rfailed: http://cam/snap?password=hunter2\\n401 for h%%75nter2\\n' >&2; sleep 1";
     let config = ConfigFile::new(&format!(
         "[device]\nid = \"test\"\n[camera]\nsource = \"command\"\ncommand = [\"sh\", \"-c\", {script:?}, \"rtsp://admin:hunter2@cam/2\"]\n\
          [mqtt]\nurl = {:?}\n[log]\nlevel = \"debug\"\n",
@@ -386,6 +385,8 @@ fn secrets_and_control_characters_reach_neither_the_log_nor_a_subscriber_nor_a_t
     ));
     let mut daemon = Running::start(&mut glimpsed(&["run", "-c", &config.path()]));
     daemon.line_with("rtsp://********@cam/1 \\u{1b}[2J\\rfailed: http://cam/snap?password=********");
+    // The password that stands in its arguments, alone and in another spelling.
+    daemon.line_with("401 for ********");
     let info = heard.next("/test/info").payload;
     assert!(info.contains("rtsp://********@cam/2") && !info.contains("hunter2"), "{info}");
     daemon.signal(Signal::TERM);

@@ -114,3 +114,18 @@ pub fn is_picture(path: &Path) -> bool {
     let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
     !is_hidden && PICTURES.iter().any(|known| extension == *known)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_are_known_by_their_extension_and_hidden_files_are_none() {
+        for name in ["a.jpg", "a.JPEG", "a.jpe", "a.jfif", "a.b.png", "a.webp"] {
+            assert!(is_picture(Path::new(name)), "{name}");
+        }
+        for name in ["._a.jpg", ".a.png", "a.gif", "jpg", "a.jpg.txt", "a.mp4", ""] {
+            assert!(!is_picture(Path::new(name)), "{name}");
+        }
+    }
+}

@@ -1,16 +1,22 @@
 //! What text may leave the process: secrets in it are masked, and control characters are escaped.
 //!
 //! Addresses with logins and lines of configuration files reach messages by way of programs, drivers and servers, so they are masked
-//! where text leaves: in the log, on a terminal, on the page and over MQTT.
+//! where text leaves: in the log, on a terminal, on the page and over MQTT. What looks like a secret is masked, and what is [`known`] as
+//! one; both also where it is percent-encoded.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 use std::ops::Range;
 
+use crate::known;
+use crate::percent::Decoded;
 use crate::secret::MASK;
 
 /// How far the end of a password is looked for that holds the delimiters of addresses.
 const MAX_LOGIN_BYTES: usize = 256;
+
+/// How often text is decoded: an address in the query of an address is encoded twice.
+const ENCODED: u32 = 2;
 
 /// The longest start tag of XML that is looked at.
 const MAX_TAG_BYTES: usize = 64;
@@ -142,8 +148,42 @@ pub fn is_control(letter: char) -> bool {
         || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
 }
 
+/// Remembers the secrets in an address or a program's arguments, so that they are masked where they stand alone, too.
+pub fn remember_secrets_in(text: &str) {
+    for range in secrets(text) {
+        let secret = &text[range];
+        known::remember(secret.split_once(':').map_or(secret, |(_user, password)| password));
+    }
+}
+
 /// The secrets of a text, in order and without overlaps.
 fn secrets(text: &str) -> Vec<Range<usize>> {
+    let mut found = encoded_secrets(text, ENCODED);
+    found.sort_by_key(|range| range.start);
+    found.dedup_by(|next, range| {
+        let overlaps = next.start < range.end;
+        if overlaps {
+            range.end = range.end.max(next.end);
+        }
+        overlaps
+    });
+    found
+}
+
+/// The secrets of a text that is percent-encoded at most so often.
+fn encoded_secrets(text: &str, times: u32) -> Vec<Range<usize>> {
+    let mut found = plain_secrets(text);
+    found.extend(known::occurrences(text));
+    if times > 0
+        && let Some(decoded) = Decoded::of(text)
+    {
+        found.extend(encoded_secrets(&decoded.text, times - 1).iter().map(|part| decoded.source(part)));
+    }
+    found
+}
+
+/// What looks like a secret.
+fn plain_secrets(text: &str) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> = Vec::new();
     let mut add = |range: Range<usize>| {
         if !range.is_empty() && text.get(range.clone()) != Some(MASK) {
@@ -187,13 +227,6 @@ fn secrets(text: &str) -> Vec<Range<usize>> {
             }
         }
     }
-    found.sort_by_key(|range| (range.start, std::cmp::Reverse(range.end)));
-    let mut last = 0;
-    found.retain(|range| {
-        let apart = range.start >= last;
-        last = last.max(range.end);
-        apart
-    });
     found
 }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::files::{self, ReadError};
+use crate::known;
 
 /// A password or token. It can be compared and handed to the protocol that needs it; its `Debug` form is [`MASK`].
 #[derive(Clone, PartialEq, Eq)]
@@ -34,7 +35,7 @@ impl Secret {
         Self(value.into())
     }
 
-    /// Reads the first line of a file of at most 4 KiB.
+    /// Reads the first line of a file of at most 4 KiB, which is [`known`] as a secret from then on.
     ///
     /// # Errors
     /// When the file is unreadable, too long, empty, not text, or open to other users.
@@ -46,7 +47,10 @@ impl Secret {
         // Editors of other systems begin a file with a mark of its encoding.
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         match text.lines().next() {
-            Some(line) if !line.is_empty() => Ok(Self(line.to_owned())),
+            Some(line) if !line.is_empty() => {
+                known::remember(line);
+                Ok(Self(line.to_owned()))
+            }
             _ => Err(SecretError::Empty),
         }
     }

@@ -78,7 +78,7 @@ impl Connection {
             let wait = pace.wait_after(&loss, lasted, held.oldest.is_some(), fastrand::f64());
             let good = lasted.is_some_and(|lasted| lasted >= GOOD_SESSION);
             if let Some(Suspect { topic, bytes }) = memory.suspects.ended(&loss, good, held.oldest) {
-                let hint = "the broker may take no message of this size, or not on this topic; its log says more";
+                let hint = "the broker may take no message of this size, with QoS 1 or retained, or not on this topic; its log says more";
                 tracing::warn!(topic, bytes, hint, "a message ends session after session; it is left out");
             }
             if pace.has_twin(&loss) {

@@ -44,6 +44,12 @@ pub enum Loss {
     /// The CONNACK refused the last will, because of its QoS (reason code 0x9B of MQTT 5).
     #[error("the broker takes QoS 0 only, and refuses a last will with QoS 1")]
     WillQos,
+    /// The stream was closed before the CONNACK, and is not for a last will with QoS 0 that is not retained.
+    #[error(
+        "the broker closes the connection when the last will has QoS 1 and is retained, and not otherwise; MQTT 3.1.1 has no words for \
+         it: if the broker speaks MQTT 5, leave `version` out of [mqtt] or set \"5\", so that it says which of both it does not take"
+    )]
+    WillClosed,
     /// The stream was closed before the CONNACK.
     #[error(
         "the broker closed the connection without an answer; does it expect TLS (mqtts://), or another kind of client?"

@@ -17,7 +17,7 @@ pub async fn dial(options: &Options, client_id: &str, will: Option<&Message>) ->
         Some(version) => begin(options, version, client_id, &mut will).await,
         None => match begin(options, Version::V5, client_id, &mut will).await {
             Err(loss) if loss.may_be_the_version() => match begin(options, Version::V311, client_id, &mut will).await {
-                Err(Loss::Refused(cause)) => Err(Loss::Refused(cause)),
+                Err(words @ (Loss::Refused(_) | Loss::WillClosed)) => Err(words),
                 other => other.map_err(|_| loss),
             },
             other => other,
@@ -31,6 +31,7 @@ async fn begin(options: &Options, version: Version, client_id: &str, will: &mut 
         let stream = transport::open(&options.broker, options.tls.as_ref()).await?;
         let refused = match Link::begin(stream, options, version, client_id, will.as_ref()).await {
             Err(refused @ (Loss::WillRetained | Loss::WillQos)) => refused,
+            Err(Loss::ClosedAtOnce) if version == Version::V311 => return explain(options, client_id, will).await,
             other => return other,
         };
         match (refused, will.as_mut()) {
@@ -38,6 +39,27 @@ async fn begin(options: &Options, version: Version, client_id: &str, will: &mut 
             (Loss::WillQos, Some(will)) if will.delivery != Delivery::Live => will.delivery = Delivery::Live,
             (refused, _) => return Err(refused),
         }
+    }
+}
+
+/// Finds out whether a broker that has hung up does so because of the last will: with MQTT 3.1.1 it cannot say that it takes QoS 0 only, or
+/// retains nothing. It may also just have started meanwhile, so what has failed is tried again at last.
+async fn explain(options: &Options, client_id: &str, will: &mut Option<Message>) -> Result<Link, Loss> {
+    let begin = async |will: Option<&Message>| {
+        let stream = transport::open(&options.broker, options.tls.as_ref()).await?;
+        Link::begin(stream, options, Version::V311, client_id, will).await
+    };
+    let plain = will.clone().map(|will| Message { delivery: Delivery::Live, retain: false, ..will });
+    if plain == *will {
+        return Err(Loss::ClosedAtOnce);
+    }
+    match begin(plain.as_ref()).await {
+        Ok(link) => drop(link.end().await),
+        Err(_) => return Err(Loss::ClosedAtOnce),
+    }
+    match begin(will.as_ref()).await {
+        Err(Loss::ClosedAtOnce) => Err(Loss::WillClosed),
+        other => other,
     }
 }
 

@@ -1,5 +1,5 @@
-# A single thread that is stuck, the camera's or the model's, gets the service started again.
-# deadline: 420
+# A single thread that is stuck, the camera's, the model's or the main one, is told by /livez and gets the service started again.
+# deadline: 600
 
 subscribe
 plug_in
@@ -19,10 +19,22 @@ freeze_thread() {
     echo 1 >"$stuck/cgroup.freeze"
 }
 
-for name in capture inference; do
+# livez CODE: what /livez is answered with.
+livez() {
+    [[ $(python3 -c 'import http.client
+connection = http.client.HTTPConnection("127.0.0.1", 8080, timeout=5)
+connection.request("GET", "/livez")
+print(connection.getresponse().status)') == "$1" ]]
+}
+
+# The main thread is called like the program.
+for name in capture inference glimpsed; do
     pid=$(main_pid)
+    wait_until 30 "/livez is not fine" livez 200
     freeze_thread "$name"
     began=$(uptime_ms)
+    wait_until 150 "/livez says fine though the $name thread is stuck" livez 503
+    note "/livez says so after $(($(uptime_ms) - began)) ms"
     wait_until 150 "still the same process though its $name thread is stuck" another_pid_than "$pid"
     note "started again $(($(uptime_ms) - began)) ms after the $name thread was stuck"
     wait_until 30 "not ready again" is ActiveState active

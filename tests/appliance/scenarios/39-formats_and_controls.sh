@@ -28,6 +28,21 @@ shows 9 rocket
 [[ $(v4l2-ctl --device "$capture" --get-ctrl brightness) == 'brightness: 140' ]] || fail "the brightness was not set"
 stop_daemon
 
+# What is called like a camera and is none is named, and keeps no camera from the list; a link to one is one.
+ln --symbolic "$capture" /dev/video-front
+ln --symbolic /dev/nothing /dev/video77
+: >/dev/video78
+/opt/glimpsed cameras list >"$work/list" || fail "$(cat "$work/list")"
+grep --quiet "^$capture " "$work/list" || fail "not in the list: $(cat "$work/list")"
+write_config device='"/dev/video-front"'
+/opt/glimpsed cameras probe -c "$work/glimpsed.toml" >"$work/probe" 2>&1 || fail "a link to the camera: $(cat "$work/probe")"
+for none in /dev/video78:'no V4L2 device' /dev/null:'no V4L2 device' /dev/video77:'no such device' "$output:no camera"; do
+    write_config device="\"${none%%:*}\""
+    /opt/glimpsed cameras probe -c "$work/glimpsed.toml" >"$work/probe" 2>&1 && fail "${none%%:*} was opened"
+    grep --quiet "${none#*:}" "$work/probe" || fail "$none: $(cat "$work/probe")"
+done
+rm /dev/video-front /dev/video77 /dev/video78
+
 # A control that it has not, and a value that the control has not.
 write_config controls='{ brigthness = 200 }'
 /opt/glimpsed cameras probe -c "$work/glimpsed.toml" >"$work/probe" 2>&1 && fail "a control that is not there was set"

@@ -135,6 +135,25 @@ fn a_broker_with_qos_0_only_gets_everything_and_the_test_says_so() {
 }
 
 #[test]
+fn a_broker_that_takes_less_and_was_not_to_be_asked_is_told_from_one_that_expects_tls() {
+    for limit in ["max_qos 0", "retain_available false"] {
+        let broker = Broker::with(&format!("allow_anonymous true\n{limit}"));
+        let file = config(&broker, VERSIONS[1]);
+        let path = file.path();
+        let cause = "the broker closes the connection when the last will has QoS 1 and is retained";
+        let ran = tested(&file);
+        assert!(ran.code == 1 && ran.stdout.contains(cause) && !ran.stdout.contains("TLS"), "{limit}: {ran:?}");
+        let mut daemon = file.daemon();
+        let line = daemon.line_with("not connected to the broker");
+        assert!(line.contains(cause) && !line.contains("TLS"), "{limit}: {line}");
+        // What the line advises.
+        let text = std::fs::read_to_string(&path).expect("the file").replace(VERSIONS[1], "");
+        std::fs::write(&path, text).expect("writable");
+        daemon.line_with("connected to the broker broker=");
+    }
+}
+
+#[test]
 fn what_is_too_large_for_the_broker_is_named_and_left_out() {
     let broker = Broker::with("allow_anonymous true\nmax_packet_size 3000");
     let ran = tested(&config(&broker, ""));

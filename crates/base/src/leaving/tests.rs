@@ -98,6 +98,40 @@ fn logins_and_secrets_of_options_are_masked() {
 }
 
 #[test]
+fn what_is_percent_encoded_is_masked_as_what_it_stands_for() {
+    for (text, safe) in [
+        ("http://cam/snap?p%61ssword=hunter2&w=3", "http://cam/snap?p%61ssword=***&w=3"),
+        ("http://a/?url=rtsp%3A%2F%2Fadmin%3Ahunter2%40cam%2Fx", "http://a/?url=rtsp%3A%2F%2F***%40cam%2Fx"),
+        ("http://a/?next=%2Fsnap%3Fpassword%3Dhunter2%26w%3D3", "http://a/?next=%2Fsnap%3Fpassword%3D***%26w%3D3"),
+        ("a%253Fpwd%253Dhunter2%2526b", "a%253Fpwd%253D***%2526b"),
+        ("{%22token%22%3A%20%22hunter2%22}", "{%22token%22%3A%20%22***%22}"),
+        ("100% of 20%20%zz %e4%", "100% of 20%20%zz %e4%"),
+    ] {
+        let safe = safe.replace("***", MASK);
+        assert_eq!(masked(text), safe);
+        assert_eq!(masked(&safe), safe, "masking twice changes nothing");
+        assert_eq!(masked_in_place(text).len(), text.len());
+    }
+}
+
+#[test]
+fn a_secret_that_the_program_holds_is_masked_wherever_it_stands_and_however_it_is_encoded() {
+    for secret in ["p@ss w\u{f6}rd", "%41b%2Fcd1", "123456", "geheimnis", "a-b"] {
+        known::remember(secret);
+    }
+    for (text, safe) in [
+        ("401 for p@ss w\u{f6}rd, again", "401 for ***, again"),
+        ("GET /p%40ss%20w%c3%b6rd/x and /p%40ss w%C3%B6rd", "GET /***/x and /***"),
+        ("p%2540ss%2520w%25C3%25B6rd", "***"),
+        ("as it stands %41b%2Fcd1, decoded Ab/cd1, otherwise Ab%2fcd1", "as it stands ***, decoded ***, otherwise ***"),
+        ("words and numbers are prose: geheimnis, a-b, 123456", "words and numbers are prose: geheimnis, a-b, 123456"),
+    ] {
+        assert_eq!(masked(text), safe.replace("***", MASK));
+        assert_eq!(masked_in_place(text).len(), text.len());
+    }
+}
+
+#[test]
 fn a_terminal_has_nothing_to_obey() {
     assert_eq!(clean("a\u{1b}[2Jb\rc\u{9b}d\u{202e}e\nf\tg"), "a\\u{1b}[2Jb\\rc\\u{9b}d\\u{202e}e\nf\tg");
     assert_eq!(clean_line("a\nb"), "a\\nb");
@@ -123,7 +157,12 @@ fn masking_takes_linear_time_and_never_fails() {
         "/bot1:",
         "/bot1",
         "/api/webhook/",
+        "%40",
+        "%2525",
+        "%70w=%",
+        "p%40ss%20w0r",
     ] {
+        known::remember("p@ss w0rd");
         let hostile = hostile.repeat((1 << 20) / hostile.len());
         let start = std::time::Instant::now();
         let _ = clean(&hostile);

@@ -17,9 +17,16 @@ const RECEIVERS: [&str; 6] =
 const RIBBON: &str = "it gives the raw data of a camera on the ribbon cable; read that with `source = \"command\"` and \
                       rpicam-vid (on a Jetson: gst-launch-1.0)";
 
+/// What to say of a file that is called like a camera.
+const NOT_V4L2: &str = "it is no V4L2 device: `glimpsed cameras list`";
+
 /// Why the device gives no pictures, if it gives none.
 pub(super) fn no_camera(device: &Device) -> Option<String> {
-    let capabilities = device.query_caps().ok()?;
+    let capabilities = match device.query_caps() {
+        Ok(capabilities) => capabilities,
+        Err(error) if matches!(error.raw_os_error(), Some(ENOTTY | EINVAL)) => return Some(NOT_V4L2.into()),
+        Err(_) => return None,
+    };
     if let Some(said) = by_capabilities(&capabilities.driver, capabilities.capabilities) {
         return Some(said.into());
     }
@@ -53,6 +60,7 @@ const EIO: i32 = 5;
 const EBUSY: i32 = 16;
 const ENODEV: i32 = 19;
 const EINVAL: i32 = 22;
+const ENOTTY: i32 = 25;
 const ENOSPC: i32 = 28;
 const EPIPE: i32 = 32;
 const EPROTO: i32 = 71;
@@ -125,6 +133,15 @@ mod tests {
             assert!(said.contains(expected), "{driver}: {said}");
         }
         assert_eq!(by_capabilities("uvcvideo", Flags::VIDEO_CAPTURE | Flags::STREAMING), None);
+    }
+
+    #[test]
+    fn what_is_no_v4l2_device_is_said_to_be_none() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        for path in [Path::new("/dev/null"), file.path()] {
+            let device = Device::with_path(path).expect("it opens");
+            assert_eq!(no_camera(&device).as_deref(), Some(NOT_V4L2), "{}", path.display());
+        }
     }
 
     #[test]

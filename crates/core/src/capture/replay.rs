@@ -35,7 +35,7 @@ impl Opener for ReplayOpener {
         let content = if self.path.is_dir() {
             let files = pictures_in(&self.path).map_err(|error| self.fail(error.to_string()))?;
             if files.is_empty() {
-                return Err(self.fail("the directory holds no picture (.jpg, .jpeg, .jfif, .png or .webp)"));
+                return Err(self.fail("the directory holds no picture (.jpg, .jpeg, .jfif, .jpe, .png or .webp)"));
             }
             Content::Photographs { files, next: 0 }
         } else if is_stream(&self.path).map_err(|error| self.fail(error.to_string()))? {

@@ -115,8 +115,14 @@ impl V4l2Opener {
         let wanted = acceptable(self.asked.format);
         let Some(fourcc) = wanted.iter().find(|wanted| offered.iter().any(|offered| offered.fourcc.repr == ***wanted))
         else {
-            let names: Vec<String> = offered.iter().map(|offered| offered.fourcc.to_string()).collect();
-            return Err(format!("it offers {}, and none of what was asked for", names.join(", ")));
+            let names = offered.iter().map(|offered| offered.fourcc.to_string());
+            let names: Vec<String> = names.filter(|name| !name.trim().is_empty()).collect();
+            let wanted: Vec<_> = wanted.iter().map(|wanted| String::from_utf8_lossy(*wanted)).collect();
+            return Err(format!(
+                "it offers {}, and none of what was asked for: {}",
+                names.join(", "),
+                wanted.join(", ")
+            ));
         };
         let asked = Format::new(self.asked.size.0, self.asked.size.1, FourCC::new(fourcc));
         let format = device.set_format(&asked).map_err(explain)?;

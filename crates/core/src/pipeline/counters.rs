@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use tokio::sync::Notify;
+
 use crate::decide::gate::Verdict;
 use crate::domain::health::Pace;
 use crate::domain::name::Name;
@@ -25,6 +27,8 @@ pub struct Counters {
     pace: Mutex<Pace>,
     /// The views whose last frame has failed.
     failing: Mutex<BTreeMap<Name, Failing>>,
+    /// Wakes who waits for a change of [`Counters::failing`].
+    changed: Notify,
 }
 
 /// Frames in a row that could not be decoded or labelled.
@@ -63,20 +67,31 @@ impl Counters {
         lasting.map(|(view, failing)| (view.clone(), failing.cause.clone())).collect()
     }
 
+    /// Resolves once for all views that began to fail since it last did, or that were labelled again.
+    pub async fn failing_changed(&self) {
+        self.changed.notified().await;
+    }
+
     /// A frame of the view could not be decoded or labelled. Returns how many could not until now, of all views.
     pub(super) fn fail(&self, view: &Name, cause: &str, now: Duration) -> u64 {
         let mut all = self.failing.lock();
         let begun = Failing { frames: 0, begun: now, last: now, cause: String::new() };
         let failing = all.entry(view.clone()).or_insert(begun);
+        let lasted = failing.lasts(now);
         failing.frames = failing.frames.saturating_add(1);
         failing.last = now;
         cause.clone_into(&mut failing.cause);
+        if failing.lasts(now) && !lasted {
+            self.changed.notify_one();
+        }
         self.failed.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// A frame of the view has got its answer.
     pub(super) fn count(&self, view: &Name, verdict: Verdict, now: Duration) {
-        self.failing.lock().remove(view);
+        if self.failing.lock().remove(view).is_some_and(|failing| failing.lasts(now)) {
+            self.changed.notify_one();
+        }
         let skipped = match verdict {
             Verdict::Infer => None,
             Verdict::Same => Some(&self.cached),

@@ -1,5 +1,7 @@
 //! The decoder: it reads segments and scans, up to the last one that the picture needs.
 
+use std::ops::Range;
+
 use super::error::{Refusal, Unsupported};
 use super::planes::{self, Plane};
 use super::progressive::{self, Coefficients, Progressive};
@@ -42,9 +44,16 @@ impl Decoder {
     /// When blocks are damaged or missing, or all of it would take more than the budget. [`Decoder::planes`] is
     /// unspecified then.
     pub fn decode(&mut self, bytes: &[u8], header: &Header, wanted: &Wanted) -> Result<(), Refusal> {
-        let sizes = self.shape(header, wanted)?;
-        if header.progressive {
-            self.progressive(bytes, header, &sizes)?;
+        let (sizes, apart) = self.shape(header, wanted)?;
+        if header.progressive && apart {
+            self.progressive(bytes, header, &sizes, 0..1)?;
+            for component in 1..header.count {
+                // The tables that stand before the first scan.
+                self.tables.read(bytes)?;
+                self.progressive(bytes, header, &sizes, component..component + 1)?;
+            }
+        } else if header.progressive {
+            self.progressive(bytes, header, &sizes, 0..header.count)?;
         } else {
             self.sequential(bytes, header, wanted, &sizes)?;
         }
@@ -90,25 +99,29 @@ impl Decoder {
         self.decode(bytes, &header, &Wanted { block: 1, columns: 0..0, rows: 0..0, budget })
     }
 
-    /// Shapes the planes, and returns the sides of a decoded block by component.
-    fn shape(&mut self, header: &Header, wanted: &Wanted) -> Result<[usize; 4], Refusal> {
+    /// Shapes the planes, and returns the sides of a decoded block by component, and whether the coefficients of the components are too
+    /// many to be kept at the same time.
+    fn shape(&mut self, header: &Header, wanted: &Wanted) -> Result<([usize; 4], bool), Refusal> {
         let (units, most) = (header.units(), header.most_blocks());
         // Subsampled planes are reduced less, so that their size approaches that of luma, unless that is too much.
-        let choices = (1..=wanted.block.clamp(1, 8)).rev().map(|block| (block, true)).chain([(1, false)]);
-        let (mut sizes, mut bytes) = ([1; 4], 0);
-        for (block, finer) in choices {
+        let choices = (1..=wanted.block.clamp(1, 8)).rev().map(|block| (block, true, false)).chain([(1, false, false)]);
+        let last = header.progressive.then_some((1, false, true));
+        let (mut sizes, mut apart, mut bytes) = ([1; 4], false, 0);
+        for (block, finer, one_by_one) in choices.chain(last) {
+            apart = one_by_one;
             sizes = header.components.map(|component| {
                 let coarser = [0, 1].map(|axis| most[axis] / component.blocks[axis].max(1));
                 let coarser = if finer { coarser[0].min(coarser[1]).max(1) } else { 1 };
                 (block * coarser).clamp(1, 8)
             });
-            bytes = (header.components().iter().zip(sizes))
-                .map(|(component, size)| {
-                    let blocks = units[0] * component.blocks[0] * units[1] * component.blocks[1];
-                    let coefficients = if header.progressive { progressive::bytes(blocks, size) } else { 0 };
-                    blocks * size * size + coefficients
-                })
-                .sum();
+            let parts = header.components().iter().zip(sizes).map(|(component, size)| {
+                let blocks = units[0] * component.blocks[0] * units[1] * component.blocks[1];
+                let coefficients = if header.progressive { progressive::bytes(blocks, size) } else { 0 };
+                (blocks * size * size, coefficients)
+            });
+            let coefficients = parts.clone().map(|(_, coefficients)| coefficients);
+            let kept = if apart { coefficients.max().unwrap_or(0) } else { coefficients.sum() };
+            bytes = parts.map(|(pixels, _)| pixels).sum::<usize>() + kept;
             if bytes <= wanted.budget {
                 break;
             }
@@ -124,7 +137,7 @@ impl Decoder {
             (plane.width, plane.height) = (pixels(header.width, 0), pixels(header.height, 1));
             plane.pixels.resize(plane.stride * units[1] * component.blocks[1] * size, 0);
         }
-        Ok(sizes)
+        Ok((sizes, apart))
     }
 
     fn sequential(
@@ -151,22 +164,33 @@ impl Decoder {
         Ok(())
     }
 
-    fn progressive(&mut self, bytes: &[u8], header: &Header, sizes: &[usize; 4]) -> Result<(), Refusal> {
+    /// Decodes these components.
+    fn progressive(
+        &mut self,
+        bytes: &[u8],
+        header: &Header,
+        sizes: &[usize; 4],
+        wanted: Range<usize>,
+    ) -> Result<(), Refusal> {
         let mut coefficients: Vec<Coefficients> =
-            (0..header.count).map(|at| Coefficients::new(header, at, sizes[at])).collect();
+            (0..header.count).map(|at| Coefficients::new(header, at, sizes[at], wanted.contains(&at))).collect();
         let (mut at, mut scans) = (header.scans, 0);
-        while !coefficients.iter().all(Coefficients::are_complete) {
+        while !coefficients[wanted.clone()].iter().all(Coefficients::are_complete) {
             let scan = self.tables.next_scan(bytes, &mut at, header)?.ok_or(Refusal::CutShort)?;
             scans += 1;
             if scans > MAX_SCANS {
                 return Err(Unsupported("comes in more than 100 scans").into());
             }
             let data = bytes.get(at..).unwrap_or_default();
+            if !scan.components[..scan.count].iter().any(|component| wanted.contains(component)) {
+                at = bytes.len() - scan::skip(data, &mut self.window).len();
+                continue;
+            }
             let mut reader = Progressive::new(&self.tables, header, scan, &mut coefficients)?;
             at = bytes.len() - scan::read(data, header, &scan, &mut self.window, &mut reader)?.len();
         }
-        for (coefficients, plane) in coefficients.iter().zip(&mut self.planes) {
-            coefficients.transform(&self.waves, plane);
+        for component in wanted {
+            coefficients[component].transform(&self.waves, &mut self.planes[component]);
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use super::scan::ReadBlocks;
 use super::segments::{Header, Scan, Tables};
 use super::transform::{self, ORDER, Waves};
 
-/// Of a component.
+/// Of a component. Of one that is not wanted nothing is kept, but its differences are read where they stand between others.
 pub(super) struct Coefficients {
     /// Blocks in a row, those behind the picture's edge included.
     across: usize,
@@ -33,16 +33,20 @@ pub(super) fn bytes(blocks: usize, size: usize) -> usize {
 }
 
 impl Coefficients {
-    pub(super) fn new(header: &Header, component: usize, size: usize) -> Self {
+    pub(super) fn new(header: &Header, component: usize, size: usize, is_wanted: bool) -> Self {
         let (units, blocks) = (header.units(), header.components[component].blocks);
         let [across, down] = [0, 1].map(|axis| units[axis] * blocks[axis]);
-        let values = vec![0; across * down * size * size];
-        let present = vec![0; across * down];
+        let kept = if is_wanted { across * down } else { 0 };
+        let (values, present) = (vec![0; kept * size * size], vec![0; kept]);
         Self { across, down, size, values, present, precision: [None; 64], factors: None }
     }
 
     /// Takes note of a scan.
     fn begin(&mut self, scan: &Scan, factors: [f32; 64]) -> Result<(), Refusal> {
+        // Not all scans are read of one that is not wanted.
+        if self.values.is_empty() {
+            return Ok(());
+        }
         let [before, now] = scan.bits;
         for precision in &mut self.precision[scan.band[0]..=scan.band[1]] {
             let follows = match *precision {
@@ -68,7 +72,7 @@ impl Coefficients {
     fn kept(&mut self, block: usize, zigzag: usize) -> Option<&mut i16> {
         let (u, v) = (usize::from(ORDER[zigzag] / 8), usize::from(ORDER[zigzag] % 8));
         let is_kept = u < self.size && v < self.size;
-        is_kept.then(|| &mut self.values[(block * self.size + u) * self.size + v])
+        if is_kept { self.values.get_mut((block * self.size + u) * self.size + v) } else { None }
     }
 
     #[inline(always)]
@@ -141,7 +145,10 @@ impl<'a> Progressive<'a> {
             return Err(bits.wrong());
         }
         self.before[at] = self.before[at].wrapping_add(extend(bits.take(size), size));
-        coefficients.set(block, 0, (self.before[at] << now) as i16);
+        // Whether it is zero does not matter to later scans.
+        if let Some(kept) = coefficients.kept(block, 0) {
+            *kept = (self.before[at] << now) as i16;
+        }
         Ok(())
     }
 

@@ -66,6 +66,15 @@ pub(super) fn read<'a>(
     }
 }
 
+/// Passes over the entropy-coded data that `bytes` begin with, and returns what comes behind it, from its marker on.
+pub(super) fn skip<'a>(bytes: &'a [u8], window: &mut Vec<u8>) -> &'a [u8] {
+    let mut rest = Interval::new(bytes, window).behind();
+    while let Ok(next) = behind_restart(rest) {
+        rest = Interval::new(next, window).behind();
+    }
+    rest
+}
+
 #[cold]
 fn refused(bad: BadBits) -> Refusal {
     match bad {

@@ -171,6 +171,27 @@ fn the_tables_that_all_cameras_use_may_be_missing() {
     assert_eq!(planes(&without, &everything(4)), Ok(expected));
 }
 
+#[test]
+fn a_progressive_picture_whose_coefficients_are_too_many_is_decoded_one_colour_after_another() {
+    for name in ["1x1", "2x1", "2x2", "2x2-2x1"] {
+        for kind in ["progressive", "spectral", "progressive-restarts"] {
+            let read = |kind: &str| {
+                let path = format!("{}/../../tests/fixtures/jpegs/{name}-{kind}.jpg", env!("CARGO_MANIFEST_DIR"));
+                std::fs::read(path).expect("a fixture")
+            };
+            let least = |bytes: &[u8]| {
+                let nothing = Wanted { budget: 0, ..everything(8) };
+                let Err(Refusal::TooLarge { bytes: budget }) = planes(bytes, &nothing) else { panic!("no budget") };
+                (budget, planes(bytes, &Wanted { budget, ..everything(8) }))
+            };
+            let (expected_budget, expected) = least(&read("together"));
+            let (budget, found) = least(&read(kind));
+            assert_eq!(found, expected, "{name}-{kind}");
+            assert!(budget < 8 * expected_budget, "{name}-{kind}: {budget}, {expected_budget}");
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn damaged_bytes_never_end_it(at in 0usize..4000, byte: u8, cut in 0usize..6000, block in 1usize..=8) {

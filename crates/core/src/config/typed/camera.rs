@@ -12,6 +12,7 @@ use crate::domain::framing::Rotation;
 use crate::domain::name::Name;
 use crate::preprocess::foreign;
 use glimpsed_base::files::{pictures_in, resolve};
+use glimpsed_base::leaving;
 
 impl Checker<'_, '_> {
     pub(super) fn camera(&mut self, name: Name, at: &At<'_>, camera: &RawCamera) -> Camera {
@@ -126,6 +127,7 @@ impl Checker<'_, '_> {
             Some(_) => {}
         }
         let mut argv = camera.command.clone();
+        leaving::remember_secrets_in(&argv.join(" "));
         if let Some(program) = argv.first_mut()
             && let Some(found) = find_program(program, self.base)
         {
@@ -140,7 +142,7 @@ impl Checker<'_, '_> {
             let hint = "a directory of photographs, one photograph, or an MJPEG file".to_owned();
             self.complain(&at.key("path"), "is needed for source = \"replay\"", "found nothing to play", Some(hint));
         } else if path.is_dir() && pictures_in(&path).is_ok_and(|files| files.is_empty()) {
-            let found = format!("`{}` holds no picture (.jpg, .jpeg, .jfif, .png or .webp)", path.display());
+            let found = format!("`{}` holds no picture (.jpg, .jpeg, .jfif, .jpe, .png or .webp)", path.display());
             self.complain(&at.key("path"), "has nothing to play", found, None);
         } else if let Some(what) = video(&path) {
             let found = format!("`{}` is {what}", path.display());

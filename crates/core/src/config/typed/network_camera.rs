@@ -9,6 +9,7 @@ use super::checker::{At, Checker};
 use super::configuration::{CameraSource, HttpTarget, Login, RtspTarget};
 use super::url::{HOLDS_LOGIN, Wrong, address};
 use glimpsed_base::files::resolve;
+use glimpsed_base::leaving;
 use glimpsed_base::secret::Secret;
 use glimpsed_mqtt::tls::{Files, Problem as TlsProblem, Tls};
 
@@ -73,6 +74,7 @@ impl Checker<'_, '_> {
             self.complain(&at.key("url"), &what, "found no address", Some(format!("for example {example}")));
             return Uri::default();
         };
+        leaving::remember_secrets_in(url);
         let found = format!("found `{url}`");
         let wrong = match address(url, example) {
             Ok(address) if address.scheme_str().is_some_and(|scheme| schemes.contains(&scheme)) => return address,

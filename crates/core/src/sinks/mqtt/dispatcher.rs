@@ -138,7 +138,7 @@ impl Dispatcher {
         match parse(&self.topics, self.discovery_prefix.as_deref(), topic, payload, *retained, reply.as_ref()) {
             Ok(None) => {}
             Ok(Some(Inbound::Offline)) => self.presence.heard_offline(Instant::now()),
-            Ok(Some(Inbound::Info(identity))) => self.presence.heard_info(&identity, Instant::now()),
+            Ok(Some(Inbound::Info(identity))) => self.presence.heard_info(identity.as_ref(), Instant::now()),
             Ok(Some(Inbound::Day { view, day, instance: by })) => {
                 if by != instance() {
                     self.days.resume(&view, day);

@@ -65,8 +65,8 @@ pub enum Inbound {
     HomeAssistantStarted,
     /// Somebody, perhaps this daemon itself, says other than `online` of this device.
     Offline,
-    /// Somebody, perhaps this daemon itself, says what this device is.
-    Info(Identity),
+    /// Somebody, perhaps this daemon itself, says what this device is; `None` if it was not said in JSON, or removed.
+    Info(Option<Identity>),
     /// A process, perhaps this one, has said what a view has shown on a day.
     Day {
         view: Name,
@@ -133,7 +133,7 @@ pub fn parse(
         return Ok((payload != b"online" && !retained).then_some(Inbound::Offline));
     }
     if topic == topics.info {
-        return Ok(identity(payload).filter(|_| !retained).map(Inbound::Info));
+        return Ok((!retained).then(|| Inbound::Info(identity(payload))));
     }
     if let Some(view) = topics.views.iter().find(|view| topic == view.day) {
         // What comes later is this daemon's own.
@@ -225,7 +225,12 @@ fn identity(payload: &[u8]) -> Option<Identity> {
     let text = |key: &str| -> String {
         info[key].as_str().unwrap_or_default().chars().filter(|c| !c.is_control()).take(64).collect()
     };
-    let says = format!("`{}` on {}, glimpsed {}", text("name"), text("board"), text("version"));
+    let says = match [text("name"), text("board"), text("version")] {
+        [name, board, version] if [&name, &board, &version].iter().any(|text| text.is_empty()) => {
+            "a program that does not say what it is".to_owned()
+        }
+        [name, board, version] => format!("`{name}` on {board}, glimpsed {version}"),
+    };
     info.is_object().then(|| Identity { instance: text("instance"), says })
 }
 
@@ -428,8 +433,12 @@ mod tests {
         assert_eq!(ask("home/glimpsed/shelf/status", "online"), Ok(None));
         let info = r#"{"instance": "abc", "name": "Shelf", "board": "Pi", "version": "1"}"#;
         let identity = Identity { instance: "abc".into(), says: "`Shelf` on Pi, glimpsed 1".into() };
-        assert_eq!(ask("home/glimpsed/shelf/info", info), Ok(Some(Inbound::Info(identity))));
-        assert_eq!(ask("home/glimpsed/shelf/info", "nonsense"), Ok(None));
+        assert_eq!(ask("home/glimpsed/shelf/info", info), Ok(Some(Inbound::Info(Some(identity)))));
+        let heard = ask("home/glimpsed/shelf/info", r#"{"instance": "abc"}"#);
+        assert!(matches!(heard, Ok(Some(Inbound::Info(Some(Identity { says, .. })))) if says.contains("does not say")));
+        for nonsense in ["nonsense", "", "[1]"] {
+            assert_eq!(ask("home/glimpsed/shelf/info", nonsense), Ok(Some(Inbound::Info(None))));
+        }
         let retained = |topic, payload: &[u8]| parse(&topics(), None, topic, payload, true, None);
         assert_eq!(retained("home/glimpsed/shelf/status", b"offline"), Ok(None));
         assert_eq!(retained("home/glimpsed/shelf/info", info.as_bytes()), Ok(None));

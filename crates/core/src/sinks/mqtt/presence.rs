@@ -84,10 +84,13 @@ impl Presence {
     }
 
     /// An `info` was received.
-    pub(super) fn heard_info(&mut self, identity: &Identity, now: Instant) {
-        if identity.instance == instance() || self.leaving.is_set() {
+    pub(super) fn heard_info(&mut self, identity: Option<&Identity>, now: Instant) {
+        if identity.is_some_and(|identity| identity.instance == instance()) || self.leaving.is_set() {
             return;
         }
+        // What is retained is no longer what this daemon has said.
+        self.introduce.schedule(now);
+        let Some(identity) = identity else { return };
         self.heard_at = Some(now);
         let mut twin = self.twin.lock();
         if twin.as_ref() != Some(&identity.says) {
@@ -99,7 +102,6 @@ impl Presence {
             );
             *twin = Some(identity.says.clone());
         }
-        self.introduce.schedule(now);
     }
 
     /// When something is to be done.
@@ -115,6 +117,10 @@ impl Presence {
             self.outbox.push(status(&self.topics, "online"));
         }
         if self.introduce.is_due(now) {
+            if self.twin.lock().is_none() {
+                let topic = &self.topics.info;
+                tracing::info!(topic, "another client wrote over what this device is; it is published again");
+            }
             self.outbox.repeat_one(&self.topics.info);
         }
         if self.heard_at.is_some_and(|heard| heard + FORGET_AFTER <= now) {
@@ -164,13 +170,13 @@ mod tests {
         let (mut presence, outbox, twin) = presence();
         let now = Instant::now();
         let info = |instance: &str| Identity { instance: instance.into(), says: "`Shelf` on a board".into() };
-        presence.heard_info(&info(instance()), now);
+        presence.heard_info(Some(&info(instance())), now);
         assert_eq!((presence.due_at(), &*twin.lock()), (None, &None), "its own voice");
-        presence.heard_info(&info("another"), now);
+        presence.heard_info(Some(&info("another")), now);
         assert_eq!(twin.lock().as_deref(), Some("`Shelf` on a board"));
         presence.act(now);
         assert_eq!(sent(&outbox), ["glimpsed/shelf/info"]);
-        presence.heard_info(&info("another"), now);
+        presence.heard_info(Some(&info("another")), now);
         presence.act(now);
         assert!(sent(&outbox).is_empty(), "not again within a minute");
         presence.act(now + FORGET_AFTER);

@@ -47,14 +47,19 @@ fn another_device_of_the_same_id_is_named_and_contradicted_when_it_says_offline(
 fn what_another_client_writes_over_the_description_is_replaced() {
     let broker = Broker::start();
     let mut daemon = daemon(&broker, "only");
-    broker.retained_json("glimpsed/test/info", |_| true);
+    let mut heard = broker.subscribe("glimpsed/test/info", &[]);
+    heard.next("/info");
     let port = broker.port.to_string();
     let written = Command::new("mosquitto_pub")
         .args(["-h", "127.0.0.1", "-p", &port, "-r", "-q", "1", "-t", "glimpsed/test/info", "-m", "nonsense"])
         .status();
     assert!(written.expect("installed").success());
-    daemon.line_with("it is published again");
-    broker.retained_json("glimpsed/test/info", |info| info["id"] == "test");
+    daemon.line_with("another client wrote over what this device is");
+    let mut nonsense = false;
+    heard.find("its own words behind the others", |message| {
+        nonsense |= message.payload == "nonsense";
+        (nonsense && message.payload.contains("\"instance\"")).then_some(())
+    });
 }
 
 #[test]

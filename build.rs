@@ -25,7 +25,7 @@ const ENTRY: &str = "app.js";
 const ON_DEMAND: [&str; 7] = ["day.js", "editor.js", "session.js", "settings.js", "setup.js", "teach.js", "wall.js"];
 
 /// Scripts that are served as they are: what the page loads where nothing else works, and what comes before it.
-const STAND_ALONE: [&str; 3] = ["fallback.js", "login.js", "theme.js"];
+const STAND_ALONE: [&str; 3] = ["early.js", "fallback.js", "login.js"];
 
 /// Parts of the page's HTML that are in the scripts of their places.
 const PARTS: [&str; 4] = ["day.html", "settings.html", "setup.html", "teach.html"];

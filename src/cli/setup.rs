@@ -22,8 +22,8 @@ use super::files::ConfigFile;
 use super::streams::Streams;
 use crate::web::{LINK, keep_token, new_token, setup_link};
 
-/// A daemon sees an edited file within a second or two, and opens the page anew.
-const OPENS_WITHIN: Duration = Duration::from_secs(10);
+/// A daemon sees an edited file within a second or two, and opens the page anew; a slow board that has just been switched on takes longer.
+const OPENS_WITHIN: Duration = Duration::from_secs(30);
 
 const LOOK_EVERY: Duration = Duration::from_millis(300);
 

@@ -30,6 +30,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Interval of the health events while there is a listener.
 const VITALS_EVERY: Duration = Duration::from_secs(2);
 
+/// The events that say what is seen.
+const SHOWN_FIRST: [&str; 7] = ["layout", "camera", "settings", "classification", "second", "state", "strange"];
+
 /// How long a browser waits before it reconnects.
 const RETRY: &str = "retry: 2000\n\n";
 
@@ -82,7 +85,7 @@ pub(super) async fn events(
 impl Listener {
     /// Sends the current state next.
     fn begin(&mut self) {
-        let now: Vec<Bytes> = current(&self.site).iter().filter_map(|message| self.framed(message)).collect();
+        let now: Vec<Bytes> = current(&self.site).iter().flatten().filter_map(|message| self.framed(message)).collect();
         self.first.extend(now);
     }
 
@@ -133,12 +136,14 @@ pub(super) async fn vitals(site: Arc<Site>) {
     }
 }
 
-/// The current state, as a series of messages.
-pub(super) fn current(site: &Site) -> Vec<Message> {
+/// The current state, as two series of messages: what a page shows first, and what it shows below, or in another place. After a day the
+/// second can take seconds over a slow line.
+pub(super) fn current(site: &Site) -> [Vec<Message>; 2] {
     let mut messages = site.parts.view.everything();
     let data = site.parts.downloads.json().to_string().into();
     messages.push(Message { name: "download", about: About::Device, data });
     let data = health_json(&site.parts.look()).to_string().into();
     messages.push(Message { name: "vitals", about: About::Device, data });
-    messages
+    let (first, rest) = messages.into_iter().partition(|message| SHOWN_FIRST.contains(&message.name));
+    [first, rest]
 }

@@ -46,6 +46,7 @@ mod stream;
 mod teaching;
 mod teaching_routes;
 mod upload_budget;
+mod watching;
 
 pub use page::Web;
 pub use session::{LINK, setup_link};

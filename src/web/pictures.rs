@@ -29,9 +29,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(300);
 /// Limit for unchanged frames. Larger ones are downscaled, because each viewer receives every byte.
 const MAX_PASSED_BYTES: usize = 1 << 20;
 
-/// The longer sides that pictures are encoded in, in pixels: for a tile, for a phone, for a whole screen. A frame that is a JPEG is
-/// passed on unchanged for the last.
-const SIDES: [usize; 3] = [320, 640, 1280];
+/// The longer sides that pictures are encoded in, in pixels: for the first over a slow line, for a tile, for a phone, for a whole screen.
+/// A frame that is a JPEG is passed on unchanged for the last.
+const SIDES: [usize; 4] = [160, 320, 640, 1280];
 
 /// The widest, for programs.
 pub(super) const WIDEST: usize = SIDES.len() - 1;

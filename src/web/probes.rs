@@ -62,7 +62,6 @@ fn readiness_of(site: &Site, view: &ViewEntry) -> (bool, &'static str) {
 }
 
 pub(super) async fn metrics(State(site): State<Arc<Site>>) -> Response {
-    let limit = 2 * site.settings.max_clients;
     let uploads = site.parts.uploads.counters();
     let look = Look {
         uploads: (uploads.hits.load(Ordering::Relaxed), uploads.misses.load(Ordering::Relaxed)),
@@ -80,7 +79,8 @@ pub(super) async fn metrics(State(site): State<Arc<Site>>) -> Response {
             })
             .collect(),
         cameras: site.parts.cameras.cameras().iter().map(|camera| (camera.name.clone(), camera.totals())).collect(),
-        streams: limit - site.streams.available_permits() - site.events.available_permits(),
+        streams: 4 * site.settings.max_clients
+            - [&site.streams, &site.events, &site.pages].map(|places| places.available_permits()).iter().sum::<usize>(),
         pictures: site
             .pictures
             .iter()

@@ -185,7 +185,11 @@ fn watching(routes: Documented) -> Documented {
                 "A WebSocket: the events as text, and pictures as binary messages while the client has credit; see docs/http.md.",
                 (101, "application/json", json!({ "anyOf": [named("LiveEvent"), named("LiveRequest")] })),
             )
-            .refusing(&[(400, "It is no upgrade to a WebSocket."), (503, "Too many listen already.")]),
+            .with_parameter(json!({
+                "name": "picture", "in": "query", "schema": { "type": "integer", "minimum": 0, "maximum": u32::MAX },
+                "description": "The width of a first picture, which comes without being asked for again.",
+            }))
+            .refusing(&[(400, "It is no upgrade to a WebSocket, or `picture` is no width."), (503, "Too many pages are open.")]),
         )
 }
 

@@ -180,7 +180,14 @@ fn layout() -> Value {
 fn live_event() -> Value {
     let refused = object(
         "Pictures that were wanted do not come.",
-        json!({ "reason": { "enum": ["forbidden", "crowded"] }, "detail": { "type": "string" } }),
+        json!({ "reason": { "const": "forbidden" }, "detail": { "type": "string" } }),
+    );
+    let crowd = object(
+        "All places for pictures are taken, or there is one again.",
+        json!({
+            "watching": { "type": "integer", "description": "How many places are taken." },
+            "every_s": { "type": ["integer", "null"], "description": "Seconds between two pictures; null: as fast as they are drawn." },
+        }),
     );
     let events = [
         ("layout", layout()),
@@ -200,6 +207,7 @@ fn live_event() -> Value {
         ("download", nullable("Download")),
         ("teach", named("TeachReport")),
         ("refused", refused),
+        ("crowd", crowd),
     ];
     let text = || json!({ "type": "string" });
     let event = |(name, data)| {

@@ -97,6 +97,8 @@ pub(super) struct Site {
     /// Limits of the viewers of the picture and of the events.
     pub(super) streams: Arc<Semaphore>,
     pub(super) events: Arc<Semaphore>,
+    /// Of the pages, twice as many as may watch at full rate: the others get a picture now and then.
+    pub(super) pages: Arc<Semaphore>,
     pub(super) snapshots: Semaphore,
     /// For whoever looks for cameras.
     pub(super) looking: Arc<Semaphore>,
@@ -119,6 +121,7 @@ impl Site {
             pictures: parts.cameras.cameras().into_iter().map(|camera| (camera.name, Arc::default())).collect(),
             streams: Arc::new(Semaphore::new(http.max_clients)),
             events: Arc::new(Semaphore::new(http.max_clients)),
+            pages: Arc::new(Semaphore::new(2 * http.max_clients)),
             snapshots: Semaphore::new(1),
             looking: Arc::new(Semaphore::new(1)),
             trying: Arc::new(Semaphore::new(1)),

@@ -4,39 +4,37 @@
 //! is for (one byte), when it was captured (milliseconds since 1970, eight bytes, big-endian), and a JPEG.
 //!
 //! Up, as text: `{"want": [{"camera": "main", "width": 640}]}` says which pictures are wanted from now on; `{"drawn": 0}` that one of a subscription
-//! was drawn, and the next may come. So a slow line lowers the rate, and a page that is hidden wants nothing and costs nothing.
+//! was drawn, and the next may come. So a slow line lowers the rate, and a page that is hidden wants nothing and costs nothing. The address
+//! itself can ask for a small first picture (`?picture=160`), which saves a way there and back.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use futures_util::future::{pending, select_all};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::guard::Admission;
 use super::message::{self, About};
-use super::pictures::{Picture, Pictures, Receiver};
+use super::pictures::Picture;
 use super::problem::Problem;
 use super::server::Held;
 use super::site::Site;
+use super::watching::{MAX_CREDIT, SLOW_EVERY, Subscription, Watching};
 use super::{events, stream};
 use glimpsed_base::budget;
 
 /// Pictures of how many cameras a page can want at once.
 const MAX_SUBSCRIPTIONS: usize = 16;
-
-/// Pictures of a subscription that may be under way. Two, so that the line is not idle while one is drawn.
-const MAX_CREDIT: u8 = 2;
 
 /// A page says something that often at most: 30 pictures a second of each subscription, and what people do.
 const MAX_MESSAGES: u32 = 600;
@@ -45,6 +43,9 @@ const WITHIN: Duration = Duration::from_secs(1);
 /// Interval of the pings, and the longest silence of a browser that answers them.
 const PING_EVERY: Duration = Duration::from_secs(15);
 const SILENCE: Duration = Duration::from_secs(40);
+
+/// So long what is seen later waits for the first picture.
+const FIRST_WITHIN: Duration = Duration::from_millis(500);
 
 /// Deadline for the browser to take a message, a picture included.
 const SENDS_WITHIN: Duration = Duration::from_secs(20);
@@ -60,39 +61,38 @@ pub(super) enum Said {
     Drawn(usize),
 }
 
-/// A picture that is wanted.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+/// What the page asks for with the connection itself.
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Subscription {
-    /// Name of the camera.
-    camera: String,
-    /// Width in pixels that it is shown in; the picture has the next larger one of a few.
-    width: u32,
+pub(super) struct Options {
+    /// The width of a first picture of the first camera, which comes before what is shown later.
+    picture: Option<u32>,
 }
 
 pub(super) async fn live(
     State(site): State<Arc<Site>>,
     Extension(held): Extension<Held>,
     Extension(admission): Extension<Admission>,
+    options: Result<Query<Options>, QueryRejection>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
-    let upgrade = upgrade?;
-    let permit = site.events.clone().try_acquire_owned();
-    let permit = permit.map_err(|_| Problem::later(StatusCode::SERVICE_UNAVAILABLE, 10, "too many listen already"))?;
+    let (Query(Options { picture }), upgrade) = (options?, upgrade?);
+    let permit = site.pages.clone().try_acquire_owned();
+    let permit = permit.map_err(|_| Problem::later(StatusCode::SERVICE_UNAVAILABLE, 10, "too many pages are open"))?;
     let upgrade = upgrade.max_message_size(budget::SOCKET_MESSAGE).max_frame_size(budget::SOCKET_MESSAGE);
     Ok(upgrade.on_upgrade(move |socket| async move {
         let (_permit, _held) = (permit, held);
         let mut connection = Connection {
             socket,
+            watching: Watching::new(site.streams.clone()),
+            told_slow: false,
             site,
             admission,
-            tiles: Vec::new(),
-            watching: None,
             told: (Instant::now(), 0),
             heard: Instant::now(),
         };
         // Whatever ends it, the page connects again.
-        let _ = connection.run().await;
+        let _ = connection.run(picture).await;
     }))
 }
 
@@ -103,39 +103,28 @@ struct Connection {
     socket: WebSocket,
     site: Arc<Site>,
     admission: Admission,
-    tiles: Vec<Tile>,
-    /// A place among the viewers of pictures, while any is wanted.
-    watching: Option<OwnedSemaphorePermit>,
+    watching: Watching,
+    /// Whether the page was told that its pictures come slowly.
+    told_slow: bool,
     /// When the current second of messages began, and how many there were.
     told: (Instant, u32),
     heard: Instant,
-}
-
-/// A subscription, and how far it is fulfilled.
-struct Tile {
-    subscription: Subscription,
-    camera: Arc<Pictures>,
-    credit: u8,
-    /// Number of the last frame that was sent.
-    sent: Option<u64>,
-    /// There while there is credit: without a receiver nothing is encoded.
-    pictures: Option<Receiver>,
 }
 
 /// What the connection does next.
 enum Next {
     Said(Option<Result<Message, axum::Error>>),
     Event(Result<message::Message, RecvError>),
-    Picture(usize, Option<Arc<Picture>>),
+    Picture(Option<(usize, Option<Arc<Picture>>)>),
     Ping,
     Stop,
 }
 
 impl Connection {
-    async fn run(&mut self) -> Result<(), Ended> {
+    async fn run(&mut self, picture: Option<u32>) -> Result<(), Ended> {
         // Subscribes before it takes the state, so that no event is missed in between.
         let mut messages = self.site.parts.view.listen();
-        self.tell_everything().await?;
+        self.begin(picture).await?;
         let mut ping = Instant::now() + PING_EVERY;
         let shutdown = self.site.shutdown.clone();
         loop {
@@ -143,7 +132,7 @@ impl Connection {
                 () = shutdown.wait() => Next::Stop,
                 said = self.socket.recv() => Next::Said(said),
                 message = messages.recv() => Next::Event(message),
-                (index, picture) = newest(&mut self.tiles) => Next::Picture(index, picture),
+                next = self.watching.next() => Next::Picture(next),
                 () = sleep_until(ping) => Next::Ping,
             };
             match next {
@@ -155,9 +144,13 @@ impl Connection {
                 }
                 Next::Event(Ok(message)) => self.tell(&message).await?,
                 // The page was too slow and missed events, so it is sent the current state again.
-                Next::Event(Err(RecvError::Lagged(_))) => self.tell_everything().await?,
+                Next::Event(Err(RecvError::Lagged(_))) => self.begin(None).await?,
                 Next::Event(Err(RecvError::Closed)) => return Ok(()),
-                Next::Picture(index, picture) => self.show(index, picture).await?,
+                Next::Picture(Some((index, picture))) => self.show(index, picture).await?,
+                Next::Picture(None) => {
+                    self.watching.take_turn();
+                    self.tell_pace().await?;
+                }
                 Next::Ping if self.heard.elapsed() > SILENCE => return Ok(()),
                 Next::Ping => {
                     ping = Instant::now() + PING_EVERY;
@@ -185,20 +178,16 @@ impl Connection {
             Message::Binary(_) => return self.refuse("a message is text").await,
         };
         match serde_json::from_str(&text) {
-            Ok(Said::Want(subscriptions)) => self.want(subscriptions).await,
+            Ok(Said::Want(subscriptions)) => self.want(subscriptions, MAX_CREDIT).await,
             Ok(Said::Drawn(index)) => {
-                // The subscription may have been replaced since.
-                if let Some(tile) = self.tiles.get_mut(index) {
-                    tile.credit = (tile.credit + 1).min(MAX_CREDIT);
-                    tile.subscribe();
-                }
+                self.watching.drawn(index);
                 Ok(())
             }
             Err(error) => self.refuse(&format!("the message cannot be read: {error}")).await,
         }
     }
 
-    async fn want(&mut self, subscriptions: Vec<Subscription>) -> Result<(), Ended> {
+    async fn want(&mut self, subscriptions: Vec<Subscription>, credit: u8) -> Result<(), Ended> {
         if subscriptions.len() > MAX_SUBSCRIPTIONS {
             return self.refuse(&format!("at most {MAX_SUBSCRIPTIONS} pictures can be wanted at once")).await;
         }
@@ -211,40 +200,28 @@ impl Connection {
                 None => return self.refuse(&format!("there is no camera `{}`", subscription.camera)).await,
             }
         }
-        self.tiles.clear();
-        if wanted.is_empty() {
-            self.watching = None;
+        let refused = stream::allowed(&self.site).err().filter(|_| !wanted.is_empty());
+        self.watching.want(if refused.is_some() { Vec::new() } else { wanted }, credit);
+        if let Some(problem) = refused {
+            self.tell_refusal("forbidden", &problem.detail).await?;
+        }
+        self.tell_pace().await
+    }
+
+    /// Tells the page once that its pictures come slowly, and once that they do no more.
+    async fn tell_pace(&mut self) -> Result<(), Ended> {
+        let is_slow = self.watching.is_slow();
+        if std::mem::replace(&mut self.told_slow, is_slow) == is_slow {
             return Ok(());
         }
-        if let Err(problem) = stream::allowed(&self.site) {
-            return self.tell_refusal("forbidden", &problem.detail).await;
-        }
-        if self.watching.is_none() {
-            let Ok(permit) = Semaphore::try_acquire_owned(self.site.streams.clone()) else {
-                return self.tell_refusal("crowded", "too many watch already").await;
-            };
-            self.watching = Some(permit);
-        }
-        self.tiles = wanted
-            .into_iter()
-            .map(|(subscription, camera)| {
-                let mut tile = Tile { subscription, camera, credit: MAX_CREDIT, sent: None, pictures: None };
-                tile.subscribe();
-                tile
-            })
-            .collect();
-        Ok(())
+        let watching = self.site.settings.max_clients.saturating_sub(self.site.streams.available_permits());
+        let every = is_slow.then_some(SLOW_EVERY.as_secs());
+        let data = serde_json::json!({ "watching": watching, "every_s": every });
+        self.tell(&message::message(About::Device, "crowd", &data)).await
     }
 
     async fn show(&mut self, index: usize, picture: Option<Arc<Picture>>) -> Result<(), Ended> {
-        let Some(tile) = self.tiles.get_mut(index) else { return Ok(()) };
-        // After a new subscription the first picture can be the one that was sent last.
-        let Some(picture) = picture.filter(|picture| tile.sent != Some(picture.seq)) else { return Ok(()) };
-        tile.sent = Some(picture.seq);
-        tile.credit -= 1;
-        if tile.credit == 0 {
-            tile.pictures = None;
-        }
+        let Some(picture) = self.watching.sent(index, picture) else { return Ok(()) };
         let mut bytes = Vec::with_capacity(9 + picture.jpeg.len());
         bytes.push(index as u8);
         bytes.extend(picture.wall.as_millisecond().to_be_bytes());
@@ -252,8 +229,22 @@ impl Connection {
         self.send(Message::Binary(bytes.into())).await
     }
 
-    async fn tell_everything(&mut self) -> Result<(), Ended> {
-        for message in events::current(&self.site) {
+    /// What is seen first, a picture, if one is wanted and comes soon, and the rest.
+    async fn begin(&mut self, picture: Option<u32>) -> Result<(), Ended> {
+        let [first, rest] = events::current(&self.site);
+        for message in first {
+            self.tell(&message).await?;
+        }
+        if let Some(width) = picture {
+            let layout = self.site.parts.view.layout();
+            let camera = layout.views.first().map(|view| view.camera.to_string());
+            let subscription = camera.map(|camera| Subscription { camera, width });
+            self.want(subscription.into_iter().collect(), 1).await?;
+            if let Ok((index, picture)) = timeout(FIRST_WITHIN, self.watching.first()).await {
+                self.show(index, Some(picture)).await?;
+            }
+        }
+        for message in rest {
             self.tell(&message).await?;
         }
         Ok(())
@@ -266,8 +257,8 @@ impl Connection {
 
     /// Pictures that were wanted do not come.
     async fn tell_refusal(&mut self, reason: &str, detail: &str) -> Result<(), Ended> {
-        let data = serde_json::json!({ "reason": reason, "detail": detail }).to_string();
-        self.tell(&message::Message { name: "refused", about: About::Device, data: data.into() }).await
+        let data = serde_json::json!({ "reason": reason, "detail": detail });
+        self.tell(&message::message(About::Device, "refused", &data)).await
     }
 
     /// The message is none of the protocol: the page is of a newer or an older version, or no page of ours.
@@ -287,33 +278,5 @@ impl Connection {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(Ended),
         }
-    }
-}
-
-impl Tile {
-    fn subscribe(&mut self) {
-        if self.pictures.is_none() {
-            self.pictures = Some(self.camera.subscribe(Pictures::at_least(self.subscription.width)));
-        }
-    }
-}
-
-/// The next picture of a tile that may have one. Never resolves while there is none.
-async fn newest(tiles: &mut [Tile]) -> (usize, Option<Arc<Picture>>) {
-    let waiting: Vec<_> = tiles
-        .iter_mut()
-        .enumerate()
-        .filter_map(|(index, tile)| Some((index, tile.pictures.as_mut()?)))
-        .map(|(index, pictures)| {
-            Box::pin(async move {
-                // The sender lives as long as the site.
-                let _ = pictures.changed().await;
-                (index, pictures.borrow_and_update().clone())
-            })
-        })
-        .collect();
-    match waiting.is_empty() {
-        true => pending().await,
-        false => select_all(waiting).await.0,
     }
 }

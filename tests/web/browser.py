@@ -4,9 +4,51 @@ import pathlib
 
 import axe_playwright_python
 from daemon import until
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 
 AXE = (pathlib.Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
+
+
+# What the page finds in place of a WebSocket where none comes through.
+WITHOUT_SOCKET = """
+    window.WebSocket = class extends EventTarget {
+        static OPEN = 1;
+        readyState = 3;
+        constructor() {
+            super();
+            setTimeout(() => this.dispatchEvent(new Event("close")), 10);
+        }
+        send() {}
+        close() {}
+    };
+"""
+
+# Everything that can be seen and pressed; of radio buttons with one name, arrow keys reach the others.
+PRESSABLE = """
+    const groups = new Set();
+    window.reached = new Set();
+    window.unmarked = [];
+    window.pressable = [...document.querySelectorAll("a[href], button, input, select, summary, [tabindex='0']")].filter((one) => {
+        if (!one.checkVisibility({ visibilityProperty: true }) || one.disabled || one.closest("[inert]")) return false;
+        if (one.type !== "radio") return true;
+        const first = !groups.has(one.name);
+        groups.add(one.name);
+        return first;
+    });
+    document.addEventListener("focusin", ({ target }) => {
+        window.reached.add(target.type === "radio" ? window.pressable.find((one) => one.name === target.name) : target);
+        const shown = target.id === "file" || target.id === "shot" ? document.querySelector(`[for="${target.id}"]`) : target;
+        const { outlineStyle, outlineWidth } = getComputedStyle(shown);
+        if (outlineStyle === "none" || parseFloat(outlineWidth) < 2) window.unmarked.push(target.id || target.className || target.tagName);
+    });
+    // From the top of the page on, whatever was read or pressed before.
+    document.activeElement.blur();
+    getSelection().collapse(document.body, 0);
+    return window.pressable.length;
+"""
+LEFT = "return window.pressable.filter((one) => one.isConnected && one.checkVisibility() && !window.reached.has(one)).map((one) => one.id || one.outerHTML.slice(0, 80))"
 
 
 class Browser:
@@ -53,3 +95,10 @@ class Browser:
             f"{violation['id']}: {[node['target'] for node in violation['nodes']]}"
             for violation in found["violations"] if violation["impact"] in ("serious", "critical")
         ]
+
+    def left_by_the_keyboard(self) -> tuple[list[str], list[str]]:
+        """What can be pressed and is not reached with the tabulator, and what is not marked when it is."""
+        many = self.driver.execute_script(PRESSABLE)
+        for _ in range(many + 12):
+            ActionChains(self.driver).send_keys(Keys.TAB).perform()
+        return self.driver.execute_script(LEFT), self.driver.execute_script("return window.unmarked")

@@ -5,10 +5,10 @@ import threading
 
 
 class Proxy:
-    """Takes the prefix off the path of each request, and passes everything else on; WebSockets too."""
+    """Takes the prefix off the path of each request, and passes everything else on; WebSockets too, unless it is to refuse them."""
 
-    def __init__(self, prefix: str, to_port: int):
-        self.prefix, self.to_port = prefix, to_port
+    def __init__(self, prefix: str, to_port: int, sockets=True):
+        self.prefix, self.to_port, self.sockets = prefix, to_port, sockets
         self.loop = asyncio.new_event_loop()
         ready = threading.Event()
         threading.Thread(target=self._run, args=[ready], daemon=True).start()
@@ -30,12 +30,13 @@ class Proxy:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             line, _, rest = head.partition("\r\n")
             method, path, version = line.split(" ")
-            if not path.startswith(self.prefix + "/"):
+            is_socket = "upgrade: websocket" in rest.lower()
+            if not path.startswith(self.prefix + "/") or (is_socket and not self.sockets):
                 writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
                 await writer.drain()
                 return
             # One request a connection, so that no later path has to be found in the stream.
-            if "upgrade: websocket" not in rest.lower():
+            if not is_socket:
                 rest = "Connection: close\r\n" + "\r\n".join(
                     one for one in rest.split("\r\n") if not one.lower().startswith("connection:")
                 )

@@ -12,6 +12,9 @@ import urllib.request
 import pytest
 from daemon import until
 
+SLOW = {"offline": False, "latency": 400, "downloadThroughput": 400_000 / 8, "uploadThroughput": 400_000 / 8}
+FAST = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+
 # How long a page is watched.
 SECONDS = float(os.environ.get("PAGE_SECONDS", 8))
 NAMES = ("porch", "cellar", "yard", "door")
@@ -76,6 +79,47 @@ def test_live_comes_in_few_requests_and_few_bytes(page, shared):
     """)
     assert len(loaded) <= 8, loaded
     assert sum(size for _, size in loaded) <= 24_000, loaded
+
+
+# When the connection was begun, when its first picture came and how large that was, and which events came before.
+WATCHED = """
+    window.first = { events: [] };
+    window.WebSocket = class extends WebSocket {
+        constructor(...all) {
+            super(...all);
+            window.first.begun ??= performance.now();
+            this.addEventListener("message", ({ data }) => {
+                if (window.first.bytes) return;
+                if (typeof data === "string") window.first.events.push(JSON.parse(data).event);
+                else Object.assign(window.first, { came: performance.now(), bytes: data.byteLength });
+            });
+        }
+    };
+"""
+
+
+def test_over_a_slow_line_the_first_picture_waits_for_nothing_that_is_shown_later(page, start):
+    # Of a camera that gives a picture in half a second, the first may come behind.
+    daemon = start(fps=10.0)
+    until("labels", lambda: daemon.json("/api/v1/state")["state"])
+    script = page.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": WATCHED})
+    page.driver.execute_cdp_cmd("Network.enable", {})
+    page.driver.execute_cdp_cmd("Network.setCacheDisabled", {"cacheDisabled": True})
+    page.driver.execute_cdp_cmd("Network.emulateNetworkConditions", SLOW)
+    try:
+        page.open(daemon.url + "/")
+        until("a picture", page.shows_picture, 60)
+        first = page.driver.execute_script("return window.first")
+        here = page.driver.execute_script("return performance.getEntriesByType('resource').find((one) => one.name.endsWith('/app.js')).responseEnd")
+    finally:
+        page.driver.execute_cdp_cmd("Network.emulateNetworkConditions", FAST)
+        page.driver.execute_cdp_cmd("Network.setCacheDisabled", {"cacheDisabled": False})
+        page.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", {"identifier": script["identifier"]})
+    print(f"over a slow line: the connection was begun after {first['begun']:.0f} ms, the script was here after {here:.0f}, "
+          f"the first picture, {first['bytes']} bytes, after {first['came']:.0f}")
+    assert first["begun"] < here, "it is opened while the script comes"
+    assert first["bytes"] < 8000
+    assert not {"info", "timeline", "day", "pictures"} & set(first["events"]), first["events"]
 
 
 def test_nobody_looking_costs_no_picture(page, start, pictures):

@@ -53,7 +53,7 @@ def test_a_place_is_loaded_when_it_is_opened(page, shared):
     ready(page, "live")
     scripts = lambda: {re.sub(r".*/", "", name) for name in page.driver.execute_script(
         "return performance.getEntriesByType('resource').map((one) => one.name).filter((name) => /\\.(js|css)$/.test(name))")}
-    first = {"app.js", "style.css", "theme.js"}
+    first = {"app.js", "style.css", "early.js"}
     assert scripts() == first
     page.go("#day", "#day-title")
     ready(page, "day")
@@ -231,30 +231,6 @@ def test_a_screen_on_a_wall_shows_pictures_labels_and_the_time_and_nothing_to_pr
         page.open("about:blank")
 
 
-# Everything that can be seen and pressed; of radio buttons with one name, arrow keys reach the others.
-PRESSABLE = """
-    const groups = new Set();
-    window.reached = new Set();
-    window.unmarked = [];
-    window.pressable = [...document.querySelectorAll("a[href], button, input, select, summary, [tabindex='0']")].filter((one) => {
-        if (!one.checkVisibility({ visibilityProperty: true }) || one.disabled || one.closest("[inert]")) return false;
-        if (one.type !== "radio") return true;
-        const first = !groups.has(one.name);
-        groups.add(one.name);
-        return first;
-    });
-    document.addEventListener("focusin", ({ target }) => {
-        window.reached.add(target.type === "radio" ? window.pressable.find((one) => one.name === target.name) : target);
-        const shown = target.id === "file" || target.id === "shot" ? document.querySelector(`[for="${target.id}"]`) : target;
-        const { outlineStyle, outlineWidth } = getComputedStyle(shown);
-        if (outlineStyle === "none" || parseFloat(outlineWidth) < 2) window.unmarked.push(target.id || target.className || target.tagName);
-    });
-    document.activeElement.blur();
-    return window.pressable.length;
-"""
-LEFT = "return window.pressable.filter((one) => one.isConnected && one.checkVisibility() && !window.reached.has(one)).map((one) => one.id || one.outerHTML.slice(0, 80))"
-
-
 @pytest.mark.parametrize("place", [*PLACES, "setup"])
 def test_the_keyboard_alone_reaches_everything_and_its_place_is_marked(page, start, tmp_path, place):
     daemon = start(rest=f'[teach]\ndirectory = "{tmp_path}/taught"\n')
@@ -263,11 +239,7 @@ def test_the_keyboard_alone_reaches_everything_and_its_place_is_marked(page, sta
     until(place, lambda: page.driver.execute_script("return document.querySelector(arguments[0])", wanted))
     if place == "setup":
         page.until_text("#cameras-say", "here")
-    many = page.driver.execute_script(PRESSABLE)
-    for _ in range(many + 12):
-        ActionChains(page.driver).send_keys(Keys.TAB).perform()
-    assert page.driver.execute_script(LEFT) == []
-    assert page.driver.execute_script("return window.unmarked") == []
+    assert page.left_by_the_keyboard() == ([], [])
 
 
 def test_a_daemon_that_is_away_holds_every_control(page, start):

@@ -6,7 +6,8 @@ import urllib.request
 import zlib
 
 import pytest
-from daemon import PHOTOS, ROOT, until
+from browser import WITHOUT_SOCKET
+from daemon import PHOTOS, ROOT, free_port, until
 
 
 def shell(script: str) -> str:
@@ -64,25 +65,29 @@ def without_model(start, tmp_path):
     return daemon
 
 
+# One photograph, so that a picture of the page shows what its label says.
+STILL = f'source = "replay"\npath = "{PHOTOS}/rocket.jpg"\nfps = 5.0\nfrozen_after = "0s"\n'
+
+
 def mistaken(start, tmp_path):
-    daemon = start()
+    daemon = start(camera=STILL)
     daemon.config.write_text(daemon.text + '[log]\nlevel = "nonsense"\n')
     return daemon
 
 
 def restarting(start, tmp_path):
-    daemon = start()
+    daemon = start(camera=STILL)
     daemon.config.write_text(daemon.text + '[log]\nlevel = "debug"\n')
     return daemon
 
 
 def warm(start, tmp_path):
-    return start(celsius=95)
+    return start(camera=STILL, celsius=95)
 
 
 # What provokes it, and the words at their places.
 STATES = {
-    "starting": (starting, {"#overlay-title": "Camera starting"}),
+    "starting": (starting, {"#overlay-title": "Camera starting", "#state-button": "Starting"}),
     "missing": (missing, {"#overlay-title": "No camera since", "#overlay-text": "is the camera plugged in? It is tried again.", "#state-button": "2 things need you"}),
     "silent": (silent, {"#overlay-title": "No picture since", "#overlay-text": "The camera sends no pictures.", "#status-word": "was"}),
     "damaged": (damaged, {"#overlay-title": "No picture since", "#overlay-text": "damaged pictures"}),
@@ -103,6 +108,8 @@ def test_a_state_says_what_is_wrong_and_what_helps(page, start, tmp_path, state)
     page.open(daemon.url + "/")
     for selector, text in words.items():
         page.until_text(selector, text)
+    if "#overlay-title" not in words:
+        until("a picture", page.shows_picture)
     page.look(f"state-{state}")
     if "#things" in words or "#state-button" in words:
         page.find("#state-button").click()
@@ -114,10 +121,63 @@ def test_all_places_for_pictures_are_taken(page, start):
     stream = urllib.request.urlopen(daemon.url + "/api/v1/stream.mjpeg", timeout=30)
     stream.read(100)
     page.open(daemon.url + "/")
-    page.until_text("#overlay-title", "Too many are watching")
+    page.until_text("#crowd", "One is watching already; pictures come every 2 s.")
+    until("a picture", page.shows_picture)
+    assert page.find("#crowd").is_displayed()
     page.look("state-crowded")
     stream.close()
+    until("a place", lambda: not page.find("#crowd").is_displayed())
     until("a picture", page.shows_picture)
+
+
+def test_all_places_are_taken_where_no_websocket_comes_through(page, start):
+    daemon = start(http="max_clients = 1\n")
+    stream = urllib.request.urlopen(daemon.url + "/api/v1/stream.mjpeg", timeout=30)
+    stream.read(100)
+    script = page.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": WITHOUT_SOCKET})
+    try:
+        page.open(daemon.url + "/")
+        page.until_text("#overlay-title", "Too many are watching")
+        page.look("state-crowded-out", "desktop", "phone")
+        stream.close()
+        until("a picture", page.shows_picture)
+    finally:
+        page.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", {"identifier": script["identifier"]})
+
+
+# Pixels that are nearly white, of the picture or of each tile.
+WHITE = """
+    return [...document.querySelectorAll(arguments[0])].map((canvas) => {
+        const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+        let white = 0;
+        for (let at = 0; at < pixels.length; at += 4) white += pixels[at] > 120 && pixels[at + 2] > 120 && pixels[at + 3] > 120;
+        return white;
+    });
+"""
+
+
+def test_where_no_picture_is_each_view_has_its_outline(page, start):
+    """A camera that starts, and one of whose pictures none may be shown."""
+    views = "".join(
+        f'[views.{name}]\ncamera = "{camera}"\nregion = {{ x = {x}, y = 0.2, width = 0.35, height = 0.5 }}\n'
+        for name, camera, x in (("door", "porch", 0.1), ("bin", "porch", 0.55), ("step", "cellar", 0.3)))
+    sources = f'source = "replay"\npath = "{PHOTOS}"\nfps = 2.0\n', shell("sleep 60")
+    cameras = "".join(f"[cameras.{name}]\n{source}" for name, source in zip(("porch", "cellar"), sources)) + views
+    daemon = start(cameras=cameras, rest="[privacy]\npreview = false\n", port=free_port())
+    page.open(daemon.url + "/")
+    page.until_text("#overlay-title", "Pictures are switched off here")
+    outlined = until("outlines", lambda: all(white := page.driver.execute_script(WHITE, ".tile canvas")) and white)
+    assert outlined[0] > 1.5 * outlined[1], "two views, and one"
+    assert page.driver.execute_script(WHITE, "#picture")[0] > 0
+    page.look("state-private-tiles")
+    daemon.config.write_text(daemon.text.replace("preview = false", "preview = true"))
+    until("a picture", page.shows_picture)
+    page.look("state-starting-tile", "desktop", "phone")
+    assert page.driver.execute_script(WHITE, ".tile canvas")[1] == outlined[1], "that of the camera which still starts"
+    # What was shown is not shown any more.
+    daemon.config.write_text(daemon.text)
+    page.until_text("#overlay-title", "Pictures are switched off here")
+    assert page.driver.execute_script(WHITE, ".tile canvas") == outlined
 
 
 def test_until_the_first_picture_is_drawn_the_page_says_that_it_waits(page, start):

@@ -11,14 +11,13 @@ from conftest import DESKTOP, Page
 from daemon import Daemon, until
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
+from test_budgets import FAST, SLOW
 
 RUNS = 5
 # Milliseconds to the first paint and to the first picture, by line; requests and bytes on the line, with their heads.
 LIMITS = {"loopback": (250, 400), "400 kbit/s, 400 ms": (1500, 2500)}
 MOST_REQUESTS, MOST_SHIFT, MOST_HEAP = 8, 0.1, 10e6
 SECONDS = float(os.environ.get("PAGE_SECONDS", 300))
-SLOW = {"offline": False, "latency": 400, "downloadThroughput": 400_000 / 8, "uploadThroughput": 400_000 / 8}
-FAST = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
 
 # When the stage shows its first picture.
 WATCH = """

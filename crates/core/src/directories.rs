@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use glimpsed_base::hex::hex;
@@ -91,10 +91,19 @@ pub fn keep_json_within(
 /// # Errors
 /// What the system says.
 pub fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    write_for(path, bytes, mode, None)
+}
+
+/// For this user and group, as far as whoever runs this may give it to them.
+fn write_for(path: &Path, bytes: &[u8], mode: u32, owner: Option<(u32, u32)>) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("/"));
     std::fs::create_dir_all(directory)?;
     let mut beside = tempfile::NamedTempFile::new_in(directory)?;
     beside.write_all(bytes)?;
+    if let Some((user, group)) = owner {
+        let given = fchown(beside.as_file(), Some(user), Some(group));
+        let _ = given.or_else(|_| fchown(beside.as_file(), None, Some(group)));
+    }
     beside.as_file().set_permissions(std::fs::Permissions::from_mode(mode))?;
     // Otherwise the rename could reach the disk before the contents.
     beside.as_file().sync_all()?;
@@ -110,8 +119,10 @@ pub fn replace(path: &Path, text: &str) -> Result<(), NotReplaced> {
     // Behind a link, that stays one.
     let target = path.canonicalize().map_err(cannot)?;
     rustix::fs::access(&target, rustix::fs::Access::WRITE_OK).map_err(|error| cannot(error.into()))?;
-    let mode = std::fs::metadata(&target).map_err(cannot)?.permissions().mode() & 0o7777;
-    write(&target, text.as_bytes(), mode).map_err(cannot)
+    let before = std::fs::metadata(&target).map_err(cannot)?;
+    // A file for the service alone stays one when root writes it.
+    let owner = Some((before.uid(), before.gid()));
+    write_for(&target, text.as_bytes(), before.mode() & 0o7777, owner).map_err(cannot)
 }
 
 /// The directory set by the service manager; without one, the service's directory and then the user's.
@@ -145,6 +156,12 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&file).expect("there"), "new");
         assert!(std::fs::symlink_metadata(&link).expect("there").is_symlink());
         assert_eq!(std::fs::metadata(&file).expect("there").permissions().mode() & 0o7777, 0o640);
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(&file, Some(7), Some(9)).expect("root may");
+            replace(&link, "newer").expect("written");
+            let after = std::fs::metadata(&file).expect("there");
+            assert_eq!((after.uid(), after.gid(), after.mode() & 0o7777), (7, 9, 0o640));
+        }
         assert!(
             replace(&directory.path().join("none.toml"), "x")
                 .is_err_and(|error| error.to_string().contains("cannot be written"))

@@ -2,7 +2,7 @@
 
 import { colour, element, percent, setText } from "./dom.js";
 
-const WORDS = { unknown: "not sure", stale: "no picture", too_dark: "too dark", covered: "covered" };
+const WORDS = { unknown: "not sure", stale: "nothing labelled", too_dark: "too dark", covered: "covered" };
 
 /** Of labels that do not exclude each other, all that hold: names, or objects with one. */
 export const nameOf = ({ label, labels, status }) =>

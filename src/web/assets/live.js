@@ -3,13 +3,16 @@
 import { $, ask, clock, sentence, setText, styled } from "./dom.js";
 import { ofView, view } from "./bus.js";
 import { retry } from "./retry.js";
-import { drawTile, outline, tiled, tileInSight, tileWidth } from "./tiles.js";
+import { drawTile, outline, outlineViews, tiled, tileInSight, tileWidth } from "./tiles.js";
 import { drawn, want } from "./transport.js";
 
 const DARK = { too_dark: "Too dark to tell", covered: "The picture is of one colour" };
 
 // A camera that is refused a place is asked for again after this.
 const ASK_AGAIN_MS = 5000;
+
+// So long it is waited for the small first picture.
+const FIRST_WITHIN_MS = 2000;
 
 let paused = false;
 let inSight = true;
@@ -19,11 +22,13 @@ let dark = null;
 let darkSince = null;
 let answered = false;
 let painted = false;
-// Until there was a picture at all: the first is a small one, which is soon there over a slow line.
-let first = true;
+// While the small picture is awaited that was asked for with the connection: over a slow line another would come no sooner.
+let first = window.early.pictured;
 let connected = false;
 let forbidden = false;
 let crowded = false;
+// Whether pictures come slowly, because others watch: in words.
+let slowly = "";
 // Whoever draws views has them drawn already.
 let editing = false;
 // Of each picture that is out of sight the credit for the next one, which is given when it comes into sight.
@@ -35,9 +40,10 @@ export function edit(on) {
 
 function wanted() {
   const looked = connected && !paused && !forbidden && !crowded && !document.hidden && (inSight || tileInSight());
+  if (first && looked) return;
   const wide = (pixels) => (pixels * devicePixelRatio <= 320 ? 320 : pixels * devicePixelRatio <= 640 ? 640 : 1280);
   const small = tiled().map((camera) => ({ camera, width: wide(tileWidth()) }));
-  if (want(looked ? [{ camera: view().camera, width: first ? 320 : wide($("stage").clientWidth) }, ...small] : [])) owed.clear();
+  if (want(looked ? [{ camera: view().camera, width: wide($("stage").clientWidth) }, ...small] : [])) owed.clear();
 }
 
 const isSeen = (index) => (index ? tileInSight(index - 1) : inSight);
@@ -71,12 +77,12 @@ function situation() {
   if (!connected) return ["wait", "No connection", "The page comes back by itself when glimpsed does."];
   if (camera.status === "disabled") return ["off", "Camera switched off", `You switched this camera off at ${clock(camera.since)}.`];
   if (camera.status === "offline") return camera.fault ? lost() : ["wait", "Camera starting", "The first picture is on its way."];
-  if (forbidden) return ["off", "Pictures are switched off here", "The labels go on."];
+  if (forbidden) return ["outlines", "Pictures are switched off here", "The labels go on."];
   if (paused) return ["off", "Paused", "The labels go on."];
   if (!answered) return ["wait", "Model loading", "The first label is on its way."];
   if (dark) return ["dark", darkSince ? `${DARK[dark]} since ${clock(darkSince)}` : DARK[dark], dark === "covered" ? "Nothing is labelled. Is the lens covered?" : "There is nothing to see, so nothing is labelled."];
   if (crowded) return ["wait", "Too many are watching", "All places for pictures are taken. It is tried again every 5 s."];
-  return painted ? ["live", "", ""] : ["wait", "Waiting for the first picture", ""];
+  return painted ? ["live", "", ""] : ["wait", "Waiting for the first picture", slowly];
 }
 
 function lost() {
@@ -96,6 +102,18 @@ async function switchOn({ currentTarget: button }) {
     setText($("overlay-text"), `Not switched on: ${error.message}`);
   }
   button.removeAttribute("aria-disabled");
+}
+
+// From now on the pictures are those that are shown best.
+function begun() {
+  if (!first) return;
+  first = false;
+  wanted();
+}
+
+function crowd() {
+  $("crowd").hidden = !slowly;
+  setText($("crowd"), slowly);
 }
 
 function change() {
@@ -148,7 +166,7 @@ export const live = {
   async picture(index, time, jpeg) {
     const bitmap = await createImageBitmap(new Blob([jpeg], { type: "image/jpeg" })).catch(() => null);
     credit(index);
-    if (!bitmap) return;
+    if (!bitmap || forbidden) return;
     if (index > 0) {
       drawTile(index - 1, bitmap);
       bitmap.close();
@@ -163,10 +181,7 @@ export const live = {
     pen.drawImage(bitmap, 0, 0);
     frame(pen, canvas);
     bitmap.close();
-    if (first) {
-      first = false;
-      wanted();
-    }
+    begun();
     if (!painted && !paused) {
       painted = true;
       overlay();
@@ -183,6 +198,7 @@ export const live = {
   camera(news) {
     if (news.status !== camera.status && news.status !== "online") painted = false;
     camera = news;
+    if (news.status !== "online") first = false;
     change();
   },
   state({ status, since }) {
@@ -200,7 +216,9 @@ export const live = {
     wanted();
   },
   refused({ reason }) {
+    first = false;
     forbidden = reason === "forbidden";
+    if (forbidden) outlineViews($("picture"), view().camera);
     crowded = reason === "crowded";
     if (crowded) {
       setTimeout(() => {
@@ -210,14 +228,20 @@ export const live = {
     }
     change();
   },
+  crowd({ watching, every_s: every }) {
+    slowly = every ? `${watching === 1 ? "One is" : `${watching} are`} watching already; pictures come every ${every} s.` : "";
+    crowd();
+    overlay();
+  },
   opened() {
     connected = true;
     crowded = false;
+    setTimeout(begun, FIRST_WITHIN_MS);
     change();
   },
   lost() {
-    connected = false;
-    painted = false;
+    [connected, painted, first, slowly] = [false, false, false, ""];
+    crowd();
     change();
   },
 };

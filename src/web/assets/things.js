@@ -77,21 +77,30 @@ function remedy({ text, href, act }) {
   return button;
 }
 
+// The tone, the number that a small screen shows alone, and the words behind it.
+function head(many, starts) {
+  if (!connected) return since ? ["bad", "", "No connection"] : ["wait", "", "Connecting"];
+  if (many) return ["warn", String(many), ` thing${many > 1 ? "s need" : " needs"} you`];
+  return starts ? ["wait", "", "Starting"] : ["good", "", "All well"];
+}
+
 function show() {
   const list = all();
   const button = $("state-button");
-  const tone = !connected ? (since ? "bad" : "wait") : list.length ? "warn" : "good";
+  const starts = camera.status === "offline" && !camera.fault;
+  const [tone, count, words] = head(list.length, starts);
   button.dataset.tone = tone;
-  const words = !connected ? (since ? "No connection" : "Connecting") : list.length ? `${list.length} thing${list.length > 1 ? "s need" : " needs"} you` : "All well";
-  setText(button.lastElementChild, words);
+  const [number, text] = button.lastElementChild.children;
+  setText(number, count);
+  setText(text, words);
   $("banner").hidden = connected || !since;
   setText($("banner"), connected || !since ? "" : list[0][0]);
-  const key = JSON.stringify(list.map(([text, ...help]) => [text, help.map((one) => one?.text)]));
+  const key = JSON.stringify([starts, list.map(([text, ...help]) => [text, help.map((one) => one?.text)])]);
   if (key === shown) return;
   shown = key;
   const held = $("things").contains(document.activeElement);
   const rows = list.map(([text, ...help]) => element("li", {}, element("span", {}, text), element("span", { class: "row" }, ...help.filter(Boolean).map(remedy))));
-  $("things-list").replaceChildren(...(rows.length ? rows : [element("li", {}, element("span", {}, "All well: pictures come, and nothing waits."))]));
+  $("things-list").replaceChildren(...(rows.length ? rows : [element("li", {}, element("span", {}, starts ? "The camera is starting. Nothing needs you." : "All well: nothing needs you, and nothing waits."))]));
   if (held) button.focus();
 }
 

@@ -36,14 +36,28 @@ export function outline(pen, { width, height }, { x, y, width: w, height: h }, t
   }
 }
 
+const isPart = ({ region }) => region.width < 1 || region.height < 1;
+
+// Where there is no picture, the views of the camera are there all the same.
+export function outlineViews(canvas, camera) {
+  const pen = canvas.getContext("2d");
+  pen.clearRect(0, 0, canvas.width, canvas.height);
+  for (const { region } of viewsOf(camera).filter(isPart)) outline(pen, canvas, region, true);
+}
+
+function outlineTiles() {
+  for (const { firstChild: canvas, dataset } of $("tiles").children) if (!canvas.dataset.drawn) outlineViews(canvas, dataset.camera);
+}
+
 export function drawTile(index, bitmap) {
   const camera = tiled()[index];
-  const canvas = $("tiles").children[index]?.querySelector("canvas");
+  const canvas = $("tiles").children[index]?.firstChild;
   if (!camera || !canvas) return;
+  canvas.dataset.drawn = "true";
   if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) [canvas.width, canvas.height] = [bitmap.width, bitmap.height];
   const pen = canvas.getContext("2d");
   pen.drawImage(bitmap, 0, 0);
-  for (const { region } of viewsOf(camera)) if (region.width < 1 || region.height < 1) outline(pen, canvas, region, true);
+  for (const { region } of viewsOf(camera).filter(isPart)) outline(pen, canvas, region, true);
 }
 
 function tile(camera) {
@@ -92,6 +106,13 @@ export const tiles = {
   layout(news) {
     layout = news;
     show();
+    outlineTiles();
+  },
+  // What was shown before it was forbidden is not shown any more.
+  refused({ reason }) {
+    if (reason !== "forbidden") return;
+    for (const { firstChild: canvas } of $("tiles").children) delete canvas.dataset.drawn;
+    outlineTiles();
   },
   turned: show,
   every(name, _, about) {

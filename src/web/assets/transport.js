@@ -1,9 +1,9 @@
-// The connection to the daemon: one WebSocket for events and pictures. Where something on the way does not let it through, server-sent
-// events and a stream of pictures take its place.
+// The connection to the daemon: one WebSocket for events and pictures, which is opened before this script is here (`early.js`). Where
+// something on the way does not let it through, server-sent events and a stream of pictures take its place.
 
 import { logIn } from "./dom.js";
 
-const EVENTS = ["layout", "camera", "info", "settings", "classification", "state", "second", "timeline", "change", "day", "pictures", "vitals", "comparison", "download", "teach", "refused"];
+const EVENTS = ["layout", "camera", "info", "settings", "classification", "state", "second", "timeline", "change", "day", "pictures", "vitals", "comparison", "download", "teach", "refused", "crowd"];
 const RETRY_MS = [1000, 2000, 5000, 10000];
 
 // Without a word for this long the connection is dead, whatever the browser thinks of it; the daemon speaks every 2 s.
@@ -21,7 +21,8 @@ let heard = 0;
 let timer;
 let fallback = null;
 let generation = 0;
-let subscriptions = [];
+// Null while the picture is wanted that was asked for with the connection.
+let subscriptions = window.early.pictured ? null : [];
 
 // handlers: opened(), lost(), event(name, data, { camera, view }), picture(index, milliseconds, jpeg).
 export function start(given) {
@@ -62,18 +63,16 @@ function connect() {
     return;
   }
   if (failures >= MOST_FAILURES) failures = MOST_FAILURES - 1;
-  const address = new URL("api/v1/live", location.href);
-  address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
-  const mine = new WebSocket(address);
-  mine.binaryType = "arraybuffer";
+  const [mine, before] = begun();
   let opened = false;
-  mine.addEventListener("open", () => {
+  const open = () => {
     opened = true;
     failures = 0;
-    if (subscriptions.length) send({ want: subscriptions });
+    if (subscriptions?.length) send({ want: subscriptions });
     handlers.opened();
-  });
-  mine.addEventListener("message", ({ data }) => {
+  };
+  mine.addEventListener("open", open);
+  const hear = ({ data }) => {
     heard = Date.now();
     tries = 0;
     if (typeof data === "string") {
@@ -83,13 +82,29 @@ function connect() {
       const view = new DataView(data);
       handlers.picture(view.getUint8(0), Number(view.getBigInt64(1)), new Uint8Array(data, 9));
     }
-  });
+  };
+  mine.addEventListener("message", hear);
   mine.addEventListener("close", () => {
     if (socket !== mine) return;
     if (!opened) failures++;
     again();
   });
   socket = mine;
+  if (mine.readyState !== WebSocket.OPEN) return;
+  open();
+  before.forEach(hear);
+}
+
+// The connection that was opened before, with what came over it; later another one.
+function begun() {
+  const { dial, socket, heard } = window.early;
+  window.early.socket = null;
+  if (socket && socket.readyState <= WebSocket.OPEN) {
+    socket.onmessage = null;
+    return [socket, heard];
+  }
+  subscriptions ??= [];
+  return [dial(false), []];
 }
 
 function beside() {
@@ -105,7 +120,7 @@ function beside() {
       },
       lost: again,
     });
-    fallback.want(subscriptions);
+    fallback.want(subscriptions ?? []);
   }).catch(() => mine === generation && again());
 }
 

@@ -22,7 +22,11 @@ fn open_as(server: &Server, origin: Option<&str>) -> Result<Socket, u16> {
 
 /// The status of the refusal, if it is one.
 pub(super) fn open_with(server: &Server, headers: &[(&'static str, &str)]) -> Result<Socket, u16> {
-    let mut request = format!("ws://{}/api/v1/live", server.address).into_client_request().expect("an address");
+    open_at(server, "/api/v1/live", headers)
+}
+
+fn open_at(server: &Server, path: &str, headers: &[(&'static str, &str)]) -> Result<Socket, u16> {
+    let mut request = format!("ws://{}{path}", server.address).into_client_request().expect("an address");
     for (name, value) in headers {
         request.headers_mut().insert(*name, HeaderValue::from_str(value).expect("a header"));
     }
@@ -130,6 +134,82 @@ fn pictures_come_as_fast_as_they_are_drawn_and_in_the_width_that_is_wanted() {
 }
 
 #[test]
+fn a_first_picture_comes_before_what_is_shown_later_and_is_small() {
+    let (_daemon, server) = labelling(20, "", "");
+    let mut socket = open_at(&server, "/api/v1/live?picture=160", &[]).expect("a WebSocket");
+    let mut before = Vec::new();
+    let shown = loop {
+        match socket.read().expect("a message") {
+            Message::Binary(bytes) => break bytes,
+            message => before.extend(event(&message).map(|event| event["event"].clone())),
+        }
+    };
+    assert!(before.starts_with(&["layout", "camera"].map(Value::from)), "{before:?}");
+    assert!(before.iter().all(|name| name != "info" && name != "timeline" && name != "vitals"), "{before:?}");
+    let small = image::load_from_memory(&shown[9..]).expect("a JPEG");
+    assert_eq!(small.width().max(small.height()), 160);
+    assert!(shown.len() < 8000, "{} bytes", shown.len());
+    assert_eq!(pictures_in_a_second(&mut socket), 0, "it is one");
+    say(&mut socket, &json!({ "want": [{ "camera": "main", "width": 640 }] }));
+    assert!(picture(&mut socket).2.0 > 320);
+    assert_eq!(open_at(&server, "/api/v1/live?picture=wide", &[]).err(), Some(400));
+}
+
+#[test]
+fn a_first_picture_that_does_not_come_holds_nothing_up() {
+    let (_daemon, server) = serving(5, "", "[privacy]\npreview = false\n");
+    for name in ["refused", "info", "vitals"] {
+        let mut socket = open_at(&server, "/api/v1/live?picture=160", &[]).expect("a WebSocket");
+        let asked = Instant::now();
+        until_event(&mut socket, name);
+        assert!(asked.elapsed() < Duration::from_secs(5), "{name} came after {:?}", asked.elapsed());
+    }
+}
+
+/// The data of the next event of this name.
+fn until_event(socket: &mut Socket, name: &str) -> Value {
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
+        if let Some(mut event) = event(&socket.read().expect("a message"))
+            && event["event"] == name
+        {
+            return event["data"].take();
+        }
+    }
+    panic!("no {name}")
+}
+
+#[test]
+fn who_finds_all_places_taken_gets_pictures_slowly_until_there_is_one() {
+    let (_daemon, server) = labelling(20, "max_clients = 1", "");
+    let wanted = json!({ "want": [{ "camera": "main", "width": 320 }] });
+    let mut first = open(&server);
+    say(&mut first, &wanted);
+    picture(&mut first);
+    let mut second = open(&server);
+    say(&mut second, &wanted);
+    assert_eq!(until_event(&mut second, "crowd"), json!({ "watching": 1, "every_s": 2 }));
+    let begun = Instant::now();
+    for _ in 0..3 {
+        let (index, _, _) = picture(&mut second);
+        say(&mut second, &json!({ "drawn": index }));
+        // Who asks for other pictures gets them no sooner.
+        say(&mut second, &wanted);
+    }
+    assert!(begun.elapsed() > Duration::from_millis(3900), "three pictures in {:?}", begun.elapsed());
+    // The third page of one is one too many, and is told.
+    assert_eq!(open_as(&server, None).err(), Some(503));
+    drop(first);
+    assert_eq!(until_event(&mut second, "crowd"), json!({ "watching": 1, "every_s": null }));
+    let begun = Instant::now();
+    for _ in 0..5 {
+        let (index, _, _) = picture(&mut second);
+        say(&mut second, &json!({ "drawn": index }));
+    }
+    assert!(begun.elapsed() < Duration::from_secs(4), "five pictures took {:?}", begun.elapsed());
+}
+
+#[test]
 fn a_picture_that_takes_long_to_encode_is_shown_all_the_same() {
     let directory = tempfile::tempdir().expect("a directory");
     let large = image::RgbImage::from_fn(5000, 3750, |x, y| image::Rgb([x as u8, y as u8, (x ^ y) as u8]));
@@ -220,18 +300,8 @@ fn a_page_whose_pictures_are_not_allowed_is_told_and_has_its_events() {
     let (_daemon, server) = labelling(5, "", "[privacy]\npreview = false\n");
     let mut socket = open(&server);
     say(&mut socket, &json!({ "want": [{ "camera": "main", "width": 640 }] }));
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        assert!(Instant::now() < deadline, "it is not told");
-        let message = socket.read().expect("a message");
-        assert!(!message.is_binary(), "a picture");
-        if let Some(event) = event(&message)
-            && event["event"] == "refused"
-        {
-            assert_eq!(event["data"]["reason"], "forbidden");
-            return;
-        }
-    }
+    assert_eq!(until_event(&mut socket, "refused")["reason"], "forbidden");
+    assert_eq!(pictures_in_a_second(&mut socket), 0);
 }
 
 #[test]

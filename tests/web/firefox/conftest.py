@@ -15,6 +15,9 @@ from selenium.webdriver.firefox.service import Service
 
 OUT = ROOT / "target/web/firefox"
 
+# The preferences behind them: colours of the user's own in place of the page's (2), a dark system (1).
+WISHES = {"own_colours": "browser.display.document_color_use", "dark": "ui.systemUsesDarkTheme"}
+
 
 class Page(Browser):
     def open(self, url: str, size=(1280, 1000)):
@@ -28,6 +31,17 @@ class Page(Browser):
         self.driver.get_full_page_screenshot_as_file(str(OUT / f"{name}.png"))
         assert self.violations() == [], name
 
+    def prefers(self, **wishes: int):
+        """What somebody has chosen in the settings of the browser or of the system."""
+        with self.driver.context(self.driver.CONTEXT_CHROME):
+            for name, value in wishes.items():
+                self.driver.execute_script("Services.prefs.setIntPref(arguments[0], arguments[1])", WISHES[name], value)
+
+    def forgets(self, *wishes: str):
+        with self.driver.context(self.driver.CONTEXT_CHROME):
+            for name in wishes:
+                self.driver.execute_script("Services.prefs.clearUserPref(arguments[0])", WISHES[name])
+
 
 @pytest.fixture(scope="session")
 def driver():
@@ -40,7 +54,9 @@ def driver():
                         "network.connectivity-service.enabled": False, "browser.safebrowsing.malware.enabled": False,
                         "services.settings.server": "data:,#remote-settings-dummy/v1"}.items():
         options.set_preference(name, value)
-    driver = webdriver.Firefox(options=options, service=Service(shutil.which("geckodriver"), log_output=str(OUT.parent / "geckodriver.log")))
+    # With access to the settings of the browser itself.
+    service = Service(shutil.which("geckodriver"), service_args=["--allow-system-access"], log_output=str(OUT.parent / "geckodriver.log"))
+    driver = webdriver.Firefox(options=options, service=service)
     driver.set_script_timeout(60)
     yield driver
     driver.quit()

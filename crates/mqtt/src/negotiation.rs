@@ -17,7 +17,7 @@ pub async fn dial(options: &Options, client_id: &str, will: Option<&Message>) ->
         Some(version) => begin(options, version, client_id, &mut will).await,
         None => match begin(options, Version::V5, client_id, &mut will).await {
             Err(loss) if loss.may_be_the_version() => match begin(options, Version::V311, client_id, &mut will).await {
-                Err(words @ (Loss::Refused(_) | Loss::WillClosed)) => Err(words),
+                Err(Loss::Refused(cause)) => Err(Loss::Refused(cause)),
                 other => other.map_err(|_| loss),
             },
             other => other,
@@ -31,7 +31,10 @@ async fn begin(options: &Options, version: Version, client_id: &str, will: &mut 
         let stream = transport::open(&options.broker, options.tls.as_ref()).await?;
         let refused = match Link::begin(stream, options, version, client_id, will.as_ref()).await {
             Err(refused @ (Loss::WillRetained | Loss::WillQos)) => refused,
-            Err(Loss::ClosedAtOnce) if version == Version::V311 => return explain(options, client_id, will).await,
+            // Where the version is chosen here, another one is tried next, which tells more.
+            Err(Loss::ClosedAtOnce) if options.version == Some(Version::V311) => {
+                return explain(options, client_id, will).await;
+            }
             other => return other,
         };
         match (refused, will.as_mut()) {

@@ -1,4 +1,4 @@
-# A single thread that is stuck, the camera's, the model's or the main one, is told by /livez and gets the service started again.
+# A single thread that is stuck, the camera's, the model's or the main one, gets the service started again; of the main one /livez tells.
 # deadline: 600
 
 subscribe
@@ -33,8 +33,11 @@ for name in capture inference glimpsed; do
     wait_until 30 "/livez is not fine" livez 200
     freeze_thread "$name"
     began=$(uptime_ms)
-    wait_until 150 "/livez says fine though the $name thread is stuck" livez 503
-    note "/livez says so after $(($(uptime_ms) - began)) ms"
+    if [[ $name == glimpsed ]]; then
+        # The page has a thread of its own. The others' are found by the main thread, which then ends the program by itself.
+        wait_until 25 "/livez says fine though the main thread is stuck" livez 503
+        note "/livez says so after $(($(uptime_ms) - began)) ms"
+    fi
     wait_until 150 "still the same process though its $name thread is stuck" another_pid_than "$pid"
     note "started again $(($(uptime_ms) - began)) ms after the $name thread was stuck"
     wait_until 30 "not ready again" is ActiveState active

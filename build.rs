@@ -24,7 +24,7 @@ const ENTRY: &str = "app.js";
 /// Modules that are loaded on demand, each with what it imports and the page's script has not.
 const ON_DEMAND: [&str; 7] = ["day.js", "editor.js", "session.js", "settings.js", "setup.js", "teach.js", "wall.js"];
 
-/// Scripts that are served as they are: what the page loads where nothing else works, and what comes before it.
+/// Scripts that are no part of another: what the page loads where nothing else works, and what comes before it.
 const STAND_ALONE: [&str; 3] = ["early.js", "fallback.js", "login.js"];
 
 /// Parts of the page's HTML that are in the scripts of their places.
@@ -40,6 +40,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     files.retain(|name, _| !name.ends_with(".js") || STAND_ALONE.contains(&name.as_str()));
     files.retain(|name, _| !PARTS.iter().any(|part| name.ends_with(part)));
     files.extend(scripts);
+    for (name, text) in &mut files {
+        if name.ends_with(".css") || STAND_ALONE.contains(&name.as_str()) {
+            *text = modules::without_comments(text);
+        }
+    }
     let hash = hash_of(&files);
     for (name, text) in &mut files {
         if name.ends_with(".html") {

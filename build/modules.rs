@@ -62,6 +62,16 @@ pub(crate) fn squeezed(text: &str) -> String {
     text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
 }
 
+/// A script or a style without the lines and the spaces that only people need.
+pub(crate) fn without_comments(text: &str) -> String {
+    let is_comment = |line: &&str| line.starts_with("// ") || (line.starts_with("/*") && line.ends_with("*/"));
+    text.lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !is_comment(line))
+        .map(|line| line.to_owned() + "\n")
+        .collect()
+}
+
 /// Lists a module after everything that it imports. `path` leads from the entry to the module.
 fn collect(
     name: &str,

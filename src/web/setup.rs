@@ -187,6 +187,11 @@ pub(super) async fn try_camera(State(site): State<Arc<Site>>, _: Owner, body: Bo
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "`camera` says which one"));
     }
     let permit = turn(&site)?;
+    if let Some(GivenCamera::V4l2 { device }) = &given.camera
+        && is_open_here(device)
+    {
+        return own_picture(&site).await;
+    }
     let chosen = chosen(&site, Given { broker: None, others: None, teach: false, ..given })?;
     let config = planned(&site, chosen).await?;
     let (answer, answered) = oneshot::channel();
@@ -201,6 +206,24 @@ pub(super) async fn try_camera(State(site): State<Arc<Site>>, _: Owner, body: Bo
         Ok(Ok(Err(cause))) => Err(conflict(&cause)),
         Ok(Err(_)) | Err(_) => Err(Problem::new(StatusCode::CONFLICT, "the camera's driver does not answer")),
     }
+}
+
+/// Whether this process looks through it: then nobody can open it a second time.
+fn is_open_here(device: &Path) -> bool {
+    let Ok(device) = device.canonicalize() else { return false };
+    let open = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    { open }.any(|file| std::fs::read_link(file.path()).is_ok_and(|open| open == device))
+}
+
+/// The next picture of the camera that is in use. There is one: cameras with names are not set up here.
+async fn own_picture(site: &Site) -> Result<Response, Problem> {
+    let silent = || Problem::new(StatusCode::CONFLICT, "the camera is in use here, and sends no pictures now");
+    let camera = site.parts.cameras.cameras().into_iter().next().ok_or_else(silent)?;
+    let frame = timeout(FRAME_WITHIN, camera.preview.next_frame()).await.map_err(|_| silent())?;
+    let whole = Framing { rotation: frame.rotation, region: Region::default() };
+    let drawn = spawn_blocking(move || picture::of_view(frame.encoding, &frame.bytes, whole, SIDE)).await;
+    let jpeg = drawn.map_err(|error| conflict(&error))?.map_err(|cause| conflict(&cause))?;
+    Ok(([(header::CONTENT_TYPE, "image/jpeg")], jpeg).into_response())
 }
 
 /// The steps of `glimpsed mqtt test`.

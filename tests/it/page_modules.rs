@@ -30,6 +30,14 @@ fn what_is_imported_stands_before_what_imports_it_and_keeps_its_other_name() {
 }
 
 #[test]
+fn what_only_people_read_is_not_sent() {
+    let script = modules::without_comments("// Why.\n(() => {\n  // How.\n  go(\"// no comment\");\n})();\n");
+    assert_eq!(script, "(() => {\ngo(\"// no comment\");\n})();\n");
+    let style = modules::without_comments("/* Why. */\na { color: red; } /* kept */\n\n  b { top: 0; }\n");
+    assert_eq!(style, "a { color: red; } /* kept */\nb { top: 0; }\n");
+}
+
+#[test]
 fn modules_that_import_each_other_are_an_error_with_the_circle() {
     let (one, other) =
         ("import { b } from \"./b.js\";\nexport const a = 1;", "import { a } from \"./a.js\";\nexport const b = 1;");

@@ -117,7 +117,7 @@ def test_a_state_says_what_is_wrong_and_what_helps(page, start, tmp_path, state)
 
 
 def test_all_places_for_pictures_are_taken(page, start):
-    daemon = start(http="max_clients = 1\n")
+    daemon = start(camera=STILL, http="max_clients = 1\n")
     stream = urllib.request.urlopen(daemon.url + "/api/v1/stream.mjpeg", timeout=30)
     stream.read(100)
     page.open(daemon.url + "/")
@@ -131,7 +131,7 @@ def test_all_places_for_pictures_are_taken(page, start):
 
 
 def test_all_places_are_taken_where_no_websocket_comes_through(page, start):
-    daemon = start(http="max_clients = 1\n")
+    daemon = start(camera=STILL, http="max_clients = 1\n")
     stream = urllib.request.urlopen(daemon.url + "/api/v1/stream.mjpeg", timeout=30)
     stream.read(100)
     script = page.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": WITHOUT_SOCKET})
@@ -166,18 +166,19 @@ def test_where_no_picture_is_each_view_has_its_outline(page, start):
     daemon = start(cameras=cameras, rest="[privacy]\npreview = false\n", port=free_port())
     page.open(daemon.url + "/")
     page.until_text("#overlay-title", "Pictures are switched off here")
-    outlined = until("outlines", lambda: all(white := page.driver.execute_script(WHITE, ".tile canvas")) and white)
+    outlines = lambda: [page.driver.execute_script(WHITE, f'[data-camera="{name}"] canvas')[0] for name in ("porch", "cellar")]
+    outlined = until("outlines", lambda: all(white := outlines()) and white)
     assert outlined[0] > 1.5 * outlined[1], "two views, and one"
     assert page.driver.execute_script(WHITE, "#picture")[0] > 0
     page.look("state-private-tiles")
     daemon.config.write_text(daemon.text.replace("preview = false", "preview = true"))
     until("a picture", page.shows_picture)
     page.look("state-starting-tile", "desktop", "phone")
-    assert page.driver.execute_script(WHITE, ".tile canvas")[1] == outlined[1], "that of the camera which still starts"
+    assert outlines()[1] == outlined[1], "that of the camera which still starts"
     # What was shown is not shown any more.
     daemon.config.write_text(daemon.text)
     page.until_text("#overlay-title", "Pictures are switched off here")
-    assert page.driver.execute_script(WHITE, ".tile canvas") == outlined
+    assert outlines() == outlined
 
 
 def test_until_the_first_picture_is_drawn_the_page_says_that_it_waits(page, start):

@@ -129,7 +129,8 @@ function remove(index) {
   chosen = Math.min(chosen, drafts.length - 1);
   draw();
   preview();
-  rows.querySelector("button")?.focus();
+  // The last view of all has no such button.
+  (rows.querySelector("button:not([hidden])") ?? name).focus();
 }
 
 function box() {

@@ -33,7 +33,7 @@ fn complaint(program: &Command, arguments: &[String]) -> Option<String> {
         (command, rest) = (inner, others);
     }
     let name = command.get_name();
-    if command.has_subcommands() {
+    if command.has_subcommands() && command.get_positionals().next().is_none() {
         return match rest.first() {
             Some(word) if !word.starts_with(['-', '<', '[']) => Some(format!("`{name}` has no `{word}`")),
             _ => None,

@@ -55,7 +55,7 @@ wait_until 90 "it does not wait for what is chosen" prints '^Waiting for what is
 link=$(sed --quiet --regexp-extended "s|^ +(http://$here:8080/login#.*)|\1|p" "$work/setup.log")
 began=$(uptime_ms)
 laptop python3 "$share/appliance/guest/visitor.py" "$link" vivid >"$work/visitor.log" 2>&1 || fail "$(tail --lines=1 "$work/visitor.log")"
-figure "from the link to the first label: $((($(uptime_ms) - began) / 1000)) s, of them $(sed --quiet 's/^labelled after \(.*\):.*/\1/p' "$work/visitor.log") behind what was written"
+figure "from the link to the first label: $((($(uptime_ms) - began) / 1000)) s, of them $(sed --quiet 's/^labelled after \([0-9.]* s\):.*/\1/p' "$work/visitor.log") behind what was written"
 wait_until 10 "glimpsed setup does not end" gone "$setup"
 prints '^Written into' || fail "it does not say what it has written"
 grep --quiet '"waits": true' "$work/visitor.log" || fail "the service may write its own configuration"

@@ -197,8 +197,11 @@ pub(super) async fn try_camera(State(site): State<Arc<Site>>, _: Owner, body: Bo
     let (answer, answered) = oneshot::channel();
     // A thread of its own, because a driver can hang; the permit goes with it, so that there is one at most.
     let spawned = std::thread::Builder::new().name("try-camera".into()).spawn(move || {
-        let _permit: OwnedSemaphorePermit = permit;
-        let _ = answer.send(look(&config));
+        let permit: OwnedSemaphorePermit = permit;
+        let seen = look(&config);
+        // Before the answer, upon which the next try may come at once.
+        drop(permit);
+        let _ = answer.send(seen);
     });
     spawned.map_err(|error| Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))?;
     match timeout(TRY_WITHIN, answered).await {

@@ -73,6 +73,9 @@ def test_a_model_is_fetched_stopped_and_fetched_on_in_every_window(page, start, 
     page.driver.close()
     page.driver.switch_to.window(first)
     page.until_text(button, "Stop")
+    stop, told = page.find(button), page.text("#models")
+    page.until_text("#models", lambda text: text != told)
+    assert page.find(button) == stop, "progress replaces nothing that may be pressed"
     page.find(button).click()
     page.until_text("#models", "it goes on from there", patience=40)
     assert page.driver.execute_script("return document.activeElement.dataset.fetch") == INT8, "the focus stays"

@@ -77,9 +77,21 @@ function row(model) {
   return element("li", { "data-model": model.name, "data-active": String(used) }, ...parts);
 }
 
+// How far it is, in the elements that are there: a button that is replaced while it is pressed would not be pressed.
+function advance() {
+  const parts = $("models").querySelector(`[data-fetch="${CSS.escape(download.name)}"]`)?.parentElement;
+  if (!parts) return;
+  const bar = parts.querySelector("progress");
+  if (bar) [bar.max, bar.value] = [download.total, download.bytes];
+  setText(parts.querySelector("[role=status]"), progress(download));
+}
+
 export function show() {
-  const key = JSON.stringify([models, download, settings?.model]);
-  if (key === known) return;
+  const key = JSON.stringify([models, download?.name, download?.state, download?.command, settings?.model]);
+  if (key === known) {
+    if (download) advance();
+    return;
+  }
   known = key;
   const held = document.activeElement;
   const [id, fetch] = [held?.id, held?.dataset?.fetch];

@@ -45,7 +45,7 @@ pub enum Failure {
 impl From<hyper::Error> for Failure {
     fn from(error: hyper::Error) -> Self {
         match error {
-            error if error.is_parse() || error.is_parse_too_large() => Self::NotHttp,
+            error if error.is_parse() => Self::NotHttp,
             error if error.is_incomplete_message() => Self::Closed,
             error => Self::Http(error),
         }

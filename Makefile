@@ -73,10 +73,11 @@ soak: ## Run the tests that take minutes: long outages of the broker, a hundred 
 endurance: release ## Run the daemon at full rate for MINUTES (60), nicely: it may not grow, leak or write to a disk
 	nice -n 19 benches/endurance.py --minutes $(MINUTES) $(ARGS)
 
-crates: ## Check that each crate builds alone: the whole workspace turns on features that one of them may lack (ARGS="test": run their tests)
+crates: ## Check that each crate and what is fuzzed builds alone: the whole workspace turns on features that one of them may lack (ARGS="test": run their tests)
 	@.ci/setup test
 	for crate in base jpeg teach mqtt core; do cargo $(or $(ARGS),check) --quiet --locked -p glimpsed-$$crate --lib --tests || exit 1; done
 	cargo $(or $(ARGS),check) --quiet --locked -p glimpsed-inference --no-default-features --lib --tests
+	cd fuzz && cargo check --quiet --locked --features daemon
 
 lint: ## Check the format, run clippy, build the documentation; warnings are errors
 	@.ci/setup test

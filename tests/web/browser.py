@@ -50,6 +50,9 @@ PRESSABLE = """
 """
 LEFT = "return window.pressable.filter((one) => one.isConnected && one.checkVisibility() && !window.reached.has(one)).map((one) => one.id || one.outerHTML.slice(0, 80))"
 
+# What is there when a place shows what it has, where labels can be taught.
+READY = {"live": "#newest .name", "teach": "#first-title", "day": "#totals th", "settings": "#config-body td", "setup": "#picks"}
+
 
 class Browser:
     """A browser on the daemon's page."""
@@ -67,6 +70,18 @@ class Browser:
     def until_text(self, selector: str, wanted, patience=30.0) -> str:
         fits = wanted if callable(wanted) else lambda text: wanted in text
         return until(f"{selector} with {wanted}", lambda: (text := self.text(selector)) and fits(text) and text, patience)
+
+    def until_ready(self, place: str):
+        until(place, lambda: self.driver.execute_script("return document.querySelector(arguments[0])", READY[place]))
+        if place == "setup":
+            self.until_text("#cameras-say", "here")
+
+    def until_told(self, words: dict[str, str]):
+        """Waits for the words of a state by selector, and for the picture where nothing is said over it."""
+        for selector, text in words.items():
+            self.until_text(selector, text)
+        if "#overlay-title" not in words:
+            until("a picture", self.shows_picture)
 
     def shows_picture(self) -> bool:
         """Whether the canvas has a picture on it and not one colour."""

@@ -4,11 +4,10 @@ long names, and what a setting says while it is saved."""
 import time
 
 import pytest
+from browser import READY
 from conftest import DESKTOP, PHONE
 from daemon import until
 from selenium.webdriver.common.keys import Keys
-
-READY = {"live": "#newest .name", "teach": "#first-title", "day": "#totals th", "settings": "#config-body td", "setup": "#picks"}
 
 # What is too small for a finger, with its size. A box to tick is pressed at its words, too, and a link within a sentence is read.
 SMALL = """
@@ -24,7 +23,7 @@ SMALL = """
 def test_what_is_pressed_is_large_enough_for_a_finger(page, start, tmp_path, place):
     daemon = start(rest=f'[teach]\ndirectory = "{tmp_path}/taught"\n')
     page.open(f"{daemon.url}/#{place}", size=PHONE)
-    until(place, lambda: page.driver.execute_script("return document.querySelector(arguments[0])", READY[place]))
+    page.until_ready(place)
     assert page.driver.execute_script(SMALL) == []
 
 
@@ -49,7 +48,7 @@ def test_the_focus_is_not_lost_whatever_is_pressed(page, start, tmp_path, place)
     # What is fetched comes from an empty directory.
     daemon = start(rest=f'[model]\nmirror = "{tmp_path}"\n')
     page.open(f"{daemon.url}/#{place}")
-    until(place, lambda: page.driver.execute_script("return document.querySelector(arguments[0])", READY[place]))
+    page.until_ready(place)
     found = []
     while pressed := page.driver.execute_async_script(PRESSED):
         found.append(pressed)

@@ -235,10 +235,7 @@ def test_a_screen_on_a_wall_shows_pictures_labels_and_the_time_and_nothing_to_pr
 def test_the_keyboard_alone_reaches_everything_and_its_place_is_marked(page, start, tmp_path, place):
     daemon = start(rest=f'[teach]\ndirectory = "{tmp_path}/taught"\n')
     page.open(f"{daemon.url}/#{place}")
-    wanted = {"live": "#newest .name", "teach": "#first-title", "day": "#totals th", "settings": "#config-body td", "setup": "#picks"}[place]
-    until(place, lambda: page.driver.execute_script("return document.querySelector(arguments[0])", wanted))
-    if place == "setup":
-        page.until_text("#cameras-say", "here")
+    page.until_ready(place)
     assert page.left_by_the_keyboard() == ([], [])
 
 

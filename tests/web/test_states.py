@@ -106,10 +106,7 @@ def test_a_state_says_what_is_wrong_and_what_helps(page, start, tmp_path, state)
     provoke, words = STATES[state]
     daemon = provoke(start, tmp_path)
     page.open(daemon.url + "/")
-    for selector, text in words.items():
-        page.until_text(selector, text)
-    if "#overlay-title" not in words:
-        until("a picture", page.shows_picture)
+    page.until_told(words)
     page.look(f"state-{state}")
     if "#things" in words or "#state-button" in words:
         page.find("#state-button").click()

@@ -42,11 +42,10 @@ const address = (name) => `api/v1/models/${encodeURIComponent(name)}/fetch`;
 function fetching(model) {
   const mine = download?.name === model.name ? download : null;
   const runs = mine && ["running", "stopping"].includes(mine.state);
-  const text = element("p", { class: "hint", role: "status" }, mine ? progress(mine) : "");
   const button = element("button", { type: "button", class: "button quiet", "data-fetch": model.name }, runs ? "Stop" : mine?.state === "stopped" || mine?.state === "failed" ? "Go on" : "Fetch");
   button.addEventListener("click", () => act(button, address(model.name), runs ? "DELETE" : "POST"));
-  const bar = runs ? element("progress", { max: mine.total, "aria-label": `Fetching ${model.name}` }) : null;
-  if (bar) bar.value = mine.bytes;
+  const bar = runs ? element("progress", { "aria-label": `Fetching ${model.name}` }) : null;
+  const text = element("p", { class: "hint", role: "status" });
   const command = mine?.command ? element("code", { class: "run" }, mine.command) : null;
   return [bar, text, command, button];
 }
@@ -77,9 +76,11 @@ function row(model) {
   return element("li", { "data-model": model.name, "data-active": String(used) }, ...parts);
 }
 
+const buttonOf = (name) => $("models").querySelector(`[data-fetch="${CSS.escape(name)}"]`);
+
 // How far it is, in the elements that are there: a button that is replaced while it is pressed would not be pressed.
 function advance() {
-  const parts = $("models").querySelector(`[data-fetch="${CSS.escape(download.name)}"]`)?.parentElement;
+  const parts = download && buttonOf(download.name)?.parentElement;
   if (!parts) return;
   const bar = parts.querySelector("progress");
   if (bar) [bar.max, bar.value] = [download.total, download.bytes];
@@ -88,16 +89,17 @@ function advance() {
 
 export function show() {
   const key = JSON.stringify([models, download?.name, download?.state, download?.command, settings?.model]);
-  if (key === known) {
-    if (download) advance();
-    return;
-  }
+  if (key !== known) rebuild();
   known = key;
+  advance();
+}
+
+function rebuild() {
   const held = document.activeElement;
   const [id, fetch] = [held?.id, held?.dataset?.fetch];
   $("models").replaceChildren(...rowsOf().map(row));
   // What was pressed keeps the focus, also where it is another element now.
-  if (fetch) ($("models").querySelector(`[data-fetch="${CSS.escape(fetch)}"]`) ?? $("models-title")).focus();
+  if (fetch) (buttonOf(fetch) ?? $("models-title")).focus();
   else if (id?.startsWith("model-")) $(id)?.focus();
 }
 

@@ -2,6 +2,7 @@
 keyboard alone, in colours of their own, and where no WebSocket comes through."""
 
 import pytest
+from browser import READY
 from daemon import PHOTOS, until
 from proxy import Proxy
 from selenium.webdriver.common.action_chains import ActionChains
@@ -109,21 +110,15 @@ def test_a_state_says_what_is_wrong_and_what_helps(page, start, tmp_path, state)
     provoke, words = STATES[state]
     daemon = provoke(start, tmp_path)
     page.open(daemon.url + "/")
-    for selector, text in words.items():
-        page.until_text(selector, text)
-    if "#overlay-title" not in words:
-        until("a picture", page.shows_picture)
+    page.until_told(words)
     page.look(f"state-{state}")
 
 
-@pytest.mark.parametrize("place", ["live", "teach", "day", "settings", "setup"])
+@pytest.mark.parametrize("place", READY)
 def test_the_keyboard_alone_reaches_everything_and_its_place_is_marked(page, start, tmp_path, place):
     daemon = start(rest=f'[teach]\ndirectory = "{tmp_path}/taught"\n')
     page.open(f"{daemon.url}/#{place}")
-    wanted = {"live": "#newest .name", "teach": "#first-title", "day": "#totals th", "settings": "#config-body td", "setup": "#picks"}[place]
-    until(place, lambda: page.driver.execute_script("return document.querySelector(arguments[0])", wanted))
-    if place == "setup":
-        page.until_text("#cameras-say", "here")
+    page.until_ready(place)
     assert page.left_by_the_keyboard() == ([], [])
 
 

@@ -22,8 +22,8 @@ pub struct Planned {
 /// # Errors
 /// See [`EditError`].
 pub fn planned(path: &Path, edit: &FileEdit) -> Result<Planned, EditError> {
-    let before = Sources::read(path)?;
-    let edited = change(&before.text, edit)?;
-    let config = Sources { text: edited.text.clone(), ..before.clone() }.load_awaiting_models()?;
-    Ok(Planned { before: before.text, edited, config })
+    let Sources { path, text: before, environment } = Sources::read(path)?;
+    let edited = change(&before, edit)?;
+    let config = Sources { path, text: edited.text.clone(), environment }.load_awaiting_models()?;
+    Ok(Planned { before, edited, config })
 }

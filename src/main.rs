@@ -21,10 +21,14 @@ fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            // Printing fails only when the stream is closed, and then there is no reader.
-            let _ = error.print();
-            let asked_for = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-            return if asked_for { ExitCode::SUCCESS } else { USAGE.into() };
+            if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+                // Printing fails only when the stream is closed, and then there is no reader.
+                let _ = error.print();
+                return ExitCode::SUCCESS;
+            }
+            // It quotes the arguments.
+            complain(leaving::clean(&error.render().to_string()).trim_end());
+            return USAGE.into();
         }
     };
     let mut streams = Streams { out: Box::new(std::io::stdout()), terminal: std::io::stderr().is_terminal() };

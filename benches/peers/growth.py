@@ -13,7 +13,7 @@ from process import cpu_seconds, memory_mb
 SIZES = ["320x240", "640x480", "1280x720", "1920x1080"]
 RATES = [1.0, 5.0, 10.0, 20.0, 30.0]
 SIDES = [OURS, THEIR_OWN]
-# What is told of each run; the rest is for whoever reads the JSON.
+# What is told of each run; the rest is in the JSON only.
 TOLD = ["fps", "cpu_ms", "outside_ms", "core_percent", "rss_mb", "waited"]
 SAMPLES = 60
 

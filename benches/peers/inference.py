@@ -9,7 +9,7 @@ from peers.material import THEIRS, Model
 from work import Work
 
 NAMES = {"onnxruntime": "onnxruntime", "ncnn": "ncnn", "litert": "LiteRT"}
-# So long threads spin that wait for more work, and would take a core from whoever is next.
+# So long threads spin that wait for more work, and would take a core from the program that is next.
 RESTLESS_SECONDS = 0.25
 
 

@@ -30,7 +30,7 @@ def judge(results: dict) -> list[dict]:
         ("a still scene at one frame a second, percent of a core", 2.0, {"ours": results["idle"]["cpu_percent"]}),
     ]
     wanted += [
-        (f"{one['model']} alone, one thread, beside whoever is fastest", 1.0, alone(one)) for one in results["inference"]
+        (f"{one['model']} alone, one thread, beside the fastest other one", 1.0, alone(one)) for one in results["inference"]
     ]
     return [asdict(worst(what, limit, found)) for what, limit, found in wanted]
 

@@ -85,7 +85,7 @@ impl Prepared {
             },
             Err(problems) => (None, problems.into()),
         };
-        let Some(last) = kept.filter(|_| !strict).and_then(with_config) else { return Err(error) };
+        let Some((is_whole, last)) = kept.filter(|_| !strict).and_then(with_what_is_there) else { return Err(error) };
         let summary = match &error {
             // The full report quotes the file, so it goes to the log only.
             Error::Config(problems) => problems.summary(),
@@ -94,14 +94,17 @@ impl Prepared {
         logging::init(last.1.log);
         tracing::error!("{error}");
         let same_models = file.as_ref().is_some_and(|(_, config)| config.choices() == last.1.choices());
-        if !same_models && let Ok(prepared) = Self::begin(&last.0) {
+        if is_whole
+            && !same_models
+            && let Ok(prepared) = Self::begin(&last.0)
+        {
             tracing::error!(
                 file = %path.display(),
                 "this configuration cannot work; the last one that worked is in effect until it is corrected"
             );
             return Ok(Self { config_error: Some(summary), ..prepared });
         }
-        // Of the file, nothing is wrong but the models.
+        // Of the file, nothing is wrong but the models; or it has worked, and something around it is missing.
         keep_default_id();
         let is_last = file.is_none();
         let (sources, config) = file.unwrap_or(last);
@@ -129,6 +132,23 @@ impl Prepared {
 fn with_config(sources: Sources) -> Option<(Sources, Config)> {
     let config = sources.load_awaiting_models().ok()?;
     Some((sources, config))
+}
+
+/// The same of a configuration that has worked before: what is missing around it by now (a password, a token, a program, a wrong variable
+/// of the environment) does not keep the rest from working. Also whether it is the whole.
+fn with_what_is_there(sources: Sources) -> Option<(bool, (Sources, Config))> {
+    with_config(sources.clone()).map(|whole| (true, whole)).or_else(|| {
+        let (sources, config) = sources.load_without_the_absent().ok()?;
+        let off = |is_off: bool, part: &'static str| is_off.then_some(part);
+        let parts = [off(config.http.is_none(), "the page"), off(config.mqtt.is_none(), "the broker")];
+        let without = parts.into_iter().flatten().collect::<Vec<_>>().join(" and ");
+        logging::init(config.log);
+        tracing::error!(
+            without,
+            "what is named here is missing; the rest of the last configuration that worked is in effect"
+        );
+        Some((false, (sources, config)))
+    })
 }
 
 /// A crash while the file is written leaves it empty. So an empty file does not count as a request for the defaults.

@@ -57,7 +57,7 @@ enum Command {
     Notify(notify::Command),
     /// Print what makes a shell complete the commands
     Completions(completions::Options),
-    /// Write the manual pages, for whoever makes packages
+    /// Write the manual pages, for makers of packages
     #[command(hide = true)]
     Manual(manual::Options),
 }

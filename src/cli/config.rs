@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::files::{ConfigFile, OptionalConfigFile};
 use super::streams::Streams;
-use glimpsed_core::config::{Sources, keys};
+use glimpsed_core::config::{Sources, key_list};
 use glimpsed_core::decide::groups::{Groups, IMAGENET};
 use glimpsed_core::error::{Error, Result};
 
@@ -48,7 +48,7 @@ pub(super) fn run(command: &Command, streams: &mut Streams) -> Result<()> {
             }
         }
         Command::Groups(show) => run_groups(show, streams),
-        Command::Schema => streams.print_json(&keys::schema()),
+        Command::Schema => streams.print_json(&key_list::schema()),
     }
 }
 

@@ -216,9 +216,14 @@ fn summarise(payload: &str) -> String {
     if let (Some(fps), Some(bytes)) = (object.get("fps"), object.get("rss_bytes").and_then(Value::as_u64)) {
         return format!("{fps} frames a second, {} MB", bytes / 1_000_000);
     }
+    if let (Some(date), Some(times)) = (text("date"), object.get("times").and_then(Value::as_u64)) {
+        return format!("{date}: {times} labels, now {}", text("now").unwrap_or("unknown"));
+    }
     let Some(top) = object.get("top").and_then(Value::as_array) else {
-        let (version, board) = (text("version").unwrap_or_default(), text("board").unwrap_or_default());
-        return format!("glimpsed {version} on {board}, {} bytes of JSON", payload.len());
+        return match (text("version"), text("board")) {
+            (Some(version), Some(board)) => format!("glimpsed {version} on {board}, {} bytes of JSON", payload.len()),
+            _ => format!("{} bytes of JSON", payload.len()),
+        };
     };
     let labels: Vec<String> = top
         .iter()

@@ -183,7 +183,7 @@ fn proposal(path: &Path) -> Option<Setup> {
     found
 }
 
-/// The daemon has fewer rights than whoever runs this, so it names no files but its own.
+/// The daemon has fewer rights than the user who runs this, so it names no files but its own.
 fn refuse_other_places(setup: &Setup) -> Result<()> {
     let state = directories::state();
     let is_own = |file: &PathBuf| {

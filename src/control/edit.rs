@@ -30,7 +30,7 @@ impl Controller {
                 self.edited = Some((before, text));
                 (answer(true, None), true)
             }
-            // Whoever may write the file can still paste the lines.
+            // A person who may write the file can still paste the lines.
             Err(cause) => (answer(false, Some(cause.to_string())), false),
         }
     }

@@ -14,10 +14,8 @@ use glimpsed_core::bus::preview::{Offered, Preview};
 use glimpsed_core::domain::frame::Encoding;
 use glimpsed_core::domain::framing::Rotation;
 use glimpsed_core::payload::picture;
-use glimpsed_core::preprocess::decode::decode;
 use glimpsed_core::preprocess::encode::PictureError;
-use glimpsed_core::preprocess::picture::RgbImage;
-use glimpsed_core::preprocess::{shrunk, turned};
+use glimpsed_jpeg::decoder::Decoder;
 use glimpsed_jpeg::huffman;
 
 /// Shortest time between two pictures: 30 per second.
@@ -152,9 +150,8 @@ fn longer_side(frame: &Offered) -> Option<usize> {
     if frame.encoding != Encoding::Jpeg {
         return None;
     }
-    let reader = image::ImageReader::with_format(std::io::Cursor::new(&frame.bytes), image::ImageFormat::Jpeg);
-    let (width, height) = reader.into_dimensions().ok()?;
-    Some(width.max(height) as usize)
+    let header = Decoder::default().read(&frame.bytes).ok()?;
+    Some(header.width.max(header.height))
 }
 
 /// The camera's JPEG, unless it is too large, lacks Huffman tables or is to be rotated.
@@ -167,7 +164,5 @@ fn as_it_is(frame: &Offered) -> Option<Bytes> {
 }
 
 fn encoded(frame: &Offered, side: usize) -> Result<Bytes, PictureError> {
-    let mut picture = RgbImage::default();
-    decode(frame.encoding, &frame.bytes, &mut picture)?;
-    picture::encode(&turned(shrunk(picture, side), frame.rotation)).map(Bytes::from)
+    picture::of_view(frame.encoding, &frame.bytes, frame.rotation.into(), side).map(Bytes::from)
 }

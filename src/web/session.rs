@@ -134,7 +134,7 @@ impl Door {
     }
 }
 
-/// What a link of the set-up ends with. It opens the page once, within half an hour, for whoever follows it first: it is signed with the token,
+/// What a link of the set-up ends with. It opens the page once, within half an hour, for the first browser that follows it: it is signed with the token,
 /// so that who may read that can make one beside the daemon, and the token itself is in no browser's history.
 pub fn setup_link(token: &Secret, now: Timestamp) -> String {
     signed(&derived(&key(token.reveal().as_bytes()), LINKS), now, LINK)

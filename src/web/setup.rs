@@ -50,7 +50,7 @@ const TRY_WITHIN: Duration = Duration::from_secs(30);
 /// The longer side of the picture of a camera that is tried, in pixels.
 const SIDE: usize = 320;
 
-/// Whoever may set the device up. With a token the guard has looked at it; without one, it is somebody at this machine, and not somebody
+/// The client that may set the device up. With a token the guard has looked at it; without one, it is somebody at this machine, and not somebody
 /// whom a proxy on it lets through.
 pub(super) struct Owner;
 
@@ -131,7 +131,7 @@ pub(super) async fn set_up(State(site): State<Arc<Site>>, _: Owner, body: Body) 
     Ok(Json(done(&site, body).await?.0))
 }
 
-/// As [`set_up`], for the page: whoever makes the token has a session from now on, so that it does not have to be typed first of all. The
+/// As [`set_up`], for the page: the browser that makes the token has a session from now on, so that it does not have to be typed first of all. The
 /// cookie is for the directory of this address, which is the page's.
 pub(super) async fn set_up_here(
     State(site): State<Arc<Site>>,

@@ -100,9 +100,9 @@ pub(super) struct Site {
     /// Of the pages, twice as many as may watch at full rate: the others get a picture now and then.
     pub(super) pages: Arc<Semaphore>,
     pub(super) snapshots: Semaphore,
-    /// For whoever looks for cameras.
+    /// For the search for cameras.
     pub(super) looking: Arc<Semaphore>,
-    /// For whoever tries a camera or a broker before it is chosen.
+    /// For the trial of a camera or a broker before it is chosen.
     pub(super) trying: Arc<Semaphore>,
     /// One is made at a time.
     pub(super) thumbnails: Semaphore,

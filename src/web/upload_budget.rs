@@ -7,7 +7,7 @@ use glimpsed_base::sync::Mutex;
 use tokio::sync::Semaphore;
 
 /// Uploads in progress at once; each is held in memory as a whole.
-const MAX_AT_ONCE: usize = 3;
+const MAX_AT_ONCE: usize = 2;
 
 /// Share of one core's time for uploads, decoding included.
 const SHARE: f64 = 0.08;

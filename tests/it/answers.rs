@@ -10,12 +10,12 @@ use glimpsed_core::preprocess::Preprocessor;
 use glimpsed_core::preprocess::picture::RgbImage;
 use glimpsed_inference::pb::tensor_proto::DataType;
 use glimpsed_inference::pb::{ModelProto, TensorProto};
-use glimpsed_inference::{FitChoice, Scores, Tensor, sigmoid, softmax};
+use glimpsed_inference::{FitChoice, InputHints, Scores, Tensor, sigmoid, softmax};
 use serde_json::Value;
 
 use crate::onnx::Fixture;
 use crate::onnx::builder::{input, model, node};
-use crate::support::{fixture, shared};
+use crate::support::{bundled, fixture, shared};
 
 const PICTURES: [&str; 3] = ["cat96", "parrot96", "sunflower96"];
 
@@ -58,6 +58,20 @@ fn answers(name: &str) -> [Vec<f32>; 3] {
         let numbers = answers[name][picture].as_array().unwrap_or_else(|| panic!("no answer of {name}"));
         numbers.iter().map(|number| number.as_f64().expect("a number") as f32).collect()
     })
+}
+
+/// What a file of the catalogue means is not confirmed again at each start, so it is here: with all test pictures, as for any other file.
+#[test]
+fn the_numbers_of_the_bundled_models_are_confirmed_as_logits() {
+    for name in ["efficientnet-lite0", "efficientnet-lite0-int8"] {
+        let catalogued = bundled(name);
+        let own = ModelSpec { sha256: None, int8: None, ..catalogued.clone() };
+        let photo = crate::support::photos().join("coffee.png");
+        let [known, confirmed] = [&catalogued, &own].map(|spec| probabilities(&mut load(spec), &photo));
+        assert_eq!(known, confirmed, "{name}");
+        let wrong = ModelSpec { input: InputHints { scores: Some(Scores::Softmax), ..own.input.clone() }, ..own };
+        assert!(refusal(&wrong).contains("scores"), "{name}");
+    }
 }
 
 /// Compares its probabilities with those that `meant` makes of onnxruntime's numbers.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use glimpsed_core::config::raw::Raw;
-use glimpsed_core::config::{Sources, keys};
+use glimpsed_core::config::{Sources, key_list};
 use proptest::prelude::*;
 
 use crate::support::{ConfigFile, glimpsed, root, run, write_secret};
@@ -223,7 +223,7 @@ fn the_shipped_file_explains_every_key_with_its_true_default() {
         .map(|(name, _)| name)
         .filter(|name| !name.starts_with(' '))
         .collect();
-    for key in keys::all().iter().filter(|key| !key.is_table()) {
+    for key in key_list::all().iter().filter(|key| !key.is_table()) {
         let name = key.path.last().expect("a name").as_str();
         // A name that the user chooses is shown by an example.
         assert!(name == "*" || named.contains(name), "{} is not explained", key.path.join("."));
@@ -244,6 +244,7 @@ fn the_shipped_file_explains_every_key_with_its_true_default() {
         "password_file",
         "token_file",
         "ca",
+        "decoder",
         "cert",
         "key",
         "server_name",
@@ -296,6 +297,52 @@ fn the_schema_describes_every_table() {
 }
 
 #[test]
+fn reports_stay_short_and_quick_and_quote_no_secret_whatever_is_in_the_file() {
+    let unknown: String = (0..60).map(|key| format!("key{key}_{} = 1\n", "x".repeat(150))).collect();
+    let many = sources(&format!("[camera]\n{unknown}"), &[]).load().expect_err("refused");
+    let text = serde_json::to_string_pretty(&many.to_json()).expect("JSON");
+    assert!(text.len() <= 20_000 && many.to_json().as_array().is_some_and(|list| list.len() > 5), "{}", text.len());
+    // No key is so long, so it is like none.
+    let long = sources(&format!("[camera]\n{} = 1\n", "x".repeat(250_000)), &[]);
+    let begun = std::time::Instant::now();
+    assert!(long.load().is_err());
+    assert!(begun.elapsed() < std::time::Duration::from_secs(2), "{:?}", begun.elapsed());
+    // A value that has slipped into the next line.
+    let slipped = sources("[mqtt]\npassword =\nhunter2!x\n", &[]).load().expect_err("refused").to_string();
+    assert!(!slipped.contains("hunter2"), "{slipped}");
+}
+
+#[test]
+fn control_characters_are_refused_in_topics_and_reach_no_terminal() {
+    let prefix = sources("[homeassistant]\nprefix = \"a\\u001bb\"\n[mqtt]\nbase_topic = \"c\\nd\"\n", &[]);
+    let report = prefix.load().expect_err("refused").to_string();
+    assert_eq!(report.matches("must not hold control characters").count(), 2, "{report}");
+    let obeyed = |text: &str| text.chars().any(|letter| letter.is_control() && letter != '\n');
+    for arguments in [&["check", "-c", "no\u{1b}[31m\r\u{9b}.toml"][..], &["no\r\u{9b}"], &["check", "--no\u{1b}"]] {
+        let ran = run(arguments);
+        assert!([64, 78].contains(&ran.code) && !obeyed(&ran.stderr), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_mistake_in_the_id_is_not_one_in_the_name_that_is_not_there() {
+    let report = sources("[device]\nid = \"a\\nb\"\n", &[]).load().expect_err("refused").to_string();
+    assert!(report.contains("device.id") && !report.contains("device.name"), "{report}");
+}
+
+#[test]
+fn an_mjpeg_file_without_a_picture_at_its_beginning_is_refused() {
+    let directory = tempfile::tempdir().expect("a directory");
+    for (name, bytes) in [("empty.mjpeg", vec![]), ("zeros.MJPG", vec![0; 100_000])] {
+        let file = directory.path().join(name);
+        std::fs::write(&file, bytes).expect("writable");
+        let text = format!("[camera]\nsource = \"replay\"\npath = {file:?}\n");
+        let report = sources(&text, &[]).load().expect_err("refused").to_string();
+        assert!(report.contains("holds no JPEG at its beginning"), "{report}");
+    }
+}
+
+#[test]
 fn a_configuration_that_is_no_text_is_refused() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("glimpsed.toml");
@@ -313,7 +360,7 @@ proptest! {
 
     #[test]
     fn any_environment_is_read_or_refused_without_a_panic(key in 0usize..60, value in "\\PC{0,12}") {
-        let names: Vec<String> = keys::all().iter().map(|key| format!("GLIMPSED_{}", key.path.join("_").to_uppercase())).collect();
+        let names: Vec<String> = key_list::all().iter().map(|key| format!("GLIMPSED_{}", key.path.join("_").to_uppercase())).collect();
         let name = &names[key % names.len()];
         let _ = sources("[camera]\nfps = 1\n", &[(name, &value)]).load().map_err(|problems| problems.to_string());
     }

@@ -239,6 +239,21 @@ fn json_lines_can_be_read_by_a_script() {
 }
 
 #[test]
+fn half_a_picture_at_the_end_of_a_file_is_counted() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let rocket = std::fs::read(crate::support::photos().join("rocket.jpg")).expect("bundled");
+    let stream = directory.path().join("cut.mjpeg");
+    std::fs::write(&stream, [&rocket[..], &rocket, &rocket[..9000]].concat()).expect("writable");
+    let config = ConfigFile::new(&format!(
+        "[camera]\nsource = \"replay\"\npath = {stream:?}\nfps = 100\nloop = false\n[stdout]\nformat = \"text\"\n"
+    ));
+    let mut daemon = config.daemon();
+    daemon.line_with("the stream ends inside of it");
+    assert!(daemon.wait().success());
+    assert!(daemon.rest().iter().any(|line| line.contains("damaged=1")), "{:?}", daemon.rest());
+}
+
+#[test]
 fn an_mjpeg_file_is_played_frame_by_frame() {
     let rocket = std::fs::read(crate::support::photos().join("rocket.jpg")).expect("a bundled photograph");
     let directory = tempfile::tempdir().expect("a temporary directory");

@@ -15,6 +15,8 @@ fn the_cat_is_a_cat_and_the_coffee_is_espresso() {
     let cat = line("chelsea.png");
     assert!(cat.contains("cat") && cat.matches(" %").count() == 3, "{cat}");
     assert!(line("coffee.png").contains("coffee.png: espresso 9"));
+    let day = ran.stdout.lines().find(|line| line.contains("/day ")).unwrap_or_else(|| panic!("no day in {ran:?}"));
+    assert!(day.contains(" labels, now "), "{day}");
     assert!(ran.stdout.contains("glimpsed/demo/status           online"));
     assert!(ran.stdout.trim_end().ends_with("glimpsed/demo/status           offline"), "{ran:?}");
 }

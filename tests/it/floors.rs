@@ -180,7 +180,7 @@ struct File {
 
 impl Sources {
     fn read(root: &Path) -> Self {
-        let others = ["main.rs", "lib.rs", "tests.rs"];
+        let others = ["main.rs", "lib.rs", "tests.rs", "freshness_tests.rs"];
         let read = |path: PathBuf| {
             let below = path.strip_prefix(root).expect("below").with_extension("");
             let mut module: Module = below.iter().map(|part| part.to_string_lossy().into_owned()).collect();

@@ -189,6 +189,19 @@ fn large_and_hostile_photographs_are_labelled_in_little_memory() {
 }
 
 #[test]
+fn a_web_picture_with_more_beside_its_pixels_than_they_have_is_refused_in_little_memory() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut webp = std::fs::read(fixture("images/cat.webp")).expect("a fixture");
+    let filler = 47 << 20;
+    webp.extend([&b"EXIF"[..], &u32::to_le_bytes(filler), &vec![0; filler as usize]].concat());
+    let size = webp.len() as u32 - 8;
+    webp[4..8].copy_from_slice(&size.to_le_bytes());
+    let file = stored(directory.path(), "exif.webp", &webp);
+    let ran = Memory::new(FILES_MB).run(&["classify", &file]);
+    assert!(ran.code == 1 && ran.stderr.contains("more than is allowed"), "{ran:?}");
+}
+
+#[test]
 fn a_gigabyte_of_zeros_is_no_model_and_is_refused_at_once() {
     let directory = tempfile::tempdir().expect("a directory");
     let model = directory.path().join("zeros.onnx");
@@ -319,6 +332,30 @@ fn what_a_program_sends_fits_into_a_small_board_s_memory() {
     for _ in 0..8 {
         daemon.line_with("missile");
     }
+    daemon.signal(Signal::TERM);
+    assert!(daemon.wait().success());
+}
+
+#[test]
+fn a_page_that_watches_and_remembers_a_large_camera_fits_too() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let large = stored(directory.path(), "large", &large_jpeg(12_000, 9_000));
+    let rocket = photos().join("rocket.jpg");
+    let script = format!(
+        "while true; do for i in 1 2 3 4; do cat {}; sleep 0.2; done; cat {large}; sleep 0.2; cat {large}; done",
+        rocket.display()
+    );
+    let config = ConfigFile::new(&format!(
+        "[camera]\nsource = \"command\"\ncommand = [\"sh\", \"-c\", {script:?}]\n[stdout]\nformat = \"text\"\n\
+         [labels]\nsmoothing = \"none\"\nconsecutive = 1\n"
+    ));
+    let memory = Memory::new(CAMERA_MB);
+    let mut daemon = Running::start(&mut memory.command(&["run", "-c", &config.path()]));
+    let server = Server::of(&mut daemon);
+    let (status, _watched) = server.open("/api/v1/stream.mjpeg");
+    assert_eq!(status, 200);
+    server.until("/api/v1/timeline", |changes| changes.as_array().is_some_and(|list| list.len() >= 6));
+    daemon.line_with("missile");
     daemon.signal(Signal::TERM);
     assert!(daemon.wait().success());
 }

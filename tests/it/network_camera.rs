@@ -483,3 +483,31 @@ fn an_ip_camera_that_sends_over_udp_is_labelled() {
     let (mut daemon, _password) = rtsp_daemon(port, "hunter2", "transport = \"udp\"\n");
     daemon.line_with("missile");
 }
+
+#[test]
+fn a_decoder_without_its_hardware_costs_no_label() {
+    let port = free_port();
+    let Some(_server) = RtspServer::start(port) else { return };
+    let (mut daemon, _password) = rtsp_daemon(port, "hunter2", "decoder = \"h264_v4l2m2m\"\n");
+    daemon.line_with("the decoder gave no picture; ffmpeg's own is tried");
+    daemon.line_with("missile");
+    // It is the decoder that ffmpeg takes by itself, but named.
+    let (mut named, _password) = rtsp_daemon(port, "hunter2", "decoder = \"h264\"\n");
+    named.line_with("missile");
+    named.signal(rustix::process::Signal::TERM);
+    assert!(named.rest().iter().all(|line| !line.contains("gave no picture")));
+}
+
+#[test]
+fn what_is_no_name_of_a_decoder_is_no_argument_of_ffmpeg() {
+    for name in ["", "-i", "h264 -i /etc/passwd", "h264\\u0000", "../x"] {
+        let file = ConfigFile::new(&format!(
+            "[camera]\nsource = \"rtsp\"\nurl = \"rtsp://192.0.2.10/live\"\ndecoder = \"{name}\"\n"
+        ));
+        let ran = run(&["check", "-c", &file.path()]);
+        assert!(ran.code == 78 && ran.stderr.contains("is no decoder's name"), "{name}: {ran:?}");
+    }
+    let file = ConfigFile::new("[camera]\ndecoder = \"h264_v4l2m2m\"\n");
+    let ran = run(&["check", "-c", &file.path()]);
+    assert!(ran.stderr.contains("it is for `source = \"rtsp\"`"), "{ran:?}");
+}

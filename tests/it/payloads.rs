@@ -144,6 +144,20 @@ fn home_assistant_accepts_the_discovery_message() {
 }
 
 #[test]
+fn the_manual_has_every_entity_by_its_name_and_its_id() {
+    let page = std::fs::read_to_string(root().join("docs/home-assistant.md")).expect("the page");
+    let payload = discovered(&Device { id: "shelf".into(), ..device() });
+    let device = payload["device"]["name"].as_str().expect("a name");
+    let entities = payload["components"].as_object().expect("components").values().map(|entity| {
+        let name = entity["name"].as_str().unwrap_or(device);
+        format!("| {name} | `{}` |", entity["default_entity_id"].as_str().expect("an id"))
+    });
+    let rows = page.lines().filter(|line| line.contains("`") && line.contains(".shelf_") && line.starts_with('|'));
+    let told: BTreeSet<String> = rows.map(|row| row.split('|').take(3).collect::<Vec<_>>().join("|") + "|").collect();
+    assert_eq!(told, entities.collect());
+}
+
+#[test]
 fn entities_are_unavailable_with_the_daemon_or_the_camera_except_the_one_that_says_so() {
     let payload = discovered(&device());
     let components = payload["components"].as_object().expect("components");

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::support::{Broker, ConfigFile, PATIENCE, Running, fixture, glimpsed, photos, root};
+use crate::support::{Broker, ConfigFile, PATIENCE, Running, fixture, glimpsed, photos, root, write_secret};
 
 /// A daemon that keeps its state in a directory of the test.
 struct Device {
@@ -95,6 +95,78 @@ fn a_start_with_a_broken_file_goes_on_with_the_last_configuration_that_worked() 
         let log = daemon.rest().join("\n");
         assert!(log.contains("this configuration cannot work; the last one that worked is in effect"), "{log}");
     }
+}
+
+#[test]
+fn what_is_missing_around_a_configuration_that_worked_takes_its_own_part_away_and_no_other() {
+    let broker = Broker::start();
+    let directory = tempfile::tempdir().expect("a directory");
+    let [token, password] = ["token", "password"].map(|name| directory.path().join(name));
+    write_secret(&token, "0123456789abcdef0123456789abcdef");
+    write_secret(&password, "hunter2 hunter2");
+    let device = Device::new(&format!(
+        "[mqtt]\nurl = {:?}\nusername = \"me\"\npassword_file = {password:?}\n[http]\nlisten = \"127.0.0.1:0\"\ntoken_file = {token:?}\n",
+        broker.url()
+    ));
+    device.run_well();
+    let starts_with = |variables: &[(&str, &str)]| {
+        let mut command = device.command(&[]);
+        command.envs(variables.iter().copied());
+        let mut daemon = Running::start(&mut command);
+        daemon.line_with("the rest of the last configuration that worked is in effect");
+        daemon.line_with("first label");
+        daemon.signal(Signal::TERM);
+        assert!(daemon.wait().success());
+        daemon.rest().join("\n")
+    };
+    let is_told = |says: &str| {
+        broker.retained_json("glimpsed/test/info", |info| {
+            info["config_error"].as_str().is_some_and(|text| text.contains(says))
+        })
+    };
+    let moved = directory.path().join("moved");
+    std::fs::rename(&token, &moved).expect("moved");
+    let log = starts_with(&[]);
+    assert!(!log.contains("the web page is at"), "a page without its token: {log}");
+    is_told("http.token_file");
+    std::fs::rename(&moved, &token).expect("moved");
+    std::fs::set_permissions(&token, std::fs::Permissions::from_mode(0o666)).expect("ours");
+    assert!(!starts_with(&[]).contains("the web page is at"));
+    std::fs::set_permissions(&token, std::fs::Permissions::from_mode(0o600)).expect("ours");
+    // Without the password nobody is told; the page is there.
+    std::fs::remove_file(&password).expect("there");
+    starts_with(&[]);
+    write_secret(&password, "");
+    starts_with(&[]);
+    write_secret(&password, "hunter2 hunter2");
+    for variable in [("GLIMPSED_CAMERA_FPS", "abc"), ("GLIMPSED_NOPE_X", "1")] {
+        starts_with(&[variable]);
+        is_told(variable.0);
+    }
+    // What was to be restricted is not known, so there is no page.
+    assert!(!starts_with(&[("GLIMPSED_PRIVACY_PREVIEW", "flase")]).contains("the web page is at"));
+    // And both at once.
+    device.write("no TOML");
+    std::fs::remove_file(&token).expect("there");
+    starts_with(&[]);
+    assert_eq!(crate::support::ran(&mut device.command(&["--strict"])).code, 78);
+}
+
+#[test]
+fn a_camera_whose_pictures_are_gone_is_offline_after_the_start_and_not_the_daemon() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let picture = directory.path().join("rocket.jpg");
+    std::fs::copy(photos().join("rocket.jpg"), &picture).expect("copied");
+    let text = format!("[camera]\nsource = \"replay\"\npath = {picture:?}\nfps = 10\nreconnect_max = \"500ms\"\n");
+    let (config, _kept) = ConfigFile::new(&text).keep();
+    let device = Device { state: tempfile::tempdir().expect("a directory"), config, _directory: _kept };
+    device.run_well();
+    let moved = directory.path().join("moved");
+    std::fs::rename(&picture, &moved).expect("moved");
+    let mut daemon = Running::start(&mut device.command(&[]));
+    daemon.line_with("cannot open");
+    std::fs::rename(&moved, &picture).expect("moved");
+    daemon.line_with("first label");
 }
 
 #[test]
@@ -399,6 +471,27 @@ fn secrets_and_control_characters_reach_neither_the_log_nor_a_subscriber_nor_a_t
         let text = String::from_utf8_lossy(&text);
         assert!(!text.contains("hunter2") && !text.contains('\u{1b}'), "{arguments:?}: {text}");
         assert!(text.contains("********"), "{arguments:?}: {text}");
+    }
+}
+
+#[test]
+fn weights_that_are_no_numbers_are_refused_although_a_bound_hides_what_comes_of_them() {
+    use glimpsed_inference::pb::ModelProto;
+    use prost::Message;
+    let file = std::fs::read(root().join("models/efficientnet-lite0.onnx")).expect("bundled");
+    let directory = tempfile::tempdir().expect("a directory");
+    for (number, backend) in [(f32::NAN, "auto"), (f32::INFINITY, "auto"), (f32::NAN, "tract")] {
+        let mut model = ModelProto::decode(&file[..]).expect("a model");
+        let graph = model.graph.as_mut().expect("a graph");
+        let weights = graph.initializer.iter_mut().find(|tensor| tensor.raw_data.len() > 1000).expect("weights");
+        weights.raw_data[400..404].copy_from_slice(&number.to_le_bytes());
+        let path = directory.path().join("broken.onnx");
+        std::fs::write(&path, model.encode_to_vec()).expect("writable");
+        let config = ConfigFile::new(&format!(
+            "[models.broken]\npath = {path:?}\nfamily = \"bytes\"\n[model]\nactive = \"broken\"\nbackend = \"{backend}\"\n"
+        ));
+        let ran = crate::support::run(&["check", "-c", &config.path()]);
+        assert!(ran.code == 78 && ran.stderr.contains("hold infinite numbers or NaN"), "{number}, {backend}: {ran:?}");
     }
 }
 

@@ -133,7 +133,7 @@ def test_a_session_that_has_ended_is_begun_again_in_place(page, start, tmp_path)
     assert page.violations() == []
     page.screenshot("session-over", whole=False)
     page.find("dialog input").send_keys("wrong", Keys.ENTER)
-    page.until_text("dialog .notice", "That is not the token.")
+    page.until_text("dialog .notice", "Wrong token.")
     page.find("dialog input").clear()
     page.find("dialog input").send_keys(TOKEN, Keys.ENTER)
     until("the dialog to close", lambda: not page.driver.find_elements(By.CSS_SELECTOR, "dialog"))

@@ -24,7 +24,7 @@ def pick(page, name, value):
 
 def step(page, number):
     until(f"step {number}", lambda: page.find(f"#step-{number}").is_displayed())
-    assert focused(page) == f"step-{number}-title", "whoever listens is told the step"
+    assert focused(page) == f"step-{number}-title", "a screen reader is told the step"
 
 
 def onward(page, number):

@@ -216,6 +216,7 @@ def test_where_no_websocket_comes_through_each_view_still_has_its_own(page, star
         page.open(daemon.url + "/")
         page.until_text('[data-view="table"]', "espresso")
         until("a picture of the first camera", page.shows_picture)
+        every_tile(page)
         # What comes of one view is not shown as the other's.
         page.find('[data-view="table"]').click()
         page.until_text("#label", "espresso")

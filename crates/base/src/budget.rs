@@ -22,6 +22,9 @@ pub const DECODED_FILE: usize = 28 << 20;
 /// What a decoder that cannot make smaller pictures (WebP) may take.
 pub const DECODED_WHOLE: u64 = 48 << 20;
 
+/// A WebP file, which is in memory beside its pixels. A lossless one of 5 megapixels has some 10 MB.
+pub const WEBP_FILE: usize = 16 << 20;
+
 /// A PNG's row with its compression window, and the data in its other chunks that are looked at.
 pub const PNG_CHUNKS: usize = 4 << 20;
 

@@ -1,4 +1,4 @@
-//! The secrets that this process holds. Whoever was given one may repeat it, in whatever form, so they are masked wherever text leaves.
+//! The secrets that this process holds. A program or a server that was given one may repeat it, in any form, so they are masked wherever text leaves.
 
 use std::collections::VecDeque;
 use std::ops::Range;

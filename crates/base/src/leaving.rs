@@ -46,7 +46,25 @@ const SECRET_ENDINGS: [&str; 20] = [
 ];
 
 /// Names that are too common for anything but a query.
-const SECRET_IN_QUERY: [&str; 4] = ["key", "p", "sig", "signature"];
+const SECRET_IN_QUERY: [&str; 17] = [
+    "key",
+    "p",
+    "sig",
+    "signature",
+    "login",
+    "authkey",
+    "passkey",
+    "pin",
+    "code",
+    "jwt",
+    "session",
+    "sessionid",
+    "sid",
+    "credentials",
+    "credential",
+    "creds",
+    "ticket",
+];
 
 /// Addresses of services that let everybody in who knows the rest of the path: Slack's, Discord's and Home Assistant's, and Telegram's bots
 /// (whose number is no secret).
@@ -145,7 +163,7 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
 /// direction of the text around them.
 pub fn is_control(letter: char) -> bool {
     letter.is_control()
-        || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+        || matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
 }
 
 /// Remembers the secrets in an address or a program's arguments, so that they are masked where they stand alone, too.
@@ -241,6 +259,14 @@ fn login(text: &str, start: usize) -> Option<Range<usize>> {
         None => {
             let (_, port) = authority.split_once(':')?;
             let is_port = port.bytes().all(|byte| byte.is_ascii_digit());
+            // A password with a blank, a quote or a backslash that should have been encoded: it ends at the last `@` of the line.
+            let ends_early = rest[authority.len()..].starts_with(outside);
+            if ends_early && (!is_port || rest[authority.len()..].starts_with('\\')) {
+                let line = &rest[..rest.floor_char_boundary(MAX_LOGIN_BYTES)];
+                let line = &line[..line.find('\n').unwrap_or(line.len())];
+                let line = &line[..line[authority.len()..].find("://").map_or(line.len(), |at| authority.len() + at)];
+                return line.rfind('@').map(|at| start..start + at);
+            }
             // Behind a port there is a path, whose `@` is none of a login; a `#` or `?` there ends the address without one.
             if is_port && (port.is_empty() || rest[authority.len()..].starts_with('/') || authority.len() == rest.len())
             {

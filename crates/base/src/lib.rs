@@ -1,7 +1,7 @@
 //! The basis of the daemon and its libraries: waits with deadlines, the hand-over of the newest value between threads,
 //! and bounded reads of files.
 //!
-//! Nothing here depends on cameras, models or brokers.
+//! Nothing here depends on cameras, models or brokers; [`budget`] has the limits of what they may send, because all limits stand in one place.
 
 #![deny(missing_docs)]
 

@@ -94,7 +94,7 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     write_for(path, bytes, mode, None)
 }
 
-/// For this user and group, as far as whoever runs this may give it to them.
+/// For this user and group, as far as the user who runs this may give it to them.
 fn write_for(path: &Path, bytes: &[u8], mode: u32, owner: Option<(u32, u32)>) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("/"));
     std::fs::create_dir_all(directory)?;

@@ -161,7 +161,8 @@ impl Connection {
             tracing::warn!(%broker, hint, "the broker takes QoS 0 only");
         }
         if !link.limits.retains {
-            let hint = "whoever subscribes later knows nothing until the next message; a restart of Home Assistant asks for all";
+            let hint =
+                "a later subscriber gets nothing until the next message; a restart of Home Assistant asks for all";
             tracing::warn!(%broker, hint, "the broker retains nothing");
         }
     }

@@ -108,7 +108,7 @@ fn awaited(sources: &Sources, finding: Finding) -> Finding {
     Finding { says, ..finding }
 }
 
-/// The configuration can be read, or nothing would have come this far; whoever can write it can start programs.
+/// The configuration can be read, or nothing would have come this far; a user who can write it can start programs.
 fn permissions(path: &Path) -> Finding {
     let writable = std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o022 != 0);
     let (verdict, says) = match writable {

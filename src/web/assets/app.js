@@ -3,7 +3,7 @@
 import { $, styled } from "./dom.js";
 import { join, lost, opened, tell } from "./bus.js";
 import { first } from "./first.js";
-import { live } from "./live.js";
+import { isSeen, live } from "./live.js";
 import { newest } from "./newest.js";
 import { places } from "./places.js";
 import { status } from "./status.js";
@@ -19,7 +19,7 @@ import { wrong } from "./wrong.js";
 
 if ("wall" in document.documentElement.dataset) Promise.all([import("./wall.js"), styled("wall")]).then(([{ wall }]) => join(wall)).catch(console.error);
 
-start({ opened, lost, event: tell, picture: live.picture });
+start({ opened, lost, event: tell, picture: live.picture, isSeen });
 
 $("theme").addEventListener("click", () => {
   const dark = getComputedStyle(document.documentElement).colorScheme === "dark";

@@ -20,7 +20,7 @@ const COLUMNS = [
   ["Parameters", (model) => millions(model.parameters), true],
   ["Operations", (model) => millions(model.flops), true],
   ["Runs on", (model) => model.backend ?? "–", false],
-  ["Says", (model) => (model.error ? model.error : model.top?.[0] ? `${model.top[0].label} ${(100 * model.top[0].confidence).toFixed(0)} %` : "–"), false],
+  ["Prediction", (model) => (model.error ? model.error : model.top?.[0] ? `${model.top[0].label} ${(100 * model.top[0].confidence).toFixed(0)} %` : "–"), false],
 ];
 
 // Of few pictures a percentage would promise too much.

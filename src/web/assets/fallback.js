@@ -1,6 +1,8 @@
-// Events and pictures without a WebSocket: server-sent events, and a multipart stream that is read frame by frame.
+// Events and pictures without a WebSocket: server-sent events, and for the large picture a multipart stream that is read frame by frame.
+// Small pictures are asked for one after the other, because a browser gives a server six connections.
 
 const RETRY_MS = 2000;
+const SMALL_EVERY_MS = 1000;
 const MAX_PART = 8 << 20;
 
 // Splits multipart/x-mixed-replace by the lengths that its parts declare.
@@ -32,8 +34,8 @@ async function frames(reader, show) {
 export function open(events, handlers) {
   const source = new EventSource("api/v1/events?whole=true");
   let watching = null;
-  // One stream: that of the large picture.
-  let camera = null;
+  // The camera of the large picture, then those of the small ones.
+  let cameras = [];
   source.addEventListener("open", () => handlers.opened());
   source.addEventListener("error", () => handlers.lost());
   for (const name of events) {
@@ -43,26 +45,41 @@ export function open(events, handlers) {
     });
   }
 
-  async function watch() {
-    const mine = new AbortController();
-    watching = mine;
+  const of = (camera, what) => `api/v1/cameras/${encodeURIComponent(camera)}/${what}`;
+
+  async function watch(mine) {
     try {
-      const response = await fetch(`api/v1/cameras/${encodeURIComponent(camera)}/stream.mjpeg`, { signal: mine.signal });
+      const response = await fetch(of(cameras[0], "stream.mjpeg"), { signal: mine.signal });
       if (response.ok) await frames(response.body.getReader(), (time, jpeg) => handlers.picture(0, time, jpeg));
       // Before the layout is known, the camera may be called otherwise.
       else if (response.status !== 404) handlers.event("refused", { reason: response.status === 403 ? "forbidden" : "crowded", detail: "" });
     } catch {
       // Aborted by us, or the connection is lost, which the events tell.
     }
-    if (watching === mine && !mine.signal.aborted) setTimeout(() => watching === mine && watch(), RETRY_MS);
+    if (watching === mine) setTimeout(() => watching === mine && watch(mine), RETRY_MS);
+  }
+
+  async function watchSmall(mine) {
+    for (let index = 1; watching === mine; index = (index % (cameras.length - 1)) + 1) {
+      try {
+        const response = handlers.isSeen(index) && (await fetch(of(cameras[index], "frame.jpeg?labels=false"), { signal: mine.signal }));
+        if (response && response.ok) await handlers.picture(index, Date.now(), new Uint8Array(await response.arrayBuffer()));
+      } catch {
+        // The camera is away; the next may be there.
+      }
+      await new Promise((done) => setTimeout(done, SMALL_EVERY_MS));
+    }
   }
 
   return {
     want(subscriptions) {
       watching?.abort();
       watching = null;
-      camera = subscriptions[0]?.camera ?? null;
-      if (camera !== null) watch();
+      cameras = subscriptions.map(({ camera }) => camera);
+      if (!cameras.length) return;
+      watching = new AbortController();
+      watch(watching);
+      if (cameras.length > 1) watchSmall(watching);
     },
     close() {
       watching?.abort();

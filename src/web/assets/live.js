@@ -29,7 +29,7 @@ let forbidden = false;
 let crowded = false;
 // Whether pictures come slowly, because others watch: in words.
 let slowly = "";
-// Whoever draws views has them drawn already.
+// The editor draws the views itself.
 let editing = false;
 // Of each picture that is out of sight the credit for the next one, which is given when it comes into sight.
 const owed = new Map();
@@ -46,7 +46,7 @@ function wanted() {
   if (want(looked ? [{ camera: view().camera, width: wide($("stage").clientWidth) }, ...small] : [])) owed.clear();
 }
 
-const isSeen = (index) => (index ? tileInSight(index - 1) : inSight);
+export const isSeen = (index) => (index ? tileInSight(index - 1) : inSight);
 
 function credit(index) {
   if (isSeen(index)) drawn(index);

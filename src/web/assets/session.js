@@ -24,7 +24,7 @@ export function ask() {
         dialog.close();
         return;
       }
-      setText(wrong, status === 401 ? "That is not the token." : `The device answers with ${status}; try again in a minute.`);
+      setText(wrong, status === 401 ? "Wrong token." : `The device answers with ${status}; try again in a minute.`);
     } catch {
       setText(wrong, "The device does not answer.");
     }

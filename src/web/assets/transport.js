@@ -3,7 +3,7 @@
 
 import { logIn } from "./dom.js";
 
-const EVENTS = ["layout", "camera", "info", "settings", "classification", "state", "second", "timeline", "change", "day", "pictures", "vitals", "comparison", "download", "teach", "refused", "crowd"];
+const EVENTS = ["layout", "camera", "info", "settings", "classification", "state", "second", "strange", "timeline", "change", "day", "pictures", "vitals", "comparison", "download", "teach", "refused", "crowd"];
 const RETRY_MS = [1000, 2000, 5000, 10000];
 
 // Without a word for this long the connection is dead, whatever the browser thinks of it; the daemon speaks every 2 s.
@@ -24,7 +24,7 @@ let generation = 0;
 // Null while the picture is wanted that was asked for with the connection.
 let subscriptions = window.early.pictured ? null : [];
 
-// handlers: opened(), lost(), event(name, data, { camera, view }), picture(index, milliseconds, jpeg).
+// handlers: opened(), lost(), event(name, data, { camera, view }), picture(index, milliseconds, jpeg), isSeen(index) of a subscription's picture.
 export function start(given) {
   handlers = given;
   connect();

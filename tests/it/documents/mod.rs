@@ -4,6 +4,7 @@ mod blocks;
 mod commands;
 mod links;
 mod messages;
+mod words;
 
 use std::path::PathBuf;
 

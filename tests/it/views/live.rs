@@ -137,7 +137,7 @@ fn each_view_and_each_camera_has_its_topics_its_entities_and_its_addresses() {
     // Home Assistant: one device, each view's entities named by it.
     let discovery = broker.retained_json("homeassistant/device/test/config", |_| true);
     let components = &discovery["components"];
-    assert_eq!(components["view_right_label"]["name"], "The right half label");
+    assert_eq!(components["view_right_label"]["name"], "The right half");
     assert_eq!(components["view_right_label"]["state_topic"], "glimpsed/test/view/right/state");
     assert_eq!(components["camera_desk_online"]["state_topic"], "glimpsed/test/camera/desk/status");
     assert!(components["label"].is_null() && components["fps"]["state_topic"] == "glimpsed/test/health");

@@ -52,18 +52,28 @@ fn event(message: &Message) -> Option<Value> {
     }
 }
 
-/// The next picture: the subscription's index, its age and its size.
-fn picture(socket: &mut Socket) -> (u8, Duration, (u32, u32)) {
+/// The next message with a picture in it.
+fn next_picture(socket: &mut Socket) -> Vec<u8> {
     let deadline = Instant::now() + PATIENCE;
     while Instant::now() < deadline {
         if let Message::Binary(bytes) = socket.read().expect("a message") {
-            let time = u64::from_be_bytes(bytes[1..9].try_into().expect("eight bytes"));
-            let now = jiff::Timestamp::now().as_millisecond() as u64;
-            let shown = image::load_from_memory(&bytes[9..]).expect("a JPEG");
-            return (bytes[0], Duration::from_millis(now - time), (shown.width(), shown.height()));
+            return bytes.to_vec();
         }
     }
     panic!("no picture")
+}
+
+/// When it was captured, in milliseconds since 1970.
+fn captured(message: &[u8]) -> u64 {
+    u64::from_be_bytes(message[1..9].try_into().expect("eight bytes"))
+}
+
+/// The next picture: the subscription's index, its age and its size.
+fn picture(socket: &mut Socket) -> (u8, Duration, (u32, u32)) {
+    let message = next_picture(socket);
+    let now = jiff::Timestamp::now().as_millisecond() as u64;
+    let shown = image::load_from_memory(&message[9..]).expect("a JPEG");
+    (message[0], Duration::from_millis(now - captured(&message)), (shown.width(), shown.height()))
 }
 
 /// How many pictures come within a second.
@@ -225,6 +235,33 @@ fn a_picture_that_takes_long_to_encode_is_shown_all_the_same() {
     say(&mut socket, &json!({ "want": subscriptions }));
     let sizes: std::collections::BTreeSet<u32> = (0..3).map(|_| picture(&mut socket).2.0).collect();
     assert_eq!(sizes.into_iter().collect::<Vec<_>>(), [320, 640, 1280]);
+}
+
+#[test]
+fn a_picture_is_encoded_once_however_many_want_it() {
+    let (_daemon, server) = labelling(4, "", "");
+    let encoded = || {
+        let metrics = String::from_utf8(server.get("/metrics").body).expect("text");
+        let line =
+            metrics.lines().find_map(|line| line.strip_prefix("glimpsed_http_pictures_total{made=\"encoded\"} "));
+        line.expect("the metric").parse::<usize>().expect("a number")
+    };
+    assert_eq!(encoded(), 0, "nobody has looked yet");
+    let mut windows: Vec<Socket> = (0..8).map(|_| open(&server)).collect();
+    for socket in &mut windows {
+        say(socket, &json!({ "want": [{ "camera": "main", "width": 640 }] }));
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..6 {
+        for socket in &mut windows {
+            seen.insert(captured(&next_picture(socket)));
+            say(socket, &json!({ "drawn": 0 }));
+        }
+    }
+    // 48 were received. A few may have been made that no window had time for.
+    let made = encoded();
+    assert!(made >= seen.len() && made <= seen.len() + 4, "{made} were encoded, of {} frames", seen.len());
+    assert!(seen.len() <= 24, "{} frames in 48 messages: the windows share none", seen.len());
 }
 
 #[test]

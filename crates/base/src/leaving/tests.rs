@@ -169,3 +169,28 @@ fn masking_takes_linear_time_and_never_fails() {
         assert!(start.elapsed() < std::time::Duration::from_secs(20), "{:?}", start.elapsed());
     }
 }
+
+#[test]
+fn a_password_that_should_have_been_encoded_ends_at_the_last_at_sign_of_its_line() {
+    for text in [
+        r#"url = "http://u:a b hunter2pw@h/x""#,
+        r#"url = "http://u:\"hunter2pw\"@h""#,
+        r#"url = "http://u:a\\hunter2pw@h""#,
+        "url = 'rtsp://u:a\"hunter2pw@h/x'",
+    ] {
+        assert!(!masked(text).contains("hunter2"), "{text}: {}", masked(text));
+        assert!(!masked_in_place(text).contains("hunter2"), "{text}");
+    }
+    for harmless in ["see http://cam:8080/x or write to me@example.org", "http://cam: refused, ask me@example.org"] {
+        assert_eq!(masked(harmless), harmless);
+    }
+}
+
+#[test]
+fn what_a_query_calls_a_login_is_masked() {
+    for name in ["login", "authkey", "passkey", "pin", "code", "jwt", "session", "credentials", "sid"] {
+        let address = format!("http://cam/x?{name}=admin:hunter2pw&size=1");
+        assert_eq!(masked(&address), format!("http://cam/x?{name}={MASK}&size=1"));
+    }
+    assert_eq!(masked("the code: 7, a pin = 3"), "the code: 7, a pin = 3");
+}

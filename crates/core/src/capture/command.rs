@@ -135,6 +135,9 @@ impl Source for Running {
                 if self.splitter.finish_into(bytes) {
                     return Ok(picture);
                 }
+                if let Some(cause) = self.splitter.cut_short() {
+                    return Ok(Read::Corrupt(cause));
+                }
                 let ended = || lost(how_it_ended(&mut self.child));
                 return Err(self.splitter.foreign(true).map_or_else(ended, foreign));
             }

@@ -7,7 +7,7 @@ use v4l::Device;
 use v4l::capability::Flags;
 use v4l::video::Capture;
 
-use super::unpack::is_bayer;
+use super::pixel_formats::is_bayer;
 
 /// Drivers of the receivers of cameras on a ribbon cable, whose pictures have to be made by libcamera.
 const RECEIVERS: [&str; 6] =

@@ -121,6 +121,17 @@ impl Splitter {
         self.whole_into(length, picture)
     }
 
+    /// Drops the picture that has begun and lacks a block, at the end of a stream. Returns what is wrong with it.
+    pub fn cut_short(&mut self) -> Option<&'static str> {
+        let rest = self.buffer.len() - self.start;
+        if !self.buffer[self.start..].starts_with(&START) {
+            return None;
+        }
+        self.broken += 1;
+        self.discard(rest);
+        Some("it is cut short: the stream ends inside of it")
+    }
+
     /// Fills `picture` with the next `length` bytes and an end marker, if they are a picture that lacks no block.
     fn whole_into(&mut self, length: usize, picture: &mut Vec<u8>) -> bool {
         let bytes = &self.buffer[self.start..self.start + length];

@@ -11,13 +11,13 @@ mod http;
 pub mod mjpeg;
 mod opener;
 pub mod pause;
+mod pixel_formats;
 pub mod registry;
 mod replay;
 mod rtsp;
 pub mod source;
 mod stderr;
 pub mod supervisor;
-mod unpack;
 mod v4l2;
 pub mod watchdog;
 

@@ -16,7 +16,7 @@ pub fn opener(camera: &Camera) -> Box<dyn Opener> {
             Asked { size: (*width, *height), fps: *fps, format: *format, controls: controls.clone() },
         )),
         CameraSource::Http { target, fps } => Box::new(HttpOpener::new(target.clone(), *fps)),
-        CameraSource::Rtsp(target) => Box::new(rtsp::opener(target)),
+        CameraSource::Rtsp(target) => rtsp::opener(target),
         CameraSource::Command { argv } => Box::new(CommandOpener::new(Program::new(argv.clone()))),
         CameraSource::Replay { path, fps, repeat } => Box::new(ReplayOpener::new(path.clone(), *fps, *repeat)),
     }

@@ -185,7 +185,7 @@ impl Stream {
                     self.had_pictures = true;
                     return Ok(Progress::Picture);
                 }
-                0 => return Ok(Progress::End),
+                0 => return Ok(self.splitter.cut_short().map_or(Progress::End, Progress::Skipped)),
                 read => self.splitter.push(&self.portion[..read]),
             }
         }

@@ -295,7 +295,7 @@ fn shows_nothing(hint: &str) -> Fault {
 }
 
 #[cfg(test)]
-mod freshness;
+mod freshness_tests;
 
 #[cfg(test)]
 mod tests;

@@ -48,8 +48,19 @@ pub struct Problems {
     omitted: usize,
     /// How many of them are about a model's file that is not there.
     missing_models: usize,
+    /// For each that is about another file that is not there: what cannot work without it.
+    absent: Vec<(Absent, Place)>,
     /// Lines that are no TOML.
     broken_lines: BTreeSet<usize>,
+}
+
+/// A part of the daemon that cannot work because something outside of the configuration is not there: a secret, a program, pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Absent {
+    Broker,
+    Page,
+    Camera,
+    Notices,
 }
 
 /// What the mistakes are in.
@@ -66,8 +77,16 @@ impl Problems {
     pub fn new(origin: impl Into<String>, text: impl Into<String>) -> Self {
         let text = text.into();
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        let file = Box::new(File { origin: origin.into(), text, lines });
-        Self { file, list: Vec::new(), omitted: 0, missing_models: 0, broken_lines: BTreeSet::new() }
+        let origin = leaving::short_line(&origin.into(), 512).into_owned();
+        let file = Box::new(File { origin, text, lines });
+        Self {
+            file,
+            list: Vec::new(),
+            omitted: 0,
+            missing_models: 0,
+            absent: Vec::new(),
+            broken_lines: BTreeSet::new(),
+        }
     }
 
     /// Adds a mistake, unless an earlier one on the same line caused it: values from a line that is not TOML are
@@ -86,6 +105,31 @@ impl Problems {
         let before = self.list.len();
         self.push(problem);
         self.missing_models += self.list.len() - before;
+    }
+
+    /// Adds that something is missing without which a part of the daemon cannot work.
+    pub fn push_absent(&mut self, problem: Problem, part: Absent) {
+        let (before, place) = (self.list.len(), problem.place.clone());
+        self.push(problem);
+        if self.list.len() > before {
+            self.absent.push((part, place));
+        }
+    }
+
+    /// The parts that cannot work, if nothing is wrong in the file itself.
+    pub fn absent_parts(&self) -> Option<Vec<Absent>> {
+        let is_all = self.list.len() == self.missing_models + self.absent.len() && self.omitted == 0;
+        is_all.then(|| self.absent.iter().map(|(part, _)| *part).collect())
+    }
+
+    /// The variables of the environment whose own text is wrong.
+    pub fn wrong_variables(&self) -> Vec<String> {
+        let of_a_file = |place: &Place| self.absent.iter().any(|(_, absent)| absent == place);
+        let variable = |problem: &Problem| match &problem.place {
+            Place::Variable(name) if !of_a_file(&problem.place) => Some(name.clone()),
+            _ => None,
+        };
+        self.list.iter().filter_map(variable).collect()
     }
 
     /// Whether nothing else is wrong.
@@ -191,9 +235,9 @@ impl Problems {
 
     /// For scripts: one object per mistake, with a 1-based line and column if it has a position.
     pub fn to_json(&self) -> serde_json::Value {
-        let list = self.list.iter().map(|problem| {
+        let objects = self.list.iter().map(|problem| {
             let mut object =
-                serde_json::json!({ "title": clipped(&problem.title), "found": clipped(&problem.label), "hint": problem.hint.as_deref().map(leaving::clean_line) });
+                serde_json::json!({ "title": clipped(&problem.title), "found": clipped(&problem.label), "hint": problem.hint.as_deref().map(clipped) });
             match &problem.place {
                 Place::File(range) => {
                     let (line, column) = self.line_and_column(range.start);
@@ -206,7 +250,13 @@ impl Problems {
             }
             object
         });
-        list.collect()
+        let mut bytes = 0;
+        let fits = |object: &serde_json::Value| {
+            // As it is printed, with a line for each member.
+            bytes += serde_json::to_string_pretty(object).map_or(0, |text| text.len() + 2 * text.lines().count() + 2);
+            bytes <= MAX_REPORT_BYTES
+        };
+        objects.take_while(fits).collect()
     }
 
     /// Counted from 1.
@@ -274,6 +324,11 @@ impl Problems {
             return Err((line, column));
         }
         let last = self.file.text.floor_char_boundary(range.end.min(self.file.text.len())).saturating_sub(start);
+        // `password =` may stand alone, and its value below.
+        let before = self.file.lines[..line - 1].last().map_or("", |at| self.file.text[*at..start].trim_end());
+        if leaving::masked(&format!("{before} x")).len() != before.len() + 2 && before.ends_with('=') {
+            return Ok(Quoted { line, text: "*".repeat(text.len()).into(), range: first..first.max(text.len()) });
+        }
         // Masked before it is cut: half an address would not be recognised as one.
         let more = &self.file.text[start..self.file.text.floor_char_boundary((start + text.len() + 512).min(end))];
         let safe = match leaving::masked_in_place(more) {
@@ -313,6 +368,10 @@ impl std::fmt::Display for Problems {
 /// The known name that is most similar to `name`, if it is similar enough: at most two letters in five differ. A
 /// transposition counts as one.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // Nothing that is known is so long, and the comparison takes time for each pair of letters.
+    if name.len() > MAX_QUOTED_BYTES {
+        return None;
+    }
     known
         .into_iter()
         .map(|candidate| (strsim::normalized_damerau_levenshtein(name, candidate), candidate))

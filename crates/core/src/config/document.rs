@@ -9,7 +9,7 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::diagnostics::{MAX_PROBLEMS, Place, Problem, Problems, nearest, suggestion};
-use super::keys::{self, Kind};
+use super::key_list::{self, Kind};
 use super::raw::Raw;
 
 /// Environment variables with this prefix override keys: `GLIMPSED_MQTT_URL` stands for `mqtt.url`.
@@ -51,7 +51,7 @@ impl<'a> Document<'a> {
             if !name.starts_with(PREFIX) || RESERVED.contains(&name.as_str()) {
                 continue;
             }
-            let Some(key) = keys::fixed().find(|key| variable_name(&key.path) == *name) else {
+            let Some(key) = key_list::fixed().find(|key| variable_name(&key.path) == *name) else {
                 problems.push(unknown_variable(name));
                 continue;
             };
@@ -107,7 +107,7 @@ impl<'a> Document<'a> {
         fn remove(table: &mut DeTable<'_>, path: &mut Vec<String>, found: &mut Vec<Offender>) {
             for (key, mut value) in std::mem::replace(table, DeTable::new()) {
                 path.push(key.get_ref().to_string());
-                if keys::find(path).is_none() {
+                if key_list::find(path).is_none() {
                     found.push(Offender::of(path.clone(), &key, &value));
                 } else {
                     if path.len() < TABLES
@@ -169,18 +169,18 @@ impl<'a> Document<'a> {
     }
 
     fn explain(&self, offender: &Offender) -> Problem {
-        let dotted = keys::dotted(&offender.path);
+        let dotted = key_list::dotted(&offender.path);
         let place = match self.variables.get(&offender.path) {
             Some(name) => Place::Variable(name.clone()),
             None => Place::File(offender.span.clone()),
         };
-        let Some(key) = keys::find(&offender.path) else {
+        let Some(key) = key_list::find(&offender.path) else {
             let (name, table) =
                 offender.path.split_last().map_or(("", &[][..]), |(name, table)| (name.as_str(), table));
-            let known = keys::children(table);
+            let known = key_list::children(table);
             let (what, within) = match table {
                 [] => ("table", "at the top level".to_owned()),
-                _ => ("key", format!("in {}", keys::header(table))),
+                _ => ("key", format!("in {}", key_list::header(table))),
             };
             return Problem {
                 place: match &place {
@@ -231,7 +231,7 @@ impl Offender {
 }
 
 fn unknown_variable(name: &str) -> Problem {
-    let known: Vec<String> = keys::fixed().map(|key| variable_name(&key.path)).collect();
+    let known: Vec<String> = key_list::fixed().map(|key| variable_name(&key.path)).collect();
     let hint = match nearest(name, known.iter().map(String::as_str)) {
         Some(candidate) => format!("did you mean {candidate}?"),
         None => format!(
@@ -263,11 +263,11 @@ fn elsewhere(name: &str, table: &[String]) -> Option<String> {
     if table == ["camera"] && ADDRESSES.contains(&name) {
         return Some(NETWORK_CAMERA.to_owned());
     }
-    let known = keys::children(table);
+    let known = key_list::children(table);
     if nearest(name, known.iter().copied()).is_some() {
         return None;
     }
-    let tables = keys::all().iter().filter(|key| key.path.len() == 2 && key.path[1] == name);
+    let tables = key_list::all().iter().filter(|key| key.path.len() == 2 && key.path[1] == name);
     let tables: Vec<String> = tables.map(|key| format!("[{}]", key.path[0])).collect();
     (!tables.is_empty()).then(|| format!("`{name}` belongs in {}", tables.join(" or ")))
 }

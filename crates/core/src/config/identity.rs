@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use sha2::{Digest, Sha256};
 
 use crate::directories;
-use glimpsed_base::files;
 use glimpsed_base::hex::hex;
+use glimpsed_base::{files, leaving};
 
 /// What may stand in a topic without being taken apart: letters, digits, `_` and `-`, at most 64.
 pub(super) fn is_id(text: &str) -> bool {
@@ -85,6 +85,8 @@ pub(super) fn topic_problem(topic: &str) -> Option<&'static str> {
         Some("must have 1 to 256 bytes")
     } else if topic.contains(['+', '#', '\0']) {
         Some("must not hold the wildcards `+` and `#`")
+    } else if topic.contains(leaving::is_control) {
+        Some("must not hold control characters or line breaks")
     } else if topic.starts_with(['/', '$']) || topic.ends_with('/') {
         Some("must not start with `/` or `$`, nor end with `/`")
     } else {

@@ -8,7 +8,7 @@ pub mod document;
 pub mod edit;
 mod identity;
 pub mod interval;
-pub mod keys;
+pub mod key_list;
 mod last_good;
 pub mod raw;
 pub mod reference;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 
 use super::DEFAULT_PATH;
-use super::keys::{self, Key, Kind, all};
+use super::key_list::{self, Key, Kind, all};
 
 /// One table of the file.
 struct Table {
@@ -91,7 +91,7 @@ fn tables() -> Vec<Table> {
     let mut tables: Vec<Table> = Vec::new();
     for key in all().iter().filter(|key| !key.is_table()) {
         let Some((_, parents)) = key.path.split_last() else { continue };
-        let header = keys::header(parents).replace('*', "NAME");
+        let header = key_list::header(parents).replace('*', "NAME");
         match tables.iter_mut().find(|table| table.header == header) {
             Some(table) => table.keys.push(key),
             None => {

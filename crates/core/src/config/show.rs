@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::document::{Document, Origin};
-use super::keys;
+use super::key_list;
 use super::raw::Raw;
 use super::typed::Config;
 use glimpsed_base::leaving;
@@ -20,7 +20,7 @@ pub(super) fn effective(config: &Config, raw: &Raw, document: &Document<'_>) -> 
                 out.push('\n');
             }
             let quoted: Vec<String> = parents.iter().map(|part| quoted(part)).collect();
-            out.push_str(&format!("{}\n", keys::header(&quoted)));
+            out.push_str(&format!("{}\n", key_list::header(&quoted)));
             table = parents.to_vec();
         }
         out.push_str(&format!("{:<44} # {}\n", format!("{name} = {value}"), describe(&origin)));
@@ -72,7 +72,7 @@ fn entries(config: &Config, raw: &Raw, document: &Document<'_>) -> Vec<(Vec<Stri
     entries
 }
 
-/// Whoever knows the path of a service's address can often send to it.
+/// The path of a service's address is often all that sending to it needs.
 fn without_path(address: &str) -> String {
     let address = leaving::masked(address);
     let host = address.find("://").map_or(0, |at| at + 3);
@@ -97,7 +97,7 @@ fn masked(value: &Value) -> Value {
 fn flatten(value: &Value, path: &mut Vec<String>, visit: &mut impl FnMut(&[String], &Value)) {
     let members: Vec<(String, &Value)> = match value {
         Value::Object(members) => members.iter().map(|(name, member)| (name.clone(), member)).collect(),
-        Value::Array(tables) if keys::are_tables(path) => {
+        Value::Array(tables) if key_list::are_tables(path) => {
             tables.iter().enumerate().map(|(number, table)| (number.to_string(), table)).collect()
         }
         value => return visit(path, value),

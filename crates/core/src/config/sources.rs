@@ -2,14 +2,23 @@
 
 use std::path::{Path, PathBuf};
 
-use super::diagnostics::{Place, Problem, Problems};
-use super::document::Document;
+use super::diagnostics::{Absent, Place, Problem, Problems};
+use super::document::{Document, PREFIX};
 use super::typed::Config;
 use glimpsed_base::files::resolve;
 use glimpsed_base::{budget, files};
 
 /// The path in the Debian package.
 pub const DEFAULT_PATH: &str = "/etc/glimpsed/glimpsed.toml";
+
+/// What may be missing around a configuration that is used all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tolerance {
+    Nothing,
+    Models,
+    /// Models, secrets, programs, pictures.
+    Surroundings,
+}
 
 /// The text of a configuration, and the environment that can override it.
 #[derive(Debug, Clone)]
@@ -58,7 +67,7 @@ impl Sources {
     /// # Errors
     /// Every problem of the file and the overrides.
     pub fn load(&self) -> Result<Config, Problems> {
-        self.evaluate(false).0
+        self.evaluate(Tolerance::Nothing).0
     }
 
     /// As [`Self::load`], but a model's file may be missing: who calls it waits for the file.
@@ -66,20 +75,44 @@ impl Sources {
     /// # Errors
     /// Every other problem.
     pub fn load_awaiting_models(&self) -> Result<Config, Problems> {
-        self.evaluate(true).0
+        self.evaluate(Tolerance::Models).0
+    }
+
+    /// As [`Self::load_awaiting_models`], but without the parts whose files, secrets or programs are missing, and without the variables
+    /// of the environment that are wrong. It never gives anybody more than the whole would.
+    ///
+    /// # Errors
+    /// What is wrong in the text itself.
+    pub fn load_without_the_absent(mut self) -> Result<(Self, Config), Problems> {
+        let wrong = self.load().err().map(|problems| problems.wrong_variables()).unwrap_or_default();
+        self.environment.retain(|(name, _)| !wrong.contains(name));
+        let mut config = self.evaluate(Tolerance::Surroundings).0?;
+        // What was to be restricted is not known.
+        let concern = |tables: &[&str]| {
+            let begins =
+                |name: &String, table: &&str| name.strip_prefix(PREFIX).is_some_and(|rest| rest.starts_with(table));
+            wrong.iter().any(|name| tables.iter().any(|table| begins(name, table)))
+        };
+        if concern(&["HTTP_", "PRIVACY_"]) {
+            leave_out(&mut config, &[Absent::Page]);
+        }
+        if concern(&["MQTT_", "PRIVACY_"]) {
+            leave_out(&mut config, &[Absent::Broker]);
+        }
+        Ok((self, config))
     }
 
     /// The configured directory of the catalogue's models. Also available if the configuration is otherwise invalid,
     /// because the model is yet to be downloaded.
     pub fn model_directory(&self) -> Option<PathBuf> {
-        let (_, raw, _) = self.evaluate(false);
+        let (_, raw, _) = self.evaluate(Tolerance::Nothing);
         let base = self.path.parent().unwrap_or(Path::new("."));
         raw.model.directory.map(|directory| resolve(base, &directory))
     }
 
     /// Where the catalogue's files are downloaded from, if not from their publishers; as [`Self::model_directory`].
     pub fn mirror(&self) -> Option<String> {
-        self.evaluate(true).0.ok()?.mirror
+        self.evaluate(Tolerance::Models).0.ok()?.mirror
     }
 
     /// The effective configuration as TOML, with the origin of each value.
@@ -87,7 +120,7 @@ impl Sources {
     /// # Errors
     /// As [`Self::load`].
     pub fn show(&self) -> Result<String, Problems> {
-        let (config, raw, document) = self.evaluate(false);
+        let (config, raw, document) = self.evaluate(Tolerance::Nothing);
         config.map(|config| super::show::effective(&config, &raw, &document))
     }
 
@@ -96,21 +129,42 @@ impl Sources {
     /// # Errors
     /// As [`Self::load_awaiting_models`].
     pub fn show_json(&self) -> Result<serde_json::Value, Problems> {
-        let (config, raw, document) = self.evaluate(true);
+        let (config, raw, document) = self.evaluate(Tolerance::Models);
         config.map(|config| super::show::effective_json(&config, &raw, &document))
     }
 
-    fn evaluate(&self, awaits_models: bool) -> (Result<Config, Problems>, super::raw::Raw, Document<'_>) {
+    fn evaluate(&self, tolerance: Tolerance) -> (Result<Config, Problems>, super::raw::Raw, Document<'_>) {
         let mut problems = Problems::new(self.path.display().to_string(), self.text.clone());
         let mut document = Document::parse(&self.text, &mut problems);
         document.override_from(&self.environment, &mut problems);
         let raw = document.read(&mut problems);
         let base = self.path.parent().unwrap_or(Path::new("."));
-        let config = super::typed::check(&raw, &document, base, &mut problems);
+        let mut config = super::typed::check(&raw, &document, base, &mut problems);
         problems.sort();
-        let can_work = problems.is_empty() || (awaits_models && problems.are_missing_models());
+        let can_work = match (tolerance, problems.absent_parts()) {
+            _ if problems.is_empty() => true,
+            (Tolerance::Models, _) => problems.are_missing_models(),
+            (Tolerance::Surroundings, Some(absent)) => {
+                leave_out(&mut config, &absent);
+                true
+            }
+            _ => false,
+        };
         let result = if can_work { Ok(config) } else { Err(problems) };
         (result, raw, document)
+    }
+}
+
+/// A page without its token would be open to everybody, a broker would be told another user.
+fn leave_out(config: &mut Config, absent: &[Absent]) {
+    for part in absent {
+        match part {
+            Absent::Page => config.http = None,
+            Absent::Broker => config.mqtt = None,
+            Absent::Notices => config.notices.clear(),
+            // It cannot be opened, which is told, and tried again.
+            Absent::Camera => {}
+        }
     }
 }
 

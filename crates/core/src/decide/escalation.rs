@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_second_of_work_it_rests_for_nine_whoever_asks() {
+    fn after_a_second_of_work_it_rests_for_nine_whatever_the_reason() {
         let mut escalation = EscalationPolicy::new(RULES);
         escalation.begin(seconds(1));
         assert_eq!(escalation.reason(UNSURE, true, true, seconds(60)), None, "it is at work");

@@ -187,7 +187,7 @@ mod tests {
             passed(&mut gate)
         });
         assert_eq!(counts, [16, 8, 2, 0]);
-        assert!(!gate.admits(Duration::from_secs(99), true), "whoever waits for it");
+        assert!(!gate.admits(Duration::from_secs(99), true), "a waiter gets it");
     }
 
     #[test]

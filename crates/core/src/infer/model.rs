@@ -5,8 +5,7 @@ use std::time::Instant;
 
 use glimpsed_base::sync::Mutex;
 use glimpsed_inference::{
-    Error, InputHints, InputSpec, Inspection, Kernels, Loaded, MAX_THREADS, OwnMatrix, Scores, Source, Tensor,
-    load_onto,
+    Error, InputHints, InputSpec, Inspection, Kernels, Loaded, MAX_THREADS, OwnMatrix, Source, Tensor, load_onto,
 };
 use serde::Serialize;
 
@@ -113,7 +112,7 @@ impl Model {
             scores,
             reading: None,
         };
-        model.reading = model.settle(spec.input.scores)?;
+        model.reading = model.settle(spec)?;
         if model.reading.is_some_and(Reading::is_multi_label) {
             model.labels = model.labels.independent();
         }
@@ -167,14 +166,16 @@ impl Model {
 
     /// How its numbers are read, by its graph, the configuration's key and its numbers for some pictures. The first run also allocates
     /// the workspace and touches every weight.
-    fn settle(&mut self, declared: Option<Scores>) -> Result<Option<Reading>, ModelError> {
+    fn settle(&mut self, spec: &ModelSpec) -> Result<Option<Reading>, ModelError> {
+        let declared = spec.input.scores;
         let mut seen = Seen::default();
         let mut tensor = Tensor::for_input(&self.input);
         self.run(&tensor)?;
         self.check_length()?;
         seen.add(&self.scores);
-        // A matrix of its own was taught here.
-        if self.matrix.is_none() {
+        // A matrix of its own was taught here; and what the numbers of a file of the catalogue mean was confirmed when it was entered.
+        let is_confirmed = declared.is_none() && catalog::of_file(spec).is_some();
+        if self.matrix.is_none() && !is_confirmed {
             let mut pictures = TestPictures::new(&self.input);
             for picture in [TestPictures::noise, TestPictures::patches] {
                 picture(&mut pictures, &mut tensor);

@@ -17,7 +17,7 @@ pub struct Look {
     pub framing: Framing,
 }
 
-/// A network with its buffers. Whoever uses it has it alone for that time.
+/// A network with its buffers. It is used by one thread at a time.
 pub(super) struct Network {
     classifier: Box<dyn Classifier>,
     /// The picture that it looks at.

@@ -11,7 +11,7 @@ use crate::preprocess::samples::Samples;
 use glimpsed_base::sync::Mutex;
 use glimpsed_inference::{InputSpec, Tensor};
 
-/// A loaded model with its buffers. Whoever labels has it alone for that time.
+/// A loaded model with its buffers. It is used by one thread at a time.
 pub struct SharedModel {
     pub id: Arc<ModelId>,
     pub input: InputSpec,

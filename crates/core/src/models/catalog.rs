@@ -90,9 +90,14 @@ pub fn all() -> &'static [Entry] {
     &CATALOG
 }
 
-/// The entry whose file has this spec's hash, if it can be downloaded.
+/// The entry whose file has this spec's hash.
+pub fn of_file(spec: &ModelSpec) -> Option<&'static Entry> {
+    all().iter().find(|entry| spec.sha256.as_ref() == Some(&entry.sha256))
+}
+
+/// The same, if it can be downloaded.
 pub fn downloadable(spec: &ModelSpec) -> Option<&'static Entry> {
-    all().iter().find(|entry| !entry.bundled() && spec.sha256.as_ref() == Some(&entry.sha256))
+    of_file(spec).filter(|entry| !entry.bundled())
 }
 
 pub fn find(name: &str) -> Option<&'static Entry> {

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 
 use glimpsed_inference::MAX_THREADS;
 
-/// The name of this format in the JSON Schema; see `config::keys`.
+/// The name of this format in the JSON Schema; see `config::key_list`.
 pub const FORMAT: &str = "threads";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

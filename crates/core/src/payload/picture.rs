@@ -6,9 +6,9 @@ use super::words::status_name;
 use crate::domain::classification::{Answer, Status};
 use crate::domain::frame::Encoding;
 use crate::domain::framing::Framing;
-use crate::preprocess::encode::{self, PictureError, part_of};
+use crate::preprocess::decode::decode_view;
+use crate::preprocess::encode::{self, PictureError};
 use crate::preprocess::picture::RgbImage;
-use crate::preprocess::shrunk;
 
 /// JPEG quality for viewing; a 640x480 picture takes about 60 kB.
 const QUALITY: u8 = 80;
@@ -46,7 +46,7 @@ pub fn encode(picture: &RgbImage) -> Result<Vec<u8>, PictureError> {
 /// # Errors
 /// Why the frame is no picture.
 pub fn of_view(encoding: Encoding, bytes: &[u8], view: Framing, side: usize) -> Result<Vec<u8>, PictureError> {
-    encode(&shrunk(part_of(encoding, bytes, view)?, side))
+    encode(&decode_view(encoding, bytes, view, side)?)
 }
 
 fn lines(answer: &Answer) -> Vec<String> {

@@ -1,10 +1,12 @@
 //! From the bytes of a frame or a file to an RGB picture for people.
 
 use super::picture::RgbImage;
-use super::preprocessor::resized;
+use super::preprocessor::{Preprocessor, resized};
 use super::source::{FrameDecoder, Wanted};
 use crate::domain::frame::Encoding;
+use crate::domain::framing::{Framing, Rotation};
 use glimpsed_base::budget;
+use glimpsed_inference::InputSpec;
 
 pub use super::error::{DecodeError, MAX_PIXELS};
 
@@ -26,6 +28,32 @@ pub fn decode(encoding: Encoding, bytes: &[u8], out: &mut RgbImage) -> Result<()
     Ok(())
 }
 
+/// What a view sees of a frame, upright, its longer side at most `side` pixels long. Only that part is decoded, at about that scale, so a
+/// small picture of a large frame takes little memory.
+///
+/// # Errors
+/// See [`DecodeError`].
+pub fn decode_view(encoding: Encoding, bytes: &[u8], view: Framing, side: usize) -> Result<RgbImage, DecodeError> {
+    let size = |width, height| {
+        let part = view.before_turning().pixels(width, height);
+        let longer = part.width.max(part.height);
+        let [across, down] = [part.width, part.height].map(|length| match longer > side {
+            true => (length * side / longer).max(1),
+            false => length,
+        });
+        match view.rotation {
+            Rotation::None | Rotation::Half => [across, down],
+            Rotation::Quarter | Rotation::ThreeQuarters => [down, across],
+        }
+    };
+    let of_size = |[width, height]: [usize; 2]| Preprocessor::new(InputSpec::stretched(width, height), view);
+    let mut decoder = FrameDecoder::default();
+    decoder.decode(encoding, bytes, |width, height| of_size(size(width, height)).wanted(width, height))?;
+    let samples = decoder.samples(bytes);
+    let [width, height] = size(samples.width, samples.height);
+    Ok(of_size([width, height]).picture(samples))
+}
+
 /// The size of the picture for people.
 fn shown_size(width: usize, height: usize) -> [usize; 2] {
     let most = (budget::DECODED / 3) as f64;
@@ -37,6 +65,7 @@ fn shown_size(width: usize, height: usize) -> [usize; 2] {
 mod tests {
     use super::*;
     use crate::domain::frame::{Range, RawFormat};
+    use crate::domain::framing::Region;
 
     fn raw(format: RawFormat, width: u32, height: u32, bytes: &[u8]) -> Result<Vec<u8>, DecodeError> {
         let mut out = RgbImage::default();
@@ -94,6 +123,22 @@ mod tests {
         .expect("a frame");
         assert!(out.pixels.len() <= budget::DECODED && out.pixels.len() > budget::DECODED * 9 / 10);
         assert!((out.width as f64 / out.height as f64 - 16.0 / 9.0).abs() < 0.01);
+    }
+
+    #[test]
+    fn a_part_is_shown_upright_in_its_own_proportions_and_never_enlarged() {
+        // Each column has a grey of its own.
+        let bytes: Vec<u8> = (0..200u32 * 400).map(|at| (at % 400 / 2) as u8).collect();
+        let frame = Encoding::Raw { format: RawFormat::Grey, range: Range::Full, width: 400, height: 200 };
+        let region = Region { x: 0.0, y: 0.5, width: 1.0, height: 0.5 };
+        let view = Framing { rotation: Rotation::Quarter, region };
+        let shown = decode_view(frame, &bytes, view, 100).expect("a frame");
+        assert_eq!((shown.width, shown.height), (100, 100));
+        // A quarter turn clockwise: what was at the right is below, and the region is the lower half.
+        assert!(shown.pixels[0].abs_diff(100) < 3 && shown.pixels[3 * 100 * 99].abs_diff(199) < 3);
+        let whole = decode_view(frame, &bytes, Framing::default(), 1000).expect("a frame");
+        assert_eq!((whole.width, whole.height), (400, 200));
+        assert!(whole.pixels.chunks(3).zip(&bytes).all(|(pixel, grey)| pixel == [*grey; 3]));
     }
 
     #[test]

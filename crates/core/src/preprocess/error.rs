@@ -24,7 +24,7 @@ pub enum DecodeError {
     TooLarge { width: u64, height: u64, max_pixels: u64 },
     #[error("has {width}x{height} pixels, which is none")]
     NoPixels { width: u64, height: u64 },
-    #[error("takes {} MB when decoded, more than is allowed; save it as a smaller or a plain JPEG", bytes / 1_000_000)]
+    #[error("takes {} MB when decoded, more than is allowed; a smaller one is needed, or a plain (not progressive) JPEG", bytes / 1_000_000)]
     TooManyBytes { bytes: u64 },
     #[error("is a damaged {kind} picture: {cause}")]
     Corrupt { kind: Kind, cause: String },

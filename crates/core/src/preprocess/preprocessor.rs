@@ -98,6 +98,17 @@ impl Preprocessor {
         }
     }
 
+    /// The picture for people: what [`InputSpec::stretched`] wants is RGB, in bytes.
+    pub(super) fn picture<'a>(&mut self, picture: impl Into<Samples<'a>>) -> RgbImage {
+        let mut tensor = Tensor::for_input(&self.spec);
+        self.prepare(picture, &mut tensor);
+        let pixels = match tensor {
+            Tensor::U8(pixels) => pixels,
+            Tensor::F32(_) => Vec::new(),
+        };
+        RgbImage { width: self.spec.width, height: self.spec.height, pixels }
+    }
+
     fn part(&self, picture_width: usize, picture_height: usize) -> Part {
         let (width, height) = self.unturned();
         let window = self.framing.before_turning().pixels(picture_width, picture_height);
@@ -145,14 +156,7 @@ fn centre_crop(side: usize, other: usize, shorter_px: usize, target: usize) -> (
 
 /// The picture as RGB, at a size of `width` and `height`.
 pub fn resized<'a>(picture: impl Into<Samples<'a>>, width: usize, height: usize) -> RgbImage {
-    let spec = InputSpec::stretched(width, height);
-    let mut tensor = Tensor::for_input(&spec);
-    Preprocessor::new(spec, Framing::default()).prepare(picture, &mut tensor);
-    let pixels = match tensor {
-        Tensor::U8(pixels) => pixels,
-        Tensor::F32(_) => Vec::new(),
-    };
-    RgbImage { width, height, pixels }
+    Preprocessor::new(InputSpec::stretched(width, height), Framing::default()).picture(picture)
 }
 
 /// The picture, downscaled so that its longer side has at most `side` pixels.

@@ -103,7 +103,7 @@ impl Embedder {
         work.mul_f64((1.0 / self.max_duty.max(0.01) - 1.0).max(0.0)).min(LONGEST_REST)
     }
 
-    /// Leaves the other cores to whoever has a deadline, and works at most this share of the time (0..1).
+    /// Leaves the other cores to threads with a deadline, and works at most this share of the time (0..1).
     pub(super) fn be_modest(&mut self, max_duty: f64) {
         self.classifier.set_threads(1);
         self.max_duty = max_duty;

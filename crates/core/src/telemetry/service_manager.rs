@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_first_label_wakes_whoever_waits_for_it_and_no_later_one_does() {
+    async fn the_first_label_wakes_its_waiters_and_no_later_one_does() {
         let (service, mut outlook) = service(&Liveness::default());
         let woken = async || tokio::time::timeout(Duration::ZERO, service.settled()).await.is_ok();
         outlook.publish(&Event::Camera(status(CameraState::Online)));

@@ -134,7 +134,7 @@ impl Constant {
     /// are not copied.
     ///
     /// # Errors
-    /// When they could not be read.
+    /// When they could not be read, or are no weights: NaN, or several of which one is infinite.
     pub(super) fn floats_of<'a>(
         &'a self,
         range: Range<usize>,
@@ -142,7 +142,7 @@ impl Constant {
     ) -> Result<Cow<'a, [f32]>, Unsupported> {
         let tensor = &self.tensor;
         let raw = self.raw(range.clone(), buffer)?;
-        Ok(match (self.kind, raw) {
+        let floats: Cow<'a, [f32]> = match (self.kind, raw) {
             (DataType::Float, None) => Cow::Borrowed(&tensor.float_data[range]),
             (DataType::Float, Some(raw)) => match bytemuck::try_cast_slice(raw) {
                 Ok(floats) if cfg!(target_endian = "little") => Cow::Borrowed(floats),
@@ -164,7 +164,16 @@ impl Constant {
             (_, None) => tensor.int32_data[range].iter().map(|&value| value as f32).collect(),
             // `stored` lets no other type in.
             _ => Cow::Borrowed(&[]),
-        })
+        };
+        // A bound may be infinite. Without a branch, so that the compiler makes vector code of it.
+        let wrong = floats.iter().fold(false, |wrong, float| wrong | !float.is_finite());
+        if wrong && (self.elements > 1 || floats.iter().any(|float| float.is_nan())) {
+            return Err(Unsupported::unreadable(format!(
+                "the weights `{}` hold infinite numbers or NaN: the training has diverged, or the file is damaged",
+                tensor.name
+            )));
+        }
+        Ok(floats)
     }
 
     /// All elements as floats.

@@ -53,7 +53,7 @@ pub(crate) struct ThreadPool {
 }
 
 impl ThreadPool {
-    /// `threads` with the leader, who is whoever calls [`Self::run`]; fewer where the system has none left.
+    /// `threads` with the leader, who is the thread that calls [`Self::run`]; fewer where the system has none left.
     pub(crate) fn new(threads: usize) -> Self {
         let mut pool = Self::default();
         for number in 1..threads.min(MAX_THREADS) {

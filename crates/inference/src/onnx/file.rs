@@ -16,7 +16,7 @@ use crate::source::Source;
 /// boards.
 const MAX_FILE_BYTES: u64 = 1 << 30;
 
-/// An open file. Its hash is computed beside everything else that is done with it, so whoever uses what is in it asks
+/// An open file. Its hash is computed beside everything else that is done with it, so the user of what is in it asks
 /// [`OnnxFile::verify`] before anybody relies on it.
 pub(crate) struct OnnxFile {
     pub path: String,

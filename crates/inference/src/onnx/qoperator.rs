@@ -42,7 +42,7 @@ fn form(operator: &str) -> Option<Form> {
 /// operators name one large bias, and each gets a copy.
 const MAX_BIASES: usize = 1 << 20;
 
-/// Rewrites all such operators; one that is beyond this is left, and reported by whoever meets it.
+/// Rewrites all such operators; one that is beyond this is left, and reported by the compiler.
 pub(super) fn expand(proto: &mut ModelProto) {
     let Some(graph) = proto.graph.as_mut() else { return };
     let nodes = std::mem::take(&mut graph.node);

@@ -73,7 +73,7 @@ impl Stored {
     }
 }
 
-/// Reads a model's bytes from a place of its own, whoever else reads them.
+/// Reads a model's bytes from a place of its own, so that several readers do not disturb each other.
 pub(super) struct Positioned<'a> {
     pub stored: &'a Stored,
     /// The offset of the next byte.

@@ -18,7 +18,7 @@ pub struct LastMatrix<'a> {
 }
 
 /// Makes what stands before the last matrix the only output, as a vector, and leaves out what only the rest needs. A model whose
-/// second output stands on the way to the first gives that one, because whoever exported it meant it. Returns the output's name.
+/// second output stands on the way to the first gives that one, because the export meant it so. Returns the output's name.
 ///
 /// # Errors
 /// [`Error::NoLastMatrix`].

@@ -38,7 +38,7 @@ fn widen_tensor(tensor: &mut TensorProto) {
     if !is_other_float(tensor.data_type) {
         return;
     }
-    // One with fewer numbers than its shape has is refused by whoever reads it.
+    // One with fewer numbers than its shape has is refused when it is read.
     let Some(floats) = numbers(tensor) else { return };
     let raw_data = floats.iter().flat_map(|number| number.to_le_bytes()).collect();
     let (name, dims) = (std::mem::take(&mut tensor.name), std::mem::take(&mut tensor.dims));

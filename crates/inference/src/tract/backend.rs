@@ -1,6 +1,6 @@
 //! Loads a network into tract, and runs it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tract_onnx::prelude::*;
@@ -10,7 +10,7 @@ use crate::classifier::Classifier;
 use crate::error::Error;
 use crate::input::{Element, InputSpec};
 use crate::onnx::pb::tensor_proto::DataType;
-use crate::onnx::pb::{ModelProto, type_proto};
+use crate::onnx::pb::{ModelProto, TensorProto, type_proto};
 use crate::tensor;
 
 /// A network that is ready to run, and what became known of it on the way.
@@ -31,6 +31,7 @@ pub(crate) struct Loaded {
 /// When an operator is unknown to tract, or the graph contradicts itself.
 pub(crate) fn load(mut proto: ModelProto, input: &InputSpec, input_name: &str) -> Result<Loaded, Error> {
     refuse_unknown_operators(&proto)?;
+    refuse_broken_weights(&proto)?;
     super::quantised_ends::lift_output(&mut proto);
     let dequantise = match input.element {
         Element::U8 => super::quantised_ends::lift_input(&mut proto, input_name),
@@ -74,6 +75,30 @@ fn refuse_unknown_operators(proto: &ModelProto) -> Result<(), Error> {
     let named: Vec<String> =
         unknown.iter().map(|(operator, node)| format!("`{operator}` (at node `{node}`)")).collect();
     Err(Error::UnsupportedOperators { operators: named.join(", ") })
+}
+
+/// The activations behind a layer can hide what comes of such weights.
+fn refuse_broken_weights(proto: &ModelProto) -> Result<(), Error> {
+    const LAYERS: [&str; 5] = ["Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization"];
+    let Some(graph) = &proto.graph else { return Ok(()) };
+    let layers = graph.node.iter().filter(|node| LAYERS.contains(&node.op_type.as_str()));
+    let weights: BTreeSet<&str> = layers.flat_map(|node| node.input.iter().skip(1)).map(String::as_str).collect();
+    let is_broken = |tensor: &&TensorProto| {
+        let raw = tensor.raw_data.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
+        let is_wrong = |wrong: bool, float: f32| wrong | !float.is_finite();
+        tensor.data_type == DataType::Float as i32
+            && weights.contains(tensor.name.as_str())
+            && (raw.fold(false, is_wrong) || tensor.float_data.iter().copied().fold(false, is_wrong))
+    };
+    match graph.initializer.iter().find(is_broken) {
+        None => Ok(()),
+        Some(tensor) => Err(Error::NotAClassifier {
+            cause: format!(
+                "the weights `{}` hold infinite numbers or NaN: the training has diverged, or the file is damaged",
+                tensor.name
+            ),
+        }),
+    }
 }
 
 fn typed_model(proto: &tract_onnx::pb::ModelProto, input: &InputSpec, element: Element) -> TractResult<TypedModel> {

@@ -270,6 +270,9 @@ impl Stream {
                 }
                 Ok(Ok(None)) if self.splitter.finish_into(bytes) => return Ok(picture),
                 Ok(Ok(None)) => {
+                    if let Some(cause) = self.splitter.cut_short() {
+                        return Ok(Read::Corrupt(cause));
+                    }
                     let what = self.splitter.foreign(true);
                     return Err(what.map_or(HttpError::Ended, not_jpeg));
                 }

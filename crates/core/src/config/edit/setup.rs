@@ -66,15 +66,19 @@ fn camera(choice: &CameraChoice) -> Vec<Key> {
     let (mut keys, more) = match choice {
         CameraChoice::V4l2 { device } => (
             vec![source("v4l2"), ("camera", "device", Some(path(device)))],
-            gone(&["url", "username", "password_file", "ca", "transport"]),
+            gone(&["url", "username", "password_file", "ca", "transport", "decoder"]),
         ),
         CameraChoice::Replay { path: files } => (
             vec![source("replay"), ("camera", "path", Some(path(files)))],
-            gone(&["url", "username", "password_file", "ca", "transport"]),
+            gone(&["url", "username", "password_file", "ca", "transport", "decoder"]),
         ),
         CameraChoice::Http(camera) => {
             let is_plain = !camera.url.to_ascii_lowercase().starts_with("https:");
-            let more = gone(if is_plain { &["device", "transport", "ca"] } else { &["device", "transport"] });
+            let more = gone(if is_plain {
+                &["device", "transport", "decoder", "ca"]
+            } else {
+                &["device", "transport", "decoder"]
+            });
             (vec![source("http")], server("camera", camera).into_iter().chain(more).collect())
         }
         CameraChoice::Rtsp(camera) => {
@@ -253,7 +257,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_comment_is_ever_lost(
-            keys in proptest::sample::subsequence(vec!["url", "username", "password_file", "ca", "transport", "device", "path"], 0..7),
+            keys in proptest::sample::subsequence(vec!["url", "username", "password_file", "ca", "transport", "decoder", "device", "path"], 0..8),
             to_network in any::<bool>(),
         ) {
             let mut file = String::from("# top\n[camera] # head\n");

@@ -95,6 +95,10 @@ pub struct RawCamera {
     pub ca: Option<PathBuf>,
     /// How the pictures of an `rtsp` source travel: `tcp` loses none, `udp` is for cameras that cannot do it.
     pub transport: TransportChoice,
+    /// One of ffmpeg's decoders (`ffmpeg -decoders`) for an `rtsp` source, such as `h264_v4l2m2m`, which is the hardware of a Raspberry Pi 4
+    /// and older. If it gives no picture, ffmpeg's own takes its place. Default: ffmpeg's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decoder: Option<String>,
     /// The program of the `command` source and its arguments. It is started without a shell.
     pub command: Vec<String>,
     /// What the `replay` source plays: a directory of photographs, one photograph, or an MJPEG file.
@@ -144,6 +148,7 @@ impl Default for RawCamera {
             password_file: None,
             ca: None,
             transport: TransportChoice::Tcp,
+            decoder: None,
             command: Vec::new(),
             path: None,
             repeat: true,

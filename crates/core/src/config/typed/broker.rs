@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::super::diagnostics::Absent;
 use super::super::identity::{default_client_id, topic_problem};
 use super::super::interval::Interval;
 use super::super::raw::MqttVersion;
@@ -36,7 +37,12 @@ impl Checker<'_, '_> {
         }
         self.not_longer(&["mqtt", "username"], mqtt.username.as_deref().unwrap_or_default(), 256);
         self.printable(&["mqtt", "username"], mqtt.username.as_deref().unwrap_or_default());
-        let password = self.password(&At::table(&["mqtt"]), mqtt.password_file.as_deref(), mqtt.username.as_deref());
+        let password = self.password(
+            Absent::Broker,
+            &At::table(&["mqtt"]),
+            mqtt.password_file.as_deref(),
+            mqtt.username.as_deref(),
+        );
         let url = mqtt.url.as_ref()?;
         match url.parse::<BrokerUrl>() {
             Ok(broker) => Some(Mqtt {
@@ -90,7 +96,7 @@ impl Checker<'_, '_> {
         match Tls::load(&files, tls.server_name.clone()) {
             Ok(tls) => Some(tls),
             Err(TlsProblem { key, cause, hint }) => {
-                self.complain(&["mqtt", "tls", key], "cannot be used", cause, hint);
+                self.absent(Absent::Broker, &["mqtt", "tls", key], "cannot be used", cause, hint);
                 None
             }
         }

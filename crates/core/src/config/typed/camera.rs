@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use super::super::diagnostics::Absent;
 use super::super::document::NETWORK_CAMERA;
 use super::super::interval::Interval;
 use super::super::raw::{RawCamera, SourceKind};
@@ -13,6 +14,7 @@ use crate::domain::name::Name;
 use crate::preprocess::foreign;
 use glimpsed_base::files::{pictures_in, resolve};
 use glimpsed_base::leaving;
+use glimpsed_jpeg::START;
 
 impl Checker<'_, '_> {
     pub(super) fn camera(&mut self, name: Name, at: &At<'_>, camera: &RawCamera) -> Camera {
@@ -117,7 +119,8 @@ impl Checker<'_, '_> {
             }
             Some(program) if find_program(program, self.base).is_none() => {
                 let found = format!("found no program `{program}`");
-                self.complain(
+                self.absent(
+                    Absent::Camera,
                     &at.key("command"),
                     "cannot be started",
                     found,
@@ -143,16 +146,26 @@ impl Checker<'_, '_> {
             self.complain(&at.key("path"), "is needed for source = \"replay\"", "found nothing to play", Some(hint));
         } else if path.is_dir() && pictures_in(&path).is_ok_and(|files| files.is_empty()) {
             let found = format!("`{}` holds no picture (.jpg, .jpeg, .jfif, .jpe, .png or .webp)", path.display());
-            self.complain(&at.key("path"), "has nothing to play", found, None);
+            self.absent(Absent::Camera, &at.key("path"), "has nothing to play", found, None);
         } else if let Some(what) = video(&path) {
             let found = format!("`{}` is {what}", path.display());
             let hint = r#"source = "command" plays it: command = ["ffmpeg", "-re", "-i", "FILE", "-f", "mjpeg", "-q:v", "4", "-"]"#;
             self.complain(&at.key("path"), "cannot be played", found, Some(hint.into()));
+        } else if is_empty_stream(&path) {
+            let found = format!("`{}` holds no JPEG at its beginning", path.display());
+            let hint = "an MJPEG file is JPEG pictures, one behind the other".to_owned();
+            self.absent(Absent::Camera, &at.key("path"), "has nothing to play", found, Some(hint));
         } else if path.exists() && !path.is_dir() && !path.is_file() {
             let found = format!("`{}` is neither a file nor a directory", path.display());
             self.complain(&at.key("path"), "cannot be played", found, None);
         } else if !path.exists() {
-            self.complain(&at.key("path"), "does not exist", format!("found no `{}`", path.display()), None);
+            self.absent(
+                Absent::Camera,
+                &at.key("path"),
+                "does not exist",
+                format!("found no `{}`", path.display()),
+                None,
+            );
         }
         CameraSource::Replay { path, fps: camera.fps, repeat: camera.repeat }
     }
@@ -177,6 +190,21 @@ fn video(path: &Path) -> Option<&'static str> {
     std::fs::File::open(path).ok()?.take(HEAD_BYTES).read_to_end(&mut head).ok()?;
     foreign::name(&head).filter(|what| !foreign::is_readable(what) && foreign::picture(&head).is_none())
 }
+
+/// Whether a file that is called as MJPEG is has no picture where the first one should be.
+fn is_empty_stream(path: &Path) -> bool {
+    let is_stream =
+        path.extension().is_some_and(|end| end.eq_ignore_ascii_case("mjpeg") || end.eq_ignore_ascii_case("mjpg"));
+    let read = |file: std::fs::File| {
+        let mut head = Vec::new();
+        file.take(STREAM_HEAD_BYTES).read_to_end(&mut head).map(|_| head)
+    };
+    let head = (is_stream && path.is_file()).then(|| std::fs::File::open(path).and_then(read));
+    matches!(head, Some(Ok(head)) if !head.windows(START.len()).any(|pair| pair == START))
+}
+
+/// Bytes within which an MJPEG file has its first picture.
+const STREAM_HEAD_BYTES: u64 = 64 << 10;
 
 /// Bytes that show what a file is.
 const HEAD_BYTES: u64 = 1024;

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use super::super::diagnostics::{Problem, Problems};
+use super::super::diagnostics::{Absent, Problem, Problems};
 use super::super::document::Document;
 use super::super::identity::{clean_id, default_id, is_id, topic_problem};
 use super::super::interval::Interval;
-use super::super::keys;
+use super::super::key_list;
 use super::super::raw::Raw;
 use super::configuration::{Config, Device, Log};
 use crate::models::catalog;
@@ -90,6 +90,19 @@ impl Checker<'_, '_> {
         self.problems.push(problem);
     }
 
+    /// As [`Self::complain`], about something outside of the file without which a part of the daemon cannot work.
+    pub(super) fn absent(
+        &mut self,
+        part: Absent,
+        path: &[&str],
+        wrong: &str,
+        found: impl Into<String>,
+        hint: Option<String>,
+    ) {
+        let problem = self.problem(path, wrong, found, hint);
+        self.problems.push_absent(problem, part);
+    }
+
     pub(super) fn problem(
         &self,
         path: &[&str],
@@ -97,7 +110,7 @@ impl Checker<'_, '_> {
         found: impl Into<String>,
         hint: Option<String>,
     ) -> Problem {
-        let title = format!("`{}` {wrong}", keys::dotted(path));
+        let title = format!("`{}` {wrong}", key_list::dotted(path));
         Problem { place: self.document.place(path), title, label: found.into(), hint }
     }
 
@@ -126,8 +139,14 @@ impl Checker<'_, '_> {
         }
     }
 
-    /// The password in the `password_file` of a table, which `username` goes with.
-    pub(super) fn password(&mut self, at: &At<'_>, file: Option<&Path>, username: Option<&str>) -> Option<Secret> {
+    /// The password in the `password_file` of a table, which `username` goes with. `part` cannot work without it.
+    pub(super) fn password(
+        &mut self,
+        part: Absent,
+        at: &At<'_>,
+        file: Option<&Path>,
+        username: Option<&str>,
+    ) -> Option<Secret> {
         let path = resolve(self.base, file?);
         let password = Secret::from_file(&path);
         if let Err(cause) = &password {
@@ -140,7 +159,7 @@ impl Checker<'_, '_> {
                 )
             });
             let found = format!("`{}` {cause}", path.display());
-            self.complain(&at.key("password_file"), "cannot be used", found, hint);
+            self.absent(part, &at.key("password_file"), "cannot be used", found, hint);
         }
         if username.is_none() {
             let hint = "no password is sent without a user name: set `username` too".to_owned();
@@ -160,10 +179,12 @@ impl Checker<'_, '_> {
                 Some(hint),
             );
         }
-        let name = self.raw.device.name.clone().unwrap_or_else(|| id.clone());
-        self.not_longer(&["device", "name"], &name, 128);
-        self.printable(&["device", "name"], &name);
-        Device { id, name }
+        let name = self.raw.device.name.clone();
+        if let Some(name) = &name {
+            self.not_longer(&["device", "name"], name, 128);
+            self.printable(&["device", "name"], name);
+        }
+        Device { name: name.unwrap_or_else(|| id.clone()), id }
     }
 
     pub(super) fn homeassistant(&mut self) -> Option<String> {

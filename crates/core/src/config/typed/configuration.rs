@@ -217,6 +217,8 @@ pub struct RtspTarget {
     /// The largest width and height, in pixels.
     pub size: (u32, u32),
     pub fps: f64,
+    /// Name of one of ffmpeg's decoders; `None`: whichever ffmpeg takes.
+    pub decoder: Option<String>,
 }
 
 /// Who logs in at a camera.

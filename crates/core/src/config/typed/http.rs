@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::super::diagnostics::Absent;
 use super::checker::Checker;
 use super::configuration::Http;
 use glimpsed_base::files::resolve;
@@ -37,7 +38,7 @@ impl Checker<'_, '_> {
                     let hint = (!is_too_open)
                         .then(|| format!("`(umask 077; openssl rand -hex 16 > {})` makes one", path.display()));
                     let found = format!("`{}` {cause}", path.display());
-                    self.complain(&["http", "token_file"], "cannot be used", found, hint);
+                    self.absent(Absent::Page, &["http", "token_file"], "cannot be used", found, hint);
                 })
                 .ok()
         });

@@ -2,6 +2,7 @@
 
 use hyper::Uri;
 
+use super::super::diagnostics::Absent;
 use super::super::document::Origin;
 use super::super::raw::{RawCamera, SourceKind, TransportChoice};
 use super::camera::find_program;
@@ -30,12 +31,13 @@ impl Checker<'_, '_> {
             ("device", has_device && !reads_v4l2),
             ("controls", !camera.controls.is_empty() && !reads_v4l2),
             ("transport", camera.transport != TransportChoice::Tcp && source != SourceKind::Rtsp),
+            ("decoder", camera.decoder.is_some() && source != SourceKind::Rtsp),
         ];
         for (key, _) in set.into_iter().filter(|(_, useless)| *useless) {
             let whose = match key {
                 "ca" => "`source = \"http\"`",
                 "device" | "controls" => "`source = \"v4l2\"`",
-                "transport" => "`source = \"rtsp\"`",
+                "transport" | "decoder" => "`source = \"rtsp\"`",
                 _ => "`source = \"http\"` or `source = \"rtsp\"`",
             };
             let hint = format!("it is for {whose}");
@@ -58,12 +60,26 @@ impl Checker<'_, '_> {
         let address = self.address(at, camera, &["rtsp", "rtsps"], "rtsp://10.0.0.7/stream2");
         let ffmpeg = find_program("ffmpeg", self.base).unwrap_or_else(|| {
             let hint = "`apt install ffmpeg` installs it".to_owned();
-            self.complain(&at.key("source"), "needs ffmpeg", "found no program `ffmpeg`", Some(hint));
+            self.absent(Absent::Camera, &at.key("source"), "needs ffmpeg", "found no program `ffmpeg`", Some(hint));
             "ffmpeg".into()
         });
         let login = self.camera_login(at, camera);
         let (size, transport, fps) = ((camera.width, camera.height), camera.transport, camera.fps);
-        CameraSource::Rtsp(RtspTarget { ffmpeg, address, login, transport, size, fps })
+        let decoder = self.decoder(at, camera);
+        CameraSource::Rtsp(RtspTarget { ffmpeg, address, login, transport, size, fps, decoder })
+    }
+
+    /// The name of a decoder: it becomes an argument of ffmpeg.
+    fn decoder(&mut self, at: &At<'_>, camera: &RawCamera) -> Option<String> {
+        let name = camera.decoder.clone()?;
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+        if (1..=64).contains(&name.len()) && !name.starts_with('-') && name.bytes().all(is_name) {
+            return Some(name);
+        }
+        let found = format!("found {name:?}");
+        let hint = "the name of a video decoder that `ffmpeg -decoders` lists, for example \"h264_v4l2m2m\"".to_owned();
+        self.complain(&at.key("decoder"), "is no decoder's name", found, Some(hint));
+        None
     }
 
     /// `url`, if it has one of these schemes and no login.
@@ -102,7 +118,7 @@ impl Checker<'_, '_> {
         let name = username.as_deref().unwrap_or_default();
         self.not_longer(&at.key("username"), name, 256);
         self.printable(&at.key("username"), name);
-        let password = self.password(at, camera.password_file.as_deref(), camera.username.as_deref());
+        let password = self.password(Absent::Camera, at, camera.password_file.as_deref(), camera.username.as_deref());
         // Many cameras have a user without a password.
         username.map(|username| Login { username, password: password.unwrap_or_else(|| Secret::new("")) })
     }
@@ -112,7 +128,7 @@ impl Checker<'_, '_> {
         match Tls::load(&Files { ca: ca.as_deref(), cert: None, key: None }, None) {
             Ok(tls) => Some(tls),
             Err(TlsProblem { cause, hint, .. }) => {
-                self.complain(&at.key("ca"), "cannot be used", cause, hint);
+                self.absent(Absent::Camera, &at.key("ca"), "cannot be used", cause, hint);
                 None
             }
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hyper::Uri;
 
-use super::super::diagnostics::{nearest, suggestion};
+use super::super::diagnostics::{Absent, nearest, suggestion};
 use super::super::interval::Interval;
 use super::super::raw::{RawNotify, ServiceChoice};
 use super::checker::{At, Checker};
@@ -243,7 +243,7 @@ impl Checker<'_, '_> {
         });
         line.map_err(|cause| {
             let found = format!("`{}` {cause}", path.display());
-            self.complain(&at.key(key), "cannot be used", found, None);
+            self.absent(Absent::Notices, &at.key(key), "cannot be used", found, None);
         })
         .ok()
     }
@@ -253,7 +253,7 @@ impl Checker<'_, '_> {
         match Tls::load(&Files { ca: ca.as_deref(), cert: None, key: None }, None) {
             Ok(tls) => Some(tls),
             Err(TlsProblem { cause, hint, .. }) => {
-                self.complain(&at.key("ca"), "cannot be used", cause, hint);
+                self.absent(Absent::Notices, &at.key("ca"), "cannot be used", cause, hint);
                 None
             }
         }

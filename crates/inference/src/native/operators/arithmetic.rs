@@ -1,7 +1,7 @@
 //! Arithmetic operators: convolutions, matrix products, batch normalisation, bounds, sums and products.
 
 use super::attributes::{float, integer, integers, window};
-use super::reader::{Form, Reader, Value};
+use super::graph::{Form, Reader, Value};
 use crate::native::layer::{Conv, Limits, Op, Shape, Weights, Window};
 use crate::native::unsupported::Unsupported;
 use crate::onnx::pb::NodeProto;

@@ -1,7 +1,7 @@
 //! Operators that pad, pool, reshape, transpose and concatenate results; and the softmax.
 
 use super::attributes::{MAX_WINDOW, bounded, float, integer, integers, string, window};
-use super::reader::{Form, Reader, Value};
+use super::graph::{Form, Reader, Value};
 use crate::native::layer::{Op, PoolKind, Shape, Window};
 use crate::native::unsupported::Unsupported;
 use crate::onnx::pb::NodeProto;

@@ -3,7 +3,7 @@
 mod arithmetic;
 mod arrangement;
 mod attributes;
+mod graph;
 mod quantisation;
-mod reader;
 
-pub(super) use reader::layers;
+pub(super) use graph::layers;

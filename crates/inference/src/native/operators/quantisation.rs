@@ -1,7 +1,7 @@
 //! The operators QuantizeLinear and DequantizeLinear.
 
 use super::attributes::integer;
-use super::reader::{Reader, Value};
+use super::graph::{Reader, Value};
 use crate::native::layer::{Element, Op, Quant};
 use crate::native::unsupported::Unsupported;
 use crate::onnx::pb::NodeProto;

@@ -86,6 +86,12 @@ impl OfView<'_> {
         }
     }
 
+    /// That which people look at: it is called like the device, or of several views like the view.
+    fn main_entity(&self, platform: &str, key: &str) -> Entity {
+        let name = self.view.name.given().map(|_| self.view.title.clone());
+        Entity::removed(platform, &self.key(key)).with("name", name)
+    }
+
     fn removed(&self, platform: &str, key: &str) -> Entity {
         Entity::removed(platform, &self.key(key))
     }
@@ -127,7 +133,7 @@ impl<'a> Parts<'a> {
     fn labels(&self, of: &OfView<'_>) -> Vec<Entity> {
         let (state, every) = (&of.topics.state, self.device.heartbeat.max(Duration::from_secs(1)));
         vec![
-            of.entity("sensor", "label", "Label")
+            of.main_entity("sensor", "label")
                 .icon("mdi:eye")
                 .reads_through(state, LABEL)
                 .attributes(state, ATTRIBUTES)
@@ -256,7 +262,7 @@ impl<'a> Parts<'a> {
     fn settings(&self, of: &OfView<'_>) -> Vec<Entity> {
         let precisions = PrecisionChoice::ALL.map(PrecisionChoice::name).to_vec();
         vec![
-            of.setting("switch", Key::Enabled, "Look").icon("mdi:cctv"),
+            of.setting("switch", Key::Enabled, "Classification").icon("mdi:cctv"),
             of.setting("select", Key::Model, "Model")
                 .icon("mdi:brain")
                 .with("options", self.device.models.clone())
@@ -265,7 +271,7 @@ impl<'a> Parts<'a> {
                 .icon("mdi:speedometer-medium")
                 .with("options", precisions)
                 .config(),
-            of.setting("number", Key::Threshold, "Unknown below")
+            of.setting("number", Key::Threshold, "Confidence threshold")
                 .icon("mdi:tune")
                 .with("min", 0)
                 .with("max", 1)
@@ -309,7 +315,7 @@ impl<'a> Parts<'a> {
                 .diagnostic()
                 .available_with(&self.daemon),
         };
-        let fps = Entity::new("sensor", "fps", "Frames a second")
+        let fps = Entity::new("sensor", "fps", "Inference FPS")
             .icon("mdi:speedometer")
             .reads_through(health, FPS)
             .measures("fps")

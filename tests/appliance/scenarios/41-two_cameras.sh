@@ -1,0 +1,53 @@
+# Two cameras of the real driver, each with a view of its own: each view has its camera's labels, and one camera that is torn off
+# takes nothing from the other.
+# deadline: 180
+
+plug_in n_devs=2 node_types=0x101,0x101 num_inputs=1,1 input_types=3,3 num_outputs=1,1 output_types=1,1
+second=
+for entry in /sys/class/video4linux/video*; do
+    [[ $(<"$entry/name") != vivid-001-vid-cap ]] || second=/dev/${entry##*/}
+done
+[[ -c $second ]] || fail "vivid made no second camera"
+
+# colour CAMERA PATTERN: wholly red (7) is nearest to coffee, wholly blue (9) to the night of the rocket.
+colour() { v4l2-ctl --device "$1" --set-ctrl test_pattern="$2" || fail "vivid refuses the pattern"; }
+colour "$capture" 7
+colour "$second" 9
+
+# views_of NAME=CAMERA...: in place of the one camera, these, each with a view of its own.
+views_of() {
+    local pair
+    awk '/^\[/ { skip = ($0 == "[camera]") } !skip' "$work/glimpsed.toml" >"$work/views.toml"
+    for pair in "$@"; do
+        printf '[cameras.%s]\ndevice = "%s"\nwidth = 640\nheight = 360\nfps = 10.0\n' "${pair%%=*}" "${pair#*=}"
+        printf 'frame_timeout = "2s"\nreconnect_max = "1s"\nfrozen_after = "0s"\n[views.%s]\ncamera = "%s"\n' "${pair%%=*}" "${pair%%=*}"
+    done >>"$work/views.toml"
+    mv "$work/views.toml" "$work/glimpsed.toml"
+}
+
+subscribe
+write_config
+views_of "left=$capture" "right=$second"
+start_daemon
+of() { printf '%s/view/%s/classification .*"top":\\[\\{"label":"%s"' "$topic" "$1" "$2"; }
+wait_for 30 "$(of left coffee)" "the left camera's label"
+wait_for 30 "$(of right rocket)" "the right camera's label"
+mark_here
+sleep 3
+never "the left view sees the right camera" "$(of left rocket)"
+never "the right view sees the left camera" "$(of right coffee)"
+
+# Torn off while it streams.
+mark_here
+began=$(uptime_ms)
+v4l2-ctl --device "$second" --set-ctrl disconnect=1 2>/dev/null || true
+wait_for 15 "$topic/camera/right/status offline" "the right camera's loss"
+wait_for 30 "$topic/camera/right/status online" "the right camera's return"
+wait_for 30 "$(of right rocket)" "its label"
+passed=$(($(uptime_ms) - began))
+count=$(tail --lines=+$((mark + 1)) "$work/messages" | grep --count --extended-regexp "$(of left coffee)")
+never "the left camera was lost with it" "$topic/camera/left/status offline"
+((count * 1000 >= passed)) || fail "$count labels of the left camera in $passed ms"
+figure "while the right camera was away for $passed ms: $count labels of the left one"
+daemon_runs
+stop_daemon

@@ -7,7 +7,6 @@ use std::time::Duration;
 use axum::body::Bytes;
 use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
-use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
 use glimpsed_core::bus::preview::{Offered, Preview};
@@ -133,7 +132,7 @@ async fn picture_of(frame: Arc<Offered>, side: usize, [encodes, passes]: &[Atomi
             passes.fetch_add(1, Ordering::Relaxed);
             jpeg
         }
-        None => match spawn_blocking(move || encoded(&frame, side)).await {
+        None => match picture::in_turn(move || encoded(&frame, side)).await {
             Ok(Ok(jpeg)) => {
                 encodes.fetch_add(1, Ordering::Relaxed);
                 jpeg

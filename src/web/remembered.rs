@@ -7,7 +7,6 @@ use axum::body::Bytes;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
-use tokio::task::spawn_blocking;
 
 use glimpsed_base::budget;
 use glimpsed_base::sync::Mutex;
@@ -21,6 +20,9 @@ use glimpsed_core::preprocess::encode::PictureError;
 
 /// Frames that wait to be made small. Where labels change faster, the oldest change has no picture.
 const MAX_WAITING: usize = 2;
+
+/// What they take together; a single one may have more.
+const MAX_WAITING_BYTES: usize = 2 << 20;
 
 /// The longer sides that are tried, in pixels, until the picture is small enough.
 const SIDES: [usize; 3] = [320, 240, 160];
@@ -54,6 +56,14 @@ impl Store {
     fn keep(&mut self, picture: Picture) {
         self.pictures.push_back(picture);
         self.forget_surplus();
+    }
+
+    /// The newest always waits.
+    fn bound_waiting(&mut self) {
+        let bytes = |waiting: &VecDeque<Arc<Moment>>| waiting.iter().map(|one| one.frame.bytes.len()).sum::<usize>();
+        while self.waiting.len() > MAX_WAITING || (self.waiting.len() > 1 && bytes(&self.waiting) > MAX_WAITING_BYTES) {
+            self.waiting.pop_front();
+        }
     }
 
     fn forget_surplus(&mut self) {
@@ -110,10 +120,8 @@ impl Sink for Remembered {
             Event::Moment(moment) => {
                 let mut store = self.0.store.lock();
                 if store.most > 0 {
-                    if store.waiting.len() == MAX_WAITING {
-                        store.waiting.pop_front();
-                    }
                     store.waiting.push_back(moment.clone());
+                    store.bound_waiting();
                     self.0.arrived.notify_one();
                 }
             }
@@ -127,7 +135,7 @@ pub(super) async fn develop(remembered: Remembered, tell: impl Fn(&Name, &Value)
     loop {
         let moment = remembered.next().await;
         let (view, since) = (moment.view.clone(), moment.since);
-        match spawn_blocking(move || small(&moment)).await {
+        match picture::in_turn(move || small(&moment)).await {
             Ok(Ok(Some(jpeg))) => {
                 remembered.0.store.lock().keep(Picture { view: view.clone(), since, jpeg: jpeg.into() });
                 tell(&view, &remembered.times(&view));

@@ -224,7 +224,7 @@ async fn own_picture(site: &Site) -> Result<Response, Problem> {
     let camera = site.parts.cameras.cameras().into_iter().next().ok_or_else(silent)?;
     let frame = timeout(FRAME_WITHIN, camera.preview.next_frame()).await.map_err(|_| silent())?;
     let whole = Framing { rotation: frame.rotation, region: Region::default() };
-    let drawn = spawn_blocking(move || picture::of_view(frame.encoding, &frame.bytes, whole, SIDE)).await;
+    let drawn = picture::in_turn(move || picture::of_view(frame.encoding, &frame.bytes, whole, SIDE)).await;
     let jpeg = drawn.map_err(|error| conflict(&error))?.map_err(|cause| conflict(&cause))?;
     Ok(([(header::CONTENT_TYPE, "image/jpeg")], jpeg).into_response())
 }

@@ -13,7 +13,6 @@ use futures_util::stream;
 use jiff::Timestamp;
 use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::task::spawn_blocking;
 
 use super::guard::Admission;
 use super::named::{OfCamera, OfView};
@@ -129,7 +128,7 @@ pub(super) async fn snapshot(
         if labels { picture::jpeg(picture, &shot.labelled.answer) } else { picture::encode(&picture) }
     };
     let failed = |cause: &dyn std::fmt::Display| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, cause.to_string());
-    let jpeg = spawn_blocking(draw).await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
+    let jpeg = picture::in_turn(draw).await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
     Ok(([(header::CONTENT_TYPE, "image/jpeg")], jpeg).into_response())
 }
 

@@ -336,8 +336,8 @@ fn what_a_program_sends_fits_into_a_small_board_s_memory() {
     assert!(daemon.wait().success());
 }
 
-#[test]
-fn a_page_that_watches_and_remembers_a_large_camera_fits_too() {
+/// A camera of 108 megapixels, whose label changes all the time; each change has a small picture. With `watched` somebody looks, too.
+fn remembers_a_large_camera(megabytes: u64, watched: bool) {
     let directory = tempfile::tempdir().expect("a directory");
     let large = stored(directory.path(), "large", &large_jpeg(12_000, 9_000));
     let rocket = photos().join("rocket.jpg");
@@ -349,15 +349,25 @@ fn a_page_that_watches_and_remembers_a_large_camera_fits_too() {
         "[camera]\nsource = \"command\"\ncommand = [\"sh\", \"-c\", {script:?}]\n[stdout]\nformat = \"text\"\n\
          [labels]\nsmoothing = \"none\"\nconsecutive = 1\n"
     ));
-    let memory = Memory::new(CAMERA_MB);
+    let memory = Memory::new(megabytes);
     let mut daemon = Running::start(&mut memory.command(&["run", "-c", &config.path()]));
     let server = Server::of(&mut daemon);
-    let (status, _watched) = server.open("/api/v1/stream.mjpeg");
-    assert_eq!(status, 200);
+    let viewer = watched.then(|| server.open("/api/v1/stream.mjpeg"));
+    assert!(viewer.as_ref().is_none_or(|(status, _)| *status == 200));
     server.until("/api/v1/timeline", |changes| changes.as_array().is_some_and(|list| list.len() >= 6));
     daemon.line_with("missile");
     daemon.signal(Signal::TERM);
     assert!(daemon.wait().success());
+}
+
+#[test]
+fn the_pictures_of_a_large_camera_s_changes_fit_into_a_small_board_s_memory() {
+    remembers_a_large_camera(CAMERA_MB, false);
+}
+
+#[test]
+fn somebody_who_watches_a_large_camera_fits_too() {
+    remembers_a_large_camera(FILES_MB, true);
 }
 
 #[test]

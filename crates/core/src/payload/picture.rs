@@ -1,6 +1,8 @@
 //! Draws labels into a picture.
 
 use font8x8::UnicodeFonts;
+use tokio::sync::Semaphore;
+use tokio::task::{JoinError, spawn_blocking};
 
 use super::words::status_name;
 use crate::domain::classification::{Answer, Status};
@@ -47,6 +49,18 @@ pub fn encode(picture: &RgbImage) -> Result<Vec<u8>, PictureError> {
 /// Why the frame is no picture.
 pub fn of_view(encoding: Encoding, bytes: &[u8], view: Framing, side: usize) -> Result<Vec<u8>, PictureError> {
     encode(&decode_view(encoding, bytes, view, side)?)
+}
+
+/// Makes a picture for people, on a thread for blocking work. One is made after the other in the whole process, because of the memory that
+/// each takes: viewers, changes and notices may all want one of the same frame.
+///
+/// # Errors
+/// When `make` panics.
+pub async fn in_turn<T: Send + 'static>(make: impl FnOnce() -> T + Send + 'static) -> Result<T, JoinError> {
+    static TURN: Semaphore = Semaphore::const_new(1);
+    // It is never closed.
+    let _turn = TURN.acquire().await;
+    spawn_blocking(make).await
 }
 
 fn lines(answer: &Answer) -> Vec<String> {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use super::queue::{Notice, Queue};
@@ -100,7 +99,7 @@ impl Composer {
             |cause: &dyn Display| tracing::info!(%cause, view = view.given(), "a notice goes without a picture");
         let shot = self.orders.snapshot(view, PATIENCE).await.inspect_err(|cause| without(cause)).ok()?;
         let draw = move || picture::of_view(shot.frame.encoding, &shot.frame.bytes, shot.framing, SIDE);
-        let made = spawn_blocking(draw).await.inspect_err(|panicked| without(panicked)).ok()?;
+        let made = picture::in_turn(draw).await.inspect_err(|panicked| without(panicked)).ok()?;
         made.inspect_err(|cause| without(cause)).ok()
     }
 }

@@ -20,7 +20,7 @@ wait_for_label 30 rocket
 mark_here
 kill -KILL "$server"
 wait_for_camera 20 offline
-wait_for 20 "$topic/info .*[Cc]onnection refused" "the reason in info"
+wait_for 20 "$topic/health .*Connection refused" "the reason in health"
 serve
 wait_for_camera 30 online
 mark_here

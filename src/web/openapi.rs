@@ -12,7 +12,8 @@ use super::site::Site;
 /// A router that knows what it does.
 pub(super) struct Documented {
     router: Router<Arc<Site>>,
-    paths: Map<String, Value>,
+    /// `None` where nobody asks for the document: it takes some megabytes while it is made.
+    paths: Option<Map<String, Value>>,
 }
 
 /// What one method of one path does.
@@ -87,7 +88,12 @@ fn problem(reason: &str) -> Value {
 
 impl Documented {
     pub(super) fn new() -> Self {
-        Self { router: Router::new(), paths: Map::new() }
+        Self { router: Router::new(), paths: None }
+    }
+
+    /// One that can [`Self::finish`].
+    pub(super) fn describing() -> Self {
+        Self { paths: Some(Map::new()), ..Self::new() }
     }
 
     pub(super) fn get(self, path: &str, handler: MethodRouter<Arc<Site>>, operation: Operation) -> Self {
@@ -100,18 +106,26 @@ impl Documented {
 
     /// Another method of a path that is there, of which the handler knows already.
     pub(super) fn also(mut self, method: &str, path: &str, operation: Operation) -> Self {
-        self.paths[path][method] = operation.describe();
+        if let Some(paths) = &mut self.paths {
+            paths[path][method] = operation.describe();
+        }
         self
     }
 
     fn route(mut self, method: &str, path: &str, handler: MethodRouter<Arc<Site>>, operation: Operation) -> Self {
-        let methods = self.paths.entry(path).or_insert_with(|| json!({}));
-        methods[method] = operation.describe();
+        if let Some(paths) = &mut self.paths {
+            let methods = paths.entry(path).or_insert_with(|| json!({}));
+            methods[method] = operation.describe();
+        }
         Self { router: self.router.route(path, handler), paths: self.paths }
     }
 
-    /// The router, and the document as JSON.
-    pub(super) fn finish(self) -> (Router<Arc<Site>>, String) {
+    pub(super) fn router(self) -> Router<Arc<Site>> {
+        self.router
+    }
+
+    /// The document as JSON.
+    pub(super) fn finish(self) -> String {
         let document = json!({
             "openapi": "3.1.0",
             "info": {
@@ -127,6 +141,6 @@ impl Documented {
                 "session": { "type": "apiKey", "in": "cookie", "name": super::session::COOKIE },
             } },
         });
-        (self.router, document.to_string())
+        document.to_string()
     }
 }

@@ -1,16 +1,16 @@
 //! The routes.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
+use tokio::task::spawn_blocking;
 
 use super::openapi::{Documented, Operation};
 use super::operations::{change, frame, labels_a_picture, mjpeg, second_opinion, set, set_model};
@@ -29,36 +29,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(90);
 /// Everything that is served.
 pub(super) fn router(site: Arc<Site>) -> Router {
     let upload = DefaultBodyLimit::max(site.settings.max_upload + classify::MULTIPART_BYTES);
-    let document = Arc::<OnceLock<Bytes>>::default();
-    let read_document = {
-        let document = document.clone();
-        async move || ([(header::CONTENT_TYPE, "application/json")], document.get().cloned().unwrap_or_default())
-    };
-    let routes = [
-        reading,
-        setting,
-        comparing,
-        watching,
-        viewing,
-        probing,
-        cameras::routes,
-        editing::routes,
-        fetching::routes,
-        setup_routes::routes,
-    ]
-    .into_iter()
-    .fold(Documented::new(), |routes, area| area(routes));
-    let routes = labelling_for_a_view(labelling(teaching_routes::routes(routes, upload), upload), upload);
-    let (router, text) = routes
-        .get(
-            "/api/v1/openapi.json",
-            get(read_document),
-            Operation::json("openapi", "This document.", json!({ "type": "object" })),
-        )
-        .finish();
-    // The document is set only once, here, so this cannot fail.
-    let _ = document.set(text.into());
-    router
+    documented(Documented::new(), upload)
+        .router()
         .route("/", get(assets::page))
         .route("/login", get(assets::login).post(login::login))
         .route("/logout", post(login::logout))
@@ -74,6 +46,38 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         .layer(DefaultBodyLimit::max(budget::JSON_BODY))
         .layer(middleware::from_fn_with_state(site.clone(), guard::guard))
         .with_state(site)
+}
+
+/// The routes that the OpenAPI document describes.
+fn documented(routes: Documented, upload: DefaultBodyLimit) -> Documented {
+    let routes = [
+        reading,
+        setting,
+        comparing,
+        watching,
+        viewing,
+        probing,
+        cameras::routes,
+        editing::routes,
+        fetching::routes,
+        setup_routes::routes,
+    ]
+    .into_iter()
+    .fold(routes, |routes, area| area(routes));
+    let routes = labelling_for_a_view(labelling(teaching_routes::routes(routes, upload), upload), upload);
+    // Made when somebody asks: few do, and the memory is better left to others.
+    let read = async move || {
+        let describe = move || documented(Documented::describing(), upload).finish();
+        let text = spawn_blocking(describe)
+            .await
+            .map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+        Ok::<_, Problem>(([(header::CONTENT_TYPE, "application/json")], text))
+    };
+    routes.get(
+        "/api/v1/openapi.json",
+        get(read),
+        Operation::json("openapi", "This document.", json!({ "type": "object" })),
+    )
 }
 
 /// How everything is.

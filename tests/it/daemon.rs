@@ -329,8 +329,8 @@ fn a_reader_that_stalls_does_not_stop_the_daemon() {
 #[test]
 fn a_source_without_a_picture_ends_with_an_error() {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let path = directory.path().join("empty.mjpeg");
-    std::fs::write(&path, "").expect("writable");
+    let path = directory.path().join("begun.mjpeg");
+    std::fs::write(&path, b"\xFF\xD8 and no more").expect("writable");
     let config = ConfigFile::new(&format!("[camera]\nsource = \"replay\"\npath = {path:?}\nloop = false\n"));
     let mut daemon = config.daemon();
     assert_eq!(daemon.wait().code(), Some(1));

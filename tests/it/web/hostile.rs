@@ -228,7 +228,7 @@ fn who_sends_a_picture_byte_by_byte_does_not_keep_others_from_their_turn() {
     let (_daemon, server) = labelling(10, "", "");
     let head =
         "POST /api/v1/classify HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 100000\r\n\r\n";
-    let mut slow: Vec<_> = (0..3).map(|_| server.connect()).collect();
+    let mut slow: Vec<_> = (0..2).map(|_| server.connect()).collect();
     for stream in &mut slow {
         stream.write_all(head.as_bytes()).expect("it listens");
     }

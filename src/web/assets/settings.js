@@ -97,7 +97,7 @@ async function look() {
 function found({ name, device, lines, problem, formats }, index) {
   const sizes = formats.length ? `${formats.join(", ")}. ` : "";
   return element("li", {}, element("strong", {}, name), element("span", { class: "hint" }, `${device}. ${sizes}${problem ? sentence(problem) : ""}`),
-    element("div", { class: "command" }, element("pre", { id: `lines-${index}` }, lines), element("button", { class: "button quiet", type: "button", "data-copy": `lines-${index}` }, "Copy")));
+    element("div", { class: "command" }, element("pre", { id: `lines-${index}`, tabindex: "0", "aria-label": "Lines for the configuration" }, lines), element("button", { class: "button quiet", type: "button", "data-copy": `lines-${index}` }, "Copy")));
 }
 
 function broker({ mqtt }) {

@@ -22,7 +22,8 @@ import sys
 import time
 from pathlib import Path
 
-PICTURES = {".jpg", ".jpeg", ".png"}
+from teach import pictures
+
 # From -1 to 1, as Keras' MobileNetV2 was trained.
 MEAN, STD = 0.5, 0.5
 
@@ -60,10 +61,9 @@ def split(directory: Path, weights: Path, each: int, seed: int) -> dict:
     import numpy as np
 
     keras.utils.set_random_seed(seed)
-    folders = sorted(path for path in directory.iterdir() if path.is_dir())
+    folders = pictures(directory)
     chosen, taught, asked = random.Random(seed), [], []
-    for number, folder in enumerate(folders):
-        paths = sorted(path for path in folder.iterdir() if path.suffix in PICTURES)
+    for number, paths in enumerate(folders.values()):
         mixed = chosen.sample(paths, len(paths))
         taught += [(path, number) for path in mixed[:each]]
         asked += [(path, number) for path in mixed[each:]]

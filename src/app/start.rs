@@ -93,6 +93,14 @@ impl Prepared {
         };
         logging::init(last.1.log);
         tracing::error!("{error}");
+        if !is_whole {
+            let (page, broker) = (last.1.http.is_some(), last.1.mqtt.is_some());
+            tracing::error!(
+                page,
+                broker,
+                "what it needs is missing; the rest of the last configuration that worked is in effect"
+            );
+        }
         let same_models = file.as_ref().is_some_and(|(_, config)| config.choices() == last.1.choices());
         if is_whole
             && !same_models
@@ -137,18 +145,8 @@ fn with_config(sources: Sources) -> Option<(Sources, Config)> {
 /// The same of a configuration that has worked before: what is missing around it by now (a password, a token, a program, a wrong variable
 /// of the environment) does not keep the rest from working. Also whether it is the whole.
 fn with_what_is_there(sources: Sources) -> Option<(bool, (Sources, Config))> {
-    with_config(sources.clone()).map(|whole| (true, whole)).or_else(|| {
-        let (sources, config) = sources.load_without_the_absent().ok()?;
-        let off = |is_off: bool, part: &'static str| is_off.then_some(part);
-        let parts = [off(config.http.is_none(), "the page"), off(config.mqtt.is_none(), "the broker")];
-        let without = parts.into_iter().flatten().collect::<Vec<_>>().join(" and ");
-        logging::init(config.log);
-        tracing::error!(
-            without,
-            "what is named here is missing; the rest of the last configuration that worked is in effect"
-        );
-        Some((false, (sources, config)))
-    })
+    let whole = with_config(sources.clone()).map(|whole| (true, whole));
+    whole.or_else(|| Some((false, sources.load_without_the_absent().ok()?)))
 }
 
 /// A crash while the file is written leaves it empty. So an empty file does not count as a request for the defaults.

@@ -381,8 +381,13 @@ def main():
                 one["label"] == of and one["pictures"] >= 1 for one in home.state("sensor.shelf_taught")["attributes"]["labels"]))
         command = ["mosquitto_sub", "-h", "127.0.0.1", "-p", str(ports["broker"]), "-t", f"{base}/response/teach", "-C", "1", "-W", "30"]
         answer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        time.sleep(0.5)
-        home.service("automation", "trigger", "automation.glimpsed_learns_from_it_every_night")
+
+        def is_answered():
+            # The listener may not listen yet, and learning twice does no harm.
+            home.service("automation", "trigger", "automation.glimpsed_learns_from_it_every_night")
+            return answer.poll() is not None
+
+        until("the nightly automation is answered", is_answered)
         heard = json.loads(answer.communicate()[0] or "null")
         # One picture of a label is too few, and the answer tells it.
         assert heard and (heard["status"] == "ok" or "picture" in heard["error"]), heard

@@ -108,3 +108,8 @@ pub enum Error {
         cause: String,
     },
 }
+
+/// What is wrong with weights of which one is no number, in the words of both backends.
+pub(crate) fn broken_weights(name: &str) -> String {
+    format!("the weights `{name}` hold infinite numbers or NaN: the training has diverged, or the file is damaged")
+}

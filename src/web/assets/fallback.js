@@ -62,8 +62,10 @@ export function open(events, handlers) {
   async function watchSmall(mine) {
     for (let index = 1; watching === mine; index = (index % (cameras.length - 1)) + 1) {
       try {
-        const response = handlers.isSeen(index) && (await fetch(of(cameras[index], "frame.jpeg?labels=false"), { signal: mine.signal }));
-        if (response && response.ok) await handlers.picture(index, Date.now(), new Uint8Array(await response.arrayBuffer()));
+        if (handlers.isSeen(index)) {
+          const response = await fetch(of(cameras[index], "frame.jpeg?labels=false"), { signal: mine.signal });
+          if (response.ok) await handlers.picture(index, Date.now(), new Uint8Array(await response.arrayBuffer()));
+        }
       } catch {
         // The camera is away; the next may be there.
       }

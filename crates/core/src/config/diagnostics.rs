@@ -326,7 +326,7 @@ impl Problems {
         let last = self.file.text.floor_char_boundary(range.end.min(self.file.text.len())).saturating_sub(start);
         // `password =` may stand alone, and its value below.
         let before = self.file.lines[..line - 1].last().map_or("", |at| self.file.text[*at..start].trim_end());
-        if leaving::masked(&format!("{before} x")).len() != before.len() + 2 && before.ends_with('=') {
+        if before.ends_with('=') && matches!(leaving::masked(&format!("{before} x")), Cow::Owned(_)) {
             return Ok(Quoted { line, text: "*".repeat(text.len()).into(), range: first..first.max(text.len()) });
         }
         // Masked before it is cut: half an address would not be recognised as one.

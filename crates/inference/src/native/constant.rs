@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::error::broken_weights;
 use crate::half::{from_brain, from_half};
 use crate::onnx::Stored;
 use crate::onnx::extent::Extent;
@@ -168,10 +169,7 @@ impl Constant {
         // A bound may be infinite. Without a branch, so that the compiler makes vector code of it.
         let wrong = floats.iter().fold(false, |wrong, float| wrong | !float.is_finite());
         if wrong && (self.elements > 1 || floats.iter().any(|float| float.is_nan())) {
-            return Err(Unsupported::unreadable(format!(
-                "the weights `{}` hold infinite numbers or NaN: the training has diverged, or the file is damaged",
-                tensor.name
-            )));
+            return Err(Unsupported::unreadable(broken_weights(&tensor.name)));
         }
         Ok(floats)
     }

@@ -7,7 +7,7 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_core::ops::Cost;
 
 use crate::classifier::Classifier;
-use crate::error::Error;
+use crate::error::{Error, broken_weights};
 use crate::input::{Element, InputSpec};
 use crate::onnx::pb::tensor_proto::DataType;
 use crate::onnx::pb::{ModelProto, TensorProto, type_proto};
@@ -92,12 +92,7 @@ fn refuse_broken_weights(proto: &ModelProto) -> Result<(), Error> {
     };
     match graph.initializer.iter().find(is_broken) {
         None => Ok(()),
-        Some(tensor) => Err(Error::NotAClassifier {
-            cause: format!(
-                "the weights `{}` hold infinite numbers or NaN: the training has diverged, or the file is damaged",
-                tensor.name
-            ),
-        }),
+        Some(tensor) => Err(Error::NotAClassifier { cause: broken_weights(&tensor.name) }),
     }
 }
 

@@ -183,11 +183,7 @@ pub(super) fn find_program(name: &str, base: &Path) -> Option<PathBuf> {
 
 /// What the file is, if it is a video that is no sequence of JPEG pictures.
 fn video(path: &Path) -> Option<&'static str> {
-    let mut head = Vec::new();
-    if !path.is_file() {
-        return None;
-    }
-    std::fs::File::open(path).ok()?.take(HEAD_BYTES).read_to_end(&mut head).ok()?;
+    let head = head(path, HEAD_BYTES)?;
     foreign::name(&head).filter(|what| !foreign::is_readable(what) && foreign::picture(&head).is_none())
 }
 
@@ -195,12 +191,17 @@ fn video(path: &Path) -> Option<&'static str> {
 fn is_empty_stream(path: &Path) -> bool {
     let is_stream =
         path.extension().is_some_and(|end| end.eq_ignore_ascii_case("mjpeg") || end.eq_ignore_ascii_case("mjpg"));
-    let read = |file: std::fs::File| {
-        let mut head = Vec::new();
-        file.take(STREAM_HEAD_BYTES).read_to_end(&mut head).map(|_| head)
-    };
-    let head = (is_stream && path.is_file()).then(|| std::fs::File::open(path).and_then(read));
-    matches!(head, Some(Ok(head)) if !head.windows(START.len()).any(|pair| pair == START))
+    is_stream && head(path, STREAM_HEAD_BYTES).is_some_and(|head| !head.windows(START.len()).any(|pair| pair == START))
+}
+
+/// How a file begins; `None` if it is none, or cannot be read.
+fn head(path: &Path, most: u64) -> Option<Vec<u8>> {
+    let mut head = Vec::new();
+    if !path.is_file() {
+        return None;
+    }
+    std::fs::File::open(path).ok()?.take(most).read_to_end(&mut head).ok()?;
+    Some(head)
 }
 
 /// Bytes within which an MJPEG file has its first picture.

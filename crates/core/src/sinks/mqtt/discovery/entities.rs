@@ -82,14 +82,14 @@ impl OfView<'_> {
     fn entity(&self, platform: &str, key: &str, name: &str) -> Entity {
         match self.view.name.given() {
             None => Entity::new(platform, key, name),
-            Some(_) => Entity::new(platform, &self.key(key), &format!("{} {}", self.view.title, lower_first(name))),
+            Some(_) => Entity::new(platform, &self.key(key), format!("{} {}", self.view.title, lower_first(name))),
         }
     }
 
     /// That which people look at: it is called like the device, or of several views like the view.
     fn main_entity(&self, platform: &str, key: &str) -> Entity {
         let name = self.view.name.given().map(|_| self.view.title.clone());
-        Entity::removed(platform, &self.key(key)).with("name", name)
+        Entity::new(platform, &self.key(key), name)
     }
 
     fn removed(&self, platform: &str, key: &str) -> Entity {
@@ -290,12 +290,12 @@ impl<'a> Parts<'a> {
         let online = Availability { topic: &camera.status, template: Some(ONLINE_OR_OFFLINE) };
         let picture = match self.device.pictures {
             false => Entity::removed("image", &key("image", "image")),
-            true => Entity::new("image", &key("image", "image"), &name("Picture"))
+            true => Entity::new("image", &key("image", "image"), name("Picture"))
                 .with("image_topic", camera.image.as_str())
                 .with("content_type", "image/jpeg")
                 .available_with(&[self.daemon[0], online]),
         };
-        let status = Entity::new("binary_sensor", &key("camera", "online"), &name("Camera"))
+        let status = Entity::new("binary_sensor", &key("camera", "online"), name("Camera"))
             .reads_through(&camera.status, ONLINE_OR_OFFLINE)
             .online_or_offline()
             .diagnostic()

@@ -15,8 +15,8 @@ pub(super) struct Entity {
 }
 
 impl Entity {
-    /// `platform` is Home Assistant's: `sensor`, `switch`, ...
-    pub(super) fn new(platform: &str, key: &str, name: &str) -> Self {
+    /// `platform` is Home Assistant's: `sensor`, `switch`, ... One without a name is called like the device.
+    pub(super) fn new(platform: &str, key: &str, name: impl Into<Value>) -> Self {
         Self::removed(platform, key).with("name", name)
     }
 

@@ -157,6 +157,31 @@ fn a_label_that_holds_long_enough_is_told_once() {
 }
 
 #[test]
+fn the_first_of_the_day_is_not_told_again_after_a_restart() {
+    let listener = Listener::start();
+    let photo = crate::support::photos().join("rocket.jpg");
+    let text = format!(
+        "[camera]\nsource = \"replay\"\npath = {photo:?}\nfps = 5\n{}",
+        rule(&listener.url("/"), "when = \"first of the day\"")
+    );
+    let (config, _directory) = ConfigFile::new(&text).keep();
+    let state = tempfile::tempdir().expect("a directory");
+    let start = || Running::start(glimpsed(&["run", "-c", &config]).env("STATE_DIRECTORY", state.path()));
+    let mut daemon = start();
+    let label = listener.next().json()["label"].clone();
+    let is_told_today = |name: &str| name.starts_with("told-today-");
+    let files = || std::fs::read_dir(state.path()).expect("a directory").flatten();
+    until("it is kept", || files().any(|file| is_told_today(&file.file_name().to_string_lossy())));
+    daemon.signal(rustix::process::Signal::TERM);
+    daemon.wait();
+    let mut again = start();
+    again.line_with("first label");
+    std::thread::sleep(Duration::from_secs(2));
+    // At midnight between the two runs, it is told once more.
+    assert!(listener.rest().is_empty(), "{label} was told before");
+}
+
+#[test]
 fn rules_change_while_the_daemon_runs_and_what_waits_goes_to_who_is_still_told() {
     let (first, second) = (Listener::start(), Listener::start());
     let base = |rules: &str| {

@@ -13,12 +13,13 @@ pub(super) const TAPS: usize = 4;
 #[derive(Debug, Default, PartialEq)]
 pub struct Axis {
     key: Option<Key>,
-    /// How many taps each result has; a multiple of 4.
-    pub taps: usize,
+    taps: usize,
     /// The first tap of each result.
-    pub starts: Vec<usize>,
+    starts: Vec<usize>,
     /// `taps` weights per result.
-    pub weights: Vec<i16>,
+    weights: Vec<i16>,
+    /// The smallest and the largest of `starts`.
+    range: [usize; 2],
 }
 
 /// The geometry: which part of the source the results cover.
@@ -35,6 +36,27 @@ pub struct Key {
 }
 
 impl Axis {
+    /// How many taps each result has; a multiple of 4.
+    pub fn taps(&self) -> usize {
+        self.taps
+    }
+
+    /// The first tap of each result.
+    pub fn starts(&self) -> &[usize] {
+        &self.starts
+    }
+
+    /// The weights of each result, [`Self::taps`] of them.
+    pub fn weights(&self) -> &[i16] {
+        &self.weights
+    }
+
+    /// Whether all taps of all results lie in `length` values of which the first is the source's value `first`.
+    pub(super) fn lies_in(&self, first: usize, length: usize) -> bool {
+        let [nearest, farthest] = self.range;
+        first <= nearest && farthest - first + self.taps <= length
+    }
+
     /// Recomputes the weights if `key` has changed.
     pub fn set(&mut self, key: Key) {
         if self.key == Some(key) {
@@ -68,13 +90,42 @@ impl Axis {
                 self.weights.push(due as i16);
             }
         }
+        let bound = |bound: Option<&usize>| bound.copied().unwrap_or(0);
+        self.range = [bound(self.starts.iter().min()), bound(self.starts.iter().max())];
         self.key = Some(key);
     }
 
     /// The source's numbers that are looked at, without those that meet a weight of zero.
     pub fn seen(&self) -> std::ops::Range<usize> {
-        let source = self.key.map_or(0, |key| key.source);
-        let end = self.starts.last().map_or(0, |last| (last + self.taps).min(source));
-        self.starts.first().copied().unwrap_or(0)..end
+        let [nearest, farthest] = self.range;
+        nearest..self.key.map_or(0, |key| (farthest + self.taps).min(key.source))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn axis(start: f64, length: f64, source: usize, result: usize) -> Axis {
+        let mut axis = Axis::default();
+        axis.set(Key { start, length, source, result });
+        axis
+    }
+
+    #[test]
+    fn weights_add_up_to_one_at_every_place() {
+        for (start, length, source, result) in [
+            (0.0, 640.0, 640, 224),
+            (17.3, 401.7, 480, 224),
+            (0.0, 5.0, 5, 31),
+            (0.0, 1.0, 1, 7),
+            (0.0, 9000.0, 9000, 3),
+        ] {
+            let axis = axis(start, length, source, result);
+            for (at, weights) in axis.weights().chunks(axis.taps()).enumerate() {
+                assert_eq!(weights.iter().map(|&weight| i32::from(weight)).sum::<i32>(), ONE, "{source} {at}");
+                assert!(axis.starts()[at] < source);
+            }
+        }
     }
 }

@@ -1,43 +1,53 @@
-//! The second pass of [`super`]: along a row, a few neighbours for each number of the result.
-//!
-//! Most of the preprocessing time is spent here, so four results are computed at once with 128-bit vectors, which every
-//! x86-64 and every 64-bit Arm processor has. Elsewhere a scalar loop does it; it is also the reference for the tests.
+//! The second pass of [`super`]: along a row, a few neighbours for each number of the result, four results at once. The scalar loop is
+//! also the reference for the tests.
 
-use super::axis::Axis;
+use super::axis::{Axis, KEPT};
 
 /// Fractional bits of a sum: those of the weights and those that the first pass keeps.
-const POINT: u32 = 14 + super::axis::KEPT;
+const POINT: u32 = 14 + KEPT;
 
 /// The horizontal pass for a `line` that begins with the source's value `first`. Results whose taps lie outside of
 /// `line` are left out.
+#[allow(unsafe_code, reason = "a check of each result's taps would take as long as the arithmetic")]
 pub fn squeeze(axis: &Axis, first: usize, line: &[i16], out: &mut [u8]) {
-    match axis.taps {
-        4 => by::<4>(axis, first, line, out),
-        8 => by::<8>(axis, first, line, out),
+    match axis.taps() {
+        // SAFETY: the axis lies in the line.
+        4 if axis.lies_in(first, line.len()) => unsafe { by::<4>(axis, first, line, out) },
+        8 if axis.lies_in(first, line.len()) => unsafe { by::<8>(axis, first, line, out) },
         taps => {
-            let weights = axis.weights.chunks_exact(taps.max(1));
-            for ((out, &start), weights) in out.iter_mut().zip(&axis.starts).zip(weights) {
-                *out = plain(line.get(start - first..).unwrap_or_default(), weights);
+            let weights = axis.weights().chunks_exact(taps.max(1));
+            for ((out, &start), weights) in out.iter_mut().zip(axis.starts()).zip(weights) {
+                let numbers = start.checked_sub(first).and_then(|start| line.get(start..start + taps));
+                if let Some(numbers) = numbers {
+                    *out = plain(numbers, weights);
+                }
             }
         }
     }
 }
 
-fn by<const N: usize>(axis: &Axis, first: usize, line: &[i16], out: &mut [u8]) {
-    let numbers = |start: usize| line.get(start - first..).and_then(<[i16]>::first_chunk::<N>);
-    let (weights, _) = axis.weights.as_chunks::<N>();
+/// `N` taps for each result.
+///
+/// # Safety
+/// The axis lies in the line: see [`Axis::lies_in`].
+#[allow(unsafe_code, reason = "a check of each result's taps would take as long as the arithmetic")]
+unsafe fn by<const N: usize>(axis: &Axis, first: usize, line: &[i16], out: &mut [u8]) {
+    let taps = |start: usize| -> &[i16; N] {
+        debug_assert!(start >= first && start - first + N <= line.len());
+        // SAFETY: `start` is one of the axis, so it is at least `first`, and `N` values from it are in the line.
+        unsafe { &*line.as_ptr().add(start - first).cast() }
+    };
+    let (weights, _) = axis.weights().as_chunks::<N>();
     let (fours, rest) = out.as_chunks_mut::<4>();
-    let (starts, last_starts) = axis.starts.as_chunks::<4>();
+    let (starts, last_starts) = axis.starts().as_chunks::<4>();
     let (weights_of_fours, last_weights) = weights.as_chunks::<4>();
     for ((out, starts), weights) in fours.iter_mut().zip(starts).zip(weights_of_fours) {
         // Unrolled, because `map` of an array is not inlined.
         let &[a, b, c, d] = starts;
-        let (Some(a), Some(b), Some(c), Some(d)) = (numbers(a), numbers(b), numbers(c), numbers(d)) else { return };
-        *out = four([a, b, c, d], weights);
+        *out = four([taps(a), taps(b), taps(c), taps(d)], weights);
     }
     for ((out, &start), weights) in rest.iter_mut().zip(last_starts).zip(last_weights) {
-        let Some(numbers) = numbers(start) else { return };
-        *out = plain(numbers, weights);
+        *out = plain(taps(start), weights);
     }
 }
 
@@ -122,11 +132,12 @@ fn four<const N: usize>(numbers: [&[i16; N]; 4], weights: &[[i16; N]; 4]) -> [u8
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resample::Key;
     use proptest::prelude::*;
 
     fn numbers<const N: usize>() -> impl Strategy<Value = [[i16; N]; 4]> {
         // What the first pass can leave.
-        prop::array::uniform4(prop::array::uniform::<_, N>(0..=255_i16 << crate::resample::axis::KEPT))
+        prop::array::uniform4(prop::array::uniform::<_, N>(0..=255_i16 << KEPT))
     }
 
     fn weights<const N: usize>() -> impl Strategy<Value = [[i16; N]; 4]> {
@@ -142,6 +153,31 @@ mod tests {
             let (numbers, weights) = (halves(numbers), halves(weights));
             let found = four(numbers.each_ref(), &weights);
             prop_assert_eq!(found, std::array::from_fn(|at| plain(&numbers[at], &weights[at])));
+        }
+    }
+
+    #[test]
+    fn the_same_size_gives_the_same_numbers() {
+        let mut axis = Axis::default();
+        axis.set(Key { start: 0.0, length: 6.0, source: 6, result: 6 });
+        let line: Vec<i16> = [1, 2, 3, 40, 250, 255, 0, 0, 0, 0].iter().map(|number| number << KEPT).collect();
+        let mut out = [0; 6];
+        squeeze(&axis, 0, &line, &mut out);
+        assert_eq!(out, [1, 2, 3, 40, 250, 255]);
+    }
+
+    #[test]
+    fn results_whose_taps_are_not_there_are_left_out() {
+        for source in [20, 60] {
+            let mut axis = Axis::default();
+            axis.set(Key { start: 0.0, length: source as f64, source, result: 10 });
+            let line: Vec<i16> = (0..source as i16 + 8).map(|at| at << KEPT).collect();
+            let (mut whole, mut part) = ([0; 10], [0; 10]);
+            squeeze(&axis, 0, &line, &mut whole);
+            squeeze(&axis, 4, &line[4..source / 2], &mut part);
+            let inside = |at: usize| (4..=source / 2 - axis.taps()).contains(&axis.starts()[at]);
+            assert!((0..10).any(inside));
+            assert_eq!(part, std::array::from_fn(|at| if inside(at) { whole[at] } else { 0 }), "{source}");
         }
     }
 }

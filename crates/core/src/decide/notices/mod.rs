@@ -4,4 +4,4 @@ mod template;
 mod watch;
 
 pub use template::{Template, UnknownWord, WORDS, Words};
-pub use watch::{Occasion, Rule, Verdict, Watch, When};
+pub use watch::{Firsts, Occasion, Rule, Verdict, Watch, When};

@@ -65,8 +65,12 @@ pub struct Watch {
     firsts: Option<Firsts>,
 }
 
-/// A day, and what appeared on it.
-type Firsts = (Date, Vec<(Name, Arc<str>)>);
+/// What a rule has told on a date: the labels with their views.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Firsts {
+    pub date: Date,
+    pub told: Vec<(Name, Arc<str>)>,
+}
 
 /// What a view shows.
 #[derive(Debug)]
@@ -92,6 +96,19 @@ impl Watch {
         let same_subject = rule.view == before.rule.view && rule.label == before.rule.label;
         let same_day = same_subject && rule.when == before.rule.when;
         Self { last_told: before.last_told, firsts: before.firsts.filter(|_| same_day), ..Self::new(rule) }
+    }
+
+    /// What a rule for the first of the day has told, on the date when it last told something.
+    pub fn firsts(&self) -> Option<&Firsts> {
+        self.firsts.as_ref()
+    }
+
+    /// Goes on where an earlier run of the daemon was.
+    pub fn resume(&mut self, mut earlier: Firsts) {
+        earlier.told.truncate(MAX_FIRSTS);
+        if self.rule.when == When::FirstOfDay && self.firsts.is_none() {
+            self.firsts = Some(earlier);
+        }
     }
 
     /// Forgets the views that there are no more.
@@ -169,19 +186,18 @@ impl Watch {
     }
 
     fn first(&mut self, occasion: Box<Occasion>, time: Time) -> Option<Verdict> {
-        let known = match self.firsts.take() {
-            Some((day, known)) if day == time.today => known,
-            _ => Vec::new(),
-        };
-        let (_, known) = self.firsts.insert((time.today, known));
+        if self.firsts.as_ref().is_none_or(|firsts| firsts.date != time.today) {
+            self.firsts = Some(Firsts { date: time.today, told: Vec::new() });
+        }
         let subject = (occasion.now.frame.view.clone(), occasion.label.clone());
-        if known.contains(&subject) || known.len() >= MAX_FIRSTS {
+        let is_known = |firsts: &Firsts| firsts.told.contains(&subject) || firsts.told.len() >= MAX_FIRSTS;
+        if self.firsts.as_ref().is_some_and(is_known) {
             return None;
         }
         let verdict = self.tell(occasion, time.now);
         // What was not told is still to be told today.
-        if let (Verdict::Tell(_), Some((_, known))) = (&verdict, &mut self.firsts) {
-            known.push(subject);
+        if let (Verdict::Tell(_), Some(firsts)) = (&verdict, &mut self.firsts) {
+            firsts.told.push(subject);
         }
         Some(verdict)
     }
@@ -303,6 +319,16 @@ mod tests {
             [(10, Some("bird")), (20, Some("cat")), (30, Some("bird")), (day, Some("cat")), (day + 9, Some("bird"))];
         let mut watch = watch(Some("bird"), When::FirstOfDay, Duration::ZERO);
         assert_eq!(told(&mut watch, &changes), [at(10, "bird"), at(day + 9, "bird")]);
+    }
+
+    #[test]
+    fn what_another_run_has_told_today_is_told_on_the_next_day() {
+        let mut before = watch(None, When::FirstOfDay, Duration::ZERO);
+        told(&mut before, &[(10, Some("bird"))]);
+        let mut after = watch(None, When::FirstOfDay, Duration::ZERO);
+        after.resume(before.firsts().cloned().expect("told"));
+        let changes = [(20, Some("bird")), (30, Some("cat")), (86_400, Some("bird"))];
+        assert_eq!(told(&mut after, &changes), [at(30, "cat"), at(86_400, "bird")]);
     }
 
     #[test]

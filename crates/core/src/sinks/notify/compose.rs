@@ -9,6 +9,7 @@ use tokio::time::sleep;
 
 use super::queue::{Notice, Queue};
 use super::sink::Watched;
+use super::told_today::ToldToday;
 use crate::config::interval::Interval;
 use crate::config::typed::{Config, Notify};
 use crate::decide::notices::{Occasion, When, Words};
@@ -56,6 +57,9 @@ pub(super) struct Composer {
     pub(super) queue: Arc<Queue>,
     pub(super) orders: Orders,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) told_today: ToldToday,
+    /// All rules, this one among them.
+    pub(super) rules: Arc<[Arc<Watched>]>,
 }
 
 impl Composer {
@@ -91,6 +95,9 @@ impl Composer {
         let picture = if self.rule.picture { self.picture(&occasion.now.frame.view).await } else { None };
         let notice = Notice { picture: picture.map(Into::into), at, ..in_words(&self.rule, &self.titles, &occasion) };
         self.queue.push(self.number, Arc::new(notice));
+        if self.rule.rule.when == When::FirstOfDay {
+            self.told_today.keep(&self.rules).await;
+        }
     }
 
     /// What the view sees now.

@@ -12,6 +12,7 @@ mod queue;
 mod request;
 mod session;
 mod sink;
+mod told_today;
 
 pub use counters::{Counters, Counts};
 pub use deliver::{Refusal, try_recipient};

@@ -11,6 +11,7 @@ use super::counters::Counters;
 use super::deliver::deliver;
 use super::queue::Queue;
 use super::sink::{NotifySink, Watched};
+use super::told_today::ToldToday;
 use crate::bus::hub::Hub;
 use crate::config::typed::{Config, Notify};
 use crate::decide::notices::Watch;
@@ -58,35 +59,37 @@ impl Notices {
         let former = before.map(Self::into_rules);
         counters.begin(config.notices.len());
         let queue = Arc::new(Queue::new(config.notices.len(), counters.clone()));
-        let (mut watches, waiting) = former.unwrap_or_default();
-        let (mut rules, mut tasks) = (Vec::new(), Vec::new());
-        for (number, rule) in config.notices.iter().enumerate() {
-            let earlier = watches.iter().position(|(known, _)| known.rule == rule.rule);
-            let earlier = earlier.or_else(|| watches.iter().position(|(known, _)| known.to == rule.to));
-            let watch = match earlier {
-                Some(index) => Watch::after(rule.rule.clone(), watches.remove(index).1),
-                None => Watch::new(rule.rule.clone()),
-            };
-            let (occasions, composed) = mpsc::channel(MAX_OCCASIONS);
-            let watched = Arc::new(Watched {
-                watch: Mutex::new(watch),
-                changed: Default::default(),
-                occasions,
-                counters: counters.clone(),
-            });
+        let told_today = ToldToday::of_device(&config.device.id);
+        let is_start = former.is_none();
+        let (mut known, waiting) = former.unwrap_or_default();
+        let mut watches: Vec<Watch> = config.notices.iter().map(|rule| watch_for(rule, &mut known)).collect();
+        if is_start {
+            told_today.resume(watches.iter_mut());
+        }
+        let mut composed = Vec::new();
+        let watched = watches.into_iter().map(|watch| {
+            let (occasions, receiver) = mpsc::channel(MAX_OCCASIONS);
+            composed.push(receiver);
+            let (watch, counters) = (Mutex::new(watch), counters.clone());
+            Arc::new(Watched { watch, changed: Default::default(), occasions, counters })
+        });
+        let watched: Arc<[Arc<Watched>]> = watched.collect();
+        let mut tasks = Vec::new();
+        for (number, (rule, composed)) in config.notices.iter().zip(composed).enumerate() {
             let composer = Composer {
                 rule: rule.clone(),
                 number,
                 titles: Titles::of(config),
-                watched: watched.clone(),
+                watched: watched[number].clone(),
                 queue: queue.clone(),
                 orders: orders.clone(),
                 clock: clock.clone(),
+                told_today: told_today.clone(),
+                rules: watched.clone(),
             };
             tasks.push(tokio::spawn(composer.run(composed)));
             let delivery = deliver(queue.clone(), number, rule.to.clone(), clock.clone(), counters.clone());
             tasks.push(tokio::spawn(delivery));
-            rules.push((rule.clone(), watched));
         }
         for (to, notice) in waiting {
             match config.notices.iter().position(|rule| rule.to == to) {
@@ -94,10 +97,10 @@ impl Notices {
                 None => drop(counters.lost.fetch_add(1, Ordering::Relaxed)),
             }
         }
-        if rules.is_empty() {
+        if watched.is_empty() {
             return None;
         }
-        let watched = rules.iter().map(|(_, watched)| watched.clone()).collect();
+        let rules = config.notices.iter().cloned().zip(watched.iter().cloned()).collect();
         hub.attach(NAME, Box::new(NotifySink { rules: watched, clock: clock.clone() }));
         Some(Self { rules, queue, counters: counters.clone(), tasks, hub: hub.clone() })
     }
@@ -117,6 +120,16 @@ impl Notices {
             (rule, std::mem::replace(&mut *watched.watch.lock(), fresh))
         });
         (watches.collect(), waiting)
+    }
+}
+
+/// The watch of a rule: where one of `known` was that had the same rule or tells the same people, it goes on there.
+fn watch_for(rule: &Notify, known: &mut Vec<(Notify, Watch)>) -> Watch {
+    let earlier = known.iter().position(|(known, _)| known.rule == rule.rule);
+    let earlier = earlier.or_else(|| known.iter().position(|(known, _)| known.to == rule.to));
+    match earlier {
+        Some(index) => Watch::after(rule.rule.clone(), known.remove(index).1),
+        None => Watch::new(rule.rule.clone()),
     }
 }
 

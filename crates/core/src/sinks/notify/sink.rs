@@ -23,6 +23,12 @@ pub(super) struct Watched {
 }
 
 impl Watched {
+    #[cfg(test)]
+    pub(super) fn without_a_reader(watch: Watch) -> Self {
+        let (occasions, _) = mpsc::channel(1);
+        Self { watch: Mutex::new(watch), changed: Notify::default(), occasions, counters: Counters::default() }
+    }
+
     /// Passes an occasion on, or counts why it is not told.
     pub(super) fn pass(&self, verdict: Verdict) {
         match verdict {
@@ -39,14 +45,14 @@ impl Watched {
 }
 
 pub(super) struct NotifySink {
-    pub(super) rules: Vec<Arc<Watched>>,
+    pub(super) rules: Arc<[Arc<Watched>]>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
 impl Sink for NotifySink {
     fn publish(&mut self, event: &Event) {
         let time = || Time::of(&*self.clock);
-        for rule in &self.rules {
+        for rule in &*self.rules {
             match event {
                 Event::Layout(layout) => rule.watch.lock().arrange(layout),
                 Event::Heartbeat(stable) => rule.watch.lock().holds(stable, time()),

@@ -1,0 +1,146 @@
+//! The first pass of [`super`]: across rows, a weighted sum for each column.
+
+use super::axis::KEPT;
+
+/// Fractional bits that the pass drops, and half of their unit, which rounds to nearest.
+const DROPPED: u32 = 14 - KEPT;
+const HALF: i32 = 1 << (DROPPED - 1);
+
+/// Columns that are summed at once, in registers.
+const BLOCK: usize = 16;
+
+/// Rows of samples, `stride` bytes apart, from the first byte of the first row.
+#[derive(Debug, Clone, Copy)]
+pub struct Rows<'a> {
+    /// The samples; what is beyond their end counts as 0.
+    pub bytes: &'a [u8],
+    /// From a row's first byte to that of the next.
+    pub stride: usize,
+}
+
+impl Rows<'_> {
+    #[inline(always)]
+    fn block(self, row: usize, column: usize) -> Option<[u8; BLOCK]> {
+        self.bytes.get(row * self.stride + column..).and_then(<[u8]>::first_chunk).copied()
+    }
+}
+
+/// Sums as many rows as there are `weights`, column by column, and keeps [`KEPT`] fractional bits. The weights add up to
+/// [`super::ONE`].
+pub fn blend(rows: Rows, weights: &[i16], out: &mut [i16]) {
+    let used = weights.iter().rposition(|weight| *weight != 0).map_or(0, |last| last + 1);
+    let weights = &weights[..used];
+    let (blocks, rest) = out.as_chunks_mut::<BLOCK>();
+    for (index, block) in blocks.iter_mut().enumerate() {
+        *block = sum(rows, weights, index * BLOCK);
+    }
+    let at = BLOCK * blocks.len();
+    for (column, out) in rest.iter_mut().enumerate() {
+        let byte = |row: usize| rows.bytes.get(row * rows.stride + at + column).copied().unwrap_or(0);
+        let products = weights.iter().enumerate().map(|(row, &weight)| i32::from(byte(row)) * i32::from(weight));
+        *out = ((products.sum::<i32>() + HALF) >> DROPPED) as i16;
+    }
+}
+
+/// The block of columns from `column`.
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code, reason = "instructions that every such processor has")]
+#[inline(always)]
+fn sum(rows: Rows, weights: &[i16], column: usize) -> [i16; BLOCK] {
+    // SAFETY: SSE2 is part of x86-64.
+    unsafe { sum_sse2(rows, weights, column) }
+}
+
+/// Two rows at a time: one instruction multiplies pairs of 16 bits and adds both products.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "sse2")]
+#[inline]
+fn sum_sse2(rows: Rows, weights: &[i16], column: usize) -> [i16; BLOCK] {
+    use std::arch::x86_64::*;
+    let zero = _mm_setzero_si128();
+    let bytes = |row: usize| rows.block(row, column).map_or(zero, |block| bytemuck::cast(block));
+    let mut sums = [_mm_set1_epi32(HALF); 4];
+    let mut add = |[first, second]: [__m128i; 2], weights: [i16; 2]| {
+        let weights = _mm_set1_epi32(bytemuck::cast(weights));
+        let (low, high) = (_mm_unpacklo_epi8(first, second), _mm_unpackhi_epi8(first, second));
+        sums[0] = _mm_add_epi32(sums[0], _mm_madd_epi16(_mm_unpacklo_epi8(low, zero), weights));
+        sums[1] = _mm_add_epi32(sums[1], _mm_madd_epi16(_mm_unpackhi_epi8(low, zero), weights));
+        sums[2] = _mm_add_epi32(sums[2], _mm_madd_epi16(_mm_unpacklo_epi8(high, zero), weights));
+        sums[3] = _mm_add_epi32(sums[3], _mm_madd_epi16(_mm_unpackhi_epi8(high, zero), weights));
+    };
+    let (pairs, last) = weights.as_chunks::<2>();
+    for (index, &weights) in pairs.iter().enumerate() {
+        add([bytes(2 * index), bytes(2 * index + 1)], weights);
+    }
+    if let [weight] = last {
+        add([bytes(2 * pairs.len()), zero], [*weight, 0]);
+    }
+    let [a, b, c, d] = sums.map(|sums| _mm_srai_epi32::<{ DROPPED as i32 }>(sums));
+    bytemuck::cast([_mm_packs_epi32(a, b), _mm_packs_epi32(c, d)])
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+fn sum(rows: Rows, weights: &[i16], column: usize) -> [i16; BLOCK] {
+    plain(rows, weights, column)
+}
+
+/// What the compiler vectorises for Arm, and the reference for the tests.
+#[cfg(any(test, not(target_arch = "x86_64")))]
+#[inline(always)]
+fn plain(rows: Rows, weights: &[i16], column: usize) -> [i16; BLOCK] {
+    let mut sums = [HALF; BLOCK];
+    for (row, &weight) in weights.iter().enumerate() {
+        let Some(block) = rows.block(row, column) else { continue };
+        for (sum, byte) in sums.iter_mut().zip(block) {
+            // Both factors are of 16 bits, so that the vector instruction for that applies.
+            *sum += i32::from(weight) * i32::from(i16::from(byte));
+        }
+    }
+    sums.map(|sum| (sum >> DROPPED) as i16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resample::ONE;
+    use proptest::prelude::*;
+
+    const STRIDE: usize = 61;
+    const WIDTH: usize = 53;
+
+    /// Up to nine rows, and weights that add up to 1.
+    fn parts() -> impl Strategy<Value = (Vec<u8>, Vec<i16>)> {
+        (1..=9_usize).prop_flat_map(|count| {
+            let bytes = prop::collection::vec(any::<u8>(), STRIDE * count);
+            (bytes, prop::collection::vec(0..=(ONE / count as i32) as i16, count))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn each_column_is_its_weighted_sum((bytes, mut weights) in parts()) {
+            weights[0] += (ONE - weights.iter().map(|&weight| i32::from(weight)).sum::<i32>()) as i16;
+            let rows = Rows { bytes: &bytes, stride: STRIDE };
+            let mut out = [0; WIDTH];
+            blend(rows, &weights, &mut out);
+            for (column, &found) in out.iter().enumerate() {
+                let product = |(row, &weight): (usize, &i16)| f64::from(bytes[row * STRIDE + column]) * f64::from(weight);
+                let exact = weights.iter().enumerate().map(product).sum::<f64>() / f64::from(1 << DROPPED);
+                prop_assert!((f64::from(found) - exact).abs() <= 0.5, "{column}: {found}, {exact}");
+            }
+            for column in [0, 16, 37] {
+                prop_assert_eq!(sum(rows, &weights, column), plain(rows, &weights, column));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_beyond_the_end_counts_as_nothing() {
+        let mut out = [7; 20];
+        blend(Rows { bytes: &[200; 20], stride: 20 }, &[8192, 8192], &mut out);
+        assert_eq!(out, [100 << KEPT; 20]);
+        blend(Rows { bytes: &[], stride: 20 }, &[0, 0], &mut out);
+        assert_eq!(out, [0; 20]);
+    }
+}

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Several cameras and several views beside one: memory, processor time and fairness, as ratios in one run.
+"""Several cameras and several views beside one: memory, processor time, fairness, and what cameras that hang do to another one.
 
 usage: benches/views.py [--binary FILE] [--seconds N] [--model NAME] [--json]
 
 Each scenario is a daemon of its own whose cameras are programs that show the bundled photographs in 640x480, as MJPEG, without the gate (a
-picture that has not changed is labelled again). The scenarios take turns, so that what else the machine does falls on all of them. Needs
-ffmpeg.
+picture that has not changed is labelled again). The scenarios take turns, so that what else the machine does falls on all of them. The cameras
+that hang are a program that is stopped after twenty frames, and a server that sends a byte a second. Needs ffmpeg and a quiet machine.
 """
 
 import argparse
@@ -13,8 +13,10 @@ import json
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import tempfile
+import threading
 import time
 import urllib.request
 
@@ -28,14 +30,18 @@ ROUNDS = 3
 
 # Writes the frames of a directory to standard output, so many a second, again and again.
 PLAYER = """
-import itertools, pathlib, sys, time
+import itertools, os, pathlib, signal, sys, time
 frames = [path.read_bytes() for path in sorted(pathlib.Path(sys.argv[1]).glob("[0-9]*.jpg"))]
 begun = time.monotonic()
 for number in itertools.count():
     time.sleep(max(0, begun + number / float(sys.argv[2]) - time.monotonic()))
     sys.stdout.buffer.write(frames[number % len(frames)])
     sys.stdout.buffer.flush()
+    if number == 20 and len(sys.argv) > 3:
+        os.kill(os.getpid(), signal.SIGSTOP)
 """
+
+HUNG_FPS = 10.0
 
 
 def parse():
@@ -62,14 +68,14 @@ def configuration(directory, cameras, views, model, fps, port):
 class Daemon:
     """A daemon with the configuration that `text` makes of its port."""
 
-    def __init__(self, options, directory, text):
+    def __init__(self, options, directory, text, output=subprocess.DEVNULL):
         self.port = free_port()
         path = directory / f"{self.port}.toml"
         path.write_text(text(self.port))
         environment = {key: value for key, value in os.environ.items() if not key.startswith("GLIMPSED_")}
         environment["STATE_DIRECTORY"] = str(directory / "state")
         self.process = subprocess.Popen(
-            [options.binary, "run", "-c", path], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [options.binary, "run", "-c", path], env=environment, stdout=output, stderr=subprocess.DEVNULL
         )
 
     def metrics(self):
@@ -93,6 +99,51 @@ class Daemon:
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(10)
+
+
+def drip():
+    """The address of a server whose picture comes a byte a second."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def answer(client):
+        with client:
+            try:
+                client.recv(65536)
+                client.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=b\r\n\r\n--b\r\nContent-Type: image/jpeg\r\n\r\n\xff\xd8")
+                while True:
+                    client.sendall(b"\xff")
+                    time.sleep(1)
+            except OSError:
+                pass
+
+    def serve():
+        while True:
+            threading.Thread(target=answer, args=(listener.accept()[0],), daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    return f"http://127.0.0.1:{listener.getsockname()[1]}/"
+
+
+def ages(options, directory, hung):
+    """Milliseconds from the capture of each frame of a camera to its label, while the cameras of the table `hung` hang beside it."""
+    text = lambda port: configuration(directory, 1, 1, options.model, HUNG_FPS, port) + '[stdout]\nformat = "json"\n' + hung
+    output = directory / "labels"
+    with open(output, "wb") as file:
+        daemon = Daemon(options, directory, text, file)
+        time.sleep(WARM_UP_S + options.seconds)
+        daemon.stop()
+    lines = [json.loads(line) for line in output.read_text().splitlines()]
+    return sorted(line["timing_ms"]["total"] for line in lines if line.get("view") == "v0-0")
+
+
+def hung_cameras(directory):
+    """Tables of the cameras that hang, each with a view."""
+    stopped = json.dumps(["python3", "-c", PLAYER, str(directory), str(HUNG_FPS), "stop"])
+    sources = {
+        "stopped": f'source = "command"\ncommand = {stopped}\n',
+        "drip": f'source = "http"\nurl = "{drip()}"\n',
+    }
+    return "".join(f'[cameras.{name}]\n{source}[views.of-{name}]\ncamera = "{name}"\n' for name, source in sources.items())
 
 
 def measure(options, directory, processes, text):
@@ -143,10 +194,15 @@ def main():
         "too much: four cameras with two views at 100 a second": (1, 4, 2, 100.0),
     }
     runs = {name: [] for name in scenarios}
+    p99 = {"alone": [], "beside cameras that hang": []}
     with tempfile.TemporaryDirectory() as temporary:
         directory = pathlib.Path(temporary)
         frames(directory)
+        hung = hung_cameras(directory)
         for _ in range(ROUNDS):
+            for name, tables in (("alone", ""), ("beside cameras that hang", hung)):
+                found = ages(options, directory, tables)
+                p99[name].append({"p99_ms": found[int(0.99 * len(found))], "labels": len(found)})
             for name, scenario in scenarios.items():
                 processes, cameras, views, fps = scenario
                 text = lambda port: configuration(directory, cameras, views, options.model, fps, port)
@@ -161,6 +217,7 @@ def main():
     one, four, apart = (figures[name] for name in ("one camera", "four cameras", "four processes"))
     eight, single = figures["eight views of one camera"], figures["one view at that rate"]
     much = figures["too much: four cameras with two views at 100 a second"]
+    hanging = {name: median(of, "p99_ms") for name, of in p99.items()}
     ratios = {
         "memory, four cameras to one": four["rss_mb"] / one["rss_mb"],
         "memory, four cameras to four processes": four["rss_mb"] / apart["rss_mb"],
@@ -168,15 +225,19 @@ def main():
         "time outside of inference for a picture, eight views to one":
             (eight["cpu_s"] - eight["infer_s"]) / (single["cpu_s"] - single["infer_s"]),
         "share of the view with the fewest turns, of its fair one": much["least"] / (much["frames"] / 8),
+        "p99 of a label's age, later beside cameras that hang, in frames":
+            (hanging["beside cameras that hang"] - hanging["alone"]) * HUNG_FPS / 1000,
     }
     if options.json:
-        print(json.dumps({"figures": figures, "ratios": ratios}, indent=2))
+        print(json.dumps({"figures": figures, "label_age": p99, "ratios": ratios}, indent=2))
         return
     for name, figure in figures.items():
         print(
             f"{name:55} {figure['rss_mb']:6.1f} MB  {figure['cpu_ms_a_frame']:6.2f} ms a label, "
             f"{figure['other_ms_a_frame']:5.2f} outside of inference, {figure['frames']:6.0f} labels"
         )
+    for name, age in hanging.items():
+        print(f"p99 of a label's age, {name:33} {age:6.1f} ms, {median(p99[name], 'labels')} labels")
     for name, ratio in ratios.items():
         print(f"{name:65} {ratio:5.2f}")
 

@@ -10,6 +10,11 @@ const ROWS: usize = 24;
 /// Pixels sampled per cell in each direction. The mean of 36 has a sixth of one pixel's noise.
 const SAMPLES: usize = 6;
 
+/// Cells whose columns are added up together, and the most bytes that they may have in a row: of a larger picture, less than half of
+/// the bytes would be looked at.
+const SPAN_CELLS: usize = 8;
+const SPAN: usize = 512;
+
 /// Difference of brightness between two cells of a picture that shows nothing. The darkest room has more.
 const MOST_OF_NOTHING: f32 = 2.0;
 
@@ -41,20 +46,15 @@ impl Thumbnail {
         let mut sums = [0_i32; COLUMNS * ROWS];
         let down = positions::<{ ROWS * SAMPLES }>(window.y, window.height, [group.start, group.scale], group.height);
         for (component, share) in group.components().iter().zip(shares).filter(|(_, share)| *share > 0) {
-            let across = positions::<{ COLUMNS * SAMPLES }>(
-                window.x,
-                window.width,
-                [component.start, component.scale],
-                component.width,
-            );
-            for (row, sums) in sums.chunks_exact_mut(COLUMNS).enumerate() {
-                for &y in &down[row * SAMPLES..][..SAMPLES] {
-                    let line = group.row(y);
-                    for (sum, xs) in sums.iter_mut().zip(across.chunks_exact(SAMPLES)) {
-                        let byte = |x: &usize| {
-                            i32::from(line.get(component.offset + x * component.step).copied().unwrap_or(0))
-                        };
-                        *sum += share * xs.iter().map(byte).sum::<i32>();
+            let range = [component.start, component.scale];
+            let across = positions::<{ COLUMNS * SAMPLES }>(window.x, window.width, range, component.width);
+            let across = across.map(|x| component.offset + x * component.step);
+            for (sums, down) in sums.chunks_exact_mut(COLUMNS).zip(down.as_chunks::<SAMPLES>().0) {
+                let lines = down.map(|y| group.row(y));
+                for (sums, across) in sums.chunks_exact_mut(SPAN_CELLS).zip(across.chunks_exact(SPAN_CELLS * SAMPLES)) {
+                    let columns = Columns::of(&lines, across);
+                    for (sum, across) in sums.iter_mut().zip(across.chunks_exact(SAMPLES)) {
+                        *sum += share * across.iter().map(|&at| columns.sum(at)).sum::<i32>();
                     }
                 }
             }
@@ -80,6 +80,39 @@ impl Thumbnail {
     /// Change of the cell that has changed most, from 0 to 255. The mean of all cells would miss a small object.
     pub fn largest_change(&self, before: &Self) -> f32 {
         self.cells.iter().zip(before.cells.iter()).map(|(now, before)| (now - before).abs()).fold(0.0, f32::max)
+    }
+}
+
+/// The sums of the bytes of some lines, column by column.
+enum Columns<'a> {
+    /// From this column on: a pass along the lines, which the compiler vectorises.
+    Summed(usize, [u16; SPAN]),
+    /// Where the columns are far apart.
+    Lines(&'a [&'a [u8]; SAMPLES]),
+}
+
+impl<'a> Columns<'a> {
+    /// `at`: the columns that are asked for, in ascending order.
+    fn of(lines: &'a [&'a [u8]; SAMPLES], at: &[usize]) -> Self {
+        let (first, last) = (at.first().copied().unwrap_or(0), at.last().copied().unwrap_or(0));
+        let length = last + 1 - first;
+        if length > SPAN {
+            return Self::Lines(lines);
+        }
+        let mut sums = [0; SPAN];
+        for line in lines {
+            for (sum, &byte) in sums[..length].iter_mut().zip(line.get(first..).unwrap_or_default()) {
+                *sum += u16::from(byte);
+            }
+        }
+        Self::Summed(first, sums)
+    }
+
+    fn sum(&self, at: usize) -> i32 {
+        match self {
+            Self::Summed(first, sums) => sums.get(at - first).copied().unwrap_or(0).into(),
+            Self::Lines(lines) => lines.iter().map(|line| i32::from(line.get(at).copied().unwrap_or(0))).sum(),
+        }
     }
 }
 
@@ -124,6 +157,19 @@ mod tests {
             thumbnail(&grey(640, 480, |x, y| if x / 20 == 5 && y / 20 == 7 { 200 } else { 100 }), Region::default());
         assert!((after.largest_change(&before) - 100.0).abs() < 0.1);
         assert!((after.mean() - before.mean()).abs() < 0.2);
+    }
+
+    #[test]
+    fn wide_and_narrow_pictures_are_added_up_alike() {
+        for width in [64, 320, 2000] {
+            let ramp = thumbnail(&grey(width, 48, |x, y| (x * 200 / width + y) as u8), Region::default());
+            for (index, cell) in ramp.cells.iter().enumerate() {
+                let (column, row) = (index % COLUMNS, index / COLUMNS);
+                let exact = (column as f32 + 0.5) * 200.0 / COLUMNS as f32 + row as f32 * 2.0 + 0.5;
+                // A step of the ramp is up to three and a half, and the picture of 64 columns has two of them in a cell.
+                assert!((cell - exact).abs() < 4.0, "{width}: {index}: {cell}, {exact}");
+            }
+        }
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use super::axis::KEPT;
 
 /// Fractional bits that the pass drops, and half of their unit, which rounds to nearest.
-const DROPPED: u32 = 14 - KEPT;
-const HALF: i32 = 1 << (DROPPED - 1);
+pub(super) const DROPPED: u32 = 14 - KEPT;
+pub(super) const HALF: i32 = 1 << (DROPPED - 1);
 
 /// Columns that are summed at once, in registers.
 const BLOCK: usize = 16;
@@ -20,7 +20,7 @@ pub struct Rows<'a> {
 
 impl Rows<'_> {
     #[inline(always)]
-    fn block(self, row: usize, column: usize) -> Option<[u8; BLOCK]> {
+    pub(super) fn block<const N: usize>(self, row: usize, column: usize) -> Option<[u8; N]> {
         self.bytes.get(row * self.stride + column..).and_then(<[u8]>::first_chunk).copied()
     }
 }
@@ -30,16 +30,33 @@ impl Rows<'_> {
 pub fn blend(rows: Rows, weights: &[i16], out: &mut [i16]) {
     let used = weights.iter().rposition(|weight| *weight != 0).map_or(0, |last| last + 1);
     let weights = &weights[..used];
-    let (blocks, rest) = out.as_chunks_mut::<BLOCK>();
-    for (index, block) in blocks.iter_mut().enumerate() {
-        *block = sum(rows, weights, index * BLOCK);
+    let mut at = wide(rows, weights, out);
+    let (blocks, rest) = out[at..].as_chunks_mut::<BLOCK>();
+    for block in blocks {
+        *block = sum(rows, weights, at);
+        at += BLOCK;
     }
-    let at = BLOCK * blocks.len();
     for (column, out) in rest.iter_mut().enumerate() {
         let byte = |row: usize| rows.bytes.get(row * rows.stride + at + column).copied().unwrap_or(0);
         let products = weights.iter().enumerate().map(|(row, &weight)| i32::from(byte(row)) * i32::from(weight));
         *out = ((products.sum::<i32>() + HALF) >> DROPPED) as i16;
     }
+}
+
+/// As many columns as longer registers can take. Returns how many these are.
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code, reason = "instructions that were asked for")]
+fn wide(rows: Rows, weights: &[i16], out: &mut [i16]) -> usize {
+    if !is_x86_feature_detected!("avx2") {
+        return 0;
+    }
+    // SAFETY: the processor has AVX2.
+    unsafe { super::avx2::blend(rows, weights, out) }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn wide(_: Rows, _: &[i16], _: &mut [i16]) -> usize {
+    0
 }
 
 /// The block of columns from `column`.
@@ -58,7 +75,7 @@ fn sum(rows: Rows, weights: &[i16], column: usize) -> [i16; BLOCK] {
 fn sum_sse2(rows: Rows, weights: &[i16], column: usize) -> [i16; BLOCK] {
     use std::arch::x86_64::*;
     let zero = _mm_setzero_si128();
-    let bytes = |row: usize| rows.block(row, column).map_or(zero, |block| bytemuck::cast(block));
+    let bytes = |row: usize| rows.block::<BLOCK>(row, column).map_or(zero, |block| bytemuck::cast(block));
     let mut sums = [_mm_set1_epi32(HALF); 4];
     let mut add = |[first, second]: [__m128i; 2], weights: [i16; 2]| {
         let weights = _mm_set1_epi32(bytemuck::cast(weights));
@@ -91,7 +108,7 @@ fn sum(rows: Rows, weights: &[i16], column: usize) -> [i16; BLOCK] {
 fn plain(rows: Rows, weights: &[i16], column: usize) -> [i16; BLOCK] {
     let mut sums = [HALF; BLOCK];
     for (row, &weight) in weights.iter().enumerate() {
-        let Some(block) = rows.block(row, column) else { continue };
+        let Some(block) = rows.block::<BLOCK>(row, column) else { continue };
         for (sum, byte) in sums.iter_mut().zip(block) {
             // Both factors are of 16 bits, so that the vector instruction for that applies.
             *sum += i32::from(weight) * i32::from(i16::from(byte));
@@ -131,6 +148,9 @@ mod tests {
             }
             for column in [0, 16, 37] {
                 prop_assert_eq!(sum(rows, &weights, column), plain(rows, &weights, column));
+                let mut longer = [0; WIDTH];
+                let at = wide(Rows { bytes: &bytes[column..], ..rows }, &weights, &mut longer[column..]);
+                prop_assert_eq!(&longer[column..column + at], &out[column..column + at]);
             }
         }
     }

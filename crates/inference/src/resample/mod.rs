@@ -2,8 +2,10 @@
 //! along a row.
 //!
 //! Most of the preprocessing time is spent in the two passes, so both use 128-bit vectors, which every x86-64 and every
-//! 64-bit Arm processor has.
+//! 64-bit Arm processor has, and longer ones where an x86-64 has AVX2.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 mod axis;
 mod blend;
 mod squeeze;

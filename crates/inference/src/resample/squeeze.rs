@@ -4,7 +4,7 @@
 use super::axis::{Axis, KEPT};
 
 /// Fractional bits of a sum: those of the weights and those that the first pass keeps.
-const POINT: u32 = 14 + KEPT;
+pub(super) const POINT: u32 = 14 + KEPT;
 
 /// The horizontal pass for a `line` that begins with the source's value `first`. Results whose taps lie outside of
 /// `line` are left out.
@@ -12,8 +12,11 @@ const POINT: u32 = 14 + KEPT;
 pub fn squeeze(axis: &Axis, first: usize, line: &[i16], out: &mut [u8]) {
     match axis.taps() {
         // SAFETY: the axis lies in the line.
-        4 if axis.lies_in(first, line.len()) => unsafe { by::<4>(axis, first, line, out) },
-        8 if axis.lies_in(first, line.len()) => unsafe { by::<8>(axis, first, line, out) },
+        4 if axis.lies_in(first, line.len()) => unsafe {
+            let done = wide(axis, first, line, out);
+            by::<4>(axis, done, first, line, out);
+        },
+        8 if axis.lies_in(first, line.len()) => unsafe { by::<8>(axis, 0, first, line, out) },
         taps => {
             let weights = axis.weights().chunks_exact(taps.max(1));
             for ((out, &start), weights) in out.iter_mut().zip(axis.starts()).zip(weights) {
@@ -26,20 +29,52 @@ pub fn squeeze(axis: &Axis, first: usize, line: &[i16], out: &mut [u8]) {
     }
 }
 
-/// `N` taps for each result.
+/// The taps of the result that begin with the source's value `start`.
+///
+/// # Safety
+/// `start` is one of an axis that lies in the line: see [`Axis::lies_in`].
+#[allow(unsafe_code, reason = "a check of each result's taps would take as long as the arithmetic")]
+#[inline(always)]
+pub(super) unsafe fn taps<const N: usize>(line: &[i16], first: usize, start: usize) -> &[i16; N] {
+    debug_assert!(start >= first && start - first + N <= line.len());
+    // SAFETY: the caller's promise: `N` values from it are in the line.
+    unsafe { &*line.as_ptr().add(start - first).cast() }
+}
+
+/// The results of an axis with four taps, eight at once: as many as longer registers can take. Returns how many these are.
+///
+/// # Safety
+/// The axis lies in the line: see [`Axis::lies_in`].
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code, reason = "instructions that were asked for")]
+unsafe fn wide(axis: &Axis, first: usize, line: &[i16], out: &mut [u8]) -> usize {
+    if !is_x86_feature_detected!("avx2") {
+        return 0;
+    }
+    // SAFETY: the processor has AVX2; the rest is the caller's promise.
+    unsafe { super::avx2::squeeze(axis, first, line, out) }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+#[allow(unsafe_code, reason = "as on x86-64")]
+unsafe fn wide(_: &Axis, _: usize, _: &[i16], _: &mut [u8]) -> usize {
+    0
+}
+
+/// `N` taps for each result, from the result `done` on.
 ///
 /// # Safety
 /// The axis lies in the line: see [`Axis::lies_in`].
 #[allow(unsafe_code, reason = "a check of each result's taps would take as long as the arithmetic")]
-unsafe fn by<const N: usize>(axis: &Axis, first: usize, line: &[i16], out: &mut [u8]) {
-    let taps = |start: usize| -> &[i16; N] {
-        debug_assert!(start >= first && start - first + N <= line.len());
-        // SAFETY: `start` is one of the axis, so it is at least `first`, and `N` values from it are in the line.
-        unsafe { &*line.as_ptr().add(start - first).cast() }
-    };
+unsafe fn by<const N: usize>(axis: &Axis, done: usize, first: usize, line: &[i16], out: &mut [u8]) {
+    // SAFETY: the caller's promise.
+    let taps = |start: usize| unsafe { taps::<N>(line, first, start) };
+    let after = |length: usize| done.min(length);
     let (weights, _) = axis.weights().as_chunks::<N>();
-    let (fours, rest) = out.as_chunks_mut::<4>();
-    let (starts, last_starts) = axis.starts().as_chunks::<4>();
+    let (weights, starts) = (&weights[after(weights.len())..], &axis.starts()[after(axis.starts().len())..]);
+    let length = out.len();
+    let (fours, rest) = out[after(length)..].as_chunks_mut::<4>();
+    let (starts, last_starts) = starts.as_chunks::<4>();
     let (weights_of_fours, last_weights) = weights.as_chunks::<4>();
     for ((out, starts), weights) in fours.iter_mut().zip(starts).zip(weights_of_fours) {
         // Unrolled, because `map` of an array is not inlined.
@@ -164,6 +199,26 @@ mod tests {
         let mut out = [0; 6];
         squeeze(&axis, 0, &line, &mut out);
         assert_eq!(out, [1, 2, 3, 40, 250, 255]);
+    }
+
+    #[test]
+    fn results_of_any_number_are_what_each_alone_is() {
+        for result in [3, 7, 8, 13, 224] {
+            let mut axis = Axis::default();
+            axis.set(Key { start: 1.0, length: 300.0, source: 302, result });
+            let line: Vec<i16> = (0..512_i32).map(|at| ((at * 7919 % 256) << KEPT) as i16).collect();
+            let mut out = vec![0; result];
+            squeeze(&axis, 0, &line, &mut out);
+            let taps = axis.taps();
+            for (at, &found) in out.iter().enumerate() {
+                let from = axis.starts()[at];
+                assert_eq!(
+                    found,
+                    plain(&line[from..from + taps], &axis.weights()[at * taps..][..taps]),
+                    "{at} of {result}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ endif
 # What a package is made for, and how the program in it is built: `dev` takes a minute, `release` ten.
 DEB_ARCH ?= $(shell dpkg --print-architecture 2>/dev/null)
 DEB_PROFILE ?= release
-.PHONY: help advisories demo test test-rust test-web test-firefox test-models test-homeassistant soak endurance crates lint bench bench-page bench-peers bench-inference bench-instructions cross-aarch64 portable test-aarch64 appliance appliance-all appliance-arm64 fuzz miri deny release deb dist clean
+.PHONY: help advisories demo test test-rust test-web test-firefox test-models test-homeassistant soak endurance crates lint bench bench-page bench-peers bench-inference bench-instructions cross-aarch64 portable test-aarch64 appliance appliance-all appliance-arm64 fuzz miri deny release docs deb dist clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,7 +41,12 @@ test-rust: ## Run the tests of the program alone (ARGS for nextest, as for `make
 test-web: ## Drive the page in a headless Chromium and the HTTP interface from its OpenAPI document (WEB_ARGS for pytest)
 	@.ci/setup web
 	$(BUILD_BESIDE_TESTS)
+	packaging/manual
 	tests/web/run $(WEB_ARGS)
+
+docs: ## Make the manual with its search in target/manual (mdBook); the daemon of this checkout serves it at /docs
+	@.ci/setup docs
+	packaging/manual
 
 test-firefox: ## Drive the page in a headless Firefox too (WEB_ARGS for pytest; installs Firefox and compiles geckodriver the first time)
 	@.ci/setup firefox

@@ -19,6 +19,7 @@ mod fetching;
 mod guard;
 pub mod live_state;
 mod login;
+mod manual;
 mod message;
 pub mod metrics;
 mod named;

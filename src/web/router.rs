@@ -18,7 +18,7 @@ use super::problem::Problem;
 use super::schemas::named;
 use super::site::Site;
 use super::{
-    api, assets, body, cameras, classify, editing, events, exposition, fetching, guard, login, probes, setup,
+    api, assets, body, cameras, classify, editing, events, exposition, fetching, guard, login, manual, probes, setup,
     setup_routes, socket, stream, teaching_routes,
 };
 use glimpsed_base::budget;
@@ -35,6 +35,9 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         .route("/login", get(assets::login).post(login::login))
         .route("/logout", post(login::logout))
         .route("/setup", post(setup::set_up_here))
+        .route("/docs", get(manual::without_slash))
+        .route("/docs/", get(manual::first_page))
+        .route("/docs/{*name}", get(manual::file))
         .route("/assets/{name}", get(assets::asset))
         .route("/assets/{hash}/{name}", get(assets::hashed_asset))
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing at this address") })

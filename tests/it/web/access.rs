@@ -64,6 +64,7 @@ fn a_token_guards_everything_but_the_way_in_and_the_probes() {
         "/api/v1/events",
         "/metrics",
         "/api/v1/openapi.json",
+        "/docs/",
     ] {
         let answer = server.get(path);
         assert_eq!(answer.status, 401, "{path}");

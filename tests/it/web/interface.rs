@@ -273,3 +273,27 @@ fn events_tell_how_things_are_and_then_what_happens() {
     }
     assert_eq!(seen.into_iter().collect::<Vec<_>>(), wanted);
 }
+
+/// Whether or not there is a manual here.
+#[test]
+fn the_manual_has_its_own_files_alone() {
+    let (_daemon, server) = labelling(5, "", "");
+    let moved = server.get("/docs");
+    assert_eq!((moved.status, moved.header("location")), (308, Some("docs/")));
+    for path in [
+        "/docs/nothing.html",
+        "/docs/../Cargo.toml",
+        "/docs/%2e%2e/Cargo.toml",
+        "/docs/..%2fCargo.toml",
+        "/docs//etc/passwd",
+        "/docs/%2fetc%2fpasswd",
+    ] {
+        let answer = server.get(path);
+        assert_eq!((answer.status, answer.header("content-type")), (404, Some("application/problem+json")), "{path}");
+    }
+    let first = server.get("/docs/");
+    match first.status {
+        200 => assert!(first.header("content-security-policy").is_some_and(|policy| policy.contains("'sha256-"))),
+        _ => assert!(first.text().contains("`make docs` makes it"), "{}", first.text()),
+    }
+}

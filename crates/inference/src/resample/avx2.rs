@@ -4,8 +4,7 @@
 use std::arch::x86_64::*;
 
 use super::axis::Axis;
-use super::blend::{DROPPED, HALF, Rows};
-use super::squeeze::{POINT, taps};
+use super::operands::{DROPPED, HALF, POINT, Rows, taps};
 
 /// Columns that are summed at once.
 const BLOCK: usize = 32;

@@ -1,29 +1,9 @@
 //! The first pass of [`super`]: across rows, a weighted sum for each column.
 
-use super::axis::KEPT;
-
-/// Fractional bits that the pass drops, and half of their unit, which rounds to nearest.
-pub(super) const DROPPED: u32 = 14 - KEPT;
-pub(super) const HALF: i32 = 1 << (DROPPED - 1);
+use super::operands::{DROPPED, HALF, Rows};
 
 /// Columns that are summed at once, in registers.
 const BLOCK: usize = 16;
-
-/// Rows of samples, `stride` bytes apart, from the first byte of the first row.
-#[derive(Debug, Clone, Copy)]
-pub struct Rows<'a> {
-    /// The samples; what is beyond their end counts as 0.
-    pub bytes: &'a [u8],
-    /// From a row's first byte to that of the next.
-    pub stride: usize,
-}
-
-impl Rows<'_> {
-    #[inline(always)]
-    pub(super) fn block<const N: usize>(self, row: usize, column: usize) -> Option<[u8; N]> {
-        self.bytes.get(row * self.stride + column..).and_then(<[u8]>::first_chunk).copied()
-    }
-}
 
 /// Sums as many rows as there are `weights`, column by column, and keeps [`KEPT`] fractional bits. The weights add up to
 /// [`super::ONE`].
@@ -120,7 +100,7 @@ fn plain(rows: Rows, weights: &[i16], column: usize) -> [i16; BLOCK] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resample::ONE;
+    use crate::resample::{KEPT, ONE};
     use proptest::prelude::*;
 
     const STRIDE: usize = 61;

@@ -8,8 +8,10 @@
 mod avx2;
 mod axis;
 mod blend;
+mod operands;
 mod squeeze;
 
 pub use axis::{Axis, KEPT, Key, ONE};
-pub use blend::{Rows, blend};
+pub use blend::blend;
+pub use operands::Rows;
 pub use squeeze::squeeze;

@@ -1,10 +1,8 @@
 //! The second pass of [`super`]: along a row, a few neighbours for each number of the result, four results at once. The scalar loop is
 //! also the reference for the tests.
 
-use super::axis::{Axis, KEPT};
-
-/// Fractional bits of a sum: those of the weights and those that the first pass keeps.
-pub(super) const POINT: u32 = 14 + KEPT;
+use super::axis::Axis;
+use super::operands::{POINT, taps};
 
 /// The horizontal pass for a `line` that begins with the source's value `first`. Results whose taps lie outside of
 /// `line` are left out.
@@ -27,18 +25,6 @@ pub fn squeeze(axis: &Axis, first: usize, line: &[i16], out: &mut [u8]) {
             }
         }
     }
-}
-
-/// The taps of the result that begin with the source's value `start`.
-///
-/// # Safety
-/// `start` is one of an axis that lies in the line: see [`Axis::lies_in`].
-#[allow(unsafe_code, reason = "a check of each result's taps would take as long as the arithmetic")]
-#[inline(always)]
-pub(super) unsafe fn taps<const N: usize>(line: &[i16], first: usize, start: usize) -> &[i16; N] {
-    debug_assert!(start >= first && start - first + N <= line.len());
-    // SAFETY: the caller's promise: `N` values from it are in the line.
-    unsafe { &*line.as_ptr().add(start - first).cast() }
 }
 
 /// The results of an axis with four taps, eight at once: as many as longer registers can take. Returns how many these are.
@@ -167,7 +153,7 @@ fn four<const N: usize>(numbers: [&[i16; N]; 4], weights: &[[i16; N]; 4]) -> [u8
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resample::Key;
+    use crate::resample::{KEPT, Key};
     use proptest::prelude::*;
 
     fn numbers<const N: usize>() -> impl Strategy<Value = [[i16; N]; 4]> {

@@ -1,0 +1,149 @@
+//! The manual, from the files that `make docs` has made of docs/ and that the package installs beside the models. They are not in the
+//! program, which would be a tenth larger.
+
+use std::io;
+use std::path::{Component, Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use axum::extract;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use data_encoding::BASE64;
+use ring::digest::{SHA256, digest};
+use tokio::task::spawn_blocking;
+
+use super::problem::Problem;
+use glimpsed_base::files;
+
+/// The largest file that is sent. The search index has about one megabyte.
+const MAX_BYTES: u64 = 8 << 20;
+
+/// The page that begins it.
+const FIRST: &str = "index.html";
+
+/// Its pages find each other by relative addresses, which need the slash.
+pub(super) async fn without_slash() -> Redirect {
+    Redirect::permanent("docs/")
+}
+
+pub(super) async fn first_page(headers: HeaderMap) -> Response {
+    serve(FIRST.into(), headers).await
+}
+
+pub(super) async fn file(extract::Path(name): extract::Path<String>, headers: HeaderMap) -> Response {
+    serve(name, headers).await
+}
+
+async fn serve(name: String, headers: HeaderMap) -> Response {
+    let known = headers.get(header::IF_NONE_MATCH).cloned();
+    match spawn_blocking(move || read(&name, known.as_ref())).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(problem)) => problem.into_response(),
+        Err(panicked) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, panicked.to_string()).into_response(),
+    }
+}
+
+/// The file of this name, unless the browser has it: `known` is what it says that it has.
+fn read(name: &str, known: Option<&HeaderValue>) -> Result<Response, Problem> {
+    let not_here = || Problem::new(StatusCode::NOT_FOUND, "the manual has no such page");
+    let not_installed = || {
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            "the manual is not installed here: the package has it, and `make docs` makes it",
+        )
+    };
+    let directory = directory().ok_or_else(not_installed)?;
+    let path = directory.join(Some(Path::new(name)).filter(|name| is_below(name)).ok_or_else(not_here)?);
+    let etag = version(&path).map_err(|_| not_here())?;
+    let common = [(header::ETAG, etag.as_str()), (header::CACHE_CONTROL, "no-cache")];
+    if known.is_some_and(|known| known.as_bytes() == etag.as_bytes()) {
+        return Ok((StatusCode::NOT_MODIFIED, common).into_response());
+    }
+    let mut bytes = Vec::new();
+    files::read_into(&path, MAX_BYTES, &mut bytes).map_err(|_| not_here())?;
+    let policy = policy(if name.ends_with(".html") { &bytes } else { &[] });
+    let content = [(header::CONTENT_TYPE, content_type(name)), (header::CONTENT_SECURITY_POLICY, &policy)];
+    Ok((common, content, bytes).into_response())
+}
+
+/// The first of `share/glimpsed/manual` and `manual` beside or above the program (an installation, or what `make docs` leaves in target)
+/// that has pages.
+fn directory() -> Option<PathBuf> {
+    let program = std::env::current_exe().ok()?;
+    let above = program.ancestors().skip(1).take(4);
+    above
+        .flat_map(|above| [above.join("share/glimpsed/manual"), above.join("manual")])
+        .find(|candidate| candidate.join(FIRST).is_file())
+}
+
+/// Whether a path stays where it begins.
+fn is_below(path: &Path) -> bool {
+    path.components().all(|component| matches!(component, Component::Normal(_)))
+}
+
+/// Changes whenever the file does, as far as its length and time tell.
+fn version(path: &Path) -> io::Result<String> {
+    let metadata = std::fs::metadata(path)?;
+    let since = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Ok(format!("\"{:x}-{:x}\"", metadata.len(), since.as_millis()))
+}
+
+/// The content security policy of a page: that of the daemon's page, with the scripts that stand in this one, each by its hash, and with its
+/// styles and fonts.
+fn policy(page: &[u8]) -> String {
+    let mut scripts = String::from("script-src 'self'");
+    for script in scripts_within(std::str::from_utf8(page).unwrap_or_default()) {
+        scripts += &format!(" 'sha256-{}'", hash(script));
+    }
+    format!(
+        "default-src 'none'; {scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+}
+
+/// The contents of the elements `<script>` without attributes.
+fn scripts_within(page: &str) -> impl Iterator<Item = &str> {
+    page.split("<script>").skip(1).filter_map(|rest| rest.split_once("</script>")).map(|(script, _)| script)
+}
+
+fn hash(script: &str) -> String {
+    BASE64.encode(digest(&SHA256, script.as_bytes()).as_ref())
+}
+
+fn content_type(name: &str) -> &'static str {
+    match name.rsplit_once('.').map_or("", |(_, end)| end) {
+        "html" => "text/html; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "js" => "text/javascript; charset=utf-8",
+        "json" => "application/json",
+        "svg" => "image/svg+xml",
+        "png" => "image/png",
+        "webp" => "image/webp",
+        "woff2" => "font/woff2",
+        _ => "text/plain; charset=utf-8",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_lead_elsewhere_are_refused() {
+        for name in ["../Cargo.toml", "a/../../b", "/etc/passwd", "./index.html/..", ".."] {
+            assert!(!is_below(Path::new(name)), "{name}");
+        }
+        assert!(is_below(Path::new("css/general.css")));
+    }
+
+    #[test]
+    fn scripts_of_a_page_are_allowed_by_their_hash() {
+        let page = "<html><script>one</script><script src=\"a.js\"></script><script>two</script>";
+        assert_eq!(scripts_within(page).collect::<Vec<_>>(), ["one", "two"]);
+        // printf one | openssl dgst -sha256 -binary | base64
+        let hash = "dpLDrTVAu4A8Ags67mbNiIcSMjTqDG5xQ8Ct1z/0Me0=";
+        let policy_of_page = policy(page.as_bytes());
+        assert!(policy_of_page.contains(&format!("script-src 'self' 'sha256-{hash}' 'sha256-")), "{policy_of_page}");
+        assert!(policy(b"<script>cut").contains("script-src 'self';"));
+    }
+}

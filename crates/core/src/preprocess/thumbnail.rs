@@ -84,6 +84,7 @@ impl Thumbnail {
 }
 
 /// The sums of the bytes of some lines, column by column.
+#[allow(clippy::large_enum_variant, reason = "it is on the stack for a moment, one at a time")]
 enum Columns<'a> {
     /// From this column on: a pass along the lines, which the compiler vectorises.
     Summed(usize, [u16; SPAN]),

@@ -23,7 +23,7 @@ pub(super) fn blend(rows: Rows, weights: &[i16], out: &mut [i16]) -> usize {
 #[inline]
 fn sum(rows: Rows, weights: &[i16], column: usize) -> [i16; BLOCK] {
     let zero = _mm256_setzero_si256();
-    let bytes = |row: usize| rows.block::<BLOCK>(row, column).map_or(zero, |block| bytemuck::cast(block));
+    let bytes = |row: usize| rows.block::<BLOCK>(row, column).map_or(zero, bytemuck::cast);
     let mut sums = [_mm256_set1_epi32(HALF); 4];
     let mut add = |[first, second]: [__m256i; 2], weights: [i16; 2]| {
         let weights = _mm256_set1_epi32(bytemuck::cast(weights));

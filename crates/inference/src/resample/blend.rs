@@ -55,7 +55,7 @@ fn sum(rows: Rows, weights: &[i16], column: usize) -> [i16; BLOCK] {
 fn sum_sse2(rows: Rows, weights: &[i16], column: usize) -> [i16; BLOCK] {
     use std::arch::x86_64::*;
     let zero = _mm_setzero_si128();
-    let bytes = |row: usize| rows.block::<BLOCK>(row, column).map_or(zero, |block| bytemuck::cast(block));
+    let bytes = |row: usize| rows.block::<BLOCK>(row, column).map_or(zero, bytemuck::cast);
     let mut sums = [_mm_set1_epi32(HALF); 4];
     let mut add = |[first, second]: [__m128i; 2], weights: [i16; 2]| {
         let weights = _mm_set1_epi32(bytemuck::cast(weights));

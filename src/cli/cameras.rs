@@ -140,14 +140,15 @@ pub(super) fn grab(camera: &Camera) -> Result<Grabbed> {
     let mut bytes = Vec::new();
     let (mut picture, mut first, mut corrupt, mut damage) = (RgbImage::default(), None, 0, None);
     let (mut frames, mut frame) = (0, Frame::from_bytes(Encoding::Jpeg, Vec::new()));
-    let mut deadline = start + camera.start_timeout;
+    let patience = camera.start_timeout.max(camera.frame_timeout);
+    let mut deadline = start + patience;
     while frames < FRAMES {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() && frames == 0 {
             if let Some(cause) = damage {
                 return Err(CaptureError::Corrupt { run: corrupt, cause }.into());
             }
-            let after = camera.start_timeout;
+            let after = patience;
             return Err(source.instead().unwrap_or(CaptureError::Stalled { after }).into());
         }
         match source.read(&mut bytes, left) {

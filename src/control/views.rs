@@ -12,7 +12,7 @@ use super::model_pool::Loaded;
 use glimpsed_base::repetition::is_logged;
 use glimpsed_core::bus::commands::{Answer, CommandError, Commanded};
 use glimpsed_core::config::Config;
-use glimpsed_core::config::typed::{Choice, View};
+use glimpsed_core::config::typed::{Camera, Choice, View};
 use glimpsed_core::domain::event::Event;
 use glimpsed_core::domain::name::Name;
 use glimpsed_core::domain::settings::{PrecisionChoice, Settings};
@@ -109,7 +109,10 @@ impl Controller {
     /// Opens and closes cameras, so that those run that an enabled view with a model looks through, with their settings in effect.
     /// On return, every frame of a camera that was closed is published or dropped.
     pub(super) async fn follow_cameras(&mut self) -> Result<()> {
-        for camera in self.desired.live.cameras.clone() {
+        let mut cameras = self.desired.live.cameras.clone();
+        // The devices that are named come first, so that `auto` finds one of the others.
+        cameras.sort_by_key(Camera::is_to_be_found);
+        for camera in cameras {
             let name = &camera.name;
             let mut views =
                 self.desired.live.views.iter().filter(|view| view.enabled && view.camera == *name).peekable();

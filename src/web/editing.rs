@@ -15,6 +15,7 @@ use super::openapi::{Documented, Operation};
 use super::problem::Problem;
 use super::schemas::named;
 use super::site::Site;
+use glimpsed_base::leaving;
 use glimpsed_core::bus::commands::Command;
 use glimpsed_core::domain::file_edit::FileEdit;
 use glimpsed_core::domain::framing::Region;
@@ -85,7 +86,16 @@ async fn edit_views(State(site): State<Arc<Site>>, edit: Result<Json<Edit>, Json
     let layout = site.parts.view.layout();
     // The only view is called by a name that it does not have in the file.
     let is_only = |name: &str| layout.view_called(name).is_some_and(|view| view.name == Name::ONLY);
+    for camera in set.iter().filter_map(|set| set.camera.as_ref()) {
+        if !layout.cameras.iter().any(|known| known.as_str() == camera) {
+            let known: Vec<String> = layout.cameras.iter().map(|known| format!("`{known}`")).collect();
+            let detail =
+                format!("there is no camera `{}`; there is {}", leaving::short_line(camera, 64), known.join(", "));
+            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
+        }
+    }
     let set = set.into_iter().map(|Set { name, camera, region }| SetView {
+        // The only camera has no name in the file.
         camera: camera.filter(|camera| layout.cameras.iter().any(|known| known.given() == Some(camera))),
         name: if is_only(&name) { Name::ONLY } else { Name::new(&name) },
         region,

@@ -174,6 +174,20 @@ fn an_address_with_one_picture_is_fetched_again_and_again() {
 }
 
 #[test]
+fn a_single_picture_of_no_type_is_fetched_again_and_its_camera_stays_online() {
+    for head in ["", "Content-Type: application/octet-stream\r\n"] {
+        let port = camera(move |_, stream| answer(stream, "200 OK", head, &photo("rocket.jpg")));
+        let mut daemon = daemon(port, "fps = 10.0\n");
+        let mut labelled = 0;
+        daemon.find("ten labels without a break", |line| {
+            assert!(!line.contains("it ended the stream"), "{line}");
+            labelled += usize::from(line.contains("missile"));
+            (labelled == 10).then_some(())
+        });
+    }
+}
+
+#[test]
 fn a_picture_that_has_not_changed_is_not_fetched_twice_and_not_frozen() {
     let conditional = Arc::new(AtomicUsize::new(0));
     let seen = conditional.clone();

@@ -44,11 +44,8 @@ fn a_view_is_drawn_shown_saved_and_taken_back() {
     let (status, shown) = edit(&server, &json!({ "set": set }));
     let region = "region = { x = 0.5, y = 0.25, width = 0.5, height = 0.5 }";
     assert_eq!(status, 200, "{shown}");
-    // The order is that of the request; the table of a view that was there shows what is new in it.
-    assert_eq!(
-        shown["lines"],
-        format!("[views.bin]\ncamera = \"yard\"\n{region}\n\n[views.door]\ncamera = \"yard\"\n{region}\n")
-    );
+    // The order is that of the request. The view that was there looks through the only camera, so it gets no key for it.
+    assert_eq!(shown["lines"], format!("[views.bin]\ncamera = \"yard\"\n{region}\n\n[views.door]\n{region}\n"));
     assert_eq!((&shown["saved"], std::fs::read_to_string(&path).expect("there")), (&false.into(), text.clone()));
 
     let (status, saved) = edit(&server, &json!({ "set": set, "save": true }));
@@ -90,6 +87,15 @@ fn what_cannot_work_is_refused_and_changes_nothing() {
         assert_eq!(status, 409, "{body}: {answer}");
         assert!(answer["detail"].as_str().is_some_and(|detail| detail.contains(wanted)), "{answer}");
     }
+    let (status, answer) = edit(
+        &server,
+        &json!({ "set": [{ "name": "door", "camera": "nope", "region": region(0.0, 0.5) }], "save": true }),
+    );
+    assert_eq!(status, 422, "{answer}");
+    assert!(
+        answer["detail"].as_str().is_some_and(|detail| detail.contains("no camera `nope`; there is `yard`")),
+        "{answer}"
+    );
     assert_eq!(edit(&server, &json!({ "sett": [] })).0, 422);
     let many: Vec<Value> = (0..65).map(|number| json!(format!("view{number}"))).collect();
     assert_eq!(edit(&server, &json!({ "remove": many })).0, 422);

@@ -1,6 +1,7 @@
 //! Sources of frames: cameras, programs and files.
 
 pub mod call;
+mod claims;
 mod command;
 pub mod controls;
 mod device;

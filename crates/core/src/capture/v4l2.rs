@@ -22,6 +22,7 @@ use v4l::video::Capture;
 use v4l::video::capture::Parameters;
 use v4l::{Device, Format};
 
+use super::claims::Claim;
 use super::controls::{self, ControlInfo};
 use super::device::{explain, is_gone, no_camera};
 use super::discover::{self, CameraInfo, rate};
@@ -31,6 +32,9 @@ use crate::config::raw::{ControlValue, FormatChoice};
 use crate::domain::camera::Negotiated;
 use glimpsed_base::budget;
 use glimpsed_base::shutdown::Shutdown;
+
+/// The name of a device that is to be found.
+const AUTO: &str = "auto";
 
 /// One buffer is read here while the driver has the others; more would only make frames older.
 const BUFFERS: u32 = 4;
@@ -58,41 +62,58 @@ pub(super) struct V4l2Opener {
     asked: Asked,
     /// Whether the device did not exist at the last attempt.
     missing: bool,
+    /// On the device that is configured, so that `auto` of another camera leaves it.
+    _claim: Option<Claim>,
 }
 
 impl V4l2Opener {
     pub(super) fn new(device: PathBuf, asked: Asked) -> Self {
-        Self { device, asked, missing: false }
+        let claim = (device != Path::new(AUTO)).then(|| Claim::named(&device));
+        Self { device, asked, missing: false, _claim: claim }
     }
 
     fn is_auto(&self) -> bool {
-        self.device == Path::new("auto")
+        self.device == Path::new(AUTO)
     }
 
-    /// The device to open: the configured one, or the first camera whose pictures are read.
-    fn device(&self) -> Result<PathBuf, String> {
-        if !self.is_auto() {
-            return Ok(self.device.clone());
-        }
-        let cameras = discover::cameras();
-        let readable = |camera: &&CameraInfo| {
-            camera.problem.is_none() && camera.formats.iter().any(|format| is_acceptable(&format.fourcc))
-        };
-        match (cameras.iter().find(readable), cameras.iter().find_map(|camera| camera.problem.as_deref())) {
-            (Some(camera), _) => Ok(camera.device.clone()),
-            (None, Some(problem)) => Err(format!("there is no camera to read; of the only one: {problem}")),
-            (None, None) => Err("there is no V4L2 camera; is it plugged in?".into()),
-        }
-    }
-
+    /// The configured device, or the first camera that opens and that no other camera of the configuration has.
     fn try_open(&self) -> Result<V4l2Source, String> {
-        let path = self.device()?;
-        let explain = |error: io::Error| explain(&error, &path);
-        let device = Device::with_path(&path).map_err(explain)?;
+        if !self.is_auto() {
+            return self.open_device(&self.device, None);
+        }
+        let mut passed_over = Vec::new();
+        for CameraInfo { device, problem, formats, .. } in discover::cameras() {
+            let tried = match (problem, formats.iter().any(|format| is_acceptable(&format.fourcc))) {
+                (Some(problem), _) => Err(problem),
+                (None, false) => Err("it gives no pictures that can be read".into()),
+                (None, true) => match Claim::found(&device) {
+                    Some(claim) => self.open_device(&device, Some(claim)),
+                    None => Err("it is another camera's of this configuration".into()),
+                },
+            };
+            match tried {
+                Ok(source) => {
+                    if !passed_over.is_empty() {
+                        tracing::info!(device = %device.display(), passed_over = passed_over.join("; "), "the first camera that opens");
+                    }
+                    return Ok(source);
+                }
+                Err(cause) => passed_over.push(format!("{}: {cause}", device.display())),
+            }
+        }
+        match passed_over.is_empty() {
+            true => Err("there is no V4L2 camera; is it plugged in?".into()),
+            false => Err(format!("there is no camera to read: {}", passed_over.join("; "))),
+        }
+    }
+
+    fn open_device(&self, path: &Path, claim: Option<Claim>) -> Result<V4l2Source, String> {
+        let explain = |error: io::Error| explain(&error, path);
+        let device = Device::with_path(path).map_err(explain)?;
         if let Some(problem) = no_camera(&device) {
             return Err(problem);
         }
-        let format = self.negotiate(&device, &path)?;
+        let format = self.negotiate(&device, path)?;
         let interval = nearest_interval(&device, &format, self.asked.fps);
         // Not every driver can set the rate; the frames then come at the driver's own.
         let fps = device.set_params(&Parameters::new(interval)).ok().map(|params| rate(params.interval));
@@ -105,7 +126,7 @@ impl V4l2Opener {
             "camera opened"
         );
         let name = format!("camera {}", path.display());
-        Ok(V4l2Source { stream: Some(stream), device, format, fps, name, unpacker: Unpacker::default() })
+        Ok(V4l2Source { stream: Some(stream), device, format, fps, name, unpacker: Unpacker::default(), _claim: claim })
     }
 
     /// Sets the most preferred pixel format that the camera has. The driver picks the nearest size by itself.
@@ -234,6 +255,8 @@ struct V4l2Source {
     fps: Option<f64>,
     name: String,
     unpacker: Unpacker,
+    /// On a device that `auto` has found.
+    _claim: Option<Claim>,
 }
 
 impl Source for V4l2Source {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::{sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::bus::hub::{Hub, Sink};
 use crate::decide::day::DayTracker;
@@ -51,15 +51,26 @@ impl Days {
 
     /// Publishes them in a task that ends with its runtime, which must be the caller's.
     pub fn publish(&self) {
+        self.publish_every(EVERY, SHORTEST_INTERVAL);
+    }
+
+    fn publish_every(&self, every: Duration, shortest: Duration) {
         let days = self.clone();
         tokio::spawn(async move {
+            let next = || Instant::now() + days.until_next(every);
+            // What holds is told in time, however often something else changes meanwhile.
+            let mut due = next();
             loop {
-                let next = tokio::time::Instant::now() + days.until_next();
+                // The clock may have been set, so that midnight is sooner.
+                due = due.min(next());
                 tokio::select! {
                     () = days.changed.notified() => days.tell(false),
-                    () = sleep_until(next) => days.tell(true),
+                    () = sleep_until(due) => {
+                        days.tell(true);
+                        due = next();
+                    }
                 }
-                sleep(SHORTEST_INTERVAL).await;
+                sleep(shortest).await;
             }
         });
     }
@@ -93,12 +104,12 @@ impl Days {
         }
     }
 
-    /// Until the next minute, or midnight.
-    fn until_next(&self) -> Duration {
+    /// `every`, or until midnight.
+    fn until_next(&self, every: Duration) -> Duration {
         let time = Time::of(&*self.clock);
         let day = Duration::from_secs(86_400);
         let midnight = day.saturating_sub(time.since_midnight());
-        if midnight.is_zero() { EVERY } else { EVERY.min(midnight + Duration::from_millis(50)) }
+        if midnight.is_zero() { every } else { every.min(midnight + Duration::from_millis(50)) }
     }
 
     fn arrange(&self, layout: &Layout) {
@@ -176,6 +187,40 @@ mod tests {
         let held: Vec<u64> = all[1..].iter().map(|told| told.day.labels[0].held.as_secs()).collect();
         assert_eq!(held, [0, 60]);
         assert_eq!(all[2].day.labels[0].times, 1);
+    }
+
+    #[tokio::test]
+    async fn what_goes_on_is_told_in_time_however_lively_another_view_is() {
+        let (sink, clock) = (Told::default(), ManualClock::default());
+        let hub = hub_with(&sink);
+        let days = Days::new(&hub, &(Arc::new(clock.clone()) as Arc<dyn Clock>));
+        let entry = |name: &str| ViewEntry {
+            name: Name::new(name),
+            title: String::new(),
+            camera: Name::ONLY,
+            region: Region::default(),
+        };
+        let views = vec![entry("calm"), entry("lively")];
+        hub.publish(&Event::Layout(Arc::new(Layout { cameras: vec![Name::ONLY], views })));
+        let change = |view: &str, label: &str| {
+            let mut now = stable(Some(label));
+            now.frame.view = Name::new(view);
+            hub.publish(&Event::Changed { now, before: None });
+        };
+        change("calm", "open");
+        let milliseconds = Duration::from_millis;
+        days.publish_every(milliseconds(50), milliseconds(1));
+        for round in 0..100 {
+            change("lively", if round % 2 == 0 { "cat" } else { "dog" });
+            clock.advance(Duration::from_secs(1));
+            sleep(milliseconds(5)).await;
+        }
+        let held = told(&sink)
+            .into_iter()
+            .rev()
+            .find(|told| told.view == Name::new("calm"))
+            .map(|told| told.day.labels[0].held);
+        assert!(held >= Some(Duration::from_secs(50)), "{held:?} of 100 s");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::operands::{DROPPED, HALF, Rows};
 /// Columns that are summed at once, in registers.
 const BLOCK: usize = 16;
 
-/// Sums as many rows as there are `weights`, column by column, and keeps [`KEPT`] fractional bits. The weights add up to
+/// Sums as many rows as there are `weights`, column by column, and keeps [`super::KEPT`] fractional bits. The weights add up to
 /// [`super::ONE`].
 pub fn blend(rows: Rows, weights: &[i16], out: &mut [i16]) {
     let used = weights.iter().rposition(|weight| *weight != 0).map_or(0, |last| last + 1);

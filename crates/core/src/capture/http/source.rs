@@ -96,13 +96,18 @@ enum State {
 
 struct Stream {
     body: Incoming,
+    /// Whether its type is that of a stream. Without a type it may be a single picture.
+    is_declared: bool,
+    /// How many pictures there were.
+    pictures: u32,
     splitter: Splitter,
     /// How the stream began, until the type of its parts is known.
     head: Vec<u8>,
 }
 
 enum Answer {
-    Stream(Incoming),
+    /// Whether its type is that of a stream.
+    Stream(Incoming, bool),
     Picture(Vec<u8>, Conditions),
     Unchanged(Conditions),
 }
@@ -118,8 +123,11 @@ async fn answer(client: &mut Client, conditions: Conditions) -> Result<Answer, H
     if response.status() == StatusCode::NOT_MODIFIED && !conditions.is_empty() {
         return Ok(Answer::Unchanged(conditions));
     }
+    if response.status() == StatusCode::NOT_MODIFIED {
+        return Err(HttpError::NoPictures("304 (not modified), though it was not asked for a change".into()));
+    }
     match kind(response.headers()) {
-        Kind::Stream => Ok(Answer::Stream(response.into_body())),
+        Kind::Stream { is_declared } => Ok(Answer::Stream(response.into_body(), is_declared)),
         Kind::Other(what) => Err(HttpError::NoPictures(what)),
         Kind::Picture => {
             let conditions = next_conditions(response.headers());
@@ -144,19 +152,22 @@ fn not_jpeg(what: &str) -> HttpError {
 }
 
 enum Kind {
-    Stream,
+    Stream { is_declared: bool },
     Picture,
     Other(String),
 }
 
-/// What is in the body. Some cameras give no type, or a wrong one: then it is read as a stream, which finds pictures in anything.
+/// What is in the body. Some cameras give no type, or a wrong one: then it is read as a stream, which finds pictures in anything, until it is
+/// seen to be a single picture.
 fn kind(headers: &HeaderMap) -> Kind {
     let declared = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let declared = declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match declared.as_str() {
         "image/jpeg" | "image/jpg" | "image/pjpeg" => Kind::Picture,
-        "" | "application/octet-stream" => Kind::Stream,
-        name if name.starts_with("multipart/") || name.contains("mjpeg") || name.contains("jpeg") => Kind::Stream,
+        "" | "application/octet-stream" => Kind::Stream { is_declared: false },
+        name if name.starts_with("multipart/") || name.contains("mjpeg") || name.contains("jpeg") => {
+            Kind::Stream { is_declared: true }
+        }
         "text/html" => Kind::Other("a web page (text/html)".into()),
         name => Kind::Other(format!("`{}`", leaving::short_line(name, 60))),
     }
@@ -192,8 +203,9 @@ impl Source for HttpCamera {
                         return Ok(Read::Nothing);
                     }
                     Ok((_, Err(cause))) => return Err(self.failed(&cause)),
-                    Ok((client, Ok(Answer::Stream(body)))) => {
-                        let stream = Stream { body, splitter: Splitter::new(), head: Vec::new() };
+                    Ok((client, Ok(Answer::Stream(body, is_declared)))) => {
+                        let (splitter, head) = (Splitter::new(), Vec::new());
+                        let stream = Stream { body, is_declared, pictures: 0, splitter, head };
                         self.state = State::Streaming(Box::new(stream), client);
                     }
                     Ok((client, Ok(Answer::Picture(picture, conditions)))) => {
@@ -206,9 +218,14 @@ impl Source for HttpCamera {
                 },
                 State::Streaming(mut stream, client) => match stream.read(runtime, bytes, left) {
                     Ok(read) => {
-                        self.had_pictures |= matches!(read, Read::Frame(_));
+                        let is_picture = matches!(read, Read::Frame(_));
+                        self.had_pictures |= is_picture;
+                        stream.pictures += u32::from(is_picture);
                         self.state = State::Streaming(stream, client);
                         return Ok(read);
+                    }
+                    Err(HttpError::Ended) if !stream.is_declared && stream.pictures == 1 => {
+                        self.state = State::Resting(client, Vec::new());
                     }
                     Err(cause) => return Err(self.failed(&cause)),
                 },

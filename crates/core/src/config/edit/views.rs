@@ -1,6 +1,6 @@
 //! Changes to the views.
 
-use toml_edit::{DocumentMut, InlineTable, Item, Table, TableLike, value};
+use toml_edit::{DocumentMut, InlineTable, Item, Table, TableLike, Value, value};
 
 use super::super::identity::is_id;
 use super::edited::{EditError, Edited};
@@ -33,7 +33,13 @@ pub(super) fn edited(text: &str, edit: &ViewsEdit) -> Result<Edited, EditError> 
             None => {
                 set_roi(&mut lines, view.region);
             }
-            Some(name) => set_view(&mut lines, name, view)?,
+            Some(name) => {
+                let written = |table: &dyn TableLike| Some(table.get("camera")?.as_str()?.to_owned());
+                let views = document.get("views").and_then(Item::as_table_like);
+                let table = views.and_then(|views| views.get(name)).and_then(Item::as_table_like);
+                let camera = view.camera.as_ref().and_then(|_| written(table?));
+                set_view(&mut lines, name, &SetView { camera, ..view.clone() })?;
+            }
         }
     }
     Ok(Edited { text: document.to_string(), lines: lines.to_string().trim_start().to_owned() })
@@ -73,6 +79,10 @@ fn set_view(document: &mut DocumentMut, name: &str, view: &SetView) -> Result<()
     }
     let table = views.get_mut(name).and_then(Item::as_table_like_mut);
     let table = table.ok_or_else(|| no_table(&format!("views.{name}")))?;
+    // A view without the key looks through the only camera.
+    if let (Some(camera), Some(old)) = (&view.camera, table.get_mut("camera").and_then(Item::as_value_mut)) {
+        replace(old, camera.as_str());
+    }
     match table.get_mut("region").and_then(Item::as_table_like_mut) {
         _ if view.region == Region::default() => drop(table.remove("region")),
         Some(region) => set_region(region, view.region),
@@ -92,6 +102,13 @@ fn new_table() -> Table {
     table
 }
 
+/// The comment behind it stays.
+fn replace(old: &mut Value, new: impl Into<Value>) {
+    let decor = old.decor().clone();
+    *old = new.into();
+    *old.decor_mut() = decor;
+}
+
 fn set_region(table: &mut dyn TableLike, region: Region) {
     let parts = |fraction: f64| (fraction * PARTS).round().clamp(0.0, PARTS);
     // The sides end inside of the picture after rounding, too.
@@ -99,12 +116,7 @@ fn set_region(table: &mut dyn TableLike, region: Region) {
     let (width, height) = (parts(region.width).min(PARTS - x), parts(region.height).min(PARTS - y));
     for (key, parts) in [("x", x), ("y", y), ("width", width), ("height", height)] {
         match table.get_mut(key).and_then(Item::as_value_mut) {
-            // The comment behind it stays.
-            Some(old) => {
-                let decor = old.decor().clone();
-                *old = (parts / PARTS).into();
-                *old.decor_mut() = decor;
-            }
+            Some(old) => replace(old, parts / PARTS),
             None => drop(table.insert(key, value(parts / PARTS))),
         }
     }
@@ -136,6 +148,17 @@ mod tests {
             .replace("x = 0.05, y = 0.3, width = 0.25, height = 0.5", "x = 0.1, y = 0.2, width = 0.3333, height = 0.4");
         assert_eq!(edited.text, expected);
         assert_eq!(edited.lines, "[views.garage]\nregion = { x = 0.1, y = 0.2, width = 0.3333, height = 0.4 }\n");
+    }
+
+    #[test]
+    fn a_view_gets_another_camera_and_the_lines_are_those_that_were_written() {
+        let text = "[views.garage]\ncamera = \"yard\" # the wide one\n[views.bin]\n";
+        let garage = edited(text, &set("garage", Some("desk"), Region::default())).expect("edited");
+        assert_eq!(garage.text, text.replace("\"yard\"", "\"desk\""));
+        assert_eq!(garage.lines, "[views.garage]\ncamera = \"desk\"\n");
+        // It looks through the only camera.
+        let bin = edited(text, &set("bin", Some("yard"), region(0.0, 0.0, 0.5, 1.0))).expect("edited");
+        assert!(!bin.lines.contains("camera") && bin.text.contains("[views.bin]\nregion"), "{bin:?}");
     }
 
     #[test]

@@ -107,7 +107,7 @@ pub struct RawCamera {
     /// Start the replay again when it has ended.
     #[serde(rename = "loop")]
     pub repeat: bool,
-    /// A camera whose first frame takes longer than this is taken for dead and opened again.
+    /// A camera whose first frame takes longer than this, and than `frame_timeout`, is taken for dead and opened again.
     pub start_timeout: Interval,
     /// A camera that gives no frame for this long after its first one is taken for dead and opened again.
     pub frame_timeout: Interval,

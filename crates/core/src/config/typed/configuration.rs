@@ -158,6 +158,13 @@ pub struct Camera {
     pub rotation: Rotation,
 }
 
+impl Camera {
+    /// Whether its device is not named: the first that opens and that no other camera has.
+    pub fn is_to_be_found(&self) -> bool {
+        matches!(&self.source, CameraSource::V4l2 { device, .. } if device.as_os_str() == "auto")
+    }
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub enum CameraSource {
     V4l2 {

@@ -17,7 +17,7 @@ use crate::control::views::new_view;
 use crate::control::{Controller, Ending, Parts};
 use crate::web;
 use crate::web::live_state::LiveState;
-use glimpsed_base::clock::{Clock, SystemClock};
+use glimpsed_base::clock::Clock;
 use glimpsed_base::liveness::Liveness;
 use glimpsed_base::shutdown::Shutdown;
 use glimpsed_base::signal::Signal;
@@ -96,14 +96,13 @@ enum Stop {
 
 impl App {
     /// `loader` is the thread that has loaded the models; `out` is where labels are printed.
-    pub fn new(prepared: Prepared, loader: Loader, out: Box<dyn Write + Send>) -> Self {
+    pub fn new(prepared: Prepared, loader: Loader, clock: Arc<dyn Clock>, out: Box<dyn Write + Send>) -> Self {
         let hub = Hub::default();
         let printer = stdout::new(out, prepared.config.stdout).map(|(sink, printer)| {
             hub.attach("stdout", Box::new(sink));
             printer
         });
-        let (clock, openers) = (Arc::new(SystemClock::new()), Box::new(capture::opener));
-        Self { prepared, clock, openers, loader, hub, printer, off: Off::Views(Vec::new()) }
+        Self { prepared, clock, openers: Box::new(capture::opener), loader, hub, printer, off: Off::Views(Vec::new()) }
     }
 
     /// Starts with these views switched off.
@@ -117,7 +116,7 @@ impl App {
     /// # Errors
     /// When a thread cannot be started or has died, or when the source has ended before any frame was labelled.
     pub fn run(self, lifetime: Lifetime) -> Result<Summary> {
-        let Lifetime { runtime, signals } = lifetime;
+        let Lifetime { runtime, signals, .. } = lifetime;
         let result = runtime.block_on(self.supervise(signals));
         // A name lookup or the loading of a model may still block a thread of the runtime.
         runtime.shutdown_background();
@@ -374,9 +373,9 @@ mod tests {
         let sources = Sources::defaults();
         let config = sources.load().expect("the defaults are valid");
         let prepared = Prepared::load(sources, config).expect("the bundled model");
-        let mut app = App::new(prepared, Loader::start().expect("a thread"), Box::new(std::io::sink()));
         let (clock, told) = (ManualClock::default(), Told::default());
-        app.clock = Arc::new(clock.clone());
+        let loader = Loader::start().expect("a thread");
+        let mut app = App::new(prepared, loader, Arc::new(clock.clone()), Box::new(std::io::sink()));
         app.openers = Box::new(move |_| Box::new(Hung(clock.clone())));
         app.hub.attach("told", Box::new(told.clone()));
         let error = app.run(lifetime).expect_err("nothing can be done").to_string();

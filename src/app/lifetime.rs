@@ -1,16 +1,20 @@
 //! The asynchronous runtime and the signals.
 
 use std::io::IsTerminal;
+use std::sync::Arc;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::control::loader::Loader;
+use glimpsed_base::clock::{Clock, SystemClock};
 use glimpsed_core::error::{Error, Result};
 
 /// From its creation on, signals are queued instead of ending the process. So it is created before anything that must
 /// be cleaned up.
 pub struct Lifetime {
+    /// Its monotonic time is that since the start, with the time that the models take to load.
+    clock: Arc<SystemClock>,
     pub(super) runtime: Runtime,
     pub(super) signals: Signals,
 }
@@ -19,12 +23,17 @@ impl Lifetime {
     /// # Errors
     /// When the system has no file descriptors or threads left.
     pub fn begin() -> Result<Self> {
+        let clock = Arc::new(SystemClock::new());
         let runtime = runtime()?;
         let signals = {
             let _inside = runtime.enter();
             Signals::new()?
         };
-        Ok(Self { runtime, signals })
+        Ok(Self { clock, runtime, signals })
+    }
+
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        self.clock.clone()
     }
 
     /// Waits for blocking work on another thread, or for a signal to stop, whichever comes first. `None`: the signal came.
@@ -36,7 +45,7 @@ impl Lifetime {
         loader: &Loader,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> std::result::Result<Option<T>, LoadingPanicked> {
-        let Self { runtime, signals } = self;
+        let Self { runtime, signals, .. } = self;
         runtime.block_on(async {
             tokio::select! {
                 result = loader.run(work) => result.map(Some).ok_or(LoadingPanicked),

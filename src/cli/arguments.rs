@@ -123,7 +123,7 @@ fn run(options: &Run, streams: &mut Streams) -> Result<Done> {
         Err(panicked) => return Err(Error::failed(panicked)),
     };
     let out = std::mem::replace(&mut streams.out, Box::new(std::io::sink()));
-    let app = App::new(prepared, loader, out);
+    let app = App::new(prepared, loader, lifetime.clock(), out);
     let off = if options.camera_off { Off::All } else { Off::Views(options.view_off.clone()) };
     let summary = app.with_off(off).run(lifetime)?;
     Ok(if summary.restart { Done::Restart(summary.off) } else { Done::Finished })

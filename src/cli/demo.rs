@@ -60,7 +60,7 @@ pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
         Ok(None) => return Ok(()),
         Err(panicked) => return Err(Error::failed(panicked)),
     };
-    let app = App::new(prepared, loader, Box::new(std::io::sink()));
+    let app = App::new(prepared, loader, lifetime.clock(), Box::new(std::io::sink()));
     streams.print(&format!(
         "Labelling the photographs in {} with {}.\nThe page is at http://127.0.0.1:{page}/\nBelow is what mosquitto_sub receives from a broker on port {}; Ctrl-C ends it.\n\n",
         images.display(),

@@ -36,7 +36,7 @@ pub(super) fn run(command: &Command, streams: &mut Streams) -> Result<()> {
     for rule in &config.notices {
         let refusal = block_on(send_example(&config, rule))?.err();
         let refusal = refusal.map(|refusal| leaving::clean_line(&refusal.to_string()).into_owned());
-        answers.push((rule.to.describe(), refusal));
+        answers.push((rule.describe(), refusal));
     }
     if options.json {
         let answer =

@@ -192,7 +192,7 @@ fn notices(config: &Config) -> Result<Vec<Finding>> {
             Ok(()) => (Verdict::Ok, "accepts connections; `glimpsed notify test` sends a notice".to_owned()),
             Err(refusal) => (Verdict::Unreachable, refusal.to_string()),
         };
-        let says = format!("{}: {says}", notice.to.describe());
+        let says = format!("{}: {says}", notice.describe());
         let finding = Finding { subject: "notice", verdict, says };
         if !findings.contains(&finding) {
             findings.push(finding);

@@ -82,6 +82,22 @@ fn all_mistakes_are_told_at_once_with_their_places() {
 }
 
 #[test]
+fn views_that_nobody_could_tell_apart_are_refused() {
+    let views = |names: &str| load(&(cameras() + names)).expect_err("refused");
+    let view = |table: &str, name: &str| format!("[views.{table}]\ncamera = \"yard\"\n{name}\n");
+    let report = views(&(view("left", "name = \"Door\"") + &view("right", "name = \"Door\"")));
+    assert!(report.contains("`views.right.name` is what `views.left` is called, too"), "{report}");
+    let report = views(&(view("left", "") + &view("right", "name = \"left\"")));
+    assert!(report.contains("`views.right.name` is what `views.left` is called, too"), "{report}");
+    let report = views(&(view("a", "") + &view("A", "")));
+    assert!(report.contains("in capital letters alone"), "{report}");
+    let report = views(&view("left", "name = \"  \""));
+    assert!(report.contains("`views.left.name` is empty"), "{report}");
+    let report = views("[views.a]\ncamera = \"yard\"\nregion = { x = 0.9, width = 0.2 }\n");
+    assert!(report.trim_end().ends_with("at most 0.1"), "{report}");
+}
+
+#[test]
 fn a_mistake_in_a_shared_table_is_told_once_and_where_it_is() {
     let text = cameras() + "[labels]\nmargin = 2.0\n[views.a]\ncamera = \"yard\"\n[views.b]\ncamera = \"desk\"\n";
     let report = load(&text).expect_err("refused");

@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::super::interval::Interval;
 use super::super::raw::{self, LevelChoice, LogFormat, StdoutChoice};
 use crate::decide::escalation;
 use crate::decide::gate::GateRules;
-use crate::decide::notices::{self, Template};
+use crate::decide::notices::{self, Template, When};
 use crate::decide::rules::{DisagreementChoice, LabelRules};
 use crate::decide::thermal::Limits;
 use crate::domain::framing::{Framing, Region, Rotation};
@@ -276,6 +277,25 @@ impl Service {
             Self::Ntfy => "ntfy",
             Self::Gotify => "Gotify",
             Self::Telegram { .. } => "Telegram",
+        }
+    }
+}
+
+impl Notify {
+    /// The recipient with what it is told of, so that rules can be told apart.
+    pub fn describe(&self) -> String {
+        let view = self.rule.view.as_ref().and_then(Name::given).map(|view| format!("view {view}, "));
+        let label = self.rule.label.as_deref().unwrap_or("any label");
+        format!("{} ({}{label}, {})", self.to.describe(), view.unwrap_or_default(), self.when())
+    }
+
+    /// `when`, as it is written in the configuration.
+    pub fn when(&self) -> String {
+        match self.rule.when {
+            When::Appears => "appears".into(),
+            When::Leaves => "leaves".into(),
+            When::FirstOfDay => "first of the day".into(),
+            When::Held(long) => format!("held for {}", Interval(long)),
         }
     }
 }

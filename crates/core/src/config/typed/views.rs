@@ -58,7 +58,34 @@ impl Checker<'_, '_> {
             let found = format!("found {}", raw.views.len());
             self.complain(&["views"], &format!("must have at most {MAX_VIEWS} views"), found, None);
         }
-        raw.views.iter().take(MAX_VIEWS).map(|(name, table)| self.view(name, table, cameras, models)).collect()
+        let views: Vec<View> =
+            raw.views.iter().take(MAX_VIEWS).map(|(name, table)| self.view(name, table, cameras, models)).collect();
+        self.told_apart(&views);
+        views
+    }
+
+    /// People know a view by its title, and Home Assistant writes names in small letters.
+    fn told_apart(&mut self, views: &[View]) {
+        for (index, view) in views.iter().enumerate() {
+            let (name, before) = (view.name.as_str(), &views[..index]);
+            if view.title.trim().is_empty() {
+                let hint = Some(format!("without `name`, the view is called `{name}`"));
+                self.complain(&["views", name, "name"], "is empty", "found no letter", hint);
+            }
+            if let Some(same) = before.iter().find(|other| other.name.as_str().eq_ignore_ascii_case(name)) {
+                let found = "Home Assistant does not tell capital letters from small ones";
+                self.complain(
+                    &["views", name],
+                    &format!("differs from `views.{}` in capital letters alone", same.name),
+                    found,
+                    None,
+                );
+            } else if let Some(same) = before.iter().find(|other| other.title.trim() == view.title.trim()) {
+                let wrong = format!("is what `views.{}` is called, too", same.name);
+                let found = format!("found {:?}", view.title);
+                self.complain(&["views", name, "name"], &wrong, found, Some("people tell views apart by it".into()));
+            }
+        }
     }
 
     /// One view of the whole picture of each camera.
@@ -165,8 +192,9 @@ impl Checker<'_, '_> {
             self.within(&at.key(key), side, SMALLEST_SIDE, 1.0);
             // Tolerance, because the sum of decimal fractions may be slightly above one.
             if start + side > 1.0 + 1e-9 && start <= 1.0 && side <= 1.0 {
-                let found = format!("it ends at {}, outside of the picture", start + side);
-                self.complain(&at.key(key), "is too large", found, Some(format!("at most {}", 1.0 - start)));
+                let short = |fraction: f64| (fraction * 10_000.0).round() / 10_000.0;
+                let found = format!("it ends at {}, outside of the picture", short(start + side));
+                self.complain(&at.key(key), "is too large", found, Some(format!("at most {}", short(1.0 - start))));
             }
         }
         Region { x: raw.x, y: raw.y, width: raw.width, height: raw.height }

@@ -115,13 +115,8 @@ impl Composer {
 pub(super) fn in_words(rule: &Notify, titles: &Titles, occasion: &Occasion) -> Notice {
     let words = words(rule, titles, occasion);
     let (title, text) = (rule.title.fill(&words, MAX_TITLE), rule.text.fill(&words, MAX_TEXT));
-    let about = About {
-        device: &titles.device,
-        when: &when(rule.rule.when),
-        label: &occasion.label,
-        title: &title,
-        text: &text,
-    };
+    let about =
+        About { device: &titles.device, when: &rule.when(), label: &occasion.label, title: &title, text: &text };
     let event = notice_json(&occasion.now, occasion.before.as_deref(), about);
     Notice { title, text, event, picture: None, at: Duration::ZERO }
 }
@@ -141,14 +136,4 @@ fn words(rule: &Notify, titles: &Titles, Occasion { label, now, before }: &Occas
         words.set("for", Interval(long).to_string());
     }
     words
-}
-
-/// As it is written in the configuration.
-fn when(when: When) -> String {
-    match when {
-        When::Appears => "appears".into(),
-        When::Leaves => "leaves".into(),
-        When::FirstOfDay => "first of the day".into(),
-        When::Held(long) => format!("held for {}", Interval(long)),
-    }
 }

@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 use super::counters::Counters;
 use super::queue::{Notice, Queue};
 use super::request::Prepared;
-use crate::config::typed::Recipient;
+use crate::config::typed::{Notify, Recipient};
 use crate::http_client::address::{BadRedirect, origin, redirected};
 use crate::http_client::{Failure, connect, next_bytes};
 use glimpsed_base::backoff::Backoff;
@@ -81,14 +81,14 @@ impl Refusal {
 }
 
 /// Sends the notices of one rule, for as long as it is not dropped.
-pub(super) async fn deliver(queue: Arc<Queue>, rule: usize, to: Recipient, clock: Arc<dyn Clock>, counters: Counters) {
+pub(super) async fn deliver(queue: Arc<Queue>, rule: usize, of: Notify, clock: Arc<dyn Clock>, counters: Counters) {
     let (mut backoff, mut failures) = (Backoff::new(WAITS.0, WAITS.1), 0);
     loop {
         let (number, notice) = queue.next(rule).await;
-        match send(&to, &notice).await {
+        match send(&of.to, &notice).await {
             Ok(()) => {
                 if failures > 0 {
-                    tracing::info!(to = to.describe(), failures, "notices arrive again");
+                    tracing::info!(to = of.describe(), failures, "notices arrive again");
                 }
                 (backoff, failures) = (Backoff::new(WAITS.0, WAITS.1), 0);
                 counters.succeeds(rule);
@@ -101,9 +101,9 @@ pub(super) async fn deliver(queue: Arc<Queue>, rule: usize, to: Recipient, clock
                 let cause = leaving::clean_line(&cause);
                 let again = refusal.may_pass();
                 if is_logged(failures) {
-                    tracing::warn!(to = to.describe(), %cause, failures, again, "a notice did not arrive");
+                    tracing::warn!(to = of.describe(), %cause, failures, again, "a notice did not arrive");
                 }
-                counters.fails(rule, format!("{}: {cause}", to.describe()));
+                counters.fails(rule, format!("{}: {cause}", of.describe()));
                 if !again {
                     lose(&queue, number, &counters);
                     continue;

@@ -88,7 +88,7 @@ impl Notices {
                 rules: watched.clone(),
             };
             tasks.push(tokio::spawn(composer.run(composed)));
-            let delivery = deliver(queue.clone(), number, rule.to.clone(), clock.clone(), counters.clone());
+            let delivery = deliver(queue.clone(), number, rule.clone(), clock.clone(), counters.clone());
             tasks.push(tokio::spawn(delivery));
         }
         for (to, notice) in waiting {

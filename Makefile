@@ -19,7 +19,7 @@ endif
 # What a package is made for, and how the program in it is built: `dev` takes a minute, `release` ten.
 DEB_ARCH ?= $(shell dpkg --print-architecture 2>/dev/null)
 DEB_PROFILE ?= release
-.PHONY: help advisories demo test test-rust test-web test-firefox test-models test-homeassistant soak endurance crates lint bench bench-page bench-peers bench-inference bench-instructions cross-aarch64 portable test-aarch64 appliance appliance-all appliance-arm64 fuzz miri deny release docs deb dist clean
+.PHONY: help advisories demo test test-rust test-web test-firefox test-models test-homeassistant soak endurance crates lint bench bench-page bench-views bench-peers bench-inference bench-instructions cross-aarch64 portable test-aarch64 appliance appliance-all appliance-arm64 fuzz miri deny release docs deb dist clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -95,6 +95,9 @@ bench: release ## Measure each stage and the whole daemon, and compare with the 
 	cargo bench --locked -p glimpsed -p glimpsed-jpeg -p glimpsed-mqtt --bench stages --bench decoding --bench outbox
 	benches/daemon.py $(ARGS)
 	benches/idle.py
+
+bench-views: release ## Several cameras and views beside one: memory, processor time, fairness (ARGS for benches/views.py; a quiet machine)
+	benches/views.py $(ARGS)
 
 bench-peers: ## Measure beside what a user would run instead: onnxruntime, ncnn, LiteRT, OpenCV, paho (ARGS="--quick", "--help")
 	@.ci/setup peers

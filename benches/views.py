@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Several cameras and several views beside one: memory, processor time, fairness, and what cameras that hang do to another one.
 
-usage: benches/views.py [--binary FILE] [--seconds N] [--model NAME] [--json]
+usage: benches/views.py [--binary FILE] [--seconds N] [--model NAME [--models DIRECTORY]] [--json]
 
 Each scenario is a daemon of its own whose cameras are programs that show the bundled photographs in 640x480, as MJPEG, without the gate (a
 picture that has not changed is labelled again). The scenarios take turns, so that what else the machine does falls on all of them. The cameras
@@ -49,13 +49,15 @@ def parse():
     parser.add_argument("--binary", default=ROOT / "target/release/glimpsed", type=pathlib.Path)
     parser.add_argument("--seconds", default=15, type=int, help="measured for each scenario and round (15)")
     parser.add_argument("--model", default="efficientnet-lite0-int8", help="the model of all views")
+    parser.add_argument("--models", type=pathlib.Path, help="where it is, if not among the bundled ones")
     parser.add_argument("--json", action="store_true", help="for scripts")
     return parser.parse_args()
 
 
-def configuration(directory, cameras, views, model, fps, port):
+def configuration(directory, cameras, views, options, fps, port):
     """`cameras` cameras with `views` views each."""
-    text = [f'[model]\nactive = "{model}"\n[http]\nlisten = "127.0.0.1:{port}"\n[gate]\nmin_change = 0.0\n']
+    where = f'directory = "{options.models}"\n' if options.models else ""
+    text = [f'[model]\nactive = "{options.model}"\n{where}[http]\nlisten = "127.0.0.1:{port}"\n[gate]\nmin_change = 0.0\n']
     for camera in range(cameras):
         command = json.dumps(["python3", "-c", PLAYER, str(directory), str(fps)])
         text.append(f'[cameras.c{camera}]\nsource = "command"\ncommand = {command}\n')
@@ -126,7 +128,7 @@ def drip():
 
 def ages(options, directory, hung):
     """Milliseconds from the capture of each frame of a camera to its label, while the cameras of the table `hung` hang beside it."""
-    text = lambda port: configuration(directory, 1, 1, options.model, HUNG_FPS, port) + '[stdout]\nformat = "json"\n' + hung
+    text = lambda port: configuration(directory, 1, 1, options, HUNG_FPS, port) + '[stdout]\nformat = "json"\n' + hung
     output = directory / "labels"
     with open(output, "wb") as file:
         daemon = Daemon(options, directory, text, file)
@@ -205,7 +207,7 @@ def main():
                 p99[name].append({"p99_ms": found[int(0.99 * len(found))], "labels": len(found)})
             for name, scenario in scenarios.items():
                 processes, cameras, views, fps = scenario
-                text = lambda port: configuration(directory, cameras, views, options.model, fps, port)
+                text = lambda port: configuration(directory, cameras, views, options, fps, port)
                 runs[name].append(measure(options, directory, processes, text))
     figures = {
         name: {key: median(of, key) for key in ("cpu_s", "infer_s", "frames", "least", "most", "rss_mb")}

@@ -159,7 +159,7 @@ fn a_program_that_ends_is_started_again_and_its_last_words_are_logged() {
     let mut daemon = daemon("cat ROCKET; echo out of film >&2; exit 3");
     daemon.line_with("out of film");
     let line = daemon.line_with("no frames");
-    assert!(line.contains("it ended (exit status: 3)"), "{line}");
+    assert!(line.contains("it ended (exit status: 3): out of film"), "{line}");
     daemon.line_with("missile");
 }
 

@@ -485,9 +485,16 @@ fn a_wrong_password_of_an_ip_camera_is_told_and_not_shown() {
     let port = free_port();
     let Some(_server) = RtspServer::start(port) else { return };
     let (mut daemon, _password) = rtsp_daemon(port, "hunter3", "");
-    daemon.line_with("401 Unauthorized");
+    daemon.find("the reason", |line| (line.contains("no frames") && line.contains("401 Unauthorized")).then_some(()));
     daemon.signal(rustix::process::Signal::TERM);
     assert!(daemon.rest().iter().all(|line| !line.contains("hunter3")));
+}
+
+#[test]
+fn probe_says_why_an_ip_camera_cannot_be_reached() {
+    let text = format!("[camera]\nsource = \"rtsp\"\nurl = \"rtsp://127.0.0.1:{}/stream2\"\n", free_port());
+    let ran = run(&["cameras", "probe", "-c", &ConfigFile::new(&text).path()]);
+    assert!(ran.code == 69 && ran.stderr.contains("Connection refused"), "{ran:?}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::mjpeg::{Next, Splitter};
 use super::source::{CaptureError, Captured, Opener, Read, Source};
-use super::stderr;
+use super::stderr::Errors;
 use crate::domain::frame::Encoding;
 use glimpsed_base::leaving;
 use glimpsed_base::secret::Secret;
@@ -87,12 +87,16 @@ impl Opener for CommandOpener {
             let _ = stdin.write_all(input.reveal().as_bytes());
         }
         let name = self.describe();
-        let logged = name.clone();
-        std::thread::Builder::new()
-            .name("stderr".into())
-            .spawn(move || stderr::log(errors, &logged))
-            .map_err(|error| fail(error.to_string()))?;
-        Ok(Box::new(Running { child, group, stdout, name, splitter: Splitter::new(), portion: vec![0; 64 << 10] }))
+        let errors = Errors::read(errors, &name).map_err(|error| fail(error.to_string()))?;
+        Ok(Box::new(Running {
+            child,
+            group,
+            stdout,
+            errors,
+            name,
+            splitter: Splitter::new(),
+            portion: vec![0; 64 << 10],
+        }))
     }
 
     fn describe(&self) -> String {
@@ -108,6 +112,7 @@ struct Running {
     child: Child,
     group: Option<Pid>,
     stdout: ChildStdout,
+    errors: Errors,
     name: String,
     splitter: Splitter,
     portion: Vec<u8>,
@@ -138,7 +143,7 @@ impl Source for Running {
                 if let Some(cause) = self.splitter.cut_short() {
                     return Ok(Read::Corrupt(cause));
                 }
-                let ended = || lost(how_it_ended(&mut self.child));
+                let ended = || lost(how_it_ended(&mut self.child, &self.errors));
                 return Err(self.splitter.foreign(true).map_or_else(ended, foreign));
             }
             self.splitter.push(&self.portion[..read]);
@@ -189,12 +194,17 @@ fn ended_within(child: &mut Child, grace: Duration) -> bool {
     }
 }
 
-fn how_it_ended(child: &mut Child) -> String {
+/// With what the program has said last.
+fn how_it_ended(child: &mut Child, errors: &Errors) -> String {
     if !ended_within(child, GRACE) {
         return "it closed its output".into();
     }
-    match child.try_wait() {
+    let ended = match child.try_wait() {
         Ok(Some(status)) => format!("it ended ({status})"),
         _ => "it ended".into(),
+    };
+    match errors.last_line() {
+        Some(line) => format!("{ended}: {line}"),
+        None => ended,
     }
 }

@@ -34,8 +34,8 @@ impl Notice {
     }
 }
 
-/// One queue for each rule, with a common bound. When that is reached, the oldest notice of all makes room and is counted: where one
-/// service does not answer, those of the others are sent at once and are not the oldest.
+/// One queue for each rule, with a common bound. When that is reached, the oldest notice of the rule that takes the most makes room and is
+/// counted, so that a rule whose service does not answer drives out its own.
 pub(super) struct Queue {
     waiting: Mutex<Waiting>,
     /// Wakes the delivery of a rule.
@@ -66,8 +66,14 @@ impl Queue {
         let number = waiting.next;
         waiting.next += 1;
         waiting.list.push_back((number, rule, notice));
-        while waiting.list.len() > MAX_WAITING || waiting.bytes() > budget::NOTICES_WAITING {
-            waiting.list.pop_front();
+        loop {
+            if waiting.list.len() > MAX_WAITING {
+                waiting.make_room(|_| 1);
+            } else if waiting.bytes() > budget::NOTICES_WAITING {
+                waiting.make_room(Notice::bytes);
+            } else {
+                break;
+            }
             self.counters.lost.fetch_add(1, Ordering::Relaxed);
         }
         self.count(&waiting);
@@ -116,6 +122,17 @@ impl Waiting {
     fn bytes(&self) -> usize {
         self.list.iter().map(|(.., notice)| notice.bytes()).sum()
     }
+
+    /// Removes the oldest notice of the rule whose notices weigh the most.
+    fn make_room(&mut self, weight: impl Fn(&Notice) -> usize) {
+        let of_rule = |rule: usize| -> usize {
+            self.list.iter().filter(|(_, of, _)| *of == rule).map(|(.., notice)| weight(notice)).sum()
+        };
+        let heaviest = self.list.iter().map(|(_, rule, _)| *rule).max_by_key(|rule| of_rule(*rule));
+        if let Some(index) = self.list.iter().position(|(_, rule, _)| Some(*rule) == heaviest) {
+            self.list.remove(index);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -129,6 +146,23 @@ mod tests {
 
     fn count(counter: &std::sync::atomic::AtomicU64) -> u64 {
         counter.load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn a_rule_that_tells_much_drives_out_its_own_notices_alone() {
+        let counters = Counters::default();
+        let queue = Queue::new(3, counters.clone());
+        queue.push(1, notice("rare", 0));
+        queue.push(2, notice("large", budget::NOTICES_WAITING / 2));
+        for _ in 0..3 * MAX_WAITING {
+            queue.push(0, notice("often", 0));
+        }
+        queue.push(2, notice("larger", budget::NOTICES_WAITING - 1000));
+        let all = queue.drain();
+        assert_eq!(all.len(), MAX_WAITING - 1, "the first large one made room for the second");
+        let left = |wanted: &str| all.iter().filter(|(_, notice)| notice.text == wanted).count();
+        assert_eq!((left("rare"), left("large"), left("larger")), (1, 0, 1));
+        assert_eq!(count(&counters.lost), 2 * MAX_WAITING as u64 + 4);
     }
 
     #[tokio::test]

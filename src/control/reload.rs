@@ -17,6 +17,7 @@ use glimpsed_core::bus::commands::{Answer, CommandError, Commanded};
 use glimpsed_core::config::diagnostics::Problems;
 use glimpsed_core::config::typed::{Choice, View};
 use glimpsed_core::config::{Config, Sources};
+use glimpsed_core::domain::framing::Region;
 use glimpsed_core::error::Result;
 use glimpsed_core::pipeline::orders::{Order, ViewOrder};
 use glimpsed_core::sinks::mqtt;
@@ -237,10 +238,16 @@ impl Controller {
         let models = |config: &Config| config.models.iter().map(|model| model.name.clone()).collect::<Vec<_>>();
         let accurate =
             |config: &Config| config.views.iter().map(|view| view.accurate.model.path.is_file()).collect::<Vec<_>>();
+        // Which part of the picture a view sees is in no topic and no entity.
+        let told = |config: &Config| {
+            let mut layout = layout_of(config);
+            layout.views.iter_mut().for_each(|view| view.region = Region::default());
+            layout
+        };
         if of_the_broker(before) == of_the_broker(&self.desired.live)
             && models(before) == models(&self.desired.live)
             && accurate(before) == accurate(&self.desired.live)
-            && layout_of(before) == layout_of(&self.desired.live)
+            && told(before) == told(&self.desired.live)
         {
             return;
         }

@@ -20,10 +20,10 @@ struct Packed {
 include!(concat!(env!("OUT_DIR"), "/assets/list.rs"));
 
 /// Where the contents are part of the address.
-const FOR_EVER: &str = "public, max-age=31536000, immutable";
+pub(super) const FOR_EVER: &str = "public, max-age=31536000, immutable";
 
 /// Browsers ask every time, so that an upgrade shows at once; usually the answer is "not modified".
-const ASK_AGAIN: &str = "no-cache";
+pub(super) const ASK_AGAIN: &str = "no-cache";
 
 pub(super) async fn page(headers: HeaderMap) -> Response {
     serve("index.html", ASK_AGAIN, &headers)

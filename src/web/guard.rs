@@ -56,7 +56,7 @@ pub(super) async fn guard(State(site): State<Arc<Site>>, mut request: Request, n
             next.run(request).await
         }
         Err(Refusal::Because(problem)) => problem.into_response(),
-        Err(Refusal::LogIn) => Redirect::to("login").into_response(),
+        Err(Refusal::LogIn(login)) => Redirect::to(&login).into_response(),
     };
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
@@ -72,8 +72,8 @@ pub(super) async fn guard(State(site): State<Arc<Site>>, mut request: Request, n
 /// Why a request is refused.
 enum Refusal {
     Because(Problem),
-    /// A browser without a session, which is redirected to the login page.
-    LogIn,
+    /// A browser without a session, which is redirected to the login page: its address, from that of the request.
+    LogIn(String),
 }
 
 fn refuse<T>(status: StatusCode, detail: impl Into<String>) -> Result<T, Refusal> {
@@ -157,8 +157,9 @@ fn authorise(site: &Site, request: &Request) -> Result<Admission, Refusal> {
     if let Some(session) = session(headers).find(|session| door.is_session(session, now)) {
         return Ok(Admission(Some(session.to_owned())));
     }
-    if path == "/" {
-        return Err(Refusal::LogIn);
+    if path == "/" || path == "/docs" || path.starts_with("/docs/") {
+        let up = "../".repeat(path.matches('/').count().saturating_sub(1));
+        return Err(Refusal::LogIn(format!("{up}login")));
     }
     let detail = "a token is needed: log in at /login, or send the header `Authorization: Bearer TOKEN`";
     refuse(StatusCode::UNAUTHORIZED, detail)

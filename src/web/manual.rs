@@ -12,6 +12,7 @@ use data_encoding::BASE64;
 use ring::digest::{SHA256, digest};
 use tokio::task::spawn_blocking;
 
+use super::assets::{ASK_AGAIN, FOR_EVER};
 use super::problem::Problem;
 use glimpsed_base::files;
 
@@ -55,15 +56,25 @@ fn read(name: &str, known: Option<&HeaderValue>) -> Result<Response, Problem> {
     let directory = directory().ok_or_else(not_installed)?;
     let path = directory.join(Some(Path::new(name)).filter(|name| is_below(name)).ok_or_else(not_here)?);
     let etag = version(&path).map_err(|_| not_here())?;
-    let common = [(header::ETAG, etag.as_str()), (header::CACHE_CONTROL, "no-cache")];
-    if known.is_some_and(|known| known.as_bytes() == etag.as_bytes()) {
-        return Ok((StatusCode::NOT_MODIFIED, common).into_response());
-    }
     let mut bytes = Vec::new();
     files::read_into(&path, MAX_BYTES, &mut bytes).map_err(|_| not_here())?;
     let policy = policy(if name.ends_with(".html") { &bytes } else { &[] });
-    let content = [(header::CONTENT_TYPE, content_type(name)), (header::CONTENT_SECURITY_POLICY, &policy)];
-    Ok((common, content, bytes).into_response())
+    // A browser replaces the headers that it has by those of "not modified", too.
+    let common = [
+        (header::ETAG, etag.as_str()),
+        (header::CACHE_CONTROL, if is_hashed(name) { FOR_EVER } else { ASK_AGAIN }),
+        (header::CONTENT_SECURITY_POLICY, &policy),
+    ];
+    if known.is_some_and(|known| known.as_bytes() == etag.as_bytes()) {
+        return Ok((StatusCode::NOT_MODIFIED, common).into_response());
+    }
+    Ok((common, [(header::CONTENT_TYPE, content_type(name))], bytes).into_response())
+}
+
+/// Whether the contents are part of the name: mdBook puts eight digits of their hash before the ending.
+fn is_hashed(name: &str) -> bool {
+    let digits = name.split('.').next().and_then(|stem| stem.rsplit_once('-')).map_or("", |(_, digits)| digits);
+    digits.len() == 8 && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
 }
 
 /// The first of `share/glimpsed/manual` and `manual` beside or above the program (an installation, or what `make docs` leaves in target)
@@ -134,6 +145,16 @@ mod tests {
             assert!(!is_below(Path::new(name)), "{name}");
         }
         assert!(is_below(Path::new("css/general.css")));
+    }
+
+    #[test]
+    fn names_with_a_hash_are_known() {
+        for name in ["searcher-09f2665d.js", "css/general-2459343d.css", "elasticlunr-ef4e11c1.min.js"] {
+            assert!(is_hashed(name), "{name}");
+        }
+        for name in ["index.html", "second-opinion.html", "fonts/open-sans-v17-latin.woff2", "a-1234567.js"] {
+            assert!(!is_hashed(name), "{name}");
+        }
     }
 
     #[test]

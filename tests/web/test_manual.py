@@ -87,6 +87,14 @@ def test_each_reader_finds_the_page_that_answers(page, daemon):
     assert not lost, "\n".join(lost)
 
 
+def test_what_the_browser_has_kept_works_as_what_was_new(page, daemon):
+    for visit in range(3):
+        page.open("about:blank")
+        page.open(f"{daemon.url}/docs/index.html?search=camera")
+        until(f"what was found at visit {visit}", lambda: page.driver.execute_script(FOUND))
+    assert page.complaints() == []
+
+
 def test_the_manual_can_be_read_on_a_phone_and_is_one_tap_from_the_page(page, daemon):
     page.open(f"{daemon.url}/", size=PHONE)
     page.driver.execute_script("document.querySelector('footer a[href=\"docs/\"]').click()")

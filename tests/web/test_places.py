@@ -144,6 +144,16 @@ def test_a_session_that_has_ended_is_begun_again_in_place(page, start, tmp_path)
     until("the way out", lambda: page.driver.current_url.endswith("/login"))
 
 
+# How many pixels each hour between the ends stands beside its place on the strip.
+HOURS_OFF = """
+    const strip = document.getElementById("strip").getBoundingClientRect();
+    return [...document.querySelectorAll("#axis li")].slice(1, -1).map((label) => {
+        const { left, width } = label.getBoundingClientRect();
+        return Math.abs(left + width / 2 - strip.left - (strip.width * Number(label.textContent)) / 24);
+    });
+"""
+
+
 def test_the_day_has_counts_times_and_a_strip_for_the_keyboard(page, start):
     daemon = start(fps=5.0)
     page.open(daemon.url + "/#day")
@@ -151,6 +161,11 @@ def test_the_day_has_counts_times_and_a_strip_for_the_keyboard(page, start):
     until("some labels", lambda: len(page.driver.find_elements(By.CSS_SELECTOR, "#totals tr")) >= 3)
     cells = page.driver.execute_script("return [...document.querySelectorAll('#totals tr')].map((row) => [...row.children].map((cell) => cell.textContent))")
     assert all(int(row[1]) >= 1 and re.match(r"\d+ (s|min)", row[2]) and row[3] <= row[4] for row in cells), cells
+    for size in (DESKTOP, PHONE):
+        page.becomes(size)
+        off = page.driver.execute_script(HOURS_OFF)
+        assert len(off) == 7 and max(off) < 2, off
+    page.becomes()
     strip = page.find("#strip")
     strip.send_keys(Keys.HOME)
     first = strip.get_attribute("aria-valuetext")

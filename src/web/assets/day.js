@@ -54,6 +54,13 @@ const now = () => (back ? midnight(back - 1) : ceased ?? Date.now());
 const end = (all, index) => (index + 1 < all.length ? begin(all[index + 1]) : Math.max(now(), begin(all[index])));
 const unit = (time) => (time - midnight()) / 60_000;
 
+// An hour below its place on the strip.
+function hourLabel(hour) {
+  const label = element("li", {}, String(hour));
+  label.style.left = `${(100 * hour) / 24}%`;
+  return label;
+}
+
 function strip() {
   const all = changes();
   const parts = all.map((entry, index) => svg("rect", {
@@ -229,7 +236,7 @@ const KEYS = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 
 export const part = {
   html,
   start() {
-    $("axis").replaceChildren(...[0, 3, 6, 9, 12, 15, 18, 21, 24].map((hour) => element("li", {}, String(hour))));
+    $("axis").replaceChildren(...[0, 3, 6, 9, 12, 15, 18, 21, 24].map(hourLabel));
     $("csv").addEventListener("click", saved);
     $("earlier").addEventListener("click", () => {
       length += PAGE;

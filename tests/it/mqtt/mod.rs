@@ -11,6 +11,7 @@ mod renamed;
 mod scripted;
 mod tls;
 mod two_devices;
+mod upgraded;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;

@@ -222,6 +222,18 @@ fn a_request_says_which_view_it_means() {
 }
 
 #[test]
+fn a_region_is_edited_without_leaving_the_broker() {
+    let mut device = Device::new("[views.cat]\ncamera = \"desk\"\nregion = { width = 0.5 }\n");
+    device.edit("width = 0.5", "width = 0.6");
+    let info = device.json("/api/v1/views");
+    assert!(info.to_string().contains("0.6"), "{info}");
+    device.daemon.signal(rustix::process::Signal::TERM);
+    let log = device.daemon.rest();
+    let connected = log.iter().filter(|line| line.contains("connected to the broker")).count();
+    assert_eq!(connected, 1, "{log:#?}");
+}
+
+#[test]
 fn a_camera_that_sends_nothing_leaves_the_others_as_they_are() {
     let device = Device::new(
         "[cameras.stuck]\nsource = \"command\"\ncommand = [\"sleep\", \"1000\"]\nstart_timeout = \"300ms\"\nframe_timeout = \"200ms\"\n\

@@ -64,7 +64,6 @@ fn a_token_guards_everything_but_the_way_in_and_the_probes() {
         "/api/v1/events",
         "/metrics",
         "/api/v1/openapi.json",
-        "/docs/",
     ] {
         let answer = server.get(path);
         assert_eq!(answer.status, 401, "{path}");
@@ -77,6 +76,10 @@ fn a_token_guards_everything_but_the_way_in_and_the_probes() {
     }
     let page = server.get("/");
     assert_eq!((page.status, page.header("location")), (303, Some("login")));
+    for (path, login) in [("/docs", "login"), ("/docs/", "../login"), ("/docs/css/a.css", "../../login")] {
+        let manual = server.get(path);
+        assert_eq!((manual.status, manual.header("location")), (303, Some(login)), "{path}");
+    }
     let bearer = format!("Bearer {TOKEN}");
     assert_eq!(server.ask("GET", "/metrics", &[("Authorization", &bearer)], b"").status, 200);
     let info = server.ask("GET", "/api/v1/info", &[("Authorization", &bearer)], b"").text();

@@ -15,6 +15,7 @@ import pathlib
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -135,6 +136,8 @@ def ages(options, directory, hung):
         time.sleep(WARM_UP_S + options.seconds)
         daemon.stop()
     lines = [json.loads(line) for line in output.read_text().splitlines()]
+    if not lines:
+        sys.exit(f"views: nothing was labelled with {options.model}; `{options.binary} check` says why")
     return sorted(line["timing_ms"]["total"] for line in lines if line.get("view") == "v0-0")
 
 

@@ -253,6 +253,7 @@ pub(crate) fn decode(version: Version, input: &mut BytesMut) -> Result<Option<Re
             // rumqttc cannot decode these: a CONNACK of version 3.1.1, which is a byte shorter, a PUBACK with a reason that
             // it does not know, and DISCONNECT.
             if let [0x20, 2, _, _, ..] = input[..] {
+                input.advance(4);
                 return Ok(Some(Received::Refused(Refused::NoMqtt5)));
             }
             if let [0x40, length @ 2..=127, high, low, rest @ ..] = &input[..] {

@@ -124,19 +124,13 @@ impl Controller {
         if notices_of(&before) != notices_of(&self.desired.live) {
             self.tell_people();
         }
-        if self.web_is_other(&before) {
+        if web_settings(&before) != web_settings(&self.desired.live) {
             if let Some(web) = self.take_web() {
                 web.stop(Instant::now() + WEB_STOPS_WITHIN).await;
             }
             self.serve()?;
         }
         Ok(Ok(()))
-    }
-
-    /// Its pictures are those of the cameras, so it starts again with other cameras, too.
-    fn web_is_other(&self, before: &Config) -> bool {
-        let live = &self.desired.live;
-        web_settings(before) != web_settings(live) || layout_of(before).cameras != layout_of(live).cameras
     }
 
     /// Loads what the next configuration needs.

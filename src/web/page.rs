@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::server::Status;
 use super::site::{Parts, Settings};
-use super::{events, pictures, remembered, router, server};
+use super::{events, remembered, router, server};
 use crate::web::site::Site;
 use glimpsed_base::shutdown::Shutdown;
 use glimpsed_base::thread::Thread;
@@ -45,17 +45,12 @@ impl Web {
         let thread = Thread::spawn("web", move || {
             runtime.block_on(async {
                 let live = site.parts.view.clone();
-                let mut helpers = vec![
+                let helpers = [
                     tokio::spawn(events::vitals(site.clone())),
                     tokio::spawn(remembered::develop(live.remembered.clone(), move |view, times| {
                         live.tell_view(view, "pictures", times);
                     })),
                 ];
-                for camera in site.parts.cameras.cameras() {
-                    if let Some(pictures) = site.pictures_of(&camera.name) {
-                        helpers.push(tokio::spawn(pictures::develop(pictures.clone(), camera.preview)));
-                    }
-                }
                 server::serve(address, router::router(site), told, until).await;
                 helpers.iter().for_each(tokio::task::JoinHandle::abort);
             });

@@ -1,17 +1,21 @@
 //! The live picture for viewers, in a few widths: each newest frame is encoded once for each width that somebody waits for.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::body::Bytes;
 use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
+use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
-use glimpsed_core::bus::preview::{Offered, Preview};
+use glimpsed_base::sync::Mutex;
+use glimpsed_core::bus::preview::Offered;
+use glimpsed_core::capture::registry::{Registered, Registry};
 use glimpsed_core::domain::frame::Encoding;
 use glimpsed_core::domain::framing::Rotation;
+use glimpsed_core::domain::name::Name;
 use glimpsed_core::payload::picture;
 use glimpsed_core::preprocess::encode::PictureError;
 use glimpsed_jpeg::decoder::Decoder;
@@ -57,20 +61,66 @@ impl Picture {
     }
 }
 
+/// How many pictures were encoded, and how many of a camera's own were passed on, since the server started.
+type Made = Arc<[AtomicU64; 2]>;
+
+/// The pictures of all cameras, of each from when they are asked for first until the camera is removed.
+pub(super) struct AllPictures {
+    cameras: Registry,
+    made: Made,
+    known: Mutex<Vec<Known>>,
+}
+
+struct Known {
+    camera: Registered,
+    pictures: Arc<Pictures>,
+    encoder: AbortHandle,
+}
+
+impl AllPictures {
+    pub(super) fn new(cameras: Registry) -> Self {
+        Self { cameras, made: Arc::default(), known: Mutex::default() }
+    }
+
+    /// The pictures of a camera, if there is that camera now.
+    pub(super) fn of(&self, name: &Name) -> Option<Arc<Pictures>> {
+        let mut known = self.known.lock();
+        for removed in known.extract_if(.., |known| !self.cameras.has(&known.camera)) {
+            removed.encoder.abort();
+        }
+        if let Some(known) = known.iter().find(|known| known.camera.name == *name) {
+            return Some(known.pictures.clone());
+        }
+        let camera = self.cameras.cameras().into_iter().find(|camera| camera.name == *name)?;
+        let pictures = Arc::new(Pictures::new(self.made.clone()));
+        let encoder = tokio::spawn(develop(pictures.clone(), camera.clone(), self.cameras.clone())).abort_handle();
+        known.push(Known { camera, pictures: pictures.clone(), encoder });
+        Some(pictures)
+    }
+
+    /// See [`Made`].
+    pub(super) fn made(&self) -> [u64; 2] {
+        self.made.each_ref().map(|count| count.load(Ordering::Relaxed))
+    }
+}
+
 /// The newest picture in each width. `None` when the camera is gone.
-#[derive(Default)]
 pub(super) struct Pictures {
     newest: [watch::Sender<Option<Arc<Picture>>>; SIDES.len()],
     /// Wakes the encoder when a viewer comes.
     watched: Notify,
-    /// How many were encoded, and how many of a camera's own were passed on.
-    made: [AtomicU64; 2],
+    made: Made,
+    is_removed: AtomicBool,
 }
 
 /// Receives pictures of one width. While nobody has one of a width, that is not encoded.
 pub(super) type Receiver = watch::Receiver<Option<Arc<Picture>>>;
 
 impl Pictures {
+    fn new(made: Made) -> Self {
+        Self { newest: Default::default(), watched: Notify::new(), made, is_removed: AtomicBool::new(false) }
+    }
+
     /// The first value is the newest picture, if there is one already.
     pub(super) fn subscribe(&self, width: usize) -> Receiver {
         let mut pictures = self.newest[width.min(WIDEST)].subscribe();
@@ -84,9 +134,9 @@ impl Pictures {
         SIDES.iter().position(|side| *side >= pixels as usize).unwrap_or(WIDEST)
     }
 
-    /// How many were encoded, and how many of the camera's own were passed on, since the server started.
-    pub(super) fn made(&self) -> [u64; 2] {
-        self.made.each_ref().map(|count| count.load(Ordering::Relaxed))
+    /// Whether the camera was removed while somebody watched.
+    pub(super) fn is_removed(&self) -> bool {
+        self.is_removed.load(Ordering::Relaxed)
     }
 
     fn is_watched(&self) -> bool {
@@ -94,12 +144,13 @@ impl Pictures {
     }
 }
 
-/// Waits while nobody watches; then makes pictures of each newest frame, one after another.
-pub(super) async fn develop(pictures: Arc<Pictures>, preview: Arc<Preview>) {
-    loop {
+/// Waits while nobody watches; then makes pictures of each newest frame, one after another. Ends with the camera.
+async fn develop(pictures: Arc<Pictures>, camera: Registered, cameras: Registry) {
+    while !pictures.is_removed() {
         pictures.watched.notified().await;
-        let mut viewer = preview.watch();
-        while pictures.is_watched() {
+        let mut viewer = camera.preview.watch();
+        while pictures.is_watched() && !pictures.is_removed() {
+            pictures.is_removed.store(!cameras.has(&camera), Ordering::Relaxed);
             // Only the wait for a frame has a limit, so that viewers that leave meanwhile are noticed.
             if let Ok(frame) = timeout(LOOK_EVERY, viewer.next()).await {
                 show(&pictures, frame).await;

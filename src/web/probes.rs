@@ -81,11 +81,7 @@ pub(super) async fn metrics(State(site): State<Arc<Site>>) -> Response {
         cameras: site.parts.cameras.cameras().iter().map(|camera| (camera.name.clone(), camera.totals())).collect(),
         streams: 4 * site.settings.max_clients
             - [&site.streams, &site.events, &site.pages].map(|places| places.available_permits()).iter().sum::<usize>(),
-        pictures: site
-            .pictures
-            .iter()
-            .map(|(_, pictures)| pictures.made())
-            .fold([0, 0], |[a, b], [c, d]| [a + c, b + d]),
+        pictures: site.pictures.made(),
         process: Process::look(Some(site.parts.started)),
     };
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], site.parts.metrics.page(&look)).into_response()

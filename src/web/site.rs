@@ -11,7 +11,6 @@ use glimpsed_core::bus::hub::Hub;
 use glimpsed_core::capture::registry::Registry;
 use glimpsed_core::config::typed::Http;
 use glimpsed_core::domain::health::Health;
-use glimpsed_core::domain::name::Name;
 use glimpsed_core::pipeline::orders::Orders;
 use glimpsed_core::pipeline::uploads::Uploads;
 use glimpsed_core::sinks::mqtt::Traffic;
@@ -25,7 +24,7 @@ use tokio::sync::Semaphore;
 use super::downloads::{Downloads, ModelFiles};
 use super::live_state::LiveState;
 use super::metrics::Metrics;
-use super::pictures::Pictures;
+use super::pictures::AllPictures;
 use super::session::Door;
 use glimpsed_base::sync::Mutex;
 
@@ -92,8 +91,7 @@ pub(super) struct Site {
     pub(super) stale_after: Duration,
     pub(super) hostname: String,
     pub(super) door: Option<Arc<Door>>,
-    /// Of each camera there was when the server started; with others it starts again.
-    pub(super) pictures: Vec<(Name, Arc<Pictures>)>,
+    pub(super) pictures: AllPictures,
     /// Limits of the viewers of the picture and of the events.
     pub(super) streams: Arc<Semaphore>,
     pub(super) events: Arc<Semaphore>,
@@ -118,7 +116,7 @@ impl Site {
         Self {
             hostname: hostname(),
             door: http.token.as_ref().map(|token| Arc::new(Door::new(token))),
-            pictures: parts.cameras.cameras().into_iter().map(|camera| (camera.name, Arc::default())).collect(),
+            pictures: AllPictures::new(parts.cameras.clone()),
             streams: Arc::new(Semaphore::new(http.max_clients)),
             events: Arc::new(Semaphore::new(http.max_clients)),
             pages: Arc::new(Semaphore::new(2 * http.max_clients)),
@@ -136,13 +134,6 @@ impl Site {
             shutdown,
             parts,
         }
-    }
-}
-
-impl Site {
-    /// The pictures of a camera.
-    pub(super) fn pictures_of(&self, camera: &Name) -> Option<&Arc<Pictures>> {
-        self.pictures.iter().find(|(name, _)| name == camera).map(|(_, pictures)| pictures)
     }
 }
 

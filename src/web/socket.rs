@@ -194,9 +194,9 @@ impl Connection {
         let layout = self.site.parts.view.layout();
         let mut wanted = Vec::new();
         for subscription in subscriptions {
-            let pictures = layout.camera_called(&subscription.camera).and_then(|camera| self.site.pictures_of(camera));
+            let pictures = layout.camera_called(&subscription.camera).and_then(|camera| self.site.pictures.of(camera));
             match pictures {
-                Some(pictures) => wanted.push((subscription, pictures.clone())),
+                Some(pictures) => wanted.push((subscription, pictures)),
                 None => return self.refuse(&format!("there is no camera `{}`", subscription.camera)).await,
             }
         }

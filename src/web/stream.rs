@@ -16,7 +16,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::guard::Admission;
 use super::named::{OfCamera, OfView};
-use super::pictures;
+use super::pictures::{self, Pictures};
 use super::problem::Problem;
 use super::site::Site;
 use glimpsed_core::domain::camera::CameraState;
@@ -30,6 +30,7 @@ const SNAPSHOT_WITHIN: Duration = Duration::from_secs(5);
 /// One viewer of the stream.
 struct Watching {
     pictures: pictures::Receiver,
+    camera: Arc<Pictures>,
     site: Arc<Site>,
     admission: Admission,
     begun: bool,
@@ -42,10 +43,12 @@ pub(super) async fn stream(
     Extension(admission): Extension<Admission>,
 ) -> Result<Response, Problem> {
     allowed(&site)?;
-    let pictures = site.pictures_of(&camera).ok_or_else(arriving)?.subscribe(pictures::WIDEST);
+    let camera = site.pictures.of(&camera).ok_or_else(arriving)?;
+    let pictures = camera.subscribe(pictures::WIDEST);
     let permit = site.streams.clone().try_acquire_owned();
     let _permit = permit.map_err(|_| Problem::later(StatusCode::SERVICE_UNAVAILABLE, 10, "too many watch already"))?;
-    let body = Body::from_stream(stream::unfold(Watching { pictures, site, admission, begun: false, _permit }, next));
+    let body =
+        Body::from_stream(stream::unfold(Watching { pictures, camera, site, admission, begun: false, _permit }, next));
     let headers =
         [(header::CONTENT_TYPE, "multipart/x-mixed-replace; boundary=frame"), (header::CACHE_CONTROL, "no-store")];
     Ok((headers, [("x-accel-buffering", "no")], body).into_response())
@@ -63,7 +66,7 @@ async fn next(mut watching: Watching) -> Option<(Result<Bytes, std::convert::Inf
             changed = watching.pictures.changed() => changed.ok()?,
         }
         // A logout ends what its session has opened.
-        if !watching.admission.holds(&watching.site) {
+        if watching.camera.is_removed() || !watching.admission.holds(&watching.site) {
             return None;
         }
         let picture = watching.pictures.borrow_and_update().clone();
@@ -132,7 +135,7 @@ pub(super) async fn snapshot(
     Ok(([(header::CONTENT_TYPE, "image/jpeg")], jpeg).into_response())
 }
 
-/// The camera was added just now, and the server starts again for it.
+/// The camera was added just now.
 fn arriving() -> Problem {
     Problem::later(StatusCode::SERVICE_UNAVAILABLE, 1, "the camera was added just now")
 }

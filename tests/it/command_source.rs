@@ -131,6 +131,13 @@ fn what_is_no_picture_is_named_although_nothing_follows() {
 }
 
 #[test]
+fn a_flood_of_what_is_no_picture_is_given_up_and_takes_little_time() {
+    let mut daemon = daemon("exec cat /dev/zero");
+    let line = daemon.line_with("no frames");
+    assert!(line.contains("it writes data of an unknown kind, not MJPEG"), "{line}");
+}
+
+#[test]
 fn a_program_may_take_longer_to_start_than_between_two_pictures() {
     let mut daemon = daemon("sleep 2.5; while cat ROCKET; do sleep 0.1; done");
     daemon.line_with("missile");

@@ -258,6 +258,26 @@ find_nodes() {
     [[ -c $capture && -c $output ]]
 }
 
+# two_cameras: after `plug_in n_devs=2 ...` and `write_config`, in place of the one camera `left`, which shows red (nearest to coffee), and
+# `right`, which shows blue (nearest to the night of the rocket) and is found by `auto`; each has a view of its own.
+two_cameras() {
+    local entry pair
+    second=
+    for entry in /sys/class/video4linux/video*; do
+        [[ $(<"$entry/name") != vivid-001-vid-cap ]] || second=/dev/${entry##*/}
+    done
+    [[ -c $second ]] || fail "vivid made no second camera"
+    for pair in "$capture 7" "$second 9"; do
+        v4l2-ctl --device "${pair% *}" --set-ctrl test_pattern="${pair#* }" || fail "vivid refuses the pattern"
+    done
+    awk '/^\[/ { skip = ($0 == "[camera]") } !skip' "$work/glimpsed.toml" >"$work/views.toml"
+    for pair in "right=auto" "left=$capture"; do
+        printf '[cameras.%s]\ndevice = "%s"\nwidth = 640\nheight = 360\nfps = 10.0\n' "${pair%%=*}" "${pair#*=}"
+        printf 'frame_timeout = "2s"\nreconnect_max = "1s"\nfrozen_after = "0s"\n[views.%s]\ncamera = "%s"\n' "${pair%%=*}" "${pair%%=*}"
+    done >>"$work/views.toml"
+    mv "$work/views.toml" "$work/glimpsed.toml"
+}
+
 # show PHOTO [yuyv|nv12]: writes a photograph to the output again and again, and loops it to the capture side.
 show() {
     local format=${2:-yuyv} frame=/run/appliance/$1.${2:-yuyv}

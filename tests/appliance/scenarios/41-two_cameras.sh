@@ -3,31 +3,9 @@
 # deadline: 180
 
 plug_in n_devs=2 node_types=0x101,0x101 num_inputs=1,1 input_types=3,3 num_outputs=1,1 output_types=1,1
-second=
-for entry in /sys/class/video4linux/video*; do
-    [[ $(<"$entry/name") != vivid-001-vid-cap ]] || second=/dev/${entry##*/}
-done
-[[ -c $second ]] || fail "vivid made no second camera"
-
-# colour CAMERA PATTERN: wholly red (7) is nearest to coffee, wholly blue (9) to the night of the rocket.
-colour() { v4l2-ctl --device "$1" --set-ctrl test_pattern="$2" || fail "vivid refuses the pattern"; }
-colour "$capture" 7
-colour "$second" 9
-
-# views_of NAME=CAMERA...: in place of the one camera, these, each with a view of its own.
-views_of() {
-    local pair
-    awk '/^\[/ { skip = ($0 == "[camera]") } !skip' "$work/glimpsed.toml" >"$work/views.toml"
-    for pair in "$@"; do
-        printf '[cameras.%s]\ndevice = "%s"\nwidth = 640\nheight = 360\nfps = 10.0\n' "${pair%%=*}" "${pair#*=}"
-        printf 'frame_timeout = "2s"\nreconnect_max = "1s"\nfrozen_after = "0s"\n[views.%s]\ncamera = "%s"\n' "${pair%%=*}" "${pair%%=*}"
-    done >>"$work/views.toml"
-    mv "$work/views.toml" "$work/glimpsed.toml"
-}
-
 subscribe
 write_config
-views_of "right=auto" "left=$capture"
+two_cameras
 start_daemon
 of() { printf '%s/view/%s/classification .*"top":\\[\\{"label":"%s"' "$topic" "$1" "$2"; }
 wait_for 30 "$(of left coffee)" "the left camera's label"

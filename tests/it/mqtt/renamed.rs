@@ -66,7 +66,7 @@ pub(super) fn nothing_is_left_behind(url: &str, retained: impl Fn(&str) -> Strin
 
     device.edit("id = \"test\"", "id = \"shelf\"");
     let mut daemon = device.start();
-    daemon.line_with("what the device had left under its former name or prefix was removed");
+    daemon.line_with("what the device had left under its former name, prefix, views or cameras was removed");
     for below in ["status", "info", "state", "health", "camera/status", "model/state"] {
         assert!(!there(&format!("glimpsed/test/{below}")), "{below}");
         until(below, || there(&format!("glimpsed/shelf/{below}")));

@@ -65,7 +65,7 @@ fn all_mistakes_are_told_at_once_with_their_places() {
         "`roi` has no effect",
         "`views.a.camera` names no camera",
         "`views.b` must say through which camera it looks",
-        "one of a b, desk, other, yard",
+        "one of desk, other, yard",
         "`views.c.model` names no model",
         "did you mean `mobilenet-v2`?",
         "`views.d.region.width` is too large",
@@ -102,6 +102,16 @@ fn a_mistake_in_a_shared_table_is_told_once_and_where_it_is() {
     let text = cameras() + "[labels]\nmargin = 2.0\n[views.a]\ncamera = \"yard\"\n[views.b]\ncamera = \"desk\"\n";
     let report = load(&text).expect_err("refused");
     assert_eq!(report.matches("`labels.margin` must be from").count(), 1, "{report}");
+}
+
+#[test]
+fn a_default_that_a_view_alone_asks_for_is_told_at_the_view() {
+    let models = tempfile::tempdir().expect("a directory");
+    let text = format!("[model]\ndirectory = {:?}\n", models.path())
+        + &cameras()
+        + "[views.a]\ncamera = \"yard\"\naccurate = true\n[views.b]\ncamera = \"yard\"\n";
+    let report = load(&text).expect_err("refused");
+    assert!(report.contains("glimpsed.toml:11:1") && report.contains("accurate = true"), "{report}");
 }
 
 #[test]

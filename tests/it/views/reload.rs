@@ -1,9 +1,11 @@
 //! Cameras and views that come and go while the daemon runs, and while it does not.
 
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
 use std::time::Instant;
 
 use super::live::{Device, VIEWS};
-use crate::support::PATIENCE;
+use crate::support::{PATIENCE, photos};
 
 fn until(what: &str, done: impl Fn() -> bool) {
     let deadline = Instant::now() + PATIENCE;
@@ -52,6 +54,47 @@ fn views_and_cameras_come_and_go_with_the_file_and_those_that_stay_are_not_distu
     // The view that stayed all the time has held its label all the time.
     let state = device.broker.retained_json("glimpsed/test/view/cat/state", |state| state["status"] == "known");
     assert_eq!(state["since"], since);
+}
+
+/// Somebody who watches a camera.
+fn watch(port: u16, camera: &str) -> TcpStream {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("it listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("set");
+    let request = format!("GET /api/v1/cameras/{camera}/stream.mjpeg HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("sent");
+    stream
+}
+
+/// Fails if the stream ends before so many pictures.
+fn pictures(stream: &mut TcpStream, count: usize) {
+    let (mut seen, mut bytes) = (Vec::new(), [0; 65536]);
+    let found = |seen: &[u8]| seen.windows(12).filter(|text| text == b"X-Timestamp:").count();
+    while found(&seen) < count {
+        let read = stream.read(&mut bytes).expect("it goes on");
+        assert!(read > 0, "the stream ended after {} pictures", found(&seen));
+        seen.extend_from_slice(&bytes[..read]);
+    }
+}
+
+#[test]
+fn whoever_watches_a_camera_that_stays_goes_on_watching_while_others_come_and_go() {
+    let mut device = Device::new(VIEWS);
+    let [mut yard, mut desk] = ["yard", "desk"].map(|camera| watch(device.port, camera));
+    pictures(&mut yard, 1);
+    pictures(&mut desk, 1);
+    let rocket = photos().join("rocket.jpg");
+    let third = format!("[cameras.third]\nsource = \"replay\"\npath = {rocket:?}\nfps = 5.0\n[views.left]");
+    device.edit("[views.left]", &third);
+    device.edit("[views.cat]", "[views.rocket]\ncamera = \"third\"\n[views.cat]");
+    pictures(&mut watch(device.port, "third"), 2);
+    pictures(&mut yard, 2);
+    let all = device.text.clone();
+    let (left, cat) = (all.find("[views.left]").expect("there"), all.find("[views.rocket]").expect("there"));
+    let yards = all.find("[cameras.yard]").expect("there")..all.find("[cameras.desk]").expect("there");
+    device.write(&format!("{}{}{}", &all[..yards.start], &all[yards.end..left], &all[cat..]));
+    device.daemon.line_with("the configuration was read again");
+    std::io::copy(&mut yard, &mut std::io::sink()).expect("it ends");
+    pictures(&mut desk, 2);
 }
 
 #[test]

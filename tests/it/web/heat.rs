@@ -23,11 +23,17 @@ struct Shelf {
 
 impl Shelf {
     fn at(celsius: f64) -> Self {
+        Self::with(celsius, "")
+    }
+
+    /// With these tables of views.
+    fn with(celsius: f64, views: &str) -> Self {
         let board = tempfile::tempdir().expect("a temporary directory");
         warm(board.path(), celsius);
         let broker = Broker::start();
         let heard = broker.subscribe("glimpsed/test/#", &[]);
-        let (file, config) = ConfigFile::replay(FPS as u32, &format!("[mqtt]\nurl = {:?}\n", broker.url())).keep();
+        let (file, config) =
+            ConfigFile::replay(FPS as u32, &format!("[mqtt]\nurl = {:?}\n{views}", broker.url())).keep();
         let mut daemon = Running::start(glimpsed(&["run", "-c", &file]).env("GLIMPSED_BOARD_ROOT", board.path()));
         let server = Server::of(&mut daemon);
         server.until("/api/v1/state", |state| !state["state"].is_null());
@@ -94,6 +100,26 @@ fn a_board_that_grows_hot_labels_less_and_then_nothing_and_says_so() {
     assert!(shelf.metric("glimpsed_frame_age_seconds") > 1.0);
     assert_eq!(shelf.server.get("/readyz").status, 200, "to start it again would not cool it");
     assert_eq!(shelf.metric("glimpsed_camera_up"), 1.0);
+}
+
+/// The views take turns, so a pace that counted all turns together would give one view every frame and the other none.
+#[test]
+fn on_a_warm_board_each_of_several_views_labels_its_part_of_the_frames() {
+    let shelf = Shelf::with(76.0, "[gate]\nmin_change = 0.0\n[views.left]\nregion = { width = 0.5 }\n[views.right]\n");
+    shelf.until_pace(0.5);
+    let labelled = || {
+        ["left", "right"]
+            .map(|view| shelf.metric(&format!("glimpsed_end_to_end_latency_seconds_count{{view=\"{view}\"}}")))
+    };
+    let before = labelled();
+    let deadline = Instant::now() + A_STEP;
+    let enough = |now: [f64; 2]| now.iter().zip(before).map(|(now, before)| now - before).sum::<f64>() >= 24.0;
+    while !enough(labelled()) {
+        assert!(Instant::now() < deadline, "{:?} after {before:?}", labelled());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let [left, right] = [0, 1].map(|view| labelled()[view] - before[view]);
+    assert!((left - right).abs() <= 2.0, "{left} and {right} frames");
 }
 
 #[test]

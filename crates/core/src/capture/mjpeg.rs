@@ -8,6 +8,9 @@ use glimpsed_jpeg::{END, START, Scan, Scanner};
 /// The number of bytes without a picture that is reported first; then each doubling is.
 const SKIPPED_AT_ONCE: u64 = 64 << 10;
 
+/// After so many bytes without a picture the stream is given up: what else it sends would take processor time for nothing.
+const MAX_SKIPPED: u64 = 64 << 20;
+
 const TOO_LARGE: &str = "a picture does not end within 8 MB";
 
 /// Buffers the stream's bytes and extracts whole pictures; other data is skipped and counted.
@@ -101,13 +104,14 @@ impl Splitter {
         }
     }
 
-    /// As [`Self::next_into`], for a source that has to be pictures from its beginning.
+    /// As [`Self::next_into`], for a source that has to be pictures from its beginning and may not stop sending them.
     ///
     /// # Errors
     /// What the stream is, if it is something else.
     pub fn next_unless_foreign(&mut self, picture: &mut Vec<u8>) -> Result<Next, &'static str> {
         let next = self.next_into(picture);
-        self.foreign(false).map_or(Ok(next), Err)
+        let is_flood = self.skipped_bytes - self.skipped_before > MAX_SKIPPED;
+        self.foreign(is_flood).or(is_flood.then_some(foreign::UNKNOWN)).map_or(Ok(next), Err)
     }
 
     /// Fills `picture` with the last picture although its end is not marked, if it lacks no block. For a stream that is
@@ -291,6 +295,23 @@ mod tests {
         }
         assert_eq!(told, 8, "ever less often");
         assert!(splitter.buffer.capacity() < 4 << 20);
+    }
+
+    #[test]
+    fn a_flood_without_a_picture_is_given_up() {
+        let (mut next, flood) = (Vec::new(), vec![0; 1 << 20]);
+        let given_up = |splitter: &mut Splitter, next: &mut Vec<u8>| {
+            (0..100).find_map(|megabytes| {
+                splitter.push(&flood);
+                splitter.next_unless_foreign(next).err().map(|what| (megabytes, what))
+            })
+        };
+        let expected = Some((64, foreign::UNKNOWN));
+        assert_eq!(given_up(&mut Splitter::new(), &mut next), expected, "from the beginning");
+        let mut splitter = Splitter::new();
+        splitter.push(&picture(1));
+        assert_eq!(splitter.next_unless_foreign(&mut next), Ok(Next::Picture));
+        assert_eq!(given_up(&mut splitter, &mut next), expected, "after a picture");
     }
 
     #[test]

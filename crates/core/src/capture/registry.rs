@@ -60,6 +60,11 @@ impl Registry {
         self.0.lock().cameras.clone()
     }
 
+    /// Whether this camera is in use, and not only another one that was added later under its name.
+    pub fn has(&self, camera: &Registered) -> bool {
+        self.0.lock().cameras.iter().any(|other| Arc::ptr_eq(&other.preview, &camera.preview))
+    }
+
     pub fn totals(&self) -> Totals {
         let inner = self.0.lock();
         inner.cameras.iter().fold(inner.gone, |sum, camera| sum.plus(camera.totals()))
@@ -124,7 +129,11 @@ mod tests {
             registry.add(camera);
         }
         assert_eq!(registry.totals().frames, 20);
+        let yard = registry.cameras().remove(0);
+        assert!(registry.has(&yard));
         registry.remove(&Name::new("yard"));
         assert_eq!((registry.totals().frames, registry.cameras().len()), (20, 1));
+        registry.add(idle(Name::new("yard")));
+        assert!(!registry.has(&yard), "another one of that name");
     }
 }

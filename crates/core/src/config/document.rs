@@ -142,6 +142,12 @@ impl<'a> Document<'a> {
         table.filter(|(key, _)| key.start < NOT_IN_FILE).map_or(Place::Nowhere, |(key, _)| Place::File(key))
     }
 
+    /// Whether there is a value at `path`.
+    pub fn has(&self, path: &[&str]) -> bool {
+        let path: Vec<String> = path.iter().map(|&part| part.to_owned()).collect();
+        find(self.root.get_ref(), &path).is_some()
+    }
+
     /// The keys that are written in the table at `path`.
     pub fn keys_in(&self, path: &[&str]) -> Vec<String> {
         let path: Vec<String> = path.iter().map(|&part| part.to_owned()).collect();

@@ -23,7 +23,31 @@ pub struct Planned {
 /// See [`EditError`].
 pub fn planned(path: &Path, edit: &FileEdit) -> Result<Planned, EditError> {
     let Sources { path, text: before, environment } = Sources::read(path)?;
-    let edited = change(&before, edit)?;
+    let mut edited = change(&before, edit)?;
+    edited.text = with_line_ends_of(&before, edited.text);
     let config = Sources { path, text: edited.text.clone(), environment }.load_awaiting_models()?;
     Ok(Planned { before, edited, config })
+}
+
+/// An editor of another system ends lines with CR LF, which a change of a few keys is not to make a change of all lines.
+fn with_line_ends_of(before: &str, text: String) -> String {
+    match before.split_once('\n') {
+        Some((first, _)) if first.ends_with('\r') => text.replace("\r\n", "\n").replace('\n', "\r\n"),
+        _ => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_line_ends_of;
+
+    #[test]
+    fn the_ends_of_lines_stay_as_they_are() {
+        let (unix, windows) = ("a = 1\nb = 2\n", "a = 1\r\nb = 2\r\n");
+        for changed in [unix, windows, "a = 1\r\nb = 2\n"] {
+            assert_eq!(with_line_ends_of(windows, changed.to_owned()), windows);
+        }
+        assert_eq!(with_line_ends_of(unix, unix.to_owned()), unix);
+        assert_eq!(with_line_ends_of("", unix.to_owned()), unix);
+    }
 }

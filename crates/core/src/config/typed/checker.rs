@@ -65,9 +65,11 @@ impl<'a> At<'a> {
         Self { own: own.to_vec(), shared: None }
     }
 
-    /// A view's own table, over one that all views share.
+    /// A view's own table, over one that all views share. A default is told at the own table if only that is written.
     pub(super) fn over(shared: &'a str, own: &[&'a str], document: &Document<'_>) -> Self {
-        Self { own: own.to_vec(), shared: Some((shared, document.keys_in(own))) }
+        let is_only_own = document.has(own) && !document.has(&[shared]);
+        let shared = (!is_only_own).then(|| (shared, document.keys_in(own)));
+        Self { own: own.to_vec(), shared }
     }
 
     /// The path of a key, where it is written or would be.

@@ -155,7 +155,8 @@ impl Checker<'_, '_> {
 
     fn camera_of(&mut self, name: &str, table: &RawView, cameras: &[Camera]) -> Name {
         let first = cameras.first().map(|camera| camera.name.clone()).unwrap_or_default();
-        let names = || cameras.iter().map(|camera| camera.name.as_str());
+        // A name that is itself wrong is no advice.
+        let names = || cameras.iter().map(|camera| camera.name.as_str()).filter(|name| is_name(name));
         match &table.camera {
             None if cameras.len() > 1 => {
                 let hint = format!("one of {}", names().collect::<Vec<_>>().join(", "));
@@ -209,11 +210,15 @@ impl Checker<'_, '_> {
     }
 
     fn name(&mut self, path: &[&str], name: &str) {
-        if !is_id(name) || name.len() > MAX_NAME_BYTES {
+        if !is_name(name) {
             let wrong = format!("may hold only letters, digits, `_` and `-` in its name, at most {MAX_NAME_BYTES}");
             self.complain(path, &wrong, format!("found `{name}`"), None);
         }
     }
+}
+
+fn is_name(name: &str) -> bool {
+    is_id(name) && name.len() <= MAX_NAME_BYTES
 }
 
 /// Smallest side of the region, as a fraction of the picture's.

@@ -106,7 +106,7 @@ impl Published {
                     tracing::info!(
                         topics,
                         messages,
-                        "what the device had left under its former name or prefix was removed"
+                        "what the device had left under its former name, prefix, views or cameras was removed"
                     );
                 }
                 Ok(Outcome::Running) => {
@@ -120,7 +120,7 @@ impl Published {
                         topics,
                         messages,
                         hint,
-                        "the broker lets nobody remove what the device had left under its former name or prefix"
+                        "the broker lets nobody remove what the device had left under its former name, prefix, views or cameras"
                     );
                 }
                 Err(Loss::Refused(cause)) => {
@@ -128,7 +128,7 @@ impl Published {
                         topics,
                         cause,
                         hint,
-                        "what the device had left under its former name or prefix cannot be removed"
+                        "what the device had left under its former name, prefix, views or cameras cannot be removed"
                     );
                 }
                 Err(loss) => {

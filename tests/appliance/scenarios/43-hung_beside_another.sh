@@ -13,7 +13,8 @@ view_of() { printf '%s/view/%s/classification ' "$topic" "$1"; }
 # p99_of CAMERA: of the milliseconds from a frame's arrival to its label, since the mark.
 p99_of() {
     tail --lines=+$((mark + 1)) "$work/messages" | grep --extended-regexp "$(view_of "$1")" |
-        sed 's/.*"total":\([0-9.]*\).*/\1/' | sort --numeric-sort | awk '{ all[NR] = $1 } END { print all[int(NR * 0.99) + 1 > NR ? NR : int(NR * 0.99) + 1] }'
+        sed 's/.*"total":\([0-9.]*\).*/\1/' | sort --numeric-sort >"$work/ages"
+    sed -n "$(($(wc -l <"$work/ages") * 99 / 100))p" "$work/ages"
 }
 
 count_of() { tail --lines=+$((mark + 1)) "$work/messages" | grep --count --extended-regexp "$(view_of "$1")"; }
@@ -36,7 +37,7 @@ echo 1 >"$group/stuck/cgroup.freeze"
 wait_for 30 "$topic/camera/(left|right)/status offline" "the loss of the camera whose driver hangs"
 hung=left other=right
 arrived "$topic/camera/left/status offline" || { hung=right other=left; }
-wait_for 10 "$topic/camera/$hung/info .*does not respond" "the reason"
+wait_for 30 "$topic/health .*driver does not respond" "the reason"
 
 mark_here
 began=$(uptime_ms)

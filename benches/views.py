@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Several cameras and several views beside one: memory, processor time, fairness, and what cameras that hang do to another one.
 
-usage: benches/views.py [--binary FILE] [--seconds N] [--model NAME [--models DIRECTORY]] [--json]
+usage: benches/views.py [--binary FILE] [--seconds N] [--model NAME|FILE] [--json]
 
 Each scenario is a daemon of its own whose cameras are programs that show the bundled photographs in 640x480, as MJPEG, without the gate (a
 picture that has not changed is labelled again). The scenarios take turns, so that what else the machine does falls on all of them. The cameras
@@ -51,8 +51,7 @@ def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary", default=ROOT / "target/release/glimpsed", type=pathlib.Path)
     parser.add_argument("--seconds", default=15, type=int, help="measured for each scenario and round (15)")
-    parser.add_argument("--model", default="efficientnet-lite0-int8", help="the model of all views")
-    parser.add_argument("--models", type=pathlib.Path, help="where it is, if not among the bundled ones")
+    parser.add_argument("--model", default="efficientnet-lite0-int8", help="a bundled model, or the file of one with ImageNet's labels")
     parser.add_argument("--json", action="store_true", help="for scripts")
     return parser.parse_args()
 
@@ -192,10 +191,17 @@ def main():
         report(options, *run(options, directory))
 
 
+def model(named):
+    """The tables of a bundled model, or of the file of one."""
+    file = pathlib.Path(named).absolute()
+    if not file.is_file():
+        return f'[model]\nactive = "{named}"\n'
+    return f'[model]\nactive = "given"\n[models.given]\npath = "{file}"\nfamily = "imagenet"\n'
+
+
 def run(options, directory):
     """The runs of each scenario, and the ages of labels alone and beside cameras that hang."""
-    where = f'directory = "{options.models}"\n' if options.models else ""
-    real, free = f'[model]\nactive = "{options.model}"\n{where}', free_network.write(directory)
+    real, free = model(options.model), free_network.write(directory)
     # Processes, cameras, views of each, frames a second, model.
     scenarios = {
         "one camera": (1, 1, 1, 10.0, real),

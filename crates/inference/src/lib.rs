@@ -21,6 +21,7 @@ mod teach;
 mod tensor;
 #[cfg(feature = "tract")]
 mod tract;
+mod wide;
 
 pub use crate::native::thread_pool::MAX_THREADS;
 pub use classifier::Classifier;
@@ -35,6 +36,7 @@ pub use scores::{End, sigmoid, softmax};
 pub use source::Source;
 pub use teach::{LastMatrix, OwnMatrix, load_vector, with_last_matrix};
 pub use tensor::Tensor;
+pub use wide::widened;
 
 /// The example of the README.
 #[cfg(doctest)]

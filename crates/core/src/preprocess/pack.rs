@@ -3,7 +3,7 @@
 use super::colour::Colour;
 use crate::domain::framing::Rotation;
 use crate::preprocess::colour::{full_range, video_range};
-use glimpsed_inference::{ChannelOrder, InputSpec, Layout, Tensor};
+use glimpsed_inference::{ChannelOrder, InputSpec, Layout, Tensor, widened};
 
 /// Writes rows of the resampled picture into the tensor.
 pub(super) struct Packer {
@@ -31,8 +31,8 @@ impl Packer {
         let rgb: [&[u8]; 3] = match colour {
             Colour::Rgb => [&rows[0], &rows[1], &rows[2]],
             Colour::Grey => [&rows[0]; 3],
-            Colour::FullRange => convert(&mut self.rgb, rows, full_range),
-            Colour::VideoRange => convert(&mut self.rgb, rows, video_range),
+            Colour::FullRange => widened(|| convert(&mut self.rgb, rows, full_range)),
+            Colour::VideoRange => widened(|| convert(&mut self.rgb, rows, video_range)),
         };
         let pixels = self.spec.width * self.spec.height;
         let length = rows[0].len();
@@ -61,7 +61,9 @@ impl Packer {
             let colour = if channel == OTHER { 0 } else { channel };
             let (factor, shift) = (self.factor[colour], self.shift[colour]);
             match tensor {
-                Tensor::F32(out) => put(channels[channel], out, first, step, |value| f32::from(value) * factor + shift),
+                Tensor::F32(out) => widened(|| {
+                    put(channels[channel], out, first, step, |value| f32::from(value) * factor + shift);
+                }),
                 Tensor::U8(out) => put(channels[channel], out, first, step, |value| value),
             }
         }
@@ -78,6 +80,7 @@ fn brightness([red, green, blue]: [&[u8]; 3], out: &mut Vec<u8>) {
     out.extend(red.iter().zip(green).zip(blue).map(|((&red, &green), &blue)| weighed([red, green, blue])));
 }
 
+#[inline(always)]
 fn convert<'a>(
     rgb: &'a mut [Vec<u8>; 3],
     [luma, blue, red]: &[Vec<u8>; 3],

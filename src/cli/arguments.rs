@@ -11,7 +11,7 @@ use crate::cli::streams::Streams;
 use crate::control::loader::Loader;
 use glimpsed_core::error::{Error, Result};
 
-/// Labels what a camera sees and says so over MQTT.
+/// Labels what a camera sees, and publishes it over MQTT.
 #[derive(Debug, Parser)]
 #[command(name = "glimpsed", version, arg_required_else_help = true, max_term_width = 100)]
 pub struct Arguments {

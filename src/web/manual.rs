@@ -37,11 +37,34 @@ pub(super) async fn file(extract::Path(name): extract::Path<String>, headers: He
 
 async fn serve(name: String, headers: HeaderMap) -> Response {
     let known = headers.get(header::IF_NONE_MATCH).cloned();
-    match spawn_blocking(move || read(&name, known.as_ref())).await {
-        Ok(Ok(response)) => response,
-        Ok(Err(problem)) => problem.into_response(),
-        Err(panicked) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, panicked.to_string()).into_response(),
-    }
+    let up = "../".repeat(name.matches('/').count());
+    let problem = match spawn_blocking(move || read(&name, known.as_ref())).await {
+        Ok(Ok(response)) => return response,
+        Ok(Err(problem)) => problem,
+        Err(panicked) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, panicked.to_string()),
+    };
+    if wants_a_page(&headers) { page_of(&problem, &up) } else { problem.into_response() }
+}
+
+/// Whether somebody is to read the answer: what a page itself asks for is no page.
+fn wants_a_page(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .is_some_and(|accept| accept.contains("text/html"))
+}
+
+/// The problem as a page that leads back. `up` leads to the manual's first page from the address that was asked for.
+fn page_of(problem: &Problem, up: &str) -> Response {
+    let detail = problem.detail.replace('&', "&amp;").replace('<', "&lt;");
+    let page = format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
+         <title>glimpsed: not found</title><style>:root{{color-scheme:light dark}}\
+         body{{font:1rem/1.5 system-ui,sans-serif;max-width:40rem;margin:3rem auto;padding:0 1rem}}</style>\
+         <main><h1>Not found</h1><p>{detail}<p><a href=\"{up}{FIRST}\">The manual</a> · <a href=\"{up}../\">The page</a></main>"
+    );
+    let headers = [(header::CONTENT_SECURITY_POLICY, policy(&[])), (header::CONTENT_TYPE, content_type(FIRST).into())];
+    (problem.status, headers, page).into_response()
 }
 
 /// The file of this name, unless the browser has it: `known` is what it says that it has.
@@ -145,6 +168,27 @@ mod tests {
             assert!(!is_below(Path::new(name)), "{name}");
         }
         assert!(is_below(Path::new("css/general.css")));
+    }
+
+    fn asked(accept: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(accept))])
+    }
+
+    #[test]
+    fn one_who_reads_is_told_in_a_page_and_a_program_in_json() {
+        assert!(wants_a_page(&asked("text/html,application/xhtml+xml,*/*;q=0.8")));
+        assert!(!wants_a_page(&asked("*/*")) && !wants_a_page(&HeaderMap::new()));
+    }
+
+    #[tokio::test]
+    async fn a_missing_page_leads_to_the_manual_and_to_the_page_and_holds_no_markup_of_others() {
+        let answer = page_of(&Problem::new(StatusCode::NOT_FOUND, "no <b>such</b> page"), "../");
+        assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+        assert_eq!(answer.headers()[header::CONTENT_TYPE], "text/html; charset=utf-8");
+        let body = axum::body::to_bytes(answer.into_body(), 4096).await.expect("a body");
+        let text = String::from_utf8_lossy(&body);
+        assert!(text.contains("href=\"../index.html\"") && text.contains("href=\"../../\""), "{text}");
+        assert!(text.contains("&lt;b>such") && !text.contains("<b>"), "{text}");
     }
 
     #[test]

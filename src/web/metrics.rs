@@ -334,8 +334,8 @@ mod tests {
     use glimpsed_core::domain::classification::tests_support::{frame, stable};
     use glimpsed_core::domain::framing::Region;
 
-    #[test]
-    fn what_the_hub_tells_is_counted_and_no_class_is_a_label() {
+    /// A scrape in which nothing is absent.
+    fn scrape() -> String {
         let mut metrics = Metrics::default();
         let entry = ViewEntry { name: Name::ONLY, title: String::new(), camera: Name::ONLY, region: Region::default() };
         metrics.publish(&Event::Layout(Arc::new(Layout { cameras: vec![Name::ONLY], views: vec![entry] })));
@@ -347,6 +347,8 @@ mod tests {
             health: Health {
                 broker: Some(Broker::default()),
                 notices: Some(Notices { lost: 2, ..Notices::default() }),
+                temperature_celsius: Some(50.0),
+                throttled: Some(false),
                 ..Health::default()
             },
             views: vec![ViewLook { view: Name::ONLY, camera: Name::ONLY, frame_age: Some(0.25) }],
@@ -354,9 +356,14 @@ mod tests {
             uploads: (3, 4),
             streams: 2,
             pictures: [5, 7],
-            process: Process::look(None),
+            process: Process::look(Some(jiff::Timestamp::UNIX_EPOCH)),
         };
-        let page = metrics.page(&look);
+        metrics.page(&look)
+    }
+
+    #[test]
+    fn what_the_hub_tells_is_counted_and_no_class_is_a_label() {
+        let page = scrape();
         for line in [
             "glimpsed_unknown_total 1",
             "glimpsed_label_changes_total 1",
@@ -373,5 +380,20 @@ mod tests {
             assert!(page.lines().any(|found| found == line), "no {line} in {page}");
         }
         assert!(!page.contains("tabby"), "{page}");
+    }
+
+    #[test]
+    fn the_table_of_the_documentation_is_that_of_a_scrape() {
+        let page = scrape();
+        let families = page.split("# HELP ").skip(1).map(|family| {
+            let (name, rest) = family.split_once(' ').expect("a name");
+            let (help, kind) = rest.split_once("\n# TYPE ").expect("a type");
+            let kind = kind.lines().next().and_then(|line| line.split(' ').nth(1)).expect("a type");
+            format!("| `{name}` | {kind} | {help} |\n")
+        });
+        let table: String = families.collect();
+        let documented =
+            std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/http.md")).expect("the page");
+        assert!(documented.contains(&format!("|---|---|---|\n{table}\n")), "docs/http.md lacks\n{table}");
     }
 }

@@ -233,7 +233,7 @@ impl Drop for Running {
 
 /// A real mosquitto on the loopback interface.
 pub(crate) struct Broker {
-    running: Running,
+    pub running: Running,
     pub port: u16,
     directory: tempfile::TempDir,
     extra: String,

@@ -7,8 +7,9 @@ import urllib.error
 import urllib.parse
 
 import pytest
-from conftest import PHONE
+from conftest import DESKTOP, PHONE
 from daemon import ROOT, until
+from selenium.webdriver.common.keys import Keys
 
 QUESTIONS = tomllib.loads((pathlib.Path(__file__).parent / "questions.toml").read_text())
 # How many of what is found people look at.
@@ -53,7 +54,8 @@ def test_every_link_of_the_manual_leads_to_a_file_and_a_place(daemon):
         pages[name] = Links(daemon.get(f"/docs/{name}").decode())
         for link in pages[name].links:
             address, _ = urllib.parse.urldefrag(urllib.parse.urljoin(name, link))
-            if urllib.parse.urlparse(address).scheme:
+            # What leads out of the manual leads to the daemon's page.
+            if urllib.parse.urlparse(address).scheme or link == "../":
                 continue
             if address.endswith(".html") and address not in pages and address not in wanted:
                 wanted.append(address)
@@ -103,3 +105,35 @@ def test_the_manual_can_be_read_on_a_phone_and_is_one_tap_from_the_page(page, da
     page.screenshot("manual-phone", whole=False)
     page.open(f"{daemon.url}/docs/teach.html")
     page.screenshot("manual-desktop", whole=False)
+
+
+@pytest.mark.parametrize(("size", "dark"), [(DESKTOP, False), (DESKTOP, True), (PHONE, False), (PHONE, True)])
+def test_the_manual_can_be_read_by_everybody(page, daemon, size, dark):
+    for name in ("index", "teach", "http", "performance", "not-there"):
+        page.open("about:blank")
+        page.open(f"{daemon.url}/docs/{name}.html", size=size, dark=dark)
+        until(f"{name} is there", lambda: page.driver.execute_script("return document.readyState === 'complete'"))
+        assert page.violations() == [], name
+
+
+def test_the_manual_leads_back_to_the_page(page, daemon):
+    page.open(f"{daemon.url}/docs/teach.html")
+    page.driver.execute_script("document.querySelector('.to-the-page a').click()")
+    until("the page", lambda: page.driver.current_url == f"{daemon.url}/")
+
+
+def test_a_page_that_the_manual_does_not_have_is_told_in_a_page_with_a_way_back(page, daemon):
+    page.open(f"{daemon.url}/docs/old/not-there.html")
+    assert "the manual has no such page" in page.driver.execute_script("return document.querySelector('main').textContent")
+    page.driver.execute_script("document.querySelector('main a').click()")
+    until("the manual", lambda: page.driver.current_url == f"{daemon.url}/docs/index.html")
+
+
+def test_what_can_be_scrolled_and_the_contents_are_reached_by_the_keyboard(page, daemon):
+    page.open(f"{daemon.url}/docs/performance.html", size=PHONE)
+    until("the wide tables can be reached", lambda: page.driver.execute_script(
+        "return [...document.querySelectorAll('.table-wrapper')].every((one) => (one.scrollWidth > one.clientWidth) === (one.tabIndex === 0))"))
+    toggle = page.driver.find_element("id", "mdbook-sidebar-toggle")
+    before = toggle.get_attribute("aria-expanded")
+    toggle.send_keys(Keys.ENTER)
+    until("the contents are shown or hidden", lambda: toggle.get_attribute("aria-expanded") != before)

@@ -2,6 +2,7 @@
 
 mod blocks;
 mod commands;
+mod guides;
 mod links;
 mod messages;
 mod words;

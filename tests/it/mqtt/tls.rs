@@ -236,14 +236,72 @@ fn broker_of(directory: &Path) -> Broker {
     Broker::with(&format!("allow_anonymous true\ncertfile {}\nkeyfile {}", at("broker.crt"), at("broker.key")))
 }
 
+/// The first block in this language below a heading of the documentation.
+fn block(page: &str, heading: &str, language: &str) -> String {
+    let page = std::fs::read_to_string(crate::support::root().join("docs").join(page)).expect("the page");
+    let (_, after) = page.split_once(heading).expect("the heading");
+    let (_, block) = after.split_once(&format!("```{language}\n")).expect("a block");
+    block.split_once("```").expect("its end").0.to_owned()
+}
+
 /// The commands of the documentation.
 fn recipe() -> String {
-    let page = std::fs::read_to_string(crate::support::root().join("docs/mqtt.md")).expect("the page");
-    let (_, after) = page.split_once("### Certificates of your own").expect("the heading");
-    let (_, block) = after.split_once("```sh\n").expect("the commands");
-    let (block, _) = block.split_once("```").expect("their end");
+    let block = block("mqtt.md", "### Certificates of your own", "sh");
     assert!(block.contains("IP:192.168.1.10"));
     block.replace("192.168.1.10", "127.0.0.1")
+}
+
+/// What docs/operate-many.md makes: certificates of two devices, and a broker that knows devices by them and has its access list.
+fn fleet() -> (tempfile::TempDir, Broker) {
+    let commands = block("operate-many.md", "## Certificates and their renewal", "sh");
+    let directory = typed(&format!("{}{commands}{}", recipe(), commands.replace("gate-17", "gate-18")));
+    for key in ["gate-17.key", "gate-18.key"] {
+        std::fs::set_permissions(directory.path().join(key), PermissionsExt::from_mode(0o600)).expect("ours");
+    }
+    let list = block("operate-many.md", "## Permissions: one rule for all devices", "text");
+    std::fs::write(directory.path().join("acl"), list).expect("writable");
+    let at = |name: &str| directory.path().join(name).display().to_string();
+    let broker = Broker::with(&format!(
+        "cafile {}\ncertfile {}\nkeyfile {}\nrequire_certificate true\nuse_identity_as_username true\nacl_file {}",
+        at("ca.crt"),
+        at("broker.crt"),
+        at("broker.key"),
+        at("acl")
+    ));
+    (directory, broker)
+}
+
+#[test]
+fn the_documented_certificate_and_access_list_allow_a_device_its_own_topics_alone() {
+    let (directory, broker) = fleet();
+    let at = |name: &str| directory.path().join(name).display().to_string();
+    for (id, code) in [("gate-17", 0), ("gate-18", 1)] {
+        let (ca, cert, key) = (at("ca.crt"), at("gate-17.crt"), at("gate-17.key"));
+        let tls = format!("[mqtt.tls]\nca = {ca:?}\ncert = {cert:?}\nkey = {key:?}\n");
+        let config = ConfigFile::new(&format!("[device]\nid = {id:?}\n[mqtt]\nurl = {:?}\n{tls}", url(&broker)));
+        let ran = run(&["mqtt", "test", "-c", &config.path()]);
+        assert_eq!(ran.code, code, "{id}: {ran:?}");
+    }
+}
+
+#[test]
+fn a_renewed_certificate_is_in_use_after_a_reload() {
+    let (directory, mut broker) = fleet();
+    let at = |name: &str| directory.path().join(name);
+    let become_device = |name: &str| {
+        for end in ["crt", "key"] {
+            std::fs::copy(at(&format!("{name}.{end}")), at(&format!("device.{end}"))).expect("copied");
+        }
+    };
+    become_device("gate-17");
+    let (ca, cert, key) = (at("ca.crt"), at("device.crt"), at("device.key"));
+    let tls = format!("[mqtt.tls]\nca = {ca:?}\ncert = {cert:?}\nkey = {key:?}\n");
+    let daemon = ConfigFile::replay(2, &format!("[mqtt]\nurl = {:?}\n{tls}", url(&broker))).daemon();
+    broker.running.line_with("u'gate-17'");
+    // Under another name, so that the broker's log tells them apart.
+    become_device("gate-18");
+    daemon.signal(rustix::process::Signal::HUP);
+    broker.running.line_with("u'gate-18'");
 }
 
 #[test]

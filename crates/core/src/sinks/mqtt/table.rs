@@ -133,7 +133,7 @@ pub fn access_list(table: &[Row], topics: &Topics, user: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sinks::mqtt::inbound::parse;
+    use crate::sinks::mqtt::inbound::{Inbound, parse};
 
     fn shelf(prefix: Option<&str>) -> (Topics, Vec<Row>) {
         let topics = Topics::new("glimpsed", "shelf", &Names::default());
@@ -174,6 +174,70 @@ mod tests {
         let page =
             std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/mqtt.md")).expect("the page");
         assert!(page.contains(&format!("```text\n{list}\n\nuser homeassistant\n")), "docs/mqtt.md lacks\n{list}");
+        let pattern = list.replace("user shelf\n", "").replace("topic ", "pattern ").replace("shelf", "%u");
+        let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operate-many.md"))
+            .expect("the page");
+        assert!(
+            page.contains(&format!("```text\n{pattern}\n\nuser homeassistant\n")),
+            "docs/operate-many.md lacks\n{pattern}"
+        );
+    }
+
+    /// The cells of the rows of docs/mqtt-topics.md below a heading, with the topics of `shelf`.
+    fn rows_of_the_page(heading: &str) -> Vec<Vec<String>> {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/mqtt-topics.md");
+        let page = std::fs::read_to_string(path).expect("the page");
+        let section = page.split("\n## ").find_map(|section| section.strip_prefix(heading)).expect("the heading");
+        let rows = section.lines().filter(|line| line.starts_with("| `"));
+        let cells = |row: &str| row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
+        rows.map(|row| cells(&row.replace("`B/", "`glimpsed/shelf/"))).collect()
+    }
+
+    fn topics_of(rows: &[Vec<String>]) -> BTreeSet<String> {
+        rows.iter().map(|row| row[0].trim_matches('`').to_owned()).collect()
+    }
+
+    #[test]
+    fn the_page_has_each_topic_that_is_published_with_its_qos_and_whether_it_is_retained() {
+        let (_, table) = shelf(Some("homeassistant"));
+        let published = table.iter().filter_map(|row| {
+            let (qos, retained) = match row.writes? {
+                Writes::Retained => ("1", "yes"),
+                Writes::Event | Writes::Answer => ("1", "no"),
+                Writes::Live => ("0", "no"),
+            };
+            Some([format!("`{}`", row.topic), qos.to_owned(), retained.to_owned()])
+        });
+        let page = rows_of_the_page("What the device publishes");
+        let told: Vec<&[String]> = page.iter().map(|row| &row[..3]).collect();
+        let published: Vec<[String; 3]> = published.collect();
+        for row in &published {
+            assert!(told.contains(&row.as_slice()), "docs/mqtt-topics.md lacks {row:?}");
+        }
+        assert_eq!(told.len(), published.len(), "docs/mqtt-topics.md has more");
+    }
+
+    #[test]
+    fn the_page_has_each_topic_that_is_subscribed_to_and_each_of_its_commands_is_understood() {
+        let (topics, table) = shelf(Some("homeassistant"));
+        let obeyed = rows_of_the_page("What the device obeys");
+        let heard = rows_of_the_page("What it also hears");
+        let told: BTreeSet<String> = topics_of(&obeyed).union(&topics_of(&heard)).cloned().collect();
+        assert_eq!(told, subscriptions(&table).into_iter().collect());
+        for row in &obeyed {
+            let line = row[2].trim_matches('`');
+            let (topic, payload) =
+                line.strip_prefix("mosquitto_pub -q 1 -t ").and_then(|rest| rest.split_once(' ')).expect(line);
+            assert_eq!(topic, row[0].trim_matches('`'), "{line}");
+            let payload = payload.strip_prefix("-m ").map_or("", |payload| payload.trim_matches('\''));
+            let parsed = parse(&topics, Some("homeassistant"), topic, payload.as_bytes(), false, None);
+            let is_understood = match &parsed {
+                Ok(Some(Inbound::Set(..))) => true,
+                Ok(Some(Inbound::Request(call))) => call.command.is_ok(),
+                _ => false,
+            };
+            assert!(is_understood, "{line}: {parsed:?}");
+        }
     }
 
     #[test]

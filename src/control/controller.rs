@@ -281,7 +281,7 @@ impl Controller {
                 Err(cause) => (Err(cause), None),
             },
             Command::Reload => (self.reload().await?, None),
-            Command::Retry(camera) => (Ok(json!({ "retried": self.parts.cameras.retry(&camera) })), None),
+            Command::Retry(camera) => (Ok(json!({ "retried": self.retry(&camera).await? })), None),
             // Its connection was cut, as by a restart of the web server: it asks again, and would find nothing left to take back.
             Command::Edit { .. } | Command::UndoEdit if reply.is_closed() => return Ok(None),
             Command::Edit { .. } | Command::UndoEdit => {

@@ -6,6 +6,7 @@ use serde_json::json;
 use tokio::task::spawn_blocking;
 
 use super::Controller;
+use glimpsed_base::leaving;
 use glimpsed_core::bus::commands::{Answer, CommandError};
 use glimpsed_core::config::Sources;
 use glimpsed_core::config::edit::{EditError, Edited, Planned, planned};
@@ -31,7 +32,7 @@ impl Controller {
                 (answer(true, None), true)
             }
             // A person who may write the file can still paste the lines.
-            Err(cause) => (answer(false, Some(cause.to_string())), false),
+            Err(cause) => (answer(false, Some(leaving::clean(&cause.to_string()).into_owned())), false),
         }
     }
 

@@ -14,6 +14,18 @@ use glimpsed_core::models::spec::ModelSpec;
 const TRY_EVERY: Duration = Duration::from_secs(60);
 
 impl Controller {
+    /// Opens a camera now that waits for its next try, or for its model, which is loaded now if that is possible. Returns whether it is
+    /// being opened.
+    pub(super) async fn retry(&mut self, camera: &Name) -> Result<bool> {
+        if self.models.iter().all(|(_, model)| model.is_ok()) {
+            return Ok(self.parts.cameras.retry(camera));
+        }
+        self.last_try = None;
+        self.try_the_models_again().await?;
+        let opens = self.parts.cameras.running(camera).is_some();
+        Ok(self.parts.cameras.retry(camera) || opens)
+    }
+
     /// Loads the models that views have none of, if there is a reason to believe that they work now.
     pub(super) async fn try_the_models_again(&mut self) -> Result<()> {
         let without: Vec<Name> =

@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
+use glimpsed_base::leaving;
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
@@ -84,7 +85,7 @@ fn described(camera: &CameraInfo) -> Value {
         "name": camera.name,
         "device": camera.device,
         "formats": formats,
-        "problem": camera.problem,
+        "problem": camera.problem.as_deref().map(leaving::clean),
         "choose": device,
         "lines": format!("[camera]\ndevice = {quoted}\n"),
     })

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use glimpsed_base::leaving;
 use glimpsed_base::sync::Mutex;
 use glimpsed_core::models::catalog::Entry;
 use glimpsed_core::models::fetch::FetchError;
@@ -87,7 +88,7 @@ impl Download {
                 if matches!(error, FetchError::Local { .. }) {
                     self.command = Some(format!("sudo glimpsed models fetch {}", self.name));
                 }
-                self.error = Some(error.to_string());
+                self.error = Some(leaving::clean(&error.to_string()).into_owned());
                 DownloadState::Failed
             }
         };

@@ -31,7 +31,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const VITALS_EVERY: Duration = Duration::from_secs(2);
 
 /// The events that say what is seen.
-const SHOWN_FIRST: [&str; 7] = ["layout", "camera", "settings", "classification", "second", "state", "strange"];
+const SHOWN_FIRST: [&str; 8] = ["clock", "layout", "camera", "settings", "classification", "second", "state", "strange"];
 
 /// How long a browser waits before it reconnects.
 const RETRY: &str = "retry: 2000\n\n";
@@ -131,6 +131,8 @@ pub(super) async fn vitals(site: Arc<Site>) {
     loop {
         looks.tick().await;
         if site.parts.view.listeners() > 0 {
+            // Again and again, because either clock may be set.
+            site.parts.view.tell_time();
             site.parts.view.tell("vitals", &health_json(&site.parts.look()));
         }
     }

@@ -81,7 +81,7 @@ impl LiveState {
     /// The current state, as a series of messages.
     pub fn everything(&self) -> Vec<Message> {
         let seen = self.lock();
-        let mut messages = vec![message(About::Device, "layout", &seen.layout_json())];
+        let mut messages = vec![self.time(), message(About::Device, "layout", &seen.layout_json())];
         for camera in &seen.cameras {
             messages.push(message(About::Camera(camera.name.clone()), "camera", &camera.json()));
         }
@@ -94,6 +94,17 @@ impl LiveState {
         }
         messages.push(message(About::Device, "comparison", &seen.comparison.json()));
         messages
+    }
+
+    /// The device's time. Ages are counted from it: a browser's clock may show another.
+    pub fn time(&self) -> Message {
+        message(About::Device, "clock", &json!({ "now": self.clock.wall().to_string() }))
+    }
+
+    /// Sends the device's time to all listeners.
+    pub fn tell_time(&self) {
+        // Fails where nobody listens.
+        let _ = self.messages.send(self.time());
     }
 
     pub fn layout(&self) -> Arc<Layout> {

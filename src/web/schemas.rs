@@ -189,7 +189,9 @@ fn live_event() -> Value {
             "every_s": { "type": ["integer", "null"], "description": "Seconds between two pictures; null: as fast as they are drawn." },
         }),
     );
+    let time = json!({ "type": "string", "format": "date-time" });
     let events = [
+        ("clock", object("The device's time, by which ages are counted.", json!({ "now": time }))),
         ("layout", layout()),
         ("camera", named("Camera")),
         ("info", named("InfoPayload")),

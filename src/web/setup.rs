@@ -229,12 +229,9 @@ async fn own_picture(site: &Site) -> Result<Response, Problem> {
     Ok(([(header::CONTENT_TYPE, "image/jpeg")], jpeg).into_response())
 }
 
-/// The steps of `glimpsed mqtt test`.
+/// The steps of `glimpsed mqtt test`, to the broker that is chosen or else to the one that is configured.
 pub(super) async fn try_broker(State(site): State<Arc<Site>>, _: Owner, body: Body) -> Result<Json<Value>, Problem> {
     let Json(given) = body?;
-    if given.broker.is_none() {
-        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "`broker` says which one"));
-    }
     let _permit = turn(&site)?;
     let chosen = chosen(&site, Given { camera: None, others: None, teach: false, ..given })?;
     let config = planned(&site, chosen).await?;

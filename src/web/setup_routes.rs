@@ -44,7 +44,7 @@ pub(super) fn routes(routes: Documented) -> Documented {
             post(setup::try_broker),
             of(Operation::json(
                 "tryBroker",
-                "Connects to the broker that is chosen, step by step.",
+                "Connects to the broker that is chosen, or else to the one that is configured, step by step.",
                 named("BrokerTried"),
             )),
         )

@@ -216,6 +216,13 @@ fn a_start_without_its_model_says_so_everywhere_and_labels_when_the_file_is_righ
         assert!(info["config_error"].to_string().contains(told), "{info}");
         let health = broker.retained_json("glimpsed/test/health", |health| health["problems"] != json!([]));
         assert!(health["problems"].to_string().contains(says), "{health}");
+        let state = server.get("/api/v1/state").text();
+        assert!(state.contains("no_model") && state.contains(says), "{state}");
+        let retried = server.post("/api/v1/cameras/main/retry", "").text();
+        assert!(retried.contains("\"retried\":false") && retried.contains(says), "{retried}");
+        for told in [info.to_string(), health.to_string(), state, retried] {
+            assert!(!told.contains("os error"), "the number of an error is told: {told}");
+        }
         assert_eq!(health["camera"]["fault"], "no_model", "{health}");
         assert_eq!(broker.retained_payload("glimpsed/test/status"), "online");
         assert_eq!(broker.retained_payload("glimpsed/test/camera/status"), "offline", "an old label is no present one");

@@ -49,10 +49,12 @@ class Daemon:
     """Runs until it is stopped; its log can be waited for."""
 
     def __init__(self, http: str = "", rest: str = "", camera: str = "", cameras: str = "", fps: float = 2.0, broker: Broker | None = None,
-                 celsius: float | None = None, port: int = 0, late: float = 0.0):
+                 celsius: float | None = None, port: int = 0, late: float = 0.0, speed: float = 1.0):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="glimpsed-web-"))
-        # Its clock is so many seconds late.
+        # Its clock is so many seconds late, or early if that is negative.
         self.late = late
+        # And goes so much faster; it waits no shorter for that.
+        self.speed = speed
         # A board of its own, so that the warmth of this machine is not in the way.
         self.board = self.directory / "board"
         if celsius is not None:
@@ -78,8 +80,8 @@ class Daemon:
     def environment(self) -> dict[str, str]:
         """What it keeps goes with it, and nothing of another one is found."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("GLIMPSED_")}
-        if self.late:
-            environment |= {"LD_PRELOAD": str(FAKETIME[0]), "FAKETIME": f"-{self.late:.0f}s", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+        if self.late or self.speed != 1.0:
+            environment |= {"LD_PRELOAD": str(FAKETIME[0]), "FAKETIME": f"{-self.late:+.0f}s x{self.speed}", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
         return environment | {"NO_COLOR": "1", "GLIMPSED_BOARD_ROOT": str(self.board), "STATE_DIRECTORY": str(self.directory / "state")}
 
     def run(self, *arguments: str) -> str:

@@ -55,6 +55,28 @@ def without_int8(start, tmp_path, server):
     return start(rest=f'[model]\ndirectory = "{tmp_path}"\nmirror = "http://127.0.0.1:{server.server_port}"\n')
 
 
+def test_a_model_that_is_missing_is_fetched_from_where_that_is_said(page, start, server, tmp_path):
+    for name in ("efficientnet-lite0", INT8):
+        shutil.copy(ROOT / f"models/{name}.onnx", tmp_path)
+    daemon = start(rest=f'[model]\ndirectory = "{tmp_path}"\nmirror = "http://127.0.0.1:{server.server_port}"\n')
+    daemon.process.terminate()
+    daemon.process.wait()
+    (tmp_path / "efficientnet-lite0.onnx").unlink()
+    (tmp_path / f"{INT8}.onnx").unlink()
+    daemon.start()
+    page.open(daemon.url + "/", size=PHONE)
+    page.until_text("#overlay-title", "Nothing is labelled since")
+    button = until("the button", lambda: next((one for one in page.driver.find_elements(By.CSS_SELECTOR, "#remedies button") if one.is_displayed() and "Fetch it, " in one.text), None))
+    assert not page.find("#try-again").is_displayed(), "there is one button"
+    assert page.violations() == []
+    page.screenshot("model-to-fetch")
+    server.pause = 0.01
+    button.click()
+    page.until_text("#overlay", "Fetching: ")
+    page.screenshot("model-fetched")
+    until("a picture", page.shows_picture)
+
+
 def test_a_model_is_fetched_stopped_and_fetched_on_in_every_window(page, start, server, tmp_path):
     daemon = without_int8(start, tmp_path, server)
     page.open(daemon.url + "/#settings/models", size=PHONE)

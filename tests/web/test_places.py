@@ -173,7 +173,7 @@ def test_the_day_has_counts_times_and_a_strip_for_the_keyboard(page, start):
     second = strip.get_attribute("aria-valuetext")
     assert first != second and page.text("#chosen") == second, (first, second)
     # A busy minute is one row.
-    page.until_text("#events", "changes between", patience=60)
+    until("a busy minute", lambda: newest_rows(page) and "changes between" in page.text("#events"), 60)
     page.find("#events button").click()
     until("its rows", lambda: len(page.driver.find_elements(By.CSS_SELECTOR, "#events li")) >= 6)
     told = page.driver.execute_async_script("""
@@ -185,6 +185,40 @@ def test_the_day_has_counts_times_and_a_strip_for_the_keyboard(page, start):
     lines = told.strip().split("\r\n")
     assert lines[0] == "since,label,seconds,confidence" and len(lines) > 3
     assert page.violations() == []
+
+
+def newest_rows(page):
+    """Takes the rows that are offered."""
+    return page.driver.execute_script("const button = document.getElementById('new-rows'); if (!button.hidden) button.click(); return true;")
+
+
+def test_new_rows_do_not_push_those_that_can_be_read(page, start):
+    daemon = start(fps=2.0)
+    until("a day", lambda: len(daemon.json("/api/v1/timeline")) >= 8)
+    page.open(daemon.url + "/#day")
+    ready(page, "day")
+    rows = lambda: page.driver.execute_script("return [...document.querySelectorAll('#events li')].map((row) => row.firstChild.textContent)")
+    before = until("rows", rows)
+    page.driver.execute_script("document.getElementById('changes-title').scrollIntoView()")
+    page.until_text("#new-rows", lambda text: re.fullmatch(r"([3-9]|\d\d) new: show", text))
+    assert rows() == before, "they stay where they are"
+    page.screenshot("day-new-rows", whole=False)
+    page.find("#new-rows").send_keys(Keys.ENTER)
+    assert rows() != before and not page.find("#new-rows").is_displayed()
+    assert focused(page) == "events"
+
+
+def test_first_and_last_mean_the_same_in_every_row(page, start):
+    if not FAKETIME:
+        pytest.skip("SKIPPED: libfaketime is not here")
+    # Of labels the device counts, of what is none the page does; a minute of the device passes in a second.
+    daemon = start(camera=f'source = "replay"\npath = "{PHOTOS}/rocket.jpg"\nfps = 5.0\nfrozen_after = "0s"\n', speed=60.0)
+    rows = lambda: {row[0]: row[3:] for row in page.driver.execute_script("return [...document.querySelectorAll('#totals tr')].map((row) => [...row.children].map((cell) => cell.textContent))")}
+    page.open(daemon.url + "/#day")
+    ready(page, "day")
+    until("a label that held for minutes", lambda: (found := rows().get("missile")) and found[0] != found[1])
+    daemon.post("/api/v1/settings", {"threshold": 1.0})
+    until("and nothing for minutes", lambda: (found := rows().get("not sure")) and found[0] != found[1])
 
 
 def test_a_day_without_labels_says_so(page, start):
@@ -215,6 +249,9 @@ def test_the_day_before_is_looked_back_to(page, start):
     assert all(re.match(r"(11:59|23:59|12:00|24:00|00:00)", text) for text in last), last
     assert page.violations() == []
     page.screenshot("day-before")
+    # What began ten seconds before midnight is whole.
+    ends = page.driver.execute_script("return [...document.querySelectorAll('#strip rect')].map((bar) => Number(bar.getAttribute('x')) + Number(bar.getAttribute('width')))")
+    assert ends and max(ends) <= 1440, ends
     page.find("#day-after").send_keys(Keys.ENTER)
     page.until_text("#day-date", "(today)")
     page.open("about:blank")
@@ -264,6 +301,8 @@ def test_a_daemon_that_is_away_holds_every_control(page, start):
     assert page.find("#enabled").get_attribute("aria-disabled") == "true"
     page.find("#enabled").click()
     assert page.find("#enabled").is_selected(), "it shows what held"
+    page.find("#threshold").send_keys(Keys.END)
+    assert page.find("#threshold").get_attribute("value") != "1"
     page.screenshot("away-settings")
     # A place that was not opened before cannot be loaded now.
     page.go("#day", "#day-title")
@@ -276,7 +315,7 @@ def test_each_change_of_the_day_has_its_picture_and_the_sums_outlive_the_daemon(
     page.open(daemon.url + "/#day")
     ready(page, "day")
     shown = "return [...document.querySelectorAll('#events img')].filter((one) => one.naturalWidth > 50).length"
-    until("pictures of changes", lambda: page.driver.execute_script(shown) >= 3)
+    until("pictures of changes", lambda: newest_rows(page) and page.driver.execute_script(shown) >= 3)
     assert page.violations() == []
     page.screenshot("day-pictures")
     total = lambda: page.driver.execute_script("return [...document.querySelectorAll('#totals tr')].reduce((sum, row) => sum + Number(row.children[1].textContent), 0)")

@@ -182,7 +182,7 @@ def test_the_set_up_refuses_somebody_behind_a_proxy_with_words(page, start):
     page.driver.execute_cdp_cmd("Network.setExtraHTTPHeaders", {"headers": {"X-Forwarded-For": "192.168.1.9"}})
     try:
         page.open(daemon.url + "/#setup")
-        page.until_text("#setup-refused", "`glimpsed setup` prints a link for others")
+        page.until_text("#setup-refused", "“glimpsed setup” prints a link for others")
         assert not page.find("#setup-walk").is_displayed()
     finally:
         page.driver.execute_cdp_cmd("Network.setExtraHTTPHeaders", {"headers": {}})

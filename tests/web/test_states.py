@@ -8,6 +8,7 @@ import zlib
 import pytest
 from browser import WITHOUT_SOCKET
 from daemon import PHOTOS, ROOT, free_port, until
+from selenium.webdriver.common.keys import Keys
 
 
 def shell(script: str) -> str:
@@ -47,6 +48,12 @@ def frozen(start, tmp_path):
 
 def dark(start, tmp_path):
     for level in (0, 1):
+        grey(tmp_path / f"{level}.png", level)
+    return start(camera=f'source = "replay"\npath = "{tmp_path}"\nfps = 5.0\n', rest="[gate]\nmin_luma = 8\n")
+
+
+def covered(start, tmp_path):
+    for level in (120, 121):
         grey(tmp_path / f"{level}.png", level)
     return start(camera=f'source = "replay"\npath = "{tmp_path}"\nfps = 5.0\n', rest="[gate]\nmin_luma = 8\n")
 
@@ -94,7 +101,11 @@ STATES = {
     "frozen": (frozen, {"#overlay-title": "The picture has not changed since"}),
     "dark": (dark, {"#overlay-title": "Too dark to tell since", "#status-word": "too dark"}),
     "private": (private, {"#overlay-title": "Pictures are switched off here", "#overlay-text": "The labels go on."}),
-    "without-model": (without_model, {"#overlay-title": "Nothing is labelled", "#things": "Nothing is labelled:"}),
+    "without-model": (without_model, {
+        "#overlay-title": "Nothing is labelled since", "#overlay-text": "mine.onnx”: there is no such file. It is tried again.", "#status-word": "no model",
+        "#things": "Nothing is labelled since", "#state-button": "1 thing needs you",
+    }),
+    "covered": (covered, {"#overlay-title": "The picture is of one colour since", "#overlay-text": "Is the lens covered?", "#status-word": "one colour"}),
     "mistaken": (mistaken, {"#things": "The configuration file has a mistake and is not in effect."}),
     "restart": (restarting, {"#things": "Edited, and in effect after a restart: log.level."}),
     "warm": (warm, {"#things": "The board is too warm, so nothing is labelled until it is cooler."}),
@@ -111,6 +122,29 @@ def test_a_state_says_what_is_wrong_and_what_helps(page, start, tmp_path, state)
     if "#things" in words or "#state-button" in words:
         page.find("#state-button").click()
         page.look(f"state-{state}-list", "phone", "zoomed")
+
+
+# A number that only its programmers know, or marks of a text that is no sentence.
+RAW = """
+    const words = [...document.querySelectorAll("#main, #things, #banner")].map((one) => one.textContent).join(" ");
+    return words.match(/os error|`/g) ?? [];
+"""
+
+
+def test_a_model_that_is_missing_is_tried_again_from_where_that_is_said(page, start, tmp_path):
+    daemon = without_model(start, tmp_path)
+    page.open(daemon.url + "/")
+    page.until_text("#overlay-text", "there is no such file")
+    page.find("#try-again").send_keys(Keys.ENTER)
+    page.until_text("#overlay-text", "Tried just now: there is no model to label with")
+    assert page.driver.execute_script("return document.activeElement.id") == "try-again"
+    for place, ready in (("#settings/models", "#camera-title"), ("#live", "#live-title")):
+        page.go(place, ready)
+        assert page.driver.execute_script(RAW) == []
+    assert page.find("#onward").get_attribute("href").endswith("#settings/models")
+    shutil.copy(ROOT / "models/efficientnet-lite0-int8.onnx", tmp_path / "mine.onnx")
+    page.find("#try-again").click()
+    until("a picture", page.shows_picture)
 
 
 def test_all_places_for_pictures_are_taken(page, start):

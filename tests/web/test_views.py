@@ -209,6 +209,38 @@ def test_each_camera_is_a_tile_with_what_its_views_see(page, start):
     page.screenshot("tiles-phone")
 
 
+def test_cameras_are_arranged_by_keyboard_and_stay_so_in_this_browser(page, start):
+    daemon = start(cameras=CAMERAS + f'[cameras.yard]\nsource = "replay"\npath = "{PHOTOS}/rocket.jpg"\nfps = 2.0\nfrozen_after = "0s"\n[views.yard]\ncamera = "yard"\n')
+    order = lambda: page.driver.execute_script("return [...document.querySelectorAll('#tiles .tile')].map((one) => one.dataset.camera)")
+    focused = lambda: page.driver.execute_script("return document.activeElement.getAttribute('aria-label')")
+    page.open(daemon.url + "/")
+    until("the tiles", lambda: len(order()) == 3)
+    first, second, third = order()
+    every_tile(page)
+    page.find("#arrange").send_keys(Keys.ENTER)
+    later = until("its buttons", lambda: page.driver.find_elements(By.CSS_SELECTOR, f'[aria-label="Move {first} later"]'))[0]
+    later.send_keys(Keys.ENTER)
+    until("another order", lambda: order() == [second, first, third])
+    assert focused() == f"Move {first} later", "the focus goes along"
+    page.until_text("#arranging [role=status]", f"{first} is 2 of 3 now.")
+    page.driver.switch_to.active_element.send_keys(Keys.ENTER)
+    until("the last", lambda: order() == [second, third, first])
+    # It can go no further, and keeps the focus.
+    page.driver.switch_to.active_element.send_keys(Keys.ENTER)
+    assert order() == [second, third, first] and focused() == f"Move {first} later"
+    assert page.violations() == []
+    page.screenshot("tiles-arranged")
+    # Each picture is that of its camera.
+    red = "const { data } = document.querySelector(`[data-camera='back'] canvas`).getContext('2d').getImageData(150, 110, 20, 20); let sum = 0; for (let at = 0; at < data.length; at += 4) sum += data[at] - data[at + 2]; return sum / (data.length / 4)"
+    cup = page.driver.execute_script(red)
+    for _ in range(10):
+        assert abs(page.driver.execute_script(red) - cup) < 25
+        time.sleep(0.2)
+    page.driver.refresh()
+    until("the order that was kept", lambda: order() == [second, third, first])
+    page.driver.execute_script("localStorage.clear()")
+
+
 def test_where_no_websocket_comes_through_each_view_still_has_its_own(page, start):
     daemon = start(cameras=CAMERAS)
     script = page.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": WITHOUT_SOCKET})

@@ -1,4 +1,4 @@
-//! What text may leave the process: secrets in it are masked, and control characters are escaped.
+//! What text may leave the process: secrets in it are masked, control characters are escaped, and numbers of the system's errors left out.
 //!
 //! Addresses with logins and lines of configuration files reach messages by way of programs, drivers and servers, so they are masked
 //! where text leaves: in the log, on a terminal, on the page and over MQTT. What looks like a secret is masked, and what is [`known`] as
@@ -73,12 +73,34 @@ const SECRET_PATHS: [&str; 4] = ["hooks.slack.com/", "/api/webhooks/", "/api/web
 /// Options of programs whose value is a login, `name:password`. A value without a colon is a name alone.
 const LOGIN_OPTIONS: [&str; 4] = ["-u", "-U", "--user", "--proxy-user"];
 
-/// Masks secrets and escapes control characters, but for the line feed and the tab.
+/// Masks secrets, leaves the numbers of errors out, and escapes control characters, but for the line feed and the tab.
 pub fn clean(text: &str) -> Cow<'_, str> {
-    match masked(text) {
-        Cow::Borrowed(text) => escaped(text),
-        Cow::Owned(text) => Cow::Owned(escaped(&text).into_owned()),
+    then(then(masked(text), without_numbers), escaped)
+}
+
+/// What `change` makes of the text, which stays borrowed if nothing does anything.
+fn then<'a>(text: Cow<'a, str>, change: impl Fn(&str) -> Cow<'_, str>) -> Cow<'a, str> {
+    match text {
+        Cow::Borrowed(text) => change(text),
+        Cow::Owned(text) => Cow::Owned(change(&text).into_owned()),
     }
+}
+
+/// Leaves out the numbers of the system's errors, which stand behind their words: ` (os error 2)`.
+fn without_numbers(text: &str) -> Cow<'_, str> {
+    const BEFORE: &str = " (os error ";
+    if !text.contains(BEFORE) {
+        return text.into();
+    }
+    let mut parts = text.split(BEFORE);
+    let mut safe = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.trim_start_matches(|letter: char| letter.is_ascii_digit()).strip_prefix(')') {
+            Some(rest) => safe.push_str(rest),
+            None => safe.extend([BEFORE, part]),
+        }
+    }
+    safe.into()
 }
 
 /// As [`clean`], in one line.

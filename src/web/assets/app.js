@@ -1,5 +1,6 @@
 // The page: listens to the daemon's events and shows them.
 
+import { hold, release } from "./away.js";
 import { $, styled } from "./dom.js";
 import { join, lost, opened, tell } from "./bus.js";
 import { first } from "./first.js";
@@ -19,7 +20,20 @@ import { wrong } from "./wrong.js";
 
 if ("wall" in document.documentElement.dataset) Promise.all([import("./wall.js"), styled("wall")]).then(([{ wall }]) => join(wall)).catch(console.error);
 
-start({ opened, lost, event: tell, picture: live.picture, isSeen });
+start({
+  opened() {
+    release();
+    opened();
+  },
+  // The parts of the page have shown what is left by then.
+  lost() {
+    lost();
+    hold();
+  },
+  event: tell,
+  picture: live.picture,
+  isSeen,
+});
 
 $("theme").addEventListener("click", () => {
   const dark = getComputedStyle(document.documentElement).colorScheme === "dark";

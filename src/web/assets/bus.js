@@ -1,6 +1,8 @@
 // What the daemon has told, and the parts of the page that hear of it: of the device, and of the view that was chosen. A part that comes
 // later is told what holds.
 
+import { setClock } from "./time.js";
+
 const device = new Map();
 const cameras = new Map();
 const views = new Map();
@@ -46,6 +48,7 @@ export function join(part) {
 
 // `about` says of which camera and view; without, it is of the only one.
 export function tell(name, data, about = {}) {
+  if (name === "clock") return setClock(data);
   if (name === "layout") {
     layout = data;
     parts.forEach((part) => part.layout?.(layout));

@@ -1,9 +1,10 @@
 // A day: which label held when, how often and how long. The device keeps the sums of the days since it started, and the newest changes.
 
-import { $, ask, colour, duration, element, setText, svg } from "./dom.js";
+import { $, ask, colour, element, setText, svg } from "./dom.js";
 import { ofView } from "./bus.js";
 import { nameOf, rows, timeOf } from "./changes.js";
 import { html } from "./day.html";
+import { duration, midnight as midnightBefore, now } from "./time.js";
 
 const HEIGHT = 34;
 const PAGE = 50;
@@ -13,6 +14,7 @@ const BUSY = 6;
 
 // The whole day has this many units on the strip: minutes.
 const UNITS = 1440;
+const NARROWEST = 1.5;
 
 let entries = [];
 let camera = { status: "online" };
@@ -33,11 +35,7 @@ let pictured = new Set();
 
 const minuteOf = (time) => new Date(time).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
 
-function midnight(days = back) {
-  const at = new Date();
-  at.setDate(at.getDate() - days);
-  return at.setHours(0, 0, 0, 0);
-}
+const midnight = (days = back) => midnightBefore(days);
 
 // As the device writes dates.
 const dateOf = (time) => new Date(time).toLocaleDateString("sv");
@@ -50,8 +48,9 @@ function changes() {
   return first < 0 ? all.slice(-1) : all.slice(Math.max(0, first - 1));
 }
 
-const now = () => (back ? midnight(back - 1) : ceased ?? Date.now());
-const end = (all, index) => (index + 1 < all.length ? begin(all[index + 1]) : Math.max(now(), begin(all[index])));
+// What held last holds until then.
+const reached = () => (back ? midnight(back - 1) : ceased ?? now());
+const end = (all, index) => (index + 1 < all.length ? begin(all[index + 1]) : Math.max(reached(), begin(all[index])));
 const unit = (time) => (time - midnight()) / 60_000;
 
 // An hour below its place on the strip.
@@ -63,9 +62,12 @@ function hourLabel(hour) {
 
 function strip() {
   const all = changes();
-  const parts = all.map((entry, index) => svg("rect", {
-    x: unit(begin(entry)).toFixed(2), y: 0, width: Math.max(1.5, unit(end(all, index)) - unit(begin(entry))).toFixed(2), height: HEIGHT, fill: colour(entry.label), class: entry.label ? null : "nothing",
-  }));
+  const parts = all.map((entry, index) => {
+    const width = Math.max(NARROWEST, unit(end(all, index)) - unit(begin(entry)));
+    // What begins shortly before midnight is to be seen, too.
+    const x = Math.min(unit(begin(entry)), UNITS - width);
+    return svg("rect", { x: x.toFixed(2), y: 0, width: width.toFixed(2), height: HEIGHT, fill: colour(entry.label), class: entry.label ? null : "nothing" });
+  });
   if (chosen !== null && all[chosen]) parts.push(svg("path", { class: "mark", d: `M${unit(begin(all[chosen])).toFixed(2)} 0v${HEIGHT}` }));
   $("strip").setAttribute("viewBox", `0 0 ${UNITS} ${HEIGHT}`);
   $("strip").replaceChildren(...parts);
@@ -86,10 +88,11 @@ function choose(index) {
 
 // By the device, whose sums outlive the list of changes.
 function counted(day) {
-  const goesOn = !back && day.now && ceased === null ? Date.now() - toldAt : 0;
-  const sum = ({ label, times, seconds, first, last }) => [label, {
-    entry: { label }, times, ms: 1000 * seconds + (label === day.now ? goesOn : 0), first: Date.parse(first), last: Date.parse(last),
-  }];
+  const goesOn = !back && day.now && ceased === null ? now() - toldAt : 0;
+  const sum = ({ label, times, seconds, first, last }) => {
+    const since = label === day.now ? goesOn : 0;
+    return [label, { entry: { label }, times, ms: 1000 * seconds + since, first: Date.parse(first), last: Date.parse(last) + since }];
+  };
   return new Map(day.labels.map(sum));
 }
 
@@ -104,7 +107,8 @@ function totals() {
     const sum = sums.get(name) ?? { entry, times: 0, ms: 0, first: begin(entry) };
     sum.times += 1;
     sum.ms += end(all, index) - begin(entry);
-    sum.last = begin(entry);
+    // As of the labels that the device counts: when it held last.
+    sum.last = end(all, index);
     sums.set(name, sum);
   });
   const body = $("totals");
@@ -154,14 +158,19 @@ function list() {
     const button = element("button", { class: "plain", type: "button", "data-minute": entry.minute }, "Show");
     button.addEventListener("click", () => {
       opened.add(entry.minute);
-      list();
-      $("events").setAttribute("tabindex", "-1");
-      $("events").focus();
+      listAndGoThere();
     });
     row.children[3].replaceChildren(button);
   });
   $("earlier").hidden = listed.length <= length;
   $("new-rows").hidden = true;
+}
+
+// What was pressed may be gone, and would take the focus along.
+function listAndGoThere() {
+  list();
+  $("events").setAttribute("tabindex", "-1");
+  $("events").focus();
 }
 
 function show(row, entry) {
@@ -172,12 +181,12 @@ function show(row, entry) {
   if (since) row.append(element("img", { class: "moment", loading: "lazy", "data-since": since, alt: `What was seen then: ${nameOf(entry)}`, src: ofView(`change.jpeg?since=${encodeURIComponent(since)}`) }));
 }
 
-// Rows that are read are not pushed away.
+// Rows that can be read are not pushed away.
 function offer() {
-  const fresh = folded().length - listed.length;
-  const reads = scrollY > 200 || $("events").contains(document.activeElement);
-  if (!reads || fresh <= 0) return list();
-  $("new-rows").hidden = false;
+  const newest = listed[0]?.since;
+  if (newest === undefined || $("events").getBoundingClientRect().top > innerHeight) return list();
+  const fresh = changes().filter(({ since }) => Date.parse(since) > Date.parse(newest)).length;
+  $("new-rows").hidden = fresh === 0;
   setText($("new-rows"), `${fresh} new: show`);
 }
 
@@ -201,7 +210,7 @@ function goBack(days) {
 }
 
 function turnTo(date) {
-  const wanted = /^\d{4}-\d\d-\d\d$/.test(date ?? "") ? new Date(`${date}T12:00`) : new Date();
+  const wanted = /^\d{4}-\d\d-\d\d$/.test(date ?? "") ? new Date(`${date}T12:00`) : new Date(now());
   back = Math.max(0, Math.round((midnight(0) - wanted.setHours(0, 0, 0, 0)) / 86_400_000) || 0);
   [chosen, length] = [null, PAGE];
   setText($("chosen"), "Tap the strip, or go through it with the arrow keys.");
@@ -246,7 +255,7 @@ export const part = {
     $("day-after").addEventListener("click", () => goBack(back - 1));
     $("day-date").tabIndex = -1;
     $("new-rows").addEventListener("click", () => {
-      list();
+      listAndGoThere();
       $("changes-title").scrollIntoView();
     });
     $("strip").addEventListener("keydown", (event) => {
@@ -297,15 +306,15 @@ export const part = {
   },
   day(news) {
     if (told && told.date !== news.date) lookBack();
-    [told, toldAt] = [news, Date.now()];
+    [told, toldAt] = [news, now()];
     if (!$("place-day").hidden) totals();
   },
   camera(news) {
     camera = news;
-    ceased = camera.status === "online" ? null : ceased ?? (camera.since ? Date.parse(camera.since) : Date.now());
+    ceased = camera.status === "online" ? null : ceased ?? (camera.since ? Date.parse(camera.since) : now());
   },
   lost() {
-    ceased ??= Date.now();
+    ceased ??= now();
   },
   opened() {
     if (camera.status === "online") ceased = null;

@@ -46,22 +46,9 @@ export function setText(target, text) {
 
 export const percent = (share) => `${(100 * share).toFixed(share >= 0.0995 ? 0 : 1)} %`;
 
-export function duration(seconds) {
-  if (seconds < 90) return `${Math.round(seconds)} s`;
-  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
-  if (seconds < 129600) return `${Math.round(seconds / 3600)} h`;
-  return `${Math.round(seconds / 86400)} d`;
-}
-
-// The time of day, with the date if that is another.
-export function clock(time) {
-  const at = new Date(time);
-  const minutes = { hour: "2-digit", minute: "2-digit" };
-  return at.toDateString() === new Date().toDateString() ? at.toLocaleTimeString([], minutes) : at.toLocaleString([], { day: "numeric", month: "short", ...minutes });
-}
-
-// What the daemon says in words, as the end of a sentence and as a whole one.
-export const ended = (text) => /[.?!…]$/.test(text) ? text : `${text}.`;
+// What the daemon says in words: names and paths in quotes, as the end of a sentence, and as a whole one.
+const quoted = (text) => text.replace(/`([^`]*)`/g, "“$1”");
+export const ended = (text) => quoted(/[.?!…]$/.test(text) ? text : `${text}.`);
 export const sentence = (text) => ended(text.charAt(0).toUpperCase() + text.slice(1));
 
 export const megabytes = (bytes) => `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
@@ -115,6 +102,6 @@ export async function ask(path, body, method = body === undefined ? "GET" : "POS
   });
   if (response.status === 401) logIn();
   const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw Object.assign(new Error(answer.detail ?? response.statusText), { status: response.status });
+  if (!response.ok) throw Object.assign(new Error(quoted(answer.detail ?? response.statusText)), { status: response.status });
   return answer;
 }

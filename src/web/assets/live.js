@@ -1,10 +1,11 @@
 // The live picture. It is asked for while it can be seen, in the width that it is shown in.
 
-import { $, ask, clock, sentence, setText, styled } from "./dom.js";
+import { $, ask, sentence, setText, styled } from "./dom.js";
 import { ofView, view } from "./bus.js";
 import { retry } from "./retry.js";
 import { drawTile, outline, outlineViews, tiled, tileInSight, tileWidth } from "./tiles.js";
 import { drawn, want } from "./transport.js";
+import { clock } from "./time.js";
 
 const DARK = { too_dark: "Too dark to tell", covered: "The picture is of one colour" };
 
@@ -68,7 +69,11 @@ function overlay() {
   const [state, title, text] = situation();
   $("stage").dataset.state = state;
   $("switch-on").hidden = !connected || camera.status !== "disabled";
-  $("remedies").hidden = !connected || camera.status !== "offline" || !camera.fault || camera.fault === "no_model";
+  const withoutModel = camera.fault === "no_model";
+  $("remedies").hidden = !connected || camera.status !== "offline" || !camera.fault;
+  $("onward").href = withoutModel ? "#settings/models" : "#setup";
+  setText($("onward"), withoutModel ? "Choose another" : "Set it up");
+  if (withoutModel) import("./absent.js").catch(console.error);
   setText($("overlay-title"), title);
   setText($("overlay-text"), text);
 }
@@ -86,8 +91,7 @@ function situation() {
 }
 
 function lost() {
-  if (camera.fault === "no_model") return ["off", "Nothing is labelled", `${sentence(camera.reason)} It is tried again.`];
-  const title = { missing: "No camera", frozen: "The picture has not changed" }[camera.fault] ?? "No picture";
+  const title = { missing: "No camera", frozen: "The picture has not changed", no_model: "Nothing is labelled" }[camera.fault] ?? "No picture";
   return ["off", `${title} since ${clock(camera.since)}`, `${sentence(camera.reason)} It is tried again.`];
 }
 
@@ -154,6 +158,10 @@ export const live = {
     $("switch-on").addEventListener("click", switchOn);
     $("try-again").addEventListener("click", ({ currentTarget }) => retry(currentTarget, $("overlay-text")));
     $("edit-views").addEventListener("click", openEditor);
+    $("full").hidden = !document.fullscreenEnabled;
+    $("full").addEventListener("click", () => (document.fullscreenElement ? document.exitFullscreen() : $("stage").requestFullscreen()).catch(console.error));
+    document.addEventListener("fullscreenchange", () => setText($("full"), document.fullscreenElement ? "Leave full screen" : "Full screen"));
+    $("arrange").addEventListener("click", () => import("./arranging.js").then(({ arrange }) => arrange()).catch(console.error));
     document.addEventListener("visibilitychange", wanted);
     new IntersectionObserver((entries) => {
       inSight = entries.at(-1).isIntersecting;

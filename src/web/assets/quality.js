@@ -1,6 +1,6 @@
 // How good it is, in words; what is taken for what; which pictures may be labelled wrongly.
 
-import { $, ask, element, percent, setText } from "./dom.js";
+import { $, ask, element, percent, sentence, setText } from "./dom.js";
 import { base, pictureOf } from "./taught.js";
 
 // Pictures whose label was confirmed in this window.
@@ -9,7 +9,7 @@ let shown = "";
 
 function words({ lesson, missing, looking, behind }) {
   if (looking) return ["", ""];
-  if (!lesson) return [missing ? "Not yet" : "", missing ? `${missing.charAt(0).toUpperCase()}${missing.slice(1)}.`.replaceAll("`", "") : behind ? "Learning …" : ""];
+  if (!lesson) return [missing ? "Not yet" : "", missing ? sentence(missing) : behind ? "Learning …" : ""];
   const good = lesson.right ? `${lesson.right.charAt(0).toUpperCase()}${lesson.right.slice(1)} right` : "It can be tried";
   const more = [lesson.enough, ...lesson.hard.map(([one, other]) => `Hard to tell apart: ${one} and ${other}.`)];
   if (lesson.copies) more.push(`${lesson.copies} look the same as others and count once.`);

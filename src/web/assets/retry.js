@@ -1,4 +1,4 @@
-// A camera that is tried again now, instead of later.
+// A camera, or the model that it waits for, is tried again now, instead of later.
 
 import { ask, ended, setText } from "./dom.js";
 import { view } from "./bus.js";

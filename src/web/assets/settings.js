@@ -1,11 +1,13 @@
 // What can be set, what is here, and the configuration as it is in effect.
 
-import { $, ask, clock, duration, element, ended, megabytes, percent, sentence, setText } from "./dom.js";
+import { $, ask, element, ended, megabytes, percent, sentence, setText } from "./dom.js";
 import { ofView } from "./bus.js";
 import { comparison } from "./comparison.js";
 import { catalogue } from "./models.js";
 import { copies, save } from "./saving.js";
 import { html } from "./settings.html";
+import { clock, duration } from "./time.js";
+import { tryBroker } from "./trial.js";
 
 const NETWORK = '[camera]\nsource = "rtsp"                    # a network camera; needs ffmpeg\nurl = "rtsp://camera.lan/stream1"\n\n[camera]\nsource = "http"                    # an address with JPEG pictures\nurl = "http://camera.lan/snapshot.jpg"\n\n[camera]\nsource = "replay"                  # a folder of pictures, to try it\npath = "/usr/share/glimpsed/photos"\nfps = 1.0\n';
 
@@ -71,10 +73,10 @@ function cameraSays() {
   const words = {
     online: `Pictures come${size}.`,
     disabled: `You switched this camera off at ${at}.`,
-    offline: camera.reason ? `No picture since ${at}: ${ended(camera.reason)} It is tried again.` : "The camera is being opened.",
+    offline: camera.reason ? `${camera.fault === "no_model" ? "Nothing is labelled" : "No picture"} since ${at}: ${ended(camera.reason)} It is tried again.` : "The camera is being opened.",
   };
   setText($("camera-says"), words[camera.status] ?? "");
-  if (camera.status === "offline" && camera.fault && !$("place-settings").hidden && !looked) look();
+  if (camera.status === "offline" && camera.fault && camera.fault !== "no_model" && !$("place-settings").hidden && !looked) look();
 }
 
 async function look() {
@@ -107,12 +109,7 @@ function broker({ mqtt }) {
   return mqtt.last_error ? `Not connected to ${mqtt.broker}: ${ended(mqtt.last_error)}${waiting}` : `Connecting to ${mqtt.broker} …`;
 }
 
-function hold(away) {
-  for (const control of $("place-settings").querySelectorAll("button, select, input:not([type=search]):not([type=range])")) {
-    if (away) control.setAttribute("aria-disabled", "true");
-    else control.removeAttribute("aria-disabled");
-  }
-  $("threshold").toggleAttribute("disabled", away);
+function tell(away) {
   $("away").hidden = !away;
   setText($("away"), away ? "No connection to the device: nothing can be set until it is back." : "");
 }
@@ -144,6 +141,7 @@ export const part = {
     press("reload", "api/v1/reload", { doing: "Reading the configuration …", done: "Read." });
     press("restart", "api/v1/restart", { doing: "Starting again …", done: "It starts again." });
     $("look").addEventListener("click", look);
+    $("try-connection").addEventListener("click", ({ currentTarget }) => tryBroker(currentTarget, $("connection-tried"), $("connection-steps"), {}));
     setText($("network-lines"), NETWORK);
     copies($("place-settings"));
     const say = $("say");
@@ -196,13 +194,14 @@ export const part = {
     setText($("v-dropped"), health.captured ? percent(dropped / health.captured) : "–");
     setText($("v-uptime"), duration(health.uptime_s));
     setText($("broker-says"), broker(health));
+    $("try-row").hidden = !health.mqtt;
   },
   comparison: comparison.comparison,
   download: catalogue.download,
   opened() {
-    hold(false);
+    tell(false);
   },
   lost() {
-    hold(true);
+    tell(true);
   },
 };

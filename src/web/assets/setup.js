@@ -1,8 +1,10 @@
 // The set-up: camera, what to watch, messages, who may see it. Each step can be skipped; at the end the lines are shown and written.
 
-import { $, ask, clock, element, ended, sentence, setText } from "./dom.js";
+import { $, ask, element, ended, sentence, setText } from "./dom.js";
 import { copies } from "./saving.js";
 import { html } from "./setup.html";
+import { clock } from "./time.js";
+import { tried, tryBroker } from "./trial.js";
 
 const LAST = 4;
 const NOTHING = "Nothing is chosen, so nothing is to be written.";
@@ -118,7 +120,7 @@ async function write({ currentTarget: button }) {
       $("setup-undo").hidden = Boolean(token);
       done();
     } else {
-      const help = waits ? "Run `sudo glimpsed setup` on the device, where it may wait for this already: it writes these lines." : "Put these lines into the file yourself.";
+      const help = waits ? "Run “sudo glimpsed setup” on the device, where it may wait for this already: it writes these lines." : "Put these lines into the file yourself.";
       setText($("setup-says"), `The service may not write its file: ${ended(reason ?? "")} ${help}`);
       if (waits) follow();
     }
@@ -215,18 +217,6 @@ async function look() {
   }
 }
 
-async function tried(button, says, doing, act) {
-  if (button.getAttribute("aria-disabled") === "true") return;
-  button.setAttribute("aria-disabled", "true");
-  setText(says, doing);
-  try {
-    setText(says, await act());
-  } catch (error) {
-    setText(says, sentence(error.message));
-  }
-  button.removeAttribute("aria-disabled");
-}
-
 function tryCamera({ currentTarget }) {
   const found = STEPS[0]();
   const image = $("camera-picture");
@@ -235,19 +225,15 @@ function tryCamera({ currentTarget }) {
   tried(currentTarget, $("camera-tried"), "Opening it; a network camera may take some seconds …", async () => {
     image.src = await picture(found.camera);
     image.hidden = false;
-    return `This is what it saw at ${clock(Date.now())}.`;
+    return `This is what it saw at ${clock()}.`;
   });
 }
 
-function tryBroker({ currentTarget }) {
+function tryChosen({ currentTarget }) {
   const found = STEPS[2]();
   $("broker-steps").replaceChildren();
   if (typeof found === "string") return setText($("broker-tried"), found);
-  tried(currentTarget, $("broker-tried"), "Connecting …", async () => {
-    const { ok, steps } = await ask("api/v1/setup/broker", found);
-    $("broker-steps").replaceChildren(...steps.map((step) => element("li", { "data-ok": String(step.ok) }, element("strong", {}, step.ok ? "ok" : "failed"), element("b", {}, step.step), element("span", {}, step.says))));
-    return ok ? "It works." : "It does not work yet:";
-  });
+  tryBroker(currentTarget, $("broker-tried"), $("broker-steps"), found);
 }
 
 async function begin() {
@@ -292,7 +278,7 @@ export const part = {
       setText($("setup-choose"), "");
     });
     $("try-camera").addEventListener("click", tryCamera);
-    $("try-broker").addEventListener("click", tryBroker);
+    $("try-broker").addEventListener("click", tryChosen);
     $("write").addEventListener("click", write);
     $("setup-undo").addEventListener("click", takeBack);
     copies($("place-setup"));

@@ -1,7 +1,8 @@
 // The label that holds, and the frame's answer.
 
-import { $, bars, clock, duration, setText } from "./dom.js";
+import { $, bars, setText } from "./dom.js";
 import { entitle } from "./places.js";
+import { age, clock, duration, now } from "./time.js";
 
 const WORDS = {
   known: ["sees", "good"],
@@ -26,7 +27,7 @@ let connected = false;
 let until = null;
 // The best label of the newest frame alone.
 let frame = null;
-let told = { text: "", at: 0 };
+let told = { text: "", at: 0, isImportant: false };
 
 // What was seen is not what is seen: without connection or camera the label stands in the past.
 function isPast() {
@@ -53,30 +54,31 @@ function headline() {
   setText($("label"), known);
   $("label").dataset.length = known.length > 70 ? "very-long" : known.length > 32 ? "long" : "short";
   if ($("label").title !== known) $("label").title = known;
-  const seconds = Math.max(0, (Date.now() - Date.parse(state.since)) / 1000);
-  setText($("since"), past ? `at ${clock(until ?? Date.now())}` : `for ${duration(seconds)}`);
+  setText($("since"), past ? `at ${clock(until ?? now())}` : `for ${duration(age(state.since))}`);
   const alone = state.label && frame && frame !== state.label && !state.labels?.some(({ label }) => label === frame);
   setText($("answers-fast-title"), old ? "In the last frame" : alone ? "In this frame alone; the label above is that of several" : "In this frame");
   entitle(past ? "" : several ?? "");
   tell(past ? null : known);
 }
 
+// Important is what somebody has to see to, and that it is over.
 function tell(known) {
-  if (quiet()) return;
-  const now = Date.now();
+  const wish = wanted();
+  const isImportant = known === null || told.isImportant;
+  if (wish === "off" || (wish === "important" && !isImportant)) return;
   const text = known ?? (!connected ? "no connection" : camera.status === "disabled" ? "camera switched off" : FAULTS[camera.fault] ?? "no camera");
-  const held = known === null || now - Date.parse(state.since) >= HELD_MS;
-  if (text === told.text || !held || now - told.at < TELL_EVERY_MS) return;
-  told = { text, at: now };
+  const held = known === null || 1000 * age(state.since) >= HELD_MS;
+  if (text === told.text || !held || now() - told.at < TELL_EVERY_MS) return;
+  told = { text, at: now(), isImportant: known === null };
   setText($("told"), text);
 }
 
-// People who listen can ask for silence in the settings.
-function quiet() {
+// People who listen can ask in the settings for less, or for silence.
+function wanted() {
   try {
-    return localStorage.getItem("say") === "off";
+    return localStorage.getItem("say") ?? "all";
   } catch {
-    return false;
+    return "all";
   }
 }
 
@@ -98,7 +100,7 @@ export const status = {
   },
   camera(news) {
     const { status, since } = news;
-    if (camera.status === "online" && status !== "online") until = since ?? Date.now();
+    if (camera.status === "online" && status !== "online") until = since ?? now();
     camera = { ...news, status: status ?? "online" };
     headline();
   },
@@ -129,7 +131,7 @@ export const status = {
     setText($("about"), `glimpsed ${info.version} on ${info.board}`);
   },
   lost() {
-    if (connected) until = Date.now();
+    if (connected) until = now();
     connected = false;
     headline();
   },

@@ -1,6 +1,7 @@
 // Says that most frames of the view are unlike all that it was taught with.
 
-import { $, clock, setText } from "./dom.js";
+import { $, setText } from "./dom.js";
+import { clock } from "./time.js";
 
 function show(since) {
   $("strange").hidden = !since;

@@ -1,12 +1,13 @@
 // Teach: a button for each label that keeps what the camera sees, and how good it is at once.
 
-import { $, ask, bars, clock, element, ended, sentence, setText } from "./dom.js";
+import { $, ask, bars, element, ended, sentence, setText } from "./dom.js";
 import { addFiles, watchDrops } from "./adding.js";
 import { copies } from "./saving.js";
 import { html } from "./teach.html";
 import { base } from "./taught.js";
 import { UNSURE, grid, onChange } from "./choosing.js";
 import { quality } from "./quality.js";
+import { clock } from "./time.js";
 
 // A burst takes five pictures a second at most.
 const EVERY_MS = 200;

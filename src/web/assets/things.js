@@ -1,8 +1,9 @@
 // One button that says whether all is well, and a list of what is not, each with what helps.
 
-import { $, ask, clock, element, ended, sentence, setText } from "./dom.js";
+import { $, ask, element, ended, sentence, setText } from "./dom.js";
 import { ofView } from "./bus.js";
 import { retry } from "./retry.js";
+import { clock, now } from "./time.js";
 
 const WARNINGS = {
   throttled: "The supply is too weak, so the board slows itself down.",
@@ -25,7 +26,7 @@ function ofTheCamera() {
   const { status, fault, reason } = camera;
   const at = camera.since ? clock(camera.since) : "";
   if (status === "disabled") return [`You switched this camera off at ${at}.`, press("Switch on", ofView("settings"), { enabled: true })];
-  if (fault === "no_model") return [`Nothing is labelled: ${ended(reason)}`, go("Models", "#settings/models")];
+  if (fault === "no_model") return [`Nothing is labelled since ${at}: ${ended(reason)}`, AGAIN, go("Models", "#settings/models")];
   if (fault === "covered") return [sentence(reason), null];
   if (fault === "frozen") return [`The picture has not changed since ${at}.`, AGAIN];
   if (status === "offline" && fault) return [`No picture since ${at}: ${ended(reason)}`, AGAIN, go("Set it up", "#setup")];
@@ -126,7 +127,7 @@ export const things = {
     show();
   },
   lost() {
-    if (connected) since = Date.now();
+    if (connected) since = now();
     connected = false;
     show();
   },

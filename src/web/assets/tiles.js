@@ -17,13 +17,39 @@ const watcher = new IntersectionObserver((entries) => {
   $("tiles").dispatchEvent(new Event("seen"));
 });
 
+// The order that somebody has given the cameras in this browser; those that came since stand behind.
+function kept() {
+  try {
+    return JSON.parse(localStorage.getItem("cameras")) ?? [];
+  } catch {
+    return [];
+  }
+}
+
+export function inOrder() {
+  const order = kept();
+  const place = (camera) => (order.includes(camera) ? order.indexOf(camera) : order.length);
+  return layout.cameras.toSorted((one, other) => place(one) - place(other));
+}
+
+export function reorder(cameras) {
+  try {
+    localStorage.setItem("cameras", JSON.stringify(cameras));
+  } catch {
+    // A browser that keeps nothing has them as the device has.
+  }
+  show();
+}
+
+const tileOf = (camera) => [...$("tiles").children].find(({ dataset }) => dataset.camera === camera);
+
 const viewsOf = (camera) => layout.views.filter((one) => one.camera === camera);
 
 // The cameras whose small pictures can be seen.
 export const tiled = () => (layout.cameras.length > 1 && !$("place-live").hidden ? layout.cameras.slice(0, MOST) : []);
 
 // Whether a tile can be seen, or any.
-export const tileInSight = (index) => (index === undefined ? [...$("tiles").children] : [$("tiles").children[index]]).some((tile) => inSight.has(tile));
+export const tileInSight = (index) => (index === undefined ? [...$("tiles").children] : [tileOf(layout.cameras[index])]).some((tile) => inSight.has(tile));
 
 export const tileWidth = () => $("tiles").firstChild?.clientWidth ?? 0;
 
@@ -51,8 +77,8 @@ function outlineTiles() {
 
 export function drawTile(index, bitmap) {
   const camera = tiled()[index];
-  const canvas = $("tiles").children[index]?.firstChild;
-  if (!camera || !canvas) return;
+  const canvas = camera && tileOf(camera)?.firstChild;
+  if (!canvas) return;
   canvas.dataset.drawn = "true";
   if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) [canvas.width, canvas.height] = [bitmap.width, bitmap.height];
   const pen = canvas.getContext("2d");
@@ -73,17 +99,18 @@ function tile(camera) {
 
 function show() {
   const box = $("tiles");
-  box.hidden = layout.cameras.length < 2;
+  box.hidden = $("arranging").hidden = layout.cameras.length < 2;
   if (box.hidden) {
     delete box.dataset.key;
     return box.replaceChildren();
   }
-  const key = layout.cameras.join("\n");
+  const cameras = inOrder();
+  const key = cameras.join("\n");
   if (box.dataset.key !== key) {
     box.dataset.key = key;
     watcher.disconnect();
     inSight.clear();
-    box.replaceChildren(...layout.cameras.map(tile));
+    box.replaceChildren(...cameras.map((camera) => tileOf(camera) ?? tile(camera)));
     for (const button of box.children) watcher.observe(button);
   }
   for (const button of box.children) {

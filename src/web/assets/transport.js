@@ -3,7 +3,7 @@
 
 import { logIn } from "./dom.js";
 
-const EVENTS = ["layout", "camera", "info", "settings", "classification", "state", "second", "strange", "timeline", "change", "day", "pictures", "vitals", "comparison", "download", "teach", "refused", "crowd"];
+const EVENTS = ["clock", "layout", "camera", "info", "settings", "classification", "state", "second", "strange", "timeline", "change", "day", "pictures", "vitals", "comparison", "download", "teach", "refused", "crowd"];
 const RETRY_MS = [1000, 2000, 5000, 10000];
 
 // Without a word for this long the connection is dead, whatever the browser thinks of it; the daemon speaks every 2 s.

@@ -250,6 +250,7 @@ fn events_tell_how_things_are_and_then_what_happens() {
         "camera",
         "change",
         "classification",
+        "clock",
         "comparison",
         "day",
         "download",

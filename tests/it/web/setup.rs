@@ -228,10 +228,10 @@ fn what_cannot_work_is_refused_in_words_and_changes_nothing() {
             );
         }
     }
-    for (path, words) in [("/api/v1/setup/camera", "`camera`"), ("/api/v1/setup/broker", "`broker`")] {
-        let answer = choose(&server, path, &json!({}));
-        assert!(answer.status == 422 && detail(&answer).contains(words), "{answer:?}");
-    }
+    let answer = choose(&server, "/api/v1/setup/camera", &json!({}));
+    assert!(answer.status == 422 && detail(&answer).contains("`camera`"), "{answer:?}");
+    let answer = choose(&server, "/api/v1/setup/broker", &json!({}));
+    assert!(answer.status == 409 && detail(&answer).contains("no broker is configured"), "{answer:?}");
     assert_eq!(device.text(), before);
 }
 
@@ -281,6 +281,15 @@ fn a_broker_is_tried_step_by_step_before_it_is_chosen() {
     assert_eq!((&refused["reachable"], &last["step"], &last["ok"]), (&json!(false), &json!("tcp"), &json!(false)));
     assert!(last["says"].as_str().is_some_and(|says| says.contains("connection refused")), "{last}");
     assert!(!device.text().contains("mqtt"), "it was tried and not chosen");
+}
+
+#[test]
+fn the_broker_of_the_configuration_is_tried_as_it_is() {
+    let broker = Broker::start();
+    let device = Device::new("", &format!("[mqtt]\nurl = {:?}\n", broker.url()));
+    let (_daemon, server) = device.run();
+    let tried = choose(&server, "/api/v1/setup/broker", &json!({}));
+    assert_eq!((tried.status, &tried.json()["ok"]), (200, &json!(true)), "{}", tried.text());
 }
 
 /// The end of the link that was printed.

@@ -92,7 +92,11 @@ fn one_connection_tells_everything_and_each_event_is_as_the_document_says() {
     let document = server.get("/api/v1/openapi.json").json();
     let schema = json!({ "$ref": "#/components/schemas/LiveEvent", "components": document["components"] });
     let mut socket = open_as(&server, Some(&format!("http://{}", server.address))).expect("of our own page");
+    let first = event(&socket.read().expect("a message")).expect("an event");
+    let told: jiff::Timestamp = first["data"]["now"].as_str().expect("a time").parse().expect("a time");
+    assert!(first["event"] == "clock" && (jiff::Timestamp::now() - told).get_seconds().abs() < 10, "{first}");
     let mut missing = vec![
+        "clock",
         "camera",
         "info",
         "settings",
@@ -154,7 +158,7 @@ fn a_first_picture_comes_before_what_is_shown_later_and_is_small() {
             message => before.extend(event(&message).map(|event| event["event"].clone())),
         }
     };
-    assert!(before.starts_with(&["layout", "camera"].map(Value::from)), "{before:?}");
+    assert!(before.starts_with(&["clock", "layout", "camera"].map(Value::from)), "{before:?}");
     assert!(before.iter().all(|name| name != "info" && name != "timeline" && name != "vitals"), "{before:?}");
     let small = image::load_from_memory(&shown[9..]).expect("a JPEG");
     assert_eq!(small.width().max(small.height()), 160);

@@ -10,6 +10,7 @@ use super::report::Outcome;
 use crate::compare::plan::Plan;
 use crate::domain::comparison::{Progress, Report};
 use crate::models::spec::ModelSpec;
+use glimpsed_base::leaving;
 
 /// Timeout for the next message of a process; the slowest board loads the largest model in less.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -38,7 +39,7 @@ pub fn run(plan: &Plan, mut tell: impl FnMut(&Progress)) -> Result<Report, Compa
             let pictures: &[Picture] = if round == 0 { &plan.pictures } else { &[] };
             let before = progress.done;
             if let Err(cause) = turn(plan, spec, pictures, outcome, &mut progress, &mut tell) {
-                outcome.error = Some(cause.to_string());
+                outcome.error = Some(leaving::clean(&cause.to_string()).into_owned());
             }
             progress.done = before + 1 + pictures.len();
         }

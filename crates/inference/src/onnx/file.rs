@@ -50,7 +50,7 @@ impl OnnxFile {
         let unreadable = |cause: String| Error::Unreadable { path: path.clone(), cause };
         // The kind of file is checked before it is opened, because opening a pipe would wait for a writer.
         let found = std::fs::metadata(source.path).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => Error::NotFound { path: path.clone(), cause: error.to_string() },
+            ErrorKind::NotFound => Error::NotFound { path: path.clone(), cause: "there is no such file".into() },
             _ => unreadable(error.to_string()),
         })?;
         if !found.is_file() {

@@ -1,0 +1,43 @@
+// The order of the cameras' tiles: each can be moved earlier and later.
+
+import { $, element, setText } from "./dom.js";
+import { inOrder, reorder } from "./tiles.js";
+
+const says = element("p", { class: "hint", role: "status" });
+const list = element("ol", { class: "order", "aria-label": "Order of the cameras" });
+const panel = element("div", { class: "card", hidden: true }, list, says);
+$("arranging").append(panel);
+
+function move(camera, by) {
+  const cameras = inOrder();
+  const from = cameras.indexOf(camera);
+  const to = from + by;
+  if (to < 0 || to >= cameras.length) return;
+  cameras.splice(from, 1);
+  cameras.splice(to, 0, camera);
+  reorder(cameras);
+  draw();
+  // The button moves along, and keeps the focus.
+  list.children[to].querySelector(`[data-by="${by}"]`).focus();
+  setText(says, `${camera} is ${to + 1} of ${cameras.length} now.`);
+}
+
+function button(camera, words, by, isEnd) {
+  const made = element("button", { type: "button", class: "button quiet", "data-by": by, "aria-label": `Move ${camera} ${words}`, "aria-disabled": isEnd ? "true" : null }, `Move ${words}`);
+  made.addEventListener("click", () => move(camera, by));
+  return made;
+}
+
+function draw() {
+  const cameras = inOrder();
+  list.replaceChildren(...cameras.map((camera, at) => element("li", { class: "row" }, element("span", { class: "grow" }, camera),
+    button(camera, "earlier", -1, at === 0), button(camera, "later", 1, at === cameras.length - 1))));
+}
+
+export function arrange() {
+  panel.hidden = !panel.hidden;
+  $("arrange").setAttribute("aria-expanded", String(!panel.hidden));
+  setText($("arrange"), panel.hidden ? "Arrange the cameras" : "Done");
+  setText(says, "");
+  if (!panel.hidden) draw();
+}

@@ -22,7 +22,18 @@ const ASSETS: &str = "src/web/assets";
 const ENTRY: &str = "app.js";
 
 /// Modules that are loaded on demand, each with what it imports and the page's script has not.
-const ON_DEMAND: [&str; 10] = ["absent.js", "arranging.js", "day.js", "editor.js", "labelling.js", "session.js", "settings.js", "setup.js", "teach.js", "wall.js"];
+const ON_DEMAND: [&str; 10] = [
+    "absent.js",
+    "arranging.js",
+    "day.js",
+    "editor.js",
+    "labelling.js",
+    "session.js",
+    "settings.js",
+    "setup.js",
+    "teach.js",
+    "wall.js",
+];
 
 /// Scripts that are no part of another: what the page loads where nothing else works, and what comes before it.
 const STAND_ALONE: [&str; 3] = ["early.js", "fallback.js", "login.js"];

@@ -31,7 +31,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const VITALS_EVERY: Duration = Duration::from_secs(2);
 
 /// The events that say what is seen.
-const SHOWN_FIRST: [&str; 8] = ["clock", "layout", "camera", "settings", "classification", "second", "state", "strange"];
+const SHOWN_FIRST: [&str; 8] =
+    ["clock", "layout", "camera", "settings", "classification", "second", "state", "strange"];
 
 /// How long a browser waits before it reconnects.
 const RETRY: &str = "retry: 2000\n\n";

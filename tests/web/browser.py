@@ -80,6 +80,8 @@ class Browser:
         """Waits for the words of a state by selector, and for the picture where nothing is said over it."""
         for selector, text in words.items():
             self.until_text(selector, text)
+        # What is told last, and what the picture of a state is to show with it.
+        self.until_text("#about", " on ")
         if "#overlay-title" not in words:
             until("a picture", self.shows_picture)
 

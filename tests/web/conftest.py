@@ -42,7 +42,17 @@ HAND_OVER = """
     document.querySelector(selector).dispatchEvent(event);
 """
 
+# Of a picture that is longer than the window: from the top on, because what sticks to the edge of the window would lie across it.
 AT_THE_END = """
+    if (arguments[0]) {
+        window.before = scrollY;
+        scrollTo({ top: 0, behavior: "instant" });
+    } else {
+        scrollTo({ top: window.before ?? scrollY, behavior: "instant" });
+        delete window.before;
+    }
+    // Room for a scroll bar that is not drawn.
+    document.documentElement.style.scrollbarGutter = arguments[1] ? "auto" : "";
     const bar = document.getElementById("places");
     if (!bar) return;
     const down = document.documentElement.scrollHeight - innerHeight - scrollY;
@@ -53,7 +63,13 @@ DESKTOP = (1280, 1000)
 PHONE = (390, 844)
 # A window of 1280 x 1024 at 400 %.
 ZOOMED = (320, 256)
-LOOKS = [("desktop", DESKTOP, False, False), ("phone", PHONE, True, False), ("forced", DESKTOP, False, True), ("zoomed", ZOOMED, False, False)]
+# The same at 200 %.
+DOUBLED = (640, 512)
+WIDE = (1920, 1080)
+LOOKS = [
+    ("desktop", DESKTOP, False, False), ("dark", DESKTOP, True, False), ("phone", PHONE, True, False), ("forced", DESKTOP, False, True),
+    ("zoomed", ZOOMED, False, False), ("doubled", DOUBLED, False, False), ("wide", WIDE, False, False),
+]
 
 
 class Page(Browser):
@@ -91,10 +107,10 @@ class Page(Browser):
         """Keeps a picture of the page, and refuses one that overflows to the side or has nothing on it."""
         self.fits(name)
         # What stands at the edge of the window would stand in the middle of a longer picture.
-        self.driver.execute_script(AT_THE_END, whole)
+        self.driver.execute_script(AT_THE_END, whole, True)
         quality = {} if form == "png" else {"quality": 85}
         shot = self.driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": whole, "format": form} | quality)
-        self.driver.execute_script(AT_THE_END, False)
+        self.driver.execute_script(AT_THE_END, False, False)
         OUT.mkdir(parents=True, exist_ok=True)
         (OUT / f"{name}.{form}").write_bytes(base64.b64decode(shot["data"]))
         bare = self.driver.execute_async_script(BARE, shot["data"])

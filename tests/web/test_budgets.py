@@ -137,6 +137,26 @@ def test_nobody_looking_costs_no_picture(page, start, pictures):
     assert made(daemon) == before, "pictures are still made"
 
 
+def test_a_page_that_is_hidden_costs_no_picture(page, start, pictures):
+    daemon = start(**four(pictures))
+    page.open(daemon.url + "/")
+    until("tiles", lambda: tiles_drawn(page))
+    driver, first = page.driver, page.driver.current_window_handle
+    driver.execute_script("window.seen = []; document.addEventListener('visibilitychange', () => window.seen.push(document.visibilityState))")
+    driver.switch_to.new_window("tab")
+    other = driver.current_window_handle
+    try:
+        time.sleep(0.5)
+        before, telling = made(daemon), daemon.json("/api/v1/state")["state"]["since"]
+        time.sleep(2)
+        assert telling and made(daemon) == before, "pictures are made for a page that nobody can see"
+    finally:
+        driver.close()
+        driver.switch_to.window(first)
+    assert other != first and driver.execute_script("return window.seen")[0] == "hidden"
+    until("pictures again", lambda: made(daemon) > before)
+
+
 def test_tiles_that_are_out_of_sight_get_no_pictures(page, start, pictures):
     daemon = start(**four(pictures))
     page.open(daemon.url + "/", size=(390, 500))
@@ -201,7 +221,7 @@ def test_eight_windows_of_four_tiles_leave_the_page_its_answers(page, start, pic
             driver.switch_to.new_window("window")
             driver.get(daemon.url + "/")
             until("tiles", lambda: tiles_drawn(page))
-        times = driver.execute_async_script("""
+        asked = """
             const done = arguments[0];
             (async () => {
                 const times = [];
@@ -212,10 +232,12 @@ def test_eight_windows_of_four_tiles_leave_the_page_its_answers(page, start, pic
                 }
                 return times;
             })().then(done);
-        """)
+        """
+        # What else this machine does is not the page's: of three rounds the best counts, and in it each answer.
+        times = min((driver.execute_async_script(asked) for _ in range(3)), key=max)
         assert driver.execute_script("return document.visibilityState") == "visible"
         print(f"eight windows of four tiles: a fetch takes {statistics.median(times):.0f} ms, at most {max(times):.0f}")
-        assert statistics.median(times) < 100
+        assert max(times) < 100
     finally:
         for handle in driver.window_handles:
             if handle != first:

@@ -43,10 +43,10 @@ PRESSED = """
 """
 
 
-@pytest.mark.parametrize("place", ["live", "day", "settings", "setup"])
+@pytest.mark.parametrize("place", READY)
 def test_the_focus_is_not_lost_whatever_is_pressed(page, start, tmp_path, place):
     # What is fetched comes from an empty directory.
-    daemon = start(rest=f'[model]\nmirror = "{tmp_path}"\n')
+    daemon = start(rest=f'[model]\nmirror = "{tmp_path}"\n[teach]\ndirectory = "{tmp_path}/taught"\n')
     page.open(f"{daemon.url}/#{place}")
     page.until_ready(place)
     found = []

@@ -4,11 +4,12 @@ import datetime
 import re
 
 import pytest
-from conftest import DESKTOP, PHONE
-from daemon import FAKETIME, PHOTOS, until
+from conftest import DESKTOP, PHONE, ZOOMED
+from daemon import FAKETIME, PHOTOS, ROOT, until
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 SMALL = (640, 400)
@@ -83,8 +84,44 @@ def test_the_label_is_in_sight_at_every_size(page, shared, size):
         const below = document.getElementById("places").getBoundingClientRect();
         return [top, bottom, below.top > innerHeight / 2 ? below.top : innerHeight];
     """)
-    if size != (320, 640):
-        assert 0 <= box[0] and box[1] <= box[2], f"the label stands at {box}"
+    assert 0 <= box[0] and box[1] <= box[2], f"the label stands at {box}"
+
+
+def test_at_four_hundred_percent_the_label_is_reached_and_nothing_lies_over_it(page, shared):
+    page.open(shared.url + "/", size=ZOOMED)
+    page.until_text("#label", lambda text: len(text) > 3)
+    over = page.driver.execute_script("""
+        const label = document.getElementById("label");
+        label.scrollIntoView({ block: "center", behavior: "instant" });
+        const { left, right, top, bottom } = label.getBoundingClientRect();
+        const points = [[left + 2, top + 2], [right - 2, top + 2], [left + 2, bottom - 2], [(left + right) / 2, (top + bottom) / 2]];
+        return points.map(([x, y]) => document.elementFromPoint(x, y)?.id ?? "outside").filter((id) => id !== "label");
+    """)
+    assert over == [], over
+
+
+LONG = "a bird of the open country with a black head, a white belly and a long tail, which is seen in the evening more often than in the morning, number"
+
+
+def test_a_long_label_can_be_read_on_a_phone(page, start, tmp_path):
+    (tmp_path / "labels.txt").write_text("".join(f"{LONG} {number}\n" for number in range(1000)))
+    daemon = start(
+        camera=f'source = "replay"\npath = "{PHOTOS}/rocket.jpg"\nfps = 5.0\nfrozen_after = "0s"\n',
+        rest=f'[models.long]\npath = "{ROOT}/models/efficientnet-lite0-int8.onnx"\nlabels = "{tmp_path}/labels.txt"\nfamily = "efficientnet-lite"\n[model]\nactive = "long"\n')
+    page.open(daemon.url + "/", size=PHONE)
+    page.until_text("#label", LONG)
+    hidden = "const one = document.querySelector(arguments[0]); return [one.scrollHeight - one.clientHeight, one.scrollWidth - one.clientWidth]"
+    assert page.driver.execute_script(hidden, "#label") == [0, 0]
+    page.fits("a long label")
+    # What is cut in a row is whole after a tap.
+    for name in ("#bars li .name", "#newest li .name"):
+        cut = lambda: page.driver.execute_script(hidden, name)[1]
+        assert cut() > 0, name
+        page.driver.execute_script("document.querySelector(arguments[0]).scrollIntoView({ block: 'center', behavior: 'instant' })", name)
+        page.find(name).click()
+        until(name, lambda: cut() <= 0)
+    page.screenshot("long-label")
+    assert page.violations() == []
 
 
 def test_forced_colours_leave_nothing_to_guess(page, shared):
@@ -328,3 +365,60 @@ def test_each_change_of_the_day_has_its_picture_and_the_sums_outlive_the_daemon(
     # The list begins anew, and the sums do not.
     until("what was counted before", lambda: total() > before)
     assert len(page.driver.find_elements(By.CSS_SELECTOR, "#events li")) < before
+
+
+def test_the_broker_is_tried_step_by_step_in_the_settings(page, start, broker):
+    daemon = start(broker=broker)
+    page.open(daemon.url + "/#settings/messages")
+    page.until_text("#broker-says", "Connected to")
+    page.find("#try-connection").send_keys(Keys.ENTER)
+    page.until_text("#connection-tried", "It works.")
+    steps = page.driver.execute_script("return [...document.querySelectorAll('#connection-steps li')].map((row) => row.dataset.ok)")
+    assert len(steps) >= 3 and set(steps) == {"true"}, steps
+    assert focused(page) == "try-connection"
+    assert page.violations() == []
+    page.screenshot("broker-tried")
+
+
+def test_the_live_picture_fills_the_screen_and_comes_back(page, shared):
+    page.open(shared.url + "/")
+    until("a picture", page.shows_picture)
+    page.find("#full").click()
+    page.until_text("#full", "Leave full screen")
+    fills = "const { width, height } = document.getElementById('stage').getBoundingClientRect(); return document.fullscreenElement?.id === 'stage' && Math.abs(width - innerWidth) < 2 && Math.abs(height - innerHeight) < 2"
+    until("the whole screen", lambda: page.driver.execute_script(fills))
+    page.find("#full").click()
+    page.until_text("#full", lambda text: text == "Full screen")
+    assert page.driver.execute_script("return document.fullscreenElement") is None
+
+
+# What a screen reader is told from now on.
+LISTEN = """
+    window.heard = [];
+    new MutationObserver(() => window.heard.push(document.getElementById("told").textContent)).observe(document.getElementById("told"), { childList: true, characterData: true, subtree: true });
+"""
+
+
+@pytest.mark.parametrize(("wish", "labels", "absence"), [("all", True, True), ("important", False, True), ("off", False, False)])
+def test_changes_are_said_as_it_was_wished(page, start, wish, labels, absence):
+    daemon = start(camera=f'source = "replay"\npath = "{PHOTOS}/rocket.jpg"\nfps = 5.0\nfrozen_after = "0s"\n')
+    page.open(daemon.url + "/#settings/device")
+    ready(page, "settings")
+    Select(page.find("#say")).select_by_value(wish)
+    try:
+        page.go("#live", "#live-title")
+        page.driver.refresh()
+        page.driver.execute_script(LISTEN)
+        # Said when it has held for three seconds, and one in ten.
+        page.until_text("#since", lambda text: re.fullmatch(r"for ([5-9]|\d\d) s", text))
+        heard = lambda: page.driver.execute_script("return window.heard")
+        assert ("missile" in heard()) == labels, heard()
+        daemon.post("/api/v1/settings", {"enabled": False})
+        page.until_text("#overlay-title", "Camera switched off")
+        if absence:
+            until("what is important", lambda: "camera switched off" in heard())
+        else:
+            page.until_text("#overlay-text", "You switched this camera off at")
+            assert heard() == []
+    finally:
+        page.driver.execute_script("localStorage.clear()")

@@ -189,7 +189,7 @@ def test_pictures_that_are_not_to_be_shown_are_not_taught(page, start, tmp_path)
     page.until_text("#overlay-title", "Pictures are switched off here")
     page.find("#suggestions button").click()
     page.find('[data-label="open"] .record').send_keys("r")
-    page.until_text("#teach-says", "pictures are not shown; set `preview = true` in [privacy]")
+    page.until_text("#teach-says", "pictures are not shown; set “preview = true” in [privacy]")
 
 
 CROPS = """

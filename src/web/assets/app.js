@@ -35,6 +35,9 @@ start({
   isSeen,
 });
 
+// What a row has no room for is whole after a tap.
+$("main").addEventListener("click", ({ target }) => !target.closest("button") && target.closest(".bars li, .events li")?.toggleAttribute("data-whole"));
+
 $("theme").addEventListener("click", () => {
   const dark = getComputedStyle(document.documentElement).colorScheme === "dark";
   const next = dark ? "light" : "dark";

@@ -50,7 +50,8 @@ function words({ running, progress, error }) {
   if (error) return error;
   if (!report) return "Not measured yet.";
   const { board, processor } = report.device;
-  return `Measured ${new Date(report.ts).toLocaleString()} on ${board}, ${processor}, beside the camera: ${report.pictures.source}.`;
+  const device = board === processor ? board : `${board}, ${processor}`;
+  return `Measured ${new Date(report.ts).toLocaleString()} on ${device}, beside the camera: ${report.pictures.source}.`;
 }
 
 // A button that were disabled would lose the keyboard's focus to the page.

@@ -159,7 +159,8 @@ export const live = {
     $("try-again").addEventListener("click", ({ currentTarget }) => retry(currentTarget, $("overlay-text")));
     $("edit-views").addEventListener("click", openEditor);
     $("full").hidden = !document.fullscreenEnabled;
-    $("full").addEventListener("click", () => (document.fullscreenElement ? document.exitFullscreen() : $("stage").requestFullscreen()).catch(console.error));
+    // A browser may refuse it.
+    $("full").addEventListener("click", () => (document.fullscreenElement ? document.exitFullscreen() : $("stage").requestFullscreen()).catch(() => {}));
     document.addEventListener("fullscreenchange", () => setText($("full"), document.fullscreenElement ? "Leave full screen" : "Full screen"));
     $("arrange").addEventListener("click", () => import("./arranging.js").then(({ arrange }) => arrange()).catch(console.error));
     document.addEventListener("visibilitychange", wanted);

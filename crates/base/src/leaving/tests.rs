@@ -190,7 +190,10 @@ fn a_password_that_should_have_been_encoded_ends_at_the_last_at_sign_of_its_line
 fn the_system_says_what_is_wrong_without_its_number() {
     let missing = std::io::Error::from_raw_os_error(2);
     assert!(missing.to_string().ends_with("(os error 2)"), "{missing}");
-    assert_eq!(clean(&format!("cannot read `x`: {missing}; {missing}!")), "cannot read `x`: No such file or directory; No such file or directory!");
+    assert_eq!(
+        clean(&format!("cannot read `x`: {missing}; {missing}!")),
+        "cannot read `x`: No such file or directory; No such file or directory!"
+    );
     assert_eq!(short_line(&format!("é {missing}"), 30), "é No such file or directory");
     for other in ["an error (os error)", "(os error 2)", "x (os error two)", "x (os error 12"] {
         assert_eq!(clean(other), other);

@@ -233,8 +233,10 @@ fn problems(health: &Health) -> Vec<String> {
     let failing = failing.map(|cause| format!("notices do not arrive: {}", leaving::clean_line(cause)));
     let all = [config, model].into_iter().flatten().chain(cameras).chain(unlabelled);
     let all = all.chain(strange).chain([twin, heat, supply, page, failing].into_iter().flatten());
-    all.map(|problem| leaving::clean(&problem).chars().take(MAX_PROBLEM).map(|c| if c.is_control() { ' ' } else { c }).collect())
-        .collect()
+    all.map(|problem| {
+        leaving::clean(&problem).chars().take(MAX_PROBLEM).map(|c| if c.is_control() { ' ' } else { c }).collect()
+    })
+    .collect()
 }
 
 /// A moment in local time, with its date unless it was within the last day.

@@ -20,7 +20,7 @@ CONTROLS = """
 """
 
 # What the browser does alone, by place; the buttons that copy a command are not listed.
-ALONE = {"live": set(), "teach": set(), "day": {"csv", "earlier", "new-rows", "Show"}, "settings": {"config-all", "say"}}
+ALONE = {"live": {"full"}, "teach": {"full"}, "day": {"csv", "earlier", "new-rows", "Show"}, "settings": {"config-all", "say"}}
 PRESSED = {"live": "#pause", "teach": ".record", "day": "#strip", "settings": "#precision"}
 READY = {"live": "#newest .name", "teach": ".record", "day": "#totals th", "settings": "#config-body td"}
 

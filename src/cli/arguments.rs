@@ -25,9 +25,9 @@ enum Command {
     Run(Run),
     /// Label the bundled photographs and show what arrives over a private broker
     Demo(demo::Options),
-    /// Verify everything that start-up would, without starting
+    /// Verify everything that a start would, without starting
     Check(check::Options),
-    /// Try the camera, the model, the broker and the board, and say what to do about what does not work
+    /// Test the camera, the model, the broker and the board, with a remedy for what fails
     Doctor(doctor::Options),
     /// Print a link that opens the page once, to set the device up from another machine's browser
     Setup(setup::Options),
@@ -38,24 +38,24 @@ enum Command {
     Classify(classify::Options),
     /// Teach labels of your own, from a few pictures of each
     Teach(teach::Options),
-    /// Measure the models side by side on this device, and say which one to take
+    /// Measure the models side by side on this device and recommend one
     Compare(compare::Options),
     /// The process that `compare` starts for each model
     #[command(name = glimpsed_core::compare::CHILD_COMMAND, hide = true)]
     MeasureModel,
-    /// List the cameras, or try one
+    /// List the cameras, or test one
     #[command(subcommand)]
     Cameras(cameras::Command),
-    /// List the known models, or look into one
+    /// List the known models, inspect or download one
     #[command(subcommand)]
     Models(models::Command),
-    /// Try the broker, or remove what it keeps of this device
+    /// Test the broker, or remove what it keeps of this device
     #[command(subcommand)]
     Mqtt(mqtt::Command),
     /// Send a notice of each rule, to see whether it arrives
     #[command(subcommand)]
     Notify(notify::Command),
-    /// Print what makes a shell complete the commands
+    /// Print completions for a shell
     Completions(completions::Options),
     /// Write the manual pages, for makers of packages
     #[command(hide = true)]

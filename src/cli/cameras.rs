@@ -36,7 +36,7 @@ pub(super) enum Command {
 
 #[derive(Debug, Args)]
 pub(super) struct List {
-    /// For scripts
+    /// Print JSON, for scripts
     #[arg(long)]
     json: bool,
 }
@@ -51,7 +51,7 @@ pub(super) struct Probe {
     camera: Option<String>,
     #[command(flatten)]
     file: OptionalConfigFile,
-    /// For scripts
+    /// Print JSON, for scripts
     #[arg(long)]
     json: bool,
 }

@@ -14,7 +14,7 @@ use glimpsed_core::infer::{Model, precision};
 pub(super) struct Options {
     #[command(flatten)]
     file: ConfigFile,
-    /// For scripts
+    /// Print JSON, for scripts
     #[arg(long)]
     json: bool,
 }

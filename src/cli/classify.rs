@@ -37,7 +37,7 @@ pub(super) struct Options {
     top: Option<u16>,
     #[command(flatten)]
     config: OptionalConfigFile,
-    /// For scripts
+    /// Print JSON, for scripts
     #[arg(long)]
     json: bool,
 }

@@ -23,7 +23,7 @@ pub(super) enum Command {
 pub(super) struct Show {
     #[command(flatten)]
     file: ConfigFile,
-    /// For scripts
+    /// Print JSON, for scripts
     #[arg(long)]
     json: bool,
 }
@@ -32,7 +32,7 @@ pub(super) struct Show {
 pub(super) struct ShowGroups {
     #[command(flatten)]
     file: OptionalConfigFile,
-    /// For scripts
+    /// Print JSON, for scripts
     #[arg(long)]
     json: bool,
 }

@@ -28,7 +28,7 @@ pub(super) struct Fetch {
     from: Option<String>,
     #[command(flatten)]
     config: OptionalConfigFile,
-    /// For scripts
+    /// Print JSON, for scripts
     #[arg(long)]
     json: bool,
 }
@@ -40,7 +40,7 @@ pub(super) struct Verify {
     names: Vec<String>,
     #[command(flatten)]
     config: OptionalConfigFile,
-    /// For scripts
+    /// Print JSON, for scripts
     #[arg(long)]
     json: bool,
 }

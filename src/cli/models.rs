@@ -33,7 +33,7 @@ pub(super) enum Command {
 pub(super) struct List {
     #[command(flatten)]
     file: OptionalConfigFile,
-    /// For scripts
+    /// Print JSON, for scripts
     #[arg(long)]
     json: bool,
 }
@@ -45,7 +45,7 @@ pub(super) struct Inspect {
     names: Vec<String>,
     #[command(flatten)]
     file: OptionalConfigFile,
-    /// For scripts
+    /// Print JSON, for scripts
     #[arg(long)]
     json: bool,
 }

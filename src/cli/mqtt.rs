@@ -15,7 +15,7 @@ use glimpsed_core::sinks::mqtt::{Leftovers, Names};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Connect to the broker step by step, try the permissions, and say what to do about what does not work
+    /// Connect to the broker step by step and test the permissions; each failure comes with its remedy
     Test(Test),
     /// Remove everything that the broker keeps of this device: retained messages, and the entry for Home Assistant
     Clean(Clean),
@@ -25,7 +25,7 @@ pub(super) enum Command {
 pub(super) struct Test {
     #[command(flatten)]
     file: OptionalConfigFile,
-    /// For scripts
+    /// Print JSON, for scripts
     #[arg(long)]
     json: bool,
 }
@@ -40,7 +40,7 @@ pub(super) struct Clean {
     /// Also when a daemon runs or the device says that it is online; a daemon that runs sends its messages again
     #[arg(long)]
     force: bool,
-    /// For scripts
+    /// Print JSON, for scripts
     #[arg(long)]
     json: bool,
 }

@@ -21,7 +21,7 @@ pub(super) enum Command {
 pub(super) struct Test {
     #[command(flatten)]
     file: OptionalConfigFile,
-    /// For scripts
+    /// Print JSON, for scripts
     #[arg(long)]
     json: bool,
 }

@@ -59,8 +59,8 @@ fn page_of(problem: &Problem, up: &str) -> Response {
     let detail = problem.detail.replace('&', "&amp;").replace('<', "&lt;");
     let page = format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-         <title>glimpsed: not found</title><style>:root{{color-scheme:light dark}}\
-         body{{font:1rem/1.5 system-ui,sans-serif;max-width:40rem;margin:3rem auto;padding:0 1rem}}</style>\
+         <title>glimpsed: not found</title><style>:root{{color-scheme:light dark;color:light-dark(#1b1b1b,#d6d6e0);background:light-dark(#fff,#161923)}}\
+         body{{font:1rem/1.5 system-ui,sans-serif;max-width:40rem;margin:3rem auto;padding:0 1rem}}a{{color:light-dark(#0550ae,#7cb7e8)}}</style>\
          <main><h1>Not found</h1><p>{detail}<p><a href=\"{up}{FIRST}\">The manual</a> · <a href=\"{up}../\">The page</a></main>"
     );
     let headers = [(header::CONTENT_SECURITY_POLICY, policy(&[])), (header::CONTENT_TYPE, content_type(FIRST).into())];

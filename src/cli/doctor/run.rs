@@ -30,7 +30,7 @@ use glimpsed_core::sinks::notify::try_recipient;
 pub(crate) struct Options {
     #[command(flatten)]
     file: OptionalConfigFile,
-    /// For scripts
+    /// Print JSON, for scripts
     #[arg(long)]
     json: bool,
 }

@@ -25,7 +25,7 @@ pub(super) struct Common {
     pub(super) view: String,
     #[command(flatten)]
     pub(super) config: OptionalConfigFile,
-    /// For scripts
+    /// Print JSON, for scripts
     #[arg(long)]
     pub(super) json: bool,
 }

@@ -87,6 +87,7 @@ impl AllPictures {
         let mut known = self.known.lock();
         for removed in known.extract_if(.., |known| !self.cameras.has(&known.camera)) {
             removed.encoder.abort();
+            removed.pictures.end();
         }
         if let Some(known) = known.iter().find(|known| known.camera.name == *name) {
             return Some(known.pictures.clone());
@@ -96,6 +97,11 @@ impl AllPictures {
         let encoder = tokio::spawn(develop(pictures.clone(), camera.clone(), self.cameras.clone())).abort_handle();
         known.push(Known { camera, pictures: pictures.clone(), encoder });
         Some(pictures)
+    }
+
+    /// The pictures of a camera that is not there: none, until it is there and asked for again.
+    pub(super) fn none(&self) -> Arc<Pictures> {
+        Arc::new(Pictures::new(self.made.clone()))
     }
 
     /// See [`Made`].
@@ -134,6 +140,19 @@ impl Pictures {
         SIDES.iter().position(|side| *side >= pixels as usize).unwrap_or(WIDEST)
     }
 
+    /// The camera was removed: who watches it is told.
+    fn end(&self) {
+        self.is_removed.store(true, Ordering::Relaxed);
+        self.clear();
+    }
+
+    /// Without a picture until the next one comes.
+    fn clear(&self) {
+        for newest in &self.newest {
+            newest.send_replace(None);
+        }
+    }
+
     /// Whether the camera was removed while somebody watched.
     pub(super) fn is_removed(&self) -> bool {
         self.is_removed.load(Ordering::Relaxed)
@@ -144,22 +163,23 @@ impl Pictures {
     }
 }
 
-/// Waits while nobody watches; then makes pictures of each newest frame, one after another. Ends with the camera.
+/// Waits while nobody watches; then makes pictures of each newest frame, one after another, until the camera is removed. Of a camera that
+/// nobody watches then, [`AllPictures::of`] ends it.
 async fn develop(pictures: Arc<Pictures>, camera: Registered, cameras: Registry) {
-    while !pictures.is_removed() {
+    loop {
         pictures.watched.notified().await;
         let mut viewer = camera.preview.watch();
-        while pictures.is_watched() && !pictures.is_removed() {
-            pictures.is_removed.store(!cameras.has(&camera), Ordering::Relaxed);
+        while pictures.is_watched() {
+            if !cameras.has(&camera) {
+                return pictures.end();
+            }
             // Only the wait for a frame has a limit, so that viewers that leave meanwhile are noticed.
             if let Ok(frame) = timeout(LOOK_EVERY, viewer.next()).await {
                 show(&pictures, frame).await;
                 sleep(SHORTEST_INTERVAL).await;
             }
         }
-        for newest in &pictures.newest {
-            newest.send_replace(None);
-        }
+        pictures.clear();
     }
 }
 

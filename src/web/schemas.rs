@@ -180,7 +180,7 @@ fn layout() -> Value {
 fn live_event() -> Value {
     let refused = object(
         "Pictures that were wanted do not come.",
-        json!({ "reason": { "const": "forbidden" }, "detail": { "type": "string" } }),
+        json!({ "reason": { "enum": ["forbidden", "unknown"] }, "detail": { "type": "string" } }),
     );
     let crowd = object(
         "All places for pictures are taken, or there is one again.",

@@ -31,7 +31,7 @@ use super::server::Held;
 use super::site::Site;
 use super::watching::{MAX_CREDIT, SLOW_EVERY, Subscription, Watching};
 use super::{events, stream};
-use glimpsed_base::budget;
+use glimpsed_base::{budget, leaving};
 
 /// Pictures of how many cameras a page can want at once.
 const MAX_SUBSCRIPTIONS: usize = 16;
@@ -192,13 +192,17 @@ impl Connection {
             return self.refuse(&format!("at most {MAX_SUBSCRIPTIONS} pictures can be wanted at once")).await;
         }
         let layout = self.site.parts.view.layout();
-        let mut wanted = Vec::new();
+        let (mut wanted, mut unknown) = (Vec::new(), None);
         for subscription in subscriptions {
             let pictures = layout.camera_called(&subscription.camera).and_then(|camera| self.site.pictures.of(camera));
-            match pictures {
-                Some(pictures) => wanted.push((subscription, pictures)),
-                None => return self.refuse(&format!("there is no camera `{}`", subscription.camera)).await,
+            if pictures.is_none() {
+                unknown = Some(leaving::short_line(&subscription.camera, 64).into_owned());
             }
+            // A camera can go while its page asks for it. The others keep their places.
+            wanted.push((subscription, pictures.unwrap_or_else(|| self.site.pictures.none())));
+        }
+        if let Some(camera) = unknown {
+            self.tell_refusal("unknown", &format!("there is no camera `{camera}`")).await?;
         }
         let refused = stream::allowed(&self.site).err().filter(|_| !wanted.is_empty());
         self.watching.want(if refused.is_some() { Vec::new() } else { wanted }, credit);

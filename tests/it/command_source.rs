@@ -131,7 +131,7 @@ fn what_is_no_picture_is_named_although_nothing_follows() {
 }
 
 #[test]
-fn a_flood_of_what_is_no_picture_is_given_up_and_takes_little_time() {
+fn a_flood_of_what_is_no_picture_is_given_up() {
     let mut daemon = daemon("exec cat /dev/zero");
     let line = daemon.line_with("no frames");
     assert!(line.contains("it writes data of an unknown kind, not MJPEG"), "{line}");

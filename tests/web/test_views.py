@@ -1,5 +1,6 @@
 """Several views: each says what it sees, and the page is about the one that was chosen."""
 
+import re
 import time
 
 from browser import WITHOUT_SOCKET
@@ -207,6 +208,34 @@ def test_each_camera_is_a_tile_with_what_its_views_see(page, start):
     until("a picture", page.shows_picture)
     every_tile(page)
     page.screenshot("tiles-phone")
+
+
+def test_what_is_looked_at_stays_while_views_come_and_gives_way_when_it_goes(page, start):
+    daemon = start(cameras=CAMERAS)
+    # In one go, because other views make the row anew.
+    pressed = lambda: page.driver.execute_script("return [...document.querySelectorAll('[data-view][aria-pressed=true]')].map((one) => one.dataset.view)")
+    page.open(daemon.url + "/")
+    page.until_text('[data-view="table"]', "espresso")
+    page.find('[data-view="table"]').click()
+    page.until_text("#label", "espresso")
+    page.find("#arrange").click()
+    until("the panel", lambda: page.driver.find_elements(By.CSS_SELECTOR, '[aria-label="Move back earlier"]'))
+    # One that is the first by its name.
+    with_attic = daemon.text.replace("[views.door]", '[views.attic]\ncamera = "front"\n[views.door]')
+    daemon.config.write_text(with_attic)
+    until("the new view", lambda: page.driver.find_elements(By.CSS_SELECTOR, '[data-view="attic"]'))
+    assert pressed() == ["table"] and page.text("#label") == "espresso"
+    # A camera that comes can be arranged, too.
+    with_yard = with_attic.replace("[views.attic]", f'[cameras.yard]\nsource = "replay"\npath = "{PHOTOS}/rocket.jpg"\nfps = 2.0\nfrozen_after = "0s"\n[views.yard]\ncamera = "yard"\n[views.attic]')
+    daemon.config.write_text(with_yard)
+    until("its tile", lambda: page.driver.find_elements(By.CSS_SELECTOR, '[aria-label="Move yard earlier"]'))
+    # The camera that is looked at goes, with its view.
+    without = re.sub(r"(?ms)^\[(cameras\.back|views\.table)\]\n.*?(?=^\[|\Z)", "", with_yard)
+    daemon.config.write_text(without)
+    until("another view", lambda: pressed() == ["attic"])
+    until("its picture", lambda: page.find("#stage").get_attribute("data-state") == "live")
+    until("its label", lambda: page.text("#status-word") not in ("was", "waiting"))
+    assert not page.driver.find_elements(By.CSS_SELECTOR, '[aria-label="Move back earlier"]')
 
 
 def test_cameras_are_arranged_by_keyboard_and_stay_so_in_this_browser(page, start):

@@ -1,6 +1,7 @@
 // The order of the cameras' tiles: each can be moved earlier and later.
 
 import { $, element, setText } from "./dom.js";
+import { join } from "./bus.js";
 import { inOrder, reorder } from "./tiles.js";
 
 const says = element("p", { class: "hint", role: "status" });
@@ -12,7 +13,7 @@ function move(camera, by) {
   const cameras = inOrder();
   const from = cameras.indexOf(camera);
   const to = from + by;
-  if (to < 0 || to >= cameras.length) return;
+  if (from < 0 || to < 0 || to >= cameras.length) return;
   cameras.splice(from, 1);
   cameras.splice(to, 0, camera);
   reorder(cameras);
@@ -33,6 +34,16 @@ function draw() {
   list.replaceChildren(...cameras.map((camera, at) => element("li", { class: "row" }, element("span", { class: "grow" }, camera),
     button(camera, "earlier", -1, at === 0), button(camera, "later", 1, at === cameras.length - 1))));
 }
+
+// A camera has come or gone. The button that had the focus keeps it, if it is still there.
+join({
+  layout() {
+    if (panel.hidden) return;
+    const focused = panel.contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
+    draw();
+    if (focused) (list.querySelector(`[aria-label="${CSS.escape(focused)}"]`) ?? $("arrange")).focus();
+  },
+});
 
 export function arrange() {
   panel.hidden = !panel.hidden;

@@ -49,11 +49,7 @@ export function join(part) {
 // `about` says of which camera and view; without, it is of the only one.
 export function tell(name, data, about = {}) {
   if (name === "clock") return setClock(data);
-  if (name === "layout") {
-    layout = data;
-    parts.forEach((part) => part.layout?.(layout));
-    return;
-  }
+  if (name === "layout") return arrange(data);
   const mine = view();
   const store = about.view !== undefined ? within(views, about.view) : name === "camera" ? within(cameras, about.camera ?? mine.camera) : device;
   if (name === "change") {
@@ -68,9 +64,31 @@ export function tell(name, data, about = {}) {
   parts.forEach((part) => part[name]?.(data));
 }
 
+// Other cameras and views. The view that is looked at stays, also where another is the first now; if it is gone, the first takes its place.
+function arrange(news) {
+  const isFirst = !layout.views.length;
+  const before = view();
+  layout = news;
+  forget(cameras, layout.cameras);
+  forget(views, layout.views.map(({ name }) => name));
+  chosen = layout.views.some(({ name }) => name === before.name) ? before.name : null;
+  parts.forEach((part) => part.layout?.(layout));
+  if (!isFirst && (view().name !== before.name || view().camera !== before.camera)) turn();
+}
+
+// What was told of one that is gone is not of another that may get its name.
+function forget(map, names) {
+  for (const name of map.keys()) if (!names.includes(name)) map.delete(name);
+}
+
 export function choose(name) {
   if (name === view().name || !layout.views.some((one) => one.name === name)) return;
   chosen = name;
+  turn();
+}
+
+// The page is about another view, of which the parts are told what is known.
+function turn() {
   parts.forEach((part) => part.turned?.());
   for (const [what, data] of toldOfView()) parts.forEach((part) => part[what]?.(data));
 }

@@ -225,6 +225,8 @@ export const live = {
     wanted();
   },
   refused({ reason }) {
+    // Of a camera that has just gone: the next layout is without it.
+    if (reason === "unknown") return;
     first = false;
     forbidden = reason === "forbidden";
     if (forbidden) outlineViews($("picture"), view().camera);

@@ -68,8 +68,8 @@ function tell(known) {
   if (wish === "off" || (wish === "important" && !isImportant)) return;
   const text = known ?? (!connected ? "no connection" : camera.status === "disabled" ? "camera switched off" : FAULTS[camera.fault] ?? "no camera");
   const held = known === null || 1000 * age(state.since) >= HELD_MS;
-  if (text === told.text || !held || now() - told.at < TELL_EVERY_MS) return;
-  told = { text, at: now(), isImportant: known === null };
+  if (text === told.text || !held || performance.now() - told.at < TELL_EVERY_MS) return;
+  told = { text, at: performance.now(), isImportant: known === null };
   setText($("told"), text);
 }
 

@@ -93,6 +93,8 @@ fn whoever_watches_a_camera_that_stays_goes_on_watching_while_others_come_and_go
     let yards = all.find("[cameras.yard]").expect("there")..all.find("[cameras.desk]").expect("there");
     device.write(&format!("{}{}{}", &all[..yards.start], &all[yards.end..left], &all[cat..]));
     device.daemon.line_with("the configuration was read again");
+    // Somebody who asks for another camera then does not keep the stream of this one open.
+    pictures(&mut watch(device.port, "third"), 1);
     std::io::copy(&mut yard, &mut std::io::sink()).expect("it ends");
     pictures(&mut desk, 2);
 }

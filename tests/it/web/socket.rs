@@ -314,7 +314,6 @@ fn what_is_not_understood_closes_with_the_reason() {
         (json!({ "want": 3 }), "the message cannot be read"),
         (json!({ "drawn": 0, "want": [] }), "the message cannot be read"),
         (json!("x".repeat(5000)), ""),
-        (json!({ "want": [{ "camera": "cellar", "width": 320 }] }), "there is no camera `cellar`"),
         (json!({ "want": vec![json!({ "camera": "main", "width": 1 }); 17] }), "at most 16 pictures"),
     ] {
         let mut socket = open(&server);
@@ -334,6 +333,16 @@ fn what_is_not_understood_closes_with_the_reason() {
     let _ = socket.flush();
     assert!(sent < 20_000 || closed(&mut socket).0 == CloseCode::Policy);
     assert_eq!(server.get("/livez").status, 200);
+}
+
+#[test]
+fn of_a_camera_that_is_not_there_any_more_nothing_comes_and_the_others_go_on() {
+    let (_daemon, server) = labelling(5, "", "");
+    let mut socket = open(&server);
+    say(&mut socket, &json!({ "want": [{ "camera": "cellar", "width": 320 }, { "camera": "main", "width": 320 }] }));
+    let refused = until_event(&mut socket, "refused");
+    assert_eq!(refused, json!({ "reason": "unknown", "detail": "there is no camera `cellar`" }));
+    assert!(pictures_in_a_second(&mut socket) > 0);
 }
 
 #[test]

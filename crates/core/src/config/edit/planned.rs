@@ -31,9 +31,10 @@ pub fn planned(path: &Path, edit: &FileEdit) -> Result<Planned, EditError> {
 
 /// An editor of another system ends lines with CR LF, which a change of a few keys is not to make a change of all lines.
 fn with_line_ends_of(before: &str, text: String) -> String {
-    match before.split_once('\n') {
-        Some((first, _)) if first.ends_with('\r') => text.replace("\r\n", "\n").replace('\n', "\r\n"),
-        _ => text,
+    let (ends, of_windows) = (before.matches('\n').count(), before.matches("\r\n").count());
+    match ends > 0 && ends == of_windows {
+        true => text.replace("\r\n", "\n").replace('\n', "\r\n"),
+        false => text,
     }
 }
 
@@ -48,6 +49,7 @@ mod tests {
             assert_eq!(with_line_ends_of(windows, changed.to_owned()), windows);
         }
         assert_eq!(with_line_ends_of(unix, unix.to_owned()), unix);
+        assert_eq!(with_line_ends_of("a = 1\r\nb = 2\n", unix.to_owned()), unix, "no line is changed for another");
         assert_eq!(with_line_ends_of("", unix.to_owned()), unix);
     }
 }

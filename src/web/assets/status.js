@@ -27,7 +27,7 @@ let connected = false;
 let until = null;
 // The best label of the newest frame alone.
 let frame = null;
-let told = { text: "", at: 0, isImportant: false };
+let told = { text: "", at: -Infinity, isImportant: false };
 
 // What was seen is not what is seen: without connection or camera the label stands in the past.
 function isPast() {

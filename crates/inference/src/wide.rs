@@ -1,7 +1,7 @@
 //! Plain loops for the widest registers that the processor has.
 
-/// Runs `work`, compiled for AVX2 where the processor has it. For loops over arrays that the compiler vectorises itself: they take
-/// half the instructions then, and give the same results, because no operation is fused.
+/// Runs `work`, compiled for AVX2 where the processor has it. For loops over arrays that the compiler vectorises itself: one instruction
+/// then works on twice as many values, and the results are the same, because no operation is fused.
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, reason = "instructions that were asked for")]
 #[inline]
@@ -13,7 +13,7 @@ pub fn widened<R>(work: impl FnOnce() -> R) -> R {
     work()
 }
 
-/// As on x86-64, where 128 bits are all that every processor has; on others they are all that there is.
+/// Runs `work` as it is compiled: the vectors of other processors are as wide as the compiler's own.
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
 pub fn widened<R>(work: impl FnOnce() -> R) -> R {

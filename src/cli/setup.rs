@@ -73,7 +73,8 @@ fn open_to_others(path: &Path, listen: SocketAddr, streams: &mut Streams) -> Res
     let page = PageChoice { listen: listening(listen, true), token_file: Some(token_file) };
     let lines = write(path, Setup { page: Some(page), ..Setup::default() })?;
     streams.print(&format!(
-        "The page answered this machine alone. These lines in {} open it to others, who need a token:\n\n{lines}\n",
+        "The page answered this machine alone. These lines in {} open it to others, who need a token; they stay until you take them \
+         out:\n\n{lines}\n",
         path.display()
     ))?;
     Ok(Sources::read(path)?.load_awaiting_models()?)

@@ -68,7 +68,7 @@ pub(super) fn start(
             }
             Err(cause) => {
                 let cause = cause.to_string();
-                (Comparing::Failed(leaving::clean(&cause).into_owned()), Err(CommandError::Failed(cause)))
+                (Comparing::Failed(leaving::cleaned(&cause)), Err(CommandError::Failed(cause)))
             }
         };
         hub.publish(&Event::Comparing(event));

@@ -32,7 +32,7 @@ impl Controller {
                 (answer(true, None), true)
             }
             // A person who may write the file can still paste the lines.
-            Err(cause) => (answer(false, Some(leaving::clean(&cause.to_string()).into_owned())), false),
+            Err(cause) => (answer(false, Some(leaving::cleaned(cause))), false),
         }
     }
 

@@ -88,7 +88,7 @@ impl Download {
                 if matches!(error, FetchError::Local { .. }) {
                     self.command = Some(format!("sudo glimpsed models fetch {}", self.name));
                 }
-                self.error = Some(leaving::clean(&error.to_string()).into_owned());
+                self.error = Some(leaving::cleaned(error));
                 DownloadState::Failed
             }
         };

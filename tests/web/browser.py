@@ -61,7 +61,8 @@ class Browser:
         self.driver = driver
 
     def find(self, selector: str):
-        return self.driver.find_element(By.CSS_SELECTOR, selector)
+        """The element, as soon as it is there: a place is made of what its module loads."""
+        return until(selector, lambda: self.driver.find_elements(By.CSS_SELECTOR, selector))[0]
 
     def text(self, selector: str) -> str:
         # What is in the page, seen or not.
@@ -70,6 +71,9 @@ class Browser:
     def until_text(self, selector: str, wanted, patience=30.0) -> str:
         fits = wanted if callable(wanted) else lambda text: wanted in text
         return until(f"{selector} with {wanted}", lambda: (text := self.text(selector)) and fits(text) and text, patience)
+
+    def until_connected(self):
+        self.until_text("#state-button", lambda text: text not in ("Connecting", "No connection"))
 
     def until_ready(self, place: str):
         until(place, lambda: self.driver.execute_script("return document.querySelector(arguments[0])", READY[place]))

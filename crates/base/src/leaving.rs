@@ -5,7 +5,7 @@
 //! one; both also where it is percent-encoded.
 
 use std::borrow::Cow;
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 use std::ops::Range;
 
 use crate::known;
@@ -101,6 +101,11 @@ fn without_numbers(text: &str) -> Cow<'_, str> {
         }
     }
     safe.into()
+}
+
+/// What an error or a value says, as [`clean`] leaves it.
+pub fn cleaned(told: impl Display) -> String {
+    clean(&told.to_string()).into_owned()
 }
 
 /// As [`clean`], in one line.

@@ -46,9 +46,14 @@ export function setText(target, text) {
 
 export const percent = (share) => `${(100 * share).toFixed(share >= 0.0995 ? 0 : 1)} %`;
 
-// What the daemon says in words: names and paths in quotes, as the end of a sentence, and as a whole one.
-const quoted = (text) => text.replace(/`([^`]*)`/g, "“$1”");
-export const ended = (text) => quoted(/[.?!…]$/.test(text) ? text : `${text}.`);
+// What the daemon says in words, by its fields: the names and paths in it get the quotes of a page. One character takes the place of
+// another, so that a mark below a line stays where it is.
+const SAID = new Set(["reason", "precision_reason", "error", "last_error", "config_error", "detail"]);
+const quoted = (key, value) => (SAID.has(key) && typeof value === "string" ? value.replace(/`([^`]*)`/g, "“$1”") : value);
+export const parse = (text) => JSON.parse(text, quoted);
+
+// It as the end of a sentence, and as a whole one.
+export const ended = (text) => (/[.?!…]$/.test(text) ? text : `${text}.`);
 export const sentence = (text) => ended(text.charAt(0).toUpperCase() + text.slice(1));
 
 export const megabytes = (bytes) => `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
@@ -90,6 +95,15 @@ export function logIn() {
 // Loading a large model takes a minute on a small board.
 const ANSWER_WITHIN_MS = 100_000;
 
+// The JSON of an answer; an empty object where it is none, as a proxy's.
+export function answered(text) {
+  try {
+    return parse(text) ?? {};
+  } catch {
+    return {};
+  }
+}
+
 // Answers with JSON, or throws an error whose message is what the server said.
 export async function ask(path, body, method = body === undefined ? "GET" : "POST") {
   const options = body === undefined ? { method } : {
@@ -101,7 +115,7 @@ export async function ask(path, body, method = body === undefined ? "GET" : "POS
     throw new Error(error.name === "TimeoutError" ? "the device did not answer in time" : "the device does not answer");
   });
   if (response.status === 401) logIn();
-  const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw Object.assign(new Error(quoted(answer.detail ?? response.statusText)), { status: response.status });
+  const answer = answered(await response.text().catch(() => ""));
+  if (!response.ok) throw Object.assign(new Error(answer.detail ?? response.statusText), { status: response.status });
   return answer;
 }

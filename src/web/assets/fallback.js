@@ -1,6 +1,8 @@
 // Events and pictures without a WebSocket: server-sent events, and for the large picture a multipart stream that is read frame by frame.
 // Small pictures are asked for one after the other, because a browser gives a server six connections.
 
+import { parse } from "./dom.js";
+
 const RETRY_MS = 2000;
 const SMALL_EVERY_MS = 1000;
 const MAX_PART = 8 << 20;
@@ -40,7 +42,7 @@ export function open(events, handlers) {
   source.addEventListener("error", () => handlers.lost());
   for (const name of events) {
     source.addEventListener(name, (event) => {
-      const { data, camera, view } = JSON.parse(event.data);
+      const { data, camera, view } = parse(event.data);
       handlers.event(name, data, { camera, view });
     });
   }

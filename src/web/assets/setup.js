@@ -1,6 +1,6 @@
 // The set-up: camera, what to watch, messages, who may see it. Each step can be skipped; at the end the lines are shown and written.
 
-import { $, ask, element, ended, sentence, setText } from "./dom.js";
+import { $, answered, ask, element, ended, sentence, setText } from "./dom.js";
 import { copies } from "./saving.js";
 import { html } from "./setup.html";
 import { clock } from "./time.js";
@@ -181,7 +181,7 @@ async function takeBack() {
 async function picture(choice) {
   const response = await fetch("api/v1/setup/camera", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ camera: choice }) });
   if (response.ok) return URL.createObjectURL(await response.blob());
-  const { detail } = await response.json().catch(() => ({}));
+  const { detail } = answered(await response.text().catch(() => ""));
   throw new Error(detail ?? response.statusText);
 }
 

@@ -1,7 +1,7 @@
 // The connection to the daemon: one WebSocket for events and pictures, which is opened before this script is here (`early.js`). Where
 // something on the way does not let it through, server-sent events and a stream of pictures take its place.
 
-import { logIn } from "./dom.js";
+import { logIn, parse } from "./dom.js";
 
 const EVENTS = ["clock", "layout", "camera", "info", "settings", "classification", "state", "second", "strange", "timeline", "change", "day", "pictures", "vitals", "comparison", "download", "teach", "refused", "crowd"];
 const RETRY_MS = [1000, 2000, 5000, 10000];
@@ -76,7 +76,7 @@ function connect() {
     heard = Date.now();
     tries = 0;
     if (typeof data === "string") {
-      const { event, data: payload, camera, view } = JSON.parse(data);
+      const { event, data: payload, camera, view } = parse(data);
       handlers.event(event, payload, { camera, view });
     } else {
       const view = new DataView(data);

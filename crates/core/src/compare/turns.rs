@@ -39,7 +39,7 @@ pub fn run(plan: &Plan, mut tell: impl FnMut(&Progress)) -> Result<Report, Compa
             let pictures: &[Picture] = if round == 0 { &plan.pictures } else { &[] };
             let before = progress.done;
             if let Err(cause) = turn(plan, spec, pictures, outcome, &mut progress, &mut tell) {
-                outcome.error = Some(leaving::clean(&cause.to_string()).into_owned());
+                outcome.error = Some(leaving::cleaned(cause));
             }
             progress.done = before + 1 + pictures.len();
         }

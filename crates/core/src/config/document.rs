@@ -130,11 +130,10 @@ impl<'a> Document<'a> {
 
     /// The position of a value, for a problem found later. For an absent value, the header of its table.
     pub fn place(&self, path: &[&str]) -> Place {
-        let path: Vec<String> = path.iter().map(|&part| part.to_owned()).collect();
-        if let Some(name) = self.variables.get(&path) {
+        if let Some((_, name)) = self.variables.iter().find(|(overridden, _)| *overridden == path) {
             return Place::Variable(name.clone());
         }
-        if let Some((_, value)) = find(self.root.get_ref(), &path) {
+        if let Some((_, value)) = find(self.root.get_ref(), path) {
             return Place::File(value);
         }
         let table = path.split_last().and_then(|(_, table)| find(self.root.get_ref(), table));
@@ -144,14 +143,12 @@ impl<'a> Document<'a> {
 
     /// Whether there is a value at `path`.
     pub fn has(&self, path: &[&str]) -> bool {
-        let path: Vec<String> = path.iter().map(|&part| part.to_owned()).collect();
-        find(self.root.get_ref(), &path).is_some()
+        find(self.root.get_ref(), path).is_some()
     }
 
     /// The keys that are written in the table at `path`.
     pub fn keys_in(&self, path: &[&str]) -> Vec<String> {
-        let path: Vec<String> = path.iter().map(|&part| part.to_owned()).collect();
-        table(self.root.get_ref(), &path)
+        table(self.root.get_ref(), path)
             .into_iter()
             .flat_map(DeTable::keys)
             .map(|key| key.get_ref().to_string())
@@ -324,23 +321,23 @@ fn insert<'a>(table: &mut DeTable<'a>, path: &'a [String], value: DeValue<'a>, s
 }
 
 /// The table at `path`.
-fn table<'t, 'a>(from: &'t DeTable<'a>, path: &[String]) -> Option<&'t DeTable<'a>> {
+fn table<'t, 'a>(from: &'t DeTable<'a>, path: &[impl AsRef<str>]) -> Option<&'t DeTable<'a>> {
     let Some((first, rest)) = path.split_first() else { return Some(from) };
-    match from.get(first.as_str())?.get_ref() {
+    match from.get(first.as_ref())?.get_ref() {
         DeValue::Table(inner) => table(inner, rest),
         _ => None,
     }
 }
 
 /// The spans of the key and the value at `path`.
-fn find(table: &DeTable<'_>, path: &[String]) -> Option<(Range<usize>, Range<usize>)> {
+fn find(table: &DeTable<'_>, path: &[impl AsRef<str>]) -> Option<(Range<usize>, Range<usize>)> {
     let (first, rest) = path.split_first()?;
-    let (key, value) = table.get_key_value(first.as_str())?;
+    let (key, value) = table.get_key_value(first.as_ref())?;
     match (rest, value.get_ref()) {
         ([], _) => Some((key.span(), value.span())),
         (rest, DeValue::Table(inner)) => find(inner, rest),
         ([number, rest @ ..], DeValue::Array(tables)) => {
-            let one = tables.get(number.parse::<usize>().ok()?)?;
+            let one = tables.get(number.as_ref().parse::<usize>().ok()?)?;
             match (rest, one.get_ref()) {
                 ([], _) => Some((one.span(), one.span())),
                 (rest, DeValue::Table(inner)) => find(inner, rest),

@@ -224,17 +224,17 @@ fn problems(health: &Health) -> Vec<String> {
     });
     let unlabelled = health.failing.iter().map(|(view, cause)| {
         let view = view.given().map_or_else(String::new, |name| format!("view `{name}`: "));
-        format!("{view}no picture can be labelled: {}", leaving::clean_line(cause))
+        format!("{view}no picture can be labelled: {cause}")
     });
     let supply = (health.throttled == Some(true)).then(|| "the voltage of the supply is too low".to_owned());
     let page =
         health.web.is_some_and(|web| !web.listening).then(|| "another program has the port of the page".to_owned());
     let failing = health.notices.as_ref().and_then(|notices| notices.failing.as_ref());
-    let failing = failing.map(|cause| format!("notices do not arrive: {}", leaving::clean_line(cause)));
+    let failing = failing.map(|cause| format!("notices do not arrive: {cause}"));
     let all = [config, model].into_iter().flatten().chain(cameras).chain(unlabelled);
     let all = all.chain(strange).chain([twin, heat, supply, page, failing].into_iter().flatten());
     all.map(|problem| {
-        leaving::clean(&problem).chars().take(MAX_PROBLEM).map(|c| if c.is_control() { ' ' } else { c }).collect()
+        leaving::clean(&problem).chars().take(MAX_PROBLEM).map(|c| if c.is_whitespace() { ' ' } else { c }).collect()
     })
     .collect()
 }

@@ -22,11 +22,12 @@ const ASSETS: &str = "src/web/assets";
 const ENTRY: &str = "app.js";
 
 /// Modules that are loaded on demand, each with what it imports and the page's script has not.
-const ON_DEMAND: [&str; 10] = [
+const ON_DEMAND: [&str; 11] = [
     "absent.js",
     "arranging.js",
     "day.js",
     "editor.js",
+    "fallback.js",
     "labelling.js",
     "session.js",
     "settings.js",
@@ -35,8 +36,8 @@ const ON_DEMAND: [&str; 10] = [
     "wall.js",
 ];
 
-/// Scripts that are no part of another: what the page loads where nothing else works, and what comes before it.
-const STAND_ALONE: [&str; 3] = ["early.js", "fallback.js", "login.js"];
+/// Scripts that import nothing: what comes before the page's script, and what stands in its place.
+const STAND_ALONE: [&str; 2] = ["early.js", "login.js"];
 
 /// Parts of the page's HTML that are in the scripts of their places.
 const PARTS: [&str; 4] = ["day.html", "settings.html", "setup.html", "teach.html"];
@@ -54,6 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (name, text) in &mut files {
         if name.ends_with(".css") || STAND_ALONE.contains(&name.as_str()) {
             *text = modules::without_comments(text);
+            modules::check_alone(name, text).map_err(|cause| format!("{ASSETS}: {cause}"))?;
         }
     }
     let hash = hash_of(&files);

@@ -72,6 +72,14 @@ pub(crate) fn without_comments(text: &str) -> String {
         .collect()
 }
 
+/// Refuses a script that is loaded alone, and yet imports or exports something.
+pub(crate) fn check_alone(name: &str, text: &str) -> Result<(), String> {
+    match text.lines().find(|line| is_statement(line, "import") || is_statement(line, "export")) {
+        None => Ok(()),
+        Some(line) => Err(format!("{name} is loaded alone, so it is no module: {line}")),
+    }
+}
+
 /// Lists a module after everything that it imports. `path` leads from the entry to the module.
 fn collect(
     name: &str,

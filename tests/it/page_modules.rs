@@ -38,6 +38,16 @@ fn what_only_people_read_is_not_sent() {
 }
 
 #[test]
+fn a_script_that_is_loaded_alone_is_no_module() {
+    let alone = |text| modules::check_alone("early.js", text);
+    let of = |text: &str| Err(format!("early.js is loaded alone, so it is no module: {text}"));
+    for line in ["import { one } from \"./parts.js\";", "export const two = 2;"] {
+        assert_eq!(alone(&format!("go();\n{line}\n")), of(line));
+    }
+    assert_eq!(alone("import(\"./parts.js\").then(go);\nexports = 1;\n"), Ok(()));
+}
+
+#[test]
 fn modules_that_import_each_other_are_an_error_with_the_circle() {
     let (one, other) =
         ("import { b } from \"./b.js\";\nexport const a = 1;", "import { a } from \"./a.js\";\nexport const b = 1;");

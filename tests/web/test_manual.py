@@ -100,7 +100,7 @@ def test_what_the_browser_has_kept_works_as_what_was_new(page, daemon):
 def test_the_manual_can_be_read_on_a_phone_and_is_one_tap_from_the_page(page, daemon):
     page.open(f"{daemon.url}/", size=PHONE)
     page.driver.execute_script("document.querySelector('footer a[href=\"docs/\"]').click()")
-    until("the manual", lambda: page.driver.current_url.endswith("/docs/") and "What it recognises" in page.driver.title)
+    until("the manual", lambda: page.driver.current_url.endswith("/docs/") and "Where to begin" in page.driver.title)
     assert (ROOT / "target/manual/index.html").exists()
     page.screenshot("manual-phone", whole=False)
     page.open(f"{daemon.url}/docs/teach.html")

@@ -45,11 +45,12 @@ def teaching(tmp_path) -> str:
     return f'[teach]\ndirectory = "{tmp_path}/taught"\n'
 
 
-def hold(page, label: str, seconds: float):
-    """Holds the button of a label, as a finger does."""
+def hold(page, label: str, pictures: int):
+    """Holds the button of a label, as a finger does, until so many more are kept."""
+    enough = count(page, label) + pictures
     button = page.find(f'[data-label="{label}"] .record')
     ActionChains(page.driver).click_and_hold(button).perform()
-    time.sleep(seconds)
+    until(f"{pictures} of {label}", lambda: count(page, label) >= enough)
     page.screenshot(f"teach-recording-{label}", whole=False)
     ActionChains(page.driver).release(button).perform()
     return page.until_text("#teach-says", lambda text: "taken" in text)
@@ -73,11 +74,10 @@ def test_two_states_are_taught_from_nothing_until_they_are_in_use(page, start, s
     page.find("#suggestions button:nth-child(2)").click()
     until("both labels", lambda: len(page.driver.find_elements(By.CSS_SELECTOR, "#classes .class")) == 2)
     sees(page)
-    hold(page, "empty", 4.0)
+    hold(page, "empty", 6)
     street.sees("occupied")
     time.sleep(0.5)
-    hold(page, "occupied", 4.0)
-    assert count(page, "empty") >= 5 and count(page, "occupied") >= 5
+    hold(page, "occupied", 6)
     until("how good it is", lambda: page.text("#good") not in ("", "Not yet"))
     page.until_text("#teach-bars li .name", "occupied")
     assert page.violations() == []
@@ -100,7 +100,7 @@ def test_two_states_are_taught_from_nothing_until_they_are_in_use(page, start, s
     # It is taught further while it is in use, and the new lesson is put to use.
     page.go("#teach", "#teach-title")
     page.until_text("#use", lambda text: text in ("In use", "Use the new lesson"))
-    hold(page, "empty", 1.5)
+    hold(page, "empty", 2)
     page.until_text("#use", "Use the new lesson")
     # Files are folders of pictures, portable to any other tool.
     kept = sorted(path.parent.name for path in (tmp_path / "taught/main").glob("*/*.jpg"))
@@ -239,7 +239,7 @@ def test_a_cat_and_a_cup_are_taught_and_the_pictures_of_the_guide_can_be_made(pa
         street.sees(label)
         time.sleep(0.6)
         sees(page)
-        hold(page, label, 5.0)
+        hold(page, label, 12)
     page.until_text("#good", "right")
     page.until_text("#teach-bars li .name", "cup")
     page.driver.execute_script("document.activeElement.blur()")

@@ -19,7 +19,7 @@ endif
 # What a package is made for, and how the program in it is built: `dev` takes a minute, `release` ten.
 DEB_ARCH ?= $(shell dpkg --print-architecture 2>/dev/null)
 DEB_PROFILE ?= release
-.PHONY: help advisories demo test test-rust test-web test-firefox test-models test-homeassistant soak endurance crates lint bench bench-page bench-views bench-peers bench-inference bench-instructions cross-aarch64 portable test-aarch64 appliance appliance-all appliance-arm64 fuzz miri deny release docs deb dist clean
+.PHONY: help advisories demo test test-rust test-web test-firefox test-models test-homeassistant soak endurance crates lint bench bench-page bench-views bench-peers bench-inference bench-instructions cross-aarch64 portable test-aarch64 appliance appliance-all appliance-arm64 fuzz miri deny release docs deb dist image test-image clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -177,6 +177,17 @@ deb: ## Make the Debian package, into target/debian (DEB_ARCH=arm64 for the boar
 	@if [ "$(DEB_ARCH) $(DEB_PROFILE)" = "$$(dpkg --print-architecture) dev" ]; then $(BUILD_BESIDE_TESTS); \
 	    else $(MAKE) --no-print-directory portable; fi
 	packaging/build-deb $(DEB_ARCH) $(DEB_PROFILE)
+
+image: ## Make the container image, into target/image and podman's store (DEB_ARCH=arm64 for the boards, DEB_PROFILE=dev to have it soon)
+	@.ci/setup image
+	@if [ "$(DEB_ARCH) $(DEB_PROFILE)" = "$$(dpkg --print-architecture) dev" ]; then $(BUILD_BESIDE_TESTS); \
+	    else $(MAKE) --no-print-directory portable; fi
+	packaging/manual
+	packaging/build-image $(DEB_ARCH) $(DEB_PROFILE)
+
+test-image: ## Run the image that was made last under podman, beside a real broker and a real RTSP camera (as root; ARGS for unittest)
+	@.ci/setup test-image
+	tests/image/run "$$(ls -t target/image/glimpsed-*-$$(dpkg --print-architecture).tar.gz | head -1)" $(ARGS)
 
 dist: ## Make what a release consists of, into target/dist: both packages, archives, what is linked, sums
 	@.ci/setup dist

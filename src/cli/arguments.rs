@@ -3,7 +3,8 @@
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use super::{
-    cameras, check, classify, compare, completions, config, demo, doctor, manual, models, mqtt, notify, setup, teach,
+    cameras, check, classify, compare, completions, config, demo, doctor, health, manual, models, mqtt, notify,
+    setup, teach,
 };
 use crate::app::{App, Lifetime, Off, Prepared};
 use crate::cli::files::ConfigFile;
@@ -29,6 +30,8 @@ enum Command {
     Check(check::Options),
     /// Test the camera, the model, the broker and the board, with a remedy for what fails
     Doctor(doctor::Options),
+    /// Ask the running daemon whether it labels, for supervisors: exit code 1 if it does not
+    Health(health::Options),
     /// Print a link that opens the page once, to set the device up from another machine's browser
     Setup(setup::Options),
     /// Show the effective configuration, or its JSON Schema
@@ -96,6 +99,7 @@ impl Arguments {
             Command::Demo(options) => demo::run(&options, streams),
             Command::Check(options) => check::run(&options, streams),
             Command::Doctor(options) => doctor::run(&options, streams),
+            Command::Health(options) => health::run(&options, streams),
             Command::Setup(options) => setup::run(&options, streams),
             Command::Config(command) => config::run(&command, streams),
             Command::Classify(options) => classify::run(&options, streams),

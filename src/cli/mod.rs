@@ -1,6 +1,7 @@
 //! The subcommands.
 
 mod arguments;
+mod ask;
 mod block_on;
 mod cameras;
 mod check;
@@ -12,6 +13,7 @@ mod demo;
 mod doctor;
 mod fetch;
 mod files;
+mod health;
 mod manual;
 mod models;
 mod mqtt;

@@ -136,7 +136,8 @@ fn addresses(listen: SocketAddr) -> Vec<String> {
     if found.is_empty() { vec![here(listen).to_string()] } else { found }
 }
 
-fn here(listen: SocketAddr) -> SocketAddr {
+/// Where this machine itself reaches it.
+pub(super) fn here(listen: SocketAddr) -> SocketAddr {
     if listen.ip().is_unspecified() {
         listening(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), listen.port()), false)
     } else {

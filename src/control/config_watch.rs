@@ -29,6 +29,12 @@ impl FileWatch {
         if !path.is_file() {
             return Self { changes: mpsc::channel(1).1, pending: false, _watcher: None };
         }
+        if std::fs::read_to_string("/proc/self/mountinfo").is_ok_and(|mounts| is_mounted_alone(path, &mounts)) {
+            tracing::warn!(
+                file = %path.display(),
+                "the configuration is mounted as a single file; an editor that replaces it is not noticed: mount its directory"
+            );
+        }
         // A capacity of one is enough, because the file is read as a whole.
         let (sender, changes) = mpsc::channel(1);
         let watcher = watch(path, sender).map_err(|error| {
@@ -51,6 +57,14 @@ impl FileWatch {
         }
         self.pending = false;
     }
+}
+
+/// Whether the file itself is a place where something is mounted, as containers do: it stays the old file when another takes its name
+/// outside. `mounts` is the kernel's list, proc_pid_mountinfo(5).
+fn is_mounted_alone(path: &Path, mounts: &str) -> bool {
+    let Ok(path) = std::path::absolute(path) else { return false };
+    let points = mounts.lines().filter_map(|line| line.split(' ').nth(4));
+    points.map(Path::new).any(|point| point == path)
 }
 
 fn watch(path: &Path, sender: mpsc::Sender<()>) -> notify::Result<RecommendedWatcher> {
@@ -80,6 +94,19 @@ mod tests {
     async fn noticed(watch: &mut FileWatch) -> bool {
         let noticed = tokio::time::timeout(Duration::from_secs(20), watch.changed()).await.is_ok();
         noticed && tokio::time::timeout(Duration::from_millis(600), watch.changed()).await.is_err()
+    }
+
+    #[test]
+    fn a_file_that_is_mounted_without_its_directory_is_known() {
+        let mounts = |point: &str| {
+            format!(
+                "23 28 0:21 / / rw - ext4 /dev/sda1 rw\n31 23 8:1 /config {point} rw,noatime shared:1 - ext4 /dev/sda1 rw\n"
+            )
+        };
+        let path = Path::new("/etc/glimpsed/glimpsed.toml");
+        assert!(is_mounted_alone(path, &mounts("/etc/glimpsed/glimpsed.toml")));
+        assert!(!is_mounted_alone(path, &mounts("/etc/glimpsed")));
+        assert!(!is_mounted_alone(path, "") && !is_mounted_alone(path, "31 23 8:1"));
     }
 
     #[tokio::test]

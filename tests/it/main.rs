@@ -25,6 +25,7 @@ mod documents;
 mod exported;
 mod fetch;
 mod floors;
+mod health;
 mod hostile;
 mod images;
 mod limits;

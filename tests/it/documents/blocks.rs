@@ -37,6 +37,9 @@ fn each_configuration_in_the_pages_is_valid() {
             count += 1;
             let here = format!("{}/", files.path().display());
             let text = block.replace("/etc/glimpsed/", &here).replace("/var/lib/glimpsed/", &here);
+            // What containers have there.
+            let photographs = root().join("models/photos").display().to_string();
+            let text = text.replace("/run/glimpsed/", &here).replace("/usr/share/glimpsed/models/photos", &photographs);
             let sources = Sources { path: files.path().join("glimpsed.toml"), text, environment: Vec::new() };
             let Err(problems) = sources.load_awaiting_models() else { continue };
             let is_of_the_page = |line: &&str| !SURROUNDINGS.iter().any(|surroundings| line.contains(surroundings));

@@ -12,6 +12,7 @@ mod demo;
 mod doctor;
 mod fetch;
 mod files;
+mod fleet;
 mod manual;
 mod models;
 mod mqtt;

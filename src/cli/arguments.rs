@@ -3,7 +3,7 @@
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use super::{
-    cameras, check, classify, compare, completions, config, demo, doctor, health, manual, models, mqtt, notify,
+    cameras, check, classify, compare, completions, config, demo, doctor, fleet, health, manual, models, mqtt, notify,
     setup, teach,
 };
 use crate::app::{App, Lifetime, Off, Prepared};
@@ -58,6 +58,9 @@ enum Command {
     /// Send a notice of each rule, to see whether it arrives
     #[command(subcommand)]
     Notify(notify::Command),
+    /// Look at all devices of a broker at once
+    #[command(subcommand)]
+    Fleet(fleet::Command),
     /// Print completions for a shell
     Completions(completions::Options),
     /// Write the manual pages, for makers of packages
@@ -110,6 +113,7 @@ impl Arguments {
             Command::Models(command) => models::run(&command, streams),
             Command::Mqtt(command) => mqtt::run(&command, streams),
             Command::Notify(command) => notify::run(&command, streams),
+            Command::Fleet(command) => fleet::run(&command, streams),
             Command::Completions(options) => completions::run(&options, Self::command(), streams),
             Command::Manual(options) => manual::run(&options, Self::command()),
         };

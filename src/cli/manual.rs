@@ -29,7 +29,7 @@ pub(super) fn run(options: &Options, command: Command) -> Result<()> {
 }
 
 /// What is typed, and what it does. A page shows those of its command.
-const EXAMPLES: [(&str, &str); 14] = [
+const EXAMPLES: [(&str, &str); 19] = [
     ("glimpsed setup", "Prints a link that opens the page once, to set the device up from another machine."),
     ("glimpsed check", "Tells everything that is wrong with the configuration."),
     ("glimpsed doctor", "Tests configuration, model, camera, broker and board."),
@@ -44,6 +44,17 @@ const EXAMPLES: [(&str, &str); 14] = [
     ("glimpsed teach add open 1.jpg 2.jpg", "Keeps two pictures under the label `open`."),
     ("glimpsed mqtt test", "Tests the connection to the broker step by step, permissions included."),
     ("glimpsed notify test", "Sends a notice of each rule at once."),
+    ("glimpsed fleet top --sort temperature", "Shows all devices of the broker in a live table, the warmest last."),
+    ("glimpsed fleet check --devices ids", "Tells who of the devices in the file `ids` is not well."),
+    (
+        "glimpsed fleet compare --html boards.html",
+        "Makes all devices measure their models, and writes a page about it.",
+    ),
+    ("glimpsed fleet targets -o targets.json --follow", "Keeps the list of devices for Prometheus up to date."),
+    (
+        "glimpsed fleet set threshold 0.4 --where device=gate-*",
+        "Sets the confidence threshold of some devices, after a question.",
+    ),
 ];
 
 /// The pages of a command and of those below it.

@@ -13,6 +13,7 @@ mod demo;
 mod doctor;
 mod fetch;
 mod files;
+mod fleet;
 mod health;
 mod manual;
 mod models;

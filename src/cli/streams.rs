@@ -15,12 +15,16 @@ pub struct Streams {
 impl Streams {
     /// Prints without secrets and control characters, quietly ending where nobody reads any more (`glimpsed ... | head`).
     pub fn print(&mut self, text: &str) -> Result<()> {
+        self.print_on(text).map(drop)
+    }
+
+    /// As [`Self::print`], for what goes on printing; false where nobody reads any more.
+    pub fn print_on(&mut self, text: &str) -> Result<bool> {
         let text = leaving::clean(text);
         match self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()) {
-            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-                Err(Error::Io { what: "cannot write to standard output".into(), cause: error })
-            }
-            _ => Ok(()),
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+            Err(error) => Err(Error::Io { what: "cannot write to standard output".into(), cause: error }),
         }
     }
 

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::Controller;
 use super::model_info::ModelInfo;
+use glimpsed_core::config::fingerprint;
 use glimpsed_core::config::typed::View;
 use glimpsed_core::domain::event::Event;
 use glimpsed_core::payload::{InfoPayload, InfoViewPayload};
@@ -28,6 +29,7 @@ impl Controller {
         info.views = self.desired.live.views.iter().filter_map(view_payload).collect();
         info.available_models = self.usable_models().map(|model| model.name.clone()).collect();
         // The configuration in effect, which differs from the file if that was refused.
+        info.config_hash = fingerprint(&self.desired.effective);
         info.config = self.desired.effective.clone();
         // A mistake in the file comes first: it may be why the model is the wrong one.
         info.config_error = self.desired.error.clone().or_else(|| self.model_error());

@@ -26,7 +26,7 @@ const FLOORS: &[(&str, Floors)] = &[
             &["decide", "infer", "payload"],
             &["config", "pipeline", "teach"],
             &["capture", "sinks", "compare"],
-            &["telemetry", "error"],
+            &["telemetry", "error", "fleet"],
             &["command_error"],
         ],
     ),

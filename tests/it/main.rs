@@ -24,6 +24,7 @@ mod demo;
 mod documents;
 mod exported;
 mod fetch;
+mod fleet;
 mod floors;
 mod health;
 mod hostile;

@@ -16,6 +16,7 @@
 //! | [`teach`] | labels of one's own, from a few pictures of each |
 //! | [`sinks`] | consumers of events: MQTT, notices, standard output |
 //! | [`compare`] | compares models, each measured in a process of its own |
+//! | [`fleet`] | many devices, seen from a client of their broker |
 //! | [`telemetry`] | logging, health, notifications to the service manager |
 //! | [`command_error`] | what a command over MQTT or HTTP is refused with |
 //! | [`error`] | what ends a command, with its exit code |
@@ -33,6 +34,7 @@ pub mod decide;
 pub mod directories;
 pub mod domain;
 pub mod error;
+pub mod fleet;
 pub mod http_client;
 pub mod infer;
 pub mod models;

@@ -100,8 +100,21 @@ impl Link {
     /// # Errors
     /// When the packet cannot be encoded.
     pub fn subscribe(&mut self, filters: &[String]) -> Result<(), Loss> {
+        self.request(filters, false)
+    }
+
+    /// As [`Self::subscribe`] with QoS 0: brokers bound what waits to be acknowledged, and drop of thousands of retained messages
+    /// what is beyond.
+    ///
+    /// # Errors
+    /// When the packet cannot be encoded.
+    pub fn subscribe_live(&mut self, filters: &[String]) -> Result<(), Loss> {
+        self.request(filters, true)
+    }
+
+    fn request(&mut self, filters: &[String], live: bool) -> Result<(), Loss> {
         let id = self.next_id();
-        wire::subscribe(self.version, id, filters, &mut self.output)?;
+        wire::subscribe(self.version, id, filters, live, &mut self.output)?;
         self.queued();
         Ok(())
     }

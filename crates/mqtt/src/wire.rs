@@ -153,20 +153,25 @@ pub(crate) fn connect(
     Ok(bytes)
 }
 
-/// Everything with QoS 1.
-pub(crate) fn subscribe(version: Version, id: u16, filters: &[String], out: &mut BytesMut) -> Result<(), Loss> {
+/// Everything with QoS 1, or with QoS 0 if `live`.
+pub(crate) fn subscribe(
+    version: Version,
+    id: u16,
+    filters: &[String],
+    live: bool,
+    out: &mut BytesMut,
+) -> Result<(), Loss> {
+    let delivery = if live { Delivery::Live } else { Delivery::Event };
     match version {
         Version::V5 => {
-            let filters = filters.iter().map(|filter| v5::Filter::new(filter, mqttbytes5::QoS::AtLeastOnce)).collect();
+            let filters = filters.iter().map(|filter| v5::Filter::new(filter, qos5(delivery))).collect();
             v5::Packet::Subscribe(v5::Subscribe { pkid: id, filters, properties: None })
                 .write(out, None)
                 .map_err(unwritable)?;
         }
         Version::V311 => {
-            let filters = filters
-                .iter()
-                .map(|filter| v4::SubscribeFilter::new(filter.clone(), mqttbytes::QoS::AtLeastOnce))
-                .collect();
+            let filters =
+                filters.iter().map(|filter| v4::SubscribeFilter::new(filter.clone(), qos4(delivery))).collect();
             v4::Packet::Subscribe(v4::Subscribe { pkid: id, filters })
                 .write(out, MAX_PACKET_BYTES)
                 .map_err(unwritable)?;

@@ -123,8 +123,14 @@ fn the_alerts_are_sound_and_fire_when_they_should() {
 }
 
 #[test]
-fn the_dashboard_asks_for_what_there_is() {
-    let text = std::fs::read_to_string(root().join("docs/grafana-dashboard.json")).expect("readable");
+fn the_dashboards_ask_for_what_there_is() {
+    for page in ["docs/grafana-dashboard.json", "docs/grafana-dashboard-fleet.json"] {
+        asks_for_what_there_is(page);
+    }
+}
+
+fn asks_for_what_there_is(page: &str) {
+    let text = std::fs::read_to_string(root().join(page)).expect("readable");
     let dashboard: Value = serde_json::from_str(&text).expect("JSON");
     let mut expressions = String::new();
     for panel in dashboard["panels"].as_array().expect("panels") {
@@ -134,7 +140,15 @@ fn the_dashboard_asks_for_what_there_is() {
             expressions.push('\n');
         }
     }
-    are_known(&names_in(&expressions), "the dashboard");
+    are_known(&names_in(&expressions), page);
+    // Each expression is one: as a rule, Prometheus checks it.
+    let rules: Vec<String> = (expressions.lines().enumerate())
+        .map(|(number, line)| format!("      - {{ record: 'r:{number}', expr: '{}' }}", line.replace('\'', "''")))
+        .collect();
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let file = directory.path().join("rules.yml");
+    std::fs::write(&file, format!("groups:\n  - name: g\n    rules:\n{}\n", rules.join("\n"))).expect("writable");
+    promtool(&["check", "rules", file.to_str().expect("UTF-8")], "");
 }
 
 #[test]

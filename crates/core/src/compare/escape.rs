@@ -1,7 +1,7 @@
 //! Escaping for HTML and SVG.
 
 /// Text that may hold anything, for any place in the page.
-pub(super) fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

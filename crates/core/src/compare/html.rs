@@ -4,7 +4,8 @@ use super::{plot, table};
 use crate::compare::escape::escaped;
 use crate::domain::comparison::{Figures, Report};
 
-const STYLE: &str = include_str!("report.css");
+/// Of each report.
+pub(crate) const STYLE: &str = include_str!("report.css");
 
 /// Renders the whole page.
 pub fn page(report: &Report) -> String {

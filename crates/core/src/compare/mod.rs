@@ -7,10 +7,10 @@
 mod advice;
 mod child;
 mod error;
-mod escape;
+pub(crate) mod escape;
 pub mod html;
 mod plan;
-mod plot;
+pub(crate) mod plot;
 pub mod report;
 pub mod subjects;
 pub mod table;

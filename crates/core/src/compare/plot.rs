@@ -6,14 +6,14 @@ use crate::domain::comparison::Figures;
 const COLOURS: [&str; 8] = ["c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7"];
 
 /// The class that colours model number `at`.
-pub(super) fn colour(at: usize) -> &'static str {
+pub(crate) fn colour(at: usize) -> &'static str {
     COLOURS[at % COLOURS.len()]
 }
 
 const WIDTH: f64 = 560.0;
 const HEIGHT: f64 = 360.0;
 /// Left, right, top and bottom of a plot's area.
-const AREA: [f64; 4] = [56.0, 536.0, 16.0, 308.0];
+pub(crate) const AREA: [f64; 4] = [56.0, 536.0, 16.0, 308.0];
 
 /// A quantity for the vertical axis.
 struct Worth {
@@ -131,7 +131,8 @@ pub(super) fn histograms(models: &[(&str, &Figures)]) -> String {
     out
 }
 
-fn open(title: &str, height: f64) -> String {
+/// Begins a plot of this height.
+pub(crate) fn open(title: &str, height: f64) -> String {
     let title = escaped(title);
     format!("<svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"{title}\">\n")
 }
@@ -156,7 +157,7 @@ fn axes(out: &mut String, (right, across): (f64, &str), (top, up): (f64, &str)) 
 }
 
 /// Rounds up to a number that is easy to divide by four.
-fn nice(value: f64) -> f64 {
+pub(crate) fn nice(value: f64) -> f64 {
     if !(value.is_finite() && value > 0.0) {
         return 1.0;
     }
@@ -165,7 +166,8 @@ fn nice(value: f64) -> f64 {
     steps.iter().map(|step| step * decade).find(|&step| step >= value * 0.999_999).unwrap_or(value)
 }
 
-fn number(value: f64) -> String {
+/// With at most two decimal places.
+pub(crate) fn number(value: f64) -> String {
     let text = format!("{value:.2}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

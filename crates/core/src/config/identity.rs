@@ -9,7 +9,7 @@ use glimpsed_base::hex::hex;
 use glimpsed_base::{files, leaving};
 
 /// What may stand in a topic without being taken apart: letters, digits, `_` and `-`, at most 64.
-pub(super) fn is_id(text: &str) -> bool {
+pub fn is_id(text: &str) -> bool {
     !text.is_empty() && text.len() <= 64 && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
 }
 

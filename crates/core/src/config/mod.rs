@@ -6,6 +6,7 @@
 pub mod diagnostics;
 pub mod document;
 pub mod edit;
+mod fingerprint;
 mod identity;
 pub mod interval;
 pub mod key_list;
@@ -16,6 +17,7 @@ mod show;
 mod sources;
 pub mod typed;
 
-pub use identity::keep_default_id;
+pub use fingerprint::{OF_EACH_DEVICE, fingerprint};
+pub use identity::{is_id, keep_default_id};
 pub use sources::{DEFAULT_PATH, Sources};
 pub use typed::Config;

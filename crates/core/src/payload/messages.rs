@@ -155,6 +155,10 @@ pub struct InfoPayload {
     pub available_models: Vec<String>,
     /// Each key of the configuration in effect: its value and where that comes from, without secrets.
     pub config: Value,
+    /// A hash of `config` but for what tells devices apart (`device.id`, `device.name`, `mqtt.client_id`, `mqtt.username`): the same on
+    /// devices with the same configuration.
+    #[schemars(length(min = 16, max = 16))]
+    pub config_hash: String,
     /// What is wrong with the configuration as it was edited last, or why its model cannot be loaded; `null` when it is in effect.
     pub config_error: Option<String>,
     /// Keys of the configuration that were edited and that only a new start puts into effect, such as `log.level`.
@@ -287,6 +291,7 @@ impl InfoPayload {
             views: Vec::new(),
             available_models: Vec::new(),
             config: Value::Null,
+            config_hash: String::new(),
             config_error: None,
             restart_required: Vec::new(),
             camera: None,

@@ -1,0 +1,74 @@
+//! Stays with the broker, and comes back to it.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use glimpsed_base::backoff::Backoff;
+use glimpsed_base::sync::Mutex;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Instant, sleep_until};
+
+use super::broker::Reached;
+use glimpsed_core::error::{Error, Result};
+use glimpsed_core::fleet::roster::Roster;
+use glimpsed_core::fleet::watch::{Watch, take_in};
+
+/// The first and the longest wait before the broker is tried again.
+const WAITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
+
+/// The connection to the broker.
+pub(super) enum Line {
+    /// What is retained arrives.
+    Gathering,
+    Connected {
+        /// What was not read.
+        notes: Vec<String>,
+    },
+    Away {
+        cause: String,
+        until: Instant,
+    },
+}
+
+/// Session after session with the broker.
+pub(super) async fn listen(reached: &Reached, watch: Watch, roster: &Mutex<Roster>, line: &Mutex<Line>) -> Infallible {
+    let (mut next, mut backoff) = (Some(watch), Backoff::new(WAITS.0, WAITS.1));
+    loop {
+        let begun = Instant::now();
+        let connected = match next.take() {
+            Some(watch) => Ok(watch),
+            None => reached.connect().await,
+        };
+        let lost = match connected {
+            Ok(watch) => session(reached, watch, roster, line).await,
+            Err(error) => error,
+        };
+        if begun.elapsed() > 2 * WAITS.1 {
+            backoff.reset();
+        }
+        let until = Instant::now() + backoff.next_wait(fastrand::f64());
+        *line.lock() = Line::Away { cause: lost.to_string(), until };
+        sleep_until(until).await;
+    }
+}
+
+/// One session, and why it has ended.
+async fn session(reached: &Reached, mut watch: Watch, roster: &Mutex<Roster>, line: &Mutex<Line>) -> Error {
+    *line.lock() = Line::Gathering;
+    match reached.gather_into(&mut watch, roster).await {
+        Ok(gathered) => *line.lock() = Line::Connected { notes: reached.notes(&roster.lock(), &gathered) },
+        Err(error) => return error,
+    }
+    loop {
+        match watch.next().await {
+            Ok(received) => drop(take_in(roster, received)),
+            Err(loss) => return reached.unreachable(&loss),
+        }
+    }
+}
+
+/// SIGTERM and SIGINT.
+pub(super) fn stop_signals() -> Result<(Signal, Signal)> {
+    let of = |kind| signal(kind).map_err(Error::io("cannot wait for signals"));
+    Ok((of(SignalKind::terminate())?, of(SignalKind::interrupt())?))
+}

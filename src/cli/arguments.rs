@@ -3,7 +3,7 @@
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use super::{
-    cameras, check, classify, compare, completions, config, demo, doctor, health, manual, models, mqtt, notify,
+    addon, cameras, check, classify, compare, completions, config, demo, doctor, health, manual, models, mqtt, notify,
     setup, teach,
 };
 use crate::app::{App, Lifetime, Off, Prepared};
@@ -60,6 +60,9 @@ enum Command {
     Notify(notify::Command),
     /// Print completions for a shell
     Completions(completions::Options),
+    /// Run the daemon as an app (add-on) of Home Assistant, whose Supervisor starts this
+    #[command(hide = true)]
+    Addon(addon::Options),
     /// Write the manual pages, for makers of packages
     #[command(hide = true)]
     Manual(manual::Options),
@@ -111,6 +114,7 @@ impl Arguments {
             Command::Mqtt(command) => mqtt::run(&command, streams),
             Command::Notify(command) => notify::run(&command, streams),
             Command::Completions(options) => completions::run(&options, Self::command(), streams),
+            Command::Addon(options) => addon::run(&options, streams),
             Command::Manual(options) => manual::run(&options, Self::command()),
         };
         finished.map(|()| Done::Finished)

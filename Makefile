@@ -8,6 +8,7 @@ ARM_CPUS ?= cortex-a53 cortex-a72 cortex-a76 max
 # Those of a Pi 3, a Pi 4, a Pi 5.
 BOARD_CPUS ?= cortex-a53 cortex-a72 cortex-a76
 MINUTES ?= 60
+REPOSITORY ?= target/repository
 # The program as the tests have it: what they need turns on features of what it needs, and without the tests everything
 # would be compiled a second time.
 BUILD_BESIDE_TESTS = cargo build --quiet --locked --bins --tests
@@ -19,7 +20,7 @@ endif
 # What a package is made for, and how the program in it is built: `dev` takes a minute, `release` ten.
 DEB_ARCH ?= $(shell dpkg --print-architecture 2>/dev/null)
 DEB_PROFILE ?= release
-.PHONY: help advisories demo test test-rust test-web test-firefox test-models test-homeassistant soak endurance crates lint bench bench-page bench-views bench-peers bench-inference bench-instructions cross-aarch64 portable test-aarch64 appliance appliance-all appliance-arm64 fuzz miri deny release docs deb dist image test-image clean
+.PHONY: help advisories demo test test-rust test-web test-firefox test-models test-homeassistant soak endurance crates lint bench bench-page bench-views bench-peers bench-inference bench-instructions cross-aarch64 portable test-aarch64 appliance appliance-all appliance-arm64 fuzz miri deny release docs deb dist image test-image addon test-addon repository clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -188,6 +189,20 @@ image: ## Make the container image, into target/image and podman's store (DEB_AR
 test-image: ## Run the image that was made last under podman, beside a real broker and a real RTSP camera (as root; ARGS for unittest)
 	@.ci/setup test-image
 	tests/image/run "$$(ls -t target/image/glimpsed-*-$$(dpkg --print-architecture).tar.gz | head -1)" $(ARGS)
+
+repository: ## Make both packages and add them to a signed apt repository, REPOSITORY (target/repository), with the key REPOSITORY_KEY of gpg
+	@.ci/setup repository
+	$(MAKE) --no-print-directory deb DEB_ARCH=amd64
+	$(MAKE) --no-print-directory deb DEB_ARCH=arm64
+	packaging/repository $(REPOSITORY) add $$(for arch in amd64 arm64; do ls -t target/debian/glimpsed_*_$$arch.deb | head -1; done)
+
+addon: image ## Make the folder that Home Assistant takes as an app, into target/homeassistant (DEB_ARCH, DEB_PROFILE as for image)
+	packaging/build-addon
+
+test-addon: ## Check the app's files against the Supervisor's schema, and run it beside a stand-in for the Supervisor (as root; ARGS for pytest)
+	@.ci/setup web
+	@.ci/setup test-image
+	tests/addon/run $(ARGS)
 
 dist: ## Make what a release consists of, into target/dist: both packages, archives, what is linked, sums
 	@.ci/setup dist

@@ -3,8 +3,8 @@
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use super::{
-    cameras, check, classify, compare, completions, config, demo, doctor, fleet, health, manual, models, mqtt, notify,
-    setup, teach,
+    addon, cameras, check, classify, compare, completions, config, demo, doctor, fleet, health, manual, models, mqtt,
+    notify, setup, teach,
 };
 use crate::app::{App, Lifetime, Off, Prepared};
 use crate::cli::files::ConfigFile;
@@ -63,6 +63,9 @@ enum Command {
     Fleet(fleet::Command),
     /// Print completions for a shell
     Completions(completions::Options),
+    /// Run the daemon as an app (add-on) of Home Assistant, whose Supervisor starts this
+    #[command(hide = true)]
+    Addon(addon::Options),
     /// Write the manual pages, for makers of packages
     #[command(hide = true)]
     Manual(manual::Options),
@@ -115,6 +118,7 @@ impl Arguments {
             Command::Notify(command) => notify::run(&command, streams),
             Command::Fleet(command) => fleet::run(&command, streams),
             Command::Completions(options) => completions::run(&options, Self::command(), streams),
+            Command::Addon(options) => addon::run(&options, streams),
             Command::Manual(options) => manual::run(&options, Self::command()),
         };
         finished.map(|()| Done::Finished)

@@ -1,5 +1,6 @@
 //! The subcommands.
 
+mod addon;
 mod arguments;
 mod ask;
 mod block_on;

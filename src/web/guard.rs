@@ -16,6 +16,13 @@ use super::site::Site;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Peer(pub SocketAddr);
 
+impl Peer {
+    /// Whether it is the proxy that has checked who asks.
+    pub(super) fn is_ingress(&self, site: &Site) -> bool {
+        site.settings.ingress == Some(self.0.ip().to_canonical())
+    }
+}
+
 /// Suffixes of local names, which a stranger cannot register in the public DNS.
 const LOCAL_ENDINGS: [&str; 5] = [".local", ".lan", ".home", ".home.arpa", ".internal"];
 
@@ -23,10 +30,13 @@ const LOCAL_ENDINGS: [&str; 5] = [".local", ".lan", ".home", ".home.arpa", ".int
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; \
     connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-const HEADERS: [(header::HeaderName, &str); 5] = [
+/// The part of a policy about framing, and what takes its place for the proxy of `ingress`: its own pages may frame ours.
+const NO_FRAME: &str = "frame-ancestors 'none'";
+const OWN_FRAME: &str = "frame-ancestors 'self'";
+
+const HEADERS: [(header::HeaderName, &str); 4] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "same-origin"),
-    (header::X_FRAME_OPTIONS, "DENY"),
     (header::HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     (header::HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
 ];
@@ -50,6 +60,7 @@ impl Admission {
 
 /// Around everything.
 pub(super) async fn guard(State(site): State<Arc<Site>>, mut request: Request, next: Next) -> Response {
+    let by_ingress = is_by_ingress(&site, &request);
     let mut response = match check(&site, &request) {
         Ok(admission) => {
             request.extensions_mut().insert(admission);
@@ -64,6 +75,12 @@ pub(super) async fn guard(State(site): State<Arc<Site>>, mut request: Request, n
     }
     // The manual has pages of another program, with a policy of their own.
     headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(POLICY));
+    let framing = if by_ingress { "SAMEORIGIN" } else { "DENY" };
+    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static(framing));
+    if by_ingress && let Some(policy) = headers.get_mut(header::CONTENT_SECURITY_POLICY) {
+        let framed = policy.to_str().map(|policy| policy.replace(NO_FRAME, OWN_FRAME));
+        *policy = framed.ok().and_then(|policy| policy.parse().ok()).unwrap_or(HeaderValue::from_static(POLICY));
+    }
     // Responses are not cached unless they say so.
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
@@ -87,7 +104,9 @@ fn check(site: &Site, request: &Request) -> Result<Admission, Refusal> {
         return refuse(StatusCode::BAD_REQUEST, "the request names more than one host");
     }
     let host = host(headers, uri).unwrap_or_default();
-    if !is_ours(host, &site.hostname, &site.settings.hosts) {
+    // The names that the proxy is reached by are its own; it has checked who asks, so nothing is to be had by a rebound name.
+    let by_ingress = is_by_ingress(site, request);
+    if !by_ingress && !is_ours(host, &site.hostname, &site.settings.hosts) {
         let detail = format!("`{}` is no name of this device; add it to `hosts` in [http]", shown(host));
         return refuse(StatusCode::MISDIRECTED_REQUEST, detail);
     }
@@ -95,7 +114,12 @@ fn check(site: &Site, request: &Request) -> Result<Admission, Refusal> {
         let detail = "the request comes from another site's page";
         return refuse(StatusCode::FORBIDDEN, detail);
     }
-    authorise(site, request)
+    if by_ingress { Ok(Admission(None)) } else { authorise(site, request) }
+}
+
+/// Whether the connection comes from the proxy that has checked who asks. What a request says of itself does not count.
+fn is_by_ingress(site: &Site, request: &Request) -> bool {
+    request.extensions().get::<Peer>().is_some_and(|peer| peer.is_ingress(site))
 }
 
 /// The host name or address and the port that the request was sent to.
@@ -138,13 +162,21 @@ fn is_foreign(method: &Method, headers: &HeaderMap, uri: &Uri, host: &str) -> bo
     elsewhere || other_origin
 }
 
-/// Without a token, only this machine can connect, and everything is allowed.
+/// Without a token, only this machine can connect, and everything is allowed; or there is a proxy, and nothing is allowed but by it.
 fn authorise(site: &Site, request: &Request) -> Result<Admission, Refusal> {
     let (headers, path) = (request.headers(), request.uri().path());
-    let Some(door) = &site.door else { return Ok(Admission(None)) };
     if is_public(path) {
         return Ok(Admission(None));
     }
+    let Some(door) = &site.door else {
+        return match site.settings.ingress {
+            None => Ok(Admission(None)),
+            Some(_) => refuse(
+                StatusCode::FORBIDDEN,
+                "only the proxy of `ingress` is answered here; with `token_file` in [http] others are, too",
+            ),
+        };
+    };
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     if let Some(token) = given.and_then(|given| given.strip_prefix("Bearer ")) {
         return match door.try_token(token.trim(), address(request), site.clock.now()) {

@@ -50,17 +50,19 @@ const TRY_WITHIN: Duration = Duration::from_secs(30);
 /// The longer side of the picture of a camera that is tried, in pixels.
 const SIDE: usize = 320;
 
-/// The client that may set the device up. With a token the guard has looked at it; without one, it is somebody at this machine, and not somebody
-/// whom a proxy on it lets through.
+/// The client that may set the device up. With a token the guard has looked at it; without one, it is somebody whom the proxy of `ingress` has
+/// checked, or somebody at this machine, and not somebody whom another proxy on it lets through.
 pub(super) struct Owner;
 
 impl FromRequestParts<Arc<Site>> for Owner {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, site: &Arc<Site>) -> Result<Self, Problem> {
-        let from = parts.extensions.get::<Peer>().map(|peer| peer.0.ip().to_canonical());
+        let peer = parts.extensions.get::<Peer>();
+        let is_here = peer.is_some_and(|peer| peer.0.ip().to_canonical().is_loopback());
+        let is_checked = site.door.is_some() || peer.is_some_and(|peer| peer.is_ingress(site));
         let is_proxied = ["forwarded", "x-forwarded-for", "via"].iter().any(|name| parts.headers.contains_key(*name));
-        match site.door.is_some() || (from.is_some_and(|from| from.is_loopback()) && !is_proxied) {
+        match is_checked || (is_here && !is_proxied) {
             true => Ok(Self),
             false => Err(Problem::new(
                 StatusCode::FORBIDDEN,

@@ -10,7 +10,7 @@ import unittest
 import urllib.error
 import urllib.request
 
-from parts import ROOT, Broker, RtspServer, blocks, free_port, gateway, inspected, podman, run, until
+from parts import Broker, RtspServer, blocks, free_port, gateway, inspected, podman, run, until
 
 TRY, CAMERA, STREAM = "2. Try it", "3. A USB camera and a broker", "4. An RTSP camera"
 
@@ -31,7 +31,7 @@ class Image(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.container = podman("create", "localhost/glimpsed")
-        cls.files = podman("export", cls.container, "--output", os.environ["TMPDIR"] + "/files.tar")
+        podman("export", cls.container, "--output", os.environ["TMPDIR"] + "/files.tar")
         listed = run("tar", "--list", "--verbose", "--numeric-owner", "--file", os.environ["TMPDIR"] + "/files.tar").stdout
         cls.listed = {line.split()[5]: line.split() for line in listed.splitlines()}
 

@@ -243,6 +243,7 @@ fn the_shipped_file_explains_every_key_with_its_true_default() {
         "username",
         "password_file",
         "token_file",
+        "ingress",
         "ca",
         "decoder",
         "cert",

@@ -5,10 +5,13 @@ import threading
 
 
 class Proxy:
-    """Takes the prefix off the path of each request, and passes everything else on; WebSockets too, unless it is to refuse them."""
+    """Takes the prefix off the path of each request, and passes everything else on; WebSockets too, unless it is to refuse them.
 
-    def __init__(self, prefix: str, to_port: int, sockets=True):
+    `to_host` is where the daemon is, `own` the address that it connects from, `around` a page at `/` that frames the daemon's."""
+
+    def __init__(self, prefix: str, to_port: int, sockets=True, to_host="127.0.0.1", own: str | None = None, around: str | None = None):
         self.prefix, self.to_port, self.sockets = prefix, to_port, sockets
+        self.to_host, self.own, self.around = to_host, own, around
         self.loop = asyncio.new_event_loop()
         ready = threading.Event()
         threading.Thread(target=self._run, args=[ready], daemon=True).start()
@@ -38,6 +41,11 @@ class Proxy:
             line, _, rest = head.partition("\r\n")
             method, path, version = line.split(" ")
             is_socket = "upgrade: websocket" in rest.lower()
+            if path == "/" and self.around:
+                body = self.around.encode()
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(body) + body)
+                await writer.drain()
+                return
             if not path.startswith(self.prefix + "/") or (is_socket and not self.sockets):
                 writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
                 await writer.drain()
@@ -47,7 +55,9 @@ class Proxy:
                 rest = "Connection: close\r\n" + "\r\n".join(
                     one for one in rest.split("\r\n") if not one.lower().startswith("connection:")
                 )
-            inner, out = await asyncio.open_connection("127.0.0.1", self.to_port)
+            rest = f"X-Ingress-Path: {self.prefix}\r\n{rest}"
+            local = (self.own, 0) if self.own else None
+            inner, out = await asyncio.open_connection(self.to_host, self.to_port, local_addr=local)
             out.write(f"{method} {path.removeprefix(self.prefix)} {version}\r\n{rest}".encode("latin-1"))
             await asyncio.gather(pipe(reader, out), pipe(inner, writer))
         except (asyncio.IncompleteReadError, ConnectionError):

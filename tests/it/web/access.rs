@@ -138,6 +138,78 @@ fn a_request_for_another_name_or_from_another_site_is_refused() {
     server.until("/api/v1/state", |state| state["settings"]["enabled"] == false);
 }
 
+/// An address of this machine that is not the loopback's, without which there is no other one to ask from.
+fn own_address() -> Option<std::net::IpAddr> {
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
+    // Nothing is sent: the system looks up the way.
+    socket.connect("192.0.2.1:9").ok()?;
+    Some(socket.local_addr().ok()?.ip()).filter(|address| !address.is_loopback())
+}
+
+#[test]
+fn what_comes_through_ingress_needs_no_token_and_nobody_else_comes_in() {
+    let Some(own) = own_address() else {
+        eprintln!("SKIPPED: this machine has no address but the loopback's");
+        return;
+    };
+    let (_directory, file) = token_file();
+    for more in ["", &format!("token_file = {file:?}\n")] {
+        let port = free_port();
+        let config = ConfigFile::replay(5, &format!("[http]\ningress = \"{own}\"\n{more}"));
+        let listen = format!("0.0.0.0:{port}");
+        let mut command = crate::support::glimpsed(&["run", "-c", &config.path()]);
+        let mut daemon = crate::support::Running::start(command.env("GLIMPSED_HTTP_LISTEN", &listen));
+        daemon.line_with("first label");
+        let by_ingress = Server { address: (own, port).into() };
+        let name = [("Host", "home.example.org"), ("X-Ingress-Path", "/api/hassio_ingress/key")];
+        let page = by_ingress.ask("GET", "/", &name, b"");
+        assert_eq!((page.status, page.header("x-frame-options")), (200, Some("SAMEORIGIN")));
+        let policy = page.header("content-security-policy").expect("a policy");
+        assert!(policy.contains("frame-ancestors 'self'") && policy.contains("default-src 'none'"), "{policy}");
+        assert_eq!(by_ingress.ask("GET", "/api/v1/state", &name, b"").status, 200);
+        let json = ("Content-Type", "application/json");
+        let change =
+            |origin| by_ingress.ask("POST", "/api/v1/reload", &[name[0], json, ("Origin", origin)], b"").status;
+        assert_eq!(change("http://evil.example"), 403, "another site's page in the same browser");
+        assert_eq!(change("https://home.example.org"), 200);
+
+        // Whatever a request says of itself.
+        let other = Server { address: ([127, 0, 0, 1], port).into() };
+        let claims = [("X-Ingress-Path", "/"), ("X-Forwarded-For", "172.30.32.2"), ("X-Remote-User-Id", "1")];
+        let refused = other.ask("GET", "/api/v1/state", &claims, b"");
+        assert_eq!(refused.status, if more.is_empty() { 403 } else { 401 }, "{refused:?}");
+        assert_eq!(other.get("/livez").status, 200);
+        assert_eq!(other.get("/livez").header("x-frame-options"), Some("DENY"));
+        let bearer = format!("Bearer {TOKEN}");
+        let with_token = other.ask("GET", "/api/v1/state", &[("Authorization", &bearer)], b"").status;
+        assert_eq!(with_token, if more.is_empty() { 403 } else { 200 });
+    }
+}
+
+#[test]
+fn ingress_is_one_other_machine() {
+    let problem = |address: &str| {
+        let text = format!("[http]\nlisten = \"0.0.0.0:8080\"\ningress = \"{address}\"\n");
+        let sources = glimpsed_core::config::Sources { path: "glimpsed.toml".into(), text, environment: Vec::new() };
+        sources.load().err().map(|problems| problems.to_string())
+    };
+    assert_eq!(problem("172.30.32.2"), None, "it needs no token beside it");
+    for wrong in [
+        "0.0.0.0",
+        "::",
+        "127.0.0.1",
+        "::1",
+        "::ffff:127.0.0.1",
+        "224.0.0.1",
+        "255.255.255.255",
+        "172.30.32.0/23",
+        "supervisor",
+    ] {
+        let said = problem(wrong).unwrap_or_default();
+        assert!(said.contains("must be the address of one other machine") && said.contains(wrong), "{wrong}: {said}");
+    }
+}
+
 #[test]
 fn a_taken_port_is_said_and_used_as_soon_as_it_is_free() {
     let port = free_port();

@@ -115,6 +115,10 @@ pub struct RawHttp {
     pub token_file: Option<PathBuf>,
     /// Names that the page is reached by, besides addresses, `localhost` and this machine's own name.
     pub hosts: Vec<String>,
+    /// Address of a proxy that has checked who asks, such as Home Assistant's ingress: what comes from there needs no token and
+    /// may be of any name. Without `token_file`, nobody else is answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ingress: Option<String>,
     /// Largest picture in bytes that may be sent to be labelled.
     pub max_upload: u32,
     /// How many may watch the picture at once, and as many the events.
@@ -128,6 +132,7 @@ impl Default for RawHttp {
             listen: "127.0.0.1:8080".into(),
             token_file: None,
             hosts: Vec::new(),
+            ingress: None,
             max_upload: 16_000_000,
             max_clients: 32,
         }

@@ -1,7 +1,7 @@
 //! A configuration that cannot be invalid.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -320,10 +320,12 @@ pub struct Mqtt {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Http {
     pub listen: SocketAddr,
-    /// Always present if other machines can connect.
+    /// Always present if other machines can connect, unless only `ingress` is answered.
     pub token: Option<Secret>,
     /// In lower case.
     pub hosts: Vec<String>,
+    /// Whose requests are somebody's who was checked before.
+    pub ingress: Option<IpAddr>,
     /// In bytes.
     pub max_upload: usize,
     pub max_clients: usize,

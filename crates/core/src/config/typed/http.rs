@@ -1,6 +1,6 @@
 //! The table of the web page and the HTTP interface.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::super::diagnostics::Absent;
 use super::checker::Checker;
@@ -51,7 +51,8 @@ impl Checker<'_, '_> {
             self.complain(&["http", "listen"], "must be an address and a port", found, Some(hint));
             return None;
         };
-        if http.enabled && !listen.ip().is_loopback() && http.token_file.is_none() {
+        let ingress = self.ingress();
+        if http.enabled && !listen.ip().is_loopback() && http.token_file.is_none() && http.ingress.is_none() {
             let hint =
                 "others can connect there, so set `token_file`; or listen on 127.0.0.1, or set `enabled = false`";
             let found = format!("found `{listen}` and no `token_file`");
@@ -61,9 +62,32 @@ impl Checker<'_, '_> {
             listen,
             token,
             hosts: http.hosts.iter().map(|host| host.to_lowercase()).collect(),
+            ingress,
             max_upload: http.max_upload as usize,
             max_clients: http.max_clients as usize,
         })
+    }
+
+    /// One address of another machine: on this one every program could be the proxy.
+    fn ingress(&mut self) -> Option<IpAddr> {
+        let given = self.raw.http.ingress.as_ref()?;
+        let address = given.parse::<IpAddr>().ok().map(|address| address.to_canonical());
+        let is_one = |address: &IpAddr| {
+            let is_broadcast = matches!(address, IpAddr::V4(v4) if v4.is_broadcast());
+            !(address.is_unspecified() || address.is_multicast() || address.is_loopback() || is_broadcast)
+        };
+        let address = address.filter(is_one);
+        if address.is_none() {
+            let hint =
+                "Home Assistant's ingress is \"172.30.32.2\"; a proxy on this machine needs the token".to_owned();
+            self.complain(
+                &["http", "ingress"],
+                "must be the address of one other machine",
+                format!("found `{given}`"),
+                Some(hint),
+            );
+        }
+        address
     }
 }
 

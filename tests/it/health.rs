@@ -69,7 +69,7 @@ fn what_hangs_or_is_somebody_else_is_not_taken_for_a_daemon_that_labels() {
             // `/livez`, and where that is good `/readyz`.
             for _ in 0..if answer.contains("503") { 1 } else { 2 } {
                 let (mut client, _) = listener.accept().expect("a client");
-                let _ = client.read(&mut [0; 1024]);
+                assert!(client.read(&mut [0; 1024]).is_ok_and(|bytes| bytes > 0), "a request");
                 client.write_all(answer.as_bytes()).expect("written");
             }
         });

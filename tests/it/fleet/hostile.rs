@@ -101,7 +101,7 @@ fn a_user_without_rights_is_told_which_are_missing() {
     let ran = as_user("nobody", &["check"]);
     assert!(ran.code == 1 && ran.stderr.contains("or its access list does not let `nobody` read it"), "{ran:?}");
     let ran = as_user("stranger", &["check"]);
-    assert!(ran.code == 69 && ran.stderr.contains("not authori"), "{ran:?}");
+    assert!(ran.code == 69 && ran.stderr.contains("does not allow this client"), "{ran:?}");
     let ran = as_user("reader", &["set", "threshold", "0.4", "--yes", "--wait", "5s"]);
     assert_eq!(ran.code, 1, "{ran:?}");
     for id in ["a", "b"] {

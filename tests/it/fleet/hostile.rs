@@ -77,8 +77,11 @@ fn with_access_list() -> (Broker, tempfile::TempDir) {
         let made = Command::new("mosquitto_passwd").args(flags).args([&passwords, user, "secret"]).status();
         assert!(made.expect("mosquitto_passwd is installed").success());
     }
-    std::fs::write(&list, "user all\ntopic readwrite glimpsed/#\nuser reader\ntopic read glimpsed/#\n")
-        .expect("writable");
+    // That of the manual is for the operator.
+    let page = include_str!("../../../docs/fleet.md");
+    let operator = page.split("```text\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an access list");
+    let rules = format!("user all\ntopic readwrite glimpsed/#\nuser reader\ntopic read glimpsed/#\n{operator}");
+    std::fs::write(&list, rules).expect("writable");
     for file in [&passwords, &list] {
         // mosquitto drops its rights before it reads them.
         std::fs::set_permissions(file, std::os::unix::fs::PermissionsExt::from_mode(0o644)).expect("ours");

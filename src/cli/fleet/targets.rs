@@ -75,7 +75,7 @@ fn summary(options: &Options, roster: &Roster) -> String {
         match address(device, &options.address) {
             Ok(_) => told += 1,
             Err(Hidden::Loopback) => {
-                hidden.push_str(&format!("left out: {}: its page answers the device itself alone\n", device.id))
+                hidden.push_str(&format!("left out: {}: its page answers the device itself alone\n", device.id));
             }
             Err(Hidden::NoPage) => hidden.push_str(&format!("left out: {}: it has no page\n", device.id)),
         }

@@ -119,9 +119,9 @@ impl Answering {
                                 link.acknowledge(id);
                             }
                             counted.fetch_add(1, Ordering::SeqCst);
-                            answers(devices, &topic, &payload)
-                                .into_iter()
-                                .for_each(|answer| drop(link.publish(answer).expect("sent")));
+                            answers(devices, &topic, &payload).into_iter().for_each(|answer| {
+                                let _sent = link.publish(answer).expect("sent");
+                            });
                         }
                         Ok(_) => {}
                         // The broker is gone.

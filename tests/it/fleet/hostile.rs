@@ -77,8 +77,11 @@ fn with_access_list() -> (Broker, tempfile::TempDir) {
         let made = Command::new("mosquitto_passwd").args(flags).args([&passwords, user, "secret"]).status();
         assert!(made.expect("mosquitto_passwd is installed").success());
     }
-    std::fs::write(&list, "user all\ntopic readwrite glimpsed/#\nuser reader\ntopic read glimpsed/#\n")
-        .expect("writable");
+    // That of the manual is for the operator.
+    let page = include_str!("../../../docs/fleet.md");
+    let operator = page.split("```text\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an access list");
+    let rules = format!("user all\ntopic readwrite glimpsed/#\nuser reader\ntopic read glimpsed/#\n{operator}");
+    std::fs::write(&list, rules).expect("writable");
     for file in [&passwords, &list] {
         // mosquitto drops its rights before it reads them.
         std::fs::set_permissions(file, std::os::unix::fs::PermissionsExt::from_mode(0o644)).expect("ours");
@@ -101,7 +104,7 @@ fn a_user_without_rights_is_told_which_are_missing() {
     let ran = as_user("nobody", &["check"]);
     assert!(ran.code == 1 && ran.stderr.contains("or its access list does not let `nobody` read it"), "{ran:?}");
     let ran = as_user("stranger", &["check"]);
-    assert!(ran.code == 69 && ran.stderr.contains("not authori"), "{ran:?}");
+    assert!(ran.code == 69 && ran.stderr.contains("does not allow this client"), "{ran:?}");
     let ran = as_user("reader", &["set", "threshold", "0.4", "--yes", "--wait", "5s"]);
     assert_eq!(ran.code, 1, "{ran:?}");
     for id in ["a", "b"] {

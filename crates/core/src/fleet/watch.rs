@@ -71,7 +71,7 @@ impl Watch {
                     let received = received?;
                     match &received {
                         Received::Message { id: Some(id), .. } | Received::TooLarge { id: Some(id), .. } => {
-                            self.link.acknowledge(*id)
+                            self.link.acknowledge(*id);
                         }
                         Received::Pong => self.pinged = None,
                         _ => {}

@@ -218,8 +218,8 @@ def run(options, directory):
         for name, tables in (("alone", ""), ("beside cameras that hang", hung)):
             found = ages(options, directory, real, tables)
             p99[name].append({"p99_ms": found[int(0.99 * len(found))], "labels": len(found)})
-        for name, (processes, cameras, views, fps, model) in scenarios.items():
-            text = lambda port: configuration(directory, cameras, views, model, fps, port)
+        for name, (processes, cameras, views, fps, tables) in scenarios.items():
+            text = lambda port: configuration(directory, cameras, views, tables, fps, port)
             runs[name].append(measure(options, directory, processes, text))
     return runs, p99
 

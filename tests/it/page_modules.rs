@@ -39,7 +39,7 @@ fn what_only_people_read_is_not_sent() {
 
 #[test]
 fn a_script_that_is_loaded_alone_is_no_module() {
-    let alone = |text| modules::check_alone("early.js", text);
+    let alone = |text: &str| modules::check_alone("early.js", text);
     let of = |text: &str| Err(format!("early.js is loaded alone, so it is no module: {text}"));
     for line in ["import { one } from \"./parts.js\";", "export const two = 2;"] {
         assert_eq!(alone(&format!("go();\n{line}\n")), of(line));

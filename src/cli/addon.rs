@@ -104,6 +104,9 @@ enum Value {
     Kept { file: &'static str, secret: String },
 }
 
+const MQTT_PASSWORD: &str = "mqtt-password";
+const CAMERA_PASSWORD: &str = "camera-password";
+
 type Variables = Vec<(&'static str, Value)>;
 
 /// Does not return, unless the daemon cannot be started.
@@ -111,8 +114,9 @@ pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
     let file = options.data.join("options.json");
     let text = files::read_text(&file, MAX_BYTES);
     let text = text.map_err(|cause| Error::Failed(format!("`{}` {cause}", file.display())))?;
-    let chosen: Chosen = serde_json::from_str(&text)
-        .map_err(|cause| Error::Failed(format!("`{}` is not what the Supervisor writes: {cause}", file.display())))?;
+    let chosen: Chosen = serde_json::from_str(&text).map_err(|cause| {
+        Error::Failed(format!("`{}` is not what the Supervisor writes: {}", file.display(), place(&cause)))
+    })?;
     let config = configuration(&options.config)?;
     let mut variables = chosen.variables();
     if chosen.mqtt_url.is_empty() && !names_a_broker(&config) {
@@ -130,6 +134,7 @@ pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
     }
     let mut daemon = Command::new(crate::control::program().map_err(Error::io("the daemon cannot be started"))?);
     daemon.args(["run", "-c"]).arg(&options.config);
+    forget(&variables, &options.data)?;
     for (name, value) in variables {
         daemon.env(name, given(value, &options.data)?);
     }
@@ -152,6 +157,29 @@ fn configuration(path: &Path) -> Result<String> {
 fn names_a_broker(config: &str) -> bool {
     let table = config.parse::<toml::Table>().unwrap_or_default();
     table.get("mqtt").and_then(|mqtt| mqtt.get("url")).is_some()
+}
+
+/// Where the options are none. What stands there may be a password.
+fn place(cause: &serde_json::Error) -> String {
+    let what = if cause.is_data() { "a value of another kind" } else { "no JSON" };
+    format!("{what} in line {}, column {}", cause.line(), cause.column())
+}
+
+/// Removes the secrets of before that nothing asks for now: backups take them along.
+fn forget(variables: &Variables, data: &Path) -> Result<()> {
+    let is_kept = |file: &str| {
+        variables.iter().any(|(_, value)| matches!(value, Value::Kept { file: kept, .. } if *kept == file))
+    };
+    for file in [MQTT_PASSWORD, CAMERA_PASSWORD].into_iter().filter(|file| !is_kept(file)) {
+        let path = data.join(file);
+        match std::fs::remove_file(&path) {
+            Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io(format!("cannot remove `{}`", path.display()))(cause));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// A secret is handed over in a file of its own.
@@ -190,10 +218,10 @@ impl Chosen {
         add("GLIMPSED_LOG_LEVEL", &self.log_level);
         if !self.mqtt_url.is_empty() {
             add("GLIMPSED_MQTT_USERNAME", &self.mqtt_username);
-            found.extend(kept("GLIMPSED_MQTT_PASSWORD_FILE", "mqtt-password", &self.mqtt_password));
+            found.extend(kept("GLIMPSED_MQTT_PASSWORD_FILE", MQTT_PASSWORD, &self.mqtt_password));
         }
         if !self.camera_url.is_empty() {
-            found.extend(kept("GLIMPSED_CAMERA_PASSWORD_FILE", "camera-password", &self.camera_password));
+            found.extend(kept("GLIMPSED_CAMERA_PASSWORD_FILE", CAMERA_PASSWORD, &self.camera_password));
         }
         found
     }
@@ -217,7 +245,7 @@ impl Service {
         if !self.username.is_empty() {
             found.push(("GLIMPSED_MQTT_USERNAME", Value::Plain(self.username.clone())));
         }
-        found.extend(kept("GLIMPSED_MQTT_PASSWORD_FILE", "mqtt-password", &self.password));
+        found.extend(kept("GLIMPSED_MQTT_PASSWORD_FILE", MQTT_PASSWORD, &self.password));
         found
     }
 }
@@ -331,6 +359,11 @@ mod tests {
         let path = given(value, directory.path()).expect("written");
         assert_eq!(std::fs::read_to_string(&path).expect("there"), "s3cret\n");
         assert_eq!(std::fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
+        let kept = |file| (directory.path().join(file).exists(), Value::Kept { file, secret: "s3cret".into() });
+        forget(&vec![("GLIMPSED_MQTT_PASSWORD_FILE", kept(MQTT_PASSWORD).1)], directory.path()).expect("looked");
+        assert!(kept(MQTT_PASSWORD).0, "it is asked for");
+        forget(&Vec::new(), directory.path()).expect("removed");
+        assert!(!kept(MQTT_PASSWORD).0, "a password that was taken out is gone");
         let config = directory.path().join("glimpsed.toml");
         configuration(&config).expect("made");
         assert!(config.is_file());

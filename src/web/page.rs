@@ -51,7 +51,8 @@ impl Web {
                         live.tell_view(view, "pictures", times);
                     })),
                 ];
-                server::serve(address, router::router(site), told, until).await;
+                let ingress = site.settings.ingress;
+                server::serve(address, ingress, router::router(site), told, until).await;
                 helpers.iter().for_each(tokio::task::JoinHandle::abort);
             });
             // A picture that is being decoded is not waited for.

@@ -1,6 +1,6 @@
 //! Listens, accepts and limits connections: slow, excess and idle ones are closed.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -76,13 +76,19 @@ const PROBE_WITHIN: Duration = Duration::from_secs(2);
 const FULL: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n";
 
-/// Serves until shutdown.
-pub(super) async fn serve(address: SocketAddr, router: Router, status: Arc<Status>, shutdown: Shutdown) {
+/// Serves until shutdown. Connections from `ingress`, a proxy, are as many as there are places.
+pub(super) async fn serve(
+    address: SocketAddr,
+    ingress: Option<IpAddr>,
+    router: Router,
+    status: Arc<Status>,
+    shutdown: Shutdown,
+) {
     let listener = tokio::select! {
         listener = listen(address, &status) => listener,
         () = shutdown.wait() => return,
     };
-    let (admission, probes) = (Admission::connections(), Admission::probes());
+    let (admission, probes) = (Admission::connections(ingress), Admission::probes());
     let (mut connections, mut told) = (JoinSet::new(), false);
     // Nothing is sent: it ends when the last sender is gone.
     let (open, mut ended) = mpsc::channel::<()>(1);

@@ -83,7 +83,7 @@ def test_the_pictures_have_the_recommended_size(name, size):
     assert data.startswith(b"\x89PNG\r\n") and struct.unpack(">II", data[16:24]) == size
 
 
-def test_the_profile_of_apparmor_is_one_and_has_the_slug():
+def test_the_profile_of_apparmor_can_be_parsed_and_has_the_slug():
     text = (FOLDER / "apparmor.txt").read_text()
     # The Supervisor replaces the name of the only profile.
     assert re.findall(r"^profile ([^ ]+).*$", text, re.MULTILINE) == [config()["slug"]]

@@ -116,7 +116,7 @@ pub struct RawHttp {
     /// Names that the page is reached by, besides addresses, `localhost` and this machine's own name.
     pub hosts: Vec<String>,
     /// Address of a proxy that has checked who asks, such as Home Assistant's ingress: what comes from there needs no token and
-    /// may be of any name. Without `token_file`, nobody else is answered.
+    /// may be of any name. Without `token_file`, others get the probes and the log-in alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ingress: Option<String>,
     /// Largest picture in bytes that may be sent to be labelled.

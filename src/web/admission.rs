@@ -102,7 +102,7 @@ mod tests {
         let old = taken(&admission, std::iter::repeat(IpAddr::from([192, 168, 1, 7])));
         let mapped = std::net::Ipv4Addr::new(192, 168, 1, 7).to_ipv6_mapped();
         assert!(admission.admit(mapped.into()).is_none());
-        let proxy = taken(&admission, std::iter::repeat(IpAddr::from([172, 30, 32, 2])).take(100));
+        let proxy = taken(&admission, std::iter::repeat_n(IpAddr::from([172, 30, 32, 2]), 100));
         assert_eq!(proxy.len(), 100, "many are behind it");
         let this_machine = taken(&admission, std::iter::repeat(IpAddr::from([127, 0, 0, 1])));
         assert_eq!(old.len() + proxy.len() + this_machine.len(), MAX_CONNECTIONS);

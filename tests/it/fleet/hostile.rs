@@ -142,12 +142,12 @@ fn ten_thousand_devices_some_of_which_share_an_id_are_seen_in_bounded_memory_and
     // Address space, of which half is what the program reserves and does not use.
     command.args([
         "-c",
-        &format!("ulimit -v 400000; exec {program} fleet check --json --unlabelled 24h --broker {url} --patience 60s"),
+        &format!("ulimit -v 400000; exec {program} fleet check --json --unlabelled 24h --broker {url} --patience 150s"),
     ]);
     let ran = ran(&mut command);
     let took = begun.elapsed();
     assert_eq!(ran.code, 1, "{}", ran.stderr);
     let told = ran.json();
     assert_eq!((&told["devices"], &told["unwell"]), (&DEVICES.into(), &50.into()), "{:?}", told["notes"]);
-    assert!(took < Duration::from_secs(60), "{took:?}");
+    assert!(took < Duration::from_secs(180), "{took:?}");
 }

@@ -65,7 +65,10 @@ impl Watch {
     pub async fn next(&mut self) -> Result<Received, Loss> {
         loop {
             let ping_at = self.link.last_sent.min(self.link.last_received) + self.keepalive / 2;
-            let at = self.pinged.map_or(ping_at, |pinged| pinged + STEP.max(self.keepalive / 2));
+            let patience = STEP.max(self.keepalive / 2);
+            // The answer to a PINGREQ comes behind what the broker has queued before it, which may be much.
+            let silent_at = |link: &Link, pinged: Instant| pinged.max(link.last_received) + patience;
+            let at = self.pinged.map_or(ping_at, |pinged| silent_at(&self.link, pinged));
             match timeout_at(at, self.link.next()).await {
                 Ok(received) => {
                     let received = received?;
@@ -78,8 +81,14 @@ impl Watch {
                     }
                     return Ok(received);
                 }
-                Err(_) if self.pinged.is_some() => return Err(Loss::NoAcknowledgement(STEP.max(self.keepalive / 2))),
-                Err(_) => self.ping(),
+                Err(_) => match self.pinged {
+                    None => self.ping(),
+                    Some(pinged) if silent_at(&self.link, pinged) <= Instant::now() => {
+                        return Err(Loss::NoAcknowledgement(patience));
+                    }
+                    // A part of a packet has come meanwhile.
+                    Some(_) => {}
+                },
             }
         }
     }

@@ -47,6 +47,9 @@ fn a_device_that_sends_nonsense_or_megabytes_is_told_and_the_others_are_seen() {
     assert!(ran.stdout.contains("note: 1 messages were larger than 1 MiB and were not read"), "{ran:?}");
     assert!(!ran.stdout.contains('\u{1b}') && !ran.stdout.contains("not an id"), "{ran:?}");
     assert!(ran.stderr.ends_with("2 of 4 devices are not well\n"), "{ran:?}");
+    let ran = fleet(&broker, &["check", "--where", "device=a|b", "--json"]);
+    assert_eq!((ran.code, &ran.json()["ok"], &ran.json()["unwell"]), (1, &false.into(), &0.into()), "{ran:?}");
+    assert!(ran.stderr.contains("not everything that the devices say was read"), "{ran:?}");
 }
 
 #[test]

@@ -184,6 +184,11 @@ impl Reached {
         )))
     }
 
+    /// Whether all devices that there are were heard.
+    pub(super) fn all_came(roster: &Roster, gathered: &Gathered) -> bool {
+        !gathered.cut_short && roster.beyond == 0
+    }
+
     /// What was not read, in words.
     pub(super) fn notes(&self, roster: &Roster, gathered: &Gathered) -> Vec<String> {
         let mut notes = Vec::new();
@@ -201,6 +206,11 @@ impl Reached {
         }
         notes
     }
+}
+
+/// The error if the conditions hold of no device.
+pub(super) fn none_is_meant(roster: &Roster) -> Error {
+    Error::Failed(format!("none of {} devices is meant: `--where` is true of none", roster.len()))
 }
 
 /// The devices that are meant.

@@ -4,7 +4,7 @@ use clap::Args;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::broker::{Broker, Chosen, chosen};
+use super::broker::{Broker, Chosen, Reached, chosen, none_is_meant};
 use crate::cli::block_on::block_on;
 use crate::cli::streams::Streams;
 use crate::cli::table;
@@ -52,25 +52,29 @@ pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
     // Of the expected ones those that were heard of are judged if they are chosen.
     let strangers: Vec<&String> = rules.expected.iter().filter(|id| roster.device(id).is_none()).collect();
     let count = chosen(&roster, &filter, now).count() + strangers.len();
+    if count == 0 {
+        return Err(none_is_meant(&roster));
+    }
     let rules = Rules { expected: strangers.into_iter().cloned().collect(), ..rules };
     let findings = judge(chosen(&roster, &filter, now), &rules, now);
     let notes = reached.notes(&roster, &gathered);
     let ill = unwell(&findings);
+    let is_whole = Reached::all_came(&roster, &gathered) && roster.too_large == 0;
     if options.json {
         streams.print_json(&json!({
-            "ok": findings.is_empty() && !gathered.cut_short, "devices": count, "unwell": ill, "findings": findings, "notes": notes,
+            "ok": findings.is_empty() && is_whole, "devices": count, "unwell": ill, "findings": findings, "notes": notes,
         }))?;
     } else {
         let rows: Vec<Vec<String>> =
             findings.iter().map(|finding| vec![finding.device.clone(), finding.says.clone()]).collect();
         let notes: String = notes.iter().map(|note| format!("note: {note}\n")).collect();
-        let well = if findings.is_empty() { format!("{count} devices, all well\n") } else { String::new() };
+        let well = if findings.is_empty() && is_whole { format!("{count} devices, all well\n") } else { String::new() };
         streams.print(&format!("{}{notes}{well}", table::render(&rows)))?;
     }
-    match (ill, gathered.cut_short) {
-        (0, false) => Ok(()),
-        (0, true) => Err(Error::Failed(
-            "not everything that the devices say had arrived, so nobody knows whether they are well".into(),
+    match (ill, is_whole) {
+        (0, true) => Ok(()),
+        (0, false) => Err(Error::Failed(
+            "not everything that the devices say was read, so nobody knows whether they are well".into(),
         )),
         (ill, _) => Err(Error::Failed(format!("{ill} of {count} devices are not well"))),
     }

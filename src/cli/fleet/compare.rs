@@ -30,7 +30,7 @@ pub(in crate::cli) struct Options {
 pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
     let how = &options.how;
     let (order, reached) = (Order::request("compare").map_err(Error::failed)?, how.broker.reached()?);
-    let Some(mut steered) = ask(&order, how, &reached, streams)? else {
+    let Some((mut steered, notes)) = ask(&order, how, &reached, streams)? else {
         return streams.print("nobody was asked\n");
     };
     let compared = reports(&mut steered);
@@ -39,7 +39,7 @@ pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
         others.map(|(device, outcome)| (device.clone(), outcome.describe())).collect();
     let boards = by_board(&compared);
     if how.json {
-        let mut told = to_json(&order, &steered);
+        let mut told = to_json(&order, &steered, &notes);
         told["boards"] = serde_json::to_value(&boards).unwrap_or(Value::Null);
         streams.print_json(&told)?;
     } else {

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 use super::broker::Reached;
 use glimpsed_core::error::{Error, Result};
 use glimpsed_core::fleet::roster::Roster;
-use glimpsed_core::fleet::watch::{Watch, take_in};
+use glimpsed_core::fleet::watch::Watch;
 
 /// The first and the longest wait before the broker is tried again.
 const WAITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
@@ -23,6 +23,8 @@ pub(super) enum Line {
     Connected {
         /// What was not read.
         notes: Vec<String>,
+        /// All devices that there are were heard.
+        all_came: bool,
     },
     Away {
         cause: String,
@@ -55,14 +57,18 @@ pub(super) async fn listen(reached: &Reached, watch: Watch, roster: &Mutex<Roste
 /// One session, and why it has ended.
 async fn session(reached: &Reached, mut watch: Watch, roster: &Mutex<Roster>, line: &Mutex<Line>) -> Error {
     *line.lock() = Line::Gathering;
-    match reached.gather_into(&mut watch, roster).await {
-        Ok(gathered) => *line.lock() = Line::Connected { notes: reached.notes(&roster.lock(), &gathered) },
+    let gathered = match reached.gather_into(&mut watch, roster).await {
+        Ok(gathered) => gathered,
         Err(error) => return error,
+    };
+    {
+        let roster = roster.lock();
+        let (notes, all_came) = (reached.notes(&roster, &gathered), Reached::all_came(&roster, &gathered));
+        *line.lock() = Line::Connected { notes, all_came };
     }
     loop {
-        match watch.next().await {
-            Ok(received) => drop(take_in(roster, received)),
-            Err(loss) => return reached.unreachable(&loss),
+        if let Err(loss) = watch.hear(roster).await {
+            return reached.unreachable(&loss);
         }
     }
 }

@@ -186,8 +186,8 @@ impl Screen {
         ];
         let (says, colour) = match line {
             Line::Gathering => ("what the broker keeps arrives".to_owned(), Color::Yellow),
-            Line::Connected { notes } if notes.is_empty() => ("connected".to_owned(), Color::Green),
-            Line::Connected { notes } => (format!("connected; {}", notes.join("; ")), Color::Yellow),
+            Line::Connected { notes, .. } if notes.is_empty() => ("connected".to_owned(), Color::Green),
+            Line::Connected { notes, .. } => (format!("connected; {}", notes.join("; ")), Color::Yellow),
             Line::Away { cause, until } => {
                 let again = until.saturating_duration_since(Instant::now()).as_secs();
                 (format!("what is shown is old: {cause}; tried again in {again} s"), Color::Red)
@@ -319,7 +319,7 @@ mod tests {
         }
     }
 
-    const CONNECTED: Line = Line::Connected { notes: Vec::new() };
+    const CONNECTED: Line = Line::Connected { notes: Vec::new(), all_came: true };
 
     #[test]
     fn devices_stand_in_the_order_of_the_column_and_the_selected_one_says_what_is_wrong() {

@@ -8,7 +8,7 @@ use indicatif::ProgressBar;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::broker::{Broker, Chosen, Reached, chosen};
+use super::broker::{Broker, Chosen, Reached, chosen, none_is_meant};
 use super::listen::stop_signals;
 use crate::cli::block_on::block_on;
 use crate::cli::streams::Streams;
@@ -81,28 +81,37 @@ pub(super) fn request(options: &Request, streams: &mut Streams) -> Result<()> {
 
 fn run(order: &Order, how: &How, streams: &mut Streams) -> Result<()> {
     let reached = how.broker.reached()?;
-    let Some(steered) = ask(order, how, &reached, streams)? else {
+    let Some((steered, notes)) = ask(order, how, &reached, streams)? else {
         return streams.print("nobody was asked\n");
     };
     if how.json {
-        streams.print_json(&to_json(order, &steered))?;
+        streams.print_json(&to_json(order, &steered, &notes))?;
     } else {
         streams.print(&report(&steered))?;
     }
     conclusion(&reached, &steered)
 }
 
-/// Finds the devices, shows them, and asks them if the person says yes; `None` if not.
-pub(super) fn ask(order: &Order, how: &How, reached: &Reached, streams: &mut Streams) -> Result<Option<Steered>> {
+/// Finds the devices, shows them, and asks them if the person says yes, with what was not read; `None` if not.
+pub(super) fn ask(
+    order: &Order,
+    how: &How,
+    reached: &Reached,
+    streams: &mut Streams,
+) -> Result<Option<(Steered, Vec<String>)>> {
     let (roster, gathered) = block_on(reached.snapshot())??;
+    let notes = reached.notes(&roster, &gathered);
+    if !Reached::all_came(&roster, &gathered) {
+        return Err(Error::Failed(format!("not all devices are known, so none is asked: {}", notes.join("; "))));
+    }
     reached.somebody(&roster)?;
     let (now, filter) = (Timestamp::now(), how.chosen.filter());
     let devices: Vec<&Device> = chosen(&roster, &filter, now).collect();
     if devices.is_empty() {
-        return Err(Error::Failed(format!("none of {} devices is meant: `--where` is true of none", roster.len())));
+        return Err(none_is_meant(&roster));
     }
     if !how.json {
-        let notes: String = reached.notes(&roster, &gathered).iter().map(|note| format!("note: {note}\n")).collect();
+        let notes: String = notes.iter().map(|note| format!("note: {note}\n")).collect();
         streams.print(&format!("{}{notes}", question(order, &devices, now)))?;
     }
     if !how.yes && !is_agreed(streams)? {
@@ -113,7 +122,7 @@ pub(super) fn ask(order: &Order, how: &How, reached: &Reached, streams: &mut Str
     let bar = progress::bar(streams.terminal, 0, "{pos}/{len} answers {wide_bar} {elapsed}");
     let steered = block_on(asked(order, reached, &devices, pace, &bar))??;
     bar.finish_and_clear();
-    Ok(Some(steered))
+    Ok(Some((steered, notes)))
 }
 
 async fn asked(
@@ -191,7 +200,7 @@ fn report(steered: &Steered) -> String {
     format!("{}{twice}{done} of {} devices have done it\n", table::render(&rows), steered.outcomes.len())
 }
 
-pub(super) fn to_json(order: &Order, steered: &Steered) -> Value {
+pub(super) fn to_json(order: &Order, steered: &Steered, notes: &[String]) -> Value {
     let outcome = |(device, outcome): (&String, &Outcome)| {
         let (error, data) = match outcome {
             Outcome::Done(data) => (None, Some(data)),
@@ -205,6 +214,7 @@ pub(super) fn to_json(order: &Order, steered: &Steered) -> Value {
         "ok": steered.lost.is_none() && steered.outcomes.values().all(Outcome::is_done),
         "lost": steered.lost.as_ref().map(ToString::to_string),
         "answered_twice": steered.answered_twice,
+        "notes": notes,
         "devices": devices,
     })
 }

@@ -20,7 +20,7 @@ use crate::cli::streams::Streams;
 use glimpsed_core::config::interval::Interval;
 use glimpsed_core::error::{Error, Result};
 use glimpsed_core::fleet::roster::Roster;
-use glimpsed_core::fleet::targets::{Hidden, Template, address, document};
+use glimpsed_core::fleet::targets::{Hidden, Network, Places, Template, address, document};
 
 /// How often it is looked whether something has changed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -31,9 +31,12 @@ pub(in crate::cli) struct Options {
     broker: Broker,
     #[command(flatten)]
     chosen: Chosen,
-    /// The address of a device whose page listens on all of its addresses: `{device}` is its id, `{port}` the port of its page
-    #[arg(long, value_name = "ADDRESS", default_value = "{device}:{port}")]
-    address: Template,
+    /// The address of a device: `{device}` is its id, `{port}` the port of its page
+    #[arg(long, value_name = "ADDRESS", required_unless_present = "within")]
+    address: Option<Template>,
+    /// Take the address that a device says of itself if it is in this network, such as 192.168.0.0/16; may be given several times
+    #[arg(long, value_name = "NETWORK")]
+    within: Vec<Network>,
     /// Where to write it, for `file_sd_configs` or a web server: a reader sees the old file or the new one [default: standard output]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -51,20 +54,28 @@ pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
         return block_on(follow(options, &reached, output))?;
     }
     let (roster, gathered) = block_on(reached.snapshot())??;
-    reached.somebody(&roster)?;
-    if gathered.cut_short {
-        return Err(Error::Failed(
-            "not all devices had said where they are, so no targets are written; --patience waits longer".into(),
-        ));
+    if !Reached::all_came(&roster, &gathered) {
+        return Err(not_whole());
     }
+    reached.somebody(&roster)?;
     let targets = targets(options, &roster);
     let Some(output) = &options.output else { return streams.print_json(&targets) };
     write(output, &targets)?;
     streams.print(&summary(options, &roster))
 }
 
+impl Options {
+    fn places(&self) -> Places {
+        Places { template: self.address.clone(), within: self.within.clone() }
+    }
+}
+
+fn not_whole() -> Error {
+    Error::Failed("not all devices had said where they are, so no targets are written; --patience waits longer".into())
+}
+
 fn targets(options: &Options, roster: &Roster) -> Value {
-    document(chosen(roster, &options.chosen.filter(), Timestamp::now()), &options.address)
+    document(chosen(roster, &options.chosen.filter(), Timestamp::now()), &options.places())
 }
 
 /// How many devices are in the document, and which are not.
@@ -72,11 +83,15 @@ fn summary(options: &Options, roster: &Roster) -> String {
     let filter = options.chosen.filter();
     let (mut told, mut hidden) = (0, String::new());
     for device in chosen(roster, &filter, Timestamp::now()) {
-        match address(device, &options.address) {
+        match address(device, &options.places()) {
             Ok(_) => told += 1,
             Err(Hidden::Loopback) => {
                 hidden.push_str(&format!("left out: {}: its page answers the device itself alone\n", device.id));
             }
+            Err(Hidden::Elsewhere) => hidden.push_str(&format!(
+                "left out: {}: its address is in no network of --within, and there is no --address\n",
+                device.id
+            )),
             Err(Hidden::NoPage) => hidden.push_str(&format!("left out: {}: it has no page\n", device.id)),
         }
     }
@@ -111,8 +126,10 @@ async fn keep(options: &Options, output: &Path, roster: &Mutex<Roster>, line: &M
     loop {
         sleep(LOOK_EVERY).await;
         // While it is not known who is there, the file stays.
-        if !matches!(&*line.lock(), Line::Connected { .. }) {
-            continue;
+        match &*line.lock() {
+            Line::Connected { all_came: true, .. } if roster.lock().beyond == 0 => {}
+            Line::Connected { .. } => return Err(not_whole()),
+            Line::Gathering | Line::Away { .. } => continue,
         }
         let targets = targets(options, &roster.lock());
         if written.as_ref() != Some(&targets) {

@@ -12,7 +12,7 @@ use ratatui::crossterm::event::{self, Event, KeyEventKind};
 use ratatui::crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use ratatui::crossterm::{cursor, execute};
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::broker::{Broker, Chosen, Reached, chosen};
 use super::listen::{Line, listen, stop_signals};
@@ -24,7 +24,6 @@ use glimpsed_base::sync::Mutex;
 use glimpsed_core::error::{Error, Result};
 use glimpsed_core::fleet::column::{self, Column};
 use glimpsed_core::fleet::roster::Roster;
-use glimpsed_core::fleet::watch::take_in;
 
 /// How soon a key is noticed.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -117,7 +116,7 @@ async fn follow(options: &Options, reached: &Reached, streams: &mut Streams) -> 
         let until = Instant::now() + Duration::from_secs(1);
         loop {
             tokio::select! {
-                received = watch.next() => drop(take_in(&roster, received.map_err(|loss| reached.unreachable(&loss))?)),
+                heard = watch.hear(&roster) => heard.map_err(|loss| reached.unreachable(&loss))?,
                 () = sleep_until(until) => break,
                 _ = stop.recv() => return Ok(()),
                 _ = interrupt.recv() => return Ok(()),
@@ -173,7 +172,7 @@ async fn interact(
     out: Box<dyn Write + Send>,
 ) -> Result<()> {
     let terminal = |cause| Error::Io { what: "cannot use the terminal".into(), cause };
-    let (mut stop, _) = stop_signals()?;
+    let (mut stop, mut interrupt) = stop_signals()?;
     enable_raw_mode().map_err(terminal)?;
     let _restored = Restored;
     let mut out = Alternate(out);
@@ -187,8 +186,10 @@ async fn interact(
             shown.draw(|frame| screen.draw(frame, &roster, &broker, &line, Timestamp::now())).map_err(terminal)?;
             draw_at = Instant::now() + DRAW_EVERY;
         }
-        if timeout(LOOK_EVERY, stop.recv()).await.is_ok() {
-            return Ok(());
+        tokio::select! {
+            _ = stop.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            () = sleep(LOOK_EVERY) => {}
         }
         while event::poll(Duration::ZERO).map_err(terminal)? {
             draw_at = Instant::now();

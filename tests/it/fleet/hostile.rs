@@ -47,6 +47,9 @@ fn a_device_that_sends_nonsense_or_megabytes_is_told_and_the_others_are_seen() {
     assert!(ran.stdout.contains("note: 1 messages were larger than 1 MiB and were not read"), "{ran:?}");
     assert!(!ran.stdout.contains('\u{1b}') && !ran.stdout.contains("not an id"), "{ran:?}");
     assert!(ran.stderr.ends_with("2 of 4 devices are not well\n"), "{ran:?}");
+    let ran = fleet(&broker, &["check", "--where", "device=a|b", "--json"]);
+    assert_eq!((ran.code, &ran.json()["ok"], &ran.json()["unwell"]), (1, &false.into(), &0.into()), "{ran:?}");
+    assert!(ran.stderr.contains("not everything that the devices say was read"), "{ran:?}");
 }
 
 #[test]
@@ -142,12 +145,12 @@ fn ten_thousand_devices_some_of_which_share_an_id_are_seen_in_bounded_memory_and
     // Address space, of which half is what the program reserves and does not use.
     command.args([
         "-c",
-        &format!("ulimit -v 400000; exec {program} fleet check --json --unlabelled 24h --broker {url} --patience 60s"),
+        &format!("ulimit -v 400000; exec {program} fleet check --json --unlabelled 24h --broker {url} --patience 150s"),
     ]);
     let ran = ran(&mut command);
     let took = begun.elapsed();
     assert_eq!(ran.code, 1, "{}", ran.stderr);
     let told = ran.json();
     assert_eq!((&told["devices"], &told["unwell"]), (&DEVICES.into(), &50.into()), "{:?}", told["notes"]);
-    assert!(took < Duration::from_secs(60), "{took:?}");
+    assert!(took < Duration::from_secs(180), "{took:?}");
 }

@@ -1,6 +1,6 @@
 //! What all devices say: `fleet top` and `fleet check`.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -149,16 +149,29 @@ fn the_live_table_is_drawn_in_a_terminal_and_a_key_ends_it() {
     command.env("TERM", "xterm-256color").env_remove("NO_COLOR").stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = command.spawn().expect("`script` is installed (Debian package bsdutils)");
     let mut keys = child.stdin.take().expect("piped");
-    // It draws at once, and reads keys while it waits; what is typed before that is lost.
-    std::thread::sleep(Duration::from_secs(3));
+    let mut out = child.stdout.take().expect("piped");
+    let (sender, drawn) = std::sync::mpsc::channel();
+    let reader = std::thread::spawn(move || {
+        let mut part = [0; 4096];
+        while let Ok(count @ 1..) = out.read(&mut part) {
+            let _ = sender.send(part[..count].to_vec());
+        }
+    });
+    let (mut output, deadline) = (Vec::new(), Instant::now() + PATIENCE);
+    let has = |output: &[u8], text: &str| String::from_utf8_lossy(output).contains(text);
+    // What is typed before it has the terminal is lost.
+    while !has(&output, "\u{1b}[?1049h") || !has(&output, "gate-1") {
+        let left = deadline.saturating_duration_since(Instant::now());
+        output.extend(drawn.recv_timeout(left).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output))));
+    }
     keys.write_all(b"/gate\rq").expect("it reads");
-    let deadline = Instant::now() + PATIENCE;
     while child.try_wait().expect("a child").is_none() {
         assert!(Instant::now() < deadline, "it does not end");
         std::thread::sleep(Duration::from_millis(20));
     }
-    let output = child.wait_with_output().expect("its output");
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{text}");
+    reader.join().expect("it ends with the terminal");
+    output.extend(drawn.iter().flatten());
+    let text = String::from_utf8_lossy(&output);
+    assert!(child.wait().expect("a child").success(), "{text}");
     assert!(text.contains("\u{1b}[?1049h") && text.contains("gate-1") && text.contains("\u{1b}[?1049l"), "{text}");
 }

@@ -48,6 +48,12 @@ fn nobody_is_asked_without_a_yes_and_a_value_that_no_device_takes_is_refused_at_
         (&["set", "colour", "red", "--yes"], "there is no setting `colour`"),
         (&["request", "snapshot", "--yes"], "there is no request `snapshot`"),
         (&["request", "reload", "--yes", "--where", "device=z"], "none of 1 devices is meant"),
+        (&["request", "reload", "--yes", "--patience", "100ms"], "not all devices are known, so none is asked: not"),
+        (
+            &["targets", "--address", "{device}:{port}", "--patience", "100ms"],
+            "not all devices had said where they are, so no targets are written",
+        ),
+        (&["check", "--where", "device=z"], "none of 1 devices is meant: `--where` is true of none"),
     ] {
         let ran = fleet(&broker, arguments);
         assert!(ran.code == 1 && ran.stderr.contains(cause), "{ran:?}");
@@ -71,8 +77,7 @@ fn when_the_broker_goes_away_in_the_middle_every_device_is_told_once() {
         assert!(Instant::now() < deadline, "{} were asked", answering.asked());
         std::thread::sleep(Duration::from_millis(10));
     }
-    // The answer of the first has time to arrive.
-    std::thread::sleep(Duration::from_secs(1));
+    // The third is asked when the answer of the first has arrived.
     broker.kill();
     let code = running.wait().code();
     let text = running.rest().join("\n");

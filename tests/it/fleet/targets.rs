@@ -22,7 +22,7 @@ fn the_document_is_what_prometheus_takes_and_names_those_that_it_leaves_out() {
     assert_eq!((ran.code, ran.json()[0]["targets"][0].as_str()), (0, Some("gate-1.example.org:8080")), "{ran:?}");
     let directory = tempfile::tempdir().expect("a temporary directory");
     let file = directory.path().join("glimpsed.json");
-    let ran = fleet(&broker, &["targets", "-o", file.to_str().expect("UTF-8")]);
+    let ran = fleet(&broker, &["targets", "--address", "{device}:{port}", "-o", file.to_str().expect("UTF-8")]);
     assert_eq!(ran.stdout, "left out: gate-2: its page answers the device itself alone\n1 devices\n", "{ran:?}");
     let configuration = directory.path().join("prometheus.yml");
     let jobs = "scrape_configs:\n  - job_name: glimpsed\n    file_sd_configs: [{ files: [glimpsed.json] }]\n";
@@ -30,9 +30,11 @@ fn the_document_is_what_prometheus_takes_and_names_those_that_it_leaves_out() {
     let checked =
         Command::new("promtool").args(["check", "config"]).arg(&configuration).output().expect("promtool is installed");
     assert!(checked.status.success(), "{checked:?}");
+    let ran = fleet(&broker, &["targets"]);
+    assert!(ran.code == 64 && ran.stderr.contains("--address"), "nobody has said where the devices may be: {ran:?}");
     let ran = fleet(&broker, &["targets", "--address", "example.org"]);
     assert!(ran.code == 64 && ran.stderr.contains("write `{device}` where its id stands"), "{ran:?}");
-    let ran = fleet(&broker, &["targets", "-o", "/no/such/folder/file"]);
+    let ran = fleet(&broker, &["targets", "--within", "192.0.2.0/24", "-o", "/no/such/folder/file"]);
     assert!(ran.code == 1 && ran.stderr.contains("cannot write `/no/such/folder/file`"), "{ran:?}");
 }
 
@@ -44,7 +46,8 @@ fn the_file_follows_the_devices_also_after_the_broker_was_away() {
     let file = directory.path().join("glimpsed.json");
     let url = broker.url();
     let path = file.to_str().expect("UTF-8");
-    let arguments = ["fleet", "targets", "--broker", &url, "-o", path, "--follow", "--every", "1s"];
+    let arguments =
+        ["fleet", "targets", "--broker", &url, "--address", "{device}:{port}", "-o", path, "--follow", "--every", "1s"];
     let mut running = Running::start(&mut glimpsed(&arguments));
     let until_it_has = |text: &str| {
         let deadline = Instant::now() + PATIENCE;
@@ -60,6 +63,14 @@ fn the_file_follows_the_devices_also_after_the_broker_was_away() {
     broker.restart();
     publish(broker.port, well("gate-3").into_iter().chain([says("gate-3", "health", EVERYWHERE)]));
     until_it_has("gate-3:8080");
+    until_it_has("gate-1:8080");
+    let kinds = ["status", "info", "health", "state", "enabled/state"];
+    publish(broker.port, kinds.into_iter().map(|kind| says("gate-3", kind, "")));
+    let deadline = Instant::now() + PATIENCE;
+    while std::fs::read_to_string(&file).is_ok_and(|found| found.contains("gate-3")) {
+        assert!(Instant::now() < deadline, "what is removed stays");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
     until_it_has("gate-1:8080");
     running.signal(rustix::process::Signal::TERM);
     assert!(running.wait().success());

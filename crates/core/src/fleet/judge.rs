@@ -29,7 +29,7 @@ pub enum Wanted {
     /// That which most devices have.
     Most,
     Any,
-    /// This one, or one that begins with it.
+    /// This version; of a configuration this hash, or one that begins with it.
     Exactly(String),
 }
 

@@ -13,6 +13,9 @@ use crate::config::is_id;
 /// More are counted and not kept. What is kept of a device has some kilobytes at most.
 pub const MAX_DEVICES: usize = 20_000;
 
+/// The topics that are asked for by name.
+pub(super) const MAX_MISSING: usize = 200_000;
+
 /// The views of a device that are kept.
 const MAX_VIEWS: usize = 16;
 
@@ -65,12 +68,13 @@ impl Roster {
         let view_of = rest.strip_prefix("view/").and_then(|rest| rest.split_once('/'));
         let (view, kind) = view_of.filter(|(view, _)| is_id(view)).unwrap_or(("", rest));
         let known = [STATUS, INFO, HEALTH, STATE, ENABLED].into_iter().find(|known| *known == kind);
-        // A test of permissions sends empty messages, and so does the removal of what is retained.
-        let Some(kind) =
-            known.filter(|kind| !payload.is_empty() && (view.is_empty() || [STATE, ENABLED].contains(kind)))
-        else {
-            return false;
-        };
+        let Some(kind) = known.filter(|kind| view.is_empty() || [STATE, ENABLED].contains(kind)) else { return false };
+        if payload.is_empty() {
+            // So what is retained of a device is removed, the status or the rest of it.
+            let is_removed =
+                self.devices.get(id).is_some_and(|device| kind == STATUS || !device.heard.contains(STATUS));
+            return is_removed && self.devices.remove(id).is_some();
+        }
         if !self.devices.contains_key(id) && self.devices.len() >= MAX_DEVICES {
             self.beyond += 1;
             return false;
@@ -95,12 +99,15 @@ impl Roster {
     }
 
     /// The retained topics that a device has and that were not heard, such as when a broker gives wildcards no retained messages or
-    /// not all: of these devices, and of those that are known.
+    /// not all: of these devices, and of those that are known; at most [`MAX_MISSING`].
     pub fn missing<'a>(&self, expected: impl Iterator<Item = &'a String>) -> Vec<String> {
         let strangers = expected.filter(|id| !self.devices.contains_key(*id)).map(|id| Device::new(id));
         let strangers: Vec<Device> = strangers.collect();
         let mut topics = Vec::new();
         for device in self.devices.values().chain(&strangers) {
+            if topics.len() >= MAX_MISSING {
+                break;
+            }
             let mut wanted = |kind: &'static str, view: &str| {
                 let view = if view.is_empty() { String::new() } else { format!("view/{view}/") };
                 topics.push(format!("{}/{}/{view}{kind}", self.base, device.id));
@@ -119,6 +126,7 @@ impl Roster {
                 }
             }
         }
+        topics.truncate(MAX_MISSING);
         topics
     }
 }
@@ -259,6 +267,19 @@ pub(super) mod tests {
         }
         assert!(!roster.note("glimpsed/x/status", b"", false, noon()));
         assert!(roster.is_empty());
+    }
+
+    #[test]
+    fn a_device_whose_status_is_emptied_is_gone_and_what_else_is_emptied_removes_nothing() {
+        let mut roster = Roster::new("glimpsed");
+        ["x", "y"].into_iter().for_each(|id| well(&mut roster, id));
+        for topic in ["glimpsed/x/info", "glimpsed/x/view/door/status"] {
+            assert!(!roster.note(topic, b"", true, noon()));
+        }
+        assert!(roster.note("glimpsed/x/status", b"", false, noon()));
+        assert!(roster.device("x").is_none() && roster.device("y").is_some());
+        roster.note("glimpsed/x/info", b"{}", true, noon());
+        assert!(roster.note("glimpsed/x/info", b"", false, noon()) && roster.device("x").is_none());
     }
 
     #[test]

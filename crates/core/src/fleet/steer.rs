@@ -23,6 +23,8 @@ pub enum Outcome {
     Refused(String),
     /// The broker does not let this user ask it, with the reason.
     Forbidden(String),
+    /// It was asked, and the broker does not let this user read the answer, with the reason.
+    Unreadable(String),
     /// It was asked, and has not answered within this time.
     Silent(Duration),
     /// It is not online, and was not asked.
@@ -42,6 +44,7 @@ impl Outcome {
             Self::Done(_) => "done",
             Self::Refused(_) => "refused",
             Self::Forbidden(_) => "forbidden",
+            Self::Unreadable(_) => "unreadable",
             Self::Silent(_) => "silent",
             Self::Offline => "offline",
             Self::NoView => "no_view",
@@ -56,6 +59,9 @@ impl Outcome {
             Self::Done(_) => "done".into(),
             Self::Refused(cause) => format!("refused: {cause}"),
             Self::Forbidden(cause) => format!("the broker does not let this user ask it: {cause}"),
+            Self::Unreadable(cause) => {
+                format!("was asked, and the broker does not let this user read the answer: {cause}")
+            }
             Self::Silent(time) => format!("no answer within {} s", time.as_secs()),
             Self::Offline => "offline, not asked".into(),
             Self::NoView => "has no such view, not asked".into(),
@@ -110,6 +116,8 @@ struct Run<'a> {
     pace: Pace,
     waiting: VecDeque<(String, Letter)>,
     open: Vec<Open>,
+    /// The topics of answers that the broker has not yet granted, in the order that it answers in.
+    subscribing: VecDeque<String>,
     /// Transactions that were answered, with their device.
     answered: Vec<(Letter, String)>,
     steered: Steered,
@@ -140,7 +148,8 @@ pub async fn steer(
         waiting.extend(letters.into_iter().map(|letter| (device.id.clone(), letter)));
     }
     let all = waiting.len();
-    let mut run = Run { watch, pace, waiting, open: Vec::new(), answered: Vec::new(), steered };
+    let mut run =
+        Run { watch, pace, waiting, open: Vec::new(), subscribing: VecDeque::new(), answered: Vec::new(), steered };
     let mut stop = std::pin::pin!(stop);
     let lost = loop {
         if let Err(loss) = run.send_more() {
@@ -167,6 +176,7 @@ impl Run<'_> {
             let Some((device, letter)) = self.waiting.pop_front() else { return Ok(()) };
             // Before the question, so that no answer is missed.
             self.watch.subscribe(std::slice::from_ref(&letter.answered_on))?;
+            self.subscribing.push_back(letter.answered_on.clone());
             let message = Message::new(letter.topic.clone(), letter.payload.clone(), Delivery::Event, false);
             let sent = self.watch.publish(message)?;
             let packet = match sent {
@@ -190,6 +200,14 @@ impl Run<'_> {
                 if let Some(refusal) = refusal {
                     let open = self.open.swap_remove(at);
                     self.conclude(open.device, Outcome::Forbidden(refusal.reason.clone()));
+                }
+            }
+            Received::Subscribed(refusals) => {
+                let Some(topic) = self.subscribing.pop_front() else { return };
+                let Some(refusal) = refusals.iter().flatten().next() else { return };
+                if let Some(at) = self.open.iter().position(|open| open.letter.answered_on == topic) {
+                    let open = self.open.swap_remove(at);
+                    self.conclude(open.device, Outcome::Unreadable(refusal.reason.clone()));
                 }
             }
             // What is retained is from before the question.

@@ -9,7 +9,7 @@ use glimpsed_mqtt::{Link, Loss, Message, Received, Sent, dial};
 use jiff::Timestamp;
 use tokio::time::{Instant, timeout_at};
 
-use super::roster::{ENABLED, HEALTH, INFO, Roster, STATE, STATUS};
+use super::roster::{ENABLED, HEALTH, INFO, MAX_MISSING, Roster, STATE, STATUS};
 use crate::config::typed::Mqtt;
 
 /// All retained messages have arrived when none has come for this long, after the broker has answered what followed the subscription.
@@ -35,8 +35,6 @@ pub struct Watch {
 pub struct Gathered {
     /// The patience ended before all was there.
     pub cut_short: bool,
-    /// Topics that were asked for by name, because the wildcards had not brought them.
-    pub by_name: usize,
 }
 
 impl Watch {
@@ -65,7 +63,9 @@ impl Watch {
     pub async fn next(&mut self) -> Result<Received, Loss> {
         loop {
             let ping_at = self.link.last_sent.min(self.link.last_received) + self.keepalive / 2;
-            let at = self.pinged.map_or(ping_at, |pinged| pinged + STEP.max(self.keepalive / 2));
+            let patience = STEP.max(self.keepalive / 2);
+            // The answer to a PINGREQ comes behind what the broker has queued before it, which may be much.
+            let at = self.pinged.map_or(ping_at, |pinged| pinged.max(self.link.last_received) + patience);
             match timeout_at(at, self.link.next()).await {
                 Ok(received) => {
                     let received = received?;
@@ -78,7 +78,7 @@ impl Watch {
                     }
                     return Ok(received);
                 }
-                Err(_) if self.pinged.is_some() => return Err(Loss::NoAcknowledgement(STEP.max(self.keepalive / 2))),
+                Err(_) if self.pinged.is_some() => return Err(Loss::NoAcknowledgement(patience)),
                 Err(_) => self.ping(),
             }
         }
@@ -115,22 +115,49 @@ impl Watch {
         patience: Duration,
     ) -> Result<Gathered, Loss> {
         let until = Instant::now() + patience;
-        let view = |kind: &str| format!("view/+/{kind}");
-        let kinds =
-            [STATUS.to_owned(), INFO.into(), HEALTH.into(), STATE.into(), view(STATE), ENABLED.into(), view(ENABLED)];
-        let mut gathered = Gathered::default();
+        const CUT_SHORT: Gathered = Gathered { cut_short: true };
+        let filters = topics_of(&format!("{}/+", self.base));
         // One after the other, so that a broker has fewer messages to queue at a time.
-        for kind in &kinds {
-            let filter = format!("{}/+/{kind}", self.base);
-            let quiet = if Some(kind) == kinds.last() { QUIET } else { SHORT_QUIET };
-            gathered.cut_short |= !self.take_retained(roster, &[filter], quiet, until).await?;
+        for filter in &filters {
+            let quiet = if Some(filter) == filters.last() { QUIET } else { SHORT_QUIET };
+            if !self.take_retained(roster, std::slice::from_ref(filter), quiet, until).await? {
+                return Ok(CUT_SHORT);
+            }
         }
         let missing = roster.lock().missing(expected.iter());
-        gathered.by_name = missing.len();
         for slice in missing.chunks(SLICE) {
-            gathered.cut_short |= !self.take_retained(roster, slice, SHORT_QUIET, until).await?;
+            if !self.take_retained(roster, slice, SHORT_QUIET, until).await? {
+                return Ok(CUT_SHORT);
+            }
         }
-        Ok(gathered)
+        Ok(Gathered { cut_short: missing.len() >= MAX_MISSING })
+    }
+
+    /// Waits for the next packet, and takes it in. It may be cancelled.
+    ///
+    /// # Errors
+    /// As [`Self::next`].
+    pub async fn hear(&mut self, roster: &Mutex<Roster>) -> Result<(), Loss> {
+        let received = self.next().await?;
+        self.take_in(roster, received)
+    }
+
+    /// Takes a packet in, if it is a device's word.
+    fn take_in(&mut self, roster: &Mutex<Roster>, received: Received) -> Result<(), Loss> {
+        match received {
+            Received::Message { topic, payload, retained, .. } => {
+                let has_changed = roster.lock().note(&topic, &payload, retained, Timestamp::now());
+                let below = topic.strip_prefix(&self.base).and_then(|rest| rest.strip_prefix('/'));
+                let id = below.and_then(|below| below.split('/').next());
+                if let Some(id) = id.filter(|_| has_changed && payload.is_empty()) {
+                    // It is gone, or somebody tests what may be written: what it still retains comes again.
+                    self.link.subscribe_live(&topics_of(&format!("{}/{id}", self.base)))?;
+                }
+            }
+            Received::TooLarge { .. } => roster.lock().too_large += 1,
+            _ => {}
+        }
+        Ok(())
     }
 
     /// Takes in the retained messages of these filters. False if there was no time for all.
@@ -172,7 +199,7 @@ impl Watch {
                 received => {
                     // What devices say meanwhile never ends.
                     let is_retained = matches!(&received, Received::Message { retained: true, .. });
-                    take_in(roster, received);
+                    self.take_in(roster, received)?;
                     if is_retained && answered {
                         deadline = Instant::now() + quiet;
                     } else if is_retained {
@@ -189,16 +216,9 @@ impl Watch {
     }
 }
 
-/// Takes a packet in, if it is a device's word. False if nothing has changed.
-pub fn take_in(roster: &Mutex<Roster>, received: Received) -> bool {
-    match received {
-        Received::Message { topic, payload, retained, .. } => {
-            roster.lock().note(&topic, &payload, retained, Timestamp::now())
-        }
-        Received::TooLarge { .. } => {
-            roster.lock().too_large += 1;
-            true
-        }
-        _ => false,
-    }
+/// The topics that a device retains and a client reads.
+fn topics_of(device: &str) -> [String; 7] {
+    let own = |kind: &str| format!("{device}/{kind}");
+    let view = |kind: &str| format!("{device}/view/+/{kind}");
+    [own(STATUS), own(INFO), own(HEALTH), own(STATE), view(STATE), own(ENABLED), view(ENABLED)]
 }

@@ -399,9 +399,12 @@ fn ends_word(letter: char) -> bool {
 /// with one word.
 fn is_member(before: &str, value: &str) -> bool {
     let before = before.trim_end_matches([' ', '\t', '-', '"', '\'']);
+    // Before the word is looked through, which may be all of the text.
+    if !(before.is_empty() || before.ends_with(['\n', '{', ',', '\\'])) {
+        return false;
+    }
     let after = value.trim_start_matches(|letter| !ends_word(letter)).trim_start_matches([' ', '\t']);
-    let begins = before.is_empty() || before.ends_with(['\n', '{', ',', '\\']);
-    begins && (after.is_empty() || after.starts_with(['\n', '\r', '#', ',', '}', '\\']))
+    after.is_empty() || after.starts_with(['\n', '\r', '#', ',', '}', '\\'])
 }
 
 /// What the value of a program's option is.

@@ -13,6 +13,9 @@ pub(super) const MAX_PAYLOAD: usize = 128 << 10;
 /// The longest text that is kept, in bytes.
 pub(super) const MAX_TEXT: usize = 160;
 
+/// How much of a text is looked at to make that of it, in bytes.
+const MAX_LOOKED_AT: usize = 4 << 10;
+
 /// What is kept of a list.
 const MAX_ITEMS: usize = 16;
 
@@ -93,7 +96,8 @@ impl State {
 
 /// A text that is safe to show, and short.
 pub(super) fn text(text: &str) -> String {
-    leaving::short_line(text, MAX_TEXT).into_owned()
+    // What is cleaned is bounded, too: looking for secrets takes its time.
+    leaving::short_line(&text[..text.floor_char_boundary(MAX_LOOKED_AT)], MAX_TEXT).into_owned()
 }
 
 /// The first texts of a list.

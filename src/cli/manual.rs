@@ -50,7 +50,10 @@ const EXAMPLES: [(&str, &str); 19] = [
         "glimpsed fleet compare --html boards.html",
         "Makes all devices measure their models, and writes a page about it.",
     ),
-    ("glimpsed fleet targets -o targets.json --follow", "Keeps the list of devices for Prometheus up to date."),
+    (
+        "glimpsed fleet targets --within 192.168.1.0/24 -o targets.json --follow",
+        "Keeps the list of devices for Prometheus up to date.",
+    ),
     (
         "glimpsed fleet set threshold 0.4 --where device=gate-*",
         "Sets the confidence threshold of some devices, after a question.",

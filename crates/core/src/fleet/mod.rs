@@ -1,5 +1,5 @@
 //! Many devices of one base topic, seen from a client of their broker: what each says of itself, who is not well, and what is
-//! asked of them. [`roster`], [`filter`], [`column`] and [`judge`] are pure; [`watch`] and [`steer`] speak with the broker.
+//! asked of them. [`roster`], [`filter`], [`mod@column`] and [`judge`] are pure; [`watch`] and [`steer`] speak with the broker.
 
 pub mod column;
 pub mod comparison;

@@ -99,7 +99,7 @@ impl Roster {
     }
 
     /// The retained topics that a device has and that were not heard, such as when a broker gives wildcards no retained messages or
-    /// not all: of these devices, and of those that are known; at most [`MAX_MISSING`].
+    /// not all: of these devices, and of those that are known; at most `MAX_MISSING`.
     pub fn missing<'a>(&self, expected: impl Iterator<Item = &'a String>) -> Vec<String> {
         let strangers = expected.filter(|id| !self.devices.contains_key(*id)).map(|id| Device::new(id));
         let strangers: Vec<Device> = strangers.collect();

@@ -163,7 +163,7 @@ fn infer(criterion: &mut Criterion) {
 /// What holds, and what is said of it.
 fn decide(criterion: &mut Criterion) {
     let text = format!("[model]\ndirectory = {:?}\n", models());
-    let rules = Sources { path: "glimpsed.toml".into(), text, environment: Vec::new() }
+    let rules = Sources { path: "glimpsed.toml".into(), text, drop_ins: Vec::new(), environment: Vec::new() }
         .load()
         .expect("valid")
         .first()

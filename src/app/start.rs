@@ -75,8 +75,8 @@ impl Prepared {
     pub fn from_file(path: &Path, strict: bool) -> Result<Self> {
         let kept = Sources::last_good(path);
         let read = Sources::read(path).and_then(|sources| match &kept {
-            Some(kept) if sources.text.trim().is_empty() && !kept.text.trim().is_empty() => Err(emptied(path)),
-            _ => Ok(sources),
+            Some(kept) => sources.emptied_since(kept).map(emptied).map_or(Ok(()), Err).map(|()| sources),
+            None => Ok(sources),
         });
         let (file, error) = match read {
             Ok(sources) => match Self::begin(&sources) {

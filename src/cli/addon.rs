@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 use glimpsed_base::{files, leaving};
-use glimpsed_core::config::DEFAULT_PATH;
+use glimpsed_core::config::{DEFAULT_PATH, Sources};
 use glimpsed_core::directories;
 use glimpsed_core::error::{Error, Result};
 use hyper::header::HeaderValue;
@@ -117,9 +117,9 @@ pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
     let chosen: Chosen = serde_json::from_str(&text).map_err(|cause| {
         Error::Failed(format!("`{}` is not what the Supervisor writes: {}", file.display(), place(&cause)))
     })?;
-    let config = configuration(&options.config)?;
+    configuration(&options.config)?;
     let mut variables = chosen.variables();
-    if chosen.mqtt_url.is_empty() && !names_a_broker(&config) {
+    if chosen.mqtt_url.is_empty() && !names_a_broker(&options.config) {
         match block_on(service(&options.supervisor))? {
             Ok(service) => {
                 let broker = service.variables();
@@ -143,20 +143,19 @@ pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
     Err(Error::io("the daemon cannot be started")(daemon.exec()))
 }
 
-/// The text of the configuration, which is made where there is none.
-fn configuration(path: &Path) -> Result<String> {
+/// The configuration is made where there is none, and can be read.
+fn configuration(path: &Path) -> Result<()> {
     if !path.exists() {
         let default = files::read(Path::new(DEFAULT_PATH), MAX_BYTES).unwrap_or_default();
         directories::write(path, &default, 0o644).map_err(Error::io(format!("cannot write `{}`", path.display())))?;
     }
-    files::read_text(path, glimpsed_base::budget::CONFIGURATION)
-        .map_err(|cause| Error::Failed(format!("`{}` {cause}", path.display())))
+    let text = files::read_text(path, glimpsed_base::budget::CONFIGURATION);
+    text.map(drop).map_err(|cause| Error::Failed(format!("`{}` {cause}", path.display())))
 }
 
-/// A file that is no TOML names none: the daemon says what is wrong with it.
-fn names_a_broker(config: &str) -> bool {
-    let table = config.parse::<toml::Table>().unwrap_or_default();
-    table.get("mqtt").and_then(|mqtt| mqtt.get("url")).is_some()
+/// What cannot be read names none: the daemon says what is wrong with it.
+fn names_a_broker(config: &Path) -> bool {
+    Sources::read(config).is_ok_and(|sources| sources.has(&["mqtt", "url"]))
 }
 
 /// Where the options are none. What stands there may be a password.
@@ -347,8 +346,18 @@ mod tests {
 
     #[test]
     fn a_broker_of_the_configuration_is_found_and_one_in_a_comment_is_none() {
-        assert!(names_a_broker("[mqtt]\nurl = \"mqtt://192.0.2.20\"\n"));
-        assert!(!names_a_broker("[mqtt]\n#url = \"mqtt://192.0.2.20\"\n") && !names_a_broker("no toml ["));
+        let directory = tempfile::tempdir().expect("a directory");
+        let config = directory.path().join("glimpsed.toml");
+        let names = |text: &str| {
+            std::fs::write(&config, text).expect("writable");
+            names_a_broker(&config)
+        };
+        assert!(names("[mqtt]\nurl = \"mqtt://192.0.2.20\"\n"));
+        assert!(!names("[mqtt]\n#url = \"mqtt://192.0.2.20\"\n") && !names("no toml ["));
+        std::fs::create_dir(directory.path().join("conf.d")).expect("made");
+        std::fs::write(directory.path().join("conf.d/site.toml"), "mqtt.url = \"mqtt://192.0.2.20\"")
+            .expect("writable");
+        assert!(names(""), "one in conf.d is found too");
     }
 
     #[test]
@@ -368,6 +377,7 @@ mod tests {
         configuration(&config).expect("made");
         assert!(config.is_file());
         std::fs::write(&config, "# mine\n").expect("writable");
-        assert_eq!(configuration(&config).expect("read"), "# mine\n");
+        configuration(&config).expect("read");
+        assert_eq!(std::fs::read_to_string(&config).expect("there"), "# mine\n");
     }
 }

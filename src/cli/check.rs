@@ -6,7 +6,7 @@ use serde_json::json;
 use super::files::ConfigFile;
 use super::streams::Streams;
 use glimpsed_core::config::typed::Choice;
-use glimpsed_core::config::{Config, Sources, keep_default_id};
+use glimpsed_core::config::{Config, DropIn, Sources, keep_default_id};
 use glimpsed_core::error::{Error, Result};
 use glimpsed_core::infer::{Model, precision};
 
@@ -23,7 +23,9 @@ pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
     let result = verify(options);
     if options.json {
         let report = match &result {
-            Ok(verified) => json!({ "ok": true, "problems": [], "warnings": verified.warnings }),
+            Ok(verified) => {
+                json!({ "ok": true, "files": verified.files, "problems": [], "warnings": verified.warnings })
+            }
             Err(Error::Config(problems)) => {
                 json!({ "ok": false, "problems": problems.to_json(), "more": problems.has_more() })
             }
@@ -31,19 +33,22 @@ pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
         };
         streams.print_json(&report)?;
     }
-    let Verified { says, warnings } = result?;
+    let Verified { says, warnings, .. } = result?;
     let warnings: String = warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
     if options.json { Ok(()) } else { streams.print(&format!("{warnings}{says}")) }
 }
 
 /// What is fine, and what is odd.
 struct Verified {
+    /// The files that were read.
+    files: Vec<String>,
     says: String,
     warnings: Vec<String>,
 }
 
 fn verify(options: &Options) -> Result<Verified> {
-    let config = Sources::read(&options.file.path)?.load()?;
+    let sources = Sources::read(&options.file.path)?;
+    let config = sources.load()?;
     keep_default_id();
     let failed = |name: &str| {
         let name = name.to_owned();
@@ -66,15 +71,27 @@ fn verify(options: &Options) -> Result<Verified> {
     warnings.extend(config.changes_since_taught());
     let broker = config.mqtt.as_ref().map_or("no broker".to_owned(), |mqtt| mqtt.connection.broker.to_string());
     Ok(Verified {
+        files: sources.paths().map(|path| path.display().to_string()).collect(),
         says: format!(
-            "{} is fine: {}model {}, {broker}{}\n",
-            options.file.path.display(),
+            "{} fine: {}model {}, {broker}{}\n",
+            files(&sources),
             views(&config),
             names.join(" and "),
             notices(&config)
         ),
         warnings,
     })
+}
+
+/// The file with those of `conf.d` that are over it.
+fn files(sources: &Sources) -> String {
+    let more: Vec<String> = sources.drop_ins.iter().map(DropIn::name).collect();
+    let main = sources.path.display();
+    match more.as_slice() {
+        [] => format!("{main} is"),
+        [only] => format!("{main} and {only} are"),
+        [rest @ .., last] => format!("{main}, {} and {last} are", rest.join(", ")),
+    }
 }
 
 fn plural(count: usize, what: &str) -> String {

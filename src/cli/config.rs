@@ -23,6 +23,9 @@ pub(super) enum Command {
 pub(super) struct Show {
     #[command(flatten)]
     file: ConfigFile,
+    /// Only the keys that a file or the environment sets
+    #[arg(long)]
+    set: bool,
     /// Print JSON, for scripts
     #[arg(long)]
     json: bool,
@@ -41,10 +44,10 @@ pub(super) fn run(command: &Command, streams: &mut Streams) -> Result<()> {
     match command {
         Command::Show(show) => {
             let sources = Sources::read(&show.file.path)?;
-            if show.json {
-                streams.print_json(&sources.load().and_then(|_| sources.show_json())?)
-            } else {
-                streams.print(&sources.show()?)
+            match (show.json, show.set) {
+                (true, only_set) => streams.print_json(&sources.show_places_json(only_set)?),
+                (false, true) => streams.print(&sources.show_set()?),
+                (false, false) => streams.print(&sources.show()?),
             }
         }
         Command::Groups(show) => run_groups(show, streams),

@@ -29,9 +29,10 @@ pub(super) fn run(options: &Options, command: Command) -> Result<()> {
 }
 
 /// What is typed, and what it does. A page shows those of its command.
-const EXAMPLES: [(&str, &str); 19] = [
+const EXAMPLES: [(&str, &str); 20] = [
     ("glimpsed setup", "Prints a link that opens the page once, to set the device up from another machine."),
     ("glimpsed check", "Tells everything that is wrong with the configuration."),
+    ("glimpsed config show --set", "Prints what is set, with the file and the line of each."),
     ("glimpsed doctor", "Tests configuration, model, camera, broker and board."),
     ("glimpsed run -c glimpsed.toml", "Runs the daemon in the foreground."),
     ("glimpsed cameras list", "Lists the cameras with their formats and stable names."),
@@ -103,6 +104,7 @@ fn around_the_commands() -> Roff {
     page.control("SH", ["FILES"]);
     for (path, meaning) in [
         (DEFAULT_PATH, "The configuration, read where no other is named with -c."),
+        ("/etc/glimpsed/conf.d/*.toml", "Read after it, sorted by name; the last file that sets a key wins."),
         ("/var/lib/glimpsed/models", "Models that were fetched."),
         ("/usr/share/glimpsed/models", "The models that come with glimpsed."),
     ] {

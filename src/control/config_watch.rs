@@ -1,7 +1,9 @@
-//! Detects edits of the configuration file.
+//! Detects edits of the configuration file, and of those in `conf.d` beside it.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use glimpsed_core::config::{DROP_INS, drop_in_directory};
 
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
@@ -19,7 +21,9 @@ pub(super) struct FileWatch {
     /// A change that was not reported yet.
     pending: bool,
     /// `None` if no watch could be set up.
-    _watcher: Option<RecommendedWatcher>,
+    watcher: Option<RecommendedWatcher>,
+    /// `conf.d`, which need not be there.
+    drop_ins: PathBuf,
 }
 
 impl FileWatch {
@@ -27,7 +31,7 @@ impl FileWatch {
     /// file is not watched.
     pub(super) fn new(path: &Path) -> Self {
         if !path.is_file() {
-            return Self { changes: mpsc::channel(1).1, pending: false, _watcher: None };
+            return Self { changes: mpsc::channel(1).1, pending: false, watcher: None, drop_ins: PathBuf::new() };
         }
         if std::fs::read_to_string("/proc/self/mountinfo").is_ok_and(|mounts| is_mounted_alone(path, &mounts)) {
             tracing::warn!(
@@ -40,7 +44,22 @@ impl FileWatch {
         let watcher = watch(path, sender).map_err(|error| {
             tracing::warn!(file = %path.display(), %error, "cannot watch the configuration; after an edit, send SIGHUP");
         });
-        Self { changes, pending: false, _watcher: watcher.ok() }
+        let drop_ins = std::path::absolute(drop_in_directory(path)).unwrap_or_default();
+        let mut watch = Self { changes, pending: false, watcher: watcher.ok(), drop_ins };
+        watch.watch_drop_ins();
+        watch
+    }
+
+    /// Watches the directory that is there now: it may have come, or have taken another's place.
+    fn watch_drop_ins(&mut self) {
+        let Some(watcher) = &mut self.watcher else { return };
+        let _ = watcher.unwatch(&self.drop_ins);
+        if !self.drop_ins.is_dir() {
+            return;
+        }
+        if let Err(error) = watcher.watch(&self.drop_ins, RecursiveMode::NonRecursive) {
+            tracing::warn!(file = %self.drop_ins.display(), %error, "cannot watch the configuration; after an edit, send SIGHUP");
+        }
     }
 
     /// Resolves when the file was changed and has been quiet since; never without a watch. Cancellation-safe.
@@ -56,6 +75,8 @@ impl FileWatch {
             }
         }
         self.pending = false;
+        // Before the files are read, so that what comes afterwards is noticed.
+        self.watch_drop_ins();
     }
 }
 
@@ -71,11 +92,15 @@ fn watch(path: &Path, sender: mpsc::Sender<()>) -> notify::Result<RecommendedWat
     let path = std::path::absolute(path)?;
     let directory = path.parent().unwrap_or(Path::new("/")).to_owned();
     let name = path.file_name().map(PathBuf::from);
+    let drop_ins = directory.join(DROP_INS);
     // A symbolic link's target may change without an event under the link's name.
     let is_link = path.is_symlink();
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
         let Ok(event) = event else { return };
-        let ours = is_link || event.paths.iter().any(|path| path.file_name() == name.as_deref().map(Path::as_os_str));
+        // Links in `conf.d` may lead to others there, so that any change may be one of a configuration.
+        let is_ours =
+            |path: &PathBuf| path.file_name() == name.as_deref().map(Path::as_os_str) || path.starts_with(&drop_ins);
+        let ours = is_link || event.paths.iter().any(is_ours);
         // Reading the file, as the daemon itself does, is not a change.
         if ours && !matches!(event.kind, EventKind::Access(_)) {
             let _ = sender.try_send(());
@@ -151,6 +176,28 @@ mod tests {
         fs::write(directory.path().join("other.toml"), "").expect("writable");
         fs::read(&path).expect("readable");
         assert!(tokio::time::timeout(Duration::from_millis(700), watch.changed()).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn what_comes_goes_and_is_edited_in_conf_d_is_noticed_also_where_the_directory_comes_later() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let (path, beside) = (directory.path().join("glimpsed.toml"), directory.path().join("conf.d"));
+        fs::write(&path, "").expect("writable");
+        let mut watch = FileWatch::new(&path);
+        for round in ["new", "again"] {
+            fs::create_dir(&beside).expect("made");
+            fs::write(beside.join("1.toml"), "").expect("writable");
+            assert!(noticed(&mut watch).await, "{round}: the directory");
+            fs::write(beside.join("1.toml"), "edited = true").expect("writable");
+            assert!(noticed(&mut watch).await, "{round}: edited");
+            fs::write(directory.path().join("prepared"), "moved = true").expect("writable");
+            fs::rename(directory.path().join("prepared"), beside.join("2.toml")).expect("renamed");
+            assert!(noticed(&mut watch).await, "{round}: renamed into place");
+            fs::remove_file(beside.join("2.toml")).expect("removed");
+            assert!(noticed(&mut watch).await, "{round}: removed");
+            fs::remove_dir_all(&beside).expect("removed");
+            assert!(noticed(&mut watch).await, "{round}: the directory is gone");
+        }
     }
 
     #[tokio::test]

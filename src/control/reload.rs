@@ -33,18 +33,21 @@ struct Prepared {
 const WEB_STOPS_WITHIN: Duration = Duration::from_secs(2);
 
 impl Controller {
-    /// The file was edited. Editors truncate before they write, and a full disk leaves it so. Therefore an empty file
+    /// A file was edited, or came or went in `conf.d`. Editors truncate before they write, and a full disk leaves it so. Therefore an empty file
     /// does not count as a request for the defaults.
     pub(super) async fn file_changed(&mut self) -> Result<()> {
         let path = self.desired.sources.path.clone();
         let Ok(read) = spawn_blocking(move || Sources::read(&path)).await else { return Ok(()) };
         match read {
-            Ok(sources) if sources.text == self.desired.sources.text && self.desired.error.is_none() => Ok(()),
-            Ok(sources) if sources.text.trim().is_empty() => {
-                tracing::warn!(file = %sources.path.display(), "the configuration is empty; the last one stays in effect");
-                Ok(())
-            }
-            _ => self.reload().await.map(drop),
+            Ok(sources) if sources.says_the_same_as(&self.desired.sources) && self.desired.error.is_none() => Ok(()),
+            Ok(sources) => match sources.emptied_since(&self.desired.sources) {
+                Some(file) => {
+                    tracing::warn!(file = %file.display(), "the configuration is empty; the last one stays in effect");
+                    Ok(())
+                }
+                None => self.reload().await.map(drop),
+            },
+            Err(_) => self.reload().await.map(drop),
         }
     }
 

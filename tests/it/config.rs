@@ -13,6 +13,7 @@ fn sources(text: &str, environment: &[(&str, &str)]) -> Sources {
     Sources {
         path: "glimpsed.toml".into(),
         text: text.into(),
+        drop_ins: Vec::new(),
         environment: environment.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect(),
     }
 }

@@ -228,6 +228,19 @@ fn whatever_is_saved_over_the_configuration_is_refused_in_little_memory() {
         let ran = Memory::new(FILES_MB).run(&["check", "-c", &ConfigFile::new(&text).path()]);
         assert!(ran.code == 78 && ran.stderr.contains(expected), "{ran:?}");
     }
+    // The same in several files, each of which is read alone and with the others.
+    for line in ["1,", "[],", "{a=1},"] {
+        let (path, directory) = ConfigFile::new("# The rest is in conf.d.\n").keep();
+        let beside = directory.path().join("conf.d");
+        std::fs::create_dir(&beside).expect("made");
+        for number in 0..4 {
+            let text = format!("[camera]\ncommand = [{}]\n", lines(line, 65_000));
+            std::fs::write(beside.join(format!("{number}.toml")), text).expect("writable");
+        }
+        let ran = Memory::new(FILES_MB).run(&["check", "-c", &path]);
+        assert!(ran.code == 78 && ran.stderr.contains("must be a list in brackets"), "{ran:?}");
+        assert_eq!(ran.stderr.matches("--> ").count(), 4, "{ran:?}");
+    }
 }
 
 #[test]

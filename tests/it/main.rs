@@ -16,6 +16,7 @@ mod cable;
 mod cli;
 mod command_source;
 mod compare;
+mod conf_d;
 mod config;
 mod control;
 mod daemon;

@@ -18,7 +18,7 @@ use glimpsed_core::board::Board;
 use glimpsed_core::capture::discover::cameras;
 use glimpsed_core::config::diagnostics::Problems;
 use glimpsed_core::config::typed::{Camera, CameraSource, Config};
-use glimpsed_core::config::{Sources, keep_default_id};
+use glimpsed_core::config::{DropIn, Sources, drop_in_directory, keep_default_id};
 use glimpsed_core::directories;
 use glimpsed_core::domain::settings::PrecisionChoice;
 use glimpsed_core::error::{Error, Result};
@@ -54,7 +54,7 @@ pub(crate) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
     let models = models.iter().map(|choice| awaited(&sources, model("model", &choice.spec, choice.precision)));
     let seconds = config.accurate_models();
     let seconds = seconds.iter().map(|spec| model("accurate model", spec, PrecisionChoice::Fp32));
-    let findings: Vec<Finding> = [permissions(&sources.path)]
+    let findings: Vec<Finding> = [permissions(&sources)]
         .into_iter()
         .chain(models)
         .chain(seconds)
@@ -109,11 +109,25 @@ fn awaited(sources: &Sources, finding: Finding) -> Finding {
 }
 
 /// The configuration can be read, or nothing would have come this far; a user who can write it can start programs.
-fn permissions(path: &Path) -> Finding {
-    let writable = std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o022 != 0);
-    let (verdict, says) = match writable {
-        true => (Verdict::Warning, format!("{0} can be written by other users: chmod go-w {0}", path.display())),
-        false => (Verdict::Ok, format!("{} is valid", path.display())),
+fn permissions(sources: &Sources) -> Finding {
+    let is_open =
+        |path: &Path| std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o022 != 0);
+    // Who can write into the directory can add a file.
+    let directory = drop_in_directory(&sources.path);
+    let open: Vec<String> = sources
+        .paths()
+        .chain([directory.as_path()])
+        .filter(|path| is_open(path))
+        .map(|path| path.display().to_string())
+        .collect();
+    let names: Vec<String> = sources.drop_ins.iter().map(DropIn::name).collect();
+    let (verdict, says) = match open.is_empty() {
+        false => (
+            Verdict::Warning,
+            format!("{} can be written by other users: chmod go-w {}", open.join(", "), open.join(" ")),
+        ),
+        true if names.is_empty() => (Verdict::Ok, format!("{} is valid", sources.path.display())),
+        true => (Verdict::Ok, format!("{} is valid, with {}", sources.path.display(), names.join(", "))),
     };
     Finding { subject: "configuration", verdict, says }
 }

@@ -7,7 +7,8 @@ use serde_json::Value;
 use crate::support::{ConfigFile, photos, run};
 
 fn load(text: &str) -> Result<Config, String> {
-    let sources = Sources { path: "glimpsed.toml".into(), text: text.to_owned(), environment: Vec::new() };
+    let sources =
+        Sources { path: "glimpsed.toml".into(), text: text.to_owned(), drop_ins: Vec::new(), environment: Vec::new() };
     sources.load().map_err(|problems| problems.to_string())
 }
 
@@ -131,7 +132,10 @@ fn the_effective_configuration_shows_cameras_and_views() {
     let file = ConfigFile::new(&(cameras() + "[views.a]\ncamera = \"yard\"\nlabels = { enter = 0.7 }\n"));
     let shown = run(&["config", "show", "-c", &file.path(), "--json"]).json();
     assert_eq!(shown["views.a.camera"]["value"], "yard");
-    assert_eq!(shown["views.a.labels.enter"], serde_json::json!({ "value": 0.7, "origin": "line 9" }));
+    assert_eq!(
+        shown["views.a.labels.enter"],
+        serde_json::json!({ "value": 0.7, "origin": "line 9", "file": file.path(), "line": 9 })
+    );
     assert_eq!(shown["cameras.desk.source"]["value"], "replay");
     let again = run(&["config", "show", "-c", &file.path()]).stdout;
     let shown_again = ConfigFile::new(&again);

@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
+use super::texts::{Line, Position, Texts};
 use glimpsed_base::leaving;
 
 /// One mistake.
@@ -23,10 +25,12 @@ pub struct Problem {
 /// The position of a mistake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
-    /// A byte range of the file.
+    /// A byte range of the files' texts.
     File(Range<usize>),
     /// An environment variable that overrides a key.
     Variable(String),
+    /// A file as a whole.
+    Whole(String),
     /// No position: the key is missing, or its default is invalid.
     Nowhere,
 }
@@ -42,7 +46,7 @@ const MAX_QUOTED_BYTES: usize = 160;
 /// All mistakes of one configuration, up to [`MAX_PROBLEMS`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Problems {
-    file: Box<File>,
+    texts: Arc<Texts>,
     list: Vec<Problem>,
     /// Mistakes beyond those that are kept.
     omitted: usize,
@@ -63,37 +67,21 @@ pub enum Absent {
     Notices,
 }
 
-/// What the mistakes are in.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct File {
-    origin: String,
-    text: String,
-    /// Where each line begins.
-    lines: Vec<usize>,
-}
-
 impl Problems {
     /// `origin` is the file's name as the user gave it, `text` its content.
-    pub fn new(origin: impl Into<String>, text: impl Into<String>) -> Self {
-        let text = text.into();
-        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        let origin = leaving::short_line(&origin.into(), 512).into_owned();
-        let file = Box::new(File { origin, text, lines });
-        Self {
-            file,
-            list: Vec::new(),
-            omitted: 0,
-            missing_models: 0,
-            absent: Vec::new(),
-            broken_lines: BTreeSet::new(),
-        }
+    pub fn new(origin: impl Into<String>, text: impl AsRef<str>) -> Self {
+        Self::of(Arc::new(Texts::new(origin, text.as_ref())))
+    }
+
+    pub fn of(texts: Arc<Texts>) -> Self {
+        Self { texts, ..Self::default() }
     }
 
     /// Adds a mistake, unless an earlier one on the same line caused it: values from a line that is not TOML are
     /// meaningless.
     pub fn push(&mut self, problem: Problem) {
         if let Place::File(range) = &problem.place
-            && self.broken_lines.contains(&self.line(range.start))
+            && self.broken_lines.contains(&self.texts.line_of_all(range.start))
         {
             return;
         }
@@ -140,7 +128,7 @@ impl Problems {
     /// Adds a mistake of syntax. Of those on one line the first says enough: the others follow from it.
     pub fn push_syntax(&mut self, place: Place, message: &str) {
         if let Place::File(range) = &place
-            && !self.broken_lines.insert(self.line(range.start))
+            && !self.broken_lines.insert(self.texts.line_of_all(range.start))
         {
             return;
         }
@@ -194,8 +182,9 @@ impl Problems {
     pub fn sort(&mut self) {
         self.list.sort_by_key(|problem| match &problem.place {
             Place::File(range) => (0, range.start),
-            Place::Variable(_) => (1, 0),
-            Place::Nowhere => (2, 0),
+            Place::Whole(_) => (1, 0),
+            Place::Variable(_) => (2, 0),
+            Place::Nowhere => (3, 0),
         });
     }
 
@@ -203,9 +192,9 @@ impl Problems {
     pub fn summary(&self) -> String {
         let lines = self.list.iter().map(|problem| {
             let place = match &problem.place {
-                Place::File(range) => format!("line {}: ", self.line_and_column(range.start).0),
+                Place::File(range) => format!("{}: ", self.texts.short(range.start)),
                 Place::Variable(name) => format!("{name}: "),
-                Place::Nowhere => String::new(),
+                Place::Whole(_) | Place::Nowhere => String::new(),
             };
             let hint = problem.hint.as_ref().map(|hint| format!(" ({})", clipped(hint))).unwrap_or_default();
             format!("{place}{}{hint}", clipped(&problem.title))
@@ -240,13 +229,14 @@ impl Problems {
                 serde_json::json!({ "title": clipped(&problem.title), "found": clipped(&problem.label), "hint": problem.hint.as_deref().map(clipped) });
             match &problem.place {
                 Place::File(range) => {
-                    let (line, column) = self.line_and_column(range.start);
-                    object["file"] = self.file.origin.clone().into();
-                    object["line"] = line.into();
-                    object["column"] = column.into();
+                    let place = self.texts.position(range.start);
+                    object["file"] = place.path.into();
+                    object["line"] = place.line.into();
+                    object["column"] = place.column.into();
                 }
                 Place::Variable(name) => object["variable"] = name.clone().into(),
-                Place::Nowhere => object["file"] = self.file.origin.clone().into(),
+                Place::Whole(path) => object["file"] = clipped(path).into(),
+                Place::Nowhere => object["file"] = self.texts.main().into(),
             }
             object
         });
@@ -257,17 +247,6 @@ impl Problems {
             bytes <= MAX_REPORT_BYTES
         };
         objects.take_while(fits).collect()
-    }
-
-    /// Counted from 1.
-    fn line(&self, offset: usize) -> usize {
-        self.file.lines.partition_point(|start| *start <= offset).max(1)
-    }
-
-    fn line_and_column(&self, offset: usize) -> (usize, usize) {
-        let (line, offset) = (self.line(offset), self.file.text.floor_char_boundary(offset));
-        let start = self.file.lines.get(line - 1).copied().unwrap_or_default().min(offset);
-        (line, self.file.text[start..offset].chars().count() + 1)
     }
 
     /// The report, coloured for a terminal or plain.
@@ -285,20 +264,21 @@ impl Problems {
         let title = Level::ERROR.primary_title(title);
         let group = match &problem.place {
             Place::File(range) => match self.quoted(range) {
-                Ok(Quoted { line, text, range }) => title.element(
+                Ok(Quoted { place, text, range }) => title.element(
                     Snippet::source(text)
-                        .line_start(line)
-                        .path(&self.file.origin)
+                        .line_start(place.line)
+                        .path(place.path)
                         .annotation(AnnotationKind::Primary.span(range).label(label)),
                 ),
-                Err((line, column)) => {
-                    title.element(Level::NOTE.message(format!("{label} at {}:{line}:{column}", self.file.origin)))
+                Err(Position { path, line, column }) => {
+                    title.element(Level::NOTE.message(format!("{label} at {path}:{line}:{column}")))
                 }
             },
             Place::Variable(name) => {
                 title.element(Level::NOTE.message(format!("{label} in the environment variable {name}")))
             }
-            Place::Nowhere => title.element(Level::NOTE.message(format!("{label} in {}", self.file.origin))),
+            Place::Whole(path) => title.element(Level::NOTE.message(format!("{} {label}", clipped(path)))),
+            Place::Nowhere => title.element(Level::NOTE.message(format!("{label} in {}", self.texts.main()))),
         };
         match hint {
             Some(hint) => group.element(Level::HELP.with_name("hint").message(hint)),
@@ -309,28 +289,27 @@ impl Problems {
     /// The line of a place, its beginning if it is long, and the place in that.
     ///
     /// # Errors
-    /// Line and column of a place that is too far from the beginning of its line to be shown.
-    fn quoted(&self, range: &Range<usize>) -> Result<Quoted<'_>, (usize, usize)> {
-        let (line, column) = self.line_and_column(range.start);
-        let start = self.file.lines.get(line - 1).copied().unwrap_or_default();
-        let end = self.file.lines.get(line).map_or(self.file.text.len(), |next| next - 1);
-        let text = &self.file.text[start..self.file.text.floor_char_boundary(end.min(start + MAX_QUOTED_BYTES))];
+    /// Of a place that is too far from the beginning of its line to be shown, which that is.
+    fn quoted(&self, range: &Range<usize>) -> Result<Quoted<'_>, Position<'_>> {
+        let (place, whole) = (self.texts.position(range.start), self.texts.whole());
+        let Line { start, end, .. } = self.texts.line(range.start);
+        let text = &whole[start..whole.floor_char_boundary(end.min(start + MAX_QUOTED_BYTES))];
         // What an editor of another system puts before the end of a line is not shown.
         let text = text.strip_suffix('\r').unwrap_or(text);
-        let first = (self.file.text.floor_char_boundary(range.start) - start).min(end - start);
-        let end = end - usize::from(self.file.text[start..end].ends_with('\r'));
+        let first = (whole.floor_char_boundary(range.start) - start).min(end - start);
+        let end = end - usize::from(whole[start..end].ends_with('\r'));
         let first = first.min(end - start);
         if first > text.len() || (first == text.len() && end > start + text.len()) {
-            return Err((line, column));
+            return Err(place);
         }
-        let last = self.file.text.floor_char_boundary(range.end.min(self.file.text.len())).saturating_sub(start);
+        let last = whole.floor_char_boundary(range.end.min(whole.len())).saturating_sub(start);
         // `password =` may stand alone, and its value below.
-        let before = self.file.lines[..line - 1].last().map_or("", |at| self.file.text[*at..start].trim_end());
+        let before = self.texts.line_before(start).trim_end();
         if before.ends_with('=') && matches!(leaving::masked(&format!("{before} x")), Cow::Owned(_)) {
-            return Ok(Quoted { line, text: "*".repeat(text.len()).into(), range: first..first.max(text.len()) });
+            return Ok(Quoted { place, text: "*".repeat(text.len()).into(), range: first..first.max(text.len()) });
         }
         // Masked before it is cut: half an address would not be recognised as one.
-        let more = &self.file.text[start..self.file.text.floor_char_boundary((start + text.len() + 512).min(end))];
+        let more = &whole[start..whole.floor_char_boundary((start + text.len() + 512).min(end))];
         let safe = match leaving::masked_in_place(more) {
             Cow::Borrowed(_) => Cow::Borrowed(text),
             Cow::Owned(mut safe) => {
@@ -338,13 +317,13 @@ impl Problems {
                 Cow::Owned(safe)
             }
         };
-        Ok(Quoted { line, text: safe, range: first..last.clamp(first, text.len()) })
+        Ok(Quoted { place, text: safe, range: first..last.clamp(first, text.len()) })
     }
 }
 
 /// A line of the file, its beginning if it is long, without secrets; and a place in it.
 struct Quoted<'a> {
-    line: usize,
+    place: Position<'a>,
     text: Cow<'a, str>,
     range: Range<usize>,
 }

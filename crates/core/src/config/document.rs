@@ -1,8 +1,9 @@
-//! A configuration file with source positions: the byte range of each value, and the environment variables that
+//! A configuration with source positions: the byte range of each value in the texts of its files, and the environment variables that
 //! override it.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -11,6 +12,8 @@ use toml::de::{DeString, DeTable, DeValue};
 use super::diagnostics::{MAX_PROBLEMS, Place, Problem, Problems, nearest, suggestion};
 use super::key_list::{self, Kind};
 use super::raw::Raw;
+use super::texts::Texts;
+use super::tree::{self, find, insert, table};
 
 /// Environment variables with this prefix override keys: `GLIMPSED_MQTT_URL` stands for `mqtt.url`.
 pub const PREFIX: &str = "GLIMPSED_";
@@ -18,10 +21,12 @@ pub const PREFIX: &str = "GLIMPSED_";
 /// Variables with the prefix that do not override a key.
 pub const RESERVED: [&str; 2] = ["GLIMPSED_CONFIG", crate::board::ROOT_VARIABLE];
 
-/// The parsed file with the overrides applied.
+/// The parsed files, later ones over earlier ones, with the overrides applied.
 pub struct Document<'a> {
-    text: &'a str,
+    texts: Arc<Texts>,
     root: Spanned<DeTable<'a>>,
+    /// Of several files, each alone: a mistake counts where a later file says otherwise, too.
+    files: Vec<DeTable<'a>>,
     variables: BTreeMap<Vec<String>, String>,
 }
 
@@ -29,19 +34,37 @@ pub struct Document<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     Default,
-    /// 1-based line.
-    File(usize),
+    /// The file, the 1-based line, and both in a few words.
+    File {
+        path: String,
+        line: usize,
+        short: String,
+    },
     Variable(String),
 }
 
 impl<'a> Document<'a> {
-    /// Parses as much as possible; every syntax error becomes a problem.
-    pub fn parse(text: &'a str, problems: &mut Problems) -> Self {
-        let (root, errors) = DeTable::parse_recoverable(text);
-        for error in errors {
-            problems.push_syntax(error.span().map_or(Place::Nowhere, Place::File), error.message());
+    /// Parses as much as possible of each of the `parts` of `texts`; every syntax error becomes a problem.
+    pub fn parse(texts: Arc<Texts>, parts: impl IntoIterator<Item = &'a str>, problems: &mut Problems) -> Self {
+        let mut files = Vec::new();
+        for (part, start) in parts.into_iter().zip(texts.starts()) {
+            let (table, errors) = DeTable::parse_recoverable(part);
+            for error in errors {
+                let place =
+                    error.span().map_or(Place::Nowhere, |span| Place::File(span.start + start..span.end + start));
+                problems.push_syntax(place, error.message());
+            }
+            files.push(tree::shifted(table.into_inner(), start));
         }
-        Self { text, root, variables: BTreeMap::new() }
+        let mut root = DeTable::new();
+        if files.len() == 1 {
+            root = files.pop().unwrap_or_default();
+        }
+        for file in &files {
+            tree::lay_over(&mut root, file.clone());
+        }
+        let whole = 0..texts.whole().len();
+        Self { texts, root: Spanned::new(whole, root), files, variables: BTreeMap::new() }
     }
 
     /// Applies the overrides to the document. A variable that matches no key, or has an invalid value for it, becomes a
@@ -75,7 +98,15 @@ impl<'a> Document<'a> {
     /// Deserialises the whole document. Each invalid value becomes a problem and is removed, so that its default
     /// applies and one run reports all problems.
     pub fn read(&mut self, problems: &mut Problems) -> Raw {
-        let mut remaining = self.root.clone();
+        for file in &self.files {
+            if !problems.has_more() {
+                self.read_table(Spanned::new(self.root.span(), file.clone()), problems);
+            }
+        }
+        self.read_table(self.root.clone(), problems)
+    }
+
+    fn read_table(&self, mut remaining: Spanned<DeTable<'a>>, problems: &mut Problems) -> Raw {
         self.remove_unknown(remaining.get_mut(), problems);
         // Each turn reads the whole document, so their number is bounded, whether or not their problems are kept.
         for _ in 0..=MAX_PROBLEMS {
@@ -133,12 +164,12 @@ impl<'a> Document<'a> {
         if let Some((_, name)) = self.variables.iter().find(|(overridden, _)| *overridden == path) {
             return Place::Variable(name.clone());
         }
-        if let Some((_, value)) = find(self.root.get_ref(), path) {
+        if let Some((_, value, _)) = find(self.root.get_ref(), path) {
             return Place::File(value);
         }
         let table = path.split_last().and_then(|(_, table)| find(self.root.get_ref(), table));
         // A table created by an override is not in the file.
-        table.filter(|(key, _)| key.start < NOT_IN_FILE).map_or(Place::Nowhere, |(key, _)| Place::File(key))
+        table.filter(|(key, ..)| key.start < NOT_IN_FILE).map_or(Place::Nowhere, |(key, ..)| Place::File(key))
     }
 
     /// Whether there is a value at `path`.
@@ -161,21 +192,43 @@ impl<'a> Document<'a> {
             return Origin::Variable(name.clone());
         }
         match find(self.root.get_ref(), path) {
-            Some((key, _)) => Origin::File(self.text[..key.start].matches('\n').count() + 1),
+            Some((key, ..)) => {
+                let place = self.texts.position(key.start);
+                Origin::File { path: place.path.to_owned(), line: place.line, short: self.texts.short(key.start) }
+            }
             None => Origin::Default,
         }
     }
 
+    /// The text at `path`.
+    pub fn text(&self, path: &[String]) -> Option<&str> {
+        find(self.root.get_ref(), path)?.2.as_str()
+    }
+
+    /// What a file of `conf.d` says at `path` instead of what the main file says there, or beside it: its key, and where that is.
+    pub fn overridden(&self, path: &[String]) -> Option<(Vec<String>, String)> {
+        let [main, ..] = self.files.as_slice() else { return None };
+        let (key, _, value) = find(self.root.get_ref(), path)?;
+        let below = find(main, path).map(|(.., value)| value);
+        let (more, place) = match tree::difference(value, below) {
+            Some(different) => different,
+            None if below.is_some_and(|below| tree::same(value, below)) => return None,
+            None => (Vec::new(), key),
+        };
+        let is_elsewhere = self.texts.file(place.start) > 0;
+        is_elsewhere.then(|| (path.iter().cloned().chain(more).collect(), self.texts.short(place.start)))
+    }
+
     /// The source text of a short value.
     fn snippet(&self, span: &Range<usize>) -> Option<&str> {
-        self.text.get(span.clone()).filter(|text| text.len() <= 40 && !text.contains('\n'))
+        self.texts.get(span).filter(|text| text.len() <= 40 && !text.contains('\n'))
     }
 
     fn explain(&self, offender: &Offender) -> Problem {
         let dotted = key_list::dotted(&offender.path);
         let place = match self.variables.get(&offender.path) {
-            Some(name) => Place::Variable(name.clone()),
-            None => Place::File(offender.span.clone()),
+            Some(name) if offender.span.start >= NOT_IN_FILE => Place::Variable(name.clone()),
+            _ => Place::File(offender.span.clone()),
         };
         let Some(key) = key_list::find(&offender.path) else {
             let (name, table) =
@@ -296,57 +349,6 @@ fn parse_override<'a>(value: &'a str, kind: &Kind) -> Option<DeValue<'a>> {
 
 /// Beyond every file's length: the span of a value from the environment.
 const NOT_IN_FILE: usize = usize::MAX / 2;
-
-fn insert<'a>(table: &mut DeTable<'a>, path: &'a [String], value: DeValue<'a>, span: Range<usize>) {
-    let [first, rest @ ..] = path else { return };
-    if rest.is_empty() {
-        table.remove(first.as_str());
-        table.insert(Spanned::new(span.clone(), first.as_str().into()), Spanned::new(span, value));
-        return;
-    }
-    let exists = table.iter().any(|(key, member)| key.get_ref() == first && member.get_ref().is_table());
-    if !exists {
-        table.remove(first.as_str());
-        let empty = DeValue::Table(DeTable::new());
-        table.insert(Spanned::new(span.clone(), first.as_str().into()), Spanned::new(span.clone(), empty));
-    }
-    for (key, member) in table.iter_mut() {
-        if key.get_ref() == first
-            && let DeValue::Table(inner) = member.get_mut()
-        {
-            insert(inner, rest, value, span);
-            return;
-        }
-    }
-}
-
-/// The table at `path`.
-fn table<'t, 'a>(from: &'t DeTable<'a>, path: &[impl AsRef<str>]) -> Option<&'t DeTable<'a>> {
-    let Some((first, rest)) = path.split_first() else { return Some(from) };
-    match from.get(first.as_ref())?.get_ref() {
-        DeValue::Table(inner) => table(inner, rest),
-        _ => None,
-    }
-}
-
-/// The spans of the key and the value at `path`.
-fn find(table: &DeTable<'_>, path: &[impl AsRef<str>]) -> Option<(Range<usize>, Range<usize>)> {
-    let (first, rest) = path.split_first()?;
-    let (key, value) = table.get_key_value(first.as_ref())?;
-    match (rest, value.get_ref()) {
-        ([], _) => Some((key.span(), value.span())),
-        (rest, DeValue::Table(inner)) => find(inner, rest),
-        ([number, rest @ ..], DeValue::Array(tables)) => {
-            let one = tables.get(number.as_ref().parse::<usize>().ok()?)?;
-            match (rest, one.get_ref()) {
-                ([], _) => Some((one.span(), one.span())),
-                (rest, DeValue::Table(inner)) => find(inner, rest),
-                _ => None,
-            }
-        }
-        _ => None,
-    }
-}
 
 /// Removes and returns the smallest entry whose key or value contains `span`.
 fn take_at(table: &mut DeTable<'_>, span: &Range<usize>, path: &mut Vec<String>) -> Option<Offender> {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 
-use super::DEFAULT_PATH;
+use super::drop_ins::DIRECTORY as DROP_INS;
 use super::key_list::{self, Key, Kind, all};
+use super::sources::DEFAULT_PATH;
 
 /// One table of the file.
 struct Table {
@@ -23,7 +24,9 @@ pub fn markdown() -> String {
          from; [config/glimpsed.toml](../config/glimpsed.toml) has the same keys with longer explanations, and is what\n\
          the package installs.\n\n\
          Every key may be left out. Each that is not below a table with a name of yours (`NAME`) or in double brackets can be overridden by an\n\
-         environment variable: `GLIMPSED_MQTT_URL` stands for `url` in `[mqtt]`. Unknown keys are refused.\n",
+         environment variable: `GLIMPSED_MQTT_URL` stands for `url` in `[mqtt]`. Unknown keys are refused.\n\n\
+         Files `*.toml` in the directory `conf.d` beside the file are read after it, sorted by name: of each key the last file that sets it is in\n\
+         effect, and the environment comes after all of them. [fleet-configuration.md](fleet-configuration.md) has the rules, and examples.\n",
     );
     for table in tables() {
         out.push_str(&format!("\n## `{}`\n\n", table.header));
@@ -64,6 +67,17 @@ pub fn manual_page() -> String {
         bold("url"),
         roman(" in [mqtt]."),
     ]);
+    page.control("PP", []);
+    page.text([
+        roman("Files *.toml in the directory "),
+        italic(DROP_INS),
+        roman(
+            " beside the file are read after it, sorted by name. Tables are merged key by key, lists are replaced as a whole: of each key the last \
+             file that sets it is in effect. The environment comes after all of them. ",
+        ),
+        bold("glimpsed config show --set"),
+        roman(" prints what is set with its file and line."),
+    ]);
     for table in tables() {
         page.control("SH", [table.header.as_str()]);
         if !table.help.is_empty() {
@@ -81,6 +95,8 @@ pub fn manual_page() -> String {
     }
     page.control("SH", ["FILES"]).control("TP", []);
     page.text([italic(DEFAULT_PATH)]).text([roman("Read where no other is named with -c.")]);
+    page.control("TP", []);
+    page.text([italic(format!("/etc/glimpsed/{DROP_INS}/*.toml"))]).text([roman("Read after it.")]);
     page.control("SH", ["SEE ALSO"]).text([bold("glimpsed"), roman("(1), "), bold("glimpsed-check"), roman("(1)")]);
     page.to_roff()
 }

@@ -9,11 +9,26 @@ use super::typed::Config;
 use glimpsed_base::leaving;
 use glimpsed_base::secret::MASK;
 
+type Entry = (Vec<String>, Value, Origin);
+
 /// As TOML; each line ends in a comment that names the origin.
 pub(super) fn effective(config: &Config, raw: &Raw, document: &Document<'_>) -> String {
+    as_toml(entries(config, raw, document))
+}
+
+/// As [`effective`], without the keys that have their defaults.
+pub(super) fn set(config: &Config, raw: &Raw, document: &Document<'_>) -> String {
+    as_toml(entries(config, raw, document).into_iter().filter(is_set).collect())
+}
+
+fn is_set((_, _, origin): &Entry) -> bool {
+    *origin != Origin::Default
+}
+
+fn as_toml(entries: Vec<Entry>) -> String {
     let mut out = String::new();
     let mut table = Vec::new();
-    for (path, value, origin) in entries(config, raw, document) {
+    for (path, value, origin) in entries {
         let (name, parents) = path.split_last().map_or(("", &[][..]), |(name, parents)| (name.as_str(), parents));
         if parents != table.as_slice() {
             if !out.is_empty() {
@@ -37,6 +52,19 @@ pub(super) fn effective_json(config: &Config, raw: &Raw, document: &Document<'_>
         .into()
 }
 
+/// As [`effective_json`], with the file and the line of what is set in one; if wanted, `only` what is set.
+pub(super) fn places_json(config: &Config, raw: &Raw, document: &Document<'_>, only: bool) -> Value {
+    let shown = |(path, value, origin): Entry| {
+        let mut shown = json!({ "value": value, "origin": describe(&origin) });
+        if let Origin::File { path, line, .. } = origin {
+            (shown["file"], shown["line"]) = (path.into(), line.into());
+        }
+        (path.join("."), shown)
+    };
+    let entries = entries(config, raw, document).into_iter().filter(|entry| !only || is_set(entry));
+    entries.map(shown).collect::<serde_json::Map<_, _>>().into()
+}
+
 /// A name as a key in a table header, quoted if necessary.
 fn quoted(part: &str) -> String {
     let bare = part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
@@ -46,13 +74,13 @@ fn quoted(part: &str) -> String {
 fn describe(origin: &Origin) -> String {
     match origin {
         Origin::Default => "default".into(),
-        Origin::File(line) => format!("line {line}"),
+        Origin::File { short, .. } => short.clone(),
         Origin::Variable(name) => name.clone(),
     }
 }
 
 /// Every key with its value; a key that is absent and has a derived default has the derived value.
-fn entries(config: &Config, raw: &Raw, document: &Document<'_>) -> Vec<(Vec<String>, Value, Origin)> {
+fn entries(config: &Config, raw: &Raw, document: &Document<'_>) -> Vec<Entry> {
     let mut filled = raw.clone();
     filled.device.id = Some(config.device.id.clone());
     filled.device.name = Some(config.device.name.clone());

@@ -1,9 +1,12 @@
 //! The text of a configuration with what overrides it, and what becomes of them.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::diagnostics::{Absent, Place, Problem, Problems};
 use super::document::{Document, PREFIX};
+use super::drop_ins::{self, DropIn};
+use super::texts::Texts;
 use super::typed::Config;
 use glimpsed_base::files::resolve;
 use glimpsed_base::{budget, files};
@@ -20,21 +23,23 @@ enum Tolerance {
     Surroundings,
 }
 
-/// The text of a configuration, and the environment that can override it.
+/// The texts of a configuration, and the environment that can override it.
 #[derive(Debug, Clone)]
 pub struct Sources {
     /// The file's path for messages; relative paths start from its directory.
     pub path: PathBuf,
     pub text: String,
+    /// The files in `conf.d` beside it, of which a later one overrides the keys of those before.
+    pub drop_ins: Vec<DropIn>,
     /// `GLIMPSED_*` variables; others are ignored.
     pub environment: Vec<(String, String)>,
 }
 
 impl Sources {
-    /// Reads the file and the process's environment.
+    /// Reads the file, what is beside it in `conf.d`, and the process's environment.
     ///
     /// # Errors
-    /// The reason why the file cannot be read.
+    /// The reasons why files cannot be read; with them, what is wrong in those that can.
     pub fn read(path: &Path) -> Result<Self, Problems> {
         let fail = |label: String, hint: &str| {
             let mut problems = Problems::new(path.display().to_string(), "");
@@ -54,12 +59,53 @@ impl Sources {
             };
             fail(cause.to_string(), hint)
         })?;
-        Ok(Self { path: path.to_owned(), text, environment: process_environment() })
+        let (drop_ins, unreadable) = match drop_ins::read(path, text.len()) {
+            Ok(drop_ins) => (drop_ins, Vec::new()),
+            Err((readable, problems)) => (readable, problems),
+        };
+        let read = Self { path: path.to_owned(), text, drop_ins, environment: process_environment() };
+        if unreadable.is_empty() {
+            return Ok(read);
+        }
+        let mut problems = read.load().err().unwrap_or_else(|| Problems::of(read.texts()));
+        unreadable.into_iter().for_each(|problem| problems.push(problem));
+        problems.sort();
+        Err(problems)
     }
 
     /// Only defaults and the process's environment.
     pub fn defaults() -> Self {
-        Self { path: PathBuf::from("(defaults)"), text: String::new(), environment: process_environment() }
+        Self {
+            path: PathBuf::from("(defaults)"),
+            text: String::new(),
+            drop_ins: Vec::new(),
+            environment: process_environment(),
+        }
+    }
+
+    /// Whether both are the same, but for the environment.
+    pub fn says_the_same_as(&self, other: &Self) -> bool {
+        self.text == other.text && self.drop_ins == other.drop_ins
+    }
+
+    /// The file that is empty and was not `before`. Editors truncate before they write, and a crash or a full disk leaves it so.
+    pub fn emptied_since(&self, before: &Self) -> Option<&Path> {
+        let is_empty = |text: &str| text.trim().is_empty();
+        if is_empty(&self.text) && !is_empty(&before.text) {
+            return Some(&self.path);
+        }
+        let had_text = |path: &Path| before.drop_ins.iter().any(|old| old.path == path && !is_empty(&old.text));
+        self.drop_ins.iter().find(|now| is_empty(&now.text) && had_text(&now.path)).map(|now| now.path.as_path())
+    }
+
+    /// Each file that was read, in the order in which they are read.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        [self.path.as_path()].into_iter().chain(self.drop_ins.iter().map(|file| file.path.as_path()))
+    }
+
+    /// Whether one of the files has this key or table. A file that is no TOML has what can be read of it.
+    pub fn has(&self, path: &[&str]) -> bool {
+        self.parsed(&mut Problems::default()).has(path)
     }
 
     /// Parses and checks the configuration.
@@ -124,6 +170,24 @@ impl Sources {
         config.map(|config| super::show::effective(&config, &raw, &document))
     }
 
+    /// As [`Self::show`], without the keys that have their defaults.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn show_set(&self) -> Result<String, Problems> {
+        let (config, raw, document) = self.evaluate(Tolerance::Nothing);
+        config.map(|config| super::show::set(&config, &raw, &document))
+    }
+
+    /// As [`Self::show_json`], with file and line of what is set; if wanted, `only` that.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn show_places_json(&self, only: bool) -> Result<serde_json::Value, Problems> {
+        let (config, raw, document) = self.evaluate(Tolerance::Nothing);
+        config.map(|config| super::show::places_json(&config, &raw, &document, only))
+    }
+
     /// As [`Self::show`], for scripts: `{"key": {"value", "origin"}}`.
     ///
     /// # Errors
@@ -133,9 +197,28 @@ impl Sources {
         config.map(|config| super::show::effective_json(&config, &raw, &document))
     }
 
+    fn texts(&self) -> Arc<Texts> {
+        let mut texts = Texts::new(self.path.display().to_string(), &self.text);
+        for file in &self.drop_ins {
+            texts.add(file.path.display().to_string(), file.name(), &file.text);
+        }
+        Arc::new(texts)
+    }
+
+    /// Without the environment.
+    pub(super) fn parsed(&self, problems: &mut Problems) -> Document<'_> {
+        self.parsed_as(self.texts(), problems)
+    }
+
+    fn parsed_as(&self, texts: Arc<Texts>, problems: &mut Problems) -> Document<'_> {
+        let parts = [self.text.as_str()].into_iter().chain(self.drop_ins.iter().map(|file| file.text.as_str()));
+        Document::parse(texts, parts, problems)
+    }
+
     fn evaluate(&self, tolerance: Tolerance) -> (Result<Config, Problems>, super::raw::Raw, Document<'_>) {
-        let mut problems = Problems::new(self.path.display().to_string(), self.text.clone());
-        let mut document = Document::parse(&self.text, &mut problems);
+        let texts = self.texts();
+        let mut problems = Problems::of(Arc::clone(&texts));
+        let mut document = self.parsed_as(texts, &mut problems);
         document.override_from(&self.environment, &mut problems);
         let raw = document.read(&mut problems);
         let base = self.path.parent().unwrap_or(Path::new("."));

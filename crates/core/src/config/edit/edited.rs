@@ -3,6 +3,9 @@
 use super::super::diagnostics::Problems;
 use crate::directories::NotReplaced;
 
+/// The path of a key or a table that a change is about, and the text that a key is to have.
+pub(super) type Asked = (Vec<String>, Option<String>);
+
 /// A changed text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Edited {
@@ -28,6 +31,9 @@ pub enum EditError {
     NamedCameras,
     #[error("[camera.controls] is for a USB camera; take it out of the file first")]
     Controls,
+    /// Which file and line, and which key.
+    #[error("{place} sets `{key}`, and is read after this file; change it there")]
+    Overridden { place: String, key: String },
     /// The file as it is, or as it would be, cannot work.
     #[error("{}", .0.summary())]
     Problems(Problems),

@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use super::super::diagnostics::Problems;
+use super::super::key_list;
 use super::super::sources::Sources;
 use super::super::typed::Config;
-use super::change::change;
+use super::change::{asked, change};
 use super::edited::{EditError, Edited};
 use crate::domain::file_edit::FileEdit;
 
@@ -17,16 +19,39 @@ pub struct Planned {
     pub config: Config,
 }
 
-/// Reads the file, makes the change in its text, and checks that the result can work.
+/// Reads the file, makes the change in its text, and checks that the result can work, and that no file of `conf.d` says otherwise.
 ///
 /// # Errors
 /// See [`EditError`].
 pub fn planned(path: &Path, edit: &FileEdit) -> Result<Planned, EditError> {
-    let Sources { path, text: before, environment } = Sources::read(path)?;
-    let mut edited = change(&before, edit)?;
-    edited.text = with_line_ends_of(&before, edited.text);
-    let config = Sources { path, text: edited.text.clone(), environment }.load_awaiting_models()?;
+    let mut sources = Sources::read(path)?;
+    let mut edited = match change(&sources.text, edit) {
+        // The view is in another file.
+        Err(EditError::NoView(name)) => return Err(overridden(&sources, edit).unwrap_or(EditError::NoView(name))),
+        changed => changed?,
+    };
+    edited.text = with_line_ends_of(&sources.text, edited.text);
+    let before = std::mem::replace(&mut sources.text, edited.text.clone());
+    if let Some(refusal) = overridden(&sources, edit) {
+        return Err(refusal);
+    }
+    let config = sources.load_awaiting_models()?;
     Ok(Planned { before, edited, config })
+}
+
+/// Why the change would have no effect in these sources, where a later file says something else.
+fn overridden(sources: &Sources, edit: &FileEdit) -> Option<EditError> {
+    if sources.drop_ins.is_empty() {
+        return None;
+    }
+    let document = sources.parsed(&mut Problems::default());
+    asked(edit).into_iter().find_map(|(path, wanted)| {
+        if wanted.is_some() && document.text(&path) == wanted.as_deref() {
+            return None;
+        }
+        let (key, place) = document.overridden(&path)?;
+        Some(EditError::Overridden { place, key: key_list::dotted(&key) })
+    })
 }
 
 /// An editor of another system ends lines with CR LF, which a change of a few keys is not to make a change of all lines.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use toml_edit::{Document, DocumentMut, Item, Table, Value, value};
 
-use super::edited::{EditError, Edited};
+use super::edited::{Asked, EditError, Edited};
 use crate::domain::setup::{CameraChoice, PageChoice, ServerChoice, Setup};
 
 /// A key of a table, and its value; `None` if it is to go.
@@ -57,6 +57,15 @@ fn wanted(setup: &Setup) -> Vec<Key> {
         keys.extend(token_file.iter().map(|file| ("http", "token_file", Some(path(file)))));
     }
     keys
+}
+
+/// The keys that the choices are about.
+pub(super) fn asked(setup: &Setup) -> Vec<Asked> {
+    let asked = |(table, key, value): Key| {
+        let text = value.and_then(|value| value.as_str().map(str::to_owned));
+        (vec![table.to_owned(), key.to_owned()], text)
+    };
+    wanted(setup).into_iter().map(asked).collect()
 }
 
 /// Of the other sources those keys go that are mistakes beside this one.

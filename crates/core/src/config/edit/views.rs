@@ -3,7 +3,7 @@
 use toml_edit::{DocumentMut, InlineTable, Item, Table, TableLike, Value, value};
 
 use super::super::identity::is_id;
-use super::edited::{EditError, Edited};
+use super::edited::{Asked, EditError, Edited};
 use crate::domain::framing::Region;
 use crate::domain::views_edit::{SetView, ViewsEdit};
 
@@ -43,6 +43,19 @@ pub(super) fn edited(text: &str, edit: &ViewsEdit) -> Result<Edited, EditError> 
         }
     }
     Ok(Edited { text: document.to_string(), lines: lines.to_string().trim_start().to_owned() })
+}
+
+/// The region and the camera of each view that is set, and all of each that goes.
+pub(super) fn asked(edit: &ViewsEdit) -> Vec<Asked> {
+    let path = |parts: &[&str]| parts.iter().map(|part| (*part).to_owned()).collect::<Vec<String>>();
+    let set = edit.set.iter().flat_map(|view| match view.name.given() {
+        None => vec![(path(&["roi"]), None)],
+        Some(name) => {
+            let camera = view.camera.iter().map(|camera| (path(&["views", name, "camera"]), Some(camera.clone())));
+            [(path(&["views", name, "region"]), None)].into_iter().chain(camera).collect()
+        }
+    });
+    set.chain(edit.remove.iter().map(|name| (path(&["views", name]), None))).collect()
 }
 
 /// The region of the only view. The whole picture is what holds without the table.

@@ -61,6 +61,11 @@ fn reports(steered: &mut Steered) -> Vec<Compared> {
     let mut compared = Vec::new();
     for (device, outcome) in &mut steered.outcomes {
         let Outcome::Done(data) = outcome else { continue };
+        if steered.left_out.contains(device) {
+            let cause = "its report was left out, because all of them together are too large; --where chooses fewer";
+            *outcome = Outcome::Refused(cause.to_owned());
+            continue;
+        }
         match read(device, data) {
             Ok(report) => compared.push(report),
             Err(cause) => *outcome = Outcome::Refused(cause),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use glimpsed_base::backoff::Backoff;
 use glimpsed_base::sync::Mutex;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::broker::Reached;
 use glimpsed_core::error::{Error, Result};
@@ -15,6 +15,10 @@ use glimpsed_core::fleet::watch::Watch;
 
 /// The first and the longest wait before the broker is tried again.
 const WAITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
+
+/// A device that was heard in an earlier session and is not heard in this one after so long is gone: one that is there connects again within
+/// a minute, and says how it is each minute.
+const SETTLES_WITHIN: Duration = Duration::from_secs(180);
 
 /// The connection to the broker.
 pub(super) enum Line {
@@ -66,8 +70,17 @@ async fn session(reached: &Reached, mut watch: Watch, roster: &Mutex<Roster>, li
         let (notes, all_came) = (reached.notes(&roster, &gathered), Reached::all_came(&roster, &gathered));
         *line.lock() = Line::Connected { notes, all_came };
     }
+    let mut settles_at = (!gathered.cut_short).then(|| Instant::now() + SETTLES_WITHIN);
     loop {
-        if let Err(loss) = watch.hear(roster).await {
+        if settles_at.is_some_and(|at| Instant::now() >= at) {
+            settles_at = None;
+            roster.lock().forget_the_silent();
+        }
+        let heard = match settles_at {
+            None => Ok(watch.hear(roster).await),
+            Some(at) => timeout_at(at, watch.hear(roster)).await,
+        };
+        if let Ok(Err(loss)) = heard {
             return reached.unreachable(&loss);
         }
     }

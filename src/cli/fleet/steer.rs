@@ -197,7 +197,13 @@ fn report(steered: &Steered) -> String {
         .iter()
         .map(|id| format!("note: `{id}` answered twice: several devices have this id\n"))
         .collect();
-    format!("{}{twice}{done} of {} devices have done it\n", table::render(&rows), steered.outcomes.len())
+    let left_out = match steered.left_out.len() {
+        0 => String::new(),
+        count => {
+            format!("note: the answers of {count} devices were left out, because all of them together are too large\n")
+        }
+    };
+    format!("{}{twice}{left_out}{done} of {} devices have done it\n", table::render(&rows), steered.outcomes.len())
 }
 
 pub(super) fn to_json(order: &Order, steered: &Steered, notes: &[String]) -> Value {
@@ -214,6 +220,7 @@ pub(super) fn to_json(order: &Order, steered: &Steered, notes: &[String]) -> Val
         "ok": steered.lost.is_none() && steered.outcomes.values().all(Outcome::is_done),
         "lost": steered.lost.as_ref().map(ToString::to_string),
         "answered_twice": steered.answered_twice,
+        "left_out": steered.left_out,
         "notes": notes,
         "devices": devices,
     })

@@ -86,6 +86,8 @@ pub(super) enum Manner {
     Silent,
     /// Answers a comparison with something else.
     Odd,
+    /// Answers a comparison with what nothing takes.
+    Absurd,
     /// As two devices that have the same id.
     AnswersTwice,
 }
@@ -179,6 +181,10 @@ fn data(id: &str, manner: Manner, request: &str) -> Value {
     }
     if manner == Manner::Odd {
         return json!([1, 2]);
+    }
+    if manner == Manner::Absurd {
+        let latency = json!({ "p50": 1e300, "p95": 1e300 });
+        return json!({ "device": { "board": "Pi" }, "models": [{ "name": "large", "infer_ms": latency }] });
     }
     let (board, p50) = if id.starts_with('a') { ("Raspberry Pi 5", 8.0) } else { ("Raspberry Pi 4", 24.0) };
     let model = |name: &str, times: f64| json!({ "name": name, "precision": "fp32", "infer_ms": { "p50": p50 * times, "p95": p50 * times * 1.5 } });

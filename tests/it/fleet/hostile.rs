@@ -125,6 +125,63 @@ fn a_user_without_rights_is_told_which_are_missing() {
     }
 }
 
+/// A broker whose answers nobody may read: mosquitto's access lists let everybody subscribe, its plugin does not.
+fn without_answers() -> Option<(Broker, tempfile::TempDir)> {
+    let found =
+        ["x86_64", "aarch64"].map(|machine| format!("/usr/lib/{machine}-linux-gnu/mosquitto_dynamic_security.so"));
+    let Some(plugin) = found.iter().find(|plugin| std::path::Path::new(plugin).is_file()) else {
+        eprintln!("SKIPPED: mosquitto's plugin for dynamic security is not here, so this test proved nothing");
+        return None;
+    };
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let file = directory.path().join("security.json");
+    let rules = serde_json::json!({
+        "defaultACLAccess": { "publishClientSend": true, "publishClientReceive": true, "subscribe": true, "unsubscribe": true },
+        "clients": [], "groups": [{ "groupname": "all", "roles": [{ "rolename": "all" }], "clients": [] }], "anonymousGroup": "all",
+        "roles": [{ "rolename": "all", "acls": [
+            { "acltype": "subscribePattern", "topic": "glimpsed/+/response/#", "priority": 0, "allow": false }
+        ] }],
+    });
+    std::fs::write(&file, rules.to_string()).expect("writable");
+    for (path, mode) in [(directory.path(), 0o777), (&file, 0o666)] {
+        // mosquitto drops its rights before it reads them.
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).expect("ours");
+    }
+    let lines = format!("allow_anonymous true\nplugin {plugin}\nplugin_opt_config_file {}", file.display());
+    Some((Broker::with(&lines), directory))
+}
+
+#[test]
+fn an_answer_that_may_not_be_read_is_told_at_once_and_not_waited_for() {
+    let Some((broker, _directory)) = without_answers() else { return };
+    publish(broker.port, ["a", "b"].into_iter().flat_map(well));
+    let begun = Instant::now();
+    let ran = fleet(&broker, &["request", "reload", "--yes", "--wait", "60s", "--json"]);
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    let told = ran.json();
+    for id in ["a", "b"] {
+        let (outcome, error) = (&told["devices"][id]["outcome"], told["devices"][id]["error"].as_str());
+        let said = "was asked, and the broker does not let this user read the answer: ";
+        assert!(outcome == "unreadable" && error.is_some_and(|error| error.starts_with(said)), "{ran:?}");
+    }
+    assert!(ran.code == 1 && ran.stderr.contains("2 of 2 devices have not done it"), "{ran:?}");
+}
+
+#[test]
+fn more_devices_than_are_looked_at_are_told_and_none_of_them_is_asked() {
+    let broker = Broker::with("allow_anonymous true\nmax_queued_messages 0");
+    publish(broker.port, (0..20_100).map(|number| says(&format!("d{number}"), "status", "online")));
+    let ran = fleet(&broker, &["check", "--patience", "5s"]);
+    let said = "note: there are more than 20000 devices; the others were not looked at";
+    assert!(ran.code == 1 && ran.stdout.contains(said), "{} {}", ran.code, ran.stderr);
+    let ran = fleet(&broker, &["request", "reload", "--yes", "--patience", "5s"]);
+    assert!(
+        ran.code == 1 && ran.stderr.contains("so none is asked") && ran.stderr.contains("more than 20000"),
+        "{}",
+        ran.stderr
+    );
+}
+
 #[test]
 fn ten_thousand_devices_some_of_which_share_an_id_are_seen_in_bounded_memory_and_time() {
     const DEVICES: usize = 10_000;

@@ -112,19 +112,27 @@ fn the_daemon_does_what_it_is_asked_and_its_answer_is_waited_for() {
 #[test]
 fn the_reports_of_all_devices_become_one_with_a_page_and_those_that_gave_none_are_told() {
     let broker = Broker::start();
-    publish(broker.port, ["a1", "a2", "b1", "c1"].into_iter().flat_map(well));
+    publish(broker.port, ["a1", "a2", "b1", "c1", "c2"].into_iter().flat_map(well));
     let _answering = Answering::start(
         broker.port,
-        &[("a1", Manner::Obeys), ("a2", Manner::Obeys), ("b1", Manner::Obeys), ("c1", Manner::Odd)],
+        &[
+            ("a1", Manner::Obeys),
+            ("a2", Manner::Obeys),
+            ("b1", Manner::Obeys),
+            ("c1", Manner::Odd),
+            ("c2", Manner::Absurd),
+        ],
     );
     let directory = tempfile::tempdir().expect("a temporary directory");
     let page = directory.path().join("page.html");
     let ran = fleet(&broker, &["compare", "--yes", "--html", page.to_str().expect("UTF-8")]);
-    assert!(ran.code == 1 && ran.stderr.contains("1 of 4 devices have not done it"), "{ran:?}");
+    assert!(ran.code == 1 && ran.stderr.contains("2 of 5 devices have not done it"), "{ran:?}");
     let table: Vec<&str> = ran.stdout.lines().skip_while(|line| !line.starts_with("board")).collect();
     assert!(table[1].starts_with("Raspberry Pi 4  small  fp32       1        24.00"), "{ran:?}");
     assert!(table[3].starts_with("Raspberry Pi 5  small  fp32       2        8.00"), "{ran:?}");
     assert!(table[5].starts_with("no figures: c1: refused: its report is not understood: "), "{ran:?}");
+    let absurd = "no figures: c2: refused: its report cannot be: `large` has a median of 1e300 ms, and a picture takes";
+    assert!(table[6].starts_with(absurd), "{ran:?}");
     let page = std::fs::read_to_string(page).expect("written");
     assert!(page.contains("<svg") && page.contains("No figures: c1") && page.matches("<circle").count() == 6, "{page}");
     let ran = fleet(&broker, &["compare", "--yes", "--json", "--where", "device=a*"]);

@@ -39,6 +39,21 @@ fn the_document_is_what_prometheus_takes_and_names_those_that_it_leaves_out() {
 }
 
 #[test]
+fn a_file_that_would_not_be_whole_is_not_written_and_following_ends() {
+    let broker = Broker::start();
+    publish(broker.port, well("gate-1").into_iter().chain([says("gate-1", "health", EVERYWHERE)]));
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let file = directory.path().join("glimpsed.json");
+    std::fs::write(&file, "of before").expect("writable");
+    let path = file.to_str().expect("UTF-8");
+    let arguments = ["targets", "--address", "{device}:{port}", "-o", path, "--follow", "--patience", "100ms"];
+    let ran = fleet(&broker, &arguments);
+    let said = "not all devices had said where they are, so no targets are written";
+    assert!(ran.code == 1 && ran.stderr.contains(said), "{ran:?}");
+    assert_eq!(std::fs::read_to_string(&file).expect("there"), "of before");
+}
+
+#[test]
 fn the_file_follows_the_devices_also_after_the_broker_was_away() {
     let mut broker = Broker::start();
     publish(broker.port, well("gate-1").into_iter().chain([says("gate-1", "health", EVERYWHERE)]));

@@ -59,21 +59,11 @@ impl Column {
         Self::Board,
     ];
 
-    /// Those of the table; the others can be asked for.
-    pub const SHOWN: [Self; 12] = [
-        Self::Device,
-        Self::Status,
-        Self::Since,
-        Self::Version,
-        Self::Model,
-        Self::Label,
-        Self::Fps,
-        Self::Temperature,
-        Self::Dropped,
-        Self::Lost,
-        Self::Config,
-        Self::Problems,
-    ];
+    /// Those of the table, which are the first; the others can be asked for.
+    pub const SHOWN: [Self; 12] = {
+        let [shown @ .., _name, _board] = Self::ALL;
+        shown
+    };
 
     /// As it is written in a condition, and in the heading.
     pub fn name(self) -> &'static str {

@@ -11,6 +11,12 @@ use super::payload::text;
 /// The models of a report that are read.
 const MAX_MODELS: usize = 64;
 
+/// What a picture can take, in milliseconds: from a tenth of a microsecond to ten minutes.
+const LATENCY_MS: std::ops::RangeInclusive<f64> = 1e-4..=6e5;
+
+/// A tebibyte.
+const MAX_MEMORY: u64 = 1 << 40;
+
 /// What a device measured.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Compared {
@@ -85,28 +91,52 @@ struct AccuracyRead {
     of: u64,
 }
 
+impl RowRead {
+    /// Whether the numbers can be those of a measurement.
+    fn check(&self, latency: &LatencyRead) -> Result<(), String> {
+        let LatencyRead { p50, p95 } = *latency;
+        for (name, ms) in [("median", p50), ("95th percentile", p95)] {
+            if !LATENCY_MS.contains(&ms) {
+                let (least, most) = (LATENCY_MS.start(), LATENCY_MS.end());
+                return Err(format!("a {name} of {ms:e} ms, and a picture takes {least} to {most}"));
+            }
+        }
+        if p95 < p50 {
+            return Err(format!("a 95th percentile of {p95} ms below its median of {p50} ms"));
+        }
+        if let Some(bytes) = self.peak_memory_bytes.filter(|bytes| *bytes > MAX_MEMORY) {
+            return Err(format!("{bytes} bytes of memory, and there are at most {MAX_MEMORY}"));
+        }
+        match &self.accuracy {
+            Some(AccuracyRead { top1, of }) if top1 > of => Err(format!("{top1} of {of} pictures right")),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Reads the report of a device. Models that could not be measured are left out.
 ///
 /// # Errors
-/// Why it is not understood.
+/// Why it is not understood, or what in it cannot be: one such number would spoil the figures of all.
 pub fn read(device: &str, report: &Value) -> Result<Compared, String> {
     let report = ReportRead::deserialize(report)
         .map_err(|error| format!("its report is not understood: {}", text(&error.to_string())))?;
     let measured = |row: RowRead| {
-        let latency = row.infer_ms.filter(|latency| latency.p50 > 0.0 && latency.p95 >= latency.p50)?;
-        Some(Measured {
+        let latency = row.infer_ms.as_ref()?;
+        if let Err(cause) = row.check(latency) {
+            return Some(Err(format!("its report cannot be: `{}` has {cause}", text(&row.name))));
+        }
+        Some(Ok(Measured {
             model: text(&row.name),
             precision: row.precision.as_deref().map(text).unwrap_or_default(),
             p50_ms: latency.p50,
             p95_ms: latency.p95,
             memory_bytes: row.peak_memory_bytes,
-            top1: row
-                .accuracy
-                .filter(|accuracy| accuracy.of > 0 && accuracy.top1 <= accuracy.of)
-                .map(|accuracy| (accuracy.top1, accuracy.of)),
-        })
+            top1: row.accuracy.filter(|accuracy| accuracy.of > 0).map(|accuracy| (accuracy.top1, accuracy.of)),
+        }))
     };
-    let models: Vec<Measured> = report.models.into_iter().take(MAX_MODELS).filter_map(measured).collect();
+    let models: Vec<Measured> =
+        report.models.into_iter().take(MAX_MODELS).filter_map(measured).collect::<Result<_, String>>()?;
     match models.is_empty() {
         true => Err("it could measure no model".to_owned()),
         false => Ok(Compared { device: device.to_owned(), board: text(&report.device.board), models }),
@@ -228,12 +258,31 @@ pub(super) mod tests {
             read("x", &json!({ "device": { "board": "Pi" }, "models": [{ "name": "a", "error": "no" }] })),
             Err("it could measure no model".into())
         );
-        assert_eq!(read("x", &report("Pi", -1.0)), Err("it could measure no model".into()));
+    }
+
+    #[test]
+    fn a_report_with_a_number_that_cannot_be_is_refused_as_a_whole_and_says_which() {
+        for p50 in [-1.0, 0.0, 1e-9, 1e300, 6.1e5] {
+            let refused = read("x", &report("Pi", p50)).expect_err("absurd");
+            assert!(refused.starts_with("its report cannot be: `a` has a median of "), "{refused}");
+        }
+        assert!(read("x", &report("Pi", 4e5)).expect_err("absurd").contains("a 95th percentile of 8e5 ms"));
+        let with = |key: &str, value: Value| {
+            let mut report = report("Pi", 8.0);
+            report["models"][0][key] = value;
+            read("x", &report).expect_err("absurd")
+        };
+        assert!(with("infer_ms", json!({ "p50": 8.0, "p95": 7.0 })).contains("below its median"));
+        assert!(with("peak_memory_bytes", json!(u64::MAX)).contains("bytes of memory"));
+        assert!(with("accuracy", json!({ "top1": 11, "of": 10 })).contains("11 of 10 pictures right"));
+        // JSON has no such numbers; other programs write them so.
+        assert!(with("infer_ms", json!({ "p50": null, "p95": "inf" })).contains("is not understood"));
+        assert!(read("x", &report("Pi", 2.5e5)).is_ok() && read("x", &report("Pi", 1e-3)).is_ok());
     }
 
     proptest! {
         #[test]
-        fn the_median_lies_between_the_fastest_and_the_slowest(times in proptest::collection::vec(0.01f64..1e6, 1..30)) {
+        fn the_median_lies_between_the_fastest_and_the_slowest(times in proptest::collection::vec(0.01f64..3e5, 1..30)) {
             let compared: Vec<Compared> = times.iter().map(|time| read("x", &report("Pi", *time)).expect("a report")).collect();
             let rows = by_board(&compared);
             prop_assert_eq!(rows.len(), 1);

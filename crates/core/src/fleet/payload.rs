@@ -61,6 +61,23 @@ pub(super) struct Health {
     pub http: Option<HealthHttp>,
 }
 
+impl Health {
+    /// Whether a board can say so. What cannot be would be the warmest or the fastest of all.
+    ///
+    /// # Errors
+    /// Which number it is, in words.
+    pub(super) fn check(&self) -> Result<(), String> {
+        const CELSIUS: std::ops::RangeInclusive<f64> = -100.0..=250.0;
+        const FPS: std::ops::RangeInclusive<f64> = 0.0..=1e5;
+        for (name, number, range) in [("temperature_c", self.temperature_c, CELSIUS), ("fps", self.fps, FPS)] {
+            if let Some(number) = number.filter(|number| !range.contains(number)) {
+                return Err(format!("`{name}` is {number:e}, and can be {} to {}", range.start(), range.end()));
+            }
+        }
+        Ok(())
+    }
+}
+
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct HealthHttp {
     #[serde(default)]

@@ -85,7 +85,8 @@ impl Roster {
         let understood = match kind {
             STATUS => payload::presence(payload).map(|presence| device.note_presence(presence, retained, now)),
             INFO => read(payload, |info| device.note_info(info)),
-            HEALTH => read(payload, |health| device.note_health(health, now)),
+            HEALTH => payload::read(payload)
+                .and_then(|health: Health| health.check().map(|()| device.note_health(health, now))),
             STATE => read(payload, |state| device.note_state(view, state)),
             _ => {
                 device.note_enabled(view, payload == b"OFF");
@@ -96,6 +97,20 @@ impl Roster {
             device.nonsense.insert(kind, cause);
         }
         true
+    }
+
+    /// Another session begins: what is not heard in it is for [`Self::forget_the_silent`].
+    pub fn listen_anew(&mut self) {
+        self.devices.values_mut().for_each(|device| device.heard.clear());
+        (self.beyond, self.too_large) = (0, 0);
+    }
+
+    /// Removes the devices that nothing was heard of since [`Self::listen_anew`], and returns how many: what was retained of them was
+    /// removed meanwhile.
+    pub fn forget_the_silent(&mut self) -> usize {
+        let before = self.devices.len();
+        self.devices.retain(|_, device| !device.heard.is_empty());
+        before - self.devices.len()
     }
 
     /// The retained topics that a device has and that were not heard, such as when a broker gives wildcards no retained messages or
@@ -112,6 +127,11 @@ impl Roster {
                 let view = if view.is_empty() { String::new() } else { format!("view/{view}/") };
                 topics.push(format!("{}/{}/{view}{kind}", self.base, device.id));
             };
+            // Of one that is known from an earlier session it is enough to hear whether it is still there.
+            if device.heard.is_empty() && self.devices.contains_key(&device.id) {
+                wanted(STATUS, "");
+                continue;
+            }
             let own = [STATUS, INFO, HEALTH].into_iter().filter(|kind| !device.heard.contains(kind));
             own.for_each(|kind| wanted(kind, ""));
             match device.view_names.as_slice() {
@@ -280,6 +300,47 @@ pub(super) mod tests {
         assert!(roster.device("x").is_none() && roster.device("y").is_some());
         roster.note("glimpsed/x/info", b"{}", true, noon());
         assert!(roster.note("glimpsed/x/info", b"", false, noon()) && roster.device("x").is_none());
+    }
+
+    #[test]
+    fn who_is_not_heard_in_another_session_is_asked_for_by_name_and_then_forgotten() {
+        let mut roster = Roster::new("glimpsed");
+        ["gone", "here", "late"].into_iter().for_each(|id| well(&mut roster, id));
+        roster.listen_anew();
+        assert_eq!(roster.len(), 3, "what was known stays to be seen");
+        well(&mut roster, "here");
+        let missing = roster.missing([].iter());
+        assert_eq!(missing, ["glimpsed/gone/status", "glimpsed/here/enabled/state", "glimpsed/late/status"]);
+        roster.note("glimpsed/late/health", br#"{"fps": 1.0}"#, false, noon());
+        assert_eq!(roster.forget_the_silent(), 1);
+        assert_eq!(roster.devices().map(|device| device.id.as_str()).collect::<Vec<_>>(), ["here", "late"]);
+    }
+
+    #[test]
+    fn more_devices_than_are_looked_at_are_counted_and_the_others_go_on() {
+        let mut roster = Roster::new("glimpsed");
+        for number in 0..=MAX_DEVICES {
+            roster.note(&format!("glimpsed/d{number}/status"), b"online", true, noon());
+        }
+        assert_eq!((roster.len(), roster.beyond), (MAX_DEVICES, 1));
+        assert!(roster.note("glimpsed/d0/status", b"offline", false, noon()), "one that is known");
+        roster.note("glimpsed/d1/status", b"", false, noon());
+        assert!(roster.note(&format!("glimpsed/d{MAX_DEVICES}/status"), b"online", false, noon()), "there is room");
+    }
+
+    #[test]
+    fn health_with_a_number_that_no_board_has_is_not_understood_and_what_was_known_stays() {
+        let mut roster = Roster::new("glimpsed");
+        well(&mut roster, "x");
+        for health in [r#"{"fps": 1e9}"#, r#"{"fps": -1}"#, r#"{"temperature_c": 1e6}"#, r#"{"temperature_c": -300}"#] {
+            roster.note("glimpsed/x/health", health.as_bytes(), false, noon());
+            let device = roster.device("x").expect("known");
+            let said = device.nonsense.get(HEALTH).cloned().unwrap_or_default();
+            assert!(said.contains(", and can be "), "{health}: {said}");
+            assert_eq!((device.fps, device.temperature_celsius), (Some(5.0), Some(50.0)));
+        }
+        roster.note("glimpsed/x/health", br#"{"fps": 3.0, "temperature_c": 84.5}"#, false, noon());
+        assert!(roster.device("x").is_some_and(|device| device.nonsense.is_empty()));
     }
 
     #[test]

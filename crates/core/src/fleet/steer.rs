@@ -1,6 +1,6 @@
 //! Asks devices for something, and waits for the answer of each.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use glimpsed_mqtt::{Delivery, Loss, Message, Received, Sent};
@@ -13,6 +13,9 @@ use super::watch::Watch;
 
 /// After another value than the wanted one, the wanted one is waited for this long: the other may be that from before.
 const STAYS_AFTER: Duration = Duration::from_secs(2);
+
+/// The bytes of all answers together that are kept: some two thousand reports of comparisons.
+const MAX_KEPT: usize = 64 << 20;
 
 /// What became of an order to a device.
 #[derive(Debug, Clone, PartialEq)]
@@ -96,6 +99,8 @@ pub struct Steered {
     pub outcomes: BTreeMap<String, Outcome>,
     /// Devices whose request was answered twice: two have the same id.
     pub answered_twice: Vec<String>,
+    /// Devices whose answer was left out, because all of them together were too much.
+    pub left_out: BTreeSet<String>,
     /// Why the session ended in the middle.
     pub lost: Option<Loss>,
 }
@@ -120,7 +125,23 @@ struct Run<'a> {
     subscribing: VecDeque<String>,
     /// Transactions that were answered, with their device.
     answered: Vec<(Letter, String)>,
+    kept: Kept,
     steered: Steered,
+}
+
+/// How much of the answers is kept.
+struct Kept {
+    bytes: usize,
+    most: usize,
+}
+
+impl Kept {
+    /// Whether there is room for an answer of so many bytes, which is taken.
+    fn has_room_for(&mut self, bytes: usize) -> bool {
+        let has_room = self.bytes + bytes <= self.most;
+        self.bytes += if has_room { bytes } else { 0 };
+        has_room
+    }
 }
 
 /// Asks each of the devices, and returns when each has answered or was waited for, when the broker is lost, or when `stop` is. Every
@@ -133,7 +154,8 @@ pub async fn steer(
     stop: impl Future<Output = ()>,
     mut progress: impl FnMut(usize, usize),
 ) -> Steered {
-    let mut steered = Steered { outcomes: BTreeMap::new(), answered_twice: Vec::new(), lost: None };
+    let mut steered =
+        Steered { outcomes: BTreeMap::new(), answered_twice: Vec::new(), left_out: BTreeSet::new(), lost: None };
     let mut waiting = VecDeque::new();
     let run_id = fastrand::u64(..);
     for (number, device) in devices.enumerate() {
@@ -148,8 +170,16 @@ pub async fn steer(
         waiting.extend(letters.into_iter().map(|letter| (device.id.clone(), letter)));
     }
     let all = waiting.len();
-    let mut run =
-        Run { watch, pace, waiting, open: Vec::new(), subscribing: VecDeque::new(), answered: Vec::new(), steered };
+    let mut run = Run {
+        watch,
+        pace,
+        waiting,
+        open: Vec::new(),
+        subscribing: VecDeque::new(),
+        answered: Vec::new(),
+        kept: Kept { bytes: 0, most: MAX_KEPT },
+        steered,
+    };
     let mut stop = std::pin::pin!(stop);
     let lost = loop {
         if let Err(loss) = run.send_more() {
@@ -236,7 +266,11 @@ impl Run<'_> {
                 open.deadline = open.deadline.min(Instant::now() + STAYS_AFTER);
                 return;
             }
-            Meaning::Done(data) => Outcome::Done(data),
+            Meaning::Done(data) if self.kept.has_room_for(payload.len()) => Outcome::Done(data),
+            Meaning::Done(_) => {
+                self.steered.left_out.insert(self.open[at].device.clone());
+                Outcome::Done(Value::Null)
+            }
             Meaning::Refused(cause) => Outcome::Refused(cause),
         };
         let open = self.open.swap_remove(at);
@@ -272,5 +306,16 @@ impl Run<'_> {
             self.conclude(device, Outcome::NotAsked);
         }
         Steered { lost, ..self.steered }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_kept_up_to_a_sum_and_a_smaller_one_may_still_fit() {
+        let mut kept = Kept { bytes: 0, most: 100 };
+        assert_eq!([60, 41, 40, 1, 0].map(|bytes| kept.has_room_for(bytes)), [true, false, true, false, true]);
     }
 }

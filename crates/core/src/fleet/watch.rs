@@ -115,6 +115,7 @@ impl Watch {
         patience: Duration,
     ) -> Result<Gathered, Loss> {
         let until = Instant::now() + patience;
+        roster.lock().listen_anew();
         const CUT_SHORT: Gathered = Gathered { cut_short: true };
         let filters = topics_of(&format!("{}/+", self.base));
         // One after the other, so that a broker has fewer messages to queue at a time.

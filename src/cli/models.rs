@@ -1,5 +1,7 @@
 //! `glimpsed models`
 
+use std::path::Path;
+
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -40,8 +42,8 @@ pub(super) struct List {
 
 #[derive(Debug, Args)]
 pub(super) struct Inspect {
-    /// Names as `glimpsed models list` gives them
-    #[arg(required = true, value_name = "NAME")]
+    /// Names as `glimpsed models list` gives them, or ONNX files
+    #[arg(required = true, value_name = "NAME|FILE")]
     names: Vec<String>,
     #[command(flatten)]
     file: OptionalConfigFile,
@@ -68,6 +70,14 @@ pub(super) fn find(config: &Config, name: &str) -> Result<ModelSpec> {
     })
 }
 
+/// The model of that name, or else of that file.
+fn find_or_file(config: &Config, given: &str) -> Result<ModelSpec> {
+    let path = Path::new(given);
+    let is_known = config.models.iter().any(|model| model.name == given);
+    let is_path = path.extension().is_some_and(|end| end == "onnx") || path.is_file();
+    if is_path && !is_known { Ok(ModelSpec::of_file(path)) } else { find(config, given) }
+}
+
 /// As [`find`], among some of the models that can be used.
 pub(super) fn find_in(usable: &[ModelSpec], config: &Config, name: &str) -> Result<ModelSpec> {
     if let Some(model) = usable.iter().find(|model| model.name == name) {
@@ -82,7 +92,7 @@ pub(super) fn find_in(usable: &[ModelSpec], config: &Config, name: &str) -> Resu
 }
 
 fn run_list(list: &List, streams: &mut Streams) -> Result<()> {
-    let config = list.file.sources()?.load()?;
+    let config = list.file.sources()?.load_awaiting_models()?;
     if list.json {
         let models = config.models.iter().map(|model| {
             json!({
@@ -139,10 +149,10 @@ fn file_of(model: &ModelSpec, wanted: PrecisionChoice) -> String {
 }
 
 fn run_inspect(inspect: &Inspect, streams: &mut Streams) -> Result<()> {
-    let config = inspect.file.sources()?.load()?;
+    let config = inspect.file.sources()?.load_awaiting_models()?;
     let mut inspections = Vec::new();
     for name in &inspect.names {
-        let spec = find(&config, name)?;
+        let spec = find_or_file(&config, name)?;
         inspections.push(infer::inspect(&spec).map_err(|cause| Error::Model { name: name.clone(), cause })?);
     }
     if inspect.json {

@@ -210,6 +210,19 @@ fn labels_and_scaling_in_the_file_need_no_key() {
 }
 
 #[test]
+fn a_file_is_inspected_though_nothing_is_configured_for_it_and_the_model_that_labels_is_not_here() {
+    let config = ConfigFile::new("[model]\nactive = \"gone\"\n[models.gone]\npath = \"gone.onnx\"\n");
+    let file = config.path().replace("glimpsed.toml", "made.onnx");
+    std::fs::write(&file, said(&[("names", "['red', 'green', 'blue']")]).encode_to_vec()).expect("writable");
+    let json = run(&["models", "inspect", "--json", "-c", &config.path(), &file]).json();
+    assert_eq!((json[0]["name"].as_str(), json[0]["labels"]["first"][0].as_str()), (Some("made"), Some("red")));
+    let listed = run(&["models", "list", "-c", &config.path()]);
+    assert!(listed.code == 0 && listed.stdout.contains("gone"), "{listed:?}");
+    let gone = run(&["models", "inspect", "-c", &config.path(), "gone.onnx"]);
+    assert!(gone.code == 1 && gone.stderr.contains("gone.onnx"), "{gone:?}");
+}
+
+#[test]
 fn a_key_of_the_configuration_comes_before_what_the_file_says() {
     let proto = said(&[("names", "['red', 'green', 'blue']"), ("author", "Ultralytics")]);
     let config = lone(&proto, "labels = \"own.txt\"\nfamily = \"inception\"\n");

@@ -1,6 +1,6 @@
 //! A model's file, and the properties that its file does not state.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use schemars::JsonSchema;
@@ -74,6 +74,22 @@ impl ModelSpec {
             Some((metadata.len(), metadata.modified().ok()))
         };
         [Some(&self.path), quantised, labels].into_iter().flatten().chain(&weights).map(state).collect()
+    }
+
+    /// The model of a file that no table describes: it has what the file says of itself, and the defaults.
+    pub fn of_file(path: &Path) -> Self {
+        Self {
+            name: path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
+            path: path.to_owned(),
+            labels: LabelSource::Own(path.to_owned()),
+            background: None,
+            sha256: None,
+            input: InputHints::default(),
+            backend: Backend::Auto,
+            threads: Threads::default(),
+            taught: None,
+            int8: None,
+        }
     }
 
     /// The quantised file under the same name, if there is one.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::ops::Cost;
@@ -50,7 +51,7 @@ pub(crate) fn load(mut proto: ModelProto, input: &InputSpec, input_name: &str) -
     let (macs, result_bytes) = (multiply_accumulates(&typed), result_bytes(&typed));
     let plan = guarded(|| typed.into_optimized()?.into_runnable())?;
     let state = plan.spawn().map_err(|error| evaluation(&error))?;
-    let classifier = Box::new(TractClassifier { state, input: input.clone(), dequantise });
+    let classifier = Box::new(TractClassifier { state, input: input.clone(), dequantise, kept: None });
     Ok(Loaded { classifier, macs, result_bytes, shape })
 }
 
@@ -149,22 +150,27 @@ struct TractClassifier {
     state: TypedSimpleState,
     input: InputSpec,
     dequantise: Option<Box<super::quantised_ends::Table>>,
+    /// The input of the last run, whose memory is used again: megabytes that are asked of the system anew for each picture cost as much
+    /// as a small network.
+    kept: Option<Arc<Tensor>>,
 }
 
 impl Classifier for TractClassifier {
     fn run(&mut self, input: &tensor::Tensor, scores: &mut Vec<f32>) -> Result<(), Error> {
         let shape = self.input.shape();
+        let kept = self.kept.take();
         let tensor = match (input, &self.dequantise) {
-            (tensor::Tensor::F32(values), _) => Tensor::from_shape(&shape, values),
-            (tensor::Tensor::U8(bytes), None) => Tensor::from_shape(&shape, bytes),
+            (tensor::Tensor::F32(values), _) => filled(kept, &shape, values),
+            (tensor::Tensor::U8(bytes), None) => filled(kept, &shape, bytes),
             (tensor::Tensor::U8(bytes), Some(table)) => {
                 let values: Vec<f32> = bytes.iter().map(|&byte| table[usize::from(byte)]).collect();
-                Tensor::from_shape(&shape, &values)
+                filled(kept, &shape, &values)
             }
         };
         let tensor = tensor.map_err(|error| evaluation(&error))?;
         let state = &mut self.state;
-        let outputs = guarded(|| state.run(tvec![tensor.into()]))?;
+        let outputs = guarded(|| state.run(tvec![tensor.clone().into_tvalue()]))?;
+        self.kept = Some(tensor);
         let first = outputs.first().ok_or_else(|| Error::Evaluation { cause: "it has no output".into() })?;
         let floats = first.cast_to::<f32>().map_err(|error| evaluation(&error))?;
         let values = floats.try_as_plain_ram().and_then(|plain| plain.as_slice::<f32>().map(<[f32]>::to_vec));
@@ -172,6 +178,18 @@ impl Classifier for TractClassifier {
         scores.extend_from_slice(&values.map_err(|error| evaluation(&error))?);
         Ok(())
     }
+}
+
+/// A tensor of these values: the one that was kept, unless something else holds it or it has another length.
+fn filled<T: Datum + Copy>(kept: Option<Arc<Tensor>>, shape: &[usize], values: &[T]) -> TractResult<Arc<Tensor>> {
+    if let Some(mut kept) = kept
+        && let Some(tensor) = Arc::get_mut(&mut kept)
+        && tensor.len() == values.len()
+    {
+        tensor.try_as_plain_ram_mut()?.as_slice_mut::<T>()?.copy_from_slice(values);
+        return Ok(kept);
+    }
+    Ok(Tensor::from_shape(shape, values)?.into_arc_tensor())
 }
 
 /// Runs `work` and turns a panic into an error. tract has assertions that a damaged or hostile file can violate, and

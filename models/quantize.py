@@ -144,9 +144,12 @@ def described(arguments: argparse.Namespace) -> tuple[Path, dict | None]:
     try:
         told = json.load(sys.stdin)
         told = told[0] if isinstance(told, list) else told
-        return Path(told["path"]), told["input"]
+        described = Path(told["path"]), told["input"]
     except (json.JSONDecodeError, KeyError, IndexError, TypeError):
         raise Mistake("what came on standard input is not what `glimpsed models inspect NAME --json` says") from None
+    if told.get("to_set"):
+        raise Mistake("; ".join(f"{described[0].name} {key['says']}" for key in told["to_set"]))
+    return described
 
 
 def read(path: Path) -> onnx.ModelProto:

@@ -165,6 +165,8 @@ fn run_inspect(inspect: &Inspect, streams: &mut Streams) -> Result<()> {
 fn describe(inspected: &Inspected) -> String {
     let model = &inspected.file;
     let input = &model.input;
+    let is_known = |key: &str| inspected.to_set.iter().all(|to_set| to_set.key != key);
+    let unknown = || "not known, see below".to_owned();
     let operators: Vec<String> = model.operators.iter().map(|(name, count)| format!("{count} {name}")).collect();
     let rows = [
         ("model", inspected.name.clone()),
@@ -199,9 +201,17 @@ fn describe(inspected: &Inspected) -> String {
         ),
         (
             "input",
-            format!("{:?} {:?} {:?}, {:?}", input.shape(), input.element, input.layout, input.channels).to_lowercase(),
+            if is_known("input") {
+                format!("{:?} {:?} {:?}, {:?}", input.shape(), input.element, input.layout, input.channels)
+                    .to_lowercase()
+            } else {
+                unknown()
+            },
         ),
-        ("scaling", format!("(x / 255 - {:?}) / {:?}", input.mean, input.std)),
+        (
+            "scaling",
+            if is_known("family") { format!("(x / 255 - {:?}) / {:?}", input.mean, input.std) } else { unknown() },
+        ),
         ("fit", format!("{:?}", input.fit).to_lowercase()),
         (
             "output",
@@ -215,6 +225,7 @@ fn describe(inspected: &Inspected) -> String {
         ),
         ("labels", labels_of(inspected)),
         ("says of itself", says_of_itself(model)),
+        ("to be set", inspected.to_set.iter().map(|key| key.says.as_str()).collect::<Vec<_>>().join("; ")),
         ("operators", operators.join(", ")),
         ("runs on", model.not_native.as_ref().map_or(model.backend.clone(), |why| format!("{}: {why}", model.backend))),
         ("threads", inspected.threads.to_string()),

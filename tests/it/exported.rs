@@ -216,10 +216,13 @@ fn a_file_is_inspected_though_nothing_is_configured_for_it_and_the_model_that_la
     std::fs::write(&file, said(&[("names", "['red', 'green', 'blue']")]).encode_to_vec()).expect("writable");
     let json = run(&["models", "inspect", "--json", "-c", &config.path(), &file]).json();
     assert_eq!((json[0]["name"].as_str(), json[0]["labels"]["first"][0].as_str()), (Some("made"), Some("red")));
+    assert_eq!(json[0]["to_set"][0]["key"], "family");
+    let told = run(&["models", "inspect", "-c", &config.path(), &file]).stdout;
+    assert!(told.contains("set `family` in [models.made]") && !told.contains("x / 255"), "{told}");
     let listed = run(&["models", "list", "-c", &config.path()]);
     assert!(listed.code == 0 && listed.stdout.contains("gone"), "{listed:?}");
     let gone = run(&["models", "inspect", "-c", &config.path(), "gone.onnx"]);
-    assert!(gone.code == 1 && gone.stderr.contains("gone.onnx"), "{gone:?}");
+    assert!(gone.code == 78 && gone.stderr.contains("gone.onnx"), "{gone:?}");
 }
 
 #[test]

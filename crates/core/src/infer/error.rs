@@ -32,7 +32,8 @@ pub enum ModelError {
     OneNumber { labels: String, found: usize },
 }
 
-fn with_remedy(name: &str, cause: &Error) -> String {
+/// What is wrong, and the key of [models.NAME] that mends it.
+pub(super) fn with_remedy(name: &str, cause: &Error) -> String {
     match cause {
         Error::WrongHash { .. } => format!("{cause}; fetch it again"),
         Error::NotNative { .. } if cfg!(feature = "tract") => {

@@ -9,14 +9,14 @@ use glimpsed_inference::{
 };
 use serde::Serialize;
 
-use super::error::ModelError;
+use super::error::{ModelError, with_remedy};
 use super::familiar::{Familiar, Judgement};
 use super::network::{Look, Network, Networks, Shared};
 use super::reading::{Reading, Seen};
 use super::test_pictures::TestPictures;
 use crate::domain::classification::{Labels, ModelId, Ranked, Top, top_k};
 use crate::models::catalog;
-use crate::models::spec::ModelSpec;
+use crate::models::spec::{Family, ModelSpec};
 use crate::models::threads::Threads;
 
 /// A loaded, warmed-up model.
@@ -372,6 +372,18 @@ pub struct Inspected {
     /// Why they cannot.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels_error: Option<String>,
+    /// What neither the file nor the configuration says, so that it cannot label yet; `file` has what was assumed to read it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub to_set: Vec<ToSet>,
+}
+
+/// A key that is needed before a model can label.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ToSet {
+    /// `family` or `input`.
+    pub key: &'static str,
+    /// What is not known, and what to write.
+    pub says: String,
 }
 
 /// The labels of a model.
@@ -389,7 +401,7 @@ pub struct InspectedLabels {
 /// # Errors
 /// What is wrong with the file.
 pub fn inspect(spec: &ModelSpec) -> Result<Inspected, ModelError> {
-    let file = engine(spec, Kernels::detect())?.inspection;
+    let (file, to_set) = read_assuming(spec)?;
     let labels = spec.labels.read().map_err(|(path, cause)| format!("cannot read `{path}`: {cause}"));
     let labelled = labels.as_ref().map_or(file.classes, |list| list.labels.len());
     let background_class = file.classes > 1 && spec.has_background(file.classes, labelled).unwrap_or_default();
@@ -400,7 +412,32 @@ pub fn inspect(spec: &ModelSpec) -> Result<Inspected, ModelError> {
         source: list.source,
         first: list.labels.iter().take(FIRST).map(|label| label.to_string()).collect(),
     });
-    Ok(Inspected { name: spec.name.clone(), file, background_class, threads: 1, labels, labels_error })
+    Ok(Inspected { name: spec.name.clone(), file, background_class, threads: 1, labels, labels_error, to_set })
+}
+
+/// Reads the file. Where its scaling or size is not known, one is assumed and told.
+fn read_assuming(spec: &ModelSpec) -> Result<(Inspection, Vec<ToSet>), ModelError> {
+    const ASSUMED_SIDE: usize = 224;
+    let (mut spec, mut to_set) = (spec.clone(), Vec::new());
+    loop {
+        let cause = match engine(&spec, Kernels::detect()) {
+            Ok(loaded) => return Ok((loaded.inspection, to_set)),
+            Err(ModelError::Engine { cause, .. }) => cause,
+            Err(other) => return Err(other),
+        };
+        let key = match cause {
+            Error::UnknownScaling if spec.input.mean.is_none() => {
+                spec.input = spec.input.or(Family::Unit.hints());
+                "family"
+            }
+            Error::SizeLeftOpen if spec.input.size.is_none() => {
+                spec.input.size = Some([ASSUMED_SIDE; 2]);
+                "input"
+            }
+            cause => return Err(refusal(&spec, cause)),
+        };
+        to_set.push(ToSet { key, says: with_remedy(&spec.name, &cause) });
+    }
 }
 
 /// Whether the first class is a background class; refuses labels of another number than the classes.

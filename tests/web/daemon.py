@@ -49,12 +49,14 @@ class Daemon:
     """Runs until it is stopped; its log can be waited for."""
 
     def __init__(self, http: str = "", rest: str = "", camera: str = "", cameras: str = "", fps: float = 2.0, broker: Broker | None = None,
-                 celsius: float | None = None, port: int = 0, late: float = 0.0, speed: float = 1.0):
+                 celsius: float | None = None, port: int = 0, late: float = 0.0, speed: float = 1.0, zone: str | None = None):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="glimpsed-web-"))
         # Its clock is so many seconds late, or early if that is negative.
         self.late = late
         # And goes so much faster; it waits no shorter for that.
         self.speed = speed
+        # Its time zone, if it is to be another than this machine's.
+        self.zone = zone
         # A board of its own, so that the warmth of this machine is not in the way.
         self.board = self.directory / "board"
         if celsius is not None:
@@ -82,6 +84,8 @@ class Daemon:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("GLIMPSED_")}
         if self.late or self.speed != 1.0:
             environment |= {"LD_PRELOAD": str(FAKETIME[0]), "FAKETIME": f"{-self.late:+.0f}s x{self.speed}", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+        if self.zone:
+            environment["TZ"] = self.zone
         return environment | {"NO_COLOR": "1", "GLIMPSED_BOARD_ROOT": str(self.board), "STATE_DIRECTORY": str(self.directory / "state")}
 
     def run(self, *arguments: str) -> str:

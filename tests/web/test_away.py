@@ -52,6 +52,8 @@ def test_what_asks_the_device_is_held_with_the_reason_while_it_is_away(page, sta
     assert page.text(PRESSED[place]) == words
     assert page.violations() == []
     page.screenshot(f"away-{place}")
+    page.driver.execute_script("document.querySelector('#main').append(Object.assign(document.createElement('button'), { textContent: 'drawn later' }))")
+    until("what is drawn meanwhile", lambda: "drawn later" in controls()["held"])
     daemon.start()
     page.until_text("#state-button", "All well")
     until("all of them", lambda: (found := controls()) and not found["held"] and set(found["live"]) >= set(before["live"]) - {"Show", "new-rows"})

@@ -57,6 +57,26 @@ def test_an_age_is_counted_so_where_no_websocket_comes_through(page, off):
         page.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", {"identifier": script["identifier"]})
 
 
+@pytest.mark.parametrize("zone, day, hours, noon", [("Europe/Berlin", "2026-10-25", 25, 13), ("Europe/Berlin", "2026-03-29", 23, 11), ("UTC", "2026-10-25", 24, 12)])
+def test_the_strip_has_the_hours_of_its_day(page, start, zone, day, hours, noon):
+    """Where clocks are changed, a day has 23 or 25 hours; and a device elsewhere counts from a midnight of its own."""
+    if not FAKETIME:
+        pytest.skip("SKIPPED: libfaketime is not here")
+    evening = datetime.datetime.fromisoformat(f"{day}T18:00+00:00")
+    late = (datetime.datetime.now(datetime.UTC) - evening).total_seconds()
+    daemon = start(camera=STILL, late=late, zone="UTC")
+    page.driver.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": zone})
+    try:
+        page.open(f"{daemon.url}/#day")
+        page.until_text("#totals th", "missile")
+        page.until_text("#day-about", lambda text: ("counts what was seen from its own midnight" in text) == (zone != "UTC"))
+        place = "const [hour] = [...document.querySelectorAll('#axis li')].filter((one) => one.textContent === '12'); return parseFloat(hour.style.left)"
+        assert abs(page.driver.execute_script(place) - 100 * noon / hours) < 0.01
+        assert page.find("#strip").get_attribute("viewBox").split()[2] == str(60 * hours)
+    finally:
+        page.driver.execute_cdp_cmd("Emulation.setTimezoneOverride", {"timezoneId": ""})
+
+
 def test_a_clock_that_is_set_while_the_page_is_open_is_followed(page, start):
     daemon = start(camera=STILL)
     page.open(daemon.url + "/")

@@ -52,6 +52,11 @@ pub fn local(time: Timestamp) -> ZonedDateTime {
     time.to_zoned_datetime(TimeZone::system())
 }
 
+/// How far the clocks on the wall are ahead of UTC then, in minutes.
+pub fn offset_minutes(time: Timestamp) -> i32 {
+    TimeZone::system().to_offset(time).seconds() / 60
+}
+
 /// Whether the machine's clock shows a time that HTTP and TLS can express: from 1970 to 9999. Their libraries panic at others.
 pub fn is_within_http_dates() -> bool {
     const END: Duration = Duration::from_secs(253_402_300_800);

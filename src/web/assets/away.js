@@ -9,23 +9,32 @@ const PASS = ["Tab", "Escape"];
 
 let away = false;
 
+// What is drawn meanwhile is held, too.
+const drawn = new MutationObserver(holdEach);
+
 export function hold() {
   away = true;
-  for (const control of document.querySelectorAll(HELD)) {
-    // What cannot be pressed for another reason says that one.
-    if (control.getAttribute("aria-disabled") === "true") continue;
-    control.dataset.held = control.getAttribute("aria-describedby") ?? "";
-    if (control.matches("label")) continue;
-    control.setAttribute("aria-disabled", "true");
-    control.setAttribute("aria-describedby", `banner ${control.dataset.held}`.trim());
-  }
+  holdEach();
+  drawn.observe($("main"), { childList: true, subtree: true });
   // What is gone would take the focus along.
   const focused = document.activeElement;
   if (focused !== document.body && !focused.checkVisibility({ visibilityProperty: true })) $("state-button").focus();
 }
 
+function holdEach() {
+  for (const control of document.querySelectorAll(HELD)) {
+    // What cannot be pressed for another reason says that one.
+    if (control.getAttribute("aria-disabled") === "true" || "held" in control.dataset) continue;
+    control.dataset.held = control.getAttribute("aria-describedby") ?? "";
+    if (control.matches("label")) continue;
+    control.setAttribute("aria-disabled", "true");
+    control.setAttribute("aria-describedby", `banner ${control.dataset.held}`.trim());
+  }
+}
+
 export function release() {
   away = false;
+  drawn.disconnect();
   for (const control of document.querySelectorAll("[data-held]")) {
     control.removeAttribute("aria-disabled");
     if (control.dataset.held) control.setAttribute("aria-describedby", control.dataset.held);

@@ -4,7 +4,7 @@ import { $, ask, colour, element, setText, svg } from "./dom.js";
 import { ofView } from "./bus.js";
 import { nameOf, rows, timeOf } from "./changes.js";
 import { html } from "./day.html";
-import { duration, midnight as midnightBefore, now } from "./time.js";
+import { duration, itsMidnight, midnight as midnightBefore, now } from "./time.js";
 
 const HEIGHT = 34;
 const PAGE = 50;
@@ -12,9 +12,9 @@ const PAGE = 50;
 // So many changes within a minute are one row.
 const BUSY = 6;
 
-// The whole day has this many units on the strip: minutes.
-const UNITS = 1440;
+// The narrowest bar of the strip, in minutes.
 const NARROWEST = 1.5;
+const HOURS = [0, 3, 6, 9, 12, 15, 18, 21, 24];
 
 let entries = [];
 let camera = { status: "online" };
@@ -53,23 +53,34 @@ const reached = () => (back ? midnight(back - 1) : ceased ?? now());
 const end = (all, index) => (index + 1 < all.length ? begin(all[index + 1]) : Math.max(reached(), begin(all[index])));
 const unit = (time) => (time - midnight()) / 60_000;
 
+// The minutes of the day: it has 23 or 25 hours where clocks are changed.
+const minutes = () => unit(midnight(back - 1));
+
 // An hour below its place on the strip.
 function hourLabel(hour) {
   const label = element("li", {}, String(hour));
-  label.style.left = `${(100 * hour) / 24}%`;
+  label.style.left = `${(100 * unit(new Date(midnight()).setHours(hour))) / minutes()}%`;
   return label;
 }
 
+function axis() {
+  const day = String(midnight());
+  if ($("axis").dataset.day === day) return;
+  $("axis").dataset.day = day;
+  $("axis").replaceChildren(...HOURS.map(hourLabel));
+}
+
 function strip() {
-  const all = changes();
+  axis();
+  const [all, whole] = [changes(), minutes()];
   const parts = all.map((entry, index) => {
     const width = Math.max(NARROWEST, unit(end(all, index)) - unit(begin(entry)));
     // What begins shortly before midnight is to be seen, too.
-    const x = Math.min(unit(begin(entry)), UNITS - width);
+    const x = Math.min(unit(begin(entry)), whole - width);
     return svg("rect", { x: x.toFixed(2), y: 0, width: width.toFixed(2), height: HEIGHT, fill: colour(entry.label), class: entry.label ? null : "nothing" });
   });
   if (chosen !== null && all[chosen]) parts.push(svg("path", { class: "mark", d: `M${unit(begin(all[chosen])).toFixed(2)} 0v${HEIGHT}` }));
-  $("strip").setAttribute("viewBox", `0 0 ${UNITS} ${HEIGHT}`);
+  $("strip").setAttribute("viewBox", `0 0 ${whole} ${HEIGHT}`);
   $("strip").replaceChildren(...parts);
   $("strip").setAttribute("aria-valuemax", String(Math.max(0, all.length - 1)));
 }
@@ -198,7 +209,9 @@ function about() {
   const whole = entries.length < 200 || Date.parse(entries[0].since) < midnight();
   const forgotten = "The list is forgotten when the device starts again.";
   const nothing = back ? (daySums() ? "Of this day the sums are kept; its changes are older than the newest 200." : "Nothing is kept of this day.") : "Nothing happened yet today.";
-  setText($("day-about"), !all.length ? nothing : `${whole ? "" : `The newest ${entries.length} changes are kept, so it begins at ${timeOf(entries[0].since)}. `}${forgotten}`);
+  const its = itsMidnight();
+  const elsewhere = its === null ? "" : ` The device's clocks show another time than yours: it counts what was seen from its own midnight, ${minuteOf(its)} here.`;
+  setText($("day-about"), (!all.length ? nothing : `${whole ? "" : `The newest ${entries.length} changes are kept, so it begins at ${timeOf(entries[0].since)}. `}${forgotten}`) + elsewhere);
   const oldest = Math.min(...[entries[0]?.since, earlier.at(-1)?.labels[0]?.first].filter(Boolean).map(Date.parse));
   $("day-before").hidden = !(oldest < midnight());
   $("day-after").hidden = back === 0;
@@ -245,7 +258,6 @@ const KEYS = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 
 export const part = {
   html,
   start() {
-    $("axis").replaceChildren(...[0, 3, 6, 9, 12, 15, 18, 21, 24].map(hourLabel));
     $("csv").addEventListener("click", saved);
     $("earlier").addEventListener("click", () => {
       length += PAGE;
@@ -267,7 +279,7 @@ export const part = {
     });
     $("strip").addEventListener("pointerdown", ({ clientX, currentTarget }) => {
       const { left, width } = currentTarget.getBoundingClientRect();
-      const at = midnight() + ((clientX - left) / width) * UNITS * 60_000;
+      const at = midnight() + ((clientX - left) / width) * minutes() * 60_000;
       choose(changes().findLastIndex((entry) => begin(entry) <= at));
     });
     setInterval(() => !document.hidden && !$("place-day").hidden && draw(), 10_000);

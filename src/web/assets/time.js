@@ -3,11 +3,15 @@
 // How far the device's clock is ahead of the browser's, in milliseconds.
 let ahead = 0;
 
+// How far its clocks on the wall are ahead of UTC, in minutes; null before it has said so.
+let offset = null;
+
 export const now = () => Date.now() + ahead;
 
 // The device has told its time.
-export function setClock({ now: told }) {
+export function setClock({ now: told, offset_minutes: wall }) {
   ahead = Date.parse(told) - Date.now();
+  offset = wall ?? null;
 }
 
 // How long ago something was, in seconds.
@@ -32,4 +36,12 @@ export function midnight(days) {
   const at = new Date(now());
   at.setDate(at.getDate() - days);
   return at.setHours(0, 0, 0, 0);
+}
+
+// The midnight at which the device's day began, if its clocks on the wall show another time than the browser's; else null.
+export function itsMidnight() {
+  const at = new Date(now());
+  if (offset === null || offset === -at.getTimezoneOffset()) return null;
+  const wall = at.getTime() + offset * 60_000;
+  return at.getTime() - (wall % 86_400_000);
 }

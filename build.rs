@@ -22,7 +22,7 @@ const ASSETS: &str = "src/web/assets";
 const ENTRY: &str = "app.js";
 
 /// Modules that are loaded on demand, each with what it imports and the page's script has not.
-const ON_DEMAND: [&str; 11] = [
+const ON_DEMAND: [&str; 12] = [
     "absent.js",
     "arranging.js",
     "day.js",
@@ -33,6 +33,7 @@ const ON_DEMAND: [&str; 11] = [
     "settings.js",
     "setup.js",
     "teach.js",
+    "tiles.js",
     "wall.js",
 ];
 

@@ -274,6 +274,7 @@ impl Controller {
             view: live.name.clone(),
             enabled: live.enabled,
             model: live.model.name.clone(),
+            model_error: self.model(view).err().map(ToString::to_string),
             precision: live.precision,
             threshold: live.labels.unknown_below,
             accurate: live.accurate.model.path.is_file().then_some(self.has_accurate(live)),

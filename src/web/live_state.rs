@@ -9,7 +9,7 @@ use tokio::sync::broadcast;
 use super::message::{About, Message, message};
 use super::remembered::Remembered;
 use super::seen::{Comparison, Seen, SeenCamera, SeenView, settings_json, strange_json, timeline_entry};
-use glimpsed_base::clock::Clock;
+use glimpsed_base::clock::{Clock, offset_minutes};
 use glimpsed_base::sync::Mutex;
 use glimpsed_core::bus::hub::Sink;
 use glimpsed_core::capture::registry::Registry;
@@ -98,7 +98,8 @@ impl LiveState {
 
     /// The device's time. Ages are counted from it: a browser's clock may show another.
     pub fn time(&self) -> Message {
-        message(About::Device, "clock", &json!({ "now": self.clock.wall().to_string() }))
+        let now = self.clock.wall();
+        message(About::Device, "clock", &json!({ "now": now.to_string(), "offset_minutes": offset_minutes(now) }))
     }
 
     /// Sends the device's time to all listeners.

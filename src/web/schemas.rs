@@ -57,6 +57,7 @@ fn of_the_device() -> [(&'static str, Value); 10] {
         json!({
             "enabled": { "type": "boolean", "description": "Whether the camera is looked through." },
             "model": { "type": "string", "description": "The model that labels the video." },
+            "model_error": { "type": ["string", "null"], "description": "Why it cannot be used, if that is so: the view has no model then." },
             "precision": { "enum": ["auto", "fp32", "int8"], "description": "Which of its files." },
             "threshold": { "type": "number", "minimum": 0, "maximum": 1, "description": "Below it the answer is unknown." },
             "accurate": {
@@ -191,7 +192,16 @@ fn live_event() -> Value {
     );
     let time = json!({ "type": "string", "format": "date-time" });
     let events = [
-        ("clock", object("The device's time, by which ages are counted.", json!({ "now": time }))),
+        (
+            "clock",
+            object(
+                "The device's time, by which ages are counted.",
+                json!({
+                    "now": time,
+                    "offset_minutes": { "type": "integer", "description": "How far its clocks on the wall are ahead of UTC: its day begins at its own midnight." },
+                }),
+            ),
+        ),
         ("layout", layout()),
         ("camera", named("Camera")),
         ("info", named("InfoPayload")),

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::message::{About, Message};
+use glimpsed_base::leaving;
 use glimpsed_core::domain::camera::{CameraStatus, Negotiated};
 use glimpsed_core::domain::classification::{Classification, SecondOpinion, Stable};
 use glimpsed_core::domain::day::ViewDay;
@@ -173,10 +174,11 @@ impl SeenView {
 }
 
 pub(super) fn settings_json(settings: &Settings) -> Value {
-    let Settings { view, enabled, model, precision, threshold, accurate } = settings;
+    let Settings { view, enabled, model, model_error, precision, threshold, accurate } = settings;
     let mut json = json!({
         "enabled": enabled,
         "model": model,
+        "model_error": model_error.as_deref().map(leaving::clean),
         "precision": precision.name(),
         "threshold": rounded(f64::from(*threshold), 4),
         "accurate": accurate,

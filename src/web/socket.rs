@@ -34,7 +34,7 @@ use super::{events, stream};
 use glimpsed_base::{budget, leaving};
 
 /// Pictures of how many cameras a page can want at once.
-const MAX_SUBSCRIPTIONS: usize = 16;
+const MAX_SUBSCRIPTIONS: usize = 17;
 
 /// A page says something that often at most: 30 pictures a second of each subscription, and what people do.
 const MAX_MESSAGES: u32 = 600;

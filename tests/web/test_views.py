@@ -210,6 +210,66 @@ def test_each_camera_is_a_tile_with_what_its_views_see(page, start):
     page.screenshot("tiles-phone")
 
 
+LOST = """[cameras.yard]
+device = "/dev/no-such-camera"
+[views.gate]
+camera = "yard"
+name = "Gate"
+"""
+
+
+def test_a_camera_that_is_lost_is_told_while_the_page_is_about_another(page, start):
+    daemon = start(cameras=CAMERAS + LOST)
+    page.open(daemon.url + "/")
+    page.until_text("#state-button", "1 thing needs you")
+    page.until_text("#things", lambda text: re.search(r"yard: No picture since .*there is no such device", text))
+    page.until_text('[data-camera="yard"] .tile-fault', lambda text: re.fullmatch(r"no camera since \d{1,2}:\d\d( [AP]M)?", text))
+    assert page.find("#stage").get_attribute("data-state") != "off", "the camera that is looked at works"
+    page.find("#state-button").click()
+    page.driver.execute_script("[...document.querySelectorAll('#things button')].find((one) => one.textContent === 'Try again').click()")
+    page.until_text("#things", "Tried just now")
+    assert page.violations() == []
+    page.look("one-of-three-lost")
+
+
+def test_a_view_that_does_not_label_beside_one_that_does_says_why(page, start, tmp_path):
+    siblings = CAMERAS + '[views.bin]\ncamera = "back"\nname = "Bin"\n[views.cup]\ncamera = "back"\nname = "Cup"\nmodel = "gone"\n'
+    daemon = start(cameras=siblings, rest=f'[models.gone]\npath = "{tmp_path}/gone.onnx"\nlabels = "imagenet"\nfamily = "imagenet"\n')
+    page.open(daemon.url + "/#live/bin")
+    page.until_text("#label", "espresso")
+    daemon.post("/api/v1/views/bin/settings", {"enabled": False})
+    page.until_text("#overlay-title", "View switched off")
+    page.until_text("#status-word", "was")
+    page.until_text('[data-view="bin"] .seen', "was espresso")
+    page.until_text("#things", "You switched the view Bin off.")
+    page.look("view-off")
+    page.find("#switch-on").click()
+    until("it labels", lambda: page.text("#status-word") == "sees")
+    page.find('[data-view="cup"]').click()
+    page.until_text("#overlay-title", "Nothing is labelled here")
+    page.until_text("#overlay-text", "there is no such file")
+    assert page.text("#status-word") == "no model"
+    page.until_text("#things", "Cup: nothing is labelled.")
+    page.look("view-without-model")
+
+
+def test_the_address_says_which_view_the_page_is_about(page, start):
+    daemon = start(cameras=CAMERAS)
+    page.open(daemon.url + "/#live/table")
+    page.until_text("#label", "espresso")
+    assert page.find('[data-view="table"]').get_attribute("aria-pressed") == "true"
+    page.find('[data-view="door"]').click()
+    assert page.driver.current_url.endswith("/#live/door")
+    page.driver.refresh()
+    until("the same view", lambda: page.find('[data-view="door"]').get_attribute("aria-pressed") == "true")
+    # A picture that is tried is labelled as this view would.
+    page.driver.execute_script("location.hash = '#live/table'")
+    until("the other view", lambda: page.find('[data-view="table"]').get_attribute("aria-pressed") == "true")
+    page.find("#file").send_keys(str(PHOTOS / "coffee.png"))
+    page.until_text("#upload-fast-bars li .name", "espresso")
+    assert page.driver.execute_script("return performance.getEntriesByType('resource').some(({ name }) => name.endsWith('/api/v1/views/table/classify'))")
+
+
 def test_what_is_looked_at_stays_while_views_come_and_gives_way_when_it_goes(page, start):
     daemon = start(cameras=CAMERAS)
     # In one go, because other views make the row anew.

@@ -9,14 +9,13 @@ import { newest } from "./newest.js";
 import { places } from "./places.js";
 import { status } from "./status.js";
 import { things } from "./things.js";
-import { tiles } from "./tiles.js";
 import { start } from "./transport.js";
 import { strange } from "./strange.js";
 import { upload } from "./upload.js";
 import { views } from "./views.js";
 import { wrong } from "./wrong.js";
 
-[views, tiles, live, status, strange, newest, things, wrong, upload, places, first].forEach(join);
+[views, live, status, strange, newest, things, wrong, upload, places, first].forEach(join);
 
 if ("wall" in document.documentElement.dataset) Promise.all([import("./wall.js"), styled("wall")]).then(([{ wall }]) => join(wall)).catch(console.error);
 

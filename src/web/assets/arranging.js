@@ -2,15 +2,16 @@
 
 import { $, element, setText } from "./dom.js";
 import { join } from "./bus.js";
-import { inOrder, reorder } from "./tiles.js";
+import { inOrder, reorder } from "./order.js";
 
+let all = [];
 const says = element("p", { class: "hint", role: "status" });
 const list = element("ol", { class: "order", "aria-label": "Order of the cameras" });
 const panel = element("div", { class: "card", hidden: true }, list, says);
 $("arranging").append(panel);
 
 function move(camera, by) {
-  const cameras = inOrder();
+  const cameras = inOrder(all);
   const from = cameras.indexOf(camera);
   const to = from + by;
   if (from < 0 || to < 0 || to >= cameras.length) return;
@@ -30,14 +31,15 @@ function button(camera, words, by, isEnd) {
 }
 
 function draw() {
-  const cameras = inOrder();
+  const cameras = inOrder(all);
   list.replaceChildren(...cameras.map((camera, at) => element("li", { class: "row" }, element("span", { class: "grow" }, camera),
     button(camera, "earlier", -1, at === 0), button(camera, "later", 1, at === cameras.length - 1))));
 }
 
 // A camera has come or gone. The button that had the focus keeps it, if it is still there.
 join({
-  layout() {
+  layout({ cameras }) {
+    all = cameras;
     if (panel.hidden) return;
     const focused = panel.contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
     draw();

@@ -22,10 +22,18 @@ export const view = () => layout.views.find(({ name }) => name === chosen) ?? la
 // The label that a view was last told to hold, and nothing before.
 export const stateOf = (name) => views.get(name)?.get("state");
 
-// Whether what a view has shown may have changed since: there is no connection, or no picture of its camera.
+export const settingsOf = (name) => views.get(name)?.get("settings");
+
+export const cameraOf = (name) => cameras.get(name)?.get("camera");
+
+// Whether its camera gives pictures for other views, too.
+export const sharesItsCamera = ({ name, camera }) => layout.views.some((other) => other.camera === camera && other.name !== name);
+
+// Whether what a view has shown may have changed since: there is no connection, no picture of its camera, or it does not label.
 export function isPast(name) {
   const camera = layout.views.find((one) => one.name === name)?.camera ?? view().camera;
-  return !connected || (cameras.get(camera)?.get("camera")?.status ?? "online") !== "online";
+  const settings = settingsOf(name);
+  return !connected || (cameraOf(camera)?.status ?? "online") !== "online" || settings?.enabled === false || Boolean(settings?.model_error);
 }
 
 // An address of that view.
@@ -71,7 +79,8 @@ function arrange(news) {
   layout = news;
   forget(cameras, layout.cameras);
   forget(views, layout.views.map(({ name }) => name));
-  chosen = layout.views.some(({ name }) => name === before.name) ? before.name : null;
+  const wanted = isFirst ? chosen : before.name;
+  chosen = layout.views.some(({ name }) => name === wanted) ? wanted : null;
   parts.forEach((part) => part.layout?.(layout));
   if (!isFirst && (view().name !== before.name || view().camera !== before.camera)) turn();
 }
@@ -81,9 +90,11 @@ function forget(map, names) {
   for (const name of map.keys()) if (!names.includes(name)) map.delete(name);
 }
 
+// Before it is known which views there are, it is remembered.
 export function choose(name) {
-  if (name === view().name || !layout.views.some((one) => one.name === name)) return;
+  if (layout.views.length && (name === view().name || !layout.views.some((one) => one.name === name))) return;
   chosen = name;
+  if (!layout.views.length) return;
   turn();
 }
 

@@ -1,6 +1,6 @@
 // Pictures that are sent to be labelled, one after the other, as many as are given.
 
-import { join } from "./bus.js";
+import { join, ofView } from "./bus.js";
 import { readable } from "./convert.js";
 import { $, bars, element, logIn, megabytes, percent, setText } from "./dom.js";
 import { post } from "./sending.js";
@@ -19,7 +19,7 @@ let limit = 16_000_000;
 async function send(file, signal, say) {
   for (let attempt = 0; ; attempt++) {
     const progress = (share) => say(share < 1 ? `Sending, ${percent(share)} …` : "Labelling …");
-    const { status, retryAfter, answer } = await post("api/v1/classify", file, { signal, progress });
+    const { status, retryAfter, answer } = await post(ofView("classify"), file, { signal, progress });
     if (status === 401) logIn();
     if (status === 200) return answer;
     const later = [429, 503].includes(status) && retryAfter;

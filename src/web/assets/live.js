@@ -1,9 +1,9 @@
 // The live picture. It is asked for while it can be seen, in the width that it is shown in.
 
 import { $, ask, sentence, setText, styled } from "./dom.js";
-import { ofView, view } from "./bus.js";
+import { join, ofView, sharesItsCamera, view } from "./bus.js";
+import { isPart, outline, outlineViews } from "./outline.js";
 import { retry } from "./retry.js";
-import { drawTile, outline, outlineViews, tiled, tileInSight, tileWidth } from "./tiles.js";
 import { drawn, want } from "./transport.js";
 import { clock } from "./time.js";
 
@@ -18,6 +18,8 @@ const FIRST_WITHIN_MS = 2000;
 let paused = false;
 let inSight = true;
 let camera = { status: null };
+// Of the view: whether it is switched on, and why it has no model, if that is so.
+let settings = {};
 // Why there is nothing to see, if that is so: a status of DARK.
 let dark = null;
 let darkSince = null;
@@ -32,6 +34,9 @@ let crowded = false;
 let slowly = "";
 // The editor draws the views itself.
 let editing = false;
+// The small pictures, once there are several cameras, and the views of all.
+let small = null;
+let all = [];
 // Of each picture that is out of sight the credit for the next one, which is given when it comes into sight.
 const owed = new Map();
 
@@ -40,14 +45,14 @@ export function edit(on) {
 }
 
 function wanted() {
-  const looked = connected && !paused && !forbidden && !crowded && !document.hidden && (inSight || tileInSight());
+  const looked = connected && !paused && !forbidden && !crowded && !document.hidden && (inSight || small?.tileInSight());
   if (first && looked) return;
   const wide = (pixels) => (pixels * devicePixelRatio <= 320 ? 320 : pixels * devicePixelRatio <= 640 ? 640 : 1280);
-  const small = tiled().map((camera) => ({ camera, width: wide(tileWidth()) }));
-  if (want(looked ? [{ camera: view().camera, width: wide($("stage").clientWidth) }, ...small] : [])) owed.clear();
+  const others = (small?.tiled() ?? []).map((camera) => ({ camera, width: wide(small.tileWidth()) }));
+  if (want(looked ? [{ camera: view().camera, width: wide($("stage").clientWidth) }, ...others] : [])) owed.clear();
 }
 
-export const isSeen = (index) => (index ? tileInSight(index - 1) : inSight);
+export const isSeen = (index) => (index ? Boolean(small?.tileInSight(index - 1)) : inSight);
 
 function credit(index) {
   if (isSeen(index)) drawn(index);
@@ -68,9 +73,9 @@ function looked() {
 function overlay() {
   const [state, title, text] = situation();
   $("stage").dataset.state = state;
-  $("switch-on").hidden = !connected || camera.status !== "disabled";
-  const withoutModel = camera.fault === "no_model";
-  $("remedies").hidden = !connected || camera.status !== "offline" || !camera.fault;
+  $("switch-on").hidden = !connected || (camera.status !== "disabled" && !isOff());
+  const withoutModel = camera.fault === "no_model" || lacksModel();
+  $("remedies").hidden = !connected || !((camera.status === "offline" && camera.fault) || lacksModel());
   $("onward").href = withoutModel ? "#settings/models" : "#setup";
   setText($("onward"), withoutModel ? "Choose another" : "Set it up");
   if (withoutModel) import("./absent.js").catch(console.error);
@@ -78,10 +83,17 @@ function overlay() {
   setText($("overlay-text"), text);
 }
 
+// While the camera gives pictures for other views.
+const idles = () => camera.status === "online" && sharesItsCamera(view());
+const isOff = () => idles() && settings.enabled === false;
+const lacksModel = () => idles() && !isOff() && Boolean(settings.model_error);
+
 function situation() {
   if (!connected) return ["wait", "No connection", "The page comes back by itself when glimpsed does."];
   if (camera.status === "disabled") return ["off", "Camera switched off", `You switched this camera off at ${clock(camera.since)}.`];
   if (camera.status === "offline") return camera.fault ? lost() : ["wait", "Camera starting", "The first picture is on its way."];
+  if (isOff()) return ["off", "View switched off", "Other views of this camera go on."];
+  if (lacksModel()) return ["off", "Nothing is labelled here", `${sentence(settings.model_error)} It is tried again.`];
   if (forbidden) return ["outlines", "Pictures are switched off here", "The labels go on."];
   if (paused) return ["off", "Paused", "The labels go on."];
   if (!answered) return ["wait", "Model loading", "The first label is on its way."];
@@ -127,9 +139,15 @@ function change() {
 
 // Where the view is a part of the picture, that part is marked.
 function frame(pen, canvas) {
-  const { region } = view();
-  if (editing || !region || (region.width === 1 && region.height === 1)) return;
-  outline(pen, canvas, region);
+  if (!editing && isPart(view())) outline(pen, canvas, view().region);
+}
+
+async function openTiles() {
+  const module = await import("./tiles.js").catch(() => null);
+  if (!module || small) return;
+  small = module;
+  join(small.tiles);
+  wanted();
 }
 
 // The module comes when it is wanted for the first time.
@@ -177,7 +195,7 @@ export const live = {
     credit(index);
     if (!bitmap || forbidden) return;
     if (index > 0) {
-      drawTile(index - 1, bitmap);
+      small?.drawTile(index - 1, bitmap);
       bitmap.close();
       return;
     }
@@ -196,11 +214,13 @@ export const live = {
       overlay();
     }
   },
-  layout() {
+  layout({ cameras, views }) {
+    all = views;
+    if (cameras.length > 1 && !small) openTiles();
     wanted();
   },
   turned() {
-    camera = { status: null };
+    [camera, settings] = [{ status: null }, {}];
     [dark, darkSince, answered, painted] = [null, null, false, false];
     change();
   },
@@ -209,6 +229,10 @@ export const live = {
     camera = news;
     if (news.status !== "online") first = false;
     change();
+  },
+  settings(news) {
+    settings = news;
+    overlay();
   },
   state({ status, since }) {
     darkSince = status in DARK ? since : null;
@@ -229,7 +253,7 @@ export const live = {
     if (reason === "unknown") return;
     first = false;
     forbidden = reason === "forbidden";
-    if (forbidden) outlineViews($("picture"), view().camera);
+    if (forbidden) outlineViews($("picture"), all.filter(({ camera }) => camera === view().camera));
     crowded = reason === "crowded";
     if (crowded) {
       setTimeout(() => {

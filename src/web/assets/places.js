@@ -1,7 +1,7 @@
 // The four places and their addresses. All but the first are loaded when they are opened.
 
 import { $, element, setText, styled } from "./dom.js";
-import { join } from "./bus.js";
+import { choose, join } from "./bus.js";
 
 const LOADERS = {
   teach: () => import("./teach.js"),
@@ -53,11 +53,21 @@ async function open(name) {
   }
 }
 
+// The places whose address names the view that they are about.
+const OF_A_VIEW = ["live", "teach"];
+
+// The page is about that view from now on, and so is its address.
+export function look(name) {
+  choose(name);
+  if (OF_A_VIEW.includes(place)) history.replaceState(null, "", `#${place}/${encodeURIComponent(name)}`);
+}
+
 async function show() {
   const [wanted, ...rest] = location.hash.slice(1).split("/").map(decodeURIComponent);
   const next = wanted in TITLES ? wanted : "live";
   const before = place;
   place = next;
+  if (OF_A_VIEW.includes(next) && rest[0]) choose(rest[0]);
   if (before !== next) {
     for (const name of Object.keys(TITLES)) $(`place-${name}`).hidden = name !== next;
     for (const link of $("places").children) {

@@ -62,7 +62,9 @@ function privacy() {
   const facts = [
     [value("privacy.preview") !== false, "The live picture is shown to those who can open this page.", "The live picture is not shown on this page.", "privacy.preview"],
     [value("privacy.publish_image") === true, "Pictures are published over MQTT.", "No picture leaves the device over MQTT; labels do.", "privacy.publish_image"],
-    [Boolean(value("teach.directory")), "Pictures that somebody labels under Teach are kept on this device.", "No picture is kept.", "teach.directory"],
+    [value("privacy.notify_image") === true, "Notices to people may have a picture.", "Notices to people have no picture.", "privacy.notify_image"],
+    [Number(value("teach.remember") ?? 0) > 0 && value("privacy.preview") !== false, "Small pictures of the newest changes are kept in memory, and forgotten when the device starts again.", "No picture of a change is kept.", "teach.remember"],
+    [Boolean(value("teach.directory")), "Pictures that somebody labels under Teach are kept on this device.", "No picture is kept on this device's disk.", "teach.directory"],
   ];
   $("privacy").replaceChildren(...facts.map(([yes, does, not, key]) => element("li", {}, element("span", {}, yes ? does : not), element("code", {}, key))));
 }

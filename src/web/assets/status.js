@@ -14,12 +14,20 @@ const WORDS = {
 
 const FAULTS = { missing: "no camera", frozen: "picture frozen", no_model: "no model" };
 
+// What is wrong with a camera and since when, in a few words; nothing if it works or starts.
+export function wrongWith({ status, fault, since } = {}) {
+  const words = status === "disabled" ? "switched off" : fault ? FAULTS[fault] ?? (status === "online" ? "" : "no picture") : "";
+  return words && since ? `${words} since ${clock(since)}` : words;
+}
+
 // A label is told to people who listen when it has held this long, and one at most in this time.
 const HELD_MS = 3000;
 const TELL_EVERY_MS = 10000;
 
 let state = null;
 let camera = { status: "online" };
+// Why the view does not label although its camera works: it is switched off, or has no model.
+let idle = "";
 // Whether the board is too warm for any work.
 let resting = false;
 let connected = false;
@@ -29,14 +37,14 @@ let until = null;
 let frame = null;
 let told = { text: "", at: -Infinity, isImportant: false };
 
-// What was seen is not what is seen: without connection or camera the label stands in the past.
+// What was seen is not what is seen: without connection or camera, or in a view that does not label, the label stands in the past.
 function isPast() {
-  return !connected || camera.status !== "online";
+  return !connected || camera.status !== "online" || Boolean(idle);
 }
 
 function headline() {
   if (!state) {
-    setText($("status-word"), camera.status === "offline" && camera.fault ? FAULTS[camera.fault] ?? "no picture" : "waiting");
+    setText($("status-word"), camera.status === "offline" && camera.fault ? FAULTS[camera.fault] ?? "no picture" : idle || "waiting");
     return;
   }
   const past = isPast();
@@ -66,7 +74,7 @@ function tell(known) {
   const wish = wanted();
   const isImportant = known === null || told.isImportant;
   if (wish === "off" || (wish === "important" && !isImportant)) return;
-  const text = known ?? (!connected ? "no connection" : camera.status === "disabled" ? "camera switched off" : FAULTS[camera.fault] ?? "no camera");
+  const text = known ?? (!connected ? "no connection" : camera.status === "disabled" ? "camera switched off" : FAULTS[camera.fault] ?? (idle || "no camera"));
   const held = known === null || 1000 * age(state.since) >= HELD_MS;
   if (text === told.text || !held || performance.now() - told.at < TELL_EVERY_MS) return;
   told = { text, at: performance.now(), isImportant: known === null };
@@ -90,7 +98,7 @@ export const status = {
     connected = true;
   },
   turned() {
-    [state, until, frame] = [null, null, null];
+    [state, until, frame, idle] = [null, null, null, ""];
     $("accurate").hidden = true;
     bars($("bars"), []);
     setText($("label"), "\u00a0");
@@ -105,8 +113,8 @@ export const status = {
     headline();
   },
   state(news) {
-    // Without a camera there is no news of the label, only that there is none.
-    if (camera.status === "online" || !state) state = news;
+    // Without a camera there is no news of the label, only that there is none; nor in a view that does not label.
+    if ((camera.status === "online" && !idle) || !state) state = news;
     headline();
   },
   classification({ top }) {
@@ -122,8 +130,12 @@ export const status = {
     resting = thermal === "paused";
     headline();
   },
-  settings(settings) {
-    if (!settings.accurate) $("accurate").hidden = true;
+  settings({ accurate, enabled, model_error: withoutModel }) {
+    if (!accurate) $("accurate").hidden = true;
+    const before = idle;
+    idle = enabled === false ? "switched off" : withoutModel ? FAULTS.no_model : "";
+    if (idle && !before && camera.status === "online") until = now();
+    headline();
   },
   info(info) {
     setText($("device"), info.name);

@@ -260,6 +260,9 @@ export const part = {
   async visit() {
     await status();
   },
+  info({ config }) {
+    $("teach-unseen").hidden = config?.["privacy.preview"]?.value !== false;
+  },
   teach(news) {
     const mine = { ...news };
     // What was learnt stays in sight while it is learnt anew.

@@ -1,7 +1,7 @@
 // One button that says whether all is well, and a list of what is not, each with what helps.
 
 import { $, ask, element, ended, sentence, setText } from "./dom.js";
-import { ofView } from "./bus.js";
+import { cameraOf, settingsOf, sharesItsCamera } from "./bus.js";
 import { retry } from "./retry.js";
 import { clock, now } from "./time.js";
 
@@ -13,25 +13,61 @@ const WARNINGS = {
 
 let connected = false;
 let since = null;
-let camera = { status: null };
+let layout = { cameras: [], views: [] };
 let health = null;
 let info = null;
 let shown = "";
 
 const go = (text, href) => ({ text, href });
-const AGAIN = { text: "Try again", act: retry };
+const again = (camera) => ({ text: "Try again", camera });
 const press = (text, path, body) => ({ text, act: () => ask(path, body) });
+const switchOn = (view) => press("Switch on", `api/v1/views/${encodeURIComponent(view)}/settings`, { enabled: true });
 
-function ofTheCamera() {
-  const { status, fault, reason } = camera;
-  const at = camera.since ? clock(camera.since) : "";
-  if (status === "disabled") return [`You switched this camera off at ${at}.`, press("Switch on", ofView("settings"), { enabled: true })];
-  if (fault === "no_model") return [`Nothing is labelled since ${at}: ${ended(reason)}`, AGAIN, go("Models", "#settings/models")];
-  if (fault === "covered") return [sentence(reason), null];
-  if (fault === "frozen") return [`The picture has not changed since ${at}.`, AGAIN];
-  if (status === "offline" && fault) return [`No picture since ${at}: ${ended(reason)}`, AGAIN, go("Set it up", "#setup")];
+const nameOf = (view) => layout.views.find(({ name }) => name === view)?.title || view;
+
+// With its name where there are several.
+function ofTheCamera(name) {
+  const camera = cameraOf(name) ?? {};
+  const views = layout.views.filter((view) => view.camera === name);
+  const [text, ...help] = wrong(name, camera, views);
+  return text && [layout.cameras.length > 1 ? `${name}: ${text}` : text, ...help];
+}
+
+function wrong(name, { status, fault, reason, since: from }, views) {
+  const at = from ? clock(from) : "";
+  if (!views.length) return ["No view looks through this camera, so nothing of it is labelled."];
+  if (status === "disabled") return [`You switched this camera off at ${at}.`, switchOn(views[0].name)];
+  if (fault === "no_model") return [`Nothing is labelled since ${at}: ${ended(reason)}`, again(name), go("Models", "#settings/models")];
+  if (fault === "covered") return [sentence(reason)];
+  if (fault === "frozen") return [`The picture has not changed since ${at}.`, again(name)];
+  if (status === "offline" && fault) return [`No picture since ${at}: ${ended(reason)}`, again(name), go("Set it up", "#setup")];
+  return [];
+}
+
+// What is wrong with a view whose camera works.
+function ofTheView(view) {
+  const { name, camera } = view;
+  const settings = settingsOf(name);
+  if (!settings || !sharesItsCamera(view) || cameraOf(camera)?.status !== "online") return null;
+  if (settings.enabled === false) return [`You switched the view ${nameOf(name)} off.`, switchOn(name)];
+  if (settings.model_error) return [`${nameOf(name)}: nothing is labelled. ${sentence(settings.model_error)}`, again(camera), go("Models", "#settings/models")];
   return null;
 }
+
+function ofTheLabels() {
+  const several = layout.views.length > 1;
+  const of = (view) => (several && view ? `${nameOf(view)}: ` : "");
+  const failing = (health?.failing ?? []).map(({ view, reason }) => [`${of(view)}no picture can be labelled: ${ended(reason)}`]);
+  const strange = (health?.strange ?? []).map(({ view, since: from }) => [`${of(view)}most pictures look strange since ${clock(from)}. Has the camera moved?`, go("Teach", `#teach${view ? `/${encodeURIComponent(view)}` : ""}`)]);
+  return [...failing, ...strange];
+}
+
+function ofTheNotices() {
+  const cause = health?.notices?.failing;
+  return cause ? [`Notices do not arrive: ${ended(cause)}`] : null;
+}
+
+const lacksModel = () => layout.cameras.some((name) => cameraOf(name)?.fault === "no_model") || layout.views.some(({ name }) => settingsOf(name)?.model_error);
 
 function ofTheBroker() {
   const broker = health?.mqtt;
@@ -41,8 +77,8 @@ function ofTheBroker() {
 }
 
 function ofTheFile() {
-  // Of a missing model the camera tells already.
-  if (info?.config_error && camera.fault !== "no_model") return ["The configuration file has a mistake and is not in effect.", go("Show it", "#settings/keys")];
+  // Of a missing model the camera or the view tells already.
+  if (info?.config_error && !lacksModel()) return ["The configuration file has a mistake and is not in effect.", go("Show it", "#settings/keys")];
   const waiting = info?.restart_required ?? [];
   return waiting.length ? [`Edited, and in effect after a restart: ${waiting.join(", ")}.`, press("Restart now", "api/v1/restart", {})] : null;
 }
@@ -50,14 +86,14 @@ function ofTheFile() {
 function all() {
   if (!connected) return [[since ? `No connection since ${clock(since)}. What you see is old. Trying again.` : "Connecting to the device.", null]];
   return [
-    ofTheCamera(), ofTheBroker(), ofTheFile(),
+    ...layout.cameras.map(ofTheCamera), ...layout.views.map(ofTheView), ...ofTheLabels(), ofTheBroker(), ofTheNotices(), ofTheFile(),
     info?.twin && [`Another device has the same id and publishes on the same topics: ${info.twin}. Give each its own id in [device].`, null],
     health?.throttled && [WARNINGS.throttled, null],
     WARNINGS[health?.thermal] && [WARNINGS[health.thermal], null],
   ].filter(Boolean);
 }
 
-function remedy({ text, href, act }) {
+function remedy({ text, href, act, camera }) {
   if (href) {
     const link = element("a", { class: "button quiet", href }, text);
     link.addEventListener("click", () => close(false));
@@ -66,7 +102,7 @@ function remedy({ text, href, act }) {
   const button = element("button", { class: "button quiet", type: "button" }, text);
   button.addEventListener("click", async () => {
     const says = button.closest("li").firstChild;
-    if (act === retry) return retry(button, says);
+    if (camera) return retry(button, says, camera);
     if (button.getAttribute("aria-disabled") === "true") return;
     button.setAttribute("aria-disabled", "true");
     await act().catch((error) => {
@@ -88,7 +124,7 @@ function head(many, starts) {
 function show() {
   const list = all();
   const button = $("state-button");
-  const starts = camera.status === "offline" && !camera.fault;
+  const starts = layout.cameras.map(cameraOf).some((camera) => camera?.status === "offline" && !camera.fault);
   const [tone, count, words] = head(list.length, starts);
   button.dataset.tone = tone;
   const [number, text] = button.lastElementChild.children;
@@ -101,7 +137,7 @@ function show() {
   shown = key;
   const held = $("things").contains(document.activeElement);
   const rows = list.map(([text, ...help]) => element("li", {}, element("span", {}, text), element("span", { class: "row" }, ...help.filter(Boolean).map(remedy))));
-  $("things-list").replaceChildren(...(rows.length ? rows : [element("li", {}, element("span", {}, starts ? "The camera is starting. Nothing needs you." : "All well: nothing needs you, and nothing waits."))]));
+  $("things-list").replaceChildren(...(rows.length ? rows : [element("li", {}, element("span", {}, starts ? "A camera is starting. Nothing needs you." : "All well: nothing needs you, and nothing waits."))]));
   if (held) button.focus();
 }
 
@@ -131,9 +167,12 @@ export const things = {
     connected = false;
     show();
   },
-  camera(news) {
-    camera = news;
+  layout(news) {
+    layout = news;
     show();
+  },
+  every(name) {
+    if (name === "camera" || name === "settings") show();
   },
   vitals(news) {
     health = news;

@@ -1,11 +1,15 @@
 // The cameras, where there are several: each small, with its views drawn in and what they see. One is large, above.
 
 import { $, colour, element, setText } from "./dom.js";
-import { choose, isPast, stateOf, view } from "./bus.js";
+import { cameraOf, isPast, stateOf, view } from "./bus.js";
 import { seenOf } from "./changes.js";
+import { inOrder } from "./order.js";
+import { isPart, outline, outlineViews } from "./outline.js";
+import { look } from "./places.js";
+import { wrongWith } from "./status.js";
 
-// One place is the large picture's; a page can want no more.
-const MOST = 15;
+// As many as a configuration can have.
+const MOST = 16;
 
 let layout = { cameras: [], views: [] };
 const inSight = new Set();
@@ -16,30 +20,6 @@ const watcher = new IntersectionObserver((entries) => {
   }
   $("tiles").dispatchEvent(new Event("seen"));
 });
-
-// The order that somebody has given the cameras in this browser; those that came since stand behind.
-function kept() {
-  try {
-    return JSON.parse(localStorage.getItem("cameras")) ?? [];
-  } catch {
-    return [];
-  }
-}
-
-export function inOrder() {
-  const order = kept();
-  const place = (camera) => (order.includes(camera) ? order.indexOf(camera) : order.length);
-  return layout.cameras.toSorted((one, other) => place(one) - place(other));
-}
-
-export function reorder(cameras) {
-  try {
-    localStorage.setItem("cameras", JSON.stringify(cameras));
-  } catch {
-    // A browser that keeps nothing has them as the device has.
-  }
-  show();
-}
 
 const tileOf = (camera) => [...$("tiles").children].find(({ dataset }) => dataset.camera === camera);
 
@@ -53,26 +33,8 @@ export const tileInSight = (index) => (index === undefined ? [...$("tiles").chil
 
 export const tileWidth = () => $("tiles").firstChild?.clientWidth ?? 0;
 
-export function outline(pen, { width, height }, { x, y, width: w, height: h }, thin) {
-  const line = Math.max(thin ? 1 : 2, width / 240);
-  for (const [ink, thickness] of [["rgb(0 0 0 / 60%)", 2 * line], ["#ffffff", line]]) {
-    pen.strokeStyle = ink;
-    pen.lineWidth = thickness;
-    pen.strokeRect(x * width, y * height, w * width, h * height);
-  }
-}
-
-const isPart = ({ region }) => region.width < 1 || region.height < 1;
-
-// Where there is no picture, the views of the camera are there all the same.
-export function outlineViews(canvas, camera) {
-  const pen = canvas.getContext("2d");
-  pen.clearRect(0, 0, canvas.width, canvas.height);
-  for (const { region } of viewsOf(camera).filter(isPart)) outline(pen, canvas, region, true);
-}
-
 function outlineTiles() {
-  for (const { firstChild: canvas, dataset } of $("tiles").children) if (!canvas.dataset.drawn) outlineViews(canvas, dataset.camera);
+  for (const { firstChild: canvas, dataset } of $("tiles").children) if (!canvas.dataset.drawn) outlineViews(canvas, viewsOf(dataset.camera));
 }
 
 export function drawTile(index, bitmap) {
@@ -87,10 +49,11 @@ export function drawTile(index, bitmap) {
 }
 
 function tile(camera) {
-  const button = element("button", { type: "button", class: "tile", "data-camera": camera }, element("canvas", { width: 320, height: 240, "aria-hidden": "true" }), element("span", { class: "tile-name" }, camera), element("span", { class: "tile-views" }));
+  const button = element("button", { type: "button", class: "tile", "data-camera": camera }, element("canvas", { width: 320, height: 240, "aria-hidden": "true" }), element("span", { class: "tile-name" }, element("span", {}, camera), element("span", { class: "tile-fault" })), element("span", { class: "tile-views" }));
   button.addEventListener("click", () => {
     const first = viewsOf(camera)[0];
-    if (first) choose(first.name);
+    if (!first) return;
+    look(first.name);
     scrollTo(0, 0);
     show();
   });
@@ -104,7 +67,7 @@ function show() {
     delete box.dataset.key;
     return box.replaceChildren();
   }
-  const cameras = inOrder();
+  const cameras = inOrder(layout.cameras);
   const key = cameras.join("\n");
   if (box.dataset.key !== key) {
     box.dataset.key = key;
@@ -116,6 +79,9 @@ function show() {
   for (const button of box.children) {
     button.setAttribute("aria-pressed", String(button.dataset.camera === view().camera));
     const seen = viewsOf(button.dataset.camera);
+    const wrong = seen.length ? wrongWith(cameraOf(button.dataset.camera)) : "no view looks through it";
+    setText(button.querySelector(".tile-fault"), wrong);
+    button.setAttribute("aria-disabled", String(!seen.length));
     const rows = button.lastChild;
     while (rows.children.length < seen.length) rows.append(element("span", {}, element("span", { class: "swatch" }), element("span")));
     while (rows.children.length > seen.length) rows.lastChild.remove();
@@ -130,6 +96,9 @@ function show() {
 }
 
 export const tiles = {
+  start() {
+    $("tiles").addEventListener("ordered", show);
+  },
   layout(news) {
     layout = news;
     show();
@@ -143,7 +112,7 @@ export const tiles = {
   },
   turned: show,
   every(name, _, about) {
-    if ((name === "state" && about.view !== undefined) || name === "camera") show();
+    if ((["state", "settings"].includes(name) && about.view !== undefined) || name === "camera") show();
   },
   opened: show,
   lost: show,

@@ -1,8 +1,9 @@
 // The views, where there are several: each with what it sees, and the one that the page is about.
 
 import { $, colour, element, setText } from "./dom.js";
-import { choose, isPast, stateOf, view } from "./bus.js";
+import { isPast, stateOf, view } from "./bus.js";
 import { seenOf } from "./changes.js";
+import { look } from "./places.js";
 
 let all = [];
 
@@ -16,7 +17,7 @@ function show() {
     nav.replaceChildren(...all.map(({ name, title }) => {
       const button = element("button", { type: "button", class: "view", "data-view": name }, element("span", {}, title || name), element("span", { class: "seen" }, element("span", { class: "swatch" }), element("span", {})));
       button.addEventListener("click", () => {
-        choose(name);
+        look(name);
         show();
       });
       return button;
@@ -40,7 +41,7 @@ export const views = {
   },
   turned: show,
   every(name, _, about) {
-    if ((name === "state" && about.view !== undefined) || name === "camera") show();
+    if ((["state", "settings"].includes(name) && about.view !== undefined) || name === "camera") show();
   },
   opened: show,
   lost: show,

@@ -314,7 +314,7 @@ fn what_is_not_understood_closes_with_the_reason() {
         (json!({ "want": 3 }), "the message cannot be read"),
         (json!({ "drawn": 0, "want": [] }), "the message cannot be read"),
         (json!("x".repeat(5000)), ""),
-        (json!({ "want": vec![json!({ "camera": "main", "width": 1 }); 17] }), "at most 16 pictures"),
+        (json!({ "want": vec![json!({ "camera": "main", "width": 1 }); 18] }), "at most 17 pictures"),
     ] {
         let mut socket = open(&server);
         say(&mut socket, &message);

@@ -13,6 +13,8 @@ pub struct Settings {
     pub enabled: bool,
     /// Name of the model that labels the camera's frames.
     pub model: String,
+    /// Why the model cannot be used, if that is so: the view has none then.
+    pub model_error: Option<String>,
     /// Which of the model's files is to be used.
     pub precision: PrecisionChoice,
     /// Below this confidence (0..1) the answer is "unknown".

@@ -59,6 +59,10 @@ pub(super) struct HealthPayload {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(default)]
     strange: Vec<StrangePayload>,
+    /// The views of whose pictures none can be labelled.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
+    failing: Vec<FailingPayload>,
     mqtt: Option<BrokerPayload>,
     /// The notices to people, where the configuration has rules for them.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,6 +87,22 @@ impl StrangePayload {
     pub(super) fn of(strange: &Strange) -> Option<Self> {
         let since = strange.since?.to_string();
         Some(Self { view: strange.view.given().map(str::to_owned), since })
+    }
+}
+
+/// A view of whose pictures none can be labelled.
+#[derive(Serialize, JsonSchema)]
+struct FailingPayload {
+    /// Its name, of a device that has several or one with a name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    view: Option<String>,
+    reason: String,
+}
+
+impl FailingPayload {
+    fn of((view, cause): &(Name, String)) -> Self {
+        let reason = leaving::short_line(cause, MAX_REASON_BYTES).into_owned();
+        Self { view: view.given().map(str::to_owned), reason }
     }
 }
 
@@ -176,6 +196,7 @@ pub fn health_json(health: &Health) -> Value {
         camera: health.cameras.first().map(CameraStatusPayload::of),
         cameras: health.cameras.iter().filter_map(NamedCameraPayload::of).collect(),
         strange: health.strange.iter().filter_map(StrangePayload::of).collect(),
+        failing: health.failing.iter().map(FailingPayload::of).collect(),
         mqtt: health.broker.as_ref().map(broker),
         notices: health.notices.as_ref().map(|notices| NoticesPayload {
             sent: notices.sent,
@@ -258,6 +279,7 @@ mod tests {
         let health = health_json(&Health { failing, ..Health::default() });
         let expected = "view `door`: no picture can be labelled: frame is cut short";
         assert_eq!(health["problems"], serde_json::json!([expected]));
+        assert_eq!(health["failing"], serde_json::json!([{ "view": "door", "reason": "frame is cut short" }]));
     }
 
     #[test]

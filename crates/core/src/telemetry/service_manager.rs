@@ -42,6 +42,7 @@ struct SeenView {
     camera: Name,
     enabled: bool,
     model: String,
+    lacks_model: bool,
     label: Option<String>,
 }
 
@@ -58,8 +59,9 @@ impl Sink for Outlook {
                 Some(known) => known.clone_from(status),
                 None => seen.cameras.push(status.clone()),
             },
-            Event::Settings(Settings { view, model, enabled, .. }) => {
+            Event::Settings(Settings { view, model, model_error, enabled, .. }) => {
                 let view = seen.view(view);
+                view.lacks_model = model_error.is_some();
                 view.model.clone_from(model);
                 view.enabled = *enabled;
             }
@@ -111,6 +113,7 @@ impl Seen {
     fn part_of(&self, view: &SeenView) -> String {
         let says = match (self.camera(&view.camera).map(|camera| camera.state), &view.label) {
             _ if !view.enabled => "off",
+            _ if view.lacks_model => "no model",
             (Some(CameraState::Online), Some(label)) => label,
             (Some(CameraState::Online), None) => "waiting",
             (Some(CameraState::Disabled), _) => "off",
@@ -283,6 +286,7 @@ mod tests {
             view: Name::ONLY,
             enabled: true,
             model: "m".into(),
+            model_error: None,
             precision: Default::default(),
             threshold: 0.2,
             accurate: None,
@@ -311,6 +315,32 @@ mod tests {
         assert!(!service.is_settled());
         outlook.publish(&Event::Changed { now: stable(None), before: None });
         assert!(service.is_settled());
+    }
+
+    #[test]
+    fn a_view_without_its_model_says_so_beside_one_that_labels() {
+        let (_, mut outlook) = service(&Liveness::default());
+        let entry = |name: &str| ViewEntry {
+            name: Name::new(name),
+            title: name.to_owned(),
+            camera: Name::ONLY,
+            region: Default::default(),
+        };
+        let views = vec![entry("bin"), entry("door"), entry("gate")];
+        outlook.publish(&Event::Layout(Arc::new(Layout { cameras: vec![Name::ONLY], views })));
+        outlook.publish(&Event::Camera(status(CameraState::Online)));
+        for (view, enabled, model_error) in [("bin", true, None), ("door", true, Some("it is gone")), ("gate", false, None)] {
+            outlook.publish(&Event::Settings(Settings {
+                view: Name::new(view),
+                enabled,
+                model: "m".into(),
+                model_error: model_error.map(str::to_owned),
+                precision: Default::default(),
+                threshold: 0.2,
+                accurate: None,
+            }));
+        }
+        assert_eq!(outlook.line(), "bin: waiting; door: no model; gate: off");
     }
 
     #[tokio::test]

@@ -381,6 +381,7 @@ mod tests {
             view: Name::ONLY,
             enabled: false,
             model: "mobilenet-v2".into(),
+            model_error: None,
             precision: PrecisionChoice::Auto,
             threshold: 0.35,
             accurate: Some(true),

@@ -35,6 +35,30 @@ fn names(views: &Value) -> Vec<&str> {
     views.as_array().into_iter().flatten().filter_map(|view| view["name"].as_str()).collect()
 }
 
+/// Where no table names a view, each camera has one that is called like it.
+#[test]
+fn the_views_that_no_table_names_stay_when_one_is_drawn_or_goes() {
+    let photos = photos();
+    let camera = |name: &str| format!("[cameras.{name}]\nsource = \"replay\"\npath = {photos:?}\nfps = 5\n");
+    let (_daemon, server, path, _directory) = running(&(camera("desk") + &camera("yard")));
+    let half = json!({ "x": 0.0, "y": 0.0, "width": 0.5, "height": 1.0 });
+    let set = json!([{ "name": "bin", "camera": "yard", "region": half }]);
+    let (status, saved) = edit(&server, &json!({ "set": set, "save": true }));
+    assert_eq!((status, &saved["saved"]), (200, &true.into()), "{saved}");
+    for lines in ["[views.desk]\ncamera = \"desk\"\n", "[views.yard]\ncamera = \"yard\"\n"] {
+        assert!(saved["lines"].as_str().is_some_and(|shown| shown.contains(lines)), "{saved}");
+    }
+    let views = server.until("/api/v1/views", |views| names(views) == ["bin", "desk", "yard"]);
+    assert_eq!((&views[0]["region"], views[2]["region"]["width"].as_f64()), (&half, Some(1.0)));
+    let (status, taken) = (server.post("/api/v1/views/undo", "{}").status, std::fs::read_to_string(&path).expect("there"));
+    assert!(status == 200 && !taken.contains("[views"), "{taken}");
+    server.until("/api/v1/views", |views| names(views) == ["desk", "yard"]);
+    // The view of a camera goes, and that of the other stays.
+    let (status, saved) = edit(&server, &json!({ "remove": ["desk"], "save": true }));
+    assert_eq!((status, &saved["saved"]), (200, &true.into()), "{saved}");
+    server.until("/api/v1/views", |views| names(views) == ["yard"]);
+}
+
 #[test]
 fn a_view_is_drawn_shown_saved_and_taken_back() {
     let text = one_camera();

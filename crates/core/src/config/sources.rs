@@ -7,7 +7,7 @@ use super::diagnostics::{Absent, Place, Problem, Problems};
 use super::document::{Document, PREFIX};
 use super::drop_ins::{self, DropIn};
 use super::texts::Texts;
-use super::typed::Config;
+use super::typed::{Config, View};
 use glimpsed_base::files::resolve;
 use glimpsed_base::{budget, files};
 
@@ -206,6 +206,14 @@ impl Sources {
     }
 
     /// Without the environment.
+    /// The views that no table names: each named camera has one that is called like it, and the first table of a view ends all of them.
+    pub(super) fn views_without_tables(&self) -> Vec<View> {
+        match self.evaluate(Tolerance::Models) {
+            (Ok(config), raw, _) if raw.views.is_empty() && !raw.cameras.is_empty() => config.views,
+            _ => Vec::new(),
+        }
+    }
+
     pub(super) fn parsed(&self, problems: &mut Problems) -> Document<'_> {
         self.parsed_as(self.texts(), problems)
     }

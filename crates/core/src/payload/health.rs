@@ -10,6 +10,7 @@ use super::camera::{CameraStatusPayload, NamedCameraPayload};
 use super::rounding::{VERSION, rounded};
 use crate::domain::camera::{CameraState, FaultKind, MAX_REASON_BYTES};
 use crate::domain::health::{Broker, Health, Pace};
+use crate::domain::name::Name;
 use crate::domain::teaching::Strange;
 use glimpsed_base::leaving;
 
@@ -270,7 +271,6 @@ fn in_words(at: Timestamp, now: Timestamp, zone: TimeZone) -> String {
 mod tests {
     use super::*;
     use crate::domain::camera::tests_support::{missing, status};
-    use crate::domain::name::Name;
     use jiff::SignedDuration;
 
     #[test]

@@ -5,10 +5,11 @@ use std::path::Path;
 use super::super::diagnostics::Problems;
 use super::super::key_list;
 use super::super::sources::Sources;
-use super::super::typed::Config;
+use super::super::typed::{Config, View};
 use super::change::{asked, change};
 use super::edited::{EditError, Edited};
 use crate::domain::file_edit::FileEdit;
+use crate::domain::views_edit::{SetView, ViewsEdit};
 
 /// A change that can work. Nothing is written yet.
 pub struct Planned {
@@ -25,6 +26,7 @@ pub struct Planned {
 /// See [`EditError`].
 pub fn planned(path: &Path, edit: &FileEdit) -> Result<Planned, EditError> {
     let mut sources = Sources::read(path)?;
+    let edit = &completed(&sources, edit);
     let mut edited = match change(&sources.text, edit) {
         // The view is in another file.
         Err(EditError::NoView(name)) => return Err(overridden(&sources, edit).unwrap_or(EditError::NoView(name))),
@@ -37,6 +39,26 @@ pub fn planned(path: &Path, edit: &FileEdit) -> Result<Planned, EditError> {
     }
     let config = sources.load_awaiting_models()?;
     Ok(Planned { before, edited, config })
+}
+
+/// With a table for each view that is in effect without one, and would end with the first table of another.
+fn completed(sources: &Sources, edit: &FileEdit) -> FileEdit {
+    let FileEdit::Views(ViewsEdit { set, remove }) = edit else { return edit.clone() };
+    let implicit = sources.views_without_tables();
+    let is_set = |view: &View| set.iter().any(|set| set.name == view.name);
+    let is_removed = |view: &View| remove.iter().any(|name| *name == view.name.as_str());
+    let others = implicit.iter().filter(|view| !is_set(view) && !is_removed(view)).map(|view| SetView {
+        name: view.name.clone(),
+        camera: Some(view.camera.to_string()),
+        region: view.region,
+    });
+    let set: Vec<SetView> = others.chain(set.iter().cloned()).collect();
+    // What would be left is what there is: a view for each camera.
+    if set.is_empty() {
+        return edit.clone();
+    }
+    let remove = remove.iter().filter(|name| !implicit.iter().any(|view| view.name.as_str() == **name)).cloned().collect();
+    FileEdit::Views(ViewsEdit { set, remove })
 }
 
 /// Why the change would have no effect in these sources, where a later file says something else.

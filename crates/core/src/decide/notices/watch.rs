@@ -128,11 +128,16 @@ impl Watch {
 
     /// When [`Self::due`] has something to tell.
     pub fn due_at(&self) -> Option<Duration> {
-        self.views.iter().filter_map(|seen| seen.holds_at.as_ref()).map(|(at, _)| *at).min()
+        let first = self.views.iter().filter_map(|seen| seen.holds_at.as_ref()).map(|(at, _)| *at).min();
+        first.map(|at| at.max(self.may_tell_at()))
     }
 
-    /// What has held long enough at the monotonic time `now`; to be called until there is nothing.
+    /// What has held long enough at the monotonic time `now`; to be called until there is nothing. What comes sooner than the rule allows
+    /// waits, for as long as the label holds.
     pub fn due(&mut self, now: Duration) -> Option<Verdict> {
+        if now < self.may_tell_at() {
+            return None;
+        }
         let is_due = |seen: &&mut Seen| seen.holds_at.as_ref().is_some_and(|(at, _)| *at <= now);
         let (_, occasion) = self.views.iter_mut().find(is_due)?.holds_at.take()?;
         Some(self.tell(occasion, now))
@@ -202,8 +207,13 @@ impl Watch {
         Some(verdict)
     }
 
+    /// When the last notice is old enough.
+    fn may_tell_at(&self) -> Duration {
+        self.last_told.map_or(Duration::ZERO, |last| last.saturating_add(self.rule.every))
+    }
+
     fn tell(&mut self, occasion: Box<Occasion>, now: Duration) -> Verdict {
-        if self.last_told.is_some_and(|last| now.saturating_sub(last) < self.rule.every) {
+        if now < self.may_tell_at() {
             return Verdict::TooSoon;
         }
         self.last_told = Some(now);
@@ -297,6 +307,34 @@ mod tests {
         watch.changed(&stable(Some("open")), time(900));
         watch.changed(&blind(Status::Stale), time(910));
         assert_eq!(watch.due_at(), None, "without frames nobody knows");
+    }
+
+    #[test]
+    fn what_has_held_long_enough_too_soon_after_another_is_told_as_soon_as_it_may() {
+        let of = |view: &str, label| {
+            let mut stable = stable(label);
+            stable.frame.view = Name::new(view);
+            stable
+        };
+        let mut watch = watch(Some("open"), When::Held(MINUTE), 10 * MINUTE);
+        for view in ["left", "right", "third"] {
+            watch.changed(&of(view, Some("open")), time(0));
+        }
+        let tells = |watch: &mut Watch, at: u64| {
+            let due = std::iter::from_fn(|| watch.due(Duration::from_secs(at)));
+            let mut views = Vec::new();
+            views.extend(due.map(|verdict| match verdict {
+                Verdict::Tell(occasion) => occasion.now.frame.view.as_str().to_owned(),
+                Verdict::TooSoon => "too soon".to_owned(),
+            }));
+            views
+        };
+        assert_eq!(tells(&mut watch, 60), ["left"]);
+        assert_eq!(watch.due_at(), Some(11 * MINUTE));
+        watch.changed(&of("right", Some("closed")), time(100));
+        assert_eq!(tells(&mut watch, 659), [""; 0]);
+        assert_eq!(tells(&mut watch, 660), ["third"], "the other has left meanwhile");
+        assert_eq!(watch.due_at(), None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use tokio::task::spawn_blocking;
 
 use super::sink::Watched;
-use crate::decide::notices::{Firsts, Rule, Watch};
+use crate::decide::notices::{Firsts, Rule, Watch, When};
 use crate::directories;
 use crate::domain::name::Name;
 use glimpsed_base::files;
@@ -55,7 +55,9 @@ impl Kept {
     }
 
     fn is_of(&self, rule: &Rule) -> bool {
-        self.view.as_deref() == rule.view.as_ref().map(Name::as_str) && self.label.as_deref() == rule.label.as_deref()
+        rule.when == When::FirstOfDay
+            && self.view.as_deref() == rule.view.as_ref().map(Name::as_str)
+            && self.label.as_deref() == rule.label.as_deref()
     }
 
     fn into_firsts(self) -> Firsts {
@@ -108,7 +110,6 @@ impl ToldToday {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decide::notices::When;
     use std::time::Duration;
 
     fn rule(label: Option<&str>) -> Rule {
@@ -140,6 +141,20 @@ mod tests {
         let mut of_another = [Watch::new(rule(None))];
         ToldToday::within(vec![directory.path().to_owned()], "garage").resume(of_another.iter_mut());
         assert_eq!(of_another[0].firsts(), None);
+    }
+
+    #[tokio::test]
+    async fn a_rule_of_another_occasion_takes_nothing_from_that_for_the_first_of_the_day() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = ToldToday::within(vec![directory.path().to_owned()], "porch");
+        let bird = firsts(Name::ONLY, "bird");
+        let told = Watched::without_a_reader(watch(rule(Some("bird")), Some(bird.clone())));
+        file.keep(&[Arc::new(told)].into()).await;
+        let others = [When::Appears, When::Leaves, When::Held(Duration::from_secs(1))];
+        let others = others.map(|when| Rule { when, ..rule(Some("bird")) });
+        let mut watches: Vec<Watch> = others.into_iter().chain([rule(Some("bird"))]).map(Watch::new).collect();
+        file.resume(watches.iter_mut());
+        assert_eq!(watches.iter().map(Watch::firsts).collect::<Vec<_>>(), [None, None, None, Some(&bird)]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::time::Time;
-use crate::domain::classification::{Stable, Status};
+use crate::domain::classification::Stable;
 use crate::domain::day::{Day, DayLabel};
 use glimpsed_base::clock::Clock;
 
@@ -20,17 +20,18 @@ pub struct DayTracker {
     day: Day,
     /// The date before, in case the clock is set back over midnight.
     before: Option<Day>,
-    /// Up to when (monotonic) the label that holds is counted.
+    /// Up to when (monotonic) the labels that hold are counted.
     counted: Duration,
-    /// The label that held before nobody could see it for a while: if it still holds then, it has not begun anew.
-    interrupted: Option<Arc<str>>,
-    /// The first label that it saw, and whether it was counted as a beginning. `None` once another run's day was added, which happens once.
-    begun: Option<Option<Arc<str>>>,
+    /// The labels that held before nobody could see them for a while: if they still hold then, they have not begun anew.
+    interrupted: Vec<Arc<str>>,
+    /// The first labels that it saw, which were counted as beginnings. `None` once another run's day was added, which happens once.
+    begun: Option<Vec<Arc<str>>>,
 }
 
 impl DayTracker {
     pub fn new(time: Time) -> Self {
-        Self { day: Day::new(time.today), before: None, counted: time.now, interrupted: None, begun: Some(None) }
+        let (interrupted, begun) = (Vec::new(), Some(Vec::new()));
+        Self { day: Day::new(time.today), before: None, counted: time.now, interrupted, begun }
     }
 
     /// As of the clock's time.
@@ -53,37 +54,38 @@ impl DayTracker {
         let of_today = passed.min(time.since_midnight());
         let midnight = Time { wall: time.midnight, ..time };
         self.add(passed - of_today, midnight);
-        let holds = self.day.holds.take();
+        let holds = std::mem::take(&mut self.day.holds);
         let again = self.before.take().filter(|before| before.date == time.today);
         let is_back = again.is_some();
         self.before = Some(std::mem::replace(&mut self.day, again.unwrap_or_else(|| Day::new(time.today))));
-        if let Some(label) = holds {
-            let began = time.wall.saturating_sub(jiff::SignedDuration::try_from(of_today).unwrap_or_default());
-            let began = Time { wall: began.unwrap_or(time.midnight), ..time };
-            self.begin(label, began, !is_back);
-            self.add(of_today, time);
-        }
+        let began = time.wall.saturating_sub(jiff::SignedDuration::try_from(of_today).unwrap_or_default());
+        let began = Time { wall: began.unwrap_or(time.midnight), ..time };
+        holds.into_iter().for_each(|label| self.begin(label, began, !is_back));
+        self.add(of_today, time);
     }
 
     /// What holds from now on.
     pub fn observe(&mut self, stable: &Stable, time: Time) {
         self.advance(time);
-        if self.day.holds == stable.label {
-            return;
-        }
-        let held = self.day.holds.take();
-        match (&stable.label, stable.status) {
-            (Some(label), _) => {
-                let is_new = self.interrupted.take().as_ref() != Some(label);
-                if let Some(begun @ None) = &mut self.begun {
-                    *begun = is_new.then(|| label.clone());
+        let mut gone = std::mem::take(&mut self.day.holds);
+        let mut begun = Vec::new();
+        for (label, _) in stable.held() {
+            match gone.iter().position(|held| held == label) {
+                Some(index) => self.day.holds.push(gone.remove(index)),
+                None => {
+                    let is_new = !self.interrupted.contains(label);
+                    begun.extend(is_new.then(|| label.clone()));
+                    self.begin(label.clone(), time, is_new);
                 }
-                self.begin(label.clone(), time, is_new);
             }
-            (None, Status::Stale | Status::TooDark | Status::Covered) => {
-                self.interrupted = held.or(self.interrupted.take());
-            }
-            (None, _) => self.interrupted = None,
+        }
+        if stable.is_unseen() {
+            self.interrupted.extend(gone);
+        } else if !gone.is_empty() || !self.day.holds.is_empty() {
+            self.interrupted.clear();
+        }
+        if let Some(first) = self.begun.as_mut().filter(|first| first.is_empty()) {
+            *first = begun;
         }
     }
 
@@ -96,16 +98,15 @@ impl DayTracker {
         let Some(begun) = self.begun.take() else { return false };
         let mut own = std::mem::replace(&mut self.day, earlier);
         self.day.labels.truncate(MAX_LABELS);
-        let goes_on = self.day.holds.take();
-        match (&begun, &goes_on) {
-            // It held all the time, as far as anybody knows.
-            (Some(first), Some(label)) if first == label => {
-                if let Some(known) = own.labels.iter_mut().find(|known| known.label == *label) {
-                    known.times = known.times.saturating_sub(1);
-                }
-            }
-            (None, Some(_)) if own.holds.is_none() => self.interrupted = goes_on,
-            _ => {}
+        let goes_on = std::mem::take(&mut self.day.holds);
+        // They held all the time, as far as anybody knows.
+        for known in
+            own.labels.iter_mut().filter(|known| begun.contains(&known.label) && goes_on.contains(&known.label))
+        {
+            known.times = known.times.saturating_sub(1);
+        }
+        if begun.is_empty() && own.holds.is_empty() {
+            self.interrupted = goes_on;
         }
         for label in own.labels {
             let has_room = self.day.labels.len() < MAX_LABELS;
@@ -149,17 +150,19 @@ impl DayTracker {
             }
             None => self.day.others.times = self.day.others.times.saturating_add(times),
         }
-        self.day.holds = Some(label);
+        self.day.holds.push(label);
     }
 
     fn add(&mut self, passed: Duration, time: Time) {
-        let Some(label) = &self.day.holds else { return };
-        match self.day.labels.iter_mut().find(|known| known.label == *label) {
-            Some(known) => {
-                known.held = known.held.saturating_add(passed);
-                known.last = time.wall;
+        let Day { labels, others, holds, .. } = &mut self.day;
+        for label in &*holds {
+            match labels.iter_mut().find(|known| known.label == *label) {
+                Some(known) => {
+                    known.held = known.held.saturating_add(passed);
+                    known.last = time.wall;
+                }
+                None => others.held = others.held.saturating_add(passed),
             }
-            None => self.day.others.held = self.day.others.held.saturating_add(passed),
         }
     }
 }

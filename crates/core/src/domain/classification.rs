@@ -189,6 +189,29 @@ pub struct Stable {
     pub labels: Option<Independent>,
 }
 
+impl Stable {
+    /// The labels that hold, the most likely first, and since when each does.
+    pub fn held(&self) -> impl Iterator<Item = (&Arc<str>, Timestamp)> {
+        let beside = self.labels.iter().flat_map(|labels| &labels.held).map(|held| (&held.label, held.since));
+        let alone = self.label.iter().filter(|_| self.labels.is_none()).map(|label| (label, self.since));
+        alone.chain(beside)
+    }
+
+    /// How likely a label that holds is.
+    pub fn confidence_of(&self, label: &str) -> Option<f32> {
+        let mut beside = self.labels.iter().flat_map(|labels| &labels.held);
+        let beside = beside.find(|held| *held.label == *label).map(|held| held.confidence);
+        beside.or_else(|| (self.label.as_deref() == Some(label)).then_some(self.confidence))
+    }
+
+    /// Whether nobody can see a label: what does not hold any more has not been seen to leave. Of labels that do not exclude each other,
+    /// some may hold for a moment longer than others in the dark.
+    pub fn is_unseen(&self) -> bool {
+        let is_blind = |status| matches!(status, Status::TooDark | Status::Covered | Status::Stale);
+        is_blind(self.status) || is_blind(self.frame.answer.status)
+    }
+}
+
 /// Labels that do not exclude each other.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Independent {

@@ -16,8 +16,8 @@ pub struct Day {
     pub labels: Vec<DayLabel>,
     /// The labels that there was no room for, together.
     pub others: Others,
-    /// The label that holds.
-    pub holds: Option<Arc<str>>,
+    /// The labels that hold, the most likely first: one at most where they exclude each other.
+    pub holds: Vec<Arc<str>>,
 }
 
 /// One label of a day.
@@ -41,7 +41,7 @@ pub struct Others {
 
 impl Day {
     pub fn new(date: Date) -> Self {
-        Self { date, labels: Vec::new(), others: Others::default(), holds: None }
+        Self { date, labels: Vec::new(), others: Others::default(), holds: Vec::new() }
     }
 }
 

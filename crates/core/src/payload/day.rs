@@ -24,6 +24,9 @@ const MAX_LABEL_BYTES: usize = 256;
 /// A day has at most 25 hours, and a clock that is set can make it look longer.
 const MAX_SECONDS: f64 = 7.0 * 86_400.0;
 
+/// Thousands of labels may hold beside each other.
+const MAX_OTHER_SECONDS: f64 = 10_000.0 * MAX_SECONDS;
+
 /// The labels of the local date: how often, how long, first and last.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct DayPayload<'a> {
@@ -37,8 +40,11 @@ pub(super) struct DayPayload<'a> {
     date: String,
     /// How often a label began to hold, all together.
     times: u64,
-    /// The label that holds; `null` while none does.
+    /// The label that holds, the most likely of several; `null` while none does.
     now: Option<&'a str>,
+    /// The labels that hold beside it, of those that do not exclude each other; left out where none does.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    also: Vec<&'a str>,
     /// In the order of their first appearance.
     labels: Vec<DayLabelPayload<'a>>,
     /// The labels beyond 64, together.
@@ -80,7 +86,8 @@ pub fn day_json(of: &ViewDay, instance: Option<&str>) -> Value {
         view: view.given(),
         date: day.date.to_string(),
         times: day.labels.iter().map(|label| u64::from(label.times)).sum::<u64>() + u64::from(day.others.times),
-        now: day.holds.as_deref(),
+        now: day.holds.first().map(|label| &**label),
+        also: day.holds.iter().skip(1).take(MAX_LABELS).map(|label| &**label).collect(),
         labels: day
             .labels
             .iter()
@@ -110,6 +117,8 @@ struct Kept {
     date: String,
     #[serde(default)]
     now: Option<String>,
+    #[serde(default)]
+    also: Vec<String>,
     labels: Vec<KeptLabel>,
     #[serde(default)]
     others: OthersPayload,
@@ -129,16 +138,13 @@ struct KeptLabel {
 /// Reads what [`day_json`] has made: the day, and the process that said so. The bytes are untrusted; `None` if they are something else.
 pub fn day_from_json(bytes: &[u8]) -> Option<(Day, String)> {
     let kept: Kept = serde_json::from_slice(bytes).ok()?;
-    if kept.labels.len() > MAX_LABELS {
+    if kept.labels.len() > MAX_LABELS || kept.also.len() > MAX_LABELS {
         return None;
     }
     let date: Date = kept.date.parse().ok()?;
     let labels = kept.labels.iter().map(label_of).collect::<Option<Vec<_>>>()?;
-    let others = Others { times: kept.others.times, held: length(kept.others.seconds)? };
-    let holds = match kept.now {
-        Some(now) => Some(word(&now)?),
-        None => None,
-    };
+    let others = Others { times: kept.others.times, held: length(kept.others.seconds, MAX_OTHER_SECONDS)? };
+    let holds = kept.now.iter().chain(&kept.also).map(|label| word(label)).collect::<Option<Vec<_>>>()?;
     Some((Day { date, labels, others, holds }, kept.instance))
 }
 
@@ -147,7 +153,7 @@ fn label_of(kept: &KeptLabel) -> Option<DayLabel> {
     Some(DayLabel {
         label: word(&kept.label)?,
         times: kept.times,
-        held: length(kept.seconds)?,
+        held: length(kept.seconds, MAX_SECONDS)?,
         first: at(&kept.first)?,
         last: at(&kept.last)?,
     })
@@ -158,8 +164,8 @@ fn word(label: &str) -> Option<Arc<str>> {
     is_one.then(|| label.into())
 }
 
-fn length(seconds: f64) -> Option<Duration> {
-    if (0.0..=MAX_SECONDS).contains(&seconds) { Duration::try_from_secs_f64(seconds).ok() } else { None }
+fn length(seconds: f64, most: f64) -> Option<Duration> {
+    if (0.0..=most).contains(&seconds) { Duration::try_from_secs_f64(seconds).ok() } else { None }
 }
 
 #[cfg(test)]
@@ -179,7 +185,7 @@ mod tests {
         };
         let labels = vec![label("open", 2), label("closed", 3)];
         let others = Others { times: 1, held: Duration::from_secs(4) };
-        Day { date: date(2026, 11, 29), labels, others, holds: Some("open".into()) }
+        Day { date: date(2026, 11, 29), labels, others, holds: vec!["open".into(), "closed".into()] }
     }
 
     #[test]
@@ -189,6 +195,7 @@ mod tests {
             (&json["times"], &json["counts"]["closed"], &json["view"]),
             (&6.into(), &3.into(), &"garage".into())
         );
+        assert_eq!((&json["now"], &json["also"]), (&"open".into(), &vec!["closed"].into()));
         assert_eq!(day_from_json(json.to_string().as_bytes()), Some((day(), "this process".into())));
     }
 
@@ -209,6 +216,8 @@ mod tests {
             ("/labels/0/times", (1_u64 << 40).into()),
             ("/labels/0/first", "soon".into()),
             ("/labels", Value::Null),
+            ("/also/0", "a\u{1b}b".into()),
+            ("/also", vec!["label"; 300].into()),
         ] {
             assert_eq!(with(member, value.clone()), None, "{member} {value}");
         }

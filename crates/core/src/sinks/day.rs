@@ -83,7 +83,7 @@ impl Days {
             let date = one.tracker.day().date;
             one.tracker.advance(time);
             let day = one.tracker.day();
-            if std::mem::take(&mut one.is_new) || day.date != date || (goes_on && day.holds.is_some()) {
+            if std::mem::take(&mut one.is_new) || day.date != date || (goes_on && !day.holds.is_empty()) {
                 told.push(Event::Day(Arc::new(ViewDay { view: one.view.clone(), day: day.clone() })));
             }
         }
@@ -232,7 +232,7 @@ mod tests {
         hub.publish(&Event::Changed { now: stable(Some("open")), before: None });
         days.tell(false);
         let earlier = told(&sink).last().expect("told").day.clone();
-        let mut earlier = Day { holds: None, ..earlier };
+        let mut earlier = Day { holds: Vec::new(), ..earlier };
         earlier.labels[0].times = 6;
         days.resume(&Name::ONLY, earlier.clone());
         days.resume(&Name::ONLY, earlier.clone());

@@ -4,7 +4,7 @@ use super::super::diagnostics::suggestion;
 use super::super::identity::is_id;
 use super::super::raw::{RawCamera, RawRoi, RawView};
 use super::checker::{At, Checker};
-use super::configuration::{Camera, CameraSource, View};
+use super::configuration::{Camera, View};
 use crate::decide::gate::GateRules;
 use crate::domain::framing::Region;
 use crate::domain::name::Name;

@@ -4,7 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::classification::tests_support::stable;
+use crate::domain::classification::Status;
+use crate::domain::classification::tests_support::{several, stable};
 
 /// A monotonic clock, and a wall clock in a time zone that can be set.
 struct Clocks {
@@ -66,7 +67,7 @@ fn each_label_is_counted_timed_and_has_a_first_and_a_last_time() {
     let after = |seconds| start + SignedDuration::from_secs(seconds);
     assert_eq!((closed.first, closed.last), (after(10), after(205)));
     assert_eq!((open.first, open.last), (after(70), after(100)));
-    assert_eq!(tracker.day().holds.as_deref(), Some("closed"));
+    assert_eq!(tracker.day().holds, ["closed".into()]);
 }
 
 #[test]
@@ -182,6 +183,28 @@ fn a_new_run_goes_on_where_the_earlier_one_was() {
     let mut next = DayTracker::new(tomorrow.time());
     assert!(!next.resume(kept, tomorrow.pass(1)), "another date");
     assert!(next.day().labels.is_empty());
+}
+
+#[test]
+fn labels_that_do_not_exclude_each_other_are_counted_each_for_itself() {
+    let possible = ["cat", "dog"];
+    let mut clocks = Clocks::at("2026-11-28T23:59:00");
+    let mut tracker = DayTracker::new(clocks.time());
+    tracker.observe(&several(&["dog"], &possible), clocks.time());
+    tracker.observe(&several(&["cat", "dog"], &possible), clocks.pass(10));
+    tracker.observe(&several(&["dog", "cat"], &possible), clocks.pass(10));
+    tracker.observe(&several(&["cat"], &possible), clocks.pass(10));
+    tracker.observe(&blind(), clocks.pass(5));
+    tracker.observe(&several(&["dog", "cat"], &possible), clocks.pass(5));
+    assert_eq!(counts(tracker.day()), [("dog", 2, 30), ("cat", 1, 25)]);
+    tracker.advance(clocks.pass(30));
+    assert_eq!(counts(tracker.day()), [("dog", 1, 10), ("cat", 1, 10)], "both go on at midnight");
+    // Another run goes on with both.
+    let kept = tracker.day().clone();
+    let mut next = DayTracker::new(clocks.time());
+    next.observe(&several(&["cat", "dog"], &possible), clocks.time());
+    assert!(next.resume(kept, clocks.pass(7)));
+    assert_eq!(counts(next.day()), [("dog", 1, 17), ("cat", 1, 17)]);
 }
 
 #[test]

@@ -131,7 +131,7 @@ fn words(rule: &Notify, titles: &Titles, Occasion { label, now, before }: &Occas
     words.set("camera", now.frame.camera.as_str());
     words.set("device", &*titles.device);
     words.set("time", local(now.frame.ts).strftime("%H:%M").to_string());
-    words.set("confidence", format!("{:.0} %", 100.0 * now.confidence));
+    words.set("confidence", format!("{:.0} %", 100.0 * now.confidence_of(label).unwrap_or(now.confidence)));
     if let When::Held(long) = rule.rule.when {
         words.set("for", Interval(long).to_string());
     }

@@ -57,10 +57,8 @@ impl Sink for NotifySink {
                 Event::Layout(layout) => rule.watch.lock().arrange(layout),
                 Event::Heartbeat(stable) => rule.watch.lock().holds(stable, time()),
                 Event::Changed { now, .. } => {
-                    let verdict = rule.watch.lock().changed(now, time());
-                    if let Some(verdict) = verdict {
-                        rule.pass(verdict);
-                    }
+                    let verdicts = rule.watch.lock().changed(now, time());
+                    verdicts.into_iter().for_each(|verdict| rule.pass(verdict));
                 }
                 _ => continue,
             }

@@ -49,4 +49,5 @@ mod switching;
 mod teach;
 mod uploads;
 mod views;
+mod waiting;
 mod web;

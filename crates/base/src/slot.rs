@@ -125,6 +125,11 @@ impl<T> Slot<T> {
         }
     }
 
+    /// Looks at the value that waits to be taken, if one does. Nobody puts or takes a value meanwhile.
+    pub fn peek<R>(&self, look: impl FnOnce(&T) -> R) -> Option<R> {
+        self.lock().value.as_ref().map(look)
+    }
+
     /// Gives a used value back, so that [`Slot::reuse`] can hand out its buffer. Beyond two it is dropped.
     pub fn give_back(&self, value: T) {
         keep_spent(&mut self.lock().spent, value);
@@ -201,6 +206,15 @@ mod tests {
         assert_eq!(slot.take(NOW), Taken::Value(3));
         assert_eq!(slot.overwritten(), 2);
         assert_eq!(slot.take(NOW), Taken::Nothing);
+    }
+
+    #[test]
+    fn a_value_that_is_looked_at_stays() {
+        let slot = Slot::new(WhenFull::Overwrite);
+        assert_eq!(slot.peek(|value: &u32| *value), None);
+        slot.put(7, NOW).expect("open");
+        assert_eq!(slot.peek(|value| *value), Some(7));
+        assert_eq!((slot.take(NOW), slot.overwritten()), (Taken::Value(7), 0));
     }
 
     #[test]

@@ -32,6 +32,9 @@ use crate::preprocess::thumbnail::Thumbnail;
 use glimpsed_base::clock::Clock;
 use glimpsed_base::repetition::is_logged;
 
+/// So many frames in a row that cannot be decoded are no hiccup. Views may look seldom, and one alone is no reason to know nothing.
+const FAILING: u32 = 2;
+
 /// What all views share.
 pub(super) struct Shared<'a> {
     pub(super) clock: &'a dyn Clock,
@@ -59,8 +62,10 @@ pub(super) struct View {
     accurate: Option<Arc<ModelId>>,
     /// The last answer of the model.
     last: Option<Classification>,
-    /// When it was last shown a frame that could be decoded.
+    /// When its camera's newest frame came, up to the last that could be decoded.
     last_frame: Duration,
+    /// Frames in a row that it was shown and that could not be decoded or labelled.
+    failed: u32,
     /// Requesters of snapshots, and of second opinions.
     snapshots: Vec<oneshot::Sender<Snapshot>>,
     opinions: Wanted,
@@ -87,6 +92,7 @@ impl View {
             accurate: None,
             last: None,
             last_frame: now,
+            failed: 0,
             snapshots: Vec::new(),
             opinions: Vec::new(),
             labeller,
@@ -215,8 +221,12 @@ impl View {
         self.opinions.push(to);
     }
 
-    /// The label becomes unknown if no frame has come for too long.
-    pub(super) fn check_age(&mut self, shared: &Shared<'_>) {
+    /// The label becomes unknown if no frame has come for too long. `newest`: when the newest of its camera came, which may wait for the
+    /// view's turn.
+    pub(super) fn check_age(&mut self, newest: Option<Duration>, shared: &Shared<'_>) {
+        if self.is_active() && self.failed < FAILING {
+            self.last_frame = newest.map_or(self.last_frame, |newest| newest.max(self.last_frame));
+        }
         if shared.clock.now().saturating_sub(self.last_frame) >= self.rules.stale_after {
             self.grow_stale(shared);
         }
@@ -236,7 +246,9 @@ impl View {
         let admitted = self.gate.admits(now, wanted);
         if !admitted {
             shared.counters.skipped.fetch_add(1, Ordering::Relaxed);
-            self.last_frame = now;
+            if self.failed < FAILING {
+                self.last_frame = now;
+            }
         }
         admitted
     }
@@ -255,11 +267,12 @@ impl View {
                 self.note_scene(&answer, shared);
                 self.offer_unsure(&mut labeller, frame, &answer, shared);
                 // Undecodable frames do not keep the label from becoming stale.
-                self.last_frame = shared.clock.now();
+                (self.last_frame, self.failed) = (shared.clock.now(), 0);
                 self.tell(&labeller, frame, answer, verdict, shared)
             }
             Err(error) => {
                 self.gate.forget();
+                self.failed = self.failed.saturating_add(1);
                 let cause = format!("{} {error}", frame.origin.as_deref().unwrap_or("frame"));
                 let failed = shared.counters.fail(&self.name, &cause, shared.clock.now());
                 if is_logged(failed) {

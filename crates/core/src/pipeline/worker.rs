@@ -88,12 +88,24 @@ impl Worker {
                     self.parts.signal.wait(if rest.is_zero() { LOOK_UP } else { rest.min(LOOK_UP) });
                 }
             }
-            let shared = shared(&self.parts, self.second.as_deref());
-            for view in &mut self.views {
-                view.check_age(&shared);
-            }
+            self.look();
         }
         self.parts.liveness.pause();
+    }
+
+    /// Looks at the newest frame of each camera, whoever's turn it is: viewers see it, and a view that waits for its turn does not grow stale.
+    fn look(&mut self) {
+        for feed in &mut self.feeds {
+            let through = |view: &&View| view.is_active() && view.camera == feed.source.camera;
+            if let Some(view) = self.views.iter().find(through) {
+                feed.look(view.framing().rotation);
+            }
+        }
+        let (now, shared) = (self.now(), shared(&self.parts, self.second.as_deref()));
+        for view in &mut self.views {
+            let feed = self.feeds.iter().find(|feed| feed.source.camera == view.camera);
+            view.check_age(feed.and_then(|feed| feed.newest(now)), &shared);
+        }
     }
 
     fn now(&self) -> Duration {
@@ -136,7 +148,7 @@ impl Worker {
         }
         let (before, rest) = self.views.split_at_mut(index);
         let Some((view, after)) = rest.split_first_mut() else { return };
-        let Feed { frame: Some(frame), number, decoder, source } = &mut self.feeds[feed] else { return };
+        let Feed { frame: Some(frame), number, decoder, source, .. } = &mut self.feeds[feed] else { return };
         view.seen = *number;
         let shared = shared(&self.parts, self.second.as_deref());
         if view.admits(&shared) {

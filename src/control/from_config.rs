@@ -23,7 +23,7 @@ pub fn heartbeat(config: &Config) -> Duration {
 }
 
 /// Without a frame for this long, the label of the view is unknown.
-pub fn stale_after(config: &Config, view: &View) -> Duration {
+fn stale_after(config: &Config, view: &View) -> Duration {
     config.camera_of(view).frame_timeout.saturating_mul(STALE_TIMEOUTS)
 }
 
@@ -83,7 +83,6 @@ pub(super) fn lessons_of(config: &Config) -> Vec<Lessons> {
 /// The settings of the web server; `None` if it is disabled.
 pub(super) fn web_settings(config: &Config) -> Option<web::Settings> {
     let http = config.http.clone()?;
-    let stale_after = config.views.iter().map(|view| stale_after(config, view)).max().unwrap_or_default();
     let models = ModelFiles { searched: config.model_directories.clone(), mirror: config.mirror.clone() };
     Some(web::Settings {
         http,
@@ -91,6 +90,5 @@ pub(super) fn web_settings(config: &Config) -> Option<web::Settings> {
         remember: remembered(config),
         models,
         lessons: lessons_of(config),
-        stale_after,
     })
 }

@@ -278,6 +278,7 @@ impl Controller {
             precision: live.precision,
             threshold: live.labels.unknown_below,
             accurate: live.accurate.model.path.is_file().then_some(self.has_accurate(live)),
+            max_fps: live.gate.max_fps,
         }));
     }
 

@@ -14,7 +14,7 @@ use glimpsed_base::sync::Mutex;
 use glimpsed_core::bus::hub::Sink;
 use glimpsed_core::capture::registry::Registry;
 use glimpsed_core::domain::camera::{CameraState, CameraStatus};
-use glimpsed_core::domain::classification::{Classification, Stable};
+use glimpsed_core::domain::classification::{Classification, Stable, Status};
 use glimpsed_core::domain::event::Event;
 use glimpsed_core::domain::layout::Layout;
 use glimpsed_core::domain::name::Name;
@@ -194,6 +194,13 @@ impl LiveState {
     pub fn frame_age(&self, view: &Name) -> Option<Duration> {
         let arrived = self.lock().views.iter().find(|known| known.name == *view)?.arrived?;
         Some(self.clock.now().saturating_sub(arrived))
+    }
+
+    /// Whether a view has labelled a frame, and its camera has not been without one for too long since.
+    pub fn is_fresh(&self, view: &Name) -> bool {
+        let seen = self.lock();
+        let state = seen.views.iter().find(|known| known.name == *view).and_then(|view| view.state.as_ref());
+        state.is_some_and(|state| state.status != Status::Stale)
     }
 
     pub fn comparison(&self) -> Comparison {

@@ -169,8 +169,10 @@ pub struct Look {
 pub struct ViewLook {
     pub view: Name,
     pub camera: Name,
-    /// Seconds since its newest labelled frame arrived; `None` before the first.
+    /// Seconds since its newest labelled frame arrived; `None` before the first, and while it is switched off.
     pub frame_age: Option<f64>,
+    /// Seconds between two frames that it may label, at least.
+    pub interval: f64,
 }
 
 impl Metrics {
@@ -235,12 +237,17 @@ impl Metrics {
         }
         dropped.sample(&[("reason", "failed")], health.failed as f64);
         dropped.sample(&[("reason", "skipped")], health.skipped as f64);
-        let mut ages = look.views.iter().filter_map(|view| Some((view, view.frame_age?))).peekable();
-        if ages.peek().is_some() {
-            let help = "Since the last frame with a label was captured; absent before the first.";
+        let ages: Vec<_> = look.views.iter().filter_map(|view| Some((view, view.frame_age?))).collect();
+        if !ages.is_empty() {
+            let help = "Since the last frame with a label was captured; absent before the first, and while the view is switched off.";
             let mut family = page.family("glimpsed_frame_age_seconds", Kind::Gauge, help);
-            for (view, age) in ages {
-                family.sample(&labels(&view.camera, Some(&view.view)), age);
+            for (view, age) in &ages {
+                family.sample(&labels(&view.camera, Some(&view.view)), *age);
+            }
+            let help = "Shortest time between two labels, of the same views: one by `max_fps`, or 0.";
+            let mut family = page.family("glimpsed_label_interval_seconds", Kind::Gauge, help);
+            for (view, _) in &ages {
+                family.sample(&labels(&view.camera, Some(&view.view)), view.interval);
             }
         }
         let mut up = page.family("glimpsed_camera_up", Kind::Gauge, "Whether frames arrive.");
@@ -351,7 +358,7 @@ mod tests {
                 throttled: Some(false),
                 ..Health::default()
             },
-            views: vec![ViewLook { view: Name::ONLY, camera: Name::ONLY, frame_age: Some(0.25) }],
+            views: vec![ViewLook { view: Name::ONLY, camera: Name::ONLY, frame_age: Some(0.25), interval: 20.0 }],
             cameras: vec![(Name::ONLY, Totals::default())],
             uploads: (3, 4),
             streams: 2,
@@ -369,6 +376,7 @@ mod tests {
             "glimpsed_label_changes_total 1",
             "glimpsed_camera_up 1",
             "glimpsed_frame_age_seconds 0.25",
+            "glimpsed_label_interval_seconds 20",
             "glimpsed_stage_duration_seconds_count{stage=\"infer\",model=\"test\"} 2",
             "glimpsed_mqtt_publish_total{class=\"event\",result=\"dropped\"} 0",
             "glimpsed_notices_total{result=\"lost\"} 2",

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::exposition::CONTENT_TYPE;
+use super::live_state::LiveState;
 use super::metrics::{Look, ViewLook};
 use super::problem::Problem;
 use super::process::Process;
@@ -47,7 +48,8 @@ fn readiness(site: &Site) -> (bool, &'static str) {
 
 fn readiness_of(site: &Site, view: &ViewEntry) -> (bool, &'static str) {
     let live = &site.parts.view;
-    let fresh = live.frame_age(&view.name).is_some_and(|age| age < site.stale_after);
+    // A view may label seldom, or wait for its turn: whether frames are missing is the inference thread's to say, while it is there.
+    let fresh = live.is_fresh(&view.name) && !site.parts.threads.are_late(site.clock.now());
     let is_enabled = live.settings(&view.name).is_none_or(|settings| settings.enabled);
     match live.camera(&view.camera).map(|camera| camera.state) {
         _ if !live.has_model() => (false, "the model cannot be loaded"),
@@ -61,23 +63,24 @@ fn readiness_of(site: &Site, view: &ViewEntry) -> (bool, &'static str) {
     }
 }
 
+/// A view that is switched off has no frames whose age says anything.
+fn look_at(live: &LiveState, view: &ViewEntry) -> ViewLook {
+    let settings = live.settings(&view.name);
+    let is_enabled = settings.as_ref().is_none_or(|settings| settings.enabled);
+    ViewLook {
+        view: view.name.clone(),
+        camera: view.camera.clone(),
+        frame_age: live.frame_age(&view.name).filter(|_| is_enabled).map(|age| age.as_secs_f64()),
+        interval: settings.and_then(|settings| settings.max_fps).map_or(0.0, |max_fps| 1.0 / max_fps),
+    }
+}
+
 pub(super) async fn metrics(State(site): State<Arc<Site>>) -> Response {
     let uploads = site.parts.uploads.counters();
     let look = Look {
         uploads: (uploads.hits.load(Ordering::Relaxed), uploads.misses.load(Ordering::Relaxed)),
         health: site.parts.look(),
-        views: site
-            .parts
-            .view
-            .layout()
-            .views
-            .iter()
-            .map(|view| ViewLook {
-                view: view.name.clone(),
-                camera: view.camera.clone(),
-                frame_age: site.parts.view.frame_age(&view.name).map(|age| age.as_secs_f64()),
-            })
-            .collect(),
+        views: site.parts.view.layout().views.iter().map(|view| look_at(&site.parts.view, view)).collect(),
         cameras: site.parts.cameras.cameras().iter().map(|camera| (camera.name.clone(), camera.totals())).collect(),
         streams: 4 * site.settings.max_clients
             - [&site.streams, &site.events, &site.pages].map(|places| places.available_permits()).iter().sum::<usize>(),

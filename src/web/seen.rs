@@ -174,7 +174,7 @@ impl SeenView {
 }
 
 pub(super) fn settings_json(settings: &Settings) -> Value {
-    let Settings { view, enabled, model, model_error, precision, threshold, accurate } = settings;
+    let Settings { view, enabled, model, model_error, precision, threshold, accurate, max_fps: _ } = settings;
     let mut json = json!({
         "enabled": enabled,
         "model": model,

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use glimpsed_base::clock::Clock;
 use glimpsed_base::shutdown::Shutdown;
@@ -76,8 +75,6 @@ pub struct Settings {
     pub models: ModelFiles,
     /// One for each view, or none where nothing is taught over HTTP.
     pub lessons: Vec<Lessons>,
-    /// Without a frame for this long, labels are not fresh.
-    pub stale_after: Duration,
 }
 
 /// Everything that a request handler needs, for one configuration.
@@ -88,7 +85,6 @@ pub(super) struct Site {
     pub(super) preview: bool,
     pub(super) models: ModelFiles,
     pub(super) lessons: Vec<Lessons>,
-    pub(super) stale_after: Duration,
     pub(super) hostname: String,
     pub(super) door: Option<Arc<Door>>,
     pub(super) pictures: AllPictures,
@@ -111,7 +107,7 @@ pub(super) struct Site {
 
 impl Site {
     pub(super) fn new(settings: Settings, parts: Parts, shutdown: Shutdown) -> Self {
-        let Settings { http, preview, remember, models, lessons, stale_after } = settings;
+        let Settings { http, preview, remember, models, lessons } = settings;
         parts.view.remembered.keep(remember);
         Self {
             hostname: hostname(),
@@ -130,7 +126,6 @@ impl Site {
             preview,
             models,
             lessons,
-            stale_after,
             shutdown,
             parts,
         }

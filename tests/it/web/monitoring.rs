@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -10,11 +11,12 @@ use crate::support::{Broker, ConfigFile, root};
 use crate::web::client::Server;
 
 /// The contract with the users.
-const NAMES: [&str; 33] = [
+const NAMES: [&str; 34] = [
     "glimpsed_build_info",
     "glimpsed_frames_captured_total",
     "glimpsed_frames_dropped_total",
     "glimpsed_frame_age_seconds",
+    "glimpsed_label_interval_seconds",
     "glimpsed_camera_up",
     "glimpsed_camera_reconnects_total",
     "glimpsed_stage_duration_seconds",
@@ -164,6 +166,29 @@ fn readiness_follows_the_camera_and_health_says_where_the_page_is() {
     let mut absent = ConfigFile::new("[camera]\ndevice = \"/dev/video-none\"\n").daemon();
     let absent = Server::of(&mut absent);
     absent.until("/readyz", |answer| answer["state"] == "waiting for the camera" && answer["ready"] == true);
+}
+
+#[test]
+fn a_view_that_may_label_seldom_is_ready_and_one_that_is_switched_off_has_no_age() {
+    let config = ConfigFile::replay(10, "frame_timeout = \"500ms\"\n[http]\n[gate]\nmax_fps = 0.2\n");
+    let mut daemon = config.daemon();
+    let server = Server::of(&mut daemon);
+    server.until("/api/v1/state", |state| !state["state"].is_null());
+    let metric = |name: &str| {
+        let page = server.get("/metrics").text();
+        page.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok())
+    };
+    assert_eq!(metric("glimpsed_label_interval_seconds "), Some(5.0));
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(2) {
+        let answer = server.get("/readyz");
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert!(metric("glimpsed_frame_age_seconds ").is_some());
+    let off = server.post("/api/v1/settings", "{\"enabled\":false}");
+    assert_eq!(off.status, 200, "{}", off.text());
+    assert_eq!(metric("glimpsed_frame_age_seconds "), None);
 }
 
 #[test]

@@ -21,6 +21,8 @@ pub struct Settings {
     pub threshold: f32,
     /// Whether the accurate model gives second opinions; `None` if its file is missing.
     pub accurate: Option<bool>,
+    /// At most so many frames a second are labelled; the file alone changes it.
+    pub max_fps: Option<f64>,
 }
 
 /// Which of a model's two files labels.

@@ -290,6 +290,7 @@ mod tests {
             precision: Default::default(),
             threshold: 0.2,
             accurate: None,
+            max_fps: None,
         }));
         outlook.publish(&Event::Changed { now: stable(Some("cat")), before: None });
         assert_eq!(service.words(SECOND, true), [Word::Status("m: cat".into()), Word::Ready]);

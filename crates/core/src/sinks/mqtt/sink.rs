@@ -385,6 +385,7 @@ mod tests {
             precision: PrecisionChoice::Auto,
             threshold: 0.35,
             accurate: Some(true),
+            max_fps: None,
         };
         sent.sink.publish(&Event::Settings(settings));
         let retained = |topic: &str, payload: &str| (topic.to_owned(), payload.to_owned(), true);

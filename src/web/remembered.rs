@@ -1,6 +1,6 @@
 //! Small pictures of the last changes of labels, in memory alone.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -62,17 +62,30 @@ impl Store {
     fn bound_waiting(&mut self) {
         let bytes = |waiting: &VecDeque<Arc<Moment>>| waiting.iter().map(|one| one.frame.bytes.len()).sum::<usize>();
         while self.waiting.len() > MAX_WAITING || (self.waiting.len() > 1 && bytes(&self.waiting) > MAX_WAITING_BYTES) {
-            self.waiting.pop_front();
+            let Some(index) = surplus(self.waiting.iter().map(|one| &one.view)) else { break };
+            self.waiting.remove(index);
         }
     }
 
     fn forget_surplus(&mut self) {
-        let surplus = self.pictures.len().saturating_sub(self.most);
-        self.pictures.drain(..surplus);
+        while self.pictures.len() > self.most {
+            let Some(index) = surplus(self.pictures.iter().map(|one| &one.view)) else { break };
+            self.pictures.remove(index);
+        }
         if self.most == 0 {
             self.waiting.clear();
         }
     }
+}
+
+/// The oldest of the view that has the most of them, so that a lively view drives out its own. Of several such views, the oldest.
+fn surplus<'a>(mut views: impl Iterator<Item = &'a Name> + Clone) -> Option<usize> {
+    let mut counts = BTreeMap::<&Name, usize>::new();
+    for view in views.clone() {
+        *counts.entry(view).or_default() += 1;
+    }
+    let most = counts.values().max()?;
+    views.position(|view| counts.get(view) == Some(most))
 }
 
 impl Remembered {
@@ -216,6 +229,26 @@ mod tests {
         let layout = Layout { cameras: vec![Name::ONLY], views: vec![view] };
         remembered.publish(&Event::Layout(Arc::new(layout)));
         assert_eq!(remembered.times(&other), json!([]));
+    }
+
+    #[test]
+    fn a_lively_view_drives_out_its_own_pictures_and_no_others() {
+        let (mut remembered, calm, lively) = (Remembered::default(), Name::new("calm"), Name::new("lively"));
+        remembered.keep(4);
+        for (view, second) in [(&calm, 0), (&lively, 1), (&calm, 2), (&lively, 3), (&lively, 4), (&lively, 5)] {
+            remembered.0.store.lock().keep(picture(view, second));
+        }
+        let are =
+            |remembered: &Remembered| [&calm, &lively].map(|view| remembered.times(view).as_array().map(Vec::len));
+        assert_eq!(are(&remembered), [Some(2), Some(2)]);
+        assert!(remembered.picture(&calm, at(0)).is_some() && remembered.picture(&lively, at(5)).is_some());
+        remembered.keep(1);
+        assert_eq!(are(&remembered), [Some(0), Some(1)], "the newest");
+        for (view, second) in [(&calm, 6), (&lively, 7), (&lively, 8), (&lively, 9)] {
+            remembered.publish(&moment(view, second, Vec::new(), 1));
+        }
+        let store = remembered.0.store.lock();
+        assert_eq!(store.waiting.iter().map(|one| one.since).collect::<Vec<_>>(), [at(6), at(9)]);
     }
 
     #[test]

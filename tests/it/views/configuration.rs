@@ -91,11 +91,39 @@ fn views_that_nobody_could_tell_apart_are_refused() {
     let report = views(&(view("left", "") + &view("right", "name = \"left\"")));
     assert!(report.contains("`views.right.name` is what `views.left` is called, too"), "{report}");
     let report = views(&(view("a", "") + &view("A", "")));
-    assert!(report.contains("in capital letters alone"), "{report}");
+    assert!(report.contains("`views.a` differs from `views.A` in capital letters"), "{report}");
+    let report = views(&(view("front-door", "") + &view("front_door", "")));
+    assert!(report.contains("`views.front_door` differs from `views.front-door` in capital letters"), "{report}");
+    let report = views(&(view("door", "") + &view("door_teach", "")));
+    assert!(report.contains("`views.door_teach` differs from `views.door` by the beginning of"), "{report}");
     let report = views(&view("left", "name = \"  \""));
     assert!(report.contains("`views.left.name` is empty"), "{report}");
     let report = views("[views.a]\ncamera = \"yard\"\nregion = { x = 0.9, width = 0.2 }\n");
     assert!(report.trim_end().ends_with("at most 0.1"), "{report}");
+}
+
+#[test]
+fn cameras_that_nobody_could_tell_apart_are_refused() {
+    let photos = photos();
+    let camera = |name: &str| format!("[cameras.{name}]\nsource = \"replay\"\npath = {photos:?}\n");
+    for (first, second) in [("Yard", "yard"), ("the-yard", "the_yard"), ("yard", "yard_teach")] {
+        let report = load(&(camera(first) + &camera(second))).expect_err("refused");
+        assert!(report.contains(&format!("`cameras.{second}` differs from `cameras.{first}`")), "{report}");
+    }
+    load(&(camera("yard") + &camera("yard_2"))).expect("valid");
+    let view = "[views.all]\ncamera = \"yard\"\n";
+    load(&(camera("yard") + &camera("yard_teach") + view)).expect("the cameras alone share no id");
+}
+
+#[test]
+fn a_device_that_two_cameras_know_by_different_paths_is_refused() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let [device, link] = ["video0", "by-id"].map(|name| directory.path().join(name));
+    std::fs::write(&device, "").expect("writable");
+    std::os::unix::fs::symlink(&device, &link).expect("a link");
+    let text = format!("[cameras.one]\ndevice = {device:?}\n[cameras.other]\ndevice = {link:?}\n");
+    let report = load(&text).expect_err("refused");
+    assert!(report.contains("`cameras.other.device` is another camera's"), "{report}");
 }
 
 #[test]

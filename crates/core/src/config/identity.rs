@@ -13,6 +13,26 @@ pub fn is_id(text: &str) -> bool {
     !text.is_empty() && text.len() <= 64 && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
 }
 
+/// A name as Home Assistant writes it in an id.
+fn in_ids(name: &str) -> String {
+    name.to_lowercase().replace('-', "_")
+}
+
+/// Whether two names are the same in an id.
+pub(super) fn are_one_in_ids(one: &str, other: &str) -> bool {
+    in_ids(one) == in_ids(other)
+}
+
+/// Whether an entity of one view and one of the other would have the same id, because what one is called begins with the rest of the
+/// other's name: `door` has a `teach_label`, and `door_teach` a `label`.
+pub fn share_ids(one: &str, other: &str) -> bool {
+    let (one, other) = (in_ids(one), in_ids(other));
+    let begins_an_entity = |rest: &str| matches!(rest, "_teach" | "_shows") || rest.starts_with("_shows_");
+    one == other
+        || one.strip_prefix(&*other).is_some_and(begins_an_entity)
+        || other.strip_prefix(&*one).is_some_and(begins_an_entity)
+}
+
 /// `text` with everything replaced that may not stand in an id.
 pub(super) fn clean_id(text: &str) -> String {
     let cleaned: String =

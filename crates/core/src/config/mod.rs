@@ -22,6 +22,6 @@ pub mod typed;
 
 pub use drop_ins::{DIRECTORY as DROP_INS, DropIn, MAX_FILES as MAX_DROP_INS, directory as drop_in_directory};
 pub use fingerprint::{OF_EACH_DEVICE, fingerprint};
-pub use identity::{is_id, keep_default_id};
+pub use identity::{is_id, keep_default_id, share_ids};
 pub use sources::{DEFAULT_PATH, Sources};
 pub use typed::Config;

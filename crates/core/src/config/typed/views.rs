@@ -1,7 +1,9 @@
 //! The tables of cameras and views.
 
+use std::path::{Path, PathBuf};
+
 use super::super::diagnostics::suggestion;
-use super::super::identity::is_id;
+use super::super::identity::{are_one_in_ids, is_id, share_ids};
 use super::super::raw::{RawCamera, RawRoi, RawView};
 use super::checker::{At, Checker};
 use super::configuration::{Camera, View};
@@ -34,8 +36,9 @@ impl Checker<'_, '_> {
         for (name, table) in raw.cameras.iter().take(MAX_CAMERAS) {
             self.name(&["cameras", name], name);
             let camera = self.camera(Name::new(name), &At::table(&["cameras", name]), table);
-            if let CameraSource::V4l2 { device, .. } = &camera.source
-                && let Some(other) = cameras.iter().find(|other| other.source.device() == Some(device))
+            let has = |other: &&Camera, device| other.source.device().is_some_and(|of| real(of) == real(device));
+            if let Some(device) = camera.source.device()
+                && let Some(other) = cameras.iter().find(|other| has(other, device))
             {
                 let found = format!("found `{}`, which camera `{}` has", device.display(), other.name);
                 let hint = "a device has one reader; several views can look through one camera".to_owned();
@@ -43,6 +46,9 @@ impl Checker<'_, '_> {
             }
             cameras.push(camera);
         }
+        // Without views, each camera has one of its name.
+        let share = if raw.views.is_empty() { share_ids } else { are_one_in_ids };
+        self.spelled_apart("cameras", cameras.iter().map(|camera| &camera.name), share);
         cameras
     }
 
@@ -60,11 +66,31 @@ impl Checker<'_, '_> {
         }
         let views: Vec<View> =
             raw.views.iter().take(MAX_VIEWS).map(|(name, table)| self.view(name, table, cameras, models)).collect();
+        self.spelled_apart("views", views.iter().map(|view| &view.name), share_ids);
         self.told_apart(&views);
         views
     }
 
-    /// People know a view by its title, and Home Assistant writes names in small letters.
+    /// Names are part of the ids of Home Assistant, which writes them in its own way.
+    fn spelled_apart<'a>(
+        &mut self,
+        table: &str,
+        names: impl Iterator<Item = &'a Name> + Clone,
+        share: fn(&str, &str) -> bool,
+    ) {
+        for (index, name) in names.clone().map(Name::as_str).enumerate() {
+            let mut before = names.clone().map(Name::as_str).take(index);
+            let Some(other) = before.find(|other| share(other, name)) else { continue };
+            let wrong = match are_one_in_ids(other, name) {
+                true => format!("differs from `{table}.{other}` in capital letters or `-` and `_` alone"),
+                false => format!("differs from `{table}.{other}` by the beginning of an entity's name"),
+            };
+            let found = "Home Assistant would have one id for entities of both";
+            self.complain(&[table, name], &wrong, found, None);
+        }
+    }
+
+    /// People know a view by its title.
     fn told_apart(&mut self, views: &[View]) {
         for (index, view) in views.iter().enumerate() {
             let (name, before) = (view.name.as_str(), &views[..index]);
@@ -72,15 +98,7 @@ impl Checker<'_, '_> {
                 let hint = Some(format!("without `name`, the view is called `{name}`"));
                 self.complain(&["views", name, "name"], "is empty", "found no letter", hint);
             }
-            if let Some(same) = before.iter().find(|other| other.name.as_str().eq_ignore_ascii_case(name)) {
-                let found = "Home Assistant does not tell capital letters from small ones";
-                self.complain(
-                    &["views", name],
-                    &format!("differs from `views.{}` in capital letters alone", same.name),
-                    found,
-                    None,
-                );
-            } else if let Some(same) = before.iter().find(|other| other.title.trim() == view.title.trim()) {
+            if let Some(same) = before.iter().find(|other| other.title.trim() == view.title.trim()) {
                 let wrong = format!("is what `views.{}` is called, too", same.name);
                 let found = format!("found {:?}", view.title);
                 self.complain(&["views", name, "name"], &wrong, found, Some("people tell views apart by it".into()));
@@ -215,6 +233,11 @@ impl Checker<'_, '_> {
             self.complain(path, &wrong, format!("found `{name}`"), None);
         }
     }
+}
+
+/// The device itself, where `path` is a link to it.
+fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
 fn is_name(name: &str) -> bool {

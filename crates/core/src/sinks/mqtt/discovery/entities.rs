@@ -351,3 +351,43 @@ impl<'a> Parts<'a> {
         ]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::share_ids;
+    use crate::domain::name::Name;
+    use crate::sinks::mqtt::topics::Names;
+
+    #[test]
+    fn views_whose_entities_would_have_the_same_id_are_not_configured_together() {
+        let device = Device {
+            id: "shelf".into(),
+            name: "Shelf".into(),
+            board: String::new(),
+            models: Vec::new(),
+            heartbeat: Duration::ZERO,
+            health_every: Duration::ZERO,
+            pictures: true,
+            views: Vec::new(),
+            cameras: Vec::new(),
+            temperature: true,
+            page: None,
+        };
+        let names = Names { views: vec![Name::new("door")], cameras: vec![Name::new("yard")] };
+        let mut device = device.as_it_was(&names);
+        let label = |key: &str| ViewLabel { label: key.into(), key: key.into(), exists: true };
+        device.views[0].labels = vec![label("open"), label("open_model")];
+        let entities = entities(&device, &Topics::new("glimpsed", "shelf", &names));
+        let keys: Vec<String> = entities.into_iter().map(|entity| entity.component("shelf").0).collect();
+        let keys: Vec<&str> = keys.iter().filter_map(|key| key.strip_prefix("view_door_")).collect();
+        let mut others = Vec::new();
+        for key in &keys {
+            let parts = key.match_indices('_').map(|(at, _)| (&key[..at], &key[at + 1..]));
+            others.extend(parts.filter(|(_, rest)| keys.contains(rest)).map(|(first, _)| format!("door_{first}")));
+        }
+        assert_eq!(others, ["door_shows_open", "door_teach"]);
+        assert!(others.iter().all(|other| share_ids("door", other) && share_ids(other, "door")));
+        assert!(!share_ids("door", "door_left") && !share_ids("door", "doorbell"));
+    }
+}

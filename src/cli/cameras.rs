@@ -11,7 +11,7 @@ use super::streams::Streams;
 use super::table;
 use glimpsed_core::capture::discover::{CameraInfo, cameras};
 use glimpsed_core::capture::opener;
-use glimpsed_core::capture::source::{CaptureError, Read};
+use glimpsed_core::capture::source::{CaptureError, Opener, Read, Source};
 use glimpsed_core::config::Config;
 use glimpsed_core::config::raw::RawCamera;
 use glimpsed_core::config::typed::{Camera, CameraSource};
@@ -107,7 +107,10 @@ fn run_probe(probe: &Probe, streams: &mut Streams) -> Result<()> {
             }
         }
     }
-    let report = grab(&camera)?.report;
+    // As in the daemon, `auto` finds none that another camera's table names.
+    let others = config.cameras.iter().filter(|other| probe.device.is_none() && other.name != camera.name);
+    let _named: Vec<_> = others.map(opener).collect();
+    let report = grab(&camera, &mut *opener(&camera))?.report;
     match probe.json {
         true => streams.print_json(&report),
         false => streams.print(&format!("{}{}", report_text(&report), controls_text(&report))),
@@ -127,11 +130,12 @@ pub(super) struct Grabbed {
     pub(super) report: Value,
     /// The newest frame.
     pub(super) frame: Frame,
+    /// Still open.
+    pub(super) source: Box<dyn Source>,
 }
 
 /// Opens the camera as the daemon would, decodes its first frame and times some more.
-pub(super) fn grab(camera: &Camera) -> Result<Grabbed> {
-    let mut opener = opener(camera);
+pub(super) fn grab(camera: &Camera, opener: &mut dyn Opener) -> Result<Grabbed> {
     let name = opener.describe();
     let start = Instant::now();
     let mut source = opener.open()?;
@@ -187,7 +191,7 @@ pub(super) fn grab(camera: &Camera) -> Result<Grabbed> {
         "hint": source.hint(),
         "controls": source.controls(),
     });
-    Ok(Grabbed { report, frame })
+    Ok(Grabbed { report, frame, source })
 }
 
 pub(super) fn report_text(report: &Value) -> String {

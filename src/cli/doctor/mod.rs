@@ -1,6 +1,7 @@
 //! `glimpsed doctor`
 
 mod board;
+mod cameras;
 mod finding;
 mod run;
 mod scene;

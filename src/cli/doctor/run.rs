@@ -6,18 +6,17 @@ use std::time::Instant;
 
 use clap::Args;
 
-use super::{board, scene};
+use super::{board, cameras};
 use crate::cli::block_on::block_on;
-use crate::cli::cameras::{Grabbed, grab, report_text};
 use crate::cli::doctor::finding::{Finding, Verdict};
 use crate::cli::files::OptionalConfigFile;
 use crate::cli::mqtt::try_broker;
 use crate::cli::streams::Streams;
 use crate::cli::table;
 use glimpsed_core::board::Board;
-use glimpsed_core::capture::discover::cameras;
+use glimpsed_core::capture::opener;
 use glimpsed_core::config::diagnostics::Problems;
-use glimpsed_core::config::typed::{Camera, CameraSource, Config};
+use glimpsed_core::config::typed::Config;
 use glimpsed_core::config::{DropIn, Sources, drop_in_directory, keep_default_id};
 use glimpsed_core::directories;
 use glimpsed_core::domain::settings::PrecisionChoice;
@@ -59,7 +58,7 @@ pub(crate) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
         .chain(models)
         .chain(seconds)
         .chain(config.changes_since_taught().into_iter().map(changed))
-        .chain(config.cameras.iter().flat_map(|of| camera(&config, of)))
+        .chain(cameras::findings(&config, opener))
         .chain([broker(&config)?])
         .chain(notices(&config)?)
         .chain(board::findings(&Board::default(), config.thermal))
@@ -155,47 +154,6 @@ fn model(subject: &'static str, spec: &ModelSpec, wanted: PrecisionChoice) -> Fi
 
 fn changed(says: String) -> Finding {
     Finding { subject: "model", verdict: Verdict::Warning, says }
-}
-
-/// A frame, decoded, and whether it looks like what was taught; or why there is none, and what cameras there are instead.
-fn camera(config: &Config, camera: &Camera) -> Vec<Finding> {
-    let (verdict, says, scene) = match grab(camera) {
-        Ok(Grabbed { report, frame }) => {
-            let says = format!("{}{}", report_text(&report).trim_end(), formats(camera));
-            (Verdict::Ok, says, scene::findings(config, camera, &frame))
-        }
-        Err(error) => {
-            let verdict = if error.exit_code() == 69 { Verdict::Unreachable } else { Verdict::Failed };
-            (verdict, format!("{error}{}", alternatives(camera)), Vec::new())
-        }
-    };
-    let says = camera.name.given().map_or(says.clone(), |name| format!("{name}: {says}"));
-    [Finding { subject: "camera", verdict, says }].into_iter().chain(scene).collect()
-}
-
-fn formats(camera: &Camera) -> String {
-    let CameraSource::V4l2 { device, .. } = &camera.source else { return String::new() };
-    let Ok(device) = device.canonicalize() else { return String::new() };
-    match cameras().into_iter().find(|known| known.device == device) {
-        Some(known) => {
-            let formats: Vec<String> = known.formats.into_iter().map(|format| format.fourcc).collect();
-            format!("; offers {}", formats.join(", "))
-        }
-        None => String::new(),
-    }
-}
-
-fn alternatives(camera: &Camera) -> String {
-    let CameraSource::V4l2 { device, .. } = &camera.source else { return String::new() };
-    if device.exists() {
-        return String::new();
-    }
-    let known: Vec<String> =
-        cameras().into_iter().map(|camera| format!("{} ({})", camera.device.display(), camera.name)).collect();
-    match known.as_slice() {
-        [] => "; there is no other V4L2 camera, and one on the ribbon cable needs `source = \"command\"`".into(),
-        known => format!("; there is {}", known.join(", ")),
-    }
 }
 
 /// Whether those who are told something can be reached. Nothing is sent.

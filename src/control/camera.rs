@@ -13,12 +13,13 @@ use glimpsed_base::signal::Signal;
 use glimpsed_base::slot::{Slot, WhenFull};
 use glimpsed_base::thread::Thread;
 use glimpsed_core::bus::hub::Hub;
+use glimpsed_core::bus::preview::Preview;
 use glimpsed_core::capture::call::CallInProgress;
 use glimpsed_core::capture::freeze::Freeze;
 use glimpsed_core::capture::pause::Pause;
 use glimpsed_core::capture::registry::{Registered, Registry};
 use glimpsed_core::capture::source::Opener;
-use glimpsed_core::capture::supervisor::Supervisor;
+use glimpsed_core::capture::supervisor::{Counters, Supervisor};
 use glimpsed_core::config::typed;
 use glimpsed_core::domain::camera::{CameraState, CameraStatus, Fault, FaultKind};
 use glimpsed_core::domain::event::Event;
@@ -32,6 +33,12 @@ pub type Openers = Box<dyn Fn(&typed::Camera) -> Box<dyn Opener> + Send>;
 /// Deadline for the camera's thread to finish its current call; opening a USB camera takes seconds.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 
+/// The same for a call that has not returned for too long before.
+const STUCK_STOPS_WITHIN: Duration = Duration::from_millis(200);
+
+/// Threads that are left in calls that do not return, at most. Then only a new process helps.
+const MAX_LEFT: usize = 4;
+
 /// Starts and stops the capture threads.
 pub struct Cameras {
     openers: Openers,
@@ -41,6 +48,8 @@ pub struct Cameras {
     hub: Hub,
     registry: Registry,
     cameras: Vec<Camera>,
+    /// Those that did not end when they were told to.
+    left: Vec<Thread>,
 }
 
 struct Camera {
@@ -58,23 +67,15 @@ struct Running {
 
 impl Cameras {
     pub fn new(openers: Openers, signal: Arc<Signal>, clock: Arc<dyn Clock>, hub: Hub, registry: Registry) -> Self {
-        Self { openers, signal, clock, hub, registry, cameras: Vec::new() }
+        Self { openers, signal, clock, hub, registry, cameras: Vec::new(), left: Vec::new() }
     }
 
     /// Adds a camera, which is not opened yet.
     pub fn add(&mut self, name: Name) -> Source {
-        let shared = Registered {
-            name: name.clone(),
-            // The camera's source sets the policy for a full slot later.
-            slot: Arc::new(Slot::with_signal(WhenFull::Overwrite, self.signal.clone())),
-            counters: Arc::default(),
-            call: CallInProgress::new(Duration::MAX, "the camera"),
-            liveness: Liveness::default(),
-            preview: Arc::default(),
-        };
-        self.registry.add(shared.clone());
-        let source = Source { camera: name, slot: shared.slot.clone(), preview: shared.preview.clone() };
-        self.cameras.push(Camera { shared, pause: Pause::default(), running: None });
+        let camera = Camera::new(name, Arc::default(), Arc::default(), &self.signal);
+        self.registry.add(camera.shared.clone());
+        let source = camera.source();
+        self.cameras.push(camera);
         source
     }
 
@@ -134,15 +135,32 @@ impl Cameras {
         self.cameras.iter().any(|camera| camera.shared.name == *name && camera.pause.end())
     }
 
-    /// Stops the thread of a camera and closes it.
+    /// Stops the thread of a camera and closes it. A thread that does not end, because a call of it hangs, is left behind if another
+    /// camera works; this one goes on without it, with the source that is returned in the place of the one it had.
     ///
     /// # Errors
-    /// When the thread does not end, because a call of it hangs. The camera cannot be started again then.
-    pub async fn stop(&mut self, name: &Name) -> Result<()> {
-        match self.cameras.iter_mut().find(|camera| camera.shared.name == *name) {
-            Some(camera) => camera.stop_before(Instant::now() + STOP_WITHIN).await,
-            None => Ok(()),
+    /// When such a thread cannot be left: a new process loses nothing, or too many were left before.
+    pub async fn stop(&mut self, name: &Name) -> Result<Option<Source>> {
+        let Some(camera) = self.cameras.iter_mut().find(|camera| camera.shared.name == *name) else { return Ok(None) };
+        let is_stuck = camera.shared.call.is_stuck(self.clock.now());
+        let within = if is_stuck { STUCK_STOPS_WITHIN } else { STOP_WITHIN };
+        if camera.stop_before(Instant::now() + within).await? {
+            return Ok(None);
         }
+        self.left.retain(|thread| !thread.is_finished());
+        let statuses = self.hub.cameras();
+        let others_work = statuses.iter().any(|other| other.camera != *name && other.state == CameraState::Online);
+        if !others_work || self.left.len() >= MAX_LEFT {
+            return Err(camera.hangs());
+        }
+        let Registered { call, counters, preview, .. } = camera.shared.clone();
+        let callee = call.callee();
+        tracing::error!(camera = name.given(), "a call to {callee} does not return; the camera goes on without it");
+        call.leave();
+        self.left.extend(camera.running.take().map(|running| running.thread));
+        *camera = Camera::new(name.clone(), counters, preview, &self.signal);
+        self.registry.replace(camera.shared.clone());
+        Ok(Some(camera.source()))
     }
 
     /// Stops all of them at once.
@@ -154,7 +172,7 @@ impl Cameras {
         let mut result = Ok(());
         for camera in &mut self.cameras {
             let stopped = camera.stop_before(deadline).await;
-            result = result.and(stopped);
+            result = result.and(stopped.and_then(|ended| if ended { Ok(()) } else { Err(camera.hangs()) }));
         }
         result
     }
@@ -184,6 +202,29 @@ impl Cameras {
 }
 
 impl Camera {
+    /// One that is not opened. What it counts and who watches it may be those of a camera before.
+    fn new(name: Name, counters: Arc<Counters>, preview: Arc<Preview>, signal: &Arc<Signal>) -> Self {
+        let shared = Registered {
+            name,
+            // The camera's source sets the policy for a full slot later.
+            slot: Arc::new(Slot::with_signal(WhenFull::Overwrite, signal.clone())),
+            counters,
+            call: CallInProgress::new(Duration::MAX, "the camera"),
+            liveness: Liveness::default(),
+            preview,
+        };
+        Self { shared, pause: Pause::default(), running: None }
+    }
+
+    fn source(&self) -> Source {
+        let Registered { name, slot, preview, .. } = &self.shared;
+        Source { camera: name.clone(), slot: slot.clone(), preview: preview.clone() }
+    }
+
+    fn hangs(&self) -> Error {
+        Error::Failed(format!("a call to {} does not return", self.shared.call.callee()))
+    }
+
     fn tell_to_stop(&self) {
         if let Some(running) = &self.running {
             running.shutdown.trigger();
@@ -191,17 +232,19 @@ impl Camera {
         }
     }
 
-    async fn stop_before(&mut self, deadline: Instant) -> Result<()> {
+    /// False if the thread has not ended by then.
+    async fn stop_before(&mut self, deadline: Instant) -> Result<bool> {
         self.tell_to_stop();
-        let Some(running) = &mut self.running else { return Ok(()) };
-        match running.thread.join(deadline).await {
-            Ok(false) => Err(Error::Failed(format!("a call to {} does not return", self.shared.call.callee()))),
-            joined => {
-                self.running = None;
-                // A frame of a disabled camera must not be published.
-                self.shared.slot.clear();
-                Ok(joined.map(drop)?)
-            }
+        let Some(running) = &mut self.running else { return Ok(true) };
+        let joined = running.thread.join(deadline).await;
+        if !matches!(joined, Ok(false)) {
+            self.running = None;
+            // A frame of a disabled camera must not be published.
+            self.shared.slot.clear();
         }
+        Ok(joined?)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -160,7 +160,7 @@ impl Controller {
         }
         for camera in self.parts.cameras.names() {
             if live.cameras.iter().all(|next| next.name != camera) {
-                self.parts.cameras.stop(&camera).await?;
+                drop(self.parts.cameras.stop(&camera).await?);
                 self.give(Order::RemoveCamera(camera.clone())).await?;
                 self.parts.cameras.remove(&camera);
             }

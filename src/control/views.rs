@@ -121,9 +121,13 @@ impl Controller {
             let has_model = views.any(|view| self.model(&view.name).is_ok());
             let running = self.parts.cameras.running(name);
             if running.is_some_and(|running| *running != camera || !has_model) {
-                self.parts.cameras.stop(name).await?;
-                let drop = Order::DropFrame(name.clone());
-                self.parts.orders.give(drop)?;
+                match self.parts.cameras.stop(name).await? {
+                    None => self.parts.orders.give(Order::DropFrame(name.clone()))?,
+                    Some(source) => {
+                        self.parts.orders.give(Order::RemoveCamera(name.clone()))?;
+                        self.parts.orders.give(Order::AddCamera(Box::new(source)))?;
+                    }
+                }
                 self.settle().await?;
             }
             match (is_enabled, has_model) {

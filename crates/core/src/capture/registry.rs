@@ -56,6 +56,15 @@ impl Registry {
         }
     }
 
+    /// The same camera with another slot.
+    pub fn replace(&self, camera: Registered) {
+        let mut inner = self.0.lock();
+        if let Some(index) = inner.cameras.iter().position(|other| other.name == camera.name) {
+            let former = std::mem::replace(&mut inner.cameras[index], camera);
+            inner.gone.overwritten += former.slot.overwritten();
+        }
+    }
+
     pub fn cameras(&self) -> Vec<Registered> {
         self.0.lock().cameras.clone()
     }

@@ -251,7 +251,7 @@ impl Supervisor {
 
     fn tell_negotiated(&mut self, negotiated: Option<Negotiated>) {
         // The thread of the previous camera may have published another format.
-        if self.negotiated.as_ref() != Some(&negotiated) {
+        if self.negotiated.as_ref() != Some(&negotiated) && !self.call.lock().is_left {
             self.hub.publish(&Event::Negotiated(self.camera.clone(), negotiated.clone()));
         }
         self.negotiated = Some(negotiated);
@@ -261,8 +261,11 @@ impl Supervisor {
     fn tell(&self, state: CameraState, fault: Option<Fault>, lasted: Duration) {
         let now = self.clock.wall();
         let since = now.checked_sub(lasted).unwrap_or(now);
-        if let Some(status) =
-            CameraStatus::after(self.hub.camera(&self.camera).as_ref(), &self.camera, state, fault, since)
+        // Held while publishing: the camera goes on without a thread that was left.
+        let call = self.call.lock();
+        if !call.is_left
+            && let Some(status) =
+                CameraStatus::after(self.hub.camera(&self.camera).as_ref(), &self.camera, state, fault, since)
         {
             self.hub.publish(&Event::Camera(status));
         }

@@ -13,9 +13,6 @@ use crate::domain::event::Event;
 use crate::domain::name::Name;
 use glimpsed_base::clock::Clock;
 
-/// After this many frame timeouts in one call, the camera is offline, whatever state it was in.
-const OFFLINE_AFTER_TIMEOUTS: u32 = 2;
-
 /// How long the source may take to recover after that, before only a new process can help. Opening a USB camera takes
 /// seconds, and the kernel gives up a transfer after five. It counts from the check that found the call stuck: a
 /// process that was suspended for an hour finds every call an hour old.
@@ -71,12 +68,8 @@ impl Watchdog {
     fn look_at(&mut self, camera: &Registered, others_work: bool) -> Option<Hung> {
         // Held while publishing, so that a call that returns right now publishes its state after this one.
         let call = camera.call.lock();
-        let began = call.began?;
         let now = self.clock.now();
-        let stuck = now.saturating_sub(began);
-        if stuck < call.frame_timeout * OFFLINE_AFTER_TIMEOUTS {
-            return None;
-        }
+        let (began, stuck) = call.stuck(now)?;
         let callee = call.callee;
         let declared = self.declared.iter_mut().find(|(name, _)| *name == camera.name).map(|(_, declared)| declared);
         if let Some(declared) = declared.filter(|declared| declared.call_began == began) {

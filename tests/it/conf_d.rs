@@ -101,7 +101,7 @@ fn later_files_win_key_by_key_and_each_value_says_where_it_is_from() {
             "allow = [\"tabby\"] # conf.d/20-site.toml line 1",
             "",
             "[log]",
-            "level = \"warn\" # conf.d/10-all.toml line 4",
+            "level = \"warn\" # conf.d/10-all.toml line 5",
         ],
         "{set:?}"
     );

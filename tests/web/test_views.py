@@ -1,11 +1,12 @@
 """Several views: each says what it sees, and the page is about the one that was chosen."""
 
 import re
+import shutil
 import time
 
 from browser import WITHOUT_SOCKET
 from conftest import PHONE
-from daemon import PHOTOS, until
+from daemon import PHOTOS, free_port, until
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
@@ -233,8 +234,9 @@ def test_a_camera_that_is_lost_is_told_while_the_page_is_about_another(page, sta
 
 
 def test_a_view_that_does_not_label_beside_one_that_does_says_why(page, start, tmp_path):
-    siblings = CAMERAS + '[views.bin]\ncamera = "back"\nname = "Bin"\n[views.cup]\ncamera = "back"\nname = "Cup"\nmodel = "gone"\n'
-    daemon = start(cameras=siblings, rest=f'[models.gone]\npath = "{tmp_path}/gone.onnx"\nlabels = "imagenet"\nfamily = "imagenet"\n')
+    shutil.copy(PHOTOS.parent / "efficientnet-lite0-int8.onnx", tmp_path / "own.onnx")
+    siblings = CAMERAS + '[views.bin]\ncamera = "back"\nname = "Bin"\n[views.cup]\ncamera = "back"\nname = "Cup"\nmodel = "own"\n'
+    daemon = start(cameras=siblings, rest=f'[models.own]\npath = "{tmp_path}/own.onnx"\nlabels = "imagenet"\nfamily = "efficientnet-lite"\n', port=free_port())
     page.open(daemon.url + "/#live/bin")
     page.until_text("#label", "espresso")
     daemon.post("/api/v1/views/bin/settings", {"enabled": False})
@@ -245,10 +247,15 @@ def test_a_view_that_does_not_label_beside_one_that_does_says_why(page, start, t
     page.look("view-off")
     page.find("#switch-on").click()
     until("it labels", lambda: page.text("#status-word") == "sees")
+    # A file that was good is damaged when the device starts again.
+    daemon.process.terminate()
+    daemon.process.wait()
+    (tmp_path / "own.onnx").write_text("no model")
+    daemon.start()
     page.find('[data-view="cup"]').click()
     page.until_text("#overlay-title", "Nothing is labelled here")
-    page.until_text("#overlay-text", "there is no such file")
-    assert page.text("#status-word") == "no model"
+    page.until_text("#overlay-text", "It is tried again.")
+    assert page.text("#status-word") == "was"
     page.until_text("#things", "Cup: nothing is labelled.")
     page.look("view-without-model")
 

@@ -50,7 +50,8 @@ fn the_views_that_no_table_names_stay_when_one_is_drawn_or_goes() {
     }
     let views = server.until("/api/v1/views", |views| names(views) == ["bin", "desk", "yard"]);
     assert_eq!((&views[0]["region"], views[2]["region"]["width"].as_f64()), (&half, Some(1.0)));
-    let (status, taken) = (server.post("/api/v1/views/undo", "{}").status, std::fs::read_to_string(&path).expect("there"));
+    let (status, taken) =
+        (server.post("/api/v1/views/undo", "{}").status, std::fs::read_to_string(&path).expect("there"));
     assert!(status == 200 && !taken.contains("[views"), "{taken}");
     server.until("/api/v1/views", |views| names(views) == ["desk", "yard"]);
     // The view of a camera goes, and that of the other stays.

@@ -330,12 +330,15 @@ mod tests {
         let views = vec![entry("bin"), entry("door"), entry("gate")];
         outlook.publish(&Event::Layout(Arc::new(Layout { cameras: vec![Name::ONLY], views })));
         outlook.publish(&Event::Camera(status(CameraState::Online)));
-        for (view, enabled, model_error) in [("bin", true, None), ("door", true, Some("it is gone")), ("gate", false, None)] {
+        for (view, enabled, model_error) in
+            [("bin", true, None), ("door", true, Some("it is gone")), ("gate", false, None)]
+        {
             outlook.publish(&Event::Settings(Settings {
                 view: Name::new(view),
                 enabled,
                 model: "m".into(),
                 model_error: model_error.map(str::to_owned),
+                max_fps: None,
                 precision: Default::default(),
                 threshold: 0.2,
                 accurate: None,

@@ -57,7 +57,8 @@ fn completed(sources: &Sources, edit: &FileEdit) -> FileEdit {
     if set.is_empty() {
         return edit.clone();
     }
-    let remove = remove.iter().filter(|name| !implicit.iter().any(|view| view.name.as_str() == **name)).cloned().collect();
+    let remove =
+        remove.iter().filter(|name| !implicit.iter().any(|view| view.name.as_str() == **name)).cloned().collect();
     FileEdit::Views(ViewsEdit { set, remove })
 }
 

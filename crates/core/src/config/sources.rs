@@ -205,7 +205,6 @@ impl Sources {
         Arc::new(texts)
     }
 
-    /// Without the environment.
     /// The views that no table names: each named camera has one that is called like it, and the first table of a view ends all of them.
     pub(super) fn views_without_tables(&self) -> Vec<View> {
         match self.evaluate(Tolerance::Models) {
@@ -214,6 +213,7 @@ impl Sources {
         }
     }
 
+    /// Without the environment.
     pub(super) fn parsed(&self, problems: &mut Problems) -> Document<'_> {
         self.parsed_as(self.texts(), problems)
     }

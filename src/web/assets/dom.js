@@ -48,7 +48,7 @@ export const percent = (share) => `${(100 * share).toFixed(share >= 0.0995 ? 0 :
 
 // What the daemon says in words, by its fields: the names and paths in it get the quotes of a page. One character takes the place of
 // another, so that a mark below a line stays where it is.
-const SAID = new Set(["reason", "precision_reason", "error", "last_error", "config_error", "detail"]);
+const SAID = new Set(["reason", "precision_reason", "error", "last_error", "model_error", "failing", "config_error", "detail"]);
 const quoted = (key, value) => (SAID.has(key) && typeof value === "string" ? value.replace(/`([^`]*)`/g, "“$1”") : value);
 export const parse = (text) => JSON.parse(text, quoted);
 

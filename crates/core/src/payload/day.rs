@@ -44,6 +44,7 @@ pub(super) struct DayPayload<'a> {
     now: Option<&'a str>,
     /// The labels that hold beside it, of those that do not exclude each other; left out where none does.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
     also: Vec<&'a str>,
     /// In the order of their first appearance.
     labels: Vec<DayLabelPayload<'a>>,

@@ -48,6 +48,7 @@ struct Bench {
     viewer: Viewer,
     told: Told,
     orders: Orders,
+    shutdown: Shutdown,
     inference: Option<JoinHandle<()>>,
     seq: u64,
 }
@@ -58,13 +59,14 @@ impl Bench {
         let config = Sources::defaults().load().expect("valid");
         let (view, model) = (config.first(), Model::load(&bundled("efficientnet-lite0-int8")).expect("bundled"));
         let labeller = Labeller::new(model, config.framing(view), view.labels.answering());
+        let shutdown = Shutdown::new();
         let (signal, clock, told) = (Arc::<Signal>::default(), Hurried::default(), Told::default());
         let slot = Arc::new(Slot::with_signal(WhenFull::Overwrite, signal.clone()));
         let (orders, receiver) = Orders::new(signal.clone());
         let parts = worker::Parts {
             signal,
             clock: Arc::new(clock.clone()),
-            shutdown: Shutdown::new(),
+            shutdown: shutdown.clone(),
             hub: hub_with(&told),
             counters: Arc::default(),
             orders: receiver,
@@ -83,7 +85,7 @@ impl Bench {
         };
         let worker = Worker::new(parts, vec![source], vec![view], max_duty);
         let inference = Some(std::thread::spawn(move || worker.run()));
-        Self { clock, slot, viewer, told, orders, inference, seq: 0 }
+        Self { clock, slot, viewer, told, orders, shutdown, inference, seq: 0 }
     }
 
     /// The camera has another frame, which a viewer sees.
@@ -117,6 +119,8 @@ impl Bench {
 
 impl Drop for Bench {
     fn drop(&mut self) {
+        // A frame may still wait for a turn.
+        self.shutdown.trigger();
         self.slot.close();
         if let Some(inference) = self.inference.take() {
             inference.join().expect("it ends");

@@ -45,7 +45,7 @@ impl Feed {
         self.source.slot.is_full() && (all || self.source.slot.when_full() == WhenFull::Overwrite)
     }
 
-    /// Shows viewers the newest frame, whoever's turn it is. Files are shown when a view sees them.
+    /// Shows viewers the newest frame, whosever turn it is. Files are shown when a view sees them.
     pub(super) fn look(&mut self, rotation: Rotation) {
         let Self { source, newest, .. } = self;
         if source.slot.when_full() == WhenFull::Overwrite {

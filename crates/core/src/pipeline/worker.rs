@@ -93,7 +93,7 @@ impl Worker {
         self.parts.liveness.pause();
     }
 
-    /// Looks at the newest frame of each camera, whoever's turn it is: viewers see it, and a view that waits for its turn does not grow stale.
+    /// Looks at the newest frame of each camera, whosever turn it is: viewers see it, and a view that waits for its turn does not grow stale.
     fn look(&mut self) {
         for feed in &mut self.feeds {
             let through = |view: &&View| view.is_active() && view.camera == feed.source.camera;

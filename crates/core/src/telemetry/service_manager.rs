@@ -342,6 +342,7 @@ mod tests {
                 precision: Default::default(),
                 threshold: 0.2,
                 accurate: None,
+                max_fps: None,
             }));
         }
         assert_eq!(outlook.line(), "bin: waiting; door: no model; gate: off");

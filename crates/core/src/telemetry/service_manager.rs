@@ -342,7 +342,6 @@ mod tests {
                 precision: Default::default(),
                 threshold: 0.2,
                 accurate: None,
-                max_fps: None,
             }));
         }
         assert_eq!(outlook.line(), "bin: waiting; door: no model; gate: off");

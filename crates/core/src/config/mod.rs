@@ -1,6 +1,6 @@
 //! From a TOML file to a configuration that cannot be invalid.
 //!
-//! [`drop_ins`] are files beside the main one, [`document`] parses and keeps positions, [`raw`] mirrors the file, [`typed`] checks and converts; every mistake is
+//! `drop_ins` are files beside the main one, [`document`] parses and keeps positions, [`raw`] mirrors the file, [`typed`] checks and converts; every mistake is
 //! collected in [`diagnostics`] and reported at once.
 
 pub mod diagnostics;

@@ -48,6 +48,9 @@ for number in itertools.count():
 
 HUNG_FPS = 10.0
 
+# The name of a scenario, and its cameras, views of each and frames a second.
+MUCH, OF_MUCH = "too much: four cameras with two views at 100 a second", (4, 2, 100.0)
+
 # What is measured, and the most or the least that it may be.
 LIMITS = {
     "memory, four cameras to one": ("at most", 1.5),
@@ -228,7 +231,6 @@ def model(named):
 def run(options, directory):
     """The runs of each scenario, and the ages of labels alone and beside cameras that hang."""
     real, free = model(options.model), free_network.write(directory)
-    much = "too much: four cameras with two views at 100 a second"
     # Processes, cameras, views of each, frames a second, model.
     scenarios = {
         "one camera": (1, 1, 1, 10.0, real),
@@ -236,7 +238,7 @@ def run(options, directory):
         "four processes": (4, 1, 1, 10.0, real),
         "eight views of one camera, free model": (1, 1, 8, 10.0, free),
         "one view, free model": (1, 1, 1, 10.0, free),
-        much: (1, 4, 2, 100.0, real),
+        MUCH: (1, *OF_MUCH, real),
     }
     runs = {name: [] for name in scenarios}
     p99 = {"alone": [], "beside cameras that hang": []}
@@ -248,10 +250,11 @@ def run(options, directory):
         for name, (processes, cameras, views, fps, tables) in scenarios.items():
             text = lambda port: configuration(directory, cameras, views, tables, fps, port)
             runs[name].append(measure(options, directory, processes, text))
-        text = lambda port: configuration(directory, 4, 2, real, 100.0, port) + '[stdout]\nformat = "json"\n'
+        cameras, views, fps = OF_MUCH
+        text = lambda port: configuration(directory, cameras, views, real, fps, port) + '[stdout]\nformat = "json"\n'
         with open(directory / "labels", "wb") as labels:
             measure(options, directory, 1, text, labels)
-        runs[much][-1]["oldest"] = oldest(directory / "labels")
+        runs[MUCH][-1]["oldest"] = oldest(directory / "labels")
     return runs, p99
 
 
@@ -261,8 +264,7 @@ def report(options, runs, p99):
         figure["cpu_ms_a_frame"] = 1000 * figure["cpu_s"] / figure["frames"]
     one, four, apart = (figures[name] for name in ("one camera", "four cameras", "four processes"))
     eight, single = figures["eight views of one camera, free model"], figures["one view, free model"]
-    much = figures["too much: four cameras with two views at 100 a second"]
-    rounds = median(runs["too much: four cameras with two views at 100 a second"], "oldest")
+    much = figures[MUCH]
     hanging = {name: median(of, "p99_ms") for name, of in p99.items()}
     ratios = {
         "memory, four cameras to one": four["rss_mb"] / one["rss_mb"],
@@ -270,7 +272,7 @@ def report(options, runs, p99):
         "processor time a frame, four cameras to one": four["cpu_ms_a_frame"] / one["cpu_ms_a_frame"],
         "processor time outside of inference for a picture, eight views to one": eight["cpu_s"] / single["cpu_s"],
         "share of the view with the fewest turns, of its fair one": much["least"] / (much["frames"] / 8),
-        "age of the oldest label at more work than a core does, in rounds of all views": rounds,
+        "age of the oldest label at more work than a core does, in rounds of all views": median(runs[MUCH], "oldest"),
         "p99 of a label's age, later beside cameras that hang, in frames":
             (hanging["beside cameras that hang"] - hanging["alone"]) * HUNG_FPS / 1000,
     }

@@ -163,12 +163,7 @@ fn infer(criterion: &mut Criterion) {
 /// What holds, and what is said of it.
 fn decide(criterion: &mut Criterion) {
     let text = format!("[model]\ndirectory = {:?}\n", models());
-    let rules = Sources { path: "glimpsed.toml".into(), text, drop_ins: Vec::new(), environment: Vec::new() }
-        .load()
-        .expect("valid")
-        .first()
-        .labels
-        .clone();
+    let rules = Sources::alone("glimpsed.toml", text).load().expect("valid").first().labels.clone();
     let model = load("efficientnet-lite0-int8");
     let labels = model.labels().clone();
     let mut decider = Decider::new(labels, &rules, Default::default(), Duration::from_secs(3600));

@@ -52,7 +52,7 @@ pub(super) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
     let broker = Broker::start()?;
     let page = free_port()?;
     let text = configuration(options, &images, broker.port, page);
-    let sources = Sources { path: "(demo)".into(), text, drop_ins: Vec::new(), environment: Vec::new() };
+    let sources = Sources::alone("(demo)", text);
     let config = sources.load()?;
     logging::init(config.log);
     let prepared = match lifetime.unless_stopped(&loader, move || Prepared::load(sources, config)) {

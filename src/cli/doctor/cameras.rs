@@ -147,13 +147,7 @@ mod tests {
     fn a_camera_that_is_to_be_found_is_none_that_another_has() {
         let text = "[cameras.first]\ndevice = \"auto\"\n[cameras.named]\ndevice = \"/dev/video-a\"\n\
                     [cameras.second]\ndevice = \"auto\"\n";
-        let sources = Sources {
-            path: "glimpsed.toml".into(),
-            text: text.to_owned(),
-            drop_ins: Vec::new(),
-            environment: Vec::new(),
-        };
-        let config = sources.load().expect("valid");
+        let config = Sources::alone("glimpsed.toml", text).load().expect("valid");
         let taken = Taken::default();
         let findings = findings(&config, |camera| Box::new(Played::new(camera, &taken)));
         let said: Vec<(&str, bool)> = findings

@@ -38,13 +38,7 @@ impl Bench {
     /// With a camera that is started, and hangs.
     fn new() -> Self {
         let text = "[cameras.yard]\ndevice = \"/dev/video-a\"\n[cameras.desk]\ndevice = \"/dev/video-b\"\n";
-        let sources = Sources {
-            path: "glimpsed.toml".into(),
-            text: text.to_owned(),
-            drop_ins: Vec::new(),
-            environment: Vec::new(),
-        };
-        let config = sources.load().expect("valid");
+        let config = Sources::alone("glimpsed.toml", text).load().expect("valid");
         let yard = config.cameras.into_iter().find(|camera| camera.name == Name::new("yard")).expect("there");
         let (clock, told, registry) = (ManualClock::default(), Told::default(), Registry::default());
         let releases = Arc::new(glimpsed_base::sync::Mutex::new(Vec::new()));

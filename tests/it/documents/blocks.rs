@@ -40,12 +40,7 @@ fn each_configuration_in_the_pages_is_valid() {
             // What containers have there.
             let photographs = root().join("models/photos").display().to_string();
             let text = text.replace("/run/glimpsed/", &here).replace("/usr/share/glimpsed/models/photos", &photographs);
-            let sources = Sources {
-                path: files.path().join("glimpsed.toml"),
-                text,
-                drop_ins: Vec::new(),
-                environment: Vec::new(),
-            };
+            let sources = Sources::alone(files.path().join("glimpsed.toml"), text);
             let Err(problems) = sources.load_awaiting_models() else { continue };
             let is_of_the_page = |line: &&str| !SURROUNDINGS.iter().any(|surroundings| line.contains(surroundings));
             let told = problems.summary();

@@ -6,9 +6,7 @@ use super::listener::Listener;
 use crate::support::{ConfigFile, run};
 
 fn report(text: &str) -> String {
-    let sources =
-        Sources { path: "glimpsed.toml".into(), text: text.to_owned(), drop_ins: Vec::new(), environment: Vec::new() };
-    sources.load().expect_err("refused").to_string()
+    Sources::alone("glimpsed.toml", text).load().expect_err("refused").to_string()
 }
 
 #[test]

@@ -7,9 +7,7 @@ use serde_json::Value;
 use crate::support::{ConfigFile, photos, run};
 
 fn load(text: &str) -> Result<Config, String> {
-    let sources =
-        Sources { path: "glimpsed.toml".into(), text: text.to_owned(), drop_ins: Vec::new(), environment: Vec::new() };
-    sources.load().map_err(|problems| problems.to_string())
+    Sources::alone("glimpsed.toml", text).load().map_err(|problems| problems.to_string())
 }
 
 /// Two cameras that replay photographs.

@@ -27,12 +27,7 @@ fn listening_for_others_needs_a_token_and_a_token_has_to_be_one() {
     };
     // The variable of the tests would win over the file.
     let problem = |http: &str| {
-        let sources = glimpsed_core::config::Sources {
-            path: "glimpsed.toml".into(),
-            text: format!("[http]\n{http}\n"),
-            drop_ins: Vec::new(),
-            environment: Vec::new(),
-        };
+        let sources = glimpsed_core::config::Sources::alone("glimpsed.toml", format!("[http]\n{http}\n"));
         sources.load().expect_err("refused").to_string()
     };
     let report = problem("listen = \"0.0.0.0:8080\"");
@@ -191,12 +186,7 @@ fn what_comes_through_ingress_needs_no_token_and_nobody_else_comes_in() {
 fn ingress_is_one_other_machine() {
     let problem = |address: &str| {
         let text = format!("[http]\nlisten = \"0.0.0.0:8080\"\ningress = \"{address}\"\n");
-        let sources = glimpsed_core::config::Sources {
-            path: "glimpsed.toml".into(),
-            text,
-            drop_ins: Vec::new(),
-            environment: Vec::new(),
-        };
+        let sources = glimpsed_core::config::Sources::alone("glimpsed.toml", text);
         sources.load().err().map(|problems| problems.to_string())
     };
     assert_eq!(problem("172.30.32.2"), None, "it needs no token beside it");

@@ -73,14 +73,14 @@ impl Sources {
         Err(problems)
     }
 
+    /// A text alone: without files beside it, and whatever the process's environment is.
+    pub fn alone(path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
+        Self { path: path.into(), text: text.into(), drop_ins: Vec::new(), environment: Vec::new() }
+    }
+
     /// Only defaults and the process's environment.
     pub fn defaults() -> Self {
-        Self {
-            path: PathBuf::from("(defaults)"),
-            text: String::new(),
-            drop_ins: Vec::new(),
-            environment: process_environment(),
-        }
+        Self { environment: process_environment(), ..Self::alone("(defaults)", "") }
     }
 
     /// Whether both are the same, but for the environment.

@@ -65,7 +65,8 @@ def private(start, tmp_path):
 def without_model(start, tmp_path):
     shutil.copy(ROOT / "models/efficientnet-lite0-int8.onnx", tmp_path / "mine.onnx")
     daemon = start(rest=f'[models.mine]\npath = "{tmp_path}/mine.onnx"\nfamily = "efficientnet-lite"\n[model]\nactive = "mine"\n')
-    kept = lambda: [file for file in (daemon.directory / "state").rglob("*") if file.is_file() and "that worked" in file.read_text(errors="ignore")]
+    # Not the temporary file that it is written as first.
+    kept = lambda: list((daemon.directory / "state").rglob("last-good-*.toml"))
     until("the configuration is known to work", kept)
     daemon.process.terminate()
     daemon.process.wait()

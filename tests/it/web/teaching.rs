@@ -1,9 +1,12 @@
 //! Teaching over HTTP: pictures in, a model out, and what is refused.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use super::Server;
-use crate::support::{ConfigFile, Running, complaints};
+use crate::support::{ConfigFile, PATIENCE, Running, complaints};
 use crate::teach::{Scene, jpeg, scene};
 
 const PATH: &str = "/api/v1/views/main/teach";
@@ -64,6 +67,36 @@ fn labelled_pictures_become_a_model_that_labels() {
     server.until("/api/v1/state", |state| state["classification"]["model"]["name"] == "main");
     assert!(directory.path().join("main.onnx").is_file());
     assert_eq!(until(&server, |report| report["written"] == true)["behind"], false);
+}
+
+#[test]
+fn it_learns_while_something_else_is_asked_all_the_time() {
+    let (_directory, _daemon, server) = teaching("");
+    for (label, kind) in [("bars", Scene::Bars), ("rings", Scene::Rings)] {
+        for seed in 0..3 {
+            assert_eq!(send(&server, label, kind, seed).status, 200);
+        }
+    }
+    until(&server, |report| report["behind"] == false);
+    let (ended, begun) = (AtomicBool::new(false), Instant::now());
+    std::thread::scope(|scope| {
+        // As pages do that stay open: more often than the pause that learning waits for.
+        let others = [(); 2].map(|()| {
+            scope.spawn(|| {
+                while !ended.load(Ordering::Relaxed) && begun.elapsed() < PATIENCE {
+                    assert_eq!(server.get(&format!("{PATH}/unsure?id=77")).status, 404);
+                }
+            })
+        });
+        assert_eq!(send(&server, "bars", Scene::Bars, 77).status, 200);
+        let behind = || server.get(PATH).json()["report"]["behind"] == true;
+        while behind() && begun.elapsed() < PATIENCE / 2 {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        ended.store(true, Ordering::Relaxed);
+        assert!(begun.elapsed() < PATIENCE / 2, "it has not learnt after {:?}", begun.elapsed());
+        others.into_iter().for_each(|other| other.join().expect("each was answered"));
+    });
 }
 
 #[test]

@@ -25,8 +25,8 @@ use glimpsed_teach::{Lesson, Strangeness};
 /// Changes that can be taken back, one after the other.
 const MAX_UNDO: usize = 20;
 
-/// Learning waits for a pause between requests of at least this long, and of as long as it took last, so that a burst of pictures
-/// does not wait for it.
+/// Learning waits until nothing has changed for at least this long, and for as long as it took last, so that a burst of pictures does
+/// not wait for it.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(60);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 
@@ -48,8 +48,8 @@ pub(super) struct Classroom {
     pub(super) lesson: Option<Result<Lesson, NothingLearnt>>,
     pub(super) changes: VecDeque<Change>,
     pub(super) unsure: Unsure,
-    /// Whether pictures have changed since it was learnt.
-    behind: bool,
+    /// When pictures changed last, if that was since it was learnt.
+    behind: Option<Instant>,
     /// The labels that it was learnt with.
     learnt: Vec<String>,
     /// How long learning took last.
@@ -94,23 +94,26 @@ impl Classroom {
         let files = taught::all(&store.directory).into_iter().find(|(name, _)| *name == lessons.name);
         let written =
             matches!(files, Some((_, Ok((taught, _)))) if taught.pictures + taught.copies == training.pictures.len());
-        let (changes, behind, learnt, took) = (VecDeque::new(), true, Vec::new(), Duration::ZERO);
+        let (changes, behind, learnt, took) = (VecDeque::new(), Some(Instant::now()), Vec::new(), Duration::ZERO);
         Ok(Self { lessons, store, embedder, training, lesson: None, changes, unsure, behind, learnt, took, written })
     }
 
     pub(super) fn is_behind(&self) -> bool {
-        self.behind
+        self.behind.is_some()
     }
 
-    pub(super) fn pause(&self) -> Duration {
-        self.took.clamp(SHORTEST_PAUSE, LONGEST_PAUSE)
+    /// How long until it should be learnt; `None` if nothing has changed. Requests that change nothing do not put it off: a page
+    /// asks all the time what would be said now.
+    pub(super) fn learns_in(&self) -> Option<Duration> {
+        let pause = self.took.clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+        self.behind.map(|changed| pause.saturating_sub(changed.elapsed()))
     }
 
     pub(super) fn learn(&mut self) {
         let begun = Instant::now();
         self.lesson = Some(self.training.learn());
         self.learnt.clone_from(&self.training.labels);
-        (self.took, self.behind) = (begun.elapsed(), false);
+        (self.took, self.behind) = (begun.elapsed(), None);
     }
 
     pub(super) fn add(&mut self, label: &str, picture: Picture, burst: u64) -> Result<Kept, TeachError> {
@@ -241,7 +244,7 @@ impl Classroom {
         if !is_name(name) || catalog::find(name).is_some() {
             return Err(TeachError::Name(name.clone()));
         }
-        if self.behind {
+        if self.is_behind() {
             self.learn();
         }
         let lesson = learnt(&self.lesson)?;
@@ -311,7 +314,7 @@ impl Classroom {
     }
 
     fn changed(&mut self) {
-        (self.behind, self.written) = (true, false);
+        (self.behind, self.written) = (Some(Instant::now()), false);
     }
 }
 

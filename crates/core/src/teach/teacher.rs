@@ -2,7 +2,7 @@
 //! priority, so that labels are not late; requests wait for it in a short queue.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
 use glimpsed_base::sync::Mutex;
@@ -164,8 +164,9 @@ impl Teacher {
 
 fn run(lessons: Lessons, unsure: Unsure, listener: &Listener, report: &Mutex<Report>, jobs: &Receiver<Job>) {
     let tell = |news: Report| {
+        // Kept first: who hears of it and asks must not be given the one before.
+        *report.lock() = news.clone();
         listener(&news);
-        *report.lock() = news;
     };
     // On Linux this applies to the calling thread only.
     if let Err(error) = rustix::process::nice(NICENESS) {
@@ -182,18 +183,20 @@ fn run(lessons: Lessons, unsure: Unsure, listener: &Listener, report: &Mutex<Rep
     classroom.learn();
     tell(classroom.report());
     loop {
-        let wait = if classroom.is_behind() { classroom.pause() } else { IDLE };
-        match jobs.recv_timeout(wait) {
+        let learns_in = classroom.learns_in();
+        if learns_in == Some(Duration::ZERO) {
+            classroom.learn();
+            tell(classroom.report());
+            continue;
+        }
+        match jobs.recv_timeout(learns_in.unwrap_or(IDLE)) {
             Ok(job) => {
                 let answer = handle(&mut classroom, job);
                 // Before the answer, after which a requester may ask how things are.
                 tell(classroom.report());
                 answer();
             }
-            Err(_) if classroom.is_behind() => {
-                classroom.learn();
-                tell(classroom.report());
-            }
+            Err(RecvTimeoutError::Timeout) if learns_in.is_some() => {}
             Err(_) => break,
         }
     }

@@ -61,8 +61,8 @@ impl Prepared {
             let views = config.views.iter().filter(|view| view.choice() == choice);
             models.extend(views.map(|view| (view.name.clone(), state.clone())));
         }
-        for change in config.changes_since_taught() {
-            tracing::warn!("{change}");
+        for warning in config.changes_since_taught().iter().chain(&config.cameras_without_views()) {
+            tracing::warn!("{warning}");
         }
         (Self { sources, config, pool, models, config_error: None }, errors)
     }

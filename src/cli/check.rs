@@ -69,6 +69,7 @@ fn verify(options: &Options) -> Result<Verified> {
         verify(Model::load(spec).map_err(failed(&spec.name))?)?;
     }
     warnings.extend(config.changes_since_taught());
+    warnings.extend(config.cameras_without_views());
     let broker = config.mqtt.as_ref().map_or("no broker".to_owned(), |mqtt| mqtt.connection.broker.to_string());
     Ok(Verified {
         files: sources.paths().map(|path| path.display().to_string()).collect(),

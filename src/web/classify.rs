@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::named::OfView;
+use super::named::{OfView, PartOfView};
 use super::problem::Problem;
 use super::site::Site;
 use glimpsed_core::domain::layout::ViewEntry;
@@ -33,6 +33,7 @@ pub(super) const MULTIPART_BYTES: usize = 16 << 10;
 pub(super) async fn classify(
     State(site): State<Arc<Site>>,
     OfView(view): OfView,
+    PartOfView(region): PartOfView,
     request: Request,
 ) -> Result<Response, Problem> {
     let turn = timeout(TURN_WITHIN, site.budget.turns.clone().acquire_owned()).await;
@@ -51,7 +52,7 @@ pub(super) async fn classify(
     let bytes = picture(&site, request).await?;
     // In a task of its own: the labelling continues when the client disconnects, so its turn and its cost must, too.
     let labelled = tokio::spawn(async move {
-        let (answer, cost) = site.parts.uploads.classify(&view.name, bytes.into()).await;
+        let (answer, cost) = site.parts.uploads.classify(&view.name, region, bytes.into()).await;
         site.budget.charge(site.clock.now(), cost.as_secs_f64());
         drop(turn);
         // An upload has no capture time, so it gets the current one.

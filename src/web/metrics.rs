@@ -14,6 +14,7 @@ use glimpsed_core::domain::event::Event;
 use glimpsed_core::domain::health::{Broker, Health, Notices, Tally};
 use glimpsed_core::domain::layout::{Layout, ViewEntry};
 use glimpsed_core::domain::name::Name;
+use glimpsed_core::pipeline::counters::Missed;
 
 /// Limit of models with histograms. The names come from the configuration, so it is never reached.
 const MAX_MODELS: usize = 32;
@@ -173,6 +174,8 @@ pub struct ViewLook {
     pub frame_age: Option<f64>,
     /// Seconds between two frames that it may label, at least.
     pub interval: f64,
+    /// Its frames without an answer.
+    pub missed: Missed,
 }
 
 impl Metrics {
@@ -221,13 +224,12 @@ impl Metrics {
     }
 
     fn frames(&self, page: &mut Exposition, look: &Look) {
-        let health = &look.health;
         let help = "Whole frames that came from the camera.";
         let mut captured = page.family("glimpsed_frames_captured_total", Kind::Counter, help);
         for (camera, totals) in &look.cameras {
             captured.sample(&labels(camera, None), totals.frames as f64);
         }
-        let help = "Frames without a label, by the reason.";
+        let help = "Frames without a label, by the reason; overwritten and damaged are a camera's, failed and skipped a view's.";
         let mut dropped = page.family("glimpsed_frames_dropped_total", Kind::Counter, help);
         for (camera, totals) in &look.cameras {
             for (reason, count) in [("overwritten", totals.overwritten), ("damaged", totals.corrupt)] {
@@ -235,8 +237,12 @@ impl Metrics {
                 dropped.sample(&[&labels[..], &[("reason", reason)]].concat(), count as f64);
             }
         }
-        dropped.sample(&[("reason", "failed")], health.failed as f64);
-        dropped.sample(&[("reason", "skipped")], health.skipped as f64);
+        for ViewLook { view, camera, missed, .. } in &look.views {
+            for (reason, count) in [("failed", missed.failed), ("skipped", missed.skipped)] {
+                let labels = labels(camera, Some(view));
+                dropped.sample(&[&labels[..], &[("reason", reason)]].concat(), count as f64);
+            }
+        }
         let ages: Vec<_> = look.views.iter().filter_map(|view| Some((view, view.frame_age?))).collect();
         if !ages.is_empty() {
             let help = "Since the last frame with a label was captured; absent before the first, and while the view is switched off.";
@@ -358,7 +364,13 @@ mod tests {
                 throttled: Some(false),
                 ..Health::default()
             },
-            views: vec![ViewLook { view: Name::ONLY, camera: Name::ONLY, frame_age: Some(0.25), interval: 20.0 }],
+            views: vec![ViewLook {
+                view: Name::ONLY,
+                camera: Name::ONLY,
+                frame_age: Some(0.25),
+                interval: 20.0,
+                missed: Missed { failed: 6, skipped: 8 },
+            }],
             cameras: vec![(Name::ONLY, Totals::default())],
             uploads: (3, 4),
             streams: 2,
@@ -376,6 +388,8 @@ mod tests {
             "glimpsed_label_changes_total 1",
             "glimpsed_camera_up 1",
             "glimpsed_frame_age_seconds 0.25",
+            "glimpsed_frames_dropped_total{reason=\"failed\"} 6",
+            "glimpsed_frames_dropped_total{reason=\"skipped\"} 8",
             "glimpsed_label_interval_seconds 20",
             "glimpsed_stage_duration_seconds_count{stage=\"infer\",model=\"test\"} 2",
             "glimpsed_mqtt_publish_total{class=\"event\",result=\"dropped\"} 0",

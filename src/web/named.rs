@@ -8,11 +8,16 @@ use axum::http::request::Parts;
 
 use super::problem::Problem;
 use super::site::Site;
+use glimpsed_core::domain::framing::Region;
 use glimpsed_core::domain::layout::ViewEntry;
 use glimpsed_core::domain::name::Name;
 
 /// The view of `/views/{view}/...`.
 pub(super) struct OfView(pub(super) ViewEntry);
+
+/// The part of an uploaded picture that is looked at: the region of the view that the address names, or else all of it, as it is with
+/// `glimpsed classify` with and without `--view`.
+pub(super) struct PartOfView(pub(super) Region);
 
 /// The camera of `/cameras/{camera}/...`, and the first view that looks through it.
 pub(super) struct OfCamera {
@@ -30,6 +35,17 @@ impl FromRequestParts<Arc<Site>> for OfView {
             None => layout.views.first(),
         };
         view.cloned().map(Self).ok_or_else(|| missing("view", named))
+    }
+}
+
+impl FromRequestParts<Arc<Site>> for PartOfView {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Arc<Site>) -> Result<Self, Problem> {
+        let named = param(parts, site, "view").await;
+        let layout = site.parts.view.layout();
+        let region = named.and_then(|name| layout.view_called(&name).map(|view| view.region));
+        Ok(Self(region.unwrap_or_default()))
     }
 }
 

@@ -74,8 +74,8 @@ pub(super) fn second_opinion(id: &'static str) -> Operation {
     .refusing(&[(409, "There is no accurate model in use, no frame came, or it still rests.")])
 }
 
-pub(super) fn labels_a_picture(id: &'static str) -> Operation {
-    Operation::json(id, "Labels a JPEG, PNG or WebP picture.", named("Opinion"))
+pub(super) fn labels_a_picture(id: &'static str, summary: &'static str) -> Operation {
+    Operation::json(id, summary, named("Opinion"))
         .with_body("image/jpeg", binary())
         .with_body("image/png", binary())
         .with_body("image/webp", binary())

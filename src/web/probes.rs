@@ -10,11 +10,10 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::exposition::CONTENT_TYPE;
-use super::live_state::LiveState;
 use super::metrics::{Look, ViewLook};
 use super::problem::Problem;
 use super::process::Process;
-use super::site::Site;
+use super::site::{Parts, Site};
 use glimpsed_core::domain::camera::CameraState;
 use glimpsed_core::domain::health::Pace;
 use glimpsed_core::domain::layout::ViewEntry;
@@ -64,7 +63,8 @@ fn readiness_of(site: &Site, view: &ViewEntry) -> (bool, &'static str) {
 }
 
 /// A view that is switched off has no frames whose age says anything.
-fn look_at(live: &LiveState, view: &ViewEntry) -> ViewLook {
+fn look_at(parts: &Parts, view: &ViewEntry) -> ViewLook {
+    let live = &parts.view;
     let settings = live.settings(&view.name);
     let is_enabled = settings.as_ref().is_none_or(|settings| settings.enabled);
     ViewLook {
@@ -72,6 +72,7 @@ fn look_at(live: &LiveState, view: &ViewEntry) -> ViewLook {
         camera: view.camera.clone(),
         frame_age: live.frame_age(&view.name).filter(|_| is_enabled).map(|age| age.as_secs_f64()),
         interval: settings.and_then(|settings| settings.max_fps).map_or(0.0, |max_fps| 1.0 / max_fps),
+        missed: parts.monitor.lock().labelled.missed(&view.name),
     }
 }
 
@@ -80,7 +81,7 @@ pub(super) async fn metrics(State(site): State<Arc<Site>>) -> Response {
     let look = Look {
         uploads: (uploads.hits.load(Ordering::Relaxed), uploads.misses.load(Ordering::Relaxed)),
         health: site.parts.look(),
-        views: site.parts.view.layout().views.iter().map(|view| look_at(&site.parts.view, view)).collect(),
+        views: site.parts.view.layout().views.iter().map(|view| look_at(&site.parts, view)).collect(),
         cameras: site.parts.cameras.cameras().iter().map(|camera| (camera.name.clone(), camera.totals())).collect(),
         streams: 4 * site.settings.max_clients
             - [&site.streams, &site.events, &site.pages].map(|places| places.available_permits()).iter().sum::<usize>(),

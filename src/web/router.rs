@@ -271,18 +271,27 @@ fn probing(routes: Documented) -> Documented {
 
 /// Pictures of a client, and a frame for the accurate model.
 fn labelling(routes: Documented, upload: DefaultBodyLimit) -> Documented {
-    routes.post("/api/v1/classify", post(classify::classify).layer(upload), labels_a_picture("classify")).post(
-        "/api/v1/accurate",
-        post(api::second_opinion),
-        second_opinion("secondOpinion"),
-    )
+    routes
+        .post(
+            "/api/v1/classify",
+            post(classify::classify).layer(upload),
+            labels_a_picture(
+                "classify",
+                "Labels a JPEG, PNG or WebP picture, as a whole, with the model of the first view.",
+            ),
+        )
+        .post("/api/v1/accurate", post(api::second_opinion), second_opinion("secondOpinion"))
 }
 
 fn labelling_for_a_view(routes: Documented, upload: DefaultBodyLimit) -> Documented {
     routes.post(
         "/api/v1/views/{view}/classify",
         post(classify::classify).layer(upload),
-        labels_a_picture("viewClassify").of_view(),
+        labels_a_picture(
+            "viewClassify",
+            "Labels what the view would see of a JPEG, PNG or WebP picture: its region alone.",
+        )
+        .of_view(),
     )
 }
 

@@ -2,19 +2,33 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::sync::Arc;
 use std::time::Duration;
 
+use glimpsed_base::clock::SystemClock;
+use glimpsed_base::liveness::Liveness;
+use glimpsed_base::shutdown::Shutdown;
+use glimpsed_base::signal::Signal;
+use glimpsed_base::slot::{Slot, WhenFull};
+use glimpsed_base::sync::Mutex;
+use glimpsed_core::bus::hub::{Hub, Sink};
+use glimpsed_core::bus::unsure::UnsureFrames;
 use glimpsed_core::config::Sources;
 use glimpsed_core::decide::{Decider, Seen};
+use glimpsed_core::domain::event::Event;
 use glimpsed_core::domain::frame::{Encoding, Frame, Range, RawFormat};
 use glimpsed_core::domain::framing::Rotation;
+use glimpsed_core::domain::name::Name;
 use glimpsed_core::infer::Model;
 use glimpsed_core::infer::labeller::Labeller;
+use glimpsed_core::pipeline::Source;
+use glimpsed_core::pipeline::orders::{NewView, Orders, Rules};
+use glimpsed_core::pipeline::worker::{Parts, Worker};
 use glimpsed_core::preprocess::source::FrameDecoder;
 use glimpsed_core::preprocess::thumbnail::Thumbnail;
 
 use crate::preprocess::camera_jpeg;
-use crate::support::{bundled, photos};
+use crate::support::{PATIENCE, bundled, photos};
 
 thread_local! {
     static COUNT: Cell<usize> = const { Cell::new(0) };
@@ -123,4 +137,70 @@ fn a_frame_is_decoded_inferred_and_decided_upon_without_the_heap() {
             assert_eq!(count, 0, "{name}, {:?}", frame.encoding);
         }
     }
+}
+
+/// Notes at each label how often its thread has asked the heap until then; it has room for them.
+#[derive(Clone)]
+struct AtEachLabel(Arc<Mutex<Vec<usize>>>);
+
+impl Sink for AtEachLabel {
+    fn publish(&mut self, event: &Event) {
+        if let Event::Classified(_) = event {
+            let count = COUNT.get();
+            self.0.lock().push(count);
+        }
+    }
+}
+
+#[test]
+fn the_inference_thread_takes_a_frame_labels_it_and_tells_of_it_without_the_heap() {
+    const FRAMES: usize = 60;
+    let config = Sources::defaults().load().expect("valid");
+    let view = config.first();
+    let model = Model::load(&bundled("efficientnet-lite0-int8")).expect("loads");
+    let rules = Rules {
+        labels: view.labels.clone(),
+        policy: view.accurate.disagreement,
+        gate: view.gate,
+        ask: view.accurate.rules(),
+        heartbeat: Duration::from_secs(3600),
+        remembers: false,
+        stale_after: Duration::from_secs(3600),
+    };
+    let view = NewView {
+        name: Name::ONLY,
+        camera: Name::ONLY,
+        enabled: true,
+        labeller: Some(Box::new(Labeller::new(model, Rotation::None, rules.labels.answering()))),
+        rules,
+    };
+    let (signal, hub, seen) =
+        (Arc::<Signal>::default(), Hub::default(), AtEachLabel(Arc::new(Mutex::new(Vec::with_capacity(FRAMES)))));
+    hub.attach("test", Box::new(seen.clone()));
+    let slot = Arc::new(Slot::with_signal(WhenFull::Wait, signal.clone()));
+    let (_orders, orders) = Orders::new(signal.clone());
+    let parts = Parts {
+        signal,
+        clock: Arc::new(SystemClock::new()),
+        shutdown: Shutdown::new(),
+        hub,
+        counters: Arc::default(),
+        orders,
+        unsure: UnsureFrames::default(),
+        liveness: Liveness::default(),
+    };
+    let source = Source { camera: Name::ONLY, slot: slot.clone(), preview: Arc::default() };
+    let worker = Worker::new(parts, vec![source], vec![view], 1.0);
+    let thread = std::thread::spawn(move || worker.run());
+    let frames = frames();
+    for frame in frames.iter().cycle().take(FRAMES) {
+        assert!(slot.put(frame.clone(), PATIENCE).is_ok(), "it takes them");
+    }
+    slot.close();
+    thread.join().expect("it ends when no frame comes any more");
+    let counts = seen.0.lock().clone();
+    assert_eq!(counts.len(), FRAMES);
+    // In the second half every buffer has its size.
+    let warm: Vec<usize> = counts[FRAMES / 2..].windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert_eq!(warm, vec![0; FRAMES / 2 - 1]);
 }

@@ -12,6 +12,7 @@ use glimpsed_core::bus::hub::Hub;
 use glimpsed_core::config::{Config, Sources};
 use glimpsed_core::decide::rules::LabelRules;
 use glimpsed_core::domain::frame::Frame;
+use glimpsed_core::domain::framing::Region;
 use glimpsed_core::domain::name::Name;
 use glimpsed_core::infer::Model;
 use glimpsed_core::infer::labeller::Labeller;
@@ -68,7 +69,7 @@ impl Desk {
     }
 
     async fn classify(&self, bytes: Vec<u8>) -> Result<Opinion, UploadError> {
-        self.uploads.classify(&Name::ONLY, bytes).await.0
+        self.uploads.classify(&Name::ONLY, Region::default(), bytes).await.0
     }
 
     fn order(&self, order: ViewOrder) {
@@ -189,7 +190,7 @@ async fn more_uploads_than_wait_are_refused_and_the_others_answered() {
         let uploads = desk.uploads.clone();
         // Each another file: bytes behind the end of a picture do not matter to it.
         let bytes = [photo("rocket.jpg"), vec![number]].concat();
-        tasks.spawn(async move { uploads.classify(&Name::ONLY, bytes).await.0 });
+        tasks.spawn(async move { uploads.classify(&Name::ONLY, Region::default(), bytes).await.0 });
     }
     let results = tasks.join_all().await;
     let busy = results.iter().filter(|result| matches!(result, Err(UploadError::Busy(_)))).count();

@@ -88,13 +88,13 @@ class Page(Browser):
         features = [{"name": name, "value": value} for name, value in wishes.items()]
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
-    def look(self, name: str, *only: str):
+    def look(self, name: str, *only: str, whole=True):
         """Photographs a state as several people see it, and looks for what one of them cannot use."""
         for looks, size, dark, forced in LOOKS:
             if only and looks not in only:
                 continue
             self.becomes(size, dark, forced)
-            self.screenshot(f"{name}-{looks}")
+            self.screenshot(f"{name}-{looks}", whole)
             assert self.violations() == [], f"{name}, {looks}"
         self.becomes()
 

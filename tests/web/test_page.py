@@ -127,7 +127,7 @@ def test_until_the_first_label_the_page_says_that_the_model_is_loading(page, sta
     daemon = start(camera=f'source = "command"\ncommand = ["sh", "-c", "{script}"]\nframe_timeout = "30s"\n')
     page.open(daemon.url + "/")
     page.until_text("#overlay-title", "Model loading")
-    page.screenshot("model-loading")
+    page.look("model-loading")
     go.touch()
     until("a picture", page.shows_picture)
     page.until_text("#bars li .name", "missile")
@@ -178,8 +178,7 @@ def test_the_models_are_measured_and_compared(page, start, tmp_path):
     # One that cannot be measured says why, and the others go on.
     page.until_text("#compare-body", "not an ONNX")
     until("plots", lambda: page.driver.find_elements(By.CSS_SELECTOR, "#plots svg rect"))
-    assert page.violations() == []
-    page.screenshot("comparison")
+    page.look("comparison")
 
 
 def test_a_camera_that_vanishes_and_comes_back_is_told(page, start, tmp_path):
@@ -226,8 +225,7 @@ def test_a_camera_that_is_switched_off_is_switched_on_where_it_is_missed(page, s
     assert not page.find("#switch-on").is_displayed()
     daemon.post("/api/v1/settings", {"enabled": False})
     page.until_text("#overlay-text", "You switched this camera off at")
-    page.screenshot("switched-off")
-    assert page.violations() == []
+    page.look("switched-off")
     page.find("#switch-on").send_keys(Keys.ENTER)
     until("a picture", page.shows_picture)
     assert page.driver.execute_script("return document.activeElement.id") == "pause"
@@ -331,8 +329,7 @@ def test_a_token_is_asked_for_once_and_opens_everything(page, start, tmp_path):
     daemon = start(http=f'token_file = "{tmp_path}/token"\n')
     page.open(daemon.url + "/")
     assert page.driver.current_url.endswith("/login")
-    page.screenshot("login", whole=False)
-    assert page.violations() == []
+    page.look("login", whole=False)
     page.find("#token").send_keys("wrong", Keys.ENTER)
     # Asked in one step: the page is another one in the next moment.
     seen = "return document.querySelector('#wrong')?.checkVisibility() ?? false"

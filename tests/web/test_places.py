@@ -168,8 +168,7 @@ def test_a_session_that_has_ended_is_begun_again_in_place(page, start, tmp_path)
     page.driver.delete_all_cookies()
     page.find("#reload").click()
     page.until_text("dialog h2", "Please log in again.")
-    assert page.violations() == []
-    page.screenshot("session-over", whole=False)
+    page.look("session-over", whole=False)
     page.find("dialog input").send_keys("wrong", Keys.ENTER)
     page.until_text("dialog .notice", "Wrong token.")
     page.find("dialog input").clear()
@@ -265,7 +264,7 @@ def test_a_day_without_labels_says_so(page, start):
     daemon = start(camera='device = "/dev/no-such-camera"\n')
     page.open(daemon.url + "/#day")
     page.until_text("#day-about", "Nothing happened yet today.")
-    page.screenshot("empty-day")
+    page.look("empty-day")
 
 
 def test_the_day_before_is_looked_back_to(page, start):
@@ -318,8 +317,7 @@ def test_a_screen_on_a_wall_shows_pictures_labels_and_the_time_and_nothing_to_pr
         for _ in range(6):
             ActionChains(page.driver).send_keys(Keys.TAB).perform()
             assert page.driver.execute_script(tabbed) == "BODY"
-        assert page.violations() == []
-        page.screenshot(f"wall-{name}", whole=False)
+        page.look(f"wall-{name}", "desktop", "dark", "forced", "wide", whole=False)
         page.open("about:blank")
 
 
@@ -343,7 +341,7 @@ def test_a_daemon_that_is_away_holds_every_control(page, start):
     assert page.find("#enabled").is_selected(), "it shows what held"
     page.find("#threshold").send_keys(Keys.END)
     assert page.find("#threshold").get_attribute("value") != "1"
-    page.screenshot("away-settings")
+    page.look("away-settings")
     # A place that was not opened before cannot be loaded now.
     page.go("#day", "#day-title")
     page.until_text("#place-day", "could not be loaded")
@@ -356,8 +354,7 @@ def test_each_change_of_the_day_has_its_picture_and_the_sums_outlive_the_daemon(
     ready(page, "day")
     shown = "return [...document.querySelectorAll('#events img')].filter((one) => one.naturalWidth > 50).length"
     until("pictures of changes", lambda: newest_rows(page) and page.driver.execute_script(shown) >= 3)
-    assert page.violations() == []
-    page.screenshot("day-pictures")
+    page.look("day-pictures")
     total = lambda: page.driver.execute_script("return [...document.querySelectorAll('#totals tr')].reduce((sum, row) => sum + Number(row.children[1].textContent), 0)")
     before = total()
     daemon.process.terminate()
@@ -379,8 +376,7 @@ def test_the_broker_is_tried_step_by_step_in_the_settings(page, start, broker):
     steps = page.driver.execute_script("return [...document.querySelectorAll('#connection-steps li')].map((row) => row.dataset.ok)")
     assert len(steps) >= 3 and set(steps) == {"true"}, steps
     assert focused(page) == "try-connection"
-    assert page.violations() == []
-    page.screenshot("broker-tried")
+    page.look("broker-tried")
 
 
 def test_the_live_picture_fills_the_screen_and_comes_back(page, shared):

@@ -46,17 +46,14 @@ def test_a_first_start_leads_through_the_set_up_to_the_first_label(page, start):
     page.find("#try-camera").send_keys(Keys.ENTER)
     page.until_text("#camera-tried", "This is what it saw at")
     assert page.driver.execute_script("return document.getElementById('camera-picture').naturalWidth") == 320
-    assert page.violations() == []
-    page.screenshot("setup-camera")
+    page.look("setup-camera")
     onward(page, 1)
     pick(page, "watch", "names")
-    assert page.violations() == []
-    page.screenshot("setup-watch")
+    page.look("setup-watch")
     onward(page, 2)
     page.find("#setup-skip").send_keys(Keys.ENTER)
     step(page, 3)
-    assert page.violations() == []
-    page.screenshot("setup-others")
+    page.look("setup-others")
     page.find("#setup-back").send_keys(Keys.ENTER)
     step(page, 2)
     pick(page, "messages", "none")
@@ -64,14 +61,12 @@ def test_a_first_start_leads_through_the_set_up_to_the_first_label(page, start):
     page.find("#setup-skip").send_keys(Keys.ENTER)
     step(page, 4)
     page.until_text("#setup-lines", 'source = "replay"')
-    assert page.violations() == []
-    page.screenshot("setup-lines")
+    page.look("setup-lines")
     assert "replay" not in daemon.config.read_text()
     page.find("#write").send_keys(Keys.ENTER)
     page.until_text("#step-4-title", "Done")
     until("what it sees", page.shows_picture)
-    assert page.violations() == []
-    page.screenshot("setup-done")
+    page.look("setup-done")
     text = daemon.config.read_text()
     assert "[camera] # none yet" in text and 'source = "replay"' in text
     page.find("#setup-end").send_keys(Keys.ENTER)
@@ -116,8 +111,7 @@ def test_a_network_camera_and_a_broker_are_tried_and_say_what_is_wrong(page, sta
     page.find("#camera-password").send_keys("hunter2")
     page.find("#try-camera").send_keys(Keys.ENTER)
     page.until_text("#camera-tried", "refused")
-    assert page.violations() == []
-    page.screenshot("setup-network-camera")
+    page.look("setup-network-camera")
     for number in (1, 2):
         page.find("#setup-skip").send_keys(Keys.ENTER)
         step(page, number)
@@ -126,8 +120,7 @@ def test_a_network_camera_and_a_broker_are_tried_and_say_what_is_wrong(page, sta
     page.find("#try-broker").send_keys(Keys.ENTER)
     page.until_text("#broker-tried", "It does not work yet")
     page.until_text("#broker-steps", "connection refused")
-    assert page.violations() == []
-    page.screenshot("setup-broker-refuses")
+    page.look("setup-broker-refuses")
     page.find("#broker-url").clear()
     page.find("#broker-url").send_keys(f"127.0.0.1:{broker.port}")
     page.find("#try-broker").send_keys(Keys.ENTER)
@@ -147,8 +140,7 @@ def test_a_token_is_shown_once_and_the_page_stays_open(page, start):
     page.until_text("#setup-lines", "token_file")
     page.find("#write").send_keys(Keys.ENTER)
     token = page.until_text("#setup-token", lambda text: re.fullmatch(r"[0-9a-f]{32}", text))
-    assert page.violations() == []
-    page.screenshot("setup-token")
+    page.look("setup-token")
     daemon.line_with("the web page is at")
     until("what it sees", page.shows_picture)
     assert page.driver.get_cookie("glimpsed_session")["httpOnly"]
@@ -173,7 +165,7 @@ def test_a_link_of_the_device_opens_the_set_up_once(page, start, tmp_path):
     page.open(link)
     page.until_text("#link", "This link was followed already")
     until("the words", lambda: page.find("#link").is_displayed())
-    page.screenshot("setup-link-used", whole=False)
+    page.look("setup-link-used", whole=False)
 
 
 def test_the_set_up_refuses_somebody_behind_a_proxy_with_words(page, start):

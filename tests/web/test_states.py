@@ -34,6 +34,10 @@ def missing(start, tmp_path):
     return start(camera='device = "/dev/no-such-camera"\n', rest='[mqtt]\nurl = "mqtt://127.0.0.1:1"\n')
 
 
+def unchosen(start, tmp_path):
+    return start(cameras="[camera] # none yet\n", rest='[mqtt]\nurl = "mqtt://127.0.0.1:1"\n')
+
+
 def silent(start, tmp_path):
     return start(camera=shell(f"{ROCKET}; sleep 60") + 'frame_timeout = "1s"\nfrozen_after = "0s"\nreconnect_min = "1m"\nreconnect_max = "1m"\n')
 
@@ -99,6 +103,7 @@ def warm(start, tmp_path):
 STATES = {
     "starting": (starting, {"#overlay-title": "Camera starting", "#state-button": "Starting"}),
     "missing": (missing, {"#overlay-title": "No camera since", "#overlay-text": "is the camera plugged in? It is tried again.", "#state-button": "2 things need you"}),
+    "unchosen": (unchosen, {"#overlay-title": "No camera yet", "#overlay-text": "is the camera plugged in?", "#onward": "Set one up"}),
     "silent": (silent, {"#overlay-title": "No picture since", "#overlay-text": "The camera sends no pictures.", "#status-word": "was"}),
     "damaged": (damaged, {"#overlay-title": "No picture since", "#overlay-text": "damaged pictures"}),
     "frozen": (frozen, {"#overlay-title": "The picture has not changed since"}),

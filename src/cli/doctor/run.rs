@@ -57,7 +57,8 @@ pub(crate) fn run(options: &Options, streams: &mut Streams) -> Result<()> {
         .into_iter()
         .chain(models)
         .chain(seconds)
-        .chain(config.changes_since_taught().into_iter().map(changed))
+        .chain(config.changes_since_taught().into_iter().map(|says| warning("model", says)))
+        .chain(config.cameras_without_views().into_iter().map(|says| warning("camera", says)))
         .chain(cameras::findings(&config, opener))
         .chain([broker(&config)?])
         .chain(notices(&config)?)
@@ -152,8 +153,8 @@ fn model(subject: &'static str, spec: &ModelSpec, wanted: PrecisionChoice) -> Fi
     Finding { subject, verdict, says }
 }
 
-fn changed(says: String) -> Finding {
-    Finding { subject: "model", verdict: Verdict::Warning, says }
+fn warning(subject: &'static str, says: String) -> Finding {
+    Finding { subject, verdict: Verdict::Warning, says }
 }
 
 /// Whether those who are told something can be reached. Nothing is sent.

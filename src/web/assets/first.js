@@ -3,6 +3,9 @@
 let camera = null;
 let info = null;
 
+// Whether somebody has set one of these keys.
+export const chooses = (config, keys) => Object.entries(config ?? {}).some(([key, { origin }]) => origin !== "default" && keys.test(key));
+
 function offered() {
   try {
     const before = localStorage.getItem("setup") !== null;
@@ -16,8 +19,7 @@ function offered() {
 
 function look() {
   if (!info || camera?.status !== "offline" || camera.fault !== "missing" || location.hash) return;
-  const isChosen = ([key, { origin }]) => origin !== "default" && /^(camera|cameras|mqtt)\b/.test(key);
-  if (Object.entries(info.config ?? {}).some(isChosen) || offered()) return;
+  if (chooses(info.config, /^(camera|cameras|mqtt)\b/) || offered()) return;
   location.replace("#setup");
 }
 

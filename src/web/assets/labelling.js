@@ -1,8 +1,9 @@
 // Pictures that are sent to be labelled, one after the other, as many as are given.
 
-import { join, ofView } from "./bus.js";
+import { join, ofView, view } from "./bus.js";
 import { readable } from "./convert.js";
 import { $, bars, element, logIn, megabytes, percent, setText } from "./dom.js";
+import { isPart } from "./outline.js";
 import { post } from "./sending.js";
 
 const RETRIES = 5;
@@ -76,7 +77,7 @@ async function classify(file, signal) {
     const opinion = await send(await readable(file, limit), signal, (text) => status(file, text));
     answer("fast", "Fast", opinion.fast);
     answer("accurate", "Accurate", opinion.accurate);
-    const says = verdict(opinion.fast) + (opinion.cached ? ", answered from memory" : "");
+    const says = verdict(opinion.fast) + (isPart(view()) ? ", in the part that this view looks at" : "") + (opinion.cached ? ", answered from memory" : "");
     status(file, says);
     listed(file.name, says);
   } catch (error) {

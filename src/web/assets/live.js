@@ -2,6 +2,7 @@
 
 import { $, ask, sentence, setText, styled } from "./dom.js";
 import { join, ofView, sharesItsCamera, view } from "./bus.js";
+import { chooses } from "./first.js";
 import { isPart, outline, outlineViews } from "./outline.js";
 import { retry } from "./retry.js";
 import { drawn, want } from "./transport.js";
@@ -15,6 +16,8 @@ const ASK_AGAIN_MS = 5000;
 // So long it is waited for the small first picture.
 const FIRST_WITHIN_MS = 2000;
 
+// Whether nobody has said yet which camera it is.
+let unchosen = false;
 let paused = false;
 let inSight = true;
 let camera = { status: null };
@@ -77,7 +80,7 @@ function overlay() {
   const withoutModel = camera.fault === "no_model" || lacksModel();
   $("remedies").hidden = !connected || !((camera.status === "offline" && camera.fault) || lacksModel());
   $("onward").href = withoutModel ? "#settings/models" : "#setup";
-  setText($("onward"), withoutModel ? "Choose another" : "Set it up");
+  setText($("onward"), withoutModel ? "Choose another" : unchosen ? "Set one up" : "Set it up");
   if (withoutModel) import("./absent.js").catch(console.error);
   setText($("overlay-title"), title);
   setText($("overlay-text"), text);
@@ -103,6 +106,7 @@ function situation() {
 }
 
 function lost() {
+  if (unchosen && camera.fault === "missing") return ["off", "No camera yet", sentence(camera.reason)];
   const title = { missing: "No camera", frozen: "The picture has not changed", no_model: "Nothing is labelled" }[camera.fault] ?? "No picture";
   return ["off", `${title} since ${clock(camera.since)}`, `${sentence(camera.reason)} It is tried again.`];
 }
@@ -243,10 +247,12 @@ export const live = {
     dark = frame.status in DARK ? frame.status : null;
     overlay();
   },
-  info() {
+  info({ config }) {
+    unchosen = !chooses(config, /^cameras?\b/);
     // The server may be another one since: with the picture allowed, for example.
     forbidden = false;
     wanted();
+    overlay();
   },
   refused({ reason }) {
     // Of a camera that has just gone: the next layout is without it.

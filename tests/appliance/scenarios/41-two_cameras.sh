@@ -1,5 +1,6 @@
 # Two cameras of the real driver, each with a view of its own: each view has its camera's labels, and one camera that is torn off
 # takes nothing from the other. The second is found by `auto`, which leaves the device of the first.
+# core
 # deadline: 180
 
 plug_in n_devs=2 node_types=0x101,0x101 num_inputs=1,1 input_types=3,3 num_outputs=1,1 output_types=1,1

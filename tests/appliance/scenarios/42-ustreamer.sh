@@ -1,4 +1,5 @@
 # A camera behind a real µStreamer: its stream and its snapshots are labelled, and it comes back when the server does.
+# core
 # deadline: 240
 
 command -v ustreamer >/dev/null || skip "µStreamer is not in this guest"

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::listener::{Listener, Told, reply};
-use crate::support::{Broker, ConfigFile, Running, free_port, glimpsed, write_secret};
+use crate::support::{Broker, ConfigFile, Running, free_port, glimpsed, photos, write_secret};
 use crate::web::Server;
 
 /// Each photograph is another label, some times a second.
@@ -52,7 +52,23 @@ fn each_change_is_told_with_a_picture_of_what_the_view_sees() {
         assert_eq!(event["notice"]["label"], event["label"]);
         let picture = image::load_from_memory(&told.part("picture")).expect("a picture");
         assert!(picture.width().max(picture.height()) <= 640);
+        let (left, right) = (differs(&picture, 0), differs(&picture, 1));
+        assert!(left < 12.0 && left < right / 2.0, "{left} from the half that the view sees, {right} from the other");
     }
+}
+
+/// How much the picture differs from this half of the bundled photograph that it resembles most, in steps of 0..255.
+fn differs(picture: &image::DynamicImage, half: u32) -> f64 {
+    let small = |picture: &image::DynamicImage| picture.thumbnail_exact(30, 40).into_rgb8();
+    let seen = small(picture);
+    let from = |name: &str| {
+        let photo = image::open(photos().join(name)).expect("a bundled photograph");
+        let width = photo.width() / 2;
+        let part = small(&photo.crop_imm(half * width, 0, width, photo.height()));
+        let sum: u64 = part.iter().zip(seen.iter()).map(|(one, other)| u64::from(one.abs_diff(*other))).sum();
+        sum as f64 / part.len() as f64
+    };
+    ["chelsea.png", "coffee.png", "rocket.jpg"].into_iter().map(from).fold(f64::INFINITY, f64::min)
 }
 
 #[test]

@@ -169,6 +169,16 @@ fn the_effective_configuration_shows_cameras_and_views() {
 }
 
 #[test]
+fn a_camera_that_no_view_looks_through_is_warned_of_with_the_table_that_it_lacks() {
+    let file = ConfigFile::new(&(cameras() + "[views.a]\ncamera = \"yard\"\n"));
+    let checked = run(&["check", "-c", &file.path(), "--json"]).json();
+    let warning = "nothing of camera `desk` is labelled, because no view looks through it; add [views.desk] with camera = \"desk\"";
+    assert_eq!(checked["warnings"], serde_json::json!([warning]));
+    let each = ConfigFile::new(&cameras());
+    assert_eq!(run(&["check", "-c", &each.path(), "--json"]).json()["warnings"], serde_json::json!([]));
+}
+
+#[test]
 fn a_picture_is_labelled_as_a_view_sees_it() {
     let text = cameras()
         + "[views.left]\ncamera = \"yard\"\nregion = { width = 0.5 }\nlabels = { top_k = 1 }\n[views.all]\ncamera = \"yard\"\n";

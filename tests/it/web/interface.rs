@@ -4,8 +4,8 @@ use std::io::{BufRead, BufReader};
 
 use serde_json::Value;
 
-use super::labelling;
-use crate::support::{Broker, PATIENCE, complaints, photos};
+use super::{Server, labelling};
+use crate::support::{Broker, ConfigFile, PATIENCE, complaints, photos, run};
 
 #[test]
 fn every_documented_operation_is_there_and_every_one_is_documented() {
@@ -198,6 +198,36 @@ fn a_picture_is_labelled_raw_or_in_a_form_and_from_memory_the_second_time() {
     let form = [head.as_bytes(), &coffee, b"\r\n--x--\r\n"].concat();
     let sent = server.ask("POST", "/api/v1/classify", &[("Content-Type", "multipart/form-data; boundary=x")], &form);
     assert_eq!((sent.status, &sent.json()["cached"]), (200, &Value::from(true)), "{}", sent.text());
+}
+
+#[test]
+fn the_address_of_a_view_labels_what_the_view_sees_of_a_picture_and_the_one_without_a_name_all_of_it() {
+    let config =
+        ConfigFile::replay(5, "[http]\n[views.corner]\nregion = { x = 0.1, y = 0.2, width = 0.4, height = 0.5 }\n");
+    let path = config.path();
+    let mut daemon = config.daemon();
+    let server = Server::of(&mut daemon);
+    server.until("/api/v1/views/corner/state", |state| !state["state"].is_null());
+    let picture = photos().join("coffee.png");
+    let coffee = std::fs::read(&picture).expect("a bundled photograph");
+    let top = |answer: &Value| {
+        let best = &answer["top"][0];
+        (best["label"].clone(), best["confidence"].as_f64().map(|share| (share * 1000.0).round()))
+    };
+    let over_http = |path: &str| {
+        let answer = server.ask("POST", path, &[("Content-Type", "image/png")], &coffee);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(answer.json()["cached"], false, "the parts of one picture are kept apart");
+        top(&answer.json()["fast"])
+    };
+    let by_command = |arguments: &[&str]| {
+        let picture = picture.to_str().expect("a path of letters");
+        top(&run(&[&["classify", "--json", "-c", &path], arguments, &[picture]].concat()).json()[0])
+    };
+    let (whole, part) = (over_http("/api/v1/classify"), over_http("/api/v1/views/corner/classify"));
+    assert_ne!(whole, part);
+    assert_eq!(whole, by_command(&[]));
+    assert_eq!(part, by_command(&["--view", "corner"]));
 }
 
 #[test]

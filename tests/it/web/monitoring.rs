@@ -192,6 +192,25 @@ fn a_view_that_may_label_seldom_is_ready_and_one_that_is_switched_off_has_no_age
 }
 
 #[test]
+fn frames_that_came_too_soon_are_counted_for_the_view_that_did_not_want_them() {
+    let config = ConfigFile::replay(10, "[http]\n[views.each]\n[views.seldom]\nmax_fps = 1.0\n");
+    let mut daemon = config.daemon();
+    let server = Server::of(&mut daemon);
+    let skipped = |view: &str| {
+        let sample = format!("glimpsed_frames_dropped_total{{view=\"{view}\",reason=\"skipped\"}} ");
+        let page = server.get("/metrics").text();
+        let value = page.lines().find_map(|line| line.strip_prefix(&sample)?.parse::<f64>().ok());
+        value.unwrap_or_else(|| panic!("no {sample}in {page}"))
+    };
+    let begun = Instant::now();
+    while skipped("seldom") < 3.0 {
+        assert!(begun.elapsed() < crate::support::PATIENCE);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(skipped("each"), 0.0);
+}
+
+#[test]
 fn without_a_page_nothing_listens_and_labels_go_on() {
     let config = ConfigFile::replay(20, "[http]\nenabled = false\n[stdout]\nformat = \"text\"\n");
     let mut daemon = config.daemon();

@@ -108,7 +108,13 @@ impl Gate {
         if same {
             return Verdict::Same;
         }
-        self.inferred = Some((picture.clone(), now));
+        match &mut self.inferred {
+            Some((inferred, at)) => {
+                inferred.copy_from(picture);
+                *at = now;
+            }
+            none => *none = Some((picture.clone(), now)),
+        }
         Verdict::Infer
     }
 }

@@ -29,6 +29,17 @@ pub struct Counters {
     failing: Mutex<BTreeMap<Name, Failing>>,
     /// Wakes who waits for a change of [`Counters::failing`].
     changed: Notify,
+    /// The parts of `failed` and `skipped` that are a view's.
+    missed: Mutex<BTreeMap<Name, Missed>>,
+}
+
+/// Frames of one view that got no answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Missed {
+    /// Frames that could not be decoded or labelled.
+    pub failed: u64,
+    /// Frames that came sooner than the configured rate allows.
+    pub skipped: u64,
 }
 
 /// Frames in a row that could not be decoded or labelled.
@@ -72,6 +83,26 @@ impl Counters {
         self.changed.notified().await;
     }
 
+    /// The frames of the view that got no answer, since the start.
+    pub fn missed(&self, view: &Name) -> Missed {
+        self.missed.lock().get(view).copied().unwrap_or_default()
+    }
+
+    fn miss(&self, view: &Name, count: impl FnOnce(&mut Missed)) {
+        let mut missed = self.missed.lock();
+        match missed.get_mut(view) {
+            Some(missed) => count(missed),
+            // A name is copied once, not for each frame.
+            None => count(missed.entry(view.clone()).or_default()),
+        }
+    }
+
+    /// A frame of the view came too soon.
+    pub(super) fn skip(&self, view: &Name) {
+        self.miss(view, |missed| missed.skipped += 1);
+        self.skipped.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// A frame of the view could not be decoded or labelled. Returns how many could not until now, of all views.
     pub(super) fn fail(&self, view: &Name, cause: &str, now: Duration) -> u64 {
         let mut all = self.failing.lock();
@@ -84,6 +115,7 @@ impl Counters {
         if failing.lasts(now) && !lasted {
             self.changed.notify_one();
         }
+        self.miss(view, |missed| missed.failed += 1);
         self.failed.fetch_add(1, Ordering::Relaxed) + 1
     }
 

@@ -16,7 +16,7 @@ use super::second_opinion::Classifies;
 use crate::decide::rules::LabelRules;
 use crate::domain::classification::{Answer, ModelId};
 use crate::domain::frame::Encoding;
-use crate::domain::framing::Framing;
+use crate::domain::framing::{Framing, Region};
 use crate::domain::name::Name;
 use crate::preprocess::Preprocessor;
 use crate::preprocess::decode::DecodeError;
@@ -78,7 +78,7 @@ pub struct Counters {
 
 struct Models {
     targets: Vec<Target>,
-    /// Keyed by the view and the file's SHA-256. An answer is valid while the models and rules stay the same.
+    /// Keyed by the view and the SHA-256 of the file and its part. An answer is valid while the models and rules stay the same.
     answers: Option<LruCache<Key, Opinion>>,
     /// Incremented with every change of the models or rules, so that a late answer is not cached.
     generation: u64,
@@ -130,14 +130,25 @@ impl Uploads {
         &self.0.counters
     }
 
-    /// Labels a whole JPEG or PNG file as this view would, with its orientation tag applied. Also returns the time spent on decoding and
-    /// inference, even on failure.
-    pub async fn classify(&self, view: &Name, bytes: Vec<u8>) -> (Result<Opinion, UploadError>, Duration) {
+    /// Labels this part of a JPEG, PNG or WebP file with the model of the view, with the file's orientation tag applied. Also returns the
+    /// time spent on decoding and inference, even on failure.
+    pub async fn classify(
+        &self,
+        view: &Name,
+        region: Region,
+        bytes: Vec<u8>,
+    ) -> (Result<Opinion, UploadError>, Duration) {
         let mut cost = Duration::ZERO;
-        (self.answer(view, bytes, &mut cost).await, cost)
+        (self.answer(view, region, bytes, &mut cost).await, cost)
     }
 
-    async fn answer(&self, view: &Name, bytes: Vec<u8>, cost: &mut Duration) -> Result<Opinion, UploadError> {
+    async fn answer(
+        &self,
+        view: &Name,
+        region: Region,
+        bytes: Vec<u8>,
+        cost: &mut Duration,
+    ) -> Result<Opinion, UploadError> {
         let busy = || UploadError::Busy("other pictures are being labelled".into());
         let _waiting = self.0.waiting.try_acquire().map_err(|_| busy())?;
         let Ok(Ok(_turn)) = timeout(PATIENCE, self.0.turn.acquire()).await else { return Err(busy()) };
@@ -147,7 +158,7 @@ impl Uploads {
         for _ in 0..2 {
             let (this, view, bytes) = (self.clone(), view.clone(), bytes.clone());
             let begun = Instant::now();
-            let prepared = spawn_blocking(move || this.prepare(view, &bytes)).await;
+            let prepared = spawn_blocking(move || this.prepare(view, region, &bytes)).await;
             *cost += begun.elapsed();
             let job = match prepared.map_err(|_| UploadError::Failed("decoding it panicked".into()))?? {
                 Step::Answered(opinion) => return Ok(*opinion),
@@ -164,8 +175,12 @@ impl Uploads {
     }
 
     /// Decodes the file and makes the models' tensors. Blocking: not for an asynchronous thread.
-    fn prepare(&self, view: Name, bytes: &[u8]) -> Result<Step, UploadError> {
-        let key: Key = (view, Sha256::digest(bytes).into());
+    fn prepare(&self, view: Name, region: Region, bytes: &[u8]) -> Result<Step, UploadError> {
+        let Region { x, y, width, height } = region;
+        let digest = [x, y, width, height]
+            .iter()
+            .fold(Sha256::new_with_prefix(bytes), |digest, side| digest.chain_update(side.to_le_bytes()));
+        let key: Key = (view, digest.finalize().into());
         let (Target { fast, accurate, rules, .. }, generation) = {
             let mut models = self.lock();
             if let Some(known) = models.answers.as_mut().and_then(|answers| answers.get(&key)) {
@@ -183,7 +198,7 @@ impl Uploads {
         };
         let mut decoder = FrameDecoder::default();
         let mut tensor = |input: &InputSpec| {
-            let mut preprocessor = Preprocessor::new(input.clone(), Framing::default());
+            let mut preprocessor = Preprocessor::new(input.clone(), Framing { region, ..Framing::default() });
             decoder.decode(Encoding::File, bytes, |width, height| preprocessor.wanted(width, height))?;
             let mut tensor = Tensor::for_input(input);
             preprocessor.prepare(decoder.samples(bytes), &mut tensor);

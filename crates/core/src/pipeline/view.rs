@@ -1,7 +1,6 @@
 //! A view on the inference thread: from a frame of its camera to its events.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -245,7 +244,7 @@ impl View {
         let now = shared.clock.now();
         let admitted = self.gate.admits(now, wanted);
         if !admitted {
-            shared.counters.skipped.fetch_add(1, Ordering::Relaxed);
+            shared.counters.skip(&self.name);
             if self.failed < FAILING {
                 self.last_frame = now;
             }

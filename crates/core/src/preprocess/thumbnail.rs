@@ -31,6 +31,11 @@ impl Default for Thumbnail {
 }
 
 impl Thumbnail {
+    /// Takes over another one's cells, without the heap.
+    pub fn copy_from(&mut self, other: &Self) {
+        self.cells.copy_from_slice(other.cells.as_slice());
+    }
+
     /// Samples `region`, given in the picture's own orientation. A picture without pixels is black.
     pub fn take<'a>(&mut self, picture: impl Into<Samples<'a>>, region: Region) {
         let picture = picture.into();

@@ -81,6 +81,18 @@ impl Config {
         choices
     }
 
+    /// What is odd though it can be: cameras that no view looks through, a sentence each.
+    pub fn cameras_without_views(&self) -> Vec<String> {
+        let is_seen = |camera: &Camera| self.views.iter().any(|view| view.camera == camera.name);
+        let sentence = |camera: &Camera| {
+            let name = &camera.name;
+            format!(
+                "nothing of camera `{name}` is labelled, because no view looks through it; add [views.{name}] with camera = \"{name}\""
+            )
+        };
+        self.cameras.iter().filter(|camera| !is_seen(camera)).map(sentence).collect()
+    }
+
     /// The accurate models of the views that have one, each once.
     pub fn accurate_models(&self) -> Vec<&ModelSpec> {
         let mut models: Vec<&ModelSpec> = Vec::new();

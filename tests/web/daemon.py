@@ -79,6 +79,12 @@ class Daemon:
         threading.Thread(target=self.listen, args=(self.process.stderr,), daemon=True).start()
         self.url = self.line_with(r"the web page is at (http://\S+)/").group(1)
 
+    def ends_once_it_has_worked(self):
+        """Ends it when its configuration is kept as one that worked, and not only written to the temporary file beside that."""
+        until("the configuration is known to work", lambda: list((self.directory / "state").rglob("last-good-*.toml")))
+        self.process.terminate()
+        self.process.wait()
+
     def environment(self) -> dict[str, str]:
         """What it keeps goes with it, and nothing of another one is found."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("GLIMPSED_")}

@@ -59,8 +59,7 @@ def test_a_model_that_is_missing_is_fetched_from_where_that_is_said(page, start,
     for name in ("efficientnet-lite0", INT8):
         shutil.copy(ROOT / f"models/{name}.onnx", tmp_path)
     daemon = start(rest=f'[model]\ndirectory = "{tmp_path}"\nmirror = "http://127.0.0.1:{server.server_port}"\n')
-    daemon.process.terminate()
-    daemon.process.wait()
+    daemon.ends_once_it_has_worked()
     (tmp_path / "efficientnet-lite0.onnx").unlink()
     (tmp_path / f"{INT8}.onnx").unlink()
     daemon.start()

@@ -69,11 +69,7 @@ def private(start, tmp_path):
 def without_model(start, tmp_path):
     shutil.copy(ROOT / "models/efficientnet-lite0-int8.onnx", tmp_path / "mine.onnx")
     daemon = start(rest=f'[models.mine]\npath = "{tmp_path}/mine.onnx"\nfamily = "efficientnet-lite"\n[model]\nactive = "mine"\n')
-    # Not the temporary file that it is written as first.
-    kept = lambda: list((daemon.directory / "state").rglob("last-good-*.toml"))
-    until("the configuration is known to work", kept)
-    daemon.process.terminate()
-    daemon.process.wait()
+    daemon.ends_once_it_has_worked()
     (tmp_path / "mine.onnx").unlink()
     daemon.start()
     return daemon
